@@ -1,0 +1,141 @@
+"""Everything after ``model.fit()``: what a plugin's author needs, and lockgate's errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import (
+    BackendUnavailable,
+    BrokenPlugin,
+    BundleError,
+    ContractMismatch,
+    DataError,
+    DigestMismatch,
+    LockgateError,
+    MissingExtra,
+    NotApplicable,
+    PluginChanged,
+    PluginConflict,
+    PluginDefinitionError,
+    PluginError,
+    PluginFailed,
+    SchemaViolation,
+    SettingError,
+    UnknownPlugin,
+    UsageError,
+)
+from lockgate.spec.events import Alarm, Promotion, Registration, Rollback, StageEvent
+from lockgate.spec.hooks import hookimpl
+from lockgate.spec.kinds import CONTRACT, KINDS, Kind
+from lockgate.spec.models import (
+    Brief,
+    Budget,
+    Candidate,
+    Needs,
+    Problem,
+    Recipe,
+    Search,
+    Shrink,
+    Span,
+    Trial,
+)
+from lockgate.spec.plugin import plugin
+from lockgate.spec.reports import Exam, Metric, Plot, Report, Series, Worth
+from lockgate.spec.settings import setting
+from lockgate.spec.tables import Column, Fold, LoadRequest, Parts, Schema, Table
+from lockgate.spec.values import Backend, ModelFiles, Output, Predictor, Resources
+from lockgate.spec.watching import Counts, Finding, Findings, Reference, Watch, Window
+
+if TYPE_CHECKING:
+    from lockgate.bundle.reading import open_bundle as open
+    from lockgate.files.installed import installed_file
+    from lockgate.tables.infer import table
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "installed_file": ("lockgate.files.installed", "installed_file"),
+    "open": ("lockgate.bundle.reading", "open_bundle"),
+    "table": ("lockgate.tables.infer", "table"),
+}
+
+__all__ = [
+    "CONTRACT",
+    "KINDS",
+    "Alarm",
+    "Backend",
+    "BackendUnavailable",
+    "Brief",
+    "BrokenPlugin",
+    "Budget",
+    "BundleError",
+    "Candidate",
+    "Column",
+    "ContractMismatch",
+    "Counts",
+    "DataError",
+    "DigestMismatch",
+    "Exam",
+    "Finding",
+    "Findings",
+    "Fold",
+    "Kind",
+    "LoadRequest",
+    "LockgateError",
+    "Metric",
+    "MissingExtra",
+    "ModelFiles",
+    "Needs",
+    "NotApplicable",
+    "Output",
+    "Parts",
+    "Plot",
+    "PluginChanged",
+    "PluginConflict",
+    "PluginDefinitionError",
+    "PluginError",
+    "PluginFailed",
+    "Predictor",
+    "Problem",
+    "Promotion",
+    "Recipe",
+    "Reference",
+    "Registration",
+    "Report",
+    "Resources",
+    "Rollback",
+    "Schema",
+    "SchemaViolation",
+    "Search",
+    "Series",
+    "SettingError",
+    "Shrink",
+    "Span",
+    "StageEvent",
+    "Table",
+    "Trial",
+    "UnknownPlugin",
+    "UsageError",
+    "Watch",
+    "Window",
+    "Worth",
+    "__version__",
+    "hookimpl",
+    "installed_file",
+    "open",
+    "plugin",
+    "setting",
+    "table",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is heavy only when it is asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lockgate' has no attribute {name!r}")
+    import importlib
+
+    module, attribute = _LAZY[name]
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value

@@ -1,0 +1,1 @@
+"""Numerical work on whichever array backend was chosen."""

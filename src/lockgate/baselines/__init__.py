@@ -1,0 +1,1 @@
+"""Our own plugins that need only numpy, pandas and scikit-learn."""

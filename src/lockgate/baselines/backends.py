@@ -1,0 +1,46 @@
+"""Array backends: NumPy on the processor, CuPy on a CUDA device."""
+
+from __future__ import annotations
+
+import lockgate
+from lockgate.spec.values import numpy_backend
+
+
+@lockgate.plugin
+class Numpy:
+    """NumPy on the processor; always there."""
+
+    @lockgate.hookimpl
+    def arrays(self) -> lockgate.Backend:
+        """Offer NumPy."""
+        return numpy_backend()
+
+
+@lockgate.plugin
+class Cupy:
+    """CuPy on the CUDA device number `device`."""
+
+    device: int = lockgate.setting(0, at_least=0, help="number of the CUDA device")
+
+    @lockgate.hookimpl
+    def arrays(self) -> lockgate.Backend:
+        """Offer CuPy, or say what is missing."""
+        try:
+            import cupy
+            from array_api_compat import cupy as xp
+        except ImportError:
+            raise lockgate.BackendUnavailable(
+                "backend cupy needs CuPy, which is not installed; "
+                "pip install 'lockgate[cuda12]', or choose backend=numpy"
+            ) from None
+        # importing CuPy works without a device; the first allocation would not
+        if not cupy.is_available():
+            raise lockgate.BackendUnavailable(
+                "backend cupy finds no CUDA device on this machine; choose backend=numpy"
+            )
+        if self.device >= (count := cupy.cuda.runtime.getDeviceCount()):
+            raise lockgate.BackendUnavailable(
+                f"backend cupy has no device {self.device}; this machine has {count}"
+            )
+        cupy.cuda.Device(self.device).use()
+        return lockgate.Backend("cupy", xp, cupy.asarray, cupy.asnumpy)

@@ -1,0 +1,36 @@
+"""The model ``boosting``: gradient boosting on histograms."""
+
+from __future__ import annotations
+
+import lockgate
+
+
+@lockgate.plugin
+class Boosting:
+    """Gradient-boosted trees on histograms; gaps need no filling, scales do not matter."""
+
+    trees: int = lockgate.setting(150, at_least=1, at_most=10_000, help="trees to grow")
+    leaves: int = lockgate.setting(15, at_least=2, at_most=1024, help="most leaves of a tree")
+
+    @lockgate.hookimpl
+    def build(self, brief: lockgate.Brief) -> lockgate.Recipe:
+        """Propose scikit-learn's histogram gradient boosting."""
+        from sklearn.ensemble import (
+            HistGradientBoostingClassifier,
+            HistGradientBoostingRegressor,
+        )
+
+        regression = brief.task == "regression"
+        kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+        estimator = kind(
+            max_iter=self.trees,
+            max_leaf_nodes=self.leaves,
+            early_stopping=False,
+            random_state=brief.seed,
+        )
+        space = {
+            "learning_rate": lockgate.Span(0.02, 0.3, log=True),
+            "min_samples_leaf": lockgate.Span(5, 200, log=True, whole=True),
+        }
+        needs = lockgate.Needs(scaled=False, encoding="ordinal", imputed=False)
+        return lockgate.Recipe(estimator, brief.task, space=space, needs=needs)

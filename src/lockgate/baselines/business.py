@@ -1,0 +1,78 @@
+"""The evaluator ``business``: what decisions are worth in money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lockgate
+
+
+@lockgate.plugin
+class Business:
+    """Expected money per 1,000 rows under the value matrix ``decision.worth``.
+
+    The model's threshold was chosen on the tune rows; the best one on the test
+    rows is shown beside it, to say how much a better choice could have brought.
+    """
+
+    resamples: int = lockgate.setting(
+        300, at_least=0, at_most=100_000, help="bootstrap resamples behind the intervals; 0: none"
+    )
+
+    @lockgate.hookimpl
+    def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
+        """Measure on the test rows."""
+        from lockgate.metrics.intervals import bootstrapped
+        from lockgate.metrics.losses import positions
+        from lockgate.metrics.worth import WorthFigures, worth_curve
+
+        if exam.task != "binary":
+            raise lockgate.DataError(
+                f"evaluator business needs two classes, and this is {exam.task}; "
+                "leave it out: evaluator=[...]"
+            )
+        if exam.worth is None or exam.worth == lockgate.Worth():
+            raise lockgate.UsageError(
+                "evaluator business needs to know what outcomes are worth; set e.g. "
+                "decision.worth.true_positive=10 decision.worth.false_positive=-1"
+            )
+        positive = positions(exam.table.target, exam.classes) == 1
+        score = exam.output.score
+        threshold = 0.5 if exam.threshold is None else exam.threshold
+        metrics = bootstrapped(
+            WorthFigures(positive, score, threshold, exam.worth),
+            len(positive),
+            weight=exam.table.weight,
+            resamples=self.resamples,
+            seed=exam.seed,
+        )
+        cuts, money = worth_curve(positive, score, exam.worth, exam.table.weight)
+        best = int(money.argmax())
+        metrics["best_threshold_in_hindsight"] = lockgate.Metric(float(cuts[best]))
+        metrics["best_per_1000_in_hindsight"] = lockgate.Metric(float(money[best]))
+        metrics["threshold"] = lockgate.Metric(threshold)
+        plot = _plot(cuts, money, threshold, float(cuts[best]))
+        return lockgate.Report(metrics, plots=(plot,), sentences=_words(metrics))
+
+
+def _plot(cuts: Any, money: Any, threshold: float, best: float) -> lockgate.Plot:
+    line = lockgate.Series("model", tuple(cuts.tolist()), tuple(money.tolist()))
+    return lockgate.Plot(
+        "money",
+        "What a threshold is worth",
+        "threshold",
+        "money per 1,000 rows",
+        (line,),
+        marks={"chosen on tune": threshold, "best in hindsight": best},
+    )
+
+
+def _words(metrics: dict[str, lockgate.Metric]) -> tuple[str, ...]:
+    model, everyone = metrics["per_1000"], metrics["per_1000_all"]
+    nobody = metrics["per_1000_none"]
+    simple = max(everyone.estimate, nobody.estimate)
+    than = "acting on everyone" if everyone.estimate > nobody.estimate else "acting on no one"
+    return (
+        f"brings {model.estimate:,.0f} per 1,000 rows, "
+        f"{model.estimate - simple:+,.0f} against {than}",
+    )

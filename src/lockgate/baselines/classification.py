@@ -1,0 +1,93 @@
+"""The evaluator ``classification``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lockgate
+
+
+@lockgate.plugin
+class Classification:
+    """Discrimination, calibration and decisions, each with a 95 % interval."""
+
+    resamples: int = lockgate.setting(
+        300, at_least=0, at_most=100_000, help="bootstrap resamples behind the intervals; 0: none"
+    )
+
+    @lockgate.hookimpl
+    def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
+        """Measure on the test rows."""
+        from lockgate.metrics.intervals import bootstrapped
+        from lockgate.metrics.losses import figures_of
+
+        if exam.task == "regression":
+            raise lockgate.DataError(
+                "evaluator classification got a regression; choose evaluator=[regression]"
+            )
+        truth, schema = exam.table.target, exam.table.schema
+        figures = figures_of(exam.task, truth, exam.output, exam.classes, exam.threshold)
+        metrics = bootstrapped(
+            figures,
+            len(truth),
+            weight=exam.table.weight,
+            groups=None if schema.group is None else exam.table.frame[schema.group].to_numpy(),
+            resamples=self.resamples,
+            seed=exam.seed,
+        )
+        tables = {"confusion": _confusion(truth, exam.output.label, exam.classes)}
+        if exam.task != "binary":
+            return lockgate.Report(metrics, tables, sentences=_summary(metrics, "accuracy"))
+        from lockgate.metrics.losses import positions
+
+        positive, score = positions(truth, exam.classes) == 1, exam.output.score
+        plots = (_roc(positive, score), _calibration(positive, score))
+        return lockgate.Report(metrics, tables, plots, _summary(metrics, "roc_auc"))
+
+
+def _summary(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...]:
+    metric = metrics[name]
+    if metric.low is None or metric.high is None:
+        return (f"{name} {metric.estimate:.3f}",)
+    return (f"{name} {metric.estimate:.3f}, between {metric.low:.3f} and {metric.high:.3f}",)
+
+
+def _confusion(truth: Any, label: Any, classes: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"truth": str(true)}
+        | {
+            f"said {said}": int(((truth.astype(str) == str(true)) & (label.astype(str) == str(said))).sum())
+            for said in classes
+        }
+        for true in classes
+    )
+
+
+def _roc(positive: Any, score: Any) -> lockgate.Plot:
+    from lockgate.metrics.binary import roc_curve
+
+    false, true = roc_curve(positive, score)
+    line = lockgate.Series("model", tuple(false.tolist()), tuple(true.tolist()))
+    return lockgate.Plot(
+        "roc",
+        "Who is found, at what price",
+        "share of negatives called positive",
+        "share of positives found",
+        (line,),
+        diagonal=True,
+    )
+
+
+def _calibration(positive: Any, score: Any) -> lockgate.Plot:
+    from lockgate.metrics.binary import calibration_curve
+
+    said, seen = calibration_curve(positive, score)
+    line = lockgate.Series("model", tuple(said.tolist()), tuple(seen.tolist()))
+    return lockgate.Plot(
+        "calibration",
+        "Does it happen as often as it says?",
+        "probability said",
+        "share that happened",
+        (line,),
+        diagonal=True,
+    )

@@ -1,0 +1,111 @@
+"""The compressor ``lasso``: fewer features, chosen by an L1 penalty, and a refit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import lockgate
+
+
+@lockgate.plugin
+class Lasso:
+    """Keep the features that an L1 penalty keeps, and fit the same model on these alone.
+
+    Walks from the strongest penalty to the weakest (Tibshirani, 1996) and takes
+    the first selection whose refitted model stays within the loss budget. The
+    features left out need not be sent to the model any more.
+    """
+
+    strengths: int = lockgate.setting(12, at_least=1, at_most=200, help="penalties to try")
+
+    @lockgate.hookimpl
+    def compress(self, shrink: lockgate.Shrink) -> lockgate.Candidate:
+        """Select, refit, compare on the tune rows."""
+        candidate = shrink.candidate
+        features = _features(candidate.recipe)
+        limit = shrink.loss(candidate.estimator) + shrink.max_loss
+        tried: set[tuple[str, ...]] = set()
+        path = self._selections(features, shrink)
+        for keep in shrink.progress(path, total=self.strengths, label="selections"):
+            if not keep or len(keep) == len(features) or keep in tried:
+                continue
+            tried.add(keep)
+            recipe = _restricted(candidate.recipe, keep)
+            refitted = shrink.fit(recipe, candidate.params)
+            if shrink.loss(refitted) <= limit:
+                words = ", ".join(keep) if len(keep) <= 12 else f"{len(keep)} features"
+                shrink.log.info("lasso keeps %d of %d: %s", len(keep), len(features), words)
+                return replace(candidate, recipe=recipe, estimator=refitted)
+        raise lockgate.NotApplicable(f"all {len(features)} features are needed")
+
+    def _selections(
+        self, features: list[str], shrink: lockgate.Shrink
+    ) -> Iterator[tuple[str, ...]]:
+        """Yield the features kept, strongest penalty first."""
+        import numpy as np
+        from sklearn.preprocessing import StandardScaler
+
+        blocks = [_encoded(shrink, name) for name in features]
+        of_input = np.repeat(np.arange(len(features)), [block.shape[1] for block in blocks])
+        inputs = np.nan_to_num(StandardScaler().fit_transform(np.hstack(blocks)))
+        for share in np.geomspace(1, 0.001, self.strengths + 1)[1:]:
+            coefficients = _penalized(inputs, shrink, float(share))
+            kept = np.unique(of_input[np.abs(coefficients).max(axis=0) > 0])
+            yield tuple(features[position] for position in kept)
+
+
+def _features(recipe: lockgate.Recipe) -> list[str]:
+    if not recipe.steps or not hasattr(recipe.steps[0][1], "transformers"):
+        raise lockgate.NotApplicable("the model has no step that names its features")
+    return [name for _, _, names in recipe.steps[0][1].transformers for name in names]
+
+
+def _restricted(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate.Recipe:
+    """Let only some features into the first step."""
+    from sklearn.base import clone
+
+    (name, cells), *others = recipe.steps
+    narrowed = clone(cells)
+    narrowed.transformers = [
+        (part, transformer, [feature for feature in features if feature in keep])
+        for part, transformer, features in narrowed.transformers
+        if set(features) & set(keep)
+    ]
+    return replace(recipe, steps=((name, narrowed), *others))
+
+
+def _encoded(shrink: lockgate.Shrink, feature: str) -> Any:
+    """Return what one feature becomes before it reaches the estimator, shape (rows, inputs)."""
+    import numpy as np
+
+    alone = _restricted(shrink.candidate.recipe, (feature,)).steps[0][1]
+    return np.asarray(alone.fit_transform(shrink.train.features), dtype=float)
+
+
+def _penalized(inputs: Any, shrink: lockgate.Shrink, share: float) -> Any:
+    """Fit with an L1 penalty at a share of the one that lets nothing through."""
+    import numpy as np
+
+    target = shrink.train.target
+    if shrink.candidate.recipe.task == "regression":
+        from sklearn.linear_model import Lasso as L1
+
+        centred = target.astype(float) - target.mean()
+        strongest = np.abs(inputs.T @ centred).max() / len(target)
+        return np.atleast_2d(L1(alpha=share * strongest, max_iter=5000).fit(inputs, target).coef_)
+    from sklearn.linear_model import LogisticRegression
+
+    names = np.unique(target)
+    sides = (target[:, None] == names).astype(float)
+    strongest = np.abs(inputs.T @ (sides - sides.mean(axis=0))).max()
+    model = LogisticRegression(
+        C=1 / (share * strongest),
+        l1_ratio=1.0,
+        solver="liblinear" if len(names) == 2 else "saga",
+        max_iter=5000,
+        random_state=shrink.seed,
+        tol=1e-3,
+    )
+    return np.atleast_2d(model.fit(inputs, target).coef_)

@@ -1,0 +1,32 @@
+"""The model ``logistic``: penalized logistic regression."""
+
+from __future__ import annotations
+
+import lockgate
+
+
+@lockgate.plugin
+class Logistic:
+    """Logistic regression for two or more classes, with the penalty to tune."""
+
+    balanced: bool = lockgate.setting(False, help="weigh classes as if they were equally frequent")
+    iterations: int = lockgate.setting(1000, at_least=1, help="most iterations of the solver")
+
+    @lockgate.hookimpl
+    def build(self, brief: lockgate.Brief) -> lockgate.Recipe:
+        """Propose scikit-learn's logistic regression."""
+        from sklearn.linear_model import LogisticRegression
+
+        if brief.task == "regression":
+            raise lockgate.DataError(
+                "model logistic predicts classes, and the target asks for a regression; "
+                "choose model=linear or model=boosting"
+            )
+        estimator = LogisticRegression(
+            max_iter=self.iterations,
+            class_weight="balanced" if self.balanced else None,
+            random_state=brief.seed,
+        )
+        return lockgate.Recipe(
+            estimator, brief.task, space={"C": lockgate.Span(0.001, 100, log=True)}
+        )

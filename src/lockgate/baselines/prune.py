@@ -1,0 +1,59 @@
+"""The compressor ``prune``: fewer trees."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import lockgate
+
+
+@lockgate.plugin
+class Prune:
+    """Keep the first trees of an ensemble, as few as the loss budget allows."""
+
+    at_least: int = lockgate.setting(5, at_least=1, help="trees to keep in any case")
+    steps: int = lockgate.setting(24, at_least=2, at_most=500, help="numbers of trees to try")
+
+    @lockgate.hookimpl
+    def compress(self, shrink: lockgate.Shrink) -> lockgate.Candidate:
+        """Try growing numbers of trees on the tune rows and take the first that will do."""
+        import numpy as np
+
+        fitted = shrink.candidate.estimator
+        whole = _count(fitted[-1])
+        if whole <= self.at_least:
+            raise lockgate.NotApplicable(f"the model has only {whole} trees")
+        limit = shrink.loss(fitted) + shrink.max_loss
+        counts = np.unique(np.linspace(self.at_least, whole - 1, self.steps).astype(int))
+        for count in shrink.progress(counts.tolist(), total=len(counts), label="trees"):
+            pruned = _pruned(fitted, count)
+            if shrink.loss(pruned) <= limit:
+                shrink.log.info("prune keeps %d of %d trees", count, whole)
+                return replace(shrink.candidate, estimator=pruned)
+        raise lockgate.NotApplicable(f"all {whole} trees are needed")
+
+
+def _count(model: Any) -> int:
+    """Count the trees; scikit-learn's private ``_predictors`` holds those of boosting."""
+    trees = getattr(model, "_predictors", None)
+    if trees is None and hasattr(model, "n_estimators"):
+        trees = getattr(model, "estimators_", None)
+    if trees is None:
+        raise lockgate.NotApplicable(f"{type(model).__name__} has no trees")
+    return len(trees)
+
+
+def _pruned(fitted: Any, count: int) -> Any:
+    """Copy a pipeline with fewer trees; all other steps are shared."""
+    last = copy.copy(fitted[-1])
+    if hasattr(last, "_predictors"):
+        last._predictors = last._predictors[:count]
+        last.max_iter = count
+    else:
+        last.estimators_ = last.estimators_[:count]
+        last.n_estimators = count
+    made = copy.copy(fitted)
+    made.steps = [*fitted.steps[:-1], (fitted.steps[-1][0], last)]
+    return made

@@ -1,0 +1,59 @@
+"""The evaluator ``regression``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lockgate
+
+
+@lockgate.plugin
+class Regression:
+    """Explained variance and errors, each with a 95 % interval."""
+
+    resamples: int = lockgate.setting(
+        300, at_least=0, at_most=100_000, help="bootstrap resamples behind the intervals; 0: none"
+    )
+
+    @lockgate.hookimpl
+    def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
+        """Measure on the test rows."""
+        from lockgate.metrics.intervals import bootstrapped
+        from lockgate.metrics.regression import RegressionFigures
+
+        if exam.task != "regression":
+            raise lockgate.DataError(
+                f"evaluator regression got a {exam.task} model; choose evaluator=[classification]"
+            )
+        truth, said = exam.table.target.astype(float), exam.output.label.astype(float)
+        group = exam.table.schema.group
+        metrics = bootstrapped(
+            RegressionFigures(truth, said),
+            len(truth),
+            weight=exam.table.weight,
+            groups=None if group is None else exam.table.frame[group].to_numpy(),
+            resamples=self.resamples,
+            seed=exam.seed,
+        )
+        r2 = metrics["r2"]
+        words = f"explains {r2.estimate:.0%} of the variance"
+        return lockgate.Report(metrics, plots=(_deciles(truth, said),), sentences=(words,))
+
+
+def _deciles(truth: Any, said: Any) -> lockgate.Plot:
+    import numpy as np
+
+    groups = np.array_split(np.argsort(said, kind="stable"), min(10, len(said)))
+    line = lockgate.Series(
+        "model",
+        tuple(float(said[group].mean()) for group in groups),
+        tuple(float(truth[group].mean()) for group in groups),
+    )
+    return lockgate.Plot(
+        "deciles",
+        "Is it as much as it says?",
+        "mean predicted, by tenths of the rows",
+        "mean that came",
+        (line,),
+        diagonal=True,
+    )

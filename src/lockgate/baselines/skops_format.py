@@ -1,0 +1,43 @@
+"""The format ``skops``: a scikit-learn pipeline in skops' form, read without running code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import lockgate
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+@lockgate.plugin
+class Skops:
+    """Open a model that skops wrote; only types on a fixed list are built."""
+
+    @lockgate.hookimpl
+    def open(self, files: lockgate.ModelFiles) -> lockgate.Predictor:
+        """Read the one file of the model."""
+        from lockgate.packing.skops_file import read_estimator
+
+        return SkopsPredictor(read_estimator(files.directory / files.files[0]), files)
+
+
+class SkopsPredictor:
+    """Answers through the scikit-learn pipeline."""
+
+    def __init__(self, estimator: Any, files: lockgate.ModelFiles) -> None:
+        self.schema = files.schema
+        self._estimator, self._files = estimator, files
+
+    def predict(self, columns: Mapping[str, ArrayLike]) -> lockgate.Output:
+        """Answer for rows given as columns, held against the schema first."""
+        import pandas as pd
+
+        from lockgate.packing.answers import answers
+        from lockgate.tables.contract import conform
+
+        frame = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(dict(columns))
+        features = conform(frame, self.schema)
+        files = self._files
+        return answers(self._estimator, features, files.task, files.classes, files.threshold)

@@ -1,0 +1,127 @@
+"""What a bundle says about itself: content only, no time, no place, no verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lockgate.errors import BundleError
+from lockgate.files.digests import sha256_file
+from lockgate.spec.tables import Schema
+
+__all__ = ["MANIFEST", "SCHEMA_VERSION", "Hashes", "Manifest", "read_manifest", "verify_files"]
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 0
+LARGEST = 16 << 20
+
+
+class Hashes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """sha256 of what the model was made from.
+
+    Attributes
+    ----------
+    params : str
+        All parameters that can change the model.
+    data : str
+        Training rows and schema.
+    code : dict of str to str
+        Provider of each plugin that had a part, by ``kind.instance``.
+    """
+
+    params: str
+    data: str
+    code: dict[str, str]
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A bundle's table of contents; a function of the bundle's inputs alone.
+
+    Attributes
+    ----------
+    schema_version : int
+        Version of this form.
+    name, task : str
+        Which model, and what it predicts.
+    inputs : Schema
+        Columns that it expects; its target and other roles for reference.
+    classes : list
+        Labels in the order of the scores.
+    threshold : float or None
+        Score from which the second of two classes is answered.
+    format : str
+        Plugin that opens the model.
+    model : list of str
+        Files that the format is given.
+    files : dict of str to str
+        sha256 of every file but this one.
+    hashes : Hashes
+        What it was made from.
+    environment : dict of str to str
+        Versions that answers depend on.
+    """
+
+    schema_version: int
+    name: str
+    task: str
+    inputs: Schema
+    classes: list[Any]
+    threshold: float | None
+    format: str
+    model: list[str]
+    files: dict[str, str]
+    hashes: Hashes
+    environment: dict[str, str]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check a manifest's form.
+
+    Raises
+    ------
+    BundleError
+        If it is missing, of another version, or damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        if path.stat().st_size > LARGEST:
+            raise BundleError(f"{path} is larger than {LARGEST} bytes; that is no manifest")
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
+    try:
+        version = msgspec.json.decode(raw, type=dict[str, Any]).get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise BundleError(
+                f"{folder} has bundle schema {version}; this lockgate reads {SCHEMA_VERSION}"
+            )
+        return msgspec.json.decode(raw, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{path} is damaged: {error}") from None
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Hold every file against its digest; none may be missing, extra, or a link.
+
+    Raises
+    ------
+    BundleError
+        Naming the first file that is not what the manifest says.
+    """
+    present = {
+        str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()
+    } - {MANIFEST}
+    for name in sorted(present ^ set(manifest.files)):
+        word = "is not in the manifest" if name in present else "is missing"
+        raise BundleError(f"{folder}: {name} {word}")
+    for name, expected in sorted(manifest.files.items()):
+        path = folder / name
+        if path.is_symlink():
+            raise BundleError(f"{folder}: {name} is a link; a bundle holds its own files")
+        if (found := sha256_file(path)) != expected:
+            raise BundleError(f"{folder}: {name} has sha256 {found}, the manifest says {expected}")
+    for name in manifest.model:
+        if name not in manifest.files:
+            raise BundleError(f"{folder}: the model file {name} is not in the manifest")

@@ -1,0 +1,84 @@
+"""Rows with expected answers that travel in a bundle and are asked at every reading."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lockgate.errors import BundleError
+from lockgate.spec.tables import Schema
+from lockgate.spec.values import Output, Predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PROBES", "check_probes", "probes_of"]
+
+PROBES = 32
+"""Rows asked."""
+
+TOLERANCE = 1e-9
+"""Largest relative difference of a score; other BLAS kernels change the last digits."""
+
+
+def probes_of(features: pd.DataFrame, predictor: Predictor) -> dict[str, Any]:
+    """Choose evenly spread rows and record the answers to them."""
+    rows = np.unique(np.linspace(0, len(features) - 1, min(PROBES, len(features))).astype(int))
+    chosen = features.iloc[rows].reset_index(drop=True)
+    output = predictor.predict(chosen)
+    return {
+        "columns": {str(name): [_plain(v) for v in chosen[name].tolist()] for name in chosen},
+        "label": [_plain(value) for value in output.label.tolist()],
+        "score": None if output.score is None else output.score.tolist(),
+    }
+
+
+def check_probes(probes: dict[str, Any], schema: Schema, predictor: Predictor) -> None:
+    """Ask the rows again.
+
+    Raises
+    ------
+    BundleError
+        If an answer is another one: the file is whole, and yet it is not the
+        same model here, e.g. under another library version.
+    """
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for column in schema.features:
+        values = probes["columns"].get(column.name)
+        if values is None:
+            raise BundleError(f"the probe rows have no column {column.name}")
+        columns[column.name] = _series(pd, values, column.kind)
+    output = predictor.predict(pd.DataFrame(columns))
+    _compare(probes, output)
+
+
+def _compare(probes: dict[str, Any], output: Output) -> None:
+    for row, (expected, found) in enumerate(zip(probes["label"], output.label.tolist(), strict=True)):
+        same = expected == _plain(found) or (
+            isinstance(expected, float) and math.isclose(expected, found, rel_tol=TOLERANCE)
+        )
+        if not same:
+            raise BundleError(f"probe row {row} was answered {expected!r}, is answered {found!r} here")
+    if probes["score"] is not None:
+        expected, found = np.asarray(probes["score"]), np.asarray(output.score)
+        if not np.allclose(expected, found, rtol=TOLERANCE, atol=TOLERANCE):
+            worst = float(np.abs(expected - found).max())
+            raise BundleError(f"probe scores differ by up to {worst:.3g} here")
+
+
+def _series(pd: Any, values: list[Any], kind: str) -> Any:
+    if kind == "date":
+        return pd.to_datetime(pd.Series(values))
+    if kind in ("category", "text"):
+        return pd.Series(values, dtype=object)
+    return pd.Series(values, dtype=float)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value != value:
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,96 @@
+"""Opens a bundle: digests first, then the model, then its probe rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
+from lockgate.bundle.probes import check_probes
+from lockgate.errors import BundleError
+from lockgate.files.digests import sha256_file
+from lockgate.host.catalogue import Catalogue
+from lockgate.host.host import Host
+from lockgate.spec.values import ModelFiles, Output, Predictor
+from lockgate.spec.watching import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike
+
+__all__ = ["Bundle", "open_bundle"]
+
+
+class Bundle:
+    """An opened bundle.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Where it lies.
+    digest : str
+        sha256 of its manifest, which holds the sha256 of everything else.
+    manifest : Manifest
+        What it says about itself.
+    predictor : Predictor
+        The model.
+    """
+
+    def __init__(self, path: Path, digest: str, manifest: Manifest, predictor: Predictor) -> None:
+        self.path, self.digest, self.manifest, self.predictor = path, digest, manifest, predictor
+
+    def predict(self, columns: Mapping[str, ArrayLike]) -> Output:
+        """Answer for rows given as a DataFrame or as columns of equal length."""
+        return self.predictor.predict(columns)
+
+    def reference(self) -> Reference:
+        """Read what the model was trained on, for monitors."""
+        return msgspec.json.decode((self.path / "reference.json").read_bytes(), type=Reference)
+
+    def metrics(self) -> dict[str, Any]:
+        """Read what the evaluators measured."""
+        return dict(msgspec.json.decode((self.path / "metrics.json").read_bytes()))
+
+    def __repr__(self) -> str:
+        """Say which bundle it is."""
+        return f"<Bundle {self.manifest.name} {self.digest[:12]} ({self.manifest.task})>"
+
+
+def open_bundle(path: str | Path) -> Bundle:
+    """Open a bundle without running code from it.
+
+    Parameters
+    ----------
+    path : path-like
+        The bundle's directory.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, extra or changed, or the model answers its probe
+        rows otherwise than it did when it was packaged.
+    """
+    folder = Path(path)
+    manifest = read_manifest(folder)
+    verify_files(folder, manifest)
+    entry = Catalogue.installed().find("format", manifest.format)
+    host = Host("open")
+    host.plug("format", manifest.format, entry.load()())
+    files = ModelFiles(
+        directory=folder,
+        files=tuple(manifest.model),
+        schema=manifest.inputs,
+        task=manifest.task,
+        classes=tuple(manifest.classes),
+        threshold=manifest.threshold,
+    )
+    predictor: Predictor = host.call("format", manifest.format, files)
+    try:
+        probes = msgspec.json.decode((folder / "probes.json").read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as error:
+        raise BundleError(f"{folder}: no readable probe rows: {error}") from None
+    check_probes(probes, manifest.inputs, predictor)
+    return Bundle(folder, sha256_file(folder / MANIFEST), manifest, predictor)

@@ -1,0 +1,97 @@
+"""The command group: subcommands are imported when called, errors become one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from lockgate.errors import LockgateError, MissingExtra
+
+__all__ = ["run_cli"]
+
+COMMANDS = {
+    "init": "Make a new project that runs at once.",
+    "run": "Compose the parameters, then run what they change.",
+    "show": "Show every parameter and where its value comes from.",
+    "plugins": "List the installed plugins and their settings.",
+    "evaluate": "Measure a bundle on data, and hold it against requirements.",
+    "stage": "Run one stage; what dvc.yaml calls.",
+    "version": "Show versions of lockgate and of what answers depend on.",
+}
+"""Subcommands in the order of ``--help``; a module of the same name holds each."""
+
+PIPELINE = {
+    "dvc", "hydra", "jinja2", "matplotlib", "omegaconf", "pandas", "pyarrow", "scipy", "skops",
+    "sklearn", "threadpoolctl",
+}  # fmt: skip
+"""Libraries of the extra ``pipeline``."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"lockgate.cli.{name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from lockgate.errors import nearest
+
+            error.message = f"no command {args[0]!r}{nearest(args[0], COMMANDS)}"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # from the table, so that --help imports no subcommand
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with `lockgate init shop && cd shop && lockgate run`.",
+)
+def lockgate() -> None:
+    """Everything after model.fit(): tune, compress, evaluate, package, watch."""
+
+
+def run_cli() -> None:
+    """Run the command line and leave with its exit code.
+
+    0: done. 1: done, and a requirement is not met. 2: the request or the data
+    are at fault. 3: a plugin is. 130: interrupted.
+    """
+    try:
+        code = lockgate.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except LockgateError as error:
+        sys.exit(_say(str(error), error.exit_code))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(_say("interrupted", 130))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in PIPELINE:
+            raise
+        asked = " ".join(["lockgate", *sys.argv[1:2]])
+        sys.exit(_say(str(MissingExtra("pipeline", asked)), MissingExtra.exit_code))
+    except OSError as error:
+        # a full disk, a folder that may not be written: the user's machine, not our code
+        sys.exit(_say(f"{error.strerror}: {error.filename}" if error.filename else str(error), 2))
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"{click.style('lockgate', fg='red', bold=True)}: {message}", err=True)
+    return code

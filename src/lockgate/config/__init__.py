@@ -1,0 +1,1 @@
+"""Composition of the parameters; the only room with Hydra and OmegaConf."""

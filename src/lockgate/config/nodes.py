@@ -1,0 +1,70 @@
+"""Typed OmegaConf nodes from the settings of a dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from lockgate.spec.settings import settings_of
+
+__all__ = ["typed_node"]
+
+
+def typed_node(cls: type, first: Mapping[str, str] | None = None) -> DictConfig:
+    """Make a node that refuses unknown keys and wrong types when overridden.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass whose fields are settings.
+    first : mapping of str to str, optional
+        Keys to put before the settings.
+    """
+    node = OmegaConf.structured(_structured(cls, tuple((first or {}).items())))
+    OmegaConf.set_readonly(node, None)
+    return typing.cast(DictConfig, node)
+
+
+@functools.cache
+def _structured(cls: type, fixed: tuple[tuple[str, str], ...]) -> type:
+    """Rebuild a dataclass with only the types that OmegaConf knows."""
+    fields: list[Any] = [
+        (name, str, dataclasses.field(default=text)) for name, text in fixed
+    ]
+    hints = settings_of(cls)
+    for field in dataclasses.fields(cls):
+        if field.init:
+            fields.append((field.name, _known(hints[field.name][0]), _default(field)))
+    return dataclasses.make_dataclass(cls.__name__, fields)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    factory = field.default_factory
+    if factory is not dataclasses.MISSING:
+        value = factory()
+        if dataclasses.is_dataclass(value):
+            return dataclasses.field(default_factory=_structured(type(value), ()))
+        return dataclasses.field(default_factory=factory)
+    given = MISSING if field.default is dataclasses.MISSING else field.default
+    return dataclasses.field(default=given)
+
+
+def _known(hint: Any) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _structured(typing.cast(type, hint), ())
+    if origin is Literal:
+        return str
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(_known(part) for part in args)]  # noqa: UP007  # built from parts
+    if origin is list:
+        return list[_known(args[0])]  # type: ignore[misc]  # built from parts
+    if origin is dict:
+        return dict[str, _known(args[1])]  # type: ignore[misc]  # same
+    return hint

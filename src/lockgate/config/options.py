@@ -1,0 +1,116 @@
+"""What the scheme ``lockgate://`` answers: kinds as groups, installed plugins as options."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from hydra.plugins.config_source import ConfigLoadError
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from lockgate.config.nodes import typed_node
+from lockgate.errors import BackendUnavailable, LockgateError, PluginFailed
+from lockgate.host.catalogue import Catalogue
+from lockgate.host.document import ORDER, Document
+from lockgate.host.host import Host
+from lockgate.host.provider import provider_of
+from lockgate.spec.kinds import KINDS
+from lockgate.spec.sections import SECTIONS
+
+__all__ = ["ROOT", "check_composed", "is_group", "is_option", "listed", "node_of"]
+
+ROOT = "lockgate"
+"""Option at the top: every section, every kind empty, and the order of the compressors."""
+
+
+@functools.cache
+def catalogue() -> Catalogue:
+    """Read the installed plugins once per process."""
+    return Catalogue.installed()
+
+
+def is_group(path: str) -> bool:
+    """Whether a path is a kind of plugin."""
+    return _bare(path) in {"", *(kind.name for kind in KINDS)}
+
+
+def is_option(path: str) -> bool:
+    """Whether a path is an installed plugin, or the root option."""
+    group, _, name = _bare(path).rpartition("/")
+    return name == ROOT if not group else name in catalogue().names(group)
+
+
+def listed(path: str, *, groups: bool, options: bool) -> list[str]:
+    """List what is below a path."""
+    bare = _bare(path)
+    if bare:
+        return catalogue().names(bare) if options else []
+    kinds = [kind.name for kind in KINDS]
+    return sorted((kinds if groups else []) + ([ROOT] if options else []))
+
+
+def node_of(path: str) -> tuple[DictConfig, str]:
+    """Return the typed node of an option and the package it belongs at."""
+    group, _, name = _bare(path).rpartition("/")
+    if not group:
+        return _root(), "_global_"
+    try:
+        entry = catalogue().find(group, name)
+        keys = {"plugin": name, "provider": provider_of(entry)}
+        return typed_node(entry.load(), keys), f"{group}.{name}"
+    except LockgateError as error:
+        raise _refusal(error) from None
+
+
+def check_composed(document: dict[str, Any]) -> None:
+    """Check a composed configuration whole, the backend's device included."""
+    checked = Document.check(document, catalogue())
+    host = Host("composition")
+    host.plug_chosen(checked.chosen["backend"])
+    chosen = checked.one("backend").instance
+    try:
+        host.call("backend", chosen)
+    except PluginFailed as error:
+        raise BackendUnavailable(str(error)) from None
+
+
+def _root() -> DictConfig:
+    root = OmegaConf.create({key: typed_node(cls) for key, cls in SECTIONS.items()})
+    for kind in KINDS:
+        root[kind.name] = {}
+    # a stage's parameters ignore the order of keys, so the order is a value of its own;
+    # resolving it is also where both doors see the finished tree, and check it
+    root[ORDER] = "${lockgate.order:}"
+    return root
+
+
+def _order(*, _root_: DictConfig, _parent_: DictConfig) -> ListConfig:
+    document = {
+        str(key): OmegaConf.to_container(_root_[key], resolve=True)
+        if OmegaConf.is_config(_root_[key])
+        else _root_[key]
+        for key in _root_
+        if key != ORDER
+    }
+    check_composed(document)
+    return ListConfig(list(document["compressor"]), parent=_parent_)
+
+
+OmegaConf.register_new_resolver("lockgate.order", _order, replace=True)
+
+
+def _refusal(error: LockgateError) -> Exception:
+    """Turn an error of ours into one that Hydra and DVC print as a line."""
+    try:
+        from dvc.exceptions import DvcException
+    except ImportError:
+        bases: tuple[type[Exception], ...] = (ConfigLoadError,)
+    else:
+        bases = (ConfigLoadError, DvcException)
+    made: Exception = type("Refused", bases, {})(str(error))
+    made.original = error  # type: ignore[attr-defined]  # read by lockgate.config.compose
+    return made
+
+
+def _bare(path: str) -> str:
+    return path.strip("/").removesuffix(".yaml")

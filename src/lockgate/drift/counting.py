@@ -1,0 +1,127 @@
+"""Counts columns into the bins of a reference, on the array backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lockgate.spec.tables import Schema
+from lockgate.spec.values import Backend
+from lockgate.spec.watching import Counts, Reference
+
+__all__ = ["counted", "reference_of", "window_counts"]
+
+BINS = 64
+"""Bins of an ordered column; edges are quantiles of the reference."""
+
+SCORES = "(score)"
+"""Name of the model's own answers among the columns."""
+
+
+def reference_of(
+    columns: Mapping[str, Any], schema: Schema, backend: Backend, scores: Any = None
+) -> Reference:
+    """Choose bins for each feature and count the training rows into them.
+
+    Parameters
+    ----------
+    columns : mapping of str to array, each of shape (n,)
+        Values by feature.
+    schema : Schema
+        What they mean.
+    backend : Backend
+        Where to count.
+    scores : array, shape (n,), optional
+        The model's answers on rows it was not fitted on.
+    """
+    counts = []
+    for column in schema.features:
+        if column.kind in ("category", "text"):
+            empty = Counts(column.name, "nominal", categories=column.categories)
+        else:
+            empty = Counts(column.name, "ordered", _edges(_ordered(columns[column.name])))
+        counts.append(counted(empty, columns[column.name], backend))
+    own = None
+    if scores is not None:
+        own = counted(Counts(SCORES, "ordered", _edges(_ordered(scores))), scores, backend)
+    n = counts[0].n if counts else 0
+    return Reference(tuple(counts), own, n)
+
+
+def window_counts(
+    reference: Reference, columns: Mapping[str, Any], backend: Backend, scores: Any = None
+) -> dict[str, Counts]:
+    """Count a window's columns into the bins of the reference."""
+    found = {one.column: counted(one, columns[one.column], backend) for one in reference.columns}
+    if reference.scores is not None and scores is not None:
+        found[SCORES] = counted(reference.scores, scores, backend)
+    return found
+
+
+def counted(bins: Counts, values: Any, backend: Backend) -> Counts:
+    """Count values into the bins of `bins`, whose own counts are ignored.
+
+    Notes
+    -----
+    Ordered values are sorted and the edges are looked up in them, so that
+    counting needs nothing beyond the array API standard (which has no
+    ``bincount``). A bin holds its upper edge: ``(edge before, edge]``.
+
+    Examples
+    --------
+    >>> from lockgate.spec.values import numpy_backend
+    >>> bins = Counts("x", "ordered", edges=(1.0, 2.0))
+    >>> counted(bins, [0.5, 1.0, 1.5, 9.0, float("nan")], numpy_backend()).counts
+    (1, 2, 1, 1)
+    """
+    if bins.kind == "nominal":
+        found = _nominal(bins.categories, values)
+    else:
+        found = _ranked(bins.edges, _ordered(values), backend)
+    return Counts(bins.column, bins.kind, bins.edges, bins.categories, found)
+
+
+def _ranked(edges: tuple[float, ...], values: Any, backend: Backend) -> tuple[int, ...]:
+    xp = backend.xp
+    known = values[~np.isnan(values)]
+    missing = len(values) - len(known)
+    if not len(known):
+        return (missing, *[0] * (len(edges) + 1))
+    if not edges:
+        return (missing, len(known))
+    ordered = xp.sort(backend.asarray(known))
+    below = xp.searchsorted(ordered, backend.asarray(np.asarray(edges, dtype=float)), side="right")
+    steps = np.diff(np.r_[0, backend.to_numpy(below), len(known)])
+    return (missing, *(int(step) for step in steps))
+
+
+def _nominal(categories: tuple[str, ...], values: Any) -> tuple[int, ...]:
+    import pandas as pd
+
+    column = pd.Series(np.asarray(values, dtype=object))
+    missing = int(column.isna().sum())
+    seen = column.dropna().map(str).value_counts()
+    counts = [int(seen.get(name, 0)) for name in categories]
+    return (missing, *counts, len(column) - missing - sum(counts))
+
+
+def _edges(values: Any) -> tuple[float, ...]:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return ()
+    distinct = np.unique(known)
+    if len(distinct) <= BINS:
+        return tuple(distinct[:-1].tolist())
+    quantiles = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1], method="lower")
+    return tuple(np.unique(quantiles).tolist())
+
+
+def _ordered(values: Any) -> Any:
+    """Turn numbers, booleans and dates into floats; dates become days."""
+    found = np.asarray(values)
+    if found.dtype.kind == "M":
+        days = (found - np.datetime64(0, "s")) / np.timedelta64(1, "D")
+        return np.where(np.isnat(found), np.nan, days)
+    return found.astype(float)

@@ -1,0 +1,124 @@
+"""Two-sample tests on counts, and corrections for asking many questions at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lockgate.spec.watching import Counts
+
+__all__ = ["adjusted", "chi_square", "compared", "kolmogorov_smirnov"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def compared(reference: Counts, window: Counts) -> tuple[str, float, float]:
+    """Compare two counts over the same bins.
+
+    Returns
+    -------
+    test : str
+        ``kolmogorov-smirnov`` for ordered columns, ``chi-square`` for nominal ones.
+    effect : float
+        Largest distance of the cumulative shares, or half the sum of the
+        distances of the shares (total variation); both from 0 to 1.
+    p : float
+        Probability of an effect as large if both came from one source.
+    """
+    a, b = np.asarray(reference.counts, float), np.asarray(window.counts, float)
+    if reference.kind == "ordered":
+        return "kolmogorov-smirnov", *kolmogorov_smirnov(a, b)
+    return "chi-square", *chi_square(a, b)
+
+
+def kolmogorov_smirnov(a: Array, b: Array) -> tuple[float, float]:
+    """Test two ordered counts (Smirnov, 1948); the missing bin counts as lowest.
+
+    On bins the statistic cannot exceed the one on the values, so the p-value
+    errs on the side of no alarm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> kolmogorov_smirnov(np.array([50.0, 50.0]), np.array([50.0, 50.0]))
+    (0.0, 1.0)
+    """
+    from scipy.special import kolmogorov
+
+    n, m = a.sum(), b.sum()
+    if not n or not m:
+        return 0.0, 1.0
+    distance = float(np.abs(np.cumsum(a) / n - np.cumsum(b) / m).max())
+    return distance, float(kolmogorov(distance * np.sqrt(n * m / (n + m))))
+
+
+def chi_square(a: Array, b: Array) -> tuple[float, float]:
+    """Test two nominal counts for homogeneity (Pearson, 1911), rare bins put together.
+
+    Bins are merged, rarest first, until every expected count is at least five
+    (Cochran, 1954), since the approximation does not hold below.
+    """
+    from scipy.special import chdtrc
+
+    n, m = a.sum(), b.sum()
+    if not n or not m:
+        return 0.0, 1.0
+    effect = float(np.abs(a / n - b / m).sum() / 2)
+    table = _merged(np.stack([a, b]))
+    degrees = table.shape[1] - 1
+    if degrees < 1:
+        return effect, 1.0
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    statistic = float(((table - expected) ** 2 / expected).sum())
+    return effect, float(chdtrc(degrees, statistic))
+
+
+def adjusted(p: Array, method: str) -> Array:
+    """Correct p-values for many tests.
+
+    Parameters
+    ----------
+    p : ndarray, shape (k,)
+        One per test.
+    method : {"holm", "benjamini-hochberg"}
+        Holm (1979) bounds the chance of any false alarm; Benjamini and Hochberg
+        (1995) the expected share of false ones among the alarms.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        In the order of `p`; compare with the level directly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> adjusted(np.array([0.01, 0.04, 0.03]), "holm").round(3).tolist()
+    [0.03, 0.06, 0.06]
+    >>> adjusted(np.array([0.01, 0.04, 0.03]), "benjamini-hochberg").round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    k = len(p)
+    order = np.argsort(p, kind="stable")
+    made = np.empty(k)
+    if method == "holm":
+        stepped = np.maximum.accumulate(p[order] * (k - np.arange(k)))
+    elif method == "benjamini-hochberg":
+        scaled = p[order] * k / (np.arange(k) + 1)
+        stepped = np.minimum.accumulate(scaled[::-1])[::-1]
+    else:
+        raise ValueError(f"no correction named {method!r}; known: holm, benjamini-hochberg")
+    made[order] = np.minimum(stepped, 1)
+    return made
+
+
+def _merged(table: Array) -> Array:
+    columns = table[:, table.sum(axis=0) > 0]
+    smaller_share = columns.sum(axis=1).min() / columns.sum()
+    columns = columns[:, np.argsort(columns.sum(axis=0), kind="stable")]
+    while columns.shape[1] > 1 and columns[:, 0].sum() * smaller_share < 5:
+        together = columns[:, 0] + columns[:, 1]
+        rest = columns[:, 2:]
+        columns = np.concatenate([together[:, None], rest], axis=1)
+        columns = columns[:, np.argsort(columns.sum(axis=0), kind="stable")]
+    return columns

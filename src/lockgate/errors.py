@@ -1,0 +1,180 @@
+"""Everything lockgate raises on purpose, as one tree.
+
+::
+
+    LockgateError
+    ├── UsageError             the words of a command or a configuration
+    │   ├── SettingError       a value that a setting does not allow
+    │   └── UnknownPlugin      a name that nobody installed
+    ├── PluginError            a plugin package, or what a plugin did
+    │   ├── PluginDefinitionError
+    │   ├── BrokenPlugin       cannot be imported or is no plugin
+    │   ├── PluginConflict     two distributions, one name
+    │   ├── ContractMismatch   written for a contract that is not served
+    │   ├── PluginChanged      not the code that the parameters record
+    │   └── PluginFailed       raised while it worked
+    ├── NotApplicable          a plugin says: there is nothing here for me to do
+    ├── DataError              the data, not the code
+    │   ├── DigestMismatch     a file is not the one that was pinned
+    │   └── SchemaViolation    columns are not what was promised
+    ├── BundleError            a bundle that cannot be trusted or read
+    ├── BackendUnavailable     no such device or library here
+    └── MissingExtra           a part of lockgate that is not installed
+
+Messages say what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BackendUnavailable",
+    "BrokenPlugin",
+    "BundleError",
+    "ContractMismatch",
+    "DataError",
+    "DigestMismatch",
+    "LockgateError",
+    "MissingExtra",
+    "NotApplicable",
+    "PluginChanged",
+    "PluginConflict",
+    "PluginDefinitionError",
+    "PluginError",
+    "PluginFailed",
+    "SchemaViolation",
+    "SettingError",
+    "UnknownPlugin",
+    "UsageError",
+]
+
+
+class LockgateError(Exception):
+    """Base of every error that lockgate raises on purpose."""
+
+    exit_code = 2
+
+
+class UsageError(LockgateError):
+    """A command or a configuration says something that cannot be done."""
+
+
+class SettingError(UsageError):
+    """A value that a setting does not allow.
+
+    Attributes
+    ----------
+    key : str
+        Dotted path of the setting, e.g. ``compressor.round.digits``.
+    value : object
+        What came.
+    allowed : str
+        What is allowed, in words.
+    """
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        self.key, self.value, self.allowed = key, value, allowed
+        super().__init__(f"{key} is {value!r}; allowed: {allowed}")
+
+
+class UnknownPlugin(UsageError):
+    """A plugin name that no installed distribution provides."""
+
+    def __init__(self, kind: str, name: str, installed: Iterable[str]) -> None:
+        self.kind, self.name, self.installed = kind, name, tuple(sorted(installed))
+        listed = ", ".join(self.installed) or "none"
+        super().__init__(
+            f"no {kind} named {name!r}{nearest(name, self.installed)}; installed: {listed}"
+        )
+
+
+class PluginError(LockgateError):
+    """A plugin package is at fault."""
+
+    exit_code = 3
+
+
+class PluginDefinitionError(PluginError, TypeError):
+    """A class decorated with ``@lockgate.plugin`` breaks the contract."""
+
+
+class BrokenPlugin(PluginError):
+    """A plugin that cannot be imported, or whose entry point names no plugin."""
+
+
+class PluginConflict(PluginError):
+    """Two distributions provide a plugin of the same kind and name."""
+
+
+class ContractMismatch(PluginError):
+    """A plugin written for a contract version that this lockgate does not serve."""
+
+
+class PluginChanged(PluginError):
+    """The installed plugin is not the one that the parameters record."""
+
+
+class PluginFailed(PluginError):
+    """A plugin raised while it worked; the original error is the cause."""
+
+
+class NotApplicable(LockgateError):
+    """Raised by a plugin that has nothing to do here, e.g. no trees to prune."""
+
+
+class DataError(LockgateError):
+    """The data cannot be used as they are."""
+
+
+class DigestMismatch(DataError):
+    """A file's content is not the one that was pinned."""
+
+    def __init__(self, path: str, expected: str, found: str, remedy: str) -> None:
+        self.path, self.expected, self.found = path, expected, found
+        super().__init__(f"{path}: expected sha256 {expected}, found {found}; {remedy}")
+
+
+class SchemaViolation(DataError):
+    """Columns are not what the schema promises; all problems are listed.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        One sentence per problem, each naming its column.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class BundleError(LockgateError):
+    """A bundle is incomplete, changed, or gives other answers than it promises."""
+
+
+class BackendUnavailable(LockgateError):
+    """An array backend's library or device is missing."""
+
+
+class MissingExtra(LockgateError):
+    """A command needs an optional part of lockgate that is not installed."""
+
+    def __init__(self, extra: str, needed_for: str) -> None:
+        self.extra = extra
+        super().__init__(f"{needed_for} needs more: pip install 'lockgate[{extra}]'")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say which known word is probably meant, or nothing.
+
+    Examples
+    --------
+    >>> nearest("laso", ["lasso", "prune"])
+    ", did you mean 'lasso'?"
+    >>> nearest("zap", ["lasso", "prune"])
+    ''
+    """
+    close = difflib.get_close_matches(str(word), list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,1 @@
+"""Bytes on disk: digests, atomic replacement, files that other distributions ship."""

@@ -1,0 +1,19 @@
+"""sha256 of files and texts."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+__all__ = ["sha256_file", "sha256_text"]
+
+
+def sha256_file(path: Path) -> str:
+    """Return the sha256 of a file's content, in hex, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """Return the sha256 of a text in UTF-8, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()

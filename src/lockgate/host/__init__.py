@@ -1,0 +1,1 @@
+"""Finds plugins, checks parameters against them, and calls them."""

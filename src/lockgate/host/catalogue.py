@@ -1,0 +1,204 @@
+"""What is installed, from metadata alone; a plugin is imported when it is chosen."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lockgate.errors import (
+    BrokenPlugin,
+    ContractMismatch,
+    LockgateError,
+    PluginConflict,
+    PluginError,
+    UnknownPlugin,
+)
+from lockgate.spec.kinds import CONTRACT, CONTRACTS_SERVED, KINDS, kind
+from lockgate.spec.plugin import contract_of, hooks_of
+
+__all__ = ["ALLOW", "LISTENERS", "Catalogue", "Entry"]
+
+LISTENERS = "lockgate"
+"""Entry-point group of plugins that only listen to events."""
+
+ALLOW = "LOCKGATE_ALLOW_PLUGINS"
+"""Environment variable: distributions, separated by commas, whose plugins may be imported."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One installed plugin, not yet imported.
+
+    Attributes
+    ----------
+    kind : str
+        Name of its kind; empty for a listener.
+    name : str
+        The name to choose it by.
+    target : str
+        ``module:attribute``.
+    distribution, version : str
+        Who provides it.
+    editable : bool
+        Whether its source is being worked on.
+    """
+
+    kind: str
+    name: str
+    target: str
+    distribution: str
+    version: str
+    editable: bool = False
+
+    @property
+    def provided_by(self) -> str:
+        """Distribution and version, for messages."""
+        return f"{self.distribution} {self.version}"
+
+    def load(self) -> type:
+        """Import the plugin's class.
+
+        Raises
+        ------
+        BrokenPlugin
+            If it cannot be imported, or is no plugin of its kind.
+        ContractMismatch
+            If it was written for a contract that is not served.
+        """
+        what = f"{self.kind or 'listener'} {self.name!r} of {self.provided_by}"
+        module, _, attribute = self.target.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            reason = str(error) if isinstance(error, LockgateError) else _one_line(error)
+            raise BrokenPlugin(
+                f"{what} cannot be imported: {reason}; "
+                f"reinstall or remove it (pip uninstall {self.distribution})"
+            ) from error
+        contract = contract_of(found)
+        if contract is None:
+            raise BrokenPlugin(
+                f"{what} is no plugin: {self.target} lacks @lockgate.plugin; tell its author"
+            )
+        if contract not in CONTRACTS_SERVED:
+            remedy = (
+                "upgrade lockgate" if contract > CONTRACT else f"upgrade {self.distribution}"
+            )
+            served = f"{CONTRACTS_SERVED[0]} to {CONTRACTS_SERVED[-1]}"
+            raise ContractMismatch(
+                f"{what} needs contract {contract}; this lockgate serves {served}; {remedy}"
+            )
+        if self.kind and (hook := kind(self.kind).hook) not in hooks_of(found):
+            raise BrokenPlugin(
+                f"{what} implements {', '.join(hooks_of(found))}, "
+                f"and a {self.kind} implements {hook}; tell its author"
+            )
+        return found  # type: ignore[no-any-return]  # contract_of says that it is a class
+
+
+class Catalogue:
+    """Installed plugins by kind and name."""
+
+    def __init__(self, entries: Iterable[Entry], allowed: Iterable[str] | None = None) -> None:
+        self._entries = tuple(entries)
+        self._allowed = None if allowed is None else {_normal(name) for name in allowed}
+
+    @classmethod
+    def installed(cls) -> Catalogue:
+        """Read the metadata of this environment, and the allow list from `ALLOW`."""
+        wanted = os.environ.get(ALLOW, "").strip()
+        allowed = [name.strip() for name in wanted.split(",")] if wanted else None
+        return cls(_scan(), allowed)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield all entries, by kind and name."""
+        return iter(self._entries)
+
+    def names(self, of_kind: str) -> list[str]:
+        """Return the sorted names of one kind."""
+        return sorted({entry.name for entry in self._entries if entry.kind == of_kind})
+
+    def find(self, of_kind: str, name: str) -> Entry:
+        """Return the one plugin of that kind and name.
+
+        Raises
+        ------
+        UnknownPlugin
+            If there is none; the message lists what is installed.
+        PluginConflict
+            If two distributions provide it.
+        PluginError
+            If its distribution is not on the allow list.
+        """
+        found = [e for e in self._entries if e.kind == of_kind and e.name == name]
+        if not found:
+            raise UnknownPlugin(of_kind, name, self.names(of_kind))
+        if len(found) > 1:
+            both = " and ".join(entry.provided_by for entry in found)
+            raise PluginConflict(
+                f"{of_kind} {name!r} is provided by {both}; uninstall one of them"
+            )
+        if not self.allows(found[0]):
+            raise PluginError(
+                f"{of_kind} {name!r} of {found[0].provided_by} is not allowed here; "
+                f"{ALLOW} names {', '.join(sorted(self._allowed or ()))}"
+            )
+        return found[0]
+
+    def listeners(self) -> list[Entry]:
+        """Return what listens to events, allowed distributions only."""
+        return [entry for entry in self._entries if not entry.kind and self.allows(entry)]
+
+    def allows(self, entry: Entry) -> bool:
+        """Whether the allow list lets this plugin be imported; ours always is."""
+        return (
+            self._allowed is None
+            or entry.distribution == "lockgate"
+            or _normal(entry.distribution) in self._allowed
+        )
+
+
+@functools.cache
+def _scan() -> tuple[Entry, ...]:
+    groups = {kind.entry_points: kind.name for kind in KINDS} | {LISTENERS: ""}
+    found: list[Entry] = []
+    seen: set[str] = set()
+    for distribution in importlib.metadata.distributions():
+        # parsing the metadata of every distribution would take most of the time
+        if "lockgate" not in (distribution.read_text("entry_points.txt") or ""):
+            continue
+        name = _normal(distribution.name)
+        if name in seen:
+            continue  # the first one on the path is the one that is imported
+        seen.add(name)
+        found += [
+            Entry(
+                groups[point.group],
+                point.name,
+                point.value.partition("[")[0].strip(),
+                distribution.name,
+                distribution.version,
+                _editable(distribution),
+            )
+            for point in distribution.entry_points
+            if point.group in groups
+        ]
+    return tuple(sorted(found, key=lambda e: (e.kind, e.name, e.distribution)))
+
+
+def _editable(distribution: importlib.metadata.Distribution) -> bool:
+    origin = distribution.read_text("direct_url.json")
+    return bool(origin and json.loads(origin).get("dir_info", {}).get("editable"))
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,144 @@
+"""The whole of ``params.yaml``, checked against the host's sections and the chosen plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lockgate.errors import PluginChanged, SettingError, UnknownPlugin, nearest
+from lockgate.host.catalogue import Catalogue, Entry
+from lockgate.host.provider import provider_of
+from lockgate.spec.kinds import KINDS, Kind
+from lockgate.spec.sections import SECTIONS, Sections
+from lockgate.spec.settings import build, check
+
+__all__ = ["ORDER", "Chosen", "Document"]
+
+ORDER = "compressor_order"
+"""Key that lists the compressors in the order to run them."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A plugin as the configuration chose it.
+
+    Attributes
+    ----------
+    kind : str
+        Name of its kind.
+    instance : str
+        The key it stands under; often, but not always, the plugin's name.
+    entry : Entry
+        Who provides it.
+    settings : mapping
+        Checked values.
+    """
+
+    kind: str
+    instance: str
+    entry: Entry
+    settings: Mapping[str, Any]
+
+    def build(self) -> object:
+        """Construct the plugin."""
+        return self.entry.load()(**self.settings)
+
+
+@dataclass(frozen=True)
+class Document:
+    """Checked parameters.
+
+    Attributes
+    ----------
+    sections : Sections
+        The host's own settings.
+    chosen : mapping of str to tuple of Chosen
+        Plugins by kind; compressors in the order to run them.
+    """
+
+    sections: Sections
+    chosen: Mapping[str, tuple[Chosen, ...]]
+
+    @classmethod
+    def check(cls, raw: Mapping[str, Any], catalogue: Catalogue) -> Document:
+        """Check plain data, all of it, before any work.
+
+        Raises
+        ------
+        SettingError
+            For an unknown or missing key, a wrong type or a value out of range.
+        UnknownPlugin, PluginConflict, BrokenPlugin, ContractMismatch
+            If a chosen plugin cannot be had.
+        PluginChanged
+            If an installed plugin is not the one that was recorded.
+        """
+        known = [*SECTIONS, *(kind.name for kind in KINDS), ORDER]
+        for key in raw:
+            if key not in known:
+                allowed = f"no such key{nearest(key, known)}; known: {', '.join(known)}"
+                raise SettingError(str(key), raw[key], allowed)
+        given = {key: _mapping(raw.get(key), key) for key in SECTIONS}
+        sections = Sections(**{key: build(SECTIONS[key], given[key], key) for key in SECTIONS})
+        chosen = {kind.name: _choose(kind, raw.get(kind.name), catalogue) for kind in KINDS}
+        chosen["compressor"] = _in_order(chosen["compressor"], raw.get(ORDER))
+        return cls(sections, chosen)
+
+    def one(self, kind: str) -> Chosen:
+        """Return the plugin of a kind of which there is exactly one."""
+        return self.chosen[kind][0]
+
+    def verify_providers(self, raw: Mapping[str, Any], kinds: Iterable[str]) -> None:
+        """Refuse plugins of these kinds whose installed code is not the one recorded."""
+        for kind in kinds:
+            for chosen in self.chosen[kind]:
+                recorded = raw[chosen.kind][chosen.instance].get("provider")
+                installed = provider_of(chosen.entry)
+                if recorded is not None and recorded != installed:
+                    raise PluginChanged(
+                        f"{chosen.kind}.{chosen.instance}: params.yaml records {recorded}, "
+                        f"installed is {installed}; recompose with: lockgate run --keep"
+                    )
+
+
+def _mapping(value: Any, key: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SettingError(key, value, "a mapping")
+    return value
+
+
+def _choose(kind: Kind, raw: Any, catalogue: Catalogue) -> tuple[Chosen, ...]:
+    nodes = _mapping(raw, kind.name)
+    if len(nodes) != 1 and not kind.several:
+        installed = ", ".join(catalogue.names(kind.name)) or "none"
+        raise SettingError(
+            kind.name, list(nodes), f"exactly one plugin; installed: {installed}"
+        )
+    return tuple(_one(kind, name, node, catalogue) for name, node in nodes.items())
+
+
+def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> Chosen:
+    at = f"{kind.name}.{instance}"
+    node = dict(_mapping(raw, at))
+    name = node.pop("plugin", None)
+    node.pop("provider", None)
+    if name is None:
+        # hand-written, or an override of a plugin that was not chosen
+        if instance not in catalogue.names(kind.name):
+            raise UnknownPlugin(kind.name, instance, catalogue.names(kind.name))
+        raise SettingError(at, raw, f"a chosen plugin; choose it with {kind.name}={instance}")
+    if not isinstance(name, str):
+        raise SettingError(f"{at}.plugin", name, "the name of a plugin")
+    entry = catalogue.find(kind.name, name)
+    return Chosen(kind.name, instance, entry, check(entry.load(), node, at))
+
+
+def _in_order(chosen: tuple[Chosen, ...], order: Any) -> tuple[Chosen, ...]:
+    by_name = {one.instance: one for one in chosen}
+    listed = list(by_name) if order is None else order
+    if not isinstance(listed, list) or sorted(map(str, listed)) != sorted(by_name):
+        words = f"each of {', '.join(by_name) or 'nothing'} once, in the order to run them"
+        raise SettingError(ORDER, order, words)
+    return tuple(by_name[name] for name in listed)

@@ -1,0 +1,106 @@
+"""Reads and writes ``params.yaml``: YAML 1.2 numbers, no aliases, no surprises."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lockgate.errors import UsageError
+from lockgate.files.atomic import write_file
+
+__all__ = ["LARGEST", "read_params", "write_params"]
+
+LARGEST = 1 << 20
+"""Largest file that is read, in bytes."""
+
+# YAML 1.2 core schema, section 10.3.2: 1e-1 is a number, 1_000 and 12:30 are not
+_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_INT = re.compile(r"^[-+]?[0-9]+$")
+_BOOL = re.compile(r"^(true|True|TRUE|false|False|FALSE)$")
+_SPECIAL = re.compile(r"^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with YAML 1.2 scalars, without aliases and double keys."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed here", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)  # type: ignore[no-any-return]  # untyped upstream
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, (where, _) in zip(keys, node.value, strict=True):
+            if not isinstance(key, str):
+                problem = f"expected a text as key, found {key!r}"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=where.start_mark)
+            if keys.count(key) > 1:
+                problem = f"the key {key!r} stands twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=where.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    return float(str(loader.construct_scalar(node)).lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    return int(str(loader.construct_scalar(node)))
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tTfF"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _SPECIAL, list("-+."))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Loader.add_constructor("tag:yaml.org,2002:float", _float)
+_Loader.add_constructor("tag:yaml.org,2002:int", _int)
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """Read a parameter file.
+
+    Raises
+    ------
+    UsageError
+        If it is missing, too large, no YAML, or no mapping; with line and column.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UsageError(f"{path} is larger than {LARGEST} bytes; that is no parameter file")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"{path} is missing; write it with: lockgate run") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}") from None
+    try:
+        loaded = yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UsageError(f"{path}{where}: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{path} holds {type(loaded).__name__}, expected a mapping of parameters")
+    return loaded
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper that never writes an alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def write_params(path: Path, document: dict[str, Any], comment: str = "") -> None:
+    """Write a parameter file in one piece, keys in the given order."""
+    head = "".join(f"# {line}\n" for line in comment.splitlines())
+    body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    write_file(path, head + body)

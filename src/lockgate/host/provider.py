@@ -1,0 +1,90 @@
+"""Says which code a plugin is: a released version, or a digest of its source."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import sys
+from pathlib import Path
+
+from lockgate.host.catalogue import Entry
+
+__all__ = ["provider_of"]
+
+_CONTRACT_ROOMS = ("lockgate.spec", "lockgate.errors", "lockgate.host")
+
+
+@functools.cache
+def provider_of(entry: Entry) -> str:
+    """Say who provides a plugin, so that a change of its code changes the parameters.
+
+    Returns
+    -------
+    str
+        ``name==version`` for an installed release. For lockgate's own plugins
+        and for editable installs ``name@digest`` of the plugin's module and of
+        what it imports from its own package, so that a release of lockgate
+        retrains nothing by itself, and an edit does.
+    """
+    if entry.distribution != "lockgate" and not entry.editable:
+        return f"{entry.distribution}=={entry.version}"
+    module = entry.target.partition(":")[0]
+    digest = hashlib.sha256()
+    for name in sorted(_own_modules(module, set())):
+        digest.update(name.encode() + b"\0" + _source(name) + b"\0")
+    return f"{entry.distribution}@{digest.hexdigest()[:12]}"
+
+
+def _own_modules(module: str, seen: set[str]) -> set[str]:
+    """Collect a module and all that it imports from its own top-level package."""
+    if module in seen or _path(module) is None:
+        return seen
+    seen.add(module)
+    package = module.partition(".")[0]
+    for imported in _imports(module):
+        of_contract = imported.startswith(_CONTRACT_ROOMS) or imported == "lockgate"
+        if imported.partition(".")[0] == package and not of_contract:
+            _own_modules(imported, seen)
+    return seen
+
+
+def _imports(module: str) -> set[str]:
+    """Read which modules a source names, also inside functions; ``from . import`` too."""
+    found = set()
+    for node in ast.walk(ast.parse(_source(module))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")
+                kept = len(parts) - node.level + (_is_package(module))
+                base = ".".join([*parts[:kept], *([base] if base else [])])
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+    return found
+
+
+@functools.cache
+def _path(module: str) -> Path | None:
+    loaded = sys.modules.get(module)
+    origin = getattr(loaded, "__file__", None)
+    if origin is None:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+        origin = spec.origin if spec else None
+    return Path(origin) if origin and origin.endswith(".py") else None
+
+
+def _is_package(module: str) -> bool:
+    path = _path(module)
+    return path is not None and path.name == "__init__.py"
+
+
+def _source(module: str) -> bytes:
+    path = _path(module)
+    return path.read_bytes() if path else b""

@@ -1,0 +1,116 @@
+"""Figures for two classes, all computed from one sorting of the scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["BinaryFigures", "calibration_curve", "roc_curve"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+TINY = np.finfo(float).eps
+
+
+class BinaryFigures:
+    """Figures of a yes-or-no model for any weights of the same rows.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, shape (n,)
+        Whether a row is positive.
+    score : ndarray, shape (n,)
+        Probability of the positive class.
+    threshold : float
+        Score from which a row is answered positive.
+
+    Notes
+    -----
+    Sorting once and weighting many times makes a bootstrap resample cost O(n).
+    ROC AUC counts ties half (Mann and Whitney, 1947); average precision is the
+    step-wise sum, without interpolation (Davis and Goadrich, 2006). Calibration
+    error uses ten bins of equal width (Naeini et al., 2015).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.array([False, True, False, True])
+    >>> figures = BinaryFigures(truth, np.array([0.1, 0.4, 0.35, 0.8]), 0.5)
+    >>> figures()["roc_auc"], figures()["recall"]
+    (1.0, 0.5)
+    """
+
+    def __init__(self, truth: Array, score: Array, threshold: float) -> None:
+        order = np.argsort(score, kind="stable")
+        self._order = order
+        self._truth = truth[order].astype(float)
+        ordered = score[order]
+        self._starts = np.flatnonzero(np.r_[True, np.diff(ordered) > 0])
+        self._said = ordered >= threshold
+        chance = np.clip(ordered, TINY, 1 - TINY)
+        self._log_loss = -np.where(self._truth > 0, np.log(chance), np.log1p(-chance))
+        self._squared = (ordered - self._truth) ** 2
+        self._score = ordered
+        self._bin = np.minimum((ordered * 10).astype(int), 9)
+
+    def __call__(self, weight: Array | None = None) -> dict[str, float]:
+        """Compute all figures; weights have shape (n,) in the rows' order."""
+        w = np.ones(len(self._truth)) if weight is None else weight[self._order].astype(float)
+        positive, negative = w * self._truth, w * (1 - self._truth)
+        all_positive, all_negative, total = positive.sum(), negative.sum(), w.sum()
+        true_positive = positive[self._said].sum()
+        false_positive = negative[self._said].sum()
+        return {
+            "roc_auc": self._roc_auc(positive, negative),
+            "pr_auc": self._pr_auc(positive, negative),
+            "log_loss": _share((w * self._log_loss).sum(), total),
+            "brier": _share((w * self._squared).sum(), total),
+            "calibration_error": self._calibration_error(w, positive),
+            "accuracy": _share(true_positive + all_negative - false_positive, total),
+            "precision": _share(true_positive, true_positive + false_positive),
+            "recall": _share(true_positive, all_positive),
+            "f1": _share(2 * true_positive, true_positive + false_positive + all_positive),
+            "positive_rate": _share(all_positive, total),
+        }
+
+    def _roc_auc(self, positive: Array, negative: Array) -> float:
+        p = np.add.reduceat(positive, self._starts)
+        n = np.add.reduceat(negative, self._starts)
+        below = np.cumsum(n) - n
+        return _share((p * (below + n / 2)).sum(), p.sum() * n.sum())
+
+    def _pr_auc(self, positive: Array, negative: Array) -> float:
+        p = np.add.reduceat(positive, self._starts)[::-1]
+        n = np.add.reduceat(negative, self._starts)[::-1]
+        said = np.cumsum(p + n)
+        precision = np.divide(np.cumsum(p), said, out=np.zeros_like(p), where=said > 0)
+        return _share((p * precision).sum(), p.sum())
+
+    def _calibration_error(self, weight: Array, positive: Array) -> float:
+        scored = np.bincount(self._bin, weight * self._score, minlength=10)
+        happened = np.bincount(self._bin, positive, minlength=10)
+        return _share(np.abs(scored - happened).sum(), weight.sum())
+
+
+def roc_curve(truth: Array, score: Array, points: int = 200) -> tuple[Array, Array]:
+    """Return false and true positive rates at up to `points` thresholds, from (0, 0) to (1, 1)."""
+    order = np.argsort(-score, kind="stable")
+    hits, ordered = truth[order].astype(float), score[order]
+    ends = np.flatnonzero(np.r_[np.diff(ordered) != 0, True])
+    true = np.r_[0.0, np.cumsum(hits)[ends]] / max(hits.sum(), 1)
+    false = np.r_[0.0, np.cumsum(1 - hits)[ends]] / max((1 - hits).sum(), 1)
+    pick = np.unique(np.linspace(0, len(true) - 1, min(points, len(true))).astype(int))
+    return false[pick], true[pick]
+
+
+def calibration_curve(truth: Array, score: Array, bins: int = 10) -> tuple[Array, Array]:
+    """Return mean score and observed rate of `bins` groups of equal size."""
+    groups = np.array_split(np.argsort(score, kind="stable"), min(bins, len(score)))
+    return (
+        np.array([score[group].mean() for group in groups]),
+        np.array([truth[group].mean() for group in groups]),
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else 0.0

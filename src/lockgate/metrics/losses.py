@@ -1,0 +1,71 @@
+"""One figure, turned so that less is better, for searching and compressing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lockgate.errors import SettingError
+from lockgate.metrics.binary import BinaryFigures
+from lockgate.metrics.multiclass import MulticlassFigures
+from lockgate.metrics.regression import RegressionFigures
+from lockgate.spec.values import Output
+
+__all__ = ["chosen_metric", "figures_of", "loss_of", "positions"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+GROWING = {"roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "r2"}
+BY_TASK = {
+    "binary": ("log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1"),
+    "multiclass": ("log_loss", "accuracy", "f1"),
+    "regression": ("rmse", "mae", "r2"),
+}
+
+
+def chosen_metric(wanted: str, task: str) -> str:
+    """Resolve ``auto``, and refuse a metric that the task does not have."""
+    if wanted == "auto":
+        return BY_TASK[task][0]
+    if wanted not in BY_TASK[task]:
+        raise SettingError("search.metric", wanted, f"for {task}: " + ", ".join(BY_TASK[task]))
+    return wanted
+
+
+def figures_of(
+    task: str, truth: Array, output: Output, classes: Sequence[Any], threshold: float | None
+) -> BinaryFigures | MulticlassFigures | RegressionFigures:
+    """Choose the figures that fit the task."""
+    if task == "regression":
+        return RegressionFigures(truth, output.label)
+    if output.score is None:
+        raise ValueError("a classification needs scores")
+    if task == "binary":
+        positive = positions(truth, classes) == 1
+        return BinaryFigures(positive, output.score, 0.5 if threshold is None else threshold)
+    return MulticlassFigures(
+        positions(truth, classes), positions(output.label, classes), output.score
+    )
+
+
+def loss_of(
+    metric: str,
+    task: str,
+    truth: Array,
+    output: Output,
+    classes: Sequence[Any],
+    *,
+    threshold: float | None = None,
+    weight: Array | None = None,
+) -> float:
+    """Return one figure; those that grow with quality are turned into 1 - figure."""
+    value = figures_of(task, truth, output, classes, threshold)(weight)[metric]
+    return 1 - value if metric in GROWING else value
+
+
+def positions(labels: Array, classes: Sequence[Any]) -> Array:
+    """Return the position of each label among the classes, shape (n,); -1 for another label."""
+    place = {str(label): k for k, label in enumerate(classes)}
+    return np.array([place.get(str(label), -1) for label in labels.tolist()], dtype=int)

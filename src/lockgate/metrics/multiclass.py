@@ -1,0 +1,44 @@
+"""Figures for three and more classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["MulticlassFigures"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class MulticlassFigures:
+    """Figures of a model with several classes for any weights of the same rows.
+
+    Parameters
+    ----------
+    truth, label : ndarray of int, shape (n,)
+        True and answered class, as positions.
+    score : ndarray, shape (n, classes)
+        Probability of each class.
+    """
+
+    def __init__(self, truth: Array, label: Array, score: Array) -> None:
+        self._truth, self._label, self._classes = truth, label, score.shape[1]
+        chance = np.clip(score[np.arange(len(truth)), truth], np.finfo(float).eps, 1)
+        self._log_loss = -np.log(chance)
+
+    def __call__(self, weight: Array | None = None) -> dict[str, float]:
+        """Compute all figures; weights have shape (n,)."""
+        w = np.ones(len(self._truth)) if weight is None else weight.astype(float)
+        right = w * (self._truth == self._label)
+        hit = np.bincount(self._truth, right, minlength=self._classes)
+        is_class = np.bincount(self._truth, w, minlength=self._classes)
+        said = np.bincount(self._label, w, minlength=self._classes)
+        both = is_class + said
+        f1 = np.divide(2 * hit, both, out=np.zeros_like(hit), where=both > 0)
+        total = max(w.sum(), np.finfo(float).tiny)
+        return {
+            "accuracy": float(right.sum() / total),
+            "f1": float(f1[both > 0].mean()) if (both > 0).any() else 0.0,
+            "log_loss": float((w * self._log_loss).sum() / total),
+        }

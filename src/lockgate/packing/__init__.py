@@ -1,0 +1,1 @@
+"""Fitted scikit-learn pipelines: their answers, and the file they travel in."""

@@ -1,0 +1,146 @@
+"""The stage ``compress``: each chosen compressor in turn, then the threshold."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lockgate.errors import NotApplicable, PluginFailed, UsageError
+from lockgate.metrics.losses import positions
+from lockgate.metrics.worth import best_threshold
+from lockgate.packing.answers import scores
+from lockgate.packing.skops_file import write_estimator
+from lockgate.pipeline.fitting import fit, limited, loss_on
+from lockgate.pipeline.stage import Stage
+from lockgate.pipeline.workspace import Stored, Workspace, write_json
+from lockgate.spec.models import Candidate, Shrink
+from lockgate.spec.tables import Schema, Table
+
+__all__ = ["work"]
+
+
+def work(stage: Stage) -> dict[str, float]:
+    """Compress step by step, each within its loss budget on the tune rows."""
+    workspace = Workspace(stage.root)
+    stored = workspace.read_model("candidate", stage.backend())
+    train = workspace.table("train", stored.schema)
+    tune = workspace.table("tune", stored.schema)
+    loss = loss_on(tune, stored.metric, stored.task, stored.classes)
+    with limited(stage.resources.threads):
+        candidate, first = stored.candidate, loss(stored.candidate.estimator)
+        budget = stage.sections.compression.max_loss * abs(first)
+        steps = []
+        for chosen in stage.document.chosen["compressor"]:
+            shrink = Shrink(
+                **stage.means(),
+                candidate=candidate,
+                train=train,
+                tune=tune,
+                metric=stored.metric,
+                loss=loss,
+                fit=lambda recipe, params: fit(recipe, params, train),
+                max_loss=budget,
+            )
+            candidate, step = _step(stage, chosen.instance, shrink)
+            steps.append(step)
+        threshold = _threshold(stage, stored, candidate, tune)
+    candidate = replace(candidate, threshold=threshold)
+    schema = _narrowed(stored.schema, candidate)
+    workspace.write_model("compressed", replace(stored, candidate=candidate, schema=schema))
+    write_json(workspace.root / "models" / "steps.json", {"metric": stored.metric, "steps": steps})
+    if threshold is not None:
+        stage.log.info("threshold %.3f (%s)", threshold, stage.sections.decision.rule)
+    applied = sum(step["applied"] for step in steps)
+    return {"steps": float(len(steps)), "applied": float(applied)}
+
+
+def _step(stage: Stage, name: str, shrink: Shrink) -> tuple[Candidate, dict[str, Any]]:
+    """Take one step, or skip it and say why."""
+    before = shrink.candidate
+    record: dict[str, Any] = {
+        "step": name,
+        "applied": False,
+        "loss_before": shrink.loss(before.estimator),
+        "bytes_before": _size(before),
+        "features_before": len(_used(before)),
+    }
+    try:
+        after: Candidate = stage.host.call("compressor", name, shrink)
+    except NotApplicable as reason:
+        return before, _skipped(stage, record, str(reason))
+    if after.packed is not None:
+        raise PluginFailed(f"compressor.{name} gave a packed model; bundle schema 0 has none")
+    if after.estimator is None:
+        after = replace(after, estimator=shrink.fit(after.recipe, after.params))
+    record["loss_after"] = shrink.loss(after.estimator)
+    record["bytes_after"] = _size(after)
+    record["features_after"] = len(_used(after))
+    rise = record["loss_after"] - record["loss_before"]
+    if not np.isfinite(rise) or rise > shrink.max_loss + 1e-12:
+        words = f"loss rises by {rise:.4g}, allowed are {shrink.max_loss:.4g}"
+        return before, _skipped(stage, record, words)
+    record["applied"] = True
+    stage.log.info(
+        "%s: %d to %d features, %.1f to %.1f kB, %s loss %.4f to %.4f", name,
+        record["features_before"], record["features_after"],
+        record["bytes_before"] / 1024, record["bytes_after"] / 1024, shrink.metric,
+        record["loss_before"], record["loss_after"],
+    )  # fmt: skip
+    return replace(after, parent=name), record
+
+
+def _skipped(stage: Stage, record: dict[str, Any], reason: str) -> dict[str, Any]:
+    if stage.sections.compression.strict:
+        raise UsageError(
+            f"compressor {record['step']} does not help: {reason}; "
+            "leave it out, or set compression.strict=false to skip it"
+        )
+    stage.log.warning("%s skipped: %s", record["step"], reason)
+    return record | {"reason": reason}
+
+
+def _used(candidate: Candidate) -> set[str]:
+    """Return the features that the first step of the model reads."""
+    parts = getattr(candidate.recipe.steps[0][1], "transformers", ()) if candidate.recipe.steps else ()
+    return {name for _, _, names in parts for name in names}
+
+
+def _narrowed(schema: Schema, candidate: Candidate) -> Schema:
+    """Leave out features that the model no longer reads: nobody has to send them."""
+    used = _used(candidate)
+    unread = {column.name for column in schema.features} - used if used else set()
+    return schema.with_columns(tuple(one for one in schema.columns if one.name not in unread))
+
+
+def _size(candidate: Candidate) -> int:
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        path = Path(folder) / "model"
+        write_estimator(path, candidate.estimator)
+        return path.stat().st_size
+
+
+def _threshold(stage: Stage, stored: Stored, candidate: Candidate, tune: Table) -> float | None:
+    """Decide on the tune rows from which score on the second of two classes is answered."""
+    if stored.task != "binary":
+        return None
+    decision = stage.sections.decision
+    if decision.rule == "fixed":
+        return decision.threshold
+    score = scores(candidate.estimator, tune.features, "binary")
+    truth = positions(tune.target, stored.classes) == 1
+    if decision.rule == "worth":
+        return best_threshold(truth, score, decision.worth, tune.weight)
+    return _best_f1(truth, score)
+
+
+def _best_f1(truth: Any, score: Any) -> float:
+    order = np.argsort(-score, kind="stable")
+    found = np.cumsum(truth[order])
+    said = np.arange(1, len(order) + 1)
+    f1 = 2 * found / (said + truth.sum())
+    ends = np.r_[np.diff(score[order]) != 0, True]
+    return float(score[order][np.where(ends, f1, -1).argmax()])

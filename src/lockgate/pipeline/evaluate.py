@@ -1,0 +1,87 @@
+"""The stage ``evaluate``: reads the test rows, once, and reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockgate.pipeline.drawing import draw
+from lockgate.pipeline.fitting import limited
+from lockgate.pipeline.pages import report_page
+from lockgate.pipeline.stage import Stage
+from lockgate.pipeline.workspace import MODEL_FILE, Stored, Workspace, fresh_folder, write_json
+from lockgate.spec.reports import Exam, Report
+from lockgate.spec.values import ModelFiles, Predictor
+
+__all__ = ["work"]
+
+
+def work(stage: Stage) -> dict[str, float]:
+    """Open the model as a server would, and put every chosen evaluator to it."""
+    workspace = Workspace(stage.root)
+    stored = workspace.read_model("compressed", stage.backend())
+    test = workspace.table("test", stored.schema)
+    decision = stage.sections.decision
+    with limited(stage.resources.threads):
+        predictor = _predictor(stage, workspace, stored)
+        exam = Exam(
+            **stage.means(),
+            predictor=predictor,
+            table=test,
+            output=predictor.predict(test.features),
+            task=stored.task,  # type: ignore[arg-type]  # checked when it was loaded
+            classes=stored.classes,
+            threshold=stored.candidate.threshold,
+            worth=decision.worth,
+            model_bytes=(workspace.model("compressed") / MODEL_FILE).stat().st_size,
+        )
+        reports: dict[str, Report] = {
+            chosen.instance: stage.host.call("evaluator", chosen.instance, exam)
+            for chosen in stage.document.chosen["evaluator"]
+        }
+    figures = _write(stage, workspace, reports)
+    for name, report in reports.items():
+        for sentence in report.sentences:
+            stage.log.info("%s: %s", name, sentence)
+    return figures
+
+
+def _predictor(stage: Stage, workspace: Workspace, stored: Stored) -> Predictor:
+    files = ModelFiles(
+        **stage.means(),
+        directory=workspace.model("compressed"),
+        files=(MODEL_FILE,),
+        schema=stored.schema,
+        task=stored.task,
+        classes=stored.classes,
+        threshold=stored.candidate.threshold,
+    )
+    opened: Predictor = stage.host.call("format", stage.document.one("format").instance, files)
+    return opened
+
+
+def _write(stage: Stage, workspace: Workspace, reports: dict[str, Report]) -> dict[str, float]:
+    """Write figures for machines, pictures, and one page for people."""
+    lasting = {name: report for name, report in reports.items() if not report.volatile}
+    moment = {name: report for name, report in reports.items() if report.volatile}
+    write_json(workspace.report / "metrics.json", _estimates(lasting))
+    write_json(workspace.report / "report.json", {n: _without_plots(r) for n, r in lasting.items()})
+    write_json(workspace.report / "cost.json", {n: _without_plots(r) for n, r in moment.items()})
+    plots = fresh_folder(workspace.report / "plots")
+    for name, report in lasting.items():
+        for plot in report.plots:
+            draw(plot, plots / f"{name}-{plot.name}.png")
+    page = report_page(stage.sections.project.name, workspace, reports, stage.raw)
+    (workspace.report / "index.html").write_text(page, encoding="utf-8")
+    flat = _estimates(reports)
+    return {f"{name}.{key}": value for name, one in flat.items() for key, value in one.items()}
+
+
+def _estimates(reports: dict[str, Report]) -> dict[str, dict[str, float]]:
+    return {
+        name: {key: float(metric.estimate) for key, metric in report.metrics.items()}
+        for name, report in reports.items()
+    }
+
+
+def _without_plots(report: Report) -> dict[str, Any]:
+    return {"metrics": report.metrics, "tables": report.tables, "sentences": report.sentences}

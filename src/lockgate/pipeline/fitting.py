@@ -1,0 +1,113 @@
+"""Fits recipes and measures them, under declared threads and one BLAS thread."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from lockgate.metrics.losses import loss_of, positions
+from lockgate.packing.answers import answers, scores
+from lockgate.spec.models import Recipe, Trial
+from lockgate.spec.tables import Fold, Table
+from lockgate.spec.values import Output
+
+__all__ = ["fit", "limited", "loss_on", "measurer"]
+
+
+@contextlib.contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Keep numerical libraries to that many threads.
+
+    BLAS gets one: with more, the last digits of some linear models differ from
+    run to run. OpenMP, which grows trees, gives equal trees with any number.
+    """
+    with threadpool_limits(limits={"blas": 1, "openmp": threads}):
+        yield
+
+
+def fit(recipe: Recipe, params: Mapping[str, Any], train: Table) -> Pipeline:
+    """Fit all steps of a recipe on training rows."""
+    estimator = clone(recipe.estimator).set_params(**params)
+    steps = [(name, clone(step)) for name, step in recipe.steps]
+    made = Pipeline([*steps, ("model", estimator)])
+    weight = train.weight
+    extra = {} if weight is None else {"model__sample_weight": weight}
+    return made.fit(train.features, train.target, **extra)
+
+
+def loss_on(
+    table: Table, metric: str, task: str, classes: tuple[Any, ...]
+) -> Callable[[Any], float]:
+    """Make a function from a fitted pipeline to its loss on these rows."""
+
+    def loss(estimator: Any) -> float:
+        output = answers(estimator, table.features, task, classes)
+        return loss_of(metric, task, table.target, output, classes, weight=table.weight)
+
+    return loss
+
+
+def measurer(
+    recipe: Recipe, train: Table, folds: tuple[Fold, ...], metric: str
+) -> Callable[[Mapping[str, Any]], Trial]:
+    """Make a function from parameters to their cross-validated loss.
+
+    The steps before the estimator do not depend on its parameters, so they are
+    fitted once per fold, not once per trial.
+    """
+    classes = tuple(np.unique(train.target).tolist())
+    prepared: list[tuple[Any, ...]] = []
+
+    def measure(params: Mapping[str, Any]) -> Trial:
+        started = time.perf_counter()
+        if not prepared:
+            prepared.extend(_prepare(recipe, train, fold) for fold in folds)
+        losses = []
+        for inputs, truth, weight, held_inputs, held_truth, held_weight in prepared:
+            estimator = clone(recipe.estimator).set_params(**params)
+            extra = {} if weight is None else {"sample_weight": weight}
+            estimator.fit(inputs, truth, **extra)
+            output = _answer(estimator, held_inputs, recipe.task, classes)
+            losses.append(
+                loss_of(metric, recipe.task, held_truth, output, classes, weight=held_weight)
+            )
+        seconds = time.perf_counter() - started
+        return Trial(dict(params), float(np.mean(losses)), float(np.std(losses)), seconds)
+
+    return measure
+
+
+def _prepare(recipe: Recipe, train: Table, fold: Fold) -> tuple[Any, ...]:
+    features, target, weight = train.features, train.target, train.weight
+    inputs, held = features.iloc[fold.fit], features.iloc[fold.measure]
+    if recipe.steps:
+        steps = Pipeline([(name, clone(step)) for name, step in recipe.steps])
+        inputs = steps.fit_transform(inputs, target[fold.fit])
+        held = steps.transform(held)
+    return (
+        inputs,
+        target[fold.fit],
+        None if weight is None else weight[fold.fit],
+        held,
+        target[fold.measure],
+        None if weight is None else weight[fold.measure],
+    )
+
+
+def _answer(estimator: Any, inputs: Any, task: str, classes: tuple[Any, ...]) -> Output:
+    """Answer with scores for all classes, also those that the fold did not hold."""
+    if task == "regression" or len(estimator.classes_) == len(classes):
+        return answers(estimator, inputs, task, classes)
+    found = scores(estimator, inputs, "multiclass")
+    whole = np.zeros((len(found), len(classes)))
+    whole[:, positions(estimator.classes_, classes)] = found
+    if task == "binary":
+        return Output(np.asarray(classes)[(whole[:, 1] >= 0.5).astype(int)], whole[:, 1])
+    return Output(np.asarray(classes)[whole.argmax(axis=1)], whole)

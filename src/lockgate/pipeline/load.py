@@ -1,0 +1,58 @@
+"""The stage ``load``: from a loader's table to train, tune and test rows."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from lockgate.pipeline.stage import Stage
+from lockgate.pipeline.workspace import Workspace
+from lockgate.spec.tables import LoadRequest, Table
+from lockgate.tables.contract import shaped
+from lockgate.tables.infer import learned, task_of
+from lockgate.tables.rows import cleaned, labelled
+from lockgate.tables.splits import parted, way_of
+
+__all__ = ["work"]
+
+
+def work(stage: Stage) -> dict[str, float]:
+    """Load, hold against the rules, split, clean the training rows."""
+    sections, host = stage.sections, stage.host
+    request = LoadRequest(
+        **stage.means(),
+        root=str(stage.root),
+        since=sections.data.since,
+        until=sections.data.until,
+    )
+    loaded: Table = host.call("loader", stage.document.one("loader").instance, request)
+    whole, left_out = shaped(loaded, sections.data)
+    for sentence in left_out:
+        stage.log.warning("%s", sentence)
+    whole, unlabelled = labelled(whole)
+    task = task_of(whole, sections.project.task)
+    parts = parted(whole, sections.split, sections.project.seed)
+    train, taken_out = cleaned(parts.train, sections.rows)
+    task_of(train, task)
+    schema = learned(train)
+    counts = {"no target": unlabelled, **parts.dropped, **taken_out}
+    facts = {
+        "schema": dataclasses.asdict(schema),
+        "task": task,
+        "split": way_of(whole, sections.split),
+        "rows": {"loaded": len(loaded), "train": len(train), "tune": len(parts.tune),
+                 "test": len(parts.test)},
+        "rows_left_out": {reason: n for reason, n in counts.items() if n},
+        "columns_left_out": left_out,
+        "source": loaded.digest,
+    }  # fmt: skip
+    tables = {"train": train, "tune": parts.tune, "test": parts.test}
+    Workspace(stage.root).write_tables(tables, facts)
+    stage.log.info(
+        "%d rows: %d to train, %d to tune, %d to test (split by %s); %d features, %s",
+        len(loaded), len(train), len(parts.tune), len(parts.test),
+        facts["split"], len(schema.features), task,
+    )  # fmt: skip
+    for reason, n in counts.items():
+        if n:
+            stage.log.info("left out %d rows: %s", n, reason)
+    return {name: float(len(table)) for name, table in tables.items()}

@@ -1,0 +1,112 @@
+"""The stage ``monitor``: a later stretch of time against what the model was trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lockgate.bundle.reading import Bundle, open_bundle
+from lockgate.drift.counting import window_counts
+from lockgate.errors import DataError
+from lockgate.metrics.losses import figures_of
+from lockgate.pipeline.fitting import limited
+from lockgate.pipeline.pages import monitor_page
+from lockgate.pipeline.stage import Stage
+from lockgate.pipeline.workspace import Workspace, write_json
+from lockgate.spec.events import Alarm
+from lockgate.spec.tables import LoadRequest, Table
+from lockgate.spec.watching import Findings, Watch, Window
+from lockgate.tables.contract import conform, within
+from lockgate.tables.infer import table
+
+__all__ = ["work"]
+
+
+def work(stage: Stage) -> dict[str, float]:
+    """Count the window, ask every chosen monitor, and tell the listeners of alarms."""
+    workspace = Workspace(stage.root)
+    with limited(stage.resources.threads):
+        bundle = open_bundle(workspace.bundle)
+        rows = _rows(stage, workspace, bundle)
+        watch = Watch(
+            **stage.means(),
+            reference=bundle.reference(),
+            window=_window(stage, bundle, rows),
+            schema=bundle.manifest.inputs,
+        )
+        found: dict[str, Findings] = {
+            chosen.instance: stage.host.call("monitor", chosen.instance, watch)
+            for chosen in stage.document.chosen["monitor"]
+        }
+        performance = _performance(bundle, watch.window)
+    alarms = [(name, one) for name, findings in found.items()
+              for one in findings.findings if one.severity == "alarm"]  # fmt: skip
+    _write(stage, workspace, watch.window, found, performance, len(alarms))
+    for name, one in alarms:
+        event = Alarm(stage.sections.project.name, name, one.column, one.sentence, one.effect)
+        stage.host.announce("on_alarm", event)
+    for findings in found.values():
+        for sentence in findings.sentences:
+            stage.log.info("%s", sentence)
+    return {"alarms": float(len(alarms)), **performance}
+
+
+def _rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> Table:
+    """Load the stretch asked for; without one, the test rows are the window."""
+    stretch, schema = stage.sections.window, bundle.manifest.inputs
+    if stretch.since is None and stretch.until is None:
+        return workspace.table("test", schema)
+    request = LoadRequest(
+        **stage.means(), root=str(stage.root), since=stretch.since, until=stretch.until
+    )
+    loaded: Table = stage.host.call("loader", stage.document.one("loader").instance, request)
+    frame = within(loaded.frame, loaded.schema, stretch.since, stretch.until)
+    features = conform(frame, schema)
+    if not len(features):
+        raise DataError(f"no row from {stretch.since} until {stretch.until}")
+    others = {name: frame[name] for name in frame if name not in features}
+    made = table(features.assign(**others), target=schema.target, time=schema.time)
+    return Table(made.frame, schema, made.digest)
+
+
+def _window(stage: Stage, bundle: Bundle, rows: Table) -> Window:
+    features = conform(rows.frame, rows.schema)
+    output = bundle.predict(features)
+    score = output.label if bundle.manifest.task == "regression" else output.score
+    if score is not None and np.ndim(score) > 1:
+        score = None
+    target = rows.schema.target
+    known = target is not None and target in rows.frame and rows.frame[target].notna().all()
+    stretch = stage.sections.window
+    counts = window_counts(bundle.reference(), features, stage.backend(), score)
+    labels = rows.target if known else None
+    return Window(counts, len(rows), stretch.since, stretch.until, rows, output, labels)
+
+
+def _performance(bundle: Bundle, window: Window) -> dict[str, float]:
+    """Measure the model on the window where outcomes are known."""
+    manifest = bundle.manifest
+    if window.labels is None or window.outputs is None:
+        return {}
+    classes = manifest.classes
+    figures = figures_of(manifest.task, window.labels, window.outputs, classes, manifest.threshold)
+    return dict(figures())
+
+
+def _write(
+    stage: Stage, workspace: Workspace, window: Window,
+    found: dict[str, Findings], performance: dict[str, float], alarms: int,
+) -> None:  # fmt: skip
+    stretch: dict[str, Any] = {"since": window.since, "until": window.until, "rows": window.n}
+    counted = {"alarms": alarms, "columns": sum(len(one.findings) for one in found.values())}
+    write_json(workspace.report / "monitor.json", {**counted, "performance": performance})
+    findings = {name: one.findings for name, one in found.items()}
+    write_json(workspace.report / "findings.json", {"window": stretch, "findings": findings})
+    when = f"from {window.since or 'the begin'} until {window.until or 'the end'}"
+    if window.since is None and window.until is None:
+        when = "the test rows"
+    title = f"{window.n:,} rows, {when}, against what the model was trained on"
+    sentences = [sentence for one in found.values() for sentence in one.sentences]
+    page = monitor_page(stage.sections.project.name, title, findings, sentences)
+    (workspace.report / "monitor.html").write_text(page, encoding="utf-8")

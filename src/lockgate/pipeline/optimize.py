@@ -1,0 +1,73 @@
+"""The stage ``optimize``: from training rows to a fitted candidate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from lockgate.errors import PluginFailed
+from lockgate.files.atomic import write_file
+from lockgate.metrics.losses import chosen_metric
+from lockgate.packing.answers import classes_of
+from lockgate.pipeline.fitting import fit, limited, measurer
+from lockgate.pipeline.stage import Stage
+from lockgate.pipeline.workspace import Stored, Workspace
+from lockgate.spec.models import Brief, Budget, Problem, Recipe, Search
+from lockgate.tables.cells import cell_steps, declared
+from lockgate.tables.splits import folds_of
+
+__all__ = ["work"]
+
+
+def work(stage: Stage) -> dict[str, float]:
+    """Ask the model for a recipe and the optimizer for its parameters; fit the best."""
+    sections, workspace = stage.sections, Workspace(stage.root)
+    facts = workspace.facts()
+    schema = declared(workspace.schema(), sections.cells)
+    train, task = workspace.table("train", schema), facts["task"]
+    means = stage.means()
+    brief = Brief(**means, schema=schema, task=task)
+    proposed: Recipe = stage.host.call("model", stage.document.one("model").instance, brief)
+    steps = cell_steps(schema, sections.cells, proposed.needs)
+    recipe = replace(proposed, steps=(*steps, *proposed.steps))
+    metric = chosen_metric(sections.search.metric, task)
+    folds = folds_of(train, facts["split"], sections.search.folds, sections.project.seed)
+    problem = Problem(
+        **means,
+        recipe=recipe,
+        train=train,
+        folds=folds,
+        metric=metric,
+        measure=measurer(recipe, train, folds, metric),
+        budget=Budget(sections.search.seconds),
+    )
+    with limited(stage.resources.threads):
+        search: Search = stage.host.call(
+            "optimizer", stage.document.one("optimizer").instance, problem
+        )
+        candidate = search.candidate
+        estimator = candidate.estimator
+        if estimator is None:
+            estimator = fit(candidate.recipe, candidate.params, train)
+    if not search.trials:
+        raise PluginFailed("the optimizer gave no trial; it must measure at least one")
+    candidate = replace(candidate, estimator=estimator)
+    stored = Stored(candidate, schema, task, classes_of(estimator), metric)
+    workspace.write_model("candidate", stored)
+    _write_trials(workspace, search)
+    best = min(trial.loss for trial in search.trials)
+    chosen = ", ".join(f"{name}={value}" for name, value in candidate.params.items())
+    stage.log.info(
+        "best of %d trials: %s (%s loss %.4f)", len(search.trials), chosen or "-", metric, best
+    )
+    return {"trials": float(len(search.trials)), "loss": best}
+
+
+def _write_trials(workspace: Workspace, search: Search) -> None:
+    """Write what was tried; without times, which would differ from run to run."""
+    rows = [
+        {"trial": k, "loss": trial.loss, "spread": trial.spread, **trial.params}
+        for k, trial in enumerate(search.trials)
+    ]
+    write_file(workspace.root / "models" / "trials.csv", pd.DataFrame(rows).to_csv(index=False))

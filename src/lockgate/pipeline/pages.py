@@ -1,0 +1,82 @@
+"""The HTML pages for people: one file each, pictures inside, nothing to fetch."""
+
+from __future__ import annotations
+
+import base64
+import importlib.resources
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from lockgate.pipeline.workspace import Workspace
+from lockgate.spec.reports import Metric, Report
+from lockgate.spec.watching import Finding
+
+__all__ = ["monitor_page", "report_page"]
+
+
+def report_page(
+    name: str, workspace: Workspace, reports: Mapping[str, Report], params: Mapping[str, Any]
+) -> str:
+    """Write the report of an evaluation as one page."""
+    steps = json.loads((workspace.root / "models" / "steps.json").read_bytes())
+    chosen = {
+        kind: ", ".join(params.get(kind) or {}) or "none"
+        for kind in ("loader", "model", "optimizer", "compressor", "backend")
+    }
+    sections = [
+        {
+            "name": key,
+            "sentences": report.sentences,
+            "metrics": [_figure(metric, one) for metric, one in report.metrics.items()],
+            "tables": {title: list(rows) for title, rows in report.tables.items() if rows},
+            "plots": [
+                (plot.title, _picture(workspace.report / "plots" / f"{key}-{plot.name}.png"))
+                for plot in report.plots
+            ],
+        }
+        for key, report in reports.items()
+    ]
+    return _template("report.html").render(
+        name=name, facts=workspace.facts(), chosen=chosen, steps=steps, sections=sections
+    )
+
+
+def monitor_page(
+    name: str, title: str, findings: Mapping[str, tuple[Finding, ...]], sentences: list[str]
+) -> str:
+    """Write what the monitors found as one page, alarms first."""
+    rank = {"alarm": 0, "notice": 1, "ok": 2}
+    rows = [(monitor, one) for monitor, found in findings.items() for one in found]
+    rows.sort(key=lambda row: (rank[row[1].severity], -row[1].effect))
+    return _template("monitor.html").render(
+        name=name, title=title, rows=rows, sentences=sentences
+    )
+
+
+@cache
+def _template(name: str) -> Template:
+    text = importlib.resources.files(__package__).joinpath("pages", name).read_text("utf-8")
+    style = importlib.resources.files(__package__).joinpath("pages", "style.css").read_text("utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.globals["style"] = style
+    return environment.from_string(text)
+
+
+def _figure(name: str, metric: Metric) -> tuple[str, str, str]:
+    between = ""
+    if metric.low is not None and metric.high is not None:
+        between = f"{_number(metric.low)} to {_number(metric.high)}"
+    return name.replace("_", " "), _number(metric.estimate), between
+
+
+def _number(value: float) -> str:
+    """Write a number for people: about four digits, thousands apart."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _picture(path: Any) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

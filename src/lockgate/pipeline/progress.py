@@ -1,0 +1,45 @@
+"""Shows how far a loop is: a bar on a terminal, a few plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+__all__ = ["Shown"]
+
+Item = TypeVar("Item")
+
+
+class Shown:
+    """Progress for people; plain lines go to a stage's own log.
+
+    Parameters
+    ----------
+    log : logging.Logger
+        Where plain lines go.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+
+    def __call__(
+        self, items: Iterable[Item], *, total: int | None = None, label: str = ""
+    ) -> Iterable[Item]:
+        """Yield the items and show how many have passed."""
+        if total is None and hasattr(items, "__len__"):
+            total = len(items)
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            return tqdm(items, total=total, desc=f"  {label}", leave=False, unit="")
+        return self._lines(items, total, label)
+
+    def _lines(self, items: Iterable[Item], total: int | None, label: str) -> Iterator[Item]:
+        quarter = 0
+        for done, item in enumerate(items, start=1):
+            yield item
+            if total and total >= 4 and 4 * done // total > quarter:
+                quarter = 4 * done // total
+                self._log.info("%s: %d of %d", label, done, total)

@@ -1,0 +1,172 @@
+"""Where stages leave values for each other, and in which form."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from lockgate.errors import DataError
+from lockgate.files.atomic import replaced_directory, write_file
+from lockgate.packing.answers import classes_of
+from lockgate.packing.skops_file import read_estimator, write_estimator
+from lockgate.spec.models import Candidate, Recipe
+from lockgate.spec.tables import Schema, Table
+from lockgate.spec.values import Backend
+from lockgate.tables.contract import conform
+
+__all__ = ["MODEL_FILE", "Stored", "Workspace", "plain"]
+
+MODEL_FILE = "model.skops"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """A fitted model on its way, with what is known about it.
+
+    Attributes
+    ----------
+    candidate : Candidate
+        Estimator, parameters, threshold.
+    schema : Schema
+        Its columns, policies for gaps and unknown categories included.
+    task : str
+        What it predicts.
+    classes : tuple
+        Labels in the order of the scores.
+    metric : str
+        Name of the metric that decided.
+    """
+
+    candidate: Candidate
+    schema: Schema
+    task: str
+    classes: tuple[Any, ...]
+    metric: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Workspace:
+    """The files of a project that stages read and write; their names stand in ``dvc.yaml``."""
+
+    root: Path
+
+    @property
+    def report(self) -> Path:
+        """Folder of everything for people."""
+        return self.root / "report"
+
+    @property
+    def bundle(self) -> Path:
+        """The one directory that leaves the pipeline."""
+        return self.root / "bundle"
+
+    def model(self, name: str) -> Path:
+        """Folder of ``candidate`` or ``compressed``."""
+        return self.root / "models" / name
+
+    def write_tables(self, tables: dict[str, Table], facts: dict[str, Any]) -> None:
+        """Write the parts of the data, and the facts about them."""
+        folder = self.root / "data" / "prepared"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            _write_parquet(folder / f"{name}.parquet", table.frame)
+        facts = facts | {"digests": {name: table.digest for name, table in tables.items()}}
+        write_json(folder / "facts.json", facts)
+
+    def facts(self) -> dict[str, Any]:
+        """Read what the load stage found out."""
+        return dict(json.loads((self.root / "data" / "prepared" / "facts.json").read_bytes()))
+
+    def schema(self) -> Schema:
+        """Read the schema of the training rows."""
+        return msgspec.convert(self.facts()["schema"], Schema)
+
+    def table(self, name: str, schema: Schema) -> Table:
+        """Read a part of the data, its features as models expect them."""
+        path = self.root / "data" / "prepared" / f"{name}.parquet"
+        frame = pd.read_parquet(path)
+        return conformed(Table(frame, schema, self.facts()["digests"][name]))
+
+    def write_model(self, name: str, stored: Stored) -> None:
+        """Write a fitted model and what is known about it."""
+        candidate = stored.candidate
+        with replaced_directory(self.model(name)) as folder:
+            write_estimator(folder / MODEL_FILE, candidate.estimator)
+            facts = {
+                "schema": dataclasses.asdict(stored.schema),
+                "task": stored.task,
+                "classes": list(stored.classes),
+                "metric": stored.metric,
+                "params": dict(candidate.params),
+                "threshold": candidate.threshold,
+                "parent": candidate.parent,
+            }
+            write_json(folder / "facts.json", facts)
+
+    def read_model(self, name: str, backend: Backend) -> Stored:
+        """Read a fitted model; its recipe is what the pipeline was before it was fitted."""
+        from sklearn.base import clone
+
+        folder = self.model(name)
+        if not (folder / MODEL_FILE).is_file():
+            raise DataError(f"{folder} holds no model; run the stages before: dvc repro")
+        facts = json.loads((folder / "facts.json").read_bytes())
+        estimator = read_estimator(folder / MODEL_FILE)
+        *steps, (_, last) = clone(estimator).steps
+        if "backend" in last.get_params(deep=False):
+            last.set_params(backend=backend)
+        candidate = Candidate(
+            Recipe(last, facts["task"], steps=tuple(steps)),
+            facts["params"],
+            estimator,
+            threshold=facts["threshold"],
+            parent=facts["parent"],
+        )
+        schema = msgspec.convert(facts["schema"], Schema)
+        classes = classes_of(estimator)
+        return Stored(candidate, schema, facts["task"], classes, facts["metric"])
+
+
+def conformed(table: Table) -> Table:
+    """Cast the features as models expect them; other columns stay."""
+    features = conform(table.frame, table.schema)
+    frame = table.frame.assign(**{name: features[name] for name in features})
+    return dataclasses.replace(table, frame=frame)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data as JSON with sorted keys, one line per entry."""
+    raw = msgspec.json.encode(plain(value), order="sorted")
+    write_file(path, msgspec.json.format(raw, indent=2) + b"\n")
+
+
+def plain(value: Any) -> Any:
+    """Turn dataclasses and numpy's numbers into plain data."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def fresh_folder(path: Path) -> Path:
+    """Empty a folder, or make it."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    frame.to_parquet(beside, index=False)
+    beside.replace(path)

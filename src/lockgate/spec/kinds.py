@@ -1,0 +1,88 @@
+"""The kinds of plugin, as one table from which everything else is derived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lockgate.spec import values
+from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
+from lockgate.spec.reports import Exam, Report
+from lockgate.spec.tables import LoadRequest, Table
+from lockgate.spec.watching import Findings, Watch
+
+__all__ = ["CONTRACT", "CONTRACTS_SERVED", "KINDS", "Kind", "kind"]
+
+CONTRACT = 1
+"""Version of the contract that this lockgate offers; raised when a value gains a field."""
+
+CONTRACTS_SERVED = range(1, CONTRACT + 1)
+"""Versions that a plugin may have been written for."""
+
+Calling = Literal["one", "chain", "all", "named"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A place where plugins fit.
+
+    Attributes
+    ----------
+    name : str
+        Name of the kind; also the Hydra group and the key in ``params.yaml``.
+    hook : str
+        Name of the operation hook that a plugin of this kind implements.
+    argument : str
+        Name of the hook's one argument.
+    request, answer : type
+        What the hook takes (None: nothing) and what it gives.
+    calling : {"one", "chain", "all", "named"}
+        One is chosen; or several in the order written, each fed by the one
+        before; or all chosen, results gathered; or the one a manifest names.
+    summary : str
+        What such a plugin does, in one line.
+    """
+
+    name: str
+    hook: str
+    argument: str
+    request: type | None
+    answer: type
+    calling: Calling
+    summary: str
+
+    @property
+    def entry_points(self) -> str:
+        """Name of the entry-point group, e.g. ``lockgate.compressor``."""
+        return f"lockgate.{self.name}"
+
+    @property
+    def several(self) -> bool:
+        """Whether a configuration may choose more than one."""
+        return self.calling in ("chain", "all")
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("loader", "load", "request", LoadRequest, Table, "one", "Read a table and say what its columns mean."),
+    Kind("model", "build", "brief", Brief, Recipe, "one", "Propose an unfitted estimator and its search space."),
+    Kind("optimizer", "optimize", "problem", Problem, Search, "one", "Choose the parameters of a recipe by measuring them."),
+    Kind("compressor", "compress", "shrink", Shrink, Candidate, "chain", "Make a fitted model smaller or faster."),
+    Kind("evaluator", "evaluate", "exam", Exam, Report, "all", "Measure a model on rows it has never seen."),
+    Kind("monitor", "monitor", "watch", Watch, Findings, "all", "Compare what a model sees now with what it was trained on."),
+    Kind("backend", "arrays", "", None, values.Backend, "one", "Offer an array library and a device to compute on."),
+    Kind("format", "open", "files", values.ModelFiles, values.Predictor, "named", "Open a model file without running code from it."),
+)  # fmt: skip
+
+
+def kind(name: str) -> Kind:
+    """Return the kind of that name; KeyError if there is none.
+
+    Examples
+    --------
+    >>> kind("compressor").entry_points
+    'lockgate.compressor'
+    """
+    for candidate in KINDS:
+        if candidate.name == name:
+            return candidate
+    raise KeyError(name)

@@ -1,0 +1,159 @@
+"""The decorator that makes a class a plugin, and checks it when it is defined."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar, dataclass_transform, overload
+
+from lockgate.errors import PluginDefinitionError, nearest
+from lockgate.spec.hooks import EVENTS, OPERATIONS, Events, Operations
+from lockgate.spec.settings import check, setting, settings_of, type_words
+
+__all__ = ["RESERVED", "contract_of", "hooks_of", "plugin"]
+
+C = TypeVar("C", bound=type)
+CONTRACT_ATTRIBUTE = "__lockgate_contract__"
+
+RESERVED = ("plugin", "provider")
+"""Keys of a plugin's node in the configuration that no setting may be called."""
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+@overload
+def plugin(cls: C) -> C: ...
+@overload
+def plugin(*, contract: int = 1) -> Callable[[C], C]: ...
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(setting,))
+def plugin(cls: Any = None, *, contract: int = 1) -> Any:
+    """Make a class a plugin: a dataclass of settings with one hook.
+
+    Parameters
+    ----------
+    cls : type
+        A class with a docstring, typed settings and one ``@lockgate.hookimpl``
+        method (or any number of event methods).
+    contract : int
+        Oldest contract version that has all that the plugin uses.
+
+    Raises
+    ------
+    PluginDefinitionError
+        If the class breaks the contract; the message says where.
+
+    Notes
+    -----
+    Settings are checked whenever the plugin is built, by the same rules as in
+    a configuration. Instances are hashable by identity. Import heavy libraries
+    inside the method: the module is imported to read the settings alone.
+    """
+    if cls is None:
+        return lambda decorated: _define(decorated, contract)
+    return _define(cls, contract)
+
+
+def _define(cls: type, contract: int) -> type:
+    _check_docstring(cls)
+    _check_hooks(cls)
+    _check_when_built(cls)
+    made = dataclasses.dataclass(eq=False, kw_only=True)(cls)
+    _check_settings(made)
+    setattr(made, CONTRACT_ATTRIBUTE, contract)
+    return made
+
+
+def contract_of(cls: object) -> int | None:
+    """Return the contract a plugin was written for; None if it is no plugin."""
+    return getattr(cls, CONTRACT_ATTRIBUTE, None) if isinstance(cls, type) else None
+
+
+def hooks_of(cls: type) -> tuple[str, ...]:
+    """Return the names of the hooks that a class implements."""
+    return tuple(
+        name for name in dir(cls) if hasattr(inspect.getattr_static(cls, name), "lockgate_impl")
+    )
+
+
+def _check_docstring(cls: type) -> None:
+    if not (cls.__dict__.get("__doc__") or "").strip():
+        raise PluginDefinitionError(
+            f"{cls.__qualname__} has no docstring; say in its first line what it does"
+        )
+
+
+def _check_hooks(cls: type) -> None:
+    hooks = (*OPERATIONS, *EVENTS)
+    marked = hooks_of(cls)
+    for name in hooks:
+        if callable(getattr(cls, name, None)) and name not in marked:
+            raise PluginDefinitionError(
+                f"{cls.__qualname__}.{name} bears a hook's name; "
+                "mark it with @lockgate.hookimpl or rename it"
+            )
+    for name in marked:
+        if name not in hooks:
+            raise PluginDefinitionError(
+                f"{cls.__qualname__}.{name} is no hook{nearest(name, hooks)}; "
+                f"hooks: {', '.join(hooks)}"
+            )
+        _check_argument(cls, name)
+    operations = [name for name in marked if name in OPERATIONS]
+    if len(operations) > 1 or not marked:
+        raise PluginDefinitionError(
+            f"{cls.__qualname__} implements {', '.join(operations) or 'no hook'}; "
+            "a plugin has exactly one operation, or events"
+        )
+
+
+def _check_argument(cls: type, hook: str) -> None:
+    spec = Operations if hook in OPERATIONS else Events
+    wanted = list(inspect.signature(getattr(spec, hook)).parameters)
+    got = list(inspect.signature(inspect.getattr_static(cls, hook)).parameters)
+    if got != wanted:
+        raise PluginDefinitionError(
+            f"{cls.__qualname__}.{hook} takes ({', '.join(got)}); "
+            f"the hook gives ({', '.join(wanted)})"
+        )
+
+
+def _check_settings(cls: type) -> None:
+    for name, (hint, _) in settings_of(cls).items():
+        if name in RESERVED:
+            raise PluginDefinitionError(
+                f"{cls.__qualname__}.{name}: that key is lockgate's own; rename the setting"
+            )
+        if not _configurable(hint):
+            raise PluginDefinitionError(
+                f"{cls.__qualname__}.{name} is of type {type_words(hint)}; a setting is "
+                "bool, int, float, str, Literal, a dataclass of these, or a list, dict or "
+                "optional of them (paths as str)"
+            )
+
+
+def _configurable(hint: Any) -> bool:
+    if hint in _PLAIN or dataclasses.is_dataclass(hint):
+        return True
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        return all(isinstance(choice, str) for choice in typing.get_args(hint))
+    if origin is dict and typing.get_args(hint)[0] is not str:
+        return False
+    allowed = (list, dict, typing.Union, type(int | None))
+    return origin in allowed and all(_configurable(part) for part in typing.get_args(hint))
+
+
+def _check_when_built(cls: type) -> None:
+    """Wrap ``__post_init__`` so that no instance with a wrong value exists."""
+    inner = getattr(cls, "__post_init__", None)
+
+    def __post_init__(self: Any) -> None:
+        given = {name: getattr(self, name) for name in settings_of(cls)}
+        for name, value in check(cls, given, "").items():
+            setattr(self, name, value)
+        if inner is not None:
+            inner(self)
+
+    cls.__post_init__ = __post_init__  # type: ignore[attr-defined]  # a dataclass calls it

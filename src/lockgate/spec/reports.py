@@ -1,0 +1,142 @@
+"""What evaluators are asked and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lockgate.spec.models import Task
+from lockgate.spec.tables import Table
+from lockgate.spec.values import Output, Predictor, Request
+
+__all__ = ["Exam", "Metric", "Plot", "Report", "Series", "Worth"]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What each outcome of a yes-or-no decision is worth, in the user's money per row."""
+
+    true_positive: float = 0.0
+    false_positive: float = 0.0
+    false_negative: float = 0.0
+    true_negative: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exam(Request):
+    """What an evaluator is asked to measure.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        The model, threshold included.
+    table : Table
+        Rows that nothing was decided on.
+    output : Output
+        The model's answers to these rows, in their order.
+    task : {"binary", "multiclass", "regression"}
+        What it predicts.
+    classes : tuple
+        Labels in the order of the scores; the second of two is the positive one.
+    threshold : float or None
+        Score from which the second of two classes is answered.
+    worth : Worth or None
+        What each outcome is worth, where it was declared.
+    incumbent : Output or None
+        Answers of the model that is in production now, if any.
+    model_bytes : int
+        Size of the model's files.
+    """
+
+    predictor: Predictor
+    table: Table
+    output: Output
+    task: Task
+    classes: tuple[Any, ...] = ()
+    threshold: float | None = None
+    worth: Worth | None = None
+    incumbent: Output | None = None
+    model_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure with its confidence interval (95 % unless said otherwise).
+
+    Attributes
+    ----------
+    estimate : float
+        The figure.
+    low, high : float or None
+        Ends of the interval; None where there is none.
+    """
+
+    estimate: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one line or bar group; x may be numbers or names."""
+
+    name: str
+    x: tuple[Any, ...]
+    y: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture as data; the host draws it.
+
+    Attributes
+    ----------
+    name : str
+        File name without ending, in lower case with dashes.
+    title, x_label, y_label : str
+        Words on it, units included.
+    series : tuple of Series
+        What is drawn.
+    kind : {"line", "bar", "scatter"}
+        How.
+    diagonal : bool
+        Whether to draw the line y = x for comparison.
+    marks : mapping of str to float
+        Vertical lines at these x, each with its name.
+    """
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    kind: Literal["line", "bar", "scatter"] = "line"
+    diagonal: bool = False
+    marks: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an evaluator found.
+
+    Attributes
+    ----------
+    metrics : mapping of str to Metric
+        Figures by name.
+    tables : mapping of str to tuple of dict
+        Rows of small tables by the table's name.
+    plots : tuple of Plot
+        Pictures.
+    sentences : tuple of str
+        Findings in words, for people who do not read figures.
+    volatile : bool
+        Whether the figures depend on the machine and the moment (latency):
+        then they go into a side report and never into a bundle.
+    """
+
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    tables: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    plots: tuple[Plot, ...] = ()
+    sentences: tuple[str, ...] = ()
+    volatile: bool = False

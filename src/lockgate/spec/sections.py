@@ -1,0 +1,191 @@
+"""Settings of the host itself: the sections of ``params.yaml`` beside the plugins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lockgate.spec.reports import Worth
+from lockgate.spec.settings import setting
+
+__all__ = [
+    "SECTIONS",
+    "Cells",
+    "Compression",
+    "Data",
+    "Decision",
+    "Limits",
+    "Project",
+    "Rows",
+    "SearchRules",
+    "Sections",
+    "Split",
+    "Stretch",
+]
+
+METRICS = ("auto", "log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1", "rmse", "mae", "r2")
+
+
+@dataclass(kw_only=True)
+class Project:
+    """What is made."""
+
+    name: str = setting("model", help="name of the model that the bundle carries")
+    seed: int = setting(0, at_least=0, at_most=2**32 - 1, help="seed of all randomness")
+    task: str = setting(
+        "auto",
+        choices=("auto", "binary", "multiclass", "regression"),
+        help="what to predict; auto looks at the target",
+    )
+
+
+@dataclass(kw_only=True)
+class Data:
+    """Which rows and columns of the loader's table are used."""
+
+    since: str | None = setting(None, help="ISO date; rows before it are left out")
+    until: str | None = setting(None, help="ISO date; rows from it on are left out")
+    kinds: dict[str, str] = setting(
+        {},
+        choices=("number", "integer", "boolean", "category", "date", "text"),
+        help="kind of a column, where it should not be inferred",
+    )
+    leave_out: list[str] = setting([], help="columns that must not be used, e.g. leaks")
+    useless: str = setting(
+        "drop",
+        choices=("drop", "refuse"),
+        help="what to do with constant and wholly missing features",
+    )
+
+
+@dataclass(kw_only=True)
+class Rows:
+    """Rules for training rows; they never touch tune, test or served rows."""
+
+    duplicates: str = setting("drop", choices=("drop", "keep"), help="rows equal in every column")
+    outlier_spread: float = setting(
+        0.0,
+        at_least=0,
+        help="drop rows further than this many interquartile ranges outside the quartiles; 0: off",
+    )
+    ranges: dict[str, list[float]] = setting(
+        {}, help="column: [low, high]; rows outside are dropped"
+    )
+
+
+@dataclass(kw_only=True)
+class Cells:
+    """Rules for cells; fitted on training rows, they travel inside the model."""
+
+    missing: str = setting(
+        "impute",
+        choices=("impute", "refuse"),
+        help="impute by median or most frequent where the model needs it, or refuse the row",
+    )
+    unknown: str = setting(
+        "ignore", choices=("ignore", "refuse"), help="a category that training never saw"
+    )
+    indicator: bool = setting(False, help="add a column that says where a value was missing")
+    scale: str = setting(
+        "auto", choices=("auto", "standard", "none"), help="auto: where the model needs it"
+    )
+    clip: float = setting(
+        0.0, at_least=0, below=0.5, help="clip numbers to the quantiles [clip, 1 - clip]; 0: off"
+    )
+    bins: dict[str, list[float]] = setting({}, help="column: rising edges; becomes a category")
+    rare: int = setting(0, at_least=0, help="categories seen less often become one; 0: off")
+
+
+@dataclass(kw_only=True)
+class Split:
+    """How rows are kept apart."""
+
+    by: str = setting(
+        "auto",
+        choices=("auto", "time", "group", "stratified", "random"),
+        help="auto: time if there is a time column, else group, else stratified",
+    )
+    test: float = setting(0.2, above=0, below=1, help="share of rows to measure on")
+    tune: float = setting(0.2, above=0, below=1, help="share of the others to decide on")
+    test_from: str | None = setting(None, help="ISO date; by time: test rows start here")
+    tune_from: str | None = setting(None, help="ISO date; by time: tune rows start here")
+
+
+@dataclass(kw_only=True)
+class SearchRules:
+    """How parameters are chosen."""
+
+    metric: str = setting(
+        "auto", choices=METRICS, help="auto: log_loss, or rmse for a regression"
+    )
+    folds: int = setting(5, at_least=2, at_most=50, help="folds of the cross-validation")
+    seconds: float | None = setting(None, above=0, help="no trial starts after that time")
+
+
+@dataclass(kw_only=True)
+class Compression:
+    """What a compressor may cost."""
+
+    max_loss: float = setting(
+        0.01, at_least=0, help="how much of its loss on tune a step may add; 0.01 is one per cent"
+    )
+    strict: bool = setting(False, help="fail instead of skipping a step that costs more")
+
+
+@dataclass(kw_only=True)
+class Decision:
+    """From a score to a yes or a no."""
+
+    rule: str = setting(
+        "fixed",
+        choices=("fixed", "f1", "worth"),
+        help="threshold as given, or the one with the best F1 or most money on tune",
+    )
+    threshold: float = setting(0.5, at_least=0, at_most=1, help="for the rule fixed")
+    worth: Worth = field(default_factory=Worth)
+
+
+@dataclass(kw_only=True)
+class Limits:
+    """What stages may use of the machine."""
+
+    threads: int = setting(0, at_least=0, help="0: all cores")
+    memory_mb: int | None = setting(None, at_least=64, help="told to plugins")
+
+
+@dataclass(kw_only=True)
+class Stretch:
+    """The stretch of time that the monitors look at; without one, the test rows."""
+
+    since: str | None = setting(None, help="ISO date")
+    until: str | None = setting(None, help="ISO date, exclusive")
+
+
+@dataclass(kw_only=True)
+class Sections:
+    """All sections of the host."""
+
+    project: Project = field(default_factory=Project)
+    data: Data = field(default_factory=Data)
+    rows: Rows = field(default_factory=Rows)
+    cells: Cells = field(default_factory=Cells)
+    split: Split = field(default_factory=Split)
+    search: SearchRules = field(default_factory=SearchRules)
+    compression: Compression = field(default_factory=Compression)
+    decision: Decision = field(default_factory=Decision)
+    resources: Limits = field(default_factory=Limits)
+    window: Stretch = field(default_factory=Stretch)
+
+
+SECTIONS: dict[str, type] = {
+    "project": Project,
+    "data": Data,
+    "rows": Rows,
+    "cells": Cells,
+    "split": Split,
+    "search": SearchRules,
+    "compression": Compression,
+    "decision": Decision,
+    "resources": Limits,
+    "window": Stretch,
+}
+"""Sections by their key in ``params.yaml``."""

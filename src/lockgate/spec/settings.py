@@ -1,0 +1,238 @@
+"""Settings of a plugin: typed fields with a range, choices and a line of help."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, TypeVar
+
+from lockgate.errors import SettingError, nearest
+
+__all__ = ["Setting", "build", "check", "defaults", "setting", "settings_of"]
+
+T = TypeVar("T")
+METADATA = "lockgate.setting"
+_MISSING: Any = dataclasses.MISSING
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What a setting allows, beyond its type."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: tuple[Any, ...] = ()
+    help: str = ""
+
+    def allows(self, value: Any) -> bool:
+        """Whether the value, or each element of a list, is within range and choices."""
+        if value is None:
+            return True
+        if isinstance(value, (list, tuple)):
+            return all(self.allows(element) for element in value)
+        if isinstance(value, dict):
+            return all(self.allows(element) for element in value.values())
+        if self.choices and value not in self.choices:
+            return False
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return True
+        return (
+            math.isfinite(value)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def words(self, hint: Any) -> str:
+        """Say what is allowed, e.g. ``int, at least 0, at most 12``."""
+        parts = [type_words(hint)]
+        for word, bound in (
+            ("at least", self.at_least),
+            ("at most", self.at_most),
+            ("above", self.above),
+            ("below", self.below),
+        ):
+            if bound is not None:
+                parts.append(f"{word} {bound}")
+        if self.choices:
+            parts.append("one of " + ", ".join(map(str, self.choices)))
+        return ", ".join(parts)
+
+
+def setting(
+    default: T | None = _MISSING,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: Iterable[Any] = (),
+    help: str = "",
+) -> T:
+    """Declare a setting of a plugin.
+
+    Parameters
+    ----------
+    default : object
+        Its value unless the user sets one; lists and dictionaries are copied
+        for each instance. Without a default the user must give one.
+    at_least, at_most, above, below : float, optional
+        Bounds of a number, or of each element of a list of numbers.
+    choices : iterable, optional
+        The only values allowed.
+    help : str, optional
+        A line for the documentation and ``lockgate plugins``.
+
+    Examples
+    --------
+    >>> import lockgate
+    >>> @lockgate.plugin
+    ... class Round:
+    ...     "Round coefficients to `digits` decimal places."
+    ...     digits: int = lockgate.setting(3, at_least=0, at_most=12)
+    ...     @lockgate.hookimpl
+    ...     def compress(self, shrink):
+    ...         return shrink.candidate
+    >>> Round(digits=4).digits
+    4
+    >>> Round(digits=40)
+    Traceback (most recent call last):
+    lockgate.errors.SettingError: digits is 40; allowed: int, at least 0, at most 12
+    """
+    rule = Setting(at_least, at_most, above, below, tuple(choices), help)
+    metadata = {METADATA: rule}
+    if isinstance(default, (list, dict)):
+        copied = type(default)
+        return dataclasses.field(  # type: ignore[return-value]  # a field stands for its value
+            default_factory=lambda: copied(default), metadata=metadata
+        )
+    return dataclasses.field(default=default, metadata=metadata)  # type: ignore[return-value]  # same
+
+
+@functools.cache
+def settings_of(cls: type) -> dict[str, tuple[Any, Setting]]:
+    """Return type hint and rule of each setting of a dataclass, in order."""
+    hints = typing.get_type_hints(cls)
+    return {
+        field.name: (hints[field.name], field.metadata.get(METADATA, Setting()))
+        for field in dataclasses.fields(cls)
+        if field.init
+    }
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """Return the default of each setting as plain data; those without one are left out."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(cls):
+        if field.default is not dataclasses.MISSING:
+            value = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            value = field.default_factory()
+        else:
+            continue
+        found[field.name] = defaults(type(value)) if dataclasses.is_dataclass(value) else value
+    return found
+
+
+def check(cls: type, given: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """Check plain data against the settings of a dataclass.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass, its fields declared with `setting`.
+    given : mapping
+        Values by name.
+    at : str
+        Dotted path for messages.
+
+    Returns
+    -------
+    dict
+        Values of the declared types, ready for the constructor.
+
+    Raises
+    ------
+    SettingError
+        For an unknown key, a missing one, a wrong type or a value out of range.
+    """
+    known = settings_of(cls)
+    for key in given:
+        if key not in known:
+            raise SettingError(f"{at}.{key}", given[key], _unknown(key, known, at))
+    checked = {}
+    required = {f.name for f in dataclasses.fields(cls) if _required(f)}
+    for name, (hint, rule) in known.items():
+        if name in given:
+            checked[name] = _check_value(hint, rule, given[name], f"{at}.{name}" if at else name)
+        elif name in required:
+            raise SettingError(f"{at}.{name}", None, f"{rule.words(hint)}; it has no default")
+    return checked
+
+
+def build(cls: type[T], given: Mapping[str, Any], at: str) -> T:
+    """Check plain data and construct the dataclass from them."""
+    return cls(**check(cls, given, at))
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    no_default = field.default is dataclasses.MISSING
+    return no_default and field.default_factory is dataclasses.MISSING
+
+
+def _unknown(key: str, known: Iterable[str], at: str) -> str:
+    names = ", ".join(known) or "nothing"
+    return f"no such key{nearest(key, known)}; {at} knows {names}"
+
+
+def _check_value(hint: Any, rule: Setting, value: Any, key: str) -> Any:
+    import msgspec
+
+    nested = next((kind for kind in _members(hint) if dataclasses.is_dataclass(kind)), None)
+    if nested is not None and isinstance(value, Mapping):
+        return build(typing.cast(type, nested), value, key)
+    if nested is not None and isinstance(value, typing.cast(type, nested)):
+        return value
+    try:
+        converted = msgspec.convert(value, type=hint, strict=True)
+    except msgspec.ValidationError:
+        raise SettingError(key, value, rule.words(hint)) from None
+    if not rule.allows(converted):
+        raise SettingError(key, value, rule.words(hint))
+    return converted
+
+
+def _members(hint: Any) -> Iterator[Any]:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        yield from typing.get_args(hint)
+    else:
+        yield hint
+
+
+def type_words(hint: Any) -> str:
+    """Name a type hint as a user would.
+
+    Examples
+    --------
+    >>> type_words(list[int]), type_words(float | None)
+    ('list of int', 'float or nothing')
+    """
+    members = list(_members(hint))
+    if len(members) > 1:
+        named = [type_words(m) for m in members if m is not type(None)]
+        return " or ".join(named + (["nothing"] if type(None) in members else []))
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, args))
+    if origin in (list, tuple):
+        return f"list of {type_words(args[0])}"
+    if origin is dict:
+        return f"mapping of {type_words(args[0])} to {type_words(args[1])}"
+    return getattr(hint, "__name__", str(hint))

@@ -1,0 +1,155 @@
+"""What monitors are asked and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from lockgate.spec.tables import Schema, Table
+from lockgate.spec.values import Output, Request
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Counts", "Finding", "Findings", "Reference", "Watch", "Window"]
+
+Severity = Literal["ok", "notice", "alarm"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often a column's values fell into fixed bins.
+
+    Attributes
+    ----------
+    column : str
+        Name of the column; ``(score)`` for the model's own answers.
+    kind : {"ordered", "nominal"}
+        Whether neighbouring bins are close to each other.
+    edges : tuple of float
+        Ordered: upper ends of all bins but the last, rising.
+    categories : tuple of str
+        Nominal: names of the bins.
+    counts : tuple of int
+        Ordered: missing, then ``len(edges) + 1`` bins. Nominal: missing, one
+        per category, then all other values.
+    """
+
+    column: str
+    kind: Literal["ordered", "nominal"]
+    edges: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Rows counted."""
+        return sum(self.counts)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a model was trained on, as counts; travels in the bundle.
+
+    Attributes
+    ----------
+    columns : tuple of Counts
+        One per feature.
+    scores : Counts or None
+        The model's answers on rows it was not fitted on.
+    n : int
+        Rows counted.
+    """
+
+    columns: tuple[Counts, ...]
+    scores: Counts | None = None
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a model saw in a stretch of time.
+
+    Attributes
+    ----------
+    counts : mapping of str to Counts
+        By column, over the reference's bins.
+    n : int
+        Rows.
+    since, until : str or None
+        ISO dates of the stretch [since, until); None where there is no time.
+    rows : Table or None
+        The rows themselves, where they are at hand.
+    outputs : Output or None
+        The model's answers to them.
+    labels : ndarray or None
+        True outcomes, where known.
+    """
+
+    counts: Mapping[str, Counts]
+    n: int
+    since: str | None = None
+    until: str | None = None
+    rows: Table | None = None
+    outputs: Output | None = None
+    labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch(Request):
+    """What a monitor is asked to look at.
+
+    Attributes
+    ----------
+    reference : Reference
+        What the model was trained on.
+    window : Window
+        What it sees now.
+    schema : Schema
+        The columns.
+    """
+
+    reference: Reference
+    window: Window
+    schema: Schema
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a monitor looked at, and what it says.
+
+    Attributes
+    ----------
+    column : str
+        What was looked at.
+    test : str
+        Name of the test.
+    effect : float
+        Size of the difference, from 0 (none) to 1, in the test's own measure.
+    p : float
+        Probability of a difference this large if nothing had changed, before
+        any correction for many columns.
+    severity : {"ok", "notice", "alarm"}
+        Notice: certain, yet below the effect that matters.
+    since : str or None
+        ISO date of the window's begin.
+    sentence : str
+        The finding in words.
+    """
+
+    column: str
+    test: str
+    effect: float
+    p: float
+    severity: Severity = "ok"
+    since: str | None = None
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a monitor looked at, unremarkable columns included."""
+
+    findings: tuple[Finding, ...] = ()
+    sentences: tuple[str, ...] = field(default=())

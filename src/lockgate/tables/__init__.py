@@ -1,0 +1,1 @@
+"""Data preparation that belongs to the host: schema, row rules, splits, cell rules."""

@@ -1,0 +1,174 @@
+"""Cell rules: fitted steps that turn a schema's features into numbers, inside the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from lockgate.errors import SchemaViolation, nearest
+from lockgate.spec.models import Needs
+from lockgate.spec.sections import Cells
+from lockgate.spec.tables import Schema
+
+__all__ = ["Bins", "Clip", "DateParts", "cell_steps", "declared"]
+
+
+class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Clip each column to two quantiles of the training rows.
+
+    Parameters
+    ----------
+    share : float
+        Quantiles are `share` and ``1 - share``.
+    """
+
+    def __init__(self, share: float = 0.01) -> None:
+        self.share = share
+
+    def fit(self, X: Any, y: Any = None) -> Clip:
+        """Learn the quantiles, shape of X (rows, columns); gaps are ignored."""
+        numbers = np.asarray(X, dtype=float)
+        self.low_ = np.nanquantile(numbers, self.share, axis=0)
+        self.high_ = np.nanquantile(numbers, 1 - self.share, axis=0)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Clip; gaps stay gaps."""
+        return np.clip(np.asarray(X, dtype=float), self.low_, self.high_)
+
+
+class Bins(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Cut one number into bins with given edges, e.g. ages into age bands.
+
+    Parameters
+    ----------
+    edges : list of float
+        Rising; a bin holds its lower edge: ``[edge, next edge)``.
+    """
+
+    def __init__(self, edges: list[float]) -> None:
+        self.edges = edges
+
+    def fit(self, X: Any, y: Any = None) -> Bins:
+        """Learn nothing."""
+        self.n_features_in_ = 1
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return one 0/1 column per bin, shape (rows, edges + 1); a gap is in no bin."""
+        numbers = np.asarray(X, dtype=float).reshape(-1)
+        place = np.searchsorted(np.asarray(self.edges, dtype=float), numbers, side="right")
+        made = place[:, None] == np.arange(len(self.edges) + 1)
+        return (made & ~np.isnan(numbers)[:, None]).astype(float)
+
+
+class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Turn dates into days since 1970, month, weekday and hour."""
+
+    def fit(self, X: Any, y: Any = None) -> DateParts:
+        """Learn nothing."""
+        self.n_features_in_ = np.shape(X)[1]
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return four numbers per date, shape (rows, 4 * columns)."""
+        parts = []
+        for _, dates in pd.DataFrame(X).items():
+            found = pd.to_datetime(dates)
+            days = (found - pd.Timestamp(0)) / pd.Timedelta(days=1)
+            parts += [days, found.dt.month, found.dt.dayofweek, found.dt.hour]
+        return np.column_stack([np.asarray(part, dtype=float) for part in parts])
+
+
+def declared(schema: Schema, rules: Cells) -> Schema:
+    """Write the policies for gaps and unknown categories into the columns."""
+    import dataclasses
+
+    return schema.with_columns(
+        tuple(
+            dataclasses.replace(
+                column,
+                missing="refuse" if rules.missing == "refuse" else "allow",
+                unknown="refuse" if rules.unknown == "refuse" else "ignore",
+            )
+            for column in schema.columns
+        )
+    )
+
+
+def cell_steps(schema: Schema, rules: Cells, needs: Needs) -> tuple[tuple[str, Any], ...]:
+    """Build the unfitted steps that turn features into what an estimator needs.
+
+    Returns
+    -------
+    tuple of (str, transformer)
+        One step, ``cells``, or none where the features are numbers already.
+    """
+    names = [column.name for column in schema.features]
+    for name in rules.bins:
+        if name not in names:
+            raise SchemaViolation(
+                [f"cells.bins names {name!r}, which is no feature{nearest(name, names)}"]
+            )
+    by_kind: dict[str, list[str]] = {}
+    for column in schema.features:
+        kind = "bins" if column.name in rules.bins else column.kind
+        by_kind.setdefault(kind, []).append(column.name)
+    if "text" in by_kind:
+        listed = ", ".join(by_kind["text"])
+        raise SchemaViolation(
+            [f"no rule turns the text of {listed} into numbers; put them in data.leave_out"]
+        )
+    numbers = by_kind.get("number", []) + by_kind.get("integer", []) + by_kind.get("boolean", [])
+    parts: list[tuple[str, Any, list[str]]] = []
+    if numbers:
+        ordered = [name for name in names if name in numbers]
+        parts.append(("numbers", _numbers(rules, needs), ordered))
+    if "category" in by_kind:
+        parts.append(("categories", _categories(rules, needs), by_kind["category"]))
+    if "date" in by_kind:
+        parts.append(("dates", _dates(rules, needs), by_kind["date"]))
+    for name in by_kind.get("bins", []):
+        parts.append((f"bins-{name}", Bins(list(rules.bins[name])), [name]))
+    together = ColumnTransformer(parts, verbose_feature_names_out=False, sparse_threshold=0)
+    return (("cells", together),)
+
+
+def _numbers(rules: Cells, needs: Needs) -> Any:
+    steps: list[tuple[str, Any]] = []
+    if rules.clip > 0:
+        steps.append(("clip", Clip(rules.clip)))
+    if needs.imputed:
+        steps.append(("impute", SimpleImputer(strategy="median", add_indicator=rules.indicator)))
+    if rules.scale == "standard" or (rules.scale == "auto" and needs.scaled):
+        steps.append(("scale", StandardScaler()))
+    return Pipeline(steps) if steps else "passthrough"
+
+
+def _categories(rules: Cells, needs: Needs) -> Any:
+    rare = {"min_frequency": rules.rare} if rules.rare else {}
+    if needs.encoding == "ordinal":
+        return OrdinalEncoder(
+            handle_unknown="use_encoded_value",
+            unknown_value=np.nan,
+            encoded_missing_value=np.nan,
+            **rare,
+        )
+    unknown = "infrequent_if_exist" if rules.rare else "ignore"
+    return OneHotEncoder(handle_unknown=unknown, sparse_output=False, **rare)
+
+
+def _dates(rules: Cells, needs: Needs) -> Any:
+    steps: list[tuple[str, Any]] = [("parts", DateParts())]
+    if needs.imputed:
+        steps.append(("impute", SimpleImputer(strategy="median")))
+    if rules.scale == "standard" or (rules.scale == "auto" and needs.scaled):
+        steps.append(("scale", StandardScaler()))
+    return Pipeline(steps)

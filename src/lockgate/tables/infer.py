@@ -1,0 +1,179 @@
+"""Infers a schema from a frame, and gives tables a digest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+import pandas as pd
+
+from lockgate.errors import SchemaViolation, nearest
+from lockgate.spec.tables import Column, Schema, Table
+
+if TYPE_CHECKING:
+    from lockgate.spec.tables import ColumnKind
+
+__all__ = ["digest_of", "learned", "table", "task_of"]
+
+MOST_CATEGORIES = 200
+"""Text columns with more distinct values than that are text, not categories."""
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    target: str | None = None,
+    id: str | None = None,
+    time: str | None = None,
+    group: str | None = None,
+    value: str | None = None,
+    weight: str | None = None,
+    horizon_days: int = 0,
+    kinds: Mapping[str, str] | None = None,
+) -> Table:
+    """Make a table of a frame: infer what its columns are, name their roles.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows; column names must be distinct texts.
+    target, id, time, group, value, weight : str, optional
+        Columns with a role; all others are features.
+    horizon_days : int
+        Days after `time` until the target is known.
+    kinds : mapping of str to str, optional
+        Kind of a column where it should not be inferred.
+
+    Raises
+    ------
+    SchemaViolation
+        If a role names a column that is not there, or names are not usable.
+
+    Examples
+    --------
+    >>> import pandas as pd, lockgate
+    >>> made = lockgate.table(pd.DataFrame({"x": [1.5, 2], "y": ["a", "b"]}), target="y")
+    >>> [(column.name, column.kind) for column in made.schema.columns]
+    [('x', 'number'), ('y', 'category')]
+    """
+    roles = {"target": target, "id": id, "time": time, "group": group}
+    roles |= {"value": value, "weight": weight}
+    _check_names(frame, roles, kinds or {})
+    frame = frame.reset_index(drop=True)
+    chosen = kinds or {}
+    columns = tuple(_column(str(name), frame[name], chosen.get(name)) for name in frame)
+    frame = _as_declared(frame, columns)
+    schema = Schema(columns, **roles, horizon_days=horizon_days)
+    return Table(frame, schema, digest_of(frame, schema))
+
+
+def digest_of(frame: pd.DataFrame, schema: Schema) -> str:
+    """Return the sha256 of content and schema, in hex; row order counts."""
+    digest = hashlib.sha256(msgspec.json.encode(dataclasses.asdict(schema)))
+    digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def learned(train: Table) -> Schema:
+    """Return the schema with categories and bounds as the training rows have them."""
+    return train.schema.with_columns(
+        tuple(_learn(column, train.frame[column.name]) for column in train.schema.columns)
+    )
+
+
+def task_of(train: Table, wanted: str) -> str:
+    """Say what the target asks for, or check that it can be what is wanted."""
+    name = train.schema.target
+    if name is None:
+        raise SchemaViolation(["the table has no target; tell the loader which column it is"])
+    target = train.frame[name]
+    distinct = target.nunique(dropna=True)
+    if distinct < 2:
+        raise SchemaViolation([f"target {name} has {distinct} distinct value; nothing to learn"])
+    numeric = train.schema[name].kind in ("number", "integer")
+    if wanted == "auto":
+        found = "binary" if distinct == 2 else "multiclass"
+        return "regression" if numeric and distinct > 20 else found
+    if wanted == "regression" and not numeric:
+        raise SchemaViolation([f"target {name} is {target.dtype}; a regression needs numbers"])
+    if wanted == "binary" and distinct != 2:
+        raise SchemaViolation([f"target {name} has {distinct} distinct values, expected 2"])
+    return wanted
+
+
+def _check_names(
+    frame: pd.DataFrame, roles: Mapping[str, str | None], kinds: Mapping[str, str]
+) -> None:
+    names = [str(name) for name in frame.columns]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    problems = [f"column {name} stands twice" for name in doubled]
+    problems += [f"column {n!r} is no text" for n in frame.columns if not isinstance(n, str)]
+    for role, name in roles.items():
+        if name is not None and name not in names:
+            listed = ", ".join(names[:20])
+            problems.append(f"{role} column {name!r} is missing{nearest(name, names)}; found: {listed}")
+    for name in kinds:
+        if name not in names:
+            problems.append(f"data.kinds names {name!r}, which is no column{nearest(name, names)}")
+    if problems:
+        raise SchemaViolation(problems)
+
+
+def _column(name: str, values: pd.Series[Any], kind: str | None) -> Column:
+    found = cast("ColumnKind", kind or _kind(values))
+    categories: tuple[str, ...] = ()
+    if found == "category":
+        categories = tuple(sorted(map(str, values.dropna().unique())))
+    return Column(name, found, str(values.dtype), categories)
+
+
+def _kind(values: pd.Series[Any]) -> str:
+    if pd.api.types.is_bool_dtype(values):
+        return "boolean"
+    if pd.api.types.is_integer_dtype(values):
+        return "integer"
+    if pd.api.types.is_numeric_dtype(values):
+        return "number"
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return "date"
+    distinct = values.dropna().map(str).nunique()
+    return "category" if distinct <= MOST_CATEGORIES else "text"
+
+
+def _as_declared(frame: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
+    """Convert columns to what their kind says, naming the values that cannot be."""
+    made, problems = frame.copy(deep=False), []
+    for column in columns:
+        try:
+            made[column.name] = _converted(frame[column.name], column.kind)
+        except (ValueError, TypeError) as error:
+            problems.append(f"column {column.name} cannot be {column.kind}: {error}")
+    if problems:
+        raise SchemaViolation(problems)
+    return made
+
+
+def _converted(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
+    if kind == "number":
+        return pd.to_numeric(values).astype("float64")
+    if kind == "integer":
+        return pd.to_numeric(values)
+    if kind == "date":
+        return pd.to_datetime(values)
+    if kind == "boolean":
+        return values if values.hasnans else values.astype(bool)
+    return values.where(values.isna(), values.map(str)).astype("str")
+
+
+def _learn(column: Column, values: pd.Series[Any]) -> Column:
+    known = values.dropna()
+    if column.kind == "category":
+        return dataclasses.replace(column, categories=tuple(sorted(map(str, known.unique()))))
+    if column.kind in ("number", "integer") and len(known):
+        return dataclasses.replace(column, bounds=(float(known.min()), float(known.max())))
+    return column
+
+

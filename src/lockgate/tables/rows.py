@@ -1,0 +1,79 @@
+"""Row rules: what is taken out of the training rows, and counted."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lockgate.errors import SchemaViolation, nearest
+from lockgate.spec.sections import Rows
+from lockgate.spec.tables import Table
+from lockgate.tables.infer import digest_of
+
+__all__ = ["cleaned", "labelled"]
+
+
+def labelled(loaded: Table) -> tuple[Table, int]:
+    """Leave out rows without a target; they can neither train nor test."""
+    target = loaded.schema.target
+    if target is None:
+        return loaded, 0
+    keep = loaded.frame[target].notna()
+    return _kept(loaded, keep), int((~keep).sum())
+
+
+def cleaned(train: Table, rules: Rows) -> tuple[Table, dict[str, int]]:
+    """Apply the row rules.
+
+    Returns
+    -------
+    Table
+        The rows that are left.
+    dict of str to int
+        Rows taken out, by rule; only rules that are on.
+    """
+    counts: dict[str, int] = {}
+    if rules.duplicates == "drop":
+        keep = ~train.frame.duplicated()
+        counts["duplicates"] = int((~keep).sum())
+        train = _kept(train, keep)
+    for name, bounds in rules.ranges.items():
+        keep = _in_range(train, name, bounds)
+        counts[f"range of {name}"] = int((~keep).sum())
+        train = _kept(train, keep)
+    if rules.outlier_spread > 0:
+        keep = _near(train, rules.outlier_spread)
+        counts["outliers"] = int((~keep).sum())
+        train = _kept(train, keep)
+    if not len(train):
+        raise SchemaViolation([f"the row rules leave no training row: {counts}"])
+    return train, counts
+
+
+def _in_range(train: Table, name: str, bounds: list[float]) -> pd.Series[bool]:
+    if name not in train.schema.names:
+        raise SchemaViolation(
+            [f"rows.ranges names {name!r}, which is no column{nearest(name, train.schema.names)}"]
+        )
+    if len(bounds) != 2 or bounds[0] > bounds[1]:
+        raise SchemaViolation([f"rows.ranges.{name} is {bounds}; expected [low, high]"])
+    values = train.frame[name]
+    return values.between(bounds[0], bounds[1]) | values.isna()
+
+
+def _near(train: Table, spread: float) -> pd.Series[bool]:
+    """Tukey's fences (Exploratory Data Analysis, 1977) with a factor of one's own."""
+    names = [c.name for c in train.schema.features if c.kind in ("number", "integer")]
+    numbers = train.frame[names]
+    low, high = numbers.quantile(0.25), numbers.quantile(0.75)
+    room = (high - low) * spread
+    # a column whose middle half is one value has no spread to measure by
+    varied = [name for name in names if room[name] > 0]
+    outside = (numbers[varied] < (low - room)[varied]) | (numbers[varied] > (high + room)[varied])
+    return ~outside.any(axis=1)
+
+
+def _kept(of: Table, keep: pd.Series[bool]) -> Table:
+    if keep.all():
+        return of
+    frame = of.frame[keep].reset_index(drop=True)
+    return Table(frame, of.schema, digest_of(frame, of.schema))

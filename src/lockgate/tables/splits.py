@@ -1,0 +1,155 @@
+"""Splits that do not leak: by time, by group, stratified, at random."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lockgate.errors import SchemaViolation
+from lockgate.spec.sections import Split
+from lockgate.spec.tables import Fold, Parts, Table
+from lockgate.tables.contract import _date
+from lockgate.tables.infer import digest_of
+
+__all__ = ["folds_of", "parted", "way_of"]
+
+
+def way_of(whole: Table, rules: Split) -> str:
+    """Say how a table is split when the rules leave it open."""
+    if rules.by != "auto":
+        missing = rules.by in ("time", "group") and getattr(whole.schema, rules.by) is None
+        if missing:
+            raise SchemaViolation(
+                [f"split.by is {rules.by}, and the loader names no {rules.by} column"]
+            )
+        return rules.by
+    if whole.schema.time is not None:
+        return "time"
+    return "group" if whole.schema.group is not None else "stratified"
+
+
+def parted(whole: Table, rules: Split, seed: int) -> Parts:
+    """Take a table apart into train, tune and test.
+
+    By time: test rows are the latest, and no training row's target becomes known
+    after the first test row (``horizon_days``). By group: all rows of a group are
+    on one side; which one depends on group and seed alone, so rows that are added
+    later move nobody. Stratified: equal shares of every class.
+    """
+    way = way_of(whole, rules)
+    if way == "time":
+        test, rest, dropped = _by_time(whole, rules)
+    else:
+        test = _sample(whole, np.arange(len(whole)), rules.test, way, f"{seed}:test")
+        rest = np.setdiff1d(np.arange(len(whole)), test)
+        dropped = {}
+    tune = _tune(whole, rest, rules, way, seed)
+    train = np.setdiff1d(rest, tune)
+    parts = {"train": train, "tune": tune, "test": test}
+    empty = [name for name, rows in parts.items() if not len(rows)]
+    if empty:
+        raise SchemaViolation([f"the split leaves no rows to {' and '.join(empty)}"])
+    taken = {name: _take(whole, rows) for name, rows in parts.items()}
+    return Parts(taken["train"], taken["tune"], taken["test"], dropped=dropped)
+
+
+def folds_of(train: Table, way: str, count: int, seed: int) -> tuple[Fold, ...]:
+    """Split training rows for cross-validation, the same way as the table was.
+
+    By time without groups each fold is measured on what comes after it
+    (rolling origin); rows with equal times stay together.
+    """
+    rows = np.arange(len(train))
+    if way == "time" and train.schema.group is None:
+        times = pd.to_datetime(train.frame[train.schema.time]).to_numpy()
+        block = _blocks(times, count + 1)
+        pairs = [(rows[block <= k], rows[block == k + 1]) for k in range(count)]
+    else:
+        grouped = train.schema.group is not None and way in ("time", "group")
+        block = _dealt(train, count, "group" if grouped else way, f"{seed}:folds")
+        pairs = [(rows[block != k], rows[block == k]) for k in range(count)]
+    folds = tuple(Fold(fit, measure) for fit, measure in pairs if len(fit) and len(measure))
+    if len(folds) < 2:
+        raise SchemaViolation([f"{len(train)} training rows are too few for {count} folds"])
+    return folds
+
+
+def _by_time(whole: Table, rules: Split) -> tuple[Any, Any, dict[str, int]]:
+    times = pd.to_datetime(whole.frame[whole.schema.time])
+    if times.isna().any():
+        raise SchemaViolation([f"time column {whole.schema.time} has gaps"])
+    if rules.test_from is not None:
+        start = _date(rules.test_from)
+    else:
+        start = times.sort_values().iloc[int(len(times) * (1 - rules.test))]
+    known = times + pd.Timedelta(days=whole.schema.horizon_days)
+    is_test = (times >= start).to_numpy()
+    is_rest = (~is_test) & (known <= start).to_numpy()
+    late = int((~is_test & ~is_rest).sum())
+    dropped = {f"target not known before {start.date()}": late} if late else {}
+    return np.flatnonzero(is_test), np.flatnonzero(is_rest), dropped
+
+
+def _tune(whole: Table, rest: Any, rules: Split, way: str, seed: int) -> Any:
+    if way != "time":
+        return _sample(whole, rest, rules.tune, way, f"{seed}:tune")
+    times = pd.to_datetime(whole.frame[whole.schema.time]).iloc[rest]
+    if rules.tune_from is not None:
+        return rest[(times >= _date(rules.tune_from)).to_numpy()]
+    if whole.schema.group is not None:
+        return _sample(whole, rest, rules.tune, "group", f"{seed}:tune")
+    if times.nunique() == 1:
+        return _sample(whole, rest, rules.tune, "stratified", f"{seed}:tune")
+    start = times.sort_values().iloc[int(len(times) * (1 - rules.tune))]
+    return rest[(times >= start).to_numpy()]
+
+
+def _sample(whole: Table, rows: Any, share: float, way: str, key: str) -> Any:
+    part = _take(whole, rows)
+    if way == "group":
+        return rows[_uniform(part.frame[part.schema.group], key) < share]
+    order = _rank_within(part, way, key)
+    return np.sort(rows[order < share])
+
+
+def _dealt(train: Table, count: int, way: str, key: str) -> Any:
+    """Give each row the number of its fold."""
+    if way == "group":
+        return (_uniform(train.frame[train.schema.group], key) * count).astype(int)
+    return np.minimum((_rank_within(train, way, key) * count).astype(int), count - 1)
+
+
+def _rank_within(part: Table, way: str, key: str) -> Any:
+    """Give each row a place from 0 to 1 in a random order, within its class if stratified."""
+    numbers = np.random.default_rng(_number(key)).random(len(part))
+    target = part.schema.target
+    classes = part.frame[target] if way == "stratified" and target else None
+    if classes is None or classes.nunique() > 50:
+        return pd.Series(numbers).rank(pct=True, method="first").to_numpy() - 1e-12
+    ranks = pd.Series(numbers).groupby(classes.to_numpy()).rank(pct=True, method="first")
+    return ranks.to_numpy() - 1e-12
+
+
+def _uniform(groups: pd.Series[Any], key: str) -> Any:
+    """Give each group a number in [0, 1) that depends on its name and the key alone."""
+    names = pd.Series(groups.astype(str).to_numpy())
+    numbers = {name: _number(f"{key}:{name}") / 2**64 for name in names.unique()}
+    return names.map(numbers).to_numpy(dtype=float)
+
+
+def _number(key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+def _blocks(times: Any, count: int) -> Any:
+    """Cut rows into blocks of about equal size, rising in time, equal times together."""
+    ranks = pd.Series(times).rank(pct=True, method="max").to_numpy()
+    return np.minimum((ranks * count - 1e-9).astype(int), count - 1)
+
+
+def _take(whole: Table, rows: Any) -> Table:
+    frame = whole.frame.iloc[rows].reset_index(drop=True)
+    return Table(frame, whole.schema, digest_of(frame, whole.schema))
