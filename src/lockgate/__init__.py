@@ -21,6 +21,7 @@ from lockgate.errors import (
     PluginFailed,
     SchemaViolation,
     SettingError,
+    UnknownKey,
     UnknownPlugin,
     UsageError,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "StageEvent",
     "Table",
     "Trial",
+    "UnknownKey",
     "UnknownPlugin",
     "UsageError",
     "Watch",

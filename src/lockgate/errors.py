@@ -5,6 +5,7 @@
     LockgateError
     ├── UsageError             the words of a command or a configuration
     │   ├── SettingError       a value that a setting does not allow
+    │   ├── UnknownKey         a key that nothing reads
     │   └── UnknownPlugin      a name that nobody installed
     ├── PluginError            a plugin package, or what a plugin did
     │   ├── PluginDefinitionError
@@ -46,6 +47,7 @@ __all__ = [
     "PluginFailed",
     "SchemaViolation",
     "SettingError",
+    "UnknownKey",
     "UnknownPlugin",
     "UsageError",
 ]
@@ -77,6 +79,25 @@ class SettingError(UsageError):
     def __init__(self, key: str, value: object, allowed: str) -> None:
         self.key, self.value, self.allowed = key, value, allowed
         super().__init__(f"{key} is {value!r}; allowed: {allowed}")
+
+
+class UnknownKey(UsageError):
+    """A key of a configuration that nothing reads, most often misspelt.
+
+    Attributes
+    ----------
+    key : str
+        Dotted path of the key.
+    known : tuple of str
+        What could stand there instead.
+    """
+
+    def __init__(self, key: str, known: Iterable[str]) -> None:
+        self.key, self.known = key, tuple(known)
+        at, _, last = key.rpartition(".")
+        listed = ", ".join(self.known) or "nothing"
+        place = f"{at} knows" if at else "known are"
+        super().__init__(f"no key {key!r}{nearest(last, self.known)}; {place} {listed}")
 
 
 class UnknownPlugin(UsageError):

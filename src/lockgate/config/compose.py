@@ -12,9 +12,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lockgate.config.options import catalogue
-from lockgate.errors import LockgateError, UnknownPlugin, UsageError
-from lockgate.spec.kinds import KINDS
+from lockgate.config.complaints import named_group, named_value, original
+from lockgate.config.options import check_composed, refuse_resolvers
+from lockgate.errors import LockgateError, UsageError
 
 __all__ = ["CONF", "compose_document"]
 
@@ -42,39 +42,31 @@ def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any
     folder = (root / CONF).absolute()
     if not (folder / "config.yaml").is_file():
         raise UsageError(f"no {CONF}/config.yaml in {root}; make a project with: lockgate init")
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(folder), version_base="1.3"):
-            config = compose("config", overrides=list(overrides))
-        return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    except LockgateError:
-        raise
+        document = _composed(folder, overrides)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise _readable(error, overrides) from None
+        raise _explained(folder, overrides, error) from None
+    check_composed(document)
+    return document
 
 
-def _readable(error: BaseException, overrides: Sequence[str]) -> LockgateError:
-    """Find our own error in a chain, or put Hydra's words on one line."""
-    link: BaseException | None = error
-    words = []
-    while link is not None:
-        original = getattr(link, "original", link)
-        if isinstance(original, LockgateError):
-            return original
-        words.append(" ".join(str(link).split()))
-        link = link.__cause__ or link.__context__
-    return _unknown_option(overrides) or UsageError("; ".join(dict.fromkeys(words)))
+def _composed(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        config = compose("config", overrides=list(overrides))
+    refuse_resolvers(config)
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
 
 
-def _unknown_option(overrides: Sequence[str]) -> LockgateError | None:
-    """Say which plugin name is unknown, in our own words."""
-    for override in overrides:
-        key, _, value = override.lstrip("+~").partition("=")
-        group = key.partition("@")[0]
-        if group not in {kind.name for kind in KINDS}:
-            continue
-        for name in value.strip("[]").split(","):
-            known = catalogue().names(group)
-            if name.strip() and name.strip() not in known:
-                return UnknownPlugin(group, name.strip(), known)
-    return None
+def _explained(folder: Path, overrides: Sequence[str], error: Exception) -> LockgateError:
+    """Say in our own words what is wrong; failing that, in Hydra's."""
+    own = original(error) or named_group(folder, overrides)
+    if own is not None:
+        return own
+    groups = [one for one in overrides if "." not in one.partition("=")[0]]
+    try:
+        base = _composed(folder, groups)
+    except (HydraException, OmegaConfBaseException, ValueError):
+        base = {}
+    words = " ".join(str(error).split())
+    return named_value(base, overrides) or UsageError(words)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from lockgate.config.nodes import typed_node
-from lockgate.errors import BackendUnavailable, LockgateError, PluginFailed
+from lockgate.errors import BackendUnavailable, LockgateError, PluginFailed, SettingError
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import ORDER, Document
 from lockgate.host.host import Host
@@ -17,10 +18,12 @@ from lockgate.host.provider import provider_of
 from lockgate.spec.kinds import KINDS
 from lockgate.spec.sections import SECTIONS
 
-__all__ = ["ROOT", "check_composed", "is_group", "is_option", "listed", "node_of"]
+__all__ = ["ROOT", "check_composed", "is_group", "is_option", "listed", "node_of", "refuse_resolvers"]
 
 ROOT = "lockgate"
 """Option at the top: every section, every kind empty, and the order of the compressors."""
+
+_OWN_ORDER = "${lockgate.order:}"
 
 
 @functools.cache
@@ -62,6 +65,29 @@ def node_of(path: str) -> tuple[DictConfig, str]:
         raise _refusal(error) from None
 
 
+def refuse_resolvers(config: DictConfig) -> None:
+    """Refuse interpolations that call something: the result is saved, secrets with it.
+
+    ``${project.name}`` refers to another value and is fine; ``${oc.env:TOKEN}``
+    would write a secret into ``params.yaml``.
+    """
+    for key, value in _texts(OmegaConf.to_container(config, resolve=False)):
+        if "${" in value and ":" in value and value != _OWN_ORDER:
+            allowed = "plain values and references like ${project.name}; name secrets, never resolve them"
+            raise SettingError(key, value, allowed)
+
+
+def _texts(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, f"{at}.{key}" if at else str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, at)
+    elif isinstance(value, str):
+        yield at, value
+
+
 def check_composed(document: dict[str, Any]) -> None:
     """Check a composed configuration whole, the backend's device included."""
     checked = Document.check(document, catalogue())
@@ -80,11 +106,12 @@ def _root() -> DictConfig:
         root[kind.name] = {}
     # a stage's parameters ignore the order of keys, so the order is a value of its own;
     # resolving it is also where both doors see the finished tree, and check it
-    root[ORDER] = "${lockgate.order:}"
+    root[ORDER] = _OWN_ORDER
     return root
 
 
 def _order(*, _root_: DictConfig, _parent_: DictConfig) -> ListConfig:
+    refuse_resolvers(_root_)
     document = {
         str(key): OmegaConf.to_container(_root_[key], resolve=True)
         if OmegaConf.is_config(_root_[key])

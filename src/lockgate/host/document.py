@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lockgate.errors import PluginChanged, SettingError, UnknownPlugin, nearest
+from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
 from lockgate.host.catalogue import Catalogue, Entry
 from lockgate.host.provider import provider_of
 from lockgate.spec.kinds import KINDS, Kind
@@ -66,8 +66,10 @@ class Document:
 
         Raises
         ------
+        UnknownKey
+            For a key that nothing reads.
         SettingError
-            For an unknown or missing key, a wrong type or a value out of range.
+            For a missing key, a wrong type or a value out of range.
         UnknownPlugin, PluginConflict, BrokenPlugin, ContractMismatch
             If a chosen plugin cannot be had.
         PluginChanged
@@ -76,8 +78,7 @@ class Document:
         known = [*SECTIONS, *(kind.name for kind in KINDS), ORDER]
         for key in raw:
             if key not in known:
-                allowed = f"no such key{nearest(key, known)}; known: {', '.join(known)}"
-                raise SettingError(str(key), raw[key], allowed)
+                raise UnknownKey(str(key), known)
         given = {key: _mapping(raw.get(key), key) for key in SECTIONS}
         sections = Sections(**{key: build(SECTIONS[key], given[key], key) for key in SECTIONS})
         chosen = {kind.name: _choose(kind, raw.get(kind.name), catalogue) for kind in KINDS}
@@ -111,12 +112,13 @@ def _mapping(value: Any, key: str) -> Mapping[str, Any]:
 
 def _choose(kind: Kind, raw: Any, catalogue: Catalogue) -> tuple[Chosen, ...]:
     nodes = _mapping(raw, kind.name)
-    if len(nodes) != 1 and not kind.several:
+    chosen = tuple(_one(kind, name, node, catalogue) for name, node in nodes.items())
+    if len(chosen) != 1 and not kind.several:
         installed = ", ".join(catalogue.names(kind.name)) or "none"
         raise SettingError(
             kind.name, list(nodes), f"exactly one plugin; installed: {installed}"
         )
-    return tuple(_one(kind, name, node, catalogue) for name, node in nodes.items())
+    return chosen
 
 
 def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> Chosen:
@@ -128,7 +130,7 @@ def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> Chosen:
         # hand-written, or an override of a plugin that was not chosen
         if instance not in catalogue.names(kind.name):
             raise UnknownPlugin(kind.name, instance, catalogue.names(kind.name))
-        raise SettingError(at, raw, f"a chosen plugin; choose it with {kind.name}={instance}")
+        raise UsageError(f"{at} is not chosen; choose it with {kind.name}={instance}")
     if not isinstance(name, str):
         raise SettingError(f"{at}.plugin", name, "the name of a plugin")
     entry = catalogue.find(kind.name, name)

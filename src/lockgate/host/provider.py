@@ -6,7 +6,6 @@ import ast
 import functools
 import hashlib
 import importlib.util
-import sys
 from pathlib import Path
 
 from lockgate.host.catalogue import Entry
@@ -69,15 +68,22 @@ def _imports(module: str) -> set[str]:
 
 @functools.cache
 def _path(module: str) -> Path | None:
-    loaded = sys.modules.get(module)
-    origin = getattr(loaded, "__file__", None)
-    if origin is None:
-        try:
-            spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError):
-            return None
-        origin = spec.origin if spec else None
-    return Path(origin) if origin and origin.endswith(".py") else None
+    """Find a module's source without importing it, nor the packages above it."""
+    top, *below = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if not below:
+        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+    for location in spec.submodule_search_locations or ():
+        place = Path(location, *below)
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
 
 
 def _is_package(module: str) -> bool:

@@ -10,13 +10,16 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar
 
-from lockgate.errors import SettingError, nearest
+from lockgate.errors import SettingError, UnknownKey
 
 __all__ = ["Setting", "build", "check", "defaults", "setting", "settings_of"]
 
 T = TypeVar("T")
 METADATA = "lockgate.setting"
 _MISSING: Any = dataclasses.MISSING
+
+UNSET = "???"
+"""What a composition writes for a setting that has no default and was not set."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,20 +163,22 @@ def check(cls: type, given: Mapping[str, Any], at: str) -> dict[str, Any]:
 
     Raises
     ------
+    UnknownKey
+        For a key that is no setting.
     SettingError
-        For an unknown key, a missing one, a wrong type or a value out of range.
+        For a missing key, a wrong type or a value out of range.
     """
     known = settings_of(cls)
     for key in given:
         if key not in known:
-            raise SettingError(f"{at}.{key}", given[key], _unknown(key, known, at))
+            raise UnknownKey(f"{at}.{key}", known)
     checked = {}
     required = {f.name for f in dataclasses.fields(cls) if _required(f)}
     for name, (hint, rule) in known.items():
         if name in given:
             checked[name] = _check_value(hint, rule, given[name], f"{at}.{name}" if at else name)
         elif name in required:
-            raise SettingError(f"{at}.{name}", None, f"{rule.words(hint)}; it has no default")
+            raise SettingError(f"{at}.{name}", None, f"{rule.words(hint)}; it has no default, set it")
     return checked
 
 
@@ -187,14 +192,11 @@ def _required(field: dataclasses.Field[Any]) -> bool:
     return no_default and field.default_factory is dataclasses.MISSING
 
 
-def _unknown(key: str, known: Iterable[str], at: str) -> str:
-    names = ", ".join(known) or "nothing"
-    return f"no such key{nearest(key, known)}; {at} knows {names}"
-
-
 def _check_value(hint: Any, rule: Setting, value: Any, key: str) -> Any:
     import msgspec
 
+    if value == UNSET:
+        raise SettingError(key, None, f"{rule.words(hint)}; it has no default, set it")
     nested = next((kind for kind in _members(hint) if dataclasses.is_dataclass(kind)), None)
     if nested is not None and isinstance(value, Mapping):
         return build(typing.cast(type, nested), value, key)

@@ -1,0 +1,115 @@
+"""``lockgate plugins``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("plugins")
+@click.argument("kind", required=False)
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def command(kind: str | None, name: str | None, as_json: bool) -> int:
+    """List the installed plugins: all, of one KIND, or one by NAME with its settings.
+
+    \b
+    lockgate plugins
+    lockgate plugins compressor
+    lockgate plugins compressor prune
+
+    Each one is imported to see that it works; broken ones are named, with the
+    distribution to blame, and the exit code is 3.
+    """
+    from lockgate.errors import UsageError, nearest
+    from lockgate.host.catalogue import Catalogue
+    from lockgate.spec.kinds import KINDS
+
+    kinds = [row.name for row in KINDS]
+    if kind is not None and kind not in kinds:
+        raise UsageError(f"no kind {kind!r}{nearest(kind, kinds)}; kinds: {', '.join(kinds)}")
+    catalogue = Catalogue.installed()
+    if kind is not None and name is not None:
+        catalogue.find(kind, name)
+    rows = [
+        _row(catalogue, entry)
+        for entry in catalogue
+        if (kind is None or entry.kind == kind) and (name is None or entry.name == name)
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        _print(rows, details=name is not None)
+    return 3 if any(row["error"] for row in rows) else 0
+
+
+def _row(catalogue: Any, entry: Any) -> dict[str, Any]:
+    """Describe one plugin; import it to do so."""
+    from lockgate.errors import LockgateError
+
+    row: dict[str, Any] = {
+        "kind": entry.kind or "listener",
+        "name": entry.name,
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "summary": "",
+        "settings": [],
+        "error": None,
+    }
+    try:
+        if not catalogue.allows(entry):
+            return row | {"summary": "not on the allow list; not imported"}
+        if entry.kind:
+            catalogue.find(entry.kind, entry.name)
+        cls = entry.load()
+    except LockgateError as error:
+        return row | {"error": str(error)}
+    summary = (cls.__doc__ or "").strip().splitlines()[0]
+    return row | {"summary": summary, "settings": _settings(cls)}
+
+
+def _settings(cls: type) -> list[dict[str, Any]]:
+    from lockgate.spec.settings import defaults, settings_of
+
+    given = defaults(cls)
+    return [
+        {
+            "name": name,
+            "default": given.get(name, "(must be set)"),
+            "allowed": rule.words(hint),
+            "help": rule.help,
+        }
+        for name, (hint, rule) in settings_of(cls).items()
+        if not dataclasses.is_dataclass(hint)
+    ]
+
+
+def _print(rows: list[dict[str, Any]], *, details: bool) -> None:
+    from lockgate.cli.text import columns
+    from lockgate.spec.kinds import KINDS
+
+    for kind in [*KINDS, None]:
+        label = kind.name if kind else "listener"
+        found = [row for row in rows if row["kind"] == label]
+        if not found:
+            continue
+        click.secho(f"{label}: {kind.summary if kind else 'Told of events.'}", bold=True)
+        cells = [
+            [row["name"], f"{row['distribution']} {row['version']}", row["error"] or row["summary"]]
+            for row in found
+        ]
+        for row, line in zip(found, columns(cells, indent=2), strict=True):
+            click.secho(line, fg="red" if row["error"] else None)
+        if details:
+            for row in found:
+                settings = [
+                    [s["name"], f"= {s['default']!r}", s["allowed"], s["help"]]
+                    for s in row["settings"]
+                ]
+                click.echo("\n".join(columns(settings, indent=6)))
+        click.echo()

@@ -1,0 +1,140 @@
+"""``lockgate run``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("run")
+@click.argument("overrides", nargs=-1)
+@click.option("--keep", is_flag=True, help="Start from params.yaml, hand edits included.")
+@click.option("-m", "--multirun", is_flag=True, help="Queue a DVC experiment per combination.")
+@click.option("--force", is_flag=True, help="Run every stage, changed or not.")
+@click.option("--until", metavar="STAGE", help="Stop after that stage.")
+@click.option("--dry", is_flag=True, help="Write nothing; show what would change.")
+def command(
+    overrides: tuple[str, ...],
+    keep: bool,
+    multirun: bool,
+    force: bool,
+    until: str | None,
+    dry: bool,
+) -> int:
+    """Compose the parameters from conf/ and OVERRIDES, then run what they change.
+
+    \b
+    lockgate run                                  what conf/config.yaml says
+    lockgate run model=boosting                   another model
+    lockgate run experiment=diagnosis             a file of conf/experiment/
+    lockgate run compressor=[lasso,prune]         two, in that order
+    lockgate run compressor=[]                    none
+    lockgate run optimizer=random optimizer.random.trials=20
+    lockgate run +evaluator=business              one more
+    lockgate run -m model=logistic,boosting       queue an experiment each
+
+    `lockgate plugins` lists the names, `lockgate show` all values and their origin.
+    """
+    from lockgate.config.compose import compose_document
+    from lockgate.config.keeping import kept_document
+    from lockgate.host.params_file import read_params
+
+    root = Path.cwd()
+    if multirun:
+        return _queue(overrides)
+    file = root / "params.yaml"
+    before = read_params(file) if file.is_file() else {}
+    if keep:
+        document = kept_document(before, overrides)
+    else:
+        document = compose_document(root, overrides)
+        _tell_discarded(root, before, document)
+    if dry:
+        _tell_changes(before, document)
+        return 0
+    _write(root, before, document, overrides)
+    return _repro(root, force, until)
+
+
+def _write(
+    root: Path, before: dict[str, Any], document: dict[str, Any], overrides: tuple[str, ...]
+) -> None:
+    from lockgate.config.record import remember
+    from lockgate.host.params_file import write_params
+
+    if before != document:
+        _tell_changes(before, document)
+        write_params(
+            root / "params.yaml",
+            document,
+            "Composed by `lockgate run` from conf/ and overrides; checked whole by every stage.\n"
+            "Edit it and run `dvc repro`, or recompose it with `lockgate run OVERRIDES`.",
+        )
+    remember(root, document, overrides)
+
+
+def _tell_discarded(root: Path, before: dict[str, Any], document: dict[str, Any]) -> None:
+    from lockgate.config.record import discarded
+
+    edits = discarded(root, before, document)
+    if edits:
+        click.secho("Hand edits of params.yaml that this discards (--keep keeps them):", fg="yellow")
+        for key, (value, new) in edits.items():
+            click.echo(f"  {key}: {value!r} becomes {new!r}")
+
+
+def _tell_changes(before: dict[str, Any], document: dict[str, Any]) -> None:
+    from lockgate.config.origins import leaves
+
+    old, new = leaves(before), leaves(document)
+    if not before:
+        return
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            click.echo(f"  {key}: {_shown(old, key)} -> {_shown(new, key)}")
+
+
+def _shown(values: dict[str, Any], key: str) -> str:
+    return repr(values[key]) if key in values else "(not there)"
+
+
+def _repro(root: Path, force: bool, until: str | None) -> int:
+    from lockgate.cli.summary import tell_results
+    from lockgate.errors import UsageError, nearest
+    from lockgate.pipeline.stage import STAGES
+
+    if until is not None and until not in STAGES:
+        raise UsageError(f"no stage {until!r}{nearest(until, STAGES)}; stages: {', '.join(STAGES)}")
+    words = ["repro", *(["--force"] if force else []), *([until] if until else [])]
+    code = _dvc(words)
+    if code == 0 and until is None:
+        tell_results(root)
+    return code
+
+
+def _queue(overrides: tuple[str, ...]) -> int:
+    words = ["exp", "run", "--queue"]
+    for override in overrides:
+        words += ["-S", override]
+    code = _dvc(words)
+    if code == 0:
+        click.echo("Queued. Run them: dvc queue start. Compare them: dvc exp show")
+    return code
+
+
+def _dvc(words: list[str]) -> int:
+    """Run the DVC of this environment; its stages find this environment's lockgate."""
+    scripts = sysconfig.get_path("scripts")
+    path = os.pathsep.join([scripts, os.environ.get("PATH", "")])
+    finished = subprocess.run(
+        [sys.executable, "-m", "dvc", *words], env={**os.environ, "PATH": path}, check=False
+    )
+    return finished.returncode

@@ -1,0 +1,26 @@
+"""Plain tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["columns"]
+
+
+def columns(rows: Sequence[Sequence[str]], *, indent: int = 0) -> list[str]:
+    """Align cells in columns, two spaces apart; the last column runs free.
+
+    Examples
+    --------
+    >>> columns([["a", "1"], ["long", "2"]])
+    ['a     1', 'long  2']
+    """
+    if not rows:
+        return []
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
+    return [
+        " " * indent
+        + "".join(cell.ljust(width + 2) for cell, width in zip(row, widths, strict=False))
+        + row[-1]
+        for row in rows
+    ]

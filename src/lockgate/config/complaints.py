@@ -1,0 +1,111 @@
+"""Turns what Hydra says about an override into what a user can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from lockgate.config.options import catalogue
+from lockgate.errors import LockgateError, SettingError, UnknownKey, UnknownPlugin, UsageError, nearest
+from lockgate.host.document import Document
+from lockgate.spec.kinds import KINDS
+
+__all__ = ["named_group", "named_value", "original"]
+
+_KINDS = {kind.name for kind in KINDS}
+
+
+def original(error: BaseException) -> LockgateError | None:
+    """Find our own error among the causes of Hydra's."""
+    link: BaseException | None = error
+    while link is not None:
+        found = getattr(link, "original", link)
+        if isinstance(found, LockgateError):
+            return found
+        link = link.__cause__ or link.__context__
+    return None
+
+
+def named_group(folder: Path, overrides: Sequence[str]) -> LockgateError | None:
+    """Say which plugin, or which file of ``conf/``, is not there."""
+    for override in _parsed(overrides):
+        group = override.key_or_group
+        names = override.value() if isinstance(override.value(), list) else [override.value()]
+        options = [path.stem for path in sorted((folder / group).glob("*.yaml"))]
+        if group in _KINDS:
+            options += catalogue().names(group)
+        elif not options:
+            continue
+        for name in names:
+            if name is None or str(name) in options or override.is_delete():
+                continue
+            if group in _KINDS:
+                return UnknownPlugin(group, str(name), options)
+            listed = ", ".join(options)
+            return UsageError(
+                f"no {group} named {str(name)!r}{nearest(str(name), options)}; "
+                f"in conf/{group}: {listed}"
+            )
+    return None
+
+
+def named_value(base: dict[str, Any], overrides: Sequence[str]) -> LockgateError | None:
+    """Say which key is unknown, or what its value may be, by our own check."""
+    for override in _parsed(overrides):
+        parts = override.key_or_group.split(".")
+        if len(parts) < 2 or parts[0] not in base or override.is_delete():
+            continue
+        tried = _with(base, parts, _plain(override.value()))
+        try:
+            Document.check(tried, catalogue())
+        except LockgateError as error:
+            return error
+        if override.is_add() or not _there(base, parts):
+            continue
+    for override in _parsed(overrides):
+        key = override.key_or_group
+        top = key.partition(".")[0]
+        if base and top not in base:
+            return UnknownKey(top, base)
+        if base and not _there(base, key.split(".")) and not override.is_add():
+            words = f"a new key of {key.rpartition('.')[0]}, written +{key}=..."
+            return SettingError(key, _plain(override.value()), words)
+    return None
+
+
+def _with(base: dict[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
+    """Copy nested mappings with one value set."""
+    inner = base.get(parts[0])
+    if len(parts) == 1:
+        return {**base, parts[0]: value}
+    return {**base, parts[0]: _with(inner if isinstance(inner, dict) else {}, parts[1:], value)}
+
+
+def _there(base: Any, parts: list[str]) -> bool:
+    for part in parts:
+        if not isinstance(base, dict) or part not in base:
+            return False
+        base = base[part]
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """Take the quotes and wrappers of Hydra's grammar away."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+
+
+def _parsed(overrides: Sequence[str]) -> list[Override]:
+    try:
+        return OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        words = " ".join(str(error).split())
+        raise UsageError(f"an override cannot be read: {words}") from None

@@ -1,0 +1,78 @@
+"""Starts from ``params.yaml`` instead of ``conf/``, for ``lockgate run --keep``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lockgate.config.complaints import named_value, original
+from lockgate.config.options import check_composed, node_of
+from lockgate.errors import UsageError
+from lockgate.host.document import ORDER
+from lockgate.spec.kinds import KINDS
+
+__all__ = ["kept_document"]
+
+_GROUPS = {kind.name: kind for kind in KINDS}
+
+
+def kept_document(params: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Apply overrides to a parameter file, and record the installed plugins anew.
+
+    A plugin that stays chosen keeps its settings; one that is chosen now starts
+    from its defaults.
+    """
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        groups = [one for one in parsed if one.key_or_group in _GROUPS]
+        values = [one for one in parsed if one.key_or_group not in _GROUPS]
+        made = {**params}
+        for override in groups:
+            made[override.key_or_group] = _chosen(params, override)
+        config = _typed(made)
+        order = [name for name in params.get(ORDER) or [] if name in made["compressor"]]
+        order += [name for name in made["compressor"] if name not in order]
+        config[ORDER] = order
+        OmegaConf.set_struct(config, True)
+        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        words = " ".join(str(error).split())
+        raise original(error) or named_value(params, overrides) or UsageError(words) from None
+    document = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    check_composed(document)
+    return document
+
+
+def _chosen(params: dict[str, Any], override: Override) -> dict[str, Any]:
+    """Return the nodes that a group override such as ``model=boosting`` asks for."""
+    group = override.key_or_group
+    value = override.value()
+    names = value if isinstance(value, list) else [value]
+    if override.is_delete() or override.is_add() or override.package:
+        raise UsageError(f"--keep knows {group}=NAME and {group}=[NAMES], not {override.input_line}")
+    before = params.get(group) or {}
+    return {str(name): before.get(str(name), {"plugin": str(name)}) for name in names}
+
+
+def _typed(params: dict[str, Any]) -> DictConfig:
+    """Put values of a file into typed nodes, so that overrides are held to the types."""
+    root, _ = node_of("lockgate")
+    config = cast(DictConfig, root)
+    for key, value in params.items():
+        if key in _GROUPS:
+            for instance, given in (value or {}).items():
+                node, _ = node_of(f"{key}/{given.get('plugin', instance)}")
+                rest = {name: one for name, one in given.items() if name != "provider"}
+                config[key][instance] = OmegaConf.merge(node, rest)
+        elif key in config and key != ORDER:
+            config[key] = OmegaConf.merge(config[key], value)
+        elif key != ORDER:
+            config[key] = value
+    return config

@@ -1,0 +1,73 @@
+"""Says where each composed value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from lockgate.config.compose import CONF
+from lockgate.config.options import ROOT, node_of
+
+__all__ = ["leaves", "origins"]
+
+
+def leaves(value: Any, at: str = "") -> dict[str, Any]:
+    """Flatten nested mappings to dotted keys; empty mappings and lists are leaves.
+
+    Examples
+    --------
+    >>> leaves({"a": {"b": 1, "c": []}, "d": {}})
+    {'a.b': 1, 'a.c': [], 'd': {}}
+    """
+    if not isinstance(value, dict) or (not value and at):
+        return {at: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= leaves(inner, f"{at}.{key}" if at else str(key))
+    return found
+
+
+def origins(root: Path, overrides: Sequence[str] = ()) -> dict[str, str]:
+    """Return the origin of each composed value by its dotted key.
+
+    Hydra merges the entries of its defaults list in order; the last one that
+    holds a key decides, and an override decides over all.
+    """
+    GlobalHydra.instance().clear()
+    found: dict[str, str] = {}
+    with initialize_config_dir(str((root / CONF).absolute()), version_base="1.3"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        loader = hydra.config_loader
+        listed = loader.compute_defaults_list("config", list(overrides), RunMode.RUN)
+        repository = loader.repository  # type: ignore[attr-defined]  # of the only implementation
+        for default in listed.defaults:
+            path = default.config_path or ""
+            if path.startswith(("hydra/", "_dummy")) or not path:
+                continue
+            # the loader's own repository knows only conf/, not the search path in config.yaml
+            loaded = repository.load_config(path)
+            config = node_of(path)[0] if loaded is None else loaded.config
+            source = f"{CONF}/{path}.yaml" if loaded else _default(path)
+            node = OmegaConf.to_container(config, resolve=False)
+            at = default.package or ""
+            for key in leaves(node):
+                dotted = f"{at}.{key}" if at and key else at or key
+                if not dotted.startswith("hydra."):
+                    found[dotted] = source
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key = (override.key_or_group or "").replace("/", ".")
+        if key in found and not override.is_delete():
+            found[key] = f"override {override.input_line}"
+    return found
+
+
+def _default(path: str) -> str:
+    return "lockgate's default" if path == ROOT else f"default of {path}"
