@@ -74,6 +74,7 @@ class SettingError(UsageError):
         What came.
     allowed : str
         What is allowed, in words.
+
     """
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
@@ -90,6 +91,7 @@ class UnknownKey(UsageError):
         Dotted path of the key.
     known : tuple of str
         What could stand there instead.
+
     """
 
     def __init__(self, key: str, known: Iterable[str]) -> None:
@@ -164,6 +166,7 @@ class SchemaViolation(DataError):
     ----------
     problems : tuple of str
         One sentence per problem, each naming its column.
+
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -196,6 +199,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     ", did you mean 'lasso'?"
     >>> nearest("zap", ["lasso", "prune"])
     ''
+
     """
     close = difflib.get_close_matches(str(word), list(known), n=1)
     return f", did you mean {close[0]!r}?" if close else ""

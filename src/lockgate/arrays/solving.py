@@ -51,6 +51,7 @@ def least_squares(
     >>> b, a = least_squares(numpy_backend(), [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
     >>> b.round(12).tolist(), round(a, 12)
     ([2.0], 1.0)
+
     """
     xp = backend.xp
     host_x, host_y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
@@ -61,9 +62,7 @@ def least_squares(
     mean_x = xp.sum(features * w[:, None], axis=0) / total
     mean_y = xp.sum(target * w) / total
     root = xp.sqrt(w)
-    left, values, right = xp.linalg.svd(
-        (features - mean_x) * root[:, None], full_matrices=False
-    )
+    left, values, right = xp.linalg.svd((features - mean_x) * root[:, None], full_matrices=False)
     projected = xp.matmul(xp.matrix_transpose(left), (target - mean_y) * root)
     smallest = xp.max(values) * max(host_x.shape) * xp.finfo(values.dtype).eps
     kept = values > smallest

@@ -38,6 +38,8 @@ class Business:
             )
         positive = positions(exam.table.target, exam.classes) == 1
         score = exam.output.score
+        if score is None:
+            raise lockgate.DataError("evaluator business needs a model that gives scores")
         threshold = 0.5 if exam.threshold is None else exam.threshold
         metrics = bootstrapped(
             WorthFigures(positive, score, threshold, exam.worth),

@@ -56,7 +56,9 @@ def _confusion(truth: Any, label: Any, classes: tuple[Any, ...]) -> tuple[dict[s
     return tuple(
         {"truth": str(true)}
         | {
-            f"said {said}": int(((truth.astype(str) == str(true)) & (label.astype(str) == str(said))).sum())
+            f"said {said}": int(
+                ((truth.astype(str) == str(true)) & (label.astype(str) == str(said))).sum()
+            )
             for said in classes
         }
         for true in classes

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import lockgate
+
+if TYPE_CHECKING:
+    from lockgate.spec.watching import Severity
 
 
 @lockgate.plugin
@@ -15,7 +20,10 @@ class Drift:
     """
 
     level: float = lockgate.setting(
-        0.05, above=0, below=1, help="chance of any false alarm in a window (or share, see correction)"
+        0.05,
+        above=0,
+        below=1,
+        help="chance of any false alarm in a window (or share, see correction)",
     )
     effect: float = lockgate.setting(
         0.1, at_least=0, at_most=1, help="smallest difference of shares that matters"
@@ -34,8 +42,11 @@ class Drift:
         reference = [*watch.reference.columns]
         if watch.reference.scores is not None:
             reference.append(watch.reference.scores)
-        pairs = [(one, watch.window.counts[one.column]) for one in reference
-                 if one.column in watch.window.counts]
+        pairs = [
+            (one, watch.window.counts[one.column])
+            for one in reference
+            if one.column in watch.window.counts
+        ]
         results = [compared(before, now) for before, now in pairs]
         if not results:
             return lockgate.Findings()
@@ -45,13 +56,18 @@ class Drift:
             severity = self._severity(effect, float(certain))
             found.append(
                 lockgate.Finding(
-                    before.column, test, effect, p, severity, watch.window.since,
+                    before.column,
+                    test,
+                    effect,
+                    p,
+                    severity,
+                    watch.window.since,
                     _sentence(before.column, effect, severity),
                 )
             )
         return lockgate.Findings(tuple(found), (_overall(found),))
 
-    def _severity(self, effect: float, p: float) -> str:
+    def _severity(self, effect: float, p: float) -> Severity:
         if p > self.level:
             return "ok"
         return "alarm" if effect >= self.effect else "notice"

@@ -90,11 +90,13 @@ def _penalized(inputs: Any, shrink: lockgate.Shrink, share: float) -> Any:
 
     target = shrink.train.target
     if shrink.candidate.recipe.task == "regression":
-        from sklearn.linear_model import Lasso as L1
+        from sklearn import linear_model
 
         centred = target.astype(float) - target.mean()
         strongest = np.abs(inputs.T @ centred).max() / len(target)
-        return np.atleast_2d(L1(alpha=share * strongest, max_iter=5000).fit(inputs, target).coef_)
+        return np.atleast_2d(
+            linear_model.Lasso(alpha=share * strongest, max_iter=5000).fit(inputs, target).coef_
+        )
     from sklearn.linear_model import LogisticRegression
 
     names = np.unique(target)

@@ -24,6 +24,7 @@ class LeastSquares(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scik
     backend : Backend, optional
         Where to solve; NumPy by default. A fitted model answers with NumPy and
         does not carry its backend into a file.
+
     """
 
     def __init__(self, alpha: float = 0.0, backend: Backend | None = None) -> None:

@@ -9,7 +9,9 @@ import lockgate
 class Linear:
     """Linear regression by least squares, with a ridge penalty to tune."""
 
-    ridge: bool = lockgate.setting(True, help="search for a ridge penalty; off: plain least squares")
+    ridge: bool = lockgate.setting(
+        True, help="search for a ridge penalty; off: plain least squares"
+    )
 
     @lockgate.hookimpl
     def build(self, brief: lockgate.Brief) -> lockgate.Recipe:

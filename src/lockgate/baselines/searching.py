@@ -61,7 +61,8 @@ def _draw(space: Mapping[str, lockgate.Span | list[Any]], rng: Any) -> dict[str,
 
 def _best(problem: lockgate.Problem, points: Iterable[Mapping[str, Any]]) -> lockgate.Search:
     """Measure points in order until the budget ends; ties go to the earlier one."""
-    started, trials = time.monotonic(), []
+    started = time.monotonic()
+    trials: list[lockgate.Trial] = []
     listed = list(points)
     for params in problem.progress(listed, total=len(listed), label="trials"):
         spent = time.monotonic() - started

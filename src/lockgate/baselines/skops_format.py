@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import lockgate
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from lockgate.spec.values import Columns
 
 
 @lockgate.plugin
@@ -30,7 +29,7 @@ class SkopsPredictor:
         self.schema = files.schema
         self._estimator, self._files = estimator, files
 
-    def predict(self, columns: Mapping[str, ArrayLike]) -> lockgate.Output:
+    def predict(self, columns: Columns) -> lockgate.Output:
         """Answer for rows given as columns, held against the schema first."""
         import pandas as pd
 

@@ -29,6 +29,7 @@ class Hashes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Training rows and schema.
     code : dict of str to str
         Provider of each plugin that had a part, by ``kind.instance``.
+
     """
 
     params: str
@@ -61,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         What it was made from.
     environment : dict of str to str
         Versions that answers depend on.
+
     """
 
     schema_version: int
@@ -83,6 +85,7 @@ def read_manifest(folder: Path) -> Manifest:
     ------
     BundleError
         If it is missing, of another version, or damaged.
+
     """
     path = folder / MANIFEST
     try:
@@ -109,10 +112,11 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
     ------
     BundleError
         Naming the first file that is not what the manifest says.
+
     """
-    present = {
-        str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()
-    } - {MANIFEST}
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()} - {
+        MANIFEST
+    }
     for name in sorted(present ^ set(manifest.files)):
         word = "is not in the manifest" if name in present else "is missing"
         raise BundleError(f"{folder}: {name} {word}")

@@ -43,6 +43,7 @@ def check_probes(probes: dict[str, Any], schema: Schema, predictor: Predictor) -
     BundleError
         If an answer is another one: the file is whole, and yet it is not the
         same model here, e.g. under another library version.
+
     """
     import pandas as pd
 
@@ -57,12 +58,16 @@ def check_probes(probes: dict[str, Any], schema: Schema, predictor: Predictor) -
 
 
 def _compare(probes: dict[str, Any], output: Output) -> None:
-    for row, (expected, found) in enumerate(zip(probes["label"], output.label.tolist(), strict=True)):
+    for row, (expected, found) in enumerate(
+        zip(probes["label"], output.label.tolist(), strict=True)
+    ):
         same = expected == _plain(found) or (
             isinstance(expected, float) and math.isclose(expected, found, rel_tol=TOLERANCE)
         )
         if not same:
-            raise BundleError(f"probe row {row} was answered {expected!r}, is answered {found!r} here")
+            raise BundleError(
+                f"probe row {row} was answered {expected!r}, is answered {found!r} here"
+            )
     if probes["score"] is not None:
         expected, found = np.asarray(probes["score"]), np.asarray(output.score)
         if not np.allclose(expected, found, rtol=TOLERANCE, atol=TOLERANCE):

@@ -17,9 +17,7 @@ from lockgate.spec.values import ModelFiles, Output, Predictor
 from lockgate.spec.watching import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import ArrayLike
+    from lockgate.spec.values import Columns
 
 __all__ = ["Bundle", "open_bundle"]
 
@@ -37,12 +35,13 @@ class Bundle:
         What it says about itself.
     predictor : Predictor
         The model.
+
     """
 
     def __init__(self, path: Path, digest: str, manifest: Manifest, predictor: Predictor) -> None:
         self.path, self.digest, self.manifest, self.predictor = path, digest, manifest, predictor
 
-    def predict(self, columns: Mapping[str, ArrayLike]) -> Output:
+    def predict(self, columns: Columns) -> Output:
         """Answer for rows given as a DataFrame or as columns of equal length."""
         return self.predictor.predict(columns)
 
@@ -72,6 +71,7 @@ def open_bundle(path: str | Path) -> Bundle:
     BundleError
         If a file is missing, extra or changed, or the model answers its probe
         rows otherwise than it did when it was packaged.
+
     """
     folder = Path(path)
     manifest = read_manifest(folder)

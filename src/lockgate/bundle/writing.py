@@ -39,6 +39,7 @@ class Content:
         What it was made from.
     environment : mapping of str to str
         Versions that answers depend on.
+
     """
 
     name: str

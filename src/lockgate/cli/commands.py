@@ -48,8 +48,8 @@ class _Lazy(click.Group):
         except click.UsageError as error:
             from lockgate.errors import nearest
 
-            error.message = f"no command {args[0]!r}{nearest(args[0], COMMANDS)}"
-            raise
+            words = f"no command {args[0]!r}{nearest(args[0], COMMANDS)}"
+            raise click.UsageError(words, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # from the table, so that --help imports no subcommand

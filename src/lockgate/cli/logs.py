@@ -15,7 +15,9 @@ class _Lines(logging.Formatter):
         stage = record.name.rpartition(".")[2]
         mark = ""
         if record.levelno >= logging.WARNING:
-            mark = click.style("note: " if record.levelno < logging.ERROR else "error: ", fg="yellow")
+            mark = click.style(
+                "note: " if record.levelno < logging.ERROR else "error: ", fg="yellow"
+            )
         return f"  {click.style(stage, dim=True)}  {mark}{record.getMessage()}"
 
 

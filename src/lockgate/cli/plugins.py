@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def command(kind: str | None, name: str | None, as_json: bool) -> int:
-    """List the installed plugins: all, of one KIND, or one by NAME with its settings.
+    r"""List the installed plugins: all, of one KIND, or one by NAME with its settings.
 
     \b
     lockgate plugins

@@ -29,7 +29,7 @@ def command(
     until: str | None,
     dry: bool,
 ) -> int:
-    """Compose the parameters from conf/ and OVERRIDES, then run what they change.
+    r"""Compose the parameters from conf/ and OVERRIDES, then run what they change.
 
     \b
     lockgate run                                  what conf/config.yaml says
@@ -86,7 +86,9 @@ def _tell_discarded(root: Path, before: dict[str, Any], document: dict[str, Any]
 
     edits = discarded(root, before, document)
     if edits:
-        click.secho("Hand edits of params.yaml that this discards (--keep keeps them):", fg="yellow")
+        click.secho(
+            "Hand edits of params.yaml that this discards (--keep keeps them):", fg="yellow"
+        )
         for key, (value, new) in edits.items():
             click.echo(f"  {key}: {value!r} becomes {new!r}")
 

@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--changed", is_flag=True, help="Only what is not a plugin's own default.")
 def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
-    """Show every parameter, its value, and where the value comes from.
+    r"""Show every parameter, its value, and where the value comes from.
 
     \b
     lockgate show
@@ -70,4 +70,10 @@ def _source(key: str, sources: dict[str, str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "-" if value is None else json.dumps(value) if isinstance(value, (list, dict)) else str(value)
+    return (
+        "-"
+        if value is None
+        else json.dumps(value)
+        if isinstance(value, (list, dict))
+        else str(value)
+    )

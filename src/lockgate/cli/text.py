@@ -14,6 +14,7 @@ def columns(rows: Sequence[Sequence[str]], *, indent: int = 0) -> list[str]:
     --------
     >>> columns([["a", "1"], ["long", "2"]])
     ['a     1', 'long  2']
+
     """
     if not rows:
         return []

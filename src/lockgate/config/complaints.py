@@ -11,7 +11,14 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from lockgate.config.options import catalogue
-from lockgate.errors import LockgateError, SettingError, UnknownKey, UnknownPlugin, UsageError, nearest
+from lockgate.errors import (
+    LockgateError,
+    SettingError,
+    UnknownKey,
+    UnknownPlugin,
+    UsageError,
+    nearest,
+)
 from lockgate.host.document import Document
 from lockgate.spec.kinds import KINDS
 
@@ -35,7 +42,8 @@ def named_group(folder: Path, overrides: Sequence[str]) -> LockgateError | None:
     """Say which plugin, or which file of ``conf/``, is not there."""
     for override in _parsed(overrides):
         group = override.key_or_group
-        names = override.value() if isinstance(override.value(), list) else [override.value()]
+        value: Any = override.value()
+        names = value if isinstance(value, list) else [value]
         options = [path.stem for path in sorted((folder / group).glob("*.yaml"))]
         if group in _KINDS:
             options += catalogue().names(group)

@@ -38,6 +38,7 @@ def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any
         If it cannot be composed; the message says what was meant and what is there.
     LockgateError
         Whatever the check of the finished document finds.
+
     """
     folder = (root / CONF).absolute()
     if not (folder / "config.yaml").is_file():

@@ -56,7 +56,9 @@ def _chosen(params: dict[str, Any], override: Override) -> dict[str, Any]:
     value = override.value()
     names = value if isinstance(value, list) else [value]
     if override.is_delete() or override.is_add() or override.package:
-        raise UsageError(f"--keep knows {group}=NAME and {group}=[NAMES], not {override.input_line}")
+        raise UsageError(
+            f"--keep knows {group}=NAME and {group}=[NAMES], not {override.input_line}"
+        )
     before = params.get(group) or {}
     return {str(name): before.get(str(name), {"plugin": str(name)}) for name in names}
 
@@ -64,7 +66,7 @@ def _chosen(params: dict[str, Any], override: Override) -> dict[str, Any]:
 def _typed(params: dict[str, Any]) -> DictConfig:
     """Put values of a file into typed nodes, so that overrides are held to the types."""
     root, _ = node_of("lockgate")
-    config = cast(DictConfig, root)
+    config = root
     for key, value in params.items():
         if key in _GROUPS:
             for instance, given in (value or {}).items():

@@ -25,6 +25,7 @@ def typed_node(cls: type, first: Mapping[str, str] | None = None) -> DictConfig:
         A dataclass whose fields are settings.
     first : mapping of str to str, optional
         Keys to put before the settings.
+
     """
     node = OmegaConf.structured(_structured(cls, tuple((first or {}).items())))
     OmegaConf.set_readonly(node, None)
@@ -34,9 +35,7 @@ def typed_node(cls: type, first: Mapping[str, str] | None = None) -> DictConfig:
 @functools.cache
 def _structured(cls: type, fixed: tuple[tuple[str, str], ...]) -> type:
     """Rebuild a dataclass with only the types that OmegaConf knows."""
-    fields: list[Any] = [
-        (name, str, dataclasses.field(default=text)) for name, text in fixed
-    ]
+    fields: list[Any] = [(name, str, dataclasses.field(default=text)) for name, text in fixed]
     hints = settings_of(cls)
     for field in dataclasses.fields(cls):
         if field.init:
@@ -49,7 +48,8 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     if factory is not dataclasses.MISSING:
         value = factory()
         if dataclasses.is_dataclass(value):
-            return dataclasses.field(default_factory=_structured(type(value), ()))
+            made: type = type(value)
+            return dataclasses.field(default_factory=_structured(made, ()))
         return dataclasses.field(default_factory=factory)
     given = MISSING if field.default is dataclasses.MISSING else field.default
     return dataclasses.field(default=given)
@@ -57,8 +57,8 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 def _known(hint: Any) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return _structured(typing.cast(type, hint), ())
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _structured(hint, ())
     if origin is Literal:
         return str
     if origin in (typing.Union, types.UnionType):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -18,7 +18,15 @@ from lockgate.host.provider import provider_of
 from lockgate.spec.kinds import KINDS
 from lockgate.spec.sections import SECTIONS
 
-__all__ = ["ROOT", "check_composed", "is_group", "is_option", "listed", "node_of", "refuse_resolvers"]
+__all__ = [
+    "ROOT",
+    "check_composed",
+    "is_group",
+    "is_option",
+    "listed",
+    "node_of",
+    "refuse_resolvers",
+]
 
 ROOT = "lockgate"
 """Option at the top: every section, every kind empty, and the order of the compressors."""
@@ -73,7 +81,9 @@ def refuse_resolvers(config: DictConfig) -> None:
     """
     for key, value in _texts(OmegaConf.to_container(config, resolve=False)):
         if "${" in value and ":" in value and value != _OWN_ORDER:
-            allowed = "plain values and references like ${project.name}; name secrets, never resolve them"
+            allowed = (
+                "plain values and references like ${project.name}; name secrets, never resolve them"
+            )
             raise SettingError(key, value, allowed)
 
 
@@ -101,12 +111,14 @@ def check_composed(document: dict[str, Any]) -> None:
 
 
 def _root() -> DictConfig:
-    root = OmegaConf.create({key: typed_node(cls) for key, cls in SECTIONS.items()})
+    # DVC resolves in place and key by key, so the key that checks the tree comes first:
+    # it must see what was written, not what it was resolved to. It is a value of its own
+    # because a stage's parameters ignore the order of keys.
+    root = OmegaConf.create({ORDER: _OWN_ORDER})
+    for key, cls in SECTIONS.items():
+        root[key] = typed_node(cls)
     for kind in KINDS:
         root[kind.name] = {}
-    # a stage's parameters ignore the order of keys, so the order is a value of its own;
-    # resolving it is also where both doors see the finished tree, and check it
-    root[ORDER] = _OWN_ORDER
     return root
 
 
@@ -120,7 +132,7 @@ def _order(*, _root_: DictConfig, _parent_: DictConfig) -> ListConfig:
         if key != ORDER
     }
     check_composed(document)
-    return ListConfig(list(document["compressor"]), parent=_parent_)
+    return ListConfig(list(cast(Any, document["compressor"])), parent=_parent_)
 
 
 OmegaConf.register_new_resolver("lockgate.order", _order, replace=True)

@@ -25,6 +25,7 @@ def leaves(value: Any, at: str = "") -> dict[str, Any]:
     --------
     >>> leaves({"a": {"b": 1, "c": []}, "d": {}})
     {'a.b': 1, 'a.c': [], 'd': {}}
+
     """
     if not isinstance(value, dict) or (not value and at):
         return {at: value}

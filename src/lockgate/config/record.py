@@ -24,13 +24,16 @@ def remember(root: Path, document: dict[str, Any], overrides: Sequence[str]) -> 
         write_file(ignore, "*\n")
 
 
-def discarded(root: Path, before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def discarded(
+    root: Path, before: dict[str, Any], after: dict[str, Any]
+) -> dict[str, tuple[Any, Any]]:
     """Return hand edits of ``params.yaml`` that a new composition does not keep.
 
     Returns
     -------
     dict of str to (object, object)
         By dotted key: the value in the file, and the one it becomes.
+
     """
     try:
         last = leaves(json.loads((root / PLACE).read_bytes())["document"])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lockgate.spec.tables import Schema
 from lockgate.spec.values import Backend
 from lockgate.spec.watching import Counts, Reference
+
+if TYPE_CHECKING:
+    from lockgate.spec.values import Columns
 
 __all__ = ["counted", "reference_of", "window_counts"]
 
@@ -21,13 +23,13 @@ SCORES = "(score)"
 
 
 def reference_of(
-    columns: Mapping[str, Any], schema: Schema, backend: Backend, scores: Any = None
+    columns: Columns, schema: Schema, backend: Backend, scores: Any = None
 ) -> Reference:
     """Choose bins for each feature and count the training rows into them.
 
     Parameters
     ----------
-    columns : mapping of str to array, each of shape (n,)
+    columns : DataFrame, or mapping of str to array of shape (n,)
         Values by feature.
     schema : Schema
         What they mean.
@@ -35,6 +37,7 @@ def reference_of(
         Where to count.
     scores : array, shape (n,), optional
         The model's answers on rows it was not fitted on.
+
     """
     counts = []
     for column in schema.features:
@@ -51,7 +54,7 @@ def reference_of(
 
 
 def window_counts(
-    reference: Reference, columns: Mapping[str, Any], backend: Backend, scores: Any = None
+    reference: Reference, columns: Columns, backend: Backend, scores: Any = None
 ) -> dict[str, Counts]:
     """Count a window's columns into the bins of the reference."""
     found = {one.column: counted(one, columns[one.column], backend) for one in reference.columns}
@@ -75,6 +78,7 @@ def counted(bins: Counts, values: Any, backend: Backend) -> Counts:
     >>> bins = Counts("x", "ordered", edges=(1.0, 2.0))
     >>> counted(bins, [0.5, 1.0, 1.5, 9.0, float("nan")], numpy_backend()).counts
     (1, 2, 1, 1)
+
     """
     if bins.kind == "nominal":
         found = _nominal(bins.categories, values)

@@ -25,6 +25,7 @@ def compared(reference: Counts, window: Counts) -> tuple[str, float, float]:
         distances of the shares (total variation); both from 0 to 1.
     p : float
         Probability of an effect as large if both came from one source.
+
     """
     a, b = np.asarray(reference.counts, float), np.asarray(window.counts, float)
     if reference.kind == "ordered":
@@ -43,6 +44,7 @@ def kolmogorov_smirnov(a: Array, b: Array) -> tuple[float, float]:
     >>> import numpy as np
     >>> kolmogorov_smirnov(np.array([50.0, 50.0]), np.array([50.0, 50.0]))
     (0.0, 1.0)
+
     """
     from scipy.special import kolmogorov
 
@@ -97,6 +99,7 @@ def adjusted(p: Array, method: str) -> Array:
     [0.03, 0.06, 0.06]
     >>> adjusted(np.array([0.01, 0.04, 0.03]), "benjamini-hochberg").round(3).tolist()
     [0.03, 0.04, 0.04]
+
     """
     k = len(p)
     order = np.argsort(p, kind="stable")

@@ -39,6 +39,7 @@ def installed_file(
         If distribution, version or file is not installed.
     DigestMismatch
         If the content is another one.
+
     """
     try:
         found = importlib.metadata.distribution(distribution)

@@ -46,6 +46,7 @@ class Entry:
         Who provides it.
     editable : bool
         Whether its source is being worked on.
+
     """
 
     kind: str
@@ -69,6 +70,7 @@ class Entry:
             If it cannot be imported, or is no plugin of its kind.
         ContractMismatch
             If it was written for a contract that is not served.
+
         """
         what = f"{self.kind or 'listener'} {self.name!r} of {self.provided_by}"
         module, _, attribute = self.target.partition(":")
@@ -86,9 +88,7 @@ class Entry:
                 f"{what} is no plugin: {self.target} lacks @lockgate.plugin; tell its author"
             )
         if contract not in CONTRACTS_SERVED:
-            remedy = (
-                "upgrade lockgate" if contract > CONTRACT else f"upgrade {self.distribution}"
-            )
+            remedy = "upgrade lockgate" if contract > CONTRACT else f"upgrade {self.distribution}"
             served = f"{CONTRACTS_SERVED[0]} to {CONTRACTS_SERVED[-1]}"
             raise ContractMismatch(
                 f"{what} needs contract {contract}; this lockgate serves {served}; {remedy}"
@@ -134,15 +134,14 @@ class Catalogue:
             If two distributions provide it.
         PluginError
             If its distribution is not on the allow list.
+
         """
         found = [e for e in self._entries if e.kind == of_kind and e.name == name]
         if not found:
             raise UnknownPlugin(of_kind, name, self.names(of_kind))
         if len(found) > 1:
             both = " and ".join(entry.provided_by for entry in found)
-            raise PluginConflict(
-                f"{of_kind} {name!r} is provided by {both}; uninstall one of them"
-            )
+            raise PluginConflict(f"{of_kind} {name!r} is provided by {both}; uninstall one of them")
         if not self.allows(found[0]):
             raise PluginError(
                 f"{of_kind} {name!r} of {found[0].provided_by} is not allowed here; "

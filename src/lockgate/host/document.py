@@ -33,6 +33,7 @@ class Chosen:
         Who provides it.
     settings : mapping
         Checked values.
+
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Document:
         The host's own settings.
     chosen : mapping of str to tuple of Chosen
         Plugins by kind; compressors in the order to run them.
+
     """
 
     sections: Sections
@@ -74,6 +76,7 @@ class Document:
             If a chosen plugin cannot be had.
         PluginChanged
             If an installed plugin is not the one that was recorded.
+
         """
         known = [*SECTIONS, *(kind.name for kind in KINDS), ORDER]
         for key in raw:
@@ -115,9 +118,7 @@ def _choose(kind: Kind, raw: Any, catalogue: Catalogue) -> tuple[Chosen, ...]:
     chosen = tuple(_one(kind, name, node, catalogue) for name, node in nodes.items())
     if len(chosen) != 1 and not kind.several:
         installed = ", ".join(catalogue.names(kind.name)) or "none"
-        raise SettingError(
-            kind.name, list(nodes), f"exactly one plugin; installed: {installed}"
-        )
+        raise SettingError(kind.name, list(nodes), f"exactly one plugin; installed: {installed}")
     return chosen
 
 

@@ -46,6 +46,7 @@ class Host:
     >>> host.plug("compressor", "nothing", Nothing())
     >>> host.names("compressor")
     ['nothing']
+
     """
 
     def __init__(self, stage: str = "") -> None:
@@ -98,6 +99,7 @@ class Host:
         PluginFailed
             If it raised anything but an error of lockgate's own, or answered
             something else; names plugin, settings, stage and line.
+
         """
         row = kind(of_kind)
         implementations = getattr(self._manager.hook, row.hook).get_hookimpls()
@@ -130,7 +132,8 @@ class Host:
                 log.warning("%s failed in %s: %s", impl.plugin_name, event_hook, error)
 
     def _complaint(self, name: str, plugin: object, error: Exception) -> str:
-        settings = ", ".join(f"{key}={getattr(plugin, key)!r}" for key in settings_of(type(plugin)))
+        cls: type = type(plugin)
+        settings = ", ".join(f"{key}={getattr(plugin, key)!r}" for key in settings_of(cls))
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if frame.filename == _file(plugin)] or frames[-1:]
         line = f"{own[-1].filename}:{own[-1].lineno}" if own else "unknown line"

@@ -26,6 +26,7 @@ def provider_of(entry: Entry) -> str:
         and for editable installs ``name@digest`` of the plugin's module and of
         what it imports from its own package, so that a release of lockgate
         retrains nothing by itself, and an edit does.
+
     """
     if entry.distribution != "lockgate" and not entry.editable:
         return f"{entry.distribution}=={entry.version}"
@@ -51,7 +52,7 @@ def _own_modules(module: str, seen: set[str]) -> set[str]:
 
 def _imports(module: str) -> set[str]:
     """Read which modules a source names, also inside functions; ``from . import`` too."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(_source(module))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)

@@ -38,6 +38,7 @@ class BinaryFigures:
     >>> figures = BinaryFigures(truth, np.array([0.1, 0.4, 0.35, 0.8]), 0.5)
     >>> figures()["roc_auc"], figures()["recall"]
     (1.0, 0.5)
+
     """
 
     def __init__(self, truth: Array, score: Array, threshold: float) -> None:

@@ -47,6 +47,7 @@ def bootstrapped(
     -------
     dict of str to Metric
         In the order of `figures`.
+
     """
     rng = np.random.default_rng(seed)
     base = np.ones(rows) if weight is None else weight.astype(float)

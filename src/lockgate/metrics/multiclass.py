@@ -20,6 +20,7 @@ class MulticlassFigures:
         True and answered class, as positions.
     score : ndarray, shape (n, classes)
         Probability of each class.
+
     """
 
     def __init__(self, truth: Array, label: Array, score: Array) -> None:

@@ -24,6 +24,7 @@ class RegressionFigures:
     >>> import numpy as np
     >>> RegressionFigures(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0]))()["r2"]
     0.5
+
     """
 
     def __init__(self, truth: Array, value: Array) -> None:

@@ -26,6 +26,7 @@ class WorthFigures:
         Score from which the model acts.
     worth : Worth
         Money by outcome.
+
     """
 
     def __init__(self, truth: Array, score: Array, threshold: float, worth: Worth) -> None:
@@ -55,6 +56,7 @@ def worth_curve(
     Notes
     -----
     One sorting: above a threshold the act counts, below it the waiting.
+
     """
     w = np.ones(len(truth)) if weight is None else weight.astype(float)
     acted = w * np.where(truth, worth.true_positive, worth.false_positive)

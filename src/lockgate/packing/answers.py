@@ -45,11 +45,14 @@ def answers(
         Labels in the order of the scores.
     threshold : float, optional
         Score from which the second of two classes is answered; 0.5 by default.
+
     """
     if task == "regression":
         return Output(np.asarray(estimator.predict(features), dtype=float))
     found = scores(estimator, features, task)
     labels = np.asarray(classes)
     if task == "binary":
-        return Output(labels[(found >= (0.5 if threshold is None else threshold)).astype(int)], found)
+        return Output(
+            labels[(found >= (0.5 if threshold is None else threshold)).astype(int)], found
+        )
     return Output(labels[found.argmax(axis=1)], found)

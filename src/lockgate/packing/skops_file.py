@@ -52,6 +52,7 @@ def write_estimator(path: Path, estimator: Any) -> None:
     ------
     BundleError
         If it holds types that reading would refuse; they are named.
+
     """
     from skops import io
 
@@ -72,6 +73,7 @@ def read_estimator(path: Path) -> Any:
     ------
     BundleError
         If the file is damaged, too large, or holds types that are not on the list.
+
     """
     from skops import io
 

@@ -10,9 +10,7 @@ from lockgate.pipeline.workspace import Stored
 __all__ = ["model_card"]
 
 
-def model_card(
-    stage: Stage, stored: Stored, facts: dict[str, Any], report: dict[str, Any]
-) -> str:
+def model_card(stage: Stage, stored: Stored, facts: dict[str, Any], report: dict[str, Any]) -> str:
     """Write the card as Markdown (sections after Mitchell et al., Model Cards, 2019)."""
     chosen = stage.document.chosen
     target = stored.schema.target
@@ -45,9 +43,9 @@ def model_card(
             low, high = metric["low"], metric["high"]
             between = "" if low is None else f"{low:.4g} to {high:.4g}"
             lines.append(f"| {name} | {figure} | {metric['estimate']:.4g} | {between} |")
-    if stored.candidate.threshold is not None:
-        lines += ["", f"The second class is answered from a score of "
-                  f"{stored.candidate.threshold:.4g} on ({stage.sections.decision.rule})."]  # fmt: skip
+    threshold, rule = stored.candidate.threshold, stage.sections.decision.rule
+    if threshold is not None:
+        lines += ["", f"The second class is answered from a score of {threshold:.4g} on ({rule})."]
     return "\n".join(lines) + "\n"
 
 

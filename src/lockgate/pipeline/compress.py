@@ -14,11 +14,11 @@ from lockgate.metrics.losses import positions
 from lockgate.metrics.worth import best_threshold
 from lockgate.packing.answers import scores
 from lockgate.packing.skops_file import write_estimator
-from lockgate.pipeline.fitting import fit, limited, loss_on
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Stored, Workspace, write_json
 from lockgate.spec.models import Candidate, Shrink
 from lockgate.spec.tables import Schema, Table
+from lockgate.training.fitting import fit, limited, loss_on
 
 __all__ = ["work"]
 
@@ -105,7 +105,9 @@ def _skipped(stage: Stage, record: dict[str, Any], reason: str) -> dict[str, Any
 
 def _used(candidate: Candidate) -> set[str]:
     """Return the features that the first step of the model reads."""
-    parts = getattr(candidate.recipe.steps[0][1], "transformers", ()) if candidate.recipe.steps else ()
+    parts = (
+        getattr(candidate.recipe.steps[0][1], "transformers", ()) if candidate.recipe.steps else ()
+    )
     return {name for _, _, names in parts for name in names}
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.pipeline.drawing import draw
-from lockgate.pipeline.fitting import limited
 from lockgate.pipeline.pages import report_page
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import MODEL_FILE, Stored, Workspace, fresh_folder, write_json
 from lockgate.spec.reports import Exam, Report
 from lockgate.spec.values import ModelFiles, Predictor
+from lockgate.training.fitting import limited
 
 __all__ = ["work"]
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lockgate.bundle.reading import Bundle, open_bundle
 from lockgate.drift.counting import window_counts
 from lockgate.errors import DataError
 from lockgate.metrics.losses import figures_of
-from lockgate.pipeline.fitting import limited
 from lockgate.pipeline.pages import monitor_page
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, write_json
 from lockgate.spec.events import Alarm
 from lockgate.spec.tables import LoadRequest, Table
+from lockgate.spec.values import Output
 from lockgate.spec.watching import Findings, Watch, Window
 from lockgate.tables.contract import conform, within
 from lockgate.tables.infer import table
+from lockgate.training.fitting import limited
 
 __all__ = ["work"]
 
@@ -65,7 +67,7 @@ def _rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> Table:
     features = conform(frame, schema)
     if not len(features):
         raise DataError(f"no row from {stretch.since} until {stretch.until}")
-    others = {name: frame[name] for name in frame if name not in features}
+    others = {str(name): frame[name] for name in frame if name not in features}
     made = table(features.assign(**others), target=schema.target, time=schema.time)
     return Table(made.frame, schema, made.digest)
 
@@ -77,20 +79,24 @@ def _window(stage: Stage, bundle: Bundle, rows: Table) -> Window:
     if score is not None and np.ndim(score) > 1:
         score = None
     target = rows.schema.target
-    known = target is not None and target in rows.frame and rows.frame[target].notna().all()
+    labels = rows.target if target is not None and target in rows.frame else None
     stretch = stage.sections.window
     counts = window_counts(bundle.reference(), features, stage.backend(), score)
-    labels = rows.target if known else None
     return Window(counts, len(rows), stretch.since, stretch.until, rows, output, labels)
 
 
 def _performance(bundle: Bundle, window: Window) -> dict[str, float]:
-    """Measure the model on the window where outcomes are known."""
+    """Measure the model on those rows of the window whose outcome is known."""
     manifest = bundle.manifest
     if window.labels is None or window.outputs is None:
         return {}
-    classes = manifest.classes
-    figures = figures_of(manifest.task, window.labels, window.outputs, classes, manifest.threshold)
+    known = ~pd.isna(window.labels)
+    if not known.any():
+        return {}
+    said = window.outputs
+    output = Output(said.label[known], None if said.score is None else said.score[known])
+    truth = window.labels[known]
+    figures = figures_of(manifest.task, truth, output, manifest.classes, manifest.threshold)
     return dict(figures())
 
 

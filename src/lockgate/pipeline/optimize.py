@@ -10,12 +10,12 @@ from lockgate.errors import PluginFailed
 from lockgate.files.atomic import write_file
 from lockgate.metrics.losses import chosen_metric
 from lockgate.packing.answers import classes_of
-from lockgate.pipeline.fitting import fit, limited, measurer
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Stored, Workspace
 from lockgate.spec.models import Brief, Budget, Problem, Recipe, Search
 from lockgate.tables.cells import cell_steps, declared
 from lockgate.tables.splits import folds_of
+from lockgate.training.fitting import fit, limited, measurer
 
 __all__ = ["work"]
 

@@ -19,11 +19,11 @@ from lockgate.files.digests import sha256_text
 from lockgate.host.provider import provider_of
 from lockgate.packing.answers import answers
 from lockgate.pipeline.card import model_card
-from lockgate.pipeline.fitting import limited
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import MODEL_FILE, Stored, Workspace, plain
 from lockgate.spec.tables import Table
 from lockgate.spec.values import Output
+from lockgate.training.fitting import limited
 
 __all__ = ["work"]
 

@@ -52,9 +52,7 @@ def monitor_page(
     rank = {"alarm": 0, "notice": 1, "ok": 2}
     rows = [(monitor, one) for monitor, found in findings.items() for one in found]
     rows.sort(key=lambda row: (rank[row[1].severity], -row[1].effect))
-    return _template("monitor.html").render(
-        name=name, title=title, rows=rows, sentences=sentences
-    )
+    return _template("monitor.html").render(name=name, title=title, rows=rows, sentences=sentences)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 __all__ = ["Shown"]
@@ -19,6 +19,7 @@ class Shown:
     ----------
     log : logging.Logger
         Where plain lines go.
+
     """
 
     def __init__(self, log: logging.Logger) -> None:
@@ -28,7 +29,7 @@ class Shown:
         self, items: Iterable[Item], *, total: int | None = None, label: str = ""
     ) -> Iterable[Item]:
         """Yield the items and show how many have passed."""
-        if total is None and hasattr(items, "__len__"):
+        if total is None and isinstance(items, Sized):
             total = len(items)
         if sys.stderr.isatty():
             from tqdm import tqdm

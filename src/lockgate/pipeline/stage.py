@@ -53,6 +53,7 @@ class Stage:
         For the user.
     progress : Progress
         For long loops.
+
     """
 
     name: str
@@ -102,6 +103,7 @@ def run_stage(name: str, root: Path) -> dict[str, float]:
     ------
     LockgateError
         For whatever is wrong, before or during the work.
+
     """
     if name not in STAGES:
         raise UsageError(f"no stage {name!r}{nearest(name, STAGES)}; stages: {', '.join(STAGES)}")

@@ -43,6 +43,7 @@ class Stored:
         Labels in the order of the scores.
     metric : str
         Name of the metric that decided.
+
     """
 
     candidate: Candidate
@@ -138,7 +139,7 @@ class Workspace:
 def conformed(table: Table) -> Table:
     """Cast the features as models expect them; other columns stay."""
     features = conform(table.frame, table.schema)
-    frame = table.frame.assign(**{name: features[name] for name in features})
+    frame = table.frame.assign(**{str(name): features[name] for name in features})
     return dataclasses.replace(table, frame=frame)
 
 

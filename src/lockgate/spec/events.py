@@ -24,6 +24,7 @@ class StageEvent:
         One line, if it failed.
     metrics : mapping of str to float
         Figures that the stage measured, if any.
+
     """
 
     stage: str

@@ -41,6 +41,7 @@ class Kind:
         before; or all chosen, results gathered; or the one a manifest names.
     summary : str
         What such a plugin does, in one line.
+
     """
 
     name: str
@@ -81,6 +82,7 @@ def kind(name: str) -> Kind:
     --------
     >>> kind("compressor").entry_points
     'lockgate.compressor'
+
     """
     for candidate in KINDS:
         if candidate.name == name:

@@ -39,6 +39,7 @@ class Brief(Request):
         Columns and roles of the training rows.
     task : {"binary", "multiclass", "regression"}
         What the target is.
+
     """
 
     schema: Schema
@@ -57,6 +58,7 @@ class Needs:
         How categories become numbers.
     imputed : bool
         No missing values; otherwise they arrive as NaN.
+
     """
 
     scaled: bool = True
@@ -76,6 +78,7 @@ class Span:
         Whether equal ratios matter rather than equal differences.
     whole : bool
         Whether only integers are allowed.
+
     """
 
     low: float
@@ -92,6 +95,7 @@ class Span:
         [0.01, 1.0, 100.0]
         >>> Span(1, 4, whole=True).values(9)
         [1, 2, 3, 4]
+
         """
         if count == 1:
             return [self.at(0.5)]
@@ -123,6 +127,7 @@ class Recipe:
         Fitted steps before the estimator. The host puts the cell rules first.
     needs : Needs
         What the estimator needs of its input; the host's cell rules provide it.
+
     """
 
     estimator: BaseEstimator
@@ -146,6 +151,7 @@ class Trial:
         Standard deviation over folds.
     seconds : float
         Time it took.
+
     """
 
     params: Mapping[str, Any]
@@ -162,6 +168,7 @@ class Budget:
     ----------
     seconds : float or None
         Wall time after which no further trial should start; None: no limit.
+
     """
 
     seconds: float | None = None
@@ -185,6 +192,7 @@ class Problem(Request):
         ``measure(params) -> Trial``: cross-validated loss of those parameters.
     budget : Budget
         What may be spent.
+
     """
 
     recipe: Recipe
@@ -213,6 +221,7 @@ class Candidate:
         Score from which the second of two classes is answered.
     parent : str or None
         What it was derived from.
+
     """
 
     recipe: Recipe
@@ -233,6 +242,7 @@ class Search:
         The best; its estimator may be None, then the host fits it.
     trials : tuple of Trial
         All that were measured, in order.
+
     """
 
     candidate: Candidate
@@ -257,6 +267,7 @@ class Shrink(Request):
         ``fit(recipe, params) -> estimator``: fit a pipeline on `train`.
     max_loss : float
         How much the loss on `tune` may rise in this step.
+
     """
 
     candidate: Candidate

@@ -49,6 +49,7 @@ def plugin(cls: Any = None, *, contract: int = 1) -> Any:
     Settings are checked whenever the plugin is built, by the same rules as in
     a configuration. Instances are hashable by identity. Import heavy libraries
     inside the method: the module is imported to read the settings alone.
+
     """
     if cls is None:
         return lambda decorated: _define(decorated, contract)
@@ -59,7 +60,7 @@ def _define(cls: type, contract: int) -> type:
     _check_docstring(cls)
     _check_hooks(cls)
     _check_when_built(cls)
-    made = dataclasses.dataclass(eq=False, kw_only=True)(cls)
+    made: type = dataclasses.dataclass(eq=False, kw_only=True)(cls)
     _check_settings(made)
     setattr(made, CONTRACT_ATTRIBUTE, contract)
     return made
@@ -149,11 +150,11 @@ def _check_when_built(cls: type) -> None:
     """Wrap ``__post_init__`` so that no instance with a wrong value exists."""
     inner = getattr(cls, "__post_init__", None)
 
-    def __post_init__(self: Any) -> None:
+    def checked(self: Any) -> None:
         given = {name: getattr(self, name) for name in settings_of(cls)}
         for name, value in check(cls, given, "").items():
             setattr(self, name, value)
         if inner is not None:
             inner(self)
 
-    cls.__post_init__ = __post_init__  # type: ignore[attr-defined]  # a dataclass calls it
+    cls.__post_init__ = checked  # type: ignore[attr-defined]  # a dataclass calls it

@@ -47,6 +47,7 @@ class Exam(Request):
         Answers of the model that is in production now, if any.
     model_bytes : int
         Size of the model's files.
+
     """
 
     predictor: Predictor
@@ -70,6 +71,7 @@ class Metric:
         The figure.
     low, high : float or None
         Ends of the interval; None where there is none.
+
     """
 
     estimate: float
@@ -104,6 +106,7 @@ class Plot:
         Whether to draw the line y = x for comparison.
     marks : mapping of str to float
         Vertical lines at these x, each with its name.
+
     """
 
     name: str
@@ -133,6 +136,7 @@ class Report:
     volatile : bool
         Whether the figures depend on the machine and the moment (latency):
         then they go into a side report and never into a bundle.
+
     """
 
     metrics: Mapping[str, Metric] = field(default_factory=dict)

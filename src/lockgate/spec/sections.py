@@ -114,9 +114,7 @@ class Split:
 class SearchRules:
     """How parameters are chosen."""
 
-    metric: str = setting(
-        "auto", choices=METRICS, help="auto: log_loss, or rmse for a regression"
-    )
+    metric: str = setting("auto", choices=METRICS, help="auto: log_loss, or rmse for a regression")
     folds: int = setting(5, at_least=2, at_most=50, help="folds of the cross-validation")
     seconds: float | None = setting(None, above=0, help="no trial starts after that time")
 

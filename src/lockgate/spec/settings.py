@@ -8,7 +8,7 @@ import math
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from lockgate.errors import SettingError, UnknownKey
 
@@ -108,15 +108,17 @@ def setting(
     >>> Round(digits=40)
     Traceback (most recent call last):
     lockgate.errors.SettingError: digits is 40; allowed: int, at least 0, at most 12
+
     """
     rule = Setting(at_least, at_most, above, below, tuple(choices), help)
     metadata = {METADATA: rule}
+    field: Any  # a field stands for its value, as in dataclasses themselves
     if isinstance(default, (list, dict)):
         copied = type(default)
-        return dataclasses.field(  # type: ignore[return-value]  # a field stands for its value
-            default_factory=lambda: copied(default), metadata=metadata
-        )
-    return dataclasses.field(default=default, metadata=metadata)  # type: ignore[return-value]  # same
+        field = dataclasses.field(default_factory=lambda: copied(default), metadata=metadata)
+    else:
+        field = dataclasses.field(default=default, metadata=metadata)
+    return cast(T, field)
 
 
 @functools.cache
@@ -167,6 +169,7 @@ def check(cls: type, given: Mapping[str, Any], at: str) -> dict[str, Any]:
         For a key that is no setting.
     SettingError
         For a missing key, a wrong type or a value out of range.
+
     """
     known = settings_of(cls)
     for key in given:
@@ -178,7 +181,9 @@ def check(cls: type, given: Mapping[str, Any], at: str) -> dict[str, Any]:
         if name in given:
             checked[name] = _check_value(hint, rule, given[name], f"{at}.{name}" if at else name)
         elif name in required:
-            raise SettingError(f"{at}.{name}", None, f"{rule.words(hint)}; it has no default, set it")
+            raise SettingError(
+                f"{at}.{name}", None, f"{rule.words(hint)}; it has no default, set it"
+            )
     return checked
 
 
@@ -199,8 +204,8 @@ def _check_value(hint: Any, rule: Setting, value: Any, key: str) -> Any:
         raise SettingError(key, None, f"{rule.words(hint)}; it has no default, set it")
     nested = next((kind for kind in _members(hint) if dataclasses.is_dataclass(kind)), None)
     if nested is not None and isinstance(value, Mapping):
-        return build(typing.cast(type, nested), value, key)
-    if nested is not None and isinstance(value, typing.cast(type, nested)):
+        return build(cast(type, nested), value, key)
+    if nested is not None and isinstance(value, cast(type, nested)):
         return value
     try:
         converted = msgspec.convert(value, type=hint, strict=True)
@@ -225,6 +230,7 @@ def type_words(hint: Any) -> str:
     --------
     >>> type_words(list[int]), type_words(float | None)
     ('list of int', 'float or nothing')
+
     """
     members = list(_members(hint))
     if len(members) > 1:

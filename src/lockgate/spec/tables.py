@@ -39,6 +39,7 @@ class Column:
         Whether a value may be absent.
     unknown : {"ignore", "refuse"}
         What an unseen category means: no category, or an error.
+
     """
 
     name: str
@@ -72,6 +73,7 @@ class Schema:
         How much a row counts.
     horizon_days : int
         Days after `time` until the target of a row is known.
+
     """
 
     columns: tuple[Column, ...]
@@ -118,6 +120,7 @@ class Table:
         What the columns mean.
     digest : str
         sha256 of content and schema, so that equal tables can be recognised.
+
     """
 
     frame: pd.DataFrame
@@ -171,6 +174,7 @@ class Parts:
         Positions in `train`.
     dropped : dict
         Rows that no part may hold, counted by reason.
+
     """
 
     train: Table
@@ -191,6 +195,7 @@ class LoadRequest(Request):
     since, until : str or None
         ISO dates; rows outside of [since, until) are not needed. The host
         filters by the time column afterwards, so a loader may ignore them.
+
     """
 
     root: str = "."

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
+    import pandas as pd
     from numpy.typing import ArrayLike
 
     from lockgate.spec.tables import Schema
+
+    Columns = Mapping[str, ArrayLike] | pd.DataFrame
 
 __all__ = [
     "Backend",
@@ -38,9 +43,7 @@ class Progress(Protocol):
         """Yield the items unchanged and show how many have passed."""
 
 
-def silent(
-    items: Iterable[Item], *, total: int | None = None, label: str = ""
-) -> Iterable[Item]:
+def silent(items: Iterable[Item], *, total: int | None = None, label: str = "") -> Iterable[Item]:
     """Show nothing; what a request carries unless the host sets something else."""
     return items
 
@@ -55,6 +58,7 @@ class Resources:
         Threads for numerical work, at least 1.
     memory_mb : int or None
         Memory to stay below, in MiB; None where nothing was declared.
+
     """
 
     threads: int = 1
@@ -75,6 +79,7 @@ class Backend:
         NumPy array (or anything like one) to an array of this backend.
     to_numpy : callable
         Array of this backend to a NumPy array in host memory.
+
     """
 
     name: str
@@ -112,6 +117,7 @@ class Request:
         The chosen array backend.
     resources : Resources
         Threads and memory to stay within.
+
     """
 
     seed: int = 0
@@ -134,6 +140,7 @@ class Output:
         Probability of the positive class (two classes) or of each class.
     margin : ndarray, shape (n,) or (n, classes), or None
         The value before it becomes a probability, where the model has one.
+
     """
 
     label: np.ndarray
@@ -149,12 +156,13 @@ class Predictor(Protocol):
     ----------
     schema : Schema
         The columns it expects.
+
     """
 
     schema: Schema
 
-    def predict(self, columns: Mapping[str, ArrayLike]) -> Output:
-        """Answer for rows given as columns of equal length."""
+    def predict(self, columns: Columns) -> Output:
+        """Answer for rows given as a DataFrame, or as columns of equal length by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +183,7 @@ class ModelFiles(Request):
         Class labels in the order of the scores; empty for a regression.
     threshold : float or None
         Score from which the second of two classes is answered.
+
     """
 
     directory: Path

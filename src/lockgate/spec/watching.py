@@ -34,6 +34,7 @@ class Counts:
     counts : tuple of int
         Ordered: missing, then ``len(edges) + 1`` bins. Nominal: missing, one
         per category, then all other values.
+
     """
 
     column: str
@@ -60,6 +61,7 @@ class Reference:
         The model's answers on rows it was not fitted on.
     n : int
         Rows counted.
+
     """
 
     columns: tuple[Counts, ...]
@@ -84,7 +86,8 @@ class Window:
     outputs : Output or None
         The model's answers to them.
     labels : ndarray or None
-        True outcomes, where known.
+        True outcomes, shape (n,); missing where not known yet.
+
     """
 
     counts: Mapping[str, Counts]
@@ -108,6 +111,7 @@ class Watch(Request):
         What it sees now.
     schema : Schema
         The columns.
+
     """
 
     reference: Reference
@@ -136,6 +140,7 @@ class Finding:
         ISO date of the window's begin.
     sentence : str
         The finding in words.
+
     """
 
     column: str

@@ -27,6 +27,7 @@ class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     ----------
     share : float
         Quantiles are `share` and ``1 - share``.
+
     """
 
     def __init__(self, share: float = 0.01) -> None:
@@ -51,6 +52,7 @@ class Bins(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     ----------
     edges : list of float
         Rising; a bin holds its lower edge: ``[edge, next edge)``.
+
     """
 
     def __init__(self, edges: list[float]) -> None:
@@ -110,6 +112,7 @@ def cell_steps(schema: Schema, rules: Cells, needs: Needs) -> tuple[tuple[str, A
     -------
     tuple of (str, transformer)
         One step, ``cells``, or none where the features are numbers already.
+
     """
     names = [column.name for column in schema.features]
     for name in rules.bins:

@@ -23,6 +23,7 @@ def shaped(loaded: Table, data: Data) -> tuple[Table, list[str]]:
         Rows of the stretch asked for, columns of the kinds asked for.
     list of str
         What was left out, in words.
+
     """
     schema, frame = loaded.schema, loaded.frame
     _check_named(data.leave_out, schema)
@@ -63,9 +64,8 @@ def within(
     if until is not None:
         keep &= time < _date(until)
     if not keep.any():
-        raise SchemaViolation(
-            [f"no row from {since} until {until}; {schema.time} runs from {time.min()} to {time.max()}"]
-        )
+        known = f"{schema.time} runs from {time.min()} to {time.max()}"
+        raise SchemaViolation([f"no row from {since} until {until}; {known}"])
     return frame[keep]
 
 
@@ -81,6 +81,7 @@ def conform(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     ------
     SchemaViolation
         With every missing column, wrong type, refused gap or unknown category.
+
     """
     problems: list[str] = []
     made: dict[str, Any] = {}

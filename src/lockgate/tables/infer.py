@@ -58,13 +58,14 @@ def table(
     >>> made = lockgate.table(pd.DataFrame({"x": [1.5, 2], "y": ["a", "b"]}), target="y")
     >>> [(column.name, column.kind) for column in made.schema.columns]
     [('x', 'number'), ('y', 'category')]
+
     """
     roles = {"target": target, "id": id, "time": time, "group": group}
     roles |= {"value": value, "weight": weight}
     _check_names(frame, roles, kinds or {})
     frame = frame.reset_index(drop=True)
     chosen = kinds or {}
-    columns = tuple(_column(str(name), frame[name], chosen.get(name)) for name in frame)
+    columns = tuple(_column(str(name), frame[name], chosen.get(str(name))) for name in frame)
     frame = _as_declared(frame, columns)
     schema = Schema(columns, **roles, horizon_days=horizon_days)
     return Table(frame, schema, digest_of(frame, schema))
@@ -114,7 +115,9 @@ def _check_names(
     for role, name in roles.items():
         if name is not None and name not in names:
             listed = ", ".join(names[:20])
-            problems.append(f"{role} column {name!r} is missing{nearest(name, names)}; found: {listed}")
+            problems.append(
+                f"{role} column {name!r} is missing{nearest(name, names)}; found: {listed}"
+            )
     for name in kinds:
         if name not in names:
             problems.append(f"data.kinds names {name!r}, which is no column{nearest(name, names)}")
@@ -175,5 +178,3 @@ def _learn(column: Column, values: pd.Series[Any]) -> Column:
     if column.kind in ("number", "integer") and len(known):
         return dataclasses.replace(column, bounds=(float(known.min()), float(known.max())))
     return column
-
-

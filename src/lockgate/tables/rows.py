@@ -30,6 +30,7 @@ def cleaned(train: Table, rules: Rows) -> tuple[Table, dict[str, int]]:
         The rows that are left.
     dict of str to int
         Rows taken out, by rule; only rules that are on.
+
     """
     counts: dict[str, int] = {}
     if rules.duplicates == "drop":

@@ -34,9 +34,7 @@ class Flights:
         """Join schedule, weather and planes; cancelled flights have no target."""
         import pandas as pd
 
-        flights = pd.read_csv(
-            _file("flights.csv.zip"), usecols=[*SCHEDULE, "tailnum", "arr_delay"]
-        )
+        flights = pd.read_csv(_file("flights.csv.zip"), usecols=[*SCHEDULE, "tailnum", "arr_delay"])
         flights["scheduled"] = pd.to_datetime(flights[["year", "month", "day", "hour", "minute"]])
         flights = flights[_asked_for(flights, request)]
         weather = pd.read_csv(_file("weather.csv"), usecols=[*HOUR, *WEATHER])

@@ -1,0 +1,1 @@
+"""The smallest package of lockgate plugins: a compressor and an evaluator."""

@@ -1,0 +1,163 @@
+"""``lockgate evaluate``."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+REQUIREMENT = re.compile(r"^([\w-]+)\.([\w-]+)\s*(>=|<=|>|<)\s*([-+\d.eE]+)$")
+
+
+@click.command("evaluate")
+@click.argument("bundle", default="bundle", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("data", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--evaluator", "names", multiple=True, help="Which; by default the task's own.")
+@click.option(
+    "--require",
+    "requirements",
+    multiple=True,
+    metavar="FIGURE",
+    help="E.g. 'classification.roc_auc>=0.75'; exit code 1 if it does not hold.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def command(
+    bundle: Path,
+    data: Path | None,
+    names: tuple[str, ...],
+    requirements: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    r"""Open BUNDLE, and show its figures, or measure it on DATA (CSV or Parquet).
+
+    \b
+    lockgate evaluate
+    lockgate evaluate bundle march.csv
+    lockgate evaluate bundle march.csv --require 'classification.roc_auc>=0.75'
+
+    Opening checks every digest and asks the probe rows again. Exit codes: 0, all
+    requirements hold; 1, one does not; 2, bundle or data cannot be used.
+    """
+    from lockgate.bundle.reading import open_bundle
+
+    wanted = [_parsed(one) for one in requirements]
+    opened = open_bundle(bundle)
+    figures = opened.metrics() if data is None else _measured(opened, data, names)
+    failed = [one for one in wanted if not _holds(one, figures)]
+    if as_json:
+        shown = {
+            "bundle": opened.digest,
+            "name": opened.manifest.name,
+            "figures": figures,
+            "failed": [one[0] for one in failed],
+        }
+        click.echo(json.dumps(shown, indent=1))
+    else:
+        _print(opened, figures, failed)
+    return 1 if failed else 0
+
+
+def _parsed(text: str) -> tuple[str, str, str, str, float]:
+    from lockgate.errors import UsageError
+
+    match = REQUIREMENT.match(text.strip())
+    try:
+        if match is None:
+            raise ValueError
+        evaluator, figure, sign, bound = match.groups()
+        return text, evaluator, figure, sign, float(bound)
+    except ValueError:
+        raise UsageError(
+            f"--require {text!r} cannot be read; write e.g. 'classification.roc_auc>=0.75'"
+        ) from None
+
+
+def _holds(requirement: tuple[str, str, str, str, float], figures: dict[str, Any]) -> bool:
+    from lockgate.errors import UsageError, nearest
+
+    _, evaluator, figure, sign, bound = requirement
+    known = [f"{name}.{key}" for name, metrics in figures.items() for key in metrics]
+    if f"{evaluator}.{figure}" not in known:
+        asked = f"{evaluator}.{figure}"
+        raise UsageError(
+            f"no figure {asked!r}{nearest(asked, known)}; there are {', '.join(known)}"
+        )
+    value = figures[evaluator][figure]["estimate"]
+    return bool(
+        {">=": value >= bound, "<=": value <= bound, ">": value > bound, "<": value < bound}[sign]
+    )
+
+
+def _measured(opened: Any, data: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    """Put the chosen evaluators to the bundle on the rows of a file."""
+    import msgspec
+
+    from lockgate.host.catalogue import Catalogue
+    from lockgate.host.host import Host
+    from lockgate.spec.reports import Exam
+
+    table = _table(opened, data)
+    manifest = opened.manifest
+    default = "regression" if manifest.task == "regression" else "classification"
+    exam = Exam(
+        predictor=opened.predictor,
+        table=table,
+        output=opened.predict(table.features),
+        task=manifest.task,
+        classes=tuple(manifest.classes),
+        threshold=manifest.threshold,
+        model_bytes=sum((opened.path / name).stat().st_size for name in manifest.model),
+    )
+    host, catalogue = Host("evaluate"), Catalogue.installed()
+    figures = {}
+    for name in names or (default,):
+        host.plug("evaluator", name, catalogue.find("evaluator", name).load()())
+        figures[name] = msgspec.to_builtins(host.call("evaluator", name, exam).metrics)
+    return figures
+
+
+def _table(opened: Any, data: Path) -> Any:
+    """Read a file and hold it against the bundle's columns, target included."""
+    import pandas as pd
+
+    from lockgate.errors import DataError, SchemaViolation, nearest
+    from lockgate.spec.tables import Table
+    from lockgate.tables.contract import conform
+
+    schema = opened.manifest.inputs
+    reads: dict[str, Any] = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
+    if data.suffix not in reads:
+        raise DataError(f"{data} ends in {data.suffix!r}; expected .csv or .parquet")
+    try:
+        frame = reads[data.suffix](data)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{data} cannot be read: {' '.join(str(error).split())}") from None
+    if schema.target not in frame:
+        hint = nearest(schema.target, map(str, frame.columns))
+        raise SchemaViolation([f"target column {schema.target} is missing{hint}"])
+    for column in schema.features:
+        if column.kind == "date" and column.name in frame:
+            frame[column.name] = pd.to_datetime(frame[column.name])
+    known = frame[frame[schema.target].notna()].reset_index(drop=True)
+    features = conform(known, schema)
+    return Table(known.assign(**{str(name): features[name] for name in features}), schema)
+
+
+def _print(opened: Any, figures: dict[str, Any], failed: list[Any]) -> None:
+    from lockgate.cli.text import columns
+
+    click.echo(f"{opened.manifest.name} {opened.digest[:12]}: whole, and its probe rows agree")
+    rows = []
+    for name, metrics in figures.items():
+        for key, metric in metrics.items():
+            low, high = metric["low"], metric["high"]
+            between = "" if low is None else f"{low:.4g} to {high:.4g}"
+            rows.append([f"{name}.{key}", f"{metric['estimate']:.4g}", between])
+    click.echo("\n".join(columns(rows, indent=2)))
+    for one in failed:
+        click.secho(f"does not hold: {one[0]}", fg="red", err=True)

@@ -1,0 +1,21 @@
+"""Checks for plugin authors: plain functions, no test runner needed.
+
+>>> from lockgate.testing import check_plugin
+>>> from lockgate.baselines.prune import Prune
+>>> check_plugin("compressor", Prune)
+"""
+
+from __future__ import annotations
+
+from lockgate.testing.checks import CHECKS, Failed, check_plugin, run_checks
+from lockgate.testing.doors import check_installed
+from lockgate.testing.examples import example_requests
+
+__all__ = [
+    "CHECKS",
+    "Failed",
+    "check_installed",
+    "check_plugin",
+    "example_requests",
+    "run_checks",
+]

@@ -1,0 +1,169 @@
+"""Small requests of every kind to try a plugin on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lockgate.drift.counting import reference_of, window_counts
+from lockgate.packing.answers import answers, classes_of
+from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Shrink, Task
+from lockgate.spec.reports import Exam, Worth
+from lockgate.spec.sections import Cells
+from lockgate.spec.tables import LoadRequest, Table
+from lockgate.spec.values import Output, Request, numpy_backend
+from lockgate.spec.watching import Watch, Window
+from lockgate.tables.cells import cell_steps
+from lockgate.tables.infer import learned, table
+from lockgate.tables.splits import folds_of
+from lockgate.training.fitting import fit, loss_on, measurer
+
+if TYPE_CHECKING:
+    from lockgate.spec.values import Columns
+
+__all__ = ["example_requests", "example_table"]
+
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
+
+
+def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
+    """Make rows with numbers, gaps and a category, and a target that depends on them."""
+    rng = np.random.default_rng(seed)
+    size, price = rng.normal(size=rows), rng.gamma(2.0, 10.0, rows)
+    colour = rng.choice(["blue", "green", "red"], rows)
+    signal = size + 0.05 * price + (colour == "red") + rng.normal(scale=0.5, size=rows)
+    target: Any = signal
+    if task == "binary":
+        target = np.where(signal > np.median(signal), "yes", "no")
+    elif task == "multiclass":
+        target = np.digitize(signal, np.quantile(signal, [1 / 3, 2 / 3])).astype(str)
+    price[rng.random(rows) < 0.05] = np.nan
+    frame = pd.DataFrame(
+        {"size": size, "price": price, "noise": rng.normal(size=rows), "colour": colour}
+    )
+    made = table(frame.astype({"colour": object}).assign(target=target), target="target")
+    return Table(
+        made.frame.assign(colour=made.frame["colour"].astype(object)), learned(made), made.digest
+    )
+
+
+def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
+    """Return requests of a kind by what they are about; none for formats and backends.
+
+    A plugin need not be able to answer each of them, but must refuse with an
+    error of lockgate's own, such as `lockgate.DataError`.
+    """
+    if kind == "loader":
+        return {"project": LoadRequest(seed=seed)}
+    if kind == "monitor":
+        return {"same": _watch(seed, 0.0), "shifted": _watch(seed, 1.0)}
+    makers: Mapping[str, Any] = {
+        "model": _brief,
+        "optimizer": _problem,
+        "compressor": _shrink,
+        "evaluator": _exam,
+    }
+    if kind not in makers:
+        return {}
+    found: dict[str, Request] = {}
+    for task in TASKS:
+        found[task] = makers[kind](task, seed)
+        if kind == "compressor":
+            found[f"{task}-trees"] = _shrink(task, seed, trees=True)
+    return found
+
+
+def _brief(task: Task, seed: int) -> Brief:
+    return Brief(seed=seed, schema=example_table(task).schema, task=task)
+
+
+def _recipe(task: Task, trees: bool = False) -> Recipe:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    from lockgate.spec.models import Span
+
+    estimator: Any
+    if trees:
+        kind = HistGradientBoostingRegressor if task == "regression" else None
+        estimator = (kind or HistGradientBoostingClassifier)(max_iter=20, random_state=0)
+        space = {"learning_rate": Span(0.05, 0.3, log=True)}
+    elif task == "regression":
+        estimator, space = Ridge(), {"alpha": Span(0.01, 100, log=True)}
+    else:
+        estimator = LogisticRegression(max_iter=500)
+        space = {"C": Span(0.01, 100, log=True)}
+    recipe = Recipe(estimator, task, space)
+    steps = cell_steps(example_table(task).schema, Cells(), recipe.needs)
+    return Recipe(estimator, task, space, steps)
+
+
+def _problem(task: Task, seed: int) -> Problem:
+    train, recipe = example_table(task), _recipe(task)
+    folds = folds_of(train, "stratified", 3, 0)
+    metric = "rmse" if task == "regression" else "log_loss"
+    return Problem(
+        seed=seed,
+        recipe=recipe,
+        train=train,
+        folds=folds,
+        metric=metric,
+        measure=measurer(recipe, train, folds, metric),
+    )
+
+
+def _shrink(task: Task, seed: int, trees: bool = False) -> Shrink:
+    train, tune, recipe = example_table(task), example_table(task, seed=1), _recipe(task, trees)
+    estimator = fit(recipe, {}, train)
+    metric = "rmse" if task == "regression" else "log_loss"
+    return Shrink(
+        seed=seed,
+        candidate=Candidate(recipe, {}, estimator),
+        train=train,
+        tune=tune,
+        metric=metric,
+        loss=loss_on(tune, metric, task, classes_of(estimator)),
+        fit=lambda changed, params: fit(changed, params, train),
+        max_loss=0.05,
+    )
+
+
+class _Fitted:
+    """A model in memory."""
+
+    def __init__(self, task: Task) -> None:
+        self.schema, self._task = example_table(task).schema, task
+        self._estimator = fit(_recipe(task), {}, example_table(task))
+        self.classes = classes_of(self._estimator)
+
+    def predict(self, columns: Columns) -> Output:
+        return answers(self._estimator, pd.DataFrame(columns), self._task, self.classes)
+
+
+def _exam(task: Task, seed: int) -> Exam:
+    test, predictor = example_table(task, seed=2), _Fitted(task)
+    return Exam(
+        seed=seed,
+        predictor=predictor,
+        table=test,
+        output=predictor.predict(test.features),
+        task=task,
+        classes=predictor.classes,
+        threshold=0.5 if task == "binary" else None,
+        worth=Worth(true_positive=10, false_positive=-1),
+        model_bytes=1024,
+    )
+
+
+def _watch(seed: int, shift: float) -> Watch:
+    train, now = example_table("binary"), example_table("binary", rows=500, seed=3)
+    rows = now.frame.assign(size=now.frame["size"] + shift)
+    moved = Table(rows, now.schema, now.digest)
+    backend = numpy_backend()
+    reference = reference_of(train.features, train.schema, backend)
+    counts = window_counts(reference, moved.features, backend)
+    window = Window(counts, len(moved), "2026-01-01", "2026-02-01", moved)
+    return Watch(seed=seed, reference=reference, window=window, schema=train.schema)

@@ -1,0 +1,72 @@
+"""Reduces requests and answers to plain values that can be compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lockgate.spec.models import Candidate, Trial
+from lockgate.spec.reports import Report
+from lockgate.spec.tables import Table
+from lockgate.spec.values import Backend, Request
+
+__all__ = ["fingerprint", "inputs_of"]
+
+MEANS = {field.name for field in dataclasses.fields(Request)}
+
+
+def inputs_of(request: Request) -> dict[str, Any]:
+    """Return what a plugin was given to work on, without loggers and functions."""
+    return {
+        field.name: getattr(request, field.name)
+        for field in dataclasses.fields(request)
+        if field.name not in MEANS and not callable(getattr(request, field.name))
+    }
+
+
+def fingerprint(value: Any) -> Any:
+    """Reduce a value to what must be equal when two of them are; times are left out."""
+    if isinstance(value, pd.DataFrame):
+        hashed = pd.util.hash_pandas_object(value).to_numpy().tobytes()
+        return hashed, tuple(map(str, value.columns)), tuple(map(str, value.dtypes))
+    if isinstance(value, Table):
+        return fingerprint(value.frame), fingerprint(value.schema)
+    if isinstance(value, np.ndarray):
+        return str(value.dtype), value.shape, tuple(map(repr, value.ravel().tolist()))
+    if isinstance(value, Trial):
+        return fingerprint(value.params), repr(value.loss)
+    if isinstance(value, Candidate):
+        parts = (value.params, value.threshold, value.packed)
+        return fingerprint(parts), _model(value.estimator), _model(value.recipe.estimator)
+    if isinstance(value, Report) and value.volatile:
+        return tuple(sorted(value.metrics))
+    if isinstance(value, Backend):
+        return value.name
+    return _nested(value)
+
+
+def _nested(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple((str(key), fingerprint(one)) for key, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return tuple(fingerprint(one) for one in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return tuple((name, fingerprint(getattr(value, name))) for name in names)
+    return _model(value)
+
+
+def _model(value: Any) -> Any:
+    """Compare an object by its content where it has one that can be written."""
+    if isinstance(value, (str, int, float, bool, type(None), bytes)):
+        return repr(value)
+    try:
+        # our own objects, written and never read back: no code can run from it
+        return pickle.dumps(value)
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return type(value).__qualname__

@@ -1,0 +1,1 @@
+"""Fits recipes and measures them."""
