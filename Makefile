@@ -1,0 +1,59 @@
+# What a newcomer needs is `make demo` and `make test`; the rest is for those who change lockgate.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := -e . -e plugins/lockgate-datasets
+
+.PHONY: help demo test lint format docs bench proof lock clean
+
+help:  ## show this
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1	/' | expand -t 16
+
+.venv/.run: requirements/run.txt pyproject.toml plugins/lockgate-datasets/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES)
+	touch $@
+
+.venv/.dev: .venv/.run requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+demo: .venv/.run  ## set up .venv, make a model of real shop customers, say what to look at
+	$(BIN)/lockgate run
+	@echo
+	@echo "lockgate is in .venv; to call it by name: source .venv/bin/activate"
+
+test: .venv/.dev  ## all tests, at most 12 minutes on two cores
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: .venv/.dev  ## formatting, lint, types, import contracts, generated documentation
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m docs.generate --check
+
+format: .venv/.dev  ## format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: .venv/.dev  ## write the generated pages of docs/
+	$(BIN)/python -m docs.generate
+
+bench: .venv/.dev  ## every figure of docs/benchmarks.md, measured anew
+	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/quality.py
+
+proof: .venv/.dev  ## the long proofs: kills in the middle of every stage and of publishing
+	$(BIN)/python -m pytest -m "proof or not proof" tests/proof $(ARGS)
+
+lock:  ## resolve requirements/*.txt anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
+		--extra pipeline pyproject.toml requirements/data.in -o requirements/run.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
+		-c requirements/run.txt requirements/dev.in -o requirements/dev.txt
+
+clean:  ## remove the environment and everything that stages made
+	rm -rf .venv data/prepared models/candidate models/compressed models/*.csv models/*.json bundle report/*.json report/*.html report/plots dvc.lock
