@@ -1,6 +1,7 @@
 """What a package of plugins needs to test: that it is found, and keeps to the contract."""
 
 import pytest
+
 from lockgate.testing import check_installed, check_plugin
 
 

@@ -20,6 +20,7 @@ __all__ = ["command"]
 @click.option("-m", "--multirun", is_flag=True, help="Queue a DVC experiment per combination.")
 @click.option("--force", is_flag=True, help="Run every stage, changed or not.")
 @click.option("--until", metavar="STAGE", help="Stop after that stage.")
+@click.option("--no-run", is_flag=True, help="Write params.yaml and stop.")
 @click.option("--dry", is_flag=True, help="Write nothing; show what would change.")
 def command(
     overrides: tuple[str, ...],
@@ -27,6 +28,7 @@ def command(
     multirun: bool,
     force: bool,
     until: str | None,
+    no_run: bool,
     dry: bool,
 ) -> int:
     r"""Compose the parameters from conf/ and OVERRIDES, then run what they change.
@@ -61,7 +63,7 @@ def command(
         _tell_changes(before, document)
         return 0
     _write(root, before, document, overrides)
-    return _repro(root, force, until)
+    return 0 if no_run else _repro(root, force, until)
 
 
 def _write(

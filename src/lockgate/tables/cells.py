@@ -85,7 +85,7 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         for _, dates in pd.DataFrame(X).items():
             found = pd.to_datetime(dates)
             days = (found - pd.Timestamp(0)) / pd.Timedelta(days=1)
-            parts += [days, found.dt.month, found.dt.dayofweek, found.dt.hour]
+            parts += [days, found.dt.month, found.dt.day_of_week, found.dt.hour]
         return np.column_stack([np.asarray(part, dtype=float) for part in parts])
 
 

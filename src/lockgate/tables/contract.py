@@ -128,7 +128,9 @@ def _cast(values: pd.Series[Any], column: Column) -> pd.Series[Any]:
     if column.kind == "boolean":
         return values.astype("float64")
     if column.kind in ("category", "text"):
-        return values.where(values.isna(), values.map(str)).astype(object)
+        # None and NaN would be two categories to scikit-learn
+        texts = values.astype(object).map(str)
+        return texts.where(values.notna(), float("nan"))
     return values
 
 
@@ -139,7 +141,7 @@ def _useless(made: Table) -> dict[str, str]:
         if values.isna().all():
             found[column.name] = f"column {column.name} has no value at all"
         elif values.nunique(dropna=False) == 1:
-            found[column.name] = f"column {column.name} is always {values.iloc[0]!r}"
+            found[column.name] = f"column {column.name} is always {values.tolist()[0]!r}"
     return found
 
 

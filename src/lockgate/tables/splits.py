@@ -94,6 +94,8 @@ def _by_time(whole: Table, rules: Split) -> tuple[Any, Any, dict[str, int]]:
 
 
 def _tune(whole: Table, rest: Any, rules: Split, way: str, seed: int) -> Any:
+    if not len(rest):
+        return rest
     if way != "time":
         return _sample(whole, rest, rules.tune, way, f"{seed}:tune")
     times = pd.to_datetime(whole.frame[whole.schema.time]).iloc[rest]

@@ -1,0 +1,68 @@
+"""Projects to test on: real ones, made by the commands a user types."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a user who has activated .venv."""
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}
+    names |= {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org"}
+    return {**os.environ, **names, "PATH": path, "DVC_NO_ANALYTICS": "1", **extra}
+
+
+@pytest.fixture(scope="session")
+def call() -> Run:
+    """Run a command as a user does; say what it printed if it fails."""
+
+    def run(
+        *words: str, cwd: Path, code: int | None = 0, **extra: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            words, cwd=cwd, env=environment(**extra), capture_output=True, text=True, check=False
+        )
+        if code is not None:
+            assert done.returncode == code, (
+                f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, call: Run) -> Path:
+    """A project made by `lockgate init`, run once to its end and committed."""
+    root = tmp_path_factory.mktemp("made") / "tumours"
+    call("lockgate", "init", str(root), cwd=root.parent)
+    call("lockgate", "run", cwd=root)
+    call("git", "add", "-A", cwd=root)
+    call("git", "commit", "-qm", "first", cwd=root)
+    return root
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, call: Run) -> Path:
+    """A copy of that project, its stages done, to break at will."""
+    root = tmp_path / "project"
+    subprocess.run(["cp", "-r", str(made), str(root)], check=True)
+    return root
+
+
+@pytest.fixture(scope="session")
+def python() -> str:
+    """The interpreter of this environment."""
+    return sys.executable

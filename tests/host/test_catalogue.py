@@ -1,0 +1,97 @@
+"""Finding plugins without importing them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import lockgate
+from lockgate.host.catalogue import Catalogue, Entry
+
+SOURCE = """
+import lockgate
+
+@lockgate.plugin
+class Good:
+    "Good."
+    @lockgate.hookimpl
+    def compress(self, shrink):
+        return shrink.candidate
+
+@lockgate.plugin(contract=99)
+class Future:
+    "Future."
+    @lockgate.hookimpl
+    def compress(self, shrink):
+        return shrink.candidate
+
+class Plain:
+    pass
+"""
+
+
+def entry(name: str, target: str, distribution: str = "acme", kind: str = "compressor") -> Entry:
+    return Entry(kind, name, target, distribution, "1.2")
+
+
+@pytest.fixture
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "acme_plugins.py").write_text(SOURCE)
+    (tmp_path / "acme_broken.py").write_text("import nothing_of_that_name\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("acme_plugins", "acme_broken"):
+        sys.modules.pop(name, None)
+
+
+def test_ours_are_found_by_metadata() -> None:
+    names = Catalogue.installed().names("compressor")
+    assert {"lasso", "prune"} <= set(names)
+
+
+def test_an_unknown_name_lists_what_is_installed_and_the_nearest() -> None:
+    with pytest.raises(lockgate.UnknownPlugin, match=r"did you mean 'lasso'\?; installed: .*prune"):
+        Catalogue.installed().find("compressor", "laso")
+
+
+def test_nothing_is_imported_until_it_is_loaded(acme: None) -> None:
+    catalogue = Catalogue([entry("good", "acme_plugins:Good")])
+    assert catalogue.names("compressor") == ["good"]
+    assert "acme_plugins" not in sys.modules
+    assert catalogue.find("compressor", "good").load().__name__ == "Good"
+
+
+def test_two_distributions_with_one_name_are_both_named() -> None:
+    twice = Catalogue([entry("good", "a:A", "acme"), entry("good", "b:B", "other")])
+    with pytest.raises(lockgate.PluginConflict, match=r"acme 1\.2 and other 1\.2"):
+        twice.find("compressor", "good")
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "words"),
+    [
+        ("acme_broken:X", lockgate.BrokenPlugin, "nothing_of_that_name"),
+        ("acme_plugins:Missing", lockgate.BrokenPlugin, "cannot be imported"),
+        ("acme_plugins:Plain", lockgate.BrokenPlugin, "lacks @lockgate.plugin"),
+        ("acme_plugins:Future", lockgate.ContractMismatch, "needs contract 99.*upgrade lockgate"),
+    ],
+)
+def test_a_broken_plugin_names_its_distribution(
+    acme: None, target: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=rf"acme 1\.2.*{words}"):
+        entry("x", target).load()
+
+
+def test_a_plugin_of_another_kind_is_refused(acme: None) -> None:
+    with pytest.raises(
+        lockgate.BrokenPlugin, match="implements compress, and a loader implements load"
+    ):
+        entry("x", "acme_plugins:Good", kind="loader").load()
+
+
+def test_the_allow_list_keeps_others_out_and_ours_in() -> None:
+    ours = Entry("compressor", "lasso", "x:Y", "lockgate", "1")
+    catalogue = Catalogue([entry("good", "acme_plugins:Good"), ours], allowed=["trusted"])
+    with pytest.raises(lockgate.PluginError, match="not allowed here"):
+        catalogue.find("compressor", "good")
+    assert catalogue.find("compressor", "lasso") is ours

@@ -1,0 +1,96 @@
+"""Cell rules: the same numbers at training and at serving."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lockgate
+from lockgate.spec.models import Needs
+from lockgate.spec.sections import Cells
+from lockgate.tables.cells import Bins, Clip, DateParts, cell_steps
+from lockgate.tables.contract import conform
+
+
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "age": [20.0, np.nan, 40.0, 60.0],
+            "town": pd.Series(["a", "b", None, "a"], dtype=object),
+            "when": pd.to_datetime(
+                ["2026-01-01 06:00", "2026-02-02 00:00", "2026-03-03 00:00", None]
+            ),
+        }
+    )
+
+
+def encoded(rules: Cells, needs: Needs) -> np.ndarray:
+    schema = lockgate.table(frame()).schema
+    ((_, step),) = cell_steps(schema, rules, needs)
+    return np.asarray(step.fit_transform(conform(frame(), schema)), dtype=float)
+
+
+def test_what_a_linear_model_needs_is_scaled_filled_and_one_hot() -> None:
+    made = encoded(Cells(), Needs())
+    assert made.shape == (4, 1 + 3 + 4)
+    assert not np.isnan(made).any()
+    assert made[:, 0].mean() == pytest.approx(0)
+
+
+def test_what_trees_need_keeps_gaps_and_order() -> None:
+    made = encoded(Cells(), Needs(scaled=False, encoding="ordinal", imputed=False))
+    assert np.isnan(made[1, 0])
+    assert made[:, 1].tolist()[:2] == [0.0, 1.0]
+    assert np.isnan(made[2, 1])
+
+
+def test_an_unknown_category_is_no_category() -> None:
+    schema = lockgate.table(frame()).schema
+    ((_, step),) = cell_steps(schema, Cells(), Needs())
+    step.fit(frame())
+    strange = frame().assign(town="z")
+    assert (np.asarray(step.transform(strange))[:, 1:4] == 0).all()
+
+
+def test_bins_become_columns_and_a_gap_is_in_none() -> None:
+    made = encoded(Cells(bins={"age": [30, 50]}), Needs())
+    assert made[:, -3:].tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "rules", "words"),
+    [
+        ({}, Cells(bins={"aeg": [1]}), "did you mean 'age'"),
+        ({"town": "text"}, Cells(), "no rule turns the text of town into numbers"),
+    ],
+)
+def test_what_cannot_be_encoded_is_named(kinds: dict[str, str], rules: Cells, words: str) -> None:
+    schema = lockgate.table(frame(), kinds=kinds).schema
+    with pytest.raises(lockgate.SchemaViolation, match=words):
+        cell_steps(schema, rules, Needs())
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30), st.floats(0.01, 0.4))
+def test_clipping_never_leaves_the_quantiles_and_keeps_order(
+    values: list[float], share: float
+) -> None:
+    column = np.array(values).reshape(-1, 1)
+    clip = Clip(share).fit(column)
+    made = clip.transform(column)
+    assert (made >= clip.low_).all()
+    assert (made <= clip.high_).all()
+    order = np.argsort(column[:, 0], kind="stable")
+    assert (np.diff(made[order, 0]) >= 0).all()
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=20))
+def test_each_number_is_in_one_bin_and_a_gap_in_none(values: list[float]) -> None:
+    made = Bins([-1.0, 0.0, 2.5]).transform(np.array(values).reshape(-1, 1))
+    assert made.sum(axis=1).tolist() == [0.0 if np.isnan(v) else 1.0 for v in values]
+
+
+def test_dates_become_numbers() -> None:
+    made = DateParts().fit(frame()[["when"]]).transform(frame()[["when"]])
+    assert made[0].tolist() == [20454.25, 1, 3, 6]
+    assert np.isnan(made[3]).all()
