@@ -1,0 +1,170 @@
+"""What our plugins do, beyond the contract."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lockgate
+from lockgate.baselines.business import Business
+from lockgate.baselines.classification import Classification
+from lockgate.baselines.cost import Cost
+from lockgate.baselines.lasso import Lasso
+from lockgate.baselines.loading import Csv
+from lockgate.baselines.prune import Prune
+from lockgate.baselines.searching import Grid, Random
+from lockgate.testing import example_requests
+
+
+def test_the_grid_measures_every_point_and_takes_the_best() -> None:
+    problem = example_requests("optimizer")["binary"]
+    search = Grid(points=4).optimize(problem)
+    assert len(search.trials) == 4
+    assert min(t.loss for t in search.trials) == next(
+        t.loss for t in search.trials if t.params == search.candidate.params
+    )
+
+
+def test_a_grid_that_is_too_large_says_what_to_do() -> None:
+    problem = example_requests("optimizer")["binary"]
+    with pytest.raises(lockgate.UsageError, match="optimizer=random"):
+        Grid(points=9, most=5).optimize(problem)
+
+
+def test_random_trials_follow_the_seed_alone() -> None:
+    problem = example_requests("optimizer")["binary"]
+    one, same, other = (
+        [t.params for t in Random(trials=3).optimize(replace(problem, seed=s)).trials]
+        for s in (1, 1, 2)
+    )
+    assert one == same != other
+
+
+def test_a_search_stops_when_its_time_is_up() -> None:
+    problem = example_requests("optimizer")["binary"]
+    search = Random(trials=50).optimize(replace(problem, budget=lockgate.Budget(1e-9)))
+    assert len(search.trials) == 1
+
+
+def test_lasso_drops_the_feature_that_is_noise() -> None:
+    shrink = example_requests("compressor")["binary"]
+    candidate = Lasso().compress(shrink)
+    parts = candidate.recipe.steps[0][1].transformers
+    kept = {name for _, _, names in parts for name in names}
+    assert "size" in kept
+    assert "noise" not in kept
+    assert shrink.loss(candidate.estimator) <= shrink.loss(shrink.candidate.estimator) + 0.05
+
+
+def test_lasso_says_when_every_feature_is_needed() -> None:
+    shrink = replace(example_requests("compressor")["binary"], max_loss=-1.0)
+    with pytest.raises(lockgate.NotApplicable, match="all 4 features are needed"):
+        Lasso().compress(shrink)
+
+
+def test_prune_keeps_as_few_trees_as_the_budget_allows() -> None:
+    shrink = example_requests("compressor")["binary-trees"]
+    candidate = Prune(at_least=1).compress(shrink)
+    assert len(candidate.estimator[-1]._predictors) < 20
+    assert len(shrink.candidate.estimator[-1]._predictors) == 20
+    assert shrink.loss(candidate.estimator) <= shrink.loss(shrink.candidate.estimator) + 0.05
+
+
+def test_prune_has_nothing_to_do_without_trees() -> None:
+    with pytest.raises(lockgate.NotApplicable, match="LogisticRegression has no trees"):
+        Prune().compress(example_requests("compressor")["binary"])
+
+
+def test_evaluators_refuse_tasks_that_are_not_theirs() -> None:
+    exams = example_requests("evaluator")
+    with pytest.raises(lockgate.DataError, match=r"choose evaluator=\[regression\]"):
+        Classification().evaluate(exams["regression"])
+    with pytest.raises(lockgate.DataError, match="needs two classes"):
+        Business().evaluate(exams["multiclass"])
+
+
+def test_business_needs_to_know_what_outcomes_are_worth() -> None:
+    exam = replace(example_requests("evaluator")["binary"], worth=lockgate.Worth())
+    with pytest.raises(lockgate.UsageError, match=r"decision\.worth\.true_positive"):
+        Business().evaluate(exam)
+
+
+def test_figures_of_the_machine_are_marked_as_such() -> None:
+    report = Cost(repeats=1, rows=100).evaluate(example_requests("evaluator")["binary"])
+    assert report.volatile
+    assert report.metrics["model_kb"].estimate == 1.0
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    (tmp_path / "rows.csv").write_text("when,a,y\n2026-01-01,1,0\n2026-01-02,2,1\n")
+    return tmp_path
+
+
+def load(root: Path, **settings: object) -> lockgate.Table:
+    return Csv(path="rows.csv", **settings).load(lockgate.LoadRequest(root=str(root)))
+
+
+def test_a_time_column_is_read_as_dates(csv: Path) -> None:
+    table = load(csv, target="y", time="when")
+    assert table.schema["when"].kind == "date"
+
+
+def test_a_missing_file_names_its_neighbours(csv: Path) -> None:
+    with pytest.raises(lockgate.DataError, match=r"data file row\.csv is missing; found: rows\.csv"):
+        Csv(path="row.csv").load(lockgate.LoadRequest(root=str(csv)))
+
+
+def test_a_changed_file_names_both_digests(csv: Path) -> None:
+    with pytest.raises(lockgate.DigestMismatch, match="expected sha256 abc, found"):
+        load(csv, sha256="abc")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01", b'a,b\n"1,2\n'])
+def test_a_damaged_file_is_named(csv: Path, content: bytes) -> None:
+    (csv / "rows.csv").write_bytes(content)
+    with pytest.raises(lockgate.DataError):
+        load(csv, target="y")
+
+
+def test_the_examples_hold_what_was_known_at_the_cut() -> None:
+    from lockgate_datasets.cdnow import Purchases, Spend
+
+    table = Purchases().load(lockgate.LoadRequest())
+    frame = table.frame
+    assert frame.groupby("cut").size().tolist() == [23570, 23570]
+    assert (frame["recency_days"] >= 1).all()
+    assert (frame["recency_days"] <= frame["tenure_days"]).all()
+    assert frame.groupby("cut")["buys"].mean().between(0.1, 0.3).all()
+    spend = Spend().load(lockgate.LoadRequest()).frame["spend"]
+    assert ((spend > 0).to_numpy() == frame["buys"].to_numpy()).all()
+
+
+def test_a_cut_whose_outcome_is_not_known_is_refused() -> None:
+    from lockgate_datasets.cdnow import Purchases
+
+    with pytest.raises(lockgate.DataError, match="orders are known from 1997-01-01 to 1998-06-30"):
+        Purchases(cuts=["1998-03-01"]).load(lockgate.LoadRequest())
+
+
+def test_flights_hold_no_leak() -> None:
+    from lockgate_datasets.flights import Flights
+
+    request = lockgate.LoadRequest(since="2013-01-01", until="2013-01-03")
+    table = Flights().load(request)
+    leaks = {"dep_delay", "dep_time", "arr_time", "arr_delay", "air_time"}
+    assert not leaks & set(table.schema.names)
+    when = pd.to_datetime(table.frame["scheduled"])
+    assert when.min() >= pd.Timestamp("2013-01-01")
+    assert when.max() < pd.Timestamp("2013-01-03")
+    assert table.schema["late"].kind == "boolean"
+
+
+def test_malignant_is_the_rarer_side() -> None:
+    from lockgate_datasets.diagnosis import Diagnosis
+
+    table = Diagnosis().load(lockgate.LoadRequest())
+    assert len(table) == 569
+    assert int(np.sum(table.target)) == 212

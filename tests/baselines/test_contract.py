@@ -1,0 +1,66 @@
+"""Our own plugins, held to what a stranger's are held to."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import lockgate
+from lockgate.host.catalogue import Catalogue
+from lockgate.packing.skops_file import write_estimator
+from lockgate.spec.kinds import KINDS
+from lockgate.testing import check_installed, check_plugin
+from lockgate.testing.examples import example_table
+
+INSTALLED = [(entry.kind, entry.name) for entry in Catalogue.installed() if entry.kind]
+
+
+def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Settings without a default, and requests where the examples do not fit."""
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "y": [0, 1, 0]})
+    if name in ("csv", "parquet"):
+        file = folder / f"rows.{name}"
+        frame.to_csv(file, index=False) if name == "csv" else frame.to_parquet(file)
+        request = lockgate.LoadRequest(root=str(folder))
+        return {"path": file.name, "target": "y"}, {"project": request}
+    if name == "package":
+        path = lockgate.installed_file("scikit-learn", "sklearn/datasets/data/wine_data.csv")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return {
+            "distribution": "scikit-learn",
+            "path": "sklearn/datasets/data/wine_data.csv",
+            "sha256": digest,
+        }, None
+    if kind == "format":
+        return {}, {"model": model_files(folder)}
+    return {}, None
+
+
+def model_files(folder: Path) -> lockgate.ModelFiles:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+
+    table = example_table("binary")
+    schema = table.schema.with_columns(
+        tuple(c for c in table.schema.columns if c.name in ("size", "noise", "target"))
+    )
+    fitted = Pipeline([("model", LogisticRegression())]).fit(
+        table.frame[["size", "noise"]], table.target
+    )
+    write_estimator(folder / "model.skops", fitted)
+    return lockgate.ModelFiles(
+        directory=folder, files=("model.skops",), schema=schema, task="binary",
+        classes=("no", "yes"), threshold=0.5,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "name"), INSTALLED)
+def test_plugin_keeps_to_the_contract(kind: str, name: str, tmp_path: Path) -> None:
+    settings, requests = given(kind, name, tmp_path)
+    check_plugin(kind, check_installed(kind, name), settings=settings, requests=requests)
+
+
+def test_there_is_a_plugin_of_every_kind() -> None:
+    assert {kind for kind, _ in INSTALLED} == {kind.name for kind in KINDS}
