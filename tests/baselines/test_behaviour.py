@@ -113,7 +113,9 @@ def test_a_time_column_is_read_as_dates(csv: Path) -> None:
 
 
 def test_a_missing_file_names_its_neighbours(csv: Path) -> None:
-    with pytest.raises(lockgate.DataError, match=r"data file row\.csv is missing; found: rows\.csv"):
+    with pytest.raises(
+        lockgate.DataError, match=r"data file row\.csv is missing; found: rows\.csv"
+    ):
         Csv(path="row.csv").load(lockgate.LoadRequest(root=str(csv)))
 
 

@@ -121,8 +121,13 @@ def test_a_shift_alarms_and_a_tiny_one_with_many_rows_is_a_notice() -> None:
 
 def test_new_categories_and_new_gaps_are_drift() -> None:
     before = {"c": np.array(["a", "b"] * 500, dtype=object), "x": np.arange(1000.0)}
-    now = {"c": np.array(["a", "z"] * 500, dtype=object), "x": np.where(np.arange(1000) % 2, np.nan, np.arange(1000.0))}
-    assert [one.severity for one in Drift().monitor(watch_of(before, now)).findings] == ["alarm"] * 2
+    now = {
+        "c": np.array(["a", "z"] * 500, dtype=object),
+        "x": np.where(np.arange(1000) % 2, np.nan, np.arange(1000.0)),
+    }
+    assert [one.severity for one in Drift().monitor(watch_of(before, now)).findings] == [
+        "alarm"
+    ] * 2
 
 
 def test_nothing_to_compare_is_no_alarm() -> None:

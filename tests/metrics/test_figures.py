@@ -104,7 +104,9 @@ def test_regression_figures_are_those_of_scikit_learn() -> None:
     assert found["r2"] == pytest.approx(peer.r2_score(truth, said, sample_weight=weight))
     expected = peer.root_mean_squared_error(truth, said, sample_weight=weight)
     assert found["rmse"] == pytest.approx(expected)
-    assert found["mae"] == pytest.approx(peer.mean_absolute_error(truth, said, sample_weight=weight))
+    assert found["mae"] == pytest.approx(
+        peer.mean_absolute_error(truth, said, sample_weight=weight)
+    )
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
@@ -112,7 +114,10 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     for seed in range(100):
         sample = np.random.default_rng(seed).normal(1.0, 1.0, 200)
         metric = bootstrapped(
-            lambda w, s=sample: {"mean": float(np.average(s, weights=w))}, 200, resamples=200, seed=seed
+            lambda w, s=sample: {"mean": float(np.average(s, weights=w))},
+            200,
+            resamples=200,
+            seed=seed,
         )["mean"]
         assert metric.low is not None
         assert metric.high is not None

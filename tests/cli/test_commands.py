@@ -1,0 +1,111 @@
+"""The command line as a user types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.conftest import Run
+
+
+def test_help_names_every_command(call: Run, tmp_path: Path) -> None:
+    words = call("lockgate", "--help", cwd=tmp_path).stdout
+    for command in ("init", "run", "show", "plugins", "evaluate", "version"):
+        assert command in words
+        assert len(call("lockgate", command, "--help", cwd=tmp_path).stdout) > 150
+
+
+def test_an_unknown_command_names_the_nearest(call: Run, tmp_path: Path) -> None:
+    assert "did you mean 'run'" in call("lockgate", "rnu", cwd=tmp_path, code=2).stderr
+
+
+def test_versions_are_there_for_scripts(call: Run, tmp_path: Path) -> None:
+    found = json.loads(call("lockgate", "version", "--json", cwd=tmp_path).stdout)
+    assert found["contract"] == "1"
+
+
+def test_plugins_are_listed_with_settings(call: Run, tmp_path: Path) -> None:
+    rows = json.loads(call("lockgate", "plugins", "compressor", "--json", cwd=tmp_path).stdout)
+    assert {"lasso", "prune"} <= {row["name"] for row in rows}
+    words = call("lockgate", "plugins", "optimizer", "random", cwd=tmp_path).stdout
+    assert "trials" in words
+    assert "points to try" in words
+    assert (
+        "did you mean 'random'"
+        in call("lockgate", "plugins", "optimizer", "randm", cwd=tmp_path, code=2).stderr
+    )
+    assert "kinds:" in call("lockgate", "plugins", "optimiser", cwd=tmp_path, code=2).stderr
+
+
+def test_outside_of_a_project_the_way_in_is_named(call: Run, tmp_path: Path) -> None:
+    for command in (["run"], ["show"]):
+        assert "lockgate init" in call("lockgate", *command, cwd=tmp_path, code=2).stderr
+    assert "is no bundle" in call("lockgate", "evaluate", cwd=tmp_path, code=2).stderr
+    assert (
+        "params.yaml is missing" in call("lockgate", "stage", "load", cwd=tmp_path, code=2).stderr
+    )
+
+
+def test_init_overwrites_nothing(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    done = call("lockgate", "init", cwd=tmp_path, code=2)
+    assert "has dvc.yaml already" in done.stderr
+    assert (tmp_path / "dvc.yaml").read_text() == "stages: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "rows.csv", "--target", "yy"], "did you mean 'y'"),
+        (["--data", "rows.csv"], "go together"),
+        (["--data", "rows.txt", "--target", "y"], "expected .csv or .parquet"),
+        (["--data", "none.csv", "--target", "y"], "does not exist"),
+    ],
+)
+def test_init_says_what_is_wrong_with_data(
+    call: Run, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    (tmp_path / "rows.csv").write_text("a,y\n1,0\n2,1\n")
+    (tmp_path / "rows.txt").write_text("a,y\n1,0\n2,1\n")
+    done = call("lockgate", "init", "new", *arguments, cwd=tmp_path, code=2)
+    assert words in done.stderr
+    assert not (tmp_path / "new" / "dvc.yaml").exists()
+
+
+def test_requirements_decide_the_exit_code(call: Run, made: Path) -> None:
+    held = call("lockgate", "evaluate", "--require", "classification.roc_auc>=0.9", cwd=made)
+    assert "classification.roc_auc" in held.stdout
+    not_held = call(
+        "lockgate", "evaluate", "--require", "classification.roc_auc>1", cwd=made, code=1
+    )
+    assert "does not hold" in not_held.stderr
+    unknown = call("lockgate", "evaluate", "--require", "classification.auc>1", cwd=made, code=2)
+    assert "there are classification.accuracy" in unknown.stderr
+    call("lockgate", "evaluate", "--require", "nonsense", cwd=made, code=2)
+
+
+def test_a_bundle_is_measured_on_a_file(call: Run, made: Path, tmp_path: Path) -> None:
+    data = str(made / "data" / "raw" / "tumours.csv")
+    found = json.loads(call("lockgate", "evaluate", "bundle", data, "--json", cwd=made).stdout)
+    assert found["figures"]["classification"]["roc_auc"]["estimate"] > 0.98
+    (tmp_path / "bad.csv").write_text("x,malignant\n1,True\n")
+    bad = call("lockgate", "evaluate", "bundle", str(tmp_path / "bad.csv"), cwd=made, code=2)
+    assert "is missing" in bad.stderr
+
+
+def test_show_says_where_values_come_from(call: Run, made: Path) -> None:
+    rows = json.loads(call("lockgate", "show", "split.test=0.3", "--json", cwd=made).stdout)
+    by_key = {row["key"]: row for row in rows}
+    assert by_key["split.test"] == {
+        "key": "split.test", "value": 0.3, "from": "override split.test=0.3", "params.yaml": 0.2,
+    }  # fmt: skip
+    assert by_key["loader.csv.path"]["from"] == "conf/config.yaml"
+    changed = call("lockgate", "show", "--changed", cwd=made).stdout
+    assert "loader.csv.path" in changed
+    assert "split.tune" not in changed
+
+
+def test_a_dry_run_writes_nothing(call: Run, project: Path) -> None:
+    before = (project / "params.yaml").read_bytes()
+    words = call("lockgate", "run", "--dry", "model=boosting", cwd=project).stdout
+    assert "model.boosting.trees" in words
+    assert (project / "params.yaml").read_bytes() == before

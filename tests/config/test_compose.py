@@ -1,0 +1,160 @@
+"""Composition: typed, checked whole, and in words a user can act on."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import lockgate
+from lockgate.config.compose import compose_document
+from lockgate.config.keeping import kept_document
+from lockgate.config.origins import leaves, origins
+from lockgate.config.record import discarded, remember
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    return tmp_path
+
+
+def test_every_kind_is_there_even_when_empty(project: Path) -> None:
+    document = compose_document(project, ["compressor=[]", "monitor=[]"])
+    assert {kind.name for kind in lockgate.KINDS} <= set(document)
+    assert document["compressor"] == {}
+    assert document["compressor_order"] == []
+
+
+def test_the_order_written_is_the_order_kept(project: Path) -> None:
+    for names in (["lasso", "prune"], ["prune", "lasso"]):
+        document = compose_document(project, [f"compressor=[{','.join(names)}]"])
+        assert document["compressor_order"] == names
+
+
+def test_one_plugin_may_stand_twice(project: Path) -> None:
+    overrides = ["+evaluator@evaluator.second=classification", "evaluator.second.resamples=7"]
+    document = compose_document(project, overrides)
+    assert document["evaluator"]["second"]["plugin"] == "classification"
+    assert document["evaluator"]["second"]["resamples"] == 7
+    assert document["evaluator"]["classification"]["resamples"] == 300
+
+
+def test_an_option_may_be_derived_from_a_plugin_in_a_file(project: Path) -> None:
+    (project / "conf" / "compressor").mkdir()
+    (project / "conf" / "compressor" / "light.yaml").write_text(
+        "# @package compressor.light\ndefaults: [prune@_here_]\nat_least: 2\n"
+    )
+    document = compose_document(project, ["compressor=light", "compressor.light.steps=9"])
+    light = document["compressor"]["light"]
+    assert (light["plugin"], light["at_least"], light["steps"]) == ("prune", 2, 9)
+    with pytest.raises(lockgate.SettingError, match=r"compressor\.light\.steps is 'x'"):
+        compose_document(project, ["compressor=light", "compressor.light.steps=x"])
+
+
+@pytest.mark.parametrize(
+    ("override", "error", "words"),
+    [
+        ("compressor=laso", lockgate.UnknownPlugin, "did you mean 'lasso'.*installed: .*lasso"),
+        ("experiment=spent", lockgate.UsageError, "did you mean 'spend'"),
+        ("optimizer.grid.pints=3", lockgate.UnknownKey, "did you mean 'points'"),
+        ("splt.test=0.3", lockgate.UnknownKey, "did you mean 'split'"),
+        (
+            "optimizer.grid.points=many",
+            lockgate.SettingError,
+            "is 'many'; allowed: int, at least 1",
+        ),
+        ("optimizer.grid.points=0", lockgate.SettingError, "is 0; allowed: int, at least 1"),
+        ("split.test=2", lockgate.SettingError, "above 0, below 1"),
+        ("search.metric=zeal", lockgate.SettingError, "one of auto, log_loss"),
+        ("model=[linear,logistic]", lockgate.SettingError, "exactly one plugin"),
+        ("optimizer.random.trials=3", lockgate.UsageError, "choose it with optimizer=random"),
+        ("compressor_order=[prune]", lockgate.SettingError, "each of lasso once"),
+        ("loader=csv", lockgate.SettingError, "loader.csv.path .* no default, set it"),
+        ("evaluator=[a", lockgate.UsageError, "an override cannot be read"),
+        ("split.test", lockgate.UsageError, "an override cannot be read"),
+        ("+cells.bins.age=[1,x]", lockgate.SettingError, "mapping of str to list of float"),
+    ],
+)
+def test_mistakes_are_named_with_what_is_allowed(
+    project: Path, override: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        compose_document(project, [override])
+
+
+ATTACKS = [
+    "project.name=${oc.env:HOME}", "project.name='${oc.env:HOME}'", "project.name=x${oc.env:PATH}",
+    "project.name=${oc.decode:x}", "project.name=${oc.create:x}", "project.name=${hydra:runtime.cwd}",
+    "project.name=${oc.deprecated:split.test}", "project.name=${lockgate.order:}",
+    "+loader.purchases._target_=os.system", "+model.logistic._target_=builtins.eval",
+    "model.logistic.plugin=os:system", "model.logistic.plugin=../../etc/passwd",
+    "loader=../../../etc/passwd", "loader=pkg://os", "model=lockgate.baselines.logistic:Logistic",
+    "+hydra.job.chdir=true", "+hydra.run.dir=/tmp", "compressor=[lasso,__import__]",
+    "project.name={_target_:os.system}", "+project._target_=os.system", "++backend.numpy._partial_=true",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_configuration_is_data_and_never_code(
+    project: Path, attack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/secret-home")
+    try:
+        document = compose_document(project, [attack])
+    except lockgate.LockgateError:
+        return
+    assert "/secret-home" not in repr(document)
+    assert "_target_" not in repr(document)
+    assert all(isinstance(v, (str, int, float, bool, list, dict, type(None)))
+               for v in leaves(document).values())  # fmt: skip
+
+
+def test_a_value_may_refer_to_another(project: Path) -> None:
+    document = compose_document(project, ["project.name=${split.by}"])
+    assert document["project"]["name"] == "auto"
+
+
+def test_a_backend_without_its_library_is_refused_at_composition(project: Path) -> None:
+    with pytest.raises(lockgate.BackendUnavailable, match="choose backend=numpy"):
+        compose_document(project, ["backend=cupy"])
+
+
+def test_a_folder_without_a_configuration_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(lockgate.UsageError, match="lockgate init"):
+        compose_document(tmp_path)
+
+
+def test_keeping_changes_only_what_is_asked_for(project: Path) -> None:
+    before = compose_document(project, ["optimizer.grid.points=4", "split.test=0.3"])
+    after = kept_document(before, ["model=boosting"])
+    assert after["optimizer"]["grid"]["points"] == 4
+    assert after["split"]["test"] == 0.3
+    assert list(after["model"]) == ["boosting"]
+    with pytest.raises(lockgate.UnknownKey, match="did you mean 'test'"):
+        kept_document(before, ["split.tset=0.2"])
+    with pytest.raises(lockgate.SettingError, match="allowed: int"):
+        kept_document(before, ["optimizer.grid.points=x"])
+
+
+def test_keeping_records_the_installed_plugins_anew(project: Path) -> None:
+    before = compose_document(project)
+    stale = {**before, "model": {"logistic": {**before["model"]["logistic"], "provider": "old@1"}}}
+    assert kept_document(stale, []) == before
+
+
+def test_each_value_has_an_origin(project: Path) -> None:
+    found = origins(project, ["experiment=spend", "model.linear.ridge=false"])
+    assert found["project.name"] == "conf/experiment/spend.yaml"
+    assert found["model.linear.ridge"] == "override model.linear.ridge=false"
+    assert found["optimizer.grid.points"] == "default of optimizer/grid"
+    assert found["split.tune"] == "lockgate's default"
+
+
+def test_hand_edits_that_are_discarded_are_told(project: Path) -> None:
+    document = compose_document(project)
+    remember(project, document, [])
+    edited = {**document, "split": {**document["split"], "test": 0.4}}
+    assert discarded(project, edited, document) == {"split.test": (0.4, 0.2)}
+    assert discarded(project, document, document) == {}
