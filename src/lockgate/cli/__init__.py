@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, a stage in the warm process of its run if there is one."""
+    if sys.argv[1:2] == ["stage"] and "LOCKGATE_WARM" in os.environ:
+        from lockgate.cli.warm import handed_over
+
+        code = handed_over()
+        if code is not None:
+            sys.exit(code if code >= 0 else 128 - code)
     from lockgate.cli.commands import run_cli
 
     run_cli()

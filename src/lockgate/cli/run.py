@@ -112,13 +112,15 @@ def _shown(values: dict[str, Any], key: str) -> str:
 
 def _repro(root: Path, force: bool, until: str | None) -> int:
     from lockgate.cli.summary import tell_results
+    from lockgate.cli.warm import warm_process
     from lockgate.errors import UsageError, nearest
     from lockgate.pipeline.stage import STAGES
 
     if until is not None and until not in STAGES:
         raise UsageError(f"no stage {until!r}{nearest(until, STAGES)}; stages: {', '.join(STAGES)}")
     words = ["repro", *(["--force"] if force else []), *([until] if until else [])]
-    code = _dvc(words)
+    with warm_process() as told:
+        code = _dvc(words, told)
     if code == 0 and until is None:
         tell_results(root)
     return code
@@ -128,17 +130,16 @@ def _queue(overrides: tuple[str, ...]) -> int:
     words = ["exp", "run", "--queue"]
     for override in overrides:
         words += ["-S", override]
-    code = _dvc(words)
+    code = _dvc(words, {})
     if code == 0:
         click.echo("Queued. Run them: dvc queue start. Compare them: dvc exp show")
     return code
 
 
-def _dvc(words: list[str]) -> int:
+def _dvc(words: list[str], variables: dict[str, str]) -> int:
     """Run the DVC of this environment; its stages find this environment's lockgate."""
     scripts = sysconfig.get_path("scripts")
     path = os.pathsep.join([scripts, os.environ.get("PATH", "")])
-    finished = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], env={**os.environ, "PATH": path}, check=False
-    )
-    return finished.returncode
+    environment = {**os.environ, "PATH": path, **variables}
+    command = [sys.executable, "-m", "dvc", *words]
+    return subprocess.run(command, env=environment, check=False).returncode

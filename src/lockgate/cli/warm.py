@@ -1,0 +1,192 @@
+"""One process with the heavy libraries loaded, that a run's stages are forked from.
+
+Importing pandas and scikit-learn takes longer than most stages work. ``lockgate
+run`` starts this process once; each ``lockgate stage`` that DVC starts hands its
+streams, folder and environment over and waits for the exit code. Whatever goes
+wrong with that, the stage runs in its own process as if this one did not exist.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["PLACE", "handed_over", "serve", "warm_process"]
+
+PLACE = "LOCKGATE_WARM"
+"""Environment variable: where the warm process listens."""
+
+PRELOADED = (
+    "jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure", "pandas", "pyarrow.parquet",
+    "scipy.special", "skops.io", "sklearn.compose", "sklearn.ensemble", "sklearn.impute",
+    "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing", "threadpoolctl",
+    *(f"lockgate.pipeline.{name}"
+      for name in ("load", "optimize", "compress", "evaluate", "package", "monitor")),
+)  # fmt: skip
+"""What stages import; a name that is missing is left to the stage to complain about."""
+
+DECIDED_AT_START = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONPATH", "PYTHONHASHSEED",
+                    "SCIPY_ARRAY_API", "VIRTUAL_ENV")  # fmt: skip
+"""Variables that libraries read when they are imported: a stage with others runs on its own."""
+
+
+@contextlib.contextmanager
+def warm_process() -> Iterator[dict[str, str]]:
+    """Start the process and give the variable that tells stages of it; stop it at the end."""
+    if not hasattr(os, "pidfd_open"):
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="lockgate-warm-") as folder:
+        place = str(Path(folder) / "socket")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(place)
+            listening.listen()
+            child = subprocess.Popen(
+                [sys.executable, "-m", "lockgate.cli.warm", str(listening.fileno())],
+                stdin=subprocess.PIPE,
+                pass_fds=[listening.fileno()],
+                # its own session: Ctrl-C reaches the stage's client, which passes it on
+                start_new_session=True,
+                # a forked process must not inherit BLAS threads; stages use one anyway
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )
+        try:
+            yield {PLACE: place}
+        finally:
+            # it may still be importing; a run that is killed itself closes its input instead
+            child.kill()
+            child.wait()
+            assert child.stdin is not None
+            child.stdin.close()
+
+
+def handed_over() -> int | None:
+    """Hand this stage to the warm process; its exit code, or None to run here."""
+    place = os.environ.get(PLACE)
+    if place is None:
+        return None
+    request = {"argv": sys.argv, "cwd": str(Path.cwd()), "env": dict(os.environ), "is": _here()}
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(place)
+            raw = json.dumps(request).encode()
+            socket.send_fds(connection, [len(raw).to_bytes(8, "big")], [0, 1, 2])
+            connection.sendall(raw)
+            answer = connection.recv(16)
+    except OSError:
+        return None
+    return int(answer) if answer and answer != b"no" else None
+
+
+def serve(listening: socket.socket) -> None:
+    """Fork a stage per connection until standard input ends."""
+    _preload()
+    while True:
+        ready, _, _ = select.select([listening, 0], [], [])
+        if 0 in ready:
+            return
+        connection, _ = listening.accept()
+        with connection:
+            _serve_one(connection, listening)
+
+
+def _preload() -> None:
+    import importlib
+
+    for name in PRELOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def _serve_one(connection: socket.socket, listening: socket.socket) -> None:
+    streams: list[int] = []
+    try:
+        head, streams, _, _ = socket.recv_fds(connection, 8, 3)
+        raw = bytearray()
+        while len(raw) < int.from_bytes(head, "big"):
+            piece = connection.recv(1 << 20)
+            if not piece:
+                return
+            raw += piece
+        request = json.loads(raw)
+        if request["is"] != _here() or len(streams) != 3:
+            connection.sendall(b"no")
+            return
+        pid = os.fork()
+        if pid == 0:
+            listening.close()
+            _become(request, streams)
+        _close(streams)
+        connection.sendall(str(_waited(pid, connection)).encode())
+    except OSError:
+        return
+    finally:
+        # whoever reads the client's output waits until nobody holds it open
+        _close(streams)
+
+
+def _close(streams: list[int]) -> None:
+    while streams:
+        os.close(streams.pop())
+
+
+def _waited(pid: int, connection: socket.socket) -> int:
+    """Wait for the stage; end it when its client, or the whole run, is gone."""
+    watched = os.pidfd_open(pid)
+    try:
+        ready, _, _ = select.select([watched, connection, 0], [], [])
+        if watched not in ready:
+            os.kill(pid, signal.SIGINT)
+            ready, _, _ = select.select([watched], [], [], 5)
+            if not ready:
+                os.kill(pid, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        os.close(watched)
+
+
+def _become(request: dict[str, object], streams: list[int]) -> None:
+    """Be the stage: its streams, folder, environment and arguments; never return."""
+    import ctypes
+    import traceback
+
+    code = 1
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: die with the server
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        os.chdir(str(request["cwd"]))
+        os.environ.clear()
+        os.environ.update(dict(request["env"]))  # type: ignore[call-overload]  # from our own client
+        os.environ.pop(PLACE, None)
+        sys.argv = list(request["argv"])  # type: ignore[call-overload]  # same
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from lockgate.cli.commands import run_cli
+
+        run_cli()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _here() -> list[str | None]:
+    """What must be equal in client and server for their stages to be the same."""
+    return [sys.prefix, sys.version, *(os.environ.get(name) for name in DECIDED_AT_START)]
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
