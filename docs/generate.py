@@ -44,7 +44,10 @@ def hooks() -> str:
         hook = f"`{kind.hook}({request}) → {kind.answer.__name__}`"
         row = f"| {kind.name} | `{kind.entry_points}`, `{kind.name}` | {hook} | {ways[kind.calling]} |"
         text.append(row)
-    for title, holder, names in (("Operations", Operations, OPERATIONS), ("Events", Events, EVENTS)):
+    for title, holder, names in (
+        ("Operations", Operations, OPERATIONS),
+        ("Events", Events, EVENTS),
+    ):
         text.append(f"\n## {title}\n")
         for name in names:
             function = getattr(holder, name)
@@ -88,13 +91,24 @@ def plugins() -> str:
 def commands() -> str:
     """Write the help of every command."""
     text = ["# Command line\n"]
-    for words in ([], ["init"], ["run"], ["show"], ["plugins"], ["evaluate"], ["stage"], ["version"]):
+    for words in (
+        [],
+        ["init"],
+        ["run"],
+        ["show"],
+        ["plugins"],
+        ["evaluate"],
+        ["stage"],
+        ["version"],
+    ):
         script = Path(sys.executable).with_name("lockgate")
         done = subprocess.run(
             [script, *words, "--help"], capture_output=True, text=True, check=True,
             env={**os.environ, "COLUMNS": "90"},
         )  # fmt: skip
-        text.append(f"## `{' '.join(['lockgate', *words])}`\n\n```text\n{done.stdout.rstrip()}\n```\n")
+        text.append(
+            f"## `{' '.join(['lockgate', *words])}`\n\n```text\n{done.stdout.rstrip()}\n```\n"
+        )
     return "\n".join(text)
 
 

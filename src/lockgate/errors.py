@@ -31,6 +31,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "PIPELINE_LIBRARIES",
     "BackendUnavailable",
     "BrokenPlugin",
     "BundleError",
@@ -188,6 +189,13 @@ class MissingExtra(LockgateError):
     def __init__(self, extra: str, needed_for: str) -> None:
         self.extra = extra
         super().__init__(f"{needed_for} needs more: pip install 'lockgate[{extra}]'")
+
+
+PIPELINE_LIBRARIES = frozenset(
+    {"dvc", "hydra", "jinja2", "matplotlib", "omegaconf", "pandas", "pyarrow", "scipy", "skops"}
+    | {"sklearn", "threadpoolctl"}
+)
+"""What the extra ``pipeline`` brings."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -99,12 +99,15 @@ def test_figures_of_the_machine_are_marked_as_such() -> None:
 
 @pytest.fixture
 def csv(tmp_path: Path) -> Path:
-    (tmp_path / "rows.csv").write_text("when,a,y\n2026-01-01,1,0\n2026-01-02,2,1\n")
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "data" / "raw" / "rows.csv").write_text(
+        "when,a,y\n2026-01-01,1,0\n2026-01-02,2,1\n"
+    )
     return tmp_path
 
 
 def load(root: Path, **settings: object) -> lockgate.Table:
-    return Csv(path="rows.csv", **settings).load(lockgate.LoadRequest(root=str(root)))
+    return Csv(path="data/raw/rows.csv", **settings).load(lockgate.LoadRequest(root=str(root)))
 
 
 def test_a_time_column_is_read_as_dates(csv: Path) -> None:
@@ -113,10 +116,8 @@ def test_a_time_column_is_read_as_dates(csv: Path) -> None:
 
 
 def test_a_missing_file_names_its_neighbours(csv: Path) -> None:
-    with pytest.raises(
-        lockgate.DataError, match=r"data file row\.csv is missing; found: rows\.csv"
-    ):
-        Csv(path="row.csv").load(lockgate.LoadRequest(root=str(csv)))
+    with pytest.raises(lockgate.DataError, match=r"row\.csv is missing; found: data/raw/rows\.csv"):
+        Csv(path="data/raw/row.csv").load(lockgate.LoadRequest(root=str(csv)))
 
 
 def test_a_changed_file_names_both_digests(csv: Path) -> None:
@@ -126,7 +127,7 @@ def test_a_changed_file_names_both_digests(csv: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\x00\x01", b'a,b\n"1,2\n'])
 def test_a_damaged_file_is_named(csv: Path, content: bytes) -> None:
-    (csv / "rows.csv").write_bytes(content)
+    (csv / "data" / "raw" / "rows.csv").write_bytes(content)
     with pytest.raises(lockgate.DataError):
         load(csv, target="y")
 
@@ -170,3 +171,9 @@ def test_malignant_is_the_rarer_side() -> None:
     table = Diagnosis().load(lockgate.LoadRequest())
     assert len(table) == 569
     assert int(np.sum(table.target)) == 212
+
+
+@pytest.mark.parametrize("path", ["rows.csv", "/etc/passwd", "data/raw/../../rows.csv"])
+def test_files_lie_below_data_raw(csv: Path, path: str) -> None:
+    with pytest.raises(lockgate.DataError, match="not below data/raw"):
+        Csv(path=path).load(lockgate.LoadRequest(root=str(csv)))

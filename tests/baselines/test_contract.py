@@ -21,10 +21,11 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
     """Settings without a default, and requests where the examples do not fit."""
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "y": [0, 1, 0]})
     if name in ("csv", "parquet"):
-        file = folder / f"rows.{name}"
+        file = folder / "data" / "raw" / f"rows.{name}"
+        file.parent.mkdir(parents=True)
         frame.to_csv(file, index=False) if name == "csv" else frame.to_parquet(file)
         request = lockgate.LoadRequest(root=str(folder))
-        return {"path": file.name, "target": "y"}, {"project": request}
+        return {"path": f"data/raw/{file.name}", "target": "y"}, {"project": request}
     if name == "package":
         path = lockgate.installed_file("scikit-learn", "sklearn/datasets/data/wine_data.csv")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,6 +1,7 @@
 """A bundle is whole, unchanged, and answers as it did, or it is not opened."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,17 @@ def test_a_missing_and_an_extra_file_are_named(bundle: Path) -> None:
         lockgate.open(bundle)
 
 
+def test_a_pipe_and_a_folder_are_refused_at_once(bundle: Path) -> None:
+    (bundle / "card.md").unlink()
+    os.mkfifo(bundle / "card.md")
+    with pytest.raises(lockgate.BundleError, match="no regular file"):
+        lockgate.open(bundle)
+    (bundle / "card.md").unlink()
+    (bundle / "card.md").mkdir()
+    with pytest.raises(lockgate.BundleError, match="no regular file"):
+        lockgate.open(bundle)
+
+
 def test_a_link_is_refused(bundle: Path, tmp_path: Path) -> None:
     shutil.move(bundle / "card.md", tmp_path / "outside.md")
     (bundle / "card.md").symlink_to(tmp_path / "outside.md")
@@ -74,6 +86,7 @@ def test_a_link_is_refused(bundle: Path, tmp_path: Path) -> None:
         ({"format": "nothing"}, "no format named 'nothing'"),
         ({"files": {"../outside": "00"}}, "not in the manifest|missing"),
         ({"model": ["../model.skops"]}, "is not in the manifest"),
+        ({"task": "guess"}, "cannot be opened|damaged|guess"),
     ],
 )
 def test_a_manifest_that_says_something_else_is_refused(

@@ -74,6 +74,11 @@ def test_an_option_may_be_derived_from_a_plugin_in_a_file(project: Path) -> None
         ("loader=csv", lockgate.SettingError, "loader.csv.path .* no default, set it"),
         ("evaluator=[a", lockgate.UsageError, "an override cannot be read"),
         ("split.test", lockgate.UsageError, "an override cannot be read"),
+        ("modle=boosting", lockgate.UnknownKey, "did you mean 'model'"),
+        ("experiment=purchase", lockgate.UsageError, "did you mean 'purchases'"),
+        ("split.test_from=soon", lockgate.SettingError, "an ISO date such as"),
+        ("optimizer.grid.points=1" + "0" * 400, lockgate.SettingError, "at most 1000"),
+        ("+evaluator@evaluator.a/b=cost", lockgate.LockgateError, "."),
         ("+cells.bins.age=[1,x]", lockgate.SettingError, "mapping of str to list of float"),
     ],
 )
@@ -158,3 +163,38 @@ def test_hand_edits_that_are_discarded_are_told(project: Path) -> None:
     edited = {**document, "split": {**document["split"], "test": 0.4}}
     assert discarded(project, edited, document) == {"split.test": (0.4, 0.2)}
     assert discarded(project, document, document) == {}
+
+
+def test_whole_numbers_are_numbers_in_lists_and_mappings(project: Path) -> None:
+    document = compose_document(
+        project, ["cells.bins={age:[18,30,65]}", "+rows.ranges.age=[0,120]"]
+    )
+    assert document["cells"]["bins"] == {"age": [18, 30, 65]}
+    assert kept_document(document, ["split.test=0.3"])["rows"]["ranges"] == {"age": [0, 120]}
+
+
+def test_a_file_that_expands_itself_is_refused_before_it_does(project: Path) -> None:
+    lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
+    lines += [f"a{k}: &a{k} [{','.join([f'*a{k - 1}'] * 10)}]" for k in range(1, 10)]
+    (project / "conf" / "experiment" / "bomb.yaml").write_text("\n".join(lines))
+    with pytest.raises(lockgate.UsageError, match="aliases are not allowed"):
+        compose_document(project, ["experiment=bomb"])
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {},
+        {"model": 5},
+        {"model": ["x"]},
+        {"loader": {"csv": None}},
+        {"compressor_order": 5},
+        {"project": 5},
+    ],
+)
+def test_keeping_nonsense_is_refused_in_our_words(
+    project: Path, nonsense: dict[str, object]
+) -> None:
+    document = {} if not nonsense else {**compose_document(project), **nonsense}
+    with pytest.raises(lockgate.LockgateError):
+        kept_document(document, ["split.test=0.3"])

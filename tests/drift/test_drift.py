@@ -133,3 +133,11 @@ def test_new_categories_and_new_gaps_are_drift() -> None:
 def test_nothing_to_compare_is_no_alarm() -> None:
     empty = lockgate.Counts("x", "ordered", (1.0,), counts=(0, 0, 0))
     assert compared(empty, empty) == ("kolmogorov-smirnov", 0.0, 1.0)
+
+
+def test_values_outside_of_the_reference_are_seen() -> None:
+    before = {"x": np.r_[np.zeros(50), np.ones(950)]}
+    for strange in (1e6, -999.0):
+        (found,) = Drift().monitor(watch_of(before, {"x": np.full(200, strange)})).findings
+        assert found.effect >= 0.95
+        assert found.severity == "alarm"

@@ -86,7 +86,12 @@ def tampered(path: Path, field: str, value: int) -> None:
     path.write_bytes(made.getvalue())
 
 
-@pytest.mark.parametrize(("field", "value"), [("left", 10**6), ("right", 10**6), ("left", 0)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("left", 10**6), ("right", 10**6), ("left", 0), ("feature_idx", 10**6), ("feature_idx", 2),
+    ],
+)  # fmt: skip
 def test_branches_that_lead_nowhere_are_refused_before_a_row_is_asked(
     tmp_path: Path, boosted: Pipeline, field: str, value: int
 ) -> None:

@@ -62,6 +62,8 @@ def test_bins_become_columns_and_a_gap_is_in_none() -> None:
     ("kinds", "rules", "words"),
     [
         ({}, Cells(bins={"aeg": [1]}), "did you mean 'age'"),
+        ({}, Cells(bins={"age": [2.0, 1.0]}), "expected rising edges"),
+        ({}, Cells(bins={"town": [1.0]}), "town holds category, not numbers"),
         ({"town": "text"}, Cells(), "no rule turns the text of town into numbers"),
     ],
 )
@@ -94,3 +96,15 @@ def test_dates_become_numbers() -> None:
     made = DateParts().fit(frame()[["when"]]).transform(frame()[["when"]])
     assert made[0].tolist() == [20454.25, 1, 3, 6]
     assert np.isnan(made[3]).all()
+
+
+def test_a_column_that_is_empty_in_a_fold_is_no_trouble() -> None:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.pipeline import make_pipeline
+
+    frame = pd.DataFrame({"late": [np.nan] * 30, "x": np.arange(30.0)})
+    schema = lockgate.table(frame).schema
+    needs = Needs(scaled=False, encoding="ordinal", imputed=False)
+    ((_, step),) = cell_steps(schema, Cells(), needs)
+    model = make_pipeline(step, HistGradientBoostingRegressor(max_iter=3)).fit(frame, frame["x"])
+    assert np.isfinite(model.predict(frame.assign(late=3.0))).all()

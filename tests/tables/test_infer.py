@@ -55,7 +55,7 @@ def test_a_kind_that_values_cannot_be_is_named() -> None:
         lockgate.table(frame, kinds={"age": "number"})
 
 
-@given(arrays(np.float64, st.integers(1, 20), elements=st.floats(width=32)))
+@given(arrays(np.float64, st.integers(1, 20), elements=st.floats(width=32, allow_infinity=False)))
 def test_equal_tables_have_equal_digests_and_a_change_shows(values: np.ndarray) -> None:
     one = lockgate.table(pd.DataFrame({"a": values}))
     assert one.digest == lockgate.table(pd.DataFrame({"a": values.copy()})).digest
@@ -79,6 +79,7 @@ def test_training_rows_teach_categories_and_bounds() -> None:
         (np.arange(40) / 7, "auto", "regression"),
         ([1, 2, 3] * 10, "auto", "multiclass"),
         ([1, 2, 3] * 10, "regression", "regression"),
+        ([1.5, 2.0, 2.5] * 10, "auto", "regression"),
     ],
 )
 def test_the_target_says_what_the_task_is(target: object, wanted: str, task: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 import lockgate
 from lockgate.spec.sections import Data, Rows
-from lockgate.tables.contract import conform, shaped
+from lockgate.tables.contract import conform, shaped, useful
 from lockgate.tables.infer import learned
 from lockgate.tables.rows import cleaned, labelled
 
@@ -23,9 +23,9 @@ def sample() -> lockgate.Table:
 
 
 def test_duplicates_are_dropped_and_counted() -> None:
-    train, counts = cleaned(sample(), Rows())
+    train, counts = cleaned(sample(), Rows(duplicates="drop"))
     assert (len(train), counts) == (4, {"duplicates": 1})
-    assert cleaned(sample(), Rows(duplicates="keep"))[1] == {}
+    assert cleaned(sample(), Rows())[1] == {}
 
 
 def test_ranges_and_outliers_are_counted_by_rule() -> None:
@@ -53,17 +53,17 @@ def test_rows_without_a_target_are_left_out() -> None:
     assert (len(kept), without) == (1, 1)
 
 
-def test_useless_columns_are_dropped_by_name_or_refused() -> None:
-    frame = sample().frame.assign(same=1, empty=np.nan)
-    made = lockgate.table(frame, target="y")
-    kept, sentences = shaped(made, Data())
-    assert [c.name for c in kept.schema.features] == ["age", "town"]
+def test_columns_that_training_rows_say_nothing_about_are_dropped_everywhere() -> None:
+    train = lockgate.table(sample().frame.assign(same=1, empty=np.nan), target="y")
+    test = lockgate.table(sample().frame.assign(same=2, empty=1.0), target="y")
+    kept, sentences = useful(train, [test], Data())
+    assert [[c.name for c in one.schema.features] for one in kept] == [["age", "town"]] * 2
     assert sentences == [
         "column same is always 1; dropped",
         "column empty has no value at all; dropped",
     ]
     with pytest.raises(lockgate.SchemaViolation, match="column same is always 1"):
-        shaped(made, Data(useless="refuse"))
+        useful(train, [test], Data(useless="refuse"))
 
 
 def test_left_out_columns_must_exist() -> None:
@@ -111,3 +111,47 @@ def test_policies_refuse_gaps_and_unknown_categories() -> None:
         lockgate.SchemaViolation, match="holds 'z' in row 0, which training never saw"
     ):
         conform(pd.DataFrame({"age": [1.0], "town": ["z"]}), schema)
+
+
+def test_a_category_is_the_same_with_and_without_gaps() -> None:
+    """Whole numbers with a gap are read as floats, without one as integers."""
+    frame = pd.DataFrame({"zip": [10001.0, 10002.0, np.nan], "y": [0, 1, 0]})
+    schema = learned(lockgate.table(frame, target="y", kinds={"zip": "category"}))
+    assert schema["zip"].categories == ("10001", "10002")
+    for served in ([10001, 10002], [10001.0, 10002.0], ["10001", "10002"]):
+        made = conform(pd.DataFrame({"zip": served}), schema)
+        assert made["zip"].tolist() == ["10001", "10002"]
+
+
+def test_dates_of_all_spellings_are_one_and_zones_become_utc() -> None:
+    schema = lockgate.table(
+        pd.DataFrame({"d": pd.to_datetime(["2026-01-01", "2026-01-02"])})
+    ).schema
+    texts = conform(pd.DataFrame({"d": ["2026-01-01T12:00:00", "2026-01-02"]}), schema)
+    zoned = conform(
+        pd.DataFrame({"d": ["2026-01-01T13:00:00+01:00", "2026-01-02T00:00:00Z"]}), schema
+    )
+    assert texts["d"].tolist() == zoned["d"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("column", "roles", "words"),
+    [
+        ([1.0, np.inf], {}, "column x is infinite in row 1"),
+        ([[1], [2]], {}, "column x holds list"),
+        ([1, 2], {"time": "x"}, "time column x holds int64, expected dates"),
+        ([1.0, -1.0], {"weight": "x"}, "weight column x must hold numbers"),
+        (["a", "b"], {"weight": "x"}, "weight column x must hold numbers"),
+        ([], {}, "the table has no rows"),
+    ],
+)
+def test_cells_that_no_column_holds_are_named(
+    column: list[object], roles: dict[str, str], words: str
+) -> None:
+    with pytest.raises(lockgate.SchemaViolation, match=words):
+        lockgate.table(pd.DataFrame({"x": column}), **roles)
+
+
+def test_an_infinite_number_is_refused_when_served() -> None:
+    with pytest.raises(lockgate.SchemaViolation, match="column age is infinite in row 0"):
+        conform(pd.DataFrame({"age": [np.inf], "town": ["a"]}), sample().schema)

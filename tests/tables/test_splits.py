@@ -32,7 +32,7 @@ def test_auto_prefers_time_then_group_then_classes() -> None:
     assert way_of(lockgate.table(frame, target="y"), Split()) == "stratified"
 
 
-@given(horizon=st.integers(0, 40), seed=st.integers(0, 1000))
+@given(horizon=st.integers(0, 25), seed=st.integers(0, 1000))
 def test_by_time_no_target_of_training_is_known_after_the_first_test_row(
     horizon: int, seed: int
 ) -> None:
@@ -41,6 +41,9 @@ def test_by_time_no_target_of_training_is_known_after_the_first_test_row(
     first = parts.test.frame["when"].min()
     for part in (parts.train, parts.tune):
         assert (part.frame["when"] + pd.Timedelta(days=horizon)).max() <= first
+    if horizon:
+        first = parts.tune.frame["when"].min()
+        assert (parts.train.frame["when"] + pd.Timedelta(days=horizon)).max() <= first
     counted = len(parts.train) + len(parts.tune) + len(parts.test) + sum(parts.dropped.values())
     assert counted == len(whole)
 
@@ -102,8 +105,23 @@ def test_folds_never_fit_on_what_they_measure(way: str) -> None:
         (Split(by="time", test_from="2030-01-01"), "no rows to test"),
         (Split(by="time", test_from="2020-01-01"), "no rows to train"),
         (Split(by="time", test_from="soon"), "'soon' is no date"),
+        (Split(by="random", test_from="2026-02-01"), "the split is by random"),
     ],
 )
 def test_an_impossible_split_is_named(rules: Split, words: str) -> None:
     with pytest.raises(lockgate.SchemaViolation, match=words):
         parted(dated(), rules, 0)
+
+
+def test_folds_by_time_wait_until_the_target_is_known() -> None:
+    train = dated(horizon=10)
+    when = train.frame["when"].to_numpy()
+    for fold in folds_of(train, "time", 4, 0):
+        assert when[fold.fit].max() + np.timedelta64(10, "D") <= when[fold.measure].min()
+
+
+def test_folds_of_one_class_say_what_to_do() -> None:
+    frame = dated().frame.sort_values("when", ignore_index=True)
+    frame["y"] = (np.arange(len(frame)) > 390).astype(int)
+    with pytest.raises(lockgate.SchemaViolation, match="more than one target value"):
+        folds_of(lockgate.table(frame, target="y", time="when"), "time", 4, 0)

@@ -45,6 +45,7 @@ class Business:
             WorthFigures(positive, score, threshold, exam.worth),
             len(positive),
             weight=exam.table.weight,
+            groups=exam.table.groups,
             resamples=self.resamples,
             seed=exam.seed,
         )

@@ -25,13 +25,13 @@ class Classification:
             raise lockgate.DataError(
                 "evaluator classification got a regression; choose evaluator=[regression]"
             )
-        truth, schema = exam.table.target, exam.table.schema
+        truth = exam.table.target
         figures = figures_of(exam.task, truth, exam.output, exam.classes, exam.threshold)
         metrics = bootstrapped(
             figures,
             len(truth),
             weight=exam.table.weight,
-            groups=None if schema.group is None else exam.table.frame[schema.group].to_numpy(),
+            groups=exam.table.groups,
             resamples=self.resamples,
             seed=exam.seed,
         )
@@ -46,22 +46,26 @@ class Classification:
 
 
 def _summary(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...]:
-    metric = metrics[name]
+    metric = metrics.get(name)
+    if metric is None:
+        return (f"{name} is not defined by these rows",)
     if metric.low is None or metric.high is None:
         return (f"{name} {metric.estimate:.3f}",)
     return (f"{name} {metric.estimate:.3f}, between {metric.low:.3f} and {metric.high:.3f}",)
 
 
 def _confusion(truth: Any, label: Any, classes: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
+    import numpy as np
+
+    from lockgate.metrics.losses import positions
+
+    size = len(classes)
+    cell = positions(truth, classes) * size + positions(label, classes)
+    counts = np.bincount(cell, minlength=size * size).reshape(size, size)
     return tuple(
         {"truth": str(true)}
-        | {
-            f"said {said}": int(
-                ((truth.astype(str) == str(true)) & (label.astype(str) == str(said))).sum()
-            )
-            for said in classes
-        }
-        for true in classes
+        | {f"said {said}": int(n) for said, n in zip(classes, row, strict=True)}
+        for true, row in zip(classes, counts, strict=True)
     )
 
 

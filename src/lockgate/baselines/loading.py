@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ class Csv:
     target: str | None = lockgate.setting(None, help="column to predict")
     id: str | None = lockgate.setting(None, help="what a row is about; never a feature")
     time: str | None = lockgate.setting(None, help="when the features of a row were known")
-    group: str | None = lockgate.setting(None, help="rows that must not be split apart")
+    group: str | None = lockgate.setting(None, help="rows that belong together")
     value: str | None = lockgate.setting(None, help="money at stake in a row")
     weight: str | None = lockgate.setting(None, help="how much a row counts")
     horizon_days: int = lockgate.setting(
@@ -45,7 +46,7 @@ class Parquet:
     target: str | None = lockgate.setting(None, help="column to predict")
     id: str | None = lockgate.setting(None, help="what a row is about; never a feature")
     time: str | None = lockgate.setting(None, help="when the features of a row were known")
-    group: str | None = lockgate.setting(None, help="rows that must not be split apart")
+    group: str | None = lockgate.setting(None, help="rows that belong together")
     value: str | None = lockgate.setting(None, help="money at stake in a row")
     weight: str | None = lockgate.setting(None, help="how much a row counts")
     horizon_days: int = lockgate.setting(
@@ -72,7 +73,7 @@ class Package:
     target: str | None = lockgate.setting(None, help="column to predict")
     id: str | None = lockgate.setting(None, help="what a row is about; never a feature")
     time: str | None = lockgate.setting(None, help="when the features of a row were known")
-    group: str | None = lockgate.setting(None, help="rows that must not be split apart")
+    group: str | None = lockgate.setting(None, help="rows that belong together")
     value: str | None = lockgate.setting(None, help="money at stake in a row")
     weight: str | None = lockgate.setting(None, help="how much a row counts")
     horizon_days: int = lockgate.setting(
@@ -105,7 +106,12 @@ def _table(settings: Csv | Parquet | Package, frame: pd.DataFrame) -> lockgate.T
 def _below(root: str, path: str, sha256: str | None) -> Path:
     from lockgate.files.digests import sha256_file
 
-    place = Path(root) / path
+    inside = Path(os.path.normpath(path))
+    if inside.is_absolute() or inside.parts[:2] != ("data", "raw"):
+        raise lockgate.DataError(
+            f"data file {path} is not below data/raw, where changes are noticed; move it there"
+        )
+    place = Path(root) / inside
     if not place.is_file():
         beside = sorted(str(p.relative_to(root)) for p in place.parent.glob("*") if p.is_file())
         found = f"; found: {', '.join(beside[:10])}" if beside else ""
@@ -136,6 +142,8 @@ def _dated(frame: Any, time: str | None) -> Any:
     if time is None or time not in frame or pd.api.types.is_numeric_dtype(frame[time]):
         return frame
     try:
-        return frame.assign(**{time: pd.to_datetime(frame[time])})
+        made = frame.copy(deep=False)
+        made[time] = pd.to_datetime(frame[time])
+        return made
     except (ValueError, TypeError) as error:
         raise lockgate.SchemaViolation([f"time column {time} holds no dates: {error}"]) from None

@@ -26,17 +26,16 @@ class Regression:
                 f"evaluator regression got a {exam.task} model; choose evaluator=[classification]"
             )
         truth, said = exam.table.target.astype(float), exam.output.label.astype(float)
-        group = exam.table.schema.group
         metrics = bootstrapped(
             RegressionFigures(truth, said),
             len(truth),
             weight=exam.table.weight,
-            groups=None if group is None else exam.table.frame[group].to_numpy(),
+            groups=exam.table.groups,
             resamples=self.resamples,
             seed=exam.seed,
         )
-        r2 = metrics["r2"]
-        words = f"explains {r2.estimate:.0%} of the variance"
+        r2 = metrics.get("r2")
+        words = f"explains {r2.estimate:.0%} of the variance" if r2 else "the target is constant"
         return lockgate.Report(metrics, plots=(_deciles(truth, said),), sentences=(words,))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 
 from lockgate.errors import BundleError
 from lockgate.files.digests import sha256_file
+from lockgate.spec.reports import Worth
 from lockgate.spec.tables import Schema
 
 __all__ = ["MANIFEST", "SCHEMA_VERSION", "Hashes", "Manifest", "read_manifest", "verify_files"]
@@ -16,6 +18,9 @@ __all__ = ["MANIFEST", "SCHEMA_VERSION", "Hashes", "Manifest", "read_manifest", 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 0
 LARGEST = 16 << 20
+
+NEEDED = ("probes.json", "reference.json", "metrics.json")
+"""Files besides the model that every bundle has."""
 
 
 class Hashes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +57,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Labels in the order of the scores.
     threshold : float or None
         Score from which the second of two classes is answered.
+    worth : Worth or None
+        What each outcome was said to be worth.
     format : str
         Plugin that opens the model.
     model : list of str
@@ -71,6 +78,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inputs: Schema
     classes: list[Any]
     threshold: float | None
+    worth: Worth | None
     format: str
     model: list[str]
     files: dict[str, str]
@@ -88,6 +96,7 @@ def read_manifest(folder: Path) -> Manifest:
 
     """
     path = folder / MANIFEST
+    _must_be_file(path)
     try:
         if path.stat().st_size > LARGEST:
             raise BundleError(f"{path} is larger than {LARGEST} bytes; that is no manifest")
@@ -114,18 +123,26 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
         Naming the first file that is not what the manifest says.
 
     """
-    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()} - {
-        MANIFEST
-    }
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*")} - {MANIFEST}
     for name in sorted(present ^ set(manifest.files)):
         word = "is not in the manifest" if name in present else "is missing"
         raise BundleError(f"{folder}: {name} {word}")
     for name, expected in sorted(manifest.files.items()):
         path = folder / name
-        if path.is_symlink():
-            raise BundleError(f"{folder}: {name} is a link; a bundle holds its own files")
+        _must_be_file(path)
         if (found := sha256_file(path)) != expected:
             raise BundleError(f"{folder}: {name} has sha256 {found}, the manifest says {expected}")
-    for name in manifest.model:
+    for name in (*manifest.model, *NEEDED):
         if name not in manifest.files:
-            raise BundleError(f"{folder}: the model file {name} is not in the manifest")
+            raise BundleError(f"{folder}: the file {name} is not in the manifest")
+
+
+def _must_be_file(path: Path) -> None:
+    """Refuse links, folders, pipes: a bundle holds its own files and nothing else."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISREG(mode):
+        word = "a link" if stat.S_ISLNK(mode) else "no regular file"
+        raise BundleError(f"{path.parent}: {path.name} is {word}; a bundle holds its own files")

@@ -77,7 +77,7 @@ def _compare(probes: dict[str, Any], output: Output) -> None:
 
 def _series(pd: Any, values: list[Any], kind: str) -> Any:
     if kind == "date":
-        return pd.to_datetime(pd.Series(values))
+        return pd.to_datetime(pd.Series(values), format="ISO8601")
     if kind in ("category", "text"):
         return pd.Series(values, dtype=object)
     return pd.Series(values, dtype=float)

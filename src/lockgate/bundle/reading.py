@@ -9,7 +9,7 @@ import msgspec
 
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.bundle.probes import check_probes
-from lockgate.errors import BundleError
+from lockgate.errors import BundleError, PluginFailed
 from lockgate.files.digests import sha256_file
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
@@ -87,10 +87,16 @@ def open_bundle(path: str | Path) -> Bundle:
         classes=tuple(manifest.classes),
         threshold=manifest.threshold,
     )
-    predictor: Predictor = host.call("format", manifest.format, files)
+    try:
+        predictor: Predictor = host.call("format", manifest.format, files)
+    except PluginFailed as error:
+        raise BundleError(f"{folder}: the model cannot be opened: {error}") from error
     try:
         probes = msgspec.json.decode((folder / "probes.json").read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError) as error:
         raise BundleError(f"{folder}: no readable probe rows: {error}") from None
-    check_probes(probes, manifest.inputs, predictor)
+    try:
+        check_probes(probes, manifest.inputs, predictor)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"{folder}: the probe rows are damaged: {error!r}") from None
     return Bundle(folder, sha256_file(folder / MANIFEST), manifest, predictor)

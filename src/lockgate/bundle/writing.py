@@ -12,6 +12,7 @@ import msgspec
 from lockgate.bundle.manifest import MANIFEST, SCHEMA_VERSION, Hashes, Manifest
 from lockgate.files.atomic import replaced_directory
 from lockgate.files.digests import sha256_file, sha256_text
+from lockgate.spec.reports import Worth
 from lockgate.spec.tables import Schema
 
 __all__ = ["Content", "canonical", "write_bundle"]
@@ -31,6 +32,8 @@ class Content:
         Labels in the order of the scores.
     threshold : float or None
         Score from which the second of two classes is answered.
+    worth : Worth or None
+        What each outcome was said to be worth.
     model : mapping of str to pathlib.Path
         Files of the model by their name in the bundle.
     documents : mapping of str to object
@@ -48,6 +51,7 @@ class Content:
     schema: Schema
     classes: tuple[Any, ...]
     threshold: float | None
+    worth: Worth | None
     model: Mapping[str, Path]
     documents: Mapping[str, Any]
     hashes: Hashes
@@ -70,6 +74,7 @@ def write_bundle(place: Path, content: Content) -> str:
             content.schema,
             list(content.classes),
             content.threshold,
+            content.worth,
             content.format,
             sorted(content.model),
             files,

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from lockgate.errors import LockgateError, MissingExtra
+from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra
 
 __all__ = ["run_cli"]
 
@@ -21,12 +21,6 @@ COMMANDS = {
     "version": "Show versions of lockgate and of what answers depend on.",
 }
 """Subcommands in the order of ``--help``; a module of the same name holds each."""
-
-PIPELINE = {
-    "dvc", "hydra", "jinja2", "matplotlib", "omegaconf", "pandas", "pyarrow", "scipy", "skops",
-    "sklearn", "threadpoolctl",
-}  # fmt: skip
-"""Libraries of the extra ``pipeline``."""
 
 
 class _Lazy(click.Group):
@@ -83,7 +77,7 @@ def run_cli() -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(_say("interrupted", 130))
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in PIPELINE:
+        if (error.name or "").partition(".")[0] not in PIPELINE_LIBRARIES:
             raise
         asked = " ".join(["lockgate", *sys.argv[1:2]])
         sys.exit(_say(str(MissingExtra("pipeline", asked)), MissingExtra.exit_code))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -111,6 +112,7 @@ def _measured(opened: Any, data: Path, names: tuple[str, ...]) -> dict[str, Any]
         task=manifest.task,
         classes=tuple(manifest.classes),
         threshold=manifest.threshold,
+        worth=manifest.worth,
         model_bytes=sum((opened.path / name).stat().st_size for name in manifest.model),
     )
     host, catalogue = Host("evaluate"), Catalogue.installed()
@@ -125,27 +127,31 @@ def _table(opened: Any, data: Path) -> Any:
     """Read a file and hold it against the bundle's columns, target included."""
     import pandas as pd
 
-    from lockgate.errors import DataError, SchemaViolation, nearest
+    from lockgate.cli.frames import read_frame
+    from lockgate.errors import SchemaViolation, nearest
     from lockgate.spec.tables import Table
     from lockgate.tables.contract import conform
 
     schema = opened.manifest.inputs
-    reads: dict[str, Any] = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
-    if data.suffix not in reads:
-        raise DataError(f"{data} ends in {data.suffix!r}; expected .csv or .parquet")
-    try:
-        frame = reads[data.suffix](data)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{data} cannot be read: {' '.join(str(error).split())}") from None
+    frame = read_frame(data)
     if schema.target not in frame:
         hint = nearest(schema.target, map(str, frame.columns))
         raise SchemaViolation([f"target column {schema.target} is missing{hint}"])
-    for column in schema.features:
-        if column.kind == "date" and column.name in frame:
-            frame[column.name] = pd.to_datetime(frame[column.name])
     known = frame[frame[schema.target].notna()].reset_index(drop=True)
+    if not len(known):
+        raise SchemaViolation([f"{data} has no row with a {schema.target}"])
+    if opened.manifest.task == "regression" and not pd.api.types.is_numeric_dtype(
+        known[schema.target]
+    ):
+        raise SchemaViolation([f"target column {schema.target} holds no numbers"])
     features = conform(known, schema)
-    return Table(known.assign(**{str(name): features[name] for name in features}), schema)
+    for role in ("target", "group", "weight"):
+        name = getattr(schema, role)
+        if name is not None and name in known:
+            features[name] = known[name]
+    there = {role: getattr(schema, role) for role in ("group", "weight")}
+    absent = {role: None for role, name in there.items() if name not in features}
+    return Table(features, dataclasses.replace(schema, **absent))
 
 
 def _print(opened: Any, figures: dict[str, Any], failed: list[Any]) -> None:

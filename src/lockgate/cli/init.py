@@ -10,7 +10,6 @@ import string
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -48,15 +47,25 @@ def command(directory: Path, data: Path | None, target: str | None, name: str | 
     file, column, task = (
         _inspect(data, target) if data and target else (None, "malignant", "binary")
     )
+    place = raw / (file.name if file else "tumours.csv")
+    _check_tracked(directory, place)
+    made = raw.exists()
     raw.mkdir(parents=True, exist_ok=True)
     (raw / ".gitkeep").touch()
-    place = raw / (file.name if file else "tumours.csv")
     if file is None:
         _write_example(place)
     elif place.resolve() != file.resolve():
         shutil.copyfile(file, place)
-    _write_files(directory, place.relative_to(directory), column, task, label)
-    _version(directory, place.relative_to(directory))
+    try:
+        _write_files(directory, place.relative_to(directory), column, task, label)
+        _version(directory, place.relative_to(directory))
+    except BaseException:
+        # a second attempt must find nothing half made
+        shutil.rmtree(directory / "conf", ignore_errors=True)
+        (directory / "dvc.yaml").unlink(missing_ok=True)
+        if not made:
+            shutil.rmtree(raw, ignore_errors=True)
+        raise
     step = "" if directory == Path() else f"cd {directory} && "
     click.echo(f"Made {directory / 'dvc.yaml'}, {directory / 'conf'} and {place}.")
     click.echo(f"Next: {step}lockgate run")
@@ -68,19 +77,26 @@ def _label(text: str) -> str:
 
 def _inspect(data: Path, target: str) -> tuple[Path, str, str]:
     """Read the file once, so that a wrong column is found here and not in a stage."""
-    import pandas as pd
-
-    from lockgate.errors import DataError
+    from lockgate.cli.frames import read_frame
     from lockgate.tables.infer import table, task_of
 
-    reads: dict[str, Any] = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
-    if data.suffix not in reads:
-        raise DataError(f"{data} ends in {data.suffix!r}; expected .csv or .parquet")
-    try:
-        frame = reads[data.suffix](data)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{data} cannot be read: {' '.join(str(error).split())}") from None
-    return data, target, task_of(table(frame, target=target), "auto")
+    return data, target, task_of(table(read_frame(data), target=target), "auto")
+
+
+def _check_tracked(directory: Path, place: Path) -> None:
+    """Refuse where a .gitignore hides the data: DVC could not keep its note beside them."""
+    from lockgate.errors import UsageError
+
+    above = next((one for one in (directory, *directory.resolve().parents) if one.exists()), None)
+    if above is None or not shutil.which("git"):
+        return
+    for hidden in (place.with_name(place.name + ".dvc"), place.parent):
+        words = ["git", "check-ignore", "--quiet", str(hidden.resolve())]
+        done = subprocess.run(words, cwd=above, capture_output=True, check=False)
+        if done.returncode == 0:
+            raise UsageError(
+                f"a .gitignore hides {hidden}; take that line out, or make the project elsewhere"
+            )
 
 
 def _write_example(place: Path) -> None:
@@ -97,17 +113,21 @@ def _write_files(directory: Path, path: Path, target: str, task: str, name: str)
     regression = task == "regression"
     texts = importlib.resources.files(__package__).joinpath("project")
     config = string.Template(texts.joinpath("config.yaml").read_text("utf-8")).substitute(
-        loader="parquet" if path.suffix == ".parquet" else "csv",
+        loader="parquet" if path.suffix.lower() == ".parquet" else "csv",
         model="linear" if regression else "logistic",
         evaluator="regression" if regression else "classification",
-        name=name,
-        path=path.as_posix(),
-        # JSON's texts are YAML's double-quoted ones
-        target=json.dumps(target),
+        name=_quoted(name),
+        path=_quoted(path.as_posix()),
+        target=_quoted(target),
     )
     (directory / "conf" / "experiment").mkdir(parents=True)
     (directory / "conf" / "config.yaml").write_text(config, encoding="utf-8")
     (directory / "dvc.yaml").write_bytes(texts.joinpath("dvc.yaml").read_bytes())
+
+
+def _quoted(text: str) -> str:
+    """Write a text for YAML, where JSON's quotes do, and for OmegaConf, which expands ${."""
+    return json.dumps(text.replace("${", "\\${"), ensure_ascii=False)
 
 
 def _version(directory: Path, data: Path) -> None:
@@ -125,7 +145,7 @@ def _version(directory: Path, data: Path) -> None:
         _must([*dvc, "init", "--quiet", *how], directory)
     for key, value in (("enabled", "True"), ("config_dir", "conf"), ("config_name", "config")):
         _must([*dvc, "config", f"hydra.{key}", value], directory)
-    _must([*dvc, "add", "--quiet", data.as_posix()], directory)
+    _must([*dvc, "add", data.as_posix()], directory)
 
 
 def _quiet(words: list[str], directory: Path) -> str | None:

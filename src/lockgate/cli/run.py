@@ -50,6 +50,7 @@ def command(
     from lockgate.host.params_file import read_params
 
     root = Path.cwd()
+    _check_words(multirun, until, [keep, force, no_run, dry])
     if multirun:
         return _queue(overrides)
     file = root / "params.yaml"
@@ -64,6 +65,16 @@ def command(
         return 0
     _write(root, before, document, overrides)
     return 0 if no_run else _repro(root, force, until)
+
+
+def _check_words(multirun: bool, until: str | None, others: list[bool]) -> None:
+    from lockgate.errors import UsageError, nearest
+    from lockgate.pipeline.stage import STAGES
+
+    if until is not None and until not in STAGES:
+        raise UsageError(f"no stage {until!r}{nearest(until, STAGES)}; stages: {', '.join(STAGES)}")
+    if multirun and (until is not None or any(others)):
+        raise UsageError("-m queues whole experiments; it goes with no other option")
 
 
 def _write(
@@ -113,11 +124,7 @@ def _shown(values: dict[str, Any], key: str) -> str:
 def _repro(root: Path, force: bool, until: str | None) -> int:
     from lockgate.cli.summary import tell_results
     from lockgate.cli.warm import warm_process
-    from lockgate.errors import UsageError, nearest
-    from lockgate.pipeline.stage import STAGES
 
-    if until is not None and until not in STAGES:
-        raise UsageError(f"no stage {until!r}{nearest(until, STAGES)}; stages: {', '.join(STAGES)}")
     words = ["repro", *(["--force"] if force else []), *([until] if until else [])]
     with warm_process() as told:
         code = _dvc(words, told)
@@ -142,4 +149,5 @@ def _dvc(words: list[str], variables: dict[str, str]) -> int:
     path = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, **variables}
     command = [sys.executable, "-m", "dvc", *words]
-    return subprocess.run(command, env=environment, check=False).returncode
+    # DVC's own code for a failed stage is 255; what failed it has said why
+    return min(subprocess.run(command, env=environment, check=False).returncode, 2)

@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 __all__ = ["PLACE", "handed_over", "serve", "warm_process"]
 
@@ -91,7 +92,8 @@ def serve(listening: socket.socket) -> None:
     """Fork a stage per connection until standard input ends."""
     _preload()
     while True:
-        ready, _, _ = select.select([listening, 0], [], [])
+        watched: list[Any] = [listening, 0]
+        ready, _, _ = select.select(watched, [], [])
         if 0 in ready:
             return
         connection, _ = listening.accept()
@@ -143,7 +145,8 @@ def _waited(pid: int, connection: socket.socket) -> int:
     """Wait for the stage; end it when its client, or the whole run, is gone."""
     watched = os.pidfd_open(pid)
     try:
-        ready, _, _ = select.select([watched, connection, 0], [], [])
+        ends: list[Any] = [watched, connection, 0]
+        ready, _, _ = select.select(ends, [], [])
         if watched not in ready:
             os.kill(pid, signal.SIGINT)
             ready, _, _ = select.select([watched], [], [], 5)
@@ -154,7 +157,7 @@ def _waited(pid: int, connection: socket.socket) -> int:
         os.close(watched)
 
 
-def _become(request: dict[str, object], streams: list[int]) -> None:
+def _become(request: dict[str, Any], streams: list[int]) -> None:
     """Be the stage: its streams, folder, environment and arguments; never return."""
     import ctypes
     import traceback
@@ -166,9 +169,9 @@ def _become(request: dict[str, object], streams: list[int]) -> None:
             os.dup2(stream, number)
         os.chdir(str(request["cwd"]))
         os.environ.clear()
-        os.environ.update(dict(request["env"]))  # type: ignore[call-overload]  # from our own client
+        os.environ.update(request["env"])
         os.environ.pop(PLACE, None)
-        sys.argv = list(request["argv"])  # type: ignore[call-overload]  # same
+        sys.argv = request["argv"]
         signal.signal(signal.SIGINT, signal.default_int_handler)
         from lockgate.cli.commands import run_cli
 

@@ -47,7 +47,7 @@ def named_group(folder: Path, overrides: Sequence[str]) -> LockgateError | None:
         options = [path.stem for path in sorted((folder / group).glob("*.yaml"))]
         if group in _KINDS:
             options += catalogue().names(group)
-        elif not options:
+        elif not group or not (folder / group).is_dir():
             continue
         for name in names:
             if name is None or str(name) in options or override.is_delete():
@@ -79,7 +79,7 @@ def named_value(base: dict[str, Any], overrides: Sequence[str]) -> LockgateError
         key = override.key_or_group
         top = key.partition(".")[0]
         if base and top not in base:
-            return UnknownKey(top, base)
+            return UnknownKey(top, [*base, "experiment"])
         if base and not _there(base, key.split(".")) and not override.is_add():
             words = f"a new key of {key.rpartition('.')[0]}, written +{key}=..."
             return SettingError(key, _plain(override.value()), words)

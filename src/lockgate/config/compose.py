@@ -15,6 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 from lockgate.config.complaints import named_group, named_value, original
 from lockgate.config.options import check_composed, refuse_resolvers
 from lockgate.errors import LockgateError, UsageError
+from lockgate.host.params_file import check_yaml
+from lockgate.spec.kinds import KINDS
 
 __all__ = ["CONF", "compose_document"]
 
@@ -43,6 +45,8 @@ def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any
     folder = (root / CONF).absolute()
     if not (folder / "config.yaml").is_file():
         raise UsageError(f"no {CONF}/config.yaml in {root}; make a project with: lockgate init")
+    for file in sorted(folder.rglob("*.yaml")):
+        check_yaml(file)
     try:
         document = _composed(folder, overrides)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -59,12 +63,17 @@ def _composed(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
 
 
+def _names_group(folder: Path, override: str) -> bool:
+    name = override.lstrip("+~").partition("=")[0].partition("@")[0]
+    return name in {kind.name for kind in KINDS} or (bool(name) and (folder / name).is_dir())
+
+
 def _explained(folder: Path, overrides: Sequence[str], error: Exception) -> LockgateError:
     """Say in our own words what is wrong; failing that, in Hydra's."""
     own = original(error) or named_group(folder, overrides)
     if own is not None:
         return own
-    groups = [one for one in overrides if "." not in one.partition("=")[0]]
+    groups = [one for one in overrides if _names_group(folder, one)]
     try:
         base = _composed(folder, groups)
     except (HydraException, OmegaConfBaseException, ValueError):

@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lockgate.config.complaints import named_value, original
-from lockgate.config.options import check_composed, node_of
+from lockgate.config.options import catalogue, check_composed, node_of
 from lockgate.errors import UsageError
-from lockgate.host.document import ORDER
+from lockgate.host.document import ORDER, Document
 from lockgate.spec.kinds import KINDS
 
 __all__ = ["kept_document"]
@@ -29,6 +29,7 @@ def kept_document(params: dict[str, Any], overrides: Sequence[str]) -> dict[str,
     A plugin that stays chosen keeps its settings; one that is chosen now starts
     from its defaults.
     """
+    Document.check(params, catalogue())
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         groups = [one for one in parsed if one.key_or_group in _GROUPS]

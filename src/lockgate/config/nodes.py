@@ -29,6 +29,9 @@ def typed_node(cls: type, first: Mapping[str, str] | None = None) -> DictConfig:
     """
     node = OmegaConf.structured(_structured(cls, tuple((first or {}).items())))
     OmegaConf.set_readonly(node, None)
+    for name, (hint, _) in settings_of(cls).items():
+        if typing.get_origin(hint) is dict:
+            OmegaConf.set_struct(node[name], False)
     return typing.cast(DictConfig, node)
 
 
@@ -63,8 +66,7 @@ def _known(hint: Any) -> Any:
         return str
     if origin in (typing.Union, types.UnionType):
         return typing.Union[tuple(_known(part) for part in args)]  # noqa: UP007  # built from parts
-    if origin is list:
-        return list[_known(args[0])]  # type: ignore[misc]  # built from parts
-    if origin is dict:
-        return dict[str, _known(args[1])]  # type: ignore[misc]  # same
+    if origin in (list, dict):
+        # OmegaConf refuses an integer among floats; our own check holds the elements
+        return Any
     return hint

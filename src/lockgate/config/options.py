@@ -67,8 +67,9 @@ def node_of(path: str) -> tuple[DictConfig, str]:
         return _root(), "_global_"
     try:
         entry = catalogue().find(group, name)
+        cls = entry.load()
         keys = {"plugin": name, "provider": provider_of(entry)}
-        return typed_node(entry.load(), keys), f"{group}.{name}"
+        return typed_node(cls, keys), f"{group}.{name}"
     except LockgateError as error:
         raise _refusal(error) from None
 

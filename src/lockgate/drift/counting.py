@@ -117,9 +117,13 @@ def _edges(values: Any) -> tuple[float, ...]:
         return ()
     distinct = np.unique(known)
     if len(distinct) <= BINS:
-        return tuple(distinct[:-1].tolist())
-    quantiles = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1], method="lower")
-    return tuple(np.unique(quantiles).tolist())
+        inner = distinct
+    else:
+        quantiles = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1], method="lower")
+        inner = np.append(np.unique(quantiles), distinct[-1])
+    # so that what lies below or above everything in the reference has a bin of its own
+    below = np.nextafter(distinct[0], -np.inf)
+    return tuple(np.unique(np.append(below, inner)).tolist())
 
 
 def _ordered(values: Any) -> Any:

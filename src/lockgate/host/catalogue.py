@@ -6,8 +6,9 @@ import functools
 import importlib
 import importlib.metadata
 import json
+import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lockgate.errors import (
@@ -22,6 +23,8 @@ from lockgate.spec.kinds import CONTRACT, CONTRACTS_SERVED, KINDS, kind
 from lockgate.spec.plugin import contract_of, hooks_of
 
 __all__ = ["ALLOW", "LISTENERS", "Catalogue", "Entry"]
+
+log = logging.getLogger(__name__)
 
 LISTENERS = "lockgate"
 """Entry-point group of plugins that only listen to events."""
@@ -76,7 +79,7 @@ class Entry:
         module, _, attribute = self.target.partition(":")
         try:
             found = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = str(error) if isinstance(error, LockgateError) else _one_line(error)
             raise BrokenPlugin(
                 f"{what} cannot be imported: {reason}; "
@@ -168,26 +171,39 @@ def _scan() -> tuple[Entry, ...]:
     found: list[Entry] = []
     seen: set[str] = set()
     for distribution in importlib.metadata.distributions():
-        # parsing the metadata of every distribution would take most of the time
-        if "lockgate" not in (distribution.read_text("entry_points.txt") or ""):
-            continue
-        name = _normal(distribution.name)
-        if name in seen:
-            continue  # the first one on the path is the one that is imported
-        seen.add(name)
-        found += [
-            Entry(
-                groups[point.group],
-                point.name,
-                point.value.partition("[")[0].strip(),
-                distribution.name,
-                distribution.version,
-                _editable(distribution),
+        try:
+            # parsing the metadata of every distribution would take most of the time
+            if "lockgate" not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+            name = _normal(distribution.name)
+            if name in seen:
+                continue  # the first one on the path is the one that is imported
+            seen.add(name)
+            found += _entries(distribution, groups)
+        except Exception as error:
+            log.warning(
+                "an installed distribution is damaged and skipped: %s: %s",
+                getattr(distribution, "_path", "unknown"),
+                _one_line(error),
             )
-            for point in distribution.entry_points
-            if point.group in groups
-        ]
     return tuple(sorted(found, key=lambda e: (e.kind, e.name, e.distribution)))
+
+
+def _entries(
+    distribution: importlib.metadata.Distribution, groups: Mapping[str, str]
+) -> list[Entry]:
+    return [
+        Entry(
+            groups[point.group],
+            point.name,
+            point.value.partition("[")[0].strip(),
+            distribution.name,
+            distribution.version,
+            _editable(distribution),
+        )
+        for point in distribution.entry_points
+        if point.group in groups
+    ]
 
 
 def _editable(distribution: importlib.metadata.Distribution) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
 from lockgate.host.catalogue import Catalogue, Entry
 from lockgate.host.provider import provider_of
 from lockgate.spec.kinds import KINDS, Kind
-from lockgate.spec.sections import SECTIONS, Sections
+from lockgate.spec.sections import DATES, SECTIONS, Sections
 from lockgate.spec.settings import build, check
 
 __all__ = ["ORDER", "Chosen", "Document"]
@@ -84,6 +86,7 @@ class Document:
                 raise UnknownKey(str(key), known)
         given = {key: _mapping(raw.get(key), key) for key in SECTIONS}
         sections = Sections(**{key: build(SECTIONS[key], given[key], key) for key in SECTIONS})
+        _check_dates(sections)
         chosen = {kind.name: _choose(kind, raw.get(kind.name), catalogue) for kind in KINDS}
         chosen["compressor"] = _in_order(chosen["compressor"], raw.get(ORDER))
         return cls(sections, chosen)
@@ -105,6 +108,17 @@ class Document:
                     )
 
 
+def _check_dates(sections: Sections) -> None:
+    for key in DATES:
+        section, _, name = key.partition(".")
+        text = getattr(getattr(sections, section), name)
+        try:
+            if text is not None:
+                datetime.fromisoformat(text)
+        except ValueError:
+            raise SettingError(key, text, "an ISO date such as 1998-01-31, or nothing") from None
+
+
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:
     if value is None:
         return {}
@@ -124,6 +138,8 @@ def _choose(kind: Kind, raw: Any, catalogue: Catalogue) -> tuple[Chosen, ...]:
 
 def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> Chosen:
     at = f"{kind.name}.{instance}"
+    if not re.fullmatch(r"[A-Za-z][\w-]*", str(instance)):
+        raise SettingError(kind.name, instance, "names of letters, digits, - and _")
     node = dict(_mapping(raw, at))
     name = node.pop("plugin", None)
     node.pop("provider", None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pluggy
 
-from lockgate.errors import LockgateError, PluginFailed
+from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, PluginFailed
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import Chosen
 from lockgate.spec.hooks import Events, Operations
@@ -71,7 +71,7 @@ class Host:
         for entry in catalogue.listeners():
             try:
                 self.plug("listener", entry.name, entry.load()())
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 log.warning("listener %s of %s skipped: %s", entry.name, entry.provided_by, error)
 
     def names(self, of_kind: str) -> list[str]:
@@ -114,7 +114,9 @@ class Host:
                     answer = found.function(given)
             except LockgateError:
                 raise
-            except Exception as error:
+            except ModuleNotFoundError as error:
+                raise self._missing(wanted, found.plugin, error) from error
+            except (Exception, SystemExit) as error:
                 raise PluginFailed(self._complaint(wanted, found.plugin, error)) from error
         if not isinstance(answer, row.answer):
             raise PluginFailed(
@@ -131,7 +133,13 @@ class Host:
             except Exception as error:
                 log.warning("%s failed in %s: %s", impl.plugin_name, event_hook, error)
 
-    def _complaint(self, name: str, plugin: object, error: Exception) -> str:
+    def _missing(self, name: str, plugin: object, error: ModuleNotFoundError) -> LockgateError:
+        """Name the extra that is not installed, if that is what is missing."""
+        if (error.name or "").partition(".")[0] in PIPELINE_LIBRARIES:
+            return MissingExtra("pipeline", name)
+        return PluginFailed(self._complaint(name, plugin, error))
+
+    def _complaint(self, name: str, plugin: object, error: BaseException) -> str:
         cls: type = type(plugin)
         settings = ", ".join(f"{key}={getattr(plugin, key)!r}" for key in settings_of(cls))
         frames = traceback.extract_tb(error.__traceback__)

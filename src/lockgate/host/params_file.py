@@ -11,7 +11,7 @@ import yaml
 from lockgate.errors import UsageError
 from lockgate.files.atomic import write_file
 
-__all__ = ["LARGEST", "read_params", "write_params"]
+__all__ = ["LARGEST", "check_yaml", "read_params", "write_params"]
 
 LARGEST = 1 << 20
 """Largest file that is read, in bytes."""
@@ -47,14 +47,16 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key, (where, _) in zip(keys, node.value, strict=True):
+        seen: set[str] = set()
+        for where, _ in node.value:
+            key = self.construct_object(where, deep=True)
             if not isinstance(key, str):
                 problem = f"expected a text as key, found {key!r}"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=where.start_mark)
-            if keys.count(key) > 1:
+            if key in seen:
                 problem = f"the key {key!r} stands twice"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=where.start_mark)
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 
@@ -81,6 +83,18 @@ def read_params(path: Path) -> dict[str, Any]:
         If it is missing, too large, no YAML, or no mapping; with line and column.
 
     """
+    loaded = _load(path)
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{path} holds {type(loaded).__name__}, expected a mapping of parameters")
+    return loaded
+
+
+def check_yaml(path: Path) -> None:
+    """Refuse a file that is too large, no YAML, or expands itself by aliases."""
+    _load(path)
+
+
+def _load(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{path} is larger than {LARGEST} bytes; that is no parameter file")
@@ -90,16 +104,13 @@ def read_params(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}") from None
     try:
-        loaded = yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise UsageError(f"{path}{where}: {error.problem}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(loaded, dict):
-        raise UsageError(f"{path} holds {type(loaded).__name__}, expected a mapping of parameters")
-    return loaded
 
 
 class _Dumper(yaml.SafeDumper):

@@ -53,7 +53,11 @@ def _own_modules(module: str, seen: set[str]) -> set[str]:
 def _imports(module: str) -> set[str]:
     """Read which modules a source names, also inside functions; ``from . import`` too."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(_source(module))):
+    try:
+        tree = ast.parse(_source(module))
+    except (SyntaxError, ValueError):
+        return found  # a module that nobody can import imports nothing
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -55,7 +55,10 @@ class BinaryFigures:
         self._bin = np.minimum((ordered * 10).astype(int), 9)
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
-        """Compute all figures; weights have shape (n,) in the rows' order."""
+        """Compute all figures; weights have shape (n,) in the rows' order.
+
+        What a sample with one class does not define is NaN.
+        """
         w = np.ones(len(self._truth)) if weight is None else weight[self._order].astype(float)
         positive, negative = w * self._truth, w * (1 - self._truth)
         all_positive, all_negative, total = positive.sum(), negative.sum(), w.sum()
@@ -69,7 +72,7 @@ class BinaryFigures:
             "calibration_error": self._calibration_error(w, positive),
             "accuracy": _share(true_positive + all_negative - false_positive, total),
             "precision": _share(true_positive, true_positive + false_positive),
-            "recall": _share(true_positive, all_positive),
+            "recall": _share(true_positive, all_positive, np.nan),
             "f1": _share(2 * true_positive, true_positive + false_positive + all_positive),
             "positive_rate": _share(all_positive, total),
         }
@@ -78,14 +81,14 @@ class BinaryFigures:
         p = np.add.reduceat(positive, self._starts)
         n = np.add.reduceat(negative, self._starts)
         below = np.cumsum(n) - n
-        return _share((p * (below + n / 2)).sum(), p.sum() * n.sum())
+        return _share((p * (below + n / 2)).sum(), p.sum() * n.sum(), np.nan)
 
     def _pr_auc(self, positive: Array, negative: Array) -> float:
         p = np.add.reduceat(positive, self._starts)[::-1]
         n = np.add.reduceat(negative, self._starts)[::-1]
         said = np.cumsum(p + n)
         precision = np.divide(np.cumsum(p), said, out=np.zeros_like(p), where=said > 0)
-        return _share((p * precision).sum(), p.sum())
+        return _share((p * precision).sum(), p.sum(), np.nan)
 
     def _calibration_error(self, weight: Array, positive: Array) -> float:
         scored = np.bincount(self._bin, weight * self._score, minlength=10)
@@ -113,5 +116,5 @@ def calibration_curve(truth: Array, score: Array, bins: int = 10) -> tuple[Array
     )
 
 
-def _share(part: float, whole: float) -> float:
-    return float(part / whole) if whole else 0.0
+def _share(part: float, whole: float, otherwise: float = 0.0) -> float:
+    return float(part / whole) if whole else otherwise

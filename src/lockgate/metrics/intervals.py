@@ -46,14 +46,15 @@ def bootstrapped(
     Returns
     -------
     dict of str to Metric
-        In the order of `figures`.
+        In the order of `figures`; those that these rows do not define are left
+        out, and resamples that do not define one do not count for it.
 
     """
     rng = np.random.default_rng(seed)
     base = np.ones(rows) if weight is None else weight.astype(float)
     estimate = figures(None if weight is None else base)
     if resamples < 1:
-        return {name: Metric(value) for name, value in estimate.items()}
+        return {name: Metric(value) for name, value in estimate.items() if not np.isnan(value)}
     member = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     units = int(member.max()) + 1 if rows else 0
     drawn = []
@@ -61,8 +62,12 @@ def bootstrapped(
         counts = np.bincount(rng.integers(0, units, units), minlength=units)
         drawn.append(list(figures(base * counts[member]).values()))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(np.array(drawn), [tail, 1 - tail], axis=0)
-    return {
-        name: Metric(value, float(low[k]), float(high[k]))
-        for k, (name, value) in enumerate(estimate.items())
-    }
+    table = np.array(drawn)
+    found = {}
+    for k, (name, value) in enumerate(estimate.items()):
+        known = table[~np.isnan(table[:, k]), k]
+        if np.isnan(value) or not len(known):
+            continue
+        low, high = np.quantile(known, [tail, 1 - tail])
+        found[name] = Metric(value, float(low), float(high))
+    return found

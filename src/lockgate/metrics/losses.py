@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.errors import SettingError
+from lockgate.errors import SchemaViolation, SettingError
 from lockgate.metrics.binary import BinaryFigures
 from lockgate.metrics.multiclass import MulticlassFigures
 from lockgate.metrics.regression import RegressionFigures
@@ -66,6 +66,27 @@ def loss_of(
 
 
 def positions(labels: Array, classes: Sequence[Any]) -> Array:
-    """Return the position of each label among the classes, shape (n,); -1 for another label."""
-    place = {str(label): k for k, label in enumerate(classes)}
-    return np.array([place.get(str(label), -1) for label in labels.tolist()], dtype=int)
+    """Return the position of each label among the classes, shape (n,).
+
+    Labels are equal as values, whatever their type: 1, 1.0 and True are one label.
+
+    Raises
+    ------
+    SchemaViolation
+        If a label is none of the classes; it is named.
+
+    Examples
+    --------
+    >>> positions(np.array([1.0, 0.0]), (0, 1)).tolist()
+    [1, 0]
+
+    """
+    place = {label: k for k, label in enumerate(classes)}
+    plain = labels.tolist()
+    strange = [label for label in plain if label not in place]
+    if strange:
+        known = ", ".join(map(repr, classes))
+        raise SchemaViolation(
+            [f"the target holds {strange[0]!r}, which training never saw; it saw {known}"]
+        )
+    return np.array([place[label] for label in plain], dtype=int)

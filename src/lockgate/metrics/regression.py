@@ -39,7 +39,7 @@ class RegressionFigures:
         mean = (w * self._truth).sum() / total
         spread = (w * (self._truth - mean) ** 2).sum()
         return {
-            "r2": float(1 - squared / spread) if spread else 0.0,
+            "r2": float(1 - squared / spread) if spread else float("nan"),
             "rmse": float(np.sqrt(squared / total)),
             "mae": float((w * np.abs(self._miss)).sum() / total),
             "bias": float((w * self._miss).sum() / total),

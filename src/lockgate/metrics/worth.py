@@ -51,27 +51,37 @@ class WorthFigures:
 def worth_curve(
     truth: Array, score: Array, worth: Worth, weight: Array | None = None
 ) -> tuple[Array, Array]:
-    """Return thresholds from 0 to 1, shape (k,), and money per 1,000 rows at each.
+    """Return rising thresholds, shape (k,), and money per 1,000 rows at each.
 
-    Notes
-    -----
-    One sorting: above a threshold the act counts, below it the waiting.
-
+    The thresholds are spread over [0, 1] and over the scores themselves, which
+    may all be small where the positives are rare.
     """
+    spread = np.quantile(score, np.linspace(0, 1, 201), method="lower")
+    cuts = np.unique(np.r_[np.linspace(0, 1, 101), spread])
+    return cuts, _money(cuts, truth, score, worth, weight)
+
+
+def best_threshold(truth: Array, score: Array, worth: Worth, weight: Array | None = None) -> float:
+    """Return the threshold that brings most of all there are.
+
+    It lies half-way between two neighbouring scores; above all of them where
+    acting on nobody is best, at 0 where acting on everybody is.
+    """
+    distinct = np.unique(score)
+    between = (distinct[1:] + distinct[:-1]) / 2
+    cuts = np.r_[0.0, between, np.nextafter(distinct[-1], np.inf)]
+    money = _money(cuts, truth, score, worth, weight)
+    best = np.flatnonzero(np.isclose(money, money.max(), rtol=1e-12))
+    return float(cuts[best[len(best) // 2]])
+
+
+def _money(cuts: Array, truth: Array, score: Array, worth: Worth, weight: Array | None) -> Array:
+    """Return money per 1,000 rows: from a threshold on the act counts, below it the waiting."""
     w = np.ones(len(truth)) if weight is None else weight.astype(float)
     acted = w * np.where(truth, worth.true_positive, worth.false_positive)
     waited = w * np.where(truth, worth.false_negative, worth.true_negative)
     order = np.argsort(score, kind="stable")
-    cuts = np.linspace(0, 1, 201)
     place = np.searchsorted(score[order], cuts, side="left")
     below = np.r_[0.0, np.cumsum(waited[order])]
     above = np.r_[0.0, np.cumsum(acted[order])]
-    money = below[place] + above[-1] - above[place]
-    return cuts, 1000 * money / w.sum()
-
-
-def best_threshold(truth: Array, score: Array, worth: Worth, weight: Array | None = None) -> float:
-    """Return the threshold that brings most, the middle one where several do."""
-    cuts, money = worth_curve(truth, score, worth, weight)
-    best = np.flatnonzero(np.isclose(money, money.max(), rtol=1e-12))
-    return float(cuts[best[len(best) // 2]])
+    return np.asarray(1000 * (below[place] + above[-1] - above[place]) / w.sum())

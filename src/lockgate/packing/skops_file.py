@@ -8,6 +8,7 @@ make scikit-learn do (read outside of a tree, expand without end) is refused her
 from __future__ import annotations
 
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ TRUSTED = (
     "lockgate.tables.cells.Bins",
     "lockgate.tables.cells.Clip",
     "lockgate.tables.cells.DateParts",
+    "lockgate.tables.cells.EmptyToZero",
     "numpy.dtype",
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.IdentityLink",
@@ -91,7 +93,7 @@ def read_estimator(path: Path) -> Any:
         raise
     except Exception as error:
         raise BundleError(f"{path} is damaged: {' '.join(str(error).split())}") from None
-    for tree in _trees(estimator, set()):
+    for tree in _trees(estimator, set(), 0):
         _check_tree(path, tree)
     return estimator
 
@@ -102,18 +104,40 @@ def _strange(raw: bytes) -> list[str]:
     return sorted(set(io.get_untrusted_types(data=raw)) - set(TRUSTED))
 
 
-def _trees(found: Any, seen: set[int]) -> list[tuple[Any, Any, Any, int]]:
-    """Collect (left, right, is_leaf, nodes) of every tree inside an object."""
+@dataclass(frozen=True)
+class _Tree:
+    """What of a tree decides where reading it can lead."""
+
+    left: Any
+    right: Any
+    feature: Any
+    is_leaf: Any
+    features: int
+    bitset: Any = None
+    bitsets: int = 0
+
+
+def _trees(found: Any, seen: set[int], features: int) -> list[_Tree]:
+    """Collect every tree inside an object, with the number of features it may ask for."""
     if id(found) in seen:
         return []
     seen.add(id(found))
+    features = int(getattr(found, "n_features_in_", features))
     name = type(found).__name__
     if name == "TreePredictor":
         nodes = found.nodes
-        return [(nodes["left"], nodes["right"], nodes["is_leaf"].astype(bool), len(nodes))]
+        known = min(len(found.binned_left_cat_bitsets), len(found.raw_left_cat_bitsets))
+        categorical = np.where(
+            nodes["is_categorical"] > 0, nodes["bitset_idx"].astype(np.int64), -1
+        )
+        leaf = nodes["is_leaf"].astype(bool)
+        return [
+            _Tree(nodes["left"], nodes["right"], nodes["feature_idx"], leaf, features,
+                  categorical, known)
+        ]  # fmt: skip
     if name == "Tree":
         left = found.children_left
-        return [(left, found.children_right, left == -1, found.node_count)]
+        return [_Tree(left, found.children_right, found.feature, left == -1, found.n_features)]
     if isinstance(found, dict):
         inner: list[Any] = list(found.values())
     elif isinstance(found, (list, tuple)) or (
@@ -122,14 +146,21 @@ def _trees(found: Any, seen: set[int]) -> list[tuple[Any, Any, Any, int]]:
         inner = list(found)
     else:
         inner = list(getattr(found, "__dict__", {}).values())
-    return [tree for one in inner for tree in _trees(one, seen)]
+    return [tree for one in inner for tree in _trees(one, seen, features)]
 
 
-def _check_tree(path: Path, tree: tuple[Any, Any, Any, int]) -> None:
-    """Refuse children that lie outside, or not after their parent: no read outside, no loop."""
-    left, right, is_leaf, count = tree
-    inner = np.flatnonzero(~is_leaf)
-    for children in (left, right):
-        child = children[inner].astype(np.int64)
-        if count == 0 or (child <= inner).any() or (child >= count).any():
-            raise BundleError(f"{path} holds a tree whose branches lead nowhere; do not use it")
+def _check_tree(path: Path, tree: _Tree) -> None:
+    """Refuse what would read outside of a tree, of a row, or go round for ever.
+
+    Children lie after their parent, inside; features and sets of categories exist.
+    """
+    count = len(tree.is_leaf)
+    inner = np.flatnonzero(~tree.is_leaf)
+    children = np.stack([tree.left[inner], tree.right[inner]]).astype(np.int64)
+    feature = tree.feature[inner].astype(np.int64)
+    lost = count == 0 or (children <= inner).any() or (children >= count).any()
+    blind = (feature < 0).any() or (feature >= tree.features).any()
+    if tree.bitset is not None:
+        blind |= bool((tree.bitset[inner] >= tree.bitsets).any())
+    if lost or blind:
+        raise BundleError(f"{path} holds a tree whose branches lead nowhere; do not use it")

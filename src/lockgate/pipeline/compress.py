@@ -136,13 +136,13 @@ def _threshold(stage: Stage, stored: Stored, candidate: Candidate, tune: Table) 
     truth = positions(tune.target, stored.classes) == 1
     if decision.rule == "worth":
         return best_threshold(truth, score, decision.worth, tune.weight)
-    return _best_f1(truth, score)
+    return _best_f1(truth, score, tune.weight)
 
 
-def _best_f1(truth: Any, score: Any) -> float:
+def _best_f1(truth: Any, score: Any, weight: Any) -> float:
     order = np.argsort(-score, kind="stable")
-    found = np.cumsum(truth[order])
-    said = np.arange(1, len(order) + 1)
-    f1 = 2 * found / (said + truth.sum())
+    w = np.ones(len(truth)) if weight is None else weight.astype(float)
+    found = np.cumsum((w * truth)[order])
+    f1 = 2 * found / (np.cumsum(w[order]) + (w * truth).sum())
     ends = np.r_[np.diff(score[order]) != 0, True]
     return float(score[order][np.where(ends, f1, -1).argmax()])

@@ -7,7 +7,7 @@ import dataclasses
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace
 from lockgate.spec.tables import LoadRequest, Table
-from lockgate.tables.contract import shaped
+from lockgate.tables.contract import shaped, useful
 from lockgate.tables.infer import learned, task_of
 from lockgate.tables.rows import cleaned, labelled
 from lockgate.tables.splits import parted, way_of
@@ -25,13 +25,13 @@ def work(stage: Stage) -> dict[str, float]:
         until=sections.data.until,
     )
     loaded: Table = host.call("loader", stage.document.one("loader").instance, request)
-    whole, left_out = shaped(loaded, sections.data)
-    for sentence in left_out:
-        stage.log.warning("%s", sentence)
-    whole, unlabelled = labelled(whole)
+    whole, unlabelled = labelled(shaped(loaded, sections.data))
     task = task_of(whole, sections.project.task)
     parts = parted(whole, sections.split, sections.project.seed)
     train, taken_out = cleaned(parts.train, sections.rows)
+    (train, tune, test), left_out = useful(train, (parts.tune, parts.test), sections.data)
+    for sentence in left_out:
+        stage.log.warning("%s", sentence)
     task_of(train, task)
     schema = learned(train)
     counts = {"no target": unlabelled, **parts.dropped, **taken_out}
@@ -39,19 +39,24 @@ def work(stage: Stage) -> dict[str, float]:
         "schema": dataclasses.asdict(schema),
         "task": task,
         "split": way_of(whole, sections.split),
-        "rows": {"loaded": len(loaded), "train": len(train), "tune": len(parts.tune),
-                 "test": len(parts.test)},
+        "rows": {"loaded": len(loaded), "train": len(train), "tune": len(tune),
+                 "test": len(test)},
         "rows_left_out": {reason: n for reason, n in counts.items() if n},
         "columns_left_out": left_out,
         "source": loaded.digest,
     }  # fmt: skip
-    tables = {"train": train, "tune": parts.tune, "test": parts.test}
+    tables = {"train": train, "tune": tune, "test": test}
     Workspace(stage.root).write_tables(tables, facts)
     stage.log.info(
         "%d rows: %d to train, %d to tune, %d to test (split by %s); %d features, %s",
-        len(loaded), len(train), len(parts.tune), len(parts.test),
+        len(loaded), len(train), len(tune), len(test),
         facts["split"], len(schema.features), task,
     )  # fmt: skip
+    if task == "binary":
+        negative, positive = sorted(set(train.target.tolist()))
+        stage.log.info(
+            "%s: %r is the positive class, %r the other", schema.target, positive, negative
+        )
     for reason, n in counts.items():
         if n:
             stage.log.info("left out %d rows: %s", n, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from lockgate.bundle.reading import Bundle, open_bundle
 from lockgate.drift.counting import window_counts
-from lockgate.errors import DataError
+from lockgate.errors import SchemaViolation
 from lockgate.metrics.losses import figures_of
 from lockgate.pipeline.pages import monitor_page
 from lockgate.pipeline.stage import Stage
@@ -19,7 +20,6 @@ from lockgate.spec.tables import LoadRequest, Table
 from lockgate.spec.values import Output
 from lockgate.spec.watching import Findings, Watch, Window
 from lockgate.tables.contract import conform, within
-from lockgate.tables.infer import table
 from lockgate.training.fitting import limited
 
 __all__ = ["work"]
@@ -41,7 +41,7 @@ def work(stage: Stage) -> dict[str, float]:
             chosen.instance: stage.host.call("monitor", chosen.instance, watch)
             for chosen in stage.document.chosen["monitor"]
         }
-        performance = _performance(bundle, watch.window)
+        performance = _performance(bundle, watch.window, stage.log)
     alarms = [(name, one) for name, findings in found.items()
               for one in findings.findings if one.severity == "alarm"]  # fmt: skip
     _write(stage, workspace, watch.window, found, performance, len(alarms))
@@ -64,12 +64,11 @@ def _rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> Table:
     )
     loaded: Table = stage.host.call("loader", stage.document.one("loader").instance, request)
     frame = within(loaded.frame, loaded.schema, stretch.since, stretch.until)
-    features = conform(frame, schema)
-    if not len(features):
-        raise DataError(f"no row from {stretch.since} until {stretch.until}")
-    others = {str(name): frame[name] for name in frame if name not in features}
-    made = table(features.assign(**others), target=schema.target, time=schema.time)
-    return Table(made.frame, schema, made.digest)
+    features = conform(frame.reset_index(drop=True), schema)
+    target = schema.target
+    if target is not None and target in frame:
+        features[target] = frame[target].to_numpy()
+    return Table(features, schema, loaded.digest)
 
 
 def _window(stage: Stage, bundle: Bundle, rows: Table) -> Window:
@@ -85,7 +84,7 @@ def _window(stage: Stage, bundle: Bundle, rows: Table) -> Window:
     return Window(counts, len(rows), stretch.since, stretch.until, rows, output, labels)
 
 
-def _performance(bundle: Bundle, window: Window) -> dict[str, float]:
+def _performance(bundle: Bundle, window: Window, log: logging.Logger) -> dict[str, float]:
     """Measure the model on those rows of the window whose outcome is known."""
     manifest = bundle.manifest
     if window.labels is None or window.outputs is None:
@@ -96,8 +95,12 @@ def _performance(bundle: Bundle, window: Window) -> dict[str, float]:
     said = window.outputs
     output = Output(said.label[known], None if said.score is None else said.score[known])
     truth = window.labels[known]
-    figures = figures_of(manifest.task, truth, output, manifest.classes, manifest.threshold)
-    return dict(figures())
+    try:
+        found = figures_of(manifest.task, truth, output, manifest.classes, manifest.threshold)()
+    except SchemaViolation as strange:
+        log.warning("the model cannot be measured on this window: %s", strange)
+        return {}
+    return {name: value for name, value in found.items() if not np.isnan(value)}
 
 
 def _write(

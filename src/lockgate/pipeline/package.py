@@ -49,6 +49,7 @@ def work(stage: Stage) -> dict[str, float]:
             stored.schema,
             stored.classes,
             stored.candidate.threshold,
+            stage.sections.decision.worth if stored.task == "binary" else None,
             {MODEL_FILE: workspace.model("compressed") / MODEL_FILE},
             {
                 "reference.json": _reference(stage, stored, train, seen),

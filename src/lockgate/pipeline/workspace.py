@@ -139,7 +139,9 @@ class Workspace:
 def conformed(table: Table) -> Table:
     """Cast the features as models expect them; other columns stay."""
     features = conform(table.frame, table.schema)
-    frame = table.frame.assign(**{str(name): features[name] for name in features})
+    frame = table.frame.copy(deep=False)
+    for name in features.columns:
+        frame[name] = features[name]
     return dataclasses.replace(table, frame=frame)
 
 

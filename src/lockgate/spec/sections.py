@@ -8,6 +8,7 @@ from lockgate.spec.reports import Worth
 from lockgate.spec.settings import setting
 
 __all__ = [
+    "DATES",
     "SECTIONS",
     "Cells",
     "Compression",
@@ -61,7 +62,11 @@ class Data:
 class Rows:
     """Rules for training rows; they never touch tune, test or served rows."""
 
-    duplicates: str = setting("drop", choices=("drop", "keep"), help="rows equal in every column")
+    duplicates: str = setting(
+        "keep",
+        choices=("keep", "drop"),
+        help="rows equal in every column; drop only where a row is an individual, e.g. has an id",
+    )
     outlier_spread: float = setting(
         0.0,
         at_least=0,
@@ -173,6 +178,16 @@ class Sections:
     resources: Limits = field(default_factory=Limits)
     window: Stretch = field(default_factory=Stretch)
 
+
+DATES = (
+    "data.since",
+    "data.until",
+    "split.test_from",
+    "split.tune_from",
+    "window.since",
+    "window.until",
+)
+"""Settings that hold ISO dates."""
 
 SECTIONS: dict[str, type] = {
     "project": Project,

@@ -66,7 +66,7 @@ class Schema:
     time : str or None
         When the features of a row were known.
     group : str or None
-        Rows that belong together and must not be split apart.
+        Rows that belong together; only a split by time takes them apart.
     value : str or None
         Money at stake in a row.
     weight : str or None
@@ -142,6 +142,12 @@ class Table:
         if self.schema.target is None:
             raise KeyError("this table has no target")
         return self.frame[self.schema.target].to_numpy()
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """What rows belong together, shape (rows,), or None where all are on their own."""
+        name = self.schema.group
+        return None if name is None else self.frame[name].to_numpy()
 
     @property
     def weight(self) -> np.ndarray | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from lockgate.spec.models import Needs
 from lockgate.spec.sections import Cells
 from lockgate.spec.tables import Schema
 
-__all__ = ["Bins", "Clip", "DateParts", "cell_steps", "declared"]
+__all__ = ["Bins", "Clip", "DateParts", "EmptyToZero", "cell_steps", "declared"]
 
 
 class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -43,6 +45,22 @@ class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def transform(self, X: Any) -> Any:
         """Clip; gaps stay gaps."""
         return np.clip(np.asarray(X, dtype=float), self.low_, self.high_)
+
+
+class EmptyToZero(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Write zeros into columns that had no value at all when fitted; other gaps stay.
+
+    Histogram boosting cannot bin a column without a value, which a fold may have.
+    """
+
+    def fit(self, X: Any, y: Any = None) -> EmptyToZero:
+        """Learn which columns are empty, shape of X (rows, columns)."""
+        self.empty_ = np.isnan(np.asarray(X, dtype=float)).all(axis=0)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Fill the empty columns."""
+        return np.where(self.empty_, 0.0, np.asarray(X, dtype=float))
 
 
 class Bins(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -91,8 +109,6 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
 def declared(schema: Schema, rules: Cells) -> Schema:
     """Write the policies for gaps and unknown categories into the columns."""
-    import dataclasses
-
     return schema.with_columns(
         tuple(
             dataclasses.replace(
@@ -120,6 +136,7 @@ def cell_steps(schema: Schema, rules: Cells, needs: Needs) -> tuple[tuple[str, A
             raise SchemaViolation(
                 [f"cells.bins names {name!r}, which is no feature{nearest(name, names)}"]
             )
+        _check_bins(schema, name, rules.bins[name])
     by_kind: dict[str, list[str]] = {}
     for column in schema.features:
         kind = "bins" if column.name in rules.bins else column.kind
@@ -138,10 +155,17 @@ def cell_steps(schema: Schema, rules: Cells, needs: Needs) -> tuple[tuple[str, A
         parts.append(("categories", _categories(rules, needs), by_kind["category"]))
     if "date" in by_kind:
         parts.append(("dates", _dates(rules, needs), by_kind["date"]))
-    for name in by_kind.get("bins", []):
-        parts.append((f"bins-{name}", Bins(list(rules.bins[name])), [name]))
+    for number, name in enumerate(by_kind.get("bins", [])):
+        parts.append((f"bins-{number}", Bins(list(rules.bins[name])), [name]))
     together = ColumnTransformer(parts, verbose_feature_names_out=False, sparse_threshold=0)
     return (("cells", together),)
+
+
+def _check_bins(schema: Schema, name: str, edges: list[float]) -> None:
+    if schema[name].kind not in ("number", "integer"):
+        raise SchemaViolation([f"cells.bins.{name}: {name} holds {schema[name].kind}, not numbers"])
+    if not edges or any(high <= low for low, high in itertools.pairwise(edges)):
+        raise SchemaViolation([f"cells.bins.{name} is {edges}; expected rising edges"])
 
 
 def _numbers(rules: Cells, needs: Needs) -> Any:
@@ -149,7 +173,13 @@ def _numbers(rules: Cells, needs: Needs) -> Any:
     if rules.clip > 0:
         steps.append(("clip", Clip(rules.clip)))
     if needs.imputed:
-        steps.append(("impute", SimpleImputer(strategy="median", add_indicator=rules.indicator)))
+        # a column may be empty in one fold and not in the whole
+        filled = SimpleImputer(
+            strategy="median", add_indicator=rules.indicator, keep_empty_features=True
+        )
+        steps.append(("impute", filled))
+    else:
+        steps.append(("empty", EmptyToZero()))
     if rules.scale == "standard" or (rules.scale == "auto" and needs.scaled):
         steps.append(("scale", StandardScaler()))
     return Pipeline(steps) if steps else "passthrough"
@@ -171,7 +201,7 @@ def _categories(rules: Cells, needs: Needs) -> Any:
 def _dates(rules: Cells, needs: Needs) -> Any:
     steps: list[tuple[str, Any]] = [("parts", DateParts())]
     if needs.imputed:
-        steps.append(("impute", SimpleImputer(strategy="median")))
+        steps.append(("impute", SimpleImputer(strategy="median", keep_empty_features=True)))
     if rules.scale == "standard" or (rules.scale == "auto" and needs.scaled):
         steps.append(("scale", StandardScaler()))
     return Pipeline(steps)

@@ -2,51 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lockgate.errors import SchemaViolation, nearest
 from lockgate.spec.sections import Data
-from lockgate.spec.tables import Column, Schema, Table
-from lockgate.tables.infer import table
+from lockgate.spec.tables import ROLES, Column, Schema, Table
+from lockgate.tables.infer import as_texts, converted, digest_of, table
 
-__all__ = ["conform", "shaped", "within"]
+__all__ = ["as_date", "conform", "shaped", "useful", "within"]
 
 
-def shaped(loaded: Table, data: Data) -> tuple[Table, list[str]]:
-    """Apply the section ``data`` to a loader's table.
-
-    Returns
-    -------
-    Table
-        Rows of the stretch asked for, columns of the kinds asked for.
-    list of str
-        What was left out, in words.
-
-    """
+def shaped(loaded: Table, data: Data) -> Table:
+    """Return rows of the stretch asked for, with columns of the kinds asked for."""
     schema, frame = loaded.schema, loaded.frame
     _check_named(data.leave_out, schema)
     frame = frame.drop(columns=data.leave_out)
     frame = within(frame, schema, data.since, data.until)
-    roles = {
-        role: getattr(schema, role) for role in ("target", "id", "time", "group", "value", "weight")
-    }
-    kinds = {c.name: c.kind for c in schema.columns if c.name in frame} | data.kinds
-    made = table(frame, **roles, horizon_days=schema.horizon_days, kinds=kinds)
-    useless = _useless(made)
+    kinds = {c.name: c.kind for c in schema.columns} | data.kinds
+    return _remade(frame, schema, {n: k for n, k in kinds.items() if n not in data.leave_out})
+
+
+def useful(train: Table, others: Sequence[Table], data: Data) -> tuple[list[Table], list[str]]:
+    """Drop features that the training rows say nothing about, or refuse them.
+
+    Returns
+    -------
+    list of Table
+        The training rows and the others without these columns.
+    list of str
+        What was dropped, in words.
+
+    """
+    useless = _useless(train)
     if useless and data.useless == "refuse":
         raise SchemaViolation(useless.values())
-    if useless:
-        made = table(
-            made.frame.drop(columns=list(useless)),
-            **roles,
-            horizon_days=schema.horizon_days,
-            kinds={name: kind for name, kind in kinds.items() if name not in useless},
+    kept = []
+    for one in (train, *others):
+        schema = one.schema.with_columns(
+            tuple(column for column in one.schema.columns if column.name not in useless)
         )
-    if not made.schema.features:
-        raise SchemaViolation(["no feature is left; every column has a role or was left out"])
-    return made, [f"{sentence}; dropped" for sentence in useless.values()]
+        frame = one.frame[list(schema.names)]
+        kept.append(Table(frame, schema, digest_of(frame, schema)))
+    if not kept[0].schema.features:
+        raise SchemaViolation(["no feature is left: every column has a role or is useless"])
+    return kept, [f"{sentence}; dropped" for sentence in useless.values()]
+
+
+def _remade(frame: pd.DataFrame, schema: Schema, kinds: Mapping[str, str]) -> Table:
+    roles = {role: getattr(schema, role) for role in ROLES}
+    return table(frame, **roles, horizon_days=schema.horizon_days, kinds=kinds)
 
 
 def within(
@@ -60,9 +68,9 @@ def within(
     time = pd.to_datetime(frame[schema.time])
     keep = pd.Series(True, index=frame.index)
     if since is not None:
-        keep &= time >= _date(since)
+        keep &= time >= as_date(since)
     if until is not None:
-        keep &= time < _date(until)
+        keep &= time < as_date(until)
     if not keep.any():
         known = f"{schema.time} runs from {time.min()} to {time.max()}"
         raise SchemaViolation([f"no row from {since} until {until}; {known}"])
@@ -94,8 +102,11 @@ def conform(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
         problem = _problem(column, values)
         if problem:
             problems.append(problem)
-        else:
+            continue
+        try:
             made[column.name] = _cast(values, column)
+        except (ValueError, TypeError, OverflowError) as error:
+            problems.append(f"column {column.name} cannot be {column.kind}: {error}")
     if problems:
         raise SchemaViolation(problems)
     return pd.DataFrame(made, index=frame.index)
@@ -105,15 +116,10 @@ def _problem(column: Column, values: pd.Series[Any]) -> str | None:
     if column.missing == "refuse" and values.isna().any():
         row = int(values.isna().to_numpy().argmax())
         return f"column {column.name} has no value in row {row}, and gaps are refused"
-    numeric = pd.api.types.is_numeric_dtype(values) or values.isna().all()
-    if column.kind in ("number", "integer", "boolean") and not numeric:
-        bad = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
-        shown = repr(bad.iloc[0]) if len(bad) else repr(values.iloc[0])
-        return f"column {column.name} holds {values.dtype} (e.g. {shown}), expected {column.kind}"
-    if column.kind == "date" and not pd.api.types.is_datetime64_any_dtype(values):
-        return f"column {column.name} holds {values.dtype}, expected dates"
+    if column.kind in ("number", "integer", "boolean"):
+        return _number_problem(column, values)
     if column.kind == "category" and column.unknown == "refuse":
-        strange = values[~values.map(str).isin(column.categories) & values.notna()]
+        strange = values[~as_texts(values).isin(column.categories) & values.notna()]
         if len(strange):
             return (
                 f"column {column.name} holds {strange.iloc[0]!r} in row {strange.index[0]}, "
@@ -122,16 +128,25 @@ def _problem(column: Column, values: pd.Series[Any]) -> str | None:
     return None
 
 
+def _number_problem(column: Column, values: pd.Series[Any]) -> str | None:
+    numeric = pd.api.types.is_numeric_dtype(values) or values.isna().all()
+    if not numeric and values.dtype == object:
+        # whole numbers and gaps, or booleans and gaps, arrive as objects
+        numeric = values.dropna().map(lambda v: isinstance(v, (bool, int, float, np.number))).all()
+    if not numeric:
+        bad = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
+        shown = repr(bad.iloc[0]) if len(bad) else repr(values.iloc[0])
+        return f"column {column.name} holds {values.dtype} (e.g. {shown}), expected {column.kind}"
+    endless = np.isinf(values.astype("float64").to_numpy())
+    if endless.any():
+        return f"column {column.name} is infinite in row {int(endless.argmax())}"
+    return None
+
+
 def _cast(values: pd.Series[Any], column: Column) -> pd.Series[Any]:
-    if column.kind in ("number", "integer"):
-        return pd.to_numeric(values).astype("float64")
-    if column.kind == "boolean":
+    if column.kind in ("number", "integer", "boolean"):
         return values.astype("float64")
-    if column.kind in ("category", "text"):
-        # None and NaN would be two categories to scikit-learn
-        texts = values.astype(object).map(str)
-        return texts.where(values.notna(), float("nan"))
-    return values
+    return converted(values, column.kind)
 
 
 def _useless(made: Table) -> dict[str, str]:
@@ -155,8 +170,10 @@ def _check_named(names: list[str], schema: Schema) -> None:
         raise SchemaViolation(problems)
 
 
-def _date(text: str) -> pd.Timestamp:
+def as_date(text: str) -> pd.Timestamp:
+    """Read a date of the configuration; one with a time zone becomes UTC."""
     try:
-        return pd.Timestamp(text)
+        found = pd.Timestamp(text)
+        return found if found.tzinfo is None else found.tz_convert("UTC").tz_localize(None)
     except ValueError:
         raise SchemaViolation([f"{text!r} is no date; write it like 1998-01-31"]) from None

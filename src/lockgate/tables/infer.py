@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from lockgate.errors import SchemaViolation, nearest
@@ -16,7 +17,7 @@ from lockgate.spec.tables import Column, Schema, Table
 if TYPE_CHECKING:
     from lockgate.spec.tables import ColumnKind
 
-__all__ = ["digest_of", "learned", "table", "task_of"]
+__all__ = ["as_texts", "converted", "digest_of", "learned", "table", "task_of"]
 
 MOST_CATEGORIES = 200
 """Text columns with more distinct values than that are text, not categories."""
@@ -63,10 +64,15 @@ def table(
     roles = {"target": target, "id": id, "time": time, "group": group}
     roles |= {"value": value, "weight": weight}
     _check_names(frame, roles, kinds or {})
+    if not len(frame):
+        raise SchemaViolation(["the table has no rows"])
     frame = frame.reset_index(drop=True)
-    chosen = kinds or {}
+    chosen = dict(kinds or {})
+    _check_cells(frame, time, weight)
+    if time is not None:
+        chosen[time] = "date"
+    frame = _as_declared(frame, {str(name): chosen.get(str(name)) for name in frame})
     columns = tuple(_column(str(name), frame[name], chosen.get(str(name))) for name in frame)
-    frame = _as_declared(frame, columns)
     schema = Schema(columns, **roles, horizon_days=horizon_days)
     return Table(frame, schema, digest_of(frame, schema))
 
@@ -96,8 +102,11 @@ def task_of(train: Table, wanted: str) -> str:
         raise SchemaViolation([f"target {name} has {distinct} distinct value; nothing to learn"])
     numeric = train.schema[name].kind in ("number", "integer")
     if wanted == "auto":
+        fractions = numeric and bool((target.dropna() % 1 != 0).any())
         found = "binary" if distinct == 2 else "multiclass"
-        return "regression" if numeric and distinct > 20 else found
+        return "regression" if numeric and (distinct > 20 or fractions) else found
+    if wanted == "multiclass" and numeric and (target.dropna() % 1 != 0).any():
+        raise SchemaViolation([f"target {name} holds fractions; they are no classes"])
     if wanted == "regression" and not numeric:
         raise SchemaViolation([f"target {name} is {target.dtype}; a regression needs numbers"])
     if wanted == "binary" and distinct != 2:
@@ -146,29 +155,86 @@ def _kind(values: pd.Series[Any]) -> str:
     return "category" if distinct <= MOST_CATEGORIES else "text"
 
 
-def _as_declared(frame: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
+def _check_cells(frame: pd.DataFrame, time: str | None, weight: str | None) -> None:
+    """Name columns whose cells no kind of column holds."""
+    problems = [sentence for name in frame for sentence in _strange(str(name), frame[name])]
+    if time is not None and pd.api.types.is_numeric_dtype(frame[time]):
+        problems.append(f"time column {time} holds {frame[time].dtype}, expected dates")
+    if weight is not None:
+        given = frame[weight]
+        usable = pd.api.types.is_numeric_dtype(given) and not given.isna().any()
+        if not usable or (given < 0).any() or not given.sum() > 0:
+            problems.append(f"weight column {weight} must hold numbers of at least 0, without gaps")
+    if problems:
+        raise SchemaViolation(problems)
+
+
+def _strange(name: str, values: pd.Series[Any]) -> list[str]:
+    known = values.dropna()
+    if known.dtype == object:
+        is_nested = known.map(lambda cell: isinstance(cell, (list, tuple, dict, set, np.ndarray)))
+        nested = known[is_nested]
+        if len(nested):
+            word = type(nested.iloc[0]).__name__
+            return [f"column {name} holds {word}, expected one value a cell"]
+    if known.dtype.kind == "f" and np.isinf(known.to_numpy()).any():
+        row = known.index[np.isinf(known.to_numpy())][0]
+        return [f"column {name} is infinite in row {row}, expected finite numbers"]
+    return []
+
+
+def _as_declared(frame: pd.DataFrame, kinds: Mapping[str, str | None]) -> pd.DataFrame:
     """Convert columns to what their kind says, naming the values that cannot be."""
     made, problems = frame.copy(deep=False), []
-    for column in columns:
+    for name, kind in kinds.items():
         try:
-            made[column.name] = _converted(frame[column.name], column.kind)
-        except (ValueError, TypeError) as error:
-            problems.append(f"column {column.name} cannot be {column.kind}: {error}")
+            made[name] = converted(frame[name], kind or _kind(frame[name]))
+        except (ValueError, TypeError, OverflowError) as error:
+            problems.append(f"column {name} cannot be {kind}: {error}")
     if problems:
         raise SchemaViolation(problems)
     return made
 
 
-def _converted(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
+def converted(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
+    """Return a column as its kind holds it, the same at training and at serving."""
     if kind == "number":
         return pd.to_numeric(values).astype("float64")
     if kind == "integer":
         return pd.to_numeric(values)
     if kind == "date":
-        return pd.to_datetime(values)
+        return _dates(values)
     if kind == "boolean":
         return values if values.hasnans else values.astype(bool)
-    return values.where(values.isna(), values.map(str)).astype("str")
+    return as_texts(values)
+
+
+def as_texts(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Write each value as text; 3 and 3.0 are one category, a gap stays a gap.
+
+    A column of whole numbers with a gap is read as floats, without one as
+    integers: the categories must be the same.
+    """
+    if values.dtype.kind == "f":
+        whole = values.where(values.notna(), 0.0) % 1 == 0
+        texts = values.astype(object).where(~whole, values.fillna(0).astype("int64")).map(str)
+    else:
+        texts = values.astype(object).map(str)
+    return texts.where(values.notna(), np.nan).astype(object)
+
+
+def _dates(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Read dates; those with a time zone become UTC, so that all can be compared."""
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        if pd.api.types.is_numeric_dtype(values) and values.notna().any():
+            raise ValueError("numbers are no dates")
+        try:
+            values = pd.to_datetime(values, format="ISO8601", utc=True)
+        except ValueError:
+            values = pd.to_datetime(values, utc=True)
+    if values.dt.tz is not None:
+        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
+    return values
 
 
 def _learn(column: Column, values: pd.Series[Any]) -> Column:

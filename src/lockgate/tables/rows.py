@@ -57,6 +57,9 @@ def _in_range(train: Table, name: str, bounds: list[float]) -> pd.Series[bool]:
         )
     if len(bounds) != 2 or bounds[0] > bounds[1]:
         raise SchemaViolation([f"rows.ranges.{name} is {bounds}; expected [low, high]"])
+    if train.schema[name].kind not in ("number", "integer"):
+        kind = train.schema[name].kind
+        raise SchemaViolation([f"rows.ranges.{name}: {name} holds {kind}, not numbers"])
     values = train.frame[name]
     return values.between(bounds[0], bounds[1]) | values.isna()
 

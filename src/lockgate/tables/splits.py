@@ -11,7 +11,7 @@ import pandas as pd
 from lockgate.errors import SchemaViolation
 from lockgate.spec.sections import Split
 from lockgate.spec.tables import Fold, Parts, Table
-from lockgate.tables.contract import _date
+from lockgate.tables.contract import as_date
 from lockgate.tables.infer import digest_of
 
 __all__ = ["folds_of", "parted", "way_of"]
@@ -35,11 +35,15 @@ def parted(whole: Table, rules: Split, seed: int) -> Parts:
     """Take a table apart into train, tune and test.
 
     By time: test rows are the latest, and no training row's target becomes known
-    after the first test row (``horizon_days``). By group: all rows of a group are
+    after the first test row (``horizon_days``). The past and the future of a group
+    are then on two sides, as they are when the model is used. By group: all rows of a group are
     on one side; which one depends on group and seed alone, so rows that are added
     later move nobody. Stratified: equal shares of every class.
     """
     way = way_of(whole, rules)
+    for name in ("test_from", "tune_from"):
+        if way != "time" and getattr(rules, name) is not None:
+            raise SchemaViolation([f"split.{name} is a date, and the split is by {way}"])
     if way == "time":
         test, rest, dropped = _by_time(whole, rules)
     else:
@@ -48,6 +52,10 @@ def parted(whole: Table, rules: Split, seed: int) -> Parts:
         dropped = {}
     tune = _tune(whole, rest, rules, way, seed)
     train = np.setdiff1d(rest, tune)
+    if way == "time" and len(tune):
+        train, late = _known_by(whole, train, tune)
+        if late:
+            dropped["target not known before the first tune row"] = late
     parts = {"train": train, "tune": tune, "test": test}
     empty = [name for name, rows in parts.items() if not len(rows)]
     if empty:
@@ -64,25 +72,50 @@ def folds_of(train: Table, way: str, count: int, seed: int) -> tuple[Fold, ...]:
     """
     rows = np.arange(len(train))
     if way == "time" and train.schema.group is None:
-        times = pd.to_datetime(train.frame[train.schema.time]).to_numpy()
-        block = _blocks(times, count + 1)
+        block = _blocks(_times(train).to_numpy(), count + 1)
         pairs = [(rows[block <= k], rows[block == k + 1]) for k in range(count)]
+        pairs = [(_known_by(train, f, m)[0], m) for f, m in pairs if len(f) and len(m)]
     else:
         grouped = train.schema.group is not None and way in ("time", "group")
         block = _dealt(train, count, "group" if grouped else way, f"{seed}:folds")
         pairs = [(rows[block != k], rows[block == k]) for k in range(count)]
-    folds = tuple(Fold(fit, measure) for fit, measure in pairs if len(fit) and len(measure))
+    target = train.target
+    folds = tuple(
+        Fold(fit, measure)
+        for fit, measure in pairs
+        if len(measure) and len(fit) and len(pd.unique(target[fit])) > 1
+    )
     if len(folds) < 2:
-        raise SchemaViolation([f"{len(train)} training rows are too few for {count} folds"])
+        given = f"{len(train)} training rows, split by {way}, give {len(folds)} folds of {count}"
+        remedy = "fewer search.folds or another split.by may do"
+        raise SchemaViolation([f"{given} with more than one target value; {remedy}"])
     return folds
 
 
+def _known_by(whole: Table, rows: Any, later: Any) -> tuple[Any, int]:
+    """Leave out rows whose target was not known when the first of the later rows began.
+
+    Rows of the same time as the later ones (groups split at one cut date) are no
+    past of theirs, and stay.
+    """
+    times = _times(whole)
+    start = times.iloc[later].min()
+    if times.iloc[rows].max() >= start:
+        return rows, 0
+    known = (times.iloc[rows] + pd.Timedelta(days=whole.schema.horizon_days) <= start).to_numpy()
+    return rows[known], int((~known).sum())
+
+
+def _times(whole: Table) -> pd.Series[pd.Timestamp]:
+    return pd.to_datetime(whole.frame[str(whole.schema.time)])
+
+
 def _by_time(whole: Table, rules: Split) -> tuple[Any, Any, dict[str, int]]:
-    times = pd.to_datetime(whole.frame[whole.schema.time])
+    times = _times(whole)
     if times.isna().any():
         raise SchemaViolation([f"time column {whole.schema.time} has gaps"])
     if rules.test_from is not None:
-        start = _date(rules.test_from)
+        start = as_date(rules.test_from)
     else:
         start = times.sort_values().iloc[int(len(times) * (1 - rules.test))]
     known = times + pd.Timedelta(days=whole.schema.horizon_days)
@@ -98,9 +131,9 @@ def _tune(whole: Table, rest: Any, rules: Split, way: str, seed: int) -> Any:
         return rest
     if way != "time":
         return _sample(whole, rest, rules.tune, way, f"{seed}:tune")
-    times = pd.to_datetime(whole.frame[whole.schema.time]).iloc[rest]
+    times = _times(whole).iloc[rest]
     if rules.tune_from is not None:
-        return rest[(times >= _date(rules.tune_from)).to_numpy()]
+        return rest[(times >= as_date(rules.tune_from)).to_numpy()]
     if whole.schema.group is not None:
         return _sample(whole, rest, rules.tune, "group", f"{seed}:tune")
     if times.nunique() == 1:

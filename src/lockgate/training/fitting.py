@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from lockgate.errors import DataError
 from lockgate.metrics.losses import loss_of, positions
 from lockgate.packing.answers import answers, scores
 from lockgate.spec.models import Recipe, Trial
@@ -79,7 +80,10 @@ def measurer(
                 loss_of(metric, recipe.task, held_truth, output, classes, weight=held_weight)
             )
         seconds = time.perf_counter() - started
-        return Trial(dict(params), float(np.mean(losses)), float(np.std(losses)), seconds)
+        known = [loss for loss in losses if not np.isnan(loss)]
+        if not known:
+            raise DataError(f"no fold of the training rows defines {metric}; choose search.metric")
+        return Trial(dict(params), float(np.mean(known)), float(np.std(known)), seconds)
 
     return measure
 
