@@ -41,13 +41,11 @@ format: .venv/.dev  ## format and fix what can be fixed
 docs: .venv/.dev  ## write the generated pages of docs/
 	$(BIN)/python -m docs.generate
 
-bench: .venv/.dev  ## every figure of docs/benchmarks.md, measured anew
-	$(BIN)/python benchmarks/pipeline.py
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/quality.py
+bench: .venv/.dev  ## measure every figure of docs/benchmarks.md anew
+	$(BIN)/python -m benchmarks
 
-proof: .venv/.dev  ## the long proofs: kills in the middle of every stage and of publishing
-	$(BIN)/python -m pytest -m "proof or not proof" tests/proof $(ARGS)
+proof: .venv/.dev  ## the long proofs: kills in every stage and of publishing, over many seeds
+	LOCKGATE_PROOF=1 $(BIN)/python -m pytest -n 2 tests/proof $(ARGS)
 
 lock:  ## resolve requirements/*.txt anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \

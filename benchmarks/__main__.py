@@ -1,0 +1,31 @@
+"""Runs every benchmark and writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import overhead, quality, startup
+
+PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    versions = ", ".join(f"{n} {version(n)}" for n in ("dvc", "hydra-core", "scikit-learn", "numpy"))
+    parts = [
+        "# Benchmarks\n",
+        "Written by `make bench`; anyone can run it again. Medians; the things compared run",
+        "interleaved in one run.\n",
+        f"Machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, {versions}.\n",
+        startup.report(),
+        overhead.report(),
+        quality.report(),
+    ]
+    PLACE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+    print(PLACE.read_text(encoding="utf-8"))
+
+
+main()
