@@ -13,7 +13,9 @@ PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 def main() -> None:
-    versions = ", ".join(f"{n} {version(n)}" for n in ("dvc", "hydra-core", "scikit-learn", "numpy"))
+    versions = ", ".join(
+        f"{n} {version(n)}" for n in ("dvc", "hydra-core", "scikit-learn", "numpy")
+    )
     parts = [
         "# Benchmarks\n",
         "Written by `make bench`; anyone can run it again. Medians; the things compared run",

@@ -1,5 +1,6 @@
 """What the pipeline costs besides the work: stages against the same functions in a warm
-process, and a `dvc repro` with nothing to do against plain DVC with trivial stages."""
+process, and a `dvc repro` with nothing to do against plain DVC with trivial stages.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +119,12 @@ def _stages(project: Path) -> dict[str, tuple[float, float, float]]:
 def _timed(words: list[str], cwd: Path, **variables: str) -> float:
     started = time.perf_counter()
     done = subprocess.run(
-        words, cwd=cwd, env={**ENVIRONMENT, **variables}, capture_output=True, text=True, check=False
+        words,
+        cwd=cwd,
+        env={**ENVIRONMENT, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(f"{words}: {re.sub(chr(27) + '.*?m', '', done.stderr)}")

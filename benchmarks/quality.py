@@ -1,5 +1,6 @@
 """How good the example models are on unseen time, what an easy split would have said, and
-which columns of the flights are found drifted, month by month."""
+which columns of the flights are found drifted, month by month.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +44,13 @@ def report() -> str:
         "|---|---|---|---|---|",
         _row("purchases, logistic: ROC AUC", purchases, easy, "classification", "roc_auc"),
         _row("purchases, logistic: log loss", purchases, easy, "classification", "log_loss"),
-        _row("purchases, logistic: calibration error", purchases, easy, "classification", "calibration_error"),
+        _row(
+            "purchases, logistic: calibration error",
+            purchases,
+            easy,
+            "classification",
+            "calibration_error",
+        ),
         _row("purchases, boosting: ROC AUC", boosted, None, "classification", "roc_auc"),
         _row("spend, least squares: R²", spend, easy_spend, "regression", "r2"),
         "",
@@ -99,13 +106,20 @@ def _months(project: Path) -> list[str]:
     rows = []
     for month in MONTHS:
         until = f"2013-{month + 1:02d}-01"
-        _run(project, "experiment=flights", f"window.since=2013-{month:02d}-01", f"window.until={until}")
+        _run(
+            project,
+            "experiment=flights",
+            f"window.since=2013-{month:02d}-01",
+            f"window.until={until}",
+        )
         found = json.loads((project / "report" / "findings.json").read_bytes())["findings"]["drift"]
         performance = json.loads((project / "report" / "monitor.json").read_bytes())["performance"]
         by_name = {one["column"]: one for one in found}
         cells = [_effect(by_name[name]) for name in SHOWN]
         alarms = ", ".join(one["column"] for one in found if one["severity"] == "alarm")
-        rows.append(f"| {month} | " + " | ".join(cells) + f" | {alarms} | {performance['roc_auc']:.3f} |")
+        rows.append(
+            f"| {month} | " + " | ".join(cells) + f" | {alarms} | {performance['roc_auc']:.3f} |"
+        )
     return rows
 
 

@@ -27,7 +27,11 @@ def report() -> str:
     median = {name: statistics.median(seconds) for name, seconds in times.items()}
     bare = median["bare Python"]
     goals = {"bare Python": "", "`import lockgate`": "< 0.1", "`lockgate --help`": "< 0.3"}
-    rows = ["## Start-up\n", "| | seconds, whole process | beyond bare Python | goal |", "|---|---|---|---|"]
+    rows = [
+        "## Start-up\n",
+        "| | seconds, whole process | beyond bare Python | goal |",
+        "|---|---|---|---|",
+    ]
     for name, seconds in median.items():
         rows.append(f"| {name} | {seconds:.3f} | {seconds - bare:.3f} | {goals[name]} |")
     return "\n".join(rows) + "\n"

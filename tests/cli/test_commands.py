@@ -98,9 +98,9 @@ def test_show_says_where_values_come_from(call: Run, made: Path) -> None:
     assert by_key["split.test"] == {
         "key": "split.test", "value": 0.3, "from": "override split.test=0.3", "params.yaml": 0.2,
     }  # fmt: skip
-    assert by_key["loader.csv.path"]["from"] == "conf/config.yaml"
+    assert by_key["loader.tumours.path"]["from"] == "conf/loader/tumours.yaml"
     changed = call("lockgate", "show", "--changed", cwd=made).stdout
-    assert "loader.csv.path" in changed
+    assert "loader.tumours.path" in changed
     assert "split.tune" not in changed
 
 

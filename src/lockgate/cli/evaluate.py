@@ -34,7 +34,7 @@ def command(
     requirements: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    r"""Open BUNDLE, and show its figures, or measure it on DATA (CSV or Parquet).
+    """Open BUNDLE, and show its figures, or measure it on DATA (CSV or Parquet).
 
     \b
     lockgate evaluate

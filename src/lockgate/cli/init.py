@@ -28,7 +28,7 @@ OURS = ("dvc.yaml", "params.yaml", "conf")
 @click.option("--target", help="The column of --data to predict.")
 @click.option("--name", help="Name of the model; by default that of the directory.")
 def command(directory: Path, data: Path | None, target: str | None, name: str | None) -> None:
-    r"""Make a new project in DIRECTORY that runs at once, also inside a repository.
+    """Make a new project in DIRECTORY that runs at once, also inside a repository.
 
     \b
     lockgate init shop
@@ -69,10 +69,12 @@ def command(directory: Path, data: Path | None, target: str | None, name: str | 
     step = "" if directory == Path() else f"cd {directory} && "
     click.echo(f"Made {directory / 'dvc.yaml'}, {directory / 'conf'} and {place}.")
     click.echo(f"Next: {step}lockgate run")
+    click.echo("Then: git add -A && git commit -m 'first run'   (experiments start from a commit)")
 
 
 def _label(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "model"
+    label = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return label if label[:1].isalpha() else f"data-{label}".strip("-")
 
 
 def _inspect(data: Path, target: str) -> tuple[Path, str, str]:
@@ -111,17 +113,22 @@ def _write_example(place: Path) -> None:
 
 def _write_files(directory: Path, path: Path, target: str, task: str, name: str) -> None:
     regression = task == "regression"
+    loader = _label(path.stem)
     texts = importlib.resources.files(__package__).joinpath("project")
-    config = string.Template(texts.joinpath("config.yaml").read_text("utf-8")).substitute(
-        loader="parquet" if path.suffix.lower() == ".parquet" else "csv",
-        model="linear" if regression else "logistic",
-        evaluator="regression" if regression else "classification",
-        name=_quoted(name),
-        path=_quoted(path.as_posix()),
-        target=_quoted(target),
-    )
-    (directory / "conf" / "experiment").mkdir(parents=True)
-    (directory / "conf" / "config.yaml").write_text(config, encoding="utf-8")
+    words = {
+        "loader": loader,
+        "plugin": "parquet" if path.suffix.lower() == ".parquet" else "csv",
+        "model": "linear" if regression else "logistic",
+        "evaluator": "regression" if regression else "classification",
+        "name": _quoted(name),
+        "path": _quoted(path.as_posix()),
+        "target": _quoted(target),
+    }
+    for source, place in (("config.yaml", "config.yaml"), ("loader.yaml", f"loader/{loader}.yaml")):
+        text = string.Template(texts.joinpath(source).read_text("utf-8")).substitute(words)
+        (directory / "conf" / place).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "conf" / place).write_text(text, encoding="utf-8")
+    (directory / "conf" / "experiment").mkdir()
     (directory / "dvc.yaml").write_bytes(texts.joinpath("dvc.yaml").read_bytes())
 
 

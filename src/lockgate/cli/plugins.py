@@ -10,13 +10,15 @@ import click
 
 __all__ = ["command"]
 
+LISTENER = "listener"
+
 
 @click.command("plugins")
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def command(kind: str | None, name: str | None, as_json: bool) -> int:
-    r"""List the installed plugins: all, of one KIND, or one by NAME with its settings.
+    """List the installed plugins: all, of one KIND, or one by NAME with its settings.
 
     \b
     lockgate plugins
@@ -30,16 +32,16 @@ def command(kind: str | None, name: str | None, as_json: bool) -> int:
     from lockgate.host.catalogue import Catalogue
     from lockgate.spec.kinds import KINDS
 
-    kinds = [row.name for row in KINDS]
+    kinds = [*(row.name for row in KINDS), LISTENER]
     if kind is not None and kind not in kinds:
         raise UsageError(f"no kind {kind!r}{nearest(kind, kinds)}; kinds: {', '.join(kinds)}")
     catalogue = Catalogue.installed()
-    if kind is not None and name is not None:
+    if kind not in (None, LISTENER) and name is not None:
         catalogue.find(kind, name)
     rows = [
         _row(catalogue, entry)
         for entry in catalogue
-        if (kind is None or entry.kind == kind) and (name is None or entry.name == name)
+        if kind in (None, entry.kind or LISTENER) and (name is None or entry.name == name)
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
@@ -53,7 +55,7 @@ def _row(catalogue: Any, entry: Any) -> dict[str, Any]:
     from lockgate.errors import LockgateError
 
     row: dict[str, Any] = {
-        "kind": entry.kind or "listener",
+        "kind": entry.kind or LISTENER,
         "name": entry.name,
         "distribution": entry.distribution,
         "version": entry.version,
@@ -94,7 +96,7 @@ def _print(rows: list[dict[str, Any]], *, details: bool) -> None:
     from lockgate.spec.kinds import KINDS
 
     for kind in [*KINDS, None]:
-        label = kind.name if kind else "listener"
+        label = kind.name if kind else LISTENER
         found = [row for row in rows if row["kind"] == label]
         if not found:
             continue

@@ -31,7 +31,7 @@ def command(
     no_run: bool,
     dry: bool,
 ) -> int:
-    r"""Compose the parameters from conf/ and OVERRIDES, then run what they change.
+    """Compose the parameters from conf/ and OVERRIDES, then run what they change.
 
     \b
     lockgate run                                  what conf/config.yaml says

@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--changed", is_flag=True, help="Only what is not a plugin's own default.")
 def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
-    r"""Show every parameter, its value, and where the value comes from.
+    """Show every parameter, its value, and where the value comes from.
 
     \b
     lockgate show

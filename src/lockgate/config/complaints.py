@@ -112,8 +112,14 @@ def _plain(value: Any) -> Any:
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:
-    try:
-        return OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        words = " ".join(str(error).split())
-        raise UsageError(f"an override cannot be read: {words}") from None
+    found = []
+    for override in overrides:
+        try:
+            found += OverridesParser.create().parse_overrides([override])
+        except HydraException as error:
+            words = " ".join(str(error).partition("See http")[0].split())
+            raise UsageError(
+                f"the override {override!r} cannot be read: {words}; write KEY=VALUE, and quote "
+                "a value with blanks or signs twice: \"key='some value'\""
+            ) from None
+    return found

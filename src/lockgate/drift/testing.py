@@ -51,7 +51,7 @@ def kolmogorov_smirnov(a: Array, b: Array) -> tuple[float, float]:
     n, m = a.sum(), b.sum()
     if not n or not m:
         return 0.0, 1.0
-    distance = float(np.abs(np.cumsum(a) / n - np.cumsum(b) / m).max())
+    distance = min(1.0, float(np.abs(np.cumsum(a) / n - np.cumsum(b) / m).max()))
     return distance, float(kolmogorov(distance * np.sqrt(n * m / (n + m))))
 
 
@@ -66,7 +66,8 @@ def chi_square(a: Array, b: Array) -> tuple[float, float]:
     n, m = a.sum(), b.sum()
     if not n or not m:
         return 0.0, 1.0
-    effect = float(np.abs(a / n - b / m).sum() / 2)
+    # rounding may carry a sum of shares past 1
+    effect = min(1.0, float(np.abs(a / n - b / m).sum() / 2))
     table = _merged(np.stack([a, b]))
     degrees = table.shape[1] - 1
     if degrees < 1:

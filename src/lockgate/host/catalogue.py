@@ -8,6 +8,8 @@ import importlib.metadata
 import json
 import logging
 import os
+import re
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -76,14 +78,17 @@ class Entry:
 
         """
         what = f"{self.kind or 'listener'} {self.name!r} of {self.provided_by}"
+        if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", self.name):
+            raise BrokenPlugin(f"{what}: a name is lower case, with digits and dashes")
         module, _, attribute = self.target.partition(":")
         try:
             found = getattr(importlib.import_module(module), attribute)
         except (Exception, SystemExit) as error:
             reason = str(error) if isinstance(error, LockgateError) else _one_line(error)
+            remedy = f"pip uninstall {self.distribution}, or reinstall it"
             raise BrokenPlugin(
-                f"{what} cannot be imported: {reason}; "
-                f"reinstall or remove it (pip uninstall {self.distribution})"
+                f"{what} cannot be imported: {reason} ({_place(error)}); "
+                + ("mend it there" if self.editable else remedy)
             ) from error
         contract = contract_of(found)
         if contract is None:
@@ -98,8 +103,8 @@ class Entry:
             )
         if self.kind and (hook := kind(self.kind).hook) not in hooks_of(found):
             raise BrokenPlugin(
-                f"{what} implements {', '.join(hooks_of(found))}, "
-                f"and a {self.kind} implements {hook}; tell its author"
+                f"{what} implements {', '.join(hooks_of(found))}; "
+                f"a plugin of the kind {self.kind} implements {hook}; tell its author"
             )
         return found  # type: ignore[no-any-return]  # contract_of says that it is a class
 
@@ -213,6 +218,14 @@ def _editable(distribution: importlib.metadata.Distribution) -> bool:
 
 def _normal(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
+
+
+def _place(error: BaseException) -> str:
+    """Say where an error arose, leaving out our own decorator's frames."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [f for f in frames if f"{os.sep}lockgate{os.sep}" not in f.filename
+               and "importlib" not in f.filename]  # fmt: skip
+    return f"{outside[-1].filename}:{outside[-1].lineno}" if outside else "no line known"
 
 
 def _one_line(error: BaseException) -> str:

@@ -147,7 +147,10 @@ def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> Chosen:
         # hand-written, or an override of a plugin that was not chosen
         if instance not in catalogue.names(kind.name):
             raise UnknownPlugin(kind.name, instance, catalogue.names(kind.name))
-        raise UsageError(f"{at} is not chosen; choose it with {kind.name}={instance}")
+        raise UsageError(
+            f"{at} is set, by conf/ or by an override, and not chosen; "
+            f"choose it with {kind.name}={instance}, or take it out with ~{at}"
+        )
     if not isinstance(name, str):
         raise SettingError(f"{at}.plugin", name, "the name of a plugin")
     entry = catalogue.find(kind.name, name)

@@ -63,7 +63,7 @@ def write_estimator(path: Path, estimator: Any) -> None:
     if strange:
         raise BundleError(
             f"the model holds {', '.join(strange)}, which a model file may not contain; "
-            "use scikit-learn's own estimators and transformers"
+            "most of scikit-learn's linear models and trees may (docs/writing-a-plugin.md)"
         )
     path.write_bytes(raw)
 

@@ -83,6 +83,10 @@ def _step(stage: Stage, name: str, shrink: Shrink) -> tuple[Candidate, dict[str,
     if not np.isfinite(rise) or rise > shrink.max_loss + 1e-12:
         words = f"loss rises by {rise:.4g}, allowed are {shrink.max_loss:.4g}"
         return before, _skipped(stage, record, words)
+    fewer = record["features_after"] < record["features_before"]
+    if record["bytes_after"] > 1.01 * record["bytes_before"] and not fewer:
+        sizes = f"{record['bytes_before'] / 1024:.0f} to {record['bytes_after'] / 1024:.0f} kB"
+        return before, _skipped(stage, record, f"the model grows from {sizes}")
     record["applied"] = True
     stage.log.info(
         "%s: %d to %d features, %.1f to %.1f kB, %s loss %.4f to %.4f", name,

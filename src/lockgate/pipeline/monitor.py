@@ -48,9 +48,10 @@ def work(stage: Stage) -> dict[str, float]:
     for name, one in alarms:
         event = Alarm(stage.sections.project.name, name, one.column, one.sentence, one.effect)
         stage.host.announce("on_alarm", event)
-    for findings in found.values():
-        for sentence in findings.sentences:
-            stage.log.info("%s", sentence)
+    for name, findings in found.items():
+        own = [one.sentence for one in findings.findings if one.severity == "alarm"]
+        for sentence in findings.sentences or own:
+            stage.log.info("%s: %s", name, sentence)
     return {"alarms": float(len(alarms)), **performance}
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pandas as pd
 
-from lockgate.errors import PluginFailed
 from lockgate.files.atomic import write_file
 from lockgate.metrics.losses import chosen_metric
 from lockgate.packing.answers import classes_of
@@ -15,7 +14,7 @@ from lockgate.pipeline.workspace import Stored, Workspace
 from lockgate.spec.models import Brief, Budget, Problem, Recipe, Search
 from lockgate.tables.cells import cell_steps, declared
 from lockgate.tables.splits import folds_of
-from lockgate.training.fitting import fit, limited, measurer
+from lockgate.training.fitting import check_params, check_recipe, fit, limited, measurer
 
 __all__ = ["work"]
 
@@ -26,9 +25,11 @@ def work(stage: Stage) -> dict[str, float]:
     facts = workspace.facts()
     schema = declared(workspace.schema(), sections.cells)
     train, task = workspace.table("train", schema), facts["task"]
+    model, optimizer = (stage.document.one(kind).instance for kind in ("model", "optimizer"))
     means = stage.means()
     brief = Brief(**means, schema=schema, task=task)
-    proposed: Recipe = stage.host.call("model", stage.document.one("model").instance, brief)
+    proposed: Recipe = stage.host.call("model", model, brief)
+    check_recipe(proposed, f"model.{model}")
     steps = cell_steps(schema, sections.cells, proposed.needs)
     recipe = replace(proposed, steps=(*steps, *proposed.steps))
     metric = chosen_metric(sections.search.metric, task)
@@ -43,15 +44,14 @@ def work(stage: Stage) -> dict[str, float]:
         budget=Budget(sections.search.seconds),
     )
     with limited(stage.resources.threads):
-        search: Search = stage.host.call(
-            "optimizer", stage.document.one("optimizer").instance, problem
-        )
+        search: Search = stage.host.call("optimizer", optimizer, problem)
         candidate = search.candidate
         estimator = candidate.estimator
+        check_params(
+            recipe, candidate.params, f"optimizer.{stage.document.one('optimizer').instance}"
+        )
         if estimator is None:
             estimator = fit(candidate.recipe, candidate.params, train)
-    if not search.trials:
-        raise PluginFailed("the optimizer gave no trial; it must measure at least one")
     candidate = replace(candidate, estimator=estimator)
     stored = Stored(candidate, schema, task, classes_of(estimator), metric)
     workspace.write_model("candidate", stored)

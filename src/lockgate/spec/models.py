@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lockgate.spec.tables import Fold, Schema, Table
 from lockgate.spec.values import Request
@@ -16,6 +16,7 @@ __all__ = [
     "Brief",
     "Budget",
     "Candidate",
+    "Measure",
     "Needs",
     "Problem",
     "Recipe",
@@ -174,6 +175,13 @@ class Budget:
     seconds: float | None = None
 
 
+class Measure(Protocol):
+    """Measures parameters by cross-validation."""
+
+    def __call__(self, params: Mapping[str, Any], share: float = 1.0) -> Trial:
+        """Fit on that share of each fold's rows and give the loss on its other rows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem(Request):
     """What an optimizer is asked to solve.
@@ -189,7 +197,9 @@ class Problem(Request):
     metric : str
         Name of the metric that decides.
     measure : callable
-        ``measure(params) -> Trial``: cross-validated loss of those parameters.
+        ``measure(params, share=1.0) -> Trial``: cross-validated loss of those
+        parameters. With a smaller share only that part of each fold's rows is
+        fitted on, the same rows every time: cheaper, for racing.
     budget : Budget
         What may be spent.
 
@@ -199,7 +209,7 @@ class Problem(Request):
     train: Table
     folds: tuple[Fold, ...]
     metric: str
-    measure: Callable[[Mapping[str, Any]], Trial]
+    measure: Measure
     budget: Budget = Budget()
 
 
@@ -214,7 +224,9 @@ class Candidate:
     params : mapping
         Parameters of the estimator.
     estimator : fitted pipeline or None
-        None asks the host to fit recipe and params on the training rows.
+        None asks the host to fit recipe and params on the training rows. After a
+        compressor that changed it directly (fewer trees), recipe and params do
+        not say all of it any more: refitting them would undo that step.
     packed : bytes or None
         The packed model, where a compressor worked on that form.
     threshold : float or None
@@ -246,7 +258,12 @@ class Search:
     """
 
     candidate: Candidate
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[Trial, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a choice without a measurement."""
+        if not self.trials:
+            raise ValueError("no trial; an optimizer measures at least one set of parameters")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,7 +283,8 @@ class Shrink(Request):
     fit : callable
         ``fit(recipe, params) -> estimator``: fit a pipeline on `train`.
     max_loss : float
-        How much the loss on `tune` may rise in this step.
+        How much the loss on `tune` may rise in this step, in the metric's own
+        units: ``compression.max_loss`` times the loss before any compression.
 
     """
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any, Literal
 
 from lockgate.spec.models import Task
@@ -78,6 +80,13 @@ class Metric:
     low: float | None = None
     high: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no report could show."""
+        for name in ("estimate", "low", "high"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{name} is {value!r}; leave out what the rows do not define")
+
 
 @dataclass(frozen=True)
 class Series:
@@ -86,6 +95,11 @@ class Series:
     name: str
     x: tuple[Any, ...]
     y: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse points without a partner."""
+        if len(self.x) != len(self.y):
+            raise ValueError(f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y")
 
 
 @dataclass(frozen=True)
@@ -144,3 +158,16 @@ class Report:
     plots: tuple[Plot, ...] = ()
     sentences: tuple[str, ...] = ()
     volatile: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be written down."""
+        for name, metric in self.metrics.items():
+            if not isinstance(metric, Metric):
+                raise TypeError(f"metric {name!r} is {metric!r}; expected lockgate.Metric")
+        for name, rows in self.tables.items():
+            for cell in (cell for row in rows for cell in row.values()):
+                if cell is not None and not isinstance(cell, (str, Number)):
+                    raise TypeError(f"table {name!r} holds {cell!r}; expected text or a number")
+        for plot in self.plots:
+            if not isinstance(plot, Plot):
+                raise TypeError(f"{plot!r} is no lockgate.Plot")

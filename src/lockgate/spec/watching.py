@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lockgate.spec.tables import Schema, Table
@@ -151,10 +151,23 @@ class Finding:
     since: str | None = None
     sentence: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse what no page could show."""
+        if self.severity not in ("ok", "notice", "alarm"):
+            raise ValueError(f"severity is {self.severity!r}; allowed: ok, notice, alarm")
+        if not (0 <= self.effect <= 1 and 0 <= self.p <= 1):
+            raise ValueError(f"effect {self.effect!r} and p {self.p!r} must lie from 0 to 1")
+
 
 @dataclass(frozen=True)
 class Findings:
     """All that a monitor looked at, unremarkable columns included."""
 
     findings: tuple[Finding, ...] = ()
-    sentences: tuple[str, ...] = field(default=())
+    sentences: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no finding."""
+        for one in self.findings:
+            if not isinstance(one, Finding):
+                raise TypeError(f"{one!r} is no lockgate.Finding")

@@ -10,11 +10,12 @@ from typing import Any
 
 from lockgate.errors import LockgateError, SettingError
 from lockgate.host.host import Host
+from lockgate.spec.kinds import KINDS
 from lockgate.spec.kinds import kind as kind_named
 from lockgate.spec.plugin import contract_of, hooks_of
 from lockgate.spec.settings import defaults, settings_of
 from lockgate.spec.values import Request
-from lockgate.testing.examples import example_requests
+from lockgate.testing.examples import example_requests, try_recipe
 from lockgate.testing.prints import fingerprint, inputs_of
 
 __all__ = ["CHECKS", "HEAVY", "Failed", "Subject", "check_plugin", "run_checks"]
@@ -105,11 +106,16 @@ def run_checks(
     settings: Mapping[str, Any] | None = None,
     requests: Mapping[str, Request] | None = None,
 ) -> dict[str, str]:
-    """Run every check and return its complaint by name; empty where it passes."""
+    """Run the checks up to the first that complains; empty texts are passes."""
+    if kind not in {row.name for row in KINDS}:
+        names = ", ".join(row.name for row in KINDS)
+        raise Failed(f"no kind {kind!r}; kinds: {names} (listeners need no check)")
     chosen = example_requests(kind) if requests is None else requests
     subject = Subject(kind, cls, settings or {}, chosen)
-    found = {}
+    found: dict[str, str] = {}
     for check in CHECKS:
+        if any(found.values()):
+            break  # what follows would fail for the same reason
         try:
             check(subject)
             found[check.__name__] = ""
@@ -142,7 +148,8 @@ def check_settings(subject: Subject) -> None:
     """Build from the defaults, and refuse what is of another type."""
     missing = set(settings_of(subject.cls)) - set(defaults(subject.cls)) - set(subject.settings)
     if missing:
-        raise Failed(f"give a value for {', '.join(sorted(missing))}: settings={{...}}")
+        names = ", ".join(sorted(missing))
+        raise Failed(f"{names} must be given: check_plugin(kind, cls, settings={{...}})")
     try:
         subject.cls(**subject.settings)
     except SettingError as error:
@@ -212,13 +219,29 @@ def check_equal_seeds(subject: Subject) -> None:
             raise Failed(f"two answers to {name} differ; draw from request.seed alone")
 
 
+def check_model(subject: Subject) -> None:
+    """For a model: what it proposes can be tuned, fitted, and written to a model file."""
+    if subject.kind != "model":
+        return
+    for name, request in subject.requests.items():
+        try:
+            recipe = subject.answer(request)
+        except LockgateError:
+            continue
+        try:
+            try_recipe(recipe)
+        except LockgateError as error:
+            raise Failed(f"on {name}: {error}") from None
+
+
 CHECKS: Iterable[Callable[[Subject], None]] = (
     check_contract,
     check_documentation,
     check_settings,
     check_lazy_imports,
-    check_answers,
     check_purity,
+    check_answers,
     check_equal_seeds,
+    check_model,
 )
 """All checks, in the order to mend what they find."""

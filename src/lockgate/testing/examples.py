@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +13,7 @@ import pandas as pd
 
 from lockgate.drift.counting import reference_of, window_counts
 from lockgate.packing.answers import answers, classes_of
+from lockgate.packing.skops_file import write_estimator
 from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Shrink, Task
 from lockgate.spec.reports import Exam, Worth
 from lockgate.spec.sections import Cells
@@ -19,12 +23,12 @@ from lockgate.spec.watching import Watch, Window
 from lockgate.tables.cells import cell_steps
 from lockgate.tables.infer import learned, table
 from lockgate.tables.splits import folds_of
-from lockgate.training.fitting import fit, loss_on, measurer
+from lockgate.training.fitting import check_recipe, fit, loss_on, measurer
 
 if TYPE_CHECKING:
     from lockgate.spec.values import Columns
 
-__all__ = ["example_requests", "example_table"]
+__all__ = ["example_requests", "example_table", "try_recipe"]
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 
@@ -74,6 +78,17 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
         if kind == "compressor":
             found[f"{task}-trees"] = _shrink(task, seed, trees=True)
     return found
+
+
+def try_recipe(recipe: Recipe) -> None:
+    """Fit a recipe on example rows and write it, as the optimize stage would."""
+    table = example_table(recipe.task)
+    check_recipe(recipe, "the model")
+    steps = cell_steps(table.schema, Cells(), recipe.needs)
+    whole = replace(recipe, steps=(*steps, *recipe.steps))
+    estimator = fit(whole, {}, table)
+    with tempfile.TemporaryDirectory() as folder:
+        write_estimator(Path(folder) / "model", estimator)
 
 
 def _brief(task: Task, seed: int) -> Brief:

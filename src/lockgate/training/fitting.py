@@ -12,14 +12,14 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from lockgate.errors import DataError
+from lockgate.errors import DataError, PluginFailed, nearest
 from lockgate.metrics.losses import loss_of, positions
 from lockgate.packing.answers import answers, scores
-from lockgate.spec.models import Recipe, Trial
+from lockgate.spec.models import Measure, Recipe, Trial
 from lockgate.spec.tables import Fold, Table
 from lockgate.spec.values import Output
 
-__all__ = ["fit", "limited", "loss_on", "measurer"]
+__all__ = ["check_params", "check_recipe", "fit", "limited", "loss_on", "measurer"]
 
 
 @contextlib.contextmanager
@@ -31,6 +31,25 @@ def limited(threads: int) -> Iterator[None]:
     """
     with threadpool_limits(limits={"blas": 1, "openmp": threads}):
         yield
+
+
+def check_recipe(recipe: Recipe, who: str) -> None:
+    """Refuse a recipe that cannot be tuned or asked for scores, and name its plugin."""
+    check_params(recipe, recipe.space, who)
+    if recipe.task != "regression" and not hasattr(recipe.estimator, "predict_proba"):
+        name = type(recipe.estimator).__name__
+        raise PluginFailed(f"{who} gave {name}, which has no predict_proba; a classifier needs it")
+
+
+def check_params(recipe: Recipe, params: Mapping[str, Any], who: str) -> None:
+    """Refuse parameters that the estimator does not have, and name the plugin."""
+    known = recipe.estimator.get_params()
+    for name in params:
+        if name not in known:
+            word = type(recipe.estimator).__name__
+            raise PluginFailed(
+                f"{who} sets {name!r}, which {word} does not have{nearest(name, known)}"
+            )
 
 
 def fit(recipe: Recipe, params: Mapping[str, Any], train: Table) -> Pipeline:
@@ -55,26 +74,29 @@ def loss_on(
     return loss
 
 
-def measurer(
-    recipe: Recipe, train: Table, folds: tuple[Fold, ...], metric: str
-) -> Callable[[Mapping[str, Any]], Trial]:
+def measurer(recipe: Recipe, train: Table, folds: tuple[Fold, ...], metric: str) -> Measure:
     """Make a function from parameters to their cross-validated loss.
 
     The steps before the estimator do not depend on its parameters, so they are
     fitted once per fold, not once per trial.
     """
+    if not recipe.steps:
+        raise ValueError("the recipe has no steps; the host puts the cell rules there")
     classes = tuple(np.unique(train.target).tolist())
     prepared: list[tuple[Any, ...]] = []
 
-    def measure(params: Mapping[str, Any]) -> Trial:
+    def measure(params: Mapping[str, Any], share: float = 1.0) -> Trial:
+        if not 0 < share <= 1:
+            raise ValueError(f"share is {share!r}; it must lie in (0, 1]")
         started = time.perf_counter()
         if not prepared:
             prepared.extend(_prepare(recipe, train, fold) for fold in folds)
         losses = []
         for inputs, truth, weight, held_inputs, held_truth, held_weight in prepared:
             estimator = clone(recipe.estimator).set_params(**params)
-            extra = {} if weight is None else {"sample_weight": weight}
-            estimator.fit(inputs, truth, **extra)
+            some = _some(len(truth), share)
+            extra = {} if weight is None else {"sample_weight": weight[some]}
+            estimator.fit(inputs[some], truth[some], **extra)
             output = _answer(estimator, held_inputs, recipe.task, classes)
             losses.append(
                 loss_of(metric, recipe.task, held_truth, output, classes, weight=held_weight)
@@ -88,13 +110,23 @@ def measurer(
     return measure
 
 
+def _some(rows: int, share: float) -> Any:
+    """Choose a share of the rows, the smaller shares within the larger ones."""
+    if share == 1:
+        return slice(None)
+    order = np.random.default_rng(rows).permutation(rows)
+    return np.sort(order[: max(2, round(share * rows))])
+
+
 def _prepare(recipe: Recipe, train: Table, fold: Fold) -> tuple[Any, ...]:
     features, target, weight = train.features, train.target, train.weight
+    inputs: Any
+    held: Any
     inputs, held = features.iloc[fold.fit], features.iloc[fold.measure]
     if recipe.steps:
         steps = Pipeline([(name, clone(step)) for name, step in recipe.steps])
-        inputs = steps.fit_transform(inputs, target[fold.fit])
-        held = steps.transform(held)
+        inputs = np.asarray(steps.fit_transform(inputs, target[fold.fit]))
+        held = np.asarray(steps.transform(held))
     return (
         inputs,
         target[fold.fit],
