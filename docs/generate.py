@@ -8,11 +8,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import lockgate
+from lockgate import testing
 from lockgate.host.catalogue import Catalogue
 from lockgate.spec import events, models, reports, tables, values, watching
 from lockgate.spec.hooks import EVENTS, OPERATIONS, Events, Operations
@@ -59,13 +62,62 @@ def hooks() -> str:
 
 def contract() -> str:
     """Write every value that crosses the hooks."""
-    text = ["# Values that cross the hooks\n", "All are frozen; fields are added with defaults.\n"]
+    text = [
+        "# Values that cross the hooks\n",
+        "All are frozen; fields are added with defaults. Each stands in `lockgate` under its name.\n",
+    ]
     for module in (values, tables, models, reports, watching, events):
         for name in module.__all__:
             cls = getattr(module, name)
             if dataclasses.is_dataclass(cls) or getattr(cls, "_is_protocol", False):
-                text.append(f"## {name}\n\n```text\n{inspect.getdoc(cls)}\n```\n")
+                words = f"{_signature(name, cls)}\n\n{inspect.getdoc(cls)}{_methods(cls)}"
+                text.append(f"## {name}\n\n```text\n{words}\n```\n")
+    text.append("# Functions\n")
+    for name in ("plugin", "setting", "table", "installed_file", "open"):
+        function = getattr(lockgate, name)
+        words = f"lockgate.{name}{_call(function)}\n\n{inspect.getdoc(function)}"
+        text.append(f"## {name}\n\n```text\n{words}\n```\n")
+    text.append("# For tests: `lockgate.testing`\n")
+    for function in (testing.check_installed, testing.check_plugin, testing.run_checks,
+                     testing.example_requests, *testing.CHECKS):  # fmt: skip
+        words = f"{function.__name__}{_call(function)}\n\n{inspect.getdoc(function)}"
+        text.append(f"## {function.__name__}\n\n```text\n{words}\n```\n")
     return "\n".join(text)
+
+
+def _call(function: Any) -> str:
+    """Write a function's parameters, annotations without quotes, no addresses."""
+    words = str(inspect.signature(function)).replace("'", "")
+    return re.sub(r" = <[^>]*MISSING[^>]*>", "", words)
+
+
+def _signature(name: str, cls: Any) -> str:
+    """Write a dataclass's fields as its constructor takes them."""
+    if not dataclasses.is_dataclass(cls):
+        return f"class {name}(Protocol)"
+    parts = []
+    for field in dataclasses.fields(cls):
+        has = field.default is not dataclasses.MISSING
+        made = field.default_factory is not dataclasses.MISSING
+        shown = getattr(field.default, "__name__", repr(field.default))
+        end = f" = {shown}" if has else " = ..." if made else ""
+        parts.append(f"    {field.name}: {field.type}{end},")
+    return "\n".join([f"{name}(", *parts, ")"])
+
+
+def _methods(cls: Any) -> str:
+    """List public methods and properties with their first line."""
+    lines = []
+    for name, member in vars(cls).items():
+        if name.startswith("_") or not (callable(member) or isinstance(member, property)):
+            continue
+        if isinstance(member, property):
+            shown = name
+        else:
+            shown = f"{name}({', '.join(list(inspect.signature(member).parameters)[1:])})"
+        words = (inspect.getdoc(member) or "").splitlines()
+        lines.append(f"    {shown}: {words[0] if words else ''}")
+    return "\n\n" + "\n".join(lines) if lines else ""
 
 
 def plugins() -> str:

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.conftest import Run
 
 import lockgate
 from lockgate.host.params_file import read_params
+from tests.conftest import Run
 
 pytestmark = pytest.mark.slow
 

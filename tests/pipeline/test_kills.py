@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.conftest import Run, environment
 
 import lockgate
+from tests.conftest import Run, environment
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def killed_in(project: Path, stage: str, after: float) -> None:
     child.stdout.close()
 
 
-@pytest.mark.parametrize(("stage", "after"), [("optimize", 1.5), ("package", 1.8)])
+@pytest.mark.parametrize(("stage", "after"), [("optimize", 1.5)])
 def test_the_next_run_after_a_kill_is_right(
     call: Run, project: Path, stage: str, after: float
 ) -> None:

@@ -1,0 +1,108 @@
+"""The documentation tells the truth: its links lead somewhere and its code runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Run
+
+import lockgate
+from lockgate.spec.kinds import KINDS
+from lockgate.testing import check_plugin
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} links {target}"
+
+
+def test_generated_pages_are_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "docs.generate", "--check"], cwd=ROOT, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_hook_and_kind_is_documented() -> None:
+    text = (ROOT / "docs" / "hooks.md").read_text()
+    for kind in KINDS:
+        assert f"| {kind.name} |" in text
+        assert f"### `{kind.hook}(" in text
+
+
+def plugins_of(source: str) -> list[type]:
+    """Run a block as a module of its own, and return the plugins it defines."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(source, namespace)
+    return [
+        v for v in namespace.values() if isinstance(v, type) and hasattr(v, "__lockgate_contract__")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "kind", "name"),
+    [("README.md", "compressor", "Round"), ("docs/writing-a-plugin.md", "evaluator", "Lift")],
+)
+def test_the_plugins_that_are_shown_keep_to_the_contract(page: str, kind: str, name: str) -> None:
+    made = [cls for block in blocks(ROOT / page, "python") if f"class {name}" in block
+            for cls in plugins_of(block)]  # fmt: skip
+    assert [cls.__name__ for cls in made] == [name]
+    check_plugin(kind, made[0])
+
+
+def test_the_listener_that_is_shown_hears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = [
+        b for b in blocks(ROOT / "docs" / "writing-a-plugin.md", "python") if "Journal" in b
+    ]
+    (cls,) = plugins_of(block)
+    monkeypatch.setenv("ACME_JOURNAL", str(tmp_path / "journal"))
+    listener: Any = cls()
+    listener.after_stage(lockgate.StageEvent("load", "shop", 1.0))
+    assert (tmp_path / "journal").read_text() == "shop load done\n"
+
+
+@pytest.mark.slow
+def test_the_tutorials_commands_run(call: Run, made: Path, tmp_path: Path) -> None:
+    """Each lockgate and dvc command of README and tutorial composes, or shows, as written.
+
+    Whole runs of the examples are in test_doors and in the benchmarks; here every command
+    line is parsed and checked by the program itself.
+    """
+    root = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(root)], check=True)
+    seen = 0
+    for page in (ROOT / "README.md", ROOT / "docs" / "tutorial.md"):
+        for block in blocks(page, "bash"):
+            for line in block.splitlines():
+                words = line.partition("#")[0].strip().replace("'", "").split()
+                if words[:2] == ["lockgate", "run"]:
+                    call(*words, "--dry", cwd=root)
+                elif words[:2] in (["lockgate", "show"], ["lockgate", "plugins"]):
+                    call(*words, cwd=root)
+                elif words[:2] == ["lockgate", "evaluate"]:
+                    call(*words, cwd=made)
+                else:
+                    continue
+                seen += 1
+    assert seen >= 8
+
+
+def test_the_tutorials_python_runs(made: Path) -> None:
+    (block,) = blocks(ROOT / "docs" / "tutorial.md", "python")
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=made, capture_output=True, text=True, check=True
+    )
+    assert "<Bundle tumours" in done.stdout

@@ -1,0 +1,31 @@
+"""Kills in the middle of every stage, over many moments; seeds are in the test's name, so a
+run that was interrupted goes on with `make proof ARGS=--last-failed` or `-k`."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import lockgate
+from tests.conftest import Run
+from tests.pipeline.test_kills import killed_in
+
+pytestmark = pytest.mark.slow
+
+STAGES = ("load", "optimize", "compress", "evaluate", "package", "monitor")
+SEEDS = range(15) if os.environ.get("LOCKGATE_PROOF") else range(1)
+"""Ninety kills in the proof; `make test` takes one of each stage."""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_kill_anywhere_leaves_nothing_half_done(
+    call: Run, project: Path, stage: str, seed: int
+) -> None:
+    # imports end after about 1.5 s; the slice kills each stage at a moment of its own
+    moment = seed if len(SEEDS) > 1 else 5 + STAGES.index(stage)
+    killed_in(project, stage, after=0.05 + 0.17 * moment)
+    if (project / "bundle").exists():
+        lockgate.open(project / "bundle")
+    call("dvc", "repro", cwd=project)
+    lockgate.open(project / "bundle")
