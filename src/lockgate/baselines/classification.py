@@ -47,6 +47,7 @@ class Classification:
 
 def _summary(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...]:
     metric = metrics.get(name)
+    name = "ROC AUC" if name == "roc_auc" else name
     if metric is None:
         return (f"{name} is not defined by these rows",)
     if metric.low is None or metric.high is None:

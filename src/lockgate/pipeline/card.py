@@ -45,7 +45,8 @@ def model_card(stage: Stage, stored: Stored, facts: dict[str, Any], report: dict
             lines.append(f"| {name} | {figure} | {metric['estimate']:.4g} | {between} |")
     threshold, rule = stored.candidate.threshold, stage.sections.decision.rule
     if threshold is not None:
-        lines += ["", f"The second class is answered from a score of {threshold:.4g} on ({rule})."]
+        positive = stored.classes[1]
+        lines += ["", f"`{positive}` is answered from a score of {threshold:.4g} on ({rule})."]
     return "\n".join(lines) + "\n"
 
 
