@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import Run
 
+from lockgate.host.params_file import read_params
+
 
 def test_help_names_every_command(call: Run, tmp_path: Path) -> None:
     words = call("lockgate", "--help", cwd=tmp_path).stdout
@@ -109,3 +111,40 @@ def test_a_dry_run_writes_nothing(call: Run, project: Path) -> None:
     words = call("lockgate", "run", "--dry", "model=boosting", cwd=project).stdout
     assert "model.boosting.trees" in words
     assert (project / "params.yaml").read_bytes() == before
+
+
+def test_init_refuses_where_git_would_hide_the_data(call: Run, tmp_path: Path) -> None:
+    call("git", "init", "-q", cwd=tmp_path)
+    (tmp_path / ".gitignore").write_text("data/\n")
+    done = call("lockgate", "init", "new", cwd=tmp_path, code=2)
+    assert "a .gitignore hides" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_names_with_signs_are_names_and_nothing_else(call: Run, tmp_path: Path) -> None:
+    place = tmp_path / "my #1 data: x"
+    place.mkdir()
+    (place / "${y} #.csv").write_text("a,${y}\n" + "".join(f"{k},{k % 2}\n" for k in range(20)))
+    call("lockgate", "init", "null", "--data", "${y} #.csv", "--target", "${y}", cwd=place)
+    call("lockgate", "run", "--no-run", cwd=place / "null")
+    params = read_params(place / "null" / "params.yaml")
+    assert params["project"]["name"] == "null"
+    (loader,) = params["loader"].values()
+    assert loader["path"] == "data/raw/${y} #.csv"
+    assert loader["target"] == "${y}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--until", "lod"], "did you mean 'load'"),
+        (["-m", "--dry"], "goes with no other option"),
+        (["--keep"], "exactly one plugin"),
+    ],
+)
+def test_options_that_make_no_sense_change_nothing(
+    call: Run, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    done = call("lockgate", "run", *arguments, "model=boosting", cwd=tmp_path, code=2)
+    assert words in done.stderr
+    assert list(tmp_path.iterdir()) == []

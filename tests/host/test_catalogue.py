@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import lockgate
+from lockgate.host import catalogue
 from lockgate.host.catalogue import Catalogue, Entry
 
 SOURCE = """
@@ -54,10 +55,10 @@ def test_an_unknown_name_lists_what_is_installed_and_the_nearest() -> None:
 
 
 def test_nothing_is_imported_until_it_is_loaded(acme: None) -> None:
-    catalogue = Catalogue([entry("good", "acme_plugins:Good")])
-    assert catalogue.names("compressor") == ["good"]
+    found = Catalogue([entry("good", "acme_plugins:Good")])
+    assert found.names("compressor") == ["good"]
     assert "acme_plugins" not in sys.modules
-    assert catalogue.find("compressor", "good").load().__name__ == "Good"
+    assert found.find("compressor", "good").load().__name__ == "Good"
 
 
 def test_two_distributions_with_one_name_are_both_named() -> None:
@@ -89,7 +90,39 @@ def test_a_plugin_of_another_kind_is_refused(acme: None) -> None:
 
 def test_the_allow_list_keeps_others_out_and_ours_in() -> None:
     ours = Entry("compressor", "lasso", "x:Y", "lockgate", "1")
-    catalogue = Catalogue([entry("good", "acme_plugins:Good"), ours], allowed=["trusted"])
+    found = Catalogue([entry("good", "acme_plugins:Good"), ours], allowed=["trusted"])
     with pytest.raises(lockgate.PluginError, match="not allowed here"):
-        catalogue.find("compressor", "good")
-    assert catalogue.find("compressor", "lasso") is ours
+        found.find("compressor", "good")
+    assert found.find("compressor", "lasso") is ours
+
+
+def test_a_module_that_leaves_the_process_is_a_broken_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "acme_leaves.py").write_text("import sys\nsys.exit(0)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(lockgate.BrokenPlugin, match="SystemExit"):
+        entry("x", "acme_leaves:X").load()
+
+
+@pytest.mark.parametrize("name", ["Bad_Name", "-x", "a--b", "../x"])
+def test_a_name_that_no_option_may_have_is_refused(acme: None, name: str) -> None:
+    with pytest.raises(lockgate.BrokenPlugin, match="a name is lower case"):
+        entry(name, "acme_plugins:Good").load()
+
+
+def test_damaged_metadata_is_named_and_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "acme_damaged-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-damaged\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[lockgate.compressor]\nx = acme:X\n")
+    (folder / "direct_url.json").write_text("[]")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    catalogue._scan.cache_clear()
+    try:
+        assert "lasso" in Catalogue.installed().names("compressor")
+        assert "acme_damaged" in caplog.text
+    finally:
+        catalogue._scan.cache_clear()

@@ -16,14 +16,14 @@ def test_kinds_are_inferred() -> None:
         {
             "whole": [1, 2], "number": [1.5, np.nan], "flag": [True, False],
             "when": pd.to_datetime(["2026-01-01", "2026-01-02"]), "colour": ["red", "blue"],
-            "words": ["a", "b"],
+            "words": ["a", "b"], "iso": ["2026-01-31", "2026-02-01"],
         }
     )  # fmt: skip
     made = lockgate.table(frame, kinds={"words": "text"})
     kinds = {column.name: column.kind for column in made.schema.columns}
     assert kinds == {
         "whole": "integer", "number": "number", "flag": "boolean",
-        "when": "date", "colour": "category", "words": "text",
+        "when": "date", "colour": "category", "words": "text", "iso": "date",
     }  # fmt: skip
     assert made.schema["colour"].categories == ("blue", "red")
 

@@ -144,7 +144,10 @@ def cell_steps(schema: Schema, rules: Cells, needs: Needs) -> tuple[tuple[str, A
     if "text" in by_kind:
         listed = ", ".join(by_kind["text"])
         raise SchemaViolation(
-            [f"no rule turns the text of {listed} into numbers; put them in data.leave_out"]
+            [
+                f"no rule turns the text of {listed} into numbers; "
+                "put them in data.leave_out, or, if they are dates, in data.kinds"
+            ]
         )
     numbers = by_kind.get("number", []) + by_kind.get("integer", []) + by_kind.get("boolean", [])
     parts: list[tuple[str, Any, list[str]]] = []

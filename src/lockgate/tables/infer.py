@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["as_texts", "converted", "digest_of", "learned", "table", "task_of"]
 
+ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?"
+"""Texts that all look like this are dates."""
+
 MOST_CATEGORIES = 200
 """Text columns with more distinct values than that are text, not categories."""
 
@@ -151,8 +154,10 @@ def _kind(values: pd.Series[Any]) -> str:
         return "number"
     if pd.api.types.is_datetime64_any_dtype(values):
         return "date"
-    distinct = values.dropna().map(str).nunique()
-    return "category" if distinct <= MOST_CATEGORIES else "text"
+    distinct = pd.Series(values.dropna().map(str).unique())
+    if len(distinct) and distinct.str.fullmatch(ISO_DATE).all():
+        return "date"
+    return "category" if len(distinct) <= MOST_CATEGORIES else "text"
 
 
 def _check_cells(frame: pd.DataFrame, time: str | None, weight: str | None) -> None:
