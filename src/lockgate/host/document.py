@@ -76,8 +76,6 @@ class Document:
             For a missing key, a wrong type or a value out of range.
         UnknownPlugin, PluginConflict, BrokenPlugin, ContractMismatch
             If a chosen plugin cannot be had.
-        PluginChanged
-            If an installed plugin is not the one that was recorded.
 
         """
         known = [*SECTIONS, *(kind.name for kind in KINDS), ORDER]
@@ -96,7 +94,14 @@ class Document:
         return self.chosen[kind][0]
 
     def verify_providers(self, raw: Mapping[str, Any], kinds: Iterable[str]) -> None:
-        """Refuse plugins of these kinds whose installed code is not the one recorded."""
+        """Refuse plugins of these kinds whose installed code is not the one recorded.
+
+        Raises
+        ------
+        PluginChanged
+            Naming the first one, and how to record what is installed.
+
+        """
         for kind in kinds:
             for chosen in self.chosen[kind]:
                 recorded = raw[chosen.kind][chosen.instance].get("provider")
