@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# two workers share two cores, and OpenMP collapses where threads outnumber cores
+os.environ["OMP_THREAD_LIMIT"] = "1"
+
 ROOT = Path(__file__).resolve().parents[1]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

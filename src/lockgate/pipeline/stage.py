@@ -73,7 +73,7 @@ class Stage:
     def resources(self) -> Resources:
         """What may be used of the machine."""
         limits = self.sections.resources
-        return Resources(limits.threads or os.cpu_count() or 1, limits.memory_mb)
+        return Resources(limits.threads or _idle_cores(), limits.memory_mb)
 
     def means(self) -> dict[str, Any]:
         """What every request carries besides its own fields."""
@@ -89,6 +89,16 @@ class Stage:
         """Return the chosen array backend, or NumPy in a stage that computes nothing."""
         names = self.host.names("backend")
         return self.host.call("backend", names[0]) if names else numpy_backend()
+
+
+def _idle_cores() -> int:
+    """Count the cores that nobody uses, at least one.
+
+    OpenMP's threads wait for each other by spinning: with a neighbour on one of
+    their cores, growing trees takes many times as long as on one thread. The
+    trees are the same with any number.
+    """
+    return max(1, len(os.sched_getaffinity(0)) - round(os.getloadavg()[0]))
 
 
 def run_stage(name: str, root: Path) -> dict[str, float]:

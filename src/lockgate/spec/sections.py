@@ -151,7 +151,7 @@ class Decision:
 class Limits:
     """What stages may use of the machine."""
 
-    threads: int = setting(0, at_least=0, help="0: all cores")
+    threads: int = setting(0, at_least=0, help="0: as many as there are idle cores")
     memory_mb: int | None = setting(None, at_least=64, help="told to plugins")
 
 
