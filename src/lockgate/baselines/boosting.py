@@ -30,7 +30,7 @@ class Boosting:
         )
         space = {
             "learning_rate": lockgate.Span(0.02, 0.3, log=True),
-            "min_samples_leaf": lockgate.Span(5, 200, log=True, whole=True),
+            "min_samples_leaf": [20, 100],
         }
         needs = lockgate.Needs(scaled=False, encoding="ordinal", imputed=False)
         return lockgate.Recipe(estimator, brief.task, space=space, needs=needs)
