@@ -177,3 +177,33 @@ def test_malignant_is_the_rarer_side() -> None:
 def test_files_lie_below_data_raw(csv: Path, path: str) -> None:
     with pytest.raises(lockgate.DataError, match="not below data/raw"):
         Csv(path=path).load(lockgate.LoadRequest(root=str(csv)))
+
+
+def test_rows_of_a_group_count_once_in_the_intervals_of_money() -> None:
+    exam = example_requests("evaluator")["binary"]
+    assert isinstance(exam, lockgate.Exam)
+    rows = np.repeat(np.arange(len(exam.table)), 8)
+    frame = exam.table.frame.iloc[rows].reset_index(drop=True).assign(who=rows)
+    who = lockgate.Column("who", "integer")
+    schema = replace(exam.table.schema, columns=(*exam.table.schema.columns, who), group="who")
+    assert exam.output.score is not None
+    output = lockgate.Output(exam.output.label[rows], exam.output.score[rows])
+    repeated = replace(exam, table=lockgate.Table(frame, schema), output=output)
+
+    def width(given: lockgate.Exam) -> float:
+        money = Business().evaluate(given).metrics["per_1000"]
+        assert money.low is not None
+        assert money.high is not None
+        return money.high - money.low
+
+    assert width(repeated) == pytest.approx(width(exam), rel=0.25)
+
+
+def test_the_best_f1_counts_weights() -> None:
+    from lockgate.pipeline.compress import _best_f1
+
+    truth = np.array([True, False, True, False])
+    score = np.array([0.9, 0.8, 0.3, 0.2])
+    heavy = np.array([1.0, 50.0, 1.0, 1.0])
+    assert _best_f1(truth, score, None) == 0.3
+    assert _best_f1(truth, score, heavy) == 0.9
