@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lockgate
 
 
@@ -28,7 +30,7 @@ class Boosting:
             early_stopping=False,
             random_state=brief.seed,
         )
-        space = {
+        space: dict[str, lockgate.Span | list[Any]] = {
             "learning_rate": lockgate.Span(0.02, 0.3, log=True),
             "min_samples_leaf": [20, 100],
         }
