@@ -19,6 +19,9 @@
     │   ├── DigestMismatch     a file is not the one that was pinned
     │   └── SchemaViolation    columns are not what was promised
     ├── BundleError            a bundle that cannot be trusted or read
+    │   ├── PackedFormatError  a model file that is not as it was written
+    │   └── EnvironmentMismatch  made for versions that are not here
+    ├── NotCovered             a fitted model that has no packed form
     ├── BackendUnavailable     no such device or library here
     └── MissingExtra           a part of lockgate that is not installed
 
@@ -38,9 +41,12 @@ __all__ = [
     "ContractMismatch",
     "DataError",
     "DigestMismatch",
+    "EnvironmentMismatch",
     "LockgateError",
     "MissingExtra",
     "NotApplicable",
+    "NotCovered",
+    "PackedFormatError",
     "PluginChanged",
     "PluginConflict",
     "PluginDefinitionError",
@@ -177,6 +183,18 @@ class SchemaViolation(DataError):
 
 class BundleError(LockgateError):
     """A bundle is incomplete, changed, or gives other answers than it promises."""
+
+
+class PackedFormatError(BundleError):
+    """A packed model is truncated, changed, newer, or makes no sense; the only error of reading."""
+
+
+class EnvironmentMismatch(BundleError):
+    """A bundle needs other versions than those installed here."""
+
+
+class NotCovered(LockgateError):
+    """A fitted model, or an option of it, has no packed form; the message says what to do."""
 
 
 class BackendUnavailable(LockgateError):

@@ -1,0 +1,1 @@
+"""The packed model: one file of data that is read, validated and run with NumPy alone."""

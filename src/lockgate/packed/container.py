@@ -1,0 +1,151 @@
+"""The container of a packed model: one header and aligned arrays in one run of bytes.
+
+::
+
+    0   8 bytes   b"LOCKGATE"
+    8   8 bytes   length of the header, little-endian
+    16  32 bytes  sha256 of the header
+    48  header    UTF-8 JSON, keys sorted, no white space
+    ..  arrays    each at the next multiple of 64, zeros between, nothing after the last
+
+The header gives each array's dtype, shape, offset (from the first multiple of
+64 after the header) and sha256, so every byte of the file is accounted for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from lockgate.errors import PackedFormatError
+
+__all__ = ["DTYPES", "LARGEST_FILE", "ArrayEntry", "need", "read_arrays", "read_header", "write"]
+
+MAGIC = b"LOCKGATE"
+START = 48
+ALIGN = 64
+
+LARGEST_FILE = 1 << 31
+"""Bytes of the largest file that is read."""
+
+LARGEST_HEADER = 1 << 26
+MOST_ARRAYS = 1 << 16
+
+DTYPES = {
+    "f8": np.dtype("<f8"),
+    "i4": np.dtype("<i4"),
+    "u1": np.dtype("u1"),
+    "u2": np.dtype("<u2"),
+    "u4": np.dtype("<u4"),
+}
+"""Every dtype that an array of a file may have."""
+
+
+class ArrayEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One array of the file.
+
+    Attributes
+    ----------
+    dtype : str
+        A key of `DTYPES`.
+    shape : tuple of int
+        One or two lengths.
+    offset : int
+        Bytes from the start of the arrays, a multiple of 64.
+    sha256 : str
+        Of the array's bytes, in hex.
+
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    sha256: str
+
+
+def need(condition: Any, sentence: str) -> None:
+    """Refuse the file with that sentence unless the condition holds."""
+    if not condition:
+        raise PackedFormatError(f"not a usable packed model: {sentence}")
+
+
+def write(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Write a header and arrays; equal content gives equal bytes."""
+    entries: dict[str, Any] = {}
+    parts: list[bytes] = []
+    at = 0
+    for name, array in arrays.items():
+        raw = array.tobytes()
+        dtype = next(key for key, one in DTYPES.items() if one == array.dtype)
+        digest = hashlib.sha256(raw).hexdigest()
+        entries[name] = ArrayEntry(dtype, array.shape, at, digest)
+        padding = bytes(-len(raw) % ALIGN)
+        parts += [raw, padding]
+        at += len(raw) + len(padding)
+    if parts:
+        parts.pop()
+    text = msgspec.json.encode({**header, "arrays": entries}, order="sorted")
+    front = MAGIC + len(text).to_bytes(8, "little") + hashlib.sha256(text).digest() + text
+    return front + bytes(-len(front) % ALIGN) + b"".join(parts)
+
+
+def read_header(raw: bytes) -> tuple[bytes, int]:
+    """Return the header's JSON and where the arrays start.
+
+    Raises
+    ------
+    PackedFormatError
+        If the front of the file is not as it was written.
+
+    """
+    need(len(raw) <= LARGEST_FILE, f"{len(raw)} bytes, more than the {LARGEST_FILE} that are read")
+    need(len(raw) >= START and raw[:8] == MAGIC, "it does not start like one")
+    length = int.from_bytes(raw[8:16], "little")
+    need(length <= min(LARGEST_HEADER, len(raw) - START), "the header is cut off")
+    text = raw[START : START + length]
+    need(hashlib.sha256(text).digest() == raw[16:START], "the header is damaged")
+    start = START + length + (-(START + length) % ALIGN)
+    need(not any(raw[START + length : start]), "there is something between header and arrays")
+    return text, start
+
+
+def read_arrays(
+    raw: bytes, start: int, entries: Mapping[str, ArrayEntry]
+) -> dict[str, np.ndarray]:
+    """Return read-only views of the arrays, digests checked, nothing copied.
+
+    Raises
+    ------
+    PackedFormatError
+        If an array lies elsewhere than the entries before it say, or is damaged.
+
+    """
+    need(len(entries) <= MOST_ARRAYS, "too many arrays")
+    view = memoryview(raw)
+    arrays: dict[str, np.ndarray] = {}
+    at, end = 0, start
+    for name, entry in sorted(entries.items(), key=lambda pair: (pair[1].offset, pair[0])):
+        size = _size(name, entry)
+        need(entry.offset == at, f"array {name} does not lie where it should")
+        end = start + at + size
+        need(end <= len(raw), f"array {name} is cut off")
+        piece = view[start + at : end]
+        need(hashlib.sha256(piece).hexdigest() == entry.sha256, f"array {name} is damaged")
+        at += size + (-size % ALIGN)
+        need(not any(raw[end : min(start + at, len(raw))]), f"array {name} is not followed by zeros")
+        flat = np.frombuffer(piece, dtype=DTYPES[entry.dtype])
+        arrays[name] = flat.reshape(entry.shape)
+    need(end == len(raw) or (not entries and start >= len(raw)), "something follows the last array")
+    return arrays
+
+
+def _size(name: str, entry: ArrayEntry) -> int:
+    need(entry.dtype in DTYPES, f"array {name} has dtype {entry.dtype!r}")
+    need(1 <= len(entry.shape) <= 2, f"array {name} has {len(entry.shape)} dimensions")
+    need(all(0 <= n <= LARGEST_FILE for n in entry.shape), f"array {name} has no usable shape")
+    return math.prod(entry.shape) * DTYPES[entry.dtype].itemsize

@@ -1,0 +1,261 @@
+"""Trees of few leaves: tables of masks instead of walks.
+
+The idea is QuickScorer's (Lucchese et al., SIGIR 2015) as plain array code: for
+every column, code and tree, the mask of leaves that are still possible. The
+leaf that a row reaches is the lowest bit of the masks' conjunction over columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lockgate.packed.exact import ordered_sum, ordered_sum_one
+
+if TYPE_CHECKING:
+    from lockgate.packed.forest import Forest, Nodes
+
+__all__ = ["MaskTables", "leaf_rows", "missing_left", "set_members"]
+
+DE_BRUIJN = {32: (0x077CB531, 27), 64: (0x03F79D71B4CB0A89, 58)}
+"""Multiplier and shift that number the single bits of a word."""
+
+
+def missing_left(forest: Forest, a: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return for each inner node whether a gap goes left."""
+    count = len(a[forest.features])
+    if forest.gaps is None:
+        return np.zeros(count, bool)
+    return np.unpackbits(a[forest.gaps])[:count].astype(bool)
+
+
+def leaf_rows(forest: Forest, a: Mapping[str, np.ndarray], nodes: Nodes) -> np.ndarray:
+    """Return the row of `values` of each node, 0 for inner ones."""
+    made = np.zeros(len(nodes.leaf), np.int64)
+    count = int(nodes.leaf.sum())
+    made[nodes.leaf] = np.arange(count) if forest.leaf_rows is None else a[forest.leaf_rows]
+    return made
+
+
+def set_members(
+    forest: Forest, a: Mapping[str, np.ndarray], codes: np.ndarray
+) -> dict[int, np.ndarray]:
+    """Return the sets of each column of categories, shape (sets, codes + 1)."""
+    if forest.sets is None:
+        return {}
+    bits = np.unpackbits(a[forest.sets], axis=1).astype(bool)
+    counts = np.where(codes > 0, a[forest.counts].astype(np.int64), 0)
+    ends = np.cumsum(counts)
+    return {
+        int(k): bits[ends[k] - counts[k] : ends[k], : codes[k] + 1]
+        for k in np.flatnonzero(counts > 0)
+    }
+
+
+class MaskTables:
+    """Masks by column, code and tree."""
+
+    name = "mask tables"
+    block = 256
+
+    @classmethod
+    def of(
+        cls,
+        forest: Forest,
+        a: Mapping[str, np.ndarray],
+        nodes: Nodes,
+        edges: Mapping[int, np.ndarray],
+        codes: np.ndarray,
+        most_bytes: int,
+        backend: Any,
+    ) -> MaskTables | None:
+        """Build them, or None where a tree has over 64 leaves or they would be too large."""
+        leaves = np.bincount(nodes.tree[nodes.leaf], minlength=forest.trees)
+        bits = 32 if leaves.max() <= 32 else 64
+        rows = sum(len(one) + 2 for one in edges.values()) + int((codes + 1).sum())
+        if leaves.max() > 64 or rows * forest.trees * bits // 8 > most_bytes:
+            return None
+        return cls(forest, a, nodes, edges, codes, bits, backend)
+
+    def __init__(
+        self,
+        forest: Forest,
+        a: Mapping[str, np.ndarray],
+        nodes: Nodes,
+        edges: Mapping[int, np.ndarray],
+        codes: np.ndarray,
+        bits: int,
+        backend: Any,
+    ) -> None:
+        self.forest, self.xp, self.bits = forest, backend.xp, bits
+        word = np.dtype(f"u{bits // 8}")
+        start, count = _places(nodes)
+        below = count[forest.trees + 2 * np.arange(len(nodes.inner))]
+        left = ((np.uint64(1) << below.astype(np.uint64)) - np.uint64(1)) << start[
+            nodes.inner
+        ].astype(np.uint64)
+        cleared = ~left.astype(word)
+        feature, rank = a[forest.features].astype(np.int64), a[forest.ranks].astype(np.int64)
+        gap, tree = missing_left(forest, a), nodes.tree[nodes.inner]
+        sets = set_members(forest, a, codes)
+        tables = []
+        for k in sorted({*edges, *sets}):
+            own = np.flatnonzero(feature == k)
+            if k in edges:
+                tables.append(
+                    _number_table(len(edges[k]), own, rank, gap, tree, cleared, forest.trees)
+                )
+            else:
+                tables.append(_set_table(sets[k], own, rank, tree, cleared, forest.trees))
+        self._fill_values(forest, a, nodes, start, backend)
+        self.tables = [backend.asarray(table) for table in tables]
+        multiplier, shift = DE_BRUIJN[bits]
+        self.multiplier = backend.asarray(np.array([multiplier], word))
+        self.shift = backend.asarray(np.array([shift], word))
+        self.ones = backend.asarray(np.array([1], word))
+        self.slots = backend.asarray(np.arange(forest.trees, dtype=np.int64) * bits)
+
+    def _fill_values(
+        self,
+        forest: Forest,
+        a: Mapping[str, np.ndarray],
+        nodes: Nodes,
+        start: np.ndarray,
+        backend: Any,
+    ) -> None:
+        multiplier, shift = DE_BRUIJN[self.bits]
+        places = (1 << start[nodes.leaf].astype(object)) * multiplier
+        hashed = np.array([(int(p) & ((1 << self.bits) - 1)) >> shift for p in places], np.int64)
+        values = a[forest.values][leaf_rows(forest, a, nodes)[nodes.leaf]]
+        made = np.zeros((forest.trees * self.bits, values.shape[1]))
+        made[nodes.tree[nodes.leaf] * self.bits + hashed] = values
+        self.values = [backend.asarray(np.ascontiguousarray(made[:, k])) for k in range(made.shape[1])]
+        self.base = a[forest.base].tolist()
+        self.members = None
+        if forest.output is not None and forest.outputs > 1:
+            owners = a[forest.output]
+            self.members = [
+                backend.asarray(np.flatnonzero(owners == k)) for k in range(forest.outputs)
+            ]
+        elif forest.output is not None:
+            self.members = [None]
+
+    def slots_of(self, codes: list[Any]) -> Any:
+        """Return where each row's leaf of each tree stands, shape (n, trees)."""
+        xp = self.xp
+        if not self.tables:
+            rows = codes[0].shape[0] if codes else 1
+            return self.slots + xp.zeros((rows, 1), dtype=xp.int64)
+        alive = xp.take(self.tables[0], codes[0], axis=0)
+        for table, one in zip(self.tables[1:], codes[1:], strict=True):
+            alive &= xp.take(table, one, axis=0)
+        alive &= ~alive + self.ones
+        alive *= self.multiplier
+        alive >>= self.shift
+        return xp.astype(alive, xp.int64) + self.slots
+
+    def sums(self, codes: list[Any]) -> Any:
+        """Return the sums of leaves, shape (outputs, n)."""
+        xp = self.xp
+        slots = xp.permute_dims(self.slots_of(codes), (1, 0))
+        flat = xp.reshape(slots, (-1,))
+        made = []
+        for k in range(self.forest.outputs):
+            if self.members is None:
+                own, values = flat, self.values[k]
+                trees = slots.shape[0]
+            else:
+                members = self.members[k]
+                part = slots if members is None else xp.take(slots, members, axis=0)
+                own, values, trees = xp.reshape(part, (-1,)), self.values[0], part.shape[0]
+            made.append(self._total(k, xp.reshape(xp.take(values, own), (trees, -1)), slots))
+        return xp.stack(made)
+
+    def _total(self, k: int, leaves: Any, slots: Any) -> Any:
+        xp = self.xp
+        start = self.base[k] + xp.zeros((1, slots.shape[1]), dtype=xp.float64)
+        found = ordered_sum(xp.concat([start, leaves], axis=0), xp)
+        return found / self.forest.divide if self.forest.divide != 1 else found
+
+    def row(self) -> Any:
+        """Make the function from one row's codes to its sums."""
+        tables = [list(table) for table in self.tables]
+        multiplier, shift, ones, slots = self.multiplier, self.shift, self.ones, self.slots
+        outputs, base, divide = self.forest.outputs, self.base, float(self.forest.divide)
+        everything = np.full(self.forest.trees, np.iinfo(self.ones.dtype).max, self.ones.dtype)
+        values, members = self.values, self.members
+
+        def answer(codes: list[int]) -> list[float]:
+            alive = everything.copy()
+            for table, code in zip(tables, codes, strict=True):
+                alive &= table[code]
+            alive &= ~alive + ones
+            alive *= multiplier
+            alive >>= shift
+            own = alive.astype(np.int64) + slots
+            made = []
+            for k in range(outputs):
+                if members is None:
+                    leaves = values[k].take(own)
+                elif members[k] is None:
+                    leaves = values[0].take(own)
+                else:
+                    leaves = values[0].take(own.take(members[k]))
+                total = ordered_sum_one([base[k], *leaves.tolist()])
+                made.append(total / divide)
+            return made
+
+        return answer
+
+
+def _places(nodes: Nodes) -> tuple[np.ndarray, np.ndarray]:
+    """Return each node's first leaf, counted from the left of its tree, and how many it has."""
+    trees, total = nodes.levels[0][1], len(nodes.leaf)
+    child = np.full(total, -1, np.int64)
+    child[nodes.inner] = trees + 2 * np.arange(len(nodes.inner))
+    count = np.ones(total, np.int64)
+    for low, high in reversed(nodes.levels):
+        own = np.flatnonzero(~nodes.leaf[low:high]) + low
+        count[own] = count[child[own]] + count[child[own] + 1]
+    start = np.zeros(total, np.int64)
+    for low, high in nodes.levels:
+        own = np.flatnonzero(~nodes.leaf[low:high]) + low
+        start[child[own]] = start[own]
+        start[child[own] + 1] = start[own] + count[child[own]]
+    return start, count
+
+
+def _number_table(
+    edges: int,
+    own: np.ndarray,
+    rank: np.ndarray,
+    gap: np.ndarray,
+    tree: np.ndarray,
+    cleared: np.ndarray,
+    trees: int,
+) -> np.ndarray:
+    """Masks for codes 0 .. edges, and for a gap as the last row."""
+    made = np.full((edges + 2, trees), np.iinfo(cleared.dtype).max, cleared.dtype)
+    np.bitwise_and.at(made, (rank[own] + 1, tree[own]), cleared[own])
+    made[: edges + 1] = np.bitwise_and.accumulate(made[: edges + 1], axis=0)
+    made[edges + 1] = np.iinfo(cleared.dtype).max
+    right = own[~gap[own]]
+    np.bitwise_and.at(made, (edges + 1, tree[right]), cleared[right])
+    return made
+
+
+def _set_table(
+    sets: np.ndarray,
+    own: np.ndarray,
+    rank: np.ndarray,
+    tree: np.ndarray,
+    cleared: np.ndarray,
+    trees: int,
+) -> np.ndarray:
+    """Masks for each code, the last for gaps and codes out of range."""
+    made = np.full((sets.shape[1], trees), np.iinfo(cleared.dtype).max, cleared.dtype)
+    for node in own.tolist():
+        made[~sets[rank[node]], tree[node]] &= cleared[node]
+    return made

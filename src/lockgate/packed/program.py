@@ -1,0 +1,168 @@
+"""Turns checked operations into a program: for columns on a backend, and for one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lockgate.packed.cells import POWERS, Category, Concat, Date, Numbers, OneHot
+from lockgate.packed.exact import POWERS_ARRAY
+from lockgate.packed.forest import Forest, Grown
+from lockgate.packed.header import Header
+from lockgate.packed.models import Hot, Linear
+from lockgate.packed.reading import date_parts, date_parts_one
+from lockgate.packed.shapes import Shape
+from lockgate.packed.text import Text
+from lockgate.spec.values import Backend
+
+__all__ = ["Program"]
+
+SOURCES = (Numbers, Category, Date, Text)
+CHUNK_CELLS = 1 << 21
+MOST_ROWS = 8192
+
+
+class Program:
+    """The operations that the answers need, in order.
+
+    A weighted sum over one-hot columns is taken from the place of each code:
+    adding the zeros between would change no bit.
+
+    Parameters
+    ----------
+    header, arrays, shapes
+        As `header.decode` gives them.
+    backend : Backend
+        Where columns are computed.
+
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        arrays: Mapping[str, np.ndarray],
+        shapes: Sequence[Shape],
+        backend: Backend,
+    ) -> None:
+        self.header, self.arrays, self.backend = header, arrays, backend
+        self.host = {**arrays, POWERS: POWERS_ARRAY}
+        self.device: dict[str, Any] = {}
+        self.order: list[tuple[int, bool]] = []
+        self._grown: dict[int, Grown] = {}
+        answers = header.answers
+        self.outputs = [answers.label, answers.score, answers.margin]
+        for place in self.outputs:
+            if place is not None:
+                self._visit(place, False)
+        width = sum(one.width for one in shapes if one.kind == "numbers") or 1
+        self.chunk = max(1, min(MOST_ROWS, CHUNK_CELLS // width))
+
+    def _visit(self, place: int, hot: bool) -> None:
+        """Put an operation after those that it needs."""
+        if (place, hot) in self.order:
+            return
+        op = self.header.ops[place]
+        for one, as_hot in self._operands(place):
+            self._visit(one, as_hot)
+        if isinstance(op, Forest):
+            self._grown[place] = Grown(op, self.arrays, self.backend)
+        self.order.append((place, hot))
+
+    def _operands(self, place: int) -> list[tuple[int, bool]]:
+        op = self.header.ops[place]
+        if not isinstance(op, Linear):
+            return [(one, False) for one in op.of]
+        flat: list[int] = []
+        for one in op.of:
+            flat += self._flattened(one)
+        return [(one, isinstance(self.header.ops[one], OneHot)) for one in flat]
+
+    def _flattened(self, place: int) -> list[int]:
+        op = self.header.ops[place]
+        if not isinstance(op, Concat):
+            return [place]
+        return [leaf for one in op.of for leaf in self._flattened(one)]
+
+    @property
+    def engines(self) -> list[str]:
+        """How the trees are walked, one entry a forest."""
+        return [grown.name for grown in self._grown.values()]
+
+    def columns(self, cells: Sequence[Any], rows: int) -> list[Any]:
+        """Compute label, score and margin of rows, each of shape (width, rows) or None."""
+        xp, asarray = self.backend.xp, self.backend.asarray
+        if not self.device:
+            self.device = {name: asarray(one) for name, one in self.host.items()}
+        found: dict[tuple[int, bool], Any] = {}
+        for place, hot in self.order:
+            op = self.header.ops[place]
+            given = [found[key] for key in self._operands(place)]
+            found[place, hot] = (
+                self._source(op, cells, rows)
+                if isinstance(op, SOURCES)
+                else self._grown[place].run(given[0])
+                if place in self._grown
+                else Hot(xp.take(self.device[op.places], given[0]), op.width, xp)
+                if hot and isinstance(op, OneHot)
+                else op.run(given, self.device, xp)
+            )
+        return [None if one is None else found[one, False] for one in self.outputs]
+
+    def _source(self, op: Any, cells: Sequence[Any], rows: int) -> Any:
+        if isinstance(op, Text):
+            return cells[op.column]
+        if isinstance(op, Numbers):
+            wide = np.empty((len(op.columns), rows))
+            for k, column in enumerate(op.columns):
+                wide[k] = cells[column]
+            return self.backend.asarray(wide)
+        if isinstance(op, Date):
+            return self.backend.asarray(date_parts(cells[op.column]))
+        return self.backend.asarray(cells[op.column])
+
+    def row(self) -> Callable[[list[Any]], list[Any]]:
+        """Make the function from one row's cells to label, score and margin."""
+        slots = {key: slot for slot, key in enumerate(self.order)}
+        steps = [
+            (self._row_step(place, hot), tuple(slots[key] for key in self._operands(place)))
+            for place, hot in self.order
+        ]
+        plan = [(step, of, len(of)) for step, of in steps]
+        ends = [None if one is None else slots[one, False] for one in self.outputs]
+
+        def answer(cells: list[Any]) -> list[Any]:
+            found: list[Any] = []
+            push = found.append
+            for step, of, count in plan:
+                if count == 1:
+                    push(step(found[of[0]]))
+                elif count:
+                    push(step(*[found[one] for one in of]))
+                else:
+                    push(step(cells))
+            return [None if end is None else found[end] for end in ends]
+
+        return answer
+
+    def _row_step(self, place: int, hot: bool) -> Callable[..., Any]:
+        op: Any = self.header.ops[place]
+        if isinstance(op, Numbers):
+            columns = op.columns
+            if columns == tuple(range(len(self.header.inputs))):
+                return lambda cells: cells
+            return lambda cells: [cells[k] for k in columns]
+        if isinstance(op, Date):
+            return lambda cells: date_parts_one(cells[op.column])
+        if isinstance(op, (Category, Text)):
+            return lambda cells: cells[op.column]
+        if place in self._grown:
+            step: Callable[..., Any] = self._grown[place].row()
+            return step
+        if hot and isinstance(op, OneHot):
+            places, width = self.arrays[op.places].tolist(), op.width
+            pairs = [(one, width) for one in places]
+            return pairs.__getitem__
+        made: Callable[..., Any] = op.row(self.host)
+        return made

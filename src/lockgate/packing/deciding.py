@@ -1,0 +1,62 @@
+"""From sums and shares to labels and probabilities, by the rules of scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lockgate.packed import cells, models
+from lockgate.packing.tracing import Outcome, Trace
+
+__all__ = ["by_margin", "by_score", "margin_alone", "probabilities", "value_of"]
+
+
+def plain_classes(classes: Any) -> tuple[Any, ...]:
+    """Return class labels as plain values."""
+    return tuple(np.asarray(classes).tolist())
+
+
+def by_score(trace: Trace, classes: Any, share: int) -> Outcome:
+    """The class with the largest share; the first of several."""
+    add, found = trace.builder.add, plain_classes(classes)
+    trace.require(len(found) > 1, "a classifier of one class")
+    label = add(models.ArgMax, share)
+    if len(found) == 2:
+        return Outcome(label, found, add(cells.Select, share, columns=(1,)), None, share)
+    return Outcome(label, found, share)
+
+
+def by_margin(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -> Outcome:
+    """The side of zero, or the largest margin; probabilities by the logistic function."""
+    add, found = trace.builder.add, plain_classes(classes)
+    if len(found) == 2:
+        trace.require(trace.builder.width(margin) == 1, "two margins of two classes")
+        label = add(models.Above, margin, limit=0.0, strict=strict)
+        return Outcome(label, found, add(cells.Apply, margin, function="sigmoid"), margin)
+    return Outcome(add(models.ArgMax, margin), found, add(models.Softmax, margin), margin)
+
+
+def margin_alone(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -> Outcome:
+    """A label by margin, without probabilities."""
+    add, found = trace.builder.add, plain_classes(classes)
+    if len(found) == 2:
+        return Outcome(
+            add(models.Above, margin, limit=0.0, strict=strict), found, None, margin
+        )
+    return Outcome(add(models.ArgMax, margin), found, None, margin)
+
+
+def value_of(op: int) -> Outcome:
+    """The value of a regression."""
+    return Outcome(op)
+
+
+def probabilities(trace: Trace, outcome: Outcome) -> int:
+    """Return the operation that gives the probability of every class."""
+    trace.require(outcome.score is not None, "a classifier without probabilities")
+    if len(outcome.classes) != 2:
+        return int(outcome.score)  # type: ignore[arg-type]  # required above
+    if outcome.pair is not None:
+        return outcome.pair
+    return trace.builder.add(models.Pair, int(outcome.score))  # type: ignore[arg-type]

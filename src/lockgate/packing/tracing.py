@@ -1,0 +1,312 @@
+"""Follows a fitted pipeline with symbols instead of rows, and writes down what it does."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lockgate.errors import NotCovered
+from lockgate.packed import cells
+from lockgate.packed.builder import Builder
+from lockgate.packed.reading import category_text
+from lockgate.packed.shapes import Input
+
+__all__ = ["GAP", "UNKNOWN", "Coded", "Column", "Number", "Outcome", "Raw", "Sparse", "Trace"]
+
+
+class Sign:
+    """A value that stands for no value."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        """Return its name."""
+        return self.name
+
+
+GAP, UNKNOWN = Sign("GAP"), Sign("UNKNOWN")
+"""An empty cell, and a category that training never saw."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """A column as it was given; what it is used for decides what its cells are.
+
+    Attributes
+    ----------
+    source : int
+        Which input.
+
+    """
+
+    source: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A column of an operation's numbers.
+
+    Attributes
+    ----------
+    op, place : int
+        Which operation, and which of its columns.
+    gaps : frozenset of int
+        Inputs whose gaps reach it as NaN.
+
+    """
+
+    op: int
+    place: int
+    gaps: frozenset[int] = frozenset()
+
+
+@dataclasses.dataclass(frozen=True)
+class Coded:
+    """A column of codes, with what each code stands for by now.
+
+    Attributes
+    ----------
+    op : int
+        Operation that gives the codes.
+    values : tuple
+        What the codes stand for; the last two for a gap and for unknown.
+    source : int
+        Which input it comes from.
+
+    """
+
+    op: int
+    values: tuple[Any, ...]
+    source: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sparse:
+    """All columns of an operation that gives counts of terms."""
+
+    op: int
+
+
+Column = Raw | Number | Coded | Sparse
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a classifier or regressor gives.
+
+    Attributes
+    ----------
+    label : int
+        Operation of width 1: the class's place, or the value.
+    classes : tuple
+        Labels; empty for a regression.
+    score : int or None
+        Probabilities, of the second of two classes alone, or of all.
+    margin : int or None
+        The value before it becomes a probability.
+    pair : int or None
+        Probabilities of both of two classes, where they were computed apart.
+
+    """
+
+    label: int
+    classes: tuple[Any, ...] = ()
+    score: int | None = None
+    margin: int | None = None
+    pair: int | None = None
+
+
+class Trace:
+    """The state of packing one model.
+
+    Parameters
+    ----------
+    inputs : sequence of Input
+        Columns of the training table.
+    categories : dict
+        Known categories of inputs by place, from an earlier pass.
+    convert : callable
+        Function from an estimator to its converter.
+
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        categories: dict[int, tuple[str, ...]],
+        convert: Callable[[Any], Any],
+    ) -> None:
+        self.given = [changed(one, categories=categories.get(k, ())) for k, one in enumerate(inputs)]
+        self.builder = Builder(self.given)
+        self.wanted: dict[int, set[str]] = {}
+        self.allowed: dict[int, set[float]] = {}
+        self.used: set[int] = set()
+        self.convert = convert
+        self.path: list[str] = []
+        self.steps: list[str] = []
+
+    # --- what converters say ---
+
+    def refuse(self, sentence: str) -> NotCovered:
+        """Make the error that names the step and what to do."""
+        where = ".".join(self.path)
+        return NotCovered(f"{where}: {sentence}" if where else sentence)
+
+    def require(self, condition: Any, sentence: str) -> None:
+        """Refuse the model with that sentence unless the condition holds."""
+        if not condition:
+            raise self.refuse(sentence)
+
+    def attribute(self, estimator: Any, *names: str) -> Any:
+        """Return the first of these attributes, or refuse: not fitted, or an unknown version."""
+        for name in names:
+            if hasattr(estimator, name):
+                return getattr(estimator, name)
+        word = type(estimator).__name__
+        listed = " or ".join(names)
+        raise self.refuse(
+            f"{word} has no {listed}: it is not fitted, or its version is not one that is known; "
+            "fit it, or see docs/packing.md for the supported versions"
+        )
+
+    # --- columns to operations ---
+
+    def numbers(self, columns: Iterable[Column]) -> int:
+        """Return an operation that gives these columns as numbers, in order."""
+        listed = [self._as_number(one) for one in columns]
+        self.require(listed, "no column reaches this step")
+        runs: list[tuple[int, list[int]]] = []
+        for one in listed:
+            op, place = (-1, one.source) if isinstance(one, Raw) else (one.op, one.place)
+            if runs and runs[-1][0] == op:
+                runs[-1][1].append(place)
+            else:
+                runs.append((op, [place]))
+        parts = [self._run(op, places) for op, places in runs]
+        return parts[0] if len(parts) == 1 else self.builder.add(cells.Concat, *parts)
+
+    def _run(self, op: int, places: list[int]) -> int:
+        if op == -1:
+            return self.builder.add(cells.Numbers, columns=tuple(places))
+        if places == list(range(self.builder.width(op))):
+            return op
+        return self.builder.add(cells.Select, op, columns=tuple(places))
+
+    def _as_number(self, one: Column) -> Raw | Number:
+        if isinstance(one, Raw):
+            self.use(one.source, "number")
+            return one
+        if isinstance(one, Coded):
+            return Number(self.table(one, [[self._numeric(value)] for value in one.values]), 0,
+                          frozenset({one.source}) if one.values[-2] is GAP else frozenset())  # fmt: skip
+        if isinstance(one, Sparse):
+            raise self.refuse(
+                "counts of terms reach a step other than a linear model; "
+                "only linear models take them"
+            )
+        return one
+
+    def _numeric(self, value: Any) -> float:
+        if isinstance(value, Sign):
+            return math.nan
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise self.refuse(f"the category {value!r} reaches a step that needs numbers") from None
+
+    def table(self, one: Coded, rows: Sequence[Sequence[float]]) -> int:
+        """Return an operation that looks codes up in a table."""
+        return self.builder.add(cells.Lookup, one.op, table=self.builder.array(rows))
+
+    def columns_of(self, op: int, gaps: frozenset[int] = frozenset()) -> list[Column]:
+        """Return an operation's numbers as columns."""
+        return [Number(op, place, gaps) for place in range(self.builder.width(op))]
+
+    def use(self, source: int, kind: str) -> None:
+        """Note what an input is used as; one column cannot be two things."""
+        self.used.add(source)
+        now = self.builder.inputs[source]
+        same = now.kind == kind or (kind == "number" and now.kind in ("integer", "boolean"))
+        if same:
+            return
+        texts = ("category", "text")
+        if now.kind in texts and kind in texts:
+            self.builder.inputs[source] = changed(now, kind=kind)
+            return
+        raise self.refuse(f"column {now.name} holds {now.kind}, and this step needs {kind}")
+
+    def coded(self, one: Column, categories: Sequence[Any]) -> Coded:
+        """Return a column as codes that tell these categories apart."""
+        if isinstance(one, Coded):
+            if one.source >= 0 and self.builder.inputs[one.source].kind == "category":
+                self._want(one.source, categories)
+            return one
+        if isinstance(one, Raw) and self.builder.inputs[one.source].kind in ("category", "text"):
+            self.use(one.source, "category")
+            self._want(one.source, categories)
+            texts = self.builder.inputs[one.source].categories
+            op = self.builder.add(cells.Category, column=one.source)
+            return Coded(op, (*texts, GAP, UNKNOWN), one.source)
+        known = sorted({float(value) for value in categories if not is_gap(value)})
+        self.require(known, "an encoder of a column without a value")
+        op = self.builder.add(cells.Match, self.numbers([one]), values=self.builder.array(known))
+        source = one.source if isinstance(one, Raw) else -1
+        return Coded(op, (*known, GAP, UNKNOWN), source)
+
+    def _want(self, source: int, categories: Sequence[Any]) -> None:
+        wanted = self.wanted.setdefault(source, set())
+        wanted.update(category_text(value) for value in categories if not is_gap(value))
+
+    # --- what inputs must not hold ---
+
+    def no_gaps(self, columns: Iterable[Column]) -> None:
+        """Refuse gaps in the inputs that reach these columns."""
+        for one in columns:
+            sources = {one.source} if isinstance(one, Raw) else getattr(one, "gaps", frozenset())
+            if isinstance(one, Coded) and one.values[-2] is GAP:
+                sources = {one.source}
+            for source in sources:
+                self.refuse_gaps(source)
+
+    def refuse_gaps(self, source: int) -> None:
+        """Refuse gaps in an input."""
+        now = self.builder.inputs[source]
+        self.builder.inputs[source] = changed(now, missing="refuse")
+
+    def refuse_unknown(self, one: Coded) -> None:
+        """Refuse values of the column's input that no code stands for."""
+        self.require(one.source >= 0, "an encoder of computed numbers refuses unknown ones; "
+                     "set handle_unknown to something else and fit again")  # fmt: skip
+        now = self.builder.inputs[one.source]
+        categories = now.categories
+        if now.kind != "category":
+            categories = tuple(category_text(value) for value in one.values[:-2])
+        self.builder.inputs[one.source] = changed(
+            now, unknown="refuse", categories=categories
+        )
+
+    def gaps_of(self, columns: Iterable[Column]) -> frozenset[int]:
+        """Return the inputs whose gaps reach these columns."""
+        found: set[int] = set()
+        for one in columns:
+            if isinstance(one, Raw) or (isinstance(one, Coded) and one.values[-2] is GAP):
+                found.add(one.source)
+            elif isinstance(one, Number):
+                found |= one.gaps
+        return frozenset(found)
+
+
+def is_gap(value: Any) -> bool:
+    """Say whether a fitted category stands for a gap."""
+    return value is None or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
+
+
+def changed(one: Input, **fields: Any) -> Input:
+    """Return an input with other fields."""
+    now = {name: getattr(one, name) for name in one.__struct_fields__}
+    return Input(**{**now, **fields})

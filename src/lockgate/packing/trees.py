@@ -1,0 +1,435 @@
+"""Converters of trees and of sums of trees."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lockgate.packed import cells, models
+from lockgate.packed.builder import Builder, smallest
+from lockgate.packed.forest import Forest
+from lockgate.packing.deciding import by_margin, by_score, value_of
+from lockgate.packing.tracing import Column, Outcome, Trace
+
+__all__ = ["TREES", "Grove", "add_forest", "float32_limits"]
+
+
+@dataclasses.dataclass
+class Grove:
+    """Trees as plain arrays, one after the other, as most libraries keep them.
+
+    Attributes
+    ----------
+    roots : ndarray of int, shape (trees,)
+        Node of each root.
+    left, right : ndarray of int, shape (nodes,)
+        Children; -1 at a leaf.
+    feature : ndarray of int, shape (nodes,)
+        Column that is compared.
+    limit : ndarray of float, shape (nodes,)
+        Goes left where the column, as a double, is at most that.
+    gap_left : ndarray of bool, shape (nodes,)
+        Whether a gap goes left.
+    value : ndarray of float, shape (nodes, outputs)
+        What a leaf adds.
+    sets : dict of int to ndarray of bool
+        Nodes that look for a set of codes: whether each code goes left; the last
+        entry is for gaps and codes out of range.
+
+    """
+
+    roots: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    limit: np.ndarray
+    gap_left: np.ndarray
+    value: np.ndarray
+    sets: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Grove]) -> Grove:
+        """Put trees of several together, in order."""
+        offsets = np.cumsum([0, *(len(one.left) for one in parts)])
+
+        def children(name: str) -> np.ndarray:
+            moved = [
+                np.where(getattr(one, name) >= 0, getattr(one, name) + offset, -1)
+                for one, offset in zip(parts, offsets, strict=False)
+            ]
+            return np.concatenate(moved)
+
+        def stacked(name: str) -> np.ndarray:
+            return np.concatenate([getattr(one, name) for one in parts])
+
+        return cls(
+            np.concatenate([one.roots + o for one, o in zip(parts, offsets, strict=False)]),
+            children("left"),
+            children("right"),
+            *(stacked(name) for name in ("feature", "limit", "gap_left", "value")),
+            {k + int(o): s for one, o in zip(parts, offsets, strict=False) for k, s in one.sets.items()},
+        )
+
+
+def float32_limits(limits: np.ndarray) -> np.ndarray:
+    """Return limits for doubles that decide as these do for numbers rounded to 32 bits.
+
+    The largest double whose nearest 32-bit number is at most the limit: half-way
+    to the next 32-bit number, itself included where it rounds down (to even).
+    """
+    with np.errstate(over="ignore"):
+        below = limits.astype(np.float32)
+        below = np.where(below > limits, np.nextafter(below, np.float32(-np.inf)), below)
+        above = np.nextafter(below, np.float32(np.inf))
+        half = below.astype(float) + (above.astype(float) - below.astype(float)) / 2
+        rounds_down = half.astype(np.float32) <= below
+    made = np.where(rounds_down, half, np.nextafter(half, -np.inf))
+    return np.where(np.isinf(below) | np.isinf(above), limits, made)
+
+
+def add_forest(
+    builder: Builder,
+    x: int,
+    grove: Grove,
+    outputs: int,
+    *,
+    base: Any = 0.0,
+    divide: int = 1,
+    output: Any = None,
+) -> int:
+    """Add an operation that sums trees.
+
+    Parameters
+    ----------
+    builder : Builder
+        What to add it to.
+    x : int
+        Operation whose columns the trees compare.
+    grove : Grove
+        The trees.
+    outputs : int
+        How many numbers come out.
+    base : array-like
+        Where the sums start, shape (outputs,) or one number.
+    divide : int
+        What the sums are divided by.
+    output : array-like of int, shape (trees,), optional
+        Output of each tree, where each has one.
+
+    """
+    order, inner = _breadth_first(grove)
+    leaf = grove.left[order] < 0
+    feature = grove.feature[inner].astype(np.int64)
+    width = builder.width(x)
+    codes, counts, ranks, edges, sets = _ranked(grove, inner, feature, width)
+    array = builder.array
+    gaps = grove.gap_left[inner]
+    fields: dict[str, Any] = {
+        "trees": len(grove.roots),
+        "outputs": outputs,
+        "leaves": array(np.packbits(leaf), "u1"),
+        "features": array(feature, smallest(feature)),
+        "ranks": array(ranks, smallest(ranks)),
+        "edges": array(edges),
+        "counts": array(counts, "u4"),
+        "base": array(np.broadcast_to(np.asarray(base, dtype=float), (outputs,))),
+        "divide": divide,
+    }
+    if gaps.any():
+        fields["gaps"] = array(np.packbits(gaps), "u1")
+    if codes.any():
+        fields["codes"] = array(codes, "u4")
+        fields["sets"] = array(sets, "u1")
+    if output is not None:
+        fields["output"] = array(output, "u2")
+    fields |= _leaves(builder, grove.value[order[leaf]] + 0.0)
+    return builder.add(Forest, x, **fields)
+
+
+def _breadth_first(grove: Grove) -> tuple[np.ndarray, np.ndarray]:
+    """Return all nodes level by level, and those that are not leaves."""
+    levels, inner = [], []
+    level = grove.roots
+    while len(level):
+        levels.append(level)
+        own = level[grove.left[level] >= 0]
+        inner.append(own)
+        level = np.stack([grove.left[own], grove.right[own]], axis=1).ravel()
+    return np.concatenate(levels), np.concatenate(inner)
+
+
+def _ranked(
+    grove: Grove, inner: np.ndarray, feature: np.ndarray, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return codes and counts by column, ranks by node, edges, and sets as bits."""
+    ranks, counts = np.zeros(len(inner), np.int64), np.zeros(width, np.int64)
+    codes = np.zeros(width, np.int64)
+    edges: list[np.ndarray] = []
+    sets: list[np.ndarray] = []
+    by_set = np.array([node in grove.sets for node in inner.tolist()], bool)
+    for k in range(width):
+        own = np.flatnonzero(feature == k)
+        if not len(own):
+            continue
+        if by_set[own].any():
+            listed = [grove.sets[node] for node in inner[own].tolist()]
+            codes[k] = len(listed[0]) - 1
+            distinct, found = np.unique(np.stack(listed), axis=0, return_inverse=True)
+            ranks[own] = found.reshape(-1)
+            sets += list(distinct)
+            counts[k] = len(distinct)
+        else:
+            distinct, found = np.unique(grove.limit[inner[own]] + 0.0, return_inverse=True)
+            ranks[own] = found.reshape(-1)
+            edges.append(distinct)
+            counts[k] = len(distinct)
+    wide = (int(codes.max(initial=0)) + 8) // 8
+    bits = np.zeros((len(sets), wide), np.uint8)
+    for row, members in enumerate(sets):
+        packed = np.packbits(members)
+        bits[row, : len(packed)] = packed
+    return codes, counts, ranks, np.concatenate(edges) if edges else np.zeros(0), bits
+
+
+def _leaves(builder: Builder, values: np.ndarray) -> dict[str, str]:
+    """Keep equal leaves once where that takes less room."""
+    distinct, rows = np.unique(values, axis=0, return_inverse=True)
+    dtype = smallest(np.array([len(distinct) - 1]))
+    width = {"u1": 1, "u2": 2, "u4": 4}[dtype]
+    if distinct.nbytes + len(values) * width < values.nbytes:
+        rows_name = builder.array(rows.reshape(-1), dtype)
+        return {"values": builder.array(distinct), "leaf_rows": rows_name}
+    return {"values": builder.array(values)}
+
+
+def sklearn_tree(tree: Any, value: np.ndarray) -> Grove:
+    """Return one of scikit-learn's trees; it compares numbers rounded to 32 bits."""
+    state = tree.__getstate__()["nodes"]
+    names = state.dtype.names or ()
+    gap_left = (
+        state["missing_go_to_left"].astype(bool)
+        if "missing_go_to_left" in names
+        else np.zeros(tree.node_count, bool)
+    )
+    left = tree.children_left.astype(np.int64)
+    return Grove(
+        np.zeros(1, np.int64),
+        left,
+        tree.children_right.astype(np.int64),
+        tree.feature,
+        float32_limits(tree.threshold),
+        gap_left & (left >= 0),
+        value,
+    )
+
+
+def _takes_gaps(est: Any) -> bool:
+    """Say whether scikit-learn lets gaps through to this tree or forest."""
+    return bool(est.__sklearn_tags__().input_tags.allow_nan)
+
+
+def _one_output(trace: Trace, est: Any) -> None:
+    trace.require(est.n_outputs_ == 1, "several targets at once; fit one model a target")
+
+
+def _trees_of(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> tuple[int, Grove]:
+    if not _takes_gaps(est):
+        trace.no_gaps(columns)
+    parts = [sklearn_tree(one.tree_, one.tree_.value[:, 0, :]) for one in trees]
+    return trace.numbers(columns), Grove.joined(parts)
+
+
+def tree_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """One tree's shares of classes."""
+    return _voting(trace, est, columns, [est])
+
+
+def forest_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """The mean of the trees' shares of classes."""
+    return _voting(trace, est, columns, trace.attribute(est, "estimators_"))
+
+
+def _voting(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> Outcome:
+    _one_output(trace, est)
+    op, grove = _trees_of(trace, est, columns, trees)
+    share = add_forest(trace.builder, op, grove, len(est.classes_), divide=len(trees))
+    return by_score(trace, est.classes_, share)
+
+
+def tree_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """One tree's value."""
+    return _mean(trace, est, columns, [est])
+
+
+def forest_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """The mean of the trees' values."""
+    return _mean(trace, est, columns, trace.attribute(est, "estimators_"))
+
+
+def _mean(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> Outcome:
+    _one_output(trace, est)
+    op, grove = _trees_of(trace, est, columns, trees)
+    return value_of(add_forest(trace.builder, op, grove, 1, divide=len(trees)))
+
+
+def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[int, int]:
+    """Return the operation that sums scikit-learn's older boosting, and how many sums."""
+    trace.no_gaps(columns)
+    start = getattr(est, "init_", None)
+    simple = isinstance(start, str) or type(start).__name__.startswith("Dummy")
+    trace.require(simple, "gradient boosting with an init of its own; use init=None or 'zero'")
+    stages = trace.attribute(est, "estimators_")
+    outputs = stages.shape[1]
+    zeros = np.zeros((1, est.n_features_in_), dtype=np.float32)
+    base = est._raw_predict_init(zeros).reshape(-1)
+    parts = [
+        sklearn_tree(one.tree_, est.learning_rate * one.tree_.value[:, 0, :1])
+        for stage in stages
+        for one in stage
+    ]
+    owners = np.tile(np.arange(outputs), len(stages))
+    op = add_forest(
+        trace.builder, trace.numbers(columns), Grove.joined(parts), outputs, base=base,
+        output=owners,
+    )  # fmt: skip
+    return op, outputs
+
+
+def gradient_boosting_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Sums of trees, then a probability."""
+    trace.require(est.loss == "log_loss", f"loss={est.loss!r}; use log_loss")
+    op, outputs = gradient_boosting(trace, est, columns)
+    return by_margin(trace, est.classes_, op, strict=outputs > 1)
+
+
+def gradient_boosting_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A sum of trees."""
+    return value_of(gradient_boosting(trace, est, columns)[0])
+
+
+def hist_trees(trace: Trace, est: Any, columns: list[Column]) -> int:
+    """Return the operation that sums scikit-learn's boosting on histograms."""
+    encoder = getattr(est, "_preprocessor", None)
+    if encoder is not None:
+        columns = trace.convert(encoder)(trace, encoder, columns)
+    stages = trace.attribute(est, "_predictors")
+    mapper = trace.attribute(est, "_bin_mapper")
+    known, places = mapper.make_known_categories_bitsets()
+    parts = [_hist_tree(one, known, places) for stage in stages for one in stage]
+    outputs = len(stages[0])
+    base = np.asarray(trace.attribute(est, "_baseline_prediction"), dtype=float).reshape(-1)
+    owners = np.tile(np.arange(outputs), len(stages))
+    return add_forest(
+        trace.builder, trace.numbers(columns), Grove.joined(parts), outputs, base=base,
+        output=owners,
+    )  # fmt: skip
+
+
+def _hist_tree(predictor: Any, known: np.ndarray, places: np.ndarray) -> Grove:
+    nodes = predictor.nodes
+    leaf = nodes["is_leaf"].astype(bool)
+    gap_left = nodes["missing_go_to_left"].astype(bool)
+    sets = {}
+    for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist():
+        left = _bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
+        seen = _bits(known[places[nodes["feature_idx"][node]]])
+        sets[node] = np.append(left | (~seen & gap_left[node]), gap_left[node])
+    return Grove(
+        np.zeros(1, np.int64),
+        np.where(leaf, -1, nodes["left"].astype(np.int64)),
+        np.where(leaf, -1, nodes["right"].astype(np.int64)),
+        nodes["feature_idx"].astype(np.int64),
+        # infinity parts gaps from all numbers
+        np.minimum(nodes["num_threshold"].astype(float), np.finfo(float).max),
+        gap_left & ~leaf,
+        nodes["value"].astype(float)[:, None],
+        sets,
+    )
+
+
+def _bits(words: np.ndarray) -> np.ndarray:
+    """Return bits of 32-bit words, the least significant first."""
+    return np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little").astype(bool)
+
+
+def hist_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Sums of trees, then a probability."""
+    return by_margin(trace, est.classes_, hist_trees(trace, est, columns))
+
+
+def hist_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A sum of trees, through the loss's link."""
+    op = hist_trees(trace, est, columns)
+    if est.loss in ("poisson", "gamma"):
+        op = trace.builder.add(cells.Apply, op, function="exp")
+    return value_of(op)
+
+
+def isolation(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Refuse: scikit-learn's answers depend on how rows come in blocks of memory."""
+    raise trace.refuse("isolation forests are not covered yet; use a monitor for outliers")
+
+
+def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Weighted votes of classifiers, as a share of the weight, then a probability."""
+    classes = est.classes_
+    weights = est.estimator_weights_[: len(est.estimators_)]
+    trace.require(getattr(est, "algorithm", "SAMME") != "SAMME.R", "algorithm SAMME.R; fit again")
+    count = len(classes)
+    places = []
+    for inner in est.estimators_:
+        outcome = trace.convert(inner)(trace, inner, columns)
+        votes = trace.builder.add(models.Votes, outcome.label, weights=(1.0,), classes=count)
+        array = trace.builder.array
+        scaled = trace.builder.add(
+            cells.Arith, votes, how="multiply", values=array(np.full(count, count / (count - 1)))
+        )
+        places.append(
+            trace.builder.add(
+                cells.Arith, scaled, how="subtract", values=array(np.full(count, 1 / (count - 1)))
+            )
+        )
+    total = trace.builder.add(
+        models.Average, *places, weights=tuple(float(w) for w in weights), divide=True
+    )
+    return _ada_outcome(trace, classes, total)
+
+
+def _ada_outcome(trace: Trace, classes: Any, total: int) -> Outcome:
+    add, array = trace.builder.add, trace.builder.array
+    count = len(classes)
+    if count == 2:
+        margin = add(models.Linear, total, weights=array([[-1.0, 1.0]]), bias=array([0.0]))
+        half = add(cells.Arith, margin, how="divide", values=array([2.0]))
+        both = add(cells.Concat, add(cells.Apply, half, function="negate"), half)
+        raised = add(models.Softmax, both)
+        score = add(cells.Select, raised, columns=(1,))
+        label = add(models.Above, margin, limit=0.0, strict=True)
+        return Outcome(label, tuple(classes.tolist()), score, margin, raised)
+    raised = add(
+        models.Softmax,
+        add(cells.Arith, total, how="divide", values=array(np.full(count, count - 1.0))),
+    )
+    return Outcome(add(models.ArgMax, total), tuple(classes.tolist()), raised, total)
+
+
+TREES = {
+    "sklearn.AdaBoostClassifier": ada_boost,
+    "sklearn.DecisionTreeClassifier": tree_classifier,
+    "sklearn.DecisionTreeRegressor": tree_regressor,
+    "sklearn.ExtraTreeClassifier": tree_classifier,
+    "sklearn.ExtraTreeRegressor": tree_regressor,
+    "sklearn.ExtraTreesClassifier": forest_classifier,
+    "sklearn.ExtraTreesRegressor": forest_regressor,
+    "sklearn.GradientBoostingClassifier": gradient_boosting_classifier,
+    "sklearn.GradientBoostingRegressor": gradient_boosting_regressor,
+    "sklearn.HistGradientBoostingClassifier": hist_classifier,
+    "sklearn.HistGradientBoostingRegressor": hist_regressor,
+    "sklearn.IsolationForest": isolation,
+    "sklearn.RandomForestClassifier": forest_classifier,
+    "sklearn.RandomForestRegressor": forest_regressor,
+}
+"""Converters of models of trees by library and class."""
