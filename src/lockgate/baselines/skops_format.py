@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import lockgate
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 @lockgate.plugin
 class Skops:
     """Open a model that skops wrote; only types on a fixed list are built."""
+
+    needs: ClassVar[tuple[str, ...]] = ("numpy", "pandas", "scikit-learn", "skops")
 
     @lockgate.hookimpl
     def open(self, files: lockgate.ModelFiles) -> lockgate.Predictor:

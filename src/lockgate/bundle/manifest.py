@@ -13,10 +13,18 @@ from lockgate.files.digests import sha256_file
 from lockgate.spec.reports import Worth
 from lockgate.spec.tables import Schema
 
-__all__ = ["MANIFEST", "SCHEMA_VERSION", "Hashes", "Manifest", "read_manifest", "verify_files"]
+__all__ = [
+    "MANIFEST",
+    "SCHEMA_VERSION",
+    "Environment",
+    "Hashes",
+    "Manifest",
+    "read_manifest",
+    "verify_files",
+]
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 0
+SCHEMA_VERSION = 1
 LARGEST = 16 << 20
 
 NEEDED = ("probes.json", "reference.json", "metrics.json")
@@ -28,18 +36,37 @@ class Hashes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    params : str
-        All parameters that can change the model.
-    data : str
-        Training rows and schema.
+    params : str or None
+        All parameters that can change the model; None where nobody recorded them.
+    data : str or None
+        Training rows and schema; None where nobody recorded them.
     code : dict of str to str
         Provider of each plugin that had a part, by ``kind.instance``.
+    declared : dict of str to str
+        What whoever packed a model fitted elsewhere says of its origin; not checked.
 
     """
 
-    params: str
-    data: str
+    params: str | None
+    data: str | None
     code: dict[str, str]
+    declared: dict[str, str] = {}
+
+
+class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Versions of what a model was made with.
+
+    Attributes
+    ----------
+    answers : dict of str to str
+        What its answers depend on; held against what is installed when it is opened.
+    training : dict of str to str
+        What training used; for the record.
+
+    """
+
+    answers: dict[str, str]
+    training: dict[str, str]
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,8 +94,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sha256 of every file but this one.
     hashes : Hashes
         What it was made from.
-    environment : dict of str to str
-        Versions that answers depend on.
+    environment : Environment
+        Versions that answers depend on, and those of training.
 
     """
 
@@ -83,7 +110,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: list[str]
     files: dict[str, str]
     hashes: Hashes
-    environment: dict[str, str]
+    environment: Environment
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -106,8 +133,11 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         version = msgspec.json.decode(raw, type=dict[str, Any]).get("schema_version")
         if version != SCHEMA_VERSION:
+            newer = isinstance(version, int) and version > SCHEMA_VERSION
+            remedy = "upgrade lockgate" if newer else "make the bundle anew: lockgate run"
             raise BundleError(
-                f"{folder} has bundle schema {version}; this lockgate reads {SCHEMA_VERSION}"
+                f"{folder} has bundle schema {version}; this lockgate reads {SCHEMA_VERSION}; "
+                f"{remedy}"
             )
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:

@@ -45,15 +45,13 @@ def check_probes(probes: dict[str, Any], schema: Schema, predictor: Predictor) -
         same model here, e.g. under another library version.
 
     """
-    import pandas as pd
-
     columns: dict[str, Any] = {}
     for column in schema.features:
         values = probes["columns"].get(column.name)
         if values is None:
             raise BundleError(f"the probe rows have no column {column.name}")
-        columns[column.name] = _series(pd, values, column.kind)
-    output = predictor.predict(pd.DataFrame(columns))
+        columns[column.name] = values
+    output = predictor.predict(columns)
     _compare(probes, output)
 
 
@@ -73,14 +71,6 @@ def _compare(probes: dict[str, Any], output: Output) -> None:
         if not np.allclose(expected, found, rtol=TOLERANCE, atol=TOLERANCE):
             worst = float(np.abs(expected - found).max())
             raise BundleError(f"probe scores differ by up to {worst:.3g} here")
-
-
-def _series(pd: Any, values: list[Any], kind: str) -> Any:
-    if kind == "date":
-        return pd.to_datetime(pd.Series(values), format="ISO8601")
-    if kind in ("category", "text"):
-        return pd.Series(values, dtype=object)
-    return pd.Series(values, dtype=float)
 
 
 def _plain(value: Any) -> Any:

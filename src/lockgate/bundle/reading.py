@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lockgate.bundle.environment import check_environment
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.bundle.probes import check_probes
 from lockgate.errors import BundleError, PluginFailed
@@ -77,8 +78,10 @@ def open_bundle(path: str | Path) -> Bundle:
     manifest = read_manifest(folder)
     verify_files(folder, manifest)
     entry = Catalogue.installed().find("format", manifest.format)
+    plugin = entry.load()()
+    check_environment(manifest.environment.answers, str(folder))
     host = Host("open")
-    host.plug("format", manifest.format, entry.load()())
+    host.plug("format", manifest.format, plugin)
     files = ModelFiles(
         directory=folder,
         files=tuple(manifest.model),

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from lockgate.bundle.manifest import MANIFEST, SCHEMA_VERSION, Hashes, Manifest
+from lockgate.bundle.manifest import MANIFEST, SCHEMA_VERSION, Environment, Hashes, Manifest
 from lockgate.files.atomic import replaced_directory
 from lockgate.files.digests import sha256_file, sha256_text
 from lockgate.spec.reports import Worth
@@ -34,14 +34,14 @@ class Content:
         Score from which the second of two classes is answered.
     worth : Worth or None
         What each outcome was said to be worth.
-    model : mapping of str to pathlib.Path
+    model : mapping of str to bytes
         Files of the model by their name in the bundle.
     documents : mapping of str to object
         Plain data to write as JSON, or text, by file name.
     hashes : Hashes
         What it was made from.
-    environment : mapping of str to str
-        Versions that answers depend on.
+    environment : Environment
+        Versions that answers depend on, and those of training.
 
     """
 
@@ -52,17 +52,17 @@ class Content:
     classes: tuple[Any, ...]
     threshold: float | None
     worth: Worth | None
-    model: Mapping[str, Path]
+    model: Mapping[str, bytes]
     documents: Mapping[str, Any]
     hashes: Hashes
-    environment: Mapping[str, str]
+    environment: Environment
 
 
 def write_bundle(place: Path, content: Content) -> str:
     """Write a bundle in one step and return its digest, the manifest's sha256."""
     with replaced_directory(place) as folder:
-        for name, source in content.model.items():
-            (folder / name).write_bytes(source.read_bytes())
+        for name, raw in content.model.items():
+            (folder / name).write_bytes(raw)
         for name, document in content.documents.items():
             text = document if isinstance(document, str) else canonical(document)
             (folder / name).write_text(text, encoding="utf-8")
@@ -79,7 +79,7 @@ def write_bundle(place: Path, content: Content) -> str:
             sorted(content.model),
             files,
             content.hashes,
-            dict(content.environment),
+            content.environment,
         )
         text = canonical(manifest)
         (folder / MANIFEST).write_text(text, encoding="utf-8")

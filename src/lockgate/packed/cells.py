@@ -203,7 +203,9 @@ class Bins(Operation, tag="bins", frozen=True):
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
         x, edges = given[0][0, :], a[self.edges]
-        found = xp.searchsorted(edges, xp.where(xp.isnan(x), 0.0 * xp.ones_like(x), x), side="right")
+        found = xp.searchsorted(
+            edges, xp.where(xp.isnan(x), 0.0 * xp.ones_like(x), x), side="right"
+        )
         return xp.where(xp.isnan(x), edges.shape[0] + 1, xp.astype(found, xp.int64))
 
     def row(self, a: Mapping[str, np.ndarray]) -> Any:

@@ -36,7 +36,7 @@ LARGEST_FILE = 1 << 31
 LARGEST_HEADER = 1 << 26
 MOST_ARRAYS = 1 << 16
 
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "f8": np.dtype("<f8"),
     "i4": np.dtype("<i4"),
     "u1": np.dtype("u1"),
@@ -114,9 +114,7 @@ def read_header(raw: bytes) -> tuple[bytes, int]:
     return text, start
 
 
-def read_arrays(
-    raw: bytes, start: int, entries: Mapping[str, ArrayEntry]
-) -> dict[str, np.ndarray]:
+def read_arrays(raw: bytes, start: int, entries: Mapping[str, ArrayEntry]) -> dict[str, np.ndarray]:
     """Return read-only views of the arrays, digests checked, nothing copied.
 
     Raises
@@ -137,7 +135,9 @@ def read_arrays(
         piece = view[start + at : end]
         need(hashlib.sha256(piece).hexdigest() == entry.sha256, f"array {name} is damaged")
         at += size + (-size % ALIGN)
-        need(not any(raw[end : min(start + at, len(raw))]), f"array {name} is not followed by zeros")
+        need(
+            not any(raw[end : min(start + at, len(raw))]), f"array {name} is not followed by zeros"
+        )
         flat = np.frombuffer(piece, dtype=DTYPES[entry.dtype])
         arrays[name] = flat.reshape(entry.shape)
     need(end == len(raw) or (not entries and start >= len(raw)), "something follows the last array")

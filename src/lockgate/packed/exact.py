@@ -78,7 +78,8 @@ def exp(x: Any, xp: Any, powers: Any) -> Any:
     places = xp.reshape(xp.astype(k, xp.int64) + 1076, (-1,))
     found = found * xp.reshape(xp.take(powers, places), x.shape)
     found = xp.where(x < SMALLEST, 0.0 * found, found)
-    return xp.where((x > LARGEST) | strange, x * math.inf, found)
+    found = xp.where(x > LARGEST, xp.full_like(x, math.inf), found)
+    return xp.where(strange, x, found)
 
 
 def sigmoid_one(x: float) -> float:

@@ -178,7 +178,8 @@ def expanded(forest: Forest, arrays: Mapping[str, np.ndarray]) -> Nodes:
     need((inner < trees + 2 * np.arange(inner_count)).all(), "a node before its parent")
     tree = np.empty(total, np.int32)
     tree[:trees] = np.arange(trees)
-    levels, low, high, done = [], 0, trees, 0
+    levels: list[tuple[int, int]] = []
+    low, high, done = 0, trees, 0
     while low < high:
         need(len(levels) < DEEPEST, f"a tree of more than {DEEPEST} levels")
         levels.append((low, high))
@@ -232,10 +233,11 @@ class Grown:
         xp, block = self.xp, self.engine.block
         rows = x.shape[1]
         if self.backend.name != "numpy":
-            return self.engine.sums(self._codes(x))
-        parts = [
-            self.engine.sums(self._codes(x[:, at : at + block])) for at in range(0, rows, block)
-        ]
+            return self.engine.sums(self._codes(x), rows)
+        parts = []
+        for at in range(0, max(rows, 1), block):
+            some = x[:, at : at + block]
+            parts.append(self.engine.sums(self._codes(some), some.shape[1]))
         return parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
 
     def _codes(self, x: Any) -> list[Any]:

@@ -179,7 +179,9 @@ def _check_inputs(header: Header) -> None:
 def _check_allowed(one: Input) -> None:
     """Categories of a column of numbers are the only numbers that it may hold."""
     if one.kind in ("number", "integer", "boolean"):
-        need(bool(one.categories) == (one.unknown == "refuse"), f"input {one.name!r} allows nothing")
+        need(
+            bool(one.categories) == (one.unknown == "refuse"), f"input {one.name!r} allows nothing"
+        )
         values = [float(text) for text in one.categories]
         need(all(map(math.isfinite, values)), f"input {one.name!r} allows what is not finite")
     elif one.kind != "category":

@@ -131,7 +131,9 @@ class MaskTables:
         values = a[forest.values][leaf_rows(forest, a, nodes)[nodes.leaf]]
         made = np.zeros((forest.trees * self.bits, values.shape[1]))
         made[nodes.tree[nodes.leaf] * self.bits + hashed] = values
-        self.values = [backend.asarray(np.ascontiguousarray(made[:, k])) for k in range(made.shape[1])]
+        self.values = [
+            backend.asarray(np.ascontiguousarray(made[:, k])) for k in range(made.shape[1])
+        ]
         self.base = a[forest.base].tolist()
         self.members = None
         if forest.output is not None and forest.outputs > 1:
@@ -142,11 +144,10 @@ class MaskTables:
         elif forest.output is not None:
             self.members = [None]
 
-    def slots_of(self, codes: list[Any]) -> Any:
+    def slots_of(self, codes: list[Any], rows: int) -> Any:
         """Return where each row's leaf of each tree stands, shape (n, trees)."""
         xp = self.xp
         if not self.tables:
-            rows = codes[0].shape[0] if codes else 1
             return self.slots + xp.zeros((rows, 1), dtype=xp.int64)
         alive = xp.take(self.tables[0], codes[0], axis=0)
         for table, one in zip(self.tables[1:], codes[1:], strict=True):
@@ -156,10 +157,10 @@ class MaskTables:
         alive >>= self.shift
         return xp.astype(alive, xp.int64) + self.slots
 
-    def sums(self, codes: list[Any]) -> Any:
+    def sums(self, codes: list[Any], rows: int) -> Any:
         """Return the sums of leaves, shape (outputs, n)."""
         xp = self.xp
-        slots = xp.permute_dims(self.slots_of(codes), (1, 0))
+        slots = xp.permute_dims(self.slots_of(codes, rows), (1, 0))
         flat = xp.reshape(slots, (-1,))
         made = []
         for k in range(self.forest.outputs):
@@ -170,12 +171,13 @@ class MaskTables:
                 members = self.members[k]
                 part = slots if members is None else xp.take(slots, members, axis=0)
                 own, values, trees = xp.reshape(part, (-1,)), self.values[0], part.shape[0]
-            made.append(self._total(k, xp.reshape(xp.take(values, own), (trees, -1)), slots))
+            leaves = xp.reshape(xp.take(values, own), (trees, rows))
+            made.append(self._total(k, leaves, rows))
         return xp.stack(made)
 
-    def _total(self, k: int, leaves: Any, slots: Any) -> Any:
+    def _total(self, k: int, leaves: Any, rows: int) -> Any:
         xp = self.xp
-        start = self.base[k] + xp.zeros((1, slots.shape[1]), dtype=xp.float64)
+        start = self.base[k] + xp.zeros((1, rows), dtype=xp.float64)
         found = ordered_sum(xp.concat([start, leaves], axis=0), xp)
         return found / self.forest.divide if self.forest.divide != 1 else found
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from lockgate.errors import PackedFormatError, SchemaViolation, nearest
 from lockgate.packed.container import LARGEST_FILE
-from lockgate.packed.header import Header, decode
+from lockgate.packed.header import decode
 from lockgate.packed.program import Program
 from lockgate.packed.reading import Rejected, cell_readers, read_columns
 from lockgate.spec.values import Backend, Output, numpy_backend
@@ -62,7 +62,9 @@ class PackedModel:
         self.header, self.arrays, self._shapes = decode(raw)
         self.digest = hashlib.sha256(raw).hexdigest()
         self.threshold = threshold
-        if threshold is not None and (self.header.task != "binary" or self.header.answers.score is None):
+        if threshold is not None and (
+            self.header.task != "binary" or self.header.answers.score is None
+        ):
             raise PackedFormatError("a threshold needs a model of two classes with a probability")
         self._labels = np.array(self.header.classes) if self.header.classes else None
         self._programs: dict[str, Program] = {}
@@ -207,7 +209,7 @@ class PackedModel:
         given = [one.tolist() if isinstance(one, np.ndarray) else one for one in cells]
         with np.errstate(all="ignore"):
             found = [self._row([one[k] for one in given]) for k in range(rows)]
-        made = []
+        made: list[Any] = []
         for which, place in enumerate(self._program(numpy_backend()).outputs):
             if place is None:
                 made.append(None)
@@ -275,7 +277,9 @@ def open_packed(path: str | Path, *, threshold: float | None = None) -> PackedMo
     place = Path(path)
     try:
         if place.stat().st_size > LARGEST_FILE:
-            raise PackedFormatError(f"{place} is larger than the {LARGEST_FILE} bytes that are read")
+            raise PackedFormatError(
+                f"{place} is larger than the {LARGEST_FILE} bytes that are read"
+            )
         raw = place.read_bytes()
     except OSError as error:
         raise PackedFormatError(f"{place} cannot be read: {error}") from None

@@ -1,4 +1,4 @@
-"""Operations of models other than trees: weighted sums, distances, and what turns them into answers."""
+"""Operations of models without trees: weighted sums, distances, and what makes them answers."""
 
 from __future__ import annotations
 
@@ -169,7 +169,9 @@ class Share(Operation, tag="share", frozen=True):
         x = given[0]
         total = exact.ordered_sum(x, xp)
         rest = 1.0 / x.shape[0] if self.empty == "equal" else 0.0
-        return xp.where(total == 0, rest * xp.ones_like(x), x / xp.where(total == 0, 1.0 + total, total))
+        return xp.where(
+            total == 0, rest * xp.ones_like(x), x / xp.where(total == 0, 1.0 + total, total)
+        )
 
     def row(self, a: Mapping[str, np.ndarray]) -> Any:
         equal = self.empty == "equal"

@@ -80,7 +80,9 @@ def read_columns(
         found.fatal.append(f"columns have different lengths: {sorted(lengths)}")
     if found.fatal:
         raise SchemaViolation(found.fatal)
-    made = [READERS[one.kind](one, values, found) for one, values in zip(inputs, columns, strict=True)]
+    made = [
+        READERS[one.kind](one, values, found) for one, values in zip(inputs, columns, strict=True)
+    ]
     if rejected is None:
         found.raise_first()
     return made, lengths.pop() if lengths else 0
@@ -117,7 +119,8 @@ def _of_records(inputs: Sequence[Input], records: Sequence[Any], found: Rejected
         for one, values in zip(inputs, made, strict=True):
             if one.name not in record:
                 hint = nearest(one.name, map(str, record))
-                found.add([row], lambda row, o=one, h=hint: f"row {row} has no {o.name}{h}")
+                words = f"row {row} has no {one.name}{hint}"
+                found.add([row], lambda _, words=words: words)  # type: ignore[misc]
                 values.append(None)
             else:
                 values.append(record[one.name])
@@ -146,7 +149,8 @@ def _doubles(one: Input, values: Any, found: Rejected) -> Any:
                 bad.append(row)
             made[row] = math.nan if number is None else number
         found.add(
-            bad, lambda row: f"column {one.name} holds {array[row]!r} in row {row}, expected a number"
+            bad,
+            lambda row: f"column {one.name} holds {array[row]!r} in row {row}, expected a number",
         )
         _refuse_gaps(one, np.isnan(made) & ~np.isin(np.arange(len(made)), bad), found)
         found.add(np.flatnonzero(np.isinf(made)), lambda row: _endless(one, row))
@@ -310,7 +314,8 @@ def _date(value: Any) -> int | None:
         value = datetime.datetime(value.year, value.month, value.day)
     if value.tzinfo is not None:
         value = value.astimezone(datetime.UTC).replace(tzinfo=None)
-    return (value - EPOCH) // datetime.timedelta(microseconds=1)
+    micros: int = (value - EPOCH) // datetime.timedelta(microseconds=1)
+    return micros
 
 
 def _texts(one: Input, values: Any, found: Rejected) -> Any:
@@ -318,7 +323,9 @@ def _texts(one: Input, values: Any, found: Rejected) -> Any:
     made = [value if isinstance(value, str) else "" for value in given]
     gaps = np.array([_is_gap(value) for value in given], bool)
     bad = [k for k, v in enumerate(given) if not isinstance(v, str) and not gaps[k]]
-    found.add(bad, lambda row: f"column {one.name} holds {given[row]!r} in row {row}, expected text")
+    found.add(
+        bad, lambda row: f"column {one.name} holds {given[row]!r} in row {row}, expected text"
+    )
     _refuse_gaps(one, gaps, found)
     return made
 

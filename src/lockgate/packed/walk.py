@@ -40,7 +40,9 @@ class Walk:
         self.forest, self.xp = forest, backend.xp
         self.asarray, self.host = backend.asarray, backend.name == "numpy"
         feature, rank = a[forest.features].astype(np.int64), a[forest.ranks].astype(np.int64)
-        order = {k: place for place, k in enumerate(sorted({*edges, *set_members(forest, a, codes)}))}
+        order = {
+            k: place for place, k in enumerate(sorted({*edges, *set_members(forest, a, codes)}))
+        }
         column = np.zeros(len(feature), np.int64)
         for k, place in order.items():
             column[feature == k] = place
@@ -72,9 +74,7 @@ class Walk:
             elif (own := (feature == k) & gap).any():
                 column[own] = width + len(self.made)
                 self.made.append((place, None))
-        self.gap_codes = [
-            int(a[forest.counts][k]) + 1 if k not in sets else -1 for k in order
-        ]
+        self.gap_codes = [int(a[forest.counts][k]) + 1 if k not in sets else -1 for k in order]
 
     def _words(self, forest: Forest, nodes: Nodes, column: np.ndarray, rank: np.ndarray) -> None:
         total = len(nodes.leaf)
@@ -84,9 +84,7 @@ class Walk:
         limit[nodes.inner] = rank
         place = np.zeros(total, np.int64)
         place[nodes.inner] = column
-        self.words = self.asarray(
-            place << (CODE_BITS + NODE_BITS) | limit << NODE_BITS | child
-        )
+        self.words = self.asarray(place << (CODE_BITS + NODE_BITS) | limit << NODE_BITS | child)
         depth = np.zeros(forest.trees, np.int64)
         for level, (low, high) in enumerate(nodes.levels):
             depth[nodes.tree[low:high]] = level
@@ -106,7 +104,9 @@ class Walk:
         self.members = None
         if forest.output is not None:
             owners = a[forest.output]
-            self.members = [self.asarray(np.flatnonzero(owners == k)) for k in range(forest.outputs)]
+            self.members = [
+                self.asarray(np.flatnonzero(owners == k)) for k in range(forest.outputs)
+            ]
 
     def _wide(self, codes: list[Any]) -> Any:
         """Return all columns of codes, own ones for gaps and sets included, shape (columns, n)."""
@@ -114,28 +114,31 @@ class Walk:
         made = list(codes)
         for place, outside in self.made:
             if outside is None:
-                made.append(xp.where(codes[place] == self.gap_codes[place], 0 * codes[place], codes[place]))
+                made.append(
+                    xp.where(codes[place] == self.gap_codes[place], 0 * codes[place], codes[place])
+                )
             else:
                 made.append(xp.take(outside, codes[place]))
         return xp.stack(made) if made else xp.zeros((1, 1), dtype=xp.int64)
 
-    def sums(self, codes: list[Any]) -> Any:
+    def sums(self, codes: list[Any], rows: int) -> Any:
         """Return the sums of leaves, shape (outputs, n)."""
         xp = self.xp
         wide = self._wide(codes)
-        rows = wide.shape[1]
         flat = xp.reshape(wide, (-1,))
         at = xp.reshape(xp.arange(rows, dtype=xp.int64), (1, -1))
         state = xp.reshape(self.roots, (-1, 1)) + 0 * at
         low, code_mask = (1 << NODE_BITS) - 1, (1 << CODE_BITS) - 1
         for alive in self.alive:
-            words = xp.reshape(xp.take(self.words, xp.reshape(state[:alive, :], (-1,))), (alive, -1))
+            words = xp.reshape(
+                xp.take(self.words, xp.reshape(state[:alive, :], (-1,))), (alive, rows)
+            )
             place = (words >> (CODE_BITS + NODE_BITS)) * rows + at
-            code = xp.reshape(xp.take(flat, xp.reshape(place, (-1,))), (alive, -1))
+            code = xp.reshape(xp.take(flat, xp.reshape(place, (-1,))), (alive, rows))
             right = code > ((words >> NODE_BITS) & code_mask)
             state[:alive, :] = (words & low) + xp.astype(right, xp.int64)
         leaves = xp.take(self.rows, xp.reshape(state, (-1,)))
-        leaves = xp.take(xp.reshape(leaves, (-1, rows)), self.back, axis=0)
+        leaves = xp.take(xp.reshape(leaves, (self.forest.trees, rows)), self.back, axis=0)
         return xp.stack([self._total(k, leaves, rows) for k in range(self.forest.outputs)])
 
     def _total(self, k: int, leaves: Any, rows: int) -> Any:
@@ -144,7 +147,7 @@ class Walk:
             values, own = self.values[k], leaves
         else:
             values, own = self.values[0], xp.take(leaves, self.members[k], axis=0)
-        found = xp.reshape(xp.take(values, xp.reshape(own, (-1,))), (-1, rows))
+        found = xp.reshape(xp.take(values, xp.reshape(own, (-1,))), (own.shape[0], rows))
         start = self.base[k] + xp.zeros((1, rows), dtype=xp.float64)
         total = ordered_sum(xp.concat([start, found], axis=0), xp)
         return total / self.forest.divide if self.forest.divide != 1 else total
@@ -153,7 +156,7 @@ class Walk:
         """Make the function from one row's codes to its sums."""
 
         def answer(codes: list[int]) -> list[float]:
-            found: list[float] = self.sums([np.array([code]) for code in codes])[:, 0].tolist()
+            found: list[float] = self.sums([np.array([code]) for code in codes], 1)[:, 0].tolist()
             return found
 
         return answer

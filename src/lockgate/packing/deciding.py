@@ -41,9 +41,7 @@ def margin_alone(trace: Trace, classes: Any, margin: int, *, strict: bool = True
     """A label by margin, without probabilities."""
     add, found = trace.builder.add, plain_classes(classes)
     if len(found) == 2:
-        return Outcome(
-            add(models.Above, margin, limit=0.0, strict=strict), found, None, margin
-        )
+        return Outcome(add(models.Above, margin, limit=0.0, strict=strict), found, None, margin)
     return Outcome(add(models.ArgMax, margin), found, None, margin)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from lockgate.packed import cells, models
 from lockgate.packing.deciding import by_score, plain_classes, probabilities, value_of
-from lockgate.packing.transformers import through
 from lockgate.packing.tracing import Column, Outcome, Trace
+from lockgate.packing.transformers import through
 
 __all__ = ["ENSEMBLES", "outcome_of"]
 
@@ -102,9 +102,7 @@ def _calibrator(trace: Trace, one: Any, op: int) -> int:
         sums = add(models.Linear, op, weights=array([[-one.a_]]), bias=array([-one.b_]))
         return add(cells.Apply, sums, function="sigmoid")
     trace.require(name == "IsotonicRegression", f"the calibrator {name}")
-    return add(
-        models.Isotonic, op, x=array(one.X_thresholds_), y=array(one.y_thresholds_)
-    )
+    return add(models.Isotonic, op, x=array(one.X_thresholds_), y=array(one.y_thresholds_))
 
 
 def isotonic(trace: Trace, est: Any, columns: list[Column]) -> Outcome:

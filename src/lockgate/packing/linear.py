@@ -77,9 +77,7 @@ def sgd_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         return by_margin(trace, est.classes_, margin)
     add = trace.builder.add
     shares = add(models.Share, add(cells.Apply, margin, function="sigmoid"), empty="equal")
-    return Outcome(
-        add(models.ArgMax, margin), plain_classes(est.classes_), shares, margin
-    )
+    return Outcome(add(models.ArgMax, margin), plain_classes(est.classes_), shares, margin)
 
 
 def discriminant(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
@@ -108,8 +106,8 @@ def tweedie(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
 def _kernel(trace: Trace, est: Any, columns: list[Column]) -> int:
     """Return each support vector's similarity to a row."""
     trace.no_gaps(columns)
-    trace.require(isinstance(est.kernel, str) and est.kernel in ("rbf", "poly", "sigmoid", "linear"),
-                  f"kernel={est.kernel!r}; use rbf, poly, sigmoid or linear")  # fmt: skip
+    known = isinstance(est.kernel, str) and est.kernel in ("rbf", "poly", "sigmoid", "linear")
+    trace.require(known, f"kernel={est.kernel!r}; use rbf, poly, sigmoid or linear")
     vectors = est.support_vectors_
     vectors = vectors.toarray() if hasattr(vectors, "toarray") else vectors
     return trace.builder.add(
@@ -220,9 +218,7 @@ def gaussian_bayes(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         apart = add(cells.Arith, x, how="subtract", values=array(mean))
         squares = add(cells.Apply, apart, function="square")
         start = np.log(prior) - 0.5 * np.sum(np.log(2.0 * np.pi * var))
-        each.append(
-            add(models.Linear, squares, weights=array([-0.5 / var]), bias=array([start]))
-        )
+        each.append(add(models.Linear, squares, weights=array([-0.5 / var]), bias=array([start])))
     return _likelier(trace, est.classes_, add(cells.Concat, *each))
 
 
@@ -230,11 +226,11 @@ def clusters(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     """The nearest of some centres."""
     trace.no_gaps(columns)
     add, centres = trace.builder.add, np.asarray(trace.attribute(est, "cluster_centers_"), float)
-    apart = add(
-        models.Distances, trace.numbers(columns), centres=trace.builder.array(centres)
-    )
+    apart = add(models.Distances, trace.numbers(columns), centres=trace.builder.array(centres))
     label = add(models.ArgMax, add(cells.Apply, apart, function="negate"))
-    return Outcome(label, tuple(range(len(centres))), None, add(cells.Apply, apart, function="sqrt"))
+    return Outcome(
+        label, tuple(range(len(centres))), None, add(cells.Apply, apart, function="sqrt")
+    )
 
 
 REGRESSORS = (

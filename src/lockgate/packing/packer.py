@@ -53,7 +53,10 @@ def library_of(estimator: Any) -> str:
 
 def inputs_of(columns: Sequence[Any]) -> tuple[Input, ...]:
     """Return inputs for a schema's columns, their categories left to the encoders."""
-    return tuple(Input(one.name, one.kind, one.missing, one.unknown) for one in columns)
+    return tuple(
+        Input(one.name, one.kind, one.missing, one.unknown if one.kind == "category" else "ignore")
+        for one in columns
+    )
 
 
 def pack_estimator(
@@ -121,8 +124,8 @@ def _finished(trace: Trace, estimator: Any, outcome: Outcome) -> Packed:
 
 
 def _ends_in_clusters(estimator: Any) -> bool:
-    steps = getattr(estimator, "steps", None)
-    return bool(steps) and hasattr(steps[-1][1], "cluster_centers_")
+    steps = getattr(estimator, "steps", None) or [("", None)]
+    return hasattr(steps[-1][1], "cluster_centers_")
 
 
 def _moved(op: Any, place: Mapping[int, int]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +14,15 @@ from lockgate.errors import NotCovered
 from lockgate.packed.cells import Arith, Concat, Fill, Numbers, Select
 from lockgate.packed.forest import Forest
 from lockgate.packed.model import PackedModel
+from lockgate.spec.values import Output
 
 __all__ = ["TOLERANCE", "Parity", "awkward_rows", "compare", "proved"]
 
 TOLERANCE = 1e-12
 """Largest difference of a probability, or, relative to the value, of a regression."""
+
+LARGEST = 1e30
+"""Numbers beyond do not fit into 32 bits, and scikit-learn's trees refuse them."""
 
 UNSEEN = "a category that was never seen"
 
@@ -109,6 +114,14 @@ def compare(
 ) -> Parity:
     """Compare answers to the same rows."""
     found = packed.predict(frame, engine="columns")
+    with warnings.catch_warnings():  # the original may have something to say about unknowns
+        warnings.simplefilter("ignore")
+        return _compared(estimator, packed, frame, found, tolerance)
+
+
+def _compared(
+    estimator: Any, packed: PackedModel, frame: pd.DataFrame, found: Output, tolerance: float
+) -> Parity:
     given = as_fitted(estimator, frame)
     label = np.asarray(estimator.predict(given)).reshape(-1)
     if packed.task == "regression":
@@ -172,6 +185,7 @@ def _beside(values: Any, limits: Any, one: Any, rng: np.random.Generator) -> Any
     own = values.to_numpy(dtype=float, na_value=np.nan)
     known = own[np.isfinite(own)]
     pool = known if limits is None else np.concatenate([limits, known[:100]])
+    pool = pool[np.abs(pool) < LARGEST]
     if not len(pool):
         pool = np.zeros(1)
     chosen = rng.choice(pool, len(own))

@@ -70,9 +70,7 @@ def tfidf_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Col
 
 def hashing_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Counts of hashed terms."""
-    op = _counted(
-        trace, est, columns, hashed=int(est.n_features), signed=bool(est.alternate_sign)
-    )
+    op = _counted(trace, est, columns, hashed=int(est.n_features), signed=bool(est.alternate_sign))
     if est.norm is not None:
         op = trace.builder.add(WeighTerms, op, norm=est.norm)
     return [Sparse(op)]

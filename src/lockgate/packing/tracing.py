@@ -141,7 +141,9 @@ class Trace:
         categories: dict[int, tuple[str, ...]],
         convert: Callable[[Any], Any],
     ) -> None:
-        self.given = [changed(one, categories=categories.get(k, ())) for k, one in enumerate(inputs)]
+        self.given = [
+            changed(one, categories=categories.get(k, ())) for k, one in enumerate(inputs)
+        ]
         self.builder = Builder(self.given)
         self.wanted: dict[int, set[str]] = {}
         self.allowed: dict[int, set[float]] = {}
@@ -202,8 +204,9 @@ class Trace:
             self.use(one.source, "number")
             return one
         if isinstance(one, Coded):
-            return Number(self.table(one, [[self._numeric(value)] for value in one.values]), 0,
-                          frozenset({one.source}) if one.values[-2] is GAP else frozenset())  # fmt: skip
+            gaps = frozenset({one.source}) if one.values[-2] is GAP else frozenset()
+            table = self.table(one, [[self._numeric(value)] for value in one.values])
+            return Number(table, 0, gaps)
         if isinstance(one, Sparse):
             raise self.refuse(
                 "counts of terms reach a step other than a linear model; "
@@ -267,7 +270,8 @@ class Trace:
     def no_gaps(self, columns: Iterable[Column]) -> None:
         """Refuse gaps in the inputs that reach these columns."""
         for one in columns:
-            sources = {one.source} if isinstance(one, Raw) else getattr(one, "gaps", frozenset())
+            empty: frozenset[int] = frozenset()
+            sources = {one.source} if isinstance(one, Raw) else getattr(one, "gaps", empty)
             if isinstance(one, Coded) and one.values[-2] is GAP:
                 sources = {one.source}
             for source in sources:
@@ -286,9 +290,7 @@ class Trace:
         categories = now.categories
         if now.kind != "category":
             categories = tuple(category_text(value) for value in one.values[:-2])
-        self.builder.inputs[one.source] = changed(
-            now, unknown="refuse", categories=categories
-        )
+        self.builder.inputs[one.source] = changed(now, unknown="refuse", categories=categories)
 
     def gaps_of(self, columns: Iterable[Column]) -> frozenset[int]:
         """Return the inputs whose gaps reach these columns."""

@@ -49,9 +49,7 @@ def max_abs_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column
     return _clipped(trace, est, made, (-1.0, 1.0))
 
 
-def _clipped(
-    trace: Trace, est: Any, made: list[Column], span: tuple[float, float]
-) -> list[Column]:
+def _clipped(trace: Trace, est: Any, made: list[Column], span: tuple[float, float]) -> list[Column]:
     if not getattr(est, "clip", False):
         return made
     array = trace.builder.array
@@ -258,12 +256,12 @@ def kbins_discretizer(trace: Trace, est: Any, columns: list[Column]) -> list[Col
     made: list[Column] = []
     for one, edges in zip(columns, trace.attribute(est, "bin_edges_"), strict=True):
         inner = np.asarray(edges, dtype=float)[1:-1]
-        op = trace.builder.add(
-            cells.Bins, trace.numbers([one]), edges=trace.builder.array(inner)
-        )
+        op = trace.builder.add(cells.Bins, trace.numbers([one]), edges=trace.builder.array(inner))
         if est.encode == "ordinal":
             table = [[float(k)] for k in range(len(inner) + 1)] + [[0.0], [0.0]]
-            made.append(Number(trace.builder.add(cells.Lookup, op, table=trace.builder.array(table)), 0))
+            made.append(
+                Number(trace.builder.add(cells.Lookup, op, table=trace.builder.array(table)), 0)
+            )
         else:
             made += _hot_bins(trace, op, len(inner) + 1)
     return made
@@ -394,16 +392,16 @@ def empty_to_zero(trace: Trace, est: Any, columns: list[Column]) -> list[Column]
     op = trace.builder.add(cells.Fill, nothing, values=zeros)
     kept = trace.numbers(columns)
     return [
-        Number(op if est.empty_[k] else kept, k, frozenset() if est.empty_[k] else trace.gaps_of([one]))
+        Number(
+            op if est.empty_[k] else kept, k, frozenset() if est.empty_[k] else trace.gaps_of([one])
+        )
         for k, one in enumerate(columns)
     ]
 
 
 def bins(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """One column a bin; a gap is in none."""
-    op = trace.builder.add(
-        cells.Bins, trace.numbers(columns), edges=trace.builder.array(est.edges)
-    )
+    op = trace.builder.add(cells.Bins, trace.numbers(columns), edges=trace.builder.array(est.edges))
     return _hot_bins(trace, op, len(est.edges) + 1)
 
 

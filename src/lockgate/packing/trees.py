@@ -65,12 +65,20 @@ class Grove:
         def stacked(name: str) -> np.ndarray:
             return np.concatenate([getattr(one, name) for one in parts])
 
+        sets: dict[int, np.ndarray] = {}
+        for one, offset in zip(parts, offsets.tolist(), strict=False):
+            sets |= {node + offset: members for node, members in one.sets.items()}
         return cls(
-            np.concatenate([one.roots + o for one, o in zip(parts, offsets, strict=False)]),
-            children("left"),
-            children("right"),
-            *(stacked(name) for name in ("feature", "limit", "gap_left", "value")),
-            {k + int(o): s for one, o in zip(parts, offsets, strict=False) for k, s in one.sets.items()},
+            roots=np.concatenate(
+                [one.roots + offset for one, offset in zip(parts, offsets, strict=False)]
+            ),
+            left=children("left"),
+            right=children("right"),
+            feature=stacked("feature"),
+            limit=stacked("limit"),
+            gap_left=stacked("gap_left"),
+            value=stacked("value"),
+            sets=sets,
         )
 
 
@@ -79,15 +87,17 @@ def float32_limits(limits: np.ndarray) -> np.ndarray:
 
     The largest double whose nearest 32-bit number is at most the limit: half-way
     to the next 32-bit number, itself included where it rounds down (to even).
+    Infinity, which parts gaps from all numbers, becomes the largest double.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         below = limits.astype(np.float32)
         below = np.where(below > limits, np.nextafter(below, np.float32(-np.inf)), below)
         above = np.nextafter(below, np.float32(np.inf))
         half = below.astype(float) + (above.astype(float) - below.astype(float)) / 2
         rounds_down = half.astype(np.float32) <= below
     made = np.where(rounds_down, half, np.nextafter(half, -np.inf))
-    return np.where(np.isinf(below) | np.isinf(above), limits, made)
+    beyond = np.isinf(below) | np.isinf(above)
+    return np.clip(np.where(beyond, limits, made), -np.finfo(float).max, np.finfo(float).max)
 
 
 def add_forest(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Stored
+from lockgate.pipeline.workspace import Made
 
 __all__ = ["model_card"]
 
 
-def model_card(stage: Stage, stored: Stored, facts: dict[str, Any], report: dict[str, Any]) -> str:
+def model_card(stage: Stage, made: Made, facts: dict[str, Any], report: dict[str, Any]) -> str:
     """Write the card as Markdown (sections after Mitchell et al., Model Cards, 2019)."""
     chosen = stage.document.chosen
-    target = stored.schema.target
+    target = made.schema.target
     lines = [
         f"# {stage.sections.project.name}",
         "",
-        f"A {stored.task} model of `{target}`: {_names(chosen['model'])}, tuned by "
+        f"A {made.task} model of `{target}`: {_names(chosen['model'])}, tuned by "
         f"{_names(chosen['optimizer'])}, compressed by {_names(chosen['compressor'])}.",
         "",
         "## Data",
@@ -31,7 +31,7 @@ def model_card(stage: Stage, stored: Stored, facts: dict[str, Any], report: dict
         "",
         "| column | kind | known values | gaps |",
         "|---|---|---|---|",
-        *(_input(column) for column in stored.schema.features),
+        *(_input(column) for column in made.schema.features),
         "",
         "## Figures on rows that nothing was decided on",
         "",
@@ -43,9 +43,9 @@ def model_card(stage: Stage, stored: Stored, facts: dict[str, Any], report: dict
             low, high = metric["low"], metric["high"]
             between = "" if low is None else f"{low:.4g} to {high:.4g}"
             lines.append(f"| {name} | {figure} | {metric['estimate']:.4g} | {between} |")
-    threshold, rule = stored.candidate.threshold, stage.sections.decision.rule
+    threshold, rule = made.threshold, stage.sections.decision.rule
     if threshold is not None:
-        positive = stored.classes[1]
+        positive = made.classes[1]
         lines += ["", f"`{positive}` is answered from a score of {threshold:.4g} on ({rule})."]
     return "\n".join(lines) + "\n"
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +11,9 @@ from lockgate.errors import NotApplicable, PluginFailed, UsageError
 from lockgate.metrics.losses import positions
 from lockgate.metrics.worth import best_threshold
 from lockgate.packing.answers import scores
-from lockgate.packing.skops_file import write_estimator
+from lockgate.pipeline.forms import Form, form_of, matching
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Stored, Workspace, write_json
+from lockgate.pipeline.workspace import Made, Stored, Workspace, write_json
 from lockgate.spec.models import Candidate, Shrink
 from lockgate.spec.tables import Schema, Table
 from lockgate.training.fitting import fit, limited, loss_on
@@ -26,6 +24,7 @@ __all__ = ["work"]
 def work(stage: Stage) -> dict[str, float]:
     """Compress step by step, each within its loss budget on the tune rows."""
     workspace = Workspace(stage.root)
+    form = form_of(stage.document.one("format").entry.name)
     stored = workspace.read_model("candidate", stage.backend())
     train = workspace.table("train", stored.schema)
     tune = workspace.table("tune", stored.schema)
@@ -45,12 +44,19 @@ def work(stage: Stage) -> dict[str, float]:
                 fit=lambda recipe, params: fit(recipe, params, train),
                 max_loss=budget,
             )
-            candidate, step = _step(stage, chosen.instance, shrink)
+            candidate, step = _step(stage, chosen.instance, shrink, form)
             steps.append(step)
         threshold = _threshold(stage, stored, candidate, tune)
-    candidate = replace(candidate, threshold=threshold)
+        raw = form.write(candidate.estimator, stored.schema)
+        form.check(candidate.estimator, raw, tune)
     schema = _narrowed(stored.schema, candidate)
-    workspace.write_model("compressed", replace(stored, candidate=candidate, schema=schema))
+    if form.file.endswith(".packed"):
+        schema = matching(schema, raw)
+    made = Made(
+        form.file, schema, stored.task, stored.metric, stored.classes, candidate.params, threshold,
+        candidate.parent,
+    )  # fmt: skip
+    workspace.write_made(made, raw)
     write_json(workspace.root / "models" / "steps.json", {"metric": stored.metric, "steps": steps})
     if threshold is not None:
         stage.log.info("threshold %.3f (%s)", threshold, stage.sections.decision.rule)
@@ -58,14 +64,14 @@ def work(stage: Stage) -> dict[str, float]:
     return {"steps": float(len(steps)), "applied": float(applied)}
 
 
-def _step(stage: Stage, name: str, shrink: Shrink) -> tuple[Candidate, dict[str, Any]]:
+def _step(stage: Stage, name: str, shrink: Shrink, form: Form) -> tuple[Candidate, dict[str, Any]]:
     """Take one step, or skip it and say why."""
-    before = shrink.candidate
+    before, schema = shrink.candidate, shrink.train.schema
     record: dict[str, Any] = {
         "step": name,
         "applied": False,
         "loss_before": shrink.loss(before.estimator),
-        "bytes_before": _size(before),
+        "bytes_before": len(form.write(before.estimator, schema)),
         "features_before": len(_used(before)),
     }
     try:
@@ -73,11 +79,11 @@ def _step(stage: Stage, name: str, shrink: Shrink) -> tuple[Candidate, dict[str,
     except NotApplicable as reason:
         return before, _skipped(stage, record, str(reason))
     if after.packed is not None:
-        raise PluginFailed(f"compressor.{name} gave a packed model; bundle schema 0 has none")
+        raise PluginFailed(f"compressor.{name} gave a packed model; it has to give an estimator")
     if after.estimator is None:
         after = replace(after, estimator=shrink.fit(after.recipe, after.params))
     record["loss_after"] = shrink.loss(after.estimator)
-    record["bytes_after"] = _size(after)
+    record["bytes_after"] = len(form.write(after.estimator, schema))
     record["features_after"] = len(_used(after))
     rise = record["loss_after"] - record["loss_before"]
     if not np.isfinite(rise) or rise > shrink.max_loss + 1e-12:
@@ -120,13 +126,6 @@ def _narrowed(schema: Schema, candidate: Candidate) -> Schema:
     used = _used(candidate)
     unread = {column.name for column in schema.features} - used if used else set()
     return schema.with_columns(tuple(one for one in schema.columns if one.name not in unread))
-
-
-def _size(candidate: Candidate) -> int:
-    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        path = Path(folder) / "model"
-        write_estimator(path, candidate.estimator)
-        return path.stat().st_size
 
 
 def _threshold(stage: Stage, stored: Stored, candidate: Candidate, tune: Table) -> float | None:

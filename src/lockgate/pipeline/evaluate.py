@@ -7,7 +7,7 @@ from typing import Any
 from lockgate.pipeline.drawing import draw
 from lockgate.pipeline.pages import report_page
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import MODEL_FILE, Stored, Workspace, fresh_folder, write_json
+from lockgate.pipeline.workspace import Made, Workspace, fresh_folder, write_json
 from lockgate.spec.reports import Exam, Report
 from lockgate.spec.values import ModelFiles, Predictor
 from lockgate.training.fitting import limited
@@ -18,21 +18,21 @@ __all__ = ["work"]
 def work(stage: Stage) -> dict[str, float]:
     """Open the model as a server would, and put every chosen evaluator to it."""
     workspace = Workspace(stage.root)
-    stored = workspace.read_model("compressed", stage.backend())
-    test = workspace.table("test", stored.schema)
+    made = workspace.read_made()
+    test = workspace.table("test", made.schema)
     decision = stage.sections.decision
     with limited(stage.resources.threads):
-        predictor = _predictor(stage, workspace, stored)
+        predictor = _predictor(stage, workspace, made)
         exam = Exam(
             **stage.means(),
             predictor=predictor,
             table=test,
             output=predictor.predict(test.features),
-            task=stored.task,  # type: ignore[arg-type]  # checked when it was loaded
-            classes=stored.classes,
-            threshold=stored.candidate.threshold,
+            task=made.task,  # type: ignore[arg-type]  # checked when it was loaded
+            classes=made.classes,
+            threshold=made.threshold,
             worth=decision.worth,
-            model_bytes=(workspace.model("compressed") / MODEL_FILE).stat().st_size,
+            model_bytes=(workspace.model("compressed") / made.file).stat().st_size,
         )
         reports: dict[str, Report] = {
             chosen.instance: stage.host.call("evaluator", chosen.instance, exam)
@@ -45,15 +45,15 @@ def work(stage: Stage) -> dict[str, float]:
     return figures
 
 
-def _predictor(stage: Stage, workspace: Workspace, stored: Stored) -> Predictor:
+def _predictor(stage: Stage, workspace: Workspace, made: Made) -> Predictor:
     files = ModelFiles(
         **stage.means(),
         directory=workspace.model("compressed"),
-        files=(MODEL_FILE,),
-        schema=stored.schema,
-        task=stored.task,
-        classes=stored.classes,
-        threshold=stored.candidate.threshold,
+        files=(made.file,),
+        schema=made.schema,
+        task=made.task,
+        classes=made.classes,
+        threshold=made.threshold,
     )
     opened: Predictor = stage.host.call("format", stage.document.one("format").instance, files)
     return opened

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import platform
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
+from lockgate.bundle.environment import environment_of
 from lockgate.bundle.manifest import Hashes
 from lockgate.bundle.probes import probes_of
 from lockgate.bundle.reading import open_bundle
@@ -17,12 +15,11 @@ from lockgate.bundle.writing import Content, canonical, write_bundle
 from lockgate.drift.counting import reference_of
 from lockgate.files.digests import sha256_text
 from lockgate.host.provider import provider_of
-from lockgate.packing.answers import answers
 from lockgate.pipeline.card import model_card
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import MODEL_FILE, Stored, Workspace, plain
+from lockgate.pipeline.workspace import Made, Workspace, plain
 from lockgate.spec.tables import Table
-from lockgate.spec.values import Output
+from lockgate.spec.values import ModelFiles, Output, Predictor
 from lockgate.training.fitting import limited
 
 __all__ = ["work"]
@@ -35,30 +32,30 @@ SHAPING = ("project", "data", "rows", "cells", "split", "search", "compression",
 def work(stage: Stage) -> dict[str, float]:
     """Gather everything, write it in one step, and open it once as a user would."""
     workspace = Workspace(stage.root)
-    stored = workspace.read_model("compressed", stage.backend())
-    tune = workspace.table("tune", stored.schema)
-    train = workspace.table("train", stored.schema)
+    made = workspace.read_made()
+    tune = workspace.table("tune", made.schema)
+    train = workspace.table("train", made.schema)
     report = json.loads((workspace.report / "report.json").read_bytes())
     with limited(stage.resources.threads):
-        predictor = _Answering(stored)
+        predictor = _opened(stage, workspace, made)
         seen = predictor.predict(tune.features)
         content = Content(
             stage.sections.project.name,
-            stored.task,
+            made.task,
             stage.document.one("format").entry.name,
-            stored.schema,
-            stored.classes,
-            stored.candidate.threshold,
-            stage.sections.decision.worth if stored.task == "binary" else None,
-            {MODEL_FILE: workspace.model("compressed") / MODEL_FILE},
+            made.schema,
+            made.classes,
+            made.threshold,
+            stage.sections.decision.worth if made.task == "binary" else None,
+            {made.file: (workspace.model("compressed") / made.file).read_bytes()},
             {
-                "reference.json": _reference(stage, stored, train, seen),
+                "reference.json": _reference(stage, made, train, seen),
                 "probes.json": probes_of(tune.features, predictor),
                 "metrics.json": {name: one["metrics"] for name, one in report.items()},
-                "card.md": model_card(stage, stored, workspace.facts(), report),
+                "card.md": model_card(stage, made, workspace.facts(), report),
             },
             _hashes(stage, train),
-            _environment(),
+            environment_of(stage.document.one("format").entry.load()),
         )
         digest = write_bundle(workspace.bundle, content)
         open_bundle(workspace.bundle)
@@ -67,26 +64,26 @@ def work(stage: Stage) -> dict[str, float]:
     return {"bundle_kb": size / 1024}
 
 
-class _Answering:
-    """The model in memory, to record what it answers before it is written."""
+def _opened(stage: Stage, workspace: Workspace, made: Made) -> Predictor:
+    files = ModelFiles(
+        **stage.means(),
+        directory=workspace.model("compressed"),
+        files=(made.file,),
+        schema=made.schema,
+        task=made.task,
+        classes=made.classes,
+        threshold=made.threshold,
+    )
+    opened: Predictor = stage.host.call("format", stage.document.one("format").instance, files)
+    return opened
 
-    def __init__(self, stored: Stored) -> None:
-        self.schema, self._stored = stored.schema, stored
 
-    def predict(self, columns: Any) -> Output:
-        stored = self._stored
-        candidate = stored.candidate
-        return answers(
-            candidate.estimator, columns, stored.task, stored.classes, candidate.threshold
-        )
-
-
-def _reference(stage: Stage, stored: Stored, train: Table, seen: Output) -> Any:
+def _reference(stage: Stage, made: Made, train: Table, seen: Output) -> Any:
     """Count the training rows, and the answers to rows that were not trained on."""
-    score = seen.label if stored.task == "regression" else seen.score
+    score = seen.label if made.task == "regression" else seen.score
     if score is not None and np.ndim(score) > 1:
         score = None
-    return plain(reference_of(train.features, stored.schema, stage.backend(), score))
+    return plain(reference_of(train.features, made.schema, stage.backend(), score))
 
 
 def _hashes(stage: Stage, train: Table) -> Hashes:
@@ -97,19 +94,3 @@ def _hashes(stage: Stage, train: Table) -> Hashes:
         for one in stage.document.chosen[kind]
     }
     return Hashes(sha256_text(canonical(shaping)), train.digest, code)
-
-
-def _environment() -> dict[str, str]:
-    """Say what answers and training depend on; BLAS kernels differ in the last digits."""
-    kernels = {
-        f"{info.get('internal_api')} {info.get('version')} {info.get('architecture', '')}".strip()
-        for info in threadpool_info()
-        if info.get("user_api") == "blas"
-    }
-    libraries = ("numpy", "pandas", "scikit-learn", "skops")
-    return {
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "blas": ", ".join(sorted(kernels)),
-        **{name: version(name) for name in libraries},
-    }

@@ -22,9 +22,42 @@ from lockgate.spec.tables import Schema, Table
 from lockgate.spec.values import Backend
 from lockgate.tables.contract import conform
 
-__all__ = ["MODEL_FILE", "Stored", "Workspace", "plain"]
+__all__ = ["Made", "Stored", "Workspace", "plain"]
 
-MODEL_FILE = "model.skops"
+ESTIMATOR_FILE = "model.skops"
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A finished model in the form in which it will be opened, with what is known about it.
+
+    Attributes
+    ----------
+    file : str
+        Name of the model's file in its folder.
+    schema : Schema
+        Columns that it asks for, and the columns with a role.
+    task, metric : str
+        What it predicts, and which metric decided.
+    classes : tuple
+        Labels in the order of the scores.
+    params : mapping
+        Parameters of the estimator.
+    threshold : float or None
+        Score from which the second of two classes is answered.
+    parent : str or None
+        The compressor that made it.
+
+    """
+
+    file: str
+    schema: Schema
+    task: str
+    metric: str
+    classes: tuple[Any, ...]
+    params: Mapping[str, Any]
+    threshold: float | None
+    parent: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +133,7 @@ class Workspace:
         """Write a fitted model and what is known about it."""
         candidate = stored.candidate
         with replaced_directory(self.model(name)) as folder:
-            write_estimator(folder / MODEL_FILE, candidate.estimator)
+            write_estimator(folder / ESTIMATOR_FILE, candidate.estimator)
             facts = {
                 "schema": dataclasses.asdict(stored.schema),
                 "task": stored.task,
@@ -117,10 +150,10 @@ class Workspace:
         from sklearn.base import clone
 
         folder = self.model(name)
-        if not (folder / MODEL_FILE).is_file():
+        if not (folder / ESTIMATOR_FILE).is_file():
             raise DataError(f"{folder} holds no model; run the stages before: dvc repro")
         facts = json.loads((folder / "facts.json").read_bytes())
-        estimator = read_estimator(folder / MODEL_FILE)
+        estimator = read_estimator(folder / ESTIMATOR_FILE)
         *steps, (_, last) = clone(estimator).steps
         if "backend" in last.get_params(deep=False):
             last.set_params(backend=backend)
@@ -134,6 +167,19 @@ class Workspace:
         schema = msgspec.convert(facts["schema"], Schema)
         classes = classes_of(estimator)
         return Stored(candidate, schema, facts["task"], classes, facts["metric"])
+
+    def write_made(self, made: Made, raw: bytes) -> None:
+        """Write a finished model and what is known about it."""
+        with replaced_directory(self.model("compressed")) as folder:
+            (folder / made.file).write_bytes(raw)
+            write_json(folder / "facts.json", made)
+
+    def read_made(self) -> Made:
+        """Read what is known about the finished model."""
+        path = self.model("compressed") / "facts.json"
+        if not path.is_file():
+            raise DataError(f"{path.parent} holds no model; run the stages before: dvc repro")
+        return msgspec.json.decode(path.read_bytes(), type=Made)
 
 
 def conformed(table: Table) -> Table:

@@ -1,0 +1,57 @@
+"""The format ``packed``: lockgate's own form of a model, read with NumPy alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import lockgate
+
+if TYPE_CHECKING:
+    from lockgate.packed.model import Answer, PackedModel
+    from lockgate.spec.values import Columns
+
+
+@lockgate.plugin
+class Packed:
+    """Open a packed model: data that cannot run code, checked before it is used."""
+
+    needs: ClassVar[tuple[str, ...]] = ("numpy",)
+
+    @lockgate.hookimpl
+    def open(self, files: lockgate.ModelFiles) -> lockgate.Predictor:
+        """Read the one file of the model."""
+        from lockgate.packed.model import open_packed
+
+        model = open_packed(files.directory / files.files[0], threshold=files.threshold)
+        return PackedPredictor(model, files)
+
+
+class PackedPredictor:
+    """Answers through the packed model.
+
+    Attributes
+    ----------
+    schema : Schema
+        The columns it expects.
+    model : PackedModel
+        The model itself.
+
+    """
+
+    def __init__(self, model: PackedModel, files: lockgate.ModelFiles) -> None:
+        self.schema, self.model = files.schema, model
+        self._threads = files.resources.threads
+        if (model.task, model.classes) != (files.task, files.classes):
+            raise lockgate.BundleError("the model's task or classes are not the manifest's")
+        names = {column.name for column in files.schema.features}
+        strange = sorted({one.name for one in model.inputs} - names)
+        if strange:
+            raise lockgate.BundleError(f"the model asks for {', '.join(strange)}, the schema not")
+
+    def predict(self, columns: Columns, **options: Any) -> lockgate.Output:
+        """Answer for rows given as a frame, an Arrow table, columns, or a list of mappings."""
+        return self.model.predict(columns, **{"threads": self._threads, **options})
+
+    def predict_one(self, row: Any) -> Answer:
+        """Answer for one row given as a mapping of column to value."""
+        return self.model.predict_one(row)

@@ -1,0 +1,156 @@
+"""Packed models answer as the originals do: to the last label, and to 1e-12."""
+
+import os
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import (
+    CountVectorizer,
+    HashingVectorizer,
+    TfidfTransformer,
+    TfidfVectorizer,
+)
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.naive_bayes import ComplementNB, GaussianNB, MultinomialNB
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+import lockgate
+from lockgate.packed.model import PackedModel
+from lockgate.packed.shapes import Input
+from lockgate.packing.packer import pack_estimator
+from lockgate.packing.parity import proved
+from tests.packing import zoo
+
+ROWS = 20_000 if os.environ.get("LOCKGATE_PROOF") else 2000
+"""Plain rows, and as many at thresholds and beside."""
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def same(found: object, other: object, rows: int) -> bool:
+    return found is None or np.array_equal(np.asarray(found)[:rows], np.asarray(other))
+
+
+@pytest.mark.parametrize("name", zoo.MODELS)
+def test_answers_are_those_of_the_original_whichever_way_they_are_computed(name: str) -> None:
+    frame = zoo.frame_of()
+    model = zoo.fitted(name, frame)
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    wide = zoo.frame_of(ROWS, seed=5) if ROWS > len(frame) else frame
+    found = proved(model, packed, wide, rows=ROWS)
+    assert found.flips == 0
+    by_columns = packed.predict(wide, engine="columns")
+    by_rows = packed.predict(wide.iloc[:200], engine="rows")
+    for one in ("label", "score", "margin"):
+        assert same(getattr(by_columns, one), getattr(by_rows, one), 200)
+
+
+def test_a_frame_of_pandas_categories_goes_straight_into_boosting() -> None:
+    frame = zoo.frame_of()
+    model = HistGradientBoostingClassifier(max_iter=20, categorical_features="from_dtype")
+    typed = frame.astype(dict.fromkeys(zoo.CATEGORIES, "category"))
+    model.fit(typed, zoo.targets(frame)["two"])
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    assert proved(model, packed, typed).flips == 0
+
+
+TEXTS = [
+    "The crust was cold, and the café closed!", "where is my order? my order is late",
+    "GREAT pizza, great people", "ünïcödé and numbers 12 345", "a b c d", "",
+    "late late late order of pizza", "people closed the café at 12",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "vectorizer",
+    [
+        CountVectorizer(),
+        CountVectorizer(binary=True, ngram_range=(1, 2), stop_words="english"),
+        CountVectorizer(analyzer="char_wb", ngram_range=(2, 4)),
+        CountVectorizer(analyzer="char", ngram_range=(1, 3), lowercase=False),
+        TfidfVectorizer(),
+        TfidfVectorizer(sublinear_tf=True, strip_accents="unicode", norm="l1"),
+        TfidfVectorizer(strip_accents="ascii", use_idf=False, token_pattern=r"(?u)\b\w+\b"),
+        HashingVectorizer(n_features=64),
+        HashingVectorizer(n_features=128, alternate_sign=False, norm=None, ngram_range=(1, 2)),
+        make_pipeline(CountVectorizer(), TfidfTransformer(sublinear_tf=True)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [LogisticRegression, LinearSVC, SGDClassifier])
+def test_texts_are_counted_as_scikit_learn_counts_them(vectorizer: object, kind: type) -> None:
+    texts = pd.Series(TEXTS * 6, name="text", dtype=object)
+    target = np.array([0, 1, 0, 1, 2, 2, 1, 0] * 6)
+    model = make_pipeline(vectorizer, kind(max_iter=20)).fit(texts, target)
+    packed = PackedModel(pack_estimator(model, [Input("text", "text")]).raw)
+    assert proved(model, packed, texts.to_frame()).flips == 0
+    rows = packed.predict(texts.to_frame(), engine="rows")
+    columns = packed.predict(texts.to_frame(), engine="columns")
+    assert np.array_equal(rows.margin, columns.margin)
+
+
+@pytest.mark.parametrize("kind", [MultinomialNB, ComplementNB])
+def test_counting_bayes_takes_counts(kind: type) -> None:
+    texts = pd.Series(TEXTS * 3, name="text", dtype=object)
+    model = make_pipeline(CountVectorizer(), kind()).fit(texts, [0, 1, 0, 1, 2, 2, 1, 0] * 3)
+    packed = PackedModel(pack_estimator(model, [Input("text", "text")]).raw)
+    assert proved(model, packed, texts.to_frame()).flips == 0
+
+
+@st.composite
+def pipelines(draw: st.DrawFn) -> object:
+    trees = [
+        RandomForestClassifier(draw(st.integers(1, 6)), max_depth=draw(st.integers(1, 9)),
+                               random_state=draw(st.integers(0, 99))),
+        ExtraTreesClassifier(draw(st.integers(1, 5)), random_state=draw(st.integers(0, 99))),
+        HistGradientBoostingClassifier(max_iter=draw(st.integers(1, 8)), min_samples_leaf=2,
+                                       max_leaf_nodes=draw(st.integers(2, 70)),
+                                       categorical_features=draw(st.sampled_from([None, [5]]))),
+    ]  # fmt: skip
+    sums = [
+        LogisticRegression(C=draw(st.floats(0.01, 10)), max_iter=20),
+        GaussianNB(),
+        LinearSVC(max_iter=20),
+    ]
+    if draw(st.booleans()):
+        return make_pipeline(draw(st.sampled_from([zoo.with_gaps, zoo.ordinal]))(),
+                             draw(st.sampled_from(trees)))  # fmt: skip
+    option = draw(st.sampled_from(["ignore", "infrequent_if_exist"]))
+    before = zoo.hot(
+        handle_unknown=option,
+        drop=draw(st.sampled_from([None, "first", "if_binary"])),
+        min_frequency=draw(st.sampled_from([None, 3, 20])),
+    )
+    scale = draw(st.sampled_from([zoo.StandardScaler(), zoo.MinMaxScaler(), zoo.RobustScaler()]))
+    return make_pipeline(before, scale, draw(st.sampled_from(sums)))
+
+
+@settings(max_examples=200 if os.environ.get("LOCKGATE_PROOF") else 25)
+@given(model=pipelines(), seed=st.integers(0, 1000), target=st.sampled_from(["two", "three"]))
+def test_random_pipelines_answer_alike(model: object, seed: int, target: str) -> None:
+    frame = zoo.frame_of(150, seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(frame, zoo.targets(frame, seed)[target])  # type: ignore[attr-defined]
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    assert proved(model, packed, frame, rows=300, seed=seed).flips == 0
+
+
+def test_a_model_that_answers_otherwise_is_never_let_out() -> None:
+    frame = zoo.frame_of()
+    model = zoo.fitted("forest", frame)
+    raw = pack_estimator(model, zoo.inputs(frame)).raw
+    model[-1].estimators_[0].tree_.threshold[0] += 0.5
+    with pytest.raises(lockgate.NotCovered, match="answer otherwise than the original"):
+        proved(model, PackedModel(raw), frame)

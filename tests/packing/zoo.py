@@ -1,0 +1,454 @@
+"""Every kind of model that packing covers, on a small table with gaps and categories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    RidgeClassifier,
+    SGDClassifier,
+)
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+from sklearn.svm import SVC, SVR, LinearSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from lockgate.packed.shapes import Input
+
+NUMBERS = ["x0", "x1", "x2", "x3", "level"]
+CATEGORIES = ["colour", "side"]
+
+
+def frame_of(rows: int = 1500, seed: int = 0, gaps: bool = True) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({f"x{k}": rng.normal(size=rows) * 10**k for k in range(4)})
+    frame["level"] = rng.integers(0, 8, rows).astype(float)
+    names = [*"abcdefg", "rare"]
+    shares = [0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.09, 0.01]
+    frame["colour"] = rng.choice(names, rows, p=shares).astype(object)
+    frame["side"] = rng.choice(["u", "v"], rows).astype(object)
+    if gaps:
+        for name in (*NUMBERS[:4], "colour"):
+            frame.loc[rng.random(rows) < 0.05, name] = np.nan
+    return frame
+
+
+def targets(frame: pd.DataFrame, seed: int = 1) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = frame.fillna({name: 0.0 for name in NUMBERS})
+    noise = rng.normal(size=len(frame))
+    signal = x["x0"] + x["x1"] / 10 + (x["colour"] == "a") + noise
+    return {
+        "two": np.where(signal > 0, "yes", "no"),
+        "three": np.digitize(x["x0"] + x["level"] / 5 + noise, [0, 1]),
+        "value": (3 * x["x0"] + x["level"] + 2 * (x["colour"] == "b") + noise).to_numpy(),
+        "count": np.abs(3 * x["x0"] + x["level"] + noise).to_numpy(),
+    }
+
+
+def inputs(frame: pd.DataFrame) -> list[Input]:
+    return [Input(name, "category" if name in CATEGORIES else "number") for name in frame]
+
+
+def scaled(scale: bool = True) -> Any:
+    steps: list[Any] = [SimpleImputer(strategy="median", add_indicator=True)]
+    steps += [StandardScaler()] if scale else []
+    names = make_pipeline(
+        SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+    )
+    return make_column_transformer((make_pipeline(*steps), NUMBERS), (names, CATEGORIES))
+
+
+def ordinal() -> Any:
+    encoder = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+    )
+    filled = SimpleImputer(strategy="constant", fill_value=-1)
+    return make_column_transformer((filled, NUMBERS), (encoder, CATEGORIES))
+
+
+def with_gaps() -> Any:
+    encoder = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan
+    )
+    return make_column_transformer(("passthrough", NUMBERS), (encoder, CATEGORIES))
+
+
+def hot(*before: Any, **options: Any) -> Any:
+    encoder = OneHotEncoder(**options)
+    return make_column_transformer(
+        (make_pipeline(SimpleImputer(), *before), NUMBERS), (encoder, CATEGORIES)
+    )
+
+
+def _two(*steps: Any) -> Any:
+    return make_pipeline(*steps)
+
+
+MODELS: dict[str, tuple[Callable[[], Any], str]] = {
+    "logistic": (lambda: _two(scaled(), LogisticRegression()), "two"),
+    "logistic of three": (lambda: _two(scaled(), LogisticRegression()), "three"),
+    "rare categories": (
+        lambda: _two(
+            hot(handle_unknown="infrequent_if_exist", min_frequency=50),
+            MinMaxScaler(clip=True),
+            LogisticRegression(),
+        ),
+        "two",
+    ),
+    "most categories": (
+        lambda: _two(
+            hot(handle_unknown="infrequent_if_exist", max_categories=3, drop="first"),
+            MaxAbsScaler(),
+            LogisticRegression(),
+        ),
+        "three",
+    ),
+    "dropped category": (
+        lambda: _two(
+            hot(handle_unknown="ignore", drop="if_binary"), RobustScaler(), RidgeClassifier()
+        ),
+        "two",
+    ),
+    "refused categories": (lambda: _two(hot(), LogisticRegression()), "two"),
+    "encoded numbers": (
+        lambda: _two(
+            make_column_transformer(
+                (SimpleImputer(), NUMBERS[:4]), (OneHotEncoder(), ["level", "side"])
+            ),
+            LogisticRegression(),
+        ),
+        "two",
+    ),
+    "target encoder": (
+        lambda: _two(
+            make_column_transformer(
+                (make_pipeline(SimpleImputer(), KBinsDiscretizer(5)), NUMBERS),
+                (TargetEncoder(), CATEGORIES),
+            ),
+            LogisticRegression(),
+        ),
+        "two",
+    ),
+    "target encoder of three": (
+        lambda: _two(
+            make_column_transformer(
+                (make_pipeline(SimpleImputer(), KBinsDiscretizer(4, encode="ordinal")), NUMBERS),
+                (TargetEncoder(), CATEGORIES),
+            ),
+            LogisticRegression(),
+        ),
+        "three",
+    ),
+    "normalized rows": (lambda: _two(scaled(), Normalizer(), LogisticRegression()), "two"),
+    "selected": (
+        lambda: _two(scaled(), VarianceThreshold(), SelectKBest(k=5), LogisticRegression()),
+        "two",
+    ),
+    "known function": (
+        lambda: _two(
+            make_column_transformer(
+                (make_pipeline(SimpleImputer(), FunctionTransformer(np.tanh)), NUMBERS),
+            ),
+            Ridge(),
+        ),
+        "value",
+    ),
+    "components": (lambda: _two(scaled(), PCA(4, whiten=True), LogisticRegression()), "two"),
+    "singular vectors": (
+        lambda: _two(scaled(), TruncatedSVD(3, random_state=0), LogisticRegression()),
+        "two",
+    ),
+    "products": (
+        lambda: _two(
+            make_column_transformer(
+                (make_pipeline(SimpleImputer(), StandardScaler(), PolynomialFeatures(2)), NUMBERS)
+            ),
+            Ridge(),
+        ),
+        "value",
+    ),
+    "linear": (lambda: _two(scaled(), LinearRegression()), "value"),
+    "lasso": (lambda: _two(scaled(), Lasso(alpha=0.1)), "value"),
+    "elastic net": (lambda: _two(scaled(), ElasticNet(alpha=0.1)), "value"),
+    "poisson": (lambda: _two(scaled(), PoissonRegressor()), "count"),
+    "linear svc": (lambda: _two(scaled(), LinearSVC()), "three"),
+    "sgd": (lambda: _two(scaled(), SGDClassifier(loss="log_loss", random_state=0)), "three"),
+    "svc": (lambda: _two(scaled(), SVC()), "two"),
+    "svc of three": (lambda: _two(scaled(), SVC()), "three"),
+    "svc with ties": (lambda: _two(scaled(), SVC(kernel="poly", break_ties=True)), "three"),
+    "svc of pairs": (lambda: _two(scaled(), SVC(decision_function_shape="ovo")), "three"),
+    "svr": (lambda: _two(scaled(), SVR()), "value"),
+    "bayes": (lambda: _two(scaled(), GaussianNB()), "two"),
+    "discriminant": (lambda: _two(scaled(), LinearDiscriminantAnalysis()), "three"),
+    "network": (lambda: _two(scaled(), MLPClassifier((8,), max_iter=20, random_state=0)), "two"),
+    "network of three": (
+        lambda: _two(
+            scaled(), MLPClassifier((8, 4), activation="tanh", max_iter=20, random_state=0)
+        ),
+        "three",
+    ),
+    "network of numbers": (
+        lambda: _two(
+            scaled(),
+            MLPRegressor(
+                hidden_layer_sizes=(8,), activation="logistic", max_iter=20, random_state=0
+            ),
+        ),
+        "value",
+    ),
+    "tree": (lambda: _two(ordinal(), DecisionTreeClassifier(random_state=0)), "two"),
+    "tree of numbers": (lambda: _two(ordinal(), DecisionTreeRegressor(random_state=0)), "value"),
+    "tree with gaps": (
+        lambda: _two(with_gaps(), DecisionTreeClassifier(max_depth=8, random_state=0)),
+        "three",
+    ),
+    "forest": (lambda: _two(scaled(False), RandomForestClassifier(20, random_state=0)), "two"),
+    "forest of three": (
+        lambda: _two(ordinal(), RandomForestClassifier(15, max_depth=6, random_state=0)),
+        "three",
+    ),
+    "forest with gaps": (
+        lambda: _two(with_gaps(), RandomForestClassifier(15, random_state=0)),
+        "two",
+    ),
+    "forest of numbers": (
+        lambda: _two(ordinal(), RandomForestRegressor(10, random_state=0)),
+        "value",
+    ),
+    "extra trees": (lambda: _two(ordinal(), ExtraTreesClassifier(15, random_state=0)), "three"),
+    "extra trees of numbers": (
+        lambda: _two(ordinal(), ExtraTreesRegressor(10, random_state=0)),
+        "value",
+    ),
+    "gradient boosting": (
+        lambda: _two(ordinal(), GradientBoostingClassifier(n_estimators=20, random_state=0)),
+        "two",
+    ),
+    "gradient boosting of three": (
+        lambda: _two(ordinal(), GradientBoostingClassifier(n_estimators=10, random_state=0)),
+        "three",
+    ),
+    "gradient boosting of numbers": (
+        lambda: _two(ordinal(), GradientBoostingRegressor(n_estimators=20, random_state=0)),
+        "value",
+    ),
+    "boosting": (
+        lambda: _two(with_gaps(), HistGradientBoostingClassifier(max_iter=30, random_state=0)),
+        "two",
+    ),
+    "boosting with categories": (
+        lambda: _two(
+            with_gaps(),
+            HistGradientBoostingClassifier(
+                max_iter=30, categorical_features=[5, 6], random_state=0
+            ),
+        ),
+        "two",
+    ),
+    "boosting of three": (
+        lambda: _two(
+            with_gaps(),
+            HistGradientBoostingClassifier(max_iter=10, max_leaf_nodes=80, random_state=0),
+        ),
+        "three",
+    ),
+    "boosting of numbers": (
+        lambda: _two(with_gaps(), HistGradientBoostingRegressor(max_iter=20, random_state=0)),
+        "value",
+    ),
+    "boosting of counts": (
+        lambda: _two(
+            with_gaps(),
+            HistGradientBoostingRegressor(loss="poisson", max_iter=20, random_state=0),
+        ),
+        "count",
+    ),
+    "calibrated": (lambda: _two(scaled(), CalibratedClassifierCV(LinearSVC(), cv=3)), "two"),
+    "calibrated forest": (
+        lambda: _two(
+            scaled(),
+            CalibratedClassifierCV(
+                RandomForestClassifier(8, max_depth=5, random_state=0), method="isotonic", cv=3
+            ),
+        ),
+        "two",
+    ),
+    "calibrated of three": (
+        lambda: CalibratedClassifierCV(_two(scaled(), LogisticRegression()), cv=3),
+        "three",
+    ),
+    "isotonic of three": (
+        lambda: _two(
+            ordinal(),
+            CalibratedClassifierCV(
+                DecisionTreeClassifier(max_depth=5, random_state=0), method="isotonic", cv=3
+            ),
+        ),
+        "three",
+    ),
+    "votes of probabilities": (
+        lambda: VotingClassifier(
+            [
+                ("a", _two(scaled(), LogisticRegression())),
+                ("b", _two(ordinal(), RandomForestClassifier(8, random_state=0))),
+            ],
+            voting="soft",
+            weights=[2, 1],
+        ),
+        "three",
+    ),
+    "hard votes": (
+        lambda: _two(
+            scaled(),
+            VotingClassifier(
+                [
+                    ("a", LogisticRegression()),
+                    ("b", DecisionTreeClassifier(random_state=0)),
+                    ("c", GaussianNB()),
+                ]
+            ),
+        ),
+        "three",
+    ),
+    "votes of numbers": (
+        lambda: _two(
+            scaled(),
+            VotingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(random_state=0))]),
+        ),
+        "value",
+    ),
+    "stack": (
+        lambda: _two(
+            scaled(),
+            StackingClassifier(
+                [("a", LogisticRegression()), ("b", DecisionTreeClassifier(max_depth=4))],
+                passthrough=True,
+                cv=3,
+            ),
+        ),
+        "two",
+    ),
+    "stack of three": (
+        lambda: _two(
+            scaled(),
+            StackingClassifier(
+                [("a", LogisticRegression()), ("b", DecisionTreeClassifier(max_depth=4))], cv=3
+            ),
+        ),
+        "three",
+    ),
+    "stack of numbers": (
+        lambda: _two(
+            scaled(),
+            StackingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=4))], cv=3),
+        ),
+        "value",
+    ),
+    "bag": (
+        lambda: _two(
+            scaled(),
+            BaggingClassifier(
+                DecisionTreeClassifier(max_depth=4), 5, max_features=0.5, random_state=0
+            ),
+        ),
+        "three",
+    ),
+    "bag of numbers": (
+        lambda: _two(scaled(), BaggingRegressor(n_estimators=5, random_state=0)),
+        "value",
+    ),
+    "ada boost": (lambda: _two(scaled(), AdaBoostClassifier(n_estimators=8)), "two"),
+    "ada boost of three": (lambda: _two(scaled(), AdaBoostClassifier(n_estimators=8)), "three"),
+    "one against the rest": (
+        lambda: _two(scaled(), OneVsRestClassifier(LogisticRegression())),
+        "three",
+    ),
+    "planes against the rest": (lambda: _two(scaled(), OneVsRestClassifier(LinearSVC())), "three"),
+    "search": (
+        lambda: GridSearchCV(
+            _two(scaled(), LogisticRegression()), {"logisticregression__C": [0.1, 1]}, cv=3
+        ),
+        "two",
+    ),
+    "tuned threshold": (
+        lambda: TunedThresholdClassifierCV(
+            _two(scaled(), LogisticRegression()), cv=3, scoring="balanced_accuracy"
+        ),
+        "two",
+    ),
+    "logarithm of the target": (
+        lambda: TransformedTargetRegressor(
+            _two(scaled(), Ridge()), func=np.log1p, inverse_func=np.expm1
+        ),
+        "count",
+    ),
+    "scaled target": (
+        lambda: TransformedTargetRegressor(_two(scaled(), Ridge()), transformer=StandardScaler()),
+        "value",
+    ),
+    "shares alone": (lambda: _two(scaled(), DummyClassifier()), "three"),
+    "mean alone": (lambda: _two(scaled(), DummyRegressor()), "value"),
+    "clusters": (lambda: _two(scaled(), KMeans(4, n_init=2, random_state=0)), ""),
+    "clusters by batches": (
+        lambda: _two(scaled(), MiniBatchKMeans(3, n_init=2, random_state=0)),
+        "",
+    ),
+}
+"""Models by what they are, with the target that they are fitted to."""
+
+
+def fitted(name: str, frame: pd.DataFrame) -> Any:
+    make, target = MODELS[name]
+    model = make()
+    return model.fit(frame, targets(frame)[target]) if target else model.fit(frame)
