@@ -35,7 +35,9 @@ from lockgate.spec.models import (
     Brief,
     Budget,
     Candidate,
+    Fitted,
     Needs,
+    Outcome,
     Problem,
     Recipe,
     Search,
@@ -51,6 +53,7 @@ from lockgate.spec.values import Backend, ModelFiles, Output, Predictor, Resourc
 from lockgate.spec.watching import Counts, Finding, Findings, Reference, Watch, Window
 
 if TYPE_CHECKING:
+    from lockgate.bundle.pack import pack
     from lockgate.bundle.reading import open_bundle as open
     from lockgate.files.installed import installed_file
     from lockgate.tables.infer import table
@@ -60,6 +63,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "installed_file": ("lockgate.files.installed", "installed_file"),
     "open": ("lockgate.bundle.reading", "open_bundle"),
+    "pack": ("lockgate.bundle.pack", "pack"),
     "table": ("lockgate.tables.infer", "table"),
 }
 
@@ -83,6 +87,7 @@ __all__ = [
     "Exam",
     "Finding",
     "Findings",
+    "Fitted",
     "Fold",
     "Kind",
     "LoadRequest",
@@ -93,6 +98,7 @@ __all__ = [
     "Needs",
     "NotApplicable",
     "NotCovered",
+    "Outcome",
     "Output",
     "PackedFormatError",
     "Parts",
@@ -131,6 +137,7 @@ __all__ = [
     "hookimpl",
     "installed_file",
     "open",
+    "pack",
     "plugin",
     "setting",
     "table",

@@ -47,7 +47,7 @@ def test_answers_are_those_of_the_original_whichever_way_they_are_computed(name:
     frame = zoo.frame_of()
     model = zoo.fitted(name, frame)
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
-    wide = zoo.frame_of(ROWS, seed=5) if ROWS > len(frame) else frame
+    wide = zoo.frame_of(ROWS, seed=5) if len(frame) < ROWS else frame
     found = proved(model, packed, wide, rows=ROWS)
     assert found.flips == 0
     by_columns = packed.predict(wide, engine="columns")

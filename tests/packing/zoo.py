@@ -85,7 +85,7 @@ def frame_of(rows: int = 1500, seed: int = 0, gaps: bool = True) -> pd.DataFrame
 
 def targets(frame: pd.DataFrame, seed: int = 1) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    x = frame.fillna({name: 0.0 for name in NUMBERS})
+    x = frame.fillna(dict.fromkeys(NUMBERS, 0.0))
     noise = rng.normal(size=len(frame))
     signal = x["x0"] + x["x1"] / 10 + (x["colour"] == "a") + noise
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,27 @@ class Bundle:
         self.path, self.digest, self.manifest, self.predictor = path, digest, manifest, predictor
 
     def predict(self, columns: Columns) -> Output:
-        """Answer for rows given as a DataFrame or as columns of equal length."""
+        """Answer for rows given as a DataFrame or as columns of equal length.
+
+        A packed model also takes Arrow tables, lists of mappings, and arrays.
+        """
         return self.predictor.predict(columns)
+
+    def predict_one(self, row: Mapping[str, Any]) -> Any:
+        """Answer for one row given as a mapping of column to value, None for a gap.
+
+        Returns
+        -------
+        Answer
+            With `label`, `score` and `margin`.
+
+        """
+        ask = getattr(self.predictor, "predict_one", None)
+        if ask is None:
+            raise BundleError(
+                f"format {self.manifest.format} answers no single row; use predict with one row"
+            )
+        return ask(row)
 
     def reference(self) -> Reference:
         """Read what the model was trained on, for monitors."""
@@ -53,6 +73,12 @@ class Bundle:
     def metrics(self) -> dict[str, Any]:
         """Read what the evaluators measured."""
         return dict(msgspec.json.decode((self.path / "metrics.json").read_bytes()))
+
+    def _repr_html_(self) -> str:
+        """Show the bundle in a notebook."""
+        from lockgate.bundle.display import bundle_html
+
+        return bundle_html(self)
 
     def __repr__(self) -> str:
         """Say which bundle it is."""

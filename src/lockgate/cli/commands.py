@@ -15,6 +15,8 @@ COMMANDS = {
     "init": "Make a new project that runs at once.",
     "run": "Compose the parameters, then run what they change.",
     "show": "Show every parameter and where its value comes from.",
+    "pack": "Make a bundle of a model that was fitted elsewhere.",
+    "predict": "Answer for every row of a file, of any size.",
     "plugins": "List the installed plugins and their settings.",
     "evaluate": "Measure a bundle on data, and hold it against requirements.",
     "stage": "Run one stage; what dvc.yaml calls.",

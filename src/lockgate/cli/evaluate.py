@@ -127,10 +127,10 @@ def _table(opened: Any, data: Path) -> Any:
     """Read a file and hold it against the bundle's columns, target included."""
     import pandas as pd
 
-    from lockgate.cli.frames import read_frame
     from lockgate.errors import SchemaViolation, nearest
     from lockgate.spec.tables import Table
     from lockgate.tables.contract import conform
+    from lockgate.tables.files import read_frame
 
     schema = opened.manifest.inputs
     frame = read_frame(data)

@@ -20,11 +20,11 @@ from lockgate.errors import (
     nearest,
 )
 from lockgate.host.document import Document
-from lockgate.spec.kinds import KINDS
+from lockgate.spec.kinds import CONFIGURED
 
 __all__ = ["named_group", "named_value", "original"]
 
-_KINDS = {kind.name for kind in KINDS}
+_KINDS = {kind.name for kind in CONFIGURED}
 
 
 def original(error: BaseException) -> LockgateError | None:

@@ -16,7 +16,7 @@ from lockgate.config.complaints import named_group, named_value, original
 from lockgate.config.options import check_composed, refuse_resolvers
 from lockgate.errors import LockgateError, UsageError
 from lockgate.host.params_file import check_yaml
-from lockgate.spec.kinds import KINDS
+from lockgate.spec.kinds import CONFIGURED
 
 __all__ = ["CONF", "compose_document"]
 
@@ -65,7 +65,7 @@ def _composed(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
 def _names_group(folder: Path, override: str) -> bool:
     name = override.lstrip("+~").partition("=")[0].partition("@")[0]
-    return name in {kind.name for kind in KINDS} or (bool(name) and (folder / name).is_dir())
+    return name in {kind.name for kind in CONFIGURED} or (bool(name) and (folder / name).is_dir())
 
 
 def _explained(folder: Path, overrides: Sequence[str], error: Exception) -> LockgateError:

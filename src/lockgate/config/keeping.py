@@ -16,11 +16,11 @@ from lockgate.config.complaints import named_value, original
 from lockgate.config.options import catalogue, check_composed, node_of
 from lockgate.errors import UsageError
 from lockgate.host.document import ORDER, Document
-from lockgate.spec.kinds import KINDS
+from lockgate.spec.kinds import CONFIGURED
 
 __all__ = ["kept_document"]
 
-_GROUPS = {kind.name: kind for kind in KINDS}
+_GROUPS = {kind.name: kind for kind in CONFIGURED}
 
 
 def kept_document(params: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

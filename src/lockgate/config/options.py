@@ -15,7 +15,7 @@ from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import ORDER, Document
 from lockgate.host.host import Host
 from lockgate.host.provider import provider_of
-from lockgate.spec.kinds import KINDS
+from lockgate.spec.kinds import CONFIGURED
 from lockgate.spec.sections import SECTIONS
 
 __all__ = [
@@ -42,7 +42,7 @@ def catalogue() -> Catalogue:
 
 def is_group(path: str) -> bool:
     """Whether a path is a kind of plugin."""
-    return _bare(path) in {"", *(kind.name for kind in KINDS)}
+    return _bare(path) in {"", *(kind.name for kind in CONFIGURED)}
 
 
 def is_option(path: str) -> bool:
@@ -56,7 +56,7 @@ def listed(path: str, *, groups: bool, options: bool) -> list[str]:
     bare = _bare(path)
     if bare:
         return catalogue().names(bare) if options else []
-    kinds = [kind.name for kind in KINDS]
+    kinds = [kind.name for kind in CONFIGURED]
     return sorted((kinds if groups else []) + ([ROOT] if options else []))
 
 
@@ -118,7 +118,7 @@ def _root() -> DictConfig:
     root = OmegaConf.create({ORDER: _OWN_ORDER})
     for key, cls in SECTIONS.items():
         root[key] = typed_node(cls)
-    for kind in KINDS:
+    for kind in CONFIGURED:
         root[kind.name] = {}
     return root
 

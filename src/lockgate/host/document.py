@@ -11,7 +11,7 @@ from typing import Any
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
 from lockgate.host.catalogue import Catalogue, Entry
 from lockgate.host.provider import provider_of
-from lockgate.spec.kinds import KINDS, Kind
+from lockgate.spec.kinds import CONFIGURED, Kind
 from lockgate.spec.sections import DATES, SECTIONS, Sections
 from lockgate.spec.settings import build, check
 
@@ -78,14 +78,14 @@ class Document:
             If a chosen plugin cannot be had.
 
         """
-        known = [*SECTIONS, *(kind.name for kind in KINDS), ORDER]
+        known = [*SECTIONS, *(kind.name for kind in CONFIGURED), ORDER]
         for key in raw:
             if key not in known:
                 raise UnknownKey(str(key), known)
         given = {key: _mapping(raw.get(key), key) for key in SECTIONS}
         sections = Sections(**{key: build(SECTIONS[key], given[key], key) for key in SECTIONS})
         _check_dates(sections)
-        chosen = {kind.name: _choose(kind, raw.get(kind.name), catalogue) for kind in KINDS}
+        chosen = {kind.name: _choose(kind, raw.get(kind.name), catalogue) for kind in CONFIGURED}
         chosen["compressor"] = _in_order(chosen["compressor"], raw.get(ORDER))
         return cls(sections, chosen)
 

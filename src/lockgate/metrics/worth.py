@@ -8,7 +8,7 @@ import numpy as np
 
 from lockgate.spec.reports import Worth
 
-__all__ = ["WorthFigures", "best_threshold", "worth_curve"]
+__all__ = ["WorthFigures", "best_f1_threshold", "best_threshold", "worth_curve"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -73,6 +73,16 @@ def best_threshold(truth: Array, score: Array, worth: Worth, weight: Array | Non
     money = _money(cuts, truth, score, worth, weight)
     best = np.flatnonzero(np.isclose(money, money.max(), rtol=1e-12))
     return float(cuts[best[len(best) // 2]])
+
+
+def best_f1_threshold(truth: Array, score: Array, weight: Array | None = None) -> float:
+    """Return the score from which on answering yes gives the best F1."""
+    order = np.argsort(-score, kind="stable")
+    w = np.ones(len(truth)) if weight is None else weight.astype(float)
+    found = np.cumsum((w * truth)[order])
+    f1 = 2 * found / (np.cumsum(w[order]) + (w * truth).sum())
+    ends = np.r_[np.diff(score[order]) != 0, True]
+    return float(score[order][np.where(ends, f1, -1).argmax()])
 
 
 def _money(cuts: Array, truth: Array, score: Array, worth: Worth, weight: Array | None) -> Array:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.packed.buffers import Buffers
 from lockgate.packed.exact import ordered_sum, ordered_sum_one
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class MaskTables:
             else:
                 tables.append(_set_table(sets[k], own, rank, tree, cleared, forest.trees))
         self._fill_values(forest, a, nodes, start, backend)
+        self.single, self.buffers = forest.outputs == 1, Buffers()
         self.tables = [backend.asarray(table) for table in tables]
         multiplier, shift = DE_BRUIJN[bits]
         self.multiplier = backend.asarray(np.array([multiplier], word))
@@ -160,6 +162,8 @@ class MaskTables:
     def sums(self, codes: list[Any], rows: int) -> Any:
         """Return the sums of leaves, shape (outputs, n)."""
         xp = self.xp
+        if xp is np and self.tables and self.single and rows:
+            return self._host_sum(codes, rows)
         slots = xp.permute_dims(self.slots_of(codes, rows), (1, 0))
         flat = xp.reshape(slots, (-1,))
         made = []
@@ -174,6 +178,28 @@ class MaskTables:
             leaves = xp.reshape(xp.take(values, own), (trees, rows))
             made.append(self._total(k, leaves, rows))
         return xp.stack(made)
+
+    def _host_sum(self, codes: list[Any], rows: int) -> Any:
+        """Return the one sum as `sums` does, without asking for memory on the way."""
+        trees, get, word = self.forest.trees, self.buffers.get, self.ones.dtype
+        alive, other = get("alive", word, rows, trees), get("other", word, rows, trees)
+        slots, leaves = get("slots", np.int64, rows, trees), get("leaves", float, rows, trees)
+        np.take(self.tables[0], codes[0], axis=0, out=alive, mode="clip")
+        for table, one in zip(self.tables[1:], codes[1:], strict=True):
+            np.take(table, one, axis=0, out=other, mode="clip")
+            np.bitwise_and(alive, other, out=alive)
+        np.invert(alive, out=other)
+        other += self.ones
+        alive &= other
+        alive *= self.multiplier
+        alive >>= self.shift
+        np.add(alive, self.slots, out=slots, casting="unsafe")
+        np.take(self.values[0], slots, out=leaves, mode="clip")
+        turned = get("turned", float, trees + 1, rows)
+        turned[0] = self.base[0]
+        turned[1:] = leaves.T
+        total = ordered_sum(turned, np)
+        return (total / self.forest.divide if self.forest.divide != 1 else total)[None]
 
     def _total(self, k: int, leaves: Any, rows: int) -> Any:
         xp = self.xp

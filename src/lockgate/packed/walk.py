@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.packed.buffers import Buffers
 from lockgate.packed.exact import ordered_sum
 from lockgate.packed.masks import leaf_rows, missing_left, set_members
 
@@ -26,7 +27,7 @@ class Walk:
     """
 
     name = "level by level"
-    block = 512
+    block = 1024
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Walk:
         self._columns(forest, a, codes, order, column, feature, rank)
         self._words(forest, nodes, column, rank)
         self._leaves(forest, a, nodes)
+        self.buffers = Buffers()
 
     def _columns(
         self,
@@ -125,6 +127,8 @@ class Walk:
         """Return the sums of leaves, shape (outputs, n)."""
         xp = self.xp
         wide = self._wide(codes)
+        if xp is np and rows:
+            return self._summed(self._host_state(wide, rows), rows)
         flat = xp.reshape(wide, (-1,))
         at = xp.reshape(xp.arange(rows, dtype=xp.int64), (1, -1))
         state = xp.reshape(self.roots, (-1, 1)) + 0 * at
@@ -137,6 +141,33 @@ class Walk:
             code = xp.reshape(xp.take(flat, xp.reshape(place, (-1,))), (alive, rows))
             right = code > ((words >> NODE_BITS) & code_mask)
             state[:alive, :] = (words & low) + xp.astype(right, xp.int64)
+        return self._summed(state, rows)
+
+    def _host_state(self, wide: Any, rows: int) -> Any:
+        """Return where each row ends in each tree, without asking for memory on the way."""
+        trees, get = self.forest.trees, self.buffers.get
+        names = ("state", "words", "place", "code")
+        state, words, place, code = (get(name, np.int64, trees, rows) for name in names)
+        right = get("right", bool, trees, rows)
+        # a code, shifted, is above limit and child together where it is above the limit
+        flat = (wide << NODE_BITS).reshape(-1)
+        at = np.arange(rows)
+        np.copyto(state, self.roots[:, None])
+        for alive in self.alive:
+            own = state[:alive]
+            np.take(self.words, own, out=words[:alive], mode="clip")
+            np.right_shift(words[:alive], CODE_BITS + NODE_BITS, out=place[:alive])
+            place[:alive] *= rows
+            place[:alive] += at
+            np.take(flat, place[:alive], out=code[:alive], mode="clip")
+            words[:alive] &= (1 << (CODE_BITS + NODE_BITS)) - 1
+            np.greater(code[:alive], words[:alive], out=right[:alive])
+            np.bitwise_and(words[:alive], (1 << NODE_BITS) - 1, out=own)
+            own += right[:alive]
+        return state
+
+    def _summed(self, state: Any, rows: int) -> Any:
+        xp = self.xp
         leaves = xp.take(self.rows, xp.reshape(state, (-1,)))
         leaves = xp.take(xp.reshape(leaves, (self.forest.trees, rows)), self.back, axis=0)
         return xp.stack([self._total(k, leaves, rows) for k in range(self.forest.outputs)])

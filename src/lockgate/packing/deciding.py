@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lockgate.packed import cells, models
-from lockgate.packing.tracing import Outcome, Trace
+from lockgate.packing.tracing import Trace
+from lockgate.spec.models import Outcome
 
 __all__ = ["by_margin", "by_score", "margin_alone", "probabilities", "value_of"]
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from lockgate.packed import cells, models
 from lockgate.packing.deciding import by_score, plain_classes, probabilities, value_of
-from lockgate.packing.tracing import Column, Outcome, Trace
+from lockgate.packing.tracing import Column, Trace
 from lockgate.packing.transformers import through
+from lockgate.spec.models import Outcome
 
 __all__ = ["ENSEMBLES", "outcome_of"]
 

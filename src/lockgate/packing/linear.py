@@ -8,7 +8,8 @@ import numpy as np
 
 from lockgate.packed import cells, models
 from lockgate.packing.deciding import by_margin, margin_alone, plain_classes, value_of
-from lockgate.packing.tracing import Column, Outcome, Sparse, Trace
+from lockgate.packing.tracing import Column, Sparse, Trace
+from lockgate.spec.models import Outcome
 
 __all__ = ["LINEAR", "weighted"]
 

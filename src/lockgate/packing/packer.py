@@ -6,15 +6,16 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lockgate.errors import NotCovered, PackedFormatError, nearest
+from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.packed.header import Answers
 from lockgate.packed.shapes import Input
 from lockgate.packing.ensembles import ENSEMBLES, outcome_of
 from lockgate.packing.linear import LINEAR
 from lockgate.packing.texts import TEXTS
-from lockgate.packing.tracing import Outcome, Raw, Trace
+from lockgate.packing.tracing import Raw, Trace
 from lockgate.packing.transformers import TRANSFORMERS
 from lockgate.packing.trees import TREES
+from lockgate.spec.models import Outcome
 
 __all__ = ["CONVERTERS", "Packed", "inputs_of", "library_of", "pack_estimator"]
 
@@ -119,7 +120,7 @@ def _finished(trace: Trace, estimator: Any, outcome: Outcome) -> Packed:
     if hasattr(estimator, "cluster_centers_") or _ends_in_clusters(estimator):
         task = "clustering"
     answers = Answers(outcome.label, outcome.score, outcome.margin)
-    raw = builder.finish(task, outcome.classes, answers)
+    raw = builder.finish(task, outcome.classes, answers, tolerance=trace.tolerance)
     return Packed(raw, tuple(trace.steps), tuple(one.name for one in builder.inputs))
 
 
@@ -147,9 +148,8 @@ def _converter(estimator: Any, others: Mapping[str, Callable[..., Any]]) -> Call
         return CONVERTERS[key]
     if library in others:
         return others[library]
-    hint = nearest(key, CONVERTERS)
     remedy = {
         "lightgbm": "pip install lockgate-treelite",
         "xgboost": "pip install lockgate-treelite",
     }.get(library, "see docs/packing.md for what is, and how a plugin adds more")
-    raise NotCovered(f"{key} has no packed form{hint}; {remedy}")
+    raise NotCovered(f"{key} has no packed form; {remedy}")

@@ -16,10 +16,7 @@ from lockgate.packed.forest import Forest
 from lockgate.packed.model import PackedModel
 from lockgate.spec.values import Output
 
-__all__ = ["TOLERANCE", "Parity", "awkward_rows", "compare", "proved"]
-
-TOLERANCE = 1e-12
-"""Largest difference of a probability, or, relative to the value, of a regression."""
+__all__ = ["Parity", "awkward_rows", "compare", "proved"]
 
 LARGEST = 1e30
 """Numbers beyond do not fit into 32 bits, and scikit-learn's trees refuse them."""
@@ -65,16 +62,17 @@ def proved(
     *,
     rows: int = 2000,
     seed: int = 0,
-    tolerance: float = TOLERANCE,
 ) -> Parity:
     """Compare on rows of the table and on as many awkward ones.
 
     Raises
     ------
     NotCovered
-        If an answer differs by more than the tolerance, or a label does.
+        If an answer differs by more than the tolerance that the file states, or
+        a label does.
 
     """
+    tolerance = packed.header.tolerance
     rng = np.random.default_rng(seed)
     readable = _readable(packed, frame)
     some = frame.iloc[readable[np.sort(rng.permutation(len(readable))[:rows])]]
@@ -109,14 +107,19 @@ def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
     return np.flatnonzero(keep)
 
 
-def compare(
-    estimator: Any, packed: PackedModel, frame: pd.DataFrame, tolerance: float = TOLERANCE
-) -> Parity:
+def compare(estimator: Any, packed: PackedModel, frame: pd.DataFrame, tolerance: float) -> Parity:
     """Compare answers to the same rows."""
     found = packed.predict(frame, engine="columns")
     with warnings.catch_warnings():  # the original may have something to say about unknowns
         warnings.simplefilter("ignore")
-        return _compared(estimator, packed, frame, found, tolerance)
+        try:
+            return _compared(estimator, packed, frame, found, tolerance)
+        except (AttributeError, TypeError, ValueError) as error:
+            words = " ".join(str(error).split())[:300]
+            raise NotCovered(
+                f"the original cannot be asked here ({type(error).__name__}: {words}); if it was "
+                "fitted with other versions of its libraries, pack it where those are installed"
+            ) from error
 
 
 def _compared(

@@ -15,7 +15,7 @@ from lockgate.packed.builder import Builder
 from lockgate.packed.reading import category_text
 from lockgate.packed.shapes import Input
 
-__all__ = ["GAP", "UNKNOWN", "Coded", "Column", "Number", "Outcome", "Raw", "Sparse", "Trace"]
+__all__ = ["GAP", "TOLERANCE", "UNKNOWN", "Coded", "Column", "Number", "Raw", "Sparse", "Trace"]
 
 
 class Sign:
@@ -28,6 +28,9 @@ class Sign:
         """Return its name."""
         return self.name
 
+
+TOLERANCE = 1e-12
+"""Largest difference of a probability, or, relative to the value, of a regression."""
 
 GAP, UNKNOWN = Sign("GAP"), Sign("UNKNOWN")
 """An empty cell, and a category that training never saw."""
@@ -95,32 +98,6 @@ class Sparse:
 Column = Raw | Number | Coded | Sparse
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What a classifier or regressor gives.
-
-    Attributes
-    ----------
-    label : int
-        Operation of width 1: the class's place, or the value.
-    classes : tuple
-        Labels; empty for a regression.
-    score : int or None
-        Probabilities, of the second of two classes alone, or of all.
-    margin : int or None
-        The value before it becomes a probability.
-    pair : int or None
-        Probabilities of both of two classes, where they were computed apart.
-
-    """
-
-    label: int
-    classes: tuple[Any, ...] = ()
-    score: int | None = None
-    margin: int | None = None
-    pair: int | None = None
-
-
 class Trace:
     """The state of packing one model.
 
@@ -149,6 +126,7 @@ class Trace:
         self.allowed: dict[int, set[float]] = {}
         self.used: set[int] = set()
         self.convert = convert
+        self.tolerance = TOLERANCE
         self.path: list[str] = []
         self.steps: list[str] = []
 
@@ -175,6 +153,10 @@ class Trace:
             f"{word} has no {listed}: it is not fitted, or its version is not one that is known; "
             "fit it, or see docs/packing.md for the supported versions"
         )
+
+    def allow(self, tolerance: float) -> None:
+        """Allow answers to differ by that much, for a library that adds in 32 bits."""
+        self.tolerance = max(self.tolerance, tolerance)
 
     # --- columns to operations ---
 

@@ -12,7 +12,8 @@ from lockgate.packed import cells, models
 from lockgate.packed.builder import Builder, smallest
 from lockgate.packed.forest import Forest
 from lockgate.packing.deciding import by_margin, by_score, value_of
-from lockgate.packing.tracing import Column, Outcome, Trace
+from lockgate.packing.tracing import Column, Trace
+from lockgate.spec.models import Outcome
 
 __all__ = ["TREES", "Grove", "add_forest", "float32_limits"]
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.bundle.pack import matching
 from lockgate.errors import NotApplicable, PluginFailed, UsageError
 from lockgate.metrics.losses import positions
-from lockgate.metrics.worth import best_threshold
+from lockgate.metrics.worth import best_f1_threshold, best_threshold
+from lockgate.packed.model import PackedModel
 from lockgate.packing.answers import scores
-from lockgate.pipeline.forms import Form, form_of, matching
+from lockgate.pipeline.forms import Form, form_of
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Stored, Workspace, write_json
 from lockgate.spec.models import Candidate, Shrink
@@ -51,7 +53,7 @@ def work(stage: Stage) -> dict[str, float]:
         form.check(candidate.estimator, raw, tune)
     schema = _narrowed(stored.schema, candidate)
     if form.file.endswith(".packed"):
-        schema = matching(schema, raw)
+        schema = matching(schema, PackedModel(raw).inputs)
     made = Made(
         form.file, schema, stored.task, stored.metric, stored.classes, candidate.params, threshold,
         candidate.parent,
@@ -139,13 +141,4 @@ def _threshold(stage: Stage, stored: Stored, candidate: Candidate, tune: Table) 
     truth = positions(tune.target, stored.classes) == 1
     if decision.rule == "worth":
         return best_threshold(truth, score, decision.worth, tune.weight)
-    return _best_f1(truth, score, tune.weight)
-
-
-def _best_f1(truth: Any, score: Any, weight: Any) -> float:
-    order = np.argsort(-score, kind="stable")
-    w = np.ones(len(truth)) if weight is None else weight.astype(float)
-    found = np.cumsum((w * truth)[order])
-    f1 = 2 * found / (np.cumsum(w[order]) + (w * truth).sum())
-    ends = np.r_[np.diff(score[order]) != 0, True]
-    return float(score[order][np.where(ends, f1, -1).argmax()])
+    return best_f1_threshold(truth, score, tune.weight)

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lockgate.bundle.converters import Converters
 from lockgate.errors import NotCovered, UsageError
+from lockgate.host.catalogue import Catalogue
 from lockgate.packed.model import PackedModel
 from lockgate.packing.packer import inputs_of, pack_estimator
 from lockgate.packing.parity import proved
 from lockgate.packing.skops_file import write_estimator
 from lockgate.spec.tables import Schema, Table
 
-__all__ = ["FORMS", "Form", "form_of", "matching"]
+__all__ = ["FORMS", "Form", "form_of"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Form:
 
 
 def _packed(estimator: Any, schema: Schema) -> bytes:
+    others = Converters(Catalogue.installed())
     try:
-        return pack_estimator(estimator, inputs_of(schema.features)).raw
+        return pack_estimator(estimator, inputs_of(schema.features), others=others).raw
     except NotCovered as reason:
         raise NotCovered(
             f"{reason}; or choose format=skops, which needs scikit-learn to answer"
@@ -80,17 +83,3 @@ def form_of(name: str) -> Form:
             f"it writes {' and '.join(FORMS)}"
         )
     return FORMS[name]
-
-
-def matching(schema: Schema, raw: bytes) -> Schema:
-    """Leave out features that the packed model does not ask for, and take over what it refuses."""
-    asked = {one.name: one for one in PackedModel(raw).inputs}
-    features = {column.name for column in schema.features}
-    kept = []
-    for column in schema.columns:
-        if column.name in asked:
-            one = asked[column.name]
-            kept.append(dataclasses.replace(column, missing=one.missing, unknown=one.unknown))
-        elif column.name not in features:
-            kept.append(column)
-    return schema.with_columns(tuple(kept))

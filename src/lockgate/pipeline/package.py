@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.bundle.card import model_card
 from lockgate.bundle.environment import environment_of
 from lockgate.bundle.manifest import Hashes
 from lockgate.bundle.probes import probes_of
@@ -15,7 +16,6 @@ from lockgate.bundle.writing import Content, canonical, write_bundle
 from lockgate.drift.counting import reference_of
 from lockgate.files.digests import sha256_text
 from lockgate.host.provider import provider_of
-from lockgate.pipeline.card import model_card
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Workspace, plain
 from lockgate.spec.tables import Table
@@ -52,7 +52,7 @@ def work(stage: Stage) -> dict[str, float]:
                 "reference.json": _reference(stage, made, train, seen),
                 "probes.json": probes_of(tune.features, predictor),
                 "metrics.json": {name: one["metrics"] for name, one in report.items()},
-                "card.md": model_card(stage, made, workspace.facts(), report),
+                "card.md": _card(stage, made, workspace.facts(), report),
             },
             _hashes(stage, train),
             environment_of(stage.document.one("format").entry.load()),
@@ -62,6 +62,34 @@ def work(stage: Stage) -> dict[str, float]:
     size = sum(path.stat().st_size for path in workspace.bundle.iterdir())
     stage.log.info("bundle %s, %.1f kB, opened and asked again", digest[:12], size / 1024)
     return {"bundle_kb": size / 1024}
+
+
+def _card(stage: Stage, made: Made, facts: dict[str, Any], report: dict[str, Any]) -> str:
+    chosen = {
+        kind: ", ".join(one.instance for one in found) or "nothing"
+        for kind, found in stage.document.chosen.items()
+    }
+    decision = ""
+    if made.threshold is not None:
+        rule = stage.sections.decision.rule
+        decision = (
+            f"`{made.classes[1]}` is answered from a score of {made.threshold:.4g} on ({rule})."
+        )
+    return model_card(
+        stage.sections.project.name,
+        made.task,
+        made.schema,
+        made=f"{chosen['model']}, tuned by {chosen['optimizer']}, "
+        f"compressed by {chosen['compressor']}.",
+        data=[
+            f"Loaded by `{chosen['loader']}`: {facts['rows']['train']} rows to train, "
+            f"{facts['rows']['tune']} to tune, {facts['rows']['test']} to test, split by "
+            f"{facts['split']}.",
+            *(f"Left out: {n} rows, {reason}." for reason, n in facts["rows_left_out"].items()),
+        ],
+        figures={name: one["metrics"] for name, one in report.items()},
+        decision=decision,
+    )
 
 
 def _opened(stage: Stage, workspace: Workspace, made: Made) -> Predictor:

@@ -13,7 +13,16 @@ import pluggy
 
 if TYPE_CHECKING:
     from lockgate.spec.events import Alarm, Promotion, Registration, Rollback, StageEvent
-    from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
+    from lockgate.spec.models import (
+        Brief,
+        Candidate,
+        Fitted,
+        Outcome,
+        Problem,
+        Recipe,
+        Search,
+        Shrink,
+    )
     from lockgate.spec.reports import Exam, Report
     from lockgate.spec.tables import LoadRequest, Table
     from lockgate.spec.values import Backend, ModelFiles, Predictor
@@ -211,6 +220,33 @@ class Operations:
                         "(rows)", "count", effect=1.0, p=0.0, severity="alarm",
                         sentence=f"only {n} rows arrived, expected {self.least}")
                     return lockgate.Findings((found,) if n < self.least else ())
+        """
+
+    @hookspec
+    def convert(self, fitted: Fitted) -> Outcome:
+        """Turn a fitted model of another library into operations of a packed one.
+
+        The plugin's entry point has the name of the library: ``lightgbm`` is
+        asked for every model whose class lives in the package lightgbm. Called
+        when a model is packed, once for each such model in it. Raise
+        ``fitted.trace.refuse(sentence)`` for an option that has no packed form;
+        answers are compared with the original's afterwards in any case.
+
+        ::
+
+            @lockgate.plugin
+            class Constant:
+                "Models of the library `constantly`, which answer one number."
+
+                @lockgate.hookimpl
+                def convert(self, fitted):
+                    from lockgate.packed.models import Linear
+                    trace, width = fitted.trace, len(fitted.columns)
+                    array = trace.builder.array
+                    op = trace.builder.add(
+                        Linear, trace.numbers(fitted.columns),
+                        weights=array([[0.0] * width]), bias=array([fitted.estimator.number]))
+                    return lockgate.Outcome(op)
         """
 
 

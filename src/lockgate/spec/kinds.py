@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lockgate.spec import values
-from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
+from lockgate.spec.models import Brief, Candidate, Fitted, Outcome, Problem, Recipe, Search, Shrink
 from lockgate.spec.reports import Exam, Report
 from lockgate.spec.tables import LoadRequest, Table
 from lockgate.spec.watching import Findings, Watch
 
-__all__ = ["CONTRACT", "CONTRACTS_SERVED", "KINDS", "Kind", "kind"]
+__all__ = ["CONFIGURED", "CONTRACT", "CONTRACTS_SERVED", "KINDS", "Kind", "kind"]
 
 CONTRACT = 1
 """Version of the contract that this lockgate offers; raised when a value gains a field."""
@@ -19,7 +19,7 @@ CONTRACT = 1
 CONTRACTS_SERVED = range(1, CONTRACT + 1)
 """Versions that a plugin may have been written for."""
 
-Calling = Literal["one", "chain", "all", "named"]
+Calling = Literal["one", "chain", "all", "named", "found"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,10 @@ class Kind:
         Name of the hook's one argument.
     request, answer : type
         What the hook takes (None: nothing) and what it gives.
-    calling : {"one", "chain", "all", "named"}
+    calling : {"one", "chain", "all", "named", "found"}
         One is chosen; or several in the order written, each fed by the one
-        before; or all chosen, results gathered; or the one a manifest names.
+        before; or all chosen, results gathered; or the one a manifest names; or
+        the one that has the name of a fitted model's library.
     summary : str
         What such a plugin does, in one line.
 
@@ -58,6 +59,11 @@ class Kind:
         return f"lockgate.{self.name}"
 
     @property
+    def configured(self) -> bool:
+        """Whether a configuration chooses it."""
+        return self.calling != "found"
+
+    @property
     def several(self) -> bool:
         """Whether a configuration may choose more than one."""
         return self.calling in ("chain", "all")
@@ -72,7 +78,12 @@ KINDS: tuple[Kind, ...] = (
     Kind("monitor", "monitor", "watch", Watch, Findings, "all", "Compare what a model sees now with what it was trained on."),
     Kind("backend", "arrays", "", None, values.Backend, "one", "Offer an array library and a device to compute on."),
     Kind("format", "open", "files", values.ModelFiles, values.Predictor, "named", "Open a model file without running code from it."),
+    Kind("converter", "convert", "fitted", Fitted, Outcome, "found", "Turn another library's fitted models into packed ones."),
 )  # fmt: skip
+
+
+CONFIGURED = tuple(one for one in KINDS if one.configured)
+"""Kinds that a configuration chooses plugins of."""
 
 
 def kind(name: str) -> Kind:

@@ -1,0 +1,41 @@
+"""Installed converters of other libraries' models, found by the library's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from lockgate.host.catalogue import Catalogue
+from lockgate.host.host import Host
+from lockgate.spec.models import Fitted
+
+__all__ = ["Converters"]
+
+
+class Converters(Mapping[str, Callable[..., Any]]):
+    """Converters by library; a plugin is imported when a model of its library is met."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._names = set(catalogue.names("converter"))
+
+    def __getitem__(self, library: str) -> Callable[..., Any]:
+        """Return the converter of a library."""
+        if library not in self._names:
+            raise KeyError(library)
+        host = Host("pack")
+        host.plug("converter", library, self._catalogue.find("converter", library).load()())
+
+        def convert(trace: Any, estimator: Any, columns: list[Any]) -> Any:
+            fitted = Fitted(estimator=estimator, trace=trace, columns=tuple(columns))
+            return host.call("converter", library, fitted)
+
+        return convert
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the libraries."""
+        return iter(sorted(self._names))
+
+    def __len__(self) -> int:
+        """Count the libraries."""
+        return len(self._names)

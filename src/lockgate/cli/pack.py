@@ -1,0 +1,115 @@
+"""``lockgate pack``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("pack")
+@click.argument("model", type=FILE)
+@click.option("--data", required=True, type=FILE, help="Rows that it was fitted on, or some.")
+@click.option("--target", metavar="COLUMN", help="What it predicts; none for clusters.")
+@click.option("--name", help="Name of the model; by default the file's.")
+@click.option("--out", type=click.Path(path_type=Path), help="Directory; by default the name.")
+@click.option("--tune", type=FILE, help="Rows it was not fitted on, for --threshold f1.")
+@click.option("--test", type=FILE, help="Rows to measure it on.")
+@click.option("--threshold", metavar="NUMBER|f1", help="From which score on class two is answered.")
+@click.option(
+    "--declare", multiple=True, metavar="KEY=TEXT", help="Its origin, e.g. commit=1a2b3c."
+)
+@click.option("--trust-code", is_flag=True, help="Open files that can run code (joblib, pickle).")
+@click.option("--dry-run", is_flag=True, help="Only list what is covered, step by step.")
+def command(
+    model: Path,
+    data: Path,
+    target: str | None,
+    name: str | None,
+    out: Path | None,
+    tune: Path | None,
+    test: Path | None,
+    threshold: str | None,
+    declare: tuple[str, ...],
+    trust_code: bool,
+    dry_run: bool,
+) -> int:
+    """Make a bundle of MODEL, a skops, joblib or pickle file that was fitted elsewhere.
+
+    \b
+    lockgate pack churn.skops --data train.csv --target churned
+    lockgate pack churn.joblib --data train.csv --target churned --trust-code
+    lockgate pack churn.joblib --data train.csv --target churned --trust-code --dry-run
+
+    The file is opened in a process of its own; a joblib or pickle file runs
+    whatever code it holds, hence --trust-code. The bundle holds data only, and
+    its answers were compared with the original's, label by label.
+    """
+    from lockgate.bundle.outside import Job, pack_file
+    from lockgate.errors import NotCovered
+
+    job = Job(str(model), str(data), target, trust_code, not dry_run)
+    found, raw = pack_file(job)
+    for step in found.steps:
+        click.echo(f"  {step}")
+    for note in found.notes:
+        click.echo(f"  note: {note}", err=True)
+    if found.error is not None or raw is None:
+        raise NotCovered(str(found.error))
+    if dry_run:
+        click.echo("everything is covered; leave out --dry-run to make the bundle")
+        return 0
+    return _write(raw, found.features, data, target, name or model.stem, out, tune, test,
+                  threshold, declare)  # fmt: skip
+
+
+def _write(
+    raw: bytes, features: list[str], data: Path, target: str | None, name: str, out: Path | None,
+    tune: Path | None, test: Path | None, threshold: str | None, declare: tuple[str, ...],
+) -> int:  # fmt: skip
+    from lockgate.bundle.pack import given_table, write_packed
+    from lockgate.errors import UsageError
+    from lockgate.tables.files import read_frame
+
+    def table(path: Path) -> Any:
+        frame = read_frame(path)
+        absent = [one for one in [*features, *([target] if target else [])] if one not in frame]
+        if absent:
+            raise UsageError(f"{path} has no column {', '.join(absent)}")
+        return given_table(frame[features], frame[target] if target else None)[0]
+
+    lineage = dict(_declared(one) for one in declare)
+    others = {key: table(path) for key, path in (("tune", tune), ("test", test)) if path}
+    bundle = write_packed(
+        raw, table(data), place=out or Path(name), name=name, threshold=_threshold(threshold),
+        lineage=lineage, **others,
+    )  # fmt: skip
+    size = sum(path.stat().st_size for path in bundle.path.iterdir()) / 1024
+    click.echo(f"{bundle.path}: {bundle.manifest.task} model {bundle.digest[:12]}, {size:.1f} kB")
+    click.echo(f"Next: lockgate predict {bundle.path} {data} answers.csv")
+    return 0
+
+
+def _threshold(text: str | None) -> float | str | None:
+    from lockgate.errors import UsageError
+
+    if text is None or text == "f1":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--threshold {text!r}: give a number from 0 to 1, or f1") from None
+
+
+def _declared(text: str) -> tuple[str, str]:
+    from lockgate.errors import UsageError
+
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise UsageError(f"--declare {text!r}: write KEY=TEXT, e.g. commit=1a2b3c")
+    return key, value

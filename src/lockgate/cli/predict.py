@@ -1,0 +1,58 @@
+"""``lockgate predict``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("predict")
+@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("source", metavar="IN", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Copy it beside the answers.")
+@click.option("--threads", default=0, type=click.IntRange(0), help="0: one a core.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+def command(
+    bundle: Path, source: Path, target: Path, keep: tuple[str, ...], threads: int, force: bool
+) -> int:
+    """Answer for every row of IN, and write OUT.
+
+    \b
+    lockgate predict bundle march.parquet answers.parquet
+    lockgate predict bundle customers.csv answers.csv --keep customer_id
+
+    Files end in .csv, .parquet, .arrow, .feather, .ndjson or .jsonl and may be
+    larger than memory. A run that was killed goes on where it stopped. Rows that
+    the model refuses are in OUT.rejected.ndjson, with reasons; every row of IN is
+    in one of the two files, once. OUT holds the row's number, the columns kept,
+    the label, and the score or one score a class.
+
+    Exit codes: 0, every row is answered; 1, some were refused; 2, nothing is done.
+    """
+    from tqdm import tqdm
+
+    from lockgate.bundle.reading import open_bundle
+    from lockgate.errors import UsageError
+    from lockgate.scoring.resuming import score_file
+    from lockgate.scoring.sources import total_rows
+
+    if target.exists() and not force:
+        raise UsageError(f"{target} is there already; --force overwrites it")
+    opened = open_bundle(bundle)
+    cores = threads or len(os.sched_getaffinity(0))
+    total = total_rows(source) if source.is_file() else None
+    with tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as bar:
+        found = score_file(
+            opened, source, target, keep=keep, threads=cores, done=lambda rows: bar.update(rows)
+        )
+    if found.resumed:
+        click.echo(f"{found.resumed:,} rows were done by an earlier run")
+    click.echo(f"{found.answered:,} rows answered: {target}")
+    if found.rejected is not None:
+        click.secho(f"{found.refused:,} rows refused: {found.rejected}", fg="yellow")
+    return 1 if found.refused else 0

@@ -1,0 +1,1 @@
+"""Offline prediction: files of any size, resumable, with the answers that a server gives."""

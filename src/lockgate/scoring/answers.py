@@ -1,0 +1,100 @@
+"""Writes answers: parts while it goes on, one file at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lockgate.errors import DataError
+from lockgate.spec.values import Output
+
+__all__ = ["OUTPUTS", "answer_columns", "join_parts", "write_part"]
+
+OUTPUTS = (".csv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl")
+
+
+def answer_columns(
+    output: Output, classes: Sequence[Any], numbers: np.ndarray, kept: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the columns of the answers' file: row, kept columns, label, scores."""
+    made: dict[str, Any] = {"row": numbers, **kept, "label": output.label}
+    if output.score is not None:
+        score = np.asarray(output.score)
+        if score.ndim == 1:
+            made["score"] = score
+        else:
+            made |= {f"score_{name}": score[:, k] for k, name in enumerate(classes)}
+    return made
+
+
+def write_part(path: Path, columns: dict[str, Any]) -> None:
+    """Write one part as an Arrow file, all of it or none."""
+    import pyarrow as pa
+
+    table = pa.table(
+        {name: one if isinstance(one, (pa.Array, pa.ChunkedArray)) else pa.array(one)
+         for name, one in columns.items()}
+    )  # fmt: skip
+    beside = path.with_suffix(".new")
+    with beside.open("wb") as file:
+        with pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def join_parts(parts: Sequence[Path], target: Path) -> int:
+    """Write all parts into one file in the form of its ending, and return its rows."""
+    beside = target.with_name(f".{target.name}.new")
+    ending = target.suffix.lower()
+    rows = 0
+    with beside.open("wb") as file:
+        if ending in (".ndjson", ".jsonl"):
+            for table in _tables(parts):
+                rows += len(table)
+                for record in table.to_pylist():
+                    file.write(json.dumps(record, default=str).encode() + b"\n")
+        else:
+            rows = _written(parts, file, ending)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(target)
+    return rows
+
+
+def _tables(parts: Sequence[Path]) -> Iterator[Any]:
+    import pyarrow as pa
+
+    schema = None
+    for path in parts:
+        with pa.memory_map(str(path)) as source:
+            table = pa.ipc.open_file(source).read_all()
+        schema = schema or table.schema
+        yield table.cast(schema)
+
+
+def _written(parts: Sequence[Path], file: Any, ending: str) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import csv
+
+    makers: dict[str, Any] = {
+        ".csv": csv.CSVWriter, ".parquet": pq.ParquetWriter, ".arrow": pa.ipc.new_file,
+        ".feather": pa.ipc.new_file,
+    }  # fmt: skip
+    if ending not in makers:
+        raise DataError(f"answers cannot end in {ending!r}; expected one of {', '.join(OUTPUTS)}")
+    writer, rows = None, 0
+    for table in _tables(parts):
+        writer = writer or makers[ending](file, table.schema)
+        writer.write_table(table)
+        rows += len(table)
+    if writer is not None:
+        writer.close()
+    return rows
