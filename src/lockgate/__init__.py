@@ -28,6 +28,7 @@ from lockgate.errors import (
     UnknownPlugin,
     UsageError,
 )
+from lockgate.spec.converting import Fitted, Outcome
 from lockgate.spec.events import Alarm, Promotion, Registration, Rollback, StageEvent
 from lockgate.spec.hooks import hookimpl
 from lockgate.spec.kinds import CONTRACT, KINDS, Kind
@@ -35,9 +36,7 @@ from lockgate.spec.models import (
     Brief,
     Budget,
     Candidate,
-    Fitted,
     Needs,
-    Outcome,
     Problem,
     Recipe,
     Search,

@@ -200,10 +200,10 @@ def test_rows_of_a_group_count_once_in_the_intervals_of_money() -> None:
 
 
 def test_the_best_f1_counts_weights() -> None:
-    from lockgate.pipeline.compress import _best_f1
+    from lockgate.metrics.worth import best_f1_threshold
 
     truth = np.array([True, False, True, False])
     score = np.array([0.9, 0.8, 0.3, 0.2])
     heavy = np.array([1.0, 50.0, 1.0, 1.0])
-    assert _best_f1(truth, score, None) == 0.3
-    assert _best_f1(truth, score, heavy) == 0.9
+    assert best_f1_threshold(truth, score, None) == 0.3
+    assert best_f1_threshold(truth, score, heavy) == 0.9

@@ -9,6 +9,7 @@ import pytest
 
 import lockgate
 from lockgate.host.catalogue import Catalogue
+from lockgate.packing.packer import inputs_of, pack_estimator
 from lockgate.packing.skops_file import write_estimator
 from lockgate.spec.kinds import KINDS
 from lockgate.testing import check_installed, check_plugin
@@ -35,11 +36,11 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
             "sha256": digest,
         }, None
     if kind == "format":
-        return {}, {"model": model_files(folder)}
+        return {}, {"model": model_files(name, folder)}
     return {}, None
 
 
-def model_files(folder: Path) -> lockgate.ModelFiles:
+def model_files(name: str, folder: Path) -> lockgate.ModelFiles:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
@@ -50,9 +51,13 @@ def model_files(folder: Path) -> lockgate.ModelFiles:
     fitted = Pipeline([("model", LogisticRegression())]).fit(
         table.frame[["size", "noise"]], table.target
     )
-    write_estimator(folder / "model.skops", fitted)
+    if name == "packed":
+        raw = pack_estimator(fitted, inputs_of(schema.features)).raw
+        (folder / "model").write_bytes(raw)
+    else:
+        write_estimator(folder / "model", fitted)
     return lockgate.ModelFiles(
-        directory=folder, files=("model.skops",), schema=schema, task="binary",
+        directory=folder, files=("model",), schema=schema, task="binary",
         classes=("no", "yes"), threshold=0.5,
     )  # fmt: skip
 

@@ -33,14 +33,14 @@ def test_an_opened_bundle_answers_rows_of_a_frame_or_of_columns(made: Path, bund
 def test_the_manifest_holds_content_alone(made: Path, bundle: Path) -> None:
     text = (bundle / "manifest.json").read_text()
     manifest = json.loads(text)
-    assert manifest["schema_version"] == 0
+    assert manifest["schema_version"] == 1
     assert set(manifest["files"]) == {p.name for p in bundle.iterdir()} - {"manifest.json"}
     for word in (str(made), "2026-", "commit", "latency"):
         assert word not in text
     assert manifest["hashes"]["code"]["model.logistic"].startswith("lockgate@")
 
 
-@pytest.mark.parametrize("name", ["model.skops", "probes.json", "reference.json", "card.md"])
+@pytest.mark.parametrize("name", ["model.packed", "probes.json", "reference.json", "card.md"])
 def test_one_changed_bit_is_refused(bundle: Path, name: str) -> None:
     raw = bytearray((bundle / name).read_bytes())
     raw[len(raw) // 2] ^= 1
@@ -80,13 +80,13 @@ def test_a_link_is_refused(bundle: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema_version": 99}, "bundle schema 99; this lockgate reads 0"),
+        ({"schema_version": 99}, "bundle schema 99; this lockgate reads 1; upgrade"),
         ({"surprise": 1}, "damaged"),
         ({"threshold": "high"}, "damaged"),
         ({"format": "nothing"}, "no format named 'nothing'"),
         ({"files": {"../outside": "00"}}, "not in the manifest|missing"),
-        ({"model": ["../model.skops"]}, "is not in the manifest"),
-        ({"task": "guess"}, "cannot be opened|damaged|guess"),
+        ({"model": ["../model.packed"]}, "is not in the manifest"),
+        ({"task": "guess"}, "the model.s task or classes are not"),
     ],
 )
 def test_a_manifest_that_says_something_else_is_refused(

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.packed import cells, exact, models
+from lockgate.packed import cells, codes, deciding, exact, models
 from lockgate.packed.builder import Builder
 from lockgate.packed.header import Answers
 from lockgate.packed.model import PackedModel
 from lockgate.packed.shapes import Input
-from lockgate.packing.trees import Grove, add_forest, float32_limits
+from lockgate.packing.groves import Grove, add_forest, float32_limits
 from lockgate.spec.values import Backend
 
 STRICT = Backend(
@@ -121,7 +121,7 @@ def test_trees_end_where_pointers_lead(
     builder = Builder([Input(f"x{k}", "number") for k in range(width)])
     x = builder.add(cells.Numbers, columns=tuple(range(width)))
     op = add_forest(builder, x, grove, outputs, base=base, output=output)
-    label = builder.add(models.ArgMax, op)
+    label = builder.add(deciding.ArgMax, op)
     model = PackedModel(builder.finish("regression", (), Answers(label, None, op)))
     rows = rng.integers(-4, 7, size=(37, width)) / 2
     rows[rng.random(rows.shape) < 0.15] = np.nan
@@ -146,8 +146,8 @@ def test_addition_goes_from_first_to_last_whatever_the_shape(
 def test_one_hot_columns_are_added_as_if_all_their_zeros_were() -> None:
     rng = np.random.default_rng(3)
     builder = Builder([Input("c", "category", categories=("a", "b", "z")), Input("x", "number")])
-    code = builder.add(cells.Category, column=0)
-    hot = builder.add(cells.OneHot, code, places=builder.array([0, 1, 2, -1, -1], "i4"), width=3)
+    code = builder.add(codes.Category, column=0)
+    hot = builder.add(codes.OneHot, code, places=builder.array([0, 1, 2, -1, -1], "i4"), width=3)
     x = builder.add(cells.Numbers, columns=(1,))
     both = builder.add(cells.Concat, x, hot)
     weights, bias = builder.array(rng.normal(size=(2, 4))), builder.array(rng.normal(size=2))
@@ -155,7 +155,7 @@ def test_one_hot_columns_are_added_as_if_all_their_zeros_were() -> None:
     same = builder.add(cells.Select, both, columns=(0, 1, 2, 3))
     dense = builder.add(models.Linear, same, weights=weights, bias=bias)
     apart = builder.add(cells.Concat, folded, dense)
-    label = builder.add(models.ArgMax, apart)
+    label = builder.add(deciding.ArgMax, apart)
     model = PackedModel(builder.finish("regression", (), Answers(label, None, apart)))
     rows = {"c": ["a", "z", None, "new", "b"] * 5, "x": rng.normal(size=25)}
     for engine in ("rows", "columns"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
-from lockgate.spec.models import Fitted
+from lockgate.spec.converting import Fitted
 
 __all__ = ["Converters"]
 

@@ -131,8 +131,8 @@ def main(folder: Path) -> None:
             words = " ".join(str(error).split())
             missing = isinstance(error, ModuleNotFoundError)
             remedy = "; install what it was made with" if missing else ""
-            said = f"{job.model} cannot be opened: {type(error).__name__}: {words}{remedy}"
-            result = Result([], [], [], said, False)
+            words = f"{job.model} cannot be opened: {type(error).__name__}: {words}{remedy}"
+            result = Result([], [], [], words, False)
     said = list(dict.fromkeys(" ".join(str(one.message).split()) for one in heard))[:5]
     result = msgspec.structs.replace(result, notes=[*said, *result.notes])
     (folder / "result.json").write_bytes(msgspec.json.encode(result))

@@ -11,7 +11,9 @@ import numpy as np
 
 from lockgate.errors import PackedFormatError
 from lockgate.packed.cells import CELLS
+from lockgate.packed.codes import CODES
 from lockgate.packed.container import ArrayEntry, need, read_arrays, read_header
+from lockgate.packed.deciding import DECIDING
 from lockgate.packed.forest import Forest
 from lockgate.packed.models import MODELS
 from lockgate.packed.shapes import Input, Look, Operation, Shape
@@ -23,7 +25,9 @@ FORMAT = "lockgate.packed"
 VERSION = 1
 """Version of the format that is written; readers of this version read it."""
 
-OPERATIONS = {one.__struct_config__.tag: one for one in (*CELLS, *MODELS, Forest, *TEXTS)}
+OPERATIONS = {
+    one.__struct_config__.tag: one for one in (*CELLS, *CODES, *MODELS, *DECIDING, Forest, *TEXTS)
+}
 """Every operation by its name in a file."""
 
 MOST_OPERATIONS = 10_000

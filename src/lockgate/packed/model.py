@@ -16,7 +16,8 @@ from lockgate.errors import PackedFormatError, SchemaViolation, nearest
 from lockgate.packed.container import LARGEST_FILE
 from lockgate.packed.header import decode
 from lockgate.packed.program import Program
-from lockgate.packed.reading import Rejected, cell_readers, read_columns
+from lockgate.packed.reading import cell_readers, read_columns
+from lockgate.packed.rejecting import Rejected
 from lockgate.spec.values import Backend, Output, numpy_backend
 
 __all__ = ["Answer", "PackedModel", "open_packed"]

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.packed.cells import POWERS, Category, Concat, Date, Numbers, OneHot
+from lockgate.packed.cells import POWERS, Concat, Date, Numbers
+from lockgate.packed.codes import Category, OneHot
+from lockgate.packed.dates import date_parts, date_parts_one
 from lockgate.packed.exact import POWERS_ARRAY
 from lockgate.packed.forest import Forest, Grown
 from lockgate.packed.header import Header
 from lockgate.packed.models import Hot, Linear
-from lockgate.packed.reading import date_parts, date_parts_one
 from lockgate.packed.shapes import Shape
 from lockgate.packed.text import Text
 from lockgate.spec.values import Backend

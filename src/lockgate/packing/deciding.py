@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.packed import cells, models
+from lockgate.packed import cells, deciding
 from lockgate.packing.tracing import Trace
-from lockgate.spec.models import Outcome
+from lockgate.spec.converting import Outcome
 
 __all__ = ["by_margin", "by_score", "margin_alone", "probabilities", "value_of"]
 
@@ -22,7 +22,7 @@ def by_score(trace: Trace, classes: Any, share: int) -> Outcome:
     """The class with the largest share; the first of several."""
     add, found = trace.builder.add, plain_classes(classes)
     trace.require(len(found) > 1, "a classifier of one class")
-    label = add(models.ArgMax, share)
+    label = add(deciding.ArgMax, share)
     if len(found) == 2:
         return Outcome(label, found, add(cells.Select, share, columns=(1,)), None, share)
     return Outcome(label, found, share)
@@ -33,17 +33,17 @@ def by_margin(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -
     add, found = trace.builder.add, plain_classes(classes)
     if len(found) == 2:
         trace.require(trace.builder.width(margin) == 1, "two margins of two classes")
-        label = add(models.Above, margin, limit=0.0, strict=strict)
+        label = add(deciding.Above, margin, limit=0.0, strict=strict)
         return Outcome(label, found, add(cells.Apply, margin, function="sigmoid"), margin)
-    return Outcome(add(models.ArgMax, margin), found, add(models.Softmax, margin), margin)
+    return Outcome(add(deciding.ArgMax, margin), found, add(deciding.Softmax, margin), margin)
 
 
 def margin_alone(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -> Outcome:
     """A label by margin, without probabilities."""
     add, found = trace.builder.add, plain_classes(classes)
     if len(found) == 2:
-        return Outcome(add(models.Above, margin, limit=0.0, strict=strict), found, None, margin)
-    return Outcome(add(models.ArgMax, margin), found, None, margin)
+        return Outcome(add(deciding.Above, margin, limit=0.0, strict=strict), found, None, margin)
+    return Outcome(add(deciding.ArgMax, margin), found, None, margin)
 
 
 def value_of(op: int) -> Outcome:
@@ -58,4 +58,4 @@ def probabilities(trace: Trace, outcome: Outcome) -> int:
         return int(outcome.score)  # type: ignore[arg-type]  # required above
     if outcome.pair is not None:
         return outcome.pair
-    return trace.builder.add(models.Pair, int(outcome.score))  # type: ignore[arg-type]
+    return trace.builder.add(deciding.Pair, int(outcome.score))  # type: ignore[arg-type]

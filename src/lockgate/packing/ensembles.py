@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.packed import cells, models
+from lockgate.packed import cells, deciding, models
 from lockgate.packing.deciding import by_score, plain_classes, probabilities, value_of
 from lockgate.packing.tracing import Column, Trace
 from lockgate.packing.transformers import through
-from lockgate.spec.models import Outcome
+from lockgate.spec.converting import Outcome
 
 __all__ = ["ENSEMBLES", "outcome_of"]
 
@@ -61,7 +61,7 @@ def thresholded(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         "a threshold of another class than the second",
     )
     decides = found.score if by_probability else found.margin
-    label = trace.builder.add(models.Above, int(decides or 0), limit=float(limit), strict=False)
+    label = trace.builder.add(deciding.Above, int(decides or 0), limit=float(limit), strict=False)
     return Outcome(label, found.classes, found.score, found.margin, found.pair)
 
 
@@ -73,7 +73,7 @@ def calibrated(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         inner = outcome_of(trace, f"calibrated-{k}", one.estimator, columns)
         parts.append(_corrected(trace, one, inner, classes))
     count = len(parts)
-    op = trace.builder.add(models.Average, *parts, weights=(1.0,) * count)
+    op = trace.builder.add(deciding.Average, *parts, weights=(1.0,) * count)
     return by_score(trace, classes, op)
 
 
@@ -93,8 +93,8 @@ def _corrected(trace: Trace, one: Any, inner: Outcome, classes: Any) -> int:
     ]  # fmt: skip
     found = [_calibrator(trace, c, op) for c, op in zip(one.calibrators, columns, strict=True)]
     if len(inner.classes) == 2:
-        return add(models.Pair, found[0])
-    return add(models.Share, add(cells.Concat, *found), empty="equal")
+        return add(deciding.Pair, found[0])
+    return add(deciding.Share, add(cells.Concat, *found), empty="equal")
 
 
 def _calibrator(trace: Trace, one: Any, op: int) -> int:
@@ -103,7 +103,7 @@ def _calibrator(trace: Trace, one: Any, op: int) -> int:
         sums = add(models.Linear, op, weights=array([[-one.a_]]), bias=array([-one.b_]))
         return add(cells.Apply, sums, function="sigmoid")
     trace.require(name == "IsotonicRegression", f"the calibrator {name}")
-    return add(models.Isotonic, op, x=array(one.X_thresholds_), y=array(one.y_thresholds_))
+    return add(deciding.Isotonic, op, x=array(one.X_thresholds_), y=array(one.y_thresholds_))
 
 
 def isotonic(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
@@ -119,17 +119,19 @@ def voting_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     classes = est.classes_
     if est.voting == "soft":
         each = [probabilities(trace, one) for one in found]
-        return by_score(trace, classes, trace.builder.add(models.Average, *each, weights=weights))
+        return by_score(trace, classes, trace.builder.add(deciding.Average, *each, weights=weights))
     add = trace.builder.add
-    votes = add(models.Votes, *[one.label for one in found], weights=weights, classes=len(classes))
-    return Outcome(add(models.ArgMax, votes), plain_classes(classes))
+    votes = add(
+        deciding.Votes, *[one.label for one in found], weights=weights, classes=len(classes)
+    )
+    return Outcome(add(deciding.ArgMax, votes), plain_classes(classes))
 
 
 def voting_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     """The mean of values."""
     found, weights = _members(trace, est, columns)
     each = [one.label for one in found]
-    return value_of(trace.builder.add(models.Average, *each, weights=weights))
+    return value_of(trace.builder.add(deciding.Average, *each, weights=weights))
 
 
 def _members(
@@ -176,14 +178,14 @@ def bagging_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome
     same = all(one.classes == tuple(range(len(est.classes_))) for one in found)
     trace.require(same, "a member of the bag that saw other classes")
     each = [probabilities(trace, one) for one in found]
-    op = trace.builder.add(models.Average, *each, weights=(1.0,) * len(each))
+    op = trace.builder.add(deciding.Average, *each, weights=(1.0,) * len(each))
     return by_score(trace, est.classes_, op)
 
 
 def bagging_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     """The mean of the members' values."""
     each = [one.label for one in _bagged(trace, est, columns)]
-    return value_of(trace.builder.add(models.Average, *each, weights=(1.0,) * len(each)))
+    return value_of(trace.builder.add(deciding.Average, *each, weights=(1.0,) * len(each)))
 
 
 def _bagged(trace: Trace, est: Any, columns: list[Column]) -> list[Outcome]:
@@ -208,14 +210,14 @@ def one_against_rest(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         one = found[0]
         limit = 0.0 if one.margin is not None else 0.5
         op = int(one.margin if one.margin is not None else one.score or 0)
-        label = add(models.Above, op, limit=limit, strict=True)
+        label = add(deciding.Above, op, limit=limit, strict=True)
         return Outcome(label, classes, one.score, one.margin)
     together = add(cells.Concat, *[int(one or 0) for one in decides])
     share = None
     if scored:
-        share = add(models.Share, add(cells.Concat, *[int(s or 0) for s in scores]), empty="zero")
+        share = add(deciding.Share, add(cells.Concat, *[int(s or 0) for s in scores]), empty="zero")
     margin = together if decides is margins else None
-    return Outcome(add(models.ArgMax, together), classes, share, margin)
+    return Outcome(add(deciding.ArgMax, together), classes, share, margin)
 
 
 INVERSES = {"expm1": "expm1", "exp": "exp", "square": "square"}
@@ -257,7 +259,7 @@ def _constant(trace: Trace, columns: list[Column], values: Any) -> int:
     first = next((one for one in columns), None)
     trace.require(first is not None, "a model without a column")
     array, add = trace.builder.array, trace.builder.add
-    counted = add(models.Above, trace.numbers([first]), limit=0.0, strict=True)  # type: ignore[list-item]
+    counted = add(deciding.Above, trace.numbers([first]), limit=0.0, strict=True)  # type: ignore[list-item]
     weights = np.zeros((len(values), 1))
     return add(models.Linear, counted, weights=array(weights), bias=array(values))
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.packed import cells, models
+from lockgate.packed import cells, deciding, models
 from lockgate.packing.deciding import by_margin, margin_alone, plain_classes, value_of
 from lockgate.packing.tracing import Column, Sparse, Trace
-from lockgate.spec.models import Outcome
+from lockgate.spec.converting import Outcome
 
 __all__ = ["LINEAR", "weighted"]
 
@@ -49,7 +49,7 @@ def logistic(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
             cells.Arith, margin, how="multiply", values=trace.builder.array([2.0])
         )
         score = trace.builder.add(cells.Apply, doubled, function="sigmoid")
-        label = trace.builder.add(models.Above, margin, limit=0.0, strict=True)
+        label = trace.builder.add(deciding.Above, margin, limit=0.0, strict=True)
         return Outcome(label, plain_classes(est.classes_), score, margin)
     if count > 2 and (kind == "ovr" or getattr(est, "solver", "") == "liblinear"):
         return one_against_rest(trace, est.classes_, margin)
@@ -60,8 +60,8 @@ def one_against_rest(trace: Trace, classes: Any, margin: int) -> Outcome:
     """Logistic functions, then shares."""
     add = trace.builder.add
     each = add(cells.Apply, margin, function="sigmoid")
-    label = add(models.ArgMax, margin)
-    return Outcome(label, plain_classes(classes), add(models.Share, each, empty="zero"), margin)
+    label = add(deciding.ArgMax, margin)
+    return Outcome(label, plain_classes(classes), add(deciding.Share, each, empty="zero"), margin)
 
 
 def linear_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
@@ -77,8 +77,8 @@ def sgd_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     if len(est.classes_) == 2:
         return by_margin(trace, est.classes_, margin)
     add = trace.builder.add
-    shares = add(models.Share, add(cells.Apply, margin, function="sigmoid"), empty="equal")
-    return Outcome(add(models.ArgMax, margin), plain_classes(est.classes_), shares, margin)
+    shares = add(deciding.Share, add(cells.Apply, margin, function="sigmoid"), empty="equal")
+    return Outcome(add(deciding.ArgMax, margin), plain_classes(est.classes_), shares, margin)
 
 
 def discriminant(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
@@ -144,7 +144,7 @@ def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     ranked = add(models.Duels, pairs, classes=count, rank=True)
     decides = ranked if est.break_ties else add(models.Duels, pairs, classes=count, rank=False)
     margin = ranked if est.decision_function_shape == "ovr" else pairs
-    return Outcome(add(models.ArgMax, decides), plain_classes(est.classes_), None, margin)
+    return Outcome(add(deciding.ArgMax, decides), plain_classes(est.classes_), None, margin)
 
 
 def support_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
@@ -180,7 +180,7 @@ def network_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome
     found = by_margin(trace, est.classes_, margin)
     if len(found.classes) != 2:
         return found
-    label = trace.builder.add(models.Above, int(found.score or 0), limit=0.5, strict=True)
+    label = trace.builder.add(deciding.Above, int(found.score or 0), limit=0.5, strict=True)
     return Outcome(label, found.classes, found.score, margin)
 
 
@@ -193,8 +193,8 @@ def network_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
 
 def _likelier(trace: Trace, classes: Any, joint: int) -> Outcome:
     add, found = trace.builder.add, plain_classes(classes)
-    shares = add(models.Softmax, joint)
-    label = add(models.ArgMax, joint)
+    shares = add(deciding.Softmax, joint)
+    label = add(deciding.ArgMax, joint)
     if len(found) == 2:
         return Outcome(label, found, add(cells.Select, shares, columns=(1,)), None, shares)
     return Outcome(label, found, shares)
@@ -228,7 +228,7 @@ def clusters(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     trace.no_gaps(columns)
     add, centres = trace.builder.add, np.asarray(trace.attribute(est, "cluster_centers_"), float)
     apart = add(models.Distances, trace.numbers(columns), centres=trace.builder.array(centres))
-    label = add(models.ArgMax, add(cells.Apply, apart, function="negate"))
+    label = add(deciding.ArgMax, add(cells.Apply, apart, function="negate"))
     return Outcome(
         label, tuple(range(len(centres))), None, add(cells.Apply, apart, function="sqrt")
     )

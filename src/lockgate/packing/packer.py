@@ -9,18 +9,19 @@ from typing import Any
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.packed.header import Answers
 from lockgate.packed.shapes import Input
+from lockgate.packing.encoders import ENCODERS
 from lockgate.packing.ensembles import ENSEMBLES, outcome_of
 from lockgate.packing.linear import LINEAR
 from lockgate.packing.texts import TEXTS
 from lockgate.packing.tracing import Raw, Trace
 from lockgate.packing.transformers import TRANSFORMERS
 from lockgate.packing.trees import TREES
-from lockgate.spec.models import Outcome
+from lockgate.spec.converting import Outcome
 
 __all__ = ["CONVERTERS", "Packed", "inputs_of", "library_of", "pack_estimator"]
 
 CONVERTERS: dict[str, Callable[..., Any]] = {
-    **TRANSFORMERS, **LINEAR, **TREES, **TEXTS, **ENSEMBLES
+    **TRANSFORMERS, **ENCODERS, **LINEAR, **TREES, **TEXTS, **ENSEMBLES
 }  # fmt: skip
 """What turns an estimator into operations, by library and class."""
 

@@ -95,7 +95,8 @@ def proved(
 
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
     """Return positions of rows that the model's inputs do not refuse."""
-    from lockgate.packed.reading import Rejected, read_columns
+    from lockgate.packed.reading import read_columns
+    from lockgate.packed.rejecting import Rejected
 
     rejected = Rejected()
     read_columns(packed.inputs, frame, rejected)

@@ -23,7 +23,7 @@ __all__ = ["TRUSTED", "read_estimator", "write_estimator"]
 TRUSTED = (
     "collections.OrderedDict",
     "lockgate.baselines.least_squares.LeastSquares",
-    "lockgate.tables.cells.Bins",
+    "lockgate.tables.codes.Bins",
     "lockgate.tables.cells.Clip",
     "lockgate.tables.cells.DateParts",
     "lockgate.tables.cells.EmptyToZero",

@@ -7,12 +7,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from lockgate.errors import NotCovered
-from lockgate.packed import cells
+from lockgate.packed import cells, codes
 from lockgate.packed.builder import Builder
-from lockgate.packed.reading import category_text
+from lockgate.packed.categories import category_text
+from lockgate.packed.dates import is_gap
 from lockgate.packed.shapes import Input
 
 __all__ = ["GAP", "TOLERANCE", "UNKNOWN", "Coded", "Column", "Number", "Raw", "Sparse", "Trace"]
@@ -206,7 +205,7 @@ class Trace:
 
     def table(self, one: Coded, rows: Sequence[Sequence[float]]) -> int:
         """Return an operation that looks codes up in a table."""
-        return self.builder.add(cells.Lookup, one.op, table=self.builder.array(rows))
+        return self.builder.add(codes.Lookup, one.op, table=self.builder.array(rows))
 
     def columns_of(self, op: int, gaps: frozenset[int] = frozenset()) -> list[Column]:
         """Return an operation's numbers as columns."""
@@ -235,11 +234,11 @@ class Trace:
             self.use(one.source, "category")
             self._want(one.source, categories)
             texts = self.builder.inputs[one.source].categories
-            op = self.builder.add(cells.Category, column=one.source)
+            op = self.builder.add(codes.Category, column=one.source)
             return Coded(op, (*texts, GAP, UNKNOWN), one.source)
         known = sorted({float(value) for value in categories if not is_gap(value)})
         self.require(known, "an encoder of a column without a value")
-        op = self.builder.add(cells.Match, self.numbers([one]), values=self.builder.array(known))
+        op = self.builder.add(codes.Match, self.numbers([one]), values=self.builder.array(known))
         source = one.source if isinstance(one, Raw) else -1
         return Coded(op, (*known, GAP, UNKNOWN), source)
 
@@ -283,11 +282,6 @@ class Trace:
             elif isinstance(one, Number):
                 found |= one.gaps
         return frozenset(found)
-
-
-def is_gap(value: Any) -> bool:
-    """Say whether a fitted category stands for a gap."""
-    return value is None or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
 
 
 def changed(one: Input, **fields: Any) -> Input:

@@ -16,7 +16,7 @@ import numpy as np
 
 from lockgate.errors import BundleError, DataError, UsageError
 from lockgate.files.atomic import write_file
-from lockgate.packed.reading import Rejected
+from lockgate.packed.rejecting import Rejected
 from lockgate.scoring.answers import OUTPUTS, answer_columns, join_parts, write_part
 from lockgate.scoring.sources import Chunk, chunks_of
 

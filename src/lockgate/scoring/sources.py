@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from lockgate.errors import DataError, nearest
-from lockgate.packed.reading import category_text
+from lockgate.packed.categories import category_text
 
 __all__ = ["ENDINGS", "Chunk", "chunks_of", "total_rows"]
 

@@ -12,17 +12,9 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from lockgate.spec.converting import Fitted, Outcome
     from lockgate.spec.events import Alarm, Promotion, Registration, Rollback, StageEvent
-    from lockgate.spec.models import (
-        Brief,
-        Candidate,
-        Fitted,
-        Outcome,
-        Problem,
-        Recipe,
-        Search,
-        Shrink,
-    )
+    from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
     from lockgate.spec.reports import Exam, Report
     from lockgate.spec.tables import LoadRequest, Table
     from lockgate.spec.values import Backend, ModelFiles, Predictor

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lockgate.spec import values
-from lockgate.spec.models import Brief, Candidate, Fitted, Outcome, Problem, Recipe, Search, Shrink
+from lockgate.spec.converting import Fitted, Outcome
+from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
 from lockgate.spec.reports import Exam, Report
 from lockgate.spec.tables import LoadRequest, Table
 from lockgate.spec.watching import Findings, Watch

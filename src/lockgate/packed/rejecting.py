@@ -1,0 +1,60 @@
+"""Rows whose cells a model refuses, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lockgate.errors import SchemaViolation
+from lockgate.packed.shapes import Input
+
+__all__ = ["Rejected", "endless", "refuse_gaps", "unseen"]
+
+SHOWN = 20
+
+
+class Rejected:
+    """Rows whose cells the inputs refuse, with the reasons; a row may have several."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[int, list[str]] = {}
+        self.fatal: list[str] = []
+
+    def add(self, rows: Any, reason: Callable[[int], str]) -> None:
+        """Note these rows; `reason` is asked for each."""
+        for row in rows:
+            self.reasons.setdefault(int(row), []).append(reason(int(row)))
+
+    def raise_first(self) -> None:
+        """Raise what was found, a few rows at most."""
+        if self.fatal:
+            raise SchemaViolation(self.fatal)
+        if self.reasons:
+            listed = [one for row in sorted(self.reasons)[:SHOWN] for one in self.reasons[row]]
+            left = len(self.reasons) - min(SHOWN, len(self.reasons))
+            more = [f"and {left} more rows"] if left > 0 else []
+            raise SchemaViolation(listed + more)
+
+
+def unseen(one: Input, value: Any, row: int) -> str:
+    """Say that a value is not one of those that are known."""
+    listed = ", ".join(one.categories[:SHOWN])
+    return (
+        f"column {one.name} holds {value!r} in row {row}, which training never saw; known: {listed}"
+    )
+
+
+def endless(one: Input, row: int) -> str:
+    """Say that a number is infinite."""
+    return f"column {one.name} is infinite in row {row}, expected a finite number"
+
+
+def refuse_gaps(one: Input, gaps: Any, found: Rejected) -> None:
+    """Note the rows with a gap, where the input refuses them."""
+    if one.missing == "refuse" and gaps.any():
+        found.add(
+            np.flatnonzero(gaps),
+            lambda row: f"column {one.name} has no value in row {row}, and gaps are refused",
+        )

@@ -1,0 +1,57 @@
+"""Values on the way from another library's fitted model to a packed one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lockgate.spec.values import Request
+
+__all__ = ["Fitted", "Outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a classifier or regressor becomes in packed form: places of operations.
+
+    Attributes
+    ----------
+    label : int
+        Operation of width 1: the class's place, or the value.
+    classes : tuple
+        Labels; empty for a regression.
+    score : int or None
+        Probabilities, of the second of two classes alone, or of all.
+    margin : int or None
+        The value before it becomes a probability.
+    pair : int or None
+        Probabilities of both of two classes, where they were computed apart.
+
+    """
+
+    label: int
+    classes: tuple[Any, ...] = ()
+    score: int | None = None
+    margin: int | None = None
+    pair: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted(Request):
+    """A fitted model of another library, to be written down in packed form.
+
+    Attributes
+    ----------
+    estimator : object
+        The model; never changed.
+    trace : lockgate.packing.tracing.Trace
+        Adds operations and arrays, and says what inputs must not hold.
+    columns : tuple
+        What reaches the model, in order; ``trace.numbers(columns)`` makes an
+        operation of them.
+
+    """
+
+    estimator: Any
+    trace: Any
+    columns: tuple[Any, ...]
