@@ -37,7 +37,10 @@ def read_codes(one: Input, values: Any, found: Rejected) -> Any:
     coded = _dictionary(values)
     if coded is not None:
         indices, names = coded
-        table = np.array([*(places.get(category_text(n), unknown) for n in names), gap], np.int64)
+        known_codes = [
+            gap if is_gap(name) else places.get(category_text(name), unknown) for name in names
+        ]
+        table = np.array([*known_codes, gap], np.int64)
         made = table[indices]
     else:
         known = {

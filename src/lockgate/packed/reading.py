@@ -11,7 +11,7 @@ import numpy as np
 from lockgate.errors import SchemaViolation, nearest
 from lockgate.packed.categories import read_codes
 from lockgate.packed.dates import NO_DATE, as_micros, is_gap
-from lockgate.packed.rejecting import Rejected, refuse_gaps, unseen
+from lockgate.packed.rejecting import Rejected, endless, refuse_gaps, unseen
 from lockgate.packed.shapes import Input
 
 __all__ = ["cell_readers", "read_columns"]
@@ -198,10 +198,17 @@ def _as_array(values: Any) -> np.ndarray:
     dtype = getattr(values, "dtype", None)
     if getattr(dtype, "tz", None) is not None:  # pandas, with a time zone
         return np.asarray(values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
-    made = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
-    if made.dtype.kind in "US":
-        return made.astype(object)
-    return made if made.ndim == 1 else np.array(list(values), dtype=object)
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    try:
+        made = np.asarray(values)
+    except ValueError:  # cells of different lengths
+        made = np.empty(0, dtype="U")
+    if made.dtype.kind not in "US" and made.ndim == 1:
+        return made
+    objects = np.empty(len(values), dtype=object)  # NumPy would write numbers beside texts as texts
+    objects[:] = [cell.item() if isinstance(cell, np.str_) else cell for cell in values]
+    return objects
 
 
 def cell_readers(inputs: Sequence[Input]) -> list[tuple[str, Callable[[Any], Any]]]:

@@ -1,0 +1,115 @@
+"""A file that is not exactly as it was written is refused, with one error, before it is used."""
+
+import hashlib
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lockgate
+from lockgate.packed import container
+from lockgate.packed.model import PackedModel, open_packed
+from lockgate.packing.packer import pack_estimator
+from tests.packing import zoo
+
+
+@pytest.fixture(scope="module")
+def raw() -> bytes:
+    frame = zoo.frame_of(200)
+    return pack_estimator(zoo.fitted("boosting", frame), zoo.inputs(frame)).raw
+
+
+def remade(raw: bytes, change: object) -> bytes:
+    """Change the header and make its digest right again."""
+    text, start = container.read_header(raw)
+    header = json.loads(text)
+    change(header)  # type: ignore[operator]
+    made = msgspec.json.encode(header, order="sorted")
+    front = container.MAGIC + len(made).to_bytes(8, "little") + hashlib.sha256(made).digest() + made
+    return front + bytes(-len(front) % container.ALIGN) + raw[start:]
+
+
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_one_changed_bit_anywhere_is_refused(raw: bytes, place: float, bit: int) -> None:
+    changed = bytearray(raw)
+    changed[int(place * len(raw))] ^= 1 << bit
+    with pytest.raises(lockgate.PackedFormatError):
+        PackedModel(bytes(changed))
+
+
+@given(share=st.floats(0, 1, exclude_max=True))
+def test_a_file_that_is_cut_off_is_refused(raw: bytes, share: float) -> None:
+    with pytest.raises(lockgate.PackedFormatError):
+        PackedModel(raw[: int(share * len(raw))])
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_refused(noise: bytes) -> None:
+    for made in (noise, container.MAGIC + noise, container.MAGIC + bytes(8) + noise):
+        with pytest.raises(lockgate.PackedFormatError):
+            PackedModel(made)
+
+
+def test_something_after_the_last_array_is_refused(raw: bytes) -> None:
+    with pytest.raises(lockgate.PackedFormatError, match="follows the last array"):
+        PackedModel(raw + b"\0")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda h: h.update(min_reader=2), "needs a reader of version 2, this one has 1; upgrade"),
+        (lambda h: h["ops"].append({"op": "oracle", "of": []}), "uses oracle; it needs a reader"),
+        (lambda h: h.update(format="onnx"), "its format is 'onnx'"),
+        (lambda h: h.update(version=2), "its version is 2"),
+        (lambda h: h.update(surprise=1), "surprise"),
+        (lambda h: h.update(task="guess"), "unknown task"),
+        (lambda h: h.update(classes=["yes", "yes"]), "stands twice"),
+        (lambda h: h.update(classes=[]), "classes do not go with the task"),
+        (lambda h: h["answers"].update(label=99), "not there"),
+        (lambda h: h["answers"].update(label=-1), "not there"),
+        (lambda h: h["ops"][1].update(of=[5]), "takes a later one"),
+        (lambda h: h["ops"].insert(0, {"op": "numbers", "of": [], "columns": [99]}), "no input 99"),
+        (lambda h: h["inputs"][0].update(kind="picture"), "holds 'picture'"),
+        (lambda h: h["inputs"].append(h["inputs"][0]), "stands twice"),
+        (lambda h: h["arrays"]["a0000"].update(dtype="O"), "dtype 'O'"),
+        (lambda h: h["arrays"]["a0000"].update(shape=[1 << 40]), "no usable shape"),
+        (lambda h: h["arrays"]["a0000"].update(shape=[-1]), "no usable shape"),
+        (lambda h: h["arrays"]["a0001"].update(offset=0), "does not lie where it should"),
+    ],
+)  # fmt: skip
+def test_a_header_that_makes_no_sense_is_refused(raw: bytes, change: object, words: str) -> None:
+    with pytest.raises(lockgate.PackedFormatError, match=words):
+        PackedModel(remade(raw, change))
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path: object) -> None:
+    path = tmp_path / "m"  # type: ignore[operator]
+    with path.open("wb") as file:
+        file.truncate(container.LARGEST_FILE + 1)
+    with pytest.raises(lockgate.PackedFormatError, match="larger than"):
+        open_packed(path)
+    with pytest.raises(lockgate.PackedFormatError, match="cannot be read"):
+        open_packed(tmp_path / "none")  # type: ignore[operator]
+
+
+def test_equal_models_give_equal_bytes_and_other_seeds_do_not() -> None:
+    frame = zoo.frame_of(300)
+    made = [
+        pack_estimator(zoo.fitted("forest with gaps", frame), zoo.inputs(frame)).raw
+        for _ in range(2)
+    ]
+    assert made[0] == made[1]
+    model = zoo.fitted("forest with gaps", frame)
+    model.set_params(randomforestclassifier__random_state=1)
+    model.fit(frame, zoo.targets(frame)["two"])
+    assert pack_estimator(model, zoo.inputs(frame)).raw != made[0]
+
+
+def test_arrays_are_views_of_the_file_and_cannot_be_written(raw: bytes) -> None:
+    model = PackedModel(raw)
+    assert all(not one.flags.writeable for one in model.arrays.values())
+    assert all(isinstance(one.base, (np.ndarray, memoryview)) for one in model.arrays.values())
