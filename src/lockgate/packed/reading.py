@@ -207,7 +207,8 @@ def _as_array(values: Any) -> np.ndarray:
     if made.dtype.kind not in "US" and made.ndim == 1:
         return made
     objects = np.empty(len(values), dtype=object)  # NumPy would write numbers beside texts as texts
-    objects[:] = [cell.item() if isinstance(cell, np.str_) else cell for cell in values]
+    for row, cell in enumerate(values):
+        objects[row] = cell.item() if isinstance(cell, np.str_) else cell
     return objects
 
 
