@@ -224,6 +224,12 @@ class Trace:
             return
         raise self.refuse(f"column {now.name} holds {now.kind}, and this step needs {kind}")
 
+    def holds_categories(self, one: Column) -> bool:
+        """Say whether a column holds categories rather than numbers."""
+        if isinstance(one, Raw):
+            return self.builder.inputs[one.source].kind in ("category", "text")
+        return isinstance(one, Coded)
+
     def coded(self, one: Column, categories: Sequence[Any]) -> Coded:
         """Return a column as codes that tell these categories apart."""
         if isinstance(one, Coded):

@@ -1,0 +1,1 @@
+"""LightGBM and XGBoost models in packed form."""

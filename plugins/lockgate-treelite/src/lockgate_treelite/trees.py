@@ -1,0 +1,160 @@
+"""From treelite's trees to operations of a packed model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lockgate.packed import cells, deciding
+from lockgate.packing.deciding import by_score, value_of
+from lockgate.packing.groves import Grove, add_forest, float32_limits
+from lockgate.spec.converting import Outcome
+
+__all__ = ["SMALL", "outcome_of"]
+
+CATEGORICAL, LESS = 2, 2
+"""How treelite writes a split by categories, and the comparison ``<``."""
+
+FLOAT32 = 2
+
+SMALL = float(np.float32(1e-35))
+"""Numbers of at most that size are zeros to LightGBM."""
+
+
+def outcome_of(
+    trace: Any, model: Any, columns: list[Any], classes: tuple[Any, ...], *, small: float = 0.0
+) -> Outcome:
+    """Write down a treelite model.
+
+    Parameters
+    ----------
+    trace : Trace
+        What to write to.
+    model : treelite.Model
+        What to write.
+    columns : list of Column
+        What reaches it.
+    classes : tuple
+        Labels; empty for a regression.
+    small : float
+        Numbers of at most that size are compared as zeros.
+
+    """
+    head = model.get_header_accessor().get_field
+    trace.require(
+        int(head("num_target")[0]) == 1, "several targets at once; fit one model a target"
+    )
+    trace.require(head("leaf_vector_shape").tolist() == [1, 1], "leaves of several numbers")
+    outputs = int(head("num_class")[0])
+    short = int(head("threshold_type")[0]) == FLOAT32
+    trees = [_Fields(model.get_tree_accessor(k)) for k in range(int(head("num_tree")[0]))]
+    codes = _cardinality(trees)
+    grove = Grove.joined([_grove(one, short, codes, small) for one in trees])
+    divide = len(trees) // outputs if head("average_tree_output")[0] else 1
+    margin = add_forest(
+        trace.builder,
+        _columns(trace, columns, codes),
+        grove,
+        outputs,
+        base=np.asarray(head("base_scores"), dtype=float)[:outputs],
+        output=head("class_id") if outputs > 1 else np.zeros(len(trees), int),
+        divide=divide,
+    )
+    alpha = float(head("sigmoid_alpha")[0])
+    return _answer(trace, str(head("postprocessor")), alpha, margin, classes)
+
+
+class _Fields:
+    """The arrays of one tree, by name."""
+
+    def __init__(self, accessor: Any) -> None:
+        self._field = accessor.get_field
+
+    def __getattr__(self, name: str) -> Any:
+        return np.asarray(self._field(name))
+
+    def categories(self, node: int) -> Any:
+        """Return the categories that a node lists."""
+        low, high = self.category_list_begin[node], self.category_list_end[node]
+        return self.category_list[int(low) : int(high)]
+
+
+def _columns(trace: Any, columns: list[Any], codes: dict[int, int]) -> int:
+    """Return the columns; codes beyond the largest of a split are kept apart from gaps."""
+    op = int(trace.numbers(columns))
+    if not codes:
+        return op
+    most = np.finfo(float).max
+    low, high = np.full(len(columns), -most), np.full(len(columns), most)
+    for column, count in codes.items():
+        high[column] = count - 1
+    array = trace.builder.array
+    return int(trace.builder.add(cells.Clip, op, low=array(low), high=array(high)))
+
+
+def _cardinality(trees: list[_Fields]) -> dict[int, int]:
+    """Return by column of categories one more code than any split names."""
+    found: dict[int, int] = {}
+    for tree in trees:
+        for node in np.flatnonzero(tree.node_type == CATEGORICAL).tolist():
+            column = int(tree.split_index[node])
+            largest = int(tree.categories(node).max(initial=0))
+            found[column] = max(found.get(column, 0), largest + 2)
+    return found
+
+
+def _grove(tree: _Fields, short: bool, codes: dict[int, int], small: float) -> Grove:
+    left = tree.cleft.astype(np.int64)
+    inner = left >= 0
+    gap = tree.default_left.astype(bool) & inner
+    feature = np.where(inner, tree.split_index, 0).astype(np.int64)
+    sets = {}
+    for node in np.flatnonzero(tree.node_type == CATEGORICAL).tolist():
+        members = np.zeros(codes[int(feature[node])] + 1, bool)
+        members[tree.categories(node)] = True
+        if tree.category_list_right_child[node]:
+            members = ~members
+        members[-1] = gap[node]
+        sets[node] = members
+    value = np.where(inner, 0.0, tree.leaf_value.astype(float))[:, None]
+    limit = np.where(inner, _limits(tree, short), 0.0)
+    within = (np.abs(limit) <= small) & inner
+    zeroed = np.where(limit < 0, np.nextafter(-small, -np.inf), small)
+    limit = np.where(within & (small > 0), zeroed, limit)
+    right = tree.cright.astype(np.int64)
+    return Grove(np.zeros(1, np.int64), left, right, feature, limit, gap, value, sets)
+
+
+def _limits(tree: _Fields, short: bool) -> Any:
+    """Return the largest numbers that go left, as doubles."""
+    limit = tree.threshold
+    below = np.where(tree.cmp == LESS, np.nextafter(limit, limit.dtype.type(-np.inf)), limit)
+    below = below.astype(float)
+    most = np.finfo(float).max
+    return float32_limits(below) if short else np.clip(below, -most, most)
+
+
+def _answer(trace: Any, after: str, alpha: float, margin: int, classes: tuple[Any, ...]) -> Outcome:
+    add = trace.builder.add
+    if not classes:
+        if after == "exponential":
+            return value_of(add(cells.Apply, margin, function="exp"))
+        known = after in ("identity", "sigmoid")
+        trace.require(known, f"the output function {after}")
+        return value_of(
+            margin if after == "identity" else add(cells.Apply, margin, function="sigmoid")
+        )
+    known = after in ("sigmoid", "softmax", "multiclass_ova")
+    trace.require(known, f"the output function {after}")
+    if after == "softmax":
+        return by_score(trace, classes, add(deciding.Softmax, margin))
+    scaled = margin
+    if alpha != 1.0:
+        values = trace.builder.array(np.full(trace.builder.width(margin), alpha))
+        scaled = add(cells.Arith, margin, how="multiply", values=values)
+    each = add(cells.Apply, scaled, function="sigmoid")
+    if len(classes) > 2:
+        return Outcome(add(deciding.ArgMax, each), classes, each, margin)
+    found = by_score(trace, classes, add(deciding.Pair, each))
+    return Outcome(found.label, classes, each, margin, found.pair)
