@@ -35,7 +35,13 @@ from tests.packing import zoo
 ROWS = 20_000 if os.environ.get("LOCKGATE_PROOF") else 2000
 """Plain rows, and as many at thresholds and beside."""
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # scikit-learn 1.7 and 1.8 announce what KBinsDiscretizer does from 1.9 on
+    pytest.mark.filterwarnings(
+        "ignore:The current default behavior, quantile_method:FutureWarning"
+    ),
+]
 
 
 def same(found: object, other: object, rows: int) -> bool:

@@ -30,7 +30,7 @@ from sklearn.ensemble import (
     VotingClassifier,
     VotingRegressor,
 )
-from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.feature_selection import RFE, SelectKBest, VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
     ElasticNet,
@@ -142,6 +142,17 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: _two(
             hot(handle_unknown="infrequent_if_exist", min_frequency=50),
             MinMaxScaler(clip=True),
+            LogisticRegression(),
+        ),
+        "two",
+    ),
+    "rare categories with a warning": (
+        lambda: _two(hot(handle_unknown="warn", min_frequency=50), LogisticRegression()),
+        "two",
+    ),
+    "selected by a model": (
+        lambda: make_pipeline(
+            make_pipeline(scaled(), RFE(LogisticRegression(), n_features_to_select=5)),
             LogisticRegression(),
         ),
         "two",

@@ -127,15 +127,22 @@ def main(folder: Path) -> None:
             result = _packed(job, folder)
         except LockgateError as error:
             result = Result([], [], [], str(error), False)
-        except Exception as error:
-            words = " ".join(str(error).split())
-            missing = isinstance(error, ModuleNotFoundError)
-            remedy = "; install what it was made with" if missing else ""
-            words = f"{job.model} cannot be opened: {type(error).__name__}: {words}{remedy}"
-            result = Result([], [], [], words, False)
-    said = list(dict.fromkeys(" ".join(str(one.message).split()) for one in heard))[:5]
-    result = msgspec.structs.replace(result, notes=[*said, *result.notes])
+    result = msgspec.structs.replace(result, notes=[*_notes(heard), *result.notes])
     (folder / "result.json").write_bytes(msgspec.json.encode(result))
+
+
+def _notes(heard: list[warnings.WarningMessage]) -> list[str]:
+    """Return what the libraries warned of; versions that differ are one note."""
+    said: dict[str, None] = {}
+    for one in heard:
+        before = getattr(one.message, "original_sklearn_version", None)
+        here = getattr(one.message, "current_sklearn_version", "")
+        said[
+            f"fitted with scikit-learn {before}, opened with {here}"
+            if before
+            else " ".join(str(one.message).split())
+        ] = None
+    return list(said)[:5]
 
 
 def _packed(job: Job, folder: Path) -> Result:
@@ -148,7 +155,12 @@ def _packed(job: Job, folder: Path) -> Result:
     frame = read_frame(Path(job.data))
     if job.target is not None and job.target not in frame:
         raise UsageError(f"{job.data} has no column {job.target}")
-    estimator = _opened(job)
+    try:
+        estimator = _opened(job)
+    except LockgateError:
+        raise
+    except Exception as error:
+        raise BundleError(_cannot_be_opened(job.model, error)) from error
     features = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
     features = features or [str(name) for name in frame if name != job.target]
     absent = [name for name in features if name not in frame]
@@ -165,6 +177,17 @@ def _packed(job: Job, folder: Path) -> Result:
         return Result(steps, features, [], str(reason), False)
     (folder / "model.packed").write_bytes(raw)
     return Result(list(covered), features, notes, None, True)
+
+
+def _cannot_be_opened(path: str, error: Exception) -> str:
+    from importlib.metadata import version
+
+    words = " ".join(str(error).split())
+    return (
+        f"{path} cannot be opened: {type(error).__name__}: {words}. Most often it was saved with "
+        f"another scikit-learn, or with a library that is not here (here: scikit-learn "
+        f"{version('scikit-learn')}); pack it where it was fitted: pip install 'lockgate[pack]'"
+    )
 
 
 def _opened(job: Job) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -230,10 +231,40 @@ def _cell_reader(one: Input) -> Callable[[Any], Any]:
         cell = made[0]
         return cell.item() if isinstance(cell, np.generic) else cell
 
-    if one.kind != "category":
-        return slow
+    allowed = one.missing == "allow"
+    if one.kind in ("number", "integer", "boolean") and not one.categories:
+        return _quick_number(slow, allowed)
+    return _quick_category(slow, allowed, places) if one.kind == "category" else slow
+
+
+LARGEST = sys.float_info.max
+
+
+def _quick_number(slow: Callable[[Any], Any], allowed: bool) -> Callable[[Any], Any]:
+    """Read what JSON and Python have for a number; all else is read as columns are."""
+
+    def number(value: Any) -> Any:
+        if value.__class__ in (float, int, bool):
+            if -LARGEST <= value <= LARGEST:
+                return float(value)
+            if value != value and allowed:
+                return value
+        elif value is None and allowed:
+            return math.nan
+        return slow(value)
+
+    return number
+
+
+def _quick_category(
+    slow: Callable[[Any], Any], allowed: bool, places: Mapping[str, int]
+) -> Callable[[Any], Any]:
+    """Read a known text; all else is read as columns are."""
+    gap = len(places)
 
     def category(value: Any) -> Any:
+        if value is None and allowed:
+            return gap
         code = places.get(value) if value.__class__ is str else None
         return slow(value) if code is None else code
 

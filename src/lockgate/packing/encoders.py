@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import sklearn
 
 from lockgate.packed import cells, codes
 from lockgate.packed.categories import category_text
@@ -120,7 +121,7 @@ def one_hot_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Colum
         coded, places = _placed(trace, one, list(categories), refuses)
         mapping, drop = mappings[k], None if drops is None else drops[k]
         rare = None if mapping is None else int(np.max(mapping))
-        unknown = rare if est.handle_unknown in ("infrequent_if_exist", "warn") else None
+        unknown = rare if _joins_rare(est.handle_unknown) else None
         grouped = [
             unknown if place is None else place if mapping is None else int(mapping[place])
             for place in places
@@ -134,6 +135,14 @@ def one_hot_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Colum
             op = trace.builder.add(codes.OneHot, coded.op, places=hot, width=width)
             made += trace.columns_of(op)
     return made
+
+
+def _joins_rare(option: str) -> bool:
+    """Say whether a category that training never saw counts as a rare one."""
+    if option == "warn":
+        # before 1.8, scikit-learn left such a row without a category
+        return tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 8)
+    return option == "infrequent_if_exist"
 
 
 def _after_drop(place: int | None, drop: Any) -> int:

@@ -31,7 +31,8 @@ def pipeline(trace: Trace, est: Any, columns: list[Column]) -> Any:
     *steps, (last, model) = est.steps
     for name, part in steps:
         columns = through(trace, name, part, columns)
-    if hasattr(model, "predict"):
+    # RFE predicts as well, with a model of its own, but what it is there for is to select
+    if hasattr(model, "predict") and not hasattr(model, "get_support"):
         return outcome_of(trace, last, model, columns)
     return through(trace, last, model, columns)
 

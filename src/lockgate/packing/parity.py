@@ -88,7 +88,8 @@ def proved(
     if found.flips or not found.difference <= tolerance:
         raise NotCovered(
             f"the packed model would answer otherwise than the original ({found}; allowed are "
-            f"0 and {tolerance:g}); please report the model and the versions of its libraries"
+            f"0 and {tolerance:g}). If the model was fitted with other versions of its libraries, "
+            "these answer otherwise too: pack it where it was fitted; else please report it"
         )
     return found
 

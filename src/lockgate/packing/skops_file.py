@@ -94,7 +94,13 @@ def read_estimator(path: Path) -> Any:
     except BundleError:
         raise
     except Exception as error:
-        raise BundleError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+        words = " ".join(str(error).split())
+        if isinstance(error, (AttributeError, ImportError)):
+            raise BundleError(
+                f"{path} names what the libraries here do not have: {words}; it was written with "
+                "other versions"
+            ) from None
+        raise BundleError(f"{path} is damaged: {words}") from None
     for tree in _trees(estimator, set(), 0):
         _check_tree(path, tree)
     return estimator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -125,6 +125,8 @@ def applied(trace: Trace, function: Any, columns: list[Column]) -> list[Column]:
 def selector(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Columns that were selected."""
     trace.attribute(est, "get_support")
+    if not est.__sklearn_tags__().input_tags.allow_nan:
+        trace.no_gaps(columns)
     return [one for one, kept in zip(columns, est.get_support(), strict=True) if kept]
 
 
@@ -175,10 +177,15 @@ def through(trace: Trace, name: str, part: Any, columns: list[Column]) -> list[C
     if isinstance(part, str) and part == "drop":
         return []
     trace.path.append(name)
-    found: list[Column] = trace.convert(part)(trace, part, columns)
-    trace.steps.append(f"{'.'.join(trace.path)}: {type(part).__name__}")
+    found: Any = trace.convert(part)(trace, part, columns)
+    name = type(part).__name__
+    trace.require(
+        isinstance(found, list),
+        f"{name} as a step between is not covered, only as the model at the end",
+    )
+    trace.steps.append(f"{'.'.join(trace.path)}: {name}")
     trace.path.pop()
-    return found
+    return cast("list[Column]", found)
 
 
 def clip(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:

@@ -185,6 +185,7 @@ def isolation(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
 
 def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     """Weighted votes of classifiers, as a share of the weight, then a probability."""
+    trace.no_gaps(columns)  # its trees would take them, but it checks its rows itself
     classes = est.classes_
     weights = est.estimator_weights_[: len(est.estimators_)]
     trace.require(getattr(est, "algorithm", "SAMME") != "SAMME.R", "algorithm SAMME.R; fit again")

@@ -92,9 +92,13 @@ def chunks_of(path: Path, inputs: Sequence[Any], keep: Sequence[str], rows: int)
 def total_rows(path: Path) -> int | None:
     """Return how many rows a file has, where it says so itself."""
     if path.suffix.lower() == ".parquet":
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        return int(pq.ParquetFile(path).metadata.num_rows)
+        try:
+            return int(pq.ParquetFile(path).metadata.num_rows)
+        except (pa.ArrowException, OSError):
+            return None  # reading it will say what is wrong
     return None
 
 
