@@ -106,3 +106,53 @@ def test_the_tutorials_python_runs(made: Path) -> None:
         [sys.executable, "-c", block], cwd=made, capture_output=True, text=True, check=True
     )
     assert "<Bundle tumours" in done.stdout
+
+
+def test_the_packing_that_is_shown_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = [b for b in blocks(ROOT / "README.md", "python") if "lockgate.pack(" in b]
+    namespace: dict[str, Any] = {}
+    exec(block, namespace)
+    told = namespace["bundle"].predict(namespace["X"][400:]).label
+    assert told.tolist() == namespace["model"].predict(namespace["X"][400:]).tolist()
+    (other,) = blocks(ROOT / "docs" / "packing.md", "python")
+    X, y = namespace["X"], namespace["y"]
+    exec(other, {"pipe": namespace["model"], "X": X, "y": y, "X_test": X[:9], "y_test": y[:9]})
+
+
+def test_every_operation_and_field_of_the_format_is_specified() -> None:
+    from lockgate.packed.container import DTYPES
+    from lockgate.packed.header import OPERATIONS, Answers, Header
+    from lockgate.packed.shapes import Input
+
+    text = (ROOT / "docs" / "packed-format.md").read_text()
+    for name, operation in OPERATIONS.items():
+        assert f"| `{name}` |" in text or name == "forest", f"{name} is not specified"
+        for field in operation.__struct_fields__:
+            assert field == "of" or f"`{field}`" in text, f"{name}.{field} is not specified"
+    for struct in (Header, Input, Answers):
+        for field in struct.__struct_fields__:
+            assert f"`{field}`" in text, field
+    assert all(f"`{dtype}`" in text for dtype in DTYPES)
+
+
+def test_every_class_that_is_covered_is_tested() -> None:
+    from lockgate.packing.packer import CONVERTERS
+
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    # these share their converter with one that is tested, and differ only in how they are fitted
+    alike = {
+        "ARDRegression", "BayesianRidge", "ElasticNetCV", "GammaRegressor", "GenericUnivariateSelect",
+        "HalvingGridSearchCV", "HalvingRandomSearchCV", "HuberRegressor", "Lars", "LarsCV", "LassoCV",
+        "LassoLars", "LassoLarsCV", "LassoLarsIC", "LogisticRegressionCV", "OrthogonalMatchingPursuit",
+        "OrthogonalMatchingPursuitCV", "PassiveAggressiveClassifier", "PassiveAggressiveRegressor",
+        "QuantileRegressor", "RFECV", "RandomizedSearchCV", "RidgeCV", "RidgeClassifierCV", "SelectFdr",
+        "SelectFpr", "SelectFwe", "SelectPercentile", "SequentialFeatureSelector", "TheilSenRegressor",
+        "TweedieRegressor", "IsolationForest",
+    }  # fmt: skip
+    untested = {
+        name.partition(".")[2]
+        for name in CONVERTERS
+        if not re.search(rf"\b{name.partition('.')[2]}\b", tests)
+    }
+    assert untested <= alike, sorted(untested - alike)

@@ -31,23 +31,32 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.feature_selection import RFE, SelectKBest, VarianceThreshold
-from sklearn.impute import SimpleImputer
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import (
     ElasticNet,
     Lasso,
     LinearRegression,
     LogisticRegression,
+    Perceptron,
     PoissonRegressor,
     Ridge,
     RidgeClassifier,
     SGDClassifier,
+    SGDRegressor,
 )
-from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+)
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
     KBinsDiscretizer,
     MaxAbsScaler,
@@ -60,10 +69,19 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
-from sklearn.svm import SVC, SVR, LinearSVC
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR
+from sklearn.tree import (
+    DecisionTreeClassifier,
+    DecisionTreeRegressor,
+    ExtraTreeClassifier,
+    ExtraTreeRegressor,
+)
 
 from lockgate.packed.shapes import Input
+from lockgate.spec.models import Needs
+from lockgate.spec.sections import Cells
+from lockgate.spec.tables import Column, Schema
+from lockgate.tables.cells import cell_steps
 
 NUMBERS = ["x0", "x1", "x2", "x3", "level"]
 CATEGORIES = ["colour", "side"]
@@ -133,6 +151,28 @@ def hot(*before: Any, **options: Any) -> Any:
 
 def _two(*steps: Any) -> Any:
     return make_pipeline(*steps)
+
+
+def own_cells(imputed: bool = True) -> Any:
+    """Our own cell rules, all of them but dates."""
+    schema = Schema(
+        tuple(
+            Column(name, "category" if name in CATEGORIES else "number")
+            for name in (*NUMBERS, *CATEGORIES)
+        )
+    )
+    rules = Cells(clip=0.02, bins={"level": [2, 5]}, rare=20, indicator=imputed)
+    needs = Needs() if imputed else Needs(scaled=False, encoding="ordinal", imputed=False)
+    return cell_steps(schema, rules, needs)[0][1]
+
+
+class Frozen:
+    """Makes a voting classifier over a model that is fitted before and stays as it is."""
+
+    def fit(self, frame: pd.DataFrame, target: Any) -> Any:
+        inner = _two(scaled(), LogisticRegression()).fit(frame, target)
+        calibrated = CalibratedClassifierCV(FrozenEstimator(inner), method="sigmoid")
+        return calibrated.fit(frame, target)
 
 
 MODELS: dict[str, tuple[Callable[[], Any], str]] = {
@@ -450,6 +490,54 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "shares alone": (lambda: _two(scaled(), DummyClassifier()), "three"),
     "mean alone": (lambda: _two(scaled(), DummyRegressor()), "value"),
+    "own cell rules": (lambda: _two(own_cells(), LogisticRegression()), "two"),
+    "own cell rules for trees": (
+        lambda: _two(own_cells(False), HistGradientBoostingClassifier(max_iter=10, random_state=0)),
+        "two",
+    ),
+    "one tree at random": (lambda: _two(ordinal(), ExtraTreeClassifier(random_state=0)), "three"),
+    "one tree of numbers at random": (
+        lambda: _two(ordinal(), ExtraTreeRegressor(random_state=0)),
+        "value",
+    ),
+    "union": (
+        lambda: _two(
+            scaled(),
+            FeatureUnion(
+                [("all", "passthrough"), ("two", PCA(2)), ("above", Binarizer(threshold=0.2))],
+                transformer_weights={"two": 3.0},
+            ),
+            LogisticRegression(),
+        ),
+        "two",
+    ),
+    "gaps as columns": (
+        lambda: _two(
+            make_column_transformer(
+                (MissingIndicator(), [*NUMBERS, "colour"]),
+                (SimpleImputer(), NUMBERS),
+            ),
+            LogisticRegression(),
+        ),
+        "two",
+    ),
+    "sgd of numbers": (lambda: _two(scaled(), SGDRegressor(random_state=0)), "value"),
+    "nu svc": (lambda: _two(scaled(), NuSVC(nu=0.3)), "three"),
+    "nu svr": (lambda: _two(scaled(), NuSVR(kernel="sigmoid", gamma=0.01)), "value"),
+    "linear svr": (lambda: _two(scaled(), LinearSVR(random_state=0)), "value"),
+    "perceptron": (lambda: _two(scaled(), Perceptron(random_state=0)), "three"),
+    "fixed threshold": (
+        lambda: FixedThresholdClassifier(_two(scaled(), LogisticRegression()), threshold=0.3),
+        "two",
+    ),
+    "frozen": (lambda: Frozen(), "two"),
+    "isotonic": (
+        lambda: _two(
+            make_column_transformer((SimpleImputer(), ["x0"])),
+            IsotonicRegression(out_of_bounds="clip"),
+        ),
+        "value",
+    ),
     "clusters": (lambda: _two(scaled(), KMeans(4, n_init=2, random_state=0)), ""),
     "clusters by batches": (
         lambda: _two(scaled(), MiniBatchKMeans(3, n_init=2, random_state=0)),

@@ -58,13 +58,20 @@ def missing_indicator(trace: Trace, est: Any, columns: list[Column]) -> list[Col
     if not features:
         return []
     chosen = [columns[k] for k in features]
-    if any(isinstance(one, (Coded, Raw)) and _is_text(trace, one) for one in chosen):
-        made: list[Column] = []
-        for one in chosen:
+    if not any(isinstance(one, (Coded, Raw)) and _is_text(trace, one) for one in chosen):
+        return _number_gaps(trace, est, chosen)
+    made: list[Column] = []
+    for one in chosen:
+        if isinstance(one, (Coded, Raw)) and _is_text(trace, one):
             coded = trace.coded(one, [])
             rows = [[float(value is GAP)] for value in coded.values]
             made.append(Number(trace.table(coded, rows), 0))
-        return made
+        else:
+            made += _number_gaps(trace, est, [one])
+    return made
+
+
+def _number_gaps(trace: Trace, est: Any, chosen: list[Column]) -> list[Column]:
     gap = None if is_gap(est.missing_values) else float(est.missing_values)
     op = trace.builder.add(
         cells.Gaps, trace.numbers(chosen), columns=tuple(range(len(chosen))), gap=gap

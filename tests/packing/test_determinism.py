@@ -1,0 +1,57 @@
+"""Training and packing give the same bytes over processes, hash seeds and thread counts."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, environment
+
+SCRIPT = """
+import hashlib, sys
+from threadpoolctl import threadpool_limits
+import lockgate
+from lockgate.baselines.boosting import Boosting
+from lockgate.baselines.linear import Linear
+from lockgate.baselines.logistic import Logistic
+from lockgate.packing.packer import inputs_of, pack_estimator
+from lockgate.packing.skops_file import write_estimator
+from lockgate.spec.models import Brief
+from lockgate.spec.sections import Cells
+from lockgate.tables.cells import cell_steps
+from lockgate.testing.examples import example_table
+from lockgate.training.fitting import fit, limited
+from dataclasses import replace
+from pathlib import Path
+import tempfile
+
+threads = int(sys.argv[1])
+for plugin, task in ((Logistic, "binary"), (Logistic, "multiclass"), (Linear, "regression"),
+                     (Boosting, "binary"), (Boosting, "multiclass"), (Boosting, "regression")):
+    table = example_table(task, rows=2000)
+    recipe = plugin().build(Brief(schema=table.schema, task=task, seed=3))
+    steps = cell_steps(table.schema, Cells(), recipe.needs)
+    with limited(threads):
+        fitted = fit(replace(recipe, steps=(*steps, *recipe.steps)), {}, table)
+    raw = pack_estimator(fitted, inputs_of(table.schema.features)).raw
+    print(plugin.__name__, task, hashlib.sha256(raw).hexdigest())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m"
+        write_estimator(path, fitted)
+        if "Boosting" not in plugin.__name__:  # the estimator itself remembers its threads
+            print("  skops", hashlib.sha256(path.read_bytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_baseline_models_have_equal_bytes_everywhere() -> None:
+    found = set()
+    for seed, threads in (("0", 1), ("1", 2), ("random", 4)):
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(threads)],
+            cwd=ROOT, env=environment(PYTHONHASHSEED=seed, OMP_THREAD_LIMIT="4"),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        found.add(done.stdout)
+    assert len(found) == 1, "\n---\n".join(sorted(found))
