@@ -62,6 +62,15 @@ def test_answers_are_those_of_the_original_whichever_way_they_are_computed(name:
         assert same(getattr(by_columns, one), getattr(by_rows, one), 200)
 
 
+def test_a_column_without_a_value_becomes_zeros_as_in_training() -> None:
+    frame = zoo.frame_of().assign(x3=np.nan)
+    model = make_pipeline(zoo.own_cells(False), HistGradientBoostingClassifier(max_iter=5))
+    model.fit(frame, zoo.targets(zoo.frame_of())["two"])
+    assert any(type(one).__name__ == "EmptyToZero" for _, one in model[0].transformers_[0][1].steps)
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    assert proved(model, packed, zoo.frame_of()).flips == 0
+
+
 def test_a_frame_of_pandas_categories_goes_straight_into_boosting() -> None:
     frame = zoo.frame_of()
     model = HistGradientBoostingClassifier(max_iter=20, categorical_features="from_dtype")

@@ -30,7 +30,7 @@ from sklearn.ensemble import (
     VotingClassifier,
     VotingRegressor,
 )
-from sklearn.feature_selection import RFE, SelectKBest, VarianceThreshold
+from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, VarianceThreshold
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.isotonic import IsotonicRegression
@@ -243,7 +243,13 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "normalized rows": (lambda: _two(scaled(), Normalizer(), LogisticRegression()), "two"),
     "selected": (
-        lambda: _two(scaled(), VarianceThreshold(), SelectKBest(k=5), LogisticRegression()),
+        lambda: _two(
+            scaled(),
+            VarianceThreshold(),
+            SelectKBest(k=9),
+            SelectFromModel(RidgeClassifier()),
+            LogisticRegression(),
+        ),
         "two",
     ),
     "known function": (

@@ -55,6 +55,8 @@ def _filled(trace: Trace, one: Column, value: Any) -> Coded:
 def missing_indicator(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """1 where there was a gap."""
     features = [int(k) for k in trace.attribute(est, "features_")]
+    if est.error_on_new and est.features == "missing-only":
+        trace.no_gaps([one for k, one in enumerate(columns) if k not in features])
     if not features:
         return []
     chosen = [columns[k] for k in features]

@@ -38,8 +38,13 @@ class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def fit(self, X: Any, y: Any = None) -> Clip:
         """Learn the quantiles, shape of X (rows, columns); gaps are ignored."""
         numbers = np.asarray(X, dtype=float)
-        self.low_ = np.nanquantile(numbers, self.share, axis=0)
-        self.high_ = np.nanquantile(numbers, 1 - self.share, axis=0)
+        most = np.finfo(float).max
+        self.low_ = np.full(numbers.shape[1], -most)
+        self.high_ = np.full(numbers.shape[1], most)
+        known = ~np.isnan(numbers).all(axis=0)  # a column may be empty in a fold
+        if known.any():
+            ends = np.nanquantile(numbers[:, known], [self.share, 1 - self.share], axis=0)
+            self.low_[known], self.high_[known] = ends
         return self
 
     def transform(self, X: Any) -> Any:
