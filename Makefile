@@ -2,14 +2,14 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-PACKAGES := -e . -e plugins/lockgate-datasets -e plugins/lockgate-treelite
+PACKAGES := -e . -e plugins/lockgate-datasets -e plugins/lockgate-treelite -e plugins/lockgate-numba
 
 .PHONY: help demo test lint format docs bench proof lock clean
 
 help:  ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1	/' | expand -t 16
 
-.venv/.run: requirements/run.txt pyproject.toml plugins/lockgate-datasets/pyproject.toml plugins/lockgate-treelite/pyproject.toml
+.venv/.run: requirements/run.txt pyproject.toml plugins/lockgate-datasets/pyproject.toml plugins/lockgate-treelite/pyproject.toml plugins/lockgate-numba/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES)

@@ -41,6 +41,7 @@ def hooks() -> str:
         "chain": "in the order written, one after the other",
         "all": "all chosen, answers gathered under each one's name",
         "named": "the one that the manifest names",
+        "asked": "the one asked for when answers are computed",
         "found": "the one named as a fitted model's library",
     }
     for kind in KINDS:

@@ -28,7 +28,7 @@ from lockgate.errors import (
     UnknownPlugin,
     UsageError,
 )
-from lockgate.spec.converting import Fitted, Outcome
+from lockgate.spec.converting import Engine, Fitted, Outcome
 from lockgate.spec.events import Alarm, Promotion, Registration, Rollback, StageEvent
 from lockgate.spec.hooks import hookimpl
 from lockgate.spec.kinds import CONTRACT, KINDS, Kind
@@ -82,6 +82,7 @@ __all__ = [
     "Counts",
     "DataError",
     "DigestMismatch",
+    "Engine",
     "EnvironmentMismatch",
     "Exam",
     "Finding",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,9 +17,16 @@ __all__ = ["command"]
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copy it beside the answers.")
 @click.option("--threads", default=0, type=click.IntRange(0), help="0: one a core.")
+@click.option("--engine", metavar="NAME", help="Another way to walk trees, e.g. numba.")
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 def command(
-    bundle: Path, source: Path, target: Path, keep: tuple[str, ...], threads: int, force: bool
+    bundle: Path,
+    source: Path,
+    target: Path,
+    keep: tuple[str, ...],
+    threads: int,
+    engine: str | None,
+    force: bool,
 ) -> int:
     """Answer for every row of IN, and write OUT.
 
@@ -48,7 +56,13 @@ def command(
     total = total_rows(source) if source.is_file() else None
     with tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as bar:
         found = score_file(
-            opened, source, target, keep=keep, threads=cores, done=lambda rows: bar.update(rows)
+            opened,
+            source,
+            target,
+            keep=keep,
+            threads=cores,
+            engine=_engine(engine),
+            done=lambda rows: bar.update(rows),
         )
     if found.resumed:
         click.echo(f"{found.resumed:,} rows were done by an earlier run")
@@ -56,3 +70,14 @@ def command(
     if found.rejected is not None:
         click.secho(f"{found.refused:,} rows refused: {found.rejected}", fg="yellow")
     return 1 if found.refused else 0
+
+
+def _engine(name: str | None) -> Any:
+    from lockgate.host.catalogue import Catalogue
+    from lockgate.host.host import Host
+
+    if name is None:
+        return None
+    host = Host("predict")
+    host.plug("engine", name, Catalogue.installed().find("engine", name).load()())
+    return host.call("engine", name)

@@ -18,6 +18,7 @@ from lockgate.packed.header import decode
 from lockgate.packed.program import Program
 from lockgate.packed.reading import cell_readers, read_columns
 from lockgate.packed.rejecting import Rejected
+from lockgate.spec.converting import Engine
 from lockgate.spec.values import Backend, Output, numpy_backend
 
 __all__ = ["Answer", "PackedModel", "open_packed"]
@@ -68,7 +69,7 @@ class PackedModel:
         ):
             raise PackedFormatError("a threshold needs a model of two classes with a probability")
         self._labels = np.array(self.header.classes) if self.header.classes else None
-        self._programs: dict[str, Program] = {}
+        self._programs: dict[tuple[str, str], Program] = {}
         self._row: Any = None
         self._lock = threading.Lock()
 
@@ -101,7 +102,7 @@ class PackedModel:
         backend: Backend | None = None,
         threads: int = 1,
         rejected: Rejected | None = None,
-        engine: str | None = None,
+        engine: str | Engine | None = None,
     ) -> Output:
         """Answer for rows.
 
@@ -115,9 +116,9 @@ class PackedModel:
             Threads of the NumPy path.
         rejected : Rejected, optional
             Notes refused rows instead of raising; their answers mean nothing.
-        engine : {"rows", "columns"}, optional
-            Which way, where it should not be chosen by the number of rows; the
-            answers are equal to the bit.
+        engine : {"rows", "columns"} or Engine, optional
+            Which way, where it should not be chosen by the number of rows, answers
+            equal to the bit; or a plugin's way of walking trees by columns.
 
         Raises
         ------
@@ -129,7 +130,8 @@ class PackedModel:
         few = rows <= FEW and backend is None if engine is None else engine == "rows"
         if few:
             return self._one_by_one(cells, rows)
-        program = self._program(backend or numpy_backend())
+        other = engine if isinstance(engine, Engine) else None
+        program = self._program(backend or numpy_backend(), other)
         pieces = self._computed(program, cells, rows, threads)
         made = [
             None if parts[0] is None else np.concatenate(parts, axis=1)
@@ -220,14 +222,15 @@ class PackedModel:
                 made.append(np.array(flat, dtype=float).reshape(rows, width).T)
         return self._output(made)
 
-    def _program(self, backend: Backend) -> Program:
+    def _program(self, backend: Backend, engine: Engine | None = None) -> Program:
+        key = (backend.name, engine.name if engine else "")
         with self._lock:
-            if backend.name not in self._programs:
+            if key not in self._programs:
                 with np.errstate(all="ignore"):
-                    self._programs[backend.name] = Program(
-                        self.header, self.arrays, self._shapes, backend
+                    self._programs[key] = Program(
+                        self.header, self.arrays, self._shapes, backend, engine
                     )
-            return self._programs[backend.name]
+            return self._programs[key]
 
     def _computed(self, program: Program, cells: Sequence[Any], rows: int, threads: int) -> Any:
         host = program.backend.name == "numpy"

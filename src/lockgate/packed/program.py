@@ -16,6 +16,7 @@ from lockgate.packed.header import Header
 from lockgate.packed.models import Hot, Linear
 from lockgate.packed.shapes import Shape
 from lockgate.packed.text import Text
+from lockgate.spec.converting import Engine
 from lockgate.spec.values import Backend
 
 __all__ = ["Program"]
@@ -37,6 +38,8 @@ class Program:
         As `header.decode` gives them.
     backend : Backend
         Where columns are computed.
+    engine : Engine, optional
+        Another way of walking trees than our own.
 
     """
 
@@ -46,8 +49,11 @@ class Program:
         arrays: Mapping[str, np.ndarray],
         shapes: Sequence[Shape],
         backend: Backend,
+        engine: Engine | None = None,
     ) -> None:
         self.header, self.arrays, self.backend = header, arrays, backend
+        self.engine = engine
+        self._compiled: dict[int, Callable[[Any], Any]] = {}
         self.host = {**arrays, POWERS: POWERS_ARRAY}
         self.device: dict[str, Any] = {}
         self.order: list[tuple[int, bool]] = []
@@ -68,7 +74,9 @@ class Program:
         for one, as_hot in self._operands(place):
             self._visit(one, as_hot)
         if isinstance(op, Forest):
-            self._grown[place] = Grown(op, self.arrays, self.backend)
+            self._grown[place] = grown = Grown(op, self.arrays, self.backend)
+            run = grown.run if self.engine is None else self.engine.forest(grown)
+            self._compiled[place] = run
         self.order.append((place, hot))
 
     def _operands(self, place: int) -> list[tuple[int, bool]]:
@@ -103,8 +111,8 @@ class Program:
             found[place, hot] = (
                 self._source(op, cells, rows)
                 if isinstance(op, SOURCES)
-                else self._grown[place].run(given[0])
-                if place in self._grown
+                else self._compiled[place](given[0])
+                if place in self._compiled
                 else Hot(xp.take(self.device[op.places], given[0]), op.width, xp)
                 if hot and isinstance(op, OneHot)
                 else op.run(given, self.device, xp)

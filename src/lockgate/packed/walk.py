@@ -90,6 +90,7 @@ class Walk:
         depth = np.zeros(forest.trees, np.int64)
         for level, (low, high) in enumerate(nodes.levels):
             depth[nodes.tree[low:high]] = level
+        self.depths = depth
         order = np.argsort(-depth, kind="stable")
         self.roots = self.asarray(order)
         self.back = self.asarray(np.argsort(order, kind="stable"))

@@ -66,6 +66,7 @@ def score_file(
     *,
     keep: Sequence[str] = (),
     threads: int = 1,
+    engine: Any = None,
     part_rows: int = PART_ROWS,
     done: Callable[[int], object] = int,
 ) -> Scored:
@@ -86,6 +87,8 @@ def score_file(
         Columns to copy beside the answers.
     threads : int
         Threads to compute with.
+    engine : Engine, optional
+        Another way of walking trees.
     part_rows : int
         Rows of a part.
     done : callable
@@ -115,7 +118,7 @@ def score_file(
         if part.exists():
             resumed += chunk.count
         else:
-            _answer(model, chunk, keep, threads, part, side)
+            _answer(model, chunk, keep, {"threads": threads, "engine": engine}, part, side)
         names.append(part)
         done(chunk.count)
     if not names:
@@ -157,11 +160,11 @@ def _prepare(folder: Path, job: _Job) -> None:
 
 
 def _answer(
-    model: Any, chunk: Chunk, keep: Sequence[str], threads: int, part: Path, side: Path
+    model: Any, chunk: Chunk, keep: Sequence[str], how: dict[str, Any], part: Path, side: Path
 ) -> None:
     """Write a part; its refused rows first, so that a part that is there is complete."""
     rejected = Rejected()
-    output = model.predict(chunk.columns, threads=threads, rejected=rejected)
+    output = model.predict(chunk.columns, rejected=rejected, **how)
     reasons = {
         int(chunk.numbers[row]): [one.replace(f" in row {row}", "") for one in words]
         for row, words in rejected.reasons.items()

@@ -1,13 +1,34 @@
-"""Values on the way from another library's fitted model to a packed one."""
+"""Values of converters and engines: other libraries' models, other ways to run packed ones."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from lockgate.spec.values import Request
 
-__all__ = ["Fitted", "Outcome"]
+__all__ = ["Engine", "Fitted", "Outcome"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Another way of walking the trees of packed models.
+
+    Attributes
+    ----------
+    name : str
+        Name of the engine.
+    forest : callable
+        ``forest(grown) -> run``: from a `lockgate.packed.forest.Grown`, ready for
+        NumPy, to a function from columns of shape (width, n), doubles with NaN for
+        gaps, to sums of shape (outputs, n). Labels must be the same, sums within
+        1e-12; it is called from several threads.
+
+    """
+
+    name: str
+    forest: Callable[[Any], Callable[[Any], Any]]
 
 
 @dataclass(frozen=True)

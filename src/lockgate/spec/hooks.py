@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from lockgate.spec.converting import Fitted, Outcome
+    from lockgate.spec.converting import Engine, Fitted, Outcome
     from lockgate.spec.events import Alarm, Promotion, Registration, Rollback, StageEvent
     from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
     from lockgate.spec.reports import Exam, Report
@@ -239,6 +239,25 @@ class Operations:
                         Linear, trace.numbers(fitted.columns),
                         weights=array([[0.0] * width]), bias=array([fitted.estimator.number]))
                     return lockgate.Outcome(op)
+        """
+
+    @hookspec
+    def compile(self) -> Engine:
+        """Give another way of walking the trees of packed models.
+
+        Called when answers are asked for by this engine's name, e.g. with
+        ``lockgate predict --engine numba``. Import what is heavy in the function
+        that makes a forest, not here.
+
+        ::
+
+            @lockgate.plugin
+            class Plain:
+                "NumPy, as it is; what an engine is compared with."
+
+                @lockgate.hookimpl
+                def compile(self):
+                    return lockgate.Engine("plain", lambda grown: grown.run)
         """
 
 

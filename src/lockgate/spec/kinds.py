@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lockgate.spec import values
-from lockgate.spec.converting import Fitted, Outcome
+from lockgate.spec.converting import Engine, Fitted, Outcome
 from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
 from lockgate.spec.reports import Exam, Report
 from lockgate.spec.tables import LoadRequest, Table
@@ -20,7 +20,7 @@ CONTRACT = 1
 CONTRACTS_SERVED = range(1, CONTRACT + 1)
 """Versions that a plugin may have been written for."""
 
-Calling = Literal["one", "chain", "all", "named", "found"]
+Calling = Literal["one", "chain", "all", "named", "found", "asked"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,11 @@ class Kind:
         Name of the hook's one argument.
     request, answer : type
         What the hook takes (None: nothing) and what it gives.
-    calling : {"one", "chain", "all", "named", "found"}
+    calling : {"one", "chain", "all", "named", "found", "asked"}
         One is chosen; or several in the order written, each fed by the one
         before; or all chosen, results gathered; or the one a manifest names; or
-        the one that has the name of a fitted model's library.
+        the one that has the name of a fitted model's library; or the one that
+        is asked for by name when answers are computed.
     summary : str
         What such a plugin does, in one line.
 
@@ -62,7 +63,7 @@ class Kind:
     @property
     def configured(self) -> bool:
         """Whether a configuration chooses it."""
-        return self.calling != "found"
+        return self.calling not in ("found", "asked")
 
     @property
     def several(self) -> bool:
@@ -80,6 +81,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("backend", "arrays", "", None, values.Backend, "one", "Offer an array library and a device to compute on."),
     Kind("format", "open", "files", values.ModelFiles, values.Predictor, "named", "Open a model file without running code from it."),
     Kind("converter", "convert", "fitted", Fitted, Outcome, "found", "Turn another library's fitted models into packed ones."),
+    Kind("engine", "compile", "", None, Engine, "asked", "Walk the trees of packed models in another way."),
 )  # fmt: skip
 
 

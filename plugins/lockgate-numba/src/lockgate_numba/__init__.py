@@ -1,0 +1,1 @@
+"""Compiled trees for packed models."""

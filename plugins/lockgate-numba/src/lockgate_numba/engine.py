@@ -1,0 +1,24 @@
+"""The engine ``numba``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lockgate
+
+
+@lockgate.plugin
+class Numba:
+    """Trees walked in compiled code, the same answers to the bit; for offline batches."""
+
+    @lockgate.hookimpl
+    def compile(self) -> lockgate.Engine:
+        """Give the compiled ways of walking; numba is imported when the first forest is met."""
+        return lockgate.Engine("numba", _forest)
+
+
+def _forest(grown: Any) -> Callable[[Any], Any]:
+    from lockgate_numba.forests import compiled
+
+    return compiled(grown)

@@ -1,0 +1,57 @@
+"""Compiled trees give the answers of NumPy, to the bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.packed.test_engines import random_grove
+from tests.packing import zoo
+
+import lockgate
+from lockgate.host.catalogue import Catalogue
+from lockgate.packed import cells, deciding
+from lockgate.packed.builder import Builder
+from lockgate.packed.header import Answers
+from lockgate.packed.model import PackedModel
+from lockgate.packed.shapes import Input
+from lockgate.packing.groves import add_forest
+from lockgate.packing.packer import pack_estimator
+
+pytest.importorskip("numba", reason="numba is not installed")
+ENGINE: lockgate.Engine = Catalogue.installed().find("engine", "numba").load()().compile()
+
+
+@pytest.mark.parametrize(
+    "name", ["forest", "forest of three", "boosting", "boosting with categories",
+             "boosting of three", "tree with gaps", "gradient boosting of three", "stack"]
+)  # fmt: skip
+def test_models_answer_the_same_bits(name: str) -> None:
+    frame = zoo.frame_of()
+    packed = PackedModel(pack_estimator(zoo.fitted(name, frame), zoo.inputs(frame)).raw)
+    plain, fast = packed.predict(frame, engine="columns"), packed.predict(frame, engine=ENGINE)
+    assert np.array_equal(plain.label, fast.label)
+    assert np.array_equal(plain.score, fast.score)
+    threaded = packed.predict(zoo.frame_of(20_000), engine=ENGINE, threads=3)
+    assert np.array_equal(threaded.score, packed.predict(zoo.frame_of(20_000)).score)
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 10_000), trees=st.integers(1, 6), leaves=st.sampled_from([1, 2, 20, 60, 90]),
+    owned=st.booleans(), sets=st.integers(0, 2),
+)  # fmt: skip
+def test_random_trees_answer_the_same_bits(
+    seed: int, trees: int, leaves: int, owned: bool, sets: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    grove = random_grove(rng, trees, leaves, 4, 1 if owned else 3, sets)
+    builder = Builder([Input(f"x{k}", "number") for k in range(4)])
+    x = builder.add(cells.Numbers, columns=(0, 1, 2, 3))
+    output = rng.integers(0, 3, trees) if owned else None
+    op = add_forest(builder, x, grove, 3, base=rng.normal(size=3), output=output, divide=3)
+    label = builder.add(deciding.ArgMax, op)
+    model = PackedModel(builder.finish("regression", (), Answers(label, None, op)))
+    rows = rng.integers(-4, 7, size=(50, 4)) / 2
+    rows[rng.random(rows.shape) < 0.15] = np.nan
+    plain, fast = model.predict(rows, engine="columns"), model.predict(rows, engine=ENGINE)
+    assert np.array_equal(plain.margin, fast.margin)
