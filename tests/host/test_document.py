@@ -10,6 +10,7 @@ from lockgate.host.catalogue import Catalogue, Entry
 from lockgate.host.document import Document
 from lockgate.host.params_file import read_params
 from lockgate.host.provider import provider_of
+from lockgate.spec.kinds import CONFIGURED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +28,7 @@ def test_the_committed_parameters_are_right(raw: dict[str, Any]) -> None:
     document = checked(raw)
     assert document.one("loader").instance == "purchases"
     assert [one.instance for one in document.chosen["compressor"]] == raw["compressor_order"]
-    document.verify_providers(raw, [kind.name for kind in lockgate.CONFIGURED])
+    document.verify_providers(raw, [kind.name for kind in CONFIGURED])
 
 
 def broken(raw: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
