@@ -1,9 +1,13 @@
 """Compiled trees give the answers of NumPy, to the bit."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import Run
 from tests.packed.test_engines import random_grove
 from tests.packing import zoo
 
@@ -55,3 +59,15 @@ def test_random_trees_answer_the_same_bits(
     rows[rng.random(rows.shape) < 0.15] = np.nan
     plain, fast = model.predict(rows, engine="columns"), model.predict(rows, engine=ENGINE)
     assert np.array_equal(plain.margin, fast.margin)
+
+
+def test_the_command_takes_an_engine_by_name(call: Run, tmp_path: Path) -> None:
+    frame = zoo.frame_of(300)
+    target = zoo.targets(frame)["two"]
+    bundle = lockgate.pack(zoo.fitted("boosting", frame), frame, target, path=tmp_path / "b")
+    frame.to_parquet(tmp_path / "in.parquet")
+    call("lockgate", "predict", "b", "in.parquet", "out.parquet", "--engine", "numba", cwd=tmp_path)
+    made = pd.read_parquet(tmp_path / "out.parquet")
+    assert np.array_equal(made["score"], bundle.predict(frame, threads=2).score)
+    words = ["predict", "b", "in.parquet", "other.csv", "--engine", "nmba"]
+    assert "did you mean 'numba'" in call("lockgate", *words, cwd=tmp_path, code=2).stderr

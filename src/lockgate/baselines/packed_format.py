@@ -40,7 +40,9 @@ class PackedPredictor:
 
     def __init__(self, model: PackedModel, files: lockgate.ModelFiles) -> None:
         self.schema, self.model = files.schema, model
-        self._threads = files.resources.threads
+        self._options: dict[str, Any] = {"threads": files.resources.threads}
+        if files.backend.name != "numpy":
+            self._options["backend"] = files.backend
         if (model.task, model.classes) != (files.task, files.classes):
             raise lockgate.BundleError("the model's task or classes are not the manifest's")
         names = {column.name for column in files.schema.features}
@@ -50,7 +52,7 @@ class PackedPredictor:
 
     def predict(self, columns: Columns, **options: Any) -> lockgate.Output:
         """Answer for rows given as a frame, an Arrow table, columns, or a list of mappings."""
-        return self.model.predict(columns, **{"threads": self._threads, **options})
+        return self.model.predict(columns, **{**self._options, **options})
 
     def predict_one(self, row: Any) -> Answer:
         """Answer for one row given as a mapping of column to value."""

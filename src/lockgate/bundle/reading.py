@@ -15,7 +15,7 @@ from lockgate.errors import BundleError, PluginFailed
 from lockgate.files.digests import sha256_file
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
-from lockgate.spec.values import ModelFiles, Output, Predictor
+from lockgate.spec.values import ModelFiles, Output, Predictor, Resources
 from lockgate.spec.watching import Reference
 
 if TYPE_CHECKING:
@@ -43,12 +43,13 @@ class Bundle:
     def __init__(self, path: Path, digest: str, manifest: Manifest, predictor: Predictor) -> None:
         self.path, self.digest, self.manifest, self.predictor = path, digest, manifest, predictor
 
-    def predict(self, columns: Columns) -> Output:
+    def predict(self, columns: Columns, **options: Any) -> Output:
         """Answer for rows given as a DataFrame or as columns of equal length.
 
-        A packed model also takes Arrow tables, lists of mappings, and arrays.
+        A packed model also takes Arrow tables, lists of mappings, and arrays, and
+        the options of `PackedModel.predict`: `backend`, `engine`, `threads`.
         """
-        return self.predictor.predict(columns)
+        return self.predictor.predict(columns, **options)
 
     def predict_one(self, row: Mapping[str, Any]) -> Any:
         """Answer for one row given as a mapping of column to value, None for a gap.
@@ -85,13 +86,15 @@ class Bundle:
         return f"<Bundle {self.manifest.name} {self.digest[:12]} ({self.manifest.task})>"
 
 
-def open_bundle(path: str | Path) -> Bundle:
+def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
     """Open a bundle without running code from it.
 
     Parameters
     ----------
     path : path-like
         The bundle's directory.
+    threads : int
+        Threads that it may answer with.
 
     Raises
     ------
@@ -115,6 +118,7 @@ def open_bundle(path: str | Path) -> Bundle:
         task=manifest.task,
         classes=tuple(manifest.classes),
         threshold=manifest.threshold,
+        resources=Resources(threads),
     )
     try:
         predictor: Predictor = host.call("format", manifest.format, files)

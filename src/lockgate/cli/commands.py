@@ -82,7 +82,8 @@ def run_cli() -> None:
         if (error.name or "").partition(".")[0] not in PIPELINE_LIBRARIES:
             raise
         asked = " ".join(["lockgate", *sys.argv[1:2]])
-        sys.exit(_say(str(MissingExtra("pipeline", asked)), MissingExtra.exit_code))
+        extra = "pack" if sys.argv[1:2] in (["pack"], ["predict"], ["evaluate"]) else "pipeline"
+        sys.exit(_say(str(MissingExtra(extra, asked)), MissingExtra.exit_code))
     except OSError as error:
         # a full disk, a folder that may not be written: the user's machine, not our code
         sys.exit(_say(f"{error.strerror}: {error.filename}" if error.filename else str(error), 2))
