@@ -113,3 +113,37 @@ def test_arrays_are_views_of_the_file_and_cannot_be_written(raw: bytes) -> None:
     model = PackedModel(raw)
     assert all(not one.flags.writeable for one in model.arrays.values())
     assert all(isinstance(one.base, (np.ndarray, memoryview)) for one in model.arrays.values())
+
+
+def test_a_small_file_cannot_ask_for_much() -> None:
+    from lockgate.packed import cells
+    from lockgate.packed.builder import Builder
+    from lockgate.packed.header import Answers
+    from lockgate.packed.shapes import Input
+
+    builder = Builder([Input("x", "number")])
+    op = builder.add(cells.Numbers, columns=(0,))
+    for k in range(1500):
+        op = builder.add(cells.Apply, op, function="negate" if k % 2 else "abs")
+    model = PackedModel(builder.finish("regression", (), Answers(op)))
+    assert model.predict_one({"x": -3.0}).label == -3.0
+
+    wide = zoo.frame_of(400)
+    forest = pack_estimator(zoo.fitted("forest with gaps", wide), zoo.inputs(wide)).raw
+
+    def shared(header: dict) -> None:  # type: ignore[type-arg]
+        place = next(k for k, one in enumerate(header["ops"]) if one["op"] == "forest")
+        many = [dict(header["ops"][place], divide=k + 1) for k in range(2000)]
+        first = len(header["ops"])
+        header["ops"] += [*many, {"op": "concat", "of": [first + k for k in range(2000)]},
+                          {"op": "argmax", "of": [first + 2000]}]  # fmt: skip
+        header["answers"] = {"label": first + 2001}
+
+    with pytest.raises(lockgate.PackedFormatError, match="no answer depends|used again and again"):
+        PackedModel(remade(forest, shared))
+
+
+def test_an_idle_operation_is_refused(raw: bytes) -> None:
+    idle = {"op": "numbers", "of": [], "columns": [0, 1]}
+    with pytest.raises(lockgate.PackedFormatError, match="no answer depends on"):
+        PackedModel(remade(raw, lambda header: header["ops"].append(idle)))

@@ -31,7 +31,8 @@ def model_of(*inputs: Input) -> PackedModel:
         elif one.kind == "date":
             blocks.append(builder.add(cells.Date, column=place))
         else:
-            blocks.append(builder.add(cells.Numbers, columns=(place,)))
+            op = builder.add(cells.Numbers, columns=(place,))
+            blocks.append(builder.add(cells.Fill, op, values=builder.array([64.0])))
     width = sum(builder.width(one) for one in blocks)
     weights = builder.array([[1.0] * width])
     total = builder.add(models.Linear, *blocks, weights=weights, bias=builder.array([0.0]))
@@ -76,7 +77,7 @@ def test_every_holder_of_rows_gives_the_same_answers(holder: str) -> None:
 
 def test_an_array_holds_the_columns_in_order() -> None:
     model = model_of(Input("a", "number"), Input("b", "number"))
-    assert model.predict(np.array([[1.0, 2.0], [3.0, np.nan]])).label[0] == 3.0
+    assert model.predict(np.array([[1.0, 2.0], [3.0, np.nan]])).label.tolist() == [3.0, 67.0]
     with pytest.raises(
         lockgate.SchemaViolation, match=r"shape \(2, 3\) came, expected \(rows, 2\)"
     ):
@@ -144,7 +145,7 @@ def test_every_kind_of_number_is_a_number(value: object) -> None:
 @pytest.mark.parametrize("gap", [None, float("nan"), np.nan, pd.NA, pd.NaT, np.float32("nan")])
 def test_every_kind_of_gap_is_a_gap(gap: object) -> None:
     model = model_of(Input("x", "number"), Input("c", "category", categories=("a",)))
-    assert np.isnan(model.predict_one({"x": gap, "c": "a"}).label)
+    assert model.predict_one({"x": gap, "c": "a"}).label == 64.0
     assert model.predict_one({"x": 0, "c": gap}).label == 1.0
     assert model.predict([{"x": 0.0, "c": gap}]).label.tolist() == [1.0]
 
@@ -221,3 +222,65 @@ def test_no_rows_are_answered_with_none() -> None:
     for engine in ("rows", "columns"):
         assert len(model.predict({name: [] for name in ROWS}, engine=engine).label) == 0
     assert len(model.predict([]).label) == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (None, "NoneType came, expected a DataFrame"),
+        ("text", "str came, expected a DataFrame"),
+        ({"x": 1.0}, "column x is float, expected a sequence of values; for a single row use predict_one"),
+        ({"x": "123"}, "column x is str"),
+        ({"x": {1, 2}}, "column x is set"),
+        (pd.DataFrame({"x": [1.0]}).iloc[0], "column x is float64"),
+        (pd.DataFrame([[1.0, 2.0]], columns=["x", "x"]), "column x stands twice"),
+        ({"x": pd.Series(pd.date_range("2020", periods=2).astype("datetime64[ns]"))}, "expected a number"),
+        ({"x": pd.Series([1, 2**53 + 1])}, "holds 9007199254740993 in row 1"),
+        ({"x": np.array([1 + 2j])}, "expected a number"),
+        ({"x": [Decimal("sNaN")]}, "expected a number"),
+        ({"x": [datetime.timedelta(1)]}, "expected a number"),
+        ({"x": pa.array([1, 2], pa.time64("ns"))}, "expected a number"),
+    ],
+)  # fmt: skip
+def test_what_holds_no_rows_or_no_numbers_is_said(source: object, words: str) -> None:
+    with pytest.raises(lockgate.SchemaViolation, match=words):
+        model_of(Input("x", "number")).predict(source)
+
+
+def test_masked_cells_are_gaps() -> None:
+    values = np.ma.masked_array([1.0, 2.0], [0, 1])
+    assert model_of(Input("x", "number")).predict({"x": values}).label.tolist() == [1.0, 64.0]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [["a"], {"a": 1}, ("a",), {"a"}, np.array(["a"]), 1j, b"a", 10**5000],
+    ids=lambda cell: type(cell).__name__,
+)
+def test_what_is_no_category_is_refused(cell: object) -> None:
+    model = model_of(Input("c", "category", categories=("a",)))
+    column = pd.Series([None, "a"], dtype=object)
+    column[0] = cell
+    for source in ({"c": column}, [{"c": cell}, {"c": "a"}]):
+        with pytest.raises(lockgate.SchemaViolation, match="column c holds .* in row 0"):
+            model.predict(source)
+    with pytest.raises(lockgate.SchemaViolation, match="column c holds"):
+        model.predict_one({"c": cell})
+    assert model.predict_one({"c": "\ud800"}).label == 2.0
+
+
+def test_a_category_does_not_depend_on_its_neighbours() -> None:
+    model = model_of(Input("c", "category", categories=("1", "True")))
+    rows = [{"c": one} for one in (True, 1, 1.0, False, "1", "True")]
+    wanted = [model.predict_one(row).label for row in rows]
+    assert wanted == [1.0, 0.0, 0.0, 3.0, 0.0, 1.0]
+    assert model.predict(rows).label.tolist() == wanted
+    assert model.predict(rows[::-1]).label.tolist() == wanted[::-1]
+    truth = model_of(Input("c", "category", categories=("False", "True")))
+    assert [truth.predict_one({"c": one}).label for one in (1, True, 0.0, False, 2)] == [
+        1,
+        1,
+        0,
+        0,
+        3,
+    ]

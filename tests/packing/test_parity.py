@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -23,6 +24,7 @@ from sklearn.feature_extraction.text import (
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import ComplementNB, GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 import lockgate
@@ -169,3 +171,36 @@ def test_a_model_that_answers_otherwise_is_never_let_out() -> None:
     model[-1].estimators_[0].tree_.threshold[0] += 0.5
     with pytest.raises(lockgate.NotCovered, match="answer otherwise than the original"):
         proved(model, PackedModel(raw), frame)
+
+
+def test_numbers_that_are_not_finite_on_the_way_are_refused_as_the_original_does() -> None:
+    frame = pd.DataFrame({"p": [1.0, 2, 3, 4, 5, 6], "q": [0.0, 1, 0, 1, 0, 1]})
+    model = make_pipeline(
+        make_column_transformer((FunctionTransformer(np.log), ["p"]), remainder="passthrough"),
+        LogisticRegression(),
+    ).fit(frame, [0, 1, 0, 1, 1, 1])
+    packed = PackedModel(pack_estimator(model, [Input("p", "number"), Input("q", "number")]).raw)
+    assert proved(model, packed, frame[["p", "q"]].abs() + 0.5).flips == 0
+    for bad in (-1.0, 0.0):
+        rows = {"p": [1.0, bad, 3.0] * 9, "q": [0.0] * 27}
+        for engine in ("rows", "columns"):
+            with pytest.raises(lockgate.SchemaViolation, match="not finite .* in row 1"):
+                packed.predict(rows, engine=engine)
+        with pytest.raises(lockgate.SchemaViolation, match="not finite"):
+            packed.predict_one({"p": bad, "q": 0.0})
+    forest = RandomForestClassifier(3).fit(frame, [0, 1, 0, 1, 1, 1])
+    packed = PackedModel(pack_estimator(forest, [Input("p", "number"), Input("q", "number")]).raw)
+    with pytest.raises(lockgate.SchemaViolation, match="too large"):
+        packed.predict({"p": [1e39], "q": [0.0]})
+
+
+def test_a_comparison_that_finds_nan_is_a_failed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lockgate.packing import parity
+
+    found = iter([parity.Parity(10, 0, 0.0), parity.Parity(10, 0, float("nan"))])
+    monkeypatch.setattr(parity, "compare", lambda *_: next(found))
+    frame = zoo.frame_of(100)
+    model = zoo.fitted("linear", frame)
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    with pytest.raises(lockgate.NotCovered, match="answer otherwise"):
+        proved(model, packed, frame)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from tests.conftest import Run, environment
 from tests.packing import zoo
 
@@ -182,11 +187,6 @@ def test_a_damaged_file_is_named(call: Run, folder: Path, tmp_path: Path) -> Non
 
 def test_a_csv_says_numbers_as_categories_do(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [0.0, 1, 2, 3] * 10, "c": pd.Series([1, 2, 3, 1] * 10).astype(str)})
-    from sklearn.compose import make_column_transformer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder
-
     model = make_pipeline(
         make_column_transformer((OneHotEncoder(), ["c"]), remainder="passthrough"),
         LogisticRegression(),
@@ -207,3 +207,60 @@ def test_a_table_in_arrow_stream_form_is_read(folder: Path, tmp_path: Path) -> N
         out.write_table(table, max_chunksize=700)
     found = score_file(lockgate.open(folder / "b"), tmp_path / "in.arrow", tmp_path / "out.csv")
     assert found.answered == ROWS
+
+
+def test_a_csv_file_tells_categories_apart_as_other_files_do(tmp_path: Path) -> None:
+    names = ["7", "10", "1000", "None", "NA", "a"]
+    frame = pd.DataFrame({"c": pd.Series(names * 10, dtype=object)})
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    model.fit(frame, [0, 1, 1, 0, 1, 0] * 10)
+    bundle = lockgate.pack(model, frame, [0, 1, 1, 0, 1, 0] * 10, path=tmp_path / "b")
+    asked = [*names, "007", "1_0", "1e3", "4.2e1", "\u0667", "+7", " 7", "7.0", "nan", ""]
+    (tmp_path / "in.csv").write_text(
+        "c\n" + "".join(f'"{one}"\n' for one in asked), encoding="utf-8"
+    )
+    score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
+    made = pd.read_csv(tmp_path / "out.csv")["score"].to_numpy()
+    wanted = bundle.predict({"c": ["7" if one == "7.0" else one for one in asked]}).score
+    np.testing.assert_array_equal(made, wanted)
+    assert len(set(made[len(names) : -3])) == 1
+
+
+@pytest.mark.parametrize("name", ["row", "label", "score"])
+def test_a_kept_column_may_not_take_an_answers_name(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(lockgate.UsageError, match="have a column of that name"):
+        score_file(lockgate.open(folder / "b"), folder / "in.csv", tmp_path / "o.csv", keep=[name])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_ended_between_its_two_files_is_finished_by_the_next(
+    call: Run, folder: Path, tmp_path: Path
+) -> None:
+    lines = (folder / "in.csv").read_text().splitlines()
+    (tmp_path / "in.csv").write_text("\n".join([*lines[:5], "broken,line", *lines[5:]]))
+    script = (
+        "import os, lockgate, lockgate.scoring.resuming as r\nfrom pathlib import Path\n"
+        "r.shutil = type('S', (), {'rmtree': lambda *_: os._exit(9)})\n"
+        f"r.score_file(lockgate.open({str(folder / 'b')!r}), Path('in.csv'), Path('out.csv'))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False)
+    assert done.returncode == 9
+    assert (tmp_path / "out.csv").exists()
+    again = call(
+        "lockgate", "predict", str(folder / "b"), "in.csv", "out.csv", cwd=tmp_path, code=1
+    )
+    assert "1 rows refused" in again.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "in.csv", "out.csv", "out.csv.rejected.ndjson"]  # fmt: skip
+
+
+def test_two_runs_do_not_write_the_same_file(folder: Path, tmp_path: Path) -> None:
+    bundle = lockgate.open(folder / "b")
+
+    def other(_: int) -> None:
+        with pytest.raises(lockgate.UsageError, match="another run is writing"):
+            score_file(bundle, folder / "in.csv", tmp_path / "out.csv")
+
+    assert score_file(bundle, folder / "in.csv", tmp_path / "out.csv", done=other).answered == ROWS

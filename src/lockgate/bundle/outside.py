@@ -163,6 +163,9 @@ def _packed(job: Job, folder: Path) -> Result:
         raise BundleError(_cannot_be_opened(job.model, error)) from error
     features = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
     features = features or [str(name) for name in frame if name != job.target]
+    given = [str(name) for name in frame if name != job.target]
+    if len(given) == len(features) and not set(features) <= set(given):
+        features = given  # LightGBM writes blanks in names as underscores
     absent = [name for name in features if name not in frame]
     if absent:
         raise UsageError(f"the model was fitted on {', '.join(absent)}, which {job.data} lacks")

@@ -17,10 +17,11 @@ from lockgate.bundle.manifest import MANIFEST, Hashes
 from lockgate.bundle.probes import probes_of
 from lockgate.bundle.reading import Bundle, open_bundle
 from lockgate.bundle.writing import Content, write_bundle
-from lockgate.errors import DataError, UsageError
+from lockgate.errors import DataError, NotCovered, UsageError
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
 from lockgate.packed.model import PackedModel
+from lockgate.packed.rejecting import Rejected
 from lockgate.spec.reports import Exam
 from lockgate.spec.tables import Schema, Table
 from lockgate.spec.values import Output, numpy_backend
@@ -102,14 +103,46 @@ def pack(
     """
     from lockgate.packing.parity import proved
 
+    _check_threshold(threshold, tune)
     table, frame = given_table(X, y)
+    _check_fitted(estimator, frame)
     raw, _ = packed_bytes(estimator, table.schema)
     proved(estimator, PackedModel(raw), frame)
-    others = {key: given_table(*rows)[0] for key, rows in (("tune", tune), ("test", test)) if rows}
+    others = {
+        key: given_table(*_pair(key, rows))[0]
+        for key, rows in (("tune", tune), ("test", test))
+        if rows is not None
+    }
     return write_packed(
         raw, table, place=Path(path or name), name=name, threshold=threshold,
         lineage=dict(lineage or {}), **others,
     )  # fmt: skip
+
+
+def _check_threshold(wanted: Any, tune: Any) -> None:
+    if isinstance(wanted, str) and wanted == "f1" and tune is not None:
+        return
+    if isinstance(wanted, str) or not (wanted is None or isinstance(wanted, (int, float))):
+        raise UsageError(f"threshold={wanted!r}: give a number, or 'f1' together with tune")
+    if wanted is not None and not 0 <= wanted <= 1:
+        raise UsageError(f"threshold is {wanted}; it must lie from 0 to 1")
+
+
+def _check_fitted(estimator: Any, frame: pd.DataFrame) -> None:
+    """Refuse what is not fitted, or was fitted to another number of columns."""
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        word = type(estimator).__name__
+        raise NotCovered(f"{word} is not fitted; call fit first, then pack it") from None
+    except TypeError:
+        raise NotCovered(f"{type(estimator).__name__} is no estimator") from None
+    count = getattr(estimator, "n_features_in_", frame.shape[1])
+    if count != frame.shape[1]:
+        raise UsageError(f"the model was fitted on {count} columns, X has {frame.shape[1]}")
 
 
 def given_table(X: Any, y: Any = None) -> tuple[Table, pd.DataFrame]:
@@ -147,12 +180,23 @@ def _frame(X: Any) -> pd.DataFrame:
     if hasattr(X, "to_pandas"):
         X = X.to_pandas()
     if not isinstance(X, pd.DataFrame):
-        array = np.asarray(X, dtype=object if isinstance(X, list) else None)
-        if array.ndim == 1:
-            return pd.DataFrame({"text": array})
-        X = pd.DataFrame(array, columns=[f"x{k}" for k in range(array.shape[1])])
+        array = np.asarray(X)
+        if array.ndim == 1 and len(array):
+            return pd.DataFrame({"text": array.astype(object)})
+        if array.ndim != 2:
+            raise DataError(
+                f"X is {type(X).__name__}, expected a DataFrame, a Series of texts, or an array of "
+                "rows and columns; sparse rows: X.toarray()"
+            )
+        X = pd.DataFrame(array, columns=[f"x{k}" for k in range(array.shape[1])]).infer_objects()
     frame: pd.DataFrame = X
     return frame.rename(columns=str)
+
+
+def _pair(name: str, rows: Any) -> tuple[Any, Any]:
+    if not isinstance(rows, tuple) or len(rows) != 2:
+        raise UsageError(f"{name} is {type(rows).__name__}, expected a pair: {name}=(X, y)")
+    return rows
 
 
 def packed_bytes(estimator: Any, schema: Schema) -> tuple[bytes, tuple[str, ...]]:
@@ -205,8 +249,8 @@ def write_packed(
     schema = matching(learned(table), model.inputs)
     cut = _threshold(threshold, model, tune)
     predictor = _Asked(PackedModel(raw, threshold=cut), schema)
-    features = table.frame[[one.name for one in model.inputs]]
-    seen = predictor.predict((tune or table).frame)
+    features = _answered(model, table)[[one.name for one in model.inputs]]
+    seen = predictor.predict(_answered(model, tune or table))
     figures = {} if test is None else _figures(predictor, test, cut)
     whose = dict(lineage or {})
     reference = reference_of(features, schema, numpy_backend(), _scores(seen, model.task))
@@ -223,6 +267,15 @@ def write_packed(
     )  # fmt: skip
     write_bundle(place, content)
     return open_bundle(place)
+
+
+def _answered(model: PackedModel, table: Table) -> pd.DataFrame:
+    """Return the rows that the model does not refuse."""
+    rejected = Rejected()
+    model.predict(table.frame, rejected=rejected)
+    keep = np.ones(len(table), bool)
+    keep[list(rejected.reasons)] = False
+    return table.frame[keep]
 
 
 def _refuse_other_folder(place: Path) -> None:
@@ -254,13 +307,10 @@ def _threshold(wanted: float | str | None, model: PackedModel, tune: Table | Non
         return None
     if model.task != "binary" or model.header.answers.score is None:
         raise UsageError("threshold needs a model of two classes with a probability")
-    if isinstance(wanted, str):
-        if wanted != "f1" or tune is None:
-            raise UsageError(f"threshold={wanted!r}: give a number, or 'f1' together with tune")
+    _check_threshold(wanted, tune)
+    if isinstance(wanted, str) and tune is not None:
         score = model.predict(tune.frame).score
         return best_f1_threshold(positions(tune.target, model.classes) == 1, np.asarray(score))
-    if not 0 <= wanted <= 1:
-        raise UsageError(f"threshold is {wanted}; it must lie from 0 to 1")
     return float(wanted)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockgate.errors import BundleError
+from lockgate.packed.dates import is_gap
 from lockgate.spec.tables import Schema
 from lockgate.spec.values import Output, Predictor
 
@@ -74,6 +75,6 @@ def _compare(probes: dict[str, Any], output: Output) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and math.isnan(value)) or value != value:
+    if is_gap(value):
         return None
     return value.isoformat() if hasattr(value, "isoformat") else value

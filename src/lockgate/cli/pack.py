@@ -53,6 +53,7 @@ def command(
     from lockgate.bundle.outside import Job, pack_file
     from lockgate.errors import NotCovered
 
+    cut = _threshold(threshold)
     job = Job(str(model), str(data), target, trust_code, not dry_run)
     found, raw = pack_file(job)
     for step in found.steps:
@@ -65,12 +66,12 @@ def command(
         click.echo("everything is covered; leave out --dry-run to make the bundle")
         return 0
     return _write(raw, found.features, data, target, name or model.stem, out, tune, test,
-                  threshold, declare)  # fmt: skip
+                  cut, declare)  # fmt: skip
 
 
 def _write(
     raw: bytes, features: list[str], data: Path, target: str | None, name: str, out: Path | None,
-    tune: Path | None, test: Path | None, threshold: str | None, declare: tuple[str, ...],
+    tune: Path | None, test: Path | None, threshold: float | str | None, declare: tuple[str, ...],
 ) -> int:  # fmt: skip
     from lockgate.bundle.pack import given_table, write_packed
     from lockgate.errors import UsageError
@@ -86,7 +87,7 @@ def _write(
     lineage = dict(_declared(one) for one in declare)
     others = {key: table(path) for key, path in (("tune", tune), ("test", test)) if path}
     bundle = write_packed(
-        raw, table(data), place=out or Path(name), name=name, threshold=_threshold(threshold),
+        raw, table(data), place=out or Path(name), name=name, threshold=threshold,
         lineage=lineage, **others,
     )  # fmt: skip
     size = sum(path.stat().st_size for path in bundle.path.iterdir()) / 1024

@@ -49,7 +49,8 @@ def command(
     from lockgate.scoring.resuming import score_file
     from lockgate.scoring.sources import total_rows
 
-    if target.exists() and not force:
+    unfinished = target.with_name(f"{target.name}.parts").exists()
+    if target.exists() and not force and not unfinished:
         raise UsageError(f"{target} is there already; --force overwrites it")
     opened = open_bundle(bundle)
     cores = threads or len(os.sched_getaffinity(0))

@@ -59,6 +59,40 @@ class Builder:
         """Return how many numbers an operation gives."""
         return self.shapes[place].width
 
+    def _prune(self, answers: Answers) -> None:
+        """Leave out operations that no answer depends on, and arrays that none of the rest uses."""
+        wanted = {answers.label, answers.score, answers.margin}
+        for place in range(len(self.ops) - 1, -1, -1):
+            if place in wanted:
+                wanted.update(self.ops[place].of)
+        kept = [place for place in range(len(self.ops)) if place in wanted]
+        self.moved = {place: k for k, place in enumerate(kept)}
+        ops = [
+            _with(op, of=tuple(map(self.moved.__getitem__, op.of)))
+            for op in (self.ops[k] for k in kept)
+        ]
+        used = {value for op in ops for value in _texts(op).values()}
+        names = {
+            name: f"a{k:04d}" for k, name in enumerate(one for one in self.arrays if one in used)
+        }
+        self.ops = [
+            _with(op, **{field: names[one] for field, one in _texts(op).items() if one in names})
+            for op in ops
+        ]
+        self.arrays = {names[name]: one for name, one in self.arrays.items() if name in names}
+
+    def _moved_answers(self, answers: Answers) -> Answers:
+        def at(place: int | None) -> int | None:
+            return None if place is None else self.moved[place]
+
+        def kept(places: Sequence[int]) -> tuple[int, ...]:
+            return tuple(sorted(self.moved[one] for one in places if one in self.moved))
+
+        return Answers(
+            self.moved[answers.label], at(answers.score), at(answers.margin),
+            kept(answers.finite), kept(answers.short),
+        )  # fmt: skip
+
     def finish(
         self,
         task: str,
@@ -76,6 +110,8 @@ class Builder:
             If the parts do not fit together.
 
         """
+        self._prune(answers)
+        answers = self._moved_answers(answers)
         header = Header(
             FORMAT, VERSION, VERSION, task, tuple(classes), tuple(self.inputs), tuple(self.ops),
             answers, {}, tolerance, tuple(derived),
@@ -83,6 +119,17 @@ class Builder:
         shapes_of(header, self.arrays)
         fields = {name: getattr(header, name) for name in header.__struct_fields__}
         return write(fields, self.arrays)
+
+
+def _texts(op: Any) -> dict[str, str]:
+    """Return an operation's fields that are texts: names of arrays, among others."""
+    return {name: value for name in op.__struct_fields__
+            if isinstance(value := getattr(op, name), str)}  # fmt: skip
+
+
+def _with(op: Any, **fields: Any) -> Any:
+    """Return an operation with other fields."""
+    return type(op)(**{**{name: getattr(op, name) for name in op.__struct_fields__}, **fields})
 
 
 def smallest(values: Any) -> str:

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from lockgate.packed.dates import is_gap
-from lockgate.packed.rejecting import Rejected, refuse_gaps, unseen
+from lockgate.packed.rejecting import Rejected, refuse_gaps, shown, unseen
 from lockgate.packed.shapes import Input
 
-__all__ = ["category_text", "read_codes"]
+__all__ = ["category_text", "places_of", "read_codes"]
+
+TRUTH = {"True": "1", "False": "0"}
 
 
 def category_text(value: Any) -> str:
@@ -30,44 +32,68 @@ def category_text(value: Any) -> str:
     return str(value)
 
 
+def places_of(categories: tuple[str, ...]) -> dict[str, int]:
+    """Return each category's place by its text; where all are truth values, 1 and 0 are too."""
+    places = {name: code for code, name in enumerate(categories)}
+    if set(categories) <= set(TRUTH):
+        places |= {TRUTH[name]: code for name, code in places.items()}
+    return places
+
+
 def read_codes(one: Input, values: Any, found: Rejected) -> Any:
     """Return a column's codes: a place, one more for a gap, and one more for unknown."""
-    places = {name: code for code, name in enumerate(one.categories)}
-    gap, unknown = len(places), len(places) + 1
+    places = places_of(one.categories)
+    gap, unknown = len(one.categories), len(one.categories) + 1
     coded = _dictionary(values)
     if coded is not None:
         indices, names = coded
-        known_codes = [
-            gap if is_gap(name) else places.get(category_text(name), unknown) for name in names
-        ]
-        table = np.array([*known_codes, gap], np.int64)
-        made = table[indices]
+        made = np.array([*(_code(name, places, gap) for name in names), gap], np.int64)[indices]
     else:
-        known = {
-            value: gap if is_gap(value) else places.get(category_text(value), unknown)
-            for value in _distinct(values)
-        }
-        made = np.fromiter(
-            (known[v] if _hashable(v) else unknown for v in values), np.int64, len(values)
-        )
-        if gap_rows := [k for k, v in enumerate(values) if is_gap(v)]:
-            made[gap_rows] = gap
-    refuse_gaps(one, made == gap, found)
-    if one.unknown == "refuse" and (made == unknown).any():
+        made = _one_by_one(values, places, gap)
+    odd = np.flatnonzero(made < 0)
+    if len(odd) or (one.unknown == "refuse" and (made == unknown).any()):
         given = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
-        found.add(np.flatnonzero(made == unknown), lambda row: unseen(one, given[row], row))
+        found.add(
+            odd,
+            lambda row: (
+                f"column {one.name} holds {shown(given[row])} in row {row}, expected one category"
+            ),
+        )
+        if one.unknown == "refuse":
+            strange = np.flatnonzero(made == unknown)
+            found.add(strange, lambda row: unseen(one, given[row], row))
+        made = np.where(made < 0, unknown, made)
+    refuse_gaps(one, made == gap, found)
     return made
 
 
-def _distinct(values: Any) -> set[Any]:
+def _code(value: Any, places: dict[str, int], gap: int) -> int:
+    """Return one cell's code, -1 for what is no category at all."""
+    if is_gap(value):
+        return gap
+    if isinstance(value, (list, tuple, dict, set, frozenset, np.ndarray, complex, bytes)):
+        return -1
     try:
-        return set(values)
-    except TypeError:
-        return {value for value in values if _hashable(value)}
+        return places.get(category_text(value), gap + 1)
+    except (ValueError, OverflowError):
+        return -1
 
 
-def _hashable(value: Any) -> bool:
-    return value.__hash__ is not None
+def _one_by_one(values: Any, places: dict[str, int], gap: int) -> Any:
+    """Read cells of any kind; equal values of other types, such as 1 and True, are kept apart."""
+    known: dict[Any, int] = {}
+    made = np.empty(len(values), np.int64)
+    for row, value in enumerate(values):
+        key = (value.__class__, value)
+        try:
+            code = known.get(key)
+        except TypeError:  # not hashable
+            made[row] = _code(value, places, gap)
+            continue
+        if code is None:
+            code = known[key] = _code(value, places, gap)
+        made[row] = code
+    return made
 
 
 def _dictionary(values: Any) -> tuple[Any, list[Any]] | None:
@@ -77,13 +103,20 @@ def _dictionary(values: Any) -> tuple[Any, list[Any]] | None:
     arrow = sys.modules.get("pyarrow")
     if arrow is None:
         return None
+    try:
+        return _arrow_dictionary(arrow, values)
+    except Exception:  # cells of several kinds, nested or broken ones: they are read one by one
+        return None
+
+
+def _arrow_dictionary(arrow: Any, values: Any) -> tuple[Any, list[Any]] | None:
     if not isinstance(values, (arrow.Array, arrow.ChunkedArray)):
-        if not hasattr(values, "dtype"):
+        kind = getattr(values, "dtype", None)
+        if kind is None or (
+            np.dtype(object) == kind and not all(v.__class__ is str for v in values)
+        ):
             return None
-        try:
-            values = arrow.array(values, from_pandas=True)
-        except (arrow.ArrowInvalid, arrow.ArrowTypeError, arrow.ArrowNotImplementedError):
-            return None
+        values = arrow.array(values, from_pandas=True)
     if isinstance(values, arrow.ChunkedArray):
         values = values.combine_chunks()
     if not arrow.types.is_dictionary(values.type):

@@ -217,7 +217,7 @@ class Products(Operation, tag="products", frozen=True):
 
     def infer(self, given: Sequence[Shape], look: Look) -> Shape:
         width = numbers(given)
-        bounded(len(self.factors))
+        bounded(len(self.factors), 1 << 10)
         for one in self.factors:
             need(len(one) <= 16 and all(0 <= k < width for k in one), "a factor not there")
         return Shape("numbers", len(self.factors))

@@ -169,8 +169,8 @@ class Votes(Operation, tag="votes", frozen=True):
         need(numbers(given, None) == 1 and all(one.width == 1 for one in given), "one place each")
         need(len(self.weights) == len(given), "one weight an operand expected")
         need(all(map(math.isfinite, self.weights)), "a weight that is not finite")
-        bounded(self.classes)
         need(self.classes > 0, "no class")
+        bounded(self.classes, len(given), 64)
         return Shape("numbers", self.classes)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:

@@ -14,7 +14,7 @@ from lockgate.packed.masks import MaskTables
 from lockgate.packed.shapes import Look, Operation, Shape, bounded, numbers
 from lockgate.packed.walk import Walk
 
-__all__ = ["DEEPEST", "Forest", "Nodes", "expanded"]
+__all__ = ["DEEPEST", "MOST_TABLE_BYTES", "Forest", "Nodes", "expanded"]
 
 DEEPEST = 512
 """Most levels of a tree."""
@@ -200,10 +200,18 @@ class Grown:
         Arrays of the file, in host memory.
     backend : Backend
         Where to run.
+    most_bytes : int
+        What mask tables may take.
 
     """
 
-    def __init__(self, forest: Forest, a: Mapping[str, np.ndarray], backend: Any) -> None:
+    def __init__(
+        self,
+        forest: Forest,
+        a: Mapping[str, np.ndarray],
+        backend: Any,
+        most_bytes: int = MOST_TABLE_BYTES,
+    ) -> None:
         self.forest, self.a, self.backend = forest, a, backend
         self.xp = backend.xp
         counts = a[forest.counts].astype(np.int64)
@@ -219,7 +227,7 @@ class Grown:
         }
         self.device_edges = {k: backend.asarray(one) for k, one in self.edges.items()}
         nodes = expanded(forest, a)
-        tables = MaskTables.of(forest, a, nodes, self.edges, codes, MOST_TABLE_BYTES, backend)
+        tables = MaskTables.of(forest, a, nodes, self.edges, codes, most_bytes, backend)
         self.engine = tables or Walk(forest, a, nodes, self.edges, codes, backend)
         self.lists: dict[int, list[float]] | None = None
 

@@ -19,7 +19,7 @@ from lockgate.packed.models import MODELS
 from lockgate.packed.shapes import Input, Look, Operation, Shape
 from lockgate.packed.text import TEXTS
 
-__all__ = ["FORMAT", "OPERATIONS", "VERSION", "Answers", "Header", "decode", "shapes_of"]
+__all__ = ["FORMAT", "OPERATIONS", "VERSION", "Answers", "Header", "decode", "needed", "shapes_of"]
 
 FORMAT = "lockgate.packed"
 VERSION = 1
@@ -31,6 +31,10 @@ OPERATIONS = {
 """Every operation by its name in a file."""
 
 MOST_OPERATIONS = 10_000
+MOST_OPERANDS = 1 << 18
+SHARED = 1 << 20
+"""Bytes of arrays that several operations may share, beyond twice what there is."""
+
 WIDEST = 1 << 22
 """Most numbers that all operations together make of one row."""
 
@@ -48,12 +52,18 @@ class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Operation that gives each class's probability, or that of the second of two.
     margin : int or None
         Operation that gives the value before it becomes a probability.
+    finite : tuple of int
+        Operations whose numbers must all be finite, or the row has no answer.
+    short : tuple of int
+        Operations whose numbers must fit into 32 bits, gaps excepted.
 
     """
 
     label: int
     score: int | None = None
     margin: int | None = None
+    finite: tuple[int, ...] = ()
+    short: tuple[int, ...] = ()
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,7 +164,34 @@ def shapes_of(header: Header, arrays: Mapping[str, np.ndarray]) -> list[Shape]:
     width = sum(one.width for one in shapes if one.kind == "numbers")
     need(width <= WIDEST, f"{width} numbers a row, more than {WIDEST}")
     _check_answers(header, shapes)
+    _check_economy(header, arrays)
     return shapes
+
+
+def needed(header: Header) -> list[int]:
+    """Return the operations that the answers depend on, in order."""
+    answers = header.answers
+    wanted = {answers.label, answers.score, answers.margin, *answers.finite, *answers.short}
+    for place in range(len(header.ops) - 1, -1, -1):
+        if place in wanted:
+            wanted.update(header.ops[place].of)
+    return [place for place in range(len(header.ops)) if place in wanted]
+
+
+def _check_economy(header: Header, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse what makes a small file cost much: idle operations, arrays used again and again."""
+    need(len(needed(header)) == len(header.ops), "an operation that no answer depends on")
+    need(sum(len(op.of) for op in header.ops) <= MOST_OPERANDS, "too many operands")
+    used: dict[str, int] = {}
+    for op in header.ops:
+        for field in op.__struct_fields__:
+            name = getattr(op, field)
+            if isinstance(name, str) and name in arrays:
+                used[name] = used.get(name, 0) + 1
+    need(len(used) == len(arrays), "an array that no operation uses")
+    held = sum(one.nbytes for one in arrays.values())
+    asked = sum(arrays[name].nbytes * times for name, times in used.items())
+    need(asked <= 2 * held + SHARED, "arrays that are used again and again")
 
 
 def _inferred(place: int, op: Operation, given: list[Shape], look: Look) -> Shape:
@@ -207,4 +244,7 @@ def _check_answers(header: Header, shapes: list[Shape]) -> None:
         need(shapes[place].kind == "numbers", f"{name} is not a number")
         fits = shapes[place].width in widths.get(name, (shapes[place].width,))
         need(fits, f"{name} has width {shapes[place].width}")
+    for place in (*answers.finite, *answers.short):
+        need(0 <= place < len(shapes), "a check of an operation that is not there")
+        need(shapes[place].kind == "numbers", "a check of what is no number")
     need(answers.score is None or header.task != "regression", "a regression has no score")

@@ -112,6 +112,7 @@ class MaskTables:
                 tables.append(_set_table(sets[k], own, rank, tree, cleared, forest.trees))
         self._fill_values(forest, a, nodes, start, backend)
         self.single, self.buffers = forest.outputs == 1, Buffers()
+        self.bytes = sum(table.nbytes for table in tables)
         self.tables = [backend.asarray(table) for table in tables]
         multiplier, shift = DE_BRUIJN[bits]
         self.multiplier = backend.asarray(np.array([multiplier], word))

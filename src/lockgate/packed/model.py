@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from lockgate.errors import PackedFormatError, SchemaViolation, nearest
 from lockgate.packed.container import LARGEST_FILE
 from lockgate.packed.header import decode
-from lockgate.packed.program import Program
+from lockgate.packed.program import NO_ANSWER, Program
 from lockgate.packed.reading import cell_readers, read_columns
 from lockgate.packed.rejecting import Rejected
 from lockgate.spec.converting import Engine
@@ -129,7 +130,7 @@ class PackedModel:
         cells, rows = read_columns(self.header.inputs, source, rejected)
         few = rows <= FEW and backend is None if engine is None else engine == "rows"
         if few:
-            return self._one_by_one(cells, rows)
+            return self._one_by_one(cells, rows, rejected)
         other = engine if isinstance(engine, Engine) else None
         program = self._program(backend or numpy_backend(), other)
         pieces = self._computed(program, cells, rows, threads)
@@ -137,7 +138,20 @@ class PackedModel:
             None if parts[0] is None else np.concatenate(parts, axis=1)
             for parts in map(list, zip(*pieces, strict=True))
         ]
-        return self._output(made)
+        *answers, strange = made
+        self._refuse_strange(np.flatnonzero(np.asarray(strange)[0]), rejected)
+        return self._output(answers)
+
+    @staticmethod
+    def _refuse_strange(rows: Any, rejected: Rejected | None) -> None:
+        """Refuse rows without a finite answer, unless something else is wrong with them already."""
+        if not len(rows):
+            return
+        found = Rejected() if rejected is None else rejected
+        new = [row for row in rows.tolist() if row not in found.reasons]
+        found.add(new, lambda row: f"{NO_ANSWER} in row {row}")
+        if rejected is None:
+            found.raise_first()
 
     def predict_one(self, row: Mapping[str, Any]) -> Answer:
         """Answer for one row given as a mapping of column to value, None for a gap.
@@ -206,12 +220,23 @@ class PackedModel:
         self._answer = answer
         self._row = row
 
-    def _one_by_one(self, cells: Sequence[Any], rows: int) -> Output:
+    def _one_by_one(self, cells: Sequence[Any], rows: int, rejected: Rejected | None) -> Output:
         if self._row is None:
             self._prepare_row()
         given = [one.tolist() if isinstance(one, np.ndarray) else one for one in cells]
+        empty = [
+            None if place is None else [math.nan] * self._shapes[place].width
+            for place in self._program(numpy_backend()).outputs
+        ]
+        found, strange = [], []
         with np.errstate(all="ignore"):
-            found = [self._row([one[k] for one in given]) for k in range(rows)]
+            for k in range(rows):
+                try:
+                    found.append(self._row([one[k] for one in given]))
+                except SchemaViolation:
+                    found.append(empty)
+                    strange.append(k)
+        self._refuse_strange(np.array(strange, dtype=np.int64), rejected)
         made: list[Any] = []
         for which, place in enumerate(self._program(numpy_backend()).outputs):
             if place is None:

@@ -200,7 +200,7 @@ class Duels(Operation, tag="duels", frozen=True):
 
     def infer(self, given: Sequence[Shape], look: Look) -> Shape:
         width = numbers(given)
-        need(1 < self.classes <= 4096, "2 to 4096 classes expected")
+        need(1 < self.classes <= 512, "2 to 512 classes expected")
         need(width == self.classes * (self.classes - 1) // 2, "one margin a pair expected")
         return Shape("numbers", self.classes)
 

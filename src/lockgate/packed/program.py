@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.errors import SchemaViolation
 from lockgate.packed.cells import POWERS, Concat, Date, Numbers
 from lockgate.packed.codes import Category, OneHot
 from lockgate.packed.dates import date_parts, date_parts_one
 from lockgate.packed.exact import POWERS_ARRAY
-from lockgate.packed.forest import Forest, Grown
+from lockgate.packed.forest import MOST_TABLE_BYTES, Forest, Grown
 from lockgate.packed.header import Header
 from lockgate.packed.models import Hot, Linear
 from lockgate.packed.shapes import Shape
@@ -19,9 +20,13 @@ from lockgate.packed.text import Text
 from lockgate.spec.converting import Engine
 from lockgate.spec.values import Backend
 
-__all__ = ["Program"]
+__all__ = ["NO_ANSWER", "Program"]
 
 SOURCES = (Numbers, Category, Date, Text)
+SHORT = float(np.finfo(np.float32).max)
+NO_ANSWER = (
+    "a number inside the model is not finite or too large, e.g. the logarithm of a negative one"
+)
 CHUNK_CELLS = 1 << 21
 MOST_ROWS = 8192
 
@@ -56,43 +61,51 @@ class Program:
         self._compiled: dict[int, Callable[[Any], Any]] = {}
         self.host = {**arrays, POWERS: POWERS_ARRAY}
         self.device: dict[str, Any] = {}
-        self.order: list[tuple[int, bool]] = []
         self._grown: dict[int, Grown] = {}
         answers = header.answers
         self.outputs = [answers.label, answers.score, answers.margin]
-        for place in self.outputs:
-            if place is not None:
-                self._visit(place, False)
+        self.order = self._ordered()
+        self._grow()
         width = sum(one.width for one in shapes if one.kind == "numbers") or 1
         self.chunk = max(1, min(MOST_ROWS, CHUNK_CELLS // width))
 
-    def _visit(self, place: int, hot: bool) -> None:
-        """Put an operation after those that it needs."""
-        if (place, hot) in self.order:
-            return
-        op = self.header.ops[place]
-        for one, as_hot in self._operands(place):
-            self._visit(one, as_hot)
-        if isinstance(op, Forest):
-            self._grown[place] = grown = Grown(op, self.arrays, self.backend)
-            run = grown.run if self.engine is None else self.engine.forest(grown)
-            self._compiled[place] = run
-        self.order.append((place, hot))
+    def _ordered(self) -> list[tuple[int, bool]]:
+        """Return operations in order, with whether one-hot columns stay places."""
+        answers = self.header.answers
+        wanted = {(one, False) for one in self.outputs if one is not None}
+        wanted |= {(one, False) for one in (*answers.finite, *answers.short)}
+        for place in range(len(self.header.ops) - 1, -1, -1):
+            for hot in (False, True):
+                if (place, hot) in wanted:
+                    wanted.update(self._operands(place))
+        return sorted(wanted)
+
+    def _grow(self) -> None:
+        left = MOST_TABLE_BYTES
+        for place, _ in self.order:
+            op = self.header.ops[place]
+            if isinstance(op, Forest):
+                grown = Grown(op, self.arrays, self.backend, left)
+                left -= getattr(grown.engine, "bytes", 0)
+                self._grown[place] = grown
+                run = grown.run if self.engine is None else self.engine.forest(grown)
+                self._compiled[place] = run
 
     def _operands(self, place: int) -> list[tuple[int, bool]]:
+        """Return what an operation takes; a weighted sum takes what is side by side in pieces."""
         op = self.header.ops[place]
         if not isinstance(op, Linear):
             return [(one, False) for one in op.of]
         flat: list[int] = []
-        for one in op.of:
-            flat += self._flattened(one)
+        waiting = list(reversed(op.of))
+        while waiting:
+            one = waiting.pop()
+            inner = self.header.ops[one]
+            if isinstance(inner, Concat):
+                waiting += reversed(inner.of)
+            else:
+                flat.append(one)
         return [(one, isinstance(self.header.ops[one], OneHot)) for one in flat]
-
-    def _flattened(self, place: int) -> list[int]:
-        op = self.header.ops[place]
-        if not isinstance(op, Concat):
-            return [place]
-        return [leaf for one in op.of for leaf in self._flattened(one)]
 
     @property
     def engines(self) -> list[str]:
@@ -100,7 +113,10 @@ class Program:
         return [grown.name for grown in self._grown.values()]
 
     def columns(self, cells: Sequence[Any], rows: int) -> list[Any]:
-        """Compute label, score and margin of rows, each of shape (width, rows) or None."""
+        """Compute label, score and margin, each of shape (width, rows) or None.
+
+        A fourth array, of shape (1, rows), says where a check failed.
+        """
         xp, asarray = self.backend.xp, self.backend.asarray
         if not self.device:
             self.device = {name: asarray(one) for name, one in self.host.items()}
@@ -117,7 +133,18 @@ class Program:
                 if hot and isinstance(op, OneHot)
                 else op.run(given, self.device, xp)
             )
-        return [None if one is None else found[one, False] for one in self.outputs]
+        made = [None if one is None else found[one, False] for one in self.outputs]
+        return [*made, self._strange(found, rows)]
+
+    def _strange(self, found: Mapping[tuple[int, bool], Any], rows: int) -> Any:
+        """Return for each row whether a number on the way, or an answer, is not what it must be."""
+        xp, answers = self.backend.xp, self.header.answers
+        strange = xp.zeros((rows,), dtype=xp.bool)
+        for place in (*answers.finite, *(one for one in self.outputs if one is not None)):
+            strange = strange | ~xp.all(xp.isfinite(found[place, False]), axis=0)
+        for place in answers.short:
+            strange = strange | xp.any(xp.abs(found[place, False]) > SHORT, axis=0)
+        return xp.reshape(strange, (1, -1))
 
     def _source(self, op: Any, cells: Sequence[Any], rows: int) -> Any:
         if isinstance(op, Text):
@@ -140,6 +167,10 @@ class Program:
         ]
         plan = [(step, of, len(of)) for step, of in steps]
         ends = [None if one is None else slots[one, False] for one in self.outputs]
+        answers = self.header.answers
+        finite = [slots[one, False] for one in answers.finite]
+        finite += [end for end in ends if end is not None]
+        short = [slots[one, False] for one in answers.short]
 
         def answer(cells: list[Any]) -> list[Any]:
             found: list[Any] = []
@@ -151,6 +182,13 @@ class Program:
                     push(step(*[found[one] for one in of]))
                 else:
                     push(step(cells))
+            for slot in finite:
+                for value in found[slot]:
+                    if value - value != 0:  # NaN and infinity alone
+                        raise SchemaViolation([NO_ANSWER])
+            for slot in short:
+                if any(value > SHORT or value < -SHORT for value in found[slot]):
+                    raise SchemaViolation([NO_ANSWER])
             return [None if end is None else found[end] for end in ends]
 
         return answer

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.packed.categories import read_codes
+from lockgate.packed.categories import places_of, read_codes
 from lockgate.packed.dates import NO_DATE, as_micros, is_gap
-from lockgate.packed.rejecting import Rejected, endless, refuse_gaps, unseen
+from lockgate.packed.rejecting import Rejected, endless, refuse_gaps, shown, unseen
 from lockgate.packed.shapes import Input
 
 __all__ = ["cell_readers", "read_columns"]
@@ -70,15 +69,38 @@ def _columns(inputs: Sequence[Input], source: Any, found: Rejected) -> list[Any]
         return [source[:, k] for k in range(len(inputs))]
     if isinstance(source, Sequence) and not isinstance(source, (str, bytes)):
         return _of_records(inputs, source, found)
+    if not (hasattr(source, "column_names") or hasattr(source, "keys")):
+        found.fatal.append(
+            f"{type(source).__name__} came, expected a DataFrame, an Arrow table, columns by name, "
+            "or a list of mappings"
+        )
+        return []
     names = source.column_names if hasattr(source, "column_names") else list(source.keys())
     made = []
     for one in inputs:
         if one.name not in names:
             hint = nearest(one.name, [str(name) for name in names])
             found.fatal.append(f"column {one.name} is missing{hint}")
+        elif list(names).count(one.name) > 1:
+            found.fatal.append(f"column {one.name} stands twice")
         else:
-            made.append(source[one.name])
+            made.append(_checked(one, source[one.name], found))
     return made
+
+
+def _checked(one: Input, values: Any, found: Rejected) -> Any:
+    """Return a column, or note that it is none."""
+    if isinstance(values, (str, bytes, set, frozenset, Mapping)) or not hasattr(values, "__len__"):
+        found.fatal.append(
+            f"column {one.name} is {type(values).__name__}, expected a sequence of values; "
+            "for a single row use predict_one"
+        )
+        return []
+    if isinstance(values, np.ma.MaskedArray):
+        plain = np.array(values.data, dtype=object)
+        plain[np.ma.getmaskarray(values)] = None
+        return plain
+    return values
 
 
 def _of_records(inputs: Sequence[Input], records: Sequence[Any], found: Rejected) -> list[Any]:
@@ -113,17 +135,19 @@ def _doubles(one: Input, values: Any, found: Rejected) -> Any:
     bad: list[int] = []
     if array.dtype.kind in "fiub":
         made = array.astype(np.float64)
+        if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+            bad = _inexact(array, made)
     else:
         made = np.empty(len(array))
-        for row, value in enumerate(array.tolist()):
+        for row, value in enumerate(array if array.dtype.kind in "mM" else array.tolist()):
             number = _number(value)
             if number is None:
                 bad.append(row)
             made[row] = math.nan if number is None else number
-        found.add(
-            bad,
-            lambda row: f"column {one.name} holds {array[row]!r} in row {row}, expected a number",
-        )
+    found.add(
+        bad,
+        lambda row: f"column {one.name} holds {shown(array[row])} in row {row}, expected a number",
+    )
     empty = np.isnan(made)
     empty[bad] = False
     refuse_gaps(one, empty, found)
@@ -131,18 +155,28 @@ def _doubles(one: Input, values: Any, found: Rejected) -> Any:
     return made
 
 
+def _inexact(whole: np.ndarray, made: np.ndarray) -> list[int]:
+    """Return rows of whole numbers that no double holds, from 2**53 on."""
+    large = np.flatnonzero(np.abs(made) >= 2.0**53)
+    return [row for row in large.tolist() if int(made[row]) != int(whole[row])]
+
+
 def _number(value: Any) -> float | None:
-    """Return a cell as a double, NaN for a gap, None for what is no number."""
+    """Return a cell as a double, NaN for a gap, None for what is none or what no double holds."""
     if is_gap(value):
         return math.nan
-    if isinstance(value, (bool, int, float, np.number, np.bool_)):
-        try:
-            return float(value)
-        except OverflowError:
-            return math.inf
-    if type(value).__name__ == "Decimal":
-        return float(value)
-    return None
+    if isinstance(value, (complex, np.complexfloating, np.timedelta64)):
+        return None
+    known = isinstance(value, (bool, int, float, np.number, np.bool_))
+    if not known and type(value).__name__ != "Decimal":
+        return None
+    try:
+        made = float(value)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return None
+    return None if isinstance(value, int) and int(made) != value else made
 
 
 def _dates(one: Input, values: Any, found: Rejected) -> Any:
@@ -158,7 +192,10 @@ def _dates(one: Input, values: Any, found: Rejected) -> Any:
             if read is None:
                 bad.append(row)
         found.add(
-            bad, lambda row: f"column {one.name} holds {array[row]!r} in row {row}, expected a date"
+            bad,
+            lambda row: (
+                f"column {one.name} holds {shown(array[row])} in row {row}, expected a date"
+            ),
         )
         gaps = (made == NO_DATE) & ~np.isin(np.arange(len(made)), bad)
         refuse_gaps(one, gaps, found)
@@ -173,7 +210,7 @@ def _texts(one: Input, values: Any, found: Rejected) -> Any:
     gaps = np.array([is_gap(value) for value in given], bool)
     bad = [k for k, v in enumerate(given) if not isinstance(v, str) and not gaps[k]]
     found.add(
-        bad, lambda row: f"column {one.name} holds {given[row]!r} in row {row}, expected text"
+        bad, lambda row: f"column {one.name} holds {shown(given[row])} in row {row}, expected text"
     )
     refuse_gaps(one, gaps, found)
     return made
@@ -192,10 +229,7 @@ READERS: dict[str, Callable[[Input, Any, Rejected], Any]] = {
 def _as_array(values: Any) -> np.ndarray:
     """Return a NumPy array, gaps as NaN or NaT where the dtype has them, else as objects."""
     if hasattr(values, "to_pylist"):  # Arrow
-        if values.null_count and str(values.type).startswith(("int", "uint", "bool")):
-            return np.array(values.to_pylist(), dtype=object)
-        return np.asarray(values.to_numpy(zero_copy_only=False) if hasattr(values, "buffers")
-                          else values.to_numpy())  # fmt: skip
+        return _of_arrow(values)
     dtype = getattr(values, "dtype", None)
     if getattr(dtype, "tz", None) is not None:  # pandas, with a time zone
         return np.asarray(values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
@@ -213,13 +247,27 @@ def _as_array(values: Any) -> np.ndarray:
     return objects
 
 
+def _of_arrow(values: Any) -> np.ndarray:
+    counted = str(values.type).startswith(("int", "uint", "bool"))
+    try:
+        if not (values.null_count and counted):
+            flat = values.combine_chunks() if hasattr(values, "combine_chunks") else values
+            return np.asarray(flat.to_numpy(zero_copy_only=False))
+    except (ValueError, NotImplementedError):
+        pass
+    made = np.empty(len(values), dtype=object)
+    for row, cell in enumerate(values.to_pylist()):
+        made[row] = cell
+    return made
+
+
 def cell_readers(inputs: Sequence[Input]) -> list[tuple[str, Callable[[Any], Any]]]:
     """Make a function for each input's cell of one row; ValueError says what is wrong."""
     return [(one.name, _cell_reader(one)) for one in inputs]
 
 
 def _cell_reader(one: Input) -> Callable[[Any], Any]:
-    places = {name: code for code, name in enumerate(one.categories)}
+    places, gap = places_of(one.categories), len(one.categories)
 
     def slow(value: Any) -> Any:
         rejected = Rejected()
@@ -234,10 +282,12 @@ def _cell_reader(one: Input) -> Callable[[Any], Any]:
     allowed = one.missing == "allow"
     if one.kind in ("number", "integer", "boolean") and not one.categories:
         return _quick_number(slow, allowed)
-    return _quick_category(slow, allowed, places) if one.kind == "category" else slow
+    if one.kind == "category":
+        return _quick_category(slow, gap if allowed else None, places)
+    return slow
 
 
-LARGEST = sys.float_info.max
+EXACT = 2**53
 
 
 def _quick_number(slow: Callable[[Any], Any], allowed: bool) -> Callable[[Any], Any]:
@@ -245,7 +295,7 @@ def _quick_number(slow: Callable[[Any], Any], allowed: bool) -> Callable[[Any], 
 
     def number(value: Any) -> Any:
         if value.__class__ in (float, int, bool):
-            if -LARGEST <= value <= LARGEST:
+            if -EXACT <= value <= EXACT:
                 return float(value)
             if value != value and allowed:
                 return value
@@ -257,13 +307,12 @@ def _quick_number(slow: Callable[[Any], Any], allowed: bool) -> Callable[[Any], 
 
 
 def _quick_category(
-    slow: Callable[[Any], Any], allowed: bool, places: Mapping[str, int]
+    slow: Callable[[Any], Any], gap: int | None, places: Mapping[str, int]
 ) -> Callable[[Any], Any]:
     """Read a known text; all else is read as columns are."""
-    gap = len(places)
 
     def category(value: Any) -> Any:
-        if value is None and allowed:
+        if value is None and gap is not None:
             return gap
         code = places.get(value) if value.__class__ is str else None
         return slow(value) if code is None else code

@@ -10,7 +10,7 @@ import numpy as np
 from lockgate.errors import SchemaViolation
 from lockgate.packed.shapes import Input
 
-__all__ = ["Rejected", "endless", "refuse_gaps", "unseen"]
+__all__ = ["Rejected", "endless", "refuse_gaps", "shown", "unseen"]
 
 SHOWN = 20
 
@@ -38,12 +38,19 @@ class Rejected:
             raise SchemaViolation(listed + more)
 
 
+def shown(value: Any) -> str:
+    """Return a value as an error shows it."""
+    try:
+        return repr(value.item() if isinstance(value, np.generic) else value)[:80]
+    except ValueError:  # a whole number of thousands of digits
+        return f"a very long {type(value).__name__}"
+
+
 def unseen(one: Input, value: Any, row: int) -> str:
     """Say that a value is not one of those that are known."""
     listed = ", ".join(one.categories[:SHOWN])
-    return (
-        f"column {one.name} holds {value!r} in row {row}, which training never saw; known: {listed}"
-    )
+    what = f"column {one.name} holds {shown(value)} in row {row}"
+    return f"{what}, which training never saw; known: {listed}"
 
 
 def endless(one: Input, row: int) -> str:

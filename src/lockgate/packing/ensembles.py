@@ -83,7 +83,9 @@ def _corrected(trace: Trace, one: Any, inner: Outcome, classes: Any) -> int:
     add = trace.builder.add
     same = inner.classes == plain_classes(classes)
     trace.require(same, "a part of the calibration that saw other classes")
-    raw = inner.margin if inner.margin is not None else inner.score
+    decides = hasattr(one.estimator, "decision_function") and inner.margin is not None
+    raw = inner.margin if decides else inner.score
+    trace.require(raw is not None, "a part of the calibration without probabilities")
     kinds = {type(c).__name__ for c in one.calibrators}
     if kinds == {"_TemperatureScaling"}:
         raise trace.refuse("method='temperature' is not covered; use sigmoid or isotonic")
@@ -236,6 +238,8 @@ def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> Outcome
         if back.with_mean:
             op = add(cells.Arith, op, how="add", values=array(back.mean_))
         return value_of(op)
+    plain = type(back).__name__ == "FunctionTransformer"
+    trace.require(plain, f"the target's {type(back).__name__}; use StandardScaler or a function")
     inverse = getattr(back, "inverse_func", None)
     name = getattr(inverse, "__name__", "")
     known = type(inverse).__name__ == "ufunc" and name in INVERSES

@@ -120,7 +120,9 @@ def _finished(trace: Trace, estimator: Any, outcome: Outcome) -> Packed:
     task = "regression" if not count else "binary" if count == 2 else "multiclass"
     if hasattr(estimator, "cluster_centers_") or _ends_in_clusters(estimator):
         task = "clustering"
-    answers = Answers(outcome.label, outcome.score, outcome.margin)
+    answers = Answers(
+        outcome.label, outcome.score, outcome.margin, tuple(trace.finite), tuple(trace.short)
+    )
     raw = builder.finish(task, outcome.classes, answers, tolerance=trace.tolerance)
     return Packed(raw, tuple(trace.steps), tuple(one.name for one in builder.inputs))
 

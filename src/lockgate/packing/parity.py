@@ -82,7 +82,7 @@ def proved(
     found = Parity(
         sum(one.rows for one in parts),
         sum(one.flips for one in parts),
-        max(one.difference for one in parts),
+        float(np.max([one.difference for one in parts])),  # NaN stays NaN
         sum(one.ties for one in parts),
     )
     if found.flips or not found.difference <= tolerance:
@@ -159,8 +159,12 @@ def _relative(ours: Any, theirs: Any) -> float:
 
 def as_fitted(estimator: Any, frame: pd.DataFrame) -> Any:
     """Return rows in the form that the estimator was fitted with."""
-    if hasattr(estimator, "feature_names_in_"):
-        return frame[list(estimator.feature_names_in_)]
+    names = list(getattr(estimator, "feature_names_in_", ()))
+    if names and len(names) == frame.shape[1] and not set(names) <= set(frame):
+        # LightGBM writes blanks in names as underscores
+        return frame.set_axis(names, axis=1)
+    if names:
+        return frame[names]
     if frame.shape[1] == 1 and not pd.api.types.is_numeric_dtype(frame.iloc[:, 0]):
         return frame.iloc[:, 0]
     return frame.to_numpy()
@@ -217,7 +221,8 @@ def _mixed(values: Any, one: Any, rng: np.random.Generator) -> Any:
     if one.unknown == "ignore" and kinds and not hasattr(values, "cat"):
         made[share < 0.1] = UNSEEN
     if one.missing == "allow":
-        made[(share >= 0.1) & (share < 0.2)] = np.nan
+        gaps = values.isna().to_numpy()
+        made[(share >= 0.1) & (share < 0.2)] = values.iloc[gaps.argmax()] if gaps.any() else np.nan
     if hasattr(values, "cat"):
         return pd.Categorical(made, dtype=values.dtype)
     return pd.Series(made, dtype=object)

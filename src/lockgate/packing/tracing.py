@@ -28,6 +28,9 @@ class Sign:
         return self.name
 
 
+WILD = ("exp", "expm1", "log", "log1p", "sqrt", "square")
+"""Functions that make NaN or infinity of some finite numbers."""
+
 TOLERANCE = 1e-12
 """Largest difference of a probability, or, relative to the value, of a regression."""
 
@@ -126,6 +129,8 @@ class Trace:
         self.used: set[int] = set()
         self.convert = convert
         self.tolerance = TOLERANCE
+        self.finite: set[int] = set()
+        self.short: set[int] = set()
         self.path: list[str] = []
         self.steps: list[str] = []
 
@@ -242,11 +247,21 @@ class Trace:
             texts = self.builder.inputs[one.source].categories
             op = self.builder.add(codes.Category, column=one.source)
             return Coded(op, (*texts, GAP, UNKNOWN), one.source)
-        known = sorted({float(value) for value in categories if not is_gap(value)})
+        known = self._known_numbers(categories)
         self.require(known, "an encoder of a column without a value")
         op = self.builder.add(codes.Match, self.numbers([one]), values=self.builder.array(known))
         source = one.source if isinstance(one, Raw) else -1
         return Coded(op, (*known, GAP, UNKNOWN), source)
+
+    def _known_numbers(self, categories: Sequence[Any]) -> list[float]:
+        try:
+            return sorted({float(value) for value in categories if not is_gap(value)})
+        except (TypeError, ValueError):
+            kinds = ", ".join(sorted({type(value).__name__ for value in categories}))
+            raise self.refuse(
+                f"an encoder learned {kinds}, and the column now holds numbers or dates; give rows "
+                "of the same dtypes as when it was fitted"
+            ) from None
 
     def _want(self, source: int, categories: Sequence[Any]) -> None:
         wanted = self.wanted.setdefault(source, set())
@@ -263,6 +278,18 @@ class Trace:
                 sources = {one.source}
             for source in sources:
                 self.refuse_gaps(source)
+            if isinstance(one, Number) and self._wild(one.op):
+                self.finite.add(one.op)
+
+    def _wild(self, op: int) -> bool:
+        """Say whether an operation may make NaN or infinity of finite numbers."""
+        waiting = [op]
+        while waiting:
+            one = self.builder.ops[waiting.pop()]
+            if isinstance(one, cells.Apply) and one.function in WILD:
+                return True
+            waiting += one.of
+        return False
 
     def refuse_gaps(self, source: int) -> None:
         """Refuse gaps in an input."""

@@ -104,6 +104,7 @@ def function_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[
     inner = getattr(est.func, "func", None)  # histogram boosting's own check of its input
     if est.func is None or getattr(inner, "__name__", "") == "check_array":
         return columns
+    trace.require(not est.kw_args, "a function with kw_args; use one that needs none")
     return applied(trace, est.func, columns)
 
 
@@ -150,11 +151,15 @@ def projection(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
 def column_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Each part on its columns, side by side."""
     places = trace.attribute(est, "_transformer_to_input_indices")
+    weights = est.transformer_weights or {}
     made: list[Column] = []
     for name, part, _ in trace.attribute(est, "transformers_"):
         chosen = [columns[k] for k in places.get(name, [])]
         if chosen:
-            made += through(trace, name, part, chosen)
+            found = through(trace, name, part, chosen)
+            if name in weights and found:
+                found = _scaled(trace, found, [("multiply", np.full(len(found), weights[name]))])
+            made += found
     return made
 
 

@@ -49,7 +49,9 @@ def _trees_of(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -
     if not _takes_gaps(est):
         trace.no_gaps(columns)
     parts = [sklearn_tree(one.tree_, one.tree_.value[:, 0, :]) for one in trees]
-    return trace.numbers(columns), Grove.joined(parts)
+    op = trace.numbers(columns)
+    trace.short.add(op)  # they round to 32 bits, and refuse what does not fit
+    return op, Grove.joined(parts)
 
 
 def tree_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
@@ -101,8 +103,10 @@ def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[in
         for one in stage
     ]
     owners = np.tile(np.arange(outputs), len(stages))
+    x = trace.numbers(columns)
+    trace.short.add(x)
     op = add_forest(
-        trace.builder, trace.numbers(columns), Grove.joined(parts), outputs, base=base,
+        trace.builder, x, Grove.joined(parts), outputs, base=base,
         output=owners,
     )  # fmt: skip
     return op, outputs

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import hashlib
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,26 +110,34 @@ def score_file(
         raise UsageError(f"{target} ends in {target.suffix!r}; expected {', '.join(OUTPUTS)}")
     if source.resolve() == target.resolve():
         raise UsageError("the answers would overwrite the rows; choose another file")
-    folder = target.with_name(f"{target.name}.parts")
-    job = _job(bundle, source, keep, part_rows)
-    _prepare(folder, job)
-    refused = resumed = answered = 0
-    names: list[Path] = []
-    for place, chunk in enumerate(chunks_of(source, model.inputs, keep, part_rows)):
-        part = folder / f"{place:08d}.arrow"
-        side = part.with_suffix(".rejected")
-        if part.exists():
-            resumed += chunk.count
-        else:
-            _answer(model, chunk, keep, {"threads": threads, "engine": engine}, part, side)
-        names.append(part)
-        done(chunk.count)
-    if not names:
+    _check_kept(keep, model.classes)
+    chunks = chunks_of(source, model.inputs, keep, part_rows)
+    first = next(chunks, None)  # whatever is wrong with the file is said before anything is made
+    if first is None:
         raise DataError(f"{source} has no rows")
-    answered = join_parts(names, target)
-    rejected, refused = _join_rejected(names, target)
-    shutil.rmtree(folder)
+    folder = target.with_name(f"{target.name}.parts")
+    with _prepared(folder, _job(bundle, source, keep, part_rows)):
+        names, resumed = [], 0
+        for place, chunk in enumerate(itertools.chain([first], chunks)):
+            part = folder / f"{place:08d}.arrow"
+            if part.exists():
+                resumed += chunk.count
+            else:
+                _answer(model, chunk, keep, {"threads": threads, "engine": engine}, part)
+            names.append(part)
+            done(chunk.count)
+        # the side file first: an answers' file that is there means that all is done
+        rejected, refused = _join_rejected(names, target)
+        answered = join_parts(names, target)
+        shutil.rmtree(folder)
     return Scored(answered, refused, resumed, rejected)
+
+
+def _check_kept(keep: Sequence[str], classes: Sequence[Any]) -> None:
+    taken = {"row", "label", "score", *(f"score_{name}" for name in classes)}
+    for name in keep:
+        if name in taken:
+            raise UsageError(f"--keep {name}: the answers have a column of that name; rename yours")
 
 
 def _job(bundle: Any, source: Path, keep: Sequence[str], part_rows: int) -> _Job:
@@ -144,24 +155,33 @@ def _job(bundle: Any, source: Path, keep: Sequence[str], part_rows: int) -> _Job
     )  # fmt: skip
 
 
-def _prepare(folder: Path, job: _Job) -> None:
-    """Keep parts of the same job, and nothing else."""
+@contextlib.contextmanager
+def _prepared(folder: Path, job: _Job) -> Iterator[None]:
+    """Keep parts of the same job and nothing else, and let no other run touch them."""
     note = folder / "job.json"
-    wanted = msgspec.json.encode(job)
     if folder.exists() and not note.is_file() and any(folder.iterdir()):
         raise UsageError(f"{folder} is there and not ours; move it away")
-    if note.is_file() and note.read_bytes() != wanted:
-        shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if not note.is_file():
-        write_file(note, wanted)
-    for left in folder.glob("*.new"):
-        left.unlink()
+    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another run is writing {folder}; wait for it") from None
+        wanted = msgspec.json.encode(job)
+        if note.is_file() and note.read_bytes() != wanted:
+            shutil.rmtree(folder)
+            folder.mkdir()
+        if not note.is_file():
+            write_file(note, wanted)
+        for left in folder.glob("*.new"):
+            left.unlink()
+        try:
+            yield
+        finally:
+            Path(lock.name).unlink()
 
 
-def _answer(
-    model: Any, chunk: Chunk, keep: Sequence[str], how: dict[str, Any], part: Path, side: Path
-) -> None:
+def _answer(model: Any, chunk: Chunk, keep: Sequence[str], how: dict[str, Any], part: Path) -> None:
     """Write a part; its refused rows first, so that a part that is there is complete."""
     rejected = Rejected()
     output = model.predict(chunk.columns, rejected=rejected, **how)
@@ -171,7 +191,7 @@ def _answer(
     }
     reasons |= {row: [words] for row, words in chunk.broken.items()}
     lines = [json.dumps({"row": row, "reasons": reasons[row]}) for row in sorted(reasons)]
-    write_file(side, "".join(line + "\n" for line in lines).encode())
+    write_file(part.with_suffix(".rejected"), "".join(line + "\n" for line in lines).encode())
     good = np.ones(len(chunk.numbers), bool)
     good[list(rejected.reasons)] = False
     kept = {name: _taken(chunk.columns, name, good) for name in keep}
@@ -184,7 +204,11 @@ def _taken(columns: Any, name: str, good: np.ndarray) -> Any:
     import pyarrow as pa
 
     if isinstance(columns, list):
-        values = pa.array([record.get(name) for record in columns])
+        listed = [record.get(name) for record in columns]
+        try:
+            values = pa.array(listed)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # texts beside numbers
+            values = pa.array([None if one is None else str(one) for one in listed])
     else:
         values = columns[name]
         values = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values)

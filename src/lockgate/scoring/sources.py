@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 
 from lockgate.errors import DataError, nearest
-from lockgate.packed.categories import category_text
 
 __all__ = ["ENDINGS", "Chunk", "chunks_of", "total_rows"]
 
@@ -24,7 +23,8 @@ GAPS = [
 ]  # fmt: skip
 """Cells of a CSV file that are gaps: those that pandas takes for gaps."""
 
-TRUTH = {"true": 1.0, "false": 0.0}
+NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+WHOLE = re.compile(r"-?[0-9]+\.0+")
 
 
 @dataclass
@@ -85,8 +85,10 @@ def chunks_of(path: Path, inputs: Sequence[Any], keep: Sequence[str], rows: int)
         raise DataError(f"{path} is not there, or is no file")
     try:
         yield from reads[ending](path, inputs, list(keep), rows)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    except (ValueError, OSError, KeyError, NotImplementedError) as error:
+        words = " ".join(str(error).split())
+        remedy = "; write the file in UTF-8" if "utf" in words.lower() else ""
+        raise DataError(f"{path} cannot be read: {words}{remedy}") from None
 
 
 def total_rows(path: Path) -> int | None:
@@ -106,6 +108,8 @@ def _check_names(path: Path, names: Sequence[str], inputs: Sequence[Any], keep: 
     wanted = [*(one.name for one in inputs), *keep]
     problems = [f"column {name} is missing{nearest(name, names)}"
                 for name in wanted if name not in names]  # fmt: skip
+    problems += [f"column {name} stands twice"
+                 for name in dict.fromkeys(wanted) if list(names).count(name) > 1]  # fmt: skip
     if problems:
         raise DataError(f"{path}: " + "; ".join(problems))
 
@@ -169,9 +173,7 @@ def _csv(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Itera
         broken[row.number - 2] = words
         return "skip"
 
-    with path.open("rb") as file:
-        first = file.readline().decode("utf-8-sig", "replace").rstrip("\r\n")
-    names = next(iter(_header(first)), [])
+    names = _header(path)
     _check_names(path, names, inputs, keep)
     wanted = list(dict.fromkeys([*(one.name for one in inputs), *keep]))
     reader = csv.open_csv(
@@ -180,7 +182,7 @@ def _csv(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Itera
         parse_options=csv.ParseOptions(invalid_row_handler=note, newlines_in_values=True),
         convert_options=csv.ConvertOptions(
             include_columns=wanted, column_types={name: pa.string() for name in wanted},
-            strings_can_be_null=True, null_values=GAPS, quoted_strings_can_be_null=True,
+            strings_can_be_null=False,
         ),
     )  # fmt: skip
     told = 0
@@ -198,10 +200,15 @@ def _csv(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Itera
         yield Chunk(np.zeros(0, np.int64), {name: [] for name in wanted}, left)
 
 
-def _header(line: str) -> Iterator[list[str]]:
+def _header(path: Path) -> list[str]:
+    """Read the names of the columns."""
     import csv
 
-    yield from csv.reader([line])
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        try:
+            return next(iter(csv.reader(file)), [])
+        except csv.Error as error:
+            raise DataError(f"{path}: the first line cannot be read: {error}") from None
 
 
 def _from_text(one: Any, texts: Any) -> Any:
@@ -210,40 +217,45 @@ def _from_text(one: Any, texts: Any) -> Any:
     import pyarrow.compute as pc
 
     if one.kind in ("number", "integer", "boolean"):
-        try:
-            return pc.cast(texts, pa.float64())
-        except pa.ArrowInvalid:
-            return [_number(text) for text in texts.to_pylist()]
+        return _numbers(texts, truth=one.kind == "boolean")
     if one.kind == "category":
         known = set(one.categories)
         coded = texts.combine_chunks().dictionary_encode()
         names = [_category(text, known) for text in coded.dictionary.to_pylist()]
         return pa.DictionaryArray.from_arrays(coded.indices, pa.array(names, pa.string()))
+    if one.kind == "date":
+        return pc.if_else(pc.is_in(texts, pa.array(GAPS)), pa.scalar(None, pa.string()), texts)
     return texts
 
 
-def _number(text: str | None) -> Any:
-    if text is None:
-        return None
-    word = text.strip().lower()
-    if word in TRUTH:
-        return TRUTH[word]
-    try:
-        value = float(word)
-    except ValueError:
-        return text
-    return text if math.isnan(value) else value
+def _numbers(texts: Any, *, truth: bool) -> Any:
+    """Return doubles; where cells are no numbers, a list in which they stay texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = pc.utf8_trim_whitespace(texts)
+    if truth:
+        lower = pc.utf8_lower(cells)
+        cells = pc.if_else(pc.equal(lower, "true"), "1", cells)
+        cells = pc.if_else(pc.equal(lower, "false"), "0", cells)
+    fine = pc.match_substring_regex(cells, NUMBER)
+    empty = pc.is_in(cells, pa.array(GAPS))
+    numbers = pc.cast(pc.if_else(fine, cells, pa.scalar(None, pa.string())), pa.float64())
+    strange = pc.invert(pc.or_(fine, empty))
+    if not pc.any(strange).as_py():
+        return numbers
+    listed = zip(numbers.to_pylist(), strange.to_pylist(), texts.to_pylist(), strict=True)
+    return [text if odd else number for number, odd, text in listed]
 
 
-def _category(text: str, known: set[str]) -> str:
-    """Return a category's text; 3 and 3.0 are one, whichever the file says."""
+def _category(text: str, known: set[str]) -> str | None:
+    """Return a category's text, None for a gap; 3.0 is 3 where 3 is known."""
     if text in known:
         return text
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return category_text(value) if math.isfinite(value) else text
+    if text in GAPS:
+        return None
+    whole = text.partition(".")[0]
+    return whole if WHOLE.fullmatch(text) and whole in known else text
 
 
 def _ndjson(path: Path, _: Sequence[Any], __: list[str], rows: int) -> Iterator[Chunk]:
@@ -260,8 +272,8 @@ def _ndjson(path: Path, _: Sequence[Any], __: list[str], rows: int) -> Iterator[
             try:
                 records.append(decode(line))
                 numbers.append(number)
-            except msgspec.DecodeError as error:
-                broken[number] = f"line is no JSON object: {error}"
+            except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
+                broken[number] = f"line is no JSON object: {str(error)[:200]}"
             if len(records) + len(broken) == rows:
                 yield Chunk(np.array(numbers, dtype=np.int64), records, broken)
                 numbers, records, broken = [], [], {}

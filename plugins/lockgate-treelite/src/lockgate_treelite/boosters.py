@@ -23,6 +23,8 @@ class LightGBM:
         known = type(est).__name__ in ("LGBMClassifier", "LGBMRegressor")
         trace.require(known, f"lightgbm.{type(est).__name__}; use LGBMClassifier or LGBMRegressor")
         booster = trace.attribute(est, "booster_")
+        for option in ("zero_as_missing", "linear_tree"):
+            trace.require(not booster.params.get(option), f"{option}=True; fit without it")
         columns = _with_categories(trace, list(fitted.columns), booster.pandas_categorical)
         classes = tuple(getattr(est, "classes_", ()))
         return outcome_of(trace, from_lightgbm(booster), columns, _plain(classes), small=SMALL)
