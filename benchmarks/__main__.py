@@ -7,14 +7,15 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import overhead, quality, startup
+from benchmarks import models, overhead, quality, startup
 
 PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 def main() -> None:
     versions = ", ".join(
-        f"{n} {version(n)}" for n in ("dvc", "hydra-core", "scikit-learn", "numpy")
+        f"{n} {version(n)}"
+        for n in ("dvc", "hydra-core", "scikit-learn", "numpy", "lightgbm", "treelite", "numba")
     )
     parts = [
         "# Benchmarks\n",
@@ -25,6 +26,7 @@ def main() -> None:
         startup.report(),
         overhead.report(),
         quality.report(),
+        models.report(),
     ]
     PLACE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
     print(PLACE.read_text(encoding="utf-8"))

@@ -125,6 +125,9 @@ def ways_of(pipe: Any, frame: Any, matrix: np.ndarray, folder: Path, peer: Peer)
     )
     import joblib
 
+    from lockgate.host.catalogue import Catalogue
+
+    compiled = Catalogue.installed().find("engine", "numba").load()().compile()
     joblib.dump(last, folder / "last.joblib")
     np.save(folder / "rows.npy", matrix)
     onnx = peer.ask(convert=str(folder / "last.joblib"), to=str(folder / "last.onnx"),
@@ -148,6 +151,9 @@ def ways_of(pipe: Any, frame: Any, matrix: np.ndarray, folder: Path, peer: Peer)
             lambda f=frame.iloc[:rows]: pipe.predict_proba(f)
         ),
         "**lockgate**, array": lambda rows: timed(lambda m=matrix[:rows]: bare.predict(m)),
+        "**lockgate** with numba, array": lambda rows: timed(
+            lambda m=matrix[:rows]: bare.predict(m, engine=compiled)
+        ),
         "scikit-learn, array": lambda rows: timed(lambda m=matrix[:rows]: last.predict_proba(m)),
     }
     if "error" in onnx:

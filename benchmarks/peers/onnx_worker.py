@@ -62,6 +62,7 @@ def main() -> None:
 
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = options.inter_op_num_threads = 1
+                options.log_severity_level = 3
                 started = time.perf_counter()
                 session = onnxruntime.InferenceSession(command["load"], options)
                 seconds = time.perf_counter() - started

@@ -72,7 +72,7 @@ def test_something_after_the_last_array_is_refused(raw: bytes) -> None:
         (lambda h: h["answers"].update(label=99), "not there"),
         (lambda h: h["answers"].update(label=-1), "not there"),
         (lambda h: h["ops"][1].update(of=[5]), "takes a later one"),
-        (lambda h: h["ops"].insert(0, {"op": "numbers", "of": [], "columns": [99]}), "no input 99"),
+        (lambda h: h["ops"].insert(0, {"op": "numbers", "of": [], "columns": [99]}), "no answer depends"),
         (lambda h: h["inputs"][0].update(kind="picture"), "holds 'picture'"),
         (lambda h: h["inputs"].append(h["inputs"][0]), "stands twice"),
         (lambda h: h["arrays"]["a0000"].update(dtype="O"), "dtype 'O'"),

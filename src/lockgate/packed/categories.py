@@ -111,12 +111,11 @@ def _dictionary(values: Any) -> tuple[Any, list[Any]] | None:
 
 def _arrow_dictionary(arrow: Any, values: Any) -> tuple[Any, list[Any]] | None:
     if not isinstance(values, (arrow.Array, arrow.ChunkedArray)):
-        kind = getattr(values, "dtype", None)
-        if kind is None or (
-            np.dtype(object) == kind and not all(v.__class__ is str for v in values)
-        ):
+        if not hasattr(values, "dtype"):
             return None
         values = arrow.array(values, from_pandas=True)
+        if not (arrow.types.is_string(values.type) or arrow.types.is_large_string(values.type)):
+            return None  # numbers and truth values: Arrow would make one kind of several
     if isinstance(values, arrow.ChunkedArray):
         values = values.combine_chunks()
     if not arrow.types.is_dictionary(values.type):

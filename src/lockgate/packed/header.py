@@ -154,17 +154,18 @@ def shapes_of(header: Header, arrays: Mapping[str, np.ndarray]) -> list[Shape]:
     """Infer what every operation gives; PackedFormatError where something does not fit."""
     need(header.version == VERSION, f"its version is {header.version}, expected {VERSION}")
     need(0 < len(header.ops) <= MOST_OPERATIONS, "no operation, or too many")
+    for place, op in enumerate(header.ops):
+        need(all(0 <= one < place for one in op.of), f"operation {place} takes a later one")
+    _check_economy(header, arrays)
     _check_inputs(header)
     look = Look(header.inputs, arrays)
     shapes: list[Shape] = []
     for place, op in enumerate(header.ops):
-        need(all(0 <= one < place for one in op.of), f"operation {place} takes a later one")
         shape = _inferred(place, op, [shapes[one] for one in op.of], look)
         shapes.append(shape)
     width = sum(one.width for one in shapes if one.kind == "numbers")
     need(width <= WIDEST, f"{width} numbers a row, more than {WIDEST}")
     _check_answers(header, shapes)
-    _check_economy(header, arrays)
     return shapes
 
 
@@ -180,6 +181,10 @@ def needed(header: Header) -> list[int]:
 
 def _check_economy(header: Header, arrays: Mapping[str, np.ndarray]) -> None:
     """Refuse what makes a small file cost much: idle operations, arrays used again and again."""
+    for name in ("label", "score", "margin"):
+        place = getattr(header.answers, name)
+        there = place is None or 0 <= place < len(header.ops)
+        need(there, f"{name} is an operation that is not there")
     need(len(needed(header)) == len(header.ops), "an operation that no answer depends on")
     need(sum(len(op.of) for op in header.ops) <= MOST_OPERANDS, "too many operands")
     used: dict[str, int] = {}
@@ -240,7 +245,6 @@ def _check_answers(header: Header, shapes: list[Shape]) -> None:
         place = getattr(answers, name)
         if place is None:
             continue
-        need(0 <= place < len(shapes), f"{name} is an operation that is not there")
         need(shapes[place].kind == "numbers", f"{name} is not a number")
         fits = shapes[place].width in widths.get(name, (shapes[place].width,))
         need(fits, f"{name} has width {shapes[place].width}")

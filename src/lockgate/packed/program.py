@@ -65,6 +65,7 @@ class Program:
         answers = header.answers
         self.outputs = [answers.label, answers.score, answers.margin]
         self.order = self._ordered()
+        self.operands = {place: self._operands(place) for place, _ in self.order}
         self._grow()
         width = sum(one.width for one in shapes if one.kind == "numbers") or 1
         self.chunk = max(1, min(MOST_ROWS, CHUNK_CELLS // width))
@@ -123,7 +124,7 @@ class Program:
         found: dict[tuple[int, bool], Any] = {}
         for place, hot in self.order:
             op = self.header.ops[place]
-            given = [found[key] for key in self._operands(place)]
+            given = [found[key] for key in self.operands[place]]
             found[place, hot] = (
                 self._source(op, cells, rows)
                 if isinstance(op, SOURCES)
@@ -162,7 +163,7 @@ class Program:
         """Make the function from one row's cells to label, score and margin."""
         slots = {key: slot for slot, key in enumerate(self.order)}
         steps = [
-            (self._row_step(place, hot), tuple(slots[key] for key in self._operands(place)))
+            (self._row_step(place, hot), tuple(slots[key] for key in self.operands[place]))
             for place, hot in self.order
         ]
         plan = [(step, of, len(of)) for step, of in steps]
