@@ -114,7 +114,8 @@ def timed(call: Callable[[], Any]) -> Callable[[int], float]:
 
 def ways_of(pipe: Any, frame: Any, matrix: np.ndarray, folder: Path, peer: Peer) -> dict[str, Any]:
     """Return by name a function from rows to a function that times them."""
-    from lockgate.bundle.pack import given_table, packed_bytes
+    from lockgate.bundle.given import given_table
+    from lockgate.bundle.pack import packed_bytes
     from lockgate.packed.model import PackedModel
 
     whole = PackedModel(packed_bytes(pipe, given_table(frame.iloc[:5000])[0].schema)[0])

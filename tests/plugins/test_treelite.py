@@ -8,7 +8,8 @@ from tests.packing import zoo
 
 import lockgate
 from lockgate.bundle.converters import Converters
-from lockgate.bundle.pack import given_table, packed_bytes
+from lockgate.bundle.given import given_table
+from lockgate.bundle.pack import packed_bytes
 from lockgate.host.catalogue import Catalogue
 from lockgate.packed.model import PackedModel
 from lockgate.packing.parity import proved

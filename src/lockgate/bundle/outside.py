@@ -146,7 +146,8 @@ def _notes(heard: list[warnings.WarningMessage]) -> list[str]:
 
 
 def _packed(job: Job, folder: Path) -> Result:
-    from lockgate.bundle.pack import given_table, packed_bytes
+    from lockgate.bundle.given import given_table
+    from lockgate.bundle.pack import packed_bytes
     from lockgate.packed.model import PackedModel
     from lockgate.packing.coverage import steps_of
     from lockgate.packing.parity import proved

@@ -13,11 +13,12 @@ import numpy as np
 from lockgate.bundle.card import model_card
 from lockgate.bundle.converters import Converters
 from lockgate.bundle.environment import environment_of
+from lockgate.bundle.given import check_fitted, given_table
 from lockgate.bundle.manifest import MANIFEST, Hashes
 from lockgate.bundle.probes import probes_of
 from lockgate.bundle.reading import Bundle, open_bundle
 from lockgate.bundle.writing import Content, write_bundle
-from lockgate.errors import DataError, NotCovered, UsageError
+from lockgate.errors import UsageError
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
 from lockgate.packed.model import PackedModel
@@ -28,12 +29,9 @@ from lockgate.spec.values import Output, numpy_backend
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["MODEL", "given_table", "matching", "pack", "packed_bytes", "write_packed"]
-
+__all__ = ["MODEL", "matching", "pack", "packed_bytes", "write_packed"]
 MODEL = "model.packed"
 """Name of the model's file in a bundle."""
-
 UNKNOWN = "unknown"
 ORIGIN = ("commit", "data", "parameters", "environment")
 
@@ -105,7 +103,7 @@ def pack(
 
     _check_threshold(threshold, tune)
     table, frame = given_table(X, y)
-    _check_fitted(estimator, frame)
+    check_fitted(estimator, frame)
     raw, _ = packed_bytes(estimator, table.schema)
     proved(estimator, PackedModel(raw), frame)
     others = {
@@ -126,71 +124,6 @@ def _check_threshold(wanted: Any, tune: Any) -> None:
         raise UsageError(f"threshold={wanted!r}: give a number, or 'f1' together with tune")
     if wanted is not None and not 0 <= wanted <= 1:
         raise UsageError(f"threshold is {wanted}; it must lie from 0 to 1")
-
-
-def _check_fitted(estimator: Any, frame: pd.DataFrame) -> None:
-    """Refuse what is not fitted, or was fitted to another number of columns."""
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        word = type(estimator).__name__
-        raise NotCovered(f"{word} is not fitted; call fit first, then pack it") from None
-    except TypeError:
-        raise NotCovered(f"{type(estimator).__name__} is no estimator") from None
-    count = getattr(estimator, "n_features_in_", frame.shape[1])
-    if count != frame.shape[1]:
-        raise UsageError(f"the model was fitted on {count} columns, X has {frame.shape[1]}")
-
-
-def given_table(X: Any, y: Any = None) -> tuple[Table, pd.DataFrame]:
-    """Make a table of rows as an estimator takes them, and a frame to ask it with."""
-    import pandas as pd
-
-    from lockgate.tables.infer import table
-
-    frame = _frame(X)
-    typed = {
-        str(column): "category"
-        for column in frame
-        if not pd.api.types.is_numeric_dtype(frame[column])
-        and not pd.api.types.is_datetime64_any_dtype(frame[column])
-    }
-    named = frame
-    target = None
-    if y is not None:
-        target = str(getattr(y, "name", None) or "target")
-        if target in frame:
-            raise DataError(f"the target {target} is also a column of X; leave it out there")
-        values = np.asarray(y).reshape(-1)
-        if len(values) != len(frame):
-            raise DataError(f"X has {len(frame)} rows and y has {len(values)}")
-        named = frame.assign(**{target: values})
-    made = table(named, target=target, kinds=typed)
-    return made, frame.reset_index(drop=True)
-
-
-def _frame(X: Any) -> pd.DataFrame:
-    import pandas as pd
-
-    if isinstance(X, pd.Series):
-        return X.to_frame(str(X.name or "text"))
-    if hasattr(X, "to_pandas"):
-        X = X.to_pandas()
-    if not isinstance(X, pd.DataFrame):
-        array = np.asarray(X)
-        if array.ndim == 1 and len(array):
-            return pd.DataFrame({"text": array.astype(object)})
-        if array.ndim != 2:
-            raise DataError(
-                f"X is {type(X).__name__}, expected a DataFrame, a Series of texts, or an array of "
-                "rows and columns; sparse rows: X.toarray()"
-            )
-        X = pd.DataFrame(array, columns=[f"x{k}" for k in range(array.shape[1])]).infer_objects()
-    frame: pd.DataFrame = X
-    return frame.rename(columns=str)
 
 
 def _pair(name: str, rows: Any) -> tuple[Any, Any]:

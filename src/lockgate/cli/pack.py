@@ -73,7 +73,8 @@ def _write(
     raw: bytes, features: list[str], data: Path, target: str | None, name: str, out: Path | None,
     tune: Path | None, test: Path | None, threshold: float | str | None, declare: tuple[str, ...],
 ) -> int:  # fmt: skip
-    from lockgate.bundle.pack import given_table, write_packed
+    from lockgate.bundle.given import given_table
+    from lockgate.bundle.pack import write_packed
     from lockgate.errors import UsageError
     from lockgate.tables.files import read_frame
 
