@@ -12,7 +12,8 @@ import sklearn
 from lockgate.packed import cells, codes
 from lockgate.packed.categories import category_text
 from lockgate.packed.dates import is_gap
-from lockgate.packing.tracing import GAP, UNKNOWN, Coded, Column, Number, Raw, Trace
+from lockgate.packing.columns import GAP, UNKNOWN, Coded, Column, Number, Raw
+from lockgate.packing.tracing import Trace
 
 __all__ = ["ENCODERS"]
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from lockgate.packed import cells, deciding, models
+from lockgate.packing.columns import Column
 from lockgate.packing.deciding import by_score, plain_classes, probabilities, value_of
-from lockgate.packing.tracing import Column, Trace
+from lockgate.packing.tracing import Trace
 from lockgate.packing.transformers import through
 from lockgate.spec.converting import Outcome
 

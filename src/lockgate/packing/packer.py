@@ -9,11 +9,12 @@ from typing import Any
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.packed.header import Answers
 from lockgate.packed.shapes import Input
+from lockgate.packing.columns import Raw
 from lockgate.packing.encoders import ENCODERS
 from lockgate.packing.ensembles import ENSEMBLES, outcome_of
 from lockgate.packing.linear import LINEAR
 from lockgate.packing.texts import TEXTS
-from lockgate.packing.tracing import Raw, Trace
+from lockgate.packing.tracing import Trace
 from lockgate.packing.transformers import TRANSFORMERS
 from lockgate.packing.trees import TREES
 from lockgate.spec.converting import Outcome

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.packed.text import TOKENS, CountTerms, Text, WeighTerms
-from lockgate.packing.tracing import Column, Raw, Sparse, Trace
+from lockgate.packing.columns import Column, Raw, Sparse
+from lockgate.packing.tracing import Trace
 
 __all__ = ["TEXTS"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -13,91 +12,13 @@ from lockgate.packed.builder import Builder
 from lockgate.packed.categories import category_text
 from lockgate.packed.dates import is_gap
 from lockgate.packed.shapes import Input
+from lockgate.packing.columns import GAP, UNKNOWN, Coded, Column, Number, Raw, Sign, Sparse
 
-__all__ = ["GAP", "TOLERANCE", "UNKNOWN", "Coded", "Column", "Number", "Raw", "Sparse", "Trace"]
-
-
-class Sign:
-    """A value that stands for no value."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        """Return its name."""
-        return self.name
-
-
+__all__ = ["TOLERANCE", "Trace"]
 WILD = ("exp", "expm1", "log", "log1p", "sqrt", "square")
 """Functions that make NaN or infinity of some finite numbers."""
-
 TOLERANCE = 1e-12
 """Largest difference of a probability, or, relative to the value, of a regression."""
-
-GAP, UNKNOWN = Sign("GAP"), Sign("UNKNOWN")
-"""An empty cell, and a category that training never saw."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Raw:
-    """A column as it was given; what it is used for decides what its cells are.
-
-    Attributes
-    ----------
-    source : int
-        Which input.
-
-    """
-
-    source: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Number:
-    """A column of an operation's numbers.
-
-    Attributes
-    ----------
-    op, place : int
-        Which operation, and which of its columns.
-    gaps : frozenset of int
-        Inputs whose gaps reach it as NaN.
-
-    """
-
-    op: int
-    place: int
-    gaps: frozenset[int] = frozenset()
-
-
-@dataclasses.dataclass(frozen=True)
-class Coded:
-    """A column of codes, with what each code stands for by now.
-
-    Attributes
-    ----------
-    op : int
-        Operation that gives the codes.
-    values : tuple
-        What the codes stand for; the last two for a gap and for unknown.
-    source : int
-        Which input it comes from.
-
-    """
-
-    op: int
-    values: tuple[Any, ...]
-    source: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Sparse:
-    """All columns of an operation that gives counts of terms."""
-
-    op: int
-
-
-Column = Raw | Number | Coded | Sparse
 
 
 class Trace:

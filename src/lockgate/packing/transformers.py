@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from lockgate.packed import cells, deciding, models
-from lockgate.packing.tracing import Column, Number, Raw, Trace
+from lockgate.packing.columns import Column, Number, Raw
+from lockgate.packing.tracing import Trace
 
 __all__ = ["TRANSFORMERS"]
 

@@ -68,7 +68,7 @@ def _plain(classes: tuple[Any, ...]) -> tuple[Any, ...]:
 def _with_categories(trace: Any, columns: list[Any], learned: list[list[Any]] | None) -> list[Any]:
     """Turn columns of categories into the codes that LightGBM gave them."""
     from lockgate.packed.categories import category_text
-    from lockgate.packing.tracing import GAP, UNKNOWN, Number
+    from lockgate.packing.columns import GAP, UNKNOWN, Number
 
     if not learned:
         return columns
