@@ -55,7 +55,7 @@ def test_a_fitted_pipeline_is_packed_with_all_about_it(
     assert "- parameters: unknown" in card
     score = bundle.predict(X).score
     assert score is not None
-    np.testing.assert_allclose(score, model.predict_proba(X)[:, 1], atol=1e-12)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(score, model.predict_proba(X)[:, 1], atol=1e-12)
     one = bundle.predict_one(X.iloc[3].to_dict())
     assert (one.label, one.score) == (bundle.predict(X).label[3], score[3])
     assert one.label == ("yes" if one.score >= manifest.threshold else "no")
@@ -72,7 +72,7 @@ def test_without_a_threshold_labels_are_the_estimators_own(
     rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path
 ) -> None:
     bundle = lockgate.pack(model, *rows, path=tmp_path / "b")
-    assert bundle.predict(rows[0]).label.tolist() == model.predict(rows[0]).tolist()  # type: ignore[attr-defined]
+    assert bundle.predict(rows[0]).label.tolist() == model.predict(rows[0]).tolist()
 
 
 def test_arrays_texts_and_clusters_are_packed_too(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_is_not_covered_is_named_with_what_to_do(
     make: object, words: str, tmp_path: Path
 ) -> None:
     X = pd.DataFrame({"a": [0.0, 1, 2, 3, 4, 5], "b": [1.0, 0, 1, 0, 2, 3]})
-    model = make()  # type: ignore[operator]
+    model = make()
     if "not fitted" not in words:
         model.fit(X, [0, 1, 0, 1, 0, 1])
     with pytest.raises(lockgate.NotCovered, match=words):
@@ -132,7 +132,7 @@ def test_thresholds_that_make_no_sense_are_refused(
     arguments: dict[str, object], words: str,
 ) -> None:  # fmt: skip
     with pytest.raises(lockgate.UsageError, match=words):
-        lockgate.pack(model, *rows, path=tmp_path / "b", **arguments)  # type: ignore[arg-type]
+        lockgate.pack(model, *rows, path=tmp_path / "b", **arguments)
 
 
 def test_a_notebook_shows_the_bundle_and_escapes_its_texts(

@@ -23,7 +23,7 @@ class Echo:
         if self.fail == "own":
             raise lockgate.DataError("no file")
         if self.fail == "type":
-            return 3  # type: ignore[return-value]  # on purpose
+            return 3  # on purpose
         assert request.scratch is not None
         assert request.scratch.is_dir()
         import pandas as pd

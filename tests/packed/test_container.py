@@ -26,7 +26,7 @@ def remade(raw: bytes, change: object) -> bytes:
     """Change the header and make its digest right again."""
     text, start = container.read_header(raw)
     header = json.loads(text)
-    change(header)  # type: ignore[operator]
+    change(header)
     made = msgspec.json.encode(header, order="sorted")
     front = container.MAGIC + len(made).to_bytes(8, "little") + hashlib.sha256(made).digest() + made
     return front + bytes(-len(front) % container.ALIGN) + raw[start:]
@@ -87,13 +87,13 @@ def test_a_header_that_makes_no_sense_is_refused(raw: bytes, change: object, wor
 
 
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path: object) -> None:
-    path = tmp_path / "m"  # type: ignore[operator]
+    path = tmp_path / "m"
     with path.open("wb") as file:
         file.truncate(container.LARGEST_FILE + 1)
     with pytest.raises(lockgate.PackedFormatError, match="larger than"):
         open_packed(path)
     with pytest.raises(lockgate.PackedFormatError, match="cannot be read"):
-        open_packed(tmp_path / "none")  # type: ignore[operator]
+        open_packed(tmp_path / "none")
 
 
 def test_equal_models_give_equal_bytes_and_other_seeds_do_not() -> None:
@@ -131,7 +131,7 @@ def test_a_small_file_cannot_ask_for_much() -> None:
     wide = zoo.frame_of(400)
     forest = pack_estimator(zoo.fitted("forest with gaps", wide), zoo.inputs(wide)).raw
 
-    def shared(header: dict) -> None:  # type: ignore[type-arg]
+    def shared(header: dict) -> None:
         place = next(k for k, one in enumerate(header["ops"]) if one["op"] == "forest")
         many = [dict(header["ops"][place], divide=k + 1) for k in range(2000)]
         first = len(header["ops"])

@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import ComplementNB, GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.svm import LinearSVC
+from sklearn.svm import LinearSVC, NuSVC
 
 import lockgate
 from lockgate.packed.model import PackedModel
@@ -57,7 +57,7 @@ def test_answers_are_those_of_the_original_whichever_way_they_are_computed(name:
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
     wide = zoo.frame_of(ROWS, seed=5) if len(frame) < ROWS else frame
     found = proved(model, packed, wide, rows=ROWS)
-    assert found.flips == 0
+    assert (found.flips, found.ties) == (0, 0)
     by_columns = packed.predict(wide, engine="columns")
     by_rows = packed.predict(wide.iloc[:200], engine="rows")
     for one in ("label", "score", "margin"):
@@ -159,7 +159,7 @@ def test_random_pipelines_answer_alike(model: object, seed: int, target: str) ->
     frame = zoo.frame_of(150, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(frame, zoo.targets(frame, seed)[target])  # type: ignore[attr-defined]
+        model.fit(frame, zoo.targets(frame, seed)[target])
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
     assert proved(model, packed, frame, rows=300, seed=seed).flips == 0
 
@@ -204,3 +204,13 @@ def test_a_comparison_that_finds_nan_is_a_failed_one(monkeypatch: pytest.MonkeyP
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
     with pytest.raises(lockgate.NotCovered, match="answer otherwise"):
         proved(model, packed, frame)
+
+
+def test_a_model_beyond_the_bound_is_refused_and_not_let_through() -> None:
+    frame = zoo.frame_of()
+    # coefficients of a thousand and more: libsvm's own rounding is beyond 1e-12
+    model = make_pipeline(zoo.scaled(), NuSVC(nu=0.1)).fit(frame, zoo.targets(frame)["two"])
+    raw = pack_estimator(model, zoo.inputs(frame)).raw
+    assert PackedModel(raw).header.tolerance == 1e-12
+    with pytest.raises(lockgate.NotCovered, match="allowed are 0 and 1e-12"):
+        proved(model, PackedModel(raw), frame)

@@ -17,7 +17,7 @@ from lockgate.testing.examples import example_table
 from lockgate.training.fitting import fit
 
 
-class Foreign(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class Foreign(BaseEstimator):  # scikit-learn is untyped
     """Not on the list."""
 
 
@@ -103,8 +103,8 @@ def test_branches_that_lead_nowhere_are_refused_before_a_row_is_asked(
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_forests_may_be_written_and_read(tmp_path: Path, task: str) -> None:
-    table = example_table(task)  # type: ignore[arg-type]  # the parameters are tasks
-    recipe = lockgate.Recipe(RandomForestClassifier(5, random_state=0), task)  # type: ignore[arg-type]  # same
+    table = example_table(task)  # the parameters are tasks
+    recipe = lockgate.Recipe(RandomForestClassifier(5, random_state=0), task)  # same
     numbers = lockgate.Table(table.frame[["size", "noise", "target"]], table.schema.with_columns(
         tuple(c for c in table.schema.columns if c.name in ("size", "noise", "target"))))  # fmt: skip
     fitted = fit(recipe, {}, numbers)

@@ -528,7 +528,7 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
         "two",
     ),
     "sgd of numbers": (lambda: _two(scaled(), SGDRegressor(random_state=0)), "value"),
-    "nu svc": (lambda: _two(scaled(), NuSVC(nu=0.3)), "three"),
+    "nu svc": (lambda: _two(scaled(), NuSVC()), "three"),
     "nu svr": (lambda: _two(scaled(), NuSVR(kernel="sigmoid", gamma=0.01)), "value"),
     "linear svr": (lambda: _two(scaled(), LinearSVR(random_state=0)), "value"),
     "perceptron": (lambda: _two(scaled(), Perceptron(random_state=0)), "three"),

@@ -16,14 +16,14 @@ from tests.pipeline.faulty import Meddler, Neighbours, Nonsense
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: lockgate.Report({"y": 1.0}),  # type: ignore[dict-item]  # on purpose
+        lambda: lockgate.Report({"y": 1.0}),  # on purpose
         lambda: lockgate.Report({"y": lockgate.Metric(float("nan"))}),
         lambda: lockgate.Report(tables={"t": ({"a": object()},)}),
         lambda: Plot("p", "t", "x", "y", (Series("m", (1, 2), (1.0,)),)),
-        lambda: lockgate.Finding("x", "t", 0.5, 0.1, "ALERT"),  # type: ignore[arg-type]  # same
+        lambda: lockgate.Finding("x", "t", 0.5, 0.1, "ALERT"),  # same
         lambda: lockgate.Finding("x", "t", float("nan"), 0.1),
-        lambda: lockgate.Findings(("few rows",)),  # type: ignore[arg-type]  # same
-        lambda: lockgate.Search(lockgate.Candidate(None), ()),  # type: ignore[arg-type]  # same
+        lambda: lockgate.Findings(("few rows",)),  # same
+        lambda: lockgate.Search(lockgate.Candidate(None), ()),  # same
     ],
 )
 def test_nonsense_is_refused_where_it_is_made(make: Any) -> None:

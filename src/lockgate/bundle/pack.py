@@ -174,7 +174,7 @@ def write_packed(
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
     from lockgate.baselines.packed_format import Packed
-    from lockgate.drift.counting import reference_of
+    from lockgate.drift.counting import reference_of, watched
     from lockgate.tables.infer import learned
 
     _refuse_other_folder(place)
@@ -186,7 +186,7 @@ def write_packed(
     seen = predictor.predict(_answered(model, tune or table))
     figures = {} if test is None else _figures(predictor, test, cut)
     whose = dict(lineage or {})
-    reference = reference_of(features, schema, numpy_backend(), _scores(seen, model.task))
+    reference = reference_of(features, schema, numpy_backend(), watched(seen, model.task))
     content = Content(
         name, model.task, "packed", schema, model.classes, cut, None, {MODEL: raw},
         {
@@ -247,11 +247,6 @@ def _threshold(wanted: float | str | None, model: PackedModel, tune: Table | Non
     return float(wanted)
 
 
-def _scores(output: Output, task: str) -> Any:
-    score = output.label if task == "regression" else output.score
-    return None if score is None or np.ndim(score) > 1 else score
-
-
 def _figures(predictor: _Asked, test: Table, threshold: float | None) -> dict[str, Any]:
     """Put the task's own evaluator to the model."""
     model = predictor.model
@@ -264,7 +259,7 @@ def _figures(predictor: _Asked, test: Table, threshold: float | None) -> dict[st
     host = Host("pack")
     host.plug("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
     exam = Exam(
-        predictor=predictor, table=test, output=output, task=model.task,  # type: ignore[arg-type]
+        predictor=predictor, table=test, output=output, task=model.task,  # type: ignore[arg-type]  # the header was checked
         classes=model.classes, threshold=threshold if threshold is not None else 0.5,
     )  # fmt: skip
     return {name: msgspec.to_builtins(host.call("evaluator", name, exam).metrics)}

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockgate.spec.tables import Schema
-from lockgate.spec.values import Backend
+from lockgate.spec.values import Backend, Output
 from lockgate.spec.watching import Counts, Reference
 
 if TYPE_CHECKING:
     from lockgate.spec.values import Columns
 
-__all__ = ["counted", "reference_of", "window_counts"]
+__all__ = ["counted", "reference_of", "watched", "window_counts"]
 
 BINS = 64
 """Bins of an ordered column; edges are quantiles of the reference."""
@@ -51,6 +51,12 @@ def reference_of(
         own = counted(Counts(SCORES, "ordered", _edges(_ordered(scores))), scores, backend)
     n = counts[0].n if counts else 0
     return Reference(tuple(counts), own, n)
+
+
+def watched(output: Output, task: str) -> Any:
+    """Return the answers that are counted: values or scores of two classes, else None."""
+    found = output.label if task == "regression" else output.score
+    return None if found is None or np.ndim(found) > 1 else found
 
 
 def window_counts(

@@ -98,6 +98,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     task: str
     classes: tuple[str | int | float | bool, ...]
     inputs: tuple[Input, ...]
+    # made of the table, so that a new operation is a new entry there and nowhere else
     ops: tuple[Union[tuple(OPERATIONS.values())], ...]  # type: ignore[valid-type]  # noqa: UP007
     answers: Answers
     arrays: dict[str, ArrayEntry]

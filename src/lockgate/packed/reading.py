@@ -113,8 +113,7 @@ def _of_records(inputs: Sequence[Input], records: Sequence[Any], found: Rejected
         for one, values in zip(inputs, made, strict=True):
             if one.name not in record:
                 hint = nearest(one.name, map(str, record))
-                words = f"row {row} has no {one.name}{hint}"
-                found.add([row], lambda _, words=words: words)  # type: ignore[misc]
+                found.note(row, f"row {row} has no {one.name}{hint}")
                 values.append(None)
             else:
                 values.append(record[one.name])
@@ -254,7 +253,7 @@ def _of_arrow(values: Any) -> np.ndarray:
             flat = values.combine_chunks() if hasattr(values, "combine_chunks") else values
             return np.asarray(flat.to_numpy(zero_copy_only=False))
     except (ValueError, NotImplementedError):
-        pass
+        pass  # NumPy has no such cells, e.g. times of day: they are read one by one
     made = np.empty(len(values), dtype=object)
     for row, cell in enumerate(values.to_pylist()):
         made[row] = cell

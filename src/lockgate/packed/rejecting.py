@@ -25,7 +25,11 @@ class Rejected:
     def add(self, rows: Any, reason: Callable[[int], str]) -> None:
         """Note these rows; `reason` is asked for each."""
         for row in rows:
-            self.reasons.setdefault(int(row), []).append(reason(int(row)))
+            self.note(int(row), reason(int(row)))
+
+    def note(self, row: int, reason: str) -> None:
+        """Note one row."""
+        self.reasons.setdefault(row, []).append(reason)
 
     def raise_first(self) -> None:
         """Raise what was found, a few rows at most."""

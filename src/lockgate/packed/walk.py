@@ -39,7 +39,7 @@ class Walk:
         backend: Any,
     ) -> None:
         self.forest, self.xp = forest, backend.xp
-        self.asarray, self.host = backend.asarray, backend.name == "numpy"
+        self.asarray = backend.asarray
         feature, rank = a[forest.features].astype(np.int64), a[forest.ranks].astype(np.int64)
         order = {
             k: place for place, k in enumerate(sorted({*edges, *set_members(forest, a, codes)}))

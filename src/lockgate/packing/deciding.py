@@ -38,11 +38,11 @@ def by_margin(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -
     return Outcome(add(deciding.ArgMax, margin), found, add(deciding.Softmax, margin), margin)
 
 
-def margin_alone(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -> Outcome:
+def margin_alone(trace: Trace, classes: Any, margin: int) -> Outcome:
     """A label by margin, without probabilities."""
     add, found = trace.builder.add, plain_classes(classes)
     if len(found) == 2:
-        return Outcome(add(deciding.Above, margin, limit=0.0, strict=strict), found, None, margin)
+        return Outcome(add(deciding.Above, margin, limit=0.0, strict=True), found, None, margin)
     return Outcome(add(deciding.ArgMax, margin), found, None, margin)
 
 
@@ -53,9 +53,7 @@ def value_of(op: int) -> Outcome:
 
 def probabilities(trace: Trace, outcome: Outcome) -> int:
     """Return the operation that gives the probability of every class."""
-    trace.require(outcome.score is not None, "a classifier without probabilities")
+    score = trace.present(outcome.score, "a classifier without probabilities")
     if len(outcome.classes) != 2:
-        return int(outcome.score)  # type: ignore[arg-type]  # required above
-    if outcome.pair is not None:
-        return outcome.pair
-    return trace.builder.add(deciding.Pair, int(outcome.score))  # type: ignore[arg-type]
+        return score
+    return trace.builder.add(deciding.Pair, score) if outcome.pair is None else outcome.pair

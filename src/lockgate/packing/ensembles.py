@@ -62,8 +62,10 @@ def thresholded(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         len(found.classes) == 2 and positive in (None, found.classes[1]),
         "a threshold of another class than the second",
     )
-    decides = found.score if by_probability else found.margin
-    label = trace.builder.add(deciding.Above, int(decides or 0), limit=float(limit), strict=False)
+    decides = trace.present(
+        found.score if by_probability else found.margin, f"response_method={method!r}"
+    )
+    label = trace.builder.add(deciding.Above, decides, limit=float(limit), strict=False)
     return Outcome(label, found.classes, found.score, found.margin, found.pair)
 
 
@@ -85,16 +87,16 @@ def _corrected(trace: Trace, one: Any, inner: Outcome, classes: Any) -> int:
     same = inner.classes == plain_classes(classes)
     trace.require(same, "a part of the calibration that saw other classes")
     decides = hasattr(one.estimator, "decision_function") and inner.margin is not None
-    raw = inner.margin if decides else inner.score
-    trace.require(raw is not None, "a part of the calibration without probabilities")
+    raw = trace.present(
+        inner.margin if decides else inner.score, "a part of the calibration without probabilities"
+    )
     kinds = {type(c).__name__ for c in one.calibrators}
     if kinds == {"_TemperatureScaling"}:
         raise trace.refuse("method='temperature' is not covered; use sigmoid or isotonic")
     columns = [
-        add(cells.Select, int(raw or 0), columns=(k,)) if trace.builder.width(int(raw or 0)) > 1
-        else int(raw or 0)
+        add(cells.Select, raw, columns=(k,)) if trace.builder.width(raw) > 1 else raw
         for k in range(len(one.calibrators))
-    ]  # fmt: skip
+    ]
     found = [_calibrator(trace, c, op) for c, op in zip(one.calibrators, columns, strict=True)]
     if len(inner.classes) == 2:
         return add(deciding.Pair, found[0])
@@ -167,11 +169,9 @@ def stacking(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
 
 def _stacked(trace: Trace, found: Outcome, method: str) -> list[Column]:
     if method == "predict_proba":
-        trace.require(found.score is not None, "a classifier without probabilities")
-        return trace.columns_of(int(found.score or 0))
+        return trace.columns_of(trace.present(found.score, "a classifier without probabilities"))
     if method == "decision_function":
-        trace.require(found.margin is not None, "a classifier without margins")
-        return trace.columns_of(int(found.margin or 0))
+        return trace.columns_of(trace.present(found.margin, "a classifier without margins"))
     trace.require(not found.classes, "labels of classifiers as columns; use predict_proba")
     return trace.columns_of(found.label)
 
@@ -205,23 +205,22 @@ def one_against_rest(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     trace.require(not est.multilabel_, "several labels a row; fit one model a label")
     add, classes = trace.builder.add, plain_classes(est.classes_)
     found = [outcome_of(trace, f"class-{k}", one, columns) for k, one in enumerate(est.estimators_)]
-    margins = [one.margin for one in found]
-    scores = [one.score for one in found]
-    decides = margins if all(one is not None for one in margins) else scores
-    trace.require(all(one is not None for one in decides), "members without margins")
-    scored = all(one is not None for one in scores)
+    by_margin = all(one.margin is not None for one in found)
+    decides = [
+        trace.present(one.margin if by_margin else one.score, "members without margins")
+        for one in found
+    ]
     if len(found) == 1:
-        one = found[0]
-        limit = 0.0 if one.margin is not None else 0.5
-        op = int(one.margin if one.margin is not None else one.score or 0)
-        label = add(deciding.Above, op, limit=limit, strict=True)
-        return Outcome(label, classes, one.score, one.margin)
-    together = add(cells.Concat, *[int(one or 0) for one in decides])
+        limit = 0.0 if by_margin else 0.5
+        label = add(deciding.Above, decides[0], limit=limit, strict=True)
+        return Outcome(label, classes, found[0].score, found[0].margin)
+    together = add(cells.Concat, *decides)
+    scores = [one.score for one in found if one.score is not None]
     share = None
-    if scored:
-        share = add(deciding.Share, add(cells.Concat, *[int(s or 0) for s in scores]), empty="zero")
-    margin = together if decides is margins else None
-    return Outcome(add(deciding.ArgMax, together), classes, share, margin)
+    if len(scores) == len(found):
+        share = add(deciding.Share, add(cells.Concat, *scores), empty="zero")
+    label = add(deciding.ArgMax, together)
+    return Outcome(label, classes, share, together if by_margin else None)
 
 
 INVERSES = {"expm1": "expm1", "exp": "exp", "square": "square"}
@@ -262,10 +261,10 @@ def dummy_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
 
 
 def _constant(trace: Trace, columns: list[Column], values: Any) -> int:
-    first = next((one for one in columns), None)
-    trace.require(first is not None, "a model without a column")
+    trace.require(columns, "a model without a column")
     array, add = trace.builder.array, trace.builder.add
-    counted = add(deciding.Above, trace.numbers([first]), limit=0.0, strict=True)  # type: ignore[list-item]
+    # something has to be asked, so that there is one answer a row
+    counted = add(deciding.Above, trace.numbers(columns[:1]), limit=0.0, strict=True)
     weights = np.zeros((len(values), 1))
     return add(models.Linear, counted, weights=array(weights), bias=array(values))
 

@@ -108,7 +108,6 @@ def tweedie(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
 def _kernel(trace: Trace, est: Any, columns: list[Column]) -> int:
     """Return each support vector's similarity to a row."""
     trace.no_gaps(columns)
-    trace.allow(1e-11)  # libsvm adds up large weights of hundreds of vectors in another order
     known = isinstance(est.kernel, str) and est.kernel in ("rbf", "poly", "sigmoid", "linear")
     trace.require(known, f"kernel={est.kernel!r}; use rbf, poly, sigmoid or linear")
     vectors = est.support_vectors_
@@ -182,7 +181,12 @@ def network_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome
     found = by_margin(trace, est.classes_, margin)
     if len(found.classes) != 2:
         return found
-    label = trace.builder.add(deciding.Above, int(found.score or 0), limit=0.5, strict=True)
+    label = trace.builder.add(
+        deciding.Above,
+        trace.present(found.score, "a network without probabilities"),
+        limit=0.5,
+        strict=True,
+    )
     return Outcome(label, found.classes, found.score, margin)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -85,7 +86,7 @@ def pack_estimator(
         Naming the step, the option, and what to do instead.
 
     """
-    found: Callable[[Any], Any] = lambda one: _converter(one, others or {})  # noqa: E731
+    found = functools.partial(_converter, others=others or {})
     categories: dict[int, tuple[str, ...]] = {}
     for _ in range(PASSES):
         trace = Trace(inputs, categories, found)

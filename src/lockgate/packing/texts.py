@@ -17,7 +17,8 @@ PATTERNS = {pattern.pattern: name for name, pattern in TOKENS.items()} | {
 
 def _counted(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> int:
     only = columns[0]
-    trace.require(len(columns) == 1 and isinstance(only, Raw), "texts of other than one column")
+    if len(columns) != 1 or not isinstance(only, Raw):
+        raise trace.refuse("texts of other than one column")
     for name in ("preprocessor", "tokenizer"):
         trace.require(getattr(est, name) is None, f"{name} is your own code, and a packed model "
                       "carries none; prepare the text before the pipeline")  # fmt: skip
@@ -30,10 +31,9 @@ def _counted(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> in
         fields["tokens"] = PATTERNS[pattern]
         fields["stop"] = tuple(sorted(est.get_stop_words() or ()))
     low, high = est.ngram_range
-    source = only.source  # type: ignore[union-attr]  # required above
-    trace.use(source, "text")
-    trace.refuse_gaps(source)
-    text = trace.builder.add(Text, column=source)
+    trace.use(only.source, "text")
+    trace.refuse_gaps(only.source)
+    text = trace.builder.add(Text, column=only.source)
     return trace.builder.add(
         CountTerms, text, unit=unit, low=int(low), high=int(high), lower=bool(est.lowercase),
         accents=est.strip_accents, binary=bool(est.binary), **fields,
@@ -60,10 +60,11 @@ def tfidf_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Colu
 def tfidf_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Weights of counts."""
     only = columns[0]
-    trace.require(len(columns) == 1 and isinstance(only, Sparse), "weights of other than counts")
+    if len(columns) != 1 or not isinstance(only, Sparse):
+        raise trace.refuse("weights of other than counts")
     weights = trace.builder.array(est.idf_) if est.use_idf else None
     op = trace.builder.add(
-        WeighTerms, only.op, logarithm=bool(est.sublinear_tf), weights=weights,  # type: ignore[union-attr]
+        WeighTerms, only.op, logarithm=bool(est.sublinear_tf), weights=weights,
         norm=est.norm,
     )  # fmt: skip
     return [Sparse(op)]

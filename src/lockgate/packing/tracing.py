@@ -67,6 +67,12 @@ class Trace:
         if not condition:
             raise self.refuse(sentence)
 
+    def present(self, op: int | None, sentence: str) -> int:
+        """Return an operation that a part must have made, or refuse the model."""
+        if op is None:
+            raise self.refuse(sentence)
+        return op
+
     def attribute(self, estimator: Any, *names: str) -> Any:
         """Return the first of these attributes, or refuse: not fitted, or an unknown version."""
         for name in names:

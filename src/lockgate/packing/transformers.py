@@ -224,10 +224,11 @@ def parts_of_dates(trace: Trace, est: Any, columns: list[Column]) -> list[Column
     """Days since 1970, month, weekday and hour."""
     made: list[Column] = []
     for one in columns:
-        trace.require(isinstance(one, Raw), "dates that come from another step")
-        trace.use(one.source, "date")  # type: ignore[union-attr]  # checked a line above
-        op = trace.builder.add(cells.Date, column=one.source)  # type: ignore[union-attr]
-        made += trace.columns_of(op, frozenset({one.source}))  # type: ignore[union-attr]
+        if not isinstance(one, Raw):
+            raise trace.refuse("dates that come from another step")
+        trace.use(one.source, "date")
+        op = trace.builder.add(cells.Date, column=one.source)
+        made += trace.columns_of(op, frozenset({one.source}))
     return made
 
 

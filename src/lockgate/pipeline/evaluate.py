@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.pipeline.drawing import draw
+from lockgate.pipeline.forms import opened
 from lockgate.pipeline.pages import report_page
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Made, Workspace, fresh_folder, write_json
+from lockgate.pipeline.workspace import Workspace, fresh_folder, write_json
 from lockgate.spec.reports import Exam, Report
-from lockgate.spec.values import ModelFiles, Predictor
 from lockgate.training.fitting import limited
 
 __all__ = ["work"]
@@ -22,7 +22,7 @@ def work(stage: Stage) -> dict[str, float]:
     test = workspace.table("test", made.schema)
     decision = stage.sections.decision
     with limited(stage.resources.threads):
-        predictor = _predictor(stage, workspace, made)
+        predictor = opened(stage, workspace, made)
         exam = Exam(
             **stage.means(),
             predictor=predictor,
@@ -43,20 +43,6 @@ def work(stage: Stage) -> dict[str, float]:
         for sentence in report.sentences:
             stage.log.info("%s: %s", name, sentence)
     return figures
-
-
-def _predictor(stage: Stage, workspace: Workspace, made: Made) -> Predictor:
-    files = ModelFiles(
-        **stage.means(),
-        directory=workspace.model("compressed"),
-        files=(made.file,),
-        schema=made.schema,
-        task=made.task,
-        classes=made.classes,
-        threshold=made.threshold,
-    )
-    opened: Predictor = stage.host.call("format", stage.document.one("format").instance, files)
-    return opened
 
 
 def _write(stage: Stage, workspace: Workspace, reports: dict[str, Report]) -> dict[str, float]:

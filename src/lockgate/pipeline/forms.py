@@ -8,16 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lockgate.bundle.converters import Converters
+from lockgate.bundle.pack import packed_bytes
 from lockgate.errors import NotCovered, UsageError
-from lockgate.host.catalogue import Catalogue
 from lockgate.packed.model import PackedModel
-from lockgate.packing.packer import inputs_of, pack_estimator
 from lockgate.packing.parity import proved
 from lockgate.packing.skops_file import write_estimator
+from lockgate.pipeline.stage import Stage
+from lockgate.pipeline.workspace import Made, Workspace
 from lockgate.spec.tables import Schema, Table
+from lockgate.spec.values import ModelFiles, Predictor
 
-__all__ = ["FORMS", "Form", "form_of"]
+__all__ = ["FORMS", "Form", "form_of", "opened"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +42,8 @@ class Form:
 
 
 def _packed(estimator: Any, schema: Schema) -> bytes:
-    others = Converters(Catalogue.installed())
     try:
-        return pack_estimator(estimator, inputs_of(schema.features), others=others).raw
+        return packed_bytes(estimator, schema)[0]
     except NotCovered as reason:
         raise NotCovered(
             f"{reason}; or choose format=skops, which needs scikit-learn to answer"
@@ -83,3 +83,18 @@ def form_of(name: str) -> Form:
             f"it writes {' and '.join(FORMS)}"
         )
     return FORMS[name]
+
+
+def opened(stage: Stage, workspace: Workspace, made: Made) -> Predictor:
+    """Open the finished model through its format, as a server would."""
+    files = ModelFiles(
+        **stage.means(),
+        directory=workspace.model("compressed"),
+        files=(made.file,),
+        schema=made.schema,
+        task=made.task,
+        classes=made.classes,
+        threshold=made.threshold,
+    )
+    found: Predictor = stage.host.call("format", stage.document.one("format").instance, files)
+    return found

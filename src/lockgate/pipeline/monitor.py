@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.bundle.reading import Bundle, open_bundle
-from lockgate.drift.counting import window_counts
+from lockgate.drift.counting import watched, window_counts
 from lockgate.errors import SchemaViolation
 from lockgate.metrics.losses import figures_of
 from lockgate.pipeline.pages import monitor_page
@@ -75,13 +75,12 @@ def _rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> Table:
 def _window(stage: Stage, bundle: Bundle, rows: Table) -> Window:
     features = conform(rows.frame, rows.schema)
     output = bundle.predict(features)
-    score = output.label if bundle.manifest.task == "regression" else output.score
-    if score is not None and np.ndim(score) > 1:
-        score = None
     target = rows.schema.target
     labels = rows.target if target is not None and target in rows.frame else None
     stretch = stage.sections.window
-    counts = window_counts(bundle.reference(), features, stage.backend(), score)
+    counts = window_counts(
+        bundle.reference(), features, stage.backend(), watched(output, bundle.manifest.task)
+    )
     return Window(counts, len(rows), stretch.since, stretch.until, rows, output, labels)
 
 

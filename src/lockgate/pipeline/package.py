@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
-
 from lockgate.bundle.card import model_card
 from lockgate.bundle.environment import environment_of
 from lockgate.bundle.manifest import Hashes
 from lockgate.bundle.probes import probes_of
 from lockgate.bundle.reading import open_bundle
 from lockgate.bundle.writing import Content, canonical, write_bundle
-from lockgate.drift.counting import reference_of
+from lockgate.drift.counting import reference_of, watched
 from lockgate.files.digests import sha256_text
 from lockgate.host.provider import provider_of
+from lockgate.pipeline.forms import opened
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Workspace, plain
 from lockgate.spec.tables import Table
-from lockgate.spec.values import ModelFiles, Output, Predictor
+from lockgate.spec.values import Output
 from lockgate.training.fitting import limited
 
 __all__ = ["work"]
@@ -37,7 +36,7 @@ def work(stage: Stage) -> dict[str, float]:
     train = workspace.table("train", made.schema)
     report = json.loads((workspace.report / "report.json").read_bytes())
     with limited(stage.resources.threads):
-        predictor = _opened(stage, workspace, made)
+        predictor = opened(stage, workspace, made)
         seen = predictor.predict(tune.features)
         content = Content(
             stage.sections.project.name,
@@ -92,26 +91,11 @@ def _card(stage: Stage, made: Made, facts: dict[str, Any], report: dict[str, Any
     )
 
 
-def _opened(stage: Stage, workspace: Workspace, made: Made) -> Predictor:
-    files = ModelFiles(
-        **stage.means(),
-        directory=workspace.model("compressed"),
-        files=(made.file,),
-        schema=made.schema,
-        task=made.task,
-        classes=made.classes,
-        threshold=made.threshold,
-    )
-    opened: Predictor = stage.host.call("format", stage.document.one("format").instance, files)
-    return opened
-
-
 def _reference(stage: Stage, made: Made, train: Table, seen: Output) -> Any:
     """Count the training rows, and the answers to rows that were not trained on."""
-    score = seen.label if made.task == "regression" else seen.score
-    if score is not None and np.ndim(score) > 1:
-        score = None
-    return plain(reference_of(train.features, made.schema, stage.backend(), score))
+    return plain(
+        reference_of(train.features, made.schema, stage.backend(), watched(seen, made.task))
+    )
 
 
 def _hashes(stage: Stage, train: Table) -> Hashes:
