@@ -49,7 +49,7 @@ proof: .venv/.dev  ## the long proofs: kills in every stage and of publishing, o
 
 lock:  ## resolve requirements/*.txt anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
-		--extra pipeline pyproject.toml requirements/data.in -o requirements/run.txt
+		--extra pipeline --extra serve pyproject.toml requirements/data.in -o requirements/run.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
 		-c requirements/run.txt requirements/dev.in -o requirements/dev.txt
 

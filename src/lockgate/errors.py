@@ -21,6 +21,9 @@
     ├── BundleError            a bundle that cannot be trusted or read
     │   ├── PackedFormatError  a model file that is not as it was written
     │   └── EnvironmentMismatch  made for versions that are not here
+    ├── DeploymentError        a deployment directory, or what is asked of it
+    ├── ServingError           a server that cannot start or be reached
+    ├── LogError               a prediction log that cannot be read or written
     ├── NotCovered             a fitted model that has no packed form
     ├── BackendUnavailable     no such device or library here
     └── MissingExtra           a part of lockgate that is not installed
@@ -40,9 +43,11 @@ __all__ = [
     "BundleError",
     "ContractMismatch",
     "DataError",
+    "DeploymentError",
     "DigestMismatch",
     "EnvironmentMismatch",
     "LockgateError",
+    "LogError",
     "MissingExtra",
     "NotApplicable",
     "NotCovered",
@@ -53,6 +58,7 @@ __all__ = [
     "PluginError",
     "PluginFailed",
     "SchemaViolation",
+    "ServingError",
     "SettingError",
     "UnknownKey",
     "UnknownPlugin",
@@ -191,6 +197,18 @@ class PackedFormatError(BundleError):
 
 class EnvironmentMismatch(BundleError):
     """A bundle needs other versions than those installed here."""
+
+
+class DeploymentError(LockgateError):
+    """A deployment directory is damaged, or cannot do what is asked of it."""
+
+
+class ServingError(LockgateError):
+    """A server cannot start, or cannot be reached."""
+
+
+class LogError(LockgateError):
+    """A prediction log cannot be read or written."""
 
 
 class NotCovered(LockgateError):

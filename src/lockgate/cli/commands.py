@@ -17,6 +17,7 @@ COMMANDS = {
     "show": "Show every parameter and where its value comes from.",
     "pack": "Make a bundle of a model that was fitted elsewhere.",
     "predict": "Answer for every row of a file, of any size.",
+    "serve": "Answer over HTTP, from a bundle or a deployment directory.",
     "plugins": "List the installed plugins and their settings.",
     "evaluate": "Measure a bundle on data, and hold it against requirements.",
     "stage": "Run one stage; what dvc.yaml calls.",

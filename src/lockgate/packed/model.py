@@ -128,6 +128,8 @@ class PackedModel:
 
         """
         cells, rows = read_columns(self.header.inputs, source, rejected)
+        if rejected is not None:
+            rejected.cells = cells
         few = rows <= FEW and backend is None if engine is None else engine == "rows"
         if few:
             return self._one_by_one(cells, rows, rejected)

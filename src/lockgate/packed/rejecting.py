@@ -1,26 +1,37 @@
-"""Rows whose cells a model refuses, with the reasons."""
+"""Rows whose cells a model refuses, with the reasons; cells that it answers with a gap."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from lockgate.errors import SchemaViolation
+from lockgate.packed.dates import NO_DATE
 from lockgate.packed.shapes import Input
 
-__all__ = ["Rejected", "endless", "refuse_gaps", "shown", "unseen"]
+__all__ = ["Rejected", "endless", "filled", "refuse_gaps", "shown", "unseen"]
 
 SHOWN = 20
 
 
 class Rejected:
-    """Rows whose cells the inputs refuse, with the reasons; a row may have several."""
+    """Rows whose cells the inputs refuse, with the reasons; a row may have several.
+
+    Attributes
+    ----------
+    reasons : dict of int to list of str
+        Why each refused row is refused.
+    cells : sequence of column
+        What was read, for `filled`.
+
+    """
 
     def __init__(self) -> None:
         self.reasons: dict[int, list[str]] = {}
         self.fatal: list[str] = []
+        self.cells: Sequence[Any] = ()
 
     def add(self, rows: Any, reason: Callable[[int], str]) -> None:
         """Note these rows; `reason` is asked for each."""
@@ -69,3 +80,34 @@ def refuse_gaps(one: Input, gaps: Any, found: Rejected) -> None:
             np.flatnonzero(gaps),
             lambda row: f"column {one.name} has no value in row {row}, and gaps are refused",
         )
+
+
+def filled(inputs: Sequence[Input], cells: Sequence[Any]) -> dict[str, dict[str, int]]:
+    """Count cells without a value (``gaps``), and of no known category (``unknown``), by column.
+
+    Parameters
+    ----------
+    inputs : sequence of Input
+        What was asked for.
+    cells : sequence of column
+        As `read_columns` gives them.
+
+    """
+    made: dict[str, dict[str, int]] = {"gaps": {}, "unknown": {}}
+    for one, column in zip(inputs, cells, strict=True):
+        strange = 0
+        if one.kind == "text":
+            gaps = 0  # an absent text is read as an empty one
+        elif one.kind == "category":
+            codes = np.asarray(column)
+            gaps = int((codes == len(one.categories)).sum())
+            strange = int((codes > len(one.categories)).sum())
+        elif one.kind == "date":
+            gaps = int((np.asarray(column) == NO_DATE).sum())
+        else:
+            gaps = int(np.isnan(np.asarray(column, dtype=float)).sum())
+        if gaps:
+            made["gaps"][one.name] = gaps
+        if strange:
+            made["unknown"][one.name] = strange
+    return {what: counts for what, counts in made.items() if counts}

@@ -1,0 +1,5 @@
+"""``python -m lockgate``: the command line where no script is on the path."""
+
+from lockgate.cli import main
+
+main()

@@ -1,0 +1,317 @@
+"""The deployment directory: bundles by digest, one pointer that says which of them are served.
+
+::
+
+    DIR/
+      current.json          the pointer, replaced in one step
+      history.ndjson        what was done here, one line an event
+      bundles/<digest>/     the last few bundles of each model
+      manifests/<digest>.json   of every bundle that was ever here, so that answers can be traced
+
+Nothing here needs a network or Git. The pointer holds the event that made it,
+so that a process killed between the two files loses no line: the next event
+writes the one that is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
+from lockgate.bundle.pointer import STAGE, Event, Past, Pointer, Slot
+from lockgate.bundle.record import read_record, record
+from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
+from lockgate.files.atomic import replaced_directory, write_file
+from lockgate.files.digests import sha256_file
+
+__all__ = ["Deployment"]
+
+KEPT = 5
+"""Bundles kept of each model and stage for rolling back."""
+
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+
+
+class Deployment:
+    """A deployment directory.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The directory; made by the first `deploy`.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.pointer_path = self.path / "current.json"
+        self.history_path = self.path / "history.ndjson"
+
+    def exists(self) -> bool:
+        """Whether anything was ever deployed here."""
+        return self.pointer_path.is_file()
+
+    def pointer(self) -> Pointer:
+        """Read what is served.
+
+        Raises
+        ------
+        DeploymentError
+            If there is nothing, or the file is damaged.
+
+        """
+        try:
+            return msgspec.json.decode(self.pointer_path.read_bytes(), type=Pointer)
+        except (FileNotFoundError, NotADirectoryError):
+            raise DeploymentError(
+                f"{self.path} is no deployment directory; "
+                f"lockgate deploy BUNDLE {self.path} makes one"
+            ) from None
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise DeploymentError(f"{self.pointer_path} is damaged: {error}") from None
+
+    def bundle(self, digest: str) -> Path:
+        """Return where a bundle of this digest lies or would lie."""
+        if not re.fullmatch("[0-9a-f]{64}", digest):
+            raise DeploymentError(f"{self.pointer_path} names {digest[:80]!r}, which is no digest")
+        return self.path / "bundles" / digest
+
+    def manifest(self, digest: str) -> Manifest | None:
+        """Read the manifest of a bundle that is or was here."""
+        for place in (self.bundle(digest) / MANIFEST, self._manifest_path(digest)):
+            if place.is_file() and sha256_file(place) == digest:
+                return msgspec.json.decode(place.read_bytes(), type=Manifest)
+        return None
+
+    def history(self) -> list[Event]:
+        """Read all events, the oldest first."""
+        made = read_record(self.history_path)
+        last = self.pointer().event if self.exists() else None
+        if last is not None and (not made or made[-1].seq < last.seq):
+            made.append(last)
+        return made
+
+    def _place(self, source: Path) -> tuple[Manifest, str]:
+        """Copy a bundle here and return its manifest and digest; nothing is served yet."""
+        manifest = read_manifest(source)
+        verify_files(source, manifest)
+        if not WORD.fullmatch(manifest.name):
+            raise BundleError(
+                f"{source}: the name {manifest.name[:80]!r} cannot be served; letters, digits and "
+                "the signs . _ + - are allowed"
+            )
+        digest = sha256_file(source / MANIFEST)
+        target = self.bundle(digest)
+        whole = False
+        if target.is_dir():
+            with contextlib.suppress(BundleError):
+                verify_files(target, read_manifest(target))
+                whole = sha256_file(target / MANIFEST) == digest
+        if not whole:
+            with replaced_directory(target) as folder:
+                for name in (MANIFEST, *manifest.files):
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source / name, folder / name, follow_symlinks=False)
+                verify_files(folder, manifest)
+                if sha256_file(folder / MANIFEST) != digest:
+                    raise BundleError(f"{source} changed while it was copied")
+        if not self._manifest_path(digest).is_file():
+            write_file(self._manifest_path(digest), (target / MANIFEST).read_bytes())
+        return manifest, digest
+
+    def deploy(
+        self,
+        source: Path,
+        *,
+        version: str | None = None,
+        stage: str = STAGE,
+        reason: str = "",
+        check: Callable[[Path], None] | None = None,
+    ) -> Pointer:
+        """Place a bundle and serve it.
+
+        Parameters
+        ----------
+        source : pathlib.Path
+            The bundle.
+        version : str, optional
+            What to call it; by default the beginning of its digest.
+        stage : str
+            Where it is served, e.g. ``prod`` or ``canary``.
+        reason : str
+            Why, for the record.
+        check : callable, optional
+            Raises if the bundle, placed here, must not be served.
+
+        Raises
+        ------
+        BundleError
+            If it is incomplete or changed.
+
+        """
+        for word in (stage, *([version] if version else [])):
+            if not WORD.fullmatch(word):
+                raise UsageError(f"{word[:80]!r} is no version or stage; letters, digits, . _ + -")
+        with self._locked():
+            manifest, digest = self._place(source)
+            if check is not None:
+                check(self.bundle(digest))
+            version = version or digest[:12]
+            pointer = self.pointer() if self.exists() else Pointer()
+            old = next(
+                (s for s in pointer.slots if (s.name, s.stage) == (manifest.name, stage)), None
+            )
+            if old is not None and (old.version, old.digest) == (version, digest):
+                return pointer
+            for other in pointer.slots:
+                if (other.name, other.version) == (
+                    manifest.name,
+                    version,
+                ) and other.digest != digest:
+                    raise DeploymentError(
+                        f"{manifest.name}@{version} is another bundle in stage {other.stage}; "
+                        "choose another version"
+                    )
+            before = () if old is None else (Past(old.version, old.digest), *old.before)[:KEPT]
+            slot = Slot(manifest.name, stage, version, digest, before)
+            return self._point(pointer, slot, "deploy", reason)
+
+    def rollback(
+        self,
+        name: str | None = None,
+        *,
+        stage: str = STAGE,
+        to: str | None = None,
+        reason: str = "",
+        op: str = "rollback",
+        expect: str | None = None,
+    ) -> Pointer:
+        """Serve an earlier bundle again, by default the one before.
+
+        Parameters
+        ----------
+        name : str, optional
+            Which model; not needed where only one is served.
+        stage : str
+            In which stage.
+        to : str, optional
+            A version, or the beginning of a digest.
+        reason : str
+            Why, for the record.
+        op : str
+            What to call it in the record.
+        expect : str, optional
+            Digest that must be served now; otherwise nothing is done.
+
+        Raises
+        ------
+        DeploymentError
+            If nothing came before, or what came before is not whole any more.
+
+        """
+        with self._locked():
+            pointer = self.pointer()
+            slot = self._slot(pointer, name, stage)
+            if expect is not None and slot.digest != expect:
+                return pointer
+            past = _chosen(slot, to)
+            folder = self.bundle(past.digest)
+            verify_files(folder, read_manifest(folder))
+            rest = slot.before[slot.before.index(past) + 1 :]
+            made = Slot(slot.name, slot.stage, past.version, past.digest, rest)
+            return self._point(pointer, made, op, reason)
+
+    def remove(self, name: str, stage: str, *, reason: str = "", op: str = "remove") -> Pointer:
+        """Serve a model no longer in a stage."""
+        with self._locked():
+            pointer = self.pointer()
+            slot = self._slot(pointer, name, stage)
+            return self._point(pointer, slot, op, reason, gone=True)
+
+    def _slot(self, pointer: Pointer, name: str | None, stage: str) -> Slot:
+        here = [one for one in pointer.slots if one.stage == stage]
+        found = [one for one in here if name is None or one.name == name]
+        if len(found) == 1:
+            return found[0]
+        names = sorted({one.name for one in here})
+        if name is None and names:
+            raise DeploymentError(f"{self.path} serves {', '.join(names)}; say which one")
+        listed = ", ".join(names) or "nothing"
+        hint = nearest(name or "", names)
+        raise DeploymentError(f"no {name} in stage {stage} of {self.path}{hint}; served: {listed}")
+
+    def _point(
+        self, pointer: Pointer, slot: Slot, op: str, reason: str, *, gone: bool = False
+    ) -> Pointer:
+        """Write the record's missing line, the pointer, and the record's new line."""
+        key = (slot.name, slot.stage)
+        old = next((one for one in pointer.slots if (one.name, one.stage) == key), None)
+        event = Event(
+            pointer.seq + 1, op, *key,
+            None if old is None else Past(old.version, old.digest),
+            None if gone else Past(slot.version, slot.digest),
+            datetime.now(UTC).isoformat(timespec="milliseconds"), _actor(), reason,
+        )  # fmt: skip
+        slots = [one for one in pointer.slots if (one.name, one.stage) != key]
+        made = Pointer(1, event, tuple(slots if gone else [*slots, slot]))
+        record(self.history_path, pointer.event)
+        write_file(self.pointer_path, msgspec.json.format(msgspec.json.encode(made), indent=1))
+        record(self.history_path, event)
+        self._prune(made)
+        return made
+
+    def _prune(self, pointer: Pointer) -> None:
+        """Remove bundles that nothing can be rolled back to; their manifests stay."""
+        kept = {one.digest for one in pointer.slots}
+        kept |= {past.digest for one in pointer.slots for past in one.before}
+        for folder in (self.path / "bundles").iterdir():
+            if len(folder.name) == 64 and folder.name not in kept:
+                aside = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}.new")
+                with contextlib.suppress(OSError):
+                    folder.rename(aside)
+                    shutil.rmtree(aside)
+
+    def _manifest_path(self, digest: str) -> Path:
+        return self.path / "manifests" / f"{digest}.json"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process at a time change the pointer."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o750)
+        with (self.path / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _chosen(slot: Slot, to: str | None) -> Past:
+    if not slot.before:
+        raise DeploymentError(f"nothing was served before {slot.name}@{slot.version}")
+    if to is None:
+        return slot.before[0]
+    found = [p for p in slot.before if p.version == to] or [
+        p for p in slot.before if len(to) >= 6 and p.digest.startswith(to)
+    ]
+    if found:
+        return found[0]
+    listed: Sequence[str] = [p.version for p in slot.before]
+    raise DeploymentError(
+        f"no earlier {slot.name} {to}{nearest(to, listed)}; kept are {', '.join(listed)}"
+    )
+
+
+def _actor() -> str:
+    try:
+        return f"{getpass.getuser()}@{os.uname().nodename}"
+    except (KeyError, OSError):  # a container's user without a name
+        return f"{os.getuid()}@{os.uname().nodename}"

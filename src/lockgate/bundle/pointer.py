@@ -1,0 +1,82 @@
+"""What the pointer of a deployment directory holds."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["STAGE", "Event", "Past", "Pointer", "Slot"]
+
+STAGE = "prod"
+"""Stage that answers where a request names none."""
+
+
+class Past(msgspec.Struct, frozen=True):
+    """A bundle that was served before."""
+
+    version: str
+    digest: str
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """What one model serves in one stage.
+
+    Attributes
+    ----------
+    name, stage, version : str
+        Which model, where, and what its version is called.
+    digest : str
+        The bundle's.
+    before : tuple of Past
+        What was served there before, the latest first.
+
+    """
+
+    name: str
+    stage: str
+    version: str
+    digest: str
+    before: tuple[Past, ...] = ()
+
+
+class Event(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):
+    """Something that was done to the directory.
+
+    Attributes
+    ----------
+    seq : int
+        Counted from 1.
+    op : {"deploy", "rollback", "refused", "remove"}
+        What was done; `refused` takes back a deployment that a server would not load.
+    name, stage : str
+        To which model.
+    before, after : Past or None
+        What was served before and after it.
+    at : str
+        Time, UTC, ISO 8601.
+    actor, reason : str
+        Who did it, and why, where it was said.
+
+    """
+
+    seq: int
+    op: str
+    name: str
+    stage: str
+    before: Past | None
+    after: Past | None
+    at: str
+    actor: str
+    reason: str = ""
+
+
+class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is served."""
+
+    schema_version: int = 1
+    event: Event | None = None
+    slots: tuple[Slot, ...] = ()
+
+    @property
+    def seq(self) -> int:
+        """How many events led here."""
+        return 0 if self.event is None else self.event.seq

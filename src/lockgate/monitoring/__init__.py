@@ -1,0 +1,1 @@
+"""What is known of answers given: the prediction log."""

@@ -1,0 +1,68 @@
+"""What the prediction log holds."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+__all__ = ["Entry", "Model", "models_of"]
+
+
+class Model(msgspec.Struct, frozen=True):
+    """Who answered.
+
+    Attributes
+    ----------
+    digest, name, version, stage : str
+        The bundle and what it was served as.
+    columns : tuple of str
+        Inputs that are kept, in order.
+
+    """
+
+    digest: str
+    name: str
+    version: str
+    stage: str
+    columns: tuple[str, ...]
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One answered request.
+
+    Attributes
+    ----------
+    count : int
+        The count of its id.
+    rows : int
+        How many rows; 0 for a single one, whose values stand by themselves.
+    inputs : sequence
+        Values of the model's kept columns; of several rows: for each column its values.
+    label, score, margin : object
+        What was answered.
+    key : object
+        The caller's key, or keys.
+    trace : str
+        W3C trace context of the request.
+
+    """
+
+    count: int
+    rows: int
+    inputs: Any
+    label: Any
+    score: Any = None
+    margin: Any = None
+    key: Any = None
+    trace: str = ""
+
+
+def models_of(connection: sqlite3.Connection) -> dict[int, Model]:
+    """Read who answered in a file of the log, by number."""
+    rows = connection.execute("SELECT number, digest, name, version, stage, columns FROM models")
+    return {
+        number: Model(digest, name, version, stage, tuple(msgspec.json.decode(columns)))
+        for number, digest, name, version, stage, columns in rows
+    }

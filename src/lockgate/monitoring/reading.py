@@ -1,0 +1,158 @@
+"""Reads the prediction log: one answer by its id, or all of them in order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lockgate.errors import LogError
+from lockgate.monitoring.entries import Entry, Model, models_of
+from lockgate.monitoring.segments import Segment, segments
+
+__all__ = ["Label", "Logged", "find", "find_labels", "labels", "logged"]
+
+decode = msgspec.msgpack.Decoder(list[Entry]).decode
+
+
+class Logged(msgspec.Struct, frozen=True):
+    """One answer of the log.
+
+    Attributes
+    ----------
+    writer : str
+        Who wrote it.
+    at : int
+        When, in microseconds since 1970, UTC.
+    model : Model
+        Who answered.
+    entry : Entry
+        What.
+
+    """
+
+    writer: str
+    at: int
+    model: Model
+    entry: Entry
+
+    @property
+    def id(self) -> str:
+        """The id that the response carried."""
+        return f"{self.writer}-{self.entry.count:x}"
+
+    @property
+    def time(self) -> datetime:
+        """When."""
+        return datetime.fromtimestamp(self.at / 1e6, UTC)
+
+    def rows(self) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:
+        """Yield inputs, label, score and key of each row."""
+        one = self.entry
+        names = self.model.columns
+        if not one.rows:
+            yield dict(zip(names, one.inputs, strict=True)), one.label, one.score, one.key
+            return
+        keys = one.key if isinstance(one.key, list) else [one.key] * one.rows
+        for k in range(one.rows):
+            inputs = {name: one.inputs[i][k] for i, name in enumerate(names)}
+            yield inputs, one.label[k], None if one.score is None else one.score[k], keys[k]
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What later turned out to be true.
+
+    Attributes
+    ----------
+    writer, count, row
+        Of which prediction; `writer` is empty where it is given by key.
+    key, label : object
+        The caller's key, and what is true.
+    at : int
+        When it was said, in microseconds since 1970, UTC.
+    by : str
+        Who said it.
+
+    """
+
+    writer: str
+    count: int
+    row: int
+    key: Any
+    label: Any
+    at: int
+    by: str
+
+
+def find(folder: Path, writer: str, count: int) -> Logged | None:
+    """Find the answer with this id."""
+    chosen = [one for one in segments(folder, writer) if one.first <= count]
+    for segment in reversed(chosen):
+        with contextlib.closing(segment.read()) as connection:
+            row = connection.execute(
+                "SELECT at, model, content FROM batches WHERE first <= ? AND last >= ? "
+                "ORDER BY first DESC LIMIT 1",
+                (count, count),
+            ).fetchone()
+            if row is None:
+                continue
+            models = models_of(connection)
+            for entry in decode(row[2]):
+                if entry.count == count:
+                    return Logged(writer, row[0], models[row[1]], entry)
+    return None
+
+
+def logged(folder: Path, since: int = 0, until: int = 1 << 62) -> Iterator[Logged]:
+    """Yield all answers between two times, writer by writer in the order of their ids."""
+    for segment in segments(folder):
+        if segment.changed * 1e6 + 1e6 < since:
+            continue
+        with contextlib.closing(segment.read()) as connection:
+            models = models_of(connection)
+            rows = connection.execute(
+                "SELECT at, model, content FROM batches WHERE at >= ? AND at < ? ORDER BY first",
+                (since, until),
+            )
+            for at, number, content in rows:
+                if number not in models:  # introduced since we looked
+                    models = models_of(connection)
+                for entry in _entries(segment, content):
+                    yield Logged(segment.writer, at, models[number], entry)
+
+
+def labels(folder: Path) -> Iterator[Label]:
+    """Yield all labels, in no order."""
+    yield from _labels(folder, "", ())
+
+
+def find_labels(folder: Path, writer: str, count: int, key: Any = None) -> list[Label]:
+    """Find what was said about one answer, the latest last."""
+    found = list(_labels(folder, "WHERE writer = ? AND count = ?", (writer, count)))
+    if key is not None:
+        text = msgspec.json.encode(key).decode()
+        found += _labels(folder, "WHERE writer = '' AND key = ?", (text,))
+    return sorted(found, key=lambda one: one.at)
+
+
+def _labels(folder: Path, where: str, values: tuple[Any, ...]) -> Iterator[Label]:
+    for segment in segments(folder):
+        with contextlib.closing(segment.read()) as connection:
+            query = f"SELECT writer, count, row, key, label, at, by FROM labels {where}"  # noqa: S608  # ours
+            for writer, count, row, key, label, at, by in connection.execute(query, values):
+                yield Label(writer, count, row, _value(key), _value(label), at, by)
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)
+
+
+def _entries(segment: Segment, content: bytes) -> list[Entry]:
+    try:
+        return decode(content)
+    except msgspec.DecodeError as error:
+        raise LogError(f"{segment.path} is damaged: {error}") from None

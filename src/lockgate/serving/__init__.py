@@ -1,0 +1,1 @@
+"""The server: HTTP in, answers out; the only room with asyncio."""

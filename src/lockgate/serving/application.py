@@ -1,0 +1,225 @@
+"""The application: lets requests in, finds who answers, counts what went out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lockgate.serving.desk import OPAQUE, Desk
+from lockgate.serving.exchange import Refusal, Reply, Request, Send, json_reply
+from lockgate.serving.metrics import Counts, exposition, memory
+from lockgate.serving.predicting import predict_question
+from lockgate.serving.questions import Question
+from lockgate.serving.receipts import Receipts
+from lockgate.serving.routes import Route, Routes
+from lockgate.serving.settings import ServeSettings
+from lockgate.serving.shelf import Shelf
+
+if TYPE_CHECKING:
+    from lockgate.serving.recorder import Recorder
+    from lockgate.serving.tokens import Tokens
+
+__all__ = ["Application"]
+
+log = logging.getLogger("lockgate.serve")
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Application:
+    """Everything between a whole request and its reply; knows neither sockets nor processes.
+
+    Parameters
+    ----------
+    shelf : Shelf
+        What is served.
+    settings : ServeSettings
+        What the server was told.
+    counts : Counts
+        Where it is counted.
+    recorder : Recorder, optional
+        The prediction log.
+    tokens : Tokens, optional
+        Who may ask; without it everybody.
+
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        settings: ServeSettings,
+        counts: Counts,
+        *,
+        recorder: Recorder | None = None,
+        tokens: Tokens | None = None,
+        began: float | None = None,
+    ) -> None:
+        self.shelf, self.settings, self.counts, self.tokens = shelf, settings, counts, tokens
+        self.receipts = recorder.receipts if recorder is not None else Receipts()
+        self.recorder = recorder
+        self.desk = Desk(self.receipts, recorder, counts, settings.limits.queue)
+        self.ready, self.began = True, began or time.time()
+        self.routes = Routes(self._routes())
+        self.hosts = _hosts(settings) if tokens is None else None
+
+    def _routes(self) -> list[Route]:
+        js = ("application/json",)
+        asking = self._asking(predict_question)
+        return [
+            Route("/predict", "POST", "predict", asking, "Answer rows.", js),
+            Route("/predict/{model}", "POST", "predict", asking, "Answer rows with a model.", js),
+            Route("/metrics", "GET", "read", self._metrics, "Counts for Prometheus."),
+            Route("/health", "GET", "", self._health, "Whether the process lives."),
+            Route("/", "GET", "read", self._front, "What is served."),
+        ]
+
+    # letting in
+
+    def admit(self, request: Request) -> Reply | None:
+        """Decide by the head alone; a reply says no."""
+        try:
+            self._admit(request)
+        except Refusal as refusal:
+            return self.refused(refusal)
+        return None
+
+    def _admit(self, request: Request) -> None:
+        methods, words = self.routes.find(request.path)
+        method = "GET" if request.method == "HEAD" else request.method
+        route = methods.get(method)
+        headers = request.headers
+        request.words = words
+        if self.tokens is not None:
+            request.who = self.tokens.admit(headers.get(b"authorization"), route)
+        elif self.hosts is not None:
+            self._check_host(headers.get(b"host", b""))
+        if route is None:
+            _refuse_route(request, methods)
+        assert route is not None
+        request.route = route
+        if route.role == "predict" and self.desk.full():
+            raise Refusal(503, "the queue is full", headers={b"retry-after": b"1"})
+        if route.kinds:
+            kind = headers.get(b"content-type", b"")
+            if kind != b"application/json" and _plain_kind(kind) not in route.kinds:
+                raise Refusal(
+                    415,
+                    f"content type {kind[:80].decode('latin-1')!r} came, expected one of: "
+                    + ", ".join(route.kinds),
+                )
+            if headers.get(b"content-encoding", b"identity") != b"identity":
+                raise Refusal(415, "an encoded body came, expected one without content-encoding")
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or len(length) > 18 or int(length) > self.settings.limits.body:
+            raise self._large()
+
+    def _check_host(self, host: bytes) -> None:
+        """Turn away pages of other sites that a browser was led to ask for (DNS rebinding)."""
+        assert self.hosts is not None
+        if host not in self.hosts:
+            name = host.decode("latin-1").lower()
+            name = name if name.endswith("]") else name.rpartition(":")[0] or name
+            if name not in LOOPBACK and name != self.settings.host:
+                raise Refusal(421, f"host {name[:80]!r} is not served without tokens")
+            if len(self.hosts) < 100:
+                self.hosts.add(host)
+
+    # answering
+
+    def answer(self, request: Request, send: Send) -> None:
+        """Answer an admitted request; `send` is called once, now or later."""
+        try:
+            reply = request.route.answer(request, send)
+        except Refusal as refusal:
+            reply = self.refused(refusal)
+        except Exception:
+            receipt = self.receipts.next()
+            log.exception("answering %s failed", request.path, extra={"id": receipt})
+            reply = Refusal(500, OPAQUE).reply(receipt)
+        if reply is not None:
+            send(reply)
+
+    def _asking(
+        self, read: Callable[[Shelf, Request, Send, int], Question]
+    ) -> Callable[[Request, Send], None]:
+        """Make the answer of a route that reads a question out of a request."""
+
+        def answer(request: Request, send: Send) -> None:
+            self.desk.ask(read(self.shelf, request, send, self.settings.limits.rows))
+
+        return answer
+
+    def _metrics(self, request: Request, send: Send) -> Reply:
+        self.refresh()
+        text = exposition(self.counts.all(), self.shelf.all, self.began)
+        return Reply(200, text, b"text/plain; version=0.0.4; charset=utf-8")
+
+    def _health(self, request: Request, send: Send) -> Reply:
+        return json_reply({"status": "ok"})
+
+    def _front(self, request: Request, send: Send) -> Reply:
+        said = [
+            {"model": one.name, "version": one.version, "stage": one.stage, "digest": one.digest}
+            for one in self.shelf.all
+        ]
+        return json_reply({"served": said})
+
+    # counting
+
+    def refresh(self) -> None:
+        """Take the values of this moment."""
+        now = self.counts.tally.now
+        now["queued_rows"] = self.desk.queued
+        now["resident_memory_bytes"] = memory()
+
+    def count(self, request: Request | None, reply: Reply, seconds: float) -> None:
+        """Count a reply, and log it if it failed or all are logged."""
+        route = request.route.path if request is not None and request.route else "none"
+        self.counts.request(route, reply.status, seconds)
+        if (reply.status >= 500 or self.settings.access) and request is not None:
+            log.info(
+                "%s %s %s", request.method, request.path[:200], reply.status,
+                extra={"seconds": seconds, "peer": request.peer, "who": request.who,
+                       "status": reply.status,
+                       "traceparent": request.headers.get(b"traceparent", b"").decode("latin-1")},
+            )  # fmt: skip
+
+    # refusing
+
+    def refused(self, refusal: Refusal) -> Reply:
+        """Make the reply of a refusal."""
+        return refusal.reply(self.receipts.next())
+
+    def busy(self, words: str) -> Reply:
+        """Say that there is too much to do."""
+        return self.refused(Refusal(503, words, headers={b"retry-after": b"1"}))
+
+    def too_large(self) -> Reply:
+        """Say that a body is too large."""
+        return self.refused(self._large())
+
+    def _large(self) -> Refusal:
+        most = self.settings.limits.body
+        return Refusal(413, f"the body is larger than {most} bytes; send fewer rows at a time")
+
+
+def _refuse_route(request: Request, methods: dict[str, Route]) -> None:
+    if methods:
+        allowed = ", ".join(sorted(methods))
+        raise Refusal(
+            405, f"{request.method[:20]} came, expected {allowed}",
+            headers={b"allow": allowed.encode()},
+        )  # fmt: skip
+    raise Refusal(404, f"no path {request.path[:200]!r}; / lists what there is")
+
+
+def _plain_kind(kind: bytes) -> str:
+    return kind.partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def _hosts(settings: ServeSettings) -> set[bytes] | None:
+    """Return the hosts seen to be allowed, where they are checked: on loopback without tokens."""
+    loopback = settings.host.startswith("127.") or settings.host in ("localhost", "::1")
+    return set() if loopback else None

@@ -1,0 +1,65 @@
+"""Messages between the supervisor and a worker: one JSON object a line over a socket pair."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+import msgspec
+
+__all__ = ["Channel"]
+
+
+class Channel:
+    """One end.
+
+    Attributes
+    ----------
+    closed : bool
+        Whether the other end is gone.
+
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self.end, self.closed = end, False
+        end.setblocking(False)
+        self._rest = b""
+
+    def fileno(self) -> int:
+        """Return what becomes readable."""
+        return self.end.fileno()
+
+    def send(self, op: str, **said: Any) -> None:
+        """Send a message; a dead end is noticed, not raised."""
+        line = msgspec.json.encode({"op": op, **said}) + b"\n"
+        self.end.setblocking(True)
+        try:
+            self.end.settimeout(5)
+            self.end.sendall(line)
+        except OSError:
+            self.closed = True
+        finally:
+            with contextlib.suppress(OSError):
+                self.end.setblocking(False)
+
+    def receive(self) -> list[dict[str, Any]]:
+        """Return the messages that have come."""
+        try:
+            while True:
+                piece = self.end.recv(65536)
+                if not piece:
+                    self.closed = True
+                    break
+                self._rest += piece
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.closed = True
+        *lines, self._rest = self._rest.split(b"\n")
+        return [msgspec.json.decode(line) for line in lines]
+
+    def close(self) -> None:
+        """Close this end."""
+        self.closed = True
+        self.end.close()

@@ -1,0 +1,306 @@
+"""One connection: HTTP/1.1 on httptools, with limits and time-outs at every step.
+
+The parser is llhttp in its strict mode. What it leaves to its caller is here:
+how large a head and a body may be, how long each may take, how many requests
+may wait, what happens with a client that does not read. One request of a
+connection is answered at a time; those that were sent ahead wait their turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import httptools
+
+from lockgate.serving.exchange import Refusal, Reply, Request
+
+if TYPE_CHECKING:
+    from lockgate.serving.application import Application
+    from lockgate.serving.settings import Limits
+
+__all__ = ["Connection", "Connections"]
+
+log = logging.getLogger("lockgate.serve")
+
+IDLE, HEAD, BODY, LINGER = range(4)
+"""What is read: nothing yet, a head, a body, or what comes after a refusal and is dropped."""
+
+SMALL = 65_536
+"""A refused body up to that many bytes is read to its end, so that the connection can stay."""
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Connections:
+    """All connections of a worker, and what they share."""
+
+    def __init__(self, app: Application, limits: Limits) -> None:
+        self.app, self.limits = app, limits
+        self.open: set[Connection] = set()
+        self.date = b""
+        self.draining = False
+        self.tick()
+
+    def make(self) -> Connection:
+        """Make the protocol of a new connection."""
+        return Connection(self)
+
+    def tick(self) -> None:
+        """Look after all connections; called once a second."""
+        self.date = formatdate(time.time(), usegmt=True).encode()
+        now = time.monotonic()
+        for one in list(self.open):
+            one.look(now)
+
+    def close_idle(self) -> None:
+        """Close connections on which nothing is under way."""
+        for one in list(self.open):
+            if one.phase == IDLE and not one.busy:
+                one.transport.close()
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of one connection."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, shared: Connections) -> None:
+        self.shared, self.app, self.limits = shared, shared.app, shared.limits
+        self.parser: Any = httptools.HttpRequestParser(self)
+        self.phase, self.since = IDLE, time.monotonic()
+        self.waiting: deque[tuple[Request | None, Reply | None, bool, float]] = deque()
+        self.busy = self.closed = self.skipping = self.ended = False
+        self.stuck = 0.0
+        self.size = self.head = self.fields = 0
+        self.url = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.parts: list[bytes] = []
+        self.request: Request | None = None
+        self.early: Reply | None = None
+        self.asked: Request | None = None
+        self.keep = self.keep_asked = True
+        self.began = 0.0
+        self.peer = ""
+
+    # what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or turn it away where there are too many."""
+        self.transport = transport  # type: ignore[assignment]  # a stream's transport
+        self.shared.open.add(self)
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if peer else "local"
+        if len(self.shared.open) > self.limits.connections:
+            self._refuse(self.app.busy("too many connections"))
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        if self.phase == LINGER:
+            self.size += len(data)
+            if self.size > self.limits.linger_bytes:
+                self.transport.abort()
+            return
+        if self.phase == HEAD:
+            self.head += len(data)
+        elif self.phase == IDLE:
+            self.phase, self.since = HEAD, time.monotonic()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse_words(400, "an upgrade came, expected HTTP/1.1")
+        except httptools.HttpParserError as error:
+            if self.phase != LINGER:
+                words = str(error) or type(error).__name__
+                self._refuse_words(400, f"that is no HTTP/1.1 request: {words[:200]}")
+        if self.phase == HEAD and self.head > self.limits.head:
+            self._refuse_words(431, f"the head is longer than {self.limits.head} bytes")
+
+    def eof_received(self) -> bool:
+        """Finish what was asked, then close."""
+        self.ended = True
+        return self.busy
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's
+        """Forget the connection."""
+        self.shared.open.discard(self)
+        self.closed = True
+        self.waiting.clear()
+        self.parser = None
+
+    def pause_writing(self) -> None:
+        """Stop reading from a client that does not read."""
+        self.stuck = time.monotonic()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.stuck = 0.0
+        if not self.waiting and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # what the parser calls
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        if self.phase == LINGER:
+            return
+        self.url, self.headers, self.parts = b"", {}, []
+        self.size = self.head = self.fields = 0
+        self.skipping, self.early, self.request = False, None, None
+        self.phase, self.since = HEAD, time.monotonic()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        self.url += url
+        if len(self.url) > self.limits.target:
+            self._refuse_words(414, f"the path is longer than {self.limits.target} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, also one behind the body."""
+        self.fields += 1
+        self.head += len(name) + len(value)
+        if self.fields > self.limits.fields or self.head > self.limits.head:
+            self._refuse_words(
+                431, f"more than {self.limits.fields} headers or {self.limits.head} bytes of them"
+            )
+        elif self.request is None:
+            name = name.lower()
+            known = self.headers.get(name)
+            self.headers[name] = value if known is None else known + b", " + value
+
+    def on_headers_complete(self) -> None:
+        """Decide whether the body is wanted, before it is read."""
+        if self.phase == LINGER:
+            return
+        path, _, query = self.url.partition(b"?")
+        text = path.decode("latin-1")
+        request = Request(
+            self.parser.get_method().decode("ascii"),
+            unquote(text) if "%" in text else text,
+            query,
+            self.headers,
+            self.peer,
+        )
+        self.request, self.keep = request, self.parser.should_keep_alive()
+        self.early = self.app.admit(request)
+        length = self.headers.get(b"content-length", b"")
+        bodiless = not length and b"transfer-encoding" not in self.headers
+        if self.early is not None:
+            if not bodiless and not (length.isdigit() and len(length) < 8 and int(length) <= SMALL):
+                self._refuse(self.early)
+                return
+            self.skipping = True
+        elif self.headers.get(b"expect", b"").lower() == b"100-continue" and not bodiless:
+            if self.busy:
+                self._refuse_words(417, "a body was announced while an answer was due")
+                return
+            self.transport.write(CONTINUE)
+        self.phase, self.since = BODY, time.monotonic()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        if self.phase == LINGER or self.skipping:
+            return
+        self.size += len(body)
+        if self.size > self.limits.body:
+            self._refuse(self.app.too_large())
+            return
+        self.parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """Answer, or let the request wait for the one before."""
+        request = self.request
+        if self.phase == LINGER or request is None:
+            return
+        parts = self.parts
+        request.body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self.parts = []
+        self.phase = IDLE
+        self._take(request, self.early, self.keep)
+
+    # answering
+
+    def _take(self, request: Request | None, early: Reply | None, keep: bool) -> None:
+        """Answer now, or after those that came before."""
+        now = time.perf_counter()
+        if self.busy:
+            self.waiting.append((request, early, keep, now))
+            self.transport.pause_reading()
+        else:
+            self._begin(request, early, keep, now)
+
+    def _begin(
+        self, request: Request | None, early: Reply | None, keep: bool, began: float
+    ) -> None:
+        self.busy, self.asked, self.keep_asked, self.began = True, request, keep, began
+        if early is not None:
+            self._reply(early)
+        elif request is not None:
+            self.app.answer(request, self._reply)
+
+    def _reply(self, reply: Reply) -> None:
+        """Write a reply, and go on with what waits."""
+        request = self.asked
+        self.app.count(request, reply, time.perf_counter() - self.began)
+        self.busy = False
+        if self.closed:
+            return
+        last = self.ended or self.shared.draining
+        keep = (self.keep_asked and not last) or bool(self.waiting)
+        bare = request is not None and request.method == "HEAD"
+        self.transport.write(reply.render(self.shared.date, keep=keep, bare=bare))
+        if self.waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        elif not keep:
+            self._end()
+        elif self.phase == IDLE:
+            self.since = time.monotonic()
+
+    def _end(self) -> None:
+        """Close, giving a client that is still sending time to see the reply."""
+        if self.phase == LINGER and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.since = time.monotonic()
+        else:
+            self.transport.close()
+
+    def _next(self) -> None:
+        if self.closed or self.busy or not self.waiting:
+            return
+        self._begin(*self.waiting.popleft())
+        if not self.waiting and not self.stuck and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # refusing
+
+    def _refuse_words(self, status: int, words: str) -> None:
+        self._refuse(self.app.refused(Refusal(status, words)))
+
+    def _refuse(self, reply: Reply) -> None:
+        """Say no, read no further, and close once the client had time to see it."""
+        if self.phase == LINGER:
+            return
+        self.phase, self.since, self.size = LINGER, time.monotonic(), 0
+        self.parts = []
+        self._take(self.request, reply, keep=False)
+
+    def look(self, now: float) -> None:
+        """Close the connection if it took too long for what it is doing."""
+        passed, limits = now - self.since, self.limits
+        if self.stuck and now - self.stuck > limits.write_seconds:
+            log.info("a client does not read; connection of %s closed", self.peer)
+            self.transport.abort()
+        elif self.phase == IDLE and not self.busy and passed > limits.idle_seconds:
+            self.transport.close()
+        elif self.phase == HEAD and passed > limits.head_seconds:
+            self._refuse_words(408, f"the head took longer than {limits.head_seconds:g} s")
+        elif self.phase == BODY and passed > limits.body_seconds:
+            self._refuse_words(408, f"the body took longer than {limits.body_seconds:g} s")
+        elif self.phase == LINGER and not self.busy and passed > limits.linger_seconds:
+            self.transport.abort()

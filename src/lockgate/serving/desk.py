@@ -1,0 +1,128 @@
+"""Where questions wait for this turn of the loop to end, and are answered together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from lockgate.errors import LogError
+from lockgate.serving.exchange import Refusal
+from lockgate.serving.questions import Found, Question, compute, compute_rows
+from lockgate.serving.receipts import Receipts
+from lockgate.serving.shelf import Served
+
+if TYPE_CHECKING:
+    from lockgate.serving.metrics import Counts
+    from lockgate.serving.recorder import Recorder
+
+__all__ = ["Desk"]
+
+log = logging.getLogger("lockgate.serve")
+
+INLINE = 2000
+"""Rows of one request that are computed at once; more go to a thread, and others pass them."""
+
+LARGE = 4
+"""Requests that may wait for that thread."""
+
+OPAQUE = "something went wrong here; the server's log says more under this id"
+
+
+class Desk:
+    """Takes questions and sends answers.
+
+    Attributes
+    ----------
+    queued : int
+        Rows that wait.
+
+    """
+
+    def __init__(
+        self, receipts: Receipts, recorder: Recorder | None, counts: Counts, queue: int
+    ) -> None:
+        self.receipts, self.recorder, self.counts, self.queue = receipts, recorder, counts, queue
+        self.queued = self.large = 0
+        self._pending: dict[Served, list[Question]] = {}
+        self._thread = ThreadPoolExecutor(1, "large")
+
+    def full(self) -> bool:
+        """Whether no more may wait."""
+        return self.queued >= self.queue
+
+    def ask(self, question: Question) -> None:
+        """Take a question; its reply is sent when it is answered."""
+        if question.rows == 0:
+            if not self._pending:
+                asyncio.get_running_loop().call_soon(self._flush)
+            self._pending.setdefault(question.served, []).append(question)
+            self.queued += 1
+        elif question.rows <= INLINE:
+            self._guarded(compute_rows, question)
+            self._settle([question])
+        elif self.large >= LARGE:
+            raise Refusal(503, "too many large requests wait", headers={b"retry-after": b"1"})
+        else:
+            self.large += 1
+            loop = asyncio.get_running_loop()
+            work = loop.run_in_executor(self._thread, self._guarded, compute_rows, question)
+            work.add_done_callback(lambda _: self._large_done(question))
+
+    def _large_done(self, question: Question) -> None:
+        self.large -= 1
+        self._settle([question])
+
+    def _flush(self) -> None:
+        pending, self._pending = self._pending, {}
+        self.queued = 0
+        for questions in pending.values():
+            self.counts.batch(len(questions))
+            try:
+                compute(questions)
+            except Exception:
+                log.exception("answering failed")
+            self._settle(questions)
+
+    @staticmethod
+    def _guarded(work: object, question: Question) -> None:
+        try:
+            work(question)  # type: ignore[operator]  # a function of one question
+        except Exception:
+            log.exception("answering failed")
+
+    def _settle(self, questions: list[Question]) -> None:
+        """Give ids, write down, and send; in this order."""
+        answered = []
+        for one in questions:
+            one.receipt = self.receipts.next()
+            one.number = self.receipts.count
+            if isinstance(one.found, Found):
+                answered.append(one)
+        if answered and self.recorder is not None:
+            self.counts.answered(answered)
+            try:
+                waits = self.recorder.write(answered, self._send)
+            except LogError as error:
+                for one in answered:
+                    one.found = Refusal(503, str(error), headers={b"retry-after": b"5"})
+                waits = False
+            if waits:
+                questions = [one for one in questions if not isinstance(one.found, Found)]
+        elif answered:
+            self.counts.answered(answered)
+        self._send(questions)
+
+    def _send(self, questions: list[Question]) -> None:
+        for one in questions:
+            found = one.found
+            if isinstance(found, Found):
+                try:
+                    reply = one.form(one, one.receipt, found)
+                except Exception:
+                    log.exception("a reply cannot be written", extra={"id": one.receipt})
+                    reply = Refusal(500, OPAQUE).reply(one.receipt)
+            else:
+                reply = (found or Refusal(500, OPAQUE)).reply(one.receipt)
+            one.send(reply)

@@ -1,0 +1,151 @@
+"""A request, its reply, and the errors between them; nothing here knows sockets."""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+__all__ = ["HTML", "JSON", "TEXT", "Refusal", "Reply", "Request", "Send", "json_reply"]
+
+JSON = b"application/json"
+HTML = b"text/html; charset=utf-8"
+TEXT = b"text/plain; charset=utf-8"
+
+encode = msgspec.json.Encoder().encode
+
+
+class Request:
+    """One request, its body whole.
+
+    Attributes
+    ----------
+    method, path : str
+        As sent, the path with its escapes undone.
+    query : bytes
+        What stood behind the question mark.
+    headers : dict of bytes to bytes
+        Names in lower case; values of a repeated name are joined by commas.
+    body : bytes
+        The body.
+    peer : str
+        Address of the client.
+    who : str
+        Name of the token that was shown, if one was.
+
+    """
+
+    __slots__ = ("body", "headers", "method", "path", "peer", "query", "route", "who", "words")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: dict[bytes, bytes],
+        peer: str = "",
+    ) -> None:
+        self.method, self.path, self.query, self.headers = method, path, query, headers
+        self.body, self.peer, self.who = b"", peer, ""
+        self.route: Any = None
+        self.words: tuple[str, ...] = ()
+
+
+class Reply:
+    """One reply.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status.
+    body : bytes
+        The body.
+    kind : bytes
+        Its content type.
+    extra : sequence of (bytes, bytes)
+        Further headers.
+
+    """
+
+    __slots__ = ("body", "extra", "kind", "status")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        kind: bytes = JSON,
+        extra: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self.status, self.body, self.kind, self.extra = status, body, kind, extra
+
+    def render(self, date: bytes, *, keep: bool, bare: bool = False) -> bytes:
+        """Write it as HTTP/1.1, without its body where `bare`."""
+        head = HEADS.get((self.status, self.kind)) or _head(self.status, self.kind)
+        extra = b"".join([b"%b: %b\r\n" % pair for pair in self.extra]) if self.extra else b""
+        return b"%bdate: %b\r\ncontent-length: %d\r\n%b%b\r\n%b" % (
+            head, date, len(self.body), extra, b"" if keep else b"connection: close\r\n",
+            b"" if bare else self.body,
+        )  # fmt: skip
+
+
+HEADS: dict[tuple[int, bytes], bytes] = {}
+"""Beginnings of replies that were made already."""
+
+
+def _head(status: int, kind: bytes) -> bytes:
+    phrase = http.HTTPStatus(status).phrase.encode()
+    made = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\nx-content-type-options: nosniff\r\n" % (
+        status, phrase, kind,
+    )  # fmt: skip
+    HEADS[status, kind] = made
+    return made
+
+
+Send = Callable[[Reply], None]
+
+
+class Refusal(Exception):
+    """A request that gets no answer but a reason.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status.
+    what : str
+        What was expected, what came, what to do.
+    problems : tuple of str
+        One sentence for each thing that is wrong with the rows.
+    headers : mapping of bytes to bytes
+        Further headers of the reply.
+
+    """
+
+    def __init__(
+        self,
+        status: int,
+        what: str,
+        problems: Sequence[str] = (),
+        headers: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        self.status, self.what, self.problems = status, what, tuple(problems)
+        self.headers = dict(headers or {})
+        super().__init__(what)
+
+    def reply(self, receipt: str) -> Reply:
+        """Make the reply; `receipt` is the id under which the log knows it."""
+        said: dict[str, Any] = {
+            "id": receipt,
+            "error": self.what,
+            "title": http.HTTPStatus(self.status).phrase,
+            "status": self.status,
+        }
+        if self.problems:
+            said["problems"] = self.problems
+        return Reply(self.status, encode(said), JSON, tuple(self.headers.items()))
+
+
+def json_reply(value: Any, status: int = 200, extra: Sequence[tuple[bytes, bytes]] = ()) -> Reply:
+    """Make a reply of plain data or of a struct."""
+    return Reply(status, encode(value), JSON, extra)

@@ -1,0 +1,103 @@
+"""Log lines: ECS JSON where a machine reads them, plain words on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+__all__ = ["log_lines"]
+
+TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+class Ecs(logging.Formatter):
+    """One JSON object a line, with the field names of the Elastic Common Schema 8."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        said: dict[str, Any] = {
+            "@timestamp": _time(record),
+            "log.level": record.levelname.lower(),
+            "message": record.getMessage(),
+            "ecs.version": "8.11",
+            "log.logger": record.name,
+            "process.pid": record.process,
+            "service.name": "lockgate",
+        }
+        for field, name in FIELDS.items():
+            value = getattr(record, field, None)
+            if value not in (None, ""):
+                said[name] = value
+        if (seconds := getattr(record, "seconds", None)) is not None:
+            said["event.duration"] = int(seconds * 1e9)
+        if found := TRACE.fullmatch(getattr(record, "traceparent", "")):
+            said["trace.id"], said["span.id"] = found[1], found[2]
+        if record.exc_info and record.exc_info[0] is not None:
+            said["error.type"] = record.exc_info[0].__name__
+            said["error.message"] = str(record.exc_info[1])
+            said["error.stack_trace"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(said).decode()
+
+
+FIELDS = {
+    "id": "http.request.id",
+    "status": "http.response.status_code",
+    "method": "http.request.method",
+    "path": "url.path",
+    "peer": "client.ip",
+    "who": "user.name",
+}
+"""Attributes of a record, and their names there."""
+
+
+class Words(logging.Formatter):
+    """A line for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        at = _time(record)[11:19]
+        mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        extra = ""
+        if (seconds := getattr(record, "seconds", None)) is not None:
+            extra = f"  {seconds * 1e3:.2f} ms"
+        if receipt := getattr(record, "id", ""):
+            extra += f"  id {receipt}"
+        text = f"{at}  {mark}{record.getMessage()}{extra}"
+        if record.exc_info and record.exc_info[0] is not None:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+class Lines(logging.Handler):
+    """Writes each line in one system call, so that processes do not mix theirs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        try:
+            os.write(2, self.format(record).encode("utf-8", "replace") + b"\n")
+        except OSError:
+            pass  # whoever read it is gone; answering goes on
+        except Exception:
+            self.handleError(record)
+
+
+def log_lines(*, machine: bool | None = None) -> None:
+    """Send lockgate's messages to standard error; ECS JSON unless that is a terminal."""
+    root = logging.getLogger("lockgate")
+    made = Lines()
+    as_json = not sys.stderr.isatty() if machine is None else machine
+    made.setFormatter(Ecs() if as_json else Words())
+    root.handlers[:] = [made]
+    root.setLevel(logging.INFO)
+    root.propagate = False
+
+
+def _time(record: logging.LogRecord) -> str:
+    made = datetime.fromtimestamp(record.created, UTC)
+    return made.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,259 @@
+"""What is counted: by each worker for itself, added up by whichever is asked.
+
+Every worker writes its counts, a few times a second, to a page of memory that
+all of them share. One that is restarted goes on from what stands there.
+"""
+
+from __future__ import annotations
+
+import mmap
+import resource
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from lockgate.serving.questions import Question
+
+__all__ = ["BUCKETS", "Counts", "Tally", "exposition"]
+
+BUCKETS = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    10.0,
+)  # fmt: skip
+"""Upper bounds of the buckets of times, in seconds."""
+
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+"""Upper bounds of the buckets of batches, in rows."""
+
+PAGE = 1 << 16
+"""Bytes that a worker's counts may take."""
+
+
+class Tally(msgspec.Struct):
+    """One worker's counts.
+
+    Attributes
+    ----------
+    requests : dict of (route, status) to int
+        Replies.
+    seconds : dict of route to list of int
+        Replies by `BUCKETS`, the last one for those beyond.
+    seconds_sum : dict of route to float
+        Sum of the times.
+    rows : dict of (model, version) to int
+        Rows answered.
+    filled : dict of (model, what) to int
+        Cells answered with a gap or an unknown category.
+    batches : list of int
+        Batches by `SIZES`.
+    once : dict of str to float
+        Other counts by name.
+    now : dict of str to float
+        Values of this moment, e.g. open connections.
+
+    """
+
+    requests: dict[str, int] = {}
+    seconds: dict[str, list[int]] = {}
+    seconds_sum: dict[str, float] = {}
+    rows: dict[str, int] = {}
+    filled: dict[str, int] = {}
+    batches: list[int] = msgspec.field(default_factory=lambda: [0] * (len(SIZES) + 1))
+    once: dict[str, float] = {}
+    now: dict[str, float] = {}
+
+
+class Counts:
+    """A worker's counts, and the page that it shows them on.
+
+    Parameters
+    ----------
+    pages : mmap.mmap
+        One page for each worker, shared by all.
+    slot : int
+        Which one is ours.
+
+    """
+
+    def __init__(self, pages: mmap.mmap, slot: int) -> None:
+        self.pages, self.slot = pages, slot
+        self.tally = _read(pages, slot) or Tally()
+        self.tally.now = {}
+        self._routes: dict[tuple[str, int], list[int]] = {}
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count a reply."""
+        tally = self.tally
+        key = f"{route} {status}"
+        tally.requests[key] = tally.requests.get(key, 0) + 1
+        row = tally.seconds.get(route)
+        if row is None:
+            row = tally.seconds[route] = [0] * (len(BUCKETS) + 1)
+            tally.seconds_sum[route] = 0.0
+        row[_place(BUCKETS, seconds)] += 1
+        tally.seconds_sum[route] += seconds
+
+    def batch(self, size: int) -> None:
+        """Count rows that were computed together."""
+        self.tally.batches[_place(SIZES, size)] += 1
+
+    def answered(self, questions: Iterable[Question]) -> None:
+        """Count answered rows."""
+        rows, filled = self.tally.rows, self.tally.filled
+        for one in questions:
+            key = one.served.address
+            rows[key] = rows.get(key, 0) + (one.rows or 1)
+            found: Any = one.found
+            for what, columns in found.filled.items():
+                key = f"{one.served.name} {what}"
+                filled[key] = filled.get(key, 0) + sum(columns.values())
+
+    def once(self, name: str, more: float = 1) -> None:
+        """Count something else."""
+        self.tally.once[name] = self.tally.once.get(name, 0) + more
+
+    def show(self) -> None:
+        """Write the counts to our page."""
+        raw = msgspec.msgpack.encode(self.tally)
+        if len(raw) <= PAGE - 8:
+            start = self.slot * PAGE
+            head = len(raw).to_bytes(4, "little") + zlib.crc32(raw).to_bytes(4, "little")
+            self.pages[start : start + 8 + len(raw)] = head + raw
+
+    def all(self) -> dict[int, Tally]:
+        """Read everybody's counts."""
+        self.show()
+        found = {k: _read(self.pages, k) for k in range(len(self.pages) // PAGE)}
+        return {k: one for k, one in found.items() if one is not None}
+
+
+def _place(bounds: tuple[float, ...], value: float) -> int:
+    for k, bound in enumerate(bounds):
+        if value <= bound:
+            return k
+    return len(bounds)
+
+
+def _read(pages: mmap.mmap, slot: int) -> Tally | None:
+    """Read a page that its owner may be writing at this moment."""
+    start = slot * PAGE
+    for _ in range(50):
+        head = pages[start : start + 8]
+        size = int.from_bytes(head[:4], "little")
+        if size == 0 or size > PAGE - 8:
+            return None
+        raw = pages[start + 8 : start + 8 + size]
+        if zlib.crc32(raw) == int.from_bytes(head[4:], "little"):
+            return msgspec.msgpack.decode(raw, type=Tally)
+        time.sleep(0.0002)
+    return None
+
+
+def exposition(tallies: dict[int, Tally], served: Iterable[Any], began: float) -> bytes:
+    """Write all counts in Prometheus' text format."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    class Collector:
+        def collect(self) -> Iterator[Any]:
+            yield from _families(list(tallies.values()), served, began)
+
+        def describe(self) -> list[Any]:
+            return []
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collector())
+    return generate_latest(registry)
+
+
+ONCE = {
+    "log_lost": "Answers that could not be written to the prediction log.",
+    "log_rows": "Rows written to the prediction log.",
+    "log_written_bytes": "Bytes of content written to the prediction log.",
+    "labels": "Labels taken by POST /feedback.",
+    "refused_candidates": "Bundles that were to be served and were refused.",
+    "swaps": "Changes of what is served.",
+    "restarts": "Workers that ended unexpectedly and were restarted.",
+}
+"""Further counters, with what they count."""
+
+NOW = {
+    "connections": "Open connections.",
+    "queued_rows": "Rows that wait for an answer.",
+    "resident_memory_bytes": "Memory of the process, resident.",
+}
+"""Values of the moment, by worker."""
+
+
+def _families(tallies: list[Tally], served: Iterable[Any], began: float) -> Iterator[Any]:
+    from prometheus_client.core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        HistogramMetricFamily,
+        InfoMetricFamily,
+    )
+
+    requests = CounterMetricFamily("lockgate_requests", "Replies.", labels=["route", "status"])
+    for key, count in _added(one.requests for one in tallies).items():
+        requests.add_metric(key.split(" "), count)
+    yield requests
+    times = HistogramMetricFamily(
+        "lockgate_request_seconds", "Time from a whole request to its reply.", labels=["route"]
+    )
+    sums = _added(one.seconds_sum for one in tallies)
+    for route, total in sums.items():
+        rows = [one.seconds[route] for one in tallies if route in one.seconds]
+        times.add_metric([route], _cumulative(BUCKETS, rows), total)
+    yield times
+    rows_total = CounterMetricFamily("lockgate_rows", "Rows answered.", labels=["model", "version"])
+    for key, count in _added(one.rows for one in tallies).items():
+        rows_total.add_metric(key.split("@", 1), count)
+    yield rows_total
+    filled = CounterMetricFamily(
+        "lockgate_filled_cells", "Cells answered as a gap or an unknown category.",
+        labels=["model", "what"],
+    )  # fmt: skip
+    for key, count in _added(one.filled for one in tallies).items():
+        filled.add_metric(key.rsplit(" ", 1), count)
+    yield filled
+    batches = HistogramMetricFamily("lockgate_batch_rows", "Rows that were computed together.")
+    batches.add_metric([], _cumulative(SIZES, [one.batches for one in tallies]), 0)
+    yield batches
+    once = _added(one.once for one in tallies)
+    for name, help_ in ONCE.items():
+        yield CounterMetricFamily(f"lockgate_{name}", help_, value=once.get(name, 0))
+    now = _added(one.now for one in tallies)
+    for name, help_ in NOW.items():
+        yield GaugeMetricFamily(f"lockgate_{name}", help_, value=now.get(name, 0))
+    yield GaugeMetricFamily("lockgate_start_time_seconds", "When the server began.", value=began)
+    models = InfoMetricFamily(
+        "lockgate_model", "What is served.", labels=["model", "stage", "version", "digest"]
+    )
+    for one in served:
+        models.add_metric([one.name, one.stage, one.version, one.digest[:12]], {})
+    yield models
+
+
+def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for part in parts:
+        for key, count in part.items():
+            made[key] = made.get(key, 0) + count
+    return dict(sorted(made.items()))
+
+
+def _cumulative(bounds: tuple[float, ...], rows: list[list[int]]) -> list[tuple[str, int]]:
+    made, total = [], 0
+    for k, bound in enumerate((*bounds, float("inf"))):
+        total += sum(row[k] for row in rows)
+        made.append(("+Inf" if k == len(bounds) else str(float(bound)), total))
+    return made
+
+
+def memory() -> int:
+    """Return this process's resident memory in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

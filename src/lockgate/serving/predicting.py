@@ -1,0 +1,162 @@
+"""``POST /predict``: rows as values in order, as objects, or as columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send
+from lockgate.serving.questions import Filled, Found, Question
+from lockgate.serving.shelf import Served, Shelf
+
+__all__ = ["predict_question", "row_of"]
+
+EXPECTED = (
+    'expected {"row": {...}} or {"row": [...]}, {"rows": [...]}, or {"columns": {"name": [...]}}'
+)
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """What is posted; one of row, rows and columns."""
+
+    row: dict[str, Any] | list[Any] | None = None
+    rows: list[Any] | None = None
+    columns: dict[str, list[Any]] | None = None
+    model: str | None = None
+    partial: bool = False
+    key: Any = None
+    keys: list[Any] | None = None
+
+
+class Label(msgspec.Struct, omit_defaults=True):
+    """The answer to one row of a classifier."""
+
+    id: str
+    model: str
+    version: str
+    label: Any
+    score: Any = None
+    margin: Any = None
+    filled: Filled = {}
+
+
+class Value(msgspec.Struct, omit_defaults=True):
+    """The answer to one row of a regression."""
+
+    id: str
+    model: str
+    version: str
+    value: float
+    filled: Filled = {}
+
+
+class Labels(msgspec.Struct, omit_defaults=True):
+    """The answers to several rows of a classifier."""
+
+    id: str
+    model: str
+    version: str
+    labels: list[Any]
+    scores: Any = None
+    margins: Any = None
+    filled: Filled = {}
+    refused: dict[int, list[str]] = {}
+
+
+class Values(msgspec.Struct, omit_defaults=True):
+    """The answers to several rows of a regression."""
+
+    id: str
+    model: str
+    version: str
+    values: list[Any]
+    filled: Filled = {}
+    refused: dict[int, list[str]] = {}
+
+
+decode = msgspec.json.Decoder(Body).decode
+encode = msgspec.json.Encoder().encode
+
+
+def predict_question(shelf: Shelf, request: Request, send: Send, most: int) -> Question:
+    """Read what is asked.
+
+    Raises
+    ------
+    Refusal
+        If the body is no such question.
+
+    """
+    try:
+        body = decode(request.body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Refusal(400, f"{reason(error)}; {EXPECTED}") from None
+    served = shelf.find(request.words[0] if request.words else body.model)
+    given = [one for one in (body.row, body.rows, body.columns) if one is not None]
+    if len(given) != 1:
+        raise Refusal(400, f"{len(given)} of row, rows and columns came; {EXPECTED}")
+    if body.row is not None:
+        row = row_of(served, body.row)
+        return Question(request, send, served, row, 0, one_row, keys=body.key)
+    if body.rows is not None:
+        source: Any = [
+            row_of(served, one, f"row {k}") if one.__class__ is list else one
+            for k, one in enumerate(body.rows)
+        ]
+        rows = len(body.rows)
+    else:
+        source = body.columns
+        rows = max(map(len, source.values()), default=0)
+    if not 0 < rows <= most:
+        raise Refusal(422, f"{rows} rows came, expected 1 to {most}")
+    if body.keys is not None and len(body.keys) != rows:
+        raise Refusal(422, f"{len(body.keys)} keys came for {rows} rows")
+    return Question(
+        request, send, served, source, rows, many_rows, partial=body.partial, keys=body.keys
+    )
+
+
+def reason(error: Exception) -> str:
+    """Say what is wrong with a body."""
+    if isinstance(error, RecursionError):
+        return "the JSON is nested too deeply"
+    return f"the body is not what is read here: {str(error)[:300]}"
+
+
+def row_of(served: Served, values: Any, where: str = "the row") -> dict[str, Any]:
+    """Return a row as a mapping, given as one or as values in order."""
+    if values.__class__ is dict:
+        return values
+    if len(values) != len(served.names):
+        raise Refusal(
+            422,
+            f"{where} has {len(values)} values, expected {len(served.names)}: "
+            f"{', '.join(served.names)}"[:2000],
+        )
+    return dict(zip(served.names, values, strict=True))
+
+
+def one_row(question: Question, receipt: str, found: Found) -> Reply:
+    """Write the answer to one row."""
+    served = question.served
+    if served.regression:
+        made: Any = Value(receipt, served.name, served.version, found.label, found.filled)
+    else:
+        margin = found.margin if found.score is None else None
+        made = Label(
+            receipt, served.name, served.version, found.label, found.score, margin, found.filled
+        )
+    return Reply(200, encode(made), JSON)
+
+
+def many_rows(question: Question, receipt: str, found: Found) -> Reply:
+    """Write the answers to several rows."""
+    served = question.served
+    names = receipt, served.name, served.version
+    if served.regression:
+        made: Any = Values(*names, found.label, found.filled, found.refused)
+    else:
+        margin = found.margin if found.score is None else None
+        made = Labels(*names, found.label, found.score, margin, found.filled, found.refused)
+    return Reply(200, encode(made), JSON)

@@ -1,0 +1,27 @@
+"""The private deployment directory of a bundle that is served as it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lockgate.bundle.deployment import Deployment
+from lockgate.bundle.manifest import read_manifest
+from lockgate.files.digests import sha256_text
+
+__all__ = ["private_deployment", "private_root"]
+
+
+def private_root() -> Path:
+    """Return where private directories lie: below the user's state, as XDG has it."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "lockgate" / "served"
+
+
+def private_deployment(bundle: Path) -> Deployment:
+    """Deploy a bundle to a directory of its own and return that; the same one every time."""
+    place = bundle.resolve()
+    name = read_manifest(bundle).name
+    made = Deployment(private_root() / f"{name[:40]}-{sha256_text(str(place))[:10]}")
+    made.deploy(bundle, reason=f"lockgate serve {place}")
+    return made

@@ -1,0 +1,66 @@
+"""Ids: one for every response, never given twice, and telling where to look."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import secrets
+import time
+
+__all__ = ["Receipts", "parse_receipt"]
+
+FORM = re.compile(r"([a-z2-7]{16})-([0-9a-f]{1,12})(?:\.([0-9]{1,9}))?")
+
+
+class Receipts:
+    """Counts what a worker answers.
+
+    An id is the worker's own name, made of the time it began and of random
+    bits, and a count. The log keeps a file for each worker's name, ordered by
+    the count: an id says where its answer lies.
+
+    Attributes
+    ----------
+    boot : str
+        The worker's name, 16 letters and digits.
+    count : int
+        Ids given so far.
+
+    """
+
+    def __init__(self) -> None:
+        raw = int(time.time()).to_bytes(5, "big") + secrets.token_bytes(5)
+        self.boot = base64.b32encode(raw).decode().lower()
+        self.count = 0
+        self._prefix = f"{self.boot}-"
+        os.register_at_fork(after_in_child=self._forbid)
+
+    def _forbid(self) -> None:
+        """Two processes that count alike would give an id twice."""
+        self._prefix = ""
+
+    def next(self) -> str:
+        """Give an id."""
+        self.count += 1
+        return f"{self._prefix}{self.count:x}"
+
+
+def parse_receipt(text: str) -> tuple[str, int, int]:
+    """Take an id apart: the worker, the count, and the row of the request.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Examples
+    --------
+    >>> parse_receipt("abandonwhat23456-1f.3")
+    ('abandonwhat23456', 31, 3)
+
+    """
+    found = FORM.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text[:80]!r} is no prediction id, e.g. abandonwhat23456-1f")
+    return found[1], int(found[2], 16), int(found[3] or 0)

@@ -1,0 +1,317 @@
+"""The supervisor: keeps workers alive, and what they serve in step with the deployment directory.
+
+It never opens a bundle, speaks no HTTP and runs no loop of asyncio, so that it
+can fork at any moment and nothing that comes from outside can take it down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import logging
+import mmap
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lockgate.bundle.deployment import Deployment
+from lockgate.bundle.pointer import Pointer
+from lockgate.errors import ServingError
+from lockgate.serving.channel import Channel
+from lockgate.serving.control import Control
+from lockgate.serving.metrics import PAGE, Counts
+from lockgate.serving.settings import ServeSettings
+from lockgate.serving.swap import Swap
+from lockgate.serving.worker import work
+
+__all__ = ["Child", "Supervisor", "listen"]
+
+log = logging.getLogger("lockgate.serve")
+
+TICK = 0.1
+"""Seconds between two looks at the pointer."""
+
+START_SECONDS = 120.0
+"""Longest time that a worker may take to open what it serves."""
+
+SILENT_SECONDS = 60.0
+"""Time after which a worker that answers no question of ours is killed."""
+
+
+class Child:
+    """A worker as its supervisor sees it."""
+
+    def __init__(self, slot: int, pid: int, channel: Channel, seq: int) -> None:
+        self.slot, self.pid, self.channel, self.seq = slot, pid, channel, seq
+        self.serving = False
+        self.born = self.heard = time.monotonic()
+        self.why = ""
+
+
+class Supervisor:
+    """Runs a server until it is told to stop.
+
+    Parameters
+    ----------
+    settings : ServeSettings
+        What the server was told.
+    deployment : Deployment
+        What it serves.
+    listening : socket.socket
+        Where.
+    started : callable
+        Called once, when the first worker answers.
+
+    """
+
+    def __init__(
+        self, settings: ServeSettings, deployment: Deployment, listening: socket.socket,
+        started: Callable[[Pointer], object] = bool,
+    ) -> None:  # fmt: skip
+        self.settings, self.deployment, self.listening = settings, deployment, listening
+        self.started: Callable[[Pointer], object] | None = started
+        self.began = time.time()
+        self.pages = mmap.mmap(-1, PAGE * (settings.workers + 1))
+        self.counts = Counts(self.pages, 0)
+        self.live = deployment.pointer()
+        self.children: dict[int, Child] = {}
+        self.due: dict[int, float] = {}
+        self.failures = 0
+        self.stopping = 0.0
+        self.failed = ""
+        self.selector = selectors.DefaultSelector()
+        self.swap = Swap(self)
+        self.control: Control
+
+    def run(self) -> int:
+        """Serve; return the exit code."""
+        lock = self._only_one()
+        self.control = Control(self)
+        self._hear_signals()
+        gc.collect()
+        gc.freeze()
+        for slot in range(1, self.settings.workers + 1):
+            self._fork(slot)
+        try:
+            while self.children or not self.stopping:
+                self._turn()
+                if self.failed:
+                    raise ServingError(self.failed)
+        finally:
+            self._kill_all()
+            self.control.close()
+            lock.close()
+        return 0
+
+    # one turn
+
+    def _turn(self) -> None:
+        for key, _ in self.selector.select(TICK):
+            key.data()
+        self._bury()
+        now = time.monotonic()
+        for child in list(self.children.values()):
+            self._look_at(child, now)
+        if self.stopping:
+            if now > self.stopping:
+                self._kill_all()
+            return
+        for slot in [slot for slot, at in self.due.items() if at <= now]:
+            del self.due[slot]
+            self._fork(slot)
+        self.swap.turn()
+        self.counts.show()
+
+    def _look_at(self, child: Child, now: float) -> None:
+        if not child.serving:
+            silent = now - child.born > START_SECONDS
+        else:
+            silent = now - child.heard > SILENT_SECONDS
+            if now - child.heard > 2:
+                child.channel.send("ping")
+        if silent:
+            log.error("worker %d does not answer; killed", child.slot)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+
+    def _told(self, child: Child) -> None:
+        for message in child.channel.receive():
+            child.heard = time.monotonic()
+            op = message["op"]
+            if op == "serving":
+                child.serving, child.seq = True, message["seq"]
+                self.failures = 0
+                if self.started is not None:
+                    self.started(self.live)
+                    self.started = None
+            elif op == "unfit":
+                child.why = message["why"]
+            elif op != "pong":
+                self.swap.told(child, message)
+        if child.channel.closed:
+            self._unregister(child)
+
+    # workers
+
+    def _fork(self, slot: int) -> None:
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            self._be_worker(slot, ours, theirs)
+        theirs.close()
+        child = Child(slot, pid, Channel(ours), self.live.seq)
+        self.children[slot] = child
+        self.selector.register(child.channel, selectors.EVENT_READ, lambda: self._told(child))
+
+    def _be_worker(self, slot: int, ours: socket.socket, theirs: socket.socket) -> None:
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            ours.close()
+            for other in self.children.values():
+                other.channel.close()  # else nobody would notice the supervisor's end
+            self.control.close(inherited=True)
+            self.selector.close()
+            code = work(
+                self.settings, self.deployment, self.live, self.listening, theirs, self.pages,
+                slot, self.began,
+            )  # fmt: skip
+        except BaseException:
+            log.exception("worker %d ends", slot)
+        finally:
+            os._exit(code)
+
+    def _bury(self) -> None:
+        """Take note of workers that ended, and start others in their place."""
+        for slot, child in list(self.children.items()):
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid == 0:
+                continue
+            for message in child.channel.receive():
+                child.why = message.get("why", child.why)
+            self._unregister(child)
+            child.channel.close()
+            del self.children[slot]
+            self.swap.lost(child)
+            if self.stopping:
+                continue
+            how = child.why or (
+                f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status)
+                else f"exit code {os.WEXITSTATUS(status)}"
+            )  # fmt: skip
+            if self.started is not None:
+                self.failed = f"what is to be served cannot be: {how}"
+                return
+            quick = time.monotonic() - child.born < 1.0
+            self.failures = self.failures + 1 if quick else 0
+            wait = min(5.0, 0.1 * 2**self.failures) if self.failures > 2 else 0.0
+            log.error("worker %d ended (%s); a new one starts", slot, how)
+            self.counts.once("restarts")
+            self.due[slot] = time.monotonic() + wait
+
+    def _unregister(self, child: Child) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(child.channel)
+
+    def _kill_all(self) -> None:
+        for child in self.children.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+        for child in self.children.values():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child.pid, 0)
+        self.children.clear()
+
+    # being told
+
+    def drain(self) -> None:
+        """Stop: finish what was asked, then end. A second time: at once."""
+        if self.stopping:
+            self.stopping = 0.001
+            return
+        log.info("stopping: what was asked is still answered")
+        self.stopping = time.monotonic() + self.settings.drain_seconds + 2
+        for child in self.children.values():
+            child.channel.send("drain")
+
+    def status(self) -> dict[str, Any]:
+        """Say how things are."""
+        return {
+            "pid": os.getpid(),
+            "address": address(self.settings, self.listening),
+            "seq": self.live.seq,
+            "served": [
+                {"model": s.name, "version": s.version, "stage": s.stage, "digest": s.digest}
+                for s in self.live.slots
+            ],
+            "workers": [
+                {"slot": c.slot, "pid": c.pid, "serving": c.serving, "seq": c.seq}
+                for c in self.children.values()
+            ],
+            "draining": bool(self.stopping),
+            "refused": self.swap.refused,
+        }
+
+    def _hear_signals(self) -> None:
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(one, lambda *_: None)
+
+        def heard() -> None:
+            for number in os.read(reading, 64):
+                if number in (signal.SIGTERM, signal.SIGINT):
+                    self.drain()
+                elif number == signal.SIGHUP:
+                    self.swap.look(again=True)
+
+        self.selector.register(reading, selectors.EVENT_READ, heard)
+
+    def _only_one(self) -> Any:
+        file = (self.deployment.path / ".serving").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServingError(f"{self.deployment.path} is served by another process") from None
+        os.set_inheritable(file.fileno(), False)
+        return file
+
+
+def listen(settings: ServeSettings) -> socket.socket:
+    """Bind the address.
+
+    Raises
+    ------
+    ServingError
+        If it is taken or not allowed.
+
+    """
+    try:
+        family, *_, place = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(place)
+        made.listen(2048)
+        made.setblocking(False)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise ServingError(
+            f"{where} cannot be listened on: {error.strerror}; choose another --port"
+        ) from None
+    return made
+
+
+def address(settings: ServeSettings, listening: socket.socket) -> str:
+    """Return the address as a client writes it."""
+    scheme = "https" if settings.certificate else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{scheme}://{host}:{listening.getsockname()[1]}"

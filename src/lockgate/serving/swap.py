@@ -1,0 +1,180 @@
+"""Changing what is served: checked in a child, made ready in every worker, then switched."""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lockgate.bundle.checking import Check
+from lockgate.bundle.pointer import Pointer
+from lockgate.errors import LockgateError
+
+if TYPE_CHECKING:
+    from lockgate.serving.supervisor import Child, Supervisor
+
+__all__ = ["Swap"]
+
+log = logging.getLogger("lockgate.serve")
+
+READY_SECONDS = 120.0
+"""Longest time in which all workers must have opened what is next."""
+
+
+class Swap:
+    """Follows the pointer of the deployment directory.
+
+    A pointer that changed is followed in three steps: a child opens each new
+    bundle under limits; every worker opens and warms it; all switch. Up to the
+    last step nothing that is served changes, and a failure ends it there.
+
+    Attributes
+    ----------
+    refused : dict of int to str
+        Events that were not followed, with the reason.
+
+    """
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.of = supervisor
+        self.seen: Any = None
+        self.wanted: Pointer | None = None
+        self.checks: list[Check] = []
+        self.ready: set[int] = set()
+        self.preparing = False
+        self.until = 0.0
+        self.refused: dict[int, str] = {}
+        self.look(first=True)
+
+    def look(self, *, first: bool = False, again: bool = False) -> None:
+        """Look whether the pointer changed."""
+        try:
+            found = self.of.deployment.pointer_path.stat()
+        except OSError:
+            return
+        mark = (found.st_mtime_ns, found.st_ino, found.st_size)
+        if mark == self.seen and not again:
+            return
+        self.seen = mark
+        if not first and self.wanted is None:
+            self._begin()
+
+    def turn(self) -> None:
+        """Go on."""
+        if self.wanted is None:
+            self.look()
+            self._catch_up()
+        elif self.checks:
+            self._checked()
+        elif self.preparing:
+            self._prepared()
+
+    def outcome(self, seq: int) -> str | None:
+        """Say what became of an event: "" for live, a reason, or None while it is open."""
+        if seq in self.refused:
+            return self.refused[seq]
+        return "" if self.of.live.seq >= seq else None
+
+    def _begin(self) -> None:
+        try:
+            pointer = self.of.deployment.pointer()
+            new = {s.digest for s in pointer.slots} - {s.digest for s in self.of.live.slots}
+            folders = [(self.of.deployment.bundle(digest), digest) for digest in sorted(new)]
+        except LockgateError as error:
+            self._refuse(None, str(error))
+            return
+        if pointer == self.of.live or pointer.seq in self.refused:
+            return
+        self.wanted = pointer
+        self.checks = [Check(folder, digest) for folder, digest in folders]
+        for check in self.checks:
+            self.of.selector.register(check, selectors.EVENT_READ, lambda: None)
+        if not self.checks:
+            self._prepare()
+
+    def _checked(self) -> None:
+        """Go on when every child is done."""
+        done = [check for check in self.checks if check.finished()]
+        for check in done:
+            self.of.selector.unregister(check)
+            self.checks.remove(check)
+            if problem := check.verdict():
+                for other in self.checks:
+                    self.of.selector.unregister(other)
+                    other.stop()
+                self.checks = []
+                self._refuse(self.wanted, problem)
+                return
+        if not self.checks:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self.preparing, self.ready = True, set()
+        self.until = time.monotonic() + READY_SECONDS
+        for child in self.of.children.values():
+            if child.serving:
+                self._send_prepare(child, self.wanted)
+        self._prepared()
+
+    def _send_prepare(self, child: Child, pointer: Pointer | None) -> None:
+        child.channel.send("prepare", pointer=msgspec.to_builtins(pointer))
+
+    def _prepared(self) -> None:
+        """Switch when every worker that serves is ready."""
+        if self.wanted is None:
+            return
+        if time.monotonic() > self.until:
+            self._refuse(self.wanted, "the workers could not open it in time")
+            return
+        waiting = {s for s, child in self.of.children.items() if child.serving} - self.ready
+        if waiting or not self.ready:
+            return
+        pointer, self.wanted, self.preparing = self.wanted, None, False
+        self.of.live = pointer
+        for slot in self.ready:
+            if slot in self.of.children:
+                self.of.children[slot].channel.send("switch", seq=pointer.seq)
+        self.of.counts.once("swaps")
+        for one in pointer.slots:
+            log.info("serving %s@%s in %s (%s)", one.name, one.version, one.stage, one.digest[:12])
+
+    def told(self, child: Child, message: dict[str, Any]) -> None:
+        """Hear a worker."""
+        op, seq = message["op"], message.get("seq")
+        if op == "switched":
+            child.seq = message["seq"]
+        elif self.wanted is not None and seq == self.wanted.seq and self.preparing:
+            if op == "ready":
+                self.ready.add(child.slot)
+                self._prepared()
+            elif op == "failed":
+                self._refuse(self.wanted, message["why"])
+        elif op == "ready" and seq == self.of.live.seq:
+            child.channel.send("switch", seq=seq)  # one that started while others switched
+        elif op == "failed":
+            log.error("worker %d cannot open what is served: %s", child.slot, message["why"])
+
+    def lost(self, child: Child) -> None:
+        """Forget a worker that ended; the one in its place starts with what is served."""
+        self.ready.discard(child.slot)
+
+    def _catch_up(self) -> None:
+        """Bring along workers that were started just before a switch."""
+        for child in self.of.children.values():
+            if child.serving and child.seq < self.of.live.seq and not child.why:
+                child.why = "behind"
+                self._send_prepare(child, self.of.live)
+            elif child.seq == self.of.live.seq:
+                child.why = ""
+
+    def _refuse(self, pointer: Pointer | None, why: str) -> None:
+        seq = -1 if pointer is None else pointer.seq
+        log.error("not served, what is served stays: %s", why)
+        self.of.counts.once("refused_candidates")
+        self.refused[seq] = why
+        while len(self.refused) > 20:
+            del self.refused[min(self.refused)]
+        self.wanted, self.preparing = None, False

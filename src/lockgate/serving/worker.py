@@ -1,0 +1,190 @@
+"""One worker: a process that answers, told by the supervisor what to serve."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import mmap
+import signal
+import socket
+import ssl
+import time
+from pathlib import Path
+
+import msgspec
+
+from lockgate.bundle.deployment import Deployment
+from lockgate.bundle.pointer import Pointer
+from lockgate.errors import LockgateError
+from lockgate.serving.application import Application
+from lockgate.serving.channel import Channel
+from lockgate.serving.connection import Connections
+from lockgate.serving.metrics import Counts
+from lockgate.serving.recorder import Recorder
+from lockgate.serving.settings import ServeSettings
+from lockgate.serving.shelf import Served, Shelf
+from lockgate.serving.tokens import Tokens
+
+__all__ = ["work"]
+
+log = logging.getLogger("lockgate.serve")
+
+SHOW = 0.25
+"""Seconds between two writings of the counts."""
+
+GRACE = 0.5
+"""Seconds in which a draining worker still answers on connections that are open."""
+
+
+class Worker:
+    """The process's state."""
+
+    def __init__(
+        self, settings: ServeSettings, deployment: Deployment, channel: Channel, counts: Counts,
+        began: float,
+    ) -> None:  # fmt: skip
+        self.settings, self.deployment, self.channel = settings, deployment, channel
+        self.counts, self.began = counts, began
+        self.next: Shelf | None = None
+        self.shelf = Shelf([])
+        self.app: Application
+        self.connections: Connections
+        self.stopping = asyncio.Event()
+
+    def open(self, pointer: Pointer) -> Shelf:
+        """Open and warm up what the pointer names; what is open already is used again."""
+        have = {(one.name, one.stage, one.version, one.digest): one for one in self.shelf.all}
+        return Shelf(
+            [
+                have.get((slot.name, slot.stage, slot.version, slot.digest))
+                or Served(
+                    slot, self.deployment.bundle(slot.digest), batching=self.settings.batching
+                )
+                for slot in pointer.slots
+            ],
+            pointer.seq,
+        )
+
+    def told(self) -> None:
+        """Do what the supervisor says."""
+        for message in self.channel.receive():
+            op = message["op"]
+            if op == "prepare":
+                self._prepare(msgspec.convert(message["pointer"], Pointer))
+            elif op == "switch" and self.next is not None and self.next.seq == message["seq"]:
+                self.shelf = self.app.shelf = self.next
+                self.next = None
+                self.channel.send("switched", seq=message["seq"])
+            elif op == "ping":
+                self.channel.send("pong")
+            elif op == "drain":
+                self.stopping.set()
+        if self.channel.closed:
+            self.stopping.set()
+
+    def _prepare(self, pointer: Pointer) -> None:
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(None, self.open, pointer)
+
+        def done(found: asyncio.Future[Shelf]) -> None:
+            try:
+                self.next = found.result()
+            except (LockgateError, OSError, MemoryError) as error:
+                self.channel.send("failed", seq=pointer.seq, why=str(error) or repr(error))
+            except Exception as error:
+                log.exception("a bundle cannot be opened")
+                self.channel.send("failed", seq=pointer.seq, why=repr(error))
+            else:
+                self.channel.send("ready", seq=pointer.seq)
+
+        work.add_done_callback(done)
+
+    async def run(self, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
+        """Answer until told to stop."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self.channel.fileno(), self.told)
+        server = await loop.create_server(
+            self.connections.make, sock=listening, ssl=tls, backlog=2048,
+            ssl_handshake_timeout=10.0 if tls else None,
+            ssl_shutdown_timeout=3.0 if tls else None,
+        )  # fmt: skip
+        self.channel.send("serving", seq=self.shelf.seq)
+        last = time.monotonic()
+        while not self.stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), SHOW)
+            now = time.monotonic()
+            self.app.refresh()
+            self.counts.tally.now["connections"] = len(self.connections.open)
+            self.counts.show()
+            if now - last >= 1:
+                last = now
+                self.connections.tick()
+                if self.app.tokens is not None:
+                    self.app.tokens.refresh()
+        self.app.ready = False
+        self.connections.draining = True
+        await asyncio.sleep(GRACE)  # whoever has not heard yet is still answered
+        server.close()
+        await self._drain()
+
+    async def _drain(self) -> None:
+        until = time.monotonic() + self.settings.drain_seconds
+        while self.connections.open and time.monotonic() < until:
+            self.connections.close_idle()
+            await asyncio.sleep(0.02)
+        for one in list(self.connections.open):
+            one.transport.abort()
+        self.counts.tally.now = {}
+        self.counts.show()
+
+
+def work(
+    settings: ServeSettings,
+    deployment: Deployment,
+    pointer: Pointer,
+    listening: socket.socket,
+    end: socket.socket,
+    pages: mmap.mmap,
+    slot: int,
+    began: float,
+) -> int:
+    """Be a worker until told to stop; return the exit code."""
+    import uvloop
+
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)  # the supervisor hears them, and tells
+    channel = Channel(end)
+
+    async def answer() -> None:
+        worker = Worker(settings, deployment, channel, Counts(pages, slot), began)
+        worker.shelf = worker.open(pointer)
+        recorder = None
+        if settings.log.durability != "off":
+            recorder = Recorder(deployment.path / "log", settings.log, worker.counts)
+        tokens = Tokens(Path(settings.tokens)) if settings.tokens else None
+        worker.app = Application(
+            worker.shelf, settings, worker.counts, recorder=recorder, tokens=tokens, began=began
+        )
+        worker.connections = Connections(worker.app, settings.limits)
+        gc.collect()
+        gc.freeze()
+        await worker.run(listening, _tls(settings))
+
+    try:
+        uvloop.run(answer())
+    except LockgateError as error:
+        channel.send("unfit", why=str(error))
+        return 3
+    return 0
+
+
+def _tls(settings: ServeSettings) -> ssl.SSLContext | None:
+    if not settings.certificate:
+        return None
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.load_cert_chain(settings.certificate, settings.key or None)
+    return made

@@ -1,0 +1,37 @@
+"""The first thing that a server does: answer as the bundle does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lockgate
+from lockgate.bundle.deployment import Deployment
+from tests.serving.conftest import rows
+from tests.serving.running import serving
+
+ROW = {"months": 3, "charge": 80.5, "calls": None, "plan": "plus", "abroad": "yes"}
+
+
+def test_a_row_gets_the_bundles_answer_an_id_and_its_version(
+    deployed: Deployment, bundles: dict[str, Path]
+) -> None:
+    expected = lockgate.open(bundles["logistic"]).predict_one(ROW)
+    with serving(deployed.path) as server:
+        said = server.predict(ROW)
+        assert (said["label"], said["score"]) == (expected.label, expected.score)
+        assert (said["model"], said["version"]) == ("churn", "1.0.0")
+        assert said["filled"] == {"gaps": {"calls": 1}}
+        assert server.predict(list(ROW.values()))["score"] == expected.score
+        assert server.predict(ROW)["id"] != said["id"]
+
+
+def test_rows_and_columns_get_what_one_row_gets(deployed: Deployment) -> None:
+    frame = rows(50, seed=1).astype(object).where(lambda f: f.notna(), None)
+    records: list[Any] = frame.to_dict("records")
+    with serving(deployed.path) as server:
+        alone = [server.predict(one)["score"] for one in records]
+        _, many, _ = server.ask("POST", "/predict", {"rows": records})
+        _, columns, _ = server.ask("POST", "/predict/churn", {"columns": frame.to_dict("list")})
+    assert many["scores"] == columns["scores"] == alone
+    assert many["labels"] == columns["labels"]
