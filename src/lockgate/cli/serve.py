@@ -10,47 +10,117 @@ import click
 
 __all__ = ["command"]
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+LOOPBACK = ("localhost", "::1")
+
 
 @click.command("serve")
-@click.argument("source", metavar="BUNDLE|DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument(
+    "source", metavar="BUNDLE|DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option("--tokens", type=FILE, help="File of tokens; `lockgate token` makes them.")
+@click.option("--open", "unguarded", is_flag=True, help="Let everybody ask, on any address.")
+@click.option("--certificate", type=FILE, help="PEM file, for TLS.")
+@click.option("--private-key", type=FILE, help="PEM file of its key, if not in the same.")
+@click.option(
+    "--log", "durability", default="normal", show_default=True,
+    type=click.Choice(["full", "normal", "sampled", "off"]), help="The prediction log; see below.",
+)  # fmt: skip
+@click.option("--log-share", default=0.1, show_default=True, type=click.FloatRange(0, 1))
+@click.option(
+    "--log-inputs", default="safe", show_default=True, type=click.Choice(["safe", "all", "none"]),
+    help="safe: no texts, and no columns whose names point to a person.",
+)  # fmt: skip
+@click.option("--redact", multiple=True, metavar="COLUMN", help="Never keep it. May be repeated.")
+@click.option("--key", default="", metavar="COLUMN", help="Your own key of a row; kept for labels.")
+@click.option("--log-days", default=30.0, show_default=True, type=click.FloatRange(0, 36500))
+@click.option("--log-megabytes", default=10_240, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--log-full", default="keep", show_default=True, type=click.Choice(["keep", "refuse"]),
+    help="A disk that is full: keep answering and count, or answer 503.",
+)  # fmt: skip
+@click.option("--body", default=16, show_default=True, type=click.IntRange(1, 1024), help="MiB.")
+@click.option(
+    "--rows", default=100_000, show_default=True, type=click.IntRange(1), help="A request."
+)
+@click.option("--queue", default=512, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--batching", default="auto", show_default=True, type=click.Choice(["auto", "on", "off"])
+)
 @click.option("--access-log", "access", is_flag=True, help="Log every request, not only failures.")
-def command(source: Path, host: str, port: int, workers: int, access: bool) -> int:
+@click.option("--drain-seconds", default=30.0, show_default=True, type=click.FloatRange(0, 3600))
+def command(source: Path, host: str, unguarded: bool, **said: Any) -> int:
     """Answer over HTTP, from a bundle or from a deployment directory.
 
     \b
-    lockgate serve bundle                 # http://127.0.0.1:8080, only this machine
-    lockgate serve /srv/churn --workers 4
+    lockgate serve bundle                        # http://127.0.0.1:8080, this machine only
+    lockgate serve /srv/churn --workers 4 --log full --key customer_id
+    lockgate serve /srv/churn --host 0.0.0.0 --tokens tokens --certificate cert.pem
+
+    Paths: /predict; /v2 (Open Inference Protocol); /invocations (MLflow);
+    /feedback, /metrics, /openapi.json; / says what is served and how to ask.
+
+    The prediction log (in DIR/log) is written before an answer leaves: with
+    `normal` it outlives the process, with `full` the machine; `sampled` keeps a
+    share. `lockgate deploy` and `rollback` change what is served, without a
+    restart and without a failed request. On another address than this machine's
+    own a server needs --tokens, or --open.
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"  # several workers share the cores; read when NumPy is imported
     os.environ.setdefault("LOCKGATE_ALLOW_PLUGINS", "lockgate")
-    from lockgate.serving.logs import log_lines
-    from lockgate.serving.settings import ServeSettings
+    from lockgate.errors import UsageError
 
-    log_lines()
-    settings = ServeSettings(host=host, port=port, workers=workers, access=access)
-    return _serve(source, settings)
+    local = host in LOOPBACK or host.startswith("127.")
+    if not local and said["tokens"] is None and not unguarded:
+        raise UsageError(
+            f"{host} can be reached from elsewhere: give --tokens FILE "
+            "(`lockgate token NAME --file FILE` makes one), or --open to let everybody ask"
+        )
+    return _serve(source, _settings(host, said))
+
+
+def _settings(host: str, said: dict[str, Any]) -> Any:
+    from lockgate.serving.settings import Limits, LogSettings, ServeSettings
+
+    log = LogSettings(
+        durability=said["durability"], share=said["log_share"], full_disk=said["log_full"],
+        inputs=said["log_inputs"], redact=said["redact"], key=said["key"],
+        days=said["log_days"], megabytes=said["log_megabytes"],
+    )  # fmt: skip
+    return ServeSettings(
+        host=host, port=said["port"], workers=said["workers"],
+        limits=Limits(body=said["body"] << 20, rows=said["rows"], queue=said["queue"]),
+        log=log, tokens=str(said["tokens"] or ""), certificate=str(said["certificate"] or ""),
+        key=str(said["private_key"] or ""), access=said["access"],
+        drain_seconds=said["drain_seconds"], batching=said["batching"],
+    )  # fmt: skip
 
 
 def _serve(source: Path, settings: Any) -> int:
+    try:
+        from lockgate.serving.supervisor import Supervisor, listen
+    except ModuleNotFoundError as error:
+        if error.name in ("uvloop", "httptools", "prometheus_client"):
+            from lockgate.errors import MissingExtra
+
+            raise MissingExtra("serve", "lockgate serve") from None
+        raise
     from lockgate.bundle.deployment import Deployment
-    from lockgate.serving.supervisor import Supervisor, address, listen
+    from lockgate.serving.logs import log_lines
+    from lockgate.serving.private import private_deployment
+    from lockgate.serving.tokens import Tokens
 
+    log_lines()
     deployment = Deployment(source)
-    if not deployment.exists():
-        from lockgate.serving.private import private_deployment
-
+    bare = not deployment.exists()
+    if bare:
         deployment = private_deployment(source)
-        click.echo(f"no gate was passed: {source} is served as it is", err=True)
+    if settings.tokens:
+        Tokens(Path(settings.tokens))  # a wrong file is said before anything is bound
     listening = listen(settings)
-
-    def started(pointer: Any) -> None:
-        where = address(settings, listening)
-        for one in pointer.slots:
-            click.echo(f"serving {one.name}@{one.version} ({one.stage})", err=True)
-        click.echo(f"at {where}", err=True)
-
-    return Supervisor(settings, deployment, listening, started).run()
+    supervisor = Supervisor(settings, deployment, listening, bare=bare)
+    return supervisor.run()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Entry", "Model", "models_of"]
+__all__ = ["Entry", "Model", "key_text", "models_of"]
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -66,3 +66,17 @@ def models_of(connection: sqlite3.Connection) -> dict[int, Model]:
         number: Model(digest, name, version, stage, tuple(msgspec.json.decode(columns)))
         for number, digest, name, version, stage, columns in rows
     }
+
+
+def key_text(key: Any) -> str:
+    """Return a caller's key as it is compared: 17, 17.0 and "17" are one.
+
+    Examples
+    --------
+    >>> key_text(17.0), key_text("17"), key_text("a-17")
+    ('17', '17', 'a-17')
+
+    """
+    if isinstance(key, float) and key.is_integer():
+        key = int(key)
+    return str(key)[:200]

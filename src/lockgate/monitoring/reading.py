@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.monitoring.entries import Entry, Model, models_of
+from lockgate.monitoring.entries import Entry, Model, key_text, models_of
 from lockgate.monitoring.segments import Segment, segments
 
 __all__ = ["Label", "Logged", "find", "find_labels", "labels", "logged"]
@@ -82,7 +82,7 @@ class Label(msgspec.Struct, frozen=True):
     writer: str
     count: int
     row: int
-    key: Any
+    key: str | None
     label: Any
     at: int
     by: str
@@ -134,8 +134,7 @@ def find_labels(folder: Path, writer: str, count: int, key: Any = None) -> list[
     """Find what was said about one answer, the latest last."""
     found = list(_labels(folder, "WHERE writer = ? AND count = ?", (writer, count)))
     if key is not None:
-        text = msgspec.json.encode(key).decode()
-        found += _labels(folder, "WHERE writer = '' AND key = ?", (text,))
+        found += _labels(folder, "WHERE writer = '' AND key = ?", (key_text(key),))
     return sorted(found, key=lambda one: one.at)
 
 
@@ -144,11 +143,7 @@ def _labels(folder: Path, where: str, values: tuple[Any, ...]) -> Iterator[Label
         with contextlib.closing(segment.read()) as connection:
             query = f"SELECT writer, count, row, key, label, at, by FROM labels {where}"  # noqa: S608  # ours
             for writer, count, row, key, label, at, by in connection.execute(query, values):
-                yield Label(writer, count, row, _value(key), _value(label), at, by)
-
-
-def _value(text: str | None) -> Any:
-    return None if text is None else msgspec.json.decode(text)
+                yield Label(writer, count, row, key, msgspec.json.decode(label), at, by)
 
 
 def _entries(segment: Segment, content: bytes) -> list[Entry]:

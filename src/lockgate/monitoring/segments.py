@@ -33,6 +33,7 @@ CREATE TABLE labels (
     writer TEXT, count INTEGER, row INTEGER, key TEXT, label TEXT, at INTEGER, by TEXT
 );
 CREATE INDEX labels_by_id ON labels (writer, count);
+CREATE INDEX labels_by_key ON labels (key);
 """
 """Times are microseconds since 1970, UTC; columns, keys and labels are JSON."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.monitoring.entries import Entry, Model, models_of
+from lockgate.monitoring.entries import Entry, Model, key_text, models_of
 from lockgate.monitoring.segments import SCHEMA
 
 __all__ = ["LogWriter"]
@@ -89,7 +89,7 @@ class LogWriter:
         """
         at = time.time_ns() // 1000
         rows = [
-            (writer, count, row, _json(key), _json(label), at, by)
+            (writer, count, row, None if key is None else key_text(key), _json(label), at, by)
             for writer, count, row, key, label, by in labels
         ]
         try:
@@ -182,5 +182,5 @@ def _words(value: Any) -> Any:
     return [_words(one) for one in value] if isinstance(value, list) else str(value)[:1000]
 
 
-def _json(value: Any) -> str | None:
-    return None if value is None else msgspec.json.encode(value).decode()
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value, enc_hook=str).decode()

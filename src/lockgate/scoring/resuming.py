@@ -21,7 +21,8 @@ from lockgate.errors import BundleError, DataError, UsageError
 from lockgate.files.atomic import write_file
 from lockgate.packed.rejecting import Rejected
 from lockgate.scoring.answers import OUTPUTS, answer_columns, join_parts, write_part
-from lockgate.scoring.sources import Chunk, chunks_of
+from lockgate.scoring.chunks import Chunk
+from lockgate.scoring.sources import chunks_of
 
 __all__ = ["Scored", "score_file"]
 

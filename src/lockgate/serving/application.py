@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lockgate.monitoring.receipts import Receipts
 from lockgate.serving.desk import OPAQUE, Desk
-from lockgate.serving.exchange import Refusal, Reply, Request, Send, json_reply
-from lockgate.serving.metrics import Counts, exposition, memory
-from lockgate.serving.predicting import predict_question
-from lockgate.serving.questions import Question
-from lockgate.serving.receipts import Receipts
+from lockgate.serving.exchange import Refusal, Reply, Request, Send
+from lockgate.serving.metrics import Counts, memory
+from lockgate.serving.paths import all_routes
 from lockgate.serving.routes import Route, Routes
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.shelf import Shelf
@@ -61,19 +59,8 @@ class Application:
         self.recorder = recorder
         self.desk = Desk(self.receipts, recorder, counts, settings.limits.queue)
         self.ready, self.began = True, began or time.time()
-        self.routes = Routes(self._routes())
+        self.routes = Routes(all_routes(self))
         self.hosts = _hosts(settings) if tokens is None else None
-
-    def _routes(self) -> list[Route]:
-        js = ("application/json",)
-        asking = self._asking(predict_question)
-        return [
-            Route("/predict", "POST", "predict", asking, "Answer rows.", js),
-            Route("/predict/{model}", "POST", "predict", asking, "Answer rows with a model.", js),
-            Route("/metrics", "GET", "read", self._metrics, "Counts for Prometheus."),
-            Route("/health", "GET", "", self._health, "Whether the process lives."),
-            Route("/", "GET", "read", self._front, "What is served."),
-        ]
 
     # letting in
 
@@ -140,31 +127,6 @@ class Application:
             reply = Refusal(500, OPAQUE).reply(receipt)
         if reply is not None:
             send(reply)
-
-    def _asking(
-        self, read: Callable[[Shelf, Request, Send, int], Question]
-    ) -> Callable[[Request, Send], None]:
-        """Make the answer of a route that reads a question out of a request."""
-
-        def answer(request: Request, send: Send) -> None:
-            self.desk.ask(read(self.shelf, request, send, self.settings.limits.rows))
-
-        return answer
-
-    def _metrics(self, request: Request, send: Send) -> Reply:
-        self.refresh()
-        text = exposition(self.counts.all(), self.shelf.all, self.began)
-        return Reply(200, text, b"text/plain; version=0.0.4; charset=utf-8")
-
-    def _health(self, request: Request, send: Send) -> Reply:
-        return json_reply({"status": "ok"})
-
-    def _front(self, request: Request, send: Send) -> Reply:
-        said = [
-            {"model": one.name, "version": one.version, "stage": one.stage, "digest": one.digest}
-            for one in self.shelf.all
-        ]
-        return json_reply({"served": said})
 
     # counting
 

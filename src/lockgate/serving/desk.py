@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lockgate.errors import LogError
+from lockgate.monitoring.receipts import Receipts
 from lockgate.serving.exchange import Refusal
 from lockgate.serving.questions import Found, Question, compute, compute_rows
-from lockgate.serving.receipts import Receipts
 from lockgate.serving.shelf import Served
 
 if TYPE_CHECKING:

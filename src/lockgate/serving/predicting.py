@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send
-from lockgate.serving.questions import Filled, Found, Question
+from lockgate.serving.questions import Filled, Found, Question, listed
 from lockgate.serving.shelf import Served, Shelf
 
-__all__ = ["predict_question", "row_of"]
+__all__ = ["many_rows", "predict_question", "reason", "row_of"]
 
 EXPECTED = (
     'expected {"row": {...}} or {"row": [...]}, {"rows": [...]}, or {"columns": {"name": [...]}}'
@@ -154,9 +154,10 @@ def many_rows(question: Question, receipt: str, found: Found) -> Reply:
     """Write the answers to several rows."""
     served = question.served
     names = receipt, served.name, served.version
+    label, score, margin = listed(found)
     if served.regression:
-        made: Any = Values(*names, found.label, found.filled, found.refused)
+        made: Any = Values(*names, label, found.filled, found.refused)
     else:
-        margin = found.margin if found.score is None else None
-        made = Labels(*names, found.label, found.score, margin, found.filled, found.refused)
+        margin = margin if score is None else None
+        made = Labels(*names, label, score, margin, found.filled, found.refused)
     return Reply(200, encode(made), JSON)

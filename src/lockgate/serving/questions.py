@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from lockgate.errors import SchemaViolation
 from lockgate.packed.model import Answer
@@ -15,7 +16,7 @@ from lockgate.serving.exchange import Refusal, Reply, Request, Send
 from lockgate.serving.shelf import Served
 from lockgate.spec.values import Output
 
-__all__ = ["Found", "Question", "compute", "compute_rows"]
+__all__ = ["Filled", "Found", "Question", "compute", "compute_rows", "listed"]
 
 Filled = dict[str, dict[str, int]]
 
@@ -26,7 +27,7 @@ class Found(msgspec.Struct):
     Attributes
     ----------
     label, score, margin : object
-        Of one row: plain values. Of several: lists, scores of several classes row by row.
+        Of one row: plain values. Of several: arrays, one row of scores for each.
     filled : dict
         ``gaps`` and ``unknown``: columns with cells that were empty or of no known
         category, which the model answered as it was made to, and how many.
@@ -140,16 +141,22 @@ def compute_rows(question: Question) -> None:
         except SchemaViolation as error:
             question.found = _unfit(error.problems)
             return
-    label, score, margin = _plain(output)
-    for row in rejected.reasons:
-        label[row] = None
-        if score is not None:
-            score[row] = None
-        if margin is not None:
-            margin[row] = None
     question.found = Found(
-        label, score, margin, filled(served.model.inputs, rejected.cells), rejected.reasons
-    )
+        output.label, output.score, output.margin,
+        filled(served.model.inputs, rejected.cells), rejected.reasons,
+    )  # fmt: skip
+
+
+def listed(found: Found) -> tuple[list[Any], Any, Any]:
+    """Return label, score and margin of several rows as lists, None for rows that were refused."""
+    made: list[Any] = []
+    for values in (found.label, found.score, found.margin):
+        flat = None if values is None else np.asarray(values).tolist()
+        if flat is not None:
+            for row in found.refused:
+                flat[row] = None
+        made.append(flat)
+    return made[0], made[1], made[2]
 
 
 def _one(served: Served, row: Any, answer: Answer) -> Found:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import queue
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,40 +16,21 @@ import numpy as np
 
 from lockgate.errors import LogError
 from lockgate.monitoring.entries import Entry, Model
+from lockgate.monitoring.keeping import kept_columns
+from lockgate.monitoring.receipts import Receipts
 from lockgate.monitoring.writing import LogWriter
 from lockgate.serving.exchange import Refusal
 from lockgate.serving.metrics import Counts
-from lockgate.serving.questions import Question
-from lockgate.serving.receipts import Receipts
+from lockgate.serving.questions import Question, listed
 from lockgate.serving.settings import LogSettings
 from lockgate.serving.shelf import Served
 
-__all__ = ["PERSONAL", "Recorder", "kept_columns"]
+__all__ = ["Recorder"]
 
 log = logging.getLogger("lockgate.serve")
 
-PERSONAL = re.compile(
-    r"(^|[^a-z])(e?mail|phone|mobile|first_?name|last_?name|surname|full_?name|user_?name|address"
-    r"|street|ssn|passport|iban|bic|card_?(no|number)|birth|dob|ip(_?addr.*)?|lat(itude)?"
-    r"|lon(gitude)?|password|token)([^a-z]|$)",
-    re.IGNORECASE,
-)
-"""Names of columns that point to a person; not kept unless all are asked for."""
-
 TIDY = 5.0
 """Seconds between two tidyings of the write-ahead log."""
-
-
-def kept_columns(served: Served, settings: LogSettings) -> tuple[str, ...]:
-    """Return the inputs that the log keeps."""
-    if settings.inputs == "none":
-        return ()
-    return tuple(
-        one.name
-        for one in served.model.inputs
-        if one.name not in settings.redact
-        and (settings.inputs == "all" or (one.kind != "text" and not PERSONAL.search(one.name)))
-    )
 
 
 class Recorder:
@@ -111,7 +91,7 @@ class Recorder:
     def _model(self, served: Served) -> Model:
         found = self._models.get(served)
         if found is None:
-            columns = kept_columns(served, self.settings)
+            columns = kept_columns(served.model.inputs, self.settings.inputs, self.settings.redact)
             found = Model(served.digest, served.name, served.version, served.stage, columns)
             self._models = dict(list(self._models.items())[-32:]) | {served: found}
         return found
@@ -127,10 +107,13 @@ class Recorder:
         else:
             inputs, own = _columns(source, question.served.names, columns, self.settings.key)
             key = own if key is None else key
+        label, score, margin = found.label, found.score, found.margin
+        if question.rows:
+            label, score, margin = listed(found)
         trace = question.request.headers.get(b"traceparent", b"")
         return Entry(
-            question.number, question.rows, inputs, found.label, found.score,
-            found.margin if found.score is None else None, key, trace.decode("latin-1"),
+            question.number, question.rows, inputs, label, score,
+            margin if score is None else None, key, trace.decode("latin-1"),
         )  # fmt: skip
 
     def _wrote(self, questions: Sequence[Question], size: int) -> None:

@@ -16,17 +16,18 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 
 from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.pointer import Pointer
 from lockgate.errors import ServingError
+from lockgate.monitoring.segments import prune
+from lockgate.monitoring.tracing import LOG
 from lockgate.serving.channel import Channel
 from lockgate.serving.control import Control
 from lockgate.serving.metrics import PAGE, Counts
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.swap import Swap
+from lockgate.serving.welcome import address, welcome
 from lockgate.serving.worker import work
 
 __all__ = ["Child", "Supervisor", "listen"]
@@ -41,6 +42,10 @@ START_SECONDS = 120.0
 
 SILENT_SECONDS = 60.0
 """Time after which a worker that answers no question of ours is killed."""
+
+
+PRUNE = 60.0
+"""Seconds between two looks at the size and age of the prediction log."""
 
 
 class Child:
@@ -64,17 +69,17 @@ class Supervisor:
         What it serves.
     listening : socket.socket
         Where.
-    started : callable
-        Called once, when the first worker answers.
+    bare : bool
+        Whether it is a bundle that was not deployed by anybody.
 
     """
 
     def __init__(
         self, settings: ServeSettings, deployment: Deployment, listening: socket.socket,
-        started: Callable[[Pointer], object] = bool,
+        *, bare: bool = False,
     ) -> None:  # fmt: skip
         self.settings, self.deployment, self.listening = settings, deployment, listening
-        self.started: Callable[[Pointer], object] | None = started
+        self.bare, self.started = bare, False
         self.began = time.time()
         self.pages = mmap.mmap(-1, PAGE * (settings.workers + 1))
         self.counts = Counts(self.pages, 0)
@@ -82,6 +87,7 @@ class Supervisor:
         self.children: dict[int, Child] = {}
         self.due: dict[int, float] = {}
         self.failures = 0
+        self.next_prune = time.monotonic() + 1
         self.stopping = 0.0
         self.failed = ""
         self.selector = selectors.DefaultSelector()
@@ -125,7 +131,22 @@ class Supervisor:
             del self.due[slot]
             self._fork(slot)
         self.swap.turn()
+        self._prune(now)
         self.counts.show()
+
+    def _prune(self, now: float) -> None:
+        """Delete what the log need not keep any longer."""
+        if now < self.next_prune:
+            return
+        self.next_prune = now + PRUNE
+        keep = self.settings.log
+        try:
+            removed = prune(self.deployment.path / LOG, keep.days, keep.megabytes)
+        except OSError as error:
+            log.warning("the prediction log cannot be pruned: %s", error)
+            return
+        if removed:
+            log.info("%d files of the prediction log were deleted for age or size", removed)
 
     def _look_at(self, child: Child, now: float) -> None:
         if not child.serving:
@@ -146,9 +167,9 @@ class Supervisor:
             if op == "serving":
                 child.serving, child.seq = True, message["seq"]
                 self.failures = 0
-                if self.started is not None:
-                    self.started(self.live)
-                    self.started = None
+                if not self.started:
+                    self.started = True
+                    welcome(self)
             elif op == "unfit":
                 child.why = message["why"]
             elif op != "pong":
@@ -204,7 +225,7 @@ class Supervisor:
                 f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status)
                 else f"exit code {os.WEXITSTATUS(status)}"
             )  # fmt: skip
-            if self.started is not None:
+            if not self.started:
                 self.failed = f"what is to be served cannot be: {how}"
                 return
             quick = time.monotonic() - child.born < 1.0
@@ -308,10 +329,3 @@ def listen(settings: ServeSettings) -> socket.socket:
             f"{where} cannot be listened on: {error.strerror}; choose another --port"
         ) from None
     return made
-
-
-def address(settings: ServeSettings, listening: socket.socket) -> str:
-    """Return the address as a client writes it."""
-    scheme = "https" if settings.certificate else "http"
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{scheme}://{host}:{listening.getsockname()[1]}"

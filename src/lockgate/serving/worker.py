@@ -18,6 +18,7 @@ import msgspec
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.pointer import Pointer
 from lockgate.errors import LockgateError
+from lockgate.monitoring.tracing import LOG
 from lockgate.serving.application import Application
 from lockgate.serving.channel import Channel
 from lockgate.serving.connection import Connections
@@ -163,7 +164,7 @@ def work(
         worker.shelf = worker.open(pointer)
         recorder = None
         if settings.log.durability != "off":
-            recorder = Recorder(deployment.path / "log", settings.log, worker.counts)
+            recorder = Recorder(deployment.path / LOG, settings.log, worker.counts)
         tokens = Tokens(Path(settings.tokens)) if settings.tokens else None
         worker.app = Application(
             worker.shelf, settings, worker.counts, recorder=recorder, tokens=tokens, began=began

@@ -1,0 +1,56 @@
+"""Waits until a running server serves what a deployment directory says, or refuses it."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from lockgate.bundle.deployment import Deployment
+from lockgate.bundle.pointer import Pointer
+from lockgate.errors import BundleError, DeploymentError, ServingError
+
+__all__ = ["followed"]
+
+SECONDS = 150.0
+
+
+def followed(deployment: Deployment, pointer: Pointer) -> None:
+    """Wait for the server, if one runs; take the event back if it refuses.
+
+    Raises
+    ------
+    BundleError
+        If the server refuses, with its reason.
+
+    """
+    from lockgate.serving.control import ask
+
+    until = time.monotonic() + SECONDS
+    try:
+        ask(deployment.path, "reload")
+        while time.monotonic() < until:
+            outcome = ask(deployment.path, "outcome", seq=pointer.seq)["outcome"]
+            if outcome == "":
+                return
+            if outcome is not None:
+                _take_back(deployment, pointer, outcome)
+                raise BundleError(f"the server refuses it, and the pointer went back: {outcome}")
+            time.sleep(0.02)
+    except ServingError as error:
+        click.echo(f"note: {error}; it is served when one starts", err=True)
+        return
+    raise DeploymentError(f"the server did not follow within {SECONDS:g} s; see its log")
+
+
+def _take_back(deployment: Deployment, pointer: Pointer, why: str) -> None:
+    event = pointer.event
+    if event is None or event.after is None:
+        return
+    if event.before is None:
+        deployment.remove(event.name, event.stage, reason=why, op="refused")
+    else:
+        deployment.rollback(
+            event.name, stage=event.stage, to=event.before.version, reason=why, op="refused",
+            expect=event.after.digest,
+        )  # fmt: skip

@@ -1,0 +1,203 @@
+"""Writes the prediction log to Parquet, with what later turned out to be true beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lockgate.bundle.deployment import Deployment
+from lockgate.bundle.manifest import Manifest
+from lockgate.errors import LogError, nearest
+from lockgate.monitoring.entries import key_text
+from lockgate.monitoring.reading import Label, Logged, labels, logged
+from lockgate.monitoring.tracing import LOG
+
+__all__ = ["export"]
+
+ROWS = 20_000
+"""Rows written at a time."""
+
+
+def export(
+    deployment: Deployment,
+    target: Path,
+    *,
+    model: str | None = None,
+    since: int = 0,
+    until: int = 1 << 62,
+    done: Callable[[int], object] = int,
+) -> int:
+    """Write the answers of one model.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Whose log.
+    target : pathlib.Path
+        The Parquet file; replaced when it is whole.
+    model : str, optional
+        Which model; not needed where the log knows only one.
+    since, until : int
+        From when to before when, in microseconds since 1970, UTC.
+    done : callable
+        Told how many rows were written.
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Raises
+    ------
+    LogError
+        If there is no log, or it does not know the model.
+
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = deployment.path / LOG
+    if not folder.is_dir():
+        raise LogError(f"{deployment.path} has no prediction log")
+    name = _model(folder, model)
+    truth = _Truth(labels(folder))
+    beside = target.with_name(f".{target.name}.new")
+    writer, rows, schema = None, 0, None
+    try:
+        for records in _gathered(_rows(folder, name, since, until, truth)):
+            if schema is None:
+                schema = _schema(deployment, records[0], pa)
+            table = pa.Table.from_pylist([_fitting(one, schema) for one in records], schema)
+            writer = writer or pq.ParquetWriter(beside, schema)
+            writer.write_table(table)
+            rows += len(records)
+            done(len(records))
+        if writer is None:
+            raise LogError(f"the log holds no answers of {name} in that time")
+        writer.close()
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return rows
+
+
+class _Truth:
+    """Labels by id and by key, the latest of each."""
+
+    def __init__(self, found: Iterator[Label]) -> None:
+        self.by_id: dict[tuple[str, int, int], Label] = {}
+        self.by_key: dict[str, Label] = {}
+        for one in sorted(found, key=lambda label: label.at):
+            if one.writer:
+                self.by_id[one.writer, one.count, one.row] = one
+            elif one.key is not None:
+                self.by_key[one.key] = one
+
+    def of(self, answer: Logged, row: int, key: Any) -> Label | None:
+        """Return what is known of a row."""
+        found = self.by_id.get((answer.writer, answer.entry.count, row))
+        if found is None and key is not None:
+            found = self.by_key.get(key_text(key))
+        return found
+
+
+def _model(folder: Path, wanted: str | None) -> str:
+    names = sorted({one.model.name for one in logged(folder)})
+    if wanted is None and len(names) == 1:
+        return names[0]
+    listed = ", ".join(names) or "none"
+    if wanted is None:
+        raise LogError(f"the log knows these models: {listed}; say which one")
+    if wanted not in names:
+        raise LogError(f"the log knows no {wanted}{nearest(wanted, names)}; it knows {listed}")
+    return wanted
+
+
+def _rows(
+    folder: Path, name: str, since: int, until: int, truth: _Truth
+) -> Iterator[dict[str, Any]]:
+    for answer in logged(folder, since, until):
+        if answer.model.name != name:
+            continue
+        for row, (inputs, label, score, key) in enumerate(answer.rows()):
+            known = truth.of(answer, row, key)
+            yield {
+                "id": f"{answer.id}.{row}" if answer.entry.rows else answer.id,
+                "time": answer.time,
+                "model": name,
+                "version": answer.model.version,
+                "stage": answer.model.stage,
+                "bundle": answer.model.digest,
+                "key": None if key is None else key_text(key),
+                **{f"input.{column}": value for column, value in inputs.items()},
+                "label": label,
+                "score": score,
+                "traceparent": answer.entry.trace or None,
+                "truth": None if known is None else known.label,
+                "truth_at": None if known is None else known.at,
+            }
+
+
+def _gathered(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    gathered = []
+    for row in rows:
+        gathered.append(row)
+        if len(gathered) == ROWS:
+            yield gathered
+            gathered = []
+    if gathered:
+        yield gathered
+
+
+def _schema(deployment: Deployment, first: dict[str, Any], pa: Any) -> Any:
+    """Return the file's columns: of numbers doubles, of everything else text."""
+    manifest = deployment.manifest(first["bundle"])
+    kinds = {} if manifest is None else {one.name: one.kind for one in manifest.inputs.columns}
+    outcome = _outcome(manifest, pa)
+    types = {
+        "time": pa.timestamp("us", tz="UTC"),
+        "truth_at": pa.timestamp("us", tz="UTC"),
+        "label": outcome,
+        "truth": outcome,
+        "score": pa.list_(pa.float64()) if isinstance(first["score"], list) else pa.float64(),
+    }
+    fields = []
+    for name in first:
+        kind = kinds.get(name.removeprefix("input."), "") if name.startswith("input.") else ""
+        number = kind in ("number", "integer", "boolean")
+        fields.append((name, types.get(name, pa.float64() if number else pa.string())))
+    return pa.schema(fields)
+
+
+def _outcome(manifest: Manifest | None, pa: Any) -> Any:
+    if manifest is None:
+        return pa.string()
+    kinds = {type(one) for one in manifest.classes}
+    if not kinds:
+        return pa.float64()
+    named = {int: pa.int64(), bool: pa.bool_(), float: pa.float64()}
+    return named.get(kinds.pop(), pa.string()) if len(kinds) == 1 else pa.string()
+
+
+def _fitting(record: dict[str, Any], schema: Any) -> dict[str, Any]:
+    """Return a record whose values are what the columns hold; what is not becomes empty."""
+    made: dict[str, Any] = {}
+    for field in schema:
+        value = record.get(field.name)
+        kind = str(field.type)
+        if value is None:
+            made[field.name] = None
+        elif kind == "double":
+            number = isinstance(value, (int, float))
+            made[field.name] = float(value) if number else None
+        elif kind == "string":
+            made[field.name] = value if isinstance(value, str) else str(value)
+        elif kind == "int64":
+            made[field.name] = int(value) if isinstance(value, (int, float)) else None
+        else:
+            made[field.name] = value
+    return made

@@ -1,0 +1,113 @@
+"""Labels that come late, many at once."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lockgate.bundle.deployment import Deployment
+from lockgate.errors import DataError, LogError, nearest
+from lockgate.monitoring.receipts import Receipts, parse_receipt
+from lockgate.monitoring.tracing import LOG
+from lockgate.monitoring.writing import LogWriter
+
+__all__ = ["Taken", "take_labels"]
+
+
+@dataclass
+class Taken:
+    """How many labels were taken, and how many rows had none or no key."""
+
+    labels: int = 0
+    empty: int = 0
+
+
+def take_labels(
+    deployment: Deployment,
+    source: Path,
+    *,
+    by: str,
+    label: str,
+    ids: bool,
+    done: Callable[[int], object] = int,
+) -> Taken:
+    """Write the labels of a file to the log.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Whose log.
+    source : pathlib.Path
+        The file.
+    by, label : str
+        Columns with the key or id, and with the label.
+    ids : bool
+        Whether `by` holds ids of answers rather than the caller's keys.
+    done : callable
+        Told how many labels were written.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, lacks a column, or holds what is no id.
+
+    """
+    folder = deployment.path / LOG
+    if not folder.is_dir():
+        raise LogError(f"{deployment.path} has no prediction log")
+    who = _who()
+    taken = Taken()
+    with contextlib.closing(LogWriter(folder, f"{Receipts().boot}-labels", full=True)) as writer:
+        number = 0
+        for keys, values in _columns(source, by, label):
+            rows = []
+            for key, value in zip(keys, values, strict=True):
+                number += 1
+                if key is None or value is None:
+                    taken.empty += 1
+                elif ids:
+                    rows.append((*_receipt(source, number, key), None, value, who))
+                else:
+                    rows.append(("", 0, 0, key, value, who))
+            taken.labels += writer.label(rows)
+            done(len(rows))
+    return taken
+
+
+def _receipt(source: Path, number: int, text: Any) -> tuple[str, int, int]:
+    try:
+        return parse_receipt(str(text))
+    except ValueError as error:
+        raise DataError(f"{source}, row {number}: {error}") from None
+
+
+def _columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any], list[Any]]]:
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    forms = {".csv": "csv", ".parquet": "parquet", ".arrow": "ipc", ".feather": "ipc",
+             ".ndjson": "json", ".jsonl": "json"}  # fmt: skip
+    form = forms.get(source.suffix.lower())
+    if form is None:
+        raise DataError(f"{source} ends in {source.suffix!r}; expected one of {', '.join(forms)}")
+    try:
+        table = ds.dataset(source, format=form)
+        names = table.schema.names
+        for name in (by, label):
+            if name not in names:
+                raise DataError(f"{source} has no column {name}{nearest(name, names)}")
+        for batch in table.to_batches(columns=[by, label], batch_size=10_000):
+            yield batch.column(by).to_pylist(), batch.column(label).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{source} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,111 @@
+"""``POST /invocations``: what MLflow's scoring server takes, answered in its form."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import msgspec
+
+from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send
+from lockgate.serving.predicting import reason, row_of
+from lockgate.serving.questions import Found, Question, listed
+from lockgate.serving.shelf import Served, Shelf
+
+__all__ = ["invocations_question", "predictions"]
+
+EXPECTED = (
+    "expected one of dataframe_split, dataframe_records, inputs and instances, "
+    "or CSV with the content type text/csv"
+)
+
+
+class Split(msgspec.Struct):
+    """A frame: names, and rows of values."""
+
+    data: list[list[Any]]
+    columns: list[str] | None = None
+    index: list[Any] | None = None
+
+
+class Params(msgspec.Struct, forbid_unknown_fields=True):
+    """What is wanted: labels, or scores."""
+
+    output: str = "label"
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """A request."""
+
+    dataframe_split: Split | None = None
+    dataframe_records: list[dict[str, Any]] | None = None
+    inputs: dict[str, Any] | list[Any] | None = None
+    instances: dict[str, Any] | list[Any] | None = None
+    params: Params | None = None
+
+
+decode = msgspec.json.Decoder(Body).decode
+encode = msgspec.json.Encoder().encode
+
+
+def invocations_question(shelf: Shelf, request: Request, send: Send, most: int) -> Question:
+    """Read what is asked.
+
+    Raises
+    ------
+    Refusal
+        If the body is no such question.
+
+    """
+    served = shelf.find(None)
+    try:
+        body = decode(request.body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Refusal(400, f"{reason(error)}; {EXPECTED}") from None
+    forms = (body.dataframe_split, body.dataframe_records, body.inputs, body.instances)
+    given = [one for one in forms if one is not None]
+    if len(given) != 1:
+        raise Refusal(400, f"{len(given)} of the forms came; {EXPECTED}")
+    output = body.params.output if body.params else "label"
+    if output not in ("label", "score"):
+        raise Refusal(400, f"params.output is {output[:40]!r}, expected label or score")
+    source, rows = _source(served, given[0])
+    if not 0 < rows <= most:
+        raise Refusal(422, f"{rows} rows came, expected 1 to {most}")
+    return Question(
+        request, send, served, source, rows, functools.partial(predictions, output=output)
+    )
+
+
+def _source(served: Served, given: Any) -> tuple[Any, int]:
+    if isinstance(given, Split):
+        names = served.names if given.columns is None else given.columns
+        for name in names:
+            if list(names).count(name) > 1:
+                raise Refusal(422, f"column {name[:80]} stands twice")
+        for k, row in enumerate(given.data):
+            if len(row) != len(names):
+                raise Refusal(422, f"row {k} has {len(row)} values, expected {len(names)}")
+        return [dict(zip(names, row, strict=True)) for row in given.data], len(given.data)
+    if isinstance(given, dict):
+        columns = {k: v if isinstance(v, list) else [v] for k, v in given.items()}
+        return columns, max(map(len, columns.values()), default=0)
+    rows = [
+        row_of(served, one, f"row {k}") if isinstance(one, list) else one
+        for k, one in enumerate(given)
+    ]
+    return rows, len(rows)
+
+
+def predictions(question: Question, receipt: str, found: Found, output: str = "label") -> Reply:
+    """Write the answers as MLflow does, with their origin beside them."""
+    served = question.served
+    label, score, margin = listed(found)
+    values = label if output == "label" else (margin if score is None else score)
+    said = {
+        "predictions": values,
+        "id": receipt,
+        "model": served.name,
+        "version": served.version,
+    }
+    return Reply(200, encode(said), JSON)

@@ -1,0 +1,168 @@
+"""Every path that is answered, and by what."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import lockgate
+from lockgate.serving.exchange import HTML, Refusal, Reply, Request, Send, json_reply
+from lockgate.serving.inference import infer_question, metadata, word_of
+from lockgate.serving.invocations import invocations_question
+from lockgate.serving.metrics import exposition
+from lockgate.serving.openapi import document, front_page
+from lockgate.serving.predicting import predict_question
+from lockgate.serving.questions import Question
+from lockgate.serving.routes import Route
+from lockgate.serving.shelf import Shelf
+from lockgate.serving.tables import ARROW, CSV, table_question
+from lockgate.serving.telling import take_feedback
+
+if TYPE_CHECKING:
+    from lockgate.serving.application import Application
+
+__all__ = ["all_routes"]
+
+JSON = "application/json"
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+Read = Callable[[Shelf, Request, Send, int], Question]
+
+
+def all_routes(app: Application) -> list[Route]:
+    """Return the routes of an application."""
+    return [*_own(app), *_protocol(app), *_mlflow(app)]
+
+
+def _own(app: Application) -> list[Route]:
+    key = app.settings.log.key
+    ask = _asking(app, predict_question, functools.partial(table_question, key=key))
+    kinds = (JSON, CSV, ARROW)
+    body = {"body": {"$ref": "#/components/schemas/Predict"}, "example": "row"}
+    page = {"produces": ["application/json", "text/html"]}
+    return [
+        Route("/predict", "POST", "predict", ask, "Answer rows.", kinds, body),
+        Route("/predict/{model}", "POST", "predict", ask, "Answer rows with a model.", kinds, body),
+        Route("/feedback", "POST", "feedback",
+              lambda request, _: take_feedback(app.recorder, request),
+              "Say what turned out to be true.", (JSON,)),
+        Route("/metrics", "GET", "read", lambda _, __: _metrics(app), "Counts for Prometheus.",
+              about={"produces": ["text/plain"]}),
+        Route("/openapi.json", "GET", "read", lambda _, __: _document(app), "This document."),
+        Route("/", "GET", "read", lambda request, _: _front(app, request), "What is served.",
+              about=page),
+    ]  # fmt: skip
+
+
+def _protocol(app: Application) -> list[Route]:
+    infer = _asking(app, infer_question)
+    kinds = (JSON, "application/octet-stream", "")
+    made = [
+        Route("/v2", "GET", "read", lambda _, __: json_reply(SERVER), "The server."),
+        Route("/v2/health/live", "GET", "", lambda _, __: json_reply({"live": True}),
+              "Whether the process lives."),
+        Route("/v2/health/ready", "GET", "", lambda _, __: _ready(app),
+              "Whether requests are answered."),
+    ]  # fmt: skip
+    for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        made += [
+            Route(path, "GET", "read", lambda request, _: _model(app, request), "A model."),
+            Route(f"{path}/ready", "GET", "read",
+                  lambda request, _: _model(app, request, ready=True), "Whether a model answers."),
+            Route(f"{path}/infer", "POST", "predict", infer, "Answer tensors.", kinds,
+                  {"body": INFER, "produces": [JSON, "application/octet-stream"]}),
+        ]  # fmt: skip
+    return made
+
+
+def _mlflow(app: Application) -> list[Route]:
+    ask = _asking(app, invocations_question, functools.partial(table_question, mlflow=True))
+    version = {"version": lockgate.__version__}
+    return [
+        Route("/invocations", "POST", "predict", ask, "Answer rows as MLflow does.", (JSON, CSV)),
+        Route("/ping", "GET", "", lambda _, __: _ready(app), "Whether requests are answered."),
+        Route("/health", "GET", "", lambda _, __: _ready(app), "Whether requests are answered."),
+        Route("/version", "GET", "read", lambda _, __: json_reply(version), "Of lockgate."),
+    ]
+
+
+SERVER = {
+    "name": "lockgate",
+    "version": lockgate.__version__,
+    "extensions": ["binary_tensor_data", "binary_data"],
+}
+
+INFER = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string"},
+        "parameters": {"type": "object"},
+        "inputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "shape", "datatype"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "shape": {"type": "array", "items": {"type": "integer"}},
+                    "datatype": {"type": "string"},
+                    "data": {"type": "array"},
+                    "parameters": {"type": "object"},
+                },
+            },
+        },
+        "outputs": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
+
+def _asking(app: Application, read: Read, table: Read | None = None) -> Any:
+    """Make the answer of a route that reads a question out of a body, by its content type."""
+
+    def answer(request: Request, send: Send) -> None:
+        how = read
+        if table is not None:
+            kind = request.headers.get(b"content-type", b"")
+            if kind != b"application/json" and kind.startswith((CSV.encode(), ARROW.encode())):
+                how = table
+        app.desk.ask(how(app.shelf, request, send, app.settings.limits.rows))
+
+    return answer
+
+
+def _metrics(app: Application) -> Reply:
+    app.refresh()
+    text = exposition(app.counts.all(), app.shelf.all, app.began)
+    return Reply(200, text, PROMETHEUS.encode())
+
+
+def _document(app: Application) -> Reply:
+    return json_reply(document(app.routes.all, app.shelf, tokens=app.tokens is not None))
+
+
+def _front(app: Application, request: Request) -> Reply:
+    if b"text/html" in request.headers.get(b"accept", b""):
+        page = front_page(app.routes.all, app.shelf, tokens=app.tokens is not None)
+        policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
+        return Reply(200, page, HTML, (policy,))
+    said = [
+        {"model": one.name, "version": one.version, "stage": one.stage, "bundle": one.digest,
+         "task": one.model.task, "inputs": one.names}
+        for one in app.shelf.all
+    ]  # fmt: skip
+    return json_reply({"served": said, "lockgate": lockgate.__version__})
+
+
+def _ready(app: Application) -> Reply:
+    if not app.ready:
+        raise Refusal(503, "the server is stopping", headers={b"retry-after": b"1"})
+    return json_reply({"ready": True})
+
+
+def _model(app: Application, request: Request, *, ready: bool = False) -> Reply:
+    served = app.shelf.find(word_of(request))
+    if ready:
+        return json_reply({"name": served.name, "ready": app.ready})
+    versions = [one.version for one in app.shelf.all if one.name == served.name]
+    return json_reply(metadata(served, versions))

@@ -1,0 +1,49 @@
+"""What runs a server elsewhere: a systemd unit, a container image, Kubernetes manifests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Template
+
+import lockgate
+from lockgate.bundle.deployment import Deployment
+from lockgate.errors import UsageError
+from lockgate.files.atomic import write_file
+
+__all__ = ["TARGETS", "write_target"]
+
+HERE = Path(__file__).parent / "templates"
+
+TARGETS = {
+    "systemd": ("lockgate-serve.service",),
+    "docker": ("Dockerfile", ".dockerignore"),
+    "kubernetes": ("kubernetes.yaml",),
+}
+"""Files of each target."""
+
+
+def write_target(target: str, deployment: Deployment) -> list[Path]:
+    """Write a target's files into the deployment directory and return where they are.
+
+    Raises
+    ------
+    UsageError
+        If there is no such target.
+
+    """
+    if target not in TARGETS:
+        raise UsageError(f"no target {target!r}; there are {', '.join(TARGETS)}")
+    names = sorted({slot.name for slot in deployment.pointer().slots})
+    said = {
+        "directory": str(deployment.path),
+        "name": names[0].lower().replace("_", "-").replace(".", "-").replace("+", "-"),
+        "names": ", ".join(names),
+        "version": lockgate.__version__,
+        "versions": " ".join(sorted({slot.version for slot in deployment.pointer().slots})),
+    }
+    made = []
+    for name in TARGETS[target]:
+        template = Template((HERE / f"{name}.template").read_text(encoding="utf-8"))
+        write_file(deployment.path / name, template.substitute(said))
+        made.append(deployment.path / name)
+    return made
