@@ -102,7 +102,7 @@ def _settings(host: str, said: dict[str, Any]) -> Any:
 
 def _serve(source: Path, settings: Any) -> int:
     try:
-        from lockgate.serving.supervisor import Supervisor, listen
+        from lockgate.serving.supervisor import Supervisor
     except ModuleNotFoundError as error:
         if error.name in ("uvloop", "httptools", "prometheus_client"):
             from lockgate.errors import MissingExtra
@@ -113,6 +113,7 @@ def _serve(source: Path, settings: Any) -> int:
     from lockgate.serving.logs import log_lines
     from lockgate.serving.private import private_deployment
     from lockgate.serving.tokens import Tokens
+    from lockgate.serving.welcome import listen
 
     log_lines()
     deployment = Deployment(source)

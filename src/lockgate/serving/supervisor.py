@@ -23,6 +23,7 @@ from lockgate.errors import ServingError
 from lockgate.monitoring.segments import prune
 from lockgate.monitoring.tracing import LOG
 from lockgate.serving.channel import Channel
+from lockgate.serving.child import Child
 from lockgate.serving.control import Control
 from lockgate.serving.metrics import PAGE, Counts
 from lockgate.serving.settings import ServeSettings
@@ -30,7 +31,7 @@ from lockgate.serving.swap import Swap
 from lockgate.serving.welcome import address, welcome
 from lockgate.serving.worker import work
 
-__all__ = ["Child", "Supervisor", "listen"]
+__all__ = ["Supervisor"]
 
 log = logging.getLogger("lockgate.serve")
 
@@ -46,16 +47,6 @@ SILENT_SECONDS = 60.0
 
 PRUNE = 60.0
 """Seconds between two looks at the size and age of the prediction log."""
-
-
-class Child:
-    """A worker as its supervisor sees it."""
-
-    def __init__(self, slot: int, pid: int, channel: Channel, seq: int) -> None:
-        self.slot, self.pid, self.channel, self.seq = slot, pid, channel, seq
-        self.serving = False
-        self.born = self.heard = time.monotonic()
-        self.why = ""
 
 
 class Supervisor:
@@ -303,29 +294,3 @@ class Supervisor:
             raise ServingError(f"{self.deployment.path} is served by another process") from None
         os.set_inheritable(file.fileno(), False)
         return file
-
-
-def listen(settings: ServeSettings) -> socket.socket:
-    """Bind the address.
-
-    Raises
-    ------
-    ServingError
-        If it is taken or not allowed.
-
-    """
-    try:
-        family, *_, place = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        made = socket.socket(family, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(place)
-        made.listen(2048)
-        made.setblocking(False)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise ServingError(
-            f"{where} cannot be listened on: {error.strerror}; choose another --port"
-        ) from None
-    return made

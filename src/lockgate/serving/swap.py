@@ -14,7 +14,8 @@ from lockgate.bundle.pointer import Pointer
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
-    from lockgate.serving.supervisor import Child, Supervisor
+    from lockgate.serving.child import Child
+    from lockgate.serving.supervisor import Supervisor
 
 __all__ = ["Swap"]
 

@@ -1,4 +1,4 @@
-"""What a server says when it begins to answer."""
+"""Where a server listens, and what it says when it begins to answer."""
 
 from __future__ import annotations
 
@@ -7,15 +7,41 @@ import logging
 import socket
 from typing import TYPE_CHECKING
 
-from lockgate.errors import BundleError
+from lockgate.errors import BundleError, ServingError
 from lockgate.serving.settings import ServeSettings
 
 if TYPE_CHECKING:
     from lockgate.serving.supervisor import Supervisor
 
-__all__ = ["address", "welcome"]
+__all__ = ["address", "listen", "welcome"]
 
 log = logging.getLogger("lockgate.serve")
+
+
+def listen(settings: ServeSettings) -> socket.socket:
+    """Bind the address.
+
+    Raises
+    ------
+    ServingError
+        If it is taken or not allowed.
+
+    """
+    try:
+        family, *_, place = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(place)
+        made.listen(2048)
+        made.setblocking(False)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise ServingError(
+            f"{where} cannot be listened on: {error.strerror}; choose another --port"
+        ) from None
+    return made
 
 
 def address(settings: ServeSettings, listening: socket.socket) -> str:

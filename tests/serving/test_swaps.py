@@ -1,0 +1,255 @@
+"""Changing what is served while it is asked: nobody notices, and bad bundles never go live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lockgate
+from lockgate.bundle.checking import check_bundle
+from lockgate.bundle.deployment import Deployment
+from lockgate.bundle.manifest import read_manifest
+from lockgate.bundle.writing import canonical
+from lockgate.errors import BundleError
+from lockgate.files.digests import sha256_file
+from tests.conftest import Run
+from tests.serving.conftest import rows
+from tests.serving.load import Load
+from tests.serving.running import Server, serving
+
+SWAPS = 200 if os.environ.get("LOCKGATE_PROOF") else 12
+KILLS = 50 if os.environ.get("LOCKGATE_PROOF") else 4
+
+
+def records(count: int) -> list[Any]:
+    frame = rows(count, seed=3).astype(object)
+    return frame.where(frame.notna(), None).to_dict("records")
+
+
+def scores(path: Path, given: list[Any]) -> list[float]:
+    bundle = lockgate.open(path)
+    return [bundle.predict_one(row).score for row in given]
+
+
+def test_swaps_and_rollbacks_under_load_fail_nothing_and_mix_nothing(
+    tmp_path: Path, bundles: dict[str, Path]
+) -> None:
+    deployment = Deployment(tmp_path / "live")
+    deployment.deploy(bundles["logistic"], version="1")
+    given = records(20)
+    expected = {"1": scores(bundles["logistic"], given), "2": scores(bundles["boosting"], given)}
+    with serving(deployment.path, "--workers", "2", "--log", "off") as server:
+        account = asyncio.run(_swapping(server, deployment, bundles, given, expected))
+    assert not account.failed
+    assert not account.mixed
+    assert min(account.answered.values()) > SWAPS, account
+    assert len(account.ids) == len(set(account.ids))
+
+
+async def _swapping(
+    server: Server, deployment: Deployment, bundles: dict[str, Path], given: Any, expected: Any
+) -> Any:
+    load = Load(server.port, given, expected, clients=8, rate=1500)
+    running = asyncio.create_task(load.run())
+    for turn in range(SWAPS):
+        await asyncio.sleep(0.02)
+        before = sum(load.account.answered.values())
+        if turn % 2 == 0:
+            pointer = await asyncio.to_thread(deployment.deploy, bundles["boosting"], version="2")
+        else:
+            pointer = await asyncio.to_thread(deployment.rollback)
+        until = time.monotonic() + 20
+        while (await asyncio.to_thread(lambda: server.status))["seq"] < pointer.seq:
+            assert time.monotonic() < until, server.log.read_text()
+            await asyncio.sleep(0.01)
+        version = "2" if turn % 2 == 0 else "1"
+        while time.monotonic() < until:  # and answers are the new version's
+            seen = load.account.answered[version]
+            await asyncio.sleep(0.02)
+            if load.account.answered[version] > seen:
+                break
+        assert sum(load.account.answered.values()) > before
+    load.stopped = True
+    return await running
+
+
+def spoiled(path: Path, tmp_path: Path, what: str) -> Path:
+    """A bundle that is wrong in one way, its digests made right again."""
+    made = tmp_path / what
+    shutil.copytree(path, made)
+    manifest = json.loads((made / "manifest.json").read_text())
+    if what == "other-answers":
+        probes = json.loads((made / "probes.json").read_text())
+        probes["score"][0] += 0.25
+        (made / "probes.json").write_text(canonical(probes))
+    else:
+        raw = bytearray((made / "model.packed").read_bytes())
+        raw[len(raw) // 2] ^= 0xFF
+        (made / "model.packed").write_bytes(raw)
+    if what != "flipped":
+        for name in manifest["files"]:
+            manifest["files"][name] = sha256_file(made / name)
+        (made / "manifest.json").write_text(canonical(manifest))
+    return made
+
+
+@pytest.mark.parametrize("what", ["flipped", "broken-model", "other-answers"])
+def test_a_bad_bundle_is_refused_by_deploy_and_by_the_server(
+    what: str, tmp_path: Path, deployed: Deployment, bundles: dict[str, Path], call: Run
+) -> None:
+    bad = spoiled(bundles["boosting"], tmp_path, what)
+    with serving(deployed.path) as server:
+        given = records(1)[0]
+        before = server.predict(given)
+        done = call("lockgate", "deploy", str(bad), str(deployed.path), cwd=tmp_path, code=2)
+        assert any(one in done.stderr for one in ("sha256", "probe", "damaged"))
+        assert deployed.pointer().seq == 1
+        if what == "flipped":
+            return
+        deployed.deploy(bad, version="9")  # someone who does not check
+        server.wait(lambda: server.status["refused"])
+        after = server.predict(given)
+        assert (after["version"], after["score"]) == (before["version"], before["score"])
+        assert any("what is served stays" in one["message"] for one in server.records())
+        text = server.ask("GET", "/metrics")[1].decode()
+        assert "lockgate_refused_candidates_total 1.0" in text
+
+
+def test_a_refusal_of_the_server_takes_the_deployment_back(
+    tmp_path: Path, deployed: Deployment, bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lockgate.cli.following import followed
+
+    bad = spoiled(bundles["boosting"], tmp_path, "other-answers")
+    with serving(deployed.path):
+        pointer = deployed.deploy(bad, version="9")
+        with pytest.raises(BundleError, match="the pointer went back"):
+            followed(deployed, pointer)
+    assert deployed.pointer().slots[0].version == "1.0.0"
+    assert [one.op for one in deployed.history()] == ["deploy", "deploy", "refused"]
+
+
+def test_a_bundle_that_takes_too_much_memory_or_time_is_refused(
+    tmp_path: Path, bundles: dict[str, Path]
+) -> None:
+    from lockgate.bundle.checking import Check
+
+    check_bundle(bundles["boosting"])
+    for limits in ({"memory": -(64 << 20)}, {"seconds": 0.0}):  # less than it has
+        check = Check(bundles["boosting"], **limits)  # type: ignore[arg-type]
+        while not check.finished():
+            time.sleep(0.01)
+        assert check.verdict()
+
+
+def test_killed_workers_are_back_at_once_and_lose_only_what_they_were_answering(
+    tmp_path: Path, deployed: Deployment, bundles: dict[str, Path]
+) -> None:
+    given = records(20)
+    expected = {"1.0.0": scores(bundles["logistic"], given)}
+    clients = 8
+    with serving(deployed.path, "--workers", "2", "--log", "normal") as server:
+
+        async def kill() -> Any:
+            load = Load(server.port, given, expected, clients=clients, rate=1000, crash=True)
+            running = asyncio.create_task(load.run())
+            for turn in range(KILLS):
+                await asyncio.sleep(0.3)
+                pids = [one["pid"] for one in server.status["workers"]]
+                os.kill(pids[turn % len(pids)], signal.SIGKILL)
+                until = time.monotonic() + 10
+                while True:
+                    found = server.status["workers"]
+                    fresh = [one for one in found if one["serving"] and one["pid"] not in pids]
+                    if len(found) == 2 and fresh:
+                        break
+                    assert time.monotonic() < until
+                    await asyncio.sleep(0.01)
+            load.stopped = True
+            return await running
+
+        account = asyncio.run(kill())
+        restarts = server.ask("GET", "/metrics")[1].decode()
+    assert not account.failed
+    assert not account.mixed
+    assert account.lost <= KILLS * clients  # each client has one request under way
+    assert f"lockgate_restarts_total {float(KILLS)}" in restarts
+    log = deployed.path / "log"
+    from lockgate.monitoring.reading import logged
+
+    kept = [one.id for one in logged(log)]
+    assert len(kept) == len(set(kept))
+    assert set(account.ids) <= set(kept)  # what was acknowledged is in the log
+
+
+def test_a_server_told_to_stop_answers_what_was_asked(deployed: Deployment, bundles: Any) -> None:
+    given = records(20)
+    expected = {"1.0.0": scores(bundles["logistic"], given)}
+    with serving(deployed.path, "--workers", "2") as server:
+
+        async def stop() -> Any:
+            load = Load(server.port, given, expected, clients=8, rate=1000)
+            running = asyncio.create_task(load.run())
+            await asyncio.sleep(0.5)
+            os.kill(server.process.pid, signal.SIGTERM)
+            await asyncio.sleep(0.3)  # new requests are still answered, and connections told to go
+            load.stopped = True
+            return await running
+
+        account = asyncio.run(stop())
+        assert server.process.wait(20) == 0
+    assert not account.failed, account.failed[:3]
+    assert account.answered["1.0.0"] > 100
+
+
+def test_workers_end_when_their_supervisor_is_killed(deployed: Deployment) -> None:
+    with serving(deployed.path, "--workers", "2", code=-9) as server:
+        pids = [one["pid"] for one in server.status["workers"]]
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait(10)
+        server.wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    with serving(deployed.path) as again:  # the socket and the lock it left do not matter
+        assert again.status["seq"] == 1
+
+
+def test_a_directory_is_served_once(deployed: Deployment, call: Run, tmp_path: Path) -> None:
+    with serving(deployed.path):
+        done = call("lockgate", "serve", str(deployed.path), "--port", "0", cwd=tmp_path, code=2)
+    assert "is served by another process" in done.stderr
+
+
+def test_models_and_stages_have_addresses(deployed: Deployment, bundles: dict[str, Path]) -> None:
+    deployed.deploy(bundles["boosting"], version="2.0.0", stage="canary")
+    deployed.deploy(bundles["spend"], version="0.1")
+    row = records(1)[0]
+    with serving(deployed.path) as server:
+
+        def ask(word: str) -> Any:
+            return server.ask("POST", f"/predict/{word}", {"row": row})[1]
+
+        assert ask("churn")["version"] == ask("churn@prod")["version"] == "1.0.0"
+        assert ask("churn@canary")["version"] == ask("churn@2.0.0")["version"] == "2.0.0"
+        assert "value" in ask("spend")
+        status, said, _ = server.ask("POST", "/predict", {"row": row})
+        assert status == 404
+        assert "say which" in said["error"]
+        status, said, _ = server.ask("POST", "/predict/chrun", {"row": row})
+        assert "did you mean 'churn'" in said["error"]
+
+
+def test_the_manifest_of_a_spoiled_bundle_is_right(
+    bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    """The spoiling itself: otherwise the tests above would test digests only."""
+    from lockgate.bundle.manifest import verify_files
+
+    made = spoiled(bundles["boosting"], tmp_path, "other-answers")
+    verify_files(made, read_manifest(made))
