@@ -15,6 +15,7 @@ from lockgate.packed.builder import Builder
 from lockgate.packed.dates import date_parts
 from lockgate.packed.header import Answers
 from lockgate.packed.model import PackedModel
+from lockgate.packed.rejecting import Rejected
 from lockgate.packed.shapes import Input
 from lockgate.tables.cells import DateParts
 
@@ -284,3 +285,13 @@ def test_a_category_does_not_depend_on_its_neighbours() -> None:
         0,
         3,
     ]
+
+
+def test_a_whole_number_that_no_double_holds_is_refused_whatever_stands_beside_it() -> None:
+    model = model_of(Input("a", "number"))
+    for beside in ([], [2.5], [None], ["x"], [2**70]):
+        rejected = Rejected()
+        model.predict({"a": [2**53 + 1, *beside]}, rejected=rejected)
+        assert "9007199254740993" in rejected.reasons[0][0]
+    with pytest.raises(lockgate.SchemaViolation, match="9007199254740993"):
+        model.predict_one({"a": 2**53 + 1})

@@ -16,6 +16,9 @@ from lockgate.packed.shapes import Input
 
 __all__ = ["cell_readers", "read_columns"]
 
+EXACT = 2**53
+"""From here on not every whole number is a double."""
+
 
 def read_columns(
     inputs: Sequence[Input], source: Any, rejected: Rejected | None = None
@@ -156,7 +159,7 @@ def _doubles(one: Input, values: Any, found: Rejected) -> Any:
 
 def _inexact(whole: np.ndarray, made: np.ndarray) -> list[int]:
     """Return rows of whole numbers that no double holds, from 2**53 on."""
-    large = np.flatnonzero(np.abs(made) >= 2.0**53)
+    large = np.flatnonzero(np.abs(made) >= EXACT)
     return [row for row in large.tolist() if int(made[row]) != int(whole[row])]
 
 
@@ -238,9 +241,10 @@ def _as_array(values: Any) -> np.ndarray:
         made = np.asarray(values)
     except ValueError:  # cells of different lengths
         made = np.empty(0, dtype="U")
-    if made.dtype.kind not in "US" and made.ndim == 1:
+    rounded = dtype is None and made.dtype.kind == "f" and bool((np.abs(made) >= EXACT).any())
+    if made.dtype.kind not in "US" and made.ndim == 1 and not rounded:
         return made
-    objects = np.empty(len(values), dtype=object)  # NumPy would write numbers beside texts as texts
+    objects = np.empty(len(values), dtype=object)  # NumPy would write texts, or round
     for row, cell in enumerate(values):
         objects[row] = cell.item() if isinstance(cell, np.str_) else cell
     return objects
@@ -284,9 +288,6 @@ def _cell_reader(one: Input) -> Callable[[Any], Any]:
     if one.kind == "category":
         return _quick_category(slow, gap if allowed else None, places)
     return slow
-
-
-EXACT = 2**53
 
 
 def _quick_number(slow: Callable[[Any], Any], allowed: bool) -> Callable[[Any], Any]:

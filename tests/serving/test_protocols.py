@@ -1,0 +1,187 @@
+"""Other servers' clients get from ours what they get from theirs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import lockgate
+from lockgate.bundle.deployment import Deployment
+from tests.serving.conftest import rows
+from tests.serving.running import Server, serving
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+NUMBERS = ("months", "charge", "calls")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -> Iterator[Server]:
+    deployment = Deployment(tmp_path_factory.mktemp("protocols") / "live")
+    for key, version in (("boosting", "1.0"), ("three", "3.0"), ("spend", "0.5")):
+        deployment.deploy(bundles[key], version=version)
+    with serving(deployment.path, "--workers", "2") as made:
+        yield made
+
+
+def tensors(frame: Any, *, binary: bool) -> list[Any]:
+    from tritonclient.http import InferInput
+
+    made = []
+    for name in frame:
+        number = name in NUMBERS
+        values = frame[name].to_numpy(dtype=float if number else object).reshape(-1, 1)
+        one = InferInput(name, list(values.shape), "FP64" if number else "BYTES")
+        one.set_data_from_numpy(values, binary_data=binary)
+        made.append(one)
+    return made
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("count", [1, 40])
+def test_tritons_client_gets_the_bundles_answers(
+    server: Server, bundles: dict[str, Path], binary: bool, count: int
+) -> None:
+    from tritonclient.http import InferenceServerClient, InferRequestedOutput
+
+    frame = rows(count, seed=5)
+    if not binary:
+        frame["calls"] = frame["calls"].fillna(
+            1.5
+        )  # the client writes NaN into JSON, which has none
+    client = InferenceServerClient(f"127.0.0.1:{server.port}")
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    for name, key in (("churn", "boosting"), ("kinds", "three")):
+        assert client.is_model_ready(name)
+        described = client.get_model_metadata(name)
+        assert [one["name"] for one in described["inputs"]] == list(frame)
+        outputs = [InferRequestedOutput(one, binary_data=binary) for one in ("label", "score")]
+        found = client.infer(name, tensors(frame, binary=binary), outputs=outputs, request_id="q7")
+        expected = lockgate.open(bundles[key]).predict(frame)
+        assert np.array_equal(found.as_numpy("score"), expected.score)
+        labels = found.as_numpy("label")
+        if name == "kinds":
+            labels = np.array([one.decode() if isinstance(one, bytes) else one for one in labels])
+        assert labels.tolist() == expected.label.tolist()
+        response = found.get_response()
+        assert response["id"] == "q7"
+        assert response["parameters"]["prediction_id"]
+    with pytest.raises(Exception, match="no model 'nobody'"):
+        client.infer("nobody", tensors(frame, binary=binary))
+    client.close()
+
+
+def test_a_matrix_is_rows_in_the_order_of_the_inputs(tmp_path: Path) -> None:
+    from sklearn.datasets import load_iris
+    from sklearn.tree import DecisionTreeClassifier
+
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    model = DecisionTreeClassifier(random_state=0, max_depth=3).fit(X, y)
+    lockgate.pack(model, X, y, name="iris", path=tmp_path / "iris")
+    deployment = Deployment(tmp_path / "live")
+    deployment.deploy(tmp_path / "iris")
+    with serving(deployment.path) as server:
+        single = np.float32(X.to_numpy())
+        for datatype, data in (("FP64", X.to_numpy()), ("FP32", single)):
+            tensor = {
+                "name": "X",
+                "shape": [len(X), 4],
+                "datatype": datatype,
+                "data": data.tolist(),
+            }
+            status, said, _ = server.ask("POST", "/v2/models/iris/infer", {"inputs": [tensor]})
+            assert status == 200, said
+            wide = pd.DataFrame(np.float64(data), columns=X.columns)
+            assert said["outputs"][0]["data"] == model.predict(wide).tolist()
+
+
+def test_mlflows_forms_get_one_answer(server: Server, bundles: dict[str, Path]) -> None:
+    frame = rows(30, seed=6)
+    plain = frame.astype(object).where(frame.notna(), None)
+    deployment = Deployment(server.folder)
+    assert deployment.exists()
+    split = {"columns": list(plain), "data": plain.to_numpy().tolist(), "index": list(range(30))}
+    forms = {
+        "dataframe_split": split,
+        "dataframe_records": plain.to_dict("records"),
+        "inputs": plain.to_dict("list"),
+        "instances": plain.to_dict("records"),
+    }
+    status, said, _ = server.ask("POST", "/invocations", {"dataframe_split": split})
+    assert status == 404  # three models are served here, and this path names none
+    assert "say which" in said["error"]
+    alone = Deployment(server.folder.parent / "alone")
+    alone.deploy(bundles["boosting"])
+    with serving(alone.path) as one:
+        opened = lockgate.open(bundles["boosting"])
+        expected = opened.predict(frame)
+        for name, body in forms.items():
+            status, said, _ = one.ask("POST", "/invocations", {name: body})
+            assert status == 200, said
+            assert said["predictions"] == expected.label.tolist(), name
+        body = {"inputs": forms["inputs"], "params": {"output": "score"}}
+        assert one.ask("POST", "/invocations", body)[1]["predictions"] == expected.score.tolist()
+        text = frame.to_csv(index=False).encode()
+        status, said, _ = one.ask("POST", "/invocations", text, content_type="text/csv")
+        assert said["predictions"] == expected.label.tolist()
+        for path in ("/ping", "/health", "/version"):
+            assert one.ask("GET", path)[0] == 200
+
+
+def test_an_arrow_stream_is_answered_with_one(server: Server, bundles: dict[str, Path]) -> None:
+    frame = rows(5000, seed=8)  # more than is computed at once
+    expected = lockgate.open(bundles["three"]).predict(frame)
+    sink = io.BytesIO()
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=700)
+    kind = "application/vnd.apache.arrow.stream"
+    status, raw, head = server.ask(
+        "POST", "/predict/kinds", sink.getvalue(), content_type=kind, accept=kind
+    )
+    assert (status, head["content-type"]) == (200, kind)
+    found = pa.ipc.open_stream(raw).read_all()
+    assert found["label"].to_pylist() == expected.label.tolist()
+    classes = lockgate.open(bundles["three"]).manifest.classes
+    for k, name in enumerate(classes):
+        assert found[f"score_{name}"].to_pylist() == expected.score[:, k].tolist()
+    assert found.schema.metadata[b"version"] == b"3.0"
+
+
+def test_versions_stand_in_the_path(server: Server) -> None:
+    assert server.ask("GET", "/v2/models/churn/versions/1.0")[1]["name"] == "churn"
+    assert server.ask("GET", "/v2/models/churn/versions/prod/ready")[1]["ready"] is True
+    assert server.ask("GET", "/v2/models/churn/versions/7")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        ({"shape": [2], "datatype": "FP64", "data": [1.0]}, "1 elements came for shape [2]"),
+        ({"shape": [1], "datatype": "FP65", "data": [1.0]}, "FP65"),
+        ({"shape": [-1], "datatype": "FP64", "data": []}, "negative"),
+        ({"shape": [1], "datatype": "FP64", "data": ["x"]}, "expected FP64"),
+        ({"shape": [1], "datatype": "INT8", "data": [300]}, "out of the range of INT8"),
+        ({"shape": [1], "datatype": "INT64", "data": [1.5]}, "expected INT64"),
+        ({"shape": [1], "datatype": "BYTES", "data": [5]}, "expected a text"),
+        ({"shape": [1], "datatype": "BOOL", "data": [1]}, "expected BOOL"),
+        ({"shape": [1], "datatype": "FP64", "parameters": {"binary_data_size": 8}}, "0 bytes follow"),
+        ({"shape": [2, 2], "datatype": "FP64", "data": [[1.0, 2.0], [3.0]]}, "3 elements"),
+        ({"shape": [10**9, 10**9], "datatype": "FP64", "data": []}, "more than"),
+        ({"shape": [1], "datatype": "FP64"}, "no data"),
+    ],
+)  # fmt: skip
+def test_tensors_that_make_no_sense_are_named(
+    server: Server, tensor: dict[str, Any], words: str
+) -> None:
+    body = {"inputs": [{"name": "charge", **tensor}]}
+    status, said, _ = server.ask("POST", "/v2/models/churn/infer", body)
+    assert status == 400
+    assert words in said["error"], said
