@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import time
@@ -43,6 +44,14 @@ async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:
     return status, await reader.readexactly(length), b"connection: close" not in head.lower()
 
 
+async def closed(stream: Any) -> None:
+    """Close a connection to its end."""
+    if stream is not None:
+        stream[1].close()
+        with contextlib.suppress(OSError):
+            await stream[1].wait_closed()
+
+
 class Load:
     """Clients that ask the same rows again and again until told to stop.
 
@@ -79,7 +88,7 @@ class Load:
                 stream[1].write(messages[place])
                 status, body, stays = await read_reply(stream[0])
             except (OSError, asyncio.IncompleteReadError) as error:
-                stream = None
+                stream = await closed(stream)
                 if self.crash:  # a worker was killed: what it was answering is lost
                     account.lost += 1
                     await asyncio.sleep(0.01)
@@ -89,13 +98,11 @@ class Load:
             account.seconds.append(time.perf_counter() - began)
             self._judge(place, status, body)
             if not stays:
-                stream[1].close()
-                stream = None
+                stream = await closed(stream)
             if pause:
                 next_at = max(next_at + pause, loop.time() - 1)
                 await asyncio.sleep(max(0.0, next_at - loop.time()))
-        if stream is not None:
-            stream[1].close()
+        await closed(stream)
 
     def _judge(self, place: int, status: int, body: bytes) -> None:
         account = self.account

@@ -89,7 +89,12 @@ def _columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any], lis
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    forms = {".csv": "csv", ".parquet": "parquet", ".arrow": "ipc", ".feather": "ipc",
+    from pyarrow import csv
+
+    # keys are compared as texts: 0099 is not 99
+    texts = csv.ConvertOptions(column_types={by: pa.string()}, strings_can_be_null=True)
+    rows = ds.CsvFileFormat(convert_options=texts)
+    forms = {".csv": rows, ".parquet": "parquet", ".arrow": "ipc", ".feather": "ipc",
              ".ndjson": "json", ".jsonl": "json"}  # fmt: skip
     form = forms.get(source.suffix.lower())
     if form is None:
