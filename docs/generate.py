@@ -190,7 +190,27 @@ def _markdown(words: str) -> str:
     return f"{before.rstrip()}\n\n```python\n{inspect.cleandoc(example)}\n```"
 
 
+def metrics() -> str:
+    """Write what `/metrics` shows."""
+    from lockgate.serving.metrics import families
+
+    text = [
+        "# Metrics\n",
+        "What `GET /metrics` of a server shows, in Prometheus' text format, base units.",
+        "Counts of all workers are added up. `route` is a path as it is documented, never as it was",
+        "sent.\n",
+        "| metric | kind | labels | what |",
+        "|---|---|---|---|",
+    ]
+    for one in families([], [], 0.0):
+        ending = {"counter": "_total", "info": "_info"}.get(one.type, "")
+        labels = ", ".join(f"`{name}`" for name in one._labelnames)
+        text.append(f"| `{one.name}{ending}` | {one.type} | {labels} | {one.documentation} |")
+    return "\n".join(text) + "\n"
+
+
 PAGES = {
+    "metrics.md": metrics,
     "hooks.md": hooks,
     "values.md": contract,
     "plugins.md": plugins,

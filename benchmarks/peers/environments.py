@@ -11,6 +11,11 @@ __all__ = ["environment"]
 
 PACKAGES = {
     "onnx": ["onnxruntime", "skl2onnx", "onnxmltools", "lightgbm", "joblib"],
+    "fastapi": ["fastapi==0.165.0", "uvicorn", "uvloop", "httptools", "joblib"],
+    "mlserver": ["mlserver==1.7.1", "mlserver-sklearn==1.7.1", "uvloop<0.22", "joblib"],
+    "bentoml": ["bentoml==1.4.39", "joblib"],
+    "mlflow": ["mlflow==3.17.2", "joblib"],
+    "litserve": ["litserve==0.2.19", "joblib"],
 }
 
 

@@ -88,7 +88,6 @@ def _receipt(source: Path, number: int, text: Any) -> tuple[str, int, int]:
 def _columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any], list[Any]]]:
     import pyarrow as pa
     import pyarrow.dataset as ds
-
     from pyarrow import csv
 
     # keys are compared as texts: 0099 is not 99

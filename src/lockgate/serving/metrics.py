@@ -19,7 +19,7 @@ import msgspec
 if TYPE_CHECKING:
     from lockgate.serving.questions import Question
 
-__all__ = ["BUCKETS", "Counts", "Tally", "exposition"]
+__all__ = ["BUCKETS", "Counts", "Tally", "exposition", "families", "memory"]
 
 BUCKETS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
@@ -51,6 +51,8 @@ class Tally(msgspec.Struct):
         Cells answered with a gap or an unknown category.
     batches : list of int
         Batches by `SIZES`.
+    batches_sum : int
+        Rows of all batches.
     once : dict of str to float
         Other counts by name.
     now : dict of str to float
@@ -64,6 +66,7 @@ class Tally(msgspec.Struct):
     rows: dict[str, int] = {}
     filled: dict[str, int] = {}
     batches: list[int] = msgspec.field(default_factory=lambda: [0] * (len(SIZES) + 1))
+    batches_sum: int = 0
     once: dict[str, float] = {}
     now: dict[str, float] = {}
 
@@ -101,6 +104,7 @@ class Counts:
     def batch(self, size: int) -> None:
         """Count rows that were computed together."""
         self.tally.batches[_place(SIZES, size)] += 1
+        self.tally.batches_sum += size
 
     def answered(self, questions: Iterable[Question]) -> None:
         """Count answered rows."""
@@ -160,7 +164,7 @@ def exposition(tallies: dict[int, Tally], served: Iterable[Any], began: float) -
 
     class Collector:
         def collect(self) -> Iterator[Any]:
-            yield from _families(list(tallies.values()), served, began)
+            yield from families(list(tallies.values()), served, began)
 
         def describe(self) -> list[Any]:
             return []
@@ -189,7 +193,8 @@ NOW = {
 """Values of the moment, by worker."""
 
 
-def _families(tallies: list[Tally], served: Iterable[Any], began: float) -> Iterator[Any]:
+def families(tallies: list[Tally], served: Iterable[Any], began: float) -> Iterator[Any]:
+    """Yield everything that is shown, as prometheus_client's families."""
     from prometheus_client.core import (
         CounterMetricFamily,
         GaugeMetricFamily,
@@ -205,9 +210,9 @@ def _families(tallies: list[Tally], served: Iterable[Any], began: float) -> Iter
         "lockgate_request_seconds", "Time from a whole request to its reply.", labels=["route"]
     )
     sums = _added(one.seconds_sum for one in tallies)
-    for route, total in sums.items():
+    for route, spent in sums.items():
         rows = [one.seconds[route] for one in tallies if route in one.seconds]
-        times.add_metric([route], _cumulative(BUCKETS, rows), total)
+        times.add_metric([route], _cumulative(BUCKETS, rows), spent)
     yield times
     rows_total = CounterMetricFamily("lockgate_rows", "Rows answered.", labels=["model", "version"])
     for key, count in _added(one.rows for one in tallies).items():
@@ -220,8 +225,9 @@ def _families(tallies: list[Tally], served: Iterable[Any], began: float) -> Iter
     for key, count in _added(one.filled for one in tallies).items():
         filled.add_metric(key.rsplit(" ", 1), count)
     yield filled
+    total = sum(one.batches_sum for one in tallies)
     batches = HistogramMetricFamily("lockgate_batch_rows", "Rows that were computed together.")
-    batches.add_metric([], _cumulative(SIZES, [one.batches for one in tallies]), 0)
+    batches.add_metric([], _cumulative(SIZES, [one.batches for one in tallies]), total)
     yield batches
     once = _added(one.once for one in tallies)
     for name, help_ in ONCE.items():

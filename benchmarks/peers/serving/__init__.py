@@ -1,0 +1,1 @@
+"""Servers of others: the same model behind each, as its own documentation recommends."""
