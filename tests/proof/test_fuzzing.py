@@ -1,4 +1,4 @@
-"""A coverage-guided run over the reader; long in the proof, a slice in `make test`."""
+"""Coverage-guided runs over the readers of models and of requests; long in the proof, a slice in `make test`."""
 
 import os
 import subprocess
@@ -15,10 +15,11 @@ SECONDS = 3600 if os.environ.get("LOCKGATE_PROOF") else 15
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 200)
-def test_no_input_leads_to_anything_but_an_answer_or_the_formats_error(tmp_path: Path) -> None:
-    kept = ROOT / "build" / "fuzzing" if os.environ.get("LOCKGATE_PROOF") else tmp_path / "corpus"
+@pytest.mark.parametrize("what", ["fuzzing", "serving_fuzzing"])
+def test_no_input_leads_to_anything_but_an_answer_or_a_refusal(what: str, tmp_path: Path) -> None:
+    kept = ROOT / "build" / what if os.environ.get("LOCKGATE_PROOF") else tmp_path / "corpus"
     done = subprocess.run(
-        [sys.executable, "-m", "tests.proof.fuzzing", str(SECONDS), str(kept)],
+        [sys.executable, "-m", f"tests.proof.{what}", str(SECONDS), str(kept)],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip

@@ -33,6 +33,7 @@ def csv_body(raw: bytes, inputs: Sequence[Any], keep: Sequence[str], most: int) 
     if raw.count(b"\n") > 2 * most:
         raise DataError(f"the body has more than {most} rows")
     try:
+        str(raw, "utf-8")  # pyarrow looks at cells one by one, and not at those of broken lines
         names = csv_header(raw)
         chunks = list(csv_chunks(raw, inputs, [k for k in keep if k in names], most))
     except (pa.ArrowException, ValueError, OSError, KeyError) as error:

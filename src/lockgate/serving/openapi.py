@@ -13,6 +13,8 @@ from lockgate.serving.shelf import Served, Shelf
 __all__ = ["document", "front_page"]
 
 JSON = "application/json"
+NAMED = {"model": "name", "version": "version"}
+"""Words of paths, and what they are called elsewhere."""
 TYPES = {"number": "number", "integer": "integer", "boolean": "boolean"}
 
 
@@ -29,7 +31,7 @@ def document(routes: list[Route], shelf: Shelf, *, tokens: bool) -> dict[str, An
         if words:
             operation["parameters"] = [
                 {"name": word, "in": "path", "required": True, "schema": {"type": "string"},
-                 **({"example": shelf.all[0].name} if word == "model" and shelf.all else {})}
+                 **({"example": getattr(shelf.all[0], NAMED[word])} if shelf.all else {})}
                 for word in words
             ]  # fmt: skip
         if route.kinds:
@@ -87,7 +89,7 @@ CODES = {
 
 def _content(route: Route, shelf: Shelf) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    for kind in route.kinds:
+    for kind in filter(None, route.kinds):  # that of a client which names none is not listed
         if kind == JSON:
             made[kind] = {"schema": route.about.get("body", {"type": "object"})}
             if route.about.get("example") == "row" and shelf.default and shelf.default.probes:
