@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+import shlex
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +40,22 @@ def test_rows_and_columns_get_what_one_row_gets(deployed: Deployment) -> None:
         _, columns, _ = server.ask("POST", "/predict/churn", {"columns": frame.to_dict("list")})
     assert many["scores"] == columns["scores"] == alone
     assert many["labels"] == columns["labels"]
+
+
+def test_the_front_page_shows_a_request_that_works_as_it_stands(
+    deployed: Deployment, tmp_path: Path
+) -> None:
+    with serving(deployed.path) as server:
+        _, raw, head = server.ask("GET", "/", accept="text/html")
+        assert "default-src 'none'" in head["content-security-policy"]
+        (command,) = re.findall(r"<pre>(.*?)</pre>", raw.decode(), re.DOTALL)
+        words = shlex.split(html.unescape(command))
+        assert words[0] == "curl"
+        address, body = words[1], words[-1]
+        request = urllib.request.Request(
+            address, body.encode(), {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert json.load(answer)["version"] == "1.0.0"
+        listed = server.ask("GET", "/")[1]["served"]
+        assert [one["model"] for one in listed] == ["churn"]

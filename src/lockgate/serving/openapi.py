@@ -1,16 +1,13 @@
-"""The OpenAPI 3.1 document of what is served, and a page that shows it."""
+"""The OpenAPI 3.1 document of what is served."""
 
 from __future__ import annotations
 
-import html
-import json
 from typing import Any
 
-import lockgate
 from lockgate.serving.routes import Route
 from lockgate.serving.shelf import Served, Shelf
 
-__all__ = ["document", "front_page"]
+__all__ = ["document"]
 
 JSON = "application/json"
 NAMED = {"model": "name", "version": "version"}
@@ -154,55 +151,3 @@ def _row_schema(served: Served) -> dict[str, Any]:
             about["description"] = f"In training from {found[0]:g} to {found[1]:g}."
         properties[one.name] = about
     return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def front_page(routes: list[Route], shelf: Shelf, *, tokens: bool) -> bytes:
-    """Return a page that says what is served and how to ask."""
-    head = "authorization: Bearer TOKEN" if tokens else ""
-    parts = [PAGE_HEAD]
-    for one in shelf.all:
-        row = json.dumps({"row": one.probes[0] if one.probes else {}}, ensure_ascii=False)
-        where = f"/predict/{one.name}@{one.stage}"
-        curl = f"curl -H 'content-type: application/json' {f'-H {head!r} ' if head else ''}\\\n"
-        curl += f"  -d '{row}' \\\n  $SERVER{where}"
-        inputs = "".join(_input_line(i) for i in one.model.inputs)
-        parts.append(
-            f"<section><h2>{_e(one.name)} <small>{_e(one.version)} &middot; {_e(one.stage)}</small>"
-            f"</h2><p>{_e(one.model.task)}, bundle <code>{one.digest[:12]}</code></p>"
-            f"<pre>{_e(curl)}</pre><details><summary>{len(one.model.inputs)} inputs</summary>"
-            f"<table><tr><th>name<th>kind<th>gaps<th>categories</tr>{inputs}</table></details>"
-            "</section>"
-        )
-    if not shelf.all:
-        parts.append("<p>Nothing is served.</p>")
-    rows = "".join(
-        f"<tr><td><code>{r.method}</code><td><code>{_e(r.path)}</code><td>{_e(r.summary)}"
-        f"<td>{_e(r.role) or 'open'}</tr>"
-        for r in routes
-    )
-    parts.append(
-        f"<section><h2>Paths</h2><table><tr><th>method<th>path<th>what<th>role</tr>{rows}</table>"
-        f"<p><a href='/openapi.json'>OpenAPI document</a></p></section><footer>lockgate "
-        f"{_e(lockgate.__version__)}</footer></main>"
-    )
-    return "".join(parts).encode()
-
-
-def _input_line(one: Any) -> str:
-    known = ", ".join(one.categories[:12]) + (" ..." if len(one.categories) > 12 else "")
-    gaps = "allowed" if one.missing == "allow" else "refused"
-    return f"<tr><td>{_e(one.name)}<td>{_e(one.kind)}<td>{gaps}<td>{_e(known)}</tr>"
-
-
-def _e(text: str) -> str:
-    return html.escape(text)
-
-
-PAGE_HEAD = """<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>lockgate</title><style>
-:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:0}
-main{max-width:60rem;margin:2rem auto;padding:0 1rem}h1{font-size:1.4rem}small{font-weight:400;
-opacity:.7}section{margin:1.5rem 0}pre{background:#8881;padding:.8rem;overflow:auto}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .75rem .25rem 0;
-border-bottom:1px solid #8883;vertical-align:top}footer{opacity:.6}</style><main>
-<h1>What is served here</h1>"""

@@ -11,7 +11,8 @@ from lockgate.serving.exchange import HTML, Refusal, Reply, Request, Send, json_
 from lockgate.serving.inference import infer_question, metadata, word_of
 from lockgate.serving.invocations import invocations_question
 from lockgate.serving.metrics import exposition
-from lockgate.serving.openapi import document, front_page
+from lockgate.serving.openapi import document
+from lockgate.serving.pages import front_page
 from lockgate.serving.predicting import predict_question
 from lockgate.serving.questions import Question
 from lockgate.serving.routes import Route
@@ -143,7 +144,10 @@ def _document(app: Application) -> Reply:
 
 def _front(app: Application, request: Request) -> Reply:
     if b"text/html" in request.headers.get(b"accept", b""):
-        page = front_page(app.routes.all, app.shelf, tokens=app.tokens is not None)
+        scheme = "https" if app.settings.certificate else "http"
+        host = request.headers.get(b"host", b"localhost").decode("latin-1")
+        where = f"{scheme}://{host}"
+        page = front_page(app.routes.all, app.shelf, where, tokens=app.tokens is not None)
         policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
         return Reply(200, page, HTML, (policy,))
     said = [
