@@ -34,6 +34,7 @@ Messages say what was expected, what came, and what to do.
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable
 
 __all__ = [
@@ -245,5 +246,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     ''
 
     """
-    close = difflib.get_close_matches(str(word), list(known), n=1)
+    # names may come from a stranger, thousands of them
+    listed = [one[:100] for one in itertools.islice(known, 1000)]
+    close = difflib.get_close_matches(str(word)[:100], listed, n=1)
     return f", did you mean {close[0]!r}?" if close else ""

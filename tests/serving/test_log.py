@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -238,7 +239,7 @@ def test_a_long_log_is_cut_into_files_and_the_oldest_go(
     for count in range(1, 401):
         writer.write([(model, [Entry(count, 0, ["x" * 1000], 1, 0.5)])])
     writer.label([("abandonwhat23456", 7, 0, None, 1, "me")])
-    writer.close()
+    writer.tidy()
     found = list(segments(tmp_path))
     assert 4 <= len(found) <= 5
     assert [one.entry.count for one in logged(tmp_path)] == list(range(1, 401))
@@ -246,4 +247,6 @@ def test_a_long_log_is_cut_into_files_and_the_oldest_go(
     assert prune(tmp_path, days=30, megabytes=0) == len(found) - 1  # the last one is in use
     left = [one.entry.count for one in logged(tmp_path)]
     assert left == list(range(left[0], 401))
-    assert prune(tmp_path, days=0, megabytes=10) == 1
+    assert prune(tmp_path, days=0, megabytes=10, now=time.time() + 9) == 0
+    writer.close()
+    assert prune(tmp_path, days=0, megabytes=10, now=time.time() + 9) == 1

@@ -22,12 +22,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from lockgate.bundle.choosing import behind, check_version, chosen, distinct
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.bundle.pointer import STAGE, Event, Past, Pointer, Slot
 from lockgate.bundle.record import read_record, record
@@ -78,8 +79,11 @@ class Deployment:
                 f"{self.path} is no deployment directory; "
                 f"lockgate deploy BUNDLE {self.path} makes one"
             ) from None
-        except (msgspec.DecodeError, UnicodeError) as error:
-            raise DeploymentError(f"{self.pointer_path} is damaged: {error}") from None
+        except (msgspec.DecodeError, UnicodeError, RecursionError, OSError) as error:
+            raise DeploymentError(
+                f"{self.pointer_path} is damaged: {str(error)[:300]}; remove it, and deploy what "
+                f"the last line of {self.history_path.name} names"
+            ) from None
 
     def bundle(self, digest: str) -> Path:
         """Return where a bundle of this digest lies or would lie."""
@@ -160,7 +164,7 @@ class Deployment:
             If it is incomplete or changed.
 
         """
-        for word in (stage, *([version] if version else [])):
+        for word in (stage, *([] if version is None else [version])):
             if not WORD.fullmatch(word):
                 raise UsageError(f"{word[:80]!r} is no version or stage; letters, digits, . _ + -")
         with self._locked():
@@ -168,22 +172,17 @@ class Deployment:
             if check is not None:
                 check(self.bundle(digest))
             version = version or digest[:12]
-            pointer = self.pointer() if self.exists() else Pointer()
+            pointer = self.pointer() if self.exists() else self._first()
             old = next(
                 (s for s in pointer.slots if (s.name, s.stage) == (manifest.name, stage)), None
             )
             if old is not None and (old.version, old.digest) == (version, digest):
                 return pointer
-            for other in pointer.slots:
-                if (other.name, other.version) == (
-                    manifest.name,
-                    version,
-                ) and other.digest != digest:
-                    raise DeploymentError(
-                        f"{manifest.name}@{version} is another bundle in stage {other.stage}; "
-                        "choose another version"
-                    )
-            before = () if old is None else (Past(old.version, old.digest), *old.before)[:KEPT]
+            check_version(
+                read_record(self.history_path), pointer, Slot(manifest.name, stage, version, digest)
+            )
+            past = () if old is None else (Past(old.version, old.digest), *old.before)
+            before = distinct(past, digest)[:KEPT]
             slot = Slot(manifest.name, stage, version, digest, before)
             return self._point(pointer, slot, "deploy", reason)
 
@@ -196,6 +195,7 @@ class Deployment:
         reason: str = "",
         op: str = "rollback",
         expect: str | None = None,
+        check: Callable[[Path], None] | None = None,
     ) -> Pointer:
         """Serve an earlier bundle again, by default the one before.
 
@@ -213,6 +213,8 @@ class Deployment:
             What to call it in the record.
         expect : str, optional
             Digest that must be served now; otherwise nothing is done.
+        check : callable, optional
+            Raises if that bundle must not be served.
 
         Raises
         ------
@@ -225,11 +227,12 @@ class Deployment:
             slot = self._slot(pointer, name, stage)
             if expect is not None and slot.digest != expect:
                 return pointer
-            past = _chosen(slot, to)
+            past = chosen(slot, to)
             folder = self.bundle(past.digest)
             verify_files(folder, read_manifest(folder))
-            rest = slot.before[slot.before.index(past) + 1 :]
-            made = Slot(slot.name, slot.stage, past.version, past.digest, rest)
+            if check is not None:
+                check(folder)
+            made = Slot(slot.name, slot.stage, past.version, past.digest, behind(slot, past)[:KEPT])
             return self._point(pointer, made, op, reason)
 
     def remove(self, name: str, stage: str, *, reason: str = "", op: str = "remove") -> Pointer:
@@ -238,6 +241,11 @@ class Deployment:
             pointer = self.pointer()
             slot = self._slot(pointer, name, stage)
             return self._point(pointer, slot, op, reason, gone=True)
+
+    def _first(self) -> Pointer:
+        """Return a pointer to nothing, counting on from the record if the last one is lost."""
+        events = read_record(self.history_path)
+        return Pointer(event=events[-1] if events else None)
 
     def _slot(self, pointer: Pointer, name: str | None, stage: str) -> Slot:
         here = [one for one in pointer.slots if one.stage == stage]
@@ -292,22 +300,6 @@ class Deployment:
         with (self.path / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def _chosen(slot: Slot, to: str | None) -> Past:
-    if not slot.before:
-        raise DeploymentError(f"nothing was served before {slot.name}@{slot.version}")
-    if to is None:
-        return slot.before[0]
-    found = [p for p in slot.before if p.version == to] or [
-        p for p in slot.before if len(to) >= 6 and p.digest.startswith(to)
-    ]
-    if found:
-        return found[0]
-    listed: Sequence[str] = [p.version for p in slot.before]
-    raise DeploymentError(
-        f"no earlier {slot.name} {to}{nearest(to, listed)}; kept are {', '.join(listed)}"
-    )
 
 
 def _actor() -> str:

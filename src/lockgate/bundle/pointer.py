@@ -11,10 +11,20 @@ STAGE = "prod"
 
 
 class Past(msgspec.Struct, frozen=True):
-    """A bundle that was served before."""
+    """A bundle that was served before.
+
+    Attributes
+    ----------
+    version, digest : str
+        What it was called, and which it is.
+    left : bool
+        Whether it was rolled back from: a rollback takes it only when it is named.
+
+    """
 
     version: str
     digest: str
+    left: bool = False
 
 
 class Slot(msgspec.Struct, frozen=True):

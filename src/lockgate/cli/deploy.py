@@ -51,6 +51,9 @@ def command(
         if event.before is not None:
             back = f"lockgate rollback --here {directory}"
             click.echo(f"before: {event.before.version}; back to it: {back}")
+    names = sorted({slot.name for slot in pointer.slots})
+    if len(names) > 1:
+        click.echo(f"note: requests must name their model now: {', '.join(names)}")
     if target is not None:
         from lockgate.serving.targets import write_target
 

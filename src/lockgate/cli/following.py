@@ -8,7 +8,7 @@ import click
 
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.pointer import Pointer
-from lockgate.errors import BundleError, DeploymentError, ServingError
+from lockgate.errors import BundleError, DeploymentError, LockgateError, ServingError
 
 __all__ = ["followed"]
 
@@ -47,6 +47,18 @@ def _take_back(deployment: Deployment, pointer: Pointer, why: str) -> None:
     event = pointer.event
     if event is None or event.after is None:
         return
+    try:
+        _undo(deployment, pointer, why)
+    except LockgateError as error:
+        raise BundleError(
+            f"the server refuses it ({why}), and the pointer cannot go back: {error}"
+        ) from None
+
+
+def _undo(deployment: Deployment, pointer: Pointer, why: str) -> None:
+    event = pointer.event
+    assert event is not None
+    assert event.after is not None
     if event.before is None:
         deployment.remove(event.name, event.stage, reason=why, op="refused")
     else:

@@ -31,18 +31,20 @@ def command(
 
     A running server follows within a second and fails no request.
     """
+    from lockgate.bundle.checking import check_bundle
     from lockgate.bundle.deployment import Deployment
     from lockgate.cli.following import followed
 
     deployment = Deployment(directory)
     if history:
+        deployment.pointer()  # says so where it is no deployment directory
         for event in deployment.history():
             before, after = (one.version if one else "-" for one in (event.before, event.after))
             why = f"  {event.reason}" if event.reason else ""
             what = f"{event.op} {event.name} {event.stage} {before} -> {after}"
             click.echo(f"{event.seq:4} {event.at[:19]}  {what}  {event.actor}{why}")
         return 0
-    pointer = deployment.rollback(name, stage=stage, to=to, reason=reason)
+    pointer = deployment.rollback(name, stage=stage, to=to, reason=reason, check=check_bundle)
     followed(deployment, pointer)
     event_ = pointer.event
     if event_ is not None and event_.after is not None and event_.before is not None:

@@ -80,6 +80,10 @@ def command(source: Path, host: str, unguarded: bool, **said: Any) -> int:
             f"{host} can be reached from elsewhere: give --tokens FILE "
             "(`lockgate token NAME --file FILE` makes one), or --open to let everybody ask"
         )
+    if said["private_key"] and not said["certificate"]:
+        raise UsageError("--private-key needs the --certificate that it belongs to")
+    if said["key"] and said["key"] in said["redact"]:
+        raise UsageError(f"--key {said['key']} is to be kept, and --redact says never to")
     return _serve(source, _settings(host, said))
 
 
@@ -114,14 +118,30 @@ def _serve(source: Path, settings: Any) -> int:
     from lockgate.serving.private import private_deployment
     from lockgate.serving.tokens import Tokens
     from lockgate.serving.welcome import listen
+    from lockgate.serving.worker import tls_context
 
     log_lines()
     deployment = Deployment(source)
     bare = not deployment.exists()
     if bare:
         deployment = private_deployment(source)
+    _check_redacted(deployment, settings.log.redact)
+    tls_context(settings)
     if settings.tokens:
         Tokens(Path(settings.tokens))  # a wrong file is said before anything is bound
     listening = listen(settings)
     supervisor = Supervisor(settings, deployment, listening, bare=bare)
     return supervisor.run()
+
+
+def _check_redacted(deployment: Any, redact: tuple[str, ...]) -> None:
+    """A misspelt column would be kept."""
+    from lockgate.errors import UsageError, nearest
+
+    found = [deployment.manifest(one.digest) for one in deployment.pointer().slots]
+    known = {column.name for one in found if one is not None for column in one.inputs.columns}
+    for name in redact:
+        if name not in known:
+            raise UsageError(
+                f"--redact {name}: no model here has such a column{nearest(name, known)}"
+            )

@@ -9,9 +9,9 @@ from typing import Any
 
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.manifest import Manifest
-from lockgate.errors import LogError, nearest
+from lockgate.errors import LogError, UsageError, nearest
 from lockgate.monitoring.entries import key_text
-from lockgate.monitoring.reading import Label, Logged, labels, logged
+from lockgate.monitoring.reading import Label, Logged, known_models, labels, logged
 from lockgate.monitoring.tracing import LOG
 
 __all__ = ["export"]
@@ -58,6 +58,8 @@ def export(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"the folder of {target} is not there")
     folder = deployment.path / LOG
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")
@@ -68,7 +70,7 @@ def export(
     try:
         for records in _gathered(_rows(folder, name, since, until, truth)):
             if schema is None:
-                schema = _schema(deployment, records[0], pa)
+                schema = _schema(deployment, folder, name, pa)
             table = pa.Table.from_pylist([_fitting(one, schema) for one in records], schema)
             writer = writer or pq.ParquetWriter(beside, schema)
             writer.write_table(table)
@@ -106,7 +108,7 @@ class _Truth:
 
 
 def _model(folder: Path, wanted: str | None) -> str:
-    names = sorted({one.model.name for one in logged(folder)})
+    names = sorted({one.name for one in known_models(folder)})
     if wanted is None and len(names) == 1:
         return names[0]
     listed = ", ".join(names) or "none"
@@ -136,6 +138,7 @@ def _rows(
                 **{f"input.{column}": value for column, value in inputs.items()},
                 "label": label,
                 "score": score,
+                "margin": _margin(answer, row),
                 "traceparent": answer.entry.trace or None,
                 "truth": None if known is None else known.label,
                 "truth_at": None if known is None else known.at,
@@ -153,31 +156,33 @@ def _gathered(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield gathered
 
 
-def _schema(deployment: Deployment, first: dict[str, Any], pa: Any) -> Any:
-    """Return the file's columns: of numbers doubles, of everything else text."""
-    manifest = deployment.manifest(first["bundle"])
-    kinds = {} if manifest is None else {one.name: one.kind for one in manifest.inputs.columns}
-    outcome = _outcome(manifest, pa)
-    types = {
-        "time": pa.timestamp("us", tz="UTC"),
-        "truth_at": pa.timestamp("us", tz="UTC"),
-        "label": outcome,
-        "truth": outcome,
-        "score": pa.list_(pa.float64()) if isinstance(first["score"], list) else pa.float64(),
-    }
-    fields = []
-    for name in first:
-        kind = kinds.get(name.removeprefix("input."), "") if name.startswith("input.") else ""
-        number = kind in ("number", "integer", "boolean")
-        fields.append((name, types.get(name, pa.float64() if number else pa.string())))
+def _margin(answer: Logged, row: int) -> Any:
+    margin = answer.entry.margin
+    return margin if margin is None or not answer.entry.rows else margin[row]
+
+
+def _schema(deployment: Deployment, folder: Path, name: str, pa: Any) -> Any:
+    """Return the file's columns, of all versions together: numbers as doubles, else text."""
+    models = [one for one in known_models(folder) if one.name == name]
+    manifests = [found for one in models if (found := deployment.manifest(one.digest))]
+    kinds = {one.name: one.kind for found in manifests for one in found.inputs.columns}
+    outcome = _outcome(manifests, pa)
+    wide = any(found.task == "multiclass" for found in manifests)
+    figure = pa.list_(pa.float64()) if wide else pa.float64()
+    moment = pa.timestamp("us", tz="UTC")
+    fields = [("id", pa.string()), ("time", moment)]
+    fields += [(one, pa.string()) for one in ("model", "version", "stage", "bundle", "key")]
+    for column in dict.fromkeys(column for one in models for column in one.columns):
+        number = kinds.get(column) in ("number", "integer", "boolean")
+        fields.append((f"input.{column}", pa.float64() if number else pa.string()))
+    fields += [("label", outcome), ("score", figure), ("margin", figure)]
+    fields += [("traceparent", pa.string()), ("truth", outcome), ("truth_at", moment)]
     return pa.schema(fields)
 
 
-def _outcome(manifest: Manifest | None, pa: Any) -> Any:
-    if manifest is None:
-        return pa.string()
-    kinds = {type(one) for one in manifest.classes}
-    if not kinds:
+def _outcome(manifests: list[Manifest], pa: Any) -> Any:
+    kinds = {type(one) for found in manifests for one in found.classes}
+    if manifests and not kinds:
         return pa.float64()
     named = {int: pa.int64(), bool: pa.bool_(), float: pa.float64()}
     return named.get(kinds.pop(), pa.string()) if len(kinds) == 1 else pa.string()
@@ -185,19 +190,20 @@ def _outcome(manifest: Manifest | None, pa: Any) -> Any:
 
 def _fitting(record: dict[str, Any], schema: Any) -> dict[str, Any]:
     """Return a record whose values are what the columns hold; what is not becomes empty."""
-    made: dict[str, Any] = {}
-    for field in schema:
-        value = record.get(field.name)
-        kind = str(field.type)
-        if value is None:
-            made[field.name] = None
-        elif kind == "double":
-            number = isinstance(value, (int, float))
-            made[field.name] = float(value) if number else None
-        elif kind == "string":
-            made[field.name] = value if isinstance(value, str) else str(value)
-        elif kind == "int64":
-            made[field.name] = int(value) if isinstance(value, (int, float)) else None
-        else:
-            made[field.name] = value
-    return made
+    return {field.name: _value(record.get(field.name), str(field.type)) for field in schema}
+
+
+def _value(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if kind == "string":
+        return value if isinstance(value, str) else str(value)
+    if kind == "bool":
+        return value if isinstance(value, bool) else None
+    if kind == "int64":
+        return value if isinstance(value, int) and abs(value) < 1 << 63 else None
+    if kind.startswith("list"):
+        return value if isinstance(value, list) else [value]
+    if kind == "double":
+        return float(value) if isinstance(value, (int, float)) and abs(value) < 1e308 else None
+    return value

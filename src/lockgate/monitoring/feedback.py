@@ -11,6 +11,7 @@ from typing import Any
 
 from lockgate.bundle.deployment import Deployment
 from lockgate.errors import DataError, LogError, nearest
+from lockgate.monitoring.labels import fitting_label
 from lockgate.monitoring.receipts import Receipts, parse_receipt
 from lockgate.monitoring.tracing import LOG
 from lockgate.monitoring.writing import LogWriter
@@ -59,6 +60,7 @@ def take_labels(
     folder = deployment.path / LOG
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")
+    models = _classes(deployment)
     who = _who()
     taken = Taken()
     with contextlib.closing(LogWriter(folder, f"{Receipts().boot}-labels", full=True)) as writer:
@@ -69,10 +71,10 @@ def take_labels(
                 number += 1
                 if key is None or value is None:
                     taken.empty += 1
-                elif ids:
-                    rows.append((*_receipt(source, number, key), None, value, who))
-                else:
-                    rows.append(("", 0, 0, key, value, who))
+                    continue
+                at = _receipt(source, number, key) if ids else ("", 0, 0)
+                said = _label(source, number, value, models)
+                rows.append((*at, None if ids else key, said, who))
             taken.labels += writer.label(rows)
             done(len(rows))
     return taken
@@ -81,6 +83,21 @@ def take_labels(
 def _receipt(source: Path, number: int, text: Any) -> tuple[str, int, int]:
     try:
         return parse_receipt(str(text))
+    except ValueError as error:
+        raise DataError(f"{source}, row {number}: {error}") from None
+
+
+def _classes(deployment: Deployment) -> list[tuple[Any, ...]]:
+    """Return the classes of every model that is served."""
+    found = [deployment.manifest(one.digest) for one in deployment.pointer().slots]
+    return [tuple(one.classes) for one in found if one is not None]
+
+
+def _label(source: Path, number: int, value: Any, models: list[tuple[Any, ...]]) -> Any:
+    if not isinstance(value, (str, int, float, bool)):
+        raise DataError(f"{source}, row {number}: {value!r:.60} is no label")
+    try:
+        return fitting_label(value, models) if models else value
     except ValueError as error:
         raise DataError(f"{source}, row {number}: {error}") from None
 
@@ -96,6 +113,8 @@ def _columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any], lis
     forms = {".csv": rows, ".parquet": "parquet", ".arrow": "ipc", ".feather": "ipc",
              ".ndjson": "json", ".jsonl": "json"}  # fmt: skip
     form = forms.get(source.suffix.lower())
+    if not source.is_file():
+        raise DataError(f"{source} is not there, or is no file")
     if form is None:
         raise DataError(f"{source} ends in {source.suffix!r}; expected one of {', '.join(forms)}")
     try:

@@ -14,7 +14,7 @@ from lockgate.errors import LogError
 from lockgate.monitoring.entries import Entry, Model, key_text, models_of
 from lockgate.monitoring.segments import Segment, segments
 
-__all__ = ["Label", "Logged", "find", "find_labels", "labels", "logged"]
+__all__ = ["Label", "Logged", "find", "find_labels", "known_models", "labels", "logged"]
 
 decode = msgspec.msgpack.Decoder(list[Entry]).decode
 
@@ -123,6 +123,15 @@ def logged(folder: Path, since: int = 0, until: int = 1 << 62) -> Iterator[Logge
                     models = models_of(connection)
                 for entry in _entries(segment, content):
                     yield Logged(segment.writer, at, models[number], entry)
+
+
+def known_models(folder: Path) -> list[Model]:
+    """Return who ever answered, in the order of the log's files."""
+    made: dict[Model, None] = {}
+    for segment in segments(folder):
+        with contextlib.closing(segment.read()) as connection:
+            made |= dict.fromkeys(models_of(connection).values())
+    return list(made)
 
 
 def labels(folder: Path) -> Iterator[Label]:

@@ -11,6 +11,7 @@ is too old goes by removing whole files.
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from lockgate.errors import LogError
 
-__all__ = ["SCHEMA", "Segment", "prune", "segments"]
+__all__ = ["ALIVE", "SCHEMA", "Segment", "prune", "segments"]
 
 SCHEMA = """
 PRAGMA user_version = 1;
@@ -83,6 +84,9 @@ class Segment:
             version = made.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise LogError(f"{self.path} cannot be read: {error}") from None
+        if version == 0:  # an empty file, e.g. of a full disk
+            made.close()
+            return _nothing()
         if version != 1:
             made.close()
             raise LogError(f"{self.path} has log schema {version}, this lockgate reads 1")
@@ -94,6 +98,16 @@ class Segment:
         for end in AFTER:
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
 
+
+def _nothing() -> sqlite3.Connection:
+    """Return a log that holds nothing."""
+    made = sqlite3.connect(":memory:")
+    made.executescript(SCHEMA)
+    return made
+
+
+ALIVE = ".alive"
+"""File that a writer keeps locked while it lives."""
 
 AFTER = ("-wal", "-shm")
 
@@ -110,8 +124,7 @@ def segments(folder: Path, writer: str = "*") -> Iterator[Segment]:
 def prune(folder: Path, days: float, megabytes: int, now: float | None = None) -> int:
     """Delete what is older than `days`, and the oldest beyond `megabytes`; return how many files.
 
-    The file that a writer works on is the last of its folder and is only
-    deleted for its age.
+    The last file of a writer that lives is never deleted.
     """
     now = time.time() if now is None else now
     known = sorted(segments(folder), key=lambda one: one.changed)
@@ -120,12 +133,27 @@ def prune(folder: Path, days: float, megabytes: int, now: float | None = None) -
     removed = 0
     for one in known:
         old = now - one.changed > days * 86_400
-        large = total > megabytes << 20 and last[one.writer] != one.path
-        if old or large:
+        large = total > megabytes << 20
+        in_use = last[one.writer] == one.path and _lives(one.path.parent)
+        if (old or large) and not in_use:
             total -= one.size
             one.remove()
             removed += 1
     for place in folder.glob("*"):
-        if place.is_dir() and not any(place.iterdir()) and now - place.stat().st_mtime > 60:
+        empty = place.is_dir() and {one.name for one in place.iterdir()} <= {ALIVE}
+        if empty and now - place.stat().st_mtime > 60 and not _lives(place):
+            (place / ALIVE).unlink(missing_ok=True)
             place.rmdir()
     return removed
+
+
+def _lives(folder: Path) -> bool:
+    """Whether the folder's writer still runs: then it holds the lock."""
+    try:
+        with (folder / ALIVE).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -30,6 +30,7 @@ def trace(deployment: Deployment, receipt: str) -> dict[str, Any] | None:
         writer, count, row = parse_receipt(receipt)
     except ValueError as error:
         raise LogError(str(error)) from None
+    deployment.pointer()  # says so where it is no deployment directory
     folder = deployment.path / LOG
     found = find(folder, writer, count)
     if found is None:

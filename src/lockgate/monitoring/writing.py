@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import time
@@ -14,9 +15,15 @@ import msgspec
 
 from lockgate.errors import LogError
 from lockgate.monitoring.entries import Entry, Model, key_text, models_of
-from lockgate.monitoring.segments import SCHEMA
+from lockgate.monitoring.segments import ALIVE, SCHEMA
 
 __all__ = ["LogWriter"]
+
+LOOK = 1.0
+"""Seconds between two looks whether the file is still there."""
+
+AGE = 86_400.0
+"""Seconds after which a new file begins, so that retention can remove the old one."""
 
 SEGMENT = 64 << 20
 """Bytes of content after which a new file begins."""
@@ -46,8 +53,11 @@ class LogWriter:
         self._models: dict[Model, int] = {}
         self._written = 0
         self._retired: list[sqlite3.Connection] = []
+        self._look = self._until = 0.0
+        self._inode = 0
+        self._alive: Any = None
 
-    def write(self, batches: Iterable[tuple[Model, Sequence[Entry]]]) -> int:
+    def write(self, batches: Sequence[tuple[Model, Sequence[Entry]]]) -> int:
         """Write batches and commit them together; return how many bytes of content there were.
 
         Raises
@@ -59,10 +69,10 @@ class LogWriter:
         at = time.time_ns() // 1000
         size = 0
         try:
-            connection = self._ready(batches)
+            packed = [(model, entries, _encoded(entries)) for model, entries in batches]
+            connection = self._ready(packed[0][1][0].count)
             connection.execute("BEGIN")
-            for model, entries in batches:
-                content = _encoded(entries)
+            for model, entries, content in packed:
                 size += len(content)
                 number = self._models.get(model)
                 if number is None:
@@ -72,7 +82,7 @@ class LogWriter:
                     (entries[0].count, entries[-1].count, at, number, content),
                 )
             connection.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, OverflowError, MemoryError) as error:
             self._undo()
             raise LogError(f"the prediction log cannot be written: {error}") from None
         self._written += size
@@ -93,7 +103,7 @@ class LogWriter:
             for writer, count, row, key, label, by in labels
         ]
         try:
-            connection = self._ready(())
+            connection = self._ready(0)
             connection.execute("BEGIN")
             connection.executemany("INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("COMMIT")
@@ -109,28 +119,49 @@ class LogWriter:
         path = self.path
         if path is None:
             return
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as one:
-            one.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        with contextlib.suppress(sqlite3.Error):
+            # "rw": a file that somebody deleted is not made again
+            made = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)
+            with contextlib.closing(made) as one:
+                one.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close the file."""
         self._retire()
+        if self._alive is not None:
+            self._alive.close()
         while self._retired:
             self._retired.pop().close()
 
-    def _ready(self, batches: Iterable[Any]) -> sqlite3.Connection:
-        """Return the open file; begin a new one where there is none, or it is full."""
-        if self._connection is None or self._written > SEGMENT:
-            first = next((entries[0].count for _, entries in batches), 0)
-            if self._connection is None or first:
-                self._begin(first)
+    def _ready(self, first: int) -> sqlite3.Connection:
+        """Return the open file; begin a new one where there is none, or it is full, old or gone."""
+        now = time.monotonic()
+        if now > self._look:
+            self._look = now + LOOK
+            if self._connection is not None and not self._is_there():
+                self._retire()
+        full = self._written > SEGMENT or now > self._until
+        if self._connection is None or full:
+            self._begin(first)
         assert self._connection is not None
         return self._connection
+
+    def _is_there(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        try:
+            return self.path is not None and self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def _begin(self, first: int) -> None:
         self._retire()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.folder / f"{first:012x}.db"
+        if self._alive is None or not (self.folder / ALIVE).exists():
+            self._alive = os.fdopen(
+                os.open(self.folder / ALIVE, os.O_CREAT | os.O_RDWR, 0o600), "w"
+            )
+            fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path = self._free(first)
         beside = path.with_suffix(".new")
         beside.unlink(missing_ok=True)
         os.close(os.open(beside, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -142,6 +173,12 @@ class LogWriter:
         connection.execute(f"PRAGMA synchronous = {'FULL' if self.full else 'NORMAL'}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # `tidy` does it, beside the requests
         self.path, self._connection, self._models, self._written = path, connection, {}, 0
+        self._inode, self._until = path.stat().st_ino, time.monotonic() + AGE
+
+    def _free(self, first: int) -> Path:
+        """Return a name that sorts behind those that are there."""
+        known = [int(one.stem, 16) for one in self.folder.glob("*.db")]
+        return self.folder / f"{max([first, *(one + 1 for one in known if one >= first)]):012x}.db"
 
     def _introduce(self, connection: sqlite3.Connection, model: Model) -> int:
         number = len(self._models) + 1
@@ -174,12 +211,17 @@ def _encoded(entries: Sequence[Entry]) -> bytes:
     try:
         return encode(entries)
     except (OverflowError, RecursionError):  # a whole number of more than 64 bits, deep nesting
-        return encode([msgspec.structs.replace(one, inputs=_words(one.inputs)) for one in entries])
+        return encode([
+            msgspec.structs.replace(one, inputs=_words(one.inputs), key=_words(one.key))
+            for one in entries
+        ])  # fmt: skip
 
 
 def _words(value: Any) -> Any:
     """Return lists as they are, and everything else as text."""
-    return [_words(one) for one in value] if isinstance(value, list) else str(value)[:1000]
+    if isinstance(value, list):
+        return [_words(one) for one in value]
+    return None if value is None else str(value)[:1000]
 
 
 def _json(value: Any) -> str:

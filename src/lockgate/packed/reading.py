@@ -115,7 +115,7 @@ def _of_records(inputs: Sequence[Input], records: Sequence[Any], found: Rejected
             return [[] for _ in inputs]
         for one, values in zip(inputs, made, strict=True):
             if one.name not in record:
-                hint = nearest(one.name, map(str, record))
+                hint = nearest(one.name, map(str, record)) if len(found.reasons) < 20 else ""
                 found.note(row, f"row {row} has no {one.name}{hint}")
                 values.append(None)
             else:

@@ -11,6 +11,15 @@ from lockgate.scoring.csv_rows import csv_chunks, csv_header
 
 __all__ = ["arrow_body", "csv_body"]
 
+WIDEST = 10_000
+"""Most columns of a table."""
+
+EXPANDED = 64 << 20
+"""Bytes that the texts of a column may take when each row has its own."""
+
+YEARS = (-62_135_596_800, 253_402_300_799)
+"""Seconds since 1970 of the first and the last moment that Python has a date for."""
+
 
 def csv_body(raw: bytes, inputs: Sequence[Any], keep: Sequence[str], most: int) -> tuple[Any, int]:
     """Read a CSV table that came in a request.
@@ -35,6 +44,7 @@ def csv_body(raw: bytes, inputs: Sequence[Any], keep: Sequence[str], most: int) 
     try:
         str(raw, "utf-8")  # pyarrow looks at cells one by one, and not at those of broken lines
         names = csv_header(raw)
+        _check_width(names)
         chunks = list(csv_chunks(raw, inputs, [k for k in keep if k in names], most))
     except (pa.ArrowException, ValueError, OSError, KeyError) as error:
         raise DataError(f"the body is no CSV: {' '.join(str(error).split())[:300]}") from None
@@ -44,6 +54,39 @@ def csv_body(raw: bytes, inputs: Sequence[Any], keep: Sequence[str], most: int) 
     if len(chunks) > 1:
         raise DataError(f"the body has more than {most} rows")
     return (chunks[0].columns, len(chunks[0].numbers)) if chunks else ({}, 0)
+
+
+def _check_width(names: Sequence[str]) -> None:
+    if len(names) > WIDEST:
+        raise DataError(f"{len(names)} columns came, at most {WIDEST} are read")
+
+
+def _check_column(name: str, column: Any) -> None:
+    """Refuse a column whose cells are no plain values, or take far more room than they came in."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as kinds
+
+    kind = column.type
+    if kinds.is_dictionary(kind):
+        longest = 0
+        for chunk in column.chunks:
+            words = chunk.dictionary
+            if not (kinds.is_string(words.type) or kinds.is_large_string(words.type)):
+                raise DataError(f"column {name} is {kind}, expected texts in its dictionary")
+            longest = max(longest, pc.max(pc.binary_length(words)).as_py() or 0)
+        if longest * len(column) > EXPANDED:
+            raise DataError(f"column {name} has a text of {longest} bytes for {len(column)} rows")
+    elif kinds.is_date(kind) or kinds.is_timestamp(kind):
+        span = pc.min_max(column.cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
+        low, high = span["min"].as_py(), span["max"].as_py()
+        if low is not None and not YEARS[0] <= low <= high <= YEARS[1]:
+            raise DataError(f"column {name} holds a date outside the years 1 to 9999")
+    elif not any(check(kind) for check in (
+        kinds.is_integer, kinds.is_floating, kinds.is_boolean, kinds.is_string,
+        kinds.is_large_string, kinds.is_null, kinds.is_decimal,
+    )):  # fmt: skip
+        raise DataError(f"column {name} is {kind}, expected numbers, texts, booleans or dates")
 
 
 def arrow_body(
@@ -62,6 +105,7 @@ def arrow_body(
     try:
         with pa.ipc.open_stream(raw) as stream:
             names = stream.schema.names
+            _check_width(names)
             check_names("the body", names, inputs, [])
             wanted = [one.name for one in inputs]
             wanted += [name for name in keep if name in names and name not in wanted]
@@ -73,6 +117,8 @@ def arrow_body(
                 batches.append(batch)
             table = pa.Table.from_batches(batches, stream.schema).select(wanted)
             table.validate(full=True)
+            for name in wanted:
+                _check_column(name, table[name])
     except (pa.ArrowException, ValueError, OSError, KeyError, NotImplementedError) as error:
         words = " ".join(str(error).split())[:300]
         raise DataError(f"the body is no Arrow stream: {words}") from None

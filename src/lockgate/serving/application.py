@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ __all__ = ["Application"]
 
 log = logging.getLogger("lockgate.serve")
 
+HOST = re.compile(rb"([^:\[\]@/?#]*|\[[0-9a-fA-F:.]*\])(?::[0-9]{1,5})?")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -106,10 +108,12 @@ class Application:
         """Turn away pages of other sites that a browser was led to ask for (DNS rebinding)."""
         assert self.hosts is not None
         if host not in self.hosts:
-            name = host.decode("latin-1").lower()
-            name = name if name.endswith("]") else name.rpartition(":")[0] or name
+            found = HOST.fullmatch(host)
+            name = found[1].decode("latin-1").lower() if found else ""
             if name not in LOOPBACK and name != self.settings.host:
-                raise Refusal(421, f"host {name[:80]!r} is not served without tokens")
+                raise Refusal(
+                    421, f"host {host[:80].decode('latin-1')!r} is not served without tokens"
+                )
             if len(self.hosts) < 100:
                 self.hosts.add(host)
 

@@ -11,6 +11,10 @@ import msgspec
 __all__ = ["Channel"]
 
 
+LONGEST = 1 << 20
+"""Bytes of a message."""
+
+
 class Channel:
     """One end.
 
@@ -30,12 +34,12 @@ class Channel:
         """Return what becomes readable."""
         return self.end.fileno()
 
-    def send(self, op: str, **said: Any) -> None:
-        """Send a message; a dead end is noticed, not raised."""
+    def send(self, op: str, *, patience: float = 5.0, **said: Any) -> None:
+        """Send a message; an end that is dead, or does not read for so long, is noticed."""
         line = msgspec.json.encode({"op": op, **said}) + b"\n"
         self.end.setblocking(True)
         try:
-            self.end.settimeout(5)
+            self.end.settimeout(patience)
             self.end.sendall(line)
         except OSError:
             self.closed = True
@@ -57,7 +61,10 @@ class Channel:
         except OSError:
             self.closed = True
         *lines, self._rest = self._rest.split(b"\n")
-        return [msgspec.json.decode(line) for line in lines]
+        if len(self._rest) > LONGEST:
+            self.closed = True
+            self._rest = b""
+        return [msgspec.json.decode(line, type=dict[str, Any]) for line in lines]
 
     def close(self) -> None:
         """Close this end."""

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import time
 from collections import deque
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -21,10 +20,9 @@ import httptools
 from lockgate.serving.exchange import Refusal, Reply, Request
 
 if TYPE_CHECKING:
-    from lockgate.serving.application import Application
-    from lockgate.serving.settings import Limits
+    from lockgate.serving.connections import Connections
 
-__all__ = ["Connection", "Connections"]
+__all__ = ["IDLE", "Connection"]
 
 log = logging.getLogger("lockgate.serve")
 
@@ -35,34 +33,6 @@ SMALL = 65_536
 """A refused body up to that many bytes is read to its end, so that the connection can stay."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Connections:
-    """All connections of a worker, and what they share."""
-
-    def __init__(self, app: Application, limits: Limits) -> None:
-        self.app, self.limits = app, limits
-        self.open: set[Connection] = set()
-        self.date = b""
-        self.draining = False
-        self.tick()
-
-    def make(self) -> Connection:
-        """Make the protocol of a new connection."""
-        return Connection(self)
-
-    def tick(self) -> None:
-        """Look after all connections; called once a second."""
-        self.date = formatdate(time.time(), usegmt=True).encode()
-        now = time.monotonic()
-        for one in list(self.open):
-            one.look(now)
-
-    def close_idle(self) -> None:
-        """Close connections on which nothing is under way."""
-        for one in list(self.open):
-            if one.phase == IDLE and not one.busy:
-                one.transport.close()
 
 
 class Connection(asyncio.Protocol):
@@ -77,13 +47,15 @@ class Connection(asyncio.Protocol):
         self.waiting: deque[tuple[Request | None, Reply | None, bool, float]] = deque()
         self.busy = self.closed = self.skipping = self.ended = False
         self.stuck = 0.0
-        self.size = self.head = self.fields = 0
+        self.size = self.head = self.fields = self.unfinished = 0
+        self.refused = self.upgrading = self.fresh = False
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
         self.parts: list[bytes] = []
         self.request: Request | None = None
         self.early: Reply | None = None
         self.asked: Request | None = None
+        self.method = ""
         self.keep = self.keep_asked = True
         self.began = 0.0
         self.peer = ""
@@ -106,25 +78,44 @@ class Connection(asyncio.Protocol):
             if self.size > self.limits.linger_bytes:
                 self.transport.abort()
             return
-        if self.phase == HEAD:
-            self.head += len(data)
-        elif self.phase == IDLE:
+        if self.phase == IDLE:
             self.phase, self.since = HEAD, time.monotonic()
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse_words(400, "an upgrade came, expected HTTP/1.1")
+            self._feed(data)
         except httptools.HttpParserError as error:
             if self.phase != LINGER:
                 words = str(error) or type(error).__name__
                 self._refuse_words(400, f"that is no HTTP/1.1 request: {words[:200]}")
-        if self.phase == HEAD and self.head > self.limits.head:
-            self._refuse_words(431, f"the head is longer than {self.limits.head} bytes")
+        if self.phase == HEAD:
+            self.unfinished += 0 if self.fresh else len(data)
+            self.fresh = False
+            if self.unfinished > self.limits.head:
+                self._refuse_words(431, f"the head is longer than {self.limits.head} bytes")
+
+    def _feed(self, data: bytes) -> None:
+        """Parse; an offer to speak another protocol is not taken, and the request read as it is."""
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                if not self.upgrading or self.phase == LINGER:
+                    return
+                # what follows such a head is left to us: it is put behind one without the offer
+                rest = data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                kept = [
+                    b"%b: %b\r\n" % pair
+                    for pair in self.headers.items()
+                    if pair[0] not in (b"upgrade", b"connection", b"http2-settings")
+                ]
+                method = self.method.encode()
+                data = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, self.url, b"".join(kept), rest)
 
     def eof_received(self) -> bool:
         """Finish what was asked, then close."""
         self.ended = True
-        return self.busy
+        return self.busy and self.transport.can_write_eof()  # TLS has no half-closed connections
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's
         """Forget the connection."""
@@ -141,7 +132,9 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self.stuck = 0.0
-        if not self.waiting and not self.transport.is_closing():
+        if self.waiting:
+            self._next()
+        elif not self.transport.is_closing():
             self.transport.resume_reading()
 
     # what the parser calls
@@ -151,7 +144,8 @@ class Connection(asyncio.Protocol):
         if self.phase == LINGER:
             return
         self.url, self.headers, self.parts = b"", {}, []
-        self.size = self.head = self.fields = 0
+        self.size = self.head = self.fields = self.unfinished = 0
+        self.upgrading, self.fresh = False, True
         self.skipping, self.early, self.request = False, None, None
         self.phase, self.since = HEAD, time.monotonic()
 
@@ -178,10 +172,18 @@ class Connection(asyncio.Protocol):
         """Decide whether the body is wanted, before it is read."""
         if self.phase == LINGER:
             return
+        self.method = self.parser.get_method().decode("ascii")
+        if self.parser.should_upgrade():
+            if self.method == "CONNECT":
+                self._refuse_words(405, "CONNECT came; this is no proxy")
+            self.upgrading = True
+            return
         path, _, query = self.url.partition(b"?")
+        if path[:1] != b"/" and b"://" in path[:9]:  # a proxy's form, with scheme and host
+            path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
         text = path.decode("latin-1")
         request = Request(
-            self.parser.get_method().decode("ascii"),
+            self.method,
             unquote(text) if "%" in text else text,
             query,
             self.headers,
@@ -191,12 +193,14 @@ class Connection(asyncio.Protocol):
         self.early = self.app.admit(request)
         length = self.headers.get(b"content-length", b"")
         bodiless = not length and b"transfer-encoding" not in self.headers
+        expects = self.headers.get(b"expect", b"").lower() == b"100-continue" and not bodiless
         if self.early is not None:
-            if not bodiless and not (length.isdigit() and len(length) < 8 and int(length) <= SMALL):
+            small = length.isdigit() and len(length) < 8 and int(length) <= SMALL
+            if not bodiless and (expects or not small):
                 self._refuse(self.early)
                 return
             self.skipping = True
-        elif self.headers.get(b"expect", b"").lower() == b"100-continue" and not bodiless:
+        elif expects:
             if self.busy:
                 self._refuse_words(417, "a body was announced while an answer was due")
                 return
@@ -216,12 +220,12 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Answer, or let the request wait for the one before."""
         request = self.request
-        if self.phase == LINGER or request is None:
+        if self.phase == LINGER or request is None or self.upgrading:
             return
         parts = self.parts
         request.body = parts[0] if len(parts) == 1 else b"".join(parts)
         self.parts = []
-        self.phase = IDLE
+        self.phase = IDLE if self.keep else LINGER  # nothing counts that comes after the last one
         self._take(request, self.early, self.keep)
 
     # answering
@@ -229,7 +233,7 @@ class Connection(asyncio.Protocol):
     def _take(self, request: Request | None, early: Reply | None, keep: bool) -> None:
         """Answer now, or after those that came before."""
         now = time.perf_counter()
-        if self.busy:
+        if self.busy or self.stuck:
             self.waiting.append((request, early, keep, now))
             self.transport.pause_reading()
         else:
@@ -264,14 +268,14 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         """Close, giving a client that is still sending time to see the reply."""
-        if self.phase == LINGER and self.transport.can_write_eof():
+        if self.refused and self.transport.can_write_eof():
             self.transport.write_eof()
             self.since = time.monotonic()
         else:
             self.transport.close()
 
     def _next(self) -> None:
-        if self.closed or self.busy or not self.waiting:
+        if self.closed or self.busy or self.stuck or not self.waiting:
             return
         self._begin(*self.waiting.popleft())
         if not self.waiting and not self.stuck and not self.transport.is_closing():
@@ -287,7 +291,7 @@ class Connection(asyncio.Protocol):
         if self.phase == LINGER:
             return
         self.phase, self.since, self.size = LINGER, time.monotonic(), 0
-        self.parts = []
+        self.refused, self.parts = True, []
         self._take(self.request, reply, keep=False)
 
     def look(self, now: float) -> None:
@@ -302,5 +306,10 @@ class Connection(asyncio.Protocol):
             self._refuse_words(408, f"the head took longer than {limits.head_seconds:g} s")
         elif self.phase == BODY and passed > limits.body_seconds:
             self._refuse_words(408, f"the body took longer than {limits.body_seconds:g} s")
-        elif self.phase == LINGER and not self.busy and passed > limits.linger_seconds:
+        elif (
+            self.phase == LINGER
+            and self.refused
+            and not self.busy
+            and passed > limits.linger_seconds
+        ):
             self.transport.abort()

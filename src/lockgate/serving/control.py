@@ -43,7 +43,7 @@ class Control:
         supervisor.selector.register(self.listening, selectors.EVENT_READ, self._accept)
 
     def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):
             end, _ = self.listening.accept()
             if len(self.clients) >= 32:
                 end.close()
@@ -55,10 +55,11 @@ class Control:
     def _hear(self, channel: Channel) -> None:
         try:
             messages = channel.receive()
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             messages, channel.closed = [], True
         for message in messages:
-            channel.send("said", **self._answer(message))
+            if not channel.closed:
+                channel.send("said", patience=0.2, **self._answer(message))
         if channel.closed:
             self.of.selector.unregister(channel)
             del self.clients[channel]
@@ -72,7 +73,8 @@ class Control:
             self.of.swap.look(again=True)
             return {"seq": self.of.live.seq}
         if op == "outcome":
-            return {"outcome": self.of.swap.outcome(int(message.get("seq", 0)))}
+            seq = message.get("seq")
+            return {"outcome": self.of.swap.outcome(seq if isinstance(seq, int) else 0)}
         if op == "drain":
             self.of.drain()
             return {"draining": True}

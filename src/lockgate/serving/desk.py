@@ -100,19 +100,25 @@ class Desk:
             one.number = self.receipts.count
             if isinstance(one.found, Found):
                 answered.append(one)
-        if answered and self.recorder is not None:
+        if answered:
             self.counts.answered(answered)
-            try:
-                waits = self.recorder.write(answered, self._send)
-            except LogError as error:
-                for one in answered:
-                    one.found = Refusal(503, str(error), headers={b"retry-after": b"5"})
-                waits = False
-            if waits:
-                questions = [one for one in questions if not isinstance(one.found, Found)]
-        elif answered:
-            self.counts.answered(answered)
+        if answered and self.recorder is not None and self._written(answered):
+            questions = [one for one in questions if not isinstance(one.found, Found)]
         self._send(questions)
+
+    def _written(self, answered: list[Question]) -> bool:
+        """Write down what was answered; return whether the log sends the replies, later."""
+        assert self.recorder is not None
+        try:
+            return self.recorder.write(answered, self._send)
+        except LogError as error:
+            for one in answered:
+                one.found = Refusal(503, str(error), headers={b"retry-after": b"5"})
+        except Exception:
+            log.exception("writing to the prediction log failed")
+            for one in answered:
+                one.found = Refusal(500, OPAQUE)
+        return False
 
     def _send(self, questions: list[Question]) -> None:
         for one in questions:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send
-from lockgate.serving.predicting import reason, row_of
+from lockgate.serving.predicting import check_width, reason, row_of
 from lockgate.serving.questions import Found, Question, listed
 from lockgate.serving.shelf import Served, Shelf
 
@@ -57,7 +57,7 @@ def invocations_question(shelf: Shelf, request: Request, send: Send, most: int) 
         If the body is no such question.
 
     """
-    served = shelf.find(None)
+    served = shelf.find(request.words[0] if request.words else None)
     try:
         body = decode(request.body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -80,14 +80,15 @@ def invocations_question(shelf: Shelf, request: Request, send: Send, most: int) 
 def _source(served: Served, given: Any) -> tuple[Any, int]:
     if isinstance(given, Split):
         names = served.names if given.columns is None else given.columns
-        for name in names:
-            if list(names).count(name) > 1:
-                raise Refusal(422, f"column {name[:80]} stands twice")
+        check_width(len(names))
+        if len(set(names)) < len(names):
+            raise Refusal(422, "a column stands twice")
         for k, row in enumerate(given.data):
             if len(row) != len(names):
                 raise Refusal(422, f"row {k} has {len(row)} values, expected {len(names)}")
         return [dict(zip(names, row, strict=True)) for row in given.data], len(given.data)
     if isinstance(given, dict):
+        check_width(len(given))
         columns = {k: v if isinstance(v, list) else [v] for k, v in given.items()}
         return columns, max(map(len, columns.values()), default=0)
     rows = [

@@ -30,6 +30,9 @@ BUCKETS = (
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Upper bounds of the buckets of batches, in rows."""
 
+VERSIONS = 100
+"""Versions of models that are counted apart; beyond it the oldest are forgotten."""
+
 PAGE = 1 << 16
 """Bytes that a worker's counts may take."""
 
@@ -111,6 +114,8 @@ class Counts:
         rows, filled = self.tally.rows, self.tally.filled
         for one in questions:
             key = one.served.address
+            if key not in rows and len(rows) >= VERSIONS:
+                del rows[next(iter(rows))]  # the one that was first served longest ago
             rows[key] = rows.get(key, 0) + (one.rows or 1)
             found: Any = one.found
             for what, columns in found.filled.items():
@@ -262,4 +267,7 @@ def _cumulative(bounds: tuple[float, ...], rows: list[list[int]]) -> list[tuple[
 
 def memory() -> int:
     """Return this process's resident memory in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0

@@ -45,7 +45,7 @@ def _own(app: Application) -> list[Route]:
         Route("/predict", "POST", "predict", ask, "Answer rows.", kinds, body),
         Route("/predict/{model}", "POST", "predict", ask, "Answer rows with a model.", kinds, body),
         Route("/feedback", "POST", "feedback",
-              lambda request, _: take_feedback(app.recorder, request),
+              lambda request, _: take_feedback(app.recorder, app.shelf, request),
               "Say what turned out to be true.", (JSON,)),
         Route("/metrics", "GET", "read", lambda _, __: _metrics(app), "Counts for Prometheus.",
               about={"produces": ["text/plain"]}),
@@ -81,6 +81,9 @@ def _mlflow(app: Application) -> list[Route]:
     version = {"version": lockgate.__version__}
     return [
         Route("/invocations", "POST", "predict", ask, "Answer rows as MLflow does.", (JSON, CSV)),
+        Route(
+            "/invocations/{model}", "POST", "predict", ask, "The same, with a model.", (JSON, CSV)
+        ),
         Route("/ping", "GET", "", lambda _, __: _ready(app), "Whether requests are answered."),
         Route("/health", "GET", "", lambda _, __: _ready(app), "Whether requests are answered."),
         Route("/version", "GET", "read", lambda _, __: json_reply(version), "Of lockgate."),
@@ -124,7 +127,7 @@ def _asking(app: Application, read: Read, table: Read | None = None) -> Any:
     def answer(request: Request, send: Send) -> None:
         how = read
         if table is not None:
-            kind = request.headers.get(b"content-type", b"")
+            kind = request.headers.get(b"content-type", b"").lower()
             if kind != b"application/json" and kind.startswith((CSV.encode(), ARROW.encode())):
                 how = table
         app.desk.ask(how(app.shelf, request, send, app.settings.limits.rows))

@@ -12,9 +12,15 @@ from lockgate.serving.shelf import Served, Shelf
 
 __all__ = ["many_rows", "predict_question", "reason", "row_of"]
 
+WIDEST = 10_000
+"""Most columns of a request."""
+
 EXPECTED = (
     'expected {"row": {...}} or {"row": [...]}, {"rows": [...]}, or {"columns": {"name": [...]}}'
 )
+
+
+Key = str | int | float | None
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -25,8 +31,8 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     columns: dict[str, list[Any]] | None = None
     model: str | None = None
     partial: bool = False
-    key: Any = None
-    keys: list[Any] | None = None
+    key: Key = None
+    keys: list[Key] | None = None
 
 
 class Label(msgspec.Struct, omit_defaults=True):
@@ -101,12 +107,13 @@ def predict_question(shelf: Shelf, request: Request, send: Send, most: int) -> Q
         return Question(request, send, served, row, 0, one_row, keys=body.key)
     if body.rows is not None:
         source: Any = [
-            row_of(served, one, f"row {k}") if one.__class__ is list else one
+            row_of(served, one, f"row {k}") if one.__class__ in (list, dict) else one
             for k, one in enumerate(body.rows)
         ]
         rows = len(body.rows)
     else:
         source = body.columns
+        check_width(len(body.columns or ()))
         rows = max(map(len, source.values()), default=0)
     if not 0 < rows <= most:
         raise Refusal(422, f"{rows} rows came, expected 1 to {most}")
@@ -115,6 +122,12 @@ def predict_question(shelf: Shelf, request: Request, send: Send, most: int) -> Q
     return Question(
         request, send, served, source, rows, many_rows, partial=body.partial, keys=body.keys
     )
+
+
+def check_width(columns: int) -> None:
+    """Refuse what has more columns than any table."""
+    if columns > WIDEST:
+        raise Refusal(422, f"{columns} columns came, at most {WIDEST} are read")
 
 
 def reason(error: Exception) -> str:
@@ -127,6 +140,7 @@ def reason(error: Exception) -> str:
 def row_of(served: Served, values: Any, where: str = "the row") -> dict[str, Any]:
     """Return a row as a mapping, given as one or as values in order."""
     if values.__class__ is dict:
+        check_width(len(values))
         return values
     if len(values) != len(served.names):
         raise Refusal(

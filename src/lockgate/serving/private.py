@@ -7,7 +7,9 @@ from pathlib import Path
 
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.manifest import read_manifest
+from lockgate.errors import ServingError
 from lockgate.files.digests import sha256_text
+from lockgate.serving.control import ask
 
 __all__ = ["private_deployment", "private_root"]
 
@@ -23,5 +25,14 @@ def private_deployment(bundle: Path) -> Deployment:
     place = bundle.resolve()
     name = read_manifest(bundle).name
     made = Deployment(private_root() / f"{name[:40]}-{sha256_text(str(place))[:10]}")
+    try:
+        said = ask(made.path, "status")
+    except ServingError:
+        pass
+    else:
+        raise ServingError(
+            f"{bundle} is served already, at {said['address']}; lockgate deploy BUNDLE "
+            f"{made.path} changes that, lockgate deploy {bundle} DIR makes another directory"
+        )
     made.deploy(bundle, reason=f"lockgate serve {place}")
     return made

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lockgate.errors import LogError
-from lockgate.monitoring.entries import Entry, Model
+from lockgate.monitoring.entries import Entry, Model, key_text
 from lockgate.monitoring.keeping import kept_columns
 from lockgate.monitoring.receipts import Receipts
 from lockgate.monitoring.writing import LogWriter
@@ -104,9 +104,12 @@ class Recorder:
             inputs: Any = [source[name] for name in columns]
             if key is None and self.settings.key:
                 key = source.get(self.settings.key)
+            key = None if key is None else key_text(key)
         else:
             inputs, own = _columns(source, question.served.names, columns, self.settings.key)
             key = own if key is None else key
+            if key is not None:
+                key = [None if one is None else key_text(one) for one in key]
         label, score, margin = found.label, found.score, found.margin
         if question.rows:
             label, score, margin = listed(found)
@@ -138,6 +141,8 @@ class Recorder:
                 self._commit(gathered)
             except Exception:
                 log.exception("the log's thread failed")
+                for _, many, send, loop in gathered:
+                    loop.call_soon_threadsafe(send, many)
 
     def _commit(self, gathered: list[Any]) -> None:
         questions = [one for _, many, _, _ in gathered for one in many]

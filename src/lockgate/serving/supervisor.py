@@ -12,6 +12,7 @@ import gc
 import logging
 import mmap
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -84,10 +85,12 @@ class Supervisor:
         self.selector = selectors.DefaultSelector()
         self.swap = Swap(self)
         self.control: Control
+        self.lock: Any
 
     def run(self) -> int:
         """Serve; return the exit code."""
-        lock = self._only_one()
+        self.lock = self._only_one()
+        _many_files()
         self.control = Control(self)
         self._hear_signals()
         gc.collect()
@@ -102,7 +105,7 @@ class Supervisor:
         finally:
             self._kill_all()
             self.control.close()
-            lock.close()
+            self.lock.close()
         return 0
 
     # one turn
@@ -171,8 +174,13 @@ class Supervisor:
     # workers
 
     def _fork(self, slot: int) -> None:
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
+        try:
+            ours, theirs = socket.socketpair()
+            pid = os.fork()
+        except OSError as error:  # no memory, no descriptors: perhaps soon
+            log.error("worker %d cannot be started: %s", slot, error)
+            self.due[slot] = time.monotonic() + 1
+            return
         if pid == 0:
             self._be_worker(slot, ours, theirs)
         theirs.close()
@@ -189,6 +197,7 @@ class Supervisor:
                 other.channel.close()  # else nobody would notice the supervisor's end
             self.control.close(inherited=True)
             self.selector.close()
+            self.lock.close()  # else no other server could start before this process ends
             code = work(
                 self.settings, self.deployment, self.live, self.listening, theirs, self.pages,
                 slot, self.began,
@@ -294,3 +303,12 @@ class Supervisor:
             raise ServingError(f"{self.deployment.path} is served by another process") from None
         os.set_inheritable(file.fileno(), False)
         return file
+
+
+def _many_files() -> None:
+    """Let the workers hold as many connections as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else 1 << 16
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -45,6 +45,7 @@ class Swap:
         self.wanted: Pointer | None = None
         self.checks: list[Check] = []
         self.ready: set[int] = set()
+        self.asked: set[int] = set()
         self.preparing = False
         self.until = 0.0
         self.refused: dict[int, str] = {}
@@ -59,6 +60,8 @@ class Swap:
         mark = (found.st_mtime_ns, found.st_ino, found.st_size)
         if mark == self.seen and not again:
             return
+        if again and self.wanted is None:
+            self.refused = {}  # whoever asks again may have mended it
         self.seen = mark
         if not first and self.wanted is None:
             self._begin()
@@ -84,13 +87,13 @@ class Swap:
             pointer = self.of.deployment.pointer()
             new = {s.digest for s in pointer.slots} - {s.digest for s in self.of.live.slots}
             folders = [(self.of.deployment.bundle(digest), digest) for digest in sorted(new)]
-        except LockgateError as error:
-            self._refuse(None, str(error))
+            if pointer == self.of.live or pointer.seq in self.refused:
+                return
+            self.wanted = pointer
+            self.checks = [Check(folder, digest) for folder, digest in folders]
+        except (LockgateError, OSError) as error:
+            self._refuse(self.wanted, str(error))
             return
-        if pointer == self.of.live or pointer.seq in self.refused:
-            return
-        self.wanted = pointer
-        self.checks = [Check(folder, digest) for folder, digest in folders]
         for check in self.checks:
             self.of.selector.register(check, selectors.EVENT_READ, lambda: None)
         if not self.checks:
@@ -113,11 +116,8 @@ class Swap:
             self._prepare()
 
     def _prepare(self) -> None:
-        self.preparing, self.ready = True, set()
+        self.preparing, self.ready, self.asked = True, set(), set()
         self.until = time.monotonic() + READY_SECONDS
-        for child in self.of.children.values():
-            if child.serving:
-                self._send_prepare(child, self.wanted)
         self._prepared()
 
     def _send_prepare(self, child: Child, pointer: Pointer | None) -> None:
@@ -130,8 +130,11 @@ class Swap:
         if time.monotonic() > self.until:
             self._refuse(self.wanted, "the workers could not open it in time")
             return
-        waiting = {s for s, child in self.of.children.items() if child.serving} - self.ready
-        if waiting or not self.ready:
+        serving = {slot for slot, child in self.of.children.items() if child.serving}
+        for slot in serving - self.asked:  # also those that began since
+            self.asked.add(slot)
+            self._send_prepare(self.of.children[slot], self.wanted)
+        if serving - self.ready:
             return
         pointer, self.wanted, self.preparing = self.wanted, None, False
         self.of.live = pointer
@@ -161,6 +164,7 @@ class Swap:
     def lost(self, child: Child) -> None:
         """Forget a worker that ended; the one in its place starts with what is served."""
         self.ready.discard(child.slot)
+        self.asked.discard(child.slot)
 
     def _catch_up(self) -> None:
         """Bring along workers that were started just before a switch."""

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
+from lockgate.monitoring.labels import fitting_label
 from lockgate.monitoring.reading import find
 from lockgate.monitoring.receipts import parse_receipt
 from lockgate.serving.exchange import Refusal, Reply, Request, json_reply
 from lockgate.serving.predicting import reason
 from lockgate.serving.recorder import Recorder
+from lockgate.serving.shelf import Shelf
 
 __all__ = ["take_feedback"]
 
@@ -30,17 +32,19 @@ class One(msgspec.Struct, forbid_unknown_fields=True):
     key: str | int | float | None = None
 
 
-class Many(msgspec.Struct, forbid_unknown_fields=True):
-    """Several labels."""
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """One label, or several."""
 
-    labels: list[One]
+    label: Plain | None = None
+    id: str | None = None
+    key: str | int | float | None = None
+    labels: list[One] | None = None
 
 
-decode_one = msgspec.json.Decoder(One).decode
-decode_many = msgspec.json.Decoder(Many).decode
+decode = msgspec.json.Decoder(Body).decode
 
 
-def take_feedback(recorder: Recorder | None, request: Request) -> Reply:
+def take_feedback(recorder: Recorder | None, shelf: Shelf, request: Request) -> Reply:
     """Write labels; they are on disk when the reply leaves.
 
     Raises
@@ -50,15 +54,16 @@ def take_feedback(recorder: Recorder | None, request: Request) -> Reply:
 
     """
     if recorder is None:
-        raise Refusal(409, "this server keeps no prediction log; --log-durability off")
+        raise Refusal(409, "this server keeps no prediction log: it was started with --log off")
     given = _read(request)
     if not 0 < len(given) <= MOST:
         raise Refusal(422, f"{len(given)} labels came, expected 1 to {MOST}")
     rows = []
     problems = []
+    books = _Books(recorder, shelf)
     for k, one in enumerate(given):
         try:
-            rows.append(_row(recorder, one, request.who or "api"))
+            rows.append((*books.row(one), request.who or "api"))
         except ValueError as error:
             problems.append(f"label {k}: {error}")
     if problems:
@@ -73,21 +78,48 @@ def take_feedback(recorder: Recorder | None, request: Request) -> Reply:
 
 def _read(request: Request) -> list[One]:
     try:
-        if b'"labels"' in request.body:
-            return decode_many(request.body).labels
-        return [decode_one(request.body)]
+        body = decode(request.body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Refusal(400, f"{reason(error)}; {EXPECTED}") from None
+    if body.labels is not None:
+        return body.labels
+    if body.label is None:
+        raise Refusal(400, f"no label came; {EXPECTED}")
+    return [One(body.label, body.id, body.key)]
 
 
-def _row(recorder: Recorder, one: One, who: str) -> tuple[str, int, int, Any, Any, str]:
-    if (one.id is None) == (one.key is None):
-        raise ValueError("expected an id or a key")
-    if one.id is None:
-        return "", 0, 0, one.key, one.label, who
-    writer, count, row = parse_receipt(one.id)
-    if recorder.settings.durability != "sampled":
-        found = find(recorder.folder, writer, count)
-        if found is None or row >= max(found.entry.rows, 1):
+class _Books:
+    """Looks up what labels are about; each request of the log is read once."""
+
+    def __init__(self, recorder: Recorder, shelf: Shelf) -> None:
+        self.recorder, self.shelf = recorder, shelf
+        self.found: dict[tuple[str, int], Any] = {}
+
+    def row(self, one: One) -> tuple[str, int, int, Any, Any]:
+        """Return writer, count, row, key and label; ValueError says what is wrong."""
+        if (one.id is None) == (one.key is None):
+            raise ValueError("expected an id or a key")
+        if one.id is None:
+            return "", 0, 0, one.key, self.label(one.label, None)
+        writer, count, row = parse_receipt(one.id)
+        found = self.answer(writer, count)
+        if found is None and self.recorder.settings.durability != "sampled":
             raise ValueError(f"no answer {one.id!r} in the log")
-    return writer, count, row, None, one.label, who
+        if found is not None and row >= max(found.entry.rows, 1):
+            raise ValueError(f"no answer {one.id!r} in the log: the request had fewer rows")
+        model = found.model.name if found is not None else None
+        return writer, count, row, None, self.label(one.label, model)
+
+    def answer(self, writer: str, count: int) -> Any:
+        """Return the log's answer."""
+        if (writer, count) not in self.found:
+            try:
+                self.found[writer, count] = find(self.recorder.folder, writer, count)
+            except LogError as error:
+                raise ValueError(str(error)) from None
+        return self.found[writer, count]
+
+    def label(self, label: Any, model: str | None) -> Any:
+        """Return the label as the model knows it; by key, as any model that is served does."""
+        tasks = [tuple(one.manifest.classes) for one in self.shelf.all if model in (None, one.name)]
+        return fitting_label(label, tasks) if tasks else label

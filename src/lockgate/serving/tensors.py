@@ -19,6 +19,9 @@ DATATYPES = {
 }  # fmt: skip
 """NumPy's names of the protocol's datatypes; BYTES are texts."""
 
+AXES = 8
+"""Most axes of a tensor."""
+
 MOST = 1 << 26
 """Most elements of a tensor."""
 
@@ -109,12 +112,14 @@ def as_matrix(values: Any, shape: Sequence[int]) -> Any:
 
 def _count(tensor: Tensor) -> int:
     count = 1
+    if len(tensor.shape) > AXES:
+        raise _wrong(tensor, f"{len(tensor.shape)} axes came, at most {AXES} are read")
     for length in tensor.shape:
         if length < 0:
             raise _wrong(tensor, f"shape {tensor.shape[:8]} has a negative length")
         count *= length
-    if count > MOST:
-        raise _wrong(tensor, f"shape {tensor.shape[:8]} asks for more than {MOST} elements")
+        if count > MOST:
+            raise _wrong(tensor, f"shape {tensor.shape} asks for more than {MOST} elements")
     return count
 
 

@@ -49,19 +49,21 @@ class Tokens:
         self.path = path
         self._mark: object = None
         self._known: list[tuple[bytes, str, frozenset[str]]] = []
-        self._known, self._mark = _read(path), _mark(path)
+        self._mark = _mark(path)  # before reading: a change between the two is seen later
+        self._known = _read(path)
 
     def refresh(self) -> None:
-        """Read the file again if it changed; a damaged one changes nothing."""
+        """Read the file again if it changed; lines that make no sense are left out."""
         mark = _mark(self.path)
         if mark == self._mark:
             return
         self._mark = mark
         try:
-            self._known = _read(self.path)
-            log.info("%d tokens are known", len(self._known))
+            self._known = _read(self.path, strict=False)
         except ServingError as error:
-            log.error("the tokens stay as they were: %s", error)
+            log.error("nobody may ask until the tokens can be read again: %s", error)
+            self._known = []
+        log.info("%d tokens are known", len(self._known))
 
     def admit(self, authorization: bytes | None, route: Route | None) -> str:
         """Return the name of the token, if it may use this route.
@@ -100,8 +102,10 @@ def new_token(path: Path, name: str, roles: tuple[str, ...]) -> str:
         _read(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
-    with path.open("a") as file:
-        file.write(line + "\n")
+    with path.open("a+b") as file:
+        file.seek(0)
+        glued = bool(text := file.read()) and not text.endswith(b"\n")
+        file.write((b"\n" if glued else b"") + line.encode() + b"\n")
     return token
 
 
@@ -113,7 +117,7 @@ def _mark(path: Path) -> object:
     return found.st_mtime_ns, found.st_ino, found.st_size
 
 
-def _read(path: Path) -> list[tuple[bytes, str, frozenset[str]]]:
+def _read(path: Path, *, strict: bool = True) -> list[tuple[bytes, str, frozenset[str]]]:
     try:
         if path.stat().st_size > LARGEST:
             raise ServingError(f"{path} is larger than {LARGEST} bytes; that is no token file")
@@ -127,11 +131,15 @@ def _read(path: Path) -> list[tuple[bytes, str, frozenset[str]]]:
         found = LINE.fullmatch(line.strip())
         roles = frozenset(found["roles"].split(",")) if found else frozenset()
         if found is None or not roles <= set(ROLES):
-            raise ServingError(
+            problem = ServingError(
                 f"{path}, line {number}: expected NAME ROLE[,ROLE...] SHA256, "
                 f"roles from {', '.join(ROLES)}; `lockgate token` writes such lines"
             )
+            if strict:
+                raise problem
+            log.error("%s", problem)
+            continue
         known.append((bytes.fromhex(found["digest"]), found["name"], roles))
-    if not known:
+    if not known and strict:
         raise ServingError(f"{path} holds no token; lockgate token NAME --file {path} makes one")
     return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import socket
@@ -38,9 +39,9 @@ def listen(settings: ServeSettings) -> socket.socket:
         made.setblocking(False)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise ServingError(
-            f"{where} cannot be listened on: {error.strerror}; choose another --port"
-        ) from None
+        taken = error.errno == errno.EADDRINUSE
+        remedy = "choose another --port" if taken else "choose another --host or --port"
+        raise ServingError(f"{where} cannot be listened on: {error.strerror}; {remedy}") from None
     return made
 
 

@@ -17,23 +17,26 @@ import msgspec
 
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.pointer import Pointer
-from lockgate.errors import LockgateError
+from lockgate.errors import LockgateError, ServingError
 from lockgate.monitoring.tracing import LOG
 from lockgate.serving.application import Application
 from lockgate.serving.channel import Channel
-from lockgate.serving.connection import Connections
+from lockgate.serving.connections import Connections
 from lockgate.serving.metrics import Counts
 from lockgate.serving.recorder import Recorder
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.shelf import Served, Shelf
 from lockgate.serving.tokens import Tokens
 
-__all__ = ["work"]
+__all__ = ["tls_context", "work"]
 
 log = logging.getLogger("lockgate.serve")
 
 SHOW = 0.25
 """Seconds between two writings of the counts."""
+
+ORPHAN = 2.0
+"""Seconds in which a worker whose supervisor is gone finishes what it has."""
 
 GRACE = 0.5
 """Seconds in which a draining worker still answers on connections that are open."""
@@ -52,7 +55,7 @@ class Worker:
         self.shelf = Shelf([])
         self.app: Application
         self.connections: Connections
-        self.stopping = asyncio.Event()
+        self.stopping, self.orphaned = asyncio.Event(), False
 
     def open(self, pointer: Pointer) -> Shelf:
         """Open and warm up what the pointer names; what is open already is used again."""
@@ -82,7 +85,9 @@ class Worker:
                 self.channel.send("pong")
             elif op == "drain":
                 self.stopping.set()
-        if self.channel.closed:
+        if self.channel.closed and not self.orphaned:
+            self.orphaned = True  # another supervisor may want the address
+            asyncio.get_running_loop().remove_reader(self.channel.fileno())
             self.stopping.set()
 
     def _prepare(self, pointer: Pointer) -> None:
@@ -127,12 +132,13 @@ class Worker:
                     self.app.tokens.refresh()
         self.app.ready = False
         self.connections.draining = True
-        await asyncio.sleep(GRACE)  # whoever has not heard yet is still answered
+        if not self.orphaned:
+            await asyncio.sleep(GRACE)  # whoever has not heard yet is still answered
         server.close()
         await self._drain()
 
     async def _drain(self) -> None:
-        until = time.monotonic() + self.settings.drain_seconds
+        until = time.monotonic() + (ORPHAN if self.orphaned else self.settings.drain_seconds)
         while self.connections.open and time.monotonic() < until:
             self.connections.close_idle()
             await asyncio.sleep(0.02)
@@ -172,7 +178,7 @@ def work(
         worker.connections = Connections(worker.app, settings.limits)
         gc.collect()
         gc.freeze()
-        await worker.run(listening, _tls(settings))
+        await worker.run(listening, tls_context(settings))
 
     try:
         uvloop.run(answer())
@@ -182,10 +188,23 @@ def work(
     return 0
 
 
-def _tls(settings: ServeSettings) -> ssl.SSLContext | None:
+def tls_context(settings: ServeSettings) -> ssl.SSLContext | None:
+    """Return what TLS needs, or None where it is not asked for.
+
+    Raises
+    ------
+    ServingError
+        If certificate and key cannot be read, or do not belong together.
+
+    """
     if not settings.certificate:
         return None
     made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.load_cert_chain(settings.certificate, settings.key or None)
+    try:
+        made.load_cert_chain(settings.certificate, settings.key or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ServingError(
+            f"{settings.certificate} is no certificate with a key: {error}"
+        ) from None
     return made

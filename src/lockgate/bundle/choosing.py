@@ -1,0 +1,86 @@
+"""Which version may be called what, and which one is gone back to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lockgate.bundle.pointer import Event, Past, Pointer, Slot
+from lockgate.errors import DeploymentError, nearest
+
+__all__ = ["behind", "check_version", "chosen", "distinct"]
+
+
+def check_version(record: list[Event], pointer: Pointer, slot: Slot) -> None:
+    """See to it that a name with a version, or with a stage, means one thing for good.
+
+    Raises
+    ------
+    DeploymentError
+        If the version was another bundle before, or is the name of a stage.
+
+    """
+    for event in record:
+        known = event.after
+        if known is None or (event.name, known.version) != (slot.name, slot.version):
+            continue
+        if known.digest != slot.digest:
+            raise DeploymentError(
+                f"{slot.name}@{slot.version} was another bundle (event {event.seq}); "
+                "choose another version"
+            )
+    same = [one for one in pointer.slots if one.name == slot.name]
+    if slot.version in {one.stage for one in same} | {slot.stage} or slot.stage in {
+        one.version for one in same
+    }:
+        raise DeploymentError(f"a version and a stage of {slot.name} cannot have one name")
+
+
+def chosen(slot: Slot, to: str | None) -> Past:
+    """Return what to go back to.
+
+    Raises
+    ------
+    DeploymentError
+        If there is nothing, or nothing of that name.
+
+    """
+    if not slot.before:
+        raise DeploymentError(f"nothing was served before {slot.name}@{slot.version}")
+    if to is None:
+        earlier = [one for one in slot.before if not one.left]
+        if earlier:
+            return earlier[0]
+        names = ", ".join(one.version for one in slot.before)
+        raise DeploymentError(
+            f"nothing was served before {slot.name}@{slot.version}; rolled back from were {names}: "
+            "--to names one"
+        )
+    found = [p for p in slot.before if p.version == to] or [
+        p for p in slot.before if len(to) >= 6 and p.digest.startswith(to)
+    ]
+    if found:
+        return found[0]
+    listed: Sequence[str] = [p.version for p in slot.before]
+    raise DeploymentError(
+        f"no earlier {slot.name} {to}{nearest(to, listed)}; kept are {', '.join(listed)}"
+    )
+
+
+def behind(slot: Slot, past: Past) -> tuple[Past, ...]:
+    """Return what can be gone back to from `past`: what was before it, then what was left."""
+    if past.left:  # forward again, to what was rolled back from
+        return distinct((Past(slot.version, slot.digest), *slot.before), past.digest)
+    place = slot.before.index(past)
+    earlier = [one for one in slot.before[place + 1 :] if not one.left]
+    gone = [Past(slot.version, slot.digest, left=True)]
+    gone += [Past(one.version, one.digest, left=True) for one in slot.before[:place]]
+    gone += [one for one in slot.before[place + 1 :] if one.left]
+    return distinct((*earlier, *gone), past.digest)
+
+
+def distinct(past: Iterable[Past], served: str) -> tuple[Past, ...]:
+    """Return each bundle once, where it stands first, without the one that is served."""
+    made = {served: Past("", served)}
+    for one in past:
+        made.setdefault(one.digest, one)
+    return tuple(made.values())[1:]

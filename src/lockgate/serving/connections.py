@@ -1,0 +1,50 @@
+"""All connections of a worker."""
+
+from __future__ import annotations
+
+import resource
+import time
+from email.utils import formatdate
+
+import msgspec
+
+from lockgate.serving.application import Application
+from lockgate.serving.connection import IDLE, Connection
+from lockgate.serving.settings import Limits
+
+__all__ = ["Connections"]
+
+
+SPARE = 64
+"""Files that a worker needs besides its connections."""
+
+
+class Connections:
+    """All connections of a worker, and what they share."""
+
+    def __init__(self, app: Application, limits: Limits) -> None:
+        self.app = app
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = limits.connections if files < 0 else min(limits.connections, max(files - SPARE, 1))
+        self.limits = msgspec.structs.replace(limits, connections=most)
+        self.open: set[Connection] = set()
+        self.date = b""
+        self.draining = False
+        self.tick()
+
+    def make(self) -> Connection:
+        """Make the protocol of a new connection."""
+        return Connection(self)
+
+    def tick(self) -> None:
+        """Look after all connections; called once a second."""
+        self.date = formatdate(time.time(), usegmt=True).encode()
+        now = time.monotonic()
+        for one in list(self.open):
+            one.look(now)
+
+    def close_idle(self) -> None:
+        """Close connections on which nothing is under way."""
+        for one in list(self.open):
+            if one.phase == IDLE and not one.busy:
+                one.transport.close()
