@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import models, overhead, quality, startup
+from benchmarks import models, overhead, quality, serving, startup
 
 PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -27,6 +27,7 @@ def main() -> None:
         overhead.report(),
         quality.report(),
         models.report(),
+        serving.report(),
     ]
     PLACE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
     print(PLACE.read_text(encoding="utf-8"))

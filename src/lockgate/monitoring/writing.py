@@ -71,7 +71,9 @@ class LogWriter:
         try:
             packed = [(model, entries, _encoded(entries)) for model, entries in batches]
             connection = self._ready(packed[0][1][0].count)
-            connection.execute("BEGIN")
+            alone = len(packed) == 1 and packed[0][0] in self._models
+            if not alone:  # a single statement is a transaction by itself
+                connection.execute("BEGIN")
             for model, entries, content in packed:
                 size += len(content)
                 number = self._models.get(model)
@@ -81,7 +83,8 @@ class LogWriter:
                     "INSERT INTO batches VALUES (?, ?, ?, ?, ?)",
                     (entries[0].count, entries[-1].count, at, number, content),
                 )
-            connection.execute("COMMIT")
+            if not alone:
+                connection.execute("COMMIT")
         except (sqlite3.Error, OSError, OverflowError, MemoryError) as error:
             self._undo()
             raise LogError(f"the prediction log cannot be written: {error}") from None
