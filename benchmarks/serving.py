@@ -274,7 +274,7 @@ def stack_servers() -> list[Server]:
         lockgate("lockgate", OURS),
         lockgate("lockgate, log flushed to disk", OURS, "--log", "full"),
         lockgate("lockgate, two workers", OURS, "--workers", "2"),
-        lockgate("lockgate, Open Inference Protocol", Peer("/v2/models/boosting/infer", v2_body, v2_scores)),
+        lockgate("lockgate, Open Inference Protocol", Peer("/v2/models/boosting/infer", v2_plain, v2_scores)),
         lockgate("lockgate, binary tensors", Peer("/v2/models/boosting/infer", v2_binary, v2_raw),
                  headers=f"inference-header-content-length:{len(v2_head(100))}"),
         lockgate("lockgate, Arrow stream", Peer("/predict", arrow_body, ours,
@@ -386,6 +386,12 @@ def neighbour(server: Server, rows: list[Row], seconds: float) -> tuple[float, f
                 other.kill()
                 other.wait()
     return found[0], found[1]
+
+
+def v2_plain(rows: list[Row]) -> bytes:
+    """Return the peer's request without the outputs and content types that are MLServer's own."""
+    said = json.loads(v2_body(rows))
+    return json.dumps({"inputs": said["inputs"]}).encode()
 
 
 def v2_scores(answer: bytes) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -24,11 +25,12 @@ from lockgate.monitoring.reading import logged
 from lockgate.monitoring.segments import prune, segments
 from lockgate.monitoring.tracing import trace
 from tests.conftest import Run
+from tests.serving.load import Load
 from tests.serving.running import Server, serving
 from tests.serving.test_answers import ROW
 from tests.serving.test_guard import HEAD, memory
 from tests.serving.test_strangers import alive
-from tests.serving.test_swaps import spoiled
+from tests.serving.test_swaps import records, scores, spoiled
 
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -435,3 +437,27 @@ def test_a_proxys_form_of_a_target_and_odd_hosts(server: Server) -> None:
     assert server.ask("POST", "/predict", b"months,charge,calls,plan,abroad\n1,2,3,plus,no\n",
                       content_type="Text/CSV")[0] == 200  # fmt: skip
     assert server.ask("POST", "/invocations/churn@1.0", {"instances": [ROW]})[0] == 200
+
+
+def test_beyond_the_queue_requests_are_told_to_come_again(
+    deployed: Deployment, bundles: dict[str, Path]
+) -> None:
+    given = records(20)
+    expected = {"1.0.0": scores(bundles["logistic"], given)}
+    with serving(deployed.path, "--queue", "2") as server:
+
+        async def press() -> Any:
+            load = Load(server.port, given, expected, clients=60)
+            running = asyncio.create_task(load.run())
+            await asyncio.sleep(1.5)
+            load.stopped = True
+            return await running
+
+        account = asyncio.run(press())
+        assert not account.failed
+        assert not account.mixed
+        assert account.shed > 50
+        assert account.answered["1.0.0"] > 50
+        body = json.dumps({"row": ROW}).encode()
+        good = HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
+        assert states(conversation(server, good + CLOSE)) == [200, 200]

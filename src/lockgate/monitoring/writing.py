@@ -85,7 +85,7 @@ class LogWriter:
                 )
             if not alone:
                 connection.execute("COMMIT")
-        except (sqlite3.Error, OSError, OverflowError, MemoryError) as error:
+        except Exception as error:  # whatever it is, no transaction is left open
             self._undo()
             raise LogError(f"the prediction log cannot be written: {error}") from None
         self._written += size

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from lockgate.monitoring.receipts import Receipts
-from lockgate.serving.desk import OPAQUE, Desk
-from lockgate.serving.exchange import Refusal, Reply, Request, Send
+from lockgate.serving.desk import Desk
+from lockgate.serving.exchange import OPAQUE, Refusal, Reply, Request, Send
 from lockgate.serving.metrics import Counts, memory
 from lockgate.serving.paths import all_routes
 from lockgate.serving.routes import Route, Routes

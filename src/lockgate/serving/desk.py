@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lockgate.errors import LogError
 from lockgate.monitoring.receipts import Receipts
-from lockgate.serving.exchange import Refusal
+from lockgate.serving.exchange import OPAQUE, Refusal
 from lockgate.serving.questions import Found, Question, compute, compute_rows
 from lockgate.serving.shelf import Served
 
@@ -26,8 +26,6 @@ INLINE = 2000
 
 LARGE = 4
 """Requests that may wait for that thread."""
-
-OPAQUE = "something went wrong here; the server's log says more under this id"
 
 
 class Desk:

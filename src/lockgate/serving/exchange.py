@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["HTML", "JSON", "TEXT", "Refusal", "Reply", "Request", "Send", "json_reply"]
+__all__ = ["HTML", "JSON", "OPAQUE", "Refusal", "Reply", "Request", "Send", "json_reply"]
 
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
-TEXT = b"text/plain; charset=utf-8"
+
+OPAQUE = "something went wrong here; the server's log says more under this id"
+"""What a client hears of our own faults."""
 
 encode = msgspec.json.Encoder().encode
 

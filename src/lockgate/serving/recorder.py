@@ -19,7 +19,7 @@ from lockgate.monitoring.entries import Entry, Model, key_text
 from lockgate.monitoring.keeping import kept_columns
 from lockgate.monitoring.receipts import Receipts
 from lockgate.monitoring.writing import LogWriter
-from lockgate.serving.exchange import Refusal
+from lockgate.serving.exchange import OPAQUE, Refusal
 from lockgate.serving.metrics import Counts
 from lockgate.serving.questions import Question, listed
 from lockgate.serving.settings import LogSettings
@@ -142,6 +142,8 @@ class Recorder:
             except Exception:
                 log.exception("the log's thread failed")
                 for _, many, send, loop in gathered:
+                    for one in many:
+                        one.found = Refusal(500, OPAQUE)  # nothing is acknowledged unwritten
                     loop.call_soon_threadsafe(send, many)
 
     def _commit(self, gathered: list[Any]) -> None:
