@@ -15,7 +15,7 @@ import msgspec
 
 from lockgate.errors import LogError
 from lockgate.monitoring.entries import Entry, Model, key_text, models_of
-from lockgate.monitoring.segments import ALIVE, SCHEMA
+from lockgate.monitoring.segments import AFTER, ALIVE, SCHEMA
 
 __all__ = ["LogWriter"]
 
@@ -166,13 +166,15 @@ class LogWriter:
             fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path = self._free(first)
         beside = path.with_suffix(".new")
-        beside.unlink(missing_ok=True)
+        for left in (beside, *(beside.with_name(beside.name + end) for end in AFTER)):
+            left.unlink(missing_ok=True)
         os.close(os.open(beside, os.O_CREAT | os.O_WRONLY, 0o600))
         with contextlib.closing(sqlite3.connect(beside, isolation_level=None)) as made:
             made.executescript(SCHEMA)
+            made.execute("PRAGMA journal_mode = WAL")  # before it has its name: readers never see
+            # a file that was killed between the two modes, which only a writer can mend
         beside.rename(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self.full else 'NORMAL'}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # `tidy` does it, beside the requests
         self.path, self._connection, self._models, self._written = path, connection, {}, 0
