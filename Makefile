@@ -44,8 +44,8 @@ docs: .venv/.dev  ## write the generated pages of docs/
 bench: .venv/.dev  ## measure every figure of docs/benchmarks.md anew
 	$(BIN)/python -m benchmarks
 
-proof: .venv/.dev  ## the long proofs: kills in every stage and of publishing, over many seeds
-	LOCKGATE_PROOF=1 $(BIN)/python -m pytest -n 2 tests/proof $(ARGS)
+proof: .venv/.dev  ## the long proofs: kills, swaps, fuzzing, full disks, over many seeds
+	LOCKGATE_PROOF=1 $(BIN)/python -m pytest -n 2 tests/proof tests/serving $(ARGS)
 
 lock:  ## resolve requirements/*.txt anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
