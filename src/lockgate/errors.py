@@ -23,6 +23,11 @@
     │   └── EnvironmentMismatch  made for versions that are not here
     ├── DeploymentError        a deployment directory, or what is asked of it
     ├── ServingError           a server that cannot start or be reached
+    ├── LedgerError            versions and stages: what is asked of them cannot be done
+    │   ├── LedgerConflict     something else is there than was expected
+    │   ├── GateRefused        a version did not pass what its stage demands
+    │   ├── LedgerTampered     the ledger is not what it was
+    │   └── RemoteUnavailable  the shared ledger cannot be reached
     ├── LogError               a prediction log that cannot be read or written
     ├── NotCovered             a fitted model that has no packed form
     ├── BackendUnavailable     no such device or library here
@@ -47,6 +52,10 @@ __all__ = [
     "DeploymentError",
     "DigestMismatch",
     "EnvironmentMismatch",
+    "GateRefused",
+    "LedgerConflict",
+    "LedgerError",
+    "LedgerTampered",
     "LockgateError",
     "LogError",
     "MissingExtra",
@@ -58,6 +67,7 @@ __all__ = [
     "PluginDefinitionError",
     "PluginError",
     "PluginFailed",
+    "RemoteUnavailable",
     "SchemaViolation",
     "ServingError",
     "SettingError",
@@ -206,6 +216,30 @@ class DeploymentError(LockgateError):
 
 class ServingError(LockgateError):
     """A server cannot start, or cannot be reached."""
+
+
+class LedgerError(LockgateError):
+    """A version or a stage is not there, or cannot be had as asked; nothing was changed."""
+
+
+class LedgerConflict(LedgerError):
+    """Something else stands in a stage than whoever asked expected; nothing was changed."""
+
+    exit_code = 1
+
+
+class GateRefused(LedgerError):
+    """A version has no passing verdict for exactly this bundle, stage and incumbent."""
+
+    exit_code = 1
+
+
+class LedgerTampered(LedgerError):
+    """The ledger was rewritten, shortened, or holds what nobody was allowed to write."""
+
+
+class RemoteUnavailable(LedgerError):
+    """The shared ledger cannot be reached."""
 
 
 class LogError(LockgateError):

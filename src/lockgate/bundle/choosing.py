@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from lockgate.bundle.pointer import Event, Past, Pointer, Slot
 from lockgate.errors import DeploymentError, nearest
 
-__all__ = ["behind", "check_version", "chosen", "distinct"]
+__all__ = ["advanced", "check_version", "chosen", "gone_back"]
 
 
 def check_version(record: list[Event], pointer: Pointer, slot: Slot) -> None:
@@ -66,19 +68,31 @@ def chosen(slot: Slot, to: str | None) -> Past:
     )
 
 
-def behind(slot: Slot, past: Past) -> tuple[Past, ...]:
+def advanced(slot: Slot, version: str, digest: str, verdict: str | None, *, kept: int) -> Slot:
+    """Return what a slot is when another bundle takes its place."""
+    before = _distinct((slot.past(), *slot.before), digest)[:kept]
+    return Slot(slot.name, slot.stage, version, digest, before, verdict)
+
+
+def gone_back(slot: Slot, past: Past, *, kept: int) -> Slot:
+    """Return what a slot is when it goes back to an earlier bundle."""
+    before = _behind(slot, past)[:kept]
+    return Slot(slot.name, slot.stage, past.version, past.digest, before, past.verdict)
+
+
+def _behind(slot: Slot, past: Past) -> tuple[Past, ...]:
     """Return what can be gone back to from `past`: what was before it, then what was left."""
     if past.left:  # forward again, to what was rolled back from
-        return distinct((Past(slot.version, slot.digest), *slot.before), past.digest)
+        return _distinct((slot.past(), *slot.before), past.digest)
     place = slot.before.index(past)
     earlier = [one for one in slot.before[place + 1 :] if not one.left]
-    gone = [Past(slot.version, slot.digest, left=True)]
-    gone += [Past(one.version, one.digest, left=True) for one in slot.before[:place]]
+    gone = [slot.past(left=True)]
+    gone += [msgspec.structs.replace(one, left=True) for one in slot.before[:place]]
     gone += [one for one in slot.before[place + 1 :] if one.left]
-    return distinct((*earlier, *gone), past.digest)
+    return _distinct((*earlier, *gone), past.digest)
 
 
-def distinct(past: Iterable[Past], served: str) -> tuple[Past, ...]:
+def _distinct(past: Iterable[Past], served: str) -> tuple[Past, ...]:
     """Return each bundle once, where it stands first, without the one that is served."""
     made = {served: Past("", served)}
     for one in past:

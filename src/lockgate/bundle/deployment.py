@@ -28,12 +28,13 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.bundle.choosing import behind, check_version, chosen, distinct
+from lockgate.bundle.choosing import advanced, check_version, chosen, gone_back
+from lockgate.bundle.copying import copy_bundle
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
-from lockgate.bundle.pointer import STAGE, Event, Past, Pointer, Slot
+from lockgate.bundle.pointer import STAGE, Event, Pointer, Slot
 from lockgate.bundle.record import read_record, record
 from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
-from lockgate.files.atomic import replaced_directory, write_file
+from lockgate.files.atomic import write_file
 from lockgate.files.digests import sha256_file
 
 __all__ = ["Deployment"]
@@ -109,7 +110,6 @@ class Deployment:
     def _place(self, source: Path) -> tuple[Manifest, str]:
         """Copy a bundle here and return its manifest and digest; nothing is served yet."""
         manifest = read_manifest(source)
-        verify_files(source, manifest)
         if not WORD.fullmatch(manifest.name):
             raise BundleError(
                 f"{source}: the name {manifest.name[:80]!r} cannot be served; letters, digits and "
@@ -117,19 +117,7 @@ class Deployment:
             )
         digest = sha256_file(source / MANIFEST)
         target = self.bundle(digest)
-        whole = False
-        if target.is_dir():
-            with contextlib.suppress(BundleError):
-                verify_files(target, read_manifest(target))
-                whole = sha256_file(target / MANIFEST) == digest
-        if not whole:
-            with replaced_directory(target) as folder:
-                for name in (MANIFEST, *manifest.files):
-                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source / name, folder / name, follow_symlinks=False)
-                verify_files(folder, manifest)
-                if sha256_file(folder / MANIFEST) != digest:
-                    raise BundleError(f"{source} changed while it was copied")
+        copy_bundle(source, target, digest)
         if not self._manifest_path(digest).is_file():
             write_file(self._manifest_path(digest), (target / MANIFEST).read_bytes())
         return manifest, digest
@@ -141,6 +129,7 @@ class Deployment:
         version: str | None = None,
         stage: str = STAGE,
         reason: str = "",
+        verdict: str | None = None,
         check: Callable[[Path], None] | None = None,
     ) -> Pointer:
         """Place a bundle and serve it.
@@ -155,6 +144,8 @@ class Deployment:
             Where it is served, e.g. ``prod`` or ``canary``.
         reason : str
             Why, for the record.
+        verdict : str, optional
+            sha256 of the gates' verdict on it.
         check : callable, optional
             Raises if the bundle, placed here, must not be served.
 
@@ -181,9 +172,9 @@ class Deployment:
             check_version(
                 read_record(self.history_path), pointer, Slot(manifest.name, stage, version, digest)
             )
-            past = () if old is None else (Past(old.version, old.digest), *old.before)
-            before = distinct(past, digest)[:KEPT]
-            slot = Slot(manifest.name, stage, version, digest, before)
+            slot = Slot(manifest.name, stage, version, digest, verdict=verdict)
+            if old is not None:
+                slot = advanced(old, version, digest, verdict, kept=KEPT)
             return self._point(pointer, slot, "deploy", reason)
 
     def rollback(
@@ -232,8 +223,7 @@ class Deployment:
             verify_files(folder, read_manifest(folder))
             if check is not None:
                 check(folder)
-            made = Slot(slot.name, slot.stage, past.version, past.digest, behind(slot, past)[:KEPT])
-            return self._point(pointer, made, op, reason)
+            return self._point(pointer, gone_back(slot, past, kept=KEPT), op, reason)
 
     def remove(self, name: str, stage: str, *, reason: str = "", op: str = "remove") -> Pointer:
         """Serve a model no longer in a stage."""
@@ -267,8 +257,8 @@ class Deployment:
         old = next((one for one in pointer.slots if (one.name, one.stage) == key), None)
         event = Event(
             pointer.seq + 1, op, *key,
-            None if old is None else Past(old.version, old.digest),
-            None if gone else Past(slot.version, slot.digest),
+            None if old is None else old.past(),
+            None if gone else slot.past(),
             datetime.now(UTC).isoformat(timespec="milliseconds"), _actor(), reason,
         )  # fmt: skip
         slots = [one for one in pointer.slots if (one.name, one.stage) != key]

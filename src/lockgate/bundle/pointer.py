@@ -19,12 +19,15 @@ class Past(msgspec.Struct, frozen=True):
         What it was called, and which it is.
     left : bool
         Whether it was rolled back from: a rollback takes it only when it is named.
+    verdict : str or None
+        sha256 of the gates' verdict with which it came, where there was one.
 
     """
 
     version: str
     digest: str
     left: bool = False
+    verdict: str | None = None
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -38,6 +41,8 @@ class Slot(msgspec.Struct, frozen=True):
         The bundle's.
     before : tuple of Past
         What was served there before, the latest first.
+    verdict : str or None
+        sha256 of the gates' verdict with which it came, where there was one.
 
     """
 
@@ -46,6 +51,11 @@ class Slot(msgspec.Struct, frozen=True):
     version: str
     digest: str
     before: tuple[Past, ...] = ()
+    verdict: str | None = None
+
+    def past(self, *, left: bool = False) -> Past:
+        """Return it as something that was served before."""
+        return Past(self.version, self.digest, left, self.verdict)
 
 
 class Event(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):

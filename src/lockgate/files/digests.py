@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-__all__ = ["sha256_file", "sha256_text"]
+__all__ = ["sha256_bytes", "sha256_file", "sha256_text"]
 
 
 def sha256_file(path: Path) -> str:
@@ -17,3 +17,8 @@ def sha256_file(path: Path) -> str:
 def sha256_text(text: str) -> str:
     """Return the sha256 of a text in UTF-8, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_bytes(raw: bytes) -> str:
+    """Return the sha256 of bytes, in hex."""
+    return hashlib.sha256(raw).hexdigest()

@@ -1,0 +1,44 @@
+"""Copies a bundle so that there is a whole one in the new place, or none."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lockgate.bundle.manifest import MANIFEST, read_manifest, verify_files
+from lockgate.errors import BundleError
+from lockgate.files.atomic import replaced_directory
+from lockgate.files.digests import sha256_file
+
+__all__ = ["copy_bundle", "is_whole"]
+
+
+def is_whole(folder: Path, digest: str) -> bool:
+    """Whether the bundle of that digest lies there, with all its files."""
+    try:
+        verify_files(folder, read_manifest(folder))
+        return sha256_file(folder / MANIFEST) == digest
+    except (BundleError, OSError):
+        return False
+
+
+def copy_bundle(source: Path, target: Path, digest: str) -> None:
+    """Copy a bundle, unless it is there.
+
+    Raises
+    ------
+    BundleError
+        If the source is not whole, or is not the bundle of that digest.
+
+    """
+    if target.is_dir() and is_whole(target, digest):
+        return
+    manifest = read_manifest(source)
+    verify_files(source, manifest)
+    with replaced_directory(target) as folder:
+        for name in (MANIFEST, *manifest.files):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, folder / name, follow_symlinks=False)
+        verify_files(folder, manifest)
+        if sha256_file(folder / MANIFEST) != digest:
+            raise BundleError(f"{source} is not the bundle {digest[:12]}, or changed meanwhile")

@@ -1,0 +1,1 @@
+"""Puts the gates to a bundle, and writes down what they say."""

@@ -1,0 +1,125 @@
+"""Bytes of registered bundles: kept beside the ledger, found in DVC's cache or its remotes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from lockgate.bundle.copying import copy_bundle, is_whole
+from lockgate.bundle.manifest import MANIFEST
+from lockgate.errors import BundleError, LedgerError
+from lockgate.ledger.repository import Repository
+from lockgate.ledger.state import VersionRecord
+
+__all__ = ["bundle_of", "stored"]
+
+SECONDS = 1800.0
+
+
+def stored(repository: Repository, digest: str) -> Path:
+    """Return where this clone keeps a bundle, whether or not it has it."""
+    return repository.folder / "lockgate" / "bundles" / digest
+
+
+def bundle_of(repository: Repository, record: VersionRecord) -> Path:
+    """Return a folder with a version's bundle, every file held against its digest.
+
+    It is looked for in this clone's own store, in the work tree, in DVC's cache
+    and, through DVC, in its remotes. DVC may deliver other bytes than were
+    stored without a word, so that nothing it gives is believed.
+
+    Raises
+    ------
+    LedgerError
+        If it is nowhere, or what was delivered is not it.
+
+    """
+    target = stored(repository, record.digest)
+    if target.is_dir() and is_whole(target, record.digest):
+        return target
+    wrong = ""
+    if record.path is not None and is_whole(repository.top / record.path, record.digest):
+        copy_bundle(repository.top / record.path, target, record.digest)
+        return target
+    if record.tracked is not None:
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+            place = Path(scratch) / "bundle"
+            for way in (_from_cache, _from_remote):
+                try:
+                    way(repository, record, place)
+                    copy_bundle(place, target, record.digest)
+                    return target
+                except (BundleError, LedgerError, OSError) as error:
+                    wrong = str(error)
+    hint = f"; DVC's last word: {wrong}" if wrong else ""
+    where = "track it (dvc add, dvc push), or register it here again" if not wrong else (
+        "dvc push where it was made, then here again"
+    )  # fmt: skip
+    raise LedgerError(
+        f"the bundle of {record.name}@{record.version} ({record.digest[:12]}) is not here{hint}; "
+        f"{where}"
+    )
+
+
+def _from_cache(repository: Repository, record: VersionRecord, place: Path) -> None:
+    """Copy a directory out of DVC's local cache, without starting DVC."""
+    cache = _cache(repository, record) / "files" / "md5"
+    listed = json.loads(_cached(cache, str(record.tracked)).read_bytes())
+    for one in listed:
+        # what a cache says is a name like any other: contained before it is used
+        path, md5 = str(one["relpath"]), str(one["md5"])
+        if (
+            path.startswith("/")
+            or ".." in Path(path).parts
+            or not re.fullmatch("[0-9a-f]{32}", md5)
+        ):
+            raise LedgerError(f"DVC's cache names the file {path[:80]!r}")
+        target = place / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(_cached(cache, md5).read_bytes())
+    if not (place / MANIFEST).is_file():
+        raise LedgerError("DVC's cache has no such bundle")
+
+
+def _cache(repository: Repository, record: VersionRecord) -> Path:
+    project = _project(repository, record)
+    local = project / ".dvc" / "config.local"
+    for path in (local, project / ".dvc" / "config"):
+        match = re.search(r"\[cache\][^\[]*?\bdir\s*=\s*(.+)", _text(path))
+        if match:
+            return (path.parent / match[1].strip()).resolve()
+    return project / ".dvc" / "cache"
+
+
+def _cached(cache: Path, md5: str) -> Path:
+    return cache / md5[:2] / md5[2:]
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", "replace") if path.is_file() else ""
+
+
+def _project(repository: Repository, record: VersionRecord) -> Path:
+    """Return the DVC project that a bundle's path belongs to."""
+    start = repository.top / str(record.path)
+    found = next((one for one in start.parents if (one / ".dvc").is_dir()), None)
+    if found is None or not found.is_relative_to(repository.top):
+        raise LedgerError(f"{repository.top} is no DVC project")
+    return found
+
+
+def _from_remote(repository: Repository, record: VersionRecord, place: Path) -> None:
+    """Let DVC get it, as of the commit that it belongs to."""
+    project = _project(repository, record)
+    path = (repository.top / str(record.path)).relative_to(project).as_posix()
+    words = [sys.executable, "-m", "dvc", "get", str(project), path, "--rev", str(record.commit)]
+    done = subprocess.run(
+        [*words, "-o", str(place), "--quiet"], cwd=place.parent, capture_output=True, text=True,
+        timeout=SECONDS, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise LedgerError(" ".join((done.stderr or done.stdout).split())[-300:])

@@ -1,0 +1,66 @@
+"""Runs git, apart from the user's settings that would change what it does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from lockgate.errors import LedgerError
+
+__all__ = ["git", "run_git"]
+
+LOCATING = frozenset({
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_QUARANTINE_PATH",
+    "GIT_CONFIG", "GIT_REFLOG_ACTION",
+})  # fmt: skip
+"""Set while a hook runs; they would point to another repository or index."""
+
+QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false")
+SECONDS = 300.0
+
+
+def run_git(
+    words: Sequence[str], folder: Path, *, given: bytes | None = None, seconds: float = SECONDS
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git and return what came of it, whatever it is.
+
+    Raises
+    ------
+    LedgerError
+        If there is no git, or it takes too long.
+
+    """
+    environment = {key: value for key, value in os.environ.items() if key not in LOCATING}
+    environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    environment.setdefault("GIT_HTTP_LOW_SPEED_LIMIT", "1")
+    environment.setdefault("GIT_HTTP_LOW_SPEED_TIME", "30")
+    try:
+        return subprocess.run(
+            ["git", *QUIET, *words], cwd=folder, input=given or b"", capture_output=True,
+            env=environment, timeout=seconds, check=False,
+        )  # fmt: skip
+    except FileNotFoundError:
+        if not folder.is_dir():
+            raise LedgerError(f"{folder} is no folder") from None
+        raise LedgerError("git is not installed; versions are kept with it") from None
+    except subprocess.TimeoutExpired:
+        raise LedgerError(f"git {words[0]} took longer than {seconds:g} s") from None
+
+
+def git(words: Sequence[str], folder: Path, *, given: bytes | None = None) -> str:
+    """Run git and return what it says.
+
+    Raises
+    ------
+    LedgerError
+        If it fails, with its own words.
+
+    """
+    done = run_git(words, folder, given=given)
+    if done.returncode:
+        said = " ".join(done.stderr.decode("utf-8", "replace").split())
+        raise LedgerError(f"git {words[0]} failed: {said[:400] or done.returncode}")
+    return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")

@@ -1,0 +1,179 @@
+"""A Git repository as a ledger needs it: where it is, who works in it, its objects and lock."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import getpass
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockgate.errors import LedgerError, LedgerTampered
+from lockgate.ledger.commands import git, run_git
+from lockgate.ledger.state import State
+from lockgate.ledger.store import Moved, Store, free_lock, store_of
+from lockgate.ledger.trees import Trees
+from lockgate.proof.commits import BadCommit, Commit, Person
+
+__all__ = ["LEDGER", "Repository"]
+
+LEDGER = "refs/lockgate/ledger"
+"""The ledger as this clone knows it."""
+
+LOCK_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A Git repository.
+
+    Attributes
+    ----------
+    top : pathlib.Path
+        Its work tree, or the repository itself where it is bare.
+    folder : pathlib.Path
+        What all of its work trees share: ``.git``.
+
+    """
+
+    top: Path
+    folder: Path
+
+    @classmethod
+    def find(cls, start: Path) -> Repository:
+        """Find the repository that a folder belongs to.
+
+        Raises
+        ------
+        LedgerError
+            If there is none, with git's own reason.
+
+        """
+        words = ["rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository"]
+        done = run_git(words, start)
+        if done.returncode:
+            said = " ".join(done.stderr.decode("utf-8", "replace").split())
+            if "not a git repository" in said:
+                raise LedgerError(
+                    f"{start.absolute()} is in no Git repository; begin with: git init"
+                )
+            raise LedgerError(f"{start}: {said[:300]}")
+        folder, bare = os.fsdecode(done.stdout).splitlines()[:2]
+        if bare == "true":
+            return cls(Path(folder), Path(folder))
+        return cls(Path(git(["rev-parse", "--show-toplevel"], start)), Path(folder))
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """Its objects and references."""
+        return store_of(self.folder)
+
+    @functools.cached_property
+    def trees(self) -> Trees:
+        """Its trees."""
+        return Trees(self.store.read, self.store.write)
+
+    @functools.cached_property
+    def settings(self) -> dict[str, str]:
+        """Git's configuration, names in lower case; of several values the last."""
+        raw = git(["config", "--list", "--null"], self.top)
+        pairs = (one.partition("\n") for one in raw.split("\0") if one)
+        return {key: value for key, _, value in pairs}
+
+    def head(self) -> str:
+        """Return the commit that is checked out.
+
+        Raises
+        ------
+        LedgerError
+            If there is no commit yet.
+
+        """
+        done = run_git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], self.top)
+        if done.returncode:
+            raise LedgerError(f"{self.top} has no commit yet; begin with: git add -A && git commit")
+        return done.stdout.decode().strip()
+
+    def person(self, date: int) -> Person:
+        """Return who works here, as Git's configuration says, or else the user of this machine."""
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a container's user without a name
+            user = str(os.getuid())
+        name = os.environ.get("GIT_COMMITTER_NAME") or self.settings.get("user.name") or user
+        email = (
+            os.environ.get("GIT_COMMITTER_EMAIL")
+            or self.settings.get("user.email")
+            or f"{user}@{os.uname().nodename}"
+        )
+        clean = str.maketrans("", "", "<>\n\0")
+        return Person(name.translate(clean).strip() or user, email.translate(clean).strip(), date)
+
+    def commit(self, oid: str) -> Commit:
+        """Read an event's commit.
+
+        Raises
+        ------
+        LedgerTampered
+            If it is none.
+
+        """
+        kind, raw = self.store.read(oid)
+        try:
+            if kind != "commit":
+                raise BadCommit(f"it is a {kind}")
+            return Commit.decode(raw)
+        except BadCommit as error:
+            raise LedgerTampered(f"the commit {oid[:12]} is no event: {error}") from None
+
+    def state(self, tip: str | None) -> State:
+        """Return what the ledger says at a commit."""
+        return State(self.trees, None if tip is None else self.commit(tip).tree)
+
+    def walk(self, tip: str | None, *, until: str | None = None) -> Iterator[tuple[str, Commit]]:
+        """Go from an event back to the first, or up to one that is not given any more."""
+        while tip is not None and tip != until:
+            commit = self.commit(tip)
+            yield tip, commit
+            tip = commit.parent
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one process of this clone at a time change the ledger."""
+        place = self.folder / "lockgate" / "lock"
+        place.parent.mkdir(exist_ok=True)
+        until = time.monotonic() + LOCK_SECONDS
+        with place.open("w") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise LedgerError(
+                            f"another command has held {place} for {LOCK_SECONDS:g} s"
+                        ) from None
+                    time.sleep(0.002)  # a turn takes some 10 ms; waiting in the kernel has no end
+            yield
+
+    def point(self, name: str, old: str | None, new: str | None) -> None:
+        """Compare and set a reference of ours, past what a killed process left.
+
+        Raises
+        ------
+        Moved
+            If it was changed by somebody.
+
+        """
+        for _ in range(60):
+            try:
+                self.store.swap(name, old, new)
+                return
+            except Moved:
+                if self.store.ref(name) != old or not free_lock(self.folder, name):
+                    raise
+        raise LedgerError(f"{self.folder / name}.lock stays locked; who holds it?")

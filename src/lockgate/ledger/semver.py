@@ -1,0 +1,69 @@
+"""Which version a bundle becomes, from what changed since the one before."""
+
+from __future__ import annotations
+
+from lockgate.bundle.compatibility import breaking, same_form
+from lockgate.bundle.manifest import Manifest
+from lockgate.errors import UsageError
+
+__all__ = ["FIRST", "next_version"]
+
+FIRST = "1.0.0"
+PARTS = ("major", "minor", "patch")
+
+
+def next_version(
+    before: str | None, old: Manifest | None, new: Manifest, *, bump: str | None = None
+) -> tuple[str, list[str]]:
+    """Return the version that follows, and why.
+
+    A caller's requests must go on working with a minor or patch version:
+    *major*, when what is asked for or answered changed so that they may not;
+    *minor*, when parameters, code or (compatibly) the signature changed, or it is
+    not known what did; *patch*, when the same was trained on other data.
+
+    Parameters
+    ----------
+    before : str or None
+        The highest version.
+    old : Manifest or None
+        Its bundle's.
+    new : Manifest
+        The bundle's.
+    bump : {"major", "minor", "patch"}, optional
+        At least this.
+
+    """
+    if before is None or old is None:
+        return FIRST, ["the first version"]
+    reasons = _reasons(old, new)
+    part = min((PARTS.index(one) for one, _ in reasons), default=2)
+    if bump is not None:
+        if bump not in PARTS:
+            raise UsageError(f"no part {bump!r} of a version; there are {', '.join(PARTS)}")
+        if PARTS.index(bump) > part:
+            said = "; ".join(words for _, words in reasons)
+            raise UsageError(f"{bump} does not do: it must be {PARTS[part]}, as {said}")
+        part = PARTS.index(bump)
+    numbers = [int(one) for one in before.split(".")]
+    numbers = [*numbers[:part], numbers[part] + 1, *[0] * (2 - part)]
+    return ".".join(map(str, numbers)), [words for _, words in reasons]
+
+
+def _reasons(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
+    reasons = [("major", words) for words in breaking(old, new)]
+    if not reasons and not same_form(old, new):
+        reasons.append(("minor", "the columns changed, and earlier requests still do"))
+    for key, words in (("params", "parameters"), ("code", "plugins")):
+        a, b = getattr(old.hashes, key), getattr(new.hashes, key)
+        if a is None and b is None:
+            reasons.append(("minor", f"nobody recorded its {words}"))
+        elif a != b:
+            reasons.append(("minor", f"{words} changed"))
+    if old.hashes.data != new.hashes.data:
+        reasons.append(("patch", "the training data changed"))
+    elif new.hashes.data is None:
+        reasons.append(("patch", "nobody recorded its training data"))
+    if old.environment.training != new.environment.training:
+        reasons.append(("patch", "the environment changed"))
+    return reasons or [("patch", "the same inputs gave another bundle")]

@@ -1,0 +1,163 @@
+"""Objects and references of a Git repository: four primitives, by pygit2 or by git itself."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from lockgate.errors import LedgerError, MissingExtra
+from lockgate.ledger.commands import git, run_git
+
+__all__ = ["CommandStore", "LibraryStore", "Moved", "Store", "store_of"]
+
+STALE_SECONDS = 1.0
+"""Age from which a lock of a reference of ours is a killed process's: ours are held for
+milliseconds, and whoever looks holds the ledger's own lock."""
+
+
+class Moved(Exception):
+    """A reference is not where it was expected."""
+
+
+class Store(Protocol):
+    """What a ledger needs of a repository."""
+
+    def read(self, oid: str) -> tuple[str, bytes]:
+        """Return an object's type and content."""
+
+    def write(self, kind: str, content: bytes) -> str:
+        """Store an object and return its id."""
+
+    def ref(self, name: str) -> str | None:
+        """Return what a reference points to."""
+
+    def swap(self, name: str, old: str | None, new: str | None) -> None:
+        """Point a reference elsewhere if it still points to `old`; `Moved` otherwise."""
+
+
+class LibraryStore:
+    """By libgit2."""
+
+    def __init__(self, folder: Path) -> None:
+        import pygit2
+
+        self.library: Any = pygit2
+        pygit2.settings.enable_fsync_gitdir(True)
+        self.repo = pygit2.Repository(str(folder), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
+        self.kinds = {
+            "blob": pygit2.enums.ObjectType.BLOB, "tree": pygit2.enums.ObjectType.TREE,
+            "commit": pygit2.enums.ObjectType.COMMIT, "tag": pygit2.enums.ObjectType.TAG,
+        }  # fmt: skip
+        self.names = {int(value): key for key, value in self.kinds.items()}
+
+    def read(self, oid: str) -> tuple[str, bytes]:
+        """Return an object's type and content."""
+        try:
+            kind, content = self.repo.read(oid)
+        except (KeyError, ValueError, self.library.GitError):
+            raise _missing(oid) from None
+        return self.names[int(kind)], content
+
+    def write(self, kind: str, content: bytes) -> str:
+        """Store an object and return its id."""
+        try:
+            return str(self.repo.write(self.kinds[kind], content))
+        except (self.library.GitError, OSError) as error:
+            raise LedgerError(f"the repository cannot be written: {error}") from None
+
+    def ref(self, name: str) -> str | None:
+        """Return what a reference points to."""
+        found = self.repo.references.get(name)
+        return None if found is None else str(found.resolve().target)
+
+    def swap(self, name: str, old: str | None, new: str | None) -> None:
+        """Point a reference elsewhere if it still points to `old`."""
+        found = self.repo.references.get(name)
+        if (None if found is None else str(found.target)) != old:
+            raise Moved(name)
+        try:
+            if found is None and new is not None:
+                self.repo.references.create(name, new)
+            elif found is not None and new is None:
+                found.delete()
+            elif found is not None and new is not None:
+                found.set_target(new)
+        except (self.library.AlreadyExistsError, ValueError):
+            raise Moved(name) from None
+        except (self.library.GitError, KeyError, OSError) as error:
+            if "failed to lock" not in str(error) and "modified" not in str(error):
+                raise LedgerError(f"{name} cannot be written: {error}") from None
+            raise Moved(name) from None
+
+
+class CommandStore:
+    """By git's own commands, where libgit2 cannot open the repository (SHA-256, reftable)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.empty = "0" * len(git(["hash-object", "-t", "tree", "/dev/null"], folder))
+
+    def read(self, oid: str) -> tuple[str, bytes]:
+        """Return an object's type and content."""
+        done = run_git(["cat-file", "--batch"], self.folder, given=f"{oid}\n".encode())
+        head, _, rest = done.stdout.partition(b"\n")
+        words = head.split()
+        if done.returncode or len(words) != 3:
+            raise _missing(oid)
+        return words[1].decode(), rest[: int(words[2])]
+
+    def write(self, kind: str, content: bytes) -> str:
+        """Store an object and return its id."""
+        return git(["hash-object", "-w", "-t", kind, "--stdin"], self.folder, given=content)
+
+    def ref(self, name: str) -> str | None:
+        """Return what a reference points to."""
+        done = run_git(["rev-parse", "--verify", "--quiet", name], self.folder)
+        return done.stdout.decode().strip() or None
+
+    def swap(self, name: str, old: str | None, new: str | None) -> None:
+        """Point a reference elsewhere if it still points to `old`."""
+        change = ["-d", name, old or ""] if new is None else [name, new, old or self.empty]
+        done = run_git(["update-ref", *change], self.folder)
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace")
+            if "cannot lock ref" in said or "reference already exists" in said:
+                raise Moved(name)
+            raise LedgerError(f"{name} cannot be written: {' '.join(said.split())[:300]}")
+
+
+def store_of(folder: Path) -> Store:
+    """Open a repository's folder (``.git``, or what stands for it)."""
+    try:
+        import pygit2
+    except ModuleNotFoundError:
+        raise MissingExtra("ledger", "keeping versions") from None
+    try:
+        return LibraryStore(folder)
+    except pygit2.GitError:
+        return CommandStore(folder)
+
+
+def free_lock(folder: Path, name: str) -> bool:
+    """Remove the lock that a killed process left on a reference of ours; say whether there was one.
+
+    Call it while holding the ledger's own lock: nobody else of us can be writing then.
+    """
+    lock = folder / f"{name}.lock"
+    with contextlib.suppress(FileNotFoundError):
+        made = lock.stat().st_mtime
+        if time.time() - made > STALE_SECONDS:
+            lock.unlink()
+        else:
+            time.sleep(0.05)  # whoever holds it is alive, or it grows stale
+        return True
+    return False
+
+
+def _missing(oid: str) -> LedgerError:
+    return LedgerError(
+        f"the object {oid} is not in this repository: the ledger is here only in part "
+        "(a shallow or partial clone?); fetch all of it: git fetch --unshallow, or clone again"
+    )

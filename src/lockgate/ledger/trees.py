@@ -1,0 +1,108 @@
+"""Trees of files as Git stores them, changed without a work tree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from lockgate.errors import LedgerTampered
+
+__all__ = ["Entry", "Trees", "object_id"]
+
+FOLDER, FILE = "40000", "100644"
+
+
+class Entry(NamedTuple):
+    """A line of a tree."""
+
+    mode: str
+    oid: str
+
+
+def object_id(kind: str, content: bytes, *, length: int = 40) -> str:
+    """Return the id that Git gives an object."""
+    algorithm = hashlib.sha256 if length == 64 else hashlib.sha1  # Git's own choice, not ours
+    return algorithm(f"{kind} {len(content)}\0".encode() + content).hexdigest()
+
+
+class Trees:
+    """Reads and changes trees through whatever reads and writes objects.
+
+    Parameters
+    ----------
+    read : callable
+        From an object's id to its type and content.
+    write : callable
+        From type and content to an id.
+
+    """
+
+    def __init__(
+        self, read: Callable[[str], tuple[str, bytes]], write: Callable[[str, bytes], str]
+    ) -> None:
+        self.read, self.write = read, write
+
+    def entries(self, tree: str | None) -> dict[str, Entry]:
+        """Return a folder's entries by name."""
+        if tree is None:
+            return {}
+        kind, raw = self.read(tree)
+        if kind != "tree":
+            raise LedgerTampered(f"{tree} is a {kind}, expected a tree")
+        size = len(tree) // 2
+        made, at = {}, 0
+        while at < len(raw):
+            end = raw.index(b"\0", at)
+            mode, name = raw[at:end].decode("utf-8", "replace").split(" ", 1)
+            at = end + 1 + size
+            made[name] = Entry(mode, raw[end + 1 : at].hex())
+        return made
+
+    def file(self, tree: str | None, path: str) -> bytes | None:
+        """Return a file's content, or None if there is none."""
+        folder, _, name = path.rpartition("/")
+        entry = self.entries(self.folder(tree, folder)).get(name)
+        if entry is None or entry.mode != FILE:
+            return None
+        kind, content = self.read(entry.oid)
+        return content if kind == "blob" else None
+
+    def folder(self, tree: str | None, path: str) -> str | None:
+        """Return the id of a folder below a tree."""
+        for name in path.split("/") if path else ():
+            entry = self.entries(tree).get(name)
+            if entry is None or entry.mode != FOLDER:
+                return None
+            tree = entry.oid
+        return tree
+
+    def changed(self, tree: str | None, changes: Mapping[str, bytes | None]) -> str:
+        """Return a tree with files written, or taken out where the content is None."""
+        entries = self.entries(tree)
+        below: dict[str, dict[str, bytes | None]] = {}
+        for path, content in changes.items():
+            name, slash, rest = path.partition("/")
+            if slash:
+                below.setdefault(name, {})[rest] = content
+            elif content is None:
+                entries.pop(name, None)
+            else:
+                entries[name] = Entry(FILE, self.write("blob", content))
+        for name, inner in below.items():
+            old = entries.get(name)
+            made = self.changed(old.oid if old and old.mode == FOLDER else None, inner)
+            if self.entries(made):
+                entries[name] = Entry(FOLDER, made)
+            else:
+                entries.pop(name, None)
+        return self.write("tree", _encoded(entries))
+
+
+def _encoded(entries: Mapping[str, Entry]) -> bytes:
+    # Git sorts folders as if their names ended with a slash
+    order = sorted(entries, key=lambda name: name.encode() + b"/" * (entries[name].mode == FOLDER))
+    return b"".join(
+        f"{entries[name].mode} {name}\0".encode() + bytes.fromhex(entries[name].oid)
+        for name in order
+    )

@@ -1,0 +1,163 @@
+"""SSH signatures, checked in process (OpenSSH's PROTOCOL.sshsig)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import struct
+from typing import Any
+
+from lockgate.errors import MissingExtra
+
+__all__ = ["BadSignature", "signed_by"]
+
+BEGIN, END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
+MAGIC = b"SSHSIG"
+
+
+class BadSignature(ValueError):
+    """A signature that does not hold, with the reason."""
+
+
+def signed_by(message: bytes, armored: bytes, *, namespace: str = "git") -> bytes:
+    """Return the key that signed a message.
+
+    Parameters
+    ----------
+    message : bytes
+        What was signed.
+    armored : bytes
+        The signature as ``ssh-keygen -Y sign`` writes it.
+    namespace : str
+        What it was signed for.
+
+    Returns
+    -------
+    bytes
+        The public key in SSH's wire format; whether it is trusted is the caller's to say.
+
+    Raises
+    ------
+    BadSignature
+        If it does not hold, or is of a kind that is not known here.
+
+    """
+    fields = _Fields(_unarmored(armored))
+    if fields.take(len(MAGIC)) != MAGIC or fields.number() != 1:
+        raise BadSignature("no SSH signature of version 1")
+    key, space, reserved, algorithm, signature = (fields.text() for _ in range(5))
+    if space != namespace.encode():
+        raise BadSignature(f"signed for {space[:40]!r}, expected {namespace!r}")
+    if algorithm not in (b"sha256", b"sha512"):
+        raise BadSignature(f"hash {algorithm[:20]!r} is not allowed")
+    digest = hashlib.new(algorithm.decode(), message).digest()
+    words = (space, reserved, algorithm, digest)
+    signed = MAGIC + b"".join(struct.pack(">I", len(one)) + one for one in words)
+    _check(key, signature, signed)
+    return key
+
+
+class _Fields:
+    """Reads length-prefixed fields (RFC 4251, section 5)."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw, self.at = raw, 0
+
+    def take(self, size: int) -> bytes:
+        found = self.raw[self.at : self.at + size]
+        if len(found) != size:
+            raise BadSignature("the signature is cut off")
+        self.at += size
+        return found
+
+    def number(self) -> int:
+        return int.from_bytes(self.take(4), "big")
+
+    def text(self) -> bytes:
+        return self.take(self.number())
+
+
+def _unarmored(armored: bytes) -> bytes:
+    lines = armored.strip().splitlines()
+    if len(lines) < 3 or lines[0] != BEGIN or lines[-1] != END:
+        raise BadSignature("no SSH signature")
+    try:
+        return base64.b64decode(b"".join(lines[1:-1]), validate=True)
+    except binascii.Error:
+        raise BadSignature("the signature is no base64") from None
+
+
+def _check(key: bytes, signature: bytes, signed: bytes) -> None:
+    """Check a signature of one of the kinds that OpenSSH makes by default."""
+    try:
+        from cryptography.exceptions import InvalidSignature
+    except ModuleNotFoundError:
+        raise MissingExtra("ledger", "checking a signature") from None
+    kind = _Fields(key).text()
+    fields = _Fields(signature)
+    made, value = fields.text(), fields.text()
+    try:
+        if kind == b"ssh-ed25519" and made == kind:
+            _ed25519(key).verify(value, signed)
+        elif kind == b"sk-ssh-ed25519@openssh.com" and made == kind:
+            _check_security_key(key, value, fields, signed)
+        elif kind == b"ssh-rsa" and made in (b"rsa-sha2-256", b"rsa-sha2-512"):
+            _check_rsa(key, made, value, signed)
+        elif kind.startswith(b"ecdsa-sha2-nistp") and made == kind:
+            _check_ecdsa(key, kind, value, signed)
+        else:
+            raise BadSignature(f"keys of the kind {kind[:40]!r} with {made[:40]!r} are not known")
+    except InvalidSignature:
+        raise BadSignature("the signature does not fit what was signed") from None
+
+
+def _loaded(key: bytes) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+    kind = _Fields(key).text()
+    try:
+        return load_ssh_public_key(kind + b" " + base64.b64encode(key))
+    except Exception as error:  # the library has no one error for a bad key
+        raise BadSignature(f"the key cannot be read: {error}") from None
+
+
+def _ed25519(key: bytes) -> Any:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    fields = _Fields(key)
+    fields.text()
+    try:
+        return Ed25519PublicKey.from_public_bytes(fields.text())
+    except ValueError as error:
+        raise BadSignature(f"the key cannot be read: {error}") from None
+
+
+def _check_security_key(key: bytes, value: bytes, fields: _Fields, signed: bytes) -> None:
+    """Check what a FIDO token signs: the application, its flags and its counter, too."""
+    parts = _Fields(key)
+    parts.text(), parts.text()
+    application = hashlib.sha256(parts.text()).digest()
+    presence = fields.take(5)
+    if not presence[0] & 1:
+        raise BadSignature("the security key was not touched")
+    _ed25519(key).verify(value, application + presence + hashlib.sha256(signed).digest())
+
+
+def _check_rsa(key: bytes, made: bytes, value: bytes, signed: bytes) -> None:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    algorithm = hashes.SHA512() if made.endswith(b"512") else hashes.SHA256()
+    _loaded(key).verify(value, signed, padding.PKCS1v15(), algorithm)
+
+
+def _check_ecdsa(key: bytes, kind: bytes, value: bytes, signed: bytes) -> None:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+    algorithm = {b"256": hashes.SHA256(), b"384": hashes.SHA384(), b"521": hashes.SHA512()}
+    numbers = _Fields(value)
+    r, s = (int.from_bytes(numbers.text(), "big") for _ in range(2))
+    _loaded(key).verify(encode_dss_signature(r, s), signed, ec.ECDSA(algorithm[kind[-3:]]))

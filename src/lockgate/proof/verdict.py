@@ -1,0 +1,117 @@
+"""What the gates said of a bundle, against one incumbent, for one stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lockgate.errors import LedgerError
+from lockgate.files.digests import sha256_bytes
+
+__all__ = ["Judged", "Rival", "Verdict"]
+
+
+class Rival(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that was in the stage when the gates were asked."""
+
+    version: str
+    digest: str
+
+
+class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one gate said.
+
+    Attributes
+    ----------
+    gate : str
+        Its instance in the configuration.
+    plugin : str
+        Which plugin it is.
+    passed : bool or None
+        None where it had nothing to say, e.g. without an incumbent.
+    sentence : str
+        Why.
+    figures : dict
+        What it measured.
+
+    """
+
+    gate: str
+    plugin: str
+    passed: bool | None
+    sentence: str
+    figures: dict[str, Any] = {}
+
+
+class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What all gates said.
+
+    Attributes
+    ----------
+    v : int
+        Version of this form.
+    name, stage : str
+        Which model, and where it is to go.
+    bundle : str
+        Digest of the bundle that was judged.
+    incumbent : Rival or None
+        What it was compared with.
+    policy : str
+        sha256 of the gates' settings.
+    rows : str or None
+        Digest of the rows on which both were measured.
+    passed : bool
+        Whether every gate that had something to say was content.
+    judged : tuple of Judged
+        One after the other.
+    made_with : str
+        Version of lockgate.
+    at : str
+        Time, UTC, ISO 8601.
+
+    """
+
+    v: int = 1
+    name: str
+    stage: str
+    bundle: str
+    incumbent: Rival | None
+    policy: str
+    rows: str | None = None
+    passed: bool
+    judged: tuple[Judged, ...]
+    made_with: str
+    at: str
+
+    def encode(self) -> bytes:
+        """Return the file; its sha256 names it."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the file."""
+        return sha256_bytes(self.encode())
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Verdict:
+        """Read the file.
+
+        Raises
+        ------
+        LedgerError
+            If it is none, or contradicts itself.
+
+        """
+        try:
+            made = msgspec.json.decode(raw, type=cls)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise LedgerError(f"this is no verdict: {str(error)[:200]}") from None
+        if made.passed != all(one.passed is not False for one in made.judged):
+            raise LedgerError("a verdict says otherwise than its gates")
+        return made
+
+    @property
+    def failed(self) -> list[Judged]:
+        """Gates that were not content."""
+        return [one for one in self.judged if one.passed is False]

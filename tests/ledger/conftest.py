@@ -1,0 +1,86 @@
+"""Repositories with registered bundles, made once and copied."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lockgate
+from lockgate.ledger.ledger import Ledger
+
+QUIET = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+
+
+@pytest.fixture(autouse=True)
+def _own_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the settings of whoever runs it."""
+    for key, value in QUIET.items():
+        monkeypatch.setenv(key, value)
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | QUIET,
+    )
+    assert done.returncode == 0, f"git {' '.join(words)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def new_repository(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "config", "user.name", "Ada")
+    git(folder, "config", "user.email", "ada@shop.example")
+    (folder / "README").write_text("a shop\n")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "begin")
+    return folder
+
+
+def packed(folder: Path, *, seed: int = 0, name: str = "fraud", columns: int = 4) -> Path:
+    """A bundle that somebody fitted elsewhere."""
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(rng.normal(size=(200, columns)), columns=[f"x{k}" for k in range(columns)])
+    target = pd.Series(frame.sum(axis=1) + rng.normal(size=200) > 0, name="bad")
+    model = LogisticRegression().fit(frame, target)
+    lockgate.pack(model, frame, target, name=name, path=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three bundles of one model."""
+    root = tmp_path_factory.mktemp("bundles")
+    return [packed(root / f"b{k}", seed=k) for k in range(3)]
+
+
+@pytest.fixture(scope="session")
+def _shop(tmp_path_factory: pytest.TempPathFactory, bundles: list[Path]) -> Path:
+    for key, value in QUIET.items():
+        os.environ[key] = value
+    folder = new_repository(tmp_path_factory.mktemp("shop") / "repository")
+    ledger = Ledger(folder)
+    for bundle in bundles:
+        ledger.register(bundle)
+    for key in QUIET:
+        del os.environ[key]
+    return folder
+
+
+@pytest.fixture
+def shop(_shop: Path, tmp_path: Path) -> Path:
+    """A repository with the versions 1.0.0, 1.1.0 and 1.2.0 of `fraud`, none in a stage."""
+    return Path(shutil.copytree(_shop, tmp_path / "shop"))
