@@ -17,7 +17,7 @@ from typing import Any
 import lockgate
 from lockgate import testing
 from lockgate.host.catalogue import Catalogue
-from lockgate.spec import events, models, reports, tables, values, watching
+from lockgate.spec import events, gating, models, reports, tables, values, watching
 from lockgate.spec.hooks import EVENTS, OPERATIONS, Events, Operations
 from lockgate.spec.kinds import CONTRACT, KINDS
 from lockgate.spec.sections import SECTIONS
@@ -68,7 +68,7 @@ def contract() -> str:
         "# Values that cross the hooks\n",
         "All are frozen; fields are added with defaults. Each stands in `lockgate` under its name.\n",
     ]
-    for module in (values, tables, models, reports, watching, events):
+    for module in (values, tables, models, reports, gating, watching, events):
         for name in module.__all__:
             cls = getattr(module, name)
             if dataclasses.is_dataclass(cls) or getattr(cls, "_is_protocol", False):

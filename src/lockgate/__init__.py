@@ -13,6 +13,10 @@ from lockgate.errors import (
     DeploymentError,
     DigestMismatch,
     EnvironmentMismatch,
+    GateRefused,
+    LedgerConflict,
+    LedgerError,
+    LedgerTampered,
     LockgateError,
     LogError,
     MissingExtra,
@@ -24,6 +28,7 @@ from lockgate.errors import (
     PluginDefinitionError,
     PluginError,
     PluginFailed,
+    RemoteUnavailable,
     SchemaViolation,
     ServingError,
     SettingError,
@@ -33,6 +38,7 @@ from lockgate.errors import (
 )
 from lockgate.spec.converting import Engine, Fitted, Outcome
 from lockgate.spec.events import Alarm, Promotion, Registration, Rollback, StageEvent
+from lockgate.spec.gating import Case, Contestant, Origin, Ruling
 from lockgate.spec.hooks import hookimpl
 from lockgate.spec.kinds import CONTRACT, KINDS, Kind
 from lockgate.spec.models import (
@@ -58,11 +64,13 @@ if TYPE_CHECKING:
     from lockgate.bundle.pack import pack
     from lockgate.bundle.reading import open_bundle as open
     from lockgate.files.installed import installed_file
+    from lockgate.ledger.ledger import Ledger
     from lockgate.tables.infer import table
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Ledger": ("lockgate.ledger.ledger", "Ledger"),
     "installed_file": ("lockgate.files.installed", "installed_file"),
     "open": ("lockgate.bundle.reading", "open_bundle"),
     "pack": ("lockgate.bundle.pack", "pack"),
@@ -80,7 +88,9 @@ __all__ = [
     "Budget",
     "BundleError",
     "Candidate",
+    "Case",
     "Column",
+    "Contestant",
     "ContractMismatch",
     "Counts",
     "DataError",
@@ -93,7 +103,12 @@ __all__ = [
     "Findings",
     "Fitted",
     "Fold",
+    "GateRefused",
     "Kind",
+    "Ledger",
+    "LedgerConflict",
+    "LedgerError",
+    "LedgerTampered",
     "LoadRequest",
     "LockgateError",
     "LogError",
@@ -103,6 +118,7 @@ __all__ = [
     "Needs",
     "NotApplicable",
     "NotCovered",
+    "Origin",
     "Outcome",
     "Output",
     "PackedFormatError",
@@ -119,9 +135,11 @@ __all__ = [
     "Recipe",
     "Reference",
     "Registration",
+    "RemoteUnavailable",
     "Report",
     "Resources",
     "Rollback",
+    "Ruling",
     "Schema",
     "SchemaViolation",
     "Search",

@@ -37,7 +37,11 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         }, None
     if kind == "format":
         return {}, {"model": model_files(name, folder)}
-    return {}, None
+    needed = {
+        "bound": {"figure": "example.score", "at_least": 0.5},
+        "fairness": {"column": "colour"},
+    }
+    return needed.get(name, {}), None
 
 
 def model_files(name: str, folder: Path) -> lockgate.ModelFiles:

@@ -54,7 +54,7 @@ def test_everything_in_all_exists_and_all_is_sorted() -> None:
     public = {n for n in vars(lockgate) if not n.startswith("_")} - {
         "TYPE_CHECKING", "Any", "annotations", "errors", "spec", "host", "config", "cli", "pipeline",
         "testing", "bundle", "baselines", "drift", "arrays", "tables", "metrics", "packing", "files",
-        "training", "packed", "scoring", "serving", "monitoring",
+        "training", "packed", "scoring", "serving", "monitoring", "proof", "gating", "ledger",
     }  # fmt: skip
     assert public <= set(lockgate.__all__)
 

@@ -68,16 +68,18 @@ def chosen(slot: Slot, to: str | None) -> Past:
     )
 
 
-def advanced(slot: Slot, version: str, digest: str, verdict: str | None, *, kept: int) -> Slot:
+def advanced(slot: Slot, made: Slot, *, kept: int) -> Slot:
     """Return what a slot is when another bundle takes its place."""
-    before = _distinct((slot.past(), *slot.before), digest)[:kept]
-    return Slot(slot.name, slot.stage, version, digest, before, verdict)
+    before = _distinct((slot.past(), *slot.before), made.digest)[:kept]
+    return msgspec.structs.replace(made, before=before)
 
 
 def gone_back(slot: Slot, past: Past, *, kept: int) -> Slot:
     """Return what a slot is when it goes back to an earlier bundle."""
-    before = _behind(slot, past)[:kept]
-    return Slot(slot.name, slot.stage, past.version, past.digest, before, past.verdict)
+    return msgspec.structs.replace(
+        slot, version=past.version, digest=past.digest, verdict=past.verdict,
+        before=_behind(slot, past)[:kept],
+    )  # fmt: skip
 
 
 def _behind(slot: Slot, past: Past) -> tuple[Past, ...]:

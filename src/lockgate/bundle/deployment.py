@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import os
 import re
 import secrets
@@ -34,15 +33,15 @@ from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_f
 from lockgate.bundle.pointer import STAGE, Event, Pointer, Slot
 from lockgate.bundle.record import read_record, record
 from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
+from lockgate.files.actor import user_here
 from lockgate.files.atomic import write_file
 from lockgate.files.digests import sha256_file
+from lockgate.proof.events import NAME
 
 __all__ = ["Deployment"]
 
 KEPT = 5
 """Bundles kept of each model and stage for rolling back."""
-
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
 class Deployment:
@@ -110,7 +109,7 @@ class Deployment:
     def _place(self, source: Path) -> tuple[Manifest, str]:
         """Copy a bundle here and return its manifest and digest; nothing is served yet."""
         manifest = read_manifest(source)
-        if not WORD.fullmatch(manifest.name):
+        if not NAME.fullmatch(manifest.name):
             raise BundleError(
                 f"{source}: the name {manifest.name[:80]!r} cannot be served; letters, digits and "
                 "the signs . _ + - are allowed"
@@ -130,6 +129,7 @@ class Deployment:
         stage: str = STAGE,
         reason: str = "",
         verdict: str | None = None,
+        ledger: int = 0,
         check: Callable[[Path], None] | None = None,
     ) -> Pointer:
         """Place a bundle and serve it.
@@ -146,6 +146,8 @@ class Deployment:
             Why, for the record.
         verdict : str, optional
             sha256 of the gates' verdict on it.
+        ledger : int
+            Number of the ledger's event that says so; 0 if none does.
         check : callable, optional
             Raises if the bundle, placed here, must not be served.
 
@@ -156,7 +158,7 @@ class Deployment:
 
         """
         for word in (stage, *([] if version is None else [version])):
-            if not WORD.fullmatch(word):
+            if not NAME.fullmatch(word):
                 raise UsageError(f"{word[:80]!r} is no version or stage; letters, digits, . _ + -")
         with self._locked():
             manifest, digest = self._place(source)
@@ -168,13 +170,16 @@ class Deployment:
                 (s for s in pointer.slots if (s.name, s.stage) == (manifest.name, stage)), None
             )
             if old is not None and (old.version, old.digest) == (version, digest):
-                return pointer
+                return self._marked(pointer, old, ledger)
             check_version(
                 read_record(self.history_path), pointer, Slot(manifest.name, stage, version, digest)
             )
-            slot = Slot(manifest.name, stage, version, digest, verdict=verdict)
+            slot = Slot(
+                manifest.name, stage, version, digest, (), verdict,
+                ledger or (old.ledger if old else 0), local=not ledger and bool(old and old.ledger),
+            )  # fmt: skip
             if old is not None:
-                slot = advanced(old, version, digest, verdict, kept=KEPT)
+                slot = advanced(old, slot, kept=KEPT)
             return self._point(pointer, slot, "deploy", reason)
 
     def rollback(
@@ -223,7 +228,24 @@ class Deployment:
             verify_files(folder, read_manifest(folder))
             if check is not None:
                 check(folder)
-            return self._point(pointer, gone_back(slot, past, kept=KEPT), op, reason)
+            made = gone_back(slot, past, kept=KEPT)
+            made = msgspec.structs.replace(made, local=bool(slot.ledger))
+            return self._point(pointer, made, op, reason)
+
+    def mark(self, name: str, stage: str, ledger: int) -> None:
+        """Note that the ledger knows what is served, as of its event of that number."""
+        with self._locked():
+            pointer = self.pointer()
+            self._marked(pointer, self._slot(pointer, name, stage), ledger)
+
+    def _marked(self, pointer: Pointer, slot: Slot, ledger: int) -> Pointer:
+        if not ledger or (slot.ledger == ledger and not slot.local):
+            return pointer
+        made = msgspec.structs.replace(slot, ledger=ledger, local=False)
+        slots = tuple(made if one is slot else one for one in pointer.slots)
+        pointer = msgspec.structs.replace(pointer, slots=slots)
+        write_file(self.pointer_path, msgspec.json.format(msgspec.json.encode(pointer), indent=1))
+        return pointer
 
     def remove(self, name: str, stage: str, *, reason: str = "", op: str = "remove") -> Pointer:
         """Serve a model no longer in a stage."""
@@ -259,7 +281,7 @@ class Deployment:
             pointer.seq + 1, op, *key,
             None if old is None else old.past(),
             None if gone else slot.past(),
-            datetime.now(UTC).isoformat(timespec="milliseconds"), _actor(), reason,
+            datetime.now(UTC).isoformat(timespec="milliseconds"), "@".join(user_here()), reason,
         )  # fmt: skip
         slots = [one for one in pointer.slots if (one.name, one.stage) != key]
         made = Pointer(1, event, tuple(slots if gone else [*slots, slot]))
@@ -290,10 +312,3 @@ class Deployment:
         with (self.path / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def _actor() -> str:
-    try:
-        return f"{getpass.getuser()}@{os.uname().nodename}"
-    except (KeyError, OSError):  # a container's user without a name
-        return f"{os.getuid()}@{os.uname().nodename}"

@@ -43,6 +43,10 @@ class Slot(msgspec.Struct, frozen=True):
         What was served there before, the latest first.
     verdict : str or None
         sha256 of the gates' verdict with which it came, where there was one.
+    ledger : int
+        Number of the ledger's event that was followed last; 0 where none was.
+    local : bool
+        Whether something else was done here since, of which the ledger does not know.
 
     """
 
@@ -52,6 +56,8 @@ class Slot(msgspec.Struct, frozen=True):
     digest: str
     before: tuple[Past, ...] = ()
     verdict: str | None = None
+    ledger: int = 0
+    local: bool = False
 
     def past(self, *, left: bool = False) -> Past:
         """Return it as something that was served before."""

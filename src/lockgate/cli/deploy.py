@@ -3,55 +3,67 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from lockgate.cli.repository import fetched, in_repository
+
+if TYPE_CHECKING:
+    from lockgate.bundle.deployment import Deployment
+    from lockgate.bundle.pointer import Pointer
 
 __all__ = ["command"]
 
 
 @click.command("deploy")
-@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("source", metavar="BUNDLE|NAME@STAGE")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--version", "named", help="What to call it; by default the digest's beginning.")
-@click.option("--stage", default="prod", show_default=True, help="Where it is served.")
+@click.option("--stage", default="prod", show_default=True, help="Where a BUNDLE is served.")
 @click.option("--reason", default="", help="Why, for the record.")
+@click.option("--follow", is_flag=True, help="Go on, whenever the ledger changes.")
+@click.option(
+    "--every", default=10.0, show_default=True, type=click.FloatRange(0.2), metavar="SECONDS",
+    help="How often --follow asks the remote.",
+)  # fmt: skip
 @click.option(
     "--as", "target", type=click.Choice(["systemd", "docker", "kubernetes"]),
     help="Also write what runs a server there.",
 )  # fmt: skip
+@in_repository
 def command(
-    bundle: Path, directory: Path, named: str | None, stage: str, reason: str, target: str | None
-) -> int:
-    """Serve BUNDLE from the deployment directory DIR, in place of what is served there.
+    source: str, directory: Path, named: str | None, stage: str, reason: str, follow: bool,
+    every: float, target: str | None, root: str,
+) -> int:  # fmt: skip
+    """Serve a bundle, or what the ledger has in a stage, from the deployment directory DIR.
 
     \b
+    lockgate deploy fraud@prod /srv/fraud --follow    # in step with the ledger
     lockgate deploy bundle /srv/churn --version 1.4.0
-    lockgate deploy bundle /srv/churn --stage canary      # as churn@canary, beside prod
-    lockgate deploy bundle /srv/churn --as systemd        # writes a unit, too
+    lockgate deploy bundle /srv/churn --stage canary  # as churn@canary, beside prod
+    lockgate deploy bundle /srv/churn --as systemd    # writes a unit, too
 
     The bundle is copied, opened in a process of its own under limits, and only
     then pointed to. A server that runs on DIR follows within a second and fails
     no request; if it refuses the bundle, the pointer goes back and you hear why.
+    From the ledger, the signed events and the verdict are laid beside it: a
+    server with --require-verdict demands them.
     """
-    from lockgate.bundle.checking import check_bundle
     from lockgate.bundle.deployment import Deployment
-    from lockgate.cli.following import followed
+    from lockgate.errors import UsageError
 
     deployment = Deployment(directory)
-    before = deployment.pointer().seq if deployment.exists() else 0
-    pointer = deployment.deploy(
-        bundle, version=named, stage=stage, reason=reason, check=check_bundle
-    )
-    event = pointer.event
-    if event is None or event.after is None or pointer.seq == before:
-        click.echo("served already; nothing was changed")
+    name, at, where = source.partition("@")
+    if at and not Path(source).exists():
+        if named is not None or reason:
+            raise UsageError("version and reason of NAME@STAGE are the ledger's")
+        _from_ledger(deployment, name, where, root, every=every if follow else None)
+    elif follow:
+        raise UsageError("--follow follows a stage: lockgate deploy NAME@STAGE DIR --follow")
     else:
-        followed(deployment, pointer)
-        click.echo(f"{event.name}@{event.after.version} is served in {event.stage} of {directory}")
-        if event.before is not None:
-            back = f"lockgate rollback --here {directory}"
-            click.echo(f"before: {event.before.version}; back to it: {back}")
-    names = sorted({slot.name for slot in pointer.slots})
+        _bundle(deployment, Path(source), named, stage, reason)
+    names = sorted({slot.name for slot in deployment.pointer().slots})
     if len(names) > 1:
         click.echo(f"note: requests must name their model now: {', '.join(names)}")
     if target is not None:
@@ -60,3 +72,60 @@ def command(
         for path in write_target(target, deployment):
             click.echo(f"written: {path}")
     return 0
+
+
+def _bundle(
+    deployment: Deployment, bundle: Path, named: str | None, stage: str, reason: str
+) -> None:
+    from lockgate.bundle.checking import check_bundle
+    from lockgate.errors import UsageError
+
+    if not bundle.is_dir():
+        raise UsageError(f"{bundle} is no folder; expected a bundle, or NAME@STAGE of the ledger")
+    before = deployment.pointer().seq if deployment.exists() else 0
+    pointer = deployment.deploy(
+        bundle, version=named, stage=stage, reason=reason, check=check_bundle
+    )
+    if pointer.seq == before:
+        click.echo("served already; nothing was changed")
+    else:
+        _tell(deployment, pointer)
+
+
+def _from_ledger(
+    deployment: Deployment, name: str, stage: str, root: str, *, every: float | None
+) -> None:
+    """Do it once, or for ever."""
+    from lockgate.errors import BundleError, DeploymentError
+    from lockgate.ledger.deploying import deploy_stage, follow
+
+    ledger = fetched(root)
+    if every is None:
+        pointer, words = deploy_stage(ledger, deployment, name, stage)
+        if pointer is None:
+            click.echo(words)
+        else:
+            _tell(deployment, pointer)
+        return
+    click.echo(f"following {name}@{stage}; stop with Ctrl-C", err=True)
+    for pointer, words in follow(ledger, deployment.path, name, stage, every=every):
+        click.echo(words)
+        if pointer is not None:
+            try:
+                _tell(deployment, pointer)
+            except (BundleError, DeploymentError) as error:
+                click.echo(f"not followed: {error}", err=True)
+
+
+def _tell(deployment: Deployment, pointer: Pointer) -> None:
+    """Wait for the server, and say what is served."""
+    from lockgate.cli.following import followed
+
+    event = pointer.event
+    if event is None or event.after is None:
+        return
+    followed(deployment, pointer)
+    place = deployment.path
+    click.echo(f"{event.name}@{event.after.version} is served in {event.stage} of {place}")
+    if event.before is not None:
+        click.echo(f"before: {event.before.version}; back to it: lockgate rollback --here {place}")

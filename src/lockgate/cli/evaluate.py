@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from pathlib import Path
@@ -98,60 +97,16 @@ def _measured(opened: Any, data: Path, names: tuple[str, ...]) -> dict[str, Any]
     """Put the chosen evaluators to the bundle on the rows of a file."""
     import msgspec
 
+    from lockgate.gating.measuring import default_evaluators, measured, read_rows, table_of
     from lockgate.host.catalogue import Catalogue
-    from lockgate.host.host import Host
-    from lockgate.spec.reports import Exam
 
-    table = _table(opened, data)
-    manifest = opened.manifest
-    default = "regression" if manifest.task == "regression" else "classification"
-    exam = Exam(
-        predictor=opened.predictor,
-        table=table,
-        output=opened.predict(table.features),
-        task=manifest.task,
-        classes=tuple(manifest.classes),
-        threshold=manifest.threshold,
-        worth=manifest.worth,
-        model_bytes=sum((opened.path / name).stat().st_size for name in manifest.model),
+    catalogue = Catalogue.installed()
+    evaluators = {name: catalogue.find("evaluator", name).load()() for name in names}
+    rows = read_rows(data, opened.manifest.inputs.target)
+    _, figures = measured(
+        opened, table_of(opened, rows), evaluators or default_evaluators(opened.manifest.task)
     )
-    host, catalogue = Host("evaluate"), Catalogue.installed()
-    figures = {}
-    for name in names or (default,):
-        host.plug("evaluator", name, catalogue.find("evaluator", name).load()())
-        figures[name] = msgspec.to_builtins(host.call("evaluator", name, exam).metrics)
-    return figures
-
-
-def _table(opened: Any, data: Path) -> Any:
-    """Read a file and hold it against the bundle's columns, target included."""
-    import pandas as pd
-
-    from lockgate.errors import SchemaViolation, nearest
-    from lockgate.spec.tables import Table
-    from lockgate.tables.contract import conform
-    from lockgate.tables.files import read_frame
-
-    schema = opened.manifest.inputs
-    frame = read_frame(data)
-    if schema.target not in frame:
-        hint = nearest(schema.target, map(str, frame.columns))
-        raise SchemaViolation([f"target column {schema.target} is missing{hint}"])
-    known = frame[frame[schema.target].notna()].reset_index(drop=True)
-    if not len(known):
-        raise SchemaViolation([f"{data} has no row with a {schema.target}"])
-    if opened.manifest.task == "regression" and not pd.api.types.is_numeric_dtype(
-        known[schema.target]
-    ):
-        raise SchemaViolation([f"target column {schema.target} holds no numbers"])
-    features = conform(known, schema)
-    for role in ("target", "group", "weight"):
-        name = getattr(schema, role)
-        if name is not None and name in known:
-            features[name] = known[name]
-    there = {role: getattr(schema, role) for role in ("group", "weight")}
-    absent = {role: None for role, name in there.items() if name not in features}
-    return Table(features, dataclasses.replace(schema, **absent))
+    return {name: msgspec.to_builtins(metrics) for name, metrics in figures.items()}
 
 
 def _print(opened: Any, figures: dict[str, Any], failed: list[Any]) -> None:

@@ -6,31 +6,60 @@ from pathlib import Path
 
 import click
 
+from lockgate.cli.repository import in_repository, opened, queueing
+
 __all__ = ["command"]
 
 
 @click.command("rollback")
 @click.argument("name", required=False)
-@click.option(
-    "--here", "directory", required=True, metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path), help="Deployment directory.",
-)  # fmt: skip
-@click.option("--stage", default="prod", show_default=True, help="Where it is served.")
-@click.option("--to", metavar="VERSION", help="By default the one served before.")
+@click.argument("stage", required=False)
+@click.option("--to", metavar="VERSION", help="By default the one before.")
+@click.option("--expect", metavar="VERSION", help="Only if this is in STAGE now.")
 @click.option("--reason", default="", help="Why, for the record.")
-@click.option("--history", is_flag=True, help="Only list what was done here.")
+@click.option(
+    "--here", "directory", metavar="DIR", help="Only there, with no network and no Git.",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)  # fmt: skip
+@click.option("--stage", "where", default="prod", help="With --here, if NAME is left out.")
+@click.option("--history", is_flag=True, help="With --here: only list what was done there.")
+@queueing
+@in_repository
 def command(
-    name: str | None, directory: Path, stage: str, to: str | None, reason: str, history: bool
-) -> int:
-    """Serve an earlier version of NAME again; needs no network and no Git.
+    name: str | None, stage: str | None, to: str | None, expect: str | None, reason: str,
+    directory: Path | None, where: str, history: bool, queue: bool, root: str,
+) -> int:  # fmt: skip
+    """Go back to an earlier version of NAME in STAGE.
 
     \b
-    lockgate rollback --here /srv/churn
-    lockgate rollback churn --here /srv/churn --to 1.3.0 --reason "refunds doubled"
-    lockgate rollback --here /srv/churn --history
+    lockgate rollback fraud prod --reason "refunds doubled"
+    lockgate rollback fraud prod --to 1.3.0
+    lockgate rollback --here /srv/fraud              # at this server, at once
+    lockgate rollback --here /srv/fraud --history
 
-    A running server follows within a second and fails no request.
+    In the ledger, for everybody; servers follow with `lockgate deploy fraud@prod
+    DIR --follow`. With --here at one server, even if the Git host is down:
+    following the ledger does not undo it, and `lockgate sync DIR` enters it. A
+    running server follows within a second and fails no request.
     """
+    from lockgate.errors import UsageError
+
+    if directory is not None:
+        return _here(directory, name, stage or where, to, reason, history=history)
+    if name is None or stage is None:
+        raise UsageError("say what and where: lockgate rollback NAME STAGE, or --here DIR")
+    ledger = opened(root, queue=queue)
+    made = ledger.rollback(name, stage, to=to, expect=expect, reason=reason)
+    left = next((one.version for one in made.slot.before if one.left), "nothing")
+    click.echo(
+        f"{name}@{made.slot.version} is in {stage} again, instead of {left} (event {made.seq})"
+    )
+    return 0
+
+
+def _here(
+    directory: Path, name: str | None, stage: str, to: str | None, reason: str, *, history: bool
+) -> int:
     from lockgate.bundle.checking import check_bundle
     from lockgate.bundle.deployment import Deployment
     from lockgate.cli.following import followed
@@ -52,4 +81,6 @@ def command(
             f"{event_.name}@{event_.after.version} is served in {event_.stage} again, "
             f"instead of {event_.before.version}"
         )
+    if any(slot.local for slot in pointer.slots):
+        click.echo(f"the ledger does not know yet: lockgate sync {directory}")
     return 0

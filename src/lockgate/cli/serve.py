@@ -50,6 +50,8 @@ LOOPBACK = ("localhost", "::1")
 @click.option(
     "--batching", default="auto", show_default=True, type=click.Choice(["auto", "on", "off"])
 )
+@click.option("--require-verdict", is_flag=True, help="Serve only what passed its gates.")
+@click.option("--signers", type=FILE, help="And whose events these may sign (allowed_signers).")
 @click.option("--access-log", "access", is_flag=True, help="Log every request, not only failures.")
 @click.option("--drain-seconds", default=30.0, show_default=True, type=click.FloatRange(0, 3600))
 def command(source: Path, host: str, unguarded: bool, **said: Any) -> int:
@@ -101,6 +103,8 @@ def _settings(host: str, said: dict[str, Any]) -> Any:
         log=log, tokens=str(said["tokens"] or ""), certificate=str(said["certificate"] or ""),
         key=str(said["private_key"] or ""), access=said["access"],
         drain_seconds=said["drain_seconds"], batching=said["batching"],
+        require_verdict=said["require_verdict"] or bool(said["signers"]),
+        signers=str(said["signers"] or ""),
     )  # fmt: skip
 
 

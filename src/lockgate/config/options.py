@@ -69,6 +69,8 @@ def node_of(path: str) -> tuple[DictConfig, str]:
         entry = catalogue().find(group, name)
         cls = entry.load()
         keys = {"plugin": name, "provider": provider_of(entry)}
+        if group == "gate":
+            keys["stages"] = ""
         return typed_node(cls, keys), f"{group}.{name}"
     except LockgateError as error:
         raise _refusal(error) from None

@@ -12,10 +12,11 @@ from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlug
 from lockgate.host.catalogue import Catalogue, Entry
 from lockgate.host.provider import provider_of
 from lockgate.spec.kinds import CONFIGURED, Kind
+from lockgate.spec.kinds import kind as kind_named
 from lockgate.spec.sections import DATES, SECTIONS, Sections
 from lockgate.spec.settings import build, check
 
-__all__ = ["ORDER", "Chosen", "Document"]
+__all__ = ["ORDER", "Chosen", "Document", "choose"]
 
 ORDER = "compressor_order"
 """Key that lists the compressors in the order to run them."""
@@ -35,6 +36,8 @@ class Chosen:
         Who provides it.
     settings : mapping
         Checked values.
+    stages : tuple of str
+        Stages that a gate guards; empty for all of them, and for other kinds.
 
     """
 
@@ -42,6 +45,7 @@ class Chosen:
     instance: str
     entry: Entry
     settings: Mapping[str, Any]
+    stages: tuple[str, ...] = ()
 
     def build(self) -> object:
         """Construct the plugin."""
@@ -85,7 +89,7 @@ class Document:
         given = {key: _mapping(raw.get(key), key) for key in SECTIONS}
         sections = Sections(**{key: build(SECTIONS[key], given[key], key) for key in SECTIONS})
         _check_dates(sections)
-        chosen = {kind.name: _choose(kind, raw.get(kind.name), catalogue) for kind in CONFIGURED}
+        chosen = {one.name: choose(one.name, raw.get(one.name), catalogue) for one in CONFIGURED}
         chosen["compressor"] = _in_order(chosen["compressor"], raw.get(ORDER))
         return cls(sections, chosen)
 
@@ -132,7 +136,16 @@ def _mapping(value: Any, key: str) -> Mapping[str, Any]:
     return value
 
 
-def _choose(kind: Kind, raw: Any, catalogue: Catalogue) -> tuple[Chosen, ...]:
+def choose(of_kind: str, raw: Any, catalogue: Catalogue) -> tuple[Chosen, ...]:
+    """Check what a configuration chose of one kind.
+
+    Raises
+    ------
+    LockgateError
+        As `Document.check` does.
+
+    """
+    kind = kind_named(of_kind)
     nodes = _mapping(raw, kind.name)
     chosen = tuple(_one(kind, name, node, catalogue) for name, node in nodes.items())
     if len(chosen) != 1 and not kind.several:
@@ -148,6 +161,7 @@ def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> Chosen:
     node = dict(_mapping(raw, at))
     name = node.pop("plugin", None)
     node.pop("provider", None)
+    stages = _stages(node.pop("stages", ""), at) if kind.name == "gate" else ()
     if name is None:
         # hand-written, or an override of a plugin that was not chosen
         if instance not in catalogue.names(kind.name):
@@ -159,7 +173,13 @@ def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> Chosen:
     if not isinstance(name, str):
         raise SettingError(f"{at}.plugin", name, "the name of a plugin")
     entry = catalogue.find(kind.name, name)
-    return Chosen(kind.name, instance, entry, check(entry.load(), node, at))
+    return Chosen(kind.name, instance, entry, check(entry.load(), node, at), stages)
+
+
+def _stages(said: Any, at: str) -> tuple[str, ...]:
+    if not isinstance(said, str):
+        raise SettingError(f"{at}.stages", said, "names with commas, e.g. prod,canary; '' for all")
+    return tuple(one.strip() for one in said.split(",") if one.strip())
 
 
 def _in_order(chosen: tuple[Chosen, ...], order: Any) -> tuple[Chosen, ...]:

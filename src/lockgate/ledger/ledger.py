@@ -6,22 +6,17 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
-from lockgate.bundle.choosing import chosen
 from lockgate.bundle.copying import copy_bundle
-from lockgate.bundle.pointer import Past
-from lockgate.errors import DeploymentError, LedgerConflict, LedgerError, UsageError
-from lockgate.files.digests import sha256_bytes
+from lockgate.errors import LedgerConflict, LedgerError, UsageError
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
-from lockgate.ledger import rules
+from lockgate.ledger import drafts, rules
 from lockgate.ledger.bundles import stored
-from lockgate.ledger.registering import found_bundle, record_of
+from lockgate.ledger.registering import found_bundle
 from lockgate.ledger.remote import remote_of
 from lockgate.ledger.repository import LEDGER, Repository
 from lockgate.ledger.state import StageRecord, State, VersionRecord
-from lockgate.ledger.writing import Draft, Writer, event_of
+from lockgate.ledger.writing import Writer, event_of
 from lockgate.proof.commits import Commit
 from lockgate.proof.events import Event
 from lockgate.proof.verdict import Verdict
@@ -154,32 +149,19 @@ class Ledger:
         """
         found = found_bundle(self.repository, Path(bundle), outside=outside)
         name = found.manifest.name
-        there: list[VersionRecord] = []
-
-        def draft(state: State) -> Draft:
-            there[:] = [
-                one for one in (state.version(name, v) for v in state.versions(name))
-                if one is not None and one.digest == found.digest
-            ]  # fmt: skip
-            if there:
-                raise _Registered
-            made = record_of(state, found, version=version, bump=bump)
-            raw = msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n"
-            there.append(made)
-            return Draft(
-                {"op": "register", "name": name, "after": made.version, "digest": found.digest,
-                 "attached": sha256_bytes(raw), "reason": reason},
-                (raw, found.raw),
-            )  # fmt: skip
-
         copy_bundle(found.folder, stored(self.repository, found.digest), found.digest)
+        ask = functools.partial(
+            drafts.registration, found=found, version=version, bump=bump, reason=reason
+        )
         try:
-            self.writer.write(draft)
-        except _Registered:
-            if version not in (None, there[0].version):
-                raise LedgerConflict(f"this bundle is {name}@{there[0].version} already") from None
-            return there[0]
-        made = there[0]
+            event = self.writer.write(ask)
+        except drafts.Registered as error:
+            if version not in (None, error.record.version):
+                raise LedgerConflict(
+                    f"this bundle is {name}@{error.record.version} already"
+                ) from None
+            return error.record
+        made = rules.known(self.state, name, event.after)
         self._host.announce("on_registered", Registration(name, made.version, made.digest))
         return made
 
@@ -192,16 +174,7 @@ class Ledger:
             If another version than its incumbent is in the stage by now.
 
         """
-        rival = None if verdict.incumbent is None else verdict.incumbent.version
-
-        def draft(_: State) -> Draft:
-            return Draft(
-                {"op": "gate", "name": verdict.name, "stage": verdict.stage, "before": rival,
-                 "after": version, "digest": verdict.bundle, "gate": verdict.digest},
-                (verdict.encode(),),
-            )  # fmt: skip
-
-        return self.writer.write(draft)
+        return self.writer.write(lambda _: drafts.judged(verdict, version))
 
     def promote(
         self,
@@ -236,18 +209,11 @@ class Ledger:
             If something else is there than was expected.
 
         """
-
-        def draft(state: State) -> Draft:
-            record = rules.usable(state, name, version)
-            now = _expected(state, name, stage, expect)
-            gate = None if override else rules.verdict_for(state, record, stage).digest
-            return Draft(
-                {"op": "promote", "name": name, "stage": stage, "before": now,
-                 "after": record.version, "digest": record.digest, "gate": gate,
-                 "override": override, "reason": reason}
-            )  # fmt: skip
-
-        event = self.writer.write(draft)
+        ask = functools.partial(
+            drafts.promotion, name=name, stage=stage, version=version, expect=expect,
+            override=override, reason=reason,
+        )  # fmt: skip
+        event = self.writer.write(ask)
         told = Promotion(name, str(event.after), stage, event.actor, reason)
         self._host.announce("on_promoted", told)
         return self._standing(event)
@@ -269,21 +235,10 @@ class Ledger:
             If nothing came before.
 
         """
-
-        def draft(state: State) -> Draft:
-            now = _expected(state, name, stage, expect)
-            found = state.stage(name, stage)
-            if found is None:
-                rules.known(state, name, None)
-                raise LedgerError(f"{name} has nothing in {stage} to go back from")
-            past = _past(found, to)
-            return Draft(
-                {"op": "rollback", "name": name, "stage": stage, "before": now,
-                 "after": past.version, "digest": past.digest, "gate": past.verdict,
-                 "reason": reason}
-            )  # fmt: skip
-
-        event = self.writer.write(draft)
+        ask = functools.partial(
+            drafts.going_back, name=name, stage=stage, to=to, expect=expect, reason=reason
+        )
+        event = self.writer.write(ask)
         told = Rollback(name, str(event.after), stage, event.actor, reason)
         self._host.announce("on_rolled_back", told)
         return self._standing(event)
@@ -295,21 +250,10 @@ class Ledger:
         if (version is None) == (stage is None):
             raise UsageError("retire either a version (fraud@1.3.0) or a stage (fraud prod)")
 
-        def draft(state: State) -> Draft:
-            now = version
-            if stage is not None:
-                found = state.stage(name, stage)
-                if found is None:
-                    rules.known(state, name, None)
-                    raise LedgerError(f"{name} has nothing in {stage}")
-                now = found.slot.version
-            digest = rules.known(state, name, now).digest
-            return Draft(
-                {"op": "retire", "name": name, "stage": stage, "before": now, "digest": digest,
-                 "reason": reason}
-            )  # fmt: skip
-
-        return self.writer.write(draft)
+        ask = functools.partial(
+            drafts.retirement, name=name, version=version, stage=stage, reason=reason
+        )
+        return self.writer.write(ask)
 
     def _standing(self, event: Event) -> StageRecord:
         """Return what an event put into its stage, whatever came after."""
@@ -319,24 +263,3 @@ class Ledger:
                 assert found is not None
                 return found
         raise LedgerError(f"{event.subject} is not here; fetch: lockgate sync")
-
-
-class _Registered(Exception):
-    """The bundle is a version already."""
-
-
-def _expected(state: State, name: str, stage: str, expect: str | None) -> str | None:
-    """Return which version is in a stage, if it is the expected one."""
-    found = state.stage(name, stage)
-    now = None if found is None else found.slot.version
-    if expect is not None and expect != (now or "nothing"):
-        by = f", since {found.at} by {found.actor}" if found else ""
-        raise LedgerConflict(f"{name} in {stage} is {now or 'nothing'} now{by}; expected {expect}")
-    return now
-
-
-def _past(found: StageRecord, to: str | None) -> Past:
-    try:
-        return chosen(found.slot, to)
-    except DeploymentError as error:
-        raise LedgerError(str(error)) from None

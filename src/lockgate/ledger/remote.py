@@ -84,7 +84,8 @@ class Remote:
         if "non-fast-forward" in said or "[rejected]" in said:
             raise LedgerTampered(
                 f"the ledger of {self.name} was rewritten: it does not go on from "
-                f"{str(before)[:12]}, which is kept here as {self.tracking}; ask who did it before anything else"
+                f"{str(before)[:12]}, which is kept here as {self.tracking}; ask who did it before "
+                "anything else"
             )
         if "cannot lock ref" in said:
             return self.repository.store.ref(self.tracking)  # another fetch of this clone

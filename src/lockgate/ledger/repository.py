@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-import getpass
 import os
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.errors import LedgerError, LedgerTampered
+from lockgate.files.actor import user_here
 from lockgate.ledger.commands import git, run_git
 from lockgate.ledger.state import State
 from lockgate.ledger.store import Moved, Store, free_lock, store_of
@@ -100,15 +100,12 @@ class Repository:
 
     def person(self, date: int) -> Person:
         """Return who works here, as Git's configuration says, or else the user of this machine."""
-        try:
-            user = getpass.getuser()
-        except (KeyError, OSError):  # a container's user without a name
-            user = str(os.getuid())
+        user, machine = user_here()
         name = os.environ.get("GIT_COMMITTER_NAME") or self.settings.get("user.name") or user
         email = (
             os.environ.get("GIT_COMMITTER_EMAIL")
             or self.settings.get("user.email")
-            or f"{user}@{os.uname().nodename}"
+            or f"{user}@{machine}"
         )
         clean = str.maketrans("", "", "<>\n\0")
         return Person(name.translate(clean).strip() or user, email.translate(clean).strip(), date)

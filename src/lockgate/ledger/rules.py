@@ -227,10 +227,9 @@ def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[
             raise GateRefused(f"{event.subject} rests on no passing verdict")
         if not _fits(gate, record, slot):
             raise GateRefused(f"{event.subject} rests on a verdict about something else")
-    if now is None:
-        slot = Slot(event.name, event.stage, record.version, record.digest, verdict=event.gate)
-    else:
-        slot = advanced(now.slot, record.version, record.digest, event.gate, kept=KEPT)
+    slot = Slot(event.name, event.stage, record.version, record.digest, verdict=event.gate)
+    if now is not None:
+        slot = advanced(now.slot, slot, kept=KEPT)
     return _placed(event, slot, now)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lockgate.bundle.compatibility import breaking, same_form
 from lockgate.bundle.manifest import Manifest
 from lockgate.errors import UsageError
+from lockgate.tables.compatibility import breaking, same_form
 
 __all__ = ["FIRST", "next_version"]
 

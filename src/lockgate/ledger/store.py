@@ -43,7 +43,7 @@ class LibraryStore:
     def __init__(self, folder: Path) -> None:
         import pygit2
 
-        self.library: Any = pygit2
+        self.git2: Any = pygit2
         pygit2.settings.enable_fsync_gitdir(True)
         self.repo = pygit2.Repository(str(folder), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
         self.kinds = {
@@ -56,7 +56,7 @@ class LibraryStore:
         """Return an object's type and content."""
         try:
             kind, content = self.repo.read(oid)
-        except (KeyError, ValueError, self.library.GitError):
+        except (KeyError, ValueError, self.git2.GitError):
             raise _missing(oid) from None
         return self.names[int(kind)], content
 
@@ -64,7 +64,7 @@ class LibraryStore:
         """Store an object and return its id."""
         try:
             return str(self.repo.write(self.kinds[kind], content))
-        except (self.library.GitError, OSError) as error:
+        except (self.git2.GitError, OSError) as error:
             raise LedgerError(f"the repository cannot be written: {error}") from None
 
     def ref(self, name: str) -> str | None:
@@ -84,9 +84,9 @@ class LibraryStore:
                 found.delete()
             elif found is not None and new is not None:
                 found.set_target(new)
-        except (self.library.AlreadyExistsError, ValueError):
+        except (self.git2.AlreadyExistsError, ValueError):
             raise Moved(name) from None
-        except (self.library.GitError, KeyError, OSError) as error:
+        except (self.git2.GitError, KeyError, OSError) as error:
             if "failed to lock" not in str(error) and "modified" not in str(error):
                 raise LedgerError(f"{name} cannot be written: {error}") from None
             raise Moved(name) from None

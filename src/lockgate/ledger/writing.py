@@ -156,6 +156,29 @@ class Writer:
         except Moved:
             return  # a fetch was faster
 
+    def push(self) -> None:
+        """Bring what was queued here to the remote.
+
+        Raises
+        ------
+        RemoteUnavailable, LedgerTampered, LedgerConflict
+            As `write` does.
+
+        """
+        with self.repository.locked():
+            for _ in range(ATTEMPTS):
+                tip, shared = self._latest()
+                assert self.remote is not None
+                if tip is None or not shared:
+                    return
+                try:
+                    self.remote.push(tip)
+                    self._track(tip)
+                    return
+                except (Outrun, Unanswered):
+                    continue
+            raise LedgerError(f"somebody else was first {ATTEMPTS} times; try again")
+
     def latest(self) -> str | None:
         """Return the tip, after a look at the remote, with what was queued here on top.
 

@@ -13,11 +13,14 @@ from lockgate.metrics.multiclass import MulticlassFigures
 from lockgate.metrics.regression import RegressionFigures
 from lockgate.spec.values import Output
 
-__all__ = ["chosen_metric", "figures_of", "loss_of", "positions"]
+__all__ = ["FALLING", "chosen_metric", "figures_of", "loss_of", "positions"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 GROWING = {"roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "r2"}
+FALLING = {"log_loss", "brier", "calibration_error", "rmse", "mae"}
+"""Figures of which less is better."""
+
 BY_TASK = {
     "binary": ("log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1"),
     "multiclass": ("log_loss", "accuracy", "f1"),

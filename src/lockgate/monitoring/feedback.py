@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from lockgate.bundle.deployment import Deployment
 from lockgate.errors import DataError, LogError, nearest
+from lockgate.files.actor import user_here
 from lockgate.monitoring.labels import fitting_label
 from lockgate.monitoring.receipts import Receipts, parse_receipt
 from lockgate.monitoring.tracing import LOG
@@ -61,7 +61,7 @@ def take_labels(
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")
     models = _classes(deployment)
-    who = _who()
+    who = user_here()[0]
     taken = Taken()
     with contextlib.closing(LogWriter(folder, f"{Receipts().boot}-labels", full=True)) as writer:
         number = 0
@@ -127,10 +127,3 @@ def _columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any], lis
             yield batch.column(by).to_pylist(), batch.column(label).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source} cannot be read: {' '.join(str(error).split())}") from None
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

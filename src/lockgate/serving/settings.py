@@ -109,6 +109,10 @@ class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         How long a server that was told to stop goes on with what it has.
     batching : {"auto", "on", "off"}
         Whether rows that wait together are computed together.
+    require_verdict : bool
+        Whether only bundles are served that come with a passing verdict.
+    signers : str
+        File of those who may sign; empty if signatures are not asked for.
 
     """
 
@@ -123,3 +127,5 @@ class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: bool = False
     drain_seconds: float = 30.0
     batching: Literal["auto", "on", "off"] = "auto"
+    require_verdict: bool = False
+    signers: str = ""

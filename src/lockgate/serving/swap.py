@@ -11,6 +11,7 @@ import msgspec
 
 from lockgate.bundle.checking import Check
 from lockgate.bundle.pointer import Pointer
+from lockgate.bundle.proofs import check_proofs, read_signers
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Swap:
         self.preparing = False
         self.until = 0.0
         self.refused: dict[int, str] = {}
+        self._demand(supervisor.live, Pointer())
         self.look(first=True)
 
     def look(self, *, first: bool = False, again: bool = False) -> None:
@@ -87,9 +89,13 @@ class Swap:
             pointer = self.of.deployment.pointer()
             new = {s.digest for s in pointer.slots} - {s.digest for s in self.of.live.slots}
             folders = [(self.of.deployment.bundle(digest), digest) for digest in sorted(new)]
-            if pointer == self.of.live or pointer.seq in self.refused:
+            if pointer.seq in self.refused:
+                return
+            if pointer.seq == self.of.live.seq:  # at most what is noted beside it changed
+                self.of.live = pointer
                 return
             self.wanted = pointer
+            self._demand(pointer, self.of.live)
             self.checks = [Check(folder, digest) for folder, digest in folders]
         except (LockgateError, OSError) as error:
             self._refuse(self.wanted, str(error))
@@ -98,6 +104,13 @@ class Swap:
             self.of.selector.register(check, selectors.EVENT_READ, lambda: None)
         if not self.checks:
             self._prepare()
+
+    def _demand(self, pointer: Pointer, live: Pointer) -> None:
+        """Refuse what comes without its papers, where they are asked for."""
+        if self.of.settings.require_verdict:
+            known = {(one.stage, one.digest) for one in live.slots}
+            new = [one for one in pointer.slots if (one.stage, one.digest) not in known]
+            check_proofs(self.of.deployment, new, read_signers(self.of.settings.signers))
 
     def _checked(self) -> None:
         """Go on when every child is done."""

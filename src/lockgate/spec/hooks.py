@@ -14,6 +14,7 @@ import pluggy
 if TYPE_CHECKING:
     from lockgate.spec.converting import Engine, Fitted, Outcome
     from lockgate.spec.events import Alarm, Promotion, Registration, Rollback, StageEvent
+    from lockgate.spec.gating import Case, Ruling
     from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
     from lockgate.spec.reports import Exam, Report
     from lockgate.spec.tables import LoadRequest, Table
@@ -212,6 +213,25 @@ class Operations:
                         "(rows)", "count", effect=1.0, p=0.0, severity="alarm",
                         sentence=f"only {n} rows arrived, expected {self.least}")
                     return lockgate.Findings((found,) if n < self.least else ())
+        """
+
+    @hookspec
+    def judge(self, case: Case) -> Ruling:
+        """Say whether a bundle may take the place of the one that serves.
+
+        Called by `lockgate gate` and, where nobody asked before, by `lockgate
+        promote`. Each must pass or have nothing to say, as with `lockgate.NotApplicable`.
+
+        ::
+
+            @lockgate.plugin
+            class Weekday:
+                "Let nothing into production on a Friday."
+
+                @lockgate.hookimpl
+                def judge(self, case):
+                    from datetime import date
+                    return lockgate.Ruling(date.today().weekday() != 4, f"{date.today():%A}")
         """
 
     @hookspec

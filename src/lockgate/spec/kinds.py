@@ -7,6 +7,7 @@ from typing import Literal
 
 from lockgate.spec import values
 from lockgate.spec.converting import Engine, Fitted, Outcome
+from lockgate.spec.gating import Case, Ruling
 from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
 from lockgate.spec.reports import Exam, Report
 from lockgate.spec.tables import LoadRequest, Table
@@ -78,6 +79,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("compressor", "compress", "shrink", Shrink, Candidate, "chain", "Make a fitted model smaller or faster."),
     Kind("evaluator", "evaluate", "exam", Exam, Report, "all", "Measure a model on rows it has never seen."),
     Kind("monitor", "monitor", "watch", Watch, Findings, "all", "Compare what a model sees now with what it was trained on."),
+    Kind("gate", "judge", "case", Case, Ruling, "all", "Say whether a bundle may take the place of the one that serves."),
     Kind("backend", "arrays", "", None, values.Backend, "one", "Offer an array library and a device to compute on."),
     Kind("format", "open", "files", values.ModelFiles, values.Predictor, "named", "Open a model file without running code from it."),
     Kind("converter", "convert", "fitted", Fitted, Outcome, "found", "Turn another library's fitted models into packed ones."),

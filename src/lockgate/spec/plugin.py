@@ -17,7 +17,7 @@ __all__ = ["RESERVED", "contract_of", "hooks_of", "plugin"]
 C = TypeVar("C", bound=type)
 CONTRACT_ATTRIBUTE = "__lockgate_contract__"
 
-RESERVED = ("plugin", "provider")
+RESERVED = ("plugin", "provider", "stages")
 """Keys of a plugin's node in the configuration that no setting may be called."""
 
 _PLAIN = (bool, int, float, str, type(None))

@@ -14,8 +14,9 @@ import pandas as pd
 from lockgate.drift.counting import reference_of, window_counts
 from lockgate.packing.answers import answers, classes_of
 from lockgate.packing.skops_file import write_estimator
+from lockgate.spec.gating import Case, Contestant, Origin
 from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Shrink, Task
-from lockgate.spec.reports import Exam, Worth
+from lockgate.spec.reports import Exam, Metric, Worth
 from lockgate.spec.sections import Cells
 from lockgate.spec.tables import LoadRequest, Table
 from lockgate.spec.values import Output, Request, numpy_backend
@@ -69,6 +70,7 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
         "optimizer": _problem,
         "compressor": _shrink,
         "evaluator": _exam,
+        "gate": _case,
     }
     if kind not in makers:
         return {}
@@ -171,6 +173,28 @@ def _exam(task: Task, seed: int) -> Exam:
         worth=Worth(true_positive=10, false_positive=-1),
         model_bytes=1024,
     )
+
+
+def _case(task: Task, seed: int) -> Case:
+    """One model before a gate twice: as who wants to go in, and as who is there."""
+    exam = _exam(task, seed)
+    frame = exam.table.frame
+    train = example_table(task)
+    backend = numpy_backend()
+    reference = reference_of(train.features, train.schema, backend)
+    figures = {"example": {"score": Metric(0.8, 0.7, 0.9)}}
+    candidate = Contestant(
+        name="example", version="1.1.0", digest="1" * 64, inputs=train.schema, task=task,
+        classes=exam.classes, threshold=exam.threshold, worth=exam.worth,
+        predictor=exam.predictor, reference=reference, model_bytes=1024,
+        promised={"example": {"score": 0.8}}, table=exam.table, output=exam.output,
+        figures=figures,
+    )  # fmt: skip
+    incumbent = replace(candidate, version="1.0.0", digest="0" * 64, model_bytes=2048)
+    return Case(
+        seed=seed, candidate=candidate, incumbent=incumbent, rows=frame, today=frame,
+        origin=Origin("pipeline", "0" * 40),
+    )  # fmt: skip
 
 
 def _watch(seed: int, shift: float) -> Watch:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lockgate.spec.gating import Ruling
 from lockgate.spec.models import Candidate, Trial
 from lockgate.spec.reports import Report
 from lockgate.spec.tables import Table
@@ -43,8 +44,8 @@ def fingerprint(value: Any) -> Any:
     if isinstance(value, Candidate):
         parts = (value.params, value.threshold, value.packed)
         return fingerprint(parts), _model(value.estimator), _model(value.recipe.estimator)
-    if isinstance(value, Report) and value.volatile:
-        return tuple(sorted(value.metrics))
+    if isinstance(value, (Report, Ruling)) and value.volatile:
+        return tuple(sorted(value.metrics if isinstance(value, Report) else value.figures))
     if isinstance(value, Backend):
         return value.name
     return _nested(value)

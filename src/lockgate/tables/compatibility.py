@@ -1,22 +1,38 @@
-"""Whether requests for one bundle still do for another."""
+"""Whether requests for one model still do for another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
-from lockgate.bundle.manifest import Manifest
 from lockgate.spec.tables import Column, Schema
 
-__all__ = ["breaking", "same_form"]
+__all__ = ["Asked", "breaking", "same_form"]
 
 
-def breaking(old: Manifest, new: Manifest) -> list[str]:
-    """Say what may break a caller of the old bundle, one sentence each."""
+class Asked(Protocol):
+    """What requests see of a model; a manifest has it, and so has a contestant at a gate."""
+
+    @property
+    def inputs(self) -> Schema:
+        """Columns that it asks for."""
+
+    @property
+    def task(self) -> str:
+        """What it answers."""
+
+    @property
+    def classes(self) -> Sequence[Any]:
+        """Labels in the order of the scores."""
+
+
+def breaking(old: Asked, new: Asked) -> list[str]:
+    """Say what may break a caller of the old one, one sentence each."""
     found = []
     if old.task != new.task:
         found.append(f"it answers {new.task} instead of {old.task}")
-    elif old.classes != new.classes:
-        found.append(f"its classes are {new.classes} instead of {old.classes}")
+    elif list(old.classes) != list(new.classes):
+        found.append(f"its classes are {[*new.classes]} instead of {[*old.classes]}")
     if old.inputs.target != new.inputs.target:
         found.append(f"it predicts {new.inputs.target} instead of {old.inputs.target}")
     before, after = _inputs(old.inputs), _inputs(new.inputs)
@@ -47,7 +63,7 @@ def _narrower(old: Column, new: Column) -> Sequence[str]:
     return found
 
 
-def same_form(old: Manifest, new: Manifest) -> bool:
+def same_form(old: Asked, new: Asked) -> bool:
     """Whether both take the same columns, whatever values of them they know."""
     forms = []
     for one in (old, new):

@@ -1,0 +1,189 @@
+"""The gates ``bound`` and ``no-worse``: what a bundle can do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import lockgate
+
+FIGURE = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
+"""What ``auto`` stands for: figures from 0 to 1, so that a tolerance means the same for each."""
+
+
+@lockgate.plugin
+class Bound:
+    """Hold one figure of the report against a bound.
+
+    Where rows were given, what was measured on them counts; otherwise what the
+    bundle promises of the rows that it was tested on.
+    """
+
+    figure: str = lockgate.setting(help="e.g. classification.roc_auc or business.per_1000")
+    at_least: float | None = lockgate.setting(None, help="smallest value that passes")
+    at_most: float | None = lockgate.setting(None, help="largest value that passes")
+    certain: bool = lockgate.setting(
+        False, help="hold the end of the 95 % interval against it, not the estimate"
+    )
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Look the figure up and compare."""
+        if self.at_least is None and self.at_most is None:
+            raise lockgate.UsageError("gate bound needs at_least, at_most, or both")
+        metric, where = self._metric(case.candidate)
+        low = metric.low if self.certain and metric.low is not None else metric.estimate
+        high = metric.high if self.certain and metric.high is not None else metric.estimate
+        passed = (self.at_least is None or low >= self.at_least) and (
+            self.at_most is None or high <= self.at_most
+        )
+        bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
+        bounds += [f"at most {self.at_most:g}"] if self.at_most is not None else []
+        sentence = f"{self.figure} is {_shown(metric)} {where}; allowed: {' and '.join(bounds)}"
+        if self.certain and metric.low is None:
+            sentence += "; it has no interval, so the estimate counts"
+        return lockgate.Ruling(passed, sentence, {self.figure: metric.estimate})
+
+    def _metric(self, candidate: lockgate.Contestant) -> tuple[lockgate.Metric, str]:
+        evaluator, _, name = self.figure.rpartition(".")
+        measured = candidate.figures.get(evaluator, {})
+        if name in measured:
+            return measured[name], "on the rows given"
+        promised = candidate.promised.get(evaluator, {})
+        if name in promised:
+            return lockgate.Metric(promised[name]), "in the bundle"
+        known = [
+            f"{one}.{key}"
+            for source in (candidate.figures, candidate.promised)
+            for one, figures in source.items()
+            for key in figures
+        ]
+        there = ", ".join(sorted(set(known)))
+        raise lockgate.UsageError(f"gate bound: nobody measured {self.figure!r}; there are {there}")
+
+
+@lockgate.plugin
+class NoWorse:
+    """Refuse what may be worse than the incumbent by more than a tolerance.
+
+    Both answer the same rows in the same run; rows are drawn again and again,
+    for both alike, and the 95 % interval of the difference must lie above the
+    tolerance (a test of non-inferiority). Few rows prove little: then more rows
+    or a larger tolerance are needed.
+    """
+
+    figure: str = lockgate.setting(
+        "auto", help="roc_auc, log_loss, business.per_1000, ...; auto: roc_auc, accuracy or r2"
+    )
+    by: float = lockgate.setting(0.01, at_least=0, help="loss that does not matter, in its unit")
+    certain: bool = lockgate.setting(
+        True, help="the whole interval must lie above the tolerance, not only the estimate"
+    )
+    resamples: int = lockgate.setting(500, at_least=50, at_most=100_000, help="of the bootstrap")
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Measure the difference."""
+        new, old = case.candidate, case.incumbent
+        if old is None:
+            return lockgate.Ruling(None, f"nothing is in {case.stage} to compare with")
+        missing = new.unmeasured or old.unmeasured
+        if missing:
+            return lockgate.Ruling(False, f"cannot be compared with {old.version}: {missing}")
+        if new.task != old.task:
+            return lockgate.Ruling(
+                False, f"answers {new.task}, and {old.version} {old.task}: there is no comparison"
+            )
+        figure = FIGURE[new.task] if self.figure == "auto" else self.figure
+        better = -1.0 if _falls(figure) else 1.0
+        metric = self._difference(figure, better, new, old, case.seed)
+        low = metric.low if self.certain and metric.low is not None else metric.estimate
+        passed = low >= -self.by
+        between = (
+            ""
+            if metric.low is None or metric.high is None
+            else f" ({metric.low:+.3g} to {metric.high:+.3g})"
+        )
+        rows = 0 if new.table is None else len(new.table)
+        sentence = (
+            f"{figure} against {old.version}: {metric.estimate:+.3g}{between} on {rows} rows, "
+            f"more is better; a loss of {self.by:g} is allowed"
+        )
+        if not passed and metric.estimate >= -self.by:
+            sentence += "; not certain enough: measure more rows, or allow more"
+        return lockgate.Ruling(passed, sentence, {"difference": metric.estimate})
+
+    def _difference(
+        self, figure: str, better: float, new: Any, old: Any, seed: int
+    ) -> lockgate.Metric:
+        """Return by how much the candidate is better, in the figure's unit."""
+        from lockgate.metrics.intervals import bootstrapped
+
+        pair = [_weighed(figure, one) for one in (new, old)]
+        if None in pair:
+            return self._apart(figure, better, new, old)
+        one, other = pair
+        name = figure.rpartition(".")[2]
+
+        def differences(weight: Any) -> Mapping[str, float]:
+            values = [dict(measure(weight)) for measure in (one, other) if measure is not None]
+            if name not in values[0]:
+                known = ", ".join(values[0])
+                raise lockgate.UsageError(f"gate no-worse: no figure {name!r}; there are {known}")
+            return {"difference": better * (values[0][name] - values[1][name])}
+
+        table = new.table
+        found = bootstrapped(
+            differences, len(table), weight=table.weight, groups=table.groups,
+            resamples=self.resamples, seed=seed,
+        )  # fmt: skip
+        if "difference" not in found:
+            raise lockgate.DataError(f"these rows do not define {figure}")
+        return found["difference"]
+
+    def _apart(self, figure: str, better: float, new: Any, old: Any) -> lockgate.Metric:
+        """Compare what an evaluator said of each; wider than of pairs, never too sure."""
+        evaluator, _, name = figure.rpartition(".")
+        found = [one.figures.get(evaluator, {}).get(name) for one in (new, old)]
+        if None in found:
+            known = ", ".join(f"{e}.{k}" for e, figures in new.figures.items() for k in figures)
+            raise lockgate.UsageError(
+                f"gate no-worse: nobody measured {figure!r} of both; there are {known}"
+            )
+        first, second = found
+        difference = better * (first.estimate - second.estimate)
+        if None in (first.low, first.high, second.low, second.high):
+            return lockgate.Metric(difference)
+        spread = math.hypot((first.high - first.low) / 2, (second.high - second.low) / 2)
+        return lockgate.Metric(difference, difference - spread, difference + spread)
+
+
+def _weighed(figure: str, one: Any) -> Callable[[Any], Mapping[str, float]] | None:
+    """Return a function from row weights to figures, where the figure is one of ours."""
+    from lockgate.metrics.losses import figures_of, positions
+    from lockgate.metrics.worth import WorthFigures
+
+    evaluator = figure.rpartition(".")[0]
+    truth = one.table.target
+    if evaluator in ("", "classification", "regression"):
+        made: Any = figures_of(one.task, truth, one.output, one.classes, one.threshold)
+        return made  # type: ignore[no-any-return]  # one of three classes
+    if evaluator == "business" and one.task == "binary" and one.worth is not None:
+        positive = positions(truth, one.classes) == 1
+        threshold = 0.5 if one.threshold is None else one.threshold
+        return WorthFigures(positive, one.output.score, threshold, one.worth)
+    return None
+
+
+def _falls(figure: str) -> bool:
+    """Whether less of a figure is better."""
+    from lockgate.metrics.losses import FALLING
+
+    return figure.rpartition(".")[2] in FALLING
+
+
+def _shown(metric: lockgate.Metric) -> str:
+    if metric.low is None or metric.high is None:
+        return f"{metric.estimate:.4g}"
+    return f"{metric.estimate:.4g} ({metric.low:.4g} to {metric.high:.4g})"

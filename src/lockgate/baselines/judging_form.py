@@ -1,0 +1,67 @@
+"""The gates ``signature`` and ``parity``: whether callers can go on as before."""
+
+from __future__ import annotations
+
+import lockgate
+
+
+@lockgate.plugin
+class Signature:
+    """Refuse a bundle that may break the requests which the incumbent answers."""
+
+    breaking: bool = lockgate.setting(
+        False, help="let breaking changes in; every caller is ready for them"
+    )
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Compare what is asked for and what is answered."""
+        from lockgate.tables.compatibility import breaking
+
+        if case.incumbent is None:
+            return lockgate.Ruling(None, f"nothing is in {case.stage} to compare with")
+        found = breaking(case.incumbent, case.candidate)
+        if not found:
+            return lockgate.Ruling(True, f"requests for {case.incumbent.version} still do")
+        return lockgate.Ruling(
+            self.breaking, f"requests for {case.incumbent.version} may fail: {'; '.join(found)}"
+        )
+
+
+@lockgate.plugin
+class Parity:
+    """Refuse a model that answers a row alone otherwise than among others.
+
+    Online and offline would differ. Labels and scores must be equal to the last
+    bit; the rows are those given, or those that lie in the bundle.
+    """
+
+    rows: int = lockgate.setting(500, at_least=1, help="of the rows given, the first so many")
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Ask each row alone."""
+        import numpy as np
+
+        from lockgate.baselines.judging_cost import plain_rows
+
+        one = case.candidate
+        single = getattr(one.predictor, "predict_one", None)
+        if one.table is None:
+            return lockgate.Ruling(True, "its probe rows were answered as when it was made")
+        if single is None:
+            return lockgate.Ruling(None, "its format answers no single row")
+        features = one.table.features.iloc[: self.rows].reset_index(drop=True)
+        together = one.predictor.predict(features)
+        for k, row in enumerate(plain_rows(features)):
+            answer = single(row)
+            same = answer.label == together.label[k]
+            if together.score is not None:
+                same = same and np.array_equal(answer.score, together.score[k])
+            if not same:
+                return lockgate.Ruling(
+                    False,
+                    f"row {k} alone is answered {answer.label!r} ({answer.score}), among others "
+                    f"{together.label[k]!r}",
+                )
+        return lockgate.Ruling(True, f"{len(features)} rows alone are answered as among others")

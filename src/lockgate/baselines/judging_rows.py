@@ -1,0 +1,109 @@
+"""The gates ``fairness`` and ``today``: what a bundle does to groups, and if its data are old."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lockgate
+
+
+@lockgate.plugin
+class Fairness:
+    """Refuse a classifier that treats groups too differently.
+
+    `selection` compares how often each group gets the positive answer
+    (demographic parity), `true_positive` how often those who are positive do
+    (equal opportunity), `false_positive` how often those who are not. Hardt,
+    Price and Srebro, Equality of Opportunity in Supervised Learning, 2016.
+    """
+
+    column: str = lockgate.setting(help="column of the rows that says the group; no input needed")
+    measure: str = lockgate.setting(
+        "true_positive",
+        choices=("selection", "true_positive", "false_positive"),
+        help="which rate is compared",
+    )
+    at_most: float = lockgate.setting(0.1, at_least=0, at_most=1, help="largest gap of two groups")
+    least: int = lockgate.setting(30, at_least=1, help="rows below which a group does not count")
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Compare rates."""
+        import numpy as np
+
+        one = case.candidate
+        if one.task != "binary":
+            raise lockgate.NotApplicable(
+                f"rates of groups need two classes, and this is {one.task}"
+            )
+        if one.unmeasured or case.rows is None or one.table is None or one.output is None:
+            return lockgate.Ruling(False, f"cannot be measured: {one.unmeasured or 'no rows'}")
+        if self.column not in case.rows:
+            known = ", ".join(map(str, case.rows.columns[:20]))
+            raise lockgate.UsageError(
+                f"gate fairness: no column {self.column!r}; rows have {known}"
+            )
+        said = np.asarray(one.output.label == one.classes[1])
+        truth = np.asarray(one.table.target == one.classes[1])
+        counted = {"selection": said | ~said, "true_positive": truth, "false_positive": ~truth}
+        groups = np.asarray(case.rows[self.column].astype(str))
+        rates = {}
+        for name in sorted(set(groups.tolist())):
+            these = (groups == name) & counted[self.measure]
+            if these.sum() >= self.least:
+                rates[str(name)] = float(said[these].mean())
+        if len(rates) < 2:
+            return lockgate.Ruling(
+                False, f"fewer than two groups of {self.column} have {self.least} rows to count"
+            )
+        gap = max(rates.values()) - min(rates.values())
+        most, least = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
+        return lockgate.Ruling(
+            gap <= self.at_most,
+            f"{self.measure.replace('_', ' ')} rate {rates[most]:.1%} for {self.column} {most}, "
+            f"{rates[least]:.1%} for {least}; a gap of {self.at_most:.1%} is allowed",
+            {"gap": gap},
+        )
+
+
+@lockgate.plugin
+class Today:
+    """Refuse a bundle whose training data are no longer what comes in today.
+
+    The same tests as the monitor ``drift``, on recent rows against those that it
+    was trained on.
+    """
+
+    columns: int = lockgate.setting(0, at_least=0, help="drifted columns that are allowed")
+    level: float = lockgate.setting(0.05, above=0, below=1, help="chance of any false alarm")
+    effect: float = lockgate.setting(
+        0.1, at_least=0, at_most=1, help="smallest difference of shares that matters"
+    )
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Count today's rows and compare."""
+        from lockgate.baselines.drifting import Drift
+        from lockgate.drift.counting import window_counts
+        from lockgate.tables.contract import conform
+
+        if case.today is None:
+            return lockgate.Ruling(False, "needs today's rows: --today FILE")
+        one = case.candidate
+        features = conform(case.today, one.inputs)
+        counts: Any = window_counts(one.reference, features, case.backend)
+        watch = lockgate.Watch(
+            reference=one.reference,
+            window=lockgate.Window(counts, len(features)),
+            schema=one.inputs,
+        )
+        drift = Drift(level=self.level, effect=self.effect, correction="holm")
+        found = drift.monitor(watch)
+        alarms = [finding for finding in found.findings if finding.severity == "alarm"]
+        named = f": {', '.join(one.column for one in alarms[:5])}" if alarms else ""
+        return lockgate.Ruling(
+            len(alarms) <= self.columns,
+            f"{len(alarms)} of {len(found.findings)} columns drifted in {len(features)} rows of "
+            f"today{named}; allowed: {self.columns}",
+            {"drifted": float(len(alarms))},
+        )

@@ -1,0 +1,63 @@
+"""The proofs that lie in a deployment directory, and what a server demands of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lockgate.bundle.deployment import Deployment
+from lockgate.bundle.pointer import Slot
+from lockgate.errors import GateRefused
+from lockgate.files.atomic import write_file
+from lockgate.proof.proof import Proof
+from lockgate.proof.signers import Signers
+
+__all__ = ["check_proofs", "keep_proof", "read_signers"]
+
+
+def keep_proof(deployment: Deployment, digest: str, stage: str, proof: Proof) -> None:
+    """Lay a proof beside the pointer."""
+    write_file(_path(deployment, digest, stage), proof.encode())
+
+
+def check_proofs(deployment: Deployment, slots: Iterable[Slot], signers: Signers | None) -> None:
+    """See that everything that is to be served passed its gates.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Where the proofs lie.
+    slots : iterable of Slot
+        What is to be served.
+    signers : Signers or None
+        Who may sign; None where signatures are not asked for.
+
+    Raises
+    ------
+    GateRefused
+        Naming the first that has none, or another one.
+
+    """
+    for slot in slots:
+        path = _path(deployment, slot.digest, slot.stage)
+        what = f"{slot.name}@{slot.version} ({slot.digest[:12]}) in {slot.stage}"
+        if not path.is_file():
+            raise GateRefused(
+                f"{what}: there is no verdict, and this server demands one; it comes from the "
+                f"ledger: lockgate deploy {slot.name}@{slot.stage} {deployment.path}"
+            )
+        Proof.decode(path.read_bytes()).check(
+            name=slot.name, stage=slot.stage, version=slot.version, digest=slot.digest,
+            signers=signers,
+        )  # fmt: skip
+
+
+def read_signers(path: str) -> Signers | None:
+    """Read a file of allowed signers; an empty path stands for none."""
+    if not path:
+        return None
+    return Signers.parse(Path(path).read_text(encoding="utf-8", errors="replace"), path)
+
+
+def _path(deployment: Deployment, digest: str, stage: str) -> Path:
+    return deployment.path / "proofs" / f"{digest}-{stage}.json"

@@ -1,0 +1,27 @@
+"""Says on one line of a terminal what is being done."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+
+__all__ = ["saying"]
+
+
+@contextlib.contextmanager
+def saying() -> Iterator[Callable[[str], None]]:
+    """Give a function that shows a line in place of the one before; nothing stays of it."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+
+    def say(words: str) -> None:
+        click.echo(f"\r\033[K{words[:100]}", nl=False, err=True)
+
+    try:
+        yield say
+    finally:
+        click.echo("\r\033[K", nl=False, err=True)

@@ -1,0 +1,99 @@
+"""``lockgate promote``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lockgate.cli.repository import in_repository, opened, queueing, tell_verdict
+
+if TYPE_CHECKING:
+    from lockgate.ledger.ledger import Ledger
+
+__all__ = ["command"]
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("promote")
+@click.argument("version", metavar="NAME[@VERSION]")
+@click.argument("stage")
+@click.option("--expect", metavar="VERSION", help="Only if this is there now (or `nothing`).")
+@click.option("--data", type=FILE, help="Rows for the gates, where they were not asked before.")
+@click.option("--today", type=FILE, help="Recent rows for the gates.")
+@click.option("--params", type=FILE, help="File with the key gate:, instead of params.yaml.")
+@click.option("--override", is_flag=True, help="Against the gates; needs --reason, stays visible.")
+@click.option("--reason", default="", help="Why, for the record.")
+@queueing
+@in_repository
+def command(
+    version: str, stage: str, expect: str | None, data: Path | None, today: Path | None,
+    params: Path | None, override: bool, reason: str, queue: bool, root: str,
+) -> int:  # fmt: skip
+    """Put a version into STAGE, by default the newest, if its gates let it in.
+
+    \b
+    lockgate promote fraud@1.4.0 prod
+    lockgate promote fraud prod --expect 1.3.2 --reason "fewer false alarms"
+    lockgate promote fraud@1.4.1 prod --override --reason "hot fix, gates tomorrow"
+
+    It needs a passing verdict on exactly this bundle against what is in STAGE
+    now; where there is none, the gates are asked first. Two people at once: one
+    of them is told what the other did. Servers follow with
+    `lockgate deploy NAME@STAGE DIR --follow`.
+    """
+    from lockgate.errors import UsageError
+    from lockgate.ledger.ledger import address
+
+    if override and not reason.strip():
+        raise UsageError("--override needs --reason: everybody will see both")
+    ledger = opened(root, queue=queue)
+    name, number = address(version)
+    if not override and not _judged(ledger, name, stage, number, data, today, params):
+        return 1
+    made = ledger.promote(
+        name, stage, version=number, expect=expect, override=override, reason=reason
+    )
+    before = made.slot.before[0].version if made.slot.before else "nothing"
+    click.echo(f"{name}@{made.slot.version} is in {stage}, instead of {before} (event {made.seq})")
+    if made.slot.before:
+        click.echo(f"back to it: lockgate rollback {name} {stage}")
+    return 0
+
+
+def _judged(
+    ledger: Ledger, name: str, stage: str, number: str | None, data: Path | None,
+    today: Path | None, params: Path | None,
+) -> bool:  # fmt: skip
+    """Ask the gates, unless a verdict says all; say whether they let it in."""
+    from lockgate.cli.progress import saying
+    from lockgate.errors import GateRefused
+    from lockgate.ledger import rules
+    from lockgate.ledger.gates import judge
+
+    ledger.writer.latest()
+    asked = data is not None or today is not None or params is not None
+    record = rules.usable(ledger.state, name, number)
+    now = ledger.current(name, stage)
+    if now is not None and now.slot.version == record.version:
+        return True  # it is there already, and promoting says so
+    if not asked:
+        try:
+            rules.verdict_for(ledger.state, record, stage)
+            return True
+        except GateRefused:
+            pass
+    with saying() as said:
+        record, verdict = judge(
+            ledger, name, stage, version=record.version, data=data, today=today, params=params,
+            said=said,
+        )  # fmt: skip
+    tell_verdict(verdict, record.version)
+    ledger.record(verdict, record.version)
+    if not verdict.passed:
+        click.secho(
+            f"not promoted: {len(verdict.failed)} gates did not let it in", fg="red", err=True
+        )
+    return verdict.passed

@@ -1,0 +1,58 @@
+"""Options and words that the commands on versions share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from lockgate.ledger.ledger import Ledger
+    from lockgate.proof.verdict import Verdict
+
+__all__ = ["fetched", "in_repository", "opened", "queueing", "tell_verdict"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+in_repository: Callable[[F], F] = click.option(
+    "-C", "root", default=".", metavar="FOLDER", help="Of the Git repository; by default this one.",
+    type=click.Path(exists=True, file_okay=False),
+)  # fmt: skip
+queueing: Callable[[F], F] = click.option(
+    "--queue",
+    is_flag=True,
+    help="If the remote is down, keep the event here until `lockgate sync`.",
+)
+
+
+def opened(root: str, *, queue: bool = False) -> Ledger:
+    """Open the ledger."""
+    from lockgate.ledger.ledger import Ledger
+
+    return Ledger(root, queue=queue)
+
+
+def fetched(root: str, *, offline: bool = False) -> Ledger:
+    """Open the ledger to read, as of now; say so where the remote is down."""
+    from lockgate.errors import RemoteUnavailable
+
+    ledger = opened(root)
+    if not offline:
+        try:
+            ledger.fetch()
+        except RemoteUnavailable as error:
+            words = str(error).partition(";")[0]
+            click.echo(f"note: {words}; this is what was known before", err=True)
+    return ledger
+
+
+def tell_verdict(verdict: Verdict, version: str) -> None:
+    """Print what the gates said."""
+    from lockgate.cli.text import columns
+
+    against = "nothing" if verdict.incumbent is None else verdict.incumbent.version
+    click.echo(f"{verdict.name}@{version} for {verdict.stage}, where {against} is:")
+    marks = {True: click.style("pass", fg="green"), None: "-", False: click.style("FAIL", fg="red")}
+    rows = [[marks[one.passed], one.gate, one.sentence] for one in verdict.judged]
+    click.echo("\n".join(columns(rows, indent=2)) or "  no gates were chosen")

@@ -1,0 +1,33 @@
+"""``lockgate retire``."""
+
+from __future__ import annotations
+
+import click
+
+from lockgate.cli.repository import in_repository, opened, queueing
+
+__all__ = ["command"]
+
+
+@click.command("retire")
+@click.argument("version", metavar="NAME[@VERSION]")
+@click.argument("stage", required=False)
+@click.option("--reason", default="", help="Why, for the record.")
+@queueing
+@in_repository
+def command(version: str, stage: str | None, reason: str, queue: bool, root: str) -> int:
+    """Withdraw a version for good, or take a model out of STAGE.
+
+    \b
+    lockgate retire fraud@1.2.0 --reason "trained on leaked labels"
+    lockgate retire fraud canary
+
+    A retired version cannot be promoted or gone back to any more; its history stays.
+    """
+    from lockgate.ledger.ledger import address
+
+    name, number = address(version)
+    event = opened(root, queue=queue).retire(name, version=number, stage=stage, reason=reason)
+    where = f"no longer in {stage}" if stage else "retired"
+    click.echo(f"{name}@{event.before} is {where} (event {event.seq})")
+    return 0

@@ -1,0 +1,17 @@
+"""Who is at work on this machine, for records."""
+
+from __future__ import annotations
+
+import getpass
+import os
+
+__all__ = ["user_here"]
+
+
+def user_here() -> tuple[str, str]:
+    """Return the user's name, or number where it has none (a container), and the machine's."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return user, os.uname().nodename

@@ -1,0 +1,132 @@
+"""Puts every gate to a bundle and its incumbent, and gathers what they say in a verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import lockgate
+from lockgate.bundle.reading import Bundle
+from lockgate.errors import LockgateError, NotApplicable
+from lockgate.gating.measuring import default_evaluators, measured, model_bytes, table_of
+from lockgate.gating.policy import Policy
+from lockgate.host.host import Host
+from lockgate.proof.verdict import Judged, Rival, Verdict
+from lockgate.spec.gating import Case, Contestant, Origin, Ruling
+from lockgate.tables.infer import digest_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["judged"]
+
+
+def judged(
+    candidate: Bundle,
+    incumbent: Bundle | None,
+    policy: Policy,
+    *,
+    stage: str,
+    versions: tuple[str, str | None],
+    origin: Origin,
+    rows: pd.DataFrame | None = None,
+    today: pd.DataFrame | None = None,
+    said: Callable[[str], None] = lambda _: None,
+) -> Verdict:
+    """Ask all gates, even after one that does not let it in.
+
+    Parameters
+    ----------
+    candidate, incumbent : Bundle
+        Who wants to go in, and who is there.
+    policy : Policy
+        The gates.
+    stage : str
+        Where.
+    versions : tuple of str
+        What both are called.
+    origin : Origin
+        Where the candidate comes from.
+    rows : DataFrame, optional
+        With a known target; both are measured on them.
+    today : DataFrame, optional
+        Recent rows.
+    said : callable
+        Told what is being done.
+
+    """
+    case = Case(
+        candidate=_contestant(candidate, versions[0], policy, rows, said),
+        incumbent=None
+        if incumbent is None
+        else _contestant(incumbent, str(versions[1]), policy, rows, said),
+        stage=stage, rows=rows, today=today, origin=origin,
+    )  # fmt: skip
+    host = Host(f"gate {stage}")
+    found = []
+    for gate in policy.gates:
+        said(f"gate {gate.instance}")
+        host.plug("gate", gate.instance, gate.build())
+        ruling = _asked(host, gate.instance, case)
+        found.append(
+            Judged(
+                gate.instance, gate.entry.name, ruling.passed, ruling.sentence, dict(ruling.figures)
+            )
+        )
+    rival = None if incumbent is None else Rival(str(versions[1]), incumbent.digest)
+    return Verdict(
+        name=candidate.manifest.name, stage=stage, bundle=candidate.digest, incumbent=rival,
+        policy=policy.digest,
+        rows=None if rows is None else digest_of(rows, candidate.manifest.inputs),
+        passed=all(one.passed is not False for one in found), judged=tuple(found),
+        made_with=f"lockgate {lockgate.__version__}",
+        at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )  # fmt: skip
+
+
+def _asked(host: Host, gate: str, case: Case) -> Ruling:
+    """Ask one gate; one that fails lets nobody in."""
+    try:
+        ruling: Ruling = host.call("gate", gate, case)
+    except NotApplicable as error:
+        return Ruling(None, str(error) or "nothing to say")
+    except LockgateError as error:
+        return Ruling(False, str(error))
+    return ruling
+
+
+def _contestant(
+    bundle: Bundle,
+    version: str,
+    policy: Policy,
+    rows: pd.DataFrame | None,
+    said: Callable[[str], None],
+) -> Contestant:
+    manifest = bundle.manifest
+    made = Contestant(
+        name=manifest.name, version=version, digest=bundle.digest, inputs=manifest.inputs,
+        task=manifest.task,  # type: ignore[arg-type]  # checked when it was packed
+        classes=tuple(manifest.classes), threshold=manifest.threshold, worth=manifest.worth,
+        predictor=bundle.predictor, reference=bundle.reference(), model_bytes=model_bytes(bundle),
+        promised=_promised(bundle), unmeasured="no rows were given: --data FILE",
+    )  # fmt: skip
+    if rows is None:
+        return made
+    said(f"{manifest.name}@{version} answers {len(rows)} rows")
+    try:
+        table = table_of(bundle, rows)
+        evaluators = policy.evaluators or default_evaluators(manifest.task)
+        output, figures = measured(bundle, table, evaluators)
+    except LockgateError as error:
+        return dataclasses.replace(made, unmeasured=f"{manifest.name}@{version}: {error}")
+    return dataclasses.replace(made, table=table, output=output, figures=figures, unmeasured="")
+
+
+def _promised(bundle: Bundle) -> dict[str, Mapping[str, float]]:
+    found: dict[str, Any] = bundle.metrics()
+    return {
+        evaluator: {key: float(one["estimate"]) for key, one in metrics.items()}
+        for evaluator, metrics in found.items()
+    }

@@ -1,0 +1,78 @@
+"""Which gates a stage has: from the project's parameters, or the ones that need no choosing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lockgate.files.digests import sha256_text
+from lockgate.host.catalogue import Catalogue
+from lockgate.host.document import Chosen, choose
+from lockgate.host.params_file import read_params
+from lockgate.host.provider import provider_of
+
+__all__ = ["DEFAULT", "Policy", "policy_of"]
+
+DEFAULT = {name: {"plugin": name} for name in ("signature", "parity", "no-worse")}
+"""Gates where nothing was chosen: callers can go on, and it is no worse."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The gates of one stage.
+
+    Attributes
+    ----------
+    gates : tuple of Chosen
+        In the order of the configuration.
+    digest : str
+        sha256 of their settings and of who provides them.
+    evaluators : mapping of str to object
+        What measures, by instance; empty for the task's own.
+
+    """
+
+    gates: tuple[Chosen, ...]
+    digest: str
+    evaluators: Mapping[str, object]
+
+
+def policy_of(params: Path, stage: str) -> Policy:
+    """Read which gates guard a stage.
+
+    Parameters
+    ----------
+    params : pathlib.Path
+        The project's ``params.yaml``; it need not exist, and of it only the keys
+        `gate` and `evaluator` are read.
+    stage : str
+        Which stage.
+
+    Raises
+    ------
+    LockgateError
+        If what it says cannot be had.
+
+    """
+    raw: dict[str, Any] = read_params(params) if params.is_file() else {}
+    catalogue = Catalogue.installed()
+    nodes = raw["gate"] if isinstance(raw.get("gate"), dict) else DEFAULT
+    gates = choose("gate", nodes, catalogue)
+    guarding = tuple(one for one in gates if not one.stages or stage in one.stages)
+    said = {
+        one.instance: {
+            "plugin": one.entry.name,
+            "provider": provider_of(one.entry),
+            "settings": dict(one.settings),
+        }
+        for one in guarding
+    }
+    digest = sha256_text(json.dumps(said, sort_keys=True, default=str))
+    evaluators = {
+        one.instance: one.build()
+        for one in choose("evaluator", raw.get("evaluator") or {}, catalogue)
+    }
+    return Policy(guarding, digest, evaluators)

@@ -1,0 +1,121 @@
+"""From what somebody asks and what is there to the event that does it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockgate.bundle.choosing import chosen
+from lockgate.errors import DeploymentError, LedgerConflict, LedgerError
+from lockgate.files.digests import sha256_bytes
+from lockgate.ledger import rules
+from lockgate.ledger.registering import Found, record_of
+from lockgate.ledger.state import State, VersionRecord
+from lockgate.ledger.writing import Draft
+from lockgate.proof.verdict import Verdict
+
+__all__ = ["Registered", "going_back", "judged", "promotion", "registration", "retirement"]
+
+
+class Registered(Exception):
+    """The bundle is a version already.
+
+    Attributes
+    ----------
+    record : VersionRecord
+        Which one.
+
+    """
+
+    def __init__(self, record: VersionRecord) -> None:
+        self.record = record
+        super().__init__(record.version)
+
+
+def registration(
+    state: State, *, found: Found, version: str | None, bump: str | None, reason: str
+) -> Draft:
+    """Make a bundle a version; `Registered` where it is one."""
+    name = found.manifest.name
+    for listed in state.versions(name):
+        record = state.version(name, listed)
+        if record is not None and record.digest == found.digest:
+            raise Registered(record)
+    made = record_of(state, found, version=version, bump=bump)
+    raw = msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n"
+    said = {
+        "op": "register", "name": name, "after": made.version, "digest": found.digest,
+        "attached": sha256_bytes(raw), "reason": reason,
+    }  # fmt: skip
+    return Draft(said, (raw, found.raw))
+
+
+def judged(verdict: Verdict, version: str) -> Draft:
+    """Enter a verdict."""
+    rival = None if verdict.incumbent is None else verdict.incumbent.version
+    said = {
+        "op": "gate", "name": verdict.name, "stage": verdict.stage, "before": rival,
+        "after": version, "digest": verdict.bundle, "gate": verdict.digest,
+    }  # fmt: skip
+    return Draft(said, (verdict.encode(),))
+
+
+def promotion(
+    state: State, *, name: str, stage: str, version: str | None, expect: str | None,
+    override: bool, reason: str,
+) -> Draft:  # fmt: skip
+    """Put a version into a stage."""
+    record = rules.usable(state, name, version)
+    now = _expected(state, name, stage, expect)
+    if now == record.version:
+        raise LedgerConflict(f"{name}@{now} is in {stage} already")
+    gate = None if override else rules.verdict_for(state, record, stage).digest
+    return Draft({
+        "op": "promote", "name": name, "stage": stage, "before": now, "after": record.version,
+        "digest": record.digest, "gate": gate, "override": override, "reason": reason,
+    })  # fmt: skip
+
+
+def going_back(
+    state: State, *, name: str, stage: str, to: str | None, expect: str | None, reason: str
+) -> Draft:
+    """Put an earlier version of a stage there again."""
+    now = _expected(state, name, stage, expect)
+    found = state.stage(name, stage)
+    if found is None:
+        rules.known(state, name, None)
+        raise LedgerError(f"{name} has nothing in {stage} to go back from")
+    try:
+        past = chosen(found.slot, to)
+    except DeploymentError as error:
+        raise LedgerError(str(error)) from None
+    return Draft({
+        "op": "rollback", "name": name, "stage": stage, "before": now, "after": past.version,
+        "digest": past.digest, "gate": past.verdict, "reason": reason,
+    })  # fmt: skip
+
+
+def retirement(
+    state: State, *, name: str, version: str | None, stage: str | None, reason: str
+) -> Draft:
+    """Withdraw a version, or take a model out of a stage."""
+    if stage is not None:
+        found = state.stage(name, stage)
+        if found is None:
+            rules.known(state, name, None)
+            raise LedgerError(f"{name} has nothing in {stage}")
+        version = found.slot.version
+    digest = rules.known(state, name, version).digest
+    return Draft({
+        "op": "retire", "name": name, "stage": stage, "before": version, "digest": digest,
+        "reason": reason,
+    })  # fmt: skip
+
+
+def _expected(state: State, name: str, stage: str, expect: str | None) -> str | None:
+    """Return which version is in a stage, if it is the expected one."""
+    found = state.stage(name, stage)
+    now = None if found is None else found.slot.version
+    if expect is not None and expect != (now or "nothing"):
+        by = f", since {found.at} by {found.actor}" if found else ""
+        raise LedgerConflict(f"{name} in {stage} is {now or 'nothing'} now{by}; expected {expect}")
+    return now

@@ -1,0 +1,131 @@
+"""Judges a registered version for a stage, against what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockgate.bundle.copying import is_whole
+from lockgate.bundle.reading import open_bundle
+from lockgate.errors import LedgerError
+from lockgate.gating.judging import judged
+from lockgate.gating.measuring import labelled, read_rows
+from lockgate.gating.policy import policy_of
+from lockgate.ledger import rules
+from lockgate.ledger.bundles import bundle_of
+from lockgate.ledger.ledger import Ledger
+from lockgate.ledger.state import VersionRecord
+from lockgate.ledger.trust import signers_of
+from lockgate.proof.commits import Commit
+from lockgate.proof.events import Event
+from lockgate.proof.sshsig import BadSignature
+from lockgate.proof.verdict import Verdict
+from lockgate.spec.gating import Origin
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["judge", "registration"]
+
+
+def judge(
+    ledger: Ledger,
+    name: str,
+    stage: str,
+    *,
+    version: str | None = None,
+    data: Path | None = None,
+    today: Path | None = None,
+    params: Path | None = None,
+    said: Callable[[str], None] = lambda _: None,
+) -> tuple[VersionRecord, Verdict]:
+    """Ask the gates of a stage about a version; nothing is entered.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where it is registered.
+    name, stage : str
+        Which model, and where it is to go.
+    version : str, optional
+        By default the newest.
+    data : pathlib.Path, optional
+        CSV or Parquet with a known target, on which both are measured; by default
+        the test rows of the pipeline, where it made this very bundle.
+    today : pathlib.Path, optional
+        Recent rows.
+    params : pathlib.Path, optional
+        File that says which gates there are; by default the project's ``params.yaml``.
+    said : callable
+        Told what is being done.
+
+    """
+    state = ledger.state
+    record = rules.usable(state, name, version)
+    project = _project(ledger, record)
+    policy = policy_of(params or project / "params.yaml", stage)
+    standing = state.stage(name, stage)
+    said("opening the bundles")
+    candidate = open_bundle(bundle_of(ledger.repository, record))
+    incumbent = None
+    if standing is not None:
+        held = rules.known(state, name, standing.slot.version)
+        incumbent = open_bundle(bundle_of(ledger.repository, held))
+    versions = (record.version, None if standing is None else standing.slot.version)
+    rows = _rows(candidate.manifest.inputs.target, data, project, record)
+    verdict = judged(
+        candidate, incumbent, policy, stage=stage, versions=versions,
+        origin=_origin(ledger, record), rows=rows, today=_read(today), said=said,
+    )  # fmt: skip
+    return record, verdict
+
+
+def registration(ledger: Ledger, record: VersionRecord) -> tuple[Event, Commit, str]:
+    """Find the event that made a version."""
+    for event, commit, oid in ledger.commits():
+        if (event.op, event.name, event.after) == ("register", record.name, record.version):
+            return event, commit, oid
+    raise LedgerError(f"no event registered {record.name}@{record.version}")
+
+
+def _project(ledger: Ledger, record: VersionRecord) -> Path:
+    """Return the folder whose pipeline made a version, or else the repository's."""
+    top = ledger.repository.top
+    start = top / (record.path or "bundle")
+    found = (one for one in start.parents if (one / "params.yaml").is_file())
+    project = next(found, top)
+    return project if project.is_relative_to(top) else top
+
+
+def _rows(
+    target: str | None, data: Path | None, project: Path, record: VersionRecord
+) -> pd.DataFrame | None:
+    if data is not None:
+        return read_rows(data, target)
+    test = project / "data" / "prepared" / "test.parquet"
+    made_here = record.path is not None and is_whole(project / "bundle", record.digest)
+    if not (made_here and test.is_file()):
+        return None
+    frame = _read(test)
+    return None if frame is None else labelled(frame, target, str(test))
+
+
+def _read(path: Path | None) -> pd.DataFrame | None:
+    from lockgate.tables.files import read_frame
+
+    return None if path is None else read_frame(path)
+
+
+def _origin(ledger: Ledger, record: VersionRecord) -> Origin:
+    event, commit, _ = registration(ledger, record)
+    signers = signers_of(ledger.repository)
+    who = None
+    if signers is not None:
+        try:
+            who = signers.check(commit, event).principal
+        except BadSignature:
+            who = None
+    tries = ledger.state.attestations(record.name, record.version)
+    attested = bool(tries[-1].get("passed")) if tries else None
+    return Origin(record.lineage, record.commit, who, attested)

@@ -1,0 +1,159 @@
+"""What gates are asked and what they answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lockgate.spec.models import Task
+from lockgate.spec.reports import Metric, Worth
+from lockgate.spec.tables import Schema, Table
+from lockgate.spec.values import Output, Predictor, Request
+from lockgate.spec.watching import Reference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Case", "Contestant", "Origin", "Ruling"]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A bundle before the gates: the one that is to go in, or the one that is there.
+
+    Attributes
+    ----------
+    name, version : str
+        Which model, and its version; the beginning of the digest where it has none.
+    digest : str
+        The bundle's.
+    inputs : Schema
+        What it asks for.
+    task : {"binary", "multiclass", "regression"}
+        What it answers.
+    classes : tuple
+        Labels in the order of the scores.
+    threshold : float or None
+        Score from which the second of two classes is answered.
+    worth : Worth or None
+        What each outcome is worth.
+    predictor : Predictor
+        The model, opened.
+    reference : Reference
+        What it was trained on, counted.
+    model_bytes : int
+        Size of the model's files.
+    promised : mapping of str to mapping of str to float
+        Estimates that lie in the bundle, by evaluator and figure.
+    table : Table or None
+        The case's rows with a known target, as this model takes them.
+    output : Output or None
+        Its answers to them.
+    figures : mapping of str to mapping of str to Metric
+        What evaluators measured on them just now.
+    unmeasured : str
+        Why nothing was measured, where it was not.
+
+    """
+
+    name: str
+    version: str
+    digest: str
+    inputs: Schema
+    task: Task
+    classes: tuple[Any, ...]
+    threshold: float | None
+    worth: Worth | None
+    predictor: Predictor
+    reference: Reference
+    model_bytes: int
+    promised: Mapping[str, Mapping[str, float]]
+    table: Table | None = None
+    output: Output | None = None
+    figures: Mapping[str, Mapping[str, Metric]] = field(default_factory=dict)
+    unmeasured: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the ledger knows of where a bundle comes from.
+
+    Attributes
+    ----------
+    lineage : {"pipeline", "declared", "unknown"}
+        Whether a commit's ``dvc.lock`` names it, its maker says where it is from, or nobody.
+    commit : str or None
+        Commit of the code, from a clean tree.
+    signed_by : str or None
+        Who registered it with a key that may.
+    attested : bool or None
+        Whether building it again gave the same bytes; None where nobody tried.
+
+    """
+
+    lineage: str = "unknown"
+    commit: str | None = None
+    signed_by: str | None = None
+    attested: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(Request):
+    """What a gate is asked to rule on.
+
+    Attributes
+    ----------
+    candidate : Contestant
+        Who wants to go in.
+    incumbent : Contestant or None
+        Who is there; measured on the same rows in the same run.
+    stage : str
+        Where.
+    rows : DataFrame or None
+        The rows as they were read, all columns, in the order of the tables.
+    today : DataFrame or None
+        Recent rows, for gates that ask whether the data are still what they were.
+    origin : Origin
+        Where the candidate comes from.
+
+    """
+
+    candidate: Contestant
+    incumbent: Contestant | None = None
+    stage: str = "prod"
+    rows: pd.DataFrame | None = None
+    today: pd.DataFrame | None = None
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a gate says.
+
+    Attributes
+    ----------
+    passed : bool or None
+        None where there is nothing to say, e.g. without an incumbent: it stops nobody.
+    sentence : str
+        Why, with figures and units; where it did not pass, what would.
+    figures : mapping of str to float
+        What was measured.
+    volatile : bool
+        Whether it depends on the machine and the moment (latency).
+
+    """
+
+    passed: bool | None
+    sentence: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+    volatile: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no verdict could show."""
+        if self.passed not in (True, False, None) or not self.sentence.strip():
+            raise ValueError("a ruling says True, False or None, and why")
+        for name, value in self.figures.items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name} is {value!r}; leave out what was not measured")
