@@ -27,7 +27,7 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
 
     Fetches, pushes what was queued here, and mends the tags for GTO.
     """
-    from lockgate.ledger.syncing import enter_rollbacks, push_queued
+    from lockgate.ledger.syncing import enter_rollbacks, mend_tags, push_queued
 
     ledger = opened(root)
     pushed, dropped = push_queued(ledger, drop=drop)
@@ -38,5 +38,8 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
     if directory is not None:
         for event in enter_rollbacks(ledger, directory):
             click.echo(f"entered: {event.subject}: {event.reason}")
+    mended = mend_tags(ledger)
+    if mended:
+        click.echo(f"tags for GTO: {len(mended)} mended")
     click.echo(f"the ledger has {ledger.state.head().seq} events")
     return 0

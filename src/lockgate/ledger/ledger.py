@@ -14,9 +14,9 @@ from lockgate.ledger import drafts, rules
 from lockgate.ledger.bundles import stored
 from lockgate.ledger.registering import found_bundle
 from lockgate.ledger.remote import remote_of
-from lockgate.ledger.repository import LEDGER, Repository
+from lockgate.ledger.repository import LEDGER, Repository, event_of
 from lockgate.ledger.state import StageRecord, State, VersionRecord
-from lockgate.ledger.writing import Writer, event_of
+from lockgate.ledger.writing import Writer
 from lockgate.proof.commits import Commit
 from lockgate.proof.events import Event
 from lockgate.proof.verdict import Verdict
@@ -111,8 +111,7 @@ class Ledger:
 
     def commits(self) -> Iterator[tuple[Event, Commit, str]]:
         """Give all events with their commits, the newest first."""
-        for oid, commit in self.repository.walk(self.tip):
-            yield event_of(commit, oid), commit, oid
+        return self.repository.events()
 
     # writing ------------------------------------------------------------
 

@@ -91,6 +91,22 @@ class Remote:
             return self.repository.store.ref(self.tracking)  # another fetch of this clone
         raise RemoteUnavailable(f"{self.name} cannot be reached: {said[-300:]}")
 
+    def tags(self) -> dict[str, str]:
+        """Return the remote's tags, and what they point to.
+
+        Raises
+        ------
+        RemoteUnavailable
+            If it cannot be reached.
+
+        """
+        done = run_git(["ls-remote", "--tags", self.name], self.repository.top)
+        if done.returncode:
+            said = " ".join(done.stderr.decode("utf-8", "replace").split())
+            raise RemoteUnavailable(f"{self.name} cannot be reached: {said[-300:]}")
+        pairs = (line.split("\t", 1) for line in done.stdout.decode().splitlines())
+        return {ref: oid for oid, ref in pairs if not ref.endswith("^{}")}
+
     def push(self, oid: str, *others: str) -> None:
         """Push a new tip, with other references, all or nothing.
 
@@ -111,6 +127,12 @@ class Remote:
         lines = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").splitlines()
         refused = [line for line in lines if line.startswith("!") and BRANCH in line]
         said = " ".join(" ".join(lines).split())
+        taken = [line for line in lines if line.startswith("!") and "already exists" in line]
+        if taken:
+            raise LedgerError(
+                f"{self.name} has a tag that is not the ledger's: {taken[0][1:].strip()}; remove "
+                "it there, or do without tags for GTO: git config lockgate.mirror false"
+            )
         if any(OUTRUN.search(line) for line in refused) or (refused and "hook" not in said):
             raise Outrun(said)
         if refused or "denied" in said.lower():

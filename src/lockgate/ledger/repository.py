@@ -18,8 +18,9 @@ from lockgate.ledger.state import State
 from lockgate.ledger.store import Moved, Store, free_lock, store_of
 from lockgate.ledger.trees import Trees
 from lockgate.proof.commits import BadCommit, Commit, Person
+from lockgate.proof.events import BadEvent, Event
 
-__all__ = ["LEDGER", "Repository"]
+__all__ = ["LEDGER", "Repository", "event_of"]
 
 LEDGER = "refs/lockgate/ledger"
 """The ledger as this clone knows it."""
@@ -138,6 +139,11 @@ class Repository:
             yield tip, commit
             tip = commit.parent
 
+    def events(self, tip: str | None = None) -> Iterator[tuple[Event, Commit, str]]:
+        """Give all events with their commits, the newest first."""
+        for oid, commit in self.walk(tip or self.store.ref(LEDGER)):
+            yield event_of(commit, oid), commit, oid
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Let one process of this clone at a time change the ledger."""
@@ -174,3 +180,18 @@ class Repository:
                 if self.store.ref(name) != old or not free_lock(self.folder, name):
                     raise
         raise LedgerError(f"{self.folder / name}.lock stays locked; who holds it?")
+
+
+def event_of(commit: Commit, oid: str) -> Event:
+    """Read the event of a commit.
+
+    Raises
+    ------
+    LedgerTampered
+        If it holds none.
+
+    """
+    try:
+        return Event.parse(commit.message)
+    except BadEvent as error:
+        raise LedgerTampered(f"the commit {oid[:12]} is no event: {error}") from None

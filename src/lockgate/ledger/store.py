@@ -36,6 +36,9 @@ class Store(Protocol):
     def swap(self, name: str, old: str | None, new: str | None) -> None:
         """Point a reference elsewhere if it still points to `old`; `Moved` otherwise."""
 
+    def listed(self, prefix: str) -> dict[str, str]:
+        """Return all references that begin so, and what they point to."""
+
 
 class LibraryStore:
     """By libgit2."""
@@ -91,6 +94,12 @@ class LibraryStore:
                 raise LedgerError(f"{name} cannot be written: {error}") from None
             raise Moved(name) from None
 
+    def listed(self, prefix: str) -> dict[str, str]:
+        """Return all references that begin so, and what they point to."""
+        names = [one for one in self.repo.listall_references() if one.startswith(prefix)]
+        found = ((one, self.ref(one)) for one in names)
+        return {name: oid for name, oid in found if oid is not None}
+
 
 class CommandStore:
     """By git's own commands, where libgit2 cannot open the repository (SHA-256, reftable)."""
@@ -126,6 +135,12 @@ class CommandStore:
             if "cannot lock ref" in said or "reference already exists" in said:
                 raise Moved(name)
             raise LedgerError(f"{name} cannot be written: {' '.join(said.split())[:300]}")
+
+    def listed(self, prefix: str) -> dict[str, str]:
+        """Return all references that begin so, and what they point to."""
+        words = ["for-each-ref", "--format=%(objectname) %(refname)", prefix]
+        pairs = (line.split(" ", 1) for line in git(words, self.folder).splitlines())
+        return {name: oid for oid, name in pairs}
 
 
 def store_of(folder: Path) -> Store:

@@ -11,7 +11,7 @@ from lockgate.ledger.ledger import Ledger
 from lockgate.ledger.repository import LEDGER
 from lockgate.proof.events import Event
 
-__all__ = ["enter_rollbacks", "push_queued"]
+__all__ = ["enter_rollbacks", "mend_tags", "push_queued"]
 
 
 def push_queued(ledger: Ledger, *, drop: bool = False) -> tuple[list[Event], list[Event]]:
@@ -52,6 +52,23 @@ def push_queued(ledger: Ledger, *, drop: bool = False) -> tuple[list[Event], lis
     ledger.writer.push()
     pushed = [event for event in ledger.history() if event.id in queued]
     return pushed[::-1], []
+
+
+def mend_tags(ledger: Ledger) -> list[str]:
+    """Write the tags for GTO that are not there, here and at the remote; return their names."""
+    writer = ledger.writer
+    events = [(event, commit) for event, commit, _ in ledger.commits()][::-1]
+    wanted = writer.mirror.all(events)
+    lacking = set(writer.missing(wanted))
+    with ledger.repository.locked():
+        writer.tag(wanted)
+        if ledger.remote is not None and ledger.tip is not None and wanted:
+            there = ledger.remote.tags()
+            away = [ref for ref, oid in wanted.items() if there.get(ref) != oid]
+            if away:
+                ledger.remote.push(ledger.tip, *(f"{wanted[ref] or ''}:{ref}" for ref in away))
+            lacking |= set(away)
+    return sorted(ref.removeprefix("refs/tags/") for ref in lacking)
 
 
 def enter_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:

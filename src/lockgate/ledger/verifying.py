@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lockgate.errors import LedgerError, LedgerTampered
-from lockgate.ledger.repository import Repository
+from lockgate.ledger.repository import Repository, event_of
 from lockgate.ledger.rules import attached_paths, changes
 from lockgate.ledger.state import State
 from lockgate.ledger.trees import Trees, object_id
 from lockgate.ledger.trust import Anchor, anchor_of, signers_of
-from lockgate.ledger.writing import event_of
 from lockgate.proof.commits import Commit
 from lockgate.proof.events import Event
 from lockgate.proof.signers import Signers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -11,19 +12,20 @@ from datetime import UTC, datetime
 import msgspec
 
 from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered, RemoteUnavailable
+from lockgate.ledger.mirror import Mirror, Tags
 from lockgate.ledger.remote import Outrun, Remote, Unanswered
-from lockgate.ledger.repository import LEDGER, Repository
+from lockgate.ledger.repository import LEDGER, Repository, event_of
 from lockgate.ledger.rules import attached_paths, changes
 from lockgate.ledger.signing import signature
 from lockgate.ledger.state import State
 from lockgate.ledger.store import Moved
 from lockgate.ledger.trust import SIGNERS, signers_of
 from lockgate.proof.commits import Commit
-from lockgate.proof.events import BadEvent, Event
+from lockgate.proof.events import Event
 from lockgate.proof.signers import Signers
 from lockgate.proof.sshsig import BadSignature
 
-__all__ = ["Draft", "Writer", "event_of"]
+__all__ = ["Draft", "Writer"]
 
 ATTEMPTS = 200
 DATE_STEP = 2
@@ -47,21 +49,6 @@ class Draft:
     attached: tuple[bytes, ...] = field(default=())
 
 
-def event_of(commit: Commit, oid: str) -> Event:
-    """Read the event of a commit.
-
-    Raises
-    ------
-    LedgerTampered
-        If it holds none.
-
-    """
-    try:
-        return Event.parse(commit.message)
-    except BadEvent as error:
-        raise LedgerTampered(f"the commit {oid[:12]} is no event: {error}") from None
-
-
 class Writer:
     """Writes events.
 
@@ -79,7 +66,7 @@ class Writer:
     def __init__(self, repository: Repository, remote: Remote | None, *, queue: bool) -> None:
         self.repository, self.remote, self.queue = repository, remote, queue
         self.signers: Callable[[], Signers | None] = lambda: signers_of(repository)
-        self.mirror: Callable[[Event, Commit], list[str]] = lambda *_: []
+        self.mirror = Mirror(repository)
 
     def write(self, draft: Callable[[State], Draft], *, id: str | None = None) -> Event:
         """Write an event.
@@ -133,10 +120,13 @@ class Writer:
     ) -> bool:
         """Put a commit in place, with the remote first; say whether it is there."""
         repository = self.repository
-        tags = self.mirror(event, commit)
+        tags = self.missing(self.mirror.tags(event, commit))
+        if tip is not None:  # those of the event before, if its writer was killed
+            last = repository.commit(tip)
+            tags = self.missing(self.mirror.tags(event_of(last, tip), last)) | tags
         if self.remote is not None and shared:
             try:
-                self.remote.push(oid, *tags)
+                self.remote.push(oid, *(f"{made or ''}:{ref}" for ref, made in tags.items()))
             except Outrun:
                 return False
         try:
@@ -146,7 +136,21 @@ class Writer:
             return self.remote is not None and shared
         if self.remote is not None and shared:
             self._track(oid)
+        self.tag(tags)
         return True
+
+    def missing(self, tags: Tags) -> dict[str, str | None]:
+        """Return those tags that are not here as they must be."""
+        there = {ref: self.repository.store.ref(ref) for ref in tags}
+        return {ref: oid for ref, oid in tags.items() if there[ref] != oid}
+
+    def tag(self, tags: Tags) -> None:
+        """Write tags here; those that somebody made by hand are not touched."""
+        for ref, oid in tags.items():
+            old = self.repository.store.ref(ref)
+            if old is None or oid is None:
+                with contextlib.suppress(Moved):
+                    self.repository.point(ref, old, oid)
 
     def _track(self, oid: str) -> None:
         assert self.remote is not None

@@ -1,0 +1,133 @@
+"""Tags in GTO's grammar, so that `gto show` and `dvc artifacts get --stage` agree with the ledger.
+
+They follow from the ledger alone: whoever writes them, they are the same. GTO
+orders tags by seconds, takes every version of a stage that was never unassigned
+for a current one, and tells versions apart by their commits. So each assignment
+unassigns the one before it, a second earlier, and each version has a release
+commit of its own, with the tree of the commit that it belongs to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+
+from lockgate.errors import LedgerError
+from lockgate.ledger.repository import Repository
+from lockgate.ledger.state import State, VersionRecord
+from lockgate.proof.commits import Commit, Person
+from lockgate.proof.events import Event
+
+__all__ = ["Mirror", "Tags"]
+
+Tags = Mapping[str, str | None]
+"""From a reference to the object that it must point to; None where there must be none."""
+
+GRAMMAR = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
+"""Names that GTO can read (gto.constants, 1.10): no dots, no signs at the end."""
+
+
+class Mirror:
+    """Works out tags.
+
+    Parameters
+    ----------
+    repository : Repository
+        Where their objects are written.
+
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+
+    @property
+    def wanted(self) -> bool:
+        """Whether tags are kept; ``git config lockgate.mirror false`` says no."""
+        return self.repository.settings.get("lockgate.mirror", "true").lower() not in (
+            "false", "no", "off", "0",
+        )  # fmt: skip
+
+    def tags(self, event: Event, commit: Commit) -> dict[str, str | None]:
+        """Return the tags that an event makes and removes."""
+        words = (event.name, event.stage or "x")
+        if not self.wanted or not all(GRAMMAR.fullmatch(one) for one in words):
+            return {}
+        try:
+            return self._tags(event, commit)
+        except LedgerError:
+            return {}  # a shallow clone lacks the commit of the code; another clone has it
+
+    def _tags(self, event: Event, commit: Commit) -> dict[str, str | None]:
+        name, stage, date = event.name, event.stage, commit.person.date
+        if event.op == "register":
+            release = self._release(event, commit)
+            return dict([self._tag(f"{name}@v{event.after}", release, commit.person, date, event)])
+        if event.op in ("promote", "rollback"):
+            assigned = f"{name}#{stage}#{2 * event.seq}"
+            made = [
+                self._tag(
+                    assigned, self._released(name, event.after), commit.person, date + 1, event
+                )
+            ]
+            if event.before is not None:
+                left = f"{name}#{stage}!#{2 * event.seq - 1}"
+                release = self._released(name, event.before)
+                made.append(self._tag(left, release, commit.person, date, event))
+            return dict(made)
+        if event.op == "retire" and stage is not None:
+            pattern = re.compile(rf"refs/tags/{re.escape(name)}#{re.escape(stage)}!?#\d+")
+            there = self.repository.store.listed("refs/tags/")
+            return {ref: None for ref in there if pattern.fullmatch(ref)}
+        if event.op == "retire":
+            release = self._released(name, event.before)
+            return dict(
+                [self._tag(f"{name}@v{event.before}!", release, commit.person, date, event)]
+            )
+        return {}
+
+    def all(self, events: Iterable[tuple[Event, Commit]]) -> dict[str, str | None]:
+        """Return the tags that all events make together, given the oldest first."""
+        made: dict[str, str | None] = {}
+        for event, commit in events:
+            made |= self.tags(event, commit)
+            if event.op == "retire" and event.stage is not None:
+                start = (f"refs/tags/{event.name}#{event.stage}#",
+                         f"refs/tags/{event.name}#{event.stage}!#")  # fmt: skip
+                made |= {ref: None for ref in made if ref.startswith(start)}
+        return made
+
+    def _tag(
+        self, name: str, release: str, person: Person, date: int, event: Event
+    ) -> tuple[str, str]:
+        tagger = dataclasses.replace(person, date=date)
+        head = [f"object {release}", "type commit", f"tag {name}"]
+        raw = "\n".join(head).encode() + b"\ntagger " + tagger.encode()
+        words = f"{event.subject}\n\nlockgate event {event.seq}, {event.id}\n"
+        oid = self.repository.store.write("tag", raw + b"\n\n" + words.encode())
+        return f"refs/tags/{name}", oid
+
+    def _release(self, event: Event, commit: Commit) -> str:
+        """Write the commit of a version: a child of the one it belongs to, with the same files."""
+        store = self.repository.store
+        record = State(self.repository.trees, commit.tree).version(event.name, str(event.after))
+        assert isinstance(record, VersionRecord)
+        tree, parent = None, record.commit
+        if parent is not None:
+            _, raw = store.read(parent)
+            tree = raw.partition(b"\n")[0].removeprefix(b"tree ").decode()
+        tree = tree or store.write("tree", b"")
+        words = f"release {event.name} {event.after}\n"
+        return store.write("commit", Commit(tree, parent, commit.person, words).encode())
+
+    def _released(self, name: str, version: str | None) -> str:
+        """Return the release commit of a version."""
+        tag = self.repository.store.ref(f"refs/tags/{name}@v{version}")
+        if tag is not None:
+            kind, raw = self.repository.store.read(tag)
+            if kind == "tag":
+                return raw.partition(b"\n")[0].removeprefix(b"object ").decode()
+        for event, commit, _ in self.repository.events():
+            if (event.op, event.name, event.after) == ("register", name, version):
+                return self._release(event, commit)
+        raise LedgerError(f"no event registered {name}@{version}")
