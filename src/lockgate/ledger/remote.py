@@ -127,13 +127,15 @@ class Remote:
         lines = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").splitlines()
         refused = [line for line in lines if line.startswith("!") and BRANCH in line]
         said = " ".join(" ".join(lines).split())
+        outrun = [OUTRUN.search(line) for line in refused]
         taken = [line for line in lines if line.startswith("!") and "already exists" in line]
-        if taken:
+        # all is refused where one tag is; where somebody was first, so are their tags
+        if taken and all(one is None or one[0].startswith("atomic") for one in outrun):
             raise LedgerError(
                 f"{self.name} has a tag that is not the ledger's: {taken[0][1:].strip()}; remove "
                 "it there, or do without tags for GTO: git config lockgate.mirror false"
             )
-        if any(OUTRUN.search(line) for line in refused) or (refused and "hook" not in said):
+        if any(outrun) or (refused and "hook" not in said):
             raise Outrun(said)
         if refused or "denied" in said.lower():
             raise LedgerError(f"{self.name} does not take the event: {said[-400:]}")
