@@ -26,6 +26,7 @@ COMMANDS = {
     "current": "Say which version is in which stage.",
     "history": "List what happened to versions, when, by whom and why.",
     "verify": "Check that nobody falsified the ledger of versions.",
+    "attest": "Build a version again from its commit, and compare the bytes.",
     "sync": "Bring this clone's ledger and the shared one together.",
     "deploy": "Serve a bundle, or what is in a stage, from a deployment directory.",
     "trace": "Say all about an answer, a version or a bundle.",

@@ -129,7 +129,9 @@ def _write_files(directory: Path, path: Path, target: str, task: str, name: str)
         (directory / "conf" / place).parent.mkdir(parents=True, exist_ok=True)
         (directory / "conf" / place).write_text(text, encoding="utf-8")
     (directory / "conf" / "experiment").mkdir()
-    (directory / "dvc.yaml").write_bytes(texts.joinpath("dvc.yaml").read_bytes())
+    stages = texts.joinpath("dvc.yaml").read_text("utf-8")
+    named = stages.replace("artifacts:\n  model:", f"artifacts:\n  {name}:")
+    (directory / "dvc.yaml").write_text(named, encoding="utf-8")
 
 
 def _quoted(text: str) -> str:

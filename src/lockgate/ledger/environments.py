@@ -1,0 +1,76 @@
+"""Makes an environment with the versions that a bundle records."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lockgate.bundle.manifest import Manifest
+from lockgate.errors import LedgerError
+
+__all__ = ["recorded_environment", "requirements_of"]
+
+SECONDS = 3600.0
+NOT_INSTALLED = ("python", "packed reader", "machine", "blas")
+"""What a bundle records besides distributions."""
+
+
+def requirements_of(manifest: Manifest) -> list[str]:
+    """Return what pip is to install: recorded versions, and lockgate with its plugins as here.
+
+    A bundle records the code of lockgate and of plugins by digest; the pipeline
+    refuses to run with other code, so that taking them from where they were
+    installed here is safe.
+    """
+    recorded = {**manifest.environment.training, **manifest.environment.answers}
+    pins = [f"{name}=={one}" for name, one in sorted(recorded.items()) if name not in NOT_INSTALLED]
+    providers = {code.partition("@")[0] for code in manifest.hashes.code.values()}
+    return [*pins, *(_source(name) for name in sorted(providers | {"lockgate"}))]
+
+
+def recorded_environment(manifest: Manifest, place: Path) -> Path:
+    """Make the environment and return its interpreter.
+
+    Raises
+    ------
+    LedgerError
+        If this is another Python or machine than the recorded one, or pip fails.
+
+    """
+    wanted = manifest.environment.answers.get("python", "")
+    here = ".".join(map(str, sys.version_info[:2]))
+    if wanted and ".".join(wanted.split(".")[:2]) != here:
+        raise LedgerError(f"it was made with Python {wanted}, and this is {here}: use that one")
+    _run([sys.executable, "-m", "venv", str(place)])
+    python = place / "bin" / "python"
+    _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+          *requirements_of(manifest)])  # fmt: skip
+    return python
+
+
+def _source(name: str) -> str:
+    """Return what installs a distribution as it is installed here."""
+    extra = "[pipeline]" if name == "lockgate" else ""
+    try:
+        found = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        raise LedgerError(f"{name}, which it was made with, is not installed here") from None
+    direct = found.read_text("direct_url.json")
+    if direct is not None:
+        url = urlsplit(str(json.loads(direct)["url"]))
+        if url.scheme == "file":
+            return f"{unquote(url.path)}{extra}"
+    return f"{name}{extra}=={found.version}"
+
+
+def _run(words: list[str]) -> None:
+    done = subprocess.run(
+        words, capture_output=True, text=True, timeout=SECONDS, check=False
+    )  # our own interpreter
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())
+        raise LedgerError(f"the recorded environment cannot be made: {said[-500:]}")

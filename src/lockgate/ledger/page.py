@@ -1,0 +1,134 @@
+"""One HTML page of all that is known of a version: nothing to fetch, every text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+__all__ = ["version_page"]
+
+MARKS = {True: "pass", False: "fail", None: "n/a"}
+
+
+def version_page(found: dict[str, Any], answer: dict[str, Any] | None = None) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    found : dict
+        What `told` returns.
+    answer : dict, optional
+        What is known of a single answer that the version gave.
+
+    """
+    version, commit, made = found["version"], found["commit"], found["made_with"]
+    title = f"{version['name']}@{version['version']}"
+    where = ", ".join(found["stages"]) or ("retired" if version["retired"] else "in no stage")
+    facts = {
+        "bundle": version["digest"], "lineage": version["lineage"], "now": where,
+        "because": "; ".join(version["why"]),
+        "commit": "unknown" if commit is None else "  ".join(commit.values()),
+        "data": made["hashes"]["data"] or "not recorded",
+        "parameters": made["hashes"]["params"] or "not recorded",
+    }  # fmt: skip
+    parts = [HEAD.replace("TITLE", escape(title)), f"<h1>{escape(title)}</h1>", _facts(facts)]
+    if answer is not None:
+        parts.append(_section("The answer", _facts(_shown(answer))))
+    parts.append(_section("What was done with it", _events(found["events"])))
+    parts += [_gates(one) for one in reversed(found["gates"])]
+    if found["changes"]:
+        parts.append(_changes(found["changes"]))
+    if found["attestations"]:
+        rows = [
+            (one.get("at"), MARKS.get(one.get("passed")), f"{one.get('threads')} threads",
+             one.get("by"), ", ".join(one.get("differing", {})) or "the same bytes")
+            for one in found["attestations"]
+        ]  # fmt: skip
+        parts.append(_section("Built again", _table(("when", "", "threads", "where", ""), rows)))
+    environment = {**made["environment"]["training"], **made["environment"]["answers"]}
+    parts.append(_section("Environment", _facts(environment)))
+    parts.append(_section("Files", _facts(made["files"])))
+    return "".join(parts) + "</main></html>"
+
+
+def _events(events: list[dict[str, Any]]) -> str:
+    rows = []
+    for one in reversed(events):
+        what = f"{one['op']} {one['stage'] or ''}"
+        if one["override"]:
+            what += " AGAINST THE GATES"
+        between = f"{one['from'] or '-'} → {one['to'] or '-'}"
+        signed = one.get("signed_by", "")
+        rows.append(
+            (one["seq"], one["at"][:19], what, between, one["actor"], one["reason"], signed)
+        )
+    return _table(("", "when (UTC)", "what", "", "who", "why", "signed by"), rows)
+
+
+def _gates(verdict: dict[str, Any]) -> str:
+    against = (verdict["incumbent"] or {}).get("version", "nothing")
+    rows = [(MARKS[one["passed"]], one["gate"], one["sentence"]) for one in verdict["judged"]]
+    words = "passed" if verdict["passed"] else "did not pass"
+    title = f"It {words} the gates of {verdict['stage']}, where {against} was"
+    return _section(
+        title, f"<p>{escape(verdict['at'][:19])}</p>" + _table(("", "gate", "why"), rows)
+    )
+
+
+def _changes(changes: dict[str, Any]) -> str:
+    parts = []
+    for key in ("figures", "parameters", "environment"):
+        rows = [(name, _number(a), _number(b)) for name, (a, b) in (changes.get(key) or {}).items()]
+        if rows:
+            parts.append(f"<h3>{key}</h3>" + _table(("", changes["since"], "now"), rows))
+    if changes["data"]:
+        before, after = changes["data"]
+        parts.append(f"<h3>data</h3><p>{escape(str(before))} → {escape(str(after))}</p>")
+    if changes.get("code"):
+        parts.append("<h3>files</h3><pre>" + escape("\n".join(changes["code"])) + "</pre>")
+    return _section(f"What changed since {changes['since']}", "".join(parts) or "<p>nothing</p>")
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _shown(answer: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: one for key, one in answer.items() if not isinstance(one, (dict, list))}
+    return plain | {f"input {key}": one for key, one in (answer.get("inputs") or {}).items()}
+
+
+def _section(title: str, inside: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{inside}</section>"
+
+
+def _facts(facts: dict[str, Any]) -> str:
+    return _table((), list(facts.items()))
+
+
+def _table(head: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
+    top = "".join(f"<th>{escape(one)}" for one in head)
+    body = "".join(
+        "<tr>" + "".join(f'<td class="{_class(cell)}">{escape(str(cell))}' for cell in row)
+        for row in rows
+    )
+    return f"<div><table>{f'<tr>{top}' if top else ''}{body}</table></div>"
+
+
+def _class(cell: Any) -> str:
+    return cell if cell in ("pass", "fail") else ""
+
+
+HEAD = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>TITLE</title><style>
+:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:0}
+main{max-width:64rem;margin:2rem auto;padding:0 1rem}h1{font-size:1.6rem}h2{font-size:1.15rem}
+h3{font-size:1rem;margin:.8rem 0 .2rem}section{margin:2rem 0}div{overflow-x:auto}
+table{border-collapse:collapse;width:100%;font-size:.92rem}pre{background:#8881;padding:.8rem}
+td,th{text-align:left;padding:.25rem .9rem .25rem 0;border-bottom:1px solid #8883;
+vertical-align:top;overflow-wrap:anywhere}td:first-child{white-space:nowrap}
+.pass{color:#187a3c;font-weight:600}.fail{color:#c02626;font-weight:600}
+@media(prefers-color-scheme:dark){.pass{color:#5fd38a}.fail{color:#ff8080}}</style><main>"""
