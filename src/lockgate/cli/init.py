@@ -130,7 +130,7 @@ def _write_files(directory: Path, path: Path, target: str, task: str, name: str)
         (directory / "conf" / place).write_text(text, encoding="utf-8")
     (directory / "conf" / "experiment").mkdir()
     stages = texts.joinpath("dvc.yaml").read_text("utf-8")
-    named = stages.replace("artifacts:\n  model:", f"artifacts:\n  {name}:")
+    named = stages.replace("artifacts:\n  model:", f"artifacts:\n  {_quoted(name)}:")
     (directory / "dvc.yaml").write_text(named, encoding="utf-8")
 
 
