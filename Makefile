@@ -45,11 +45,11 @@ bench: .venv/.dev  ## measure every figure of docs/benchmarks.md anew
 	$(BIN)/python -m benchmarks
 
 proof: .venv/.dev  ## the long proofs: kills, swaps, fuzzing, full disks, over many seeds
-	LOCKGATE_PROOF=1 $(BIN)/python -m pytest -n 2 tests/proof tests/serving $(ARGS)
+	LOCKGATE_PROOF=1 $(BIN)/python -m pytest -n 2 tests/proof tests/serving tests/ledger $(ARGS)
 
 lock:  ## resolve requirements/*.txt anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
-		--extra pipeline --extra serve pyproject.toml requirements/data.in -o requirements/run.txt
+		--extra ledger --extra pipeline --extra serve pyproject.toml requirements/data.in -o requirements/run.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
 		-c requirements/run.txt requirements/dev.in -o requirements/dev.txt
 
