@@ -28,6 +28,7 @@ def main() -> None:
         quality.report(),
         models.report(),
         serving.report(),
+        versions.report(),
     ]
     PLACE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
     print(PLACE.read_text(encoding="utf-8"))

@@ -1,0 +1,43 @@
+"""Every example experiment, built again from its commit on two thread counts, gives the same bytes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lockgate.ledger.attesting import attest
+from lockgate.ledger.ledger import Ledger
+from tests.conftest import Run
+from tests.ledger.conftest import QUIET, git
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("LOCKGATE_PROOF"),
+    reason="two minutes; `make proof` runs it, and test_versions_docs attests one project",
+)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("model", ["logistic", "boosting"])
+def test_an_experiment_is_built_again(name: str, model: str, tmp_path: Path, call: Run) -> None:
+    if name == "spend" and model == "logistic":
+        model = "linear"  # a regression
+    folder = tmp_path / "work"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
+    for key, value in (("user.name", "Ada"), ("user.email", "ada@x"), ("lockgate.remote", "none")):
+        git(folder, "config", key, value)
+    shutil.rmtree(folder / ".dvc" / "cache", ignore_errors=True)
+    call("lockgate", "run", f"experiment={name}", f"model={model}", cwd=folder, **QUIET)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", name)
+    ledger = Ledger(folder)
+    record = ledger.register(folder / "bundle")
+    for threads in (1, 2):
+        found = attest(ledger, record.name, threads=threads)
+        assert found.passed, found.differing
