@@ -103,7 +103,7 @@ def local(root: Path) -> list[str]:
         ("`promote`, against the gates", timed(promoting(ledger)), "≤ 50"),
         ("`rollback` and back", timed(_back_and_forth(ledger)), ""),
         ("a verdict entered", timed(lambda: ledger.record(verdict, "1.0.0"), 1), ""),
-        ("`promote` on a verdict", timed(lambda: ledger.promote("fraud", "canary", version="1.0.0"), 1), "≤ 50"),
+        ("`promote` on a verdict", timed(lambda: ledger.promote("fraud", "canary", version="1.0.0", params=_no_gates(root)), 1), "≤ 50"),
         ("`current`, an open `Ledger`", timed(lambda: ledger.current("fraud", "prod")), "≤ 5"),
         ("`Ledger(...)` and `current`", timed(lambda: Ledger(folder).current("fraud", "prod")), "≤ 5"),
         ("`history` of all events", timed(lambda: list(ledger.history()), 3), ""),

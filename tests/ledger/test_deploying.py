@@ -41,7 +41,7 @@ def promoted(ledger: Ledger, version: str, stage: str = "prod") -> None:
     params.write_text("gate:\n  parity:\n    plugin: parity\n")
     record, verdict = judge(ledger, "fraud", stage, version=version, params=params)
     ledger.record(verdict, record.version)
-    ledger.promote("fraud", stage, version=version)
+    ledger.promote("fraud", stage, version=version, params=params)
 
 
 @contextlib.contextmanager

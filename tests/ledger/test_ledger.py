@@ -87,6 +87,8 @@ def test_a_verdict_that_does_not_pass_lets_nobody_in(shop: Path, tmp_path: Path)
     ledger = Ledger(shop)
     assert ledger.current("fraud", "prod") is None
     with pytest.raises(GateRefused, match="did not pass the gates of prod: small: the model has"):
+        ledger.promote("fraud", "prod", version="1.0.0", params=params)
+    with pytest.raises(GateRefused, match="judged for prod by other gates than those now"):
         ledger.promote("fraud", "prod", version="1.0.0")
     with pytest.raises(LockgateError, match="needs --reason"):
         run("promote", "fraud@1.0.0", "prod", "--override", "-C", shop)

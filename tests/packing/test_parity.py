@@ -30,7 +30,7 @@ from sklearn.svm import LinearSVC, NuSVC
 import lockgate
 from lockgate.packed.model import PackedModel
 from lockgate.packed.shapes import Input
-from lockgate.packing.packer import pack_estimator
+from lockgate.packing.packer import inputs_of, pack_estimator
 from lockgate.packing.parity import proved
 from tests.packing import zoo
 
@@ -214,3 +214,23 @@ def test_a_model_beyond_the_bound_is_refused_and_not_let_through() -> None:
     assert PackedModel(raw).header.tolerance == 1e-12
     with pytest.raises(lockgate.NotCovered, match="allowed are 0 and 1e-12"):
         proved(model, PackedModel(raw), frame)
+
+
+def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None:
+    """Each pass over a pipeline may learn the categories of one column only."""
+    from lockgate.spec.models import Needs
+    from lockgate.spec.sections import Cells
+    from lockgate.tables.cells import cell_steps
+    from lockgate.tables.infer import learned, table
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {f"c{k}": rng.choice(list("abcdefgh")[: 3 + k % 4], 400) for k in range(9)}
+    )
+    made = table(frame.assign(y=rng.choice(["no", "yes"], 400)), target="y")
+    schema = learned(made)
+    steps = cell_steps(schema, Cells(), Needs())
+    fitted = make_pipeline(*(step for _, step in steps), LogisticRegression()).fit(
+        made.frame[list(frame.columns)], made.frame["y"]
+    )
+    assert pack_estimator(fitted, inputs_of(schema.features)).raw

@@ -54,8 +54,9 @@ def command(
     if not override and not _judged(ledger, name, stage, number, data, today, params):
         return 1
     made = ledger.promote(
-        name, stage, version=number, expect=expect, override=override, reason=reason
-    )
+        name, stage, version=number, expect=expect, override=override, reason=reason,
+        params=params,
+    )  # fmt: skip
     before = made.slot.before[0].version if made.slot.before else "nothing"
     click.echo(f"{name}@{made.slot.version} is in {stage}, instead of {before} (event {made.seq})")
     if made.slot.before:
@@ -70,18 +71,20 @@ def _judged(
     """Ask the gates, unless a verdict says all; say whether they let it in."""
     from lockgate.cli.progress import saying
     from lockgate.errors import GateRefused
+    from lockgate.gating.policy import policy_of
     from lockgate.ledger import rules
     from lockgate.ledger.gates import judge
 
     ledger.writer.latest()
-    asked = data is not None or today is not None or params is not None
+    asked = data is not None or today is not None
     record = rules.usable(ledger.state, name, number)
     now = ledger.current(name, stage)
     if now is not None and now.slot.version == record.version:
         return True  # it is there already, and promoting says so
     if not asked:
         try:
-            rules.verdict_for(ledger.state, record, stage)
+            path = params or ledger.repository.project(record.path) / "params.yaml"
+            rules.verdict_for(ledger.state, record, stage, policy_of(path, stage).digest)
             return True
         except GateRefused:
             pass

@@ -40,6 +40,9 @@ def tell_results(root: Path) -> None:
     ]
     click.echo("\n".join(columns([p for p in places if (root / p[0]).exists()], indent=2)))
     click.echo("\nNext: lockgate run model=boosting    lockgate show    lockgate plugins")
+    click.echo(
+        "Then: git add -A && git commit -m 'a model'    lockgate register    lockgate promote"
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from lockgate.errors import LockgateError, NotApplicable
 from lockgate.gating.measuring import default_evaluators, measured, model_bytes, table_of
 from lockgate.gating.policy import Policy
 from lockgate.host.host import Host
+from lockgate.host.provider import provider_of
 from lockgate.proof.verdict import Judged, Rival, Verdict
 from lockgate.spec.gating import Case, Contestant, Origin, Ruling
 from lockgate.tables.infer import digest_of
@@ -70,10 +71,10 @@ def judged(
         said(f"gate {gate.instance}")
         host.plug("gate", gate.instance, gate.build())
         ruling = _asked(host, gate.instance, case)
+        who = provider_of(gate.entry)
+        figures = dict(ruling.figures)
         found.append(
-            Judged(
-                gate.instance, gate.entry.name, ruling.passed, ruling.sentence, dict(ruling.figures)
-            )
+            Judged(gate.instance, gate.entry.name, who, ruling.passed, ruling.sentence, figures)
         )
     rival = None if incumbent is None else Rival(str(versions[1]), incumbent.digest)
     return Verdict(

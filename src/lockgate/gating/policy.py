@@ -12,7 +12,6 @@ from lockgate.files.digests import sha256_text
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import Chosen, choose
 from lockgate.host.params_file import read_params
-from lockgate.host.provider import provider_of
 
 __all__ = ["DEFAULT", "Policy", "policy_of"]
 
@@ -29,7 +28,7 @@ class Policy:
     gates : tuple of Chosen
         In the order of the configuration.
     digest : str
-        sha256 of their settings and of who provides them.
+        sha256 of their names and settings; a verdict counts only for the gates in force.
     evaluators : mapping of str to object
         What measures, by instance; empty for the task's own.
 
@@ -63,12 +62,7 @@ def policy_of(params: Path, stage: str) -> Policy:
     gates = choose("gate", nodes, catalogue)
     guarding = tuple(one for one in gates if not one.stages or stage in one.stages)
     said = {
-        one.instance: {
-            "plugin": one.entry.name,
-            "provider": provider_of(one.entry),
-            "settings": dict(one.settings),
-        }
-        for one in guarding
+        one.instance: {"plugin": one.entry.name, "settings": dict(one.settings)} for one in guarding
     }
     digest = sha256_text(json.dumps(said, sort_keys=True, default=str))
     evaluators = {

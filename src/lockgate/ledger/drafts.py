@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from lockgate.bundle.choosing import chosen
@@ -61,14 +63,16 @@ def judged(verdict: Verdict, version: str) -> Draft:
 
 def promotion(
     state: State, *, name: str, stage: str, version: str | None, expect: str | None,
-    override: bool, reason: str,
+    override: bool, reason: str, policy: Callable[[VersionRecord], str],
 ) -> Draft:  # fmt: skip
     """Put a version into a stage."""
     record = rules.usable(state, name, version)
     now = _expected(state, name, stage, expect)
     if now == record.version:
         raise LedgerConflict(f"{name}@{now} is in {stage} already")
-    gate = None if override else rules.verdict_for(state, record, stage).digest
+    gate = None
+    if not override:
+        gate = rules.verdict_for(state, record, stage, policy(record)).digest
     return Draft({
         "op": "promote", "name": name, "stage": stage, "before": now, "after": record.version,
         "digest": record.digest, "gate": gate, "override": override, "reason": reason,

@@ -63,7 +63,7 @@ def judge(
     """
     state = ledger.state
     record = rules.usable(state, name, version)
-    project = _project(ledger, record)
+    project = ledger.repository.project(record.path)
     policy = policy_of(params or project / "params.yaml", stage)
     standing = state.stage(name, stage)
     said("opening the bundles")
@@ -87,15 +87,6 @@ def registration(ledger: Ledger, record: VersionRecord) -> tuple[Event, Commit, 
         if (event.op, event.name, event.after) == ("register", record.name, record.version):
             return event, commit, oid
     raise LedgerError(f"no event registered {record.name}@{record.version}")
-
-
-def _project(ledger: Ledger, record: VersionRecord) -> Path:
-    """Return the folder whose pipeline made a version, or else the repository's."""
-    top = ledger.repository.top
-    start = top / (record.path or "bundle")
-    found = (one for one in start.parents if (one / "params.yaml").is_file())
-    project = next(found, top)
-    return project if project.is_relative_to(top) else top
 
 
 def _rows(

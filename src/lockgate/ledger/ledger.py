@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lockgate.bundle.copying import copy_bundle
 from lockgate.errors import LedgerConflict, LedgerError, UsageError
+from lockgate.gating.policy import policy_of
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
 from lockgate.ledger import drafts, rules
@@ -21,6 +24,9 @@ from lockgate.proof.commits import Commit
 from lockgate.proof.events import Event
 from lockgate.proof.verdict import Verdict
 from lockgate.spec.events import Promotion, Registration, Rollback
+
+if TYPE_CHECKING:
+    from lockgate.ledger.verifying import Verified
 
 __all__ = ["Ledger", "address"]
 
@@ -113,6 +119,18 @@ class Ledger:
         """Give all events with their commits, the newest first."""
         return self.repository.events()
 
+    def verify(self) -> Verified:
+        """Read all events again and name everything that is not as it must be."""
+        from lockgate.ledger.verifying import verify
+
+        return verify(self.repository, self.tip, now=time.time())
+
+    def trace(self, name: str, version: str | None = None) -> dict[str, Any]:
+        """Return all about a version as plain data; see `lockgate.ledger.telling.told`."""
+        from lockgate.ledger.telling import told
+
+        return told(self, name, version)
+
     # writing ------------------------------------------------------------
 
     def register(
@@ -175,6 +193,22 @@ class Ledger:
         """
         return self.writer.write(lambda _: drafts.judged(verdict, version))
 
+    def gate(
+        self,
+        name: str,
+        stage: str,
+        *,
+        version: str | None = None,
+        data: Path | None = None,
+        params: Path | None = None,
+    ) -> Verdict:
+        """Ask the gates of a stage, and enter what they say; see `lockgate.ledger.gates.judge`."""
+        from lockgate.ledger.gates import judge
+
+        record, verdict = judge(self, name, stage, version=version, data=data, params=params)
+        self.record(verdict, record.version)
+        return verdict
+
     def promote(
         self,
         name: str,
@@ -184,6 +218,7 @@ class Ledger:
         expect: str | None = None,
         override: bool = False,
         reason: str = "",
+        params: Path | None = None,
     ) -> StageRecord:
         """Put a version into a stage.
 
@@ -199,6 +234,8 @@ class Ledger:
             Do it without a passing verdict; `reason` is needed, and both stay visible.
         reason : str
             Why, for the record.
+        params : pathlib.Path, optional
+            File that says which gates there are; by default the project's ``params.yaml``.
 
         Raises
         ------
@@ -210,7 +247,7 @@ class Ledger:
         """
         ask = functools.partial(
             drafts.promotion, name=name, stage=stage, version=version, expect=expect,
-            override=override, reason=reason,
+            override=override, reason=reason, policy=self._policy(params, stage),
         )  # fmt: skip
         event = self.writer.write(ask)
         told = Promotion(name, str(event.after), stage, event.actor, reason)
@@ -253,6 +290,15 @@ class Ledger:
             drafts.retirement, name=name, version=version, stage=stage, reason=reason
         )
         return self.writer.write(ask)
+
+    def _policy(self, params: Path | None, stage: str) -> Callable[[VersionRecord], str]:
+        """Return which gates are in force for a version, by their digest."""
+
+        def digest(record: VersionRecord) -> str:
+            path = params or self.repository.project(record.path) / "params.yaml"
+            return policy_of(path, stage).digest
+
+        return digest
 
     def _standing(self, event: Event) -> StageRecord:
         """Return what an event put into its stage, whatever came after."""

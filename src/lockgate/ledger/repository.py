@@ -85,6 +85,13 @@ class Repository:
         pairs = (one.partition("\n") for one in raw.split("\0") if one)
         return {key: value for key, _, value in pairs}
 
+    def project(self, path: str | None) -> Path:
+        """Return the folder whose ``params.yaml`` counts for a bundle at a path, or the top."""
+        start = self.top / (path or "bundle")
+        found = (one for one in start.parents if (one / "params.yaml").is_file())
+        project = next(found, self.top)
+        return project if project.is_relative_to(self.top) else self.top
+
     def head(self) -> str:
         """Return the commit that is checked out.
 

@@ -129,8 +129,8 @@ def usable(state: State, name: str, version: str | None) -> VersionRecord:
     return record
 
 
-def verdict_for(state: State, record: VersionRecord, stage: str) -> Verdict:
-    """Return the passing verdict on a version for a stage as it is now.
+def verdict_for(state: State, record: VersionRecord, stage: str, policy: str) -> Verdict:
+    """Return the passing verdict on a version for a stage as it is now, by the gates in force.
 
     Raises
     ------
@@ -141,7 +141,8 @@ def verdict_for(state: State, record: VersionRecord, stage: str) -> Verdict:
     here = f"{record.name}@{record.version}"
     incumbent = state.stage(record.name, stage)
     now = None if incumbent is None else incumbent.slot
-    found = [one for one in state.verdicts(record.name, record.version) if one.stage == stage]
+    every = [one for one in state.verdicts(record.name, record.version) if one.stage == stage]
+    found = [one for one in every if one.policy == policy]
     fitting = [one for one in found if _fits(one, record, now)]
     passed = sorted((one for one in fitting if one.passed), key=lambda one: one.at)
     again = f"lockgate gate {here} {stage}"
@@ -158,6 +159,8 @@ def verdict_for(state: State, record: VersionRecord, stage: str) -> Verdict:
         raise GateRefused(
             f"{here} was judged for {stage} against {against}; {there} is there now: {again}"
         )
+    if every:
+        raise GateRefused(f"{here} was judged for {stage} by other gates than those now: {again}")
     raise GateRefused(f"{here} has no verdict for {stage}, where {there} is now: {again}")
 
 

@@ -88,7 +88,7 @@ def pack_estimator(
     """
     found = functools.partial(_converter, others=others or {})
     categories: dict[int, tuple[str, ...]] = {}
-    for _ in range(PASSES):
+    for _ in range(PASSES + len(inputs)):  # each pass but the last learns of another column
         trace = Trace(inputs, categories, found)
         columns = [Raw(k) for k in range(len(inputs))]
         try:
@@ -98,8 +98,8 @@ def pack_estimator(
                 raise
             continue
         if not _more(trace, categories):
-            break
-    return _finished(trace, estimator, outcome)
+            return _finished(trace, estimator, outcome)
+    raise NotCovered("its encoders ask for ever more categories; report this with the pipeline")
 
 
 def _more(trace: Trace, categories: dict[int, tuple[str, ...]]) -> bool:

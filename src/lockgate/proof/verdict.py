@@ -26,8 +26,8 @@ class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     gate : str
         Its instance in the configuration.
-    plugin : str
-        Which plugin it is.
+    plugin, provider : str
+        Which plugin it is, and whose code, as ``params.yaml`` records it.
     passed : bool or None
         None where it had nothing to say, e.g. without an incumbent.
     sentence : str
@@ -39,6 +39,7 @@ class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     gate: str
     plugin: str
+    provider: str
     passed: bool | None
     sentence: str
     figures: dict[str, Any] = {}
