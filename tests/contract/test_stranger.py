@@ -93,6 +93,7 @@ def test_a_broken_package_beside_it_is_named_and_stops_nothing(
         both = must("lockgate", "run", "--dry", cwd=project, env=env, code=3)
         assert "acme-broken 2.0 and lockgate 0.1.0" in both
         (folder / "entry_points.txt").write_text(points)
+        must("lockgate", "run", "--no-run", cwd=project, env=env)
         fine = must("lockgate", "stage", "load", cwd=project, env=env)
         assert "listener ear of acme-broken 2.0 skipped" in fine
     finally:

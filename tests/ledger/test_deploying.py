@@ -179,7 +179,7 @@ def test_a_server_checks_signatures_without_git(tmp_path: Path, bundles: list[Pa
     shop = new_repository(tmp_path / "signed")
     (shop / ".lockgate").mkdir()
     signers = shop / ".lockgate" / "allowed_signers"
-    signers.write_text(f"ada@x {key(tmp_path, 'ada')}\n")
+    signers.write_text(f"ada@shop.example {key(tmp_path, 'ada')}\n")
     git(shop, "add", "-A")
     git(shop, "commit", "-qm", "signers")
     sign_with(shop, tmp_path / "ada")

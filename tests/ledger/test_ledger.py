@@ -137,8 +137,10 @@ def test_retired_versions_are_out_of_reach(shop: Path) -> None:
         ledger.retire("fraud", version="1.0.0")
     put(ledger, "1.1.0")
     ledger.retire("fraud", version="1.0.0", reason="leaked labels")
+    with pytest.raises(LedgerError, match="nothing was served before"):
+        ledger.rollback("fraud", "prod")  # what is retired is passed over
     with pytest.raises(LedgerError, match=r"fraud@1\.0\.0 is retired"):
-        ledger.rollback("fraud", "prod")
+        ledger.rollback("fraud", "prod", to="1.0.0")
     with pytest.raises(LedgerError, match=r"fraud@1\.0\.0 is retired"):
         put(ledger, "1.0.0")
     ledger.retire("fraud", stage="prod")

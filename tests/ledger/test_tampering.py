@@ -199,6 +199,7 @@ def test_a_key_that_has_ended_is_named_and_back_dating_does_not_help(
 
 def test_a_role_that_was_not_given_is_named(signed: Path, tmp_path: Path) -> None:
     sign_with(signed, tmp_path / "robot")
+    git(signed, "config", "user.email", "robot@shop.example")
     _forge(signed, _promotion("1.1.0", "prod"))
     assert (
         "robot@shop.example may not promote in prod; their roles: register, promote:staging"

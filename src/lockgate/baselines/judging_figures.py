@@ -32,7 +32,7 @@ class Bound:
         """Look the figure up and compare."""
         if self.at_least is None and self.at_most is None:
             raise lockgate.UsageError("gate bound needs at_least, at_most, or both")
-        metric, where = self._metric(case.candidate)
+        metric, where = self._metric(case.candidate, rows=case.rows is not None)
         low = metric.low if self.certain and metric.low is not None else metric.estimate
         high = metric.high if self.certain and metric.high is not None else metric.estimate
         passed = (self.at_least is None or low >= self.at_least) and (
@@ -45,11 +45,16 @@ class Bound:
             sentence += "; it has no interval, so the estimate counts"
         return lockgate.Ruling(passed, sentence, {self.figure: metric.estimate})
 
-    def _metric(self, candidate: lockgate.Contestant) -> tuple[lockgate.Metric, str]:
+    def _metric(self, candidate: lockgate.Contestant, *, rows: bool) -> tuple[lockgate.Metric, str]:
         evaluator, _, name = self.figure.rpartition(".")
         measured = candidate.figures.get(evaluator, {})
         if name in measured:
             return measured[name], "on the rows given"
+        if rows:
+            raise lockgate.DataError(
+                f"{self.figure} was not measured on the rows given"
+                + (f": {candidate.unmeasured}" if candidate.unmeasured else "")
+            )
         promised = candidate.promised.get(evaluator, {})
         if name in promised:
             return lockgate.Metric(promised[name]), "in the bundle"
@@ -80,6 +85,10 @@ class NoWorse:
     certain: bool = lockgate.setting(
         True, help="the whole interval must lie above the tolerance, not only the estimate"
     )
+    better: str = lockgate.setting(
+        "auto", choices=("auto", "higher", "lower"), help="for figures of evaluators of your own"
+    )
+    least: int = lockgate.setting(50, at_least=1, help="rows below which nothing is proved")
     resamples: int = lockgate.setting(500, at_least=50, at_most=100_000, help="of the bootstrap")
 
     @lockgate.hookimpl
@@ -96,7 +105,12 @@ class NoWorse:
                 False, f"answers {new.task}, and {old.version} {old.task}: there is no comparison"
             )
         figure = FIGURE[new.task] if self.figure == "auto" else self.figure
-        better = -1.0 if _falls(figure) else 1.0
+        better = self._direction(figure)
+        rows = 0 if new.table is None else len(new.table)
+        if rows < self.least:
+            return lockgate.Ruling(
+                False, f"{rows} rows prove nothing; {self.least} are needed (gate setting least)"
+            )
         metric = self._difference(figure, better, new, old, case.seed)
         low = metric.low if self.certain and metric.low is not None else metric.estimate
         passed = low >= -self.by
@@ -105,7 +119,6 @@ class NoWorse:
             if metric.low is None or metric.high is None
             else f" ({metric.low:+.3g} to {metric.high:+.3g})"
         )
-        rows = 0 if new.table is None else len(new.table)
         sentence = (
             f"{figure} against {old.version}: {metric.estimate:+.3g}{between} on {rows} rows, "
             f"more is better; a loss of {self.by:g} is allowed"
@@ -114,13 +127,26 @@ class NoWorse:
             sentence += "; not certain enough: measure more rows, or allow more"
         return lockgate.Ruling(passed, sentence, {"difference": metric.estimate})
 
+    def _direction(self, figure: str) -> float:
+        from lockgate.metrics.losses import FALLING, GROWING
+
+        evaluator, _, name = figure.rpartition(".")
+        if self.better != "auto":
+            return 1.0 if self.better == "higher" else -1.0
+        if name not in FALLING | GROWING | {"rows_per_second"} and evaluator != "business":
+            raise lockgate.UsageError(
+                f"gate no-worse: is more of {figure} better or worse? set better=higher or lower"
+            )
+        return -1.0 if name in FALLING else 1.0
+
     def _difference(
         self, figure: str, better: float, new: Any, old: Any, seed: int
     ) -> lockgate.Metric:
         """Return by how much the candidate is better, in the figure's unit."""
         from lockgate.metrics.intervals import bootstrapped
 
-        pair = [_weighed(figure, one) for one in (new, old)]
+        # what outcomes are worth is one thing for both: what it was for the incumbent
+        pair = [_weighed(figure, one, old.worth or new.worth) for one in (new, old)]
         if None in pair:
             return self._apart(figure, better, new, old)
         one, other = pair
@@ -159,28 +185,22 @@ class NoWorse:
         return lockgate.Metric(difference, difference - spread, difference + spread)
 
 
-def _weighed(figure: str, one: Any) -> Callable[[Any], Mapping[str, float]] | None:
+def _weighed(figure: str, one: Any, worth: Any) -> Callable[[Any], Mapping[str, float]] | None:
     """Return a function from row weights to figures, where the figure is one of ours."""
     from lockgate.metrics.losses import figures_of, positions
     from lockgate.metrics.worth import WorthFigures
 
     evaluator = figure.rpartition(".")[0]
     truth = one.table.target
-    if evaluator in ("", "classification", "regression"):
+    own = "regression" if one.task == "regression" else "classification"
+    if evaluator in ("", own):
         made: Any = figures_of(one.task, truth, one.output, one.classes, one.threshold)
         return made  # type: ignore[no-any-return]  # one of three classes
-    if evaluator == "business" and one.task == "binary" and one.worth is not None:
+    if evaluator == "business" and one.task == "binary" and worth is not None:
         positive = positions(truth, one.classes) == 1
         threshold = 0.5 if one.threshold is None else one.threshold
-        return WorthFigures(positive, one.output.score, threshold, one.worth)
+        return WorthFigures(positive, one.output.score, threshold, worth)
     return None
-
-
-def _falls(figure: str) -> bool:
-    """Whether less of a figure is better."""
-    from lockgate.metrics.losses import FALLING
-
-    return figure.rpartition(".")[2] in FALLING
 
 
 def _shown(metric: lockgate.Metric) -> str:

@@ -76,6 +76,7 @@ class Today:
 
     columns: int = lockgate.setting(0, at_least=0, help="drifted columns that are allowed")
     level: float = lockgate.setting(0.05, above=0, below=1, help="chance of any false alarm")
+    least: int = lockgate.setting(100, at_least=1, help="rows below which nothing can be said")
     effect: float = lockgate.setting(
         0.1, at_least=0, at_most=1, help="smallest difference of shares that matters"
     )
@@ -89,6 +90,8 @@ class Today:
 
         if case.today is None:
             return lockgate.Ruling(False, "needs today's rows: --today FILE")
+        if len(case.today) < self.least:
+            return lockgate.Ruling(False, f"{len(case.today)} rows of today; needed: {self.least}")
         one = case.candidate
         features = conform(case.today, one.inputs)
         counts: Any = window_counts(one.reference, features, case.backend)

@@ -74,22 +74,33 @@ def advanced(slot: Slot, made: Slot, *, kept: int) -> Slot:
     return msgspec.structs.replace(made, before=before)
 
 
-def gone_back(slot: Slot, past: Past, *, kept: int) -> Slot:
-    """Return what a slot is when it goes back to an earlier bundle."""
+def gone_back(slot: Slot, past: Past, *, kept: int, held: bool = False) -> Slot:
+    """Return what a slot is when it goes back to an earlier bundle.
+
+    Parameters
+    ----------
+    slot, past : Slot, Past
+        What is there, and what it goes back to.
+    kept : int
+        How many can be gone back to afterwards.
+    held : bool
+        Whether what is left must not come back by itself.
+
+    """
     return msgspec.structs.replace(
         slot, version=past.version, digest=past.digest, verdict=past.verdict,
-        before=_behind(slot, past)[:kept],
+        override=past.override, before=_behind(slot, past, held=held)[:kept],
     )  # fmt: skip
 
 
-def _behind(slot: Slot, past: Past) -> tuple[Past, ...]:
+def _behind(slot: Slot, past: Past, *, held: bool) -> tuple[Past, ...]:
     """Return what can be gone back to from `past`: what was before it, then what was left."""
     if past.left:  # forward again, to what was rolled back from
         return _distinct((slot.past(), *slot.before), past.digest)
     place = slot.before.index(past)
     earlier = [one for one in slot.before[place + 1 :] if not one.left]
-    gone = [slot.past(left=True)]
-    gone += [msgspec.structs.replace(one, left=True) for one in slot.before[:place]]
+    gone = [slot.past(left=True, held=held)]
+    gone += [msgspec.structs.replace(one, left=True, held=held) for one in slot.before[:place]]
     gone += [one for one in slot.before[place + 1 :] if one.left]
     return _distinct((*earlier, *gone), past.digest)
 

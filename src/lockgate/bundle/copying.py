@@ -1,8 +1,12 @@
-"""Copies a bundle so that there is a whole one in the new place, or none."""
+"""Copies and removes bundles so that there is a whole one, or none."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from lockgate.bundle.manifest import MANIFEST, read_manifest, verify_files
@@ -10,7 +14,7 @@ from lockgate.errors import BundleError
 from lockgate.files.atomic import replaced_directory
 from lockgate.files.digests import sha256_file
 
-__all__ = ["copy_bundle", "is_whole"]
+__all__ = ["copy_bundle", "is_whole", "remove_others"]
 
 
 def is_whole(folder: Path, digest: str) -> bool:
@@ -42,3 +46,13 @@ def copy_bundle(source: Path, target: Path, digest: str) -> None:
         verify_files(folder, manifest)
         if sha256_file(folder / MANIFEST) != digest:
             raise BundleError(f"{source} is not the bundle {digest[:12]}, or changed meanwhile")
+
+
+def remove_others(place: Path, kept: Collection[str]) -> None:
+    """Remove the bundles of a folder that are not kept, each in one step."""
+    for folder in place.iterdir():
+        if len(folder.name) == 64 and folder.name not in kept:
+            aside = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}.new")
+            with contextlib.suppress(OSError):
+                folder.rename(aside)
+                shutil.rmtree(aside)

@@ -17,10 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import re
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from lockgate.bundle.choosing import advanced, check_version, chosen, gone_back
-from lockgate.bundle.copying import copy_bundle
+from lockgate.bundle.copying import copy_bundle, remove_others
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.bundle.pointer import STAGE, Event, Pointer, Slot
 from lockgate.bundle.record import read_record, record
@@ -129,7 +126,7 @@ class Deployment:
         stage: str = STAGE,
         reason: str = "",
         verdict: str | None = None,
-        ledger: int = 0,
+        following: tuple[int, str] = (0, ""),
         check: Callable[[Path], None] | None = None,
     ) -> Pointer:
         """Place a bundle and serve it.
@@ -146,8 +143,8 @@ class Deployment:
             Why, for the record.
         verdict : str, optional
             sha256 of the gates' verdict on it.
-        ledger : int
-            Number of the ledger's event that says so; 0 if none does.
+        following : tuple of int and str
+            Number and id of the ledger's event that says so; 0 if none does.
         check : callable, optional
             Raises if the bundle, placed here, must not be served.
 
@@ -166,18 +163,16 @@ class Deployment:
                 check(self.bundle(digest))
             version = version or digest[:12]
             pointer = self.pointer() if self.exists() else self._first()
-            old = next(
-                (s for s in pointer.slots if (s.name, s.stage) == (manifest.name, stage)), None
-            )
+            old = _found(pointer, manifest.name, stage)
             if old is not None and (old.version, old.digest) == (version, digest):
-                return self._marked(pointer, old, ledger)
+                return self._marked(pointer, old, following)
             check_version(
                 read_record(self.history_path), pointer, Slot(manifest.name, stage, version, digest)
             )
-            slot = Slot(
-                manifest.name, stage, version, digest, (), verdict,
-                ledger or (old.ledger if old else 0), local=not ledger and bool(old and old.ledger),
-            )  # fmt: skip
+            local = not following[0] and old is not None and bool(old.ledger)
+            if old is not None and local:
+                following = (old.ledger, old.event)
+            slot = Slot(manifest.name, stage, version, digest, (), verdict, *following, local)
             if old is not None:
                 slot = advanced(old, slot, kept=KEPT)
             return self._point(pointer, slot, "deploy", reason)
@@ -228,23 +223,30 @@ class Deployment:
             verify_files(folder, read_manifest(folder))
             if check is not None:
                 check(folder)
-            made = gone_back(slot, past, kept=KEPT)
-            made = msgspec.structs.replace(made, local=bool(slot.ledger))
+            taken = op == "rollback" and bool(slot.ledger)
+            made = gone_back(slot, past, kept=KEPT, held=taken)
+            made = msgspec.structs.replace(made, local=slot.local or taken)
             return self._point(pointer, made, op, reason)
 
-    def mark(self, name: str, stage: str, ledger: int) -> None:
-        """Note that the ledger knows what is served, as of its event of that number."""
+    def mark(self, name: str, stage: str, following: tuple[int, str]) -> None:
+        """Note that the ledger knows what is served, as of this event; nothing is held any more."""
         with self._locked():
             pointer = self.pointer()
-            self._marked(pointer, self._slot(pointer, name, stage), ledger)
+            self._marked(pointer, self._slot(pointer, name, stage), following, held=False)
 
-    def _marked(self, pointer: Pointer, slot: Slot, ledger: int) -> Pointer:
-        if not ledger or (slot.ledger == ledger and not slot.local):
+    def _marked(
+        self, pointer: Pointer, slot: Slot, following: tuple[int, str], *, held: bool = True
+    ) -> Pointer:
+        """Note which event of the ledger is followed."""
+        if not following[0]:
             return pointer
-        made = msgspec.structs.replace(slot, ledger=ledger, local=False)
+        before = [msgspec.structs.replace(one, held=one.held and held) for one in slot.before]
+        made = msgspec.structs.replace(
+            slot, ledger=following[0], event=following[1], local=False, before=tuple(before)
+        )
         slots = tuple(made if one is slot else one for one in pointer.slots)
         pointer = msgspec.structs.replace(pointer, slots=slots)
-        write_file(self.pointer_path, msgspec.json.format(msgspec.json.encode(pointer), indent=1))
+        self._write(pointer)
         return pointer
 
     def remove(self, name: str, stage: str, *, reason: str = "", op: str = "remove") -> Pointer:
@@ -276,7 +278,7 @@ class Deployment:
     ) -> Pointer:
         """Write the record's missing line, the pointer, and the record's new line."""
         key = (slot.name, slot.stage)
-        old = next((one for one in pointer.slots if (one.name, one.stage) == key), None)
+        old = _found(pointer, *key)
         event = Event(
             pointer.seq + 1, op, *key,
             None if old is None else old.past(),
@@ -286,21 +288,15 @@ class Deployment:
         slots = [one for one in pointer.slots if (one.name, one.stage) != key]
         made = Pointer(1, event, tuple(slots if gone else [*slots, slot]))
         record(self.history_path, pointer.event)
-        write_file(self.pointer_path, msgspec.json.format(msgspec.json.encode(made), indent=1))
+        self._write(made)
         record(self.history_path, event)
-        self._prune(made)
+        kept = {one.digest for one in made.slots}
+        kept |= {past.digest for one in made.slots for past in one.before}
+        remove_others(self.path / "bundles", kept)
         return made
 
-    def _prune(self, pointer: Pointer) -> None:
-        """Remove bundles that nothing can be rolled back to; their manifests stay."""
-        kept = {one.digest for one in pointer.slots}
-        kept |= {past.digest for one in pointer.slots for past in one.before}
-        for folder in (self.path / "bundles").iterdir():
-            if len(folder.name) == 64 and folder.name not in kept:
-                aside = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}.new")
-                with contextlib.suppress(OSError):
-                    folder.rename(aside)
-                    shutil.rmtree(aside)
+    def _write(self, pointer: Pointer) -> None:
+        write_file(self.pointer_path, msgspec.json.format(msgspec.json.encode(pointer), indent=1))
 
     def _manifest_path(self, digest: str) -> Path:
         return self.path / "manifests" / f"{digest}.json"
@@ -312,3 +308,7 @@ class Deployment:
         with (self.path / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _found(pointer: Pointer, name: str, stage: str) -> Slot | None:
+    return next((one for one in pointer.slots if (one.name, one.stage) == (name, stage)), None)

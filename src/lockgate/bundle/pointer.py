@@ -21,6 +21,10 @@ class Past(msgspec.Struct, frozen=True):
         Whether it was rolled back from: a rollback takes it only when it is named.
     verdict : str or None
         sha256 of the gates' verdict with which it came, where there was one.
+    override : bool
+        Whether it came against its gates.
+    held : bool
+        Whether it was rolled back from here, and the ledger was not told.
 
     """
 
@@ -28,6 +32,8 @@ class Past(msgspec.Struct, frozen=True):
     digest: str
     left: bool = False
     verdict: str | None = None
+    override: bool = False
+    held: bool = False
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -45,8 +51,12 @@ class Slot(msgspec.Struct, frozen=True):
         sha256 of the gates' verdict with which it came, where there was one.
     ledger : int
         Number of the ledger's event that was followed last; 0 where none was.
+    event : str
+        Id of that event: two clones may have counted apart.
     local : bool
         Whether something else was done here since, of which the ledger does not know.
+    override : bool
+        Whether it came against its gates.
 
     """
 
@@ -57,11 +67,18 @@ class Slot(msgspec.Struct, frozen=True):
     before: tuple[Past, ...] = ()
     verdict: str | None = None
     ledger: int = 0
+    event: str = ""
     local: bool = False
+    override: bool = False
 
-    def past(self, *, left: bool = False) -> Past:
+    @property
+    def address(self) -> tuple[str, str, str, str]:
+        """What is served, as requests ask for it, and which bundle it is."""
+        return self.name, self.stage, self.version, self.digest
+
+    def past(self, *, left: bool = False, held: bool = False) -> Past:
         """Return it as something that was served before."""
-        return Past(self.version, self.digest, left, self.verdict)
+        return Past(self.version, self.digest, left, self.verdict, self.override, held)
 
 
 class Event(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):

@@ -16,11 +16,15 @@ __all__ = ["check_proofs", "keep_proof", "read_signers"]
 
 
 def keep_proof(deployment: Deployment, digest: str, stage: str, proof: Proof) -> None:
-    """Lay a proof beside the pointer."""
-    write_file(_path(deployment, digest, stage), proof.encode())
+    """Lay a proof beside the pointer; one with a verdict is not given up for one without."""
+    path = _path(deployment, digest, stage)
+    if proof.verdict is not None or not path.is_file():
+        write_file(path, proof.encode())
 
 
-def check_proofs(deployment: Deployment, slots: Iterable[Slot], signers: Signers | None) -> None:
+def check_proofs(
+    deployment: Deployment, slots: Iterable[Slot], signers: Signers | None, now: float | None = None
+) -> None:
     """See that everything that is to be served passed its gates.
 
     Parameters
@@ -31,6 +35,8 @@ def check_proofs(deployment: Deployment, slots: Iterable[Slot], signers: Signers
         What is to be served.
     signers : Signers or None
         Who may sign; None where signatures are not asked for.
+    now : float, optional
+        Seconds since 1970 at which their keys must hold; None for what is served already.
 
     Raises
     ------
@@ -48,7 +54,7 @@ def check_proofs(deployment: Deployment, slots: Iterable[Slot], signers: Signers
             )
         Proof.decode(path.read_bytes()).check(
             name=slot.name, stage=slot.stage, version=slot.version, digest=slot.digest,
-            signers=signers,
+            signers=signers, now=now,
         )  # fmt: skip
 
 

@@ -55,6 +55,8 @@ def command(
 
     deployment = Deployment(directory)
     name, at, where = source.partition("@")
+    if at and not where:
+        raise UsageError(f"{source} names no stage; write e.g. {name}@prod")
     if at and not Path(source).exists():
         if named is not None or reason:
             raise UsageError("version and reason of NAME@STAGE are the ledger's")
@@ -102,9 +104,8 @@ def _from_ledger(
     ledger = fetched(root)
     if every is None:
         pointer, words = deploy_stage(ledger, deployment, name, stage)
-        if pointer is None:
-            click.echo(words)
-        else:
+        click.echo(words)
+        if pointer is not None:
             _tell(deployment, pointer)
         return
     click.echo(f"following {name}@{stage}; stop with Ctrl-C", err=True)
@@ -122,9 +123,11 @@ def _tell(deployment: Deployment, pointer: Pointer) -> None:
     from lockgate.cli.following import followed
 
     event = pointer.event
-    if event is None or event.after is None:
+    if event is None:
         return
     followed(deployment, pointer)
+    if event.after is None:
+        return
     place = deployment.path
     click.echo(f"{event.name}@{event.after.version} is served in {event.stage} of {place}")
     if event.before is not None:

@@ -40,12 +40,15 @@ def command(
     import msgspec
 
     from lockgate.cli.text import columns
+    from lockgate.ledger import rules
 
     ledger = fetched(root, offline=offline)
     events = ledger.history(name, stage)
     if day is not None:
         events = _standing(events, _moment(day))
     found = list(itertools.islice(events, most))
+    if not found and name is not None and day is None:
+        rules.known(ledger.state, name, None)  # says which names there are
     if as_json:
         for event in found:
             click.echo(msgspec.json.encode(event).decode())

@@ -11,7 +11,6 @@ import click
 __all__ = ["command"]
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-LOOPBACK = ("localhost", "::1")
 
 
 @click.command("serve")
@@ -75,9 +74,9 @@ def command(source: Path, host: str, unguarded: bool, **said: Any) -> int:
         os.environ[name] = "1"  # several workers share the cores; read when NumPy is imported
     os.environ.setdefault("LOCKGATE_ALLOW_PLUGINS", "lockgate")
     from lockgate.errors import UsageError
+    from lockgate.serving.settings import is_loopback
 
-    local = host in LOOPBACK or host.startswith("127.")
-    if not local and said["tokens"] is None and not unguarded:
+    if not is_loopback(host) and said["tokens"] is None and not unguarded:
         raise UsageError(
             f"{host} can be reached from elsewhere: give --tokens FILE "
             "(`lockgate token NAME --file FILE` makes one), or --open to let everybody ask"

@@ -31,6 +31,7 @@ def command(anchor: bool, offline: bool, root: str) -> int:
     import msgspec
     from tqdm import tqdm
 
+    from lockgate.errors import UsageError
     from lockgate.ledger.trust import ANCHOR, Anchor
     from lockgate.ledger.verifying import verify
 
@@ -46,10 +47,14 @@ def command(anchor: bool, offline: bool, root: str) -> int:
         click.secho(f"{one.commit[:12]}  {one.subject}: {one.problem}", fg="red")
     for said in found.overrides:
         click.echo(f"against the gates: {said}")
+    for said in found.notes:
+        click.echo(f"note: {said}")
     signed = f"{found.signed} signed" if found.demanded else "nobody says who may sign"
     vouched = f"the main branch vouches for the first {found.anchor.seq}" if found.anchor else ""
     words = [f"{found.events} events", signed, *([vouched] if vouched else [])]
     click.echo(f"{', '.join(words)}: {len(found.findings) or 'nothing'} wrong")
+    if anchor and ledger.repository.top == ledger.repository.folder:
+        raise UsageError("a bare repository has no work tree; write the anchor in a clone")
     if anchor and not found.findings and ledger.tip is not None:
         place = Path(ledger.repository.top) / ANCHOR
         place.parent.mkdir(exist_ok=True)

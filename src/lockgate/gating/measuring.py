@@ -97,6 +97,8 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
 
     schema = bundle.manifest.inputs
     target = str(schema.target)
+    if target not in known:
+        raise SchemaViolation([f"it predicts {target}, which these rows do not have"])
     if bundle.manifest.task == "regression" and not pd.api.types.is_numeric_dtype(known[target]):
         raise SchemaViolation([f"target column {target} holds no numbers"])
     features = conform(known, schema)

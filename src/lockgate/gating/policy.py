@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate.errors import UsageError
 from lockgate.files.digests import sha256_text
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import Chosen, choose
@@ -39,7 +40,7 @@ class Policy:
     evaluators: Mapping[str, object]
 
 
-def policy_of(params: Path, stage: str) -> Policy:
+def policy_of(params: Path, stage: str, *, given: bool = False) -> Policy:
     """Read which gates guard a stage.
 
     Parameters
@@ -49,6 +50,8 @@ def policy_of(params: Path, stage: str) -> Policy:
         `gate` and `evaluator` are read.
     stage : str
         Which stage.
+    given : bool
+        Whether somebody named this very file: then it must say what the gates are.
 
     Raises
     ------
@@ -58,7 +61,11 @@ def policy_of(params: Path, stage: str) -> Policy:
     """
     raw: dict[str, Any] = read_params(params) if params.is_file() else {}
     catalogue = Catalogue.installed()
-    nodes = raw["gate"] if isinstance(raw.get("gate"), dict) else DEFAULT
+    nodes = raw.get("gate")
+    if nodes is None:
+        if given:
+            raise UsageError(f"{params} has no key gate:, which says what the gates are")
+        nodes = DEFAULT
     gates = choose("gate", nodes, catalogue)
     guarding = tuple(one for one in gates if not one.stages or stage in one.stages)
     said = {

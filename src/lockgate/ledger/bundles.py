@@ -55,6 +55,8 @@ def bundle_of(repository: Repository, record: VersionRecord) -> Path:
                     return target
                 except (BundleError, LedgerError, OSError) as error:
                     wrong = str(error)
+                except (ValueError, KeyError, TypeError, subprocess.TimeoutExpired) as error:
+                    wrong = f"DVC's list of files cannot be used: {error}"
     hint = f"; DVC's last word: {wrong}" if wrong else ""
     where = "track it (dvc add, dvc push), or register it here again" if not wrong else (
         "dvc push where it was made, then here again"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lockgate.errors import LedgerError
 
-__all__ = ["git", "run_git"]
+__all__ = ["TookTooLong", "git", "run_git"]
 
 LOCATING = frozenset({
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
@@ -20,6 +20,10 @@ LOCATING = frozenset({
 
 QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false")
 SECONDS = 300.0
+
+
+class TookTooLong(LedgerError):
+    """A command of git was given up; what it did is not known."""
 
 
 def run_git(
@@ -35,6 +39,7 @@ def run_git(
     """
     environment = {key: value for key, value in os.environ.items() if key not in LOCATING}
     environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    environment["GIT_NO_REPLACE_OBJECTS"] = "1"
     environment.setdefault("GIT_HTTP_LOW_SPEED_LIMIT", "1")
     environment.setdefault("GIT_HTTP_LOW_SPEED_TIME", "30")
     try:
@@ -47,7 +52,7 @@ def run_git(
             raise LedgerError(f"{folder} is no folder") from None
         raise LedgerError("git is not installed; versions are kept with it") from None
     except subprocess.TimeoutExpired:
-        raise LedgerError(f"git {words[0]} took longer than {seconds:g} s") from None
+        raise TookTooLong(f"git {words[0]} took longer than {seconds:g} s") from None
 
 
 def git(words: Sequence[str], folder: Path, *, given: bytes | None = None) -> str:

@@ -10,89 +10,94 @@ from lockgate.bundle.checking import check_bundle
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.pointer import Pointer, Slot
 from lockgate.bundle.proofs import keep_proof
-from lockgate.errors import LedgerError, LockgateError, RemoteUnavailable
+from lockgate.errors import LedgerError, LedgerTampered, LockgateError, RemoteUnavailable
 from lockgate.ledger import rules
 from lockgate.ledger.bundles import bundle_of
-from lockgate.ledger.gates import registration
 from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.state import StageRecord, VersionRecord
-from lockgate.proof.proof import Proof
+from lockgate.ledger.proofs import proof_of
 
-__all__ = ["Step", "deploy_stage", "follow", "proof_of"]
+__all__ = ["Step", "deploy_stage", "follow"]
 
 LOOK_SECONDS = 0.2
 """How often a follower looks whether the ledger here changed; a look takes some 50 µs."""
+
+AGAIN_SECONDS = 5.0
+"""When what could not be done is tried again."""
 
 Step = tuple[Pointer | None, str]
 """The pointer, where it changed, and what was done or not done, in words."""
 
 
 def deploy_stage(ledger: Ledger, deployment: Deployment, name: str, stage: str) -> Step:
-    """Serve what is in a stage.
+    """Serve what is in a stage, after a look at every event that led there.
 
-    A rollback that was taken here, of which the ledger does not know yet, is not
-    undone: what was rolled back from does not come back until `lockgate sync`.
+    What was rolled back from here does not come back until `lockgate sync` has
+    told the ledger.
 
     Raises
     ------
     LedgerError
         If nothing is in the stage, or its bundle cannot be had.
+    LedgerTampered
+        If the ledger does not hold, or is not the one that was followed.
 
     """
-    standing = ledger.current(name, stage)
     slot = _slot(deployment, name, stage)
+    _check_ledger(ledger, deployment, slot)
+    standing = ledger.current(name, stage)
     if standing is None:
         if slot is None or not slot.ledger:
             rules.known(ledger.state, name, None)
             raise LedgerError(f"{name} has nothing in {stage}; lockgate promote {name} {stage}")
         pointer = deployment.remove(name, stage, reason="the ledger has nothing there any more")
-        return pointer, f"{name} is no longer in {stage}"
+        return pointer, f"{name} is no longer served in {stage}: the ledger has nothing there"
     wanted = standing.slot
     if slot is not None:
-        if slot.ledger == standing.seq:
-            held = slot.digest != wanted.digest
-            return None, _held(deployment, slot, wanted) if held else "in step with the ledger"
-        if slot.local and wanted.digest in {past.digest for past in slot.before if past.left}:
-            return None, _held(deployment, slot, wanted)
+        if (slot.ledger, slot.event) == (standing.seq, standing.id):
+            same = slot.digest == wanted.digest
+            return None, "in step with the ledger" if same else _stays(deployment, slot, wanted)
+        if wanted.digest in {past.digest for past in slot.before if past.held}:
+            return None, _stays(deployment, slot, wanted)
     record = rules.known(ledger.state, name, wanted.version)
+    bundle = bundle_of(ledger.repository, record)
     keep_proof(deployment, record.digest, stage, proof_of(ledger, record, standing))
     before = deployment.pointer().seq if deployment.exists() else 0
     pointer = deployment.deploy(
-        bundle_of(ledger.repository, record), version=wanted.version, stage=stage,
-        reason=standing.reason, verdict=wanted.verdict, ledger=standing.seq, check=check_bundle,
+        bundle, version=wanted.version, stage=stage, reason=standing.reason,
+        verdict=wanted.verdict, following=(standing.seq, standing.id), check=check_bundle,
     )  # fmt: skip
-    words = f"{name}@{wanted.version} is served in {stage} (event {standing.seq})"
+    words = f"event {standing.seq}: {name}@{wanted.version} for {stage}"
     return (pointer if pointer.seq != before else None), words
 
 
-def _held(deployment: Deployment, slot: Slot, wanted: Slot) -> str:
-    return (
-        f"{slot.name}@{slot.version} stays in {slot.stage}: {wanted.version} was rolled back from "
-        f"here; lockgate sync {deployment.path} tells the ledger"
-    )
+def _check_ledger(ledger: Ledger, deployment: Deployment, slot: Slot | None) -> None:
+    """See that the ledger holds, and goes on from what was followed before."""
+    found = ledger.verify()
+    if found.findings:
+        first = found.findings[0]
+        raise LedgerTampered(
+            f"the ledger does not hold, and nothing is taken from it: {first.subject}: "
+            f"{first.problem}; lockgate verify says all"
+        )
+    if slot is not None and found.events < slot.ledger:
+        raise LedgerTampered(
+            f"{deployment.path} followed event {slot.ledger}, and the ledger here has "
+            f"{found.events}: it is another repository, or was lost; lockgate sync fetches it"
+        )
 
 
-def proof_of(ledger: Ledger, record: VersionRecord, standing: StageRecord) -> Proof:
-    """Gather the papers of what is in a stage."""
-    repository = ledger.repository
-    _, _, registered = registration(ledger, record)
-    placed = next(oid for event, _, oid in ledger.commits() if event.seq == standing.seq)
-    verdict = standing.slot.verdict
-    raw = None
-    if verdict is not None:
-        state = ledger.state
-        path = f"verdicts/{record.name}/{record.version}/{verdict}.json"
-        raw = state.trees.file(state.tree, path)
-    return Proof(
-        registered=repository.store.read(registered)[1].decode(),
-        placed=repository.store.read(placed)[1].decode(),
-        verdict=None if raw is None else raw.decode(),
-    )
+def _stays(deployment: Deployment, slot: Slot, wanted: Slot) -> str:
+    past = {one.digest: one for one in slot.before}.get(wanted.digest)
+    if past is not None and past.held:
+        why = f"was rolled back from here; lockgate sync {deployment.path} tells the ledger"
+    else:
+        why = f"was refused or replaced here; lockgate rollback --here {deployment.path} --history"
+    return f"{slot.name}@{slot.version} stays in {slot.stage}: {wanted.version} {why}"
 
 
 def follow(
     ledger: Ledger, directory: Path, name: str, stage: str, *, every: float
-) -> Iterator[Step]:  # fmt: skip
+) -> Iterator[Step]:
     """Go on serving what is in a stage, for ever.
 
     Parameters
@@ -109,25 +114,27 @@ def follow(
 
     """
     deployment = Deployment(directory)
-    asked, seen, said = -1e9, "", ""
+    asked, again, seen, said = -1e9, 0.0, "", ""
     while True:
-        words = ""
-        if ledger.remote is not None and time.monotonic() - asked >= every:
-            asked = time.monotonic()
+        words, now = "", time.monotonic()
+        if ledger.remote is not None and now - asked >= every:
+            asked = now
             try:
                 ledger.fetch()
             except (RemoteUnavailable, LedgerError) as error:
                 words = f"{str(error).partition(';')[0]}; what is served stays"
-        tip = ledger.tip or ""
-        if tip != seen:
-            seen = tip
-            try:
-                yield deploy_stage(ledger, deployment, name, stage)
-            except (LockgateError, OSError) as error:
-                words = str(error)
+        try:
+            tip = ledger.tip or "none"
+            if tip != seen and now >= again:
+                again = now + AGAIN_SECONDS
+                done = deploy_stage(ledger, deployment, name, stage)
+                seen, again = tip, 0.0
+                yield done
+        except (LockgateError, OSError) as error:
+            words = str(error)
         if words and words != said:
             yield None, words
-        said = words
+        said = words or said if again else words
         time.sleep(LOOK_SECONDS)
 
 

@@ -88,8 +88,12 @@ def going_back(
     if found is None:
         rules.known(state, name, None)
         raise LedgerError(f"{name} has nothing in {stage} to go back from")
+    slot = found.slot
+    if to is None:  # what is retired is passed over
+        usable = (one for one in slot.before if not state.retired(name, one.version))
+        slot = msgspec.structs.replace(slot, before=tuple(usable))
     try:
-        past = chosen(found.slot, to)
+        past = chosen(slot, to)
     except DeploymentError as error:
         raise LedgerError(str(error)) from None
     return Draft({

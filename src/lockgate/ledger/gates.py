@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 
 from lockgate.bundle.copying import is_whole
 from lockgate.bundle.reading import open_bundle
-from lockgate.errors import LedgerError
 from lockgate.gating.judging import judged
 from lockgate.gating.measuring import labelled, read_rows
 from lockgate.gating.policy import policy_of
 from lockgate.ledger import rules
 from lockgate.ledger.bundles import bundle_of
 from lockgate.ledger.ledger import Ledger
+from lockgate.ledger.proofs import registration
 from lockgate.ledger.state import VersionRecord
 from lockgate.ledger.trust import signers_of
-from lockgate.proof.commits import Commit
-from lockgate.proof.events import Event
 from lockgate.proof.sshsig import BadSignature
 from lockgate.proof.verdict import Verdict
 from lockgate.spec.gating import Origin
@@ -26,7 +24,7 @@ from lockgate.spec.gating import Origin
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["judge", "registration"]
+__all__ = ["judge"]
 
 
 def judge(
@@ -64,7 +62,7 @@ def judge(
     state = ledger.state
     record = rules.usable(state, name, version)
     project = ledger.repository.project(record.path)
-    policy = policy_of(params or project / "params.yaml", stage)
+    policy = policy_of(params or project / "params.yaml", stage, given=params is not None)
     standing = state.stage(name, stage)
     said("opening the bundles")
     candidate = open_bundle(bundle_of(ledger.repository, record))
@@ -79,14 +77,6 @@ def judge(
         origin=_origin(ledger, record), rows=rows, today=_read(today), said=said,
     )  # fmt: skip
     return record, verdict
-
-
-def registration(ledger: Ledger, record: VersionRecord) -> tuple[Event, Commit, str]:
-    """Find the event that made a version."""
-    for event, commit, oid in ledger.commits():
-        if (event.op, event.name, event.after) == ("register", record.name, record.version):
-            return event, commit, oid
-    raise LedgerError(f"no event registered {record.name}@{record.version}")
 
 
 def _rows(
@@ -118,5 +108,5 @@ def _origin(ledger: Ledger, record: VersionRecord) -> Origin:
         except BadSignature:
             who = None
     tries = ledger.state.attestations(record.name, record.version)
-    attested = bool(tries[-1].get("passed")) if tries else None
+    attested = (tries[-1].get("passed") is True) if tries else None
     return Origin(record.lineage, record.commit, who, attested)

@@ -9,6 +9,7 @@ commit of its own, with the tree of the commit that it belongs to.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from lockgate.errors import LedgerError
 from lockgate.ledger.repository import Repository
 from lockgate.ledger.state import State, VersionRecord
+from lockgate.ledger.store import Moved
 from lockgate.proof.commits import Commit, Person
 from lockgate.proof.events import Event
 
@@ -96,6 +98,19 @@ class Mirror:
                          f"refs/tags/{event.name}#{event.stage}!#")  # fmt: skip
                 made |= {ref: None for ref in made if ref.startswith(start)}
         return made
+
+    def missing(self, tags: Tags) -> dict[str, str | None]:
+        """Return those tags that are not here as they must be."""
+        there = {ref: self.repository.store.ref(ref) for ref in tags}
+        return {ref: oid for ref, oid in tags.items() if there[ref] != oid}
+
+    def write(self, tags: Tags) -> None:
+        """Write tags here; those that somebody made by hand are not touched."""
+        for ref, oid in tags.items():
+            old = self.repository.store.ref(ref)
+            if old is None or oid is None:
+                with contextlib.suppress(Moved):
+                    self.repository.point(ref, old, oid)
 
     def _tag(
         self, name: str, release: str, person: Person, date: int, event: Event

@@ -171,8 +171,8 @@ def _named(repository: Repository, folder: Path) -> tuple[Path, str] | None:
         if lock.is_file():
             path = folder.relative_to(parent).as_posix()
             stages = _loaded(lock).get("stages") or {}
-            for stage in stages.values():
-                if md5 := _out(stage.get("outs"), path):
+            for stage in stages.values() if isinstance(stages, dict) else ():
+                if md5 := _out(stage.get("outs") if isinstance(stage, dict) else None, path):
                     return lock, md5
         if parent == top:
             break
@@ -180,14 +180,15 @@ def _named(repository: Repository, folder: Path) -> tuple[Path, str] | None:
 
 
 def _out(outs: Any, path: str) -> str | None:
-    found = [one.get("md5") for one in outs or [] if one.get("path") == path]
+    listed = [one for one in outs if isinstance(one, dict)] if isinstance(outs, list) else []
+    found = [one.get("md5") for one in listed if one.get("path") == path]
     return str(found[0]) if found else None
 
 
 def _loaded(path: Path) -> dict[str, Any]:
     try:
         made = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe loaders
-        return dict(made)
+        return made if isinstance(made, dict) else {}
     except (yaml.YAMLError, TypeError, ValueError, UnicodeError) as error:
         raise LedgerError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from None
 

@@ -6,12 +6,18 @@ import re
 from dataclasses import dataclass
 
 from lockgate.errors import LedgerError, LedgerTampered, RemoteUnavailable
-from lockgate.ledger.commands import run_git
+from lockgate.ledger.commands import TookTooLong, run_git
 from lockgate.ledger.repository import Repository
+from lockgate.ledger.store import free_lock
 
-__all__ = ["BRANCH", "Outrun", "Remote", "Unanswered", "remote_of"]
+__all__ = ["BRANCH", "TRUSTED", "Outrun", "Remote", "Unanswered", "remote_of"]
 
 BRANCH = "refs/heads/lockgate/ledger"
+
+TRUSTED = "refs/lockgate/main"
+"""Where this clone keeps the main branch of each remote, whose word on signers counts."""
+
+FETCH = ("fetch", "--no-progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
 
 OUTRUN = re.compile(
     r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|"
@@ -62,24 +68,19 @@ class Remote:
 
         """
         before = self.repository.store.ref(self.tracking)
-        words = [
-            "fetch",
-            "--no-progress",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--no-recurse-submodules",
-        ]
-        # without a +, so that a history that was rewritten is refused
-        done = run_git([*words, self.name, f"{BRANCH}:{self.tracking}"], self.repository.top)
-        if done.returncode == 0:
+        said = self._fetched(main=True)
+        if "find remote ref" in said and BRANCH not in said:  # a remote without a main branch yet
+            said = self._fetched(main=False)
+        if not said:
             return self.repository.store.ref(self.tracking)
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())
         if "couldn't find remote ref" in said:
             if before is not None:
                 raise LedgerTampered(
                     f"{self.name} has no {BRANCH} any more; it had one, at {before[:12]}, which is "
-                    f"kept here as {self.tracking}"
+                    f"kept here as {self.tracking}; to bring it back: git push {self.name} "
+                    f"{self.tracking}:{BRANCH}"
                 )
+            self._fetched(ledger=False)
             return None
         if "non-fast-forward" in said or "[rejected]" in said:
             raise LedgerTampered(
@@ -87,9 +88,23 @@ class Remote:
                 f"{str(before)[:12]}, which is kept here as {self.tracking}; ask who did it before "
                 "anything else"
             )
-        if "cannot lock ref" in said:
-            return self.repository.store.ref(self.tracking)  # another fetch of this clone
         raise RemoteUnavailable(f"{self.name} cannot be reached: {said[-300:]}")
+
+    def _fetched(self, *, ledger: bool = True, main: bool = True) -> str:
+        """Fetch the ledger and the main branch, and return what git complains of."""
+        # without a +, so that a ledger that was rewritten is refused
+        branch = self.repository.settings.get("lockgate.main", "HEAD")
+        wanted = [f"{BRANCH}:{self.tracking}"] if ledger else []
+        wanted += [f"+{branch}:{TRUSTED}/{self.name}"] if main else []
+        for _ in range(60):
+            done = run_git([*FETCH, self.name, *wanted], self.repository.top)
+            said = " ".join(done.stderr.decode("utf-8", "replace").split())
+            locks = [one for one in (self.tracking, f"{TRUSTED}/{self.name}") if one in said]
+            if "cannot lock ref" not in said or not locks:
+                return said if done.returncode else ""
+            for name in locks:  # another fetch of this clone, or what a killed one left
+                free_lock(self.repository.folder, name)
+        return said
 
     def tags(self) -> dict[str, str]:
         """Return the remote's tags, and what they point to.
@@ -121,7 +136,10 @@ class Remote:
 
         """
         words = ["push", "--porcelain", "--no-verify", "--atomic", "--no-signed", self.name]
-        done = run_git([*words, f"{oid}:{BRANCH}", *others], self.repository.top)
+        try:
+            done = run_git([*words, f"{oid}:{BRANCH}", *others], self.repository.top)
+        except TookTooLong as error:
+            raise Unanswered(str(error)) from None
         if done.returncode == 0:
             return
         lines = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").splitlines()
@@ -135,9 +153,9 @@ class Remote:
                 f"{self.name} has a tag that is not the ledger's: {taken[0][1:].strip()}; remove "
                 "it there, or do without tags for GTO: git config lockgate.mirror false"
             )
-        if any(outrun) or (refused and "hook" not in said):
+        if any(outrun) and "cannot create" not in said:
             raise Outrun(said)
-        if refused or "denied" in said.lower():
+        if refused or "denied" in said.lower() or "could not read" in said:
             raise LedgerError(f"{self.name} does not take the event: {said[-400:]}")
         raise Unanswered(said[-300:])
 
@@ -150,11 +168,17 @@ def remote_of(repository: Repository) -> Remote | None:
     """
     settings = repository.settings
     said = settings.get("lockgate.remote")
-    there = sorted({k.split(".")[1] for k in settings if re.fullmatch(r"remote\..*\.url", k)})
+    urls = (re.fullmatch(r"remote\.(.*)\.url", key) for key in settings)
+    there = sorted({match[1] for match in urls if match})
     if said == "none":
         return None
+    if said is None and len(there) > 0 and "origin" not in there:
+        raise LedgerError(
+            f"which remote holds the ledger: {', '.join(there)}? git config lockgate.remote NAME, "
+            "or none to keep it here"
+        )
     if said is None:
-        return Remote(repository, "origin") if "origin" in there else None
+        return Remote(repository, "origin") if there else None
     if said not in there:
         raise LedgerError(
             f"lockgate.remote is {said!r}, and there are {', '.join(there) or 'no remotes'}; "

@@ -115,8 +115,8 @@ class Repository:
             or self.settings.get("user.email")
             or f"{user}@{machine}"
         )
-        clean = str.maketrans("", "", "<>\n\0")
-        return Person(name.translate(clean).strip() or user, email.translate(clean).strip(), date)
+        name, email = (_written(one) for one in (name, email))
+        return Person(name or user, email, date)
 
     def commit(self, oid: str) -> Commit:
         """Read an event's commit.
@@ -187,6 +187,12 @@ class Repository:
                 if self.store.ref(name) != old or not free_lock(self.folder, name):
                     raise
         raise LedgerError(f"{self.folder / name}.lock stays locked; who holds it?")
+
+
+def _written(text: str) -> str:
+    """Return a name as a commit can hold it."""
+    plain = text.encode("utf-8", "replace").decode()
+    return plain.translate(str.maketrans("", "", "<>\n\0")).strip()
 
 
 def event_of(commit: Commit, oid: str) -> Event:

@@ -20,7 +20,7 @@ from lockgate.errors import (
     nearest,
 )
 from lockgate.files.digests import sha256_bytes
-from lockgate.ledger.state import Head, StageRecord, State, VersionRecord
+from lockgate.ledger.state import Head, StageRecord, State, VersionRecord, newest_first
 from lockgate.proof.events import NAME, VERSION, Event
 from lockgate.proof.verdict import Verdict
 
@@ -78,6 +78,12 @@ def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
             raise LedgerError(
                 f"{word[:80]!r} cannot name a model or a stage; letters, digits and . _ + - can"
             )
+    stage = event.stage
+    if stage is not None and (stage != stage.lower() or VERSION.fullmatch(stage)):
+        raise LedgerError(
+            f"{stage} cannot name a stage: in lower case, so that its gates cannot be missed, and "
+            "no version"
+        )
     for version in (event.before, event.after):
         if version is not None and not VERSION.fullmatch(version):
             raise LedgerError(f"{version[:80]!r} is no version; expected e.g. 1.4.0")
@@ -87,6 +93,10 @@ def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
         event.op == "retire" and event.stage
     ):
         raise LedgerError(f"{event.op} and the stage {event.stage} do not go together")
+    try:
+        event.reason.encode()
+    except UnicodeEncodeError:
+        raise LedgerError("the reason is no text in UTF-8") from None
     if sorted(attached) != sorted(attached_paths(event)):
         raise LedgerError(f"{event.subject} brings along {', '.join(attached) or 'nothing'}")
 
@@ -144,12 +154,11 @@ def verdict_for(state: State, record: VersionRecord, stage: str, policy: str) ->
     every = [one for one in state.verdicts(record.name, record.version) if one.stage == stage]
     found = [one for one in every if one.policy == policy]
     fitting = [one for one in found if _fits(one, record, now)]
-    passed = sorted((one for one in fitting if one.passed), key=lambda one: one.at)
     again = f"lockgate gate {here} {stage}"
-    if passed:
-        return passed[-1]
     if fitting:
         last = max(fitting, key=lambda one: one.at)
+        if last.passed:
+            return last
         said = "; ".join(f"{one.gate}: {one.sentence}" for one in last.failed)
         raise GateRefused(f"{here} did not pass the gates of {stage}: {said}")
     there = "nothing" if now is None else now.version
@@ -197,8 +206,13 @@ def _register(state: State, event: Event, attached: Mapping[str, bytes]) -> dict
         raise LedgerError(f"{event.subject} names another record than it brings along")
     if sha256_bytes(attached[manifest]) != event.digest:
         raise LedgerError(f"{event.subject} names another bundle than it brings along")
-    if state.version(event.name, record.version) is not None:
-        raise LedgerConflict(f"{event.name}@{event.after} is registered already")
+    listed = state.versions(event.name)
+    if listed and newest_first([*listed[:1], record.version])[0] == listed[0]:
+        raise LedgerConflict(f"{event.name}@{event.after} does not follow {listed[0]}")
+    for one in listed:
+        other = state.version(event.name, one)
+        if other is not None and other.digest == record.digest:
+            raise LedgerConflict(f"this bundle is {event.name}@{one} already")
     return {path: attached[path], manifest: attached[manifest]}
 
 
@@ -230,7 +244,10 @@ def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[
             raise GateRefused(f"{event.subject} rests on no passing verdict")
         if not _fits(gate, record, slot):
             raise GateRefused(f"{event.subject} rests on a verdict about something else")
-    slot = Slot(event.name, event.stage, record.version, record.digest, verdict=event.gate)
+    slot = Slot(
+        event.name, event.stage, record.version, record.digest, verdict=event.gate,
+        override=event.override,
+    )  # fmt: skip
     if now is not None:
         slot = advanced(now.slot, slot, kept=KEPT)
     return _placed(event, slot, now)
@@ -252,8 +269,8 @@ def _rollback(state: State, event: Event, attached: Mapping[str, bytes]) -> dict
 
 def _placed(event: Event, slot: Slot, now: StageRecord | None) -> dict[str, bytes | None]:
     record = StageRecord(
-        slot=slot, seq=event.seq, prev_seq=0 if now is None else now.seq,
-        override=event.override, at=event.at, actor=event.actor, reason=event.reason,
+        slot=slot, seq=event.seq, prev_seq=0 if now is None else now.seq, id=event.id,
+        override=slot.override, at=event.at, actor=event.actor, reason=event.reason,
     )  # fmt: skip
     return {f"stages/{event.name}/{event.stage}.json": _encoded(record)}
 

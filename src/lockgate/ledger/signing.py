@@ -27,7 +27,8 @@ def signature(repository: Repository, payload: bytes) -> bytes:
         return b""
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         place = Path(key).expanduser()
-        words = ["ssh-keygen", "-Y", "sign", "-n", "git"]
+        program = settings.get("gpg.ssh.program", "ssh-keygen")
+        words = [program, "-Y", "sign", "-n", "git"]
         literal = key.removeprefix("key::")
         if literal.startswith(("ssh-", "ecdsa-", "sk-")):  # the key itself; an agent has the rest
             place = Path(folder) / "key.pub"
@@ -39,7 +40,7 @@ def signature(repository: Repository, payload: bytes) -> bytes:
                 timeout=120,
             )  # fmt: skip
         except (FileNotFoundError, subprocess.TimeoutExpired) as error:
-            raise LedgerError(f"ssh-keygen cannot sign the event: {error}") from None
+            raise LedgerError(f"{program} cannot sign the event: {error}") from None
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
         said = " ".join(done.stderr.decode("utf-8", "replace").split())
         raise LedgerError(f"the event cannot be signed with {key[:80]}: {said[:300]}")

@@ -79,6 +79,8 @@ class StageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         The version, and those before it.
     seq, prev_seq : int
         The event that put it there, and the one before in this stage (0: none).
+    id : str
+        That event's.
     override : bool
         Whether it was put there against its gates.
     at, actor, reason : str
@@ -90,6 +92,7 @@ class StageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     slot: Slot
     seq: int
     prev_seq: int
+    id: str
     override: bool
     at: str
     actor: str

@@ -73,7 +73,10 @@ class LibraryStore:
     def ref(self, name: str) -> str | None:
         """Return what a reference points to."""
         found = self.repo.references.get(name)
-        return None if found is None else str(found.resolve().target)
+        try:
+            return None if found is None else str(found.resolve().target)
+        except (KeyError, self.git2.GitError):  # it stands for another that is not there
+            return None
 
     def swap(self, name: str, old: str | None, new: str | None) -> None:
         """Point a reference elsewhere if it still points to `old`."""

@@ -9,6 +9,7 @@ from lockgate.bundle.pointer import Slot
 from lockgate.errors import LedgerConflict
 from lockgate.ledger.ledger import Ledger
 from lockgate.ledger.repository import LEDGER
+from lockgate.ledger.state import StageRecord
 from lockgate.proof.events import Event
 
 __all__ = ["enter_rollbacks", "mend_tags", "push_queued"]
@@ -41,6 +42,10 @@ def push_queued(ledger: Ledger, *, drop: bool = False) -> tuple[list[Event], lis
     if drop:
         with repository.locked():
             there = ledger.remote.fetch()
+            if there is None:
+                raise LedgerConflict(
+                    f"{ledger.remote.name} has no ledger: all of it is here, and nothing is queued"
+                )
             known = {oid for oid, _ in repository.walk(there)}
             gone = [event for event, _, oid in ledger.commits() if oid not in known]
             repository.point(LEDGER, ledger.tip, there)
@@ -59,9 +64,9 @@ def mend_tags(ledger: Ledger) -> list[str]:
     writer = ledger.writer
     events = [(event, commit) for event, commit, _ in ledger.commits()][::-1]
     wanted = writer.mirror.all(events)
-    lacking = set(writer.missing(wanted))
+    lacking = set(writer.mirror.missing(wanted))
     with ledger.repository.locked():
-        writer.tag(wanted)
+        writer.mirror.write(wanted)
         if ledger.remote is not None and ledger.tip is not None and wanted:
             there = ledger.remote.tags()
             away = [ref for ref, oid in wanted.items() if there.get(ref) != oid]
@@ -83,24 +88,36 @@ def enter_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
     deployment = Deployment(directory)
     entered = []
     for slot in deployment.pointer().slots:
-        if not slot.local:
+        held = [one.version for one in slot.before if one.held]
+        if not slot.ledger or not (slot.local or held):
             continue
         standing = ledger.current(slot.name, slot.stage)
-        if standing is None or (
-            standing.seq != slot.ledger and standing.slot.digest != slot.digest
-        ):
-            there = "nothing" if standing is None else standing.slot.version
-            raise LedgerConflict(
-                f"{directory} serves {slot.name}@{slot.version} in {slot.stage} since a rollback "
-                f"there, and the ledger has put {there} there since; say which it is: lockgate "
-                f"promote or rollback {slot.name} {slot.stage}"
-            )
-        if standing.slot.digest != slot.digest:
-            reason = _reason(deployment, slot)
-            standing = ledger.rollback(slot.name, slot.stage, to=slot.version, reason=reason)
+        if standing is None:
+            raise LedgerConflict(f"{slot.name} has nothing in {slot.stage} of the ledger any more")
+        if standing.slot.digest != slot.digest and slot.local:
+            _check_unchanged(directory, slot, standing)
+            standing = ledger.rollback(
+                slot.name, slot.stage, to=slot.digest, expect=standing.slot.version,
+                reason=_reason(deployment, slot),
+            )  # fmt: skip
             entered += [one for one in ledger.history(slot.name) if one.seq == standing.seq]
-        deployment.mark(slot.name, slot.stage, standing.seq)
+        deployment.mark(slot.name, slot.stage, (standing.seq, standing.id))
     return entered
+
+
+def _check_unchanged(directory: Path, slot: Slot, standing: StageRecord) -> None:
+    """Refuse where the ledger has gone on, or never had what is served."""
+    what = f"{directory} serves {slot.name}@{slot.version} in {slot.stage}"
+    if (standing.seq, standing.id) != (slot.ledger, slot.event):
+        raise LedgerConflict(
+            f"{what} since a rollback there, and the ledger has put {standing.slot.version} there "
+            f"since; say which it is: lockgate promote or rollback {slot.name} {slot.stage}"
+        )
+    if slot.digest not in {one.digest for one in standing.slot.before}:
+        raise LedgerConflict(
+            f"{what}, which the ledger never had there; register and promote it, or go back to "
+            f"the ledger's: lockgate rollback --here {directory} --to {standing.slot.version}"
+        )
 
 
 def _reason(deployment: Deployment, slot: Slot) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lockgate.errors import LedgerError
+from lockgate.ledger.remote import TRUSTED
 from lockgate.ledger.repository import Repository
 from lockgate.proof.signers import Signers
 
@@ -50,19 +51,46 @@ def _of_main(repository: Repository, path: str) -> bytes | None:
     """Read a file of the branch whose word counts.
 
     `git config lockgate.main` names it; otherwise it is the remote's default
-    branch, `main` or `master`.
+    branch as of the last fetch of the ledger, `main` or `master`, or where there
+    is none of these, the one that is checked out.
+
+    Raises
+    ------
+    LedgerError
+        If the branch that was named is not there, or the file is no plain file.
+
     """
+    commit = _main(repository)
+    if commit is None:
+        return None
+    _, raw = repository.store.read(commit)
+    tree: str | None = raw.partition(b"\n")[0].removeprefix(b"tree ").decode()
+    folder, _, name = path.rpartition("/")
+    entry = repository.trees.entries(repository.trees.folder(tree, folder)).get(name)
+    if entry is None:
+        return None
+    if entry.mode not in ("100644", "100755"):
+        raise LedgerError(f"{path} of the main branch is no plain file")
+    return repository.store.read(entry.oid)[1]
+
+
+def _main(repository: Repository) -> str | None:
     said = repository.settings.get("lockgate.main")
     remote = repository.settings.get("lockgate.remote", "origin")
-    names = [f"refs/remotes/{remote}/HEAD", "refs/heads/main", "refs/heads/master"]
+    names = [
+        f"{TRUSTED}/{remote}", f"refs/remotes/{remote}/HEAD", f"refs/remotes/{remote}/main",
+        f"refs/remotes/{remote}/master", "refs/heads/main", "refs/heads/master", "HEAD",
+    ]  # fmt: skip
     if said:
-        names = [said, f"refs/heads/{said}", f"refs/remotes/{said}"]
-    for name in names:
-        commit = repository.store.ref(name) if name.startswith("refs/") else None
-        if commit is not None:
-            _, raw = repository.store.read(commit)
-            tree = raw.partition(b"\n")[0].removeprefix(b"tree ").decode()
-            return repository.trees.file(tree, path)
-    if said:
+        short = said.removeprefix("refs/heads/")
+        names = [
+            f"{TRUSTED}/{remote}",
+            f"refs/remotes/{remote}/{short}",
+            f"refs/heads/{short}",
+            said,
+        ]
+        names = [one for one in names if one.startswith("refs/")]
+    found = next((oid for name in names if (oid := repository.store.ref(name))), None)
+    if said and found is None:
         raise LedgerError(f"lockgate.main is {said!r}, and there is no such branch")
-    return None
+    return found

@@ -59,6 +59,8 @@ class Verified:
         The event that the main branch vouches for.
     overrides : list of str
         Promotions against the gates: allowed, and to be seen.
+    notes : list of str
+        What is odd, and no harm: a date in the future, of a clock that was wrong.
     findings : list of Finding
         Everything that is wrong.
 
@@ -69,6 +71,7 @@ class Verified:
     demanded: bool = False
     anchor: Anchor | None = None
     overrides: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -118,7 +121,7 @@ def verify(
             found.findings.append(Finding(oid, commit.message.partition("\n")[0][:120], str(error)))
             before = (commit, reader.state(commit.tree))
             continue
-        problems = [*_order(commit, before[0], now), *reader.problems(event, commit, before[1])]
+        problems = [*_order(commit, before[0]), *reader.problems(event, commit, before[1])]
         if event.id in seen:
             problems.append(f"it is there twice, also as {seen[event.id][:12]}")
         seen[event.id] = oid
@@ -127,6 +130,9 @@ def verify(
         if event.override:
             found.overrides.append(f"{event.subject}, {event.at}, {event.actor}: {event.reason}")
         before = (commit, reader.state(commit.tree))
+    if chain and chain[-1][1].person.date > now + FUTURE_SECONDS:
+        date = _time(chain[-1][1].person.date)
+        found.notes.append(f"the last event is dated {date}: somebody's clock was wrong")
     return found
 
 
@@ -148,13 +154,11 @@ def _anchored(found: Verified, chain: list[tuple[str, Commit]]) -> int:
     return anchor.seq
 
 
-def _order(commit: Commit, before: Commit | None, now: float) -> list[str]:
+def _order(commit: Commit, before: Commit | None) -> list[str]:
     problems = []
     if before is not None and commit.person.date <= before.person.date:
         then, earlier = (_time(one.person.date) for one in (commit, before))
         problems.append(f"its date, {then}, is not after {earlier}, that of the event before it")
-    if commit.person.date > now + FUTURE_SECONDS:
-        problems.append(f"its date, {_time(commit.person.date)}, is in the future")
     return problems
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered, RemoteUnavailable
-from lockgate.ledger.mirror import Mirror, Tags
+from lockgate.ledger.mirror import Mirror
 from lockgate.ledger.remote import Outrun, Remote, Unanswered
 from lockgate.ledger.repository import LEDGER, Repository, event_of
 from lockgate.ledger.rules import attached_paths, changes
@@ -28,6 +27,9 @@ from lockgate.proof.sshsig import BadSignature
 __all__ = ["Draft", "Writer"]
 
 ATTEMPTS = 200
+MOST_UNANSWERED = 8
+"""Pushes without an answer until it is given up; one in seven may be lost."""
+
 DATE_STEP = 2
 """Seconds between the dates of two events, at least: the tags of each have dates of their own."""
 
@@ -91,7 +93,7 @@ class Writer:
         repository = self.repository
         with repository.locked():
             looked = repository.store.ref(LEDGER)
-            sent = False
+            sent, unanswered = False, 0
             for _ in range(ATTEMPTS):
                 try:
                     tip, shared = self._latest()
@@ -110,8 +112,13 @@ class Writer:
                 try:
                     if self._landed(tip, oid, event, commit, shared=shared):
                         return event
-                except Unanswered:
-                    pass
+                except Unanswered as error:
+                    unanswered += 1
+                    if unanswered == MOST_UNANSWERED:
+                        raise RemoteUnavailable(
+                            f"{unanswered} pushes were not answered: {error}; whether the event "
+                            f"{id} was taken is not known: look with `lockgate history`"
+                        ) from None
                 sent = sent or shared
             raise LedgerError(f"somebody else was first {ATTEMPTS} times; try again")
 
@@ -120,10 +127,10 @@ class Writer:
     ) -> bool:
         """Put a commit in place, with the remote first; say whether it is there."""
         repository = self.repository
-        tags = self.missing(self.mirror.tags(event, commit))
+        tags = self.mirror.missing(self.mirror.tags(event, commit))
         if tip is not None:  # those of the event before, if its writer was killed
             last = repository.commit(tip)
-            tags = self.missing(self.mirror.tags(event_of(last, tip), last)) | tags
+            tags = self.mirror.missing(self.mirror.tags(event_of(last, tip), last)) | tags
         if self.remote is not None and shared:
             try:
                 self.remote.push(oid, *(f"{made or ''}:{ref}" for ref, made in tags.items()))
@@ -136,21 +143,8 @@ class Writer:
             return self.remote is not None and shared
         if self.remote is not None and shared:
             self._track(oid)
-        self.tag(tags)
+        self.mirror.write(tags)
         return True
-
-    def missing(self, tags: Tags) -> dict[str, str | None]:
-        """Return those tags that are not here as they must be."""
-        there = {ref: self.repository.store.ref(ref) for ref in tags}
-        return {ref: oid for ref, oid in tags.items() if there[ref] != oid}
-
-    def tag(self, tags: Tags) -> None:
-        """Write tags here; those that somebody made by hand are not touched."""
-        for ref, oid in tags.items():
-            old = self.repository.store.ref(ref)
-            if old is None or oid is None:
-                with contextlib.suppress(Moved):
-                    self.repository.point(ref, old, oid)
 
     def _track(self, oid: str) -> None:
         assert self.remote is not None
@@ -179,8 +173,10 @@ class Writer:
                     self.remote.push(tip)
                     self._track(tip)
                     return
-                except (Outrun, Unanswered):
+                except Outrun:
                     continue
+                except Unanswered as error:
+                    raise RemoteUnavailable(f"the push was not answered: {error}") from None
             raise LedgerError(f"somebody else was first {ATTEMPTS} times; try again")
 
     def latest(self) -> str | None:
@@ -308,7 +304,7 @@ class Writer:
 
 
 _SAID = ("op", "name", "stage", "before", "after", "digest", "gate", "attached", "override",
-         "actor", "at", "reason")  # fmt: skip
+         "at", "reason")  # fmt: skip
 
 
 def _renamed(fields: Mapping[str, object]) -> dict[str, object]:

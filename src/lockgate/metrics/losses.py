@@ -18,7 +18,7 @@ __all__ = ["FALLING", "chosen_metric", "figures_of", "loss_of", "positions"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 GROWING = {"roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "r2"}
-FALLING = {"log_loss", "brier", "calibration_error", "rmse", "mae"}
+FALLING = {"log_loss", "brier", "calibration_error", "rmse", "mae", "model_kb", "one_row_ms"}
 """Figures of which less is better."""
 
 BY_TASK = {

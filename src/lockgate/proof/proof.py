@@ -16,7 +16,7 @@ __all__ = ["Proof"]
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Two commits of a ledger, word for word, and the verdict that the second rests on.
+    """Commits of a ledger, word for word, and the verdict that they rest on.
 
     What was signed is in them, so that a server can check it without Git.
 
@@ -24,8 +24,11 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ----------
     v : int
         Version of this form.
-    registered, placed : str
-        The commits of `register`, and of `promote` or `rollback`.
+    registered, judged, promoted : str
+        The commits of `register`, of the `gate` that entered the verdict, and of the `promote`
+        that rested on it.
+    placed : str
+        The commit that put it where it is: the same, or a later `rollback`.
     verdict : str or None
         The verdict's file; None where it was put there against the gates.
 
@@ -33,6 +36,8 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     v: int = 1
     registered: str
+    judged: str | None
+    promoted: str
     placed: str
     verdict: str | None
 
@@ -56,8 +61,9 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise GateRefused(f"its proof cannot be read: {str(error)[:200]}") from None
 
     def check(
-        self, *, name: str, stage: str, version: str, digest: str, signers: Signers | None
-    ) -> None:
+        self, *, name: str, stage: str, version: str, digest: str, signers: Signers | None,
+        now: float | None = None,
+    ) -> None:  # fmt: skip
         """See that it shows what is to be shown.
 
         Parameters
@@ -66,6 +72,9 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             What is to be served, and where.
         signers : Signers or None
             Who may sign; None where signatures are not asked for.
+        now : float or None
+            Seconds since 1970 at which keys must hold, besides the dates that their owners
+            gave; None where what was accepted before is looked at again.
 
         Raises
         ------
@@ -74,33 +83,52 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
         """
         what = f"{name}@{version} ({digest[:12]}) in {stage}"
-        registered, first = _event(self.registered)
-        placed, second = _event(self.placed)
-        if (first.op, first.name, first.after, first.digest) != ("register", name, version, digest):
-            raise GateRefused(f"{what}: its proof is about {first.subject}")
-        said = (second.name, second.stage, second.after, second.digest)
-        if second.op not in ("promote", "rollback") or said != (name, stage, version, digest):
-            raise GateRefused(f"{what}: its proof is about {second.subject}")
-        self._check_verdict(what, second)
-        for commit, event in ((registered, first), (placed, second)) if signers else ():
-            try:
-                assert signers is not None
-                signers.check(commit, event)
-            except BadSignature as error:
-                raise GateRefused(f"{what}: {event.subject}: {error}") from None
-
-    def _check_verdict(self, what: str, placed: Event) -> None:
-        if self.verdict is None or placed.override:
-            why = f" against the gates: {placed.reason}" if placed.override else ""
+        if self.verdict is None or self.judged is None:
+            event = _event(self.placed)[1]
+            why = f" against the gates: {event.reason}" if event.override else ""
             raise GateRefused(f"{what}: there is no passing verdict; it was put there{why}")
-        if sha256_bytes(self.verdict.encode()) != placed.gate:
-            raise GateRefused(f"{what}: its verdict is not the one that it was put there on")
+        papers = {
+            "register": (_event(self.registered), None), "gate": (_event(self.judged), stage),
+            "promote": (_event(self.promoted), stage), "rollback": (_event(self.placed), stage),
+        }  # fmt: skip
+        date = 0
+        for op, ((commit, event), where) in papers.items():
+            ops = ("promote", "rollback") if op == "rollback" else (op,)
+            said = (event.name, event.stage, event.after, event.digest)
+            if event.op not in ops or said != (name, where, version, digest) or event.override:
+                raise GateRefused(f"{what}: its proof is about {event.subject}")
+            if where is not None and event.gate != sha256_bytes(self.verdict.encode()):
+                raise GateRefused(f"{what}: {event.subject} rests on another verdict")
+            if commit.person.date < date:
+                raise GateRefused(f"{what}: {event.subject} is dated before what it rests on")
+            date = commit.person.date
+            self._check_signature(what, commit, event, signers, now)
+        self._check_verdict(what, papers["promote"][0][1])
+
+    def _check_signature(
+        self, what: str, commit: Commit, event: Event, signers: Signers | None, now: float | None
+    ) -> None:
+        if signers is None:
+            return
+        try:
+            signers.check(commit, event, now=now)
+        except BadSignature as error:
+            raise GateRefused(f"{what}: {event.subject}: {error}") from None
+
+    def _check_verdict(self, what: str, promoted: Event) -> None:
+        assert self.verdict is not None
         try:
             verdict = Verdict.decode(self.verdict.encode())
         except LedgerError as error:
             raise GateRefused(f"{what}: {error}") from None
-        if (verdict.bundle, verdict.stage) != (placed.digest, placed.stage) or not verdict.passed:
+        rival = None if verdict.incumbent is None else verdict.incumbent.version
+        said = (verdict.name, verdict.bundle, verdict.stage, rival)
+        if said != (promoted.name, promoted.digest, promoted.stage, promoted.before):
+            raise GateRefused(f"{what}: its verdict is about something else")
+        if not verdict.passed:
             raise GateRefused(f"{what}: its verdict does not let it in")
+        if not verdict.judged:
+            raise GateRefused(f"{what}: no gates were asked about it")
 
 
 def _event(raw: str) -> tuple[Commit, Event]:

@@ -49,6 +49,14 @@ class Signer:
     since: int | None = None
     until: int | None = None
 
+    def holds(self, date: float) -> bool:
+        """Whether the key is valid at a time."""
+        return (self.since or 0) <= date and (self.until is None or date < self.until)
+
+    def is_called(self, email: str) -> bool:
+        """Whether an address is its owner's; a principal may be a list of patterns."""
+        return any(fnmatch.fnmatchcase(email, one) for one in self.principal.split(","))
+
     def may(self, event: Event) -> bool:
         """Whether it may sign such an event."""
         if self.roles is None:
@@ -92,8 +100,15 @@ class Signers:
                     raise LedgerError(f"{where}, line {number}: {error}") from None
         return cls(tuple(made))
 
-    def check(self, commit: Commit, event: Event) -> Signer:
+    def check(self, commit: Commit, event: Event, *, now: float | None = None) -> Signer:
         """Return who signed an event, if they were allowed to.
+
+        Parameters
+        ----------
+        commit, event : Commit, Event
+            What was signed.
+        now : float, optional
+            Seconds since 1970 at which the key must hold as well.
 
         Raises
         ------
@@ -107,10 +122,16 @@ class Signers:
         found = [one for one in self.listed if one.key == key]
         if not found:
             raise BadSignature("it is signed with a key that is not among the allowed signers")
-        date = commit.person.date
-        valid = [o for o in found if (o.since or 0) <= date and (o.until is None or date < o.until)]
+        dates = [commit.person.date, *([] if now is None else [now])]
+        valid = [one for one in found if all(one.holds(date) for date in dates)]
         if not valid:
             raise BadSignature(f"the key of {found[0].principal} was not valid at its date")
+        email = commit.person.email
+        valid = [one for one in valid if one.is_called(email)]
+        if not valid or event.actor != f"{commit.person.name} <{email}>":
+            raise BadSignature(
+                f"{found[0].principal} signed what {event.actor} is said to have done"
+            )
         able = [one for one in valid if one.may(event)]
         if not able:
             roles = ", ".join(valid[0].roles or ())

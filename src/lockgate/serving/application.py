@@ -187,5 +187,4 @@ def _plain_kind(kind: bytes) -> str:
 
 def _hosts(settings: ServeSettings) -> set[bytes] | None:
     """Return the hosts seen to be allowed, where they are checked: on loopback without tokens."""
-    loopback = settings.host.startswith("127.") or settings.host in ("localhost", "::1")
-    return set() if loopback else None
+    return set() if settings.private else None

@@ -25,7 +25,9 @@ class Child:
     born, heard : float
         When it was started, and when it last said something.
     why : str
-        What it said before it ended, or that it is behind.
+        What it said before it ended.
+    behind : bool
+        Whether it was started just before a switch, and was told what it missed.
 
     """
 
@@ -34,3 +36,4 @@ class Child:
         self.serving = False
         self.born = self.heard = time.monotonic()
         self.why = ""
+        self.behind = False

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import http
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["HTML", "JSON", "OPAQUE", "Refusal", "Reply", "Request", "Send", "json_reply"]
+__all__ = [
+    "HTML",
+    "JSON",
+    "OPAQUE",
+    "Refusal",
+    "Reply",
+    "Request",
+    "Send",
+    "check_rows",
+    "json_reply",
+    "read_body",
+]
 
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
@@ -151,3 +162,30 @@ class Refusal(Exception):
 def json_reply(value: Any, status: int = 200, extra: Sequence[tuple[bytes, bytes]] = ()) -> Reply:
     """Make a reply of plain data or of a struct."""
     return Reply(status, encode(value), JSON, extra)
+
+
+B = TypeVar("B")
+
+
+def read_body(decode: Callable[[Any], B], raw: bytes | memoryview, expected: str) -> B:
+    """Decode a JSON body.
+
+    Raises
+    ------
+    Refusal
+        If it is another one, with what was expected.
+
+    """
+    try:
+        return decode(raw)
+    except RecursionError:
+        why = "the JSON is nested too deeply"
+    except (msgspec.DecodeError, UnicodeError) as error:
+        why = f"the body is not what is read here: {str(error)[:300]}"
+    raise Refusal(400, f"{why}; {expected}")
+
+
+def check_rows(rows: int, most: int) -> None:
+    """Refuse no rows, and more than a request may have."""
+    if not 0 < rows <= most:
+        raise Refusal(422, f"{rows} rows came, expected 1 to {most}")

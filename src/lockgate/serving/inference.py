@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send
-from lockgate.serving.predicting import reason
+from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send, check_rows, read_body
 from lockgate.serving.questions import Found, Question
 from lockgate.serving.shelf import Served, Shelf
 from lockgate.serving.tensors import Tensor, as_column, as_matrix, pack, unpack
@@ -73,8 +72,7 @@ def infer_question(shelf: Shelf, request: Request, send: Send, most: int) -> Que
     outputs = _outputs(served, body)
     form = functools.partial(_response, body=body, outputs=outputs)
     source, rows = _source(served, columns)
-    if not 0 < rows <= most:
-        raise Refusal(422, f"{rows} rows came, expected 1 to {most}")
+    check_rows(rows, most)
     if rows == 1:
         return Question(request, send, served, _only_row(served, source), 0, form)
     return Question(request, send, served, source, rows, form)
@@ -89,10 +87,7 @@ def _parts(request: Request) -> tuple[Infer, memoryview]:
         raw, rest = raw[: int(length)], raw[int(length) :]
     else:
         rest = raw[len(raw) :]
-    try:
-        return decode(raw), rest
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Refusal(400, f"{reason(error)}; expected an inference request with inputs") from None
+    return read_body(decode, raw, "expected an inference request with inputs"), rest
 
 
 def _source(served: Served, tensors: dict[str, Any]) -> tuple[Any, int]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send
-from lockgate.serving.predicting import check_width, reason, row_of
+from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send, check_rows, read_body
+from lockgate.serving.predicting import check_width, row_of
 from lockgate.serving.questions import Found, Question, listed
 from lockgate.serving.shelf import Served, Shelf
 
@@ -58,10 +58,7 @@ def invocations_question(shelf: Shelf, request: Request, send: Send, most: int) 
 
     """
     served = shelf.find(request.words[0] if request.words else None)
-    try:
-        body = decode(request.body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Refusal(400, f"{reason(error)}; {EXPECTED}") from None
+    body = read_body(decode, request.body, EXPECTED)
     forms = (body.dataframe_split, body.dataframe_records, body.inputs, body.instances)
     given = [one for one in forms if one is not None]
     if len(given) != 1:
@@ -70,8 +67,7 @@ def invocations_question(shelf: Shelf, request: Request, send: Send, most: int) 
     if output not in ("label", "score"):
         raise Refusal(400, f"params.output is {output[:40]!r}, expected label or score")
     source, rows = _source(served, given[0])
-    if not 0 < rows <= most:
-        raise Refusal(422, f"{rows} rows came, expected 1 to {most}")
+    check_rows(rows, most)
     return Question(
         request, send, served, source, rows, functools.partial(predictions, output=output)
     )

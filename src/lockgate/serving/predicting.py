@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send
+from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send, check_rows, read_body
 from lockgate.serving.questions import Filled, Found, Question, listed
 from lockgate.serving.shelf import Served, Shelf
 
-__all__ = ["many_rows", "predict_question", "reason", "row_of"]
+__all__ = ["many_rows", "predict_question", "row_of"]
 
 WIDEST = 10_000
 """Most columns of a request."""
@@ -94,10 +94,7 @@ def predict_question(shelf: Shelf, request: Request, send: Send, most: int) -> Q
         If the body is no such question.
 
     """
-    try:
-        body = decode(request.body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Refusal(400, f"{reason(error)}; {EXPECTED}") from None
+    body = read_body(decode, request.body, EXPECTED)
     served = shelf.find(request.words[0] if request.words else body.model)
     given = [one for one in (body.row, body.rows, body.columns) if one is not None]
     if len(given) != 1:
@@ -115,8 +112,7 @@ def predict_question(shelf: Shelf, request: Request, send: Send, most: int) -> Q
         source = body.columns
         check_width(len(body.columns or ()))
         rows = max(map(len, source.values()), default=0)
-    if not 0 < rows <= most:
-        raise Refusal(422, f"{rows} rows came, expected 1 to {most}")
+    check_rows(rows, most)
     if body.keys is not None and len(body.keys) != rows:
         raise Refusal(422, f"{len(body.keys)} keys came for {rows} rows")
     return Question(
@@ -128,13 +124,6 @@ def check_width(columns: int) -> None:
     """Refuse what has more columns than any table."""
     if columns > WIDEST:
         raise Refusal(422, f"{columns} columns came, at most {WIDEST} are read")
-
-
-def reason(error: Exception) -> str:
-    """Say what is wrong with a body."""
-    if isinstance(error, RecursionError):
-        return "the JSON is nested too deeply"
-    return f"the body is not what is read here: {str(error)[:300]}"
 
 
 def row_of(served: Served, values: Any, where: str = "the row") -> dict[str, Any]:

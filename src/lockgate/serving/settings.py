@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Limits", "LogSettings", "ServeSettings"]
+__all__ = ["Limits", "LogSettings", "ServeSettings", "is_loopback"]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,3 +129,20 @@ class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batching: Literal["auto", "on", "off"] = "auto"
     require_verdict: bool = False
     signers: str = ""
+
+    @property
+    def private(self) -> bool:
+        """Whether only this machine can reach the address."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address.
+
+    Examples
+    --------
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+
+    """
+    return host.startswith("127.") or host in ("localhost", "::1")

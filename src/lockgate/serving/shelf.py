@@ -47,6 +47,8 @@ class Served:
         bundle = open_bundle(folder)
         if bundle.digest != slot.digest:
             raise BundleError(f"{folder} has digest {bundle.digest}, expected {slot.digest}")
+        if bundle.manifest.name != slot.name:
+            raise BundleError(f"{folder} is the model {bundle.manifest.name}, not {slot.name}")
         model = getattr(bundle.predictor, "model", None)
         if not isinstance(model, PackedModel):
             raise BundleError(

@@ -91,8 +91,8 @@ class Swap:
             folders = [(self.of.deployment.bundle(digest), digest) for digest in sorted(new)]
             if pointer.seq in self.refused:
                 return
-            if pointer.seq == self.of.live.seq:  # at most what is noted beside it changed
-                self.of.live = pointer
+            if pointer.seq == self.of.live.seq and _same(pointer, self.of.live):
+                self.of.live = pointer  # at most what is noted beside it changed
                 return
             self.wanted = pointer
             self._demand(pointer, self.of.live)
@@ -108,9 +108,10 @@ class Swap:
     def _demand(self, pointer: Pointer, live: Pointer) -> None:
         """Refuse what comes without its papers, where they are asked for."""
         if self.of.settings.require_verdict:
-            known = {(one.stage, one.digest) for one in live.slots}
-            new = [one for one in pointer.slots if (one.stage, one.digest) not in known]
-            check_proofs(self.of.deployment, new, read_signers(self.of.settings.signers))
+            known = {one.address for one in live.slots}
+            new = [one for one in pointer.slots if one.address not in known]
+            now = time.time() if live.slots else None  # what was served before goes on
+            check_proofs(self.of.deployment, new, read_signers(self.of.settings.signers), now)
 
     def _checked(self) -> None:
         """Go on when every child is done."""
@@ -182,11 +183,11 @@ class Swap:
     def _catch_up(self) -> None:
         """Bring along workers that were started just before a switch."""
         for child in self.of.children.values():
-            if child.serving and child.seq < self.of.live.seq and not child.why:
-                child.why = "behind"
+            if child.serving and child.seq < self.of.live.seq and not child.behind:
+                child.behind = True
                 self._send_prepare(child, self.of.live)
             elif child.seq == self.of.live.seq:
-                child.why = ""
+                child.behind = False
 
     def _refuse(self, pointer: Pointer | None, why: str) -> None:
         seq = -1 if pointer is None else pointer.seq
@@ -196,3 +197,8 @@ class Swap:
         while len(self.refused) > 20:
             del self.refused[min(self.refused)]
         self.wanted, self.preparing = None, False
+
+
+def _same(one: Pointer, other: Pointer) -> bool:
+    """Whether both serve the same, whatever else is noted beside it."""
+    return {slot.address for slot in one.slots} == {slot.address for slot in other.slots}

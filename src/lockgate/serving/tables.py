@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lockgate.errors import DataError
-from lockgate.serving.exchange import Refusal, Reply, Request, Send
+from lockgate.serving.exchange import Refusal, Reply, Request, Send, check_rows
 from lockgate.serving.invocations import predictions
 from lockgate.serving.predicting import many_rows
 from lockgate.serving.questions import Found, Question
@@ -55,8 +55,7 @@ def table_question(
         raise Refusal(415, "tables need more here: pip install 'lockgate[serve]'") from None
     except DataError as error:
         raise Refusal(422, str(error)) from None
-    if not 0 < rows <= most:
-        raise Refusal(422, f"{rows} rows came, expected 1 to {most}")
+    check_rows(rows, most)
     accept = request.headers.get(b"accept", b"")
     form: Any = many_rows
     if mlflow:

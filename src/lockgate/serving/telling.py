@@ -10,8 +10,7 @@ from lockgate.errors import LogError
 from lockgate.monitoring.labels import fitting_label
 from lockgate.monitoring.reading import find
 from lockgate.monitoring.receipts import parse_receipt
-from lockgate.serving.exchange import Refusal, Reply, Request, json_reply
-from lockgate.serving.predicting import reason
+from lockgate.serving.exchange import Refusal, Reply, Request, json_reply, read_body
 from lockgate.serving.recorder import Recorder
 from lockgate.serving.shelf import Shelf
 
@@ -77,10 +76,7 @@ def take_feedback(recorder: Recorder | None, shelf: Shelf, request: Request) -> 
 
 
 def _read(request: Request) -> list[One]:
-    try:
-        body = decode(request.body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Refusal(400, f"{reason(error)}; {EXPECTED}") from None
+    body = read_body(decode, request.body, EXPECTED)
     if body.labels is not None:
         return body.labels
     if body.label is None:

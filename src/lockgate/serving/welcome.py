@@ -63,9 +63,7 @@ def welcome(supervisor: Supervisor) -> None:
             "no gate was passed: the bundle is served as it is, from %s", supervisor.deployment.path
         )
         log.info("another version: lockgate deploy BUNDLE %s", supervisor.deployment.path)
-    if supervisor.settings.host not in ("localhost", "::1") and not (
-        supervisor.settings.host.startswith("127.") or supervisor.settings.tokens
-    ):
+    if not (supervisor.settings.private or supervisor.settings.tokens):
         log.warning("everybody who reaches %s may ask", where)
     _say_what_is_kept(supervisor)
 

@@ -31,7 +31,7 @@ def breaking(old: Asked, new: Asked) -> list[str]:
     found = []
     if old.task != new.task:
         found.append(f"it answers {new.task} instead of {old.task}")
-    elif list(old.classes) != list(new.classes):
+    elif [(type(one), one) for one in old.classes] != [(type(one), one) for one in new.classes]:
         found.append(f"its classes are {[*new.classes]} instead of {[*old.classes]}")
     if old.inputs.target != new.inputs.target:
         found.append(f"it predicts {new.inputs.target} instead of {old.inputs.target}")

@@ -1,0 +1,60 @@
+"""Gathers the papers of what is in a stage, for a server that has no Git."""
+
+from __future__ import annotations
+
+from lockgate.errors import LedgerError
+from lockgate.ledger.ledger import Ledger
+from lockgate.ledger.state import StageRecord, VersionRecord
+from lockgate.proof.commits import Commit
+from lockgate.proof.events import Event
+from lockgate.proof.proof import Proof
+
+__all__ = ["proof_of", "registration"]
+
+
+def proof_of(ledger: Ledger, record: VersionRecord, standing: StageRecord) -> Proof:
+    """Gather what shows that a version may be where it is.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where it is registered.
+    record : VersionRecord
+        The version.
+    standing : StageRecord
+        Where it is.
+
+    """
+    slot = standing.slot
+    placed = judged = promoted = registered = ""
+    for event, commit, _ in ledger.commits():
+        raw = commit.encode().decode()
+        if event.seq == standing.seq:
+            placed = raw
+        if event.name != record.name or event.after != record.version:
+            continue
+        if event.op == "promote" and event.stage == slot.stage and event.gate == slot.verdict:
+            promoted = promoted or raw
+        elif event.op == "gate" and event.gate == slot.verdict:
+            judged = judged or raw
+        elif event.op == "register":
+            registered = raw
+            break
+    verdict = None
+    if slot.verdict is not None:
+        state = ledger.state
+        path = f"verdicts/{record.name}/{record.version}/{slot.verdict}.json"
+        found = state.trees.file(state.tree, path)
+        verdict = None if found is None else found.decode()
+    return Proof(
+        registered=registered, judged=judged or None, promoted=promoted or placed, placed=placed,
+        verdict=verdict,
+    )  # fmt: skip
+
+
+def registration(ledger: Ledger, record: VersionRecord) -> tuple[Event, Commit, str]:
+    """Find the event that made a version."""
+    for event, commit, oid in ledger.commits():
+        if (event.op, event.name, event.after) == ("register", record.name, record.version):
+            return event, commit, oid
+    raise LedgerError(f"no event registered {record.name}@{record.version}")
