@@ -222,6 +222,7 @@ while True:
 """
 
 
+@pytest.mark.timeout(3600)
 def test_killed_at_any_moment_it_goes_on(shop: Path, tmp_path: Path, bundles: list[Path]) -> None:
     """Of register, promote and deploy; whatever was left, the next one does its work."""
     rng = random.Random(11)

@@ -19,6 +19,7 @@ from lockgate.ledger.verifying import verify
 
 from .conftest import QUIET, git
 
+pytestmark = pytest.mark.timeout(1800)
 WHOLE = bool(os.environ.get("LOCKGATE_PROOF"))
 WORKERS, EVENTS = (8, 50) if WHOLE else (4, 6)
 
@@ -33,7 +34,7 @@ def start(folder: Path, worker: str, events: int) -> subprocess.Popen[bytes]:
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
-    _, said = process.communicate(timeout=280)
+    _, said = process.communicate(timeout=1500)
     assert process.returncode == 0, said.decode()
 
 
