@@ -107,20 +107,29 @@ def test_clones_with_a_remote_that_loses_answers(clones: list[Path], tmp_path: P
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(LOSING.format(python=sys.executable))
     hook.chmod(0o755)
-    each = WORKERS // len(clones)
-    processes = [start(folder, f"c{k}", EVENTS) for folder in clones for k in range(each)]
+    each, rng = WORKERS // len(clones), random.Random(9)
+    places = [(folder, f"c{k}") for folder in clones for k in range(each)]
+    processes = [start(folder, name, EVENTS) for folder, name in places]
+    for _ in range(12 if WHOLE else 1):
+        time.sleep(rng.uniform(1, 2))
+        k = rng.randrange(len(processes))  # it goes on with what it had not acknowledged
+        processes[k].kill()
+        processes[k].communicate()
+        processes[k] = start(*places[k], EVENTS)
     for one in processes:
         ended(one)
     hook.unlink()
-    check_clones(clones, tmp_path, each * len(clones) * EVENTS)
+    check_clones(clones, tmp_path)
 
 
-def check_clones(clones: list[Path], tmp_path: Path, events: int) -> None:
+def check_clones(clones: list[Path], tmp_path: Path) -> None:
     for folder in clones:
         Ledger(folder).fetch()
     tips = {Ledger(folder).tip for folder in clones}
     assert tips == {git(tmp_path / "hub.git", "rev-parse", "refs/heads/lockgate/ledger")}
-    check(clones[0], list(tmp_path.glob("clone*/acknowledged-*")), events)
+    paths = list(tmp_path.glob("clone*/acknowledged-*"))
+    assert sum(len(one.read_text().splitlines()) for one in paths) == len(paths) * EVENTS
+    check(clones[0], paths)
 
 
 def test_a_lock_that_a_killed_process_left_is_taken_away(shop: Path) -> None:
