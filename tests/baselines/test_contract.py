@@ -37,6 +37,8 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         }, None
     if kind == "format":
         return {}, {"model": model_files(name, folder)}
+    if name == "latency":
+        return {"repeats": 10}, None
     needed = {
         "bound": {"figure": "example.score", "at_least": 0.5},
         "fairness": {"column": "colour"},

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_the_commands_run_in_their_order(project: Path, call: Run) -> None:
     assert seen >= 12
     assert (project / ".lockgate" / "anchor.json").is_file()
     (block,) = blocks(PAGE, "python")
-    said = call(shutil.which("python") or "python", "-c", block, cwd=project, **QUIET).stdout
+    said = call(sys.executable, "-c", block, cwd=project, **QUIET).stdout
     assert re.match(r"1\.0\.0 1\.0\.0 20\d\d-", said)
     assert "promote tumours 1.0.0 -> prod" in said
 

@@ -40,5 +40,8 @@ def command(
     made = ledger.register(bundle, version=version, bump=bump, outside=outside, reason=reason)
     click.echo(f"{made.name}@{made.version} is {made.digest[:12]}, lineage {made.lineage}")
     click.echo(f"  {'; '.join(made.why)}")
-    click.echo(f"Next: lockgate promote {made.name}@{made.version} STAGE")
+    if ledger.state.retired(made.name, made.version):
+        click.echo("  it is retired: it cannot be promoted")
+    else:
+        click.echo(f"Next: lockgate promote {made.name}@{made.version} STAGE")
     return 0

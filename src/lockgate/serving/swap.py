@@ -12,7 +12,7 @@ import msgspec
 from lockgate.bundle.checking import Check
 from lockgate.bundle.pointer import Pointer
 from lockgate.bundle.proofs import check_proofs, read_signers
-from lockgate.errors import LockgateError
+from lockgate.errors import GateRefused, LockgateError
 
 if TYPE_CHECKING:
     from lockgate.serving.child import Child
@@ -50,7 +50,11 @@ class Swap:
         self.preparing = False
         self.until = 0.0
         self.refused: dict[int, str] = {}
-        self._demand(supervisor.live, Pointer())
+        try:
+            self._demand(supervisor.live, Pointer())
+        except GateRefused as error:
+            path = supervisor.deployment.path
+            raise GateRefused(f"{error}; or go back: lockgate rollback --here {path}") from None
         self.look(first=True)
 
     def look(self, *, first: bool = False, again: bool = False) -> None:
