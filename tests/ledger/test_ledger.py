@@ -252,6 +252,21 @@ def test_a_queued_event_that_does_not_fit_is_told_and_can_be_given_up(
     assert standing.slot.version == "1.2.0"
 
 
+def test_an_event_whose_push_had_landed_is_not_queued_twice(shop: Path, tmp_path: Path) -> None:
+    from .test_tampering import _promotion
+
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    put(Ledger(shop), "1.0.0")
+    git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
+    (tmp_path / "hub.git").rename(tmp_path / "away")
+    Ledger(shop, queue=True).writer.write(_promotion("1.1.0", "prod"), id="a" * 32)
+    (tmp_path / "away").rename(tmp_path / "hub.git")
+    Ledger(tmp_path / "other").writer.write(_promotion("1.1.0", "prod"), id="a" * 32)
+    run("sync", "-C", shop)
+    assert [event.seq for event in Ledger(shop).history() if event.id == "a" * 32] == [5]
+
+
 def test_repositories_that_the_library_cannot_open_are_used_by_command(
     tmp_path: Path, bundles: list[Path]
 ) -> None:

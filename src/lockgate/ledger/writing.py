@@ -237,8 +237,12 @@ class Writer:
     def _replayed(self, here: str | None, there: str, queued: list[tuple[str, Commit]]) -> str:
         """Put queued events on top of what the remote has now."""
         tip = there
+        fork = queued[0][1].parent
+        known = {event_of(one, oid).id for oid, one in self.repository.walk(there, until=fork)}
         for oid, commit in queued:
             event = event_of(commit, oid)
+            if event.id in known:  # its push had landed, and nobody had said so
+                continue
             state = self.repository.state(oid)
             files = [state.trees.file(state.tree, path) or b"" for path in attached_paths(event)]
             said = {name: getattr(event, name) for name in _SAID}
