@@ -66,7 +66,7 @@ def test_killed_writers_leave_a_ledger_that_goes_on(shop: Path) -> None:
     rng = random.Random(5)
     for _ in range(60 if WHOLE else 4):
         processes = [start(shop, f"k{k}", 10**6) for k in range(2)]
-        time.sleep(rng.uniform(0.5, 1.2))
+        time.sleep(rng.uniform(0.5, 1.2))  # past its start, in the middle of any event
         for one in processes:
             one.kill()
         for one in processes:

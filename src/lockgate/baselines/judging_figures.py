@@ -194,8 +194,7 @@ def _weighed(figure: str, one: Any, worth: Any) -> Callable[[Any], Mapping[str, 
     truth = one.table.target
     own = "regression" if one.task == "regression" else "classification"
     if evaluator in ("", own):
-        made: Any = figures_of(one.task, truth, one.output, one.classes, one.threshold)
-        return made  # type: ignore[no-any-return]  # one of three classes
+        return figures_of(one.task, truth, one.output, one.classes, one.threshold)
     if evaluator == "business" and one.task == "binary" and worth is not None:
         positive = positions(truth, one.classes) == 1
         threshold = 0.5 if one.threshold is None else one.threshold

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lockgate
-from lockgate.bundle.reading import Bundle
+from lockgate.bundle.reading import Bundle, estimates
 from lockgate.errors import LockgateError, NotApplicable
 from lockgate.gating.measuring import default_evaluators, measured, model_bytes, table_of
 from lockgate.gating.policy import Policy
@@ -111,7 +111,7 @@ def _contestant(
         task=manifest.task,  # type: ignore[arg-type]  # checked when it was packed
         classes=tuple(manifest.classes), threshold=manifest.threshold, worth=manifest.worth,
         predictor=bundle.predictor, reference=bundle.reference(), model_bytes=model_bytes(bundle),
-        promised=_promised(bundle), unmeasured="no rows were given: --data FILE",
+        promised=estimates(bundle.metrics()), unmeasured="no rows were given: --data FILE",
     )  # fmt: skip
     if rows is None:
         return made
@@ -123,11 +123,3 @@ def _contestant(
     except LockgateError as error:
         return dataclasses.replace(made, unmeasured=f"{manifest.name}@{version}: {error}")
     return dataclasses.replace(made, table=table, output=output, figures=figures, unmeasured="")
-
-
-def _promised(bundle: Bundle) -> dict[str, Mapping[str, float]]:
-    found: dict[str, Any] = bundle.metrics()
-    return {
-        evaluator: {key: float(one["estimate"]) for key, one in metrics.items()}
-        for evaluator, metrics in found.items()
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 import subprocess
@@ -89,20 +90,20 @@ def _from_cache(repository: Repository, record: VersionRecord, place: Path) -> N
 
 def _cache(repository: Repository, record: VersionRecord) -> Path:
     project = _project(repository, record)
-    local = project / ".dvc" / "config.local"
-    for path in (local, project / ".dvc" / "config"):
-        match = re.search(r"\[cache\][^\[]*?\bdir\s*=\s*(.+)", _text(path))
-        if match:
-            return (path.parent / match[1].strip()).resolve()
+    for name in ("config.local", "config"):  # a cache named elsewhere is DVC's own to find
+        path = project / ".dvc" / name
+        parser = configparser.ConfigParser(strict=False, interpolation=None)
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeError):
+            continue
+        if parser.has_option("cache", "dir"):
+            return (path.parent / parser.get("cache", "dir").strip()).resolve()
     return project / ".dvc" / "cache"
 
 
 def _cached(cache: Path, md5: str) -> Path:
     return cache / md5[:2] / md5[2:]
-
-
-def _text(path: Path) -> str:
-    return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
 def _project(repository: Repository, record: VersionRecord) -> Path:

@@ -13,6 +13,7 @@ import yaml
 
 from lockgate.bundle.checking import check_bundle
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
+from lockgate.bundle.reading import estimates
 from lockgate.errors import LedgerError, UsageError
 from lockgate.files.digests import sha256_bytes, sha256_file
 from lockgate.ledger.commands import git, run_git
@@ -235,7 +236,4 @@ def _figures(found: Found) -> dict[str, dict[str, float]]:
     path = found.folder / "metrics.json"
     if sha256_file(path) != found.manifest.files["metrics.json"]:
         raise LedgerError(f"{path} changed meanwhile")
-    return {
-        evaluator: {key: float(one["estimate"]) for key, one in metrics.items()}
-        for evaluator, metrics in json.loads(path.read_bytes()).items()
-    }
+    return estimates(json.loads(path.read_bytes()))

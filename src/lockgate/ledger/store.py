@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from lockgate.errors import LedgerError, MissingExtra
 from lockgate.ledger.commands import git, run_git
 
-__all__ = ["CommandStore", "LibraryStore", "Moved", "Store", "store_of"]
+__all__ = ["CommandStore", "LibraryStore", "Moved", "Store", "free_lock", "store_of"]
 
 STALE_SECONDS = 1.0
 """Age from which a lock of a reference of ours is a killed process's: ours are held for

@@ -108,7 +108,7 @@ class Writer:
                 if landed is not None:
                     return landed
                 looked = tip
-                event, oid, commit = self._made(tip, draft, id)
+                event, oid, commit = self._made(tip, draft(repository.state(tip)), id)
                 try:
                     if self._landed(tip, oid, event, commit, shared=shared):
                         return event
@@ -247,7 +247,7 @@ class Writer:
             files = [state.trees.file(state.tree, path) or b"" for path in attached_paths(event)]
             said = {name: getattr(event, name) for name in _SAID}
             try:
-                _, tip, _ = self._made(tip, lambda _: Draft(said, tuple(files)), event.id)  # noqa: B023  # called at once
+                _, tip, _ = self._made(tip, Draft(said, tuple(files)), event.id)
             except LedgerError as error:
                 raise LedgerConflict(
                     f"an event that was queued here does not fit any more: {event.subject} "
@@ -264,13 +264,10 @@ class Writer:
                 return event
         return None
 
-    def _made(
-        self, tip: str | None, draft: Callable[[State], Draft], id: str
-    ) -> tuple[Event, str, Commit]:
+    def _made(self, tip: str | None, asked: Draft, id: str) -> tuple[Event, str, Commit]:
         """Write the objects of an event; nothing points to them yet."""
         repository = self.repository
         state = repository.state(tip)
-        asked = draft(state)
         date = int(time.time())
         if tip is not None:
             date = max(date, repository.commit(tip).person.date + DATE_STEP)
