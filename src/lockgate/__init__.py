@@ -55,9 +55,10 @@ from lockgate.spec.models import (
 )
 from lockgate.spec.plugin import plugin
 from lockgate.spec.reports import Exam, Metric, Plot, Report, Series, Worth
+from lockgate.spec.requests import Backend, Resources
 from lockgate.spec.settings import setting
 from lockgate.spec.tables import Column, Fold, LoadRequest, Parts, Schema, Table
-from lockgate.spec.values import Backend, ModelFiles, Output, Predictor, Resources
+from lockgate.spec.values import ModelFiles, Output, Predictor
 from lockgate.spec.watching import Counts, Finding, Findings, Reference, Watch, Window
 
 if TYPE_CHECKING:

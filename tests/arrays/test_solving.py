@@ -12,13 +12,13 @@ from sklearn.linear_model import LinearRegression, Ridge
 from lockgate import BackendUnavailable
 from lockgate.arrays.solving import least_squares
 from lockgate.baselines.least_squares import LeastSquares
-from lockgate.spec.values import Backend, numpy_backend
+from lockgate.spec.requests import Backend, numpy_backend
 
 STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarray)
 
 
 def cupy_or_skip() -> Backend:
-    from lockgate.baselines.backends import Cupy
+    from lockgate.baselines.backend_cupy import Cupy
 
     try:
         return Cupy().arrays()
@@ -83,7 +83,7 @@ def test_a_fitted_model_leaves_its_backend_behind() -> None:
 
 
 def test_cupy_without_a_device_is_one_clear_error() -> None:
-    from lockgate.baselines.backends import Cupy
+    from lockgate.baselines.backend_cupy import Cupy
 
     try:
         Cupy().arrays()

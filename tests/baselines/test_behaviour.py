@@ -12,9 +12,10 @@ from lockgate.baselines.business import Business
 from lockgate.baselines.classification import Classification
 from lockgate.baselines.cost import Cost
 from lockgate.baselines.lasso import Lasso
-from lockgate.baselines.loading import Csv
+from lockgate.baselines.load_csv import Csv
 from lockgate.baselines.prune import Prune
-from lockgate.baselines.searching import Grid, Random
+from lockgate.baselines.search_grid import Grid
+from lockgate.baselines.search_random import Random
 from lockgate.testing import example_requests
 
 

@@ -26,7 +26,8 @@ from lockgate.ledger.deploying import deploy_stage
 from lockgate.ledger.gates import judge
 from lockgate.ledger.ledger import Ledger
 from lockgate.ledger.repository import LEDGER
-from lockgate.ledger.syncing import enter_rollbacks, push_queued
+from lockgate.ledger.syncing import push_queued
+from lockgate.ledger.take_back import enter_rollbacks
 from lockgate.proof.commits import Commit
 from lockgate.proof.events import Event
 from lockgate.proof.proof import Proof

@@ -22,7 +22,7 @@ from lockgate.errors import GateRefused, LedgerConflict, LedgerError
 from lockgate.ledger.deploying import deploy_stage
 from lockgate.ledger.gates import judge
 from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.syncing import enter_rollbacks
+from lockgate.ledger.take_back import enter_rollbacks
 from lockgate.ledger.verifying import verify
 from tests.serving.load import Load
 from tests.serving.running import serving

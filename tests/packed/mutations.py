@@ -27,11 +27,11 @@ import lockgate
 from lockgate.packed import container
 from lockgate.packed.builder import Builder
 from lockgate.packed.header import Answers, decode
+from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
-from lockgate.packed.shapes import Input
 from lockgate.packing.groves import add_forest
 from lockgate.packing.packer import pack_estimator
-from lockgate.spec.values import Backend
+from lockgate.spec.requests import Backend
 from tests.packed.test_engines import random_grove
 from tests.packing import zoo
 

@@ -119,7 +119,7 @@ def test_a_small_file_cannot_ask_for_much() -> None:
     from lockgate.packed import cells
     from lockgate.packed.builder import Builder
     from lockgate.packed.header import Answers
-    from lockgate.packed.shapes import Input
+    from lockgate.packed.inputs import Input
 
     builder = Builder([Input("x", "number")])
     op = builder.add(cells.Numbers, columns=(0,))

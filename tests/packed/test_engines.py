@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from lockgate.packed import cells, codes, deciding, exact, models
 from lockgate.packed.builder import Builder
 from lockgate.packed.header import Answers
+from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
-from lockgate.packed.shapes import Input
 from lockgate.packing.groves import Grove, add_forest, float32_limits
-from lockgate.spec.values import Backend
+from lockgate.spec.requests import Backend
 
 STRICT = Backend(
     "array-api-strict", array_api_strict, array_api_strict.asarray, lambda x: np.asarray(x)

@@ -14,10 +14,10 @@ from lockgate.packed import cells, codes, models
 from lockgate.packed.builder import Builder
 from lockgate.packed.dates import date_parts
 from lockgate.packed.header import Answers
+from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
 from lockgate.packed.rejecting import Rejected
-from lockgate.packed.shapes import Input
-from lockgate.tables.cells import DateParts
+from lockgate.tables.transformers import DateParts
 
 
 def model_of(*inputs: Input) -> PackedModel:

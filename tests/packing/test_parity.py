@@ -28,8 +28,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC, NuSVC
 
 import lockgate
+from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
-from lockgate.packed.shapes import Input
 from lockgate.packing.packer import inputs_of, pack_estimator
 from lockgate.packing.parity import proved
 from tests.packing import zoo

@@ -77,7 +77,7 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from lockgate.packed.shapes import Input
+from lockgate.packed.inputs import Input
 from lockgate.spec.models import Needs
 from lockgate.spec.sections import Cells
 from lockgate.spec.tables import Column, Schema

@@ -16,8 +16,8 @@ from lockgate.host.catalogue import Catalogue
 from lockgate.packed import cells, deciding
 from lockgate.packed.builder import Builder
 from lockgate.packed.header import Answers
+from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
-from lockgate.packed.shapes import Input
 from lockgate.packing.groves import add_forest
 from lockgate.packing.packer import pack_estimator
 

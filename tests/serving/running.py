@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import ServingError
-from lockgate.serving.control import ask
+from lockgate.serving.control_client import ask
 from tests.conftest import environment
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 import lockgate
 from lockgate.spec.models import Needs
 from lockgate.spec.sections import Cells
-from lockgate.tables.cells import Bins, Clip, DateParts, cell_steps
+from lockgate.tables.cells import cell_steps
 from lockgate.tables.contract import conform
+from lockgate.tables.transformers import Bins, Clip, DateParts
 
 
 def frame() -> pd.DataFrame:

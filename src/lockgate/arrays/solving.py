@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.spec.values import Backend
+from lockgate.spec.requests import Backend
 
 __all__ = ["least_squares"]
 

@@ -1,10 +1,10 @@
-"""Loaders for files: CSV and Parquet below the project, or inside an installed package."""
+"""Roles of columns, and tables from files, for the loaders that read one file."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import lockgate
 
@@ -14,82 +14,19 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "parquet")
 
 
-@lockgate.plugin
-class Csv:
-    """A CSV file below the project, e.g. ``data/raw/churn.csv``."""
+class ColumnRoles(Protocol):
+    """Settings of a loader that say which columns have a role."""
 
-    path: str = lockgate.setting(help="file, relative to the project; below data/raw")
-    target: str | None = lockgate.setting(None, help="column to predict")
-    id: str | None = lockgate.setting(None, help="what a row is about; never a feature")
-    time: str | None = lockgate.setting(None, help="when the features of a row were known")
-    group: str | None = lockgate.setting(None, help="rows that belong together")
-    value: str | None = lockgate.setting(None, help="money at stake in a row")
-    weight: str | None = lockgate.setting(None, help="how much a row counts")
-    horizon_days: int = lockgate.setting(
-        0, at_least=0, help="days after time until the target is known"
-    )
-    separator: str = lockgate.setting(",", help="between values")
-    sha256: str | None = lockgate.setting(None, help="the only content to accept")
-
-    @lockgate.hookimpl
-    def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
-        """Read the file."""
-        path = _below(request.root, self.path, self.sha256)
-        return _table(self, _read(path, "csv", self.separator))
+    target: str | None
+    id: str | None
+    time: str | None
+    group: str | None
+    value: str | None
+    weight: str | None
+    horizon_days: int
 
 
-@lockgate.plugin
-class Parquet:
-    """A Parquet file below the project, e.g. ``data/raw/churn.parquet``."""
-
-    path: str = lockgate.setting(help="file, relative to the project; below data/raw")
-    target: str | None = lockgate.setting(None, help="column to predict")
-    id: str | None = lockgate.setting(None, help="what a row is about; never a feature")
-    time: str | None = lockgate.setting(None, help="when the features of a row were known")
-    group: str | None = lockgate.setting(None, help="rows that belong together")
-    value: str | None = lockgate.setting(None, help="money at stake in a row")
-    weight: str | None = lockgate.setting(None, help="how much a row counts")
-    horizon_days: int = lockgate.setting(
-        0, at_least=0, help="days after time until the target is known"
-    )
-    sha256: str | None = lockgate.setting(None, help="the only content to accept")
-
-    @lockgate.hookimpl
-    def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
-        """Read the file."""
-        return _table(self, _read(_below(request.root, self.path, self.sha256), "parquet"))
-
-
-@lockgate.plugin
-class Package:
-    """A file that an installed distribution ships, pinned, its code never imported."""
-
-    distribution: str = lockgate.setting(help="name of the distribution")
-    path: str = lockgate.setting(help="the file, as the distribution's record lists it")
-    sha256: str = lockgate.setting(help="the only content to accept")
-    version: str | None = lockgate.setting(None, help="the only version to accept")
-    format: str = lockgate.setting("csv", choices=FORMATS, help="what the file is")
-    separator: str = lockgate.setting(",", help="between the values of a CSV file")
-    target: str | None = lockgate.setting(None, help="column to predict")
-    id: str | None = lockgate.setting(None, help="what a row is about; never a feature")
-    time: str | None = lockgate.setting(None, help="when the features of a row were known")
-    group: str | None = lockgate.setting(None, help="rows that belong together")
-    value: str | None = lockgate.setting(None, help="money at stake in a row")
-    weight: str | None = lockgate.setting(None, help="how much a row counts")
-    horizon_days: int = lockgate.setting(
-        0, at_least=0, help="days after time until the target is known"
-    )
-
-    @lockgate.hookimpl
-    def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
-        """Find the file by the distribution's record, check it, and read it."""
-        path = lockgate.installed_file(
-            self.distribution, self.path, version=self.version, sha256=self.sha256
-        )
-        return _table(self, _read(path, self.format, self.separator))
-
-
-def _table(settings: Csv | Parquet | Package, frame: pd.DataFrame) -> lockgate.Table:
+def _table(settings: ColumnRoles, frame: pd.DataFrame) -> lockgate.Table:
     frame = _dated(frame, settings.time)
     return lockgate.table(
         frame,

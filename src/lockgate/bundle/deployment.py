@@ -24,11 +24,12 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.bundle.choosing import advanced, check_version, chosen, gone_back
+from lockgate.bundle.choosing import check_version
 from lockgate.bundle.copying import copy_bundle, remove_others
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
-from lockgate.bundle.pointer import STAGE, Event, Pointer, Slot
+from lockgate.bundle.pointer import Event, Pointer
 from lockgate.bundle.record import read_record, record
+from lockgate.bundle.slots import STAGE, Slot, advanced, chosen, gone_back
 from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
 from lockgate.files.actor import user_here
 from lockgate.files.atomic import write_file

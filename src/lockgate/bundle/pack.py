@@ -24,8 +24,9 @@ from lockgate.host.host import Host
 from lockgate.packed.model import PackedModel
 from lockgate.packed.rejecting import Rejected
 from lockgate.spec.reports import Exam
+from lockgate.spec.requests import numpy_backend
 from lockgate.spec.tables import Schema, Table
-from lockgate.spec.values import Output, numpy_backend
+from lockgate.spec.values import Output
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,81 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["STAGE", "Event", "Past", "Pointer", "Slot"]
+from lockgate.bundle.slots import Past, Slot
 
-STAGE = "prod"
-"""Stage that answers where a request names none."""
-
-
-class Past(msgspec.Struct, frozen=True):
-    """A bundle that was served before.
-
-    Attributes
-    ----------
-    version, digest : str
-        What it was called, and which it is.
-    left : bool
-        Whether it was rolled back from: a rollback takes it only when it is named.
-    verdict : str or None
-        sha256 of the gates' verdict with which it came, where there was one.
-    override : bool
-        Whether it came against its gates.
-    held : bool
-        Whether it was rolled back from here, and the ledger was not told.
-
-    """
-
-    version: str
-    digest: str
-    left: bool = False
-    verdict: str | None = None
-    override: bool = False
-    held: bool = False
-
-
-class Slot(msgspec.Struct, frozen=True):
-    """What one model serves in one stage.
-
-    Attributes
-    ----------
-    name, stage, version : str
-        Which model, where, and what its version is called.
-    digest : str
-        The bundle's.
-    before : tuple of Past
-        What was served there before, the latest first.
-    verdict : str or None
-        sha256 of the gates' verdict with which it came, where there was one.
-    ledger : int
-        Number of the ledger's event that was followed last; 0 where none was.
-    event : str
-        Id of that event: two clones may have counted apart.
-    local : bool
-        Whether something else was done here since, of which the ledger does not know.
-    override : bool
-        Whether it came against its gates.
-
-    """
-
-    name: str
-    stage: str
-    version: str
-    digest: str
-    before: tuple[Past, ...] = ()
-    verdict: str | None = None
-    ledger: int = 0
-    event: str = ""
-    local: bool = False
-    override: bool = False
-
-    @property
-    def address(self) -> tuple[str, str, str, str]:
-        """What is served, as requests ask for it, and which bundle it is."""
-        return self.name, self.stage, self.version, self.digest
-
-    def past(self, *, left: bool = False, held: bool = False) -> Past:
-        """Return it as something that was served before."""
-        return Past(self.version, self.digest, left, self.verdict, self.override, held)
+__all__ = ["Event", "Pointer"]
 
 
 class Event(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.pointer import Slot
+from lockgate.bundle.slots import Slot
 from lockgate.errors import GateRefused
 from lockgate.files.atomic import write_file
 from lockgate.proof.proof import Proof

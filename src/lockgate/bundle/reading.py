@@ -15,13 +15,14 @@ from lockgate.errors import BundleError, PluginFailed
 from lockgate.files.digests import sha256_file
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
-from lockgate.spec.values import ModelFiles, Output, Predictor, Resources
+from lockgate.spec.requests import Resources
+from lockgate.spec.values import ModelFiles, Output, Predictor
 from lockgate.spec.watching import Reference
 
 if TYPE_CHECKING:
     from lockgate.spec.values import Columns
 
-__all__ = ["Bundle", "estimates", "open_bundle"]
+__all__ = ["Bundle", "open_bundle"]
 
 
 class Bundle:
@@ -84,14 +85,6 @@ class Bundle:
     def __repr__(self) -> str:
         """Say which bundle it is."""
         return f"<Bundle {self.manifest.name} {self.digest[:12]} ({self.manifest.task})>"
-
-
-def estimates(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the estimates of a bundle's ``metrics.json``, by evaluator and figure."""
-    return {
-        evaluator: {key: float(one["estimate"]) for key, one in figures.items()}
-        for evaluator, figures in metrics.items()
-    }
 
 
 def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:

@@ -35,7 +35,7 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
     """
     from lockgate.cli.progress import saying
     from lockgate.ledger.attesting import attest, enter
-    from lockgate.ledger.ledger import address
+    from lockgate.ledger.semver import address
 
     ledger = opened(root, queue=queue)
     name, number = address(version)

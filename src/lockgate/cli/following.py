@@ -24,7 +24,7 @@ def followed(deployment: Deployment, pointer: Pointer) -> None:
         If the server refuses, with its reason.
 
     """
-    from lockgate.serving.control import ask
+    from lockgate.serving.control_client import ask
 
     until = time.monotonic() + SECONDS
     try:

@@ -45,7 +45,7 @@ def command(
     from lockgate.cli.progress import saying
     from lockgate.files.atomic import write_file
     from lockgate.ledger.gates import judge
-    from lockgate.ledger.ledger import address
+    from lockgate.ledger.semver import address
 
     ledger = opened(root, queue=queue)
     ledger.writer.latest()

@@ -45,7 +45,7 @@ def command(
     `lockgate deploy NAME@STAGE DIR --follow`.
     """
     from lockgate.errors import UsageError
-    from lockgate.ledger.ledger import address
+    from lockgate.ledger.semver import address
 
     if override and not reason.strip():
         raise UsageError("--override needs --reason: everybody will see both")

@@ -81,7 +81,7 @@ def _by_digest(root: str, digest: str, name: str) -> Any:
 
 def _version(what: str, root: str) -> tuple[str, str]:
     from lockgate.cli.repository import fetched
-    from lockgate.ledger.ledger import address
+    from lockgate.ledger.semver import address
 
     name, said = address(what)
     standing = fetched(root).current(name, said or "")

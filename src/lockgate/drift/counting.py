@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.spec.requests import Backend
 from lockgate.spec.tables import Schema
-from lockgate.spec.values import Backend, Output
+from lockgate.spec.values import Output
 from lockgate.spec.watching import Counts, Reference
 
 if TYPE_CHECKING:

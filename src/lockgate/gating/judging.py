@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import lockgate
-from lockgate.bundle.reading import Bundle, estimates
+from lockgate.bundle.reading import Bundle
 from lockgate.errors import LockgateError, NotApplicable
-from lockgate.gating.measuring import default_evaluators, measured, model_bytes, table_of
+from lockgate.gating.measuring import default_evaluators, estimates, measured, model_bytes, table_of
 from lockgate.gating.policy import Policy
 from lockgate.host.host import Host
 from lockgate.host.provider import provider_of

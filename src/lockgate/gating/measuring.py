@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "default_evaluators", "labelled", "measured", "model_bytes", "read_rows", "table_of"
-]  # fmt: skip
+    "default_evaluators",
+    "estimates",
+    "labelled",
+    "measured",
+    "model_bytes",
+    "read_rows",
+    "table_of",
+]
 
 
 def default_evaluators(task: str) -> dict[str, object]:
@@ -116,3 +122,11 @@ def read_rows(path: Path, target: str | None) -> pd.DataFrame:
     from lockgate.tables.files import read_frame
 
     return labelled(read_frame(path), target, str(path))
+
+
+def estimates(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the estimates of a bundle's ``metrics.json``, by evaluator and figure."""
+    return {
+        evaluator: {key: float(one["estimate"]) for key, one in figures.items()}
+        for evaluator, figures in metrics.items()
+    }

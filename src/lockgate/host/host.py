@@ -17,8 +17,8 @@ from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import Chosen
 from lockgate.spec.hooks import Events, Operations
 from lockgate.spec.kinds import kind
+from lockgate.spec.requests import Request
 from lockgate.spec.settings import settings_of
-from lockgate.spec.values import Request
 
 __all__ = ["Host"]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from lockgate.bundle.checking import check_bundle
 from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.pointer import Pointer, Slot
+from lockgate.bundle.pointer import Pointer
 from lockgate.bundle.proofs import keep_proof
+from lockgate.bundle.slots import Slot
 from lockgate.errors import LedgerError, LedgerTampered, LockgateError, RemoteUnavailable
 from lockgate.ledger import rules
 from lockgate.ledger.bundles import bundle_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from lockgate.bundle.choosing import chosen
+from lockgate.bundle.slots import chosen
 from lockgate.errors import DeploymentError, LedgerConflict, LedgerError
 from lockgate.files.digests import sha256_bytes
 from lockgate.ledger import rules

@@ -28,22 +28,7 @@ from lockgate.spec.events import Promotion, Registration, Rollback
 if TYPE_CHECKING:
     from lockgate.ledger.verifying import Verified
 
-__all__ = ["Ledger", "address"]
-
-
-def address(text: str) -> tuple[str, str | None]:
-    """Take ``name@version`` apart.
-
-    Examples
-    --------
-    >>> address("fraud@1.4.0"), address("fraud")
-    (('fraud', '1.4.0'), ('fraud', None))
-
-    """
-    name, at, version = text.partition("@")
-    if not name or (at and not version):
-        raise UsageError(f"{text[:80]!r} names no version; write e.g. fraud@1.4.0, or fraud")
-    return name, version or None
+__all__ = ["Ledger"]
 
 
 class Ledger:

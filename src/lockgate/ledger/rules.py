@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from lockgate.bundle.choosing import advanced, chosen, gone_back
-from lockgate.bundle.pointer import Slot
+from lockgate.bundle.slots import Slot, advanced, chosen, gone_back
 from lockgate.errors import (
     DeploymentError,
     GateRefused,

@@ -6,7 +6,7 @@ from lockgate.bundle.manifest import Manifest
 from lockgate.errors import UsageError
 from lockgate.tables.compatibility import breaking, same_form
 
-__all__ = ["FIRST", "next_version"]
+__all__ = ["FIRST", "address", "next_version"]
 
 FIRST = "1.0.0"
 PARTS = ("major", "minor", "patch")
@@ -67,3 +67,18 @@ def _reasons(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
     if old.environment.training != new.environment.training:
         reasons.append(("patch", "the environment changed"))
     return reasons or [("patch", "the same inputs gave another bundle")]
+
+
+def address(text: str) -> tuple[str, str | None]:
+    """Take ``name@version`` apart.
+
+    Examples
+    --------
+    >>> address("fraud@1.4.0"), address("fraud")
+    (('fraud', '1.4.0'), ('fraud', None))
+
+    """
+    name, at, version = text.partition("@")
+    if not name or (at and not version):
+        raise UsageError(f"{text[:80]!r} names no version; write e.g. fraud@1.4.0, or fraud")
+    return name, version or None

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lockgate.bundle.pointer import Slot
+from lockgate.bundle.slots import Slot
 from lockgate.errors import LedgerTampered
 from lockgate.ledger.trees import Trees
 from lockgate.proof.verdict import Verdict

@@ -9,7 +9,8 @@ import numpy as np
 
 from lockgate.packed.container import DTYPES, write
 from lockgate.packed.header import FORMAT, VERSION, Answers, Header, shapes_of
-from lockgate.packed.shapes import Input, Look, Operation, Shape
+from lockgate.packed.inputs import Input
+from lockgate.packed.shapes import Look, Operation, Shape
 
 __all__ = ["Builder", "smallest"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lockgate.packed.dates import is_gap
+from lockgate.packed.inputs import Input
 from lockgate.packed.rejecting import Rejected, refuse_gaps, shown, unseen
-from lockgate.packed.shapes import Input
 
 __all__ = ["category_text", "places_of", "read_codes"]
 

@@ -10,11 +10,9 @@ import numpy as np
 
 from lockgate.packed import exact
 from lockgate.packed.container import need
-from lockgate.packed.shapes import Look, Operation, Shape, bounded, numbers
+from lockgate.packed.shapes import POWERS, Look, Operation, Shape, bounded, numbers
 
-__all__ = ["CELLS", "POWERS"]
-POWERS = "2**k"
-"""Name under which the engine keeps the table that `exact.exp` reads."""
+__all__ = ["CELLS"]
 
 
 class Numbers(Operation, tag="numbers", frozen=True):

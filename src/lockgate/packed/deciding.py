@@ -10,9 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from lockgate.packed import exact
-from lockgate.packed.cells import POWERS
 from lockgate.packed.container import need
-from lockgate.packed.shapes import Look, Operation, Shape, bounded, numbers
+from lockgate.packed.shapes import POWERS, Look, Operation, Shape, bounded, numbers
 
 __all__ = [
     "DECIDING",

@@ -15,8 +15,9 @@ from lockgate.packed.codes import CODES
 from lockgate.packed.container import ArrayEntry, need, read_arrays, read_header
 from lockgate.packed.deciding import DECIDING
 from lockgate.packed.forest import Forest
+from lockgate.packed.inputs import Input
 from lockgate.packed.models import MODELS
-from lockgate.packed.shapes import Input, Look, Operation, Shape
+from lockgate.packed.shapes import Look, Operation, Shape
 from lockgate.packed.text import TEXTS
 
 __all__ = ["FORMAT", "OPERATIONS", "VERSION", "Answers", "Header", "decode", "needed", "shapes_of"]

@@ -14,45 +14,15 @@ import numpy as np
 
 from lockgate.packed.buffers import Buffers
 from lockgate.packed.exact import ordered_sum
+from lockgate.packed.tree_arrays import leaf_rows, missing_left, set_members
 
 if TYPE_CHECKING:
     from lockgate.packed.forest import Forest, Nodes
 
-__all__ = ["MaskTables", "leaf_rows", "missing_left", "set_members"]
+__all__ = ["MaskTables"]
 
 DE_BRUIJN = {32: (0x077CB531, 27), 64: (0x03F79D71B4CB0A89, 58)}
 """Multiplier and shift that number the single bits of a word."""
-
-
-def missing_left(forest: Forest, a: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return for each inner node whether a gap goes left."""
-    count = len(a[forest.features])
-    if forest.gaps is None:
-        return np.zeros(count, bool)
-    return np.unpackbits(a[forest.gaps])[:count].astype(bool)
-
-
-def leaf_rows(forest: Forest, a: Mapping[str, np.ndarray], nodes: Nodes) -> np.ndarray:
-    """Return the row of `values` of each node, 0 for inner ones."""
-    made = np.zeros(len(nodes.leaf), np.int64)
-    count = int(nodes.leaf.sum())
-    made[nodes.leaf] = np.arange(count) if forest.leaf_rows is None else a[forest.leaf_rows]
-    return made
-
-
-def set_members(
-    forest: Forest, a: Mapping[str, np.ndarray], codes: np.ndarray
-) -> dict[int, np.ndarray]:
-    """Return the sets of each column of categories, shape (sets, codes + 1)."""
-    if forest.sets is None:
-        return {}
-    bits = np.unpackbits(a[forest.sets], axis=1).astype(bool)
-    counts = np.where(codes > 0, a[forest.counts].astype(np.int64), 0)
-    ends = np.cumsum(counts)
-    return {
-        int(k): bits[ends[k] - counts[k] : ends[k], : codes[k] + 1]
-        for k in np.flatnonzero(counts > 0)
-    }
 
 
 class MaskTables:

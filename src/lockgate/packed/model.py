@@ -20,7 +20,8 @@ from lockgate.packed.program import NO_ANSWER, Program
 from lockgate.packed.reading import cell_readers, read_columns
 from lockgate.packed.rejecting import Rejected
 from lockgate.spec.converting import Engine
-from lockgate.spec.values import Backend, Output, numpy_backend
+from lockgate.spec.requests import Backend, numpy_backend
+from lockgate.spec.values import Output
 
 __all__ = ["Answer", "PackedModel", "open_packed"]
 

@@ -9,9 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from lockgate.packed import exact
-from lockgate.packed.cells import POWERS
 from lockgate.packed.container import need
-from lockgate.packed.shapes import Look, Operation, Shape, numbers
+from lockgate.packed.shapes import POWERS, Look, Operation, Shape, numbers
 
 __all__ = ["MODELS", "Linear"]
 

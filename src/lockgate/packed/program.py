@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 
 from lockgate.errors import SchemaViolation
-from lockgate.packed.cells import POWERS, Concat, Date, Numbers
+from lockgate.packed.cells import Concat, Date, Numbers
 from lockgate.packed.codes import Category, OneHot
 from lockgate.packed.dates import date_parts, date_parts_one
 from lockgate.packed.exact import POWERS_ARRAY
-from lockgate.packed.forest import MOST_TABLE_BYTES, Forest, Grown
+from lockgate.packed.forest import Forest
+from lockgate.packed.grown import MOST_TABLE_BYTES, Grown
 from lockgate.packed.header import Header
 from lockgate.packed.models import Hot, Linear
-from lockgate.packed.shapes import Shape
+from lockgate.packed.shapes import POWERS, Shape
 from lockgate.packed.text import Text
 from lockgate.spec.converting import Engine
-from lockgate.spec.values import Backend
+from lockgate.spec.requests import Backend
 
 __all__ = ["NO_ANSWER", "Program"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from lockgate.errors import SchemaViolation, nearest
 from lockgate.packed.categories import places_of, read_codes
 from lockgate.packed.dates import NO_DATE, as_micros, is_gap
+from lockgate.packed.inputs import Input
 from lockgate.packed.rejecting import Rejected, endless, refuse_gaps, shown, unseen
-from lockgate.packed.shapes import Input
 
 __all__ = ["cell_readers", "read_columns"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lockgate.errors import SchemaViolation
 from lockgate.packed.dates import NO_DATE
-from lockgate.packed.shapes import Input
+from lockgate.packed.inputs import Input
 
 __all__ = ["Rejected", "endless", "filled", "refuse_gaps", "shown", "unseen"]
 

@@ -9,8 +9,19 @@ import msgspec
 import numpy as np
 
 from lockgate.packed.container import need
+from lockgate.packed.inputs import Input
 
-__all__ = ["MOST_CELLS", "Input", "Look", "Operation", "Shape"]
+__all__ = [
+    "MOST_CELLS",
+    "POWERS",
+    "Look",
+    "Operation",
+    "Shape",
+    "bounded",
+    "codes",
+    "numbers",
+    "plain",
+]
 
 MOST_CELLS = 1 << 28
 """Largest product of lengths that any operation may ask for."""
@@ -31,31 +42,6 @@ class Shape(NamedTuple):
 
     kind: str
     width: int
-
-
-class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One column that the model asks for.
-
-    Attributes
-    ----------
-    name : str
-        Name of the column.
-    kind : {"number", "integer", "boolean", "category", "date", "text"}
-        What its cells hold.
-    missing : {"allow", "refuse"}
-        Whether a cell may be empty.
-    unknown : {"ignore", "refuse"}
-        Whether a category may be one that is not listed.
-    categories : tuple of str
-        Known categories, by code. Of numbers: the only ones allowed, where unknown is "refuse".
-
-    """
-
-    name: str
-    kind: str
-    missing: str = "allow"
-    unknown: str = "ignore"
-    categories: tuple[str, ...] = ()
 
 
 class Look:
@@ -165,3 +151,7 @@ def bounded(*lengths: int) -> int:
         product *= length
     need(product <= MOST_CELLS, f"{product} cells, more than {MOST_CELLS}")
     return product
+
+
+POWERS = "2**k"
+"""Name under which the engine keeps the table that `exact.exp` reads."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from lockgate.packed.buffers import Buffers
 from lockgate.packed.exact import ordered_sum
-from lockgate.packed.masks import leaf_rows, missing_left, set_members
+from lockgate.packed.tree_arrays import leaf_rows, missing_left, set_members
 
 if TYPE_CHECKING:
     from lockgate.packed.forest import Forest, Nodes

@@ -9,7 +9,7 @@ from typing import Any
 
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.packed.header import Answers
-from lockgate.packed.shapes import Input
+from lockgate.packed.inputs import Input
 from lockgate.packing.columns import Raw
 from lockgate.packing.encoders import ENCODERS
 from lockgate.packing.ensembles import ENSEMBLES, outcome_of

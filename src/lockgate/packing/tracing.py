@@ -11,7 +11,7 @@ from lockgate.packed import cells, codes
 from lockgate.packed.builder import Builder
 from lockgate.packed.categories import category_text
 from lockgate.packed.dates import is_gap
-from lockgate.packed.shapes import Input
+from lockgate.packed.inputs import Input
 from lockgate.packing.columns import GAP, UNKNOWN, Coded, Column, Number, Raw, Sign, Sparse
 
 __all__ = ["TOLERANCE", "Trace"]

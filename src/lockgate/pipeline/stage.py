@@ -17,8 +17,8 @@ from lockgate.host.host import Host
 from lockgate.host.params_file import read_params
 from lockgate.pipeline.progress import Shown
 from lockgate.spec.events import StageEvent
+from lockgate.spec.requests import Backend, Progress, Resources, numpy_backend
 from lockgate.spec.sections import Sections
-from lockgate.spec.values import Backend, Progress, Resources, numpy_backend
 
 __all__ = ["STAGES", "Stage", "run_stage"]
 

@@ -18,8 +18,8 @@ from lockgate.files.atomic import replaced_directory, write_file
 from lockgate.packing.answers import classes_of
 from lockgate.packing.skops_file import read_estimator, write_estimator
 from lockgate.spec.models import Candidate, Recipe
+from lockgate.spec.requests import Backend
 from lockgate.spec.tables import Schema, Table
-from lockgate.spec.values import Backend
 from lockgate.tables.contract import conform
 
 __all__ = ["Made", "Stored", "Workspace", "plain"]

@@ -6,21 +6,17 @@ import contextlib
 import os
 import selectors
 import socket
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lockgate.errors import ServingError
 from lockgate.serving.channel import Channel
+from lockgate.serving.control_client import NAME, _reached
 
 if TYPE_CHECKING:
     from lockgate.serving.supervisor import Supervisor
 
-__all__ = ["Control", "ask"]
-
-NAME = "control.sock"
+__all__ = ["Control"]
 
 
 class Control:
@@ -87,42 +83,3 @@ class Control:
         self.listening.close()
         if not inherited:
             (self.of.deployment.path / NAME).unlink(missing_ok=True)
-
-
-def ask(folder: Path, op: str, *, seconds: float = 10.0, **said: Any) -> dict[str, Any]:
-    """Ask the server of a deployment directory.
-
-    Raises
-    ------
-    ServingError
-        If none is running, or it does not answer in time.
-
-    """
-    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with _reached(folder) as place:
-            end.connect(place)
-        channel = Channel(end)
-        channel.send(op, **said)
-        until = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(channel, selectors.EVENT_READ)
-            while time.monotonic() < until and not channel.closed:
-                selector.select(0.2)
-                for message in channel.receive():
-                    return message
-    except OSError:
-        raise ServingError(f"no server runs for {folder}") from None
-    finally:
-        end.close()
-    raise ServingError(f"the server of {folder} does not answer")
-
-
-@contextlib.contextmanager
-def _reached(folder: Path) -> Any:
-    """Give a short path to the socket: the system takes no more than 107 bytes."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{NAME}"
-    finally:
-        os.close(descriptor)

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from lockgate.bundle.pointer import STAGE, Slot
 from lockgate.bundle.reading import open_bundle
+from lockgate.bundle.slots import STAGE, Slot
 from lockgate.errors import BundleError, nearest
 from lockgate.packed.model import PackedModel
 from lockgate.serving.exchange import Refusal

@@ -26,10 +26,11 @@ from lockgate.monitoring.tracing import LOG
 from lockgate.serving.channel import Channel
 from lockgate.serving.child import Child
 from lockgate.serving.control import Control
+from lockgate.serving.listener import address
 from lockgate.serving.metrics import PAGE, Counts
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.swap import Swap
-from lockgate.serving.welcome import address, welcome
+from lockgate.serving.welcome import welcome
 from lockgate.serving.worker import work
 
 __all__ = ["Supervisor"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lockgate.spec.values import Request
+from lockgate.spec.requests import Request
 
 __all__ = ["Engine", "Fitted", "Outcome"]
 
@@ -20,7 +20,7 @@ class Engine:
     name : str
         Name of the engine.
     forest : callable
-        ``forest(grown) -> run``: from a `lockgate.packed.forest.Grown`, ready for
+        ``forest(grown) -> run``: from a `lockgate.packed.grown.Grown`, ready for
         NumPy, to a function from columns of shape (width, n), doubles with NaN for
         gaps, to sums of shape (outputs, n). Labels must be the same, sums within
         1e-12; it is called from several threads.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.spec.models import Task
 from lockgate.spec.reports import Metric, Worth
+from lockgate.spec.requests import Request
 from lockgate.spec.tables import Schema, Table
-from lockgate.spec.values import Output, Predictor, Request
+from lockgate.spec.values import Output, Predictor
 from lockgate.spec.watching import Reference
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from lockgate.spec.gating import Case, Ruling
     from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
     from lockgate.spec.reports import Exam, Report
+    from lockgate.spec.requests import Backend
     from lockgate.spec.tables import LoadRequest, Table
-    from lockgate.spec.values import Backend, ModelFiles, Predictor
+    from lockgate.spec.values import ModelFiles, Predictor
     from lockgate.spec.watching import Findings, Watch
 
 __all__ = ["EVENTS", "OPERATIONS", "Events", "Operations", "hookimpl"]

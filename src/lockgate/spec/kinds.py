@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lockgate.spec import values
 from lockgate.spec.converting import Engine, Fitted, Outcome
 from lockgate.spec.gating import Case, Ruling
 from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
 from lockgate.spec.reports import Exam, Report
+from lockgate.spec.requests import Backend
 from lockgate.spec.tables import LoadRequest, Table
+from lockgate.spec.values import ModelFiles, Predictor
 from lockgate.spec.watching import Findings, Watch
 
 __all__ = ["CONFIGURED", "CONTRACT", "CONTRACTS_SERVED", "KINDS", "Kind", "kind"]
@@ -80,8 +81,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("evaluator", "evaluate", "exam", Exam, Report, "all", "Measure a model on rows it has never seen."),
     Kind("monitor", "monitor", "watch", Watch, Findings, "all", "Compare what a model sees now with what it was trained on."),
     Kind("gate", "judge", "case", Case, Ruling, "all", "Say whether a bundle may take the place of the one that serves."),
-    Kind("backend", "arrays", "", None, values.Backend, "one", "Offer an array library and a device to compute on."),
-    Kind("format", "open", "files", values.ModelFiles, values.Predictor, "named", "Open a model file without running code from it."),
+    Kind("backend", "arrays", "", None, Backend, "one", "Offer an array library and a device to compute on."),
+    Kind("format", "open", "files", ModelFiles, Predictor, "named", "Open a model file without running code from it."),
     Kind("converter", "convert", "fitted", Fitted, Outcome, "found", "Turn another library's fitted models into packed ones."),
     Kind("engine", "compile", "", None, Engine, "asked", "Walk the trees of packed models in another way."),
 )  # fmt: skip

@@ -9,8 +9,9 @@ from numbers import Number
 from typing import Any, Literal
 
 from lockgate.spec.models import Task
+from lockgate.spec.requests import Request
 from lockgate.spec.tables import Table
-from lockgate.spec.values import Output, Predictor, Request
+from lockgate.spec.values import Output, Predictor
 
 __all__ = ["Exam", "Metric", "Plot", "Report", "Series", "Worth"]
 

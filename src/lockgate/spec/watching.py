@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lockgate.spec.requests import Request
 from lockgate.spec.tables import Schema, Table
-from lockgate.spec.values import Output, Request
+from lockgate.spec.values import Output
 
 if TYPE_CHECKING:
     import numpy as np

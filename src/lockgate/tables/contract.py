@@ -11,9 +11,10 @@ import pandas as pd
 from lockgate.errors import SchemaViolation, nearest
 from lockgate.spec.sections import Data
 from lockgate.spec.tables import ROLES, Column, Schema, Table
-from lockgate.tables.infer import as_texts, converted, digest_of, table
+from lockgate.tables.frame_cells import as_date, as_texts, converted
+from lockgate.tables.infer import digest_of, table
 
-__all__ = ["as_date", "conform", "shaped", "useful", "within"]
+__all__ = ["conform", "shaped", "useful", "within"]
 
 
 def shaped(loaded: Table, data: Data) -> Table:
@@ -168,12 +169,3 @@ def _check_named(names: list[str], schema: Schema) -> None:
     ]
     if problems:
         raise SchemaViolation(problems)
-
-
-def as_date(text: str) -> pd.Timestamp:
-    """Read a date of the configuration; one with a time zone becomes UTC."""
-    try:
-        found = pd.Timestamp(text)
-        return found if found.tzinfo is None else found.tz_convert("UTC").tz_localize(None)
-    except ValueError:
-        raise SchemaViolation([f"{text!r} is no date; write it like 1998-01-31"]) from None

@@ -13,14 +13,13 @@ import pandas as pd
 
 from lockgate.errors import SchemaViolation, nearest
 from lockgate.spec.tables import Column, Schema, Table
+from lockgate.tables.frame_cells import ISO_DATE, converted
 
 if TYPE_CHECKING:
     from lockgate.spec.tables import ColumnKind
 
-__all__ = ["as_texts", "converted", "digest_of", "learned", "table", "task_of"]
+__all__ = ["digest_of", "learned", "table", "task_of"]
 
-ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?"
-"""Texts that all look like this are dates."""
 
 MOST_CATEGORIES = 200
 """Text columns with more distinct values than that are text, not categories."""
@@ -199,47 +198,6 @@ def _as_declared(frame: pd.DataFrame, kinds: Mapping[str, str | None]) -> pd.Dat
     if problems:
         raise SchemaViolation(problems)
     return made
-
-
-def converted(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
-    """Return a column as its kind holds it, the same at training and at serving."""
-    if kind == "number":
-        return pd.to_numeric(values).astype("float64")
-    if kind == "integer":
-        return pd.to_numeric(values)
-    if kind == "date":
-        return _dates(values)
-    if kind == "boolean":
-        return values if values.hasnans else values.astype(bool)
-    return as_texts(values)
-
-
-def as_texts(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Write each value as text; 3 and 3.0 are one category, a gap stays a gap.
-
-    A column of whole numbers with a gap is read as floats, without one as
-    integers: the categories must be the same.
-    """
-    if values.dtype.kind == "f":
-        whole = values.where(values.notna(), 0.0) % 1 == 0
-        texts = values.astype(object).where(~whole, values.fillna(0).astype("int64")).map(str)
-    else:
-        texts = values.astype(object).map(str)
-    return texts.where(values.notna(), np.nan).astype(object)
-
-
-def _dates(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Read dates; those with a time zone become UTC, so that all can be compared."""
-    if not pd.api.types.is_datetime64_any_dtype(values):
-        if pd.api.types.is_numeric_dtype(values) and values.notna().any():
-            raise ValueError("numbers are no dates")
-        try:
-            values = pd.to_datetime(values, format="ISO8601", utc=True)
-        except ValueError:
-            values = pd.to_datetime(values, utc=True)
-    if values.dt.tz is not None:
-        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
-    return values
 
 
 def _learn(column: Column, values: pd.Series[Any]) -> Column:

@@ -11,7 +11,7 @@ import pandas as pd
 from lockgate.errors import SchemaViolation
 from lockgate.spec.sections import Split
 from lockgate.spec.tables import Fold, Parts, Table
-from lockgate.tables.contract import as_date
+from lockgate.tables.frame_cells import as_date
 from lockgate.tables.infer import digest_of
 
 __all__ = ["folds_of", "parted", "way_of"]

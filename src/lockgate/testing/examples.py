@@ -17,9 +17,10 @@ from lockgate.packing.skops_file import write_estimator
 from lockgate.spec.gating import Case, Contestant, Origin
 from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Shrink, Task
 from lockgate.spec.reports import Exam, Metric, Worth
+from lockgate.spec.requests import Request, numpy_backend
 from lockgate.spec.sections import Cells
 from lockgate.spec.tables import LoadRequest, Table
-from lockgate.spec.values import Output, Request, numpy_backend
+from lockgate.spec.values import Output
 from lockgate.spec.watching import Watch, Window
 from lockgate.tables.cells import cell_steps
 from lockgate.tables.infer import learned, table

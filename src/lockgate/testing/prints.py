@@ -13,8 +13,8 @@ import pandas as pd
 from lockgate.spec.gating import Ruling
 from lockgate.spec.models import Candidate, Trial
 from lockgate.spec.reports import Report
+from lockgate.spec.requests import Backend, Request
 from lockgate.spec.tables import Table
-from lockgate.spec.values import Backend, Request
 
 __all__ = ["fingerprint", "inputs_of"]
 

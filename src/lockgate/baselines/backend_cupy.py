@@ -1,19 +1,10 @@
-"""Array backends: NumPy on the processor, CuPy on a CUDA device."""
+"""Backend `cupy`: arrays on a CUDA device."""
 
 from __future__ import annotations
 
 import lockgate
-from lockgate.spec.values import numpy_backend
 
-
-@lockgate.plugin
-class Numpy:
-    """NumPy on the processor; always there."""
-
-    @lockgate.hookimpl
-    def arrays(self) -> lockgate.Backend:
-        """Offer NumPy."""
-        return numpy_backend()
+__all__ = ["Cupy"]
 
 
 @lockgate.plugin

@@ -1,0 +1,64 @@
+"""Gate `bound`: a metric within bounds."""
+
+from __future__ import annotations
+
+import lockgate
+from lockgate.baselines.judging_figures import _shown
+
+__all__ = ["Bound"]
+
+
+@lockgate.plugin
+class Bound:
+    """Hold one figure of the report against a bound.
+
+    Where rows were given, what was measured on them counts; otherwise what the
+    bundle promises of the rows that it was tested on.
+    """
+
+    figure: str = lockgate.setting(help="e.g. classification.roc_auc or business.per_1000")
+    at_least: float | None = lockgate.setting(None, help="smallest value that passes")
+    at_most: float | None = lockgate.setting(None, help="largest value that passes")
+    certain: bool = lockgate.setting(
+        False, help="hold the end of the 95 % interval against it, not the estimate"
+    )
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Look the figure up and compare."""
+        if self.at_least is None and self.at_most is None:
+            raise lockgate.UsageError("gate bound needs at_least, at_most, or both")
+        metric, where = self._metric(case.candidate, rows=case.rows is not None)
+        low = metric.low if self.certain and metric.low is not None else metric.estimate
+        high = metric.high if self.certain and metric.high is not None else metric.estimate
+        passed = (self.at_least is None or low >= self.at_least) and (
+            self.at_most is None or high <= self.at_most
+        )
+        bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
+        bounds += [f"at most {self.at_most:g}"] if self.at_most is not None else []
+        sentence = f"{self.figure} is {_shown(metric)} {where}; allowed: {' and '.join(bounds)}"
+        if self.certain and metric.low is None:
+            sentence += "; it has no interval, so the estimate counts"
+        return lockgate.Ruling(passed, sentence, {self.figure: metric.estimate})
+
+    def _metric(self, candidate: lockgate.Contestant, *, rows: bool) -> tuple[lockgate.Metric, str]:
+        evaluator, _, name = self.figure.rpartition(".")
+        measured = candidate.figures.get(evaluator, {})
+        if name in measured:
+            return measured[name], "on the rows given"
+        if rows:
+            raise lockgate.DataError(
+                f"{self.figure} was not measured on the rows given"
+                + (f": {candidate.unmeasured}" if candidate.unmeasured else "")
+            )
+        promised = candidate.promised.get(evaluator, {})
+        if name in promised:
+            return lockgate.Metric(promised[name]), "in the bundle"
+        known = [
+            f"{one}.{key}"
+            for source in (candidate.figures, candidate.promised)
+            for one, figures in source.items()
+            for key in figures
+        ]
+        there = ", ".join(sorted(set(known)))
+        raise lockgate.UsageError(f"gate bound: nobody measured {self.figure!r}; there are {there}")

@@ -1,0 +1,67 @@
+"""Gate `latency`: the time that a prediction takes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import lockgate
+from lockgate.baselines.judging_cost import plain_rows
+
+__all__ = ["Latency"]
+
+
+@lockgate.plugin
+class Latency:
+    """Refuse a model that takes too long for one row.
+
+    Incumbent and candidate are timed in turn, on this machine, now: a share of
+    the incumbent's time says more than microseconds do.
+    """
+
+    at_most_us: float = lockgate.setting(0.0, at_least=0, help="microseconds; 0: no matter")
+    times: float = lockgate.setting(2.0, at_least=0, help="of the incumbent's time; 0: no matter")
+    repeats: int = lockgate.setting(200, at_least=10, at_most=100_000, help="the median counts")
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Time single rows in turn."""
+        asked = [_asker(one) for one in (case.candidate, case.incumbent) if one is not None]
+        seconds: list[list[float]] = [[] for _ in asked]
+        for _ in range(self.repeats):
+            for ask, times in zip(asked, seconds, strict=True):
+                started = time.perf_counter()
+                ask()
+                times.append(time.perf_counter() - started)
+        medians = [statistics.median(times) * 1e6 for times in seconds]
+        passed, allowed = True, []
+        if self.at_most_us:
+            passed = medians[0] <= self.at_most_us
+            allowed.append(f"{self.at_most_us:g} µs")
+        if self.times and case.incumbent is not None:
+            passed = passed and medians[0] <= self.times * medians[1]
+            version = case.incumbent.version
+            allowed.append(f"{self.times:g} times the {medians[1]:.1f} µs of {version}")
+        if not allowed:
+            return lockgate.Ruling(
+                None, f"one row takes {medians[0]:.1f} µs; nothing to hold it to", volatile=True
+            )
+        return lockgate.Ruling(
+            passed,
+            f"one row takes {medians[0]:.1f} µs; allowed: {' and '.join(allowed)}",
+            {"one_row_us": medians[0]},
+            volatile=True,
+        )
+
+
+def _asker(one: lockgate.Contestant) -> Any:
+    """Return a function that asks a model one row."""
+    row: dict[str, Any] = {column.name: None for column in one.inputs.features}
+    if one.table is not None:
+        row = plain_rows(one.table.features.iloc[:1])[0]
+    single = getattr(one.predictor, "predict_one", None)
+    if single is not None:
+        return lambda: single(row)
+    columns = {name: [value] for name, value in row.items()}
+    return lambda: one.predictor.predict(columns)

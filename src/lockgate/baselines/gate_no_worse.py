@@ -1,0 +1,129 @@
+"""Gate `no-worse`: not worse than the incumbent, beyond a margin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import lockgate
+from lockgate.baselines.judging_figures import FIGURE, _weighed
+
+__all__ = ["NoWorse"]
+
+
+@lockgate.plugin
+class NoWorse:
+    """Refuse what may be worse than the incumbent by more than a tolerance.
+
+    Both answer the same rows in the same run; rows are drawn again and again,
+    for both alike, and the 95 % interval of the difference must lie above the
+    tolerance (a test of non-inferiority). Few rows prove little: then more rows
+    or a larger tolerance are needed.
+    """
+
+    figure: str = lockgate.setting(
+        "auto", help="roc_auc, log_loss, business.per_1000, ...; auto: roc_auc, accuracy or r2"
+    )
+    by: float = lockgate.setting(0.01, at_least=0, help="loss that does not matter, in its unit")
+    certain: bool = lockgate.setting(
+        True, help="the whole interval must lie above the tolerance, not only the estimate"
+    )
+    better: str = lockgate.setting(
+        "auto", choices=("auto", "higher", "lower"), help="for figures of evaluators of your own"
+    )
+    least: int = lockgate.setting(50, at_least=1, help="rows below which nothing is proved")
+    resamples: int = lockgate.setting(500, at_least=50, at_most=100_000, help="of the bootstrap")
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Measure the difference."""
+        new, old = case.candidate, case.incumbent
+        if old is None:
+            return lockgate.Ruling(None, f"nothing is in {case.stage} to compare with")
+        missing = new.unmeasured or old.unmeasured
+        if missing:
+            return lockgate.Ruling(False, f"cannot be compared with {old.version}: {missing}")
+        if new.task != old.task:
+            return lockgate.Ruling(
+                False, f"answers {new.task}, and {old.version} {old.task}: there is no comparison"
+            )
+        figure = FIGURE[new.task] if self.figure == "auto" else self.figure
+        better = self._direction(figure)
+        rows = 0 if new.table is None else len(new.table)
+        if rows < self.least:
+            return lockgate.Ruling(
+                False, f"{rows} rows prove nothing; {self.least} are needed (gate setting least)"
+            )
+        metric = self._difference(figure, better, new, old, case.seed)
+        low = metric.low if self.certain and metric.low is not None else metric.estimate
+        passed = low >= -self.by
+        between = (
+            ""
+            if metric.low is None or metric.high is None
+            else f" ({metric.low:+.3g} to {metric.high:+.3g})"
+        )
+        sentence = (
+            f"{figure} against {old.version}: {metric.estimate:+.3g}{between} on {rows} rows, "
+            f"more is better; a loss of {self.by:g} is allowed"
+        )
+        if not passed and metric.estimate >= -self.by:
+            sentence += "; not certain enough: measure more rows, or allow more"
+        return lockgate.Ruling(passed, sentence, {"difference": metric.estimate})
+
+    def _direction(self, figure: str) -> float:
+        from lockgate.metrics.losses import FALLING, GROWING
+
+        evaluator, _, name = figure.rpartition(".")
+        if self.better != "auto":
+            return 1.0 if self.better == "higher" else -1.0
+        if name not in FALLING | GROWING | {"rows_per_second"} and evaluator != "business":
+            raise lockgate.UsageError(
+                f"gate no-worse: is more of {figure} better or worse? set better=higher or lower"
+            )
+        return -1.0 if name in FALLING else 1.0
+
+    def _difference(
+        self, figure: str, better: float, new: Any, old: Any, seed: int
+    ) -> lockgate.Metric:
+        """Return by how much the candidate is better, in the figure's unit."""
+        from lockgate.metrics.intervals import bootstrapped
+
+        # what outcomes are worth is one thing for both: what it was for the incumbent
+        pair = [_weighed(figure, one, old.worth or new.worth) for one in (new, old)]
+        if None in pair:
+            return self._apart(figure, better, new, old)
+        one, other = pair
+        name = figure.rpartition(".")[2]
+
+        def differences(weight: Any) -> Mapping[str, float]:
+            values = [dict(measure(weight)) for measure in (one, other) if measure is not None]
+            if name not in values[0]:
+                known = ", ".join(values[0])
+                raise lockgate.UsageError(f"gate no-worse: no figure {name!r}; there are {known}")
+            return {"difference": better * (values[0][name] - values[1][name])}
+
+        table = new.table
+        found = bootstrapped(
+            differences, len(table), weight=table.weight, groups=table.groups,
+            resamples=self.resamples, seed=seed,
+        )  # fmt: skip
+        if "difference" not in found:
+            raise lockgate.DataError(f"these rows do not define {figure}")
+        return found["difference"]
+
+    def _apart(self, figure: str, better: float, new: Any, old: Any) -> lockgate.Metric:
+        """Compare what an evaluator said of each; wider than of pairs, never too sure."""
+        evaluator, _, name = figure.rpartition(".")
+        found = [one.figures.get(evaluator, {}).get(name) for one in (new, old)]
+        if None in found:
+            known = ", ".join(f"{e}.{k}" for e, figures in new.figures.items() for k in figures)
+            raise lockgate.UsageError(
+                f"gate no-worse: nobody measured {figure!r} of both; there are {known}"
+            )
+        first, second = found
+        difference = better * (first.estimate - second.estimate)
+        if None in (first.low, first.high, second.low, second.high):
+            return lockgate.Metric(difference)
+        spread = math.hypot((first.high - first.low) / 2, (second.high - second.low) / 2)
+        return lockgate.Metric(difference, difference - spread, difference + spread)

@@ -1,0 +1,22 @@
+"""Gate `signed`: registered with a key that is allowed to."""
+
+from __future__ import annotations
+
+import lockgate
+
+__all__ = ["Signed"]
+
+
+@lockgate.plugin
+class Signed:
+    """Refuse a bundle that nobody registered with a key that may."""
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Look at the event that registered it."""
+        who = case.origin.signed_by
+        if who is None:
+            return lockgate.Ruling(
+                False, "no allowed signer registered it (.lockgate/allowed_signers, main branch)"
+            )
+        return lockgate.Ruling(True, f"registered and signed by {who}")

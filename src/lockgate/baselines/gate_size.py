@@ -1,0 +1,28 @@
+"""Gate `size`: the bytes of the model file."""
+
+from __future__ import annotations
+
+import lockgate
+
+__all__ = ["Size"]
+
+
+@lockgate.plugin
+class Size:
+    """Refuse a model whose files are too large, by themselves or beside the incumbent's."""
+
+    at_most_kb: float = lockgate.setting(100_000.0, above=0, help="1 kB is 1,024 bytes")
+    times: float = lockgate.setting(0.0, at_least=0, help="of the incumbent's size; 0: no matter")
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Compare bytes."""
+        size = case.candidate.model_bytes / 1024
+        figures = {"model_kb": size}
+        sentence = f"the model has {size:,.1f} kB; allowed: {self.at_most_kb:,.0f}"
+        passed = size <= self.at_most_kb
+        if case.incumbent is not None and self.times:
+            before = case.incumbent.model_bytes / 1024
+            passed = passed and size <= self.times * before
+            sentence += f", and {self.times:g} times the {before:,.1f} of {case.incumbent.version}"
+        return lockgate.Ruling(passed, sentence, figures)

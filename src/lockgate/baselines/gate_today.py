@@ -1,0 +1,55 @@
+"""Gate `today`: recent rows look like those that the model was trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lockgate
+
+__all__ = ["Today"]
+
+
+@lockgate.plugin
+class Today:
+    """Refuse a bundle whose training data are no longer what comes in today.
+
+    The same tests as the monitor ``drift``, on recent rows against those that it
+    was trained on.
+    """
+
+    columns: int = lockgate.setting(0, at_least=0, help="drifted columns that are allowed")
+    level: float = lockgate.setting(0.05, above=0, below=1, help="chance of any false alarm")
+    least: int = lockgate.setting(100, at_least=1, help="rows below which nothing can be said")
+    effect: float = lockgate.setting(
+        0.1, at_least=0, at_most=1, help="smallest difference of shares that matters"
+    )
+
+    @lockgate.hookimpl
+    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+        """Count today's rows and compare."""
+        from lockgate.baselines.drifting import Drift
+        from lockgate.drift.counting import window_counts
+        from lockgate.tables.contract import conform
+
+        if case.today is None:
+            return lockgate.Ruling(False, "needs today's rows: --today FILE")
+        if len(case.today) < self.least:
+            return lockgate.Ruling(False, f"{len(case.today)} rows of today; needed: {self.least}")
+        one = case.candidate
+        features = conform(case.today, one.inputs)
+        counts: Any = window_counts(one.reference, features, case.backend)
+        watch = lockgate.Watch(
+            reference=one.reference,
+            window=lockgate.Window(counts, len(features)),
+            schema=one.inputs,
+        )
+        drift = Drift(level=self.level, effect=self.effect, correction="holm")
+        found = drift.monitor(watch)
+        alarms = [finding for finding in found.findings if finding.severity == "alarm"]
+        named = f": {', '.join(one.column for one in alarms[:5])}" if alarms else ""
+        return lockgate.Ruling(
+            len(alarms) <= self.columns,
+            f"{len(alarms)} of {len(found.findings)} columns drifted in {len(features)} rows of "
+            f"today{named}; allowed: {self.columns}",
+            {"drifted": float(len(alarms))},
+        )

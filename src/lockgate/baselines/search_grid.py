@@ -1,0 +1,34 @@
+"""Optimizer `grid`: every combination of evenly spread values."""
+
+from __future__ import annotations
+
+import itertools
+
+import lockgate
+from lockgate.baselines.searching import _best
+
+__all__ = ["Grid"]
+
+
+@lockgate.plugin
+class Grid:
+    """Try every combination of `points` values per parameter."""
+
+    points: int = lockgate.setting(6, at_least=1, at_most=1000, help="values per parameter")
+    most: int = lockgate.setting(500, at_least=1, help="refuse a grid with more points than that")
+
+    @lockgate.hookimpl
+    def optimize(self, problem: lockgate.Problem) -> lockgate.Search:
+        """Measure the whole grid and take the best."""
+        space = problem.recipe.space
+        axes = {
+            name: allowed.values(self.points) if isinstance(allowed, lockgate.Span) else allowed
+            for name, allowed in space.items()
+        }
+        grid = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
+        if len(grid) > self.most:
+            raise lockgate.UsageError(
+                f"the grid has {len(grid)} points, at most {self.most} are allowed; "
+                "lower optimizer.grid.points or choose optimizer=random"
+            )
+        return _best(problem, grid)

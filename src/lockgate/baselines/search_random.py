@@ -1,0 +1,36 @@
+"""Optimizer `random`: values drawn at random."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import lockgate
+from lockgate.baselines.searching import _best
+
+__all__ = ["Random"]
+
+
+@lockgate.plugin
+class Random:
+    """Try `trials` points drawn at random (Bergstra and Bengio, 2012)."""
+
+    trials: int = lockgate.setting(12, at_least=1, at_most=100_000, help="points to try")
+
+    @lockgate.hookimpl
+    def optimize(self, problem: lockgate.Problem) -> lockgate.Search:
+        """Measure the drawn points and take the best."""
+        import numpy as np
+
+        rng = np.random.default_rng(problem.seed)
+        drawn = [_draw(problem.recipe.space, rng) for _ in range(self.trials)]
+        return _best(problem, drawn if problem.recipe.space else [{}])
+
+
+def _draw(space: Mapping[str, lockgate.Span | list[Any]], rng: Any) -> dict[str, Any]:
+    return {
+        name: allowed.at(float(rng.random()))
+        if isinstance(allowed, lockgate.Span)
+        else allowed[int(rng.integers(len(allowed)))]
+        for name, allowed in space.items()
+    }

@@ -1,0 +1,162 @@
+"""What a stage serves and served before, and which of those a rollback chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from lockgate.errors import DeploymentError, nearest
+
+__all__ = ["STAGE", "Past", "Slot", "advanced", "chosen", "gone_back"]
+
+
+STAGE = "prod"
+"""Stage that answers where a request names none."""
+
+
+class Past(msgspec.Struct, frozen=True):
+    """A bundle that was served before.
+
+    Attributes
+    ----------
+    version, digest : str
+        What it was called, and which it is.
+    left : bool
+        Whether it was rolled back from: a rollback takes it only when it is named.
+    verdict : str or None
+        sha256 of the gates' verdict with which it came, where there was one.
+    override : bool
+        Whether it came against its gates.
+    held : bool
+        Whether it was rolled back from here, and the ledger was not told.
+
+    """
+
+    version: str
+    digest: str
+    left: bool = False
+    verdict: str | None = None
+    override: bool = False
+    held: bool = False
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """What one model serves in one stage.
+
+    Attributes
+    ----------
+    name, stage, version : str
+        Which model, where, and what its version is called.
+    digest : str
+        The bundle's.
+    before : tuple of Past
+        What was served there before, the latest first.
+    verdict : str or None
+        sha256 of the gates' verdict with which it came, where there was one.
+    ledger : int
+        Number of the ledger's event that was followed last; 0 where none was.
+    event : str
+        Id of that event: two clones may have counted apart.
+    local : bool
+        Whether something else was done here since, of which the ledger does not know.
+    override : bool
+        Whether it came against its gates.
+
+    """
+
+    name: str
+    stage: str
+    version: str
+    digest: str
+    before: tuple[Past, ...] = ()
+    verdict: str | None = None
+    ledger: int = 0
+    event: str = ""
+    local: bool = False
+    override: bool = False
+
+    @property
+    def address(self) -> tuple[str, str, str, str]:
+        """What is served, as requests ask for it, and which bundle it is."""
+        return self.name, self.stage, self.version, self.digest
+
+    def past(self, *, left: bool = False, held: bool = False) -> Past:
+        """Return it as something that was served before."""
+        return Past(self.version, self.digest, left, self.verdict, self.override, held)
+
+
+def chosen(slot: Slot, to: str | None) -> Past:
+    """Return what to go back to.
+
+    Raises
+    ------
+    DeploymentError
+        If there is nothing, or nothing of that name.
+
+    """
+    if not slot.before:
+        raise DeploymentError(f"nothing was served before {slot.name}@{slot.version}")
+    if to is None:
+        earlier = [one for one in slot.before if not one.left]
+        if earlier:
+            return earlier[0]
+        names = ", ".join(one.version for one in slot.before)
+        raise DeploymentError(
+            f"nothing was served before {slot.name}@{slot.version}; rolled back from were {names}: "
+            "--to names one"
+        )
+    found = [p for p in slot.before if p.version == to] or [
+        p for p in slot.before if len(to) >= 6 and p.digest.startswith(to)
+    ]
+    if found:
+        return found[0]
+    listed: Sequence[str] = [p.version for p in slot.before]
+    raise DeploymentError(
+        f"no earlier {slot.name} {to}{nearest(to, listed)}; kept are {', '.join(listed)}"
+    )
+
+
+def advanced(slot: Slot, made: Slot, *, kept: int) -> Slot:
+    """Return what a slot is when another bundle takes its place."""
+    before = _distinct((slot.past(), *slot.before), made.digest)[:kept]
+    return msgspec.structs.replace(made, before=before)
+
+
+def gone_back(slot: Slot, past: Past, *, kept: int, held: bool = False) -> Slot:
+    """Return what a slot is when it goes back to an earlier bundle.
+
+    Parameters
+    ----------
+    slot, past : Slot, Past
+        What is there, and what it goes back to.
+    kept : int
+        How many can be gone back to afterwards.
+    held : bool
+        Whether what is left must not come back by itself.
+
+    """
+    return msgspec.structs.replace(
+        slot, version=past.version, digest=past.digest, verdict=past.verdict,
+        override=past.override, before=_behind(slot, past, held=held)[:kept],
+    )  # fmt: skip
+
+
+def _behind(slot: Slot, past: Past, *, held: bool) -> tuple[Past, ...]:
+    """Return what can be gone back to from `past`: what was before it, then what was left."""
+    if past.left:  # forward again, to what was rolled back from
+        return _distinct((slot.past(), *slot.before), past.digest)
+    place = slot.before.index(past)
+    earlier = [one for one in slot.before[place + 1 :] if not one.left]
+    gone = [slot.past(left=True, held=held)]
+    gone += [msgspec.structs.replace(one, left=True, held=held) for one in slot.before[:place]]
+    gone += [one for one in slot.before[place + 1 :] if one.left]
+    return _distinct((*earlier, *gone), past.digest)
+
+
+def _distinct(past: Iterable[Past], served: str) -> tuple[Past, ...]:
+    """Return each bundle once, where it stands first, without the one that is served."""
+    made = {served: Past("", served)}
+    for one in past:
+        made.setdefault(one.digest, one)
+    return tuple(made.values())[1:]
