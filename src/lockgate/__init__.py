@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lockgate._version import __version__
 from lockgate.errors import (
     BackendUnavailable,
     BrokenPlugin,
@@ -67,8 +68,6 @@ if TYPE_CHECKING:
     from lockgate.files.installed import installed_file
     from lockgate.ledger.ledger import Ledger
     from lockgate.tables.infer import table
-
-__version__ = "0.1.0"
 
 _LAZY = {
     "Ledger": ("lockgate.ledger.ledger", "Ledger"),

@@ -35,7 +35,7 @@ def forked() -> list[int]:
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-            if b"lockgate.cli.warm" in line:
+            if b"lockgate.cli.stage_server" in line:
                 found.append((int(entry.name), parent))
     servers = {pid for pid, parent in found if parent == os.getpid()}
     return [pid for pid, parent in found if parent in servers]
@@ -45,7 +45,7 @@ def test_a_stage_does_the_same_in_the_warm_process(project: Path) -> None:
     facts = project / "data" / "prepared" / "facts.json"
     before = facts.read_bytes()
     facts.unlink()
-    with warm_process() as told:
+    with warm_process("lockgate.cli.stage_server") as told:
         child = stage(project, "load", **told)
         words = child.communicate(timeout=60)[1]
     assert child.returncode == 0, words
@@ -55,7 +55,7 @@ def test_a_stage_does_the_same_in_the_warm_process(project: Path) -> None:
 
 def test_errors_and_exit_codes_come_through(project: Path) -> None:
     (project / "data" / "raw" / "tumours.csv").unlink()
-    with warm_process() as told:
+    with warm_process("lockgate.cli.stage_server") as told:
         child = stage(project, "load", **told)
         words = child.communicate(timeout=60)[1]
     assert child.returncode == 2
@@ -65,7 +65,7 @@ def test_errors_and_exit_codes_come_through(project: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "PYTHONHASHSEED"])
 def test_a_stage_with_other_variables_runs_on_its_own(project: Path, variable: str) -> None:
-    with warm_process() as told:
+    with warm_process("lockgate.cli.stage_server") as told:
         child = stage(project, "load", **told, **{variable: "3"})
         words = child.communicate(timeout=60)[1]
     assert child.returncode == 0, words
@@ -78,7 +78,7 @@ def test_a_stale_place_is_no_trouble(project: Path) -> None:
 
 
 def test_a_killed_client_takes_its_stage_with_it(project: Path) -> None:
-    with warm_process() as told:
+    with warm_process("lockgate.cli.stage_server") as told:
         first = stage(project, "load", **told)
         first.communicate()
         child = stage(project, "optimize", **told)

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lockgate.bundle.reading import Bundle
+from lockgate.bundle.manifest import Manifest
 
 __all__ = ["bundle_html"]
 
 MOST_ROWS = 30
 
 
-def bundle_html(bundle: Bundle) -> str:
+def bundle_html(
+    manifest: Manifest, metrics: dict[str, Any], *, digest: str, size_bytes: int
+) -> str:
     """Return a small table; every text of the bundle is escaped."""
-    manifest = bundle.manifest
-    size = sum(path.stat().st_size for path in bundle.path.iterdir()) / 1024
     target = manifest.inputs.target
     facts = [
         ("task", manifest.task + (f" of {target}" if target else "")),
         ("classes", ", ".join(map(str, manifest.classes)) or "none"),
-        ("digest", f"{bundle.digest[:12]}, {size:.1f} kB, format {manifest.format}"),
+        ("digest", f"{digest[:12]}, {size_bytes / 1024:.1f} kB, format {manifest.format}"),
         ("threshold", "the model's own rule" if manifest.threshold is None
          else f"{manifest.threshold:.4g}"),
-        *(("figure", words) for words in _figures(bundle.metrics())),
+        *(("figure", words) for words in _figures(metrics)),
         *((f"declared {key}", value) for key, value in manifest.hashes.declared.items()),
     ]  # fmt: skip
     features = manifest.inputs.features

@@ -174,7 +174,6 @@ def write_packed(
     test: Table | None = None,
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
-    from lockgate.baselines.packed_format import Packed
     from lockgate.drift.counting import reference_of, watched
     from lockgate.tables.infer import learned
 
@@ -197,7 +196,7 @@ def write_packed(
             "card.md": _card(name, model, schema, table, figures, cut, whose),
         },
         Hashes(None, table.digest, {}, whose),
-        environment_of(Packed),
+        environment_of(Catalogue.installed().find("format", "packed").load()),
     )  # fmt: skip
     write_bundle(place, content)
     return open_bundle(place)

@@ -80,7 +80,8 @@ class Bundle:
         """Show the bundle in a notebook."""
         from lockgate.bundle.display import bundle_html
 
-        return bundle_html(self)
+        size = sum(path.stat().st_size for path in self.path.iterdir())
+        return bundle_html(self.manifest, self.metrics(), digest=self.digest, size_bytes=size)
 
     def __repr__(self) -> str:
         """Say which bundle it is."""

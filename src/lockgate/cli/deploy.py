@@ -125,7 +125,8 @@ def _tell(deployment: Deployment, pointer: Pointer) -> None:
     event = pointer.event
     if event is None:
         return
-    followed(deployment, pointer)
+    if note := followed(deployment, pointer):
+        click.echo(f"note: {note}", err=True)
     if event.after is None:
         return
     place = deployment.path

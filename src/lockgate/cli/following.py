@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import click
-
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.pointer import Pointer
 from lockgate.errors import BundleError, DeploymentError, LockgateError, ServingError
@@ -15,8 +13,13 @@ __all__ = ["followed"]
 SECONDS = 150.0
 
 
-def followed(deployment: Deployment, pointer: Pointer) -> None:
+def followed(deployment: Deployment, pointer: Pointer) -> str:
     """Wait for the server, if one runs; take the event back if it refuses.
+
+    Returns
+    -------
+    str
+        A note for the user, empty where the server serves what was asked for.
 
     Raises
     ------
@@ -32,14 +35,13 @@ def followed(deployment: Deployment, pointer: Pointer) -> None:
         while time.monotonic() < until:
             outcome = ask(deployment.path, "outcome", seq=pointer.seq)["outcome"]
             if outcome == "":
-                return
+                return ""
             if outcome is not None:
                 _take_back(deployment, pointer, outcome)
                 raise BundleError(f"the server refuses it, and the pointer went back: {outcome}")
             time.sleep(0.02)
     except ServingError as error:
-        click.echo(f"note: {error}; it is served when one starts", err=True)
-        return
+        return f"{error}; it is served when one starts"
     raise DeploymentError(f"the server did not follow within {SECONDS:g} s; see its log")
 
 

@@ -74,7 +74,8 @@ def _here(
             click.echo(f"{event.seq:4} {event.at[:19]}  {what}  {event.actor}{why}")
         return 0
     pointer = deployment.rollback(name, stage=stage, to=to, reason=reason, check=check_bundle)
-    followed(deployment, pointer)
+    if note := followed(deployment, pointer):
+        click.echo(f"note: {note}", err=True)
     event_ = pointer.event
     if event_ is not None and event_.after is not None and event_.before is not None:
         click.echo(

@@ -126,7 +126,7 @@ def _repro(root: Path, force: bool, until: str | None) -> int:
     from lockgate.cli.warm import warm_process
 
     words = ["repro", *(["--force"] if force else []), *([until] if until else [])]
-    with warm_process() as told:
+    with warm_process("lockgate.cli.stage_server") as told:
         code = _dvc(words, told)
     if code == 0 and until is None:
         tell_results(root)

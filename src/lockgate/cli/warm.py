@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,8 @@ DECIDED_AT_START = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONPATH", "PYTHONH
 
 
 @contextlib.contextmanager
-def warm_process() -> Iterator[dict[str, str]]:
-    """Start the process and give the variable that tells stages of it; stop it at the end."""
+def warm_process(module: str) -> Iterator[dict[str, str]]:
+    """Start `module`, which calls `serve`, and give the variable that tells stages of it."""
     if not hasattr(os, "pidfd_open"):
         yield {}
         return
@@ -52,7 +52,7 @@ def warm_process() -> Iterator[dict[str, str]]:
             listening.bind(place)
             listening.listen()
             child = subprocess.Popen(
-                [sys.executable, "-m", "lockgate.cli.warm", str(listening.fileno())],
+                [sys.executable, "-m", module, str(listening.fileno())],
                 stdin=subprocess.PIPE,
                 pass_fds=[listening.fileno()],
                 # its own session: Ctrl-C reaches the stage's client, which passes it on
@@ -88,8 +88,8 @@ def handed_over() -> int | None:
     return int(answer) if answer and answer != b"no" else None
 
 
-def serve(listening: socket.socket) -> None:
-    """Fork a stage per connection until standard input ends."""
+def serve(listening: socket.socket, run: Callable[[], None]) -> None:
+    """Fork a process per connection that calls `run`, until standard input ends."""
     _preload()
     while True:
         watched: list[Any] = [listening, 0]
@@ -98,7 +98,7 @@ def serve(listening: socket.socket) -> None:
             return
         connection, _ = listening.accept()
         with connection:
-            _serve_one(connection, listening)
+            _serve_one(connection, listening, run)
 
 
 def _preload() -> None:
@@ -109,7 +109,9 @@ def _preload() -> None:
             importlib.import_module(name)
 
 
-def _serve_one(connection: socket.socket, listening: socket.socket) -> None:
+def _serve_one(
+    connection: socket.socket, listening: socket.socket, run: Callable[[], None]
+) -> None:
     streams: list[int] = []
     try:
         head, streams, _, _ = socket.recv_fds(connection, 8, 3)
@@ -126,7 +128,7 @@ def _serve_one(connection: socket.socket, listening: socket.socket) -> None:
         pid = os.fork()
         if pid == 0:
             listening.close()
-            _become(request, streams)
+            _become(request, streams, run)
         _close(streams)
         connection.sendall(str(_waited(pid, connection)).encode())
     except OSError:
@@ -157,7 +159,7 @@ def _waited(pid: int, connection: socket.socket) -> int:
         os.close(watched)
 
 
-def _become(request: dict[str, Any], streams: list[int]) -> None:
+def _become(request: dict[str, Any], streams: list[int], run: Callable[[], None]) -> None:
     """Be the stage: its streams, folder, environment and arguments; never return."""
     import ctypes
     import traceback
@@ -173,9 +175,7 @@ def _become(request: dict[str, Any], streams: list[int]) -> None:
         os.environ.pop(PLACE, None)
         sys.argv = request["argv"]
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        from lockgate.cli.commands import run_cli
-
-        run_cli()
+        run()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(bool(end.code))
     except BaseException:
@@ -189,7 +189,3 @@ def _become(request: dict[str, Any], streams: list[int]) -> None:
 def _here() -> list[str | None]:
     """What must be equal in client and server for their stages to be the same."""
     return [sys.prefix, sys.version, *(os.environ.get(name) for name in DECIDED_AT_START)]
-
-
-if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -24,7 +24,7 @@ from lockgate.host.params_file import read_params, write_params
 from lockgate.ledger import rules
 from lockgate.ledger.commands import git
 from lockgate.ledger.environments import recorded_environment
-from lockgate.ledger.ledger import Ledger
+from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.state import State, VersionRecord
 from lockgate.ledger.writing import Draft
 from lockgate.proof.events import Event
@@ -76,7 +76,7 @@ class Attestation:
 
 
 def attest(
-    ledger: Ledger,
+    ledger: EventLog,
     name: str,
     version: str | None = None,
     *,
@@ -93,7 +93,7 @@ def attest(
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : EventLog
         Where it is registered.
     name, version : str
         Which one; by default the newest.
@@ -140,7 +140,7 @@ def attest(
     )  # fmt: skip
 
 
-def enter(ledger: Ledger, found: Attestation) -> Event:
+def enter(ledger: EventLog, found: Attestation) -> Event:
     """Enter what came of it into the ledger."""
     raw, record = found.encode(), found.record
 
@@ -155,7 +155,9 @@ def enter(ledger: Ledger, found: Attestation) -> Event:
     return ledger.writer.write(draft)
 
 
-def _clone(ledger: Ledger, record: VersionRecord, place: Path, said: Callable[[str], None]) -> Path:
+def _clone(
+    ledger: EventLog, record: VersionRecord, place: Path, said: Callable[[str], None]
+) -> Path:
     said(f"cloning {str(record.commit)[:12]}")
     top = ledger.repository.top
     git(["clone", "--quiet", "--no-checkout", "--local", str(top), str(place)], top)
@@ -178,7 +180,7 @@ def _limit(params: Path, threads: int) -> None:
 
 
 def _get_data(
-    ledger: Ledger, clone: Path, project: Path, python: Path, said: Callable[[str], None]
+    ledger: EventLog, clone: Path, project: Path, python: Path, said: Callable[[str], None]
 ) -> None:  # fmt: skip
     """Get what the pipeline starts from: the files that ``*.dvc`` notes name."""
     notes = git(["ls-files", "--", "*.dvc"], project).splitlines()

@@ -14,7 +14,7 @@ from lockgate.bundle.slots import Slot
 from lockgate.errors import LedgerError, LedgerTampered, LockgateError, RemoteUnavailable
 from lockgate.ledger import rules
 from lockgate.ledger.bundles import bundle_of
-from lockgate.ledger.ledger import Ledger
+from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.proofs import proof_of
 
 __all__ = ["Step", "deploy_stage", "follow"]
@@ -29,7 +29,7 @@ Step = tuple[Pointer | None, str]
 """The pointer, where it changed, and what was done or not done, in words."""
 
 
-def deploy_stage(ledger: Ledger, deployment: Deployment, name: str, stage: str) -> Step:
+def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str) -> Step:
     """Serve what is in a stage, after a look at every event that led there.
 
     What was rolled back from here does not come back until `lockgate sync` has
@@ -71,7 +71,7 @@ def deploy_stage(ledger: Ledger, deployment: Deployment, name: str, stage: str) 
     return (pointer if pointer.seq != before else None), words
 
 
-def _check_ledger(ledger: Ledger, deployment: Deployment, slot: Slot | None) -> None:
+def _check_ledger(ledger: EventLog, deployment: Deployment, slot: Slot | None) -> None:
     """See that the ledger holds, and goes on from what was followed before."""
     found = ledger.verify()
     if found.findings:
@@ -97,7 +97,7 @@ def _stays(deployment: Deployment, slot: Slot, wanted: Slot) -> str:
 
 
 def follow(
-    ledger: Ledger, directory: Path, name: str, stage: str, *, every: float
+    ledger: EventLog, directory: Path, name: str, stage: str, *, every: float
 ) -> Iterator[Step]:
     """Go on serving what is in a stage, for ever.
 

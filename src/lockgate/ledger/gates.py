@@ -13,7 +13,7 @@ from lockgate.gating.measuring import labelled, read_rows
 from lockgate.gating.policy import policy_of
 from lockgate.ledger import rules
 from lockgate.ledger.bundles import bundle_of
-from lockgate.ledger.ledger import Ledger
+from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.proofs import registration
 from lockgate.ledger.state import VersionRecord
 from lockgate.ledger.trust import signers_of
@@ -28,7 +28,7 @@ __all__ = ["judge"]
 
 
 def judge(
-    ledger: Ledger,
+    ledger: EventLog,
     name: str,
     stage: str,
     *,
@@ -42,7 +42,7 @@ def judge(
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : EventLog
         Where it is registered.
     name, stage : str
         Which model, and where it is to go.
@@ -98,7 +98,7 @@ def _read(path: Path | None) -> pd.DataFrame | None:
     return None if path is None else read_frame(path)
 
 
-def _origin(ledger: Ledger, record: VersionRecord) -> Origin:
+def _origin(ledger: EventLog, record: VersionRecord) -> Origin:
     event, commit, _ = registration(ledger, record)
     signers = signers_of(ledger.repository)
     who = None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lockgate.bundle.copying import copy_bundle
 from lockgate.errors import LedgerConflict, LedgerError, UsageError
@@ -15,23 +14,18 @@ from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
 from lockgate.ledger import drafts, rules
 from lockgate.ledger.bundles import stored
+from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.registering import found_bundle
-from lockgate.ledger.remote import remote_of
-from lockgate.ledger.repository import LEDGER, Repository, event_of
-from lockgate.ledger.state import StageRecord, State, VersionRecord
-from lockgate.ledger.writing import Writer
-from lockgate.proof.commits import Commit
+from lockgate.ledger.repository import event_of
+from lockgate.ledger.state import StageRecord, VersionRecord
 from lockgate.proof.events import Event
 from lockgate.proof.verdict import Verdict
 from lockgate.spec.events import Promotion, Registration, Rollback
 
-if TYPE_CHECKING:
-    from lockgate.ledger.verifying import Verified
-
 __all__ = ["Ledger"]
 
 
-class Ledger:
+class Ledger(EventLog):
     """Versions of models, what is in which stage, and how it came there.
 
     Everything is kept in the Git repository, one commit an event, on a
@@ -52,71 +46,17 @@ class Ledger:
 
     """
 
-    def __init__(self, root: str | Path = ".", *, queue: bool = False) -> None:
-        self.repository = Repository.find(Path(root))
-        self.remote = remote_of(self.repository)
-        self.writer = Writer(self.repository, self.remote, queue=queue)
-
     @functools.cached_property
     def _host(self) -> Host:
         host = Host("ledger")
         host.plug_listeners(Catalogue.installed())
         return host
 
-    # reading ------------------------------------------------------------
-
-    @property
-    def tip(self) -> str | None:
-        """Commit of the last event that is known here."""
-        return self.repository.store.ref(LEDGER)
-
-    @property
-    def state(self) -> State:
-        """What the ledger says now, as far as it is known here."""
-        return self.repository.state(self.tip)
-
-    def fetch(self) -> None:
-        """Ask the remote, if there is one, what has happened since.
-
-        Raises
-        ------
-        RemoteUnavailable
-            If it cannot be reached.
-
-        """
-        self.writer.latest()
-
-    def current(self, name: str, stage: str) -> StageRecord | None:
-        """Return what is in a stage, or None for nothing; as far as it is known here."""
-        return self.state.stage(name, stage)
-
-    def version(self, name: str, version: str | None = None) -> VersionRecord:
-        """Return what a version is, by default the newest."""
-        return rules.known(self.state, name, version)
-
-    def history(self, name: str | None = None, stage: str | None = None) -> Iterator[Event]:
-        """Give all events, the newest first, of all models or one, of all stages or one."""
-        for event, _, _ in self.commits():
-            if name in (None, event.name) and stage in (None, event.stage):
-                yield event
-
-    def commits(self) -> Iterator[tuple[Event, Commit, str]]:
-        """Give all events with their commits, the newest first."""
-        return self.repository.events()
-
-    def verify(self) -> Verified:
-        """Read all events again and name everything that is not as it must be."""
-        from lockgate.ledger.verifying import verify
-
-        return verify(self.repository, self.tip, now=time.time())
-
     def trace(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Return all about a version as plain data; see `lockgate.ledger.telling.told`."""
         from lockgate.ledger.telling import told
 
         return told(self, name, version)
-
-    # writing ------------------------------------------------------------
 
     def register(
         self,

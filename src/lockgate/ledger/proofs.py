@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lockgate.errors import LedgerError
-from lockgate.ledger.ledger import Ledger
+from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.state import StageRecord, VersionRecord
 from lockgate.proof.commits import Commit
 from lockgate.proof.events import Event
@@ -12,12 +12,12 @@ from lockgate.proof.proof import Proof
 __all__ = ["proof_of", "registration"]
 
 
-def proof_of(ledger: Ledger, record: VersionRecord, standing: StageRecord) -> Proof:
+def proof_of(ledger: EventLog, record: VersionRecord, standing: StageRecord) -> Proof:
     """Gather what shows that a version may be where it is.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : EventLog
         Where it is registered.
     record : VersionRecord
         The version.
@@ -52,7 +52,7 @@ def proof_of(ledger: Ledger, record: VersionRecord, standing: StageRecord) -> Pr
     )  # fmt: skip
 
 
-def registration(ledger: Ledger, record: VersionRecord) -> tuple[Event, Commit, str]:
+def registration(ledger: EventLog, record: VersionRecord) -> tuple[Event, Commit, str]:
     """Find the event that made a version."""
     for event, commit, oid in ledger.commits():
         if (event.op, event.name, event.after) == ("register", record.name, record.version):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from lockgate.errors import LedgerConflict
-from lockgate.ledger.ledger import Ledger
+from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.repository import LEDGER
 from lockgate.proof.events import Event
 
 __all__ = ["mend_tags", "push_queued"]
 
 
-def push_queued(ledger: Ledger, *, drop: bool = False) -> tuple[list[Event], list[Event]]:
+def push_queued(ledger: EventLog, *, drop: bool = False) -> tuple[list[Event], list[Event]]:
     """Push events that were queued here.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : EventLog
         With or without a remote.
     drop : bool
         Give them up instead.
@@ -54,7 +54,7 @@ def push_queued(ledger: Ledger, *, drop: bool = False) -> tuple[list[Event], lis
     return pushed[::-1], []
 
 
-def mend_tags(ledger: Ledger) -> list[str]:
+def mend_tags(ledger: EventLog) -> list[str]:
     """Write the tags for GTO that are not there, here and at the remote; return their names."""
     writer = ledger.writer
     events = [(event, commit) for event, commit, _ in ledger.commits()][::-1]

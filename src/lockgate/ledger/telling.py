@@ -11,7 +11,7 @@ from lockgate.bundle.manifest import Manifest
 from lockgate.errors import LedgerError
 from lockgate.ledger import rules
 from lockgate.ledger.commands import run_git
-from lockgate.ledger.ledger import Ledger
+from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.state import State, VersionRecord
 from lockgate.ledger.trust import signers_of
 from lockgate.proof.sshsig import BadSignature
@@ -31,7 +31,7 @@ def version_of(state: State, digest: str, name: str | None = None) -> VersionRec
     return None
 
 
-def told(ledger: Ledger, name: str, version: str | None = None) -> dict[str, Any]:
+def told(ledger: EventLog, name: str, version: str | None = None) -> dict[str, Any]:
     """Return all about a version as plain data.
 
     Returns
@@ -80,7 +80,7 @@ def _manifest(state: State, name: str, version: str) -> Manifest:
     return msgspec.json.decode(raw, type=Manifest)
 
 
-def _commit(ledger: Ledger, commit: str | None) -> dict[str, str] | None:
+def _commit(ledger: EventLog, commit: str | None) -> dict[str, str] | None:
     if commit is None:
         return None
     words = [
@@ -97,7 +97,7 @@ def _commit(ledger: Ledger, commit: str | None) -> dict[str, str] | None:
     return {"id": commit, "author": author, "date": date, "subject": subject}
 
 
-def _changes(ledger: Ledger, old: VersionRecord, new: VersionRecord) -> dict[str, Any]:
+def _changes(ledger: EventLog, old: VersionRecord, new: VersionRecord) -> dict[str, Any]:
     """Compare a version with the one before it."""
     state = ledger.state
     before, after = (_manifest(state, one.name, one.version) for one in (old, new))
@@ -122,18 +122,18 @@ def _changes(ledger: Ledger, old: VersionRecord, new: VersionRecord) -> dict[str
     return made
 
 
-def _files(ledger: Ledger, old: str, new: str) -> list[str]:
+def _files(ledger: EventLog, old: str, new: str) -> list[str]:
     """Return the files of which the commits differ, but for what the pipeline writes."""
     done = run_git(["diff", "--name-status", "--no-renames", old, new], ledger.repository.top)
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     return [line.replace("\t", " ") for line in lines][:MOST_FILES]
 
 
-def _parameters(ledger: Ledger, old: VersionRecord, new: VersionRecord) -> dict[str, list[Any]]:
+def _parameters(ledger: EventLog, old: VersionRecord, new: VersionRecord) -> dict[str, list[Any]]:
     return _between(*(_flat(_params(ledger, one)) for one in (old, new)))
 
 
-def _params(ledger: Ledger, record: VersionRecord) -> Any:
+def _params(ledger: EventLog, record: VersionRecord) -> Any:
     """Read params.yaml as of a version's commit, beside its bundle."""
     folder = (record.path or "").rpartition("/")[0]
     path = f"{folder}/params.yaml" if folder else "params.yaml"
@@ -162,7 +162,7 @@ def _pair(old: Any, new: Any) -> list[Any] | None:
     return None if old == new else [old, new]
 
 
-def _events(ledger: Ledger, record: VersionRecord) -> list[dict[str, Any]]:
+def _events(ledger: EventLog, record: VersionRecord) -> list[dict[str, Any]]:
     """Return all that was done with a version, and who signed it."""
     signers = signers_of(ledger.repository)
     found = []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lockgate.monitoring.receipts import Receipts
 from lockgate.serving.desk import Desk
 from lockgate.serving.exchange import OPAQUE, Refusal, Reply, Request, Send
 from lockgate.serving.metrics import Counts, memory
-from lockgate.serving.paths import all_routes
 from lockgate.serving.routes import Route, Routes
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.shelf import Shelf
@@ -61,8 +61,12 @@ class Application:
         self.recorder = recorder
         self.desk = Desk(self.receipts, recorder, counts, settings.limits.queue)
         self.ready, self.began = True, began or time.time()
-        self.routes = Routes(all_routes(self))
+        self.routes = Routes([])
         self.hosts = _hosts(settings) if tokens is None else None
+
+    def mount(self, routes: Iterable[Route]) -> None:
+        """Answer these routes, and no others."""
+        self.routes = Routes(list(routes))
 
     # letting in
 

@@ -1,12 +1,18 @@
-"""A worker as its supervisor sees it."""
+"""What the parts of a supervisor share: what is served, and its workers."""
 
 from __future__ import annotations
 
+import selectors
 import time
+from dataclasses import dataclass, field
 
+from lockgate.bundle.deployment import Deployment
+from lockgate.bundle.pointer import Pointer
 from lockgate.serving.channel import Channel
+from lockgate.serving.metrics import Counts
+from lockgate.serving.settings import ServeSettings
 
-__all__ = ["Child"]
+__all__ = ["Child", "ServerState"]
 
 
 class Child:
@@ -37,3 +43,32 @@ class Child:
         self.born = self.heard = time.monotonic()
         self.why = ""
         self.behind = False
+
+
+@dataclass
+class ServerState:
+    """The state of a server, as its supervisor keeps it.
+
+    Attributes
+    ----------
+    settings : ServeSettings
+        What the server was started with.
+    deployment : Deployment
+        The directory that it follows.
+    live : Pointer
+        What is served.
+    counts : Counts
+        The supervisor's own metrics.
+    workers : dict of int to Child
+        Workers by their slot.
+    selector : selectors.BaseSelector
+        Waits for workers, control clients and checks; each key's data is a function to call.
+
+    """
+
+    settings: ServeSettings
+    deployment: Deployment
+    live: Pointer
+    counts: Counts
+    workers: dict[int, Child] = field(default_factory=dict)
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)

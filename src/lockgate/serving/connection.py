@@ -12,17 +12,15 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 import httptools
 
-from lockgate.serving.exchange import Refusal, Reply, Request
+from lockgate.serving.exchange import Handler, Refusal, Reply, Request
+from lockgate.serving.settings import Limits
 
-if TYPE_CHECKING:
-    from lockgate.serving.connections import Connections
-
-__all__ = ["IDLE", "Connection"]
+__all__ = ["IDLE", "Connection", "Pool"]
 
 log = logging.getLogger("lockgate.serve")
 
@@ -35,12 +33,37 @@ SMALL = 65_536
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+class Pool(Protocol):
+    """What all connections of a worker share.
+
+    Attributes
+    ----------
+    app : Handler
+        Answers requests.
+    limits : Limits
+        Sizes, times and counts to stay within.
+    open : set of Connection
+        Connections that are open.
+    date : bytes
+        The present time, as HTTP writes it.
+    draining : bool
+        Whether the worker is stopping.
+
+    """
+
+    app: Handler
+    limits: Limits
+    open: set[Connection]
+    date: bytes
+    draining: bool
+
+
 class Connection(asyncio.Protocol):
     """The protocol of one connection."""
 
     transport: asyncio.Transport
 
-    def __init__(self, shared: Connections) -> None:
+    def __init__(self, shared: Pool) -> None:
         self.shared, self.app, self.limits = shared, shared.app, shared.limits
         self.parser: Any = httptools.HttpRequestParser(self)
         self.phase, self.since = IDLE, time.monotonic()

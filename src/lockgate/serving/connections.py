@@ -8,8 +8,8 @@ from email.utils import formatdate
 
 import msgspec
 
-from lockgate.serving.application import Application
 from lockgate.serving.connection import IDLE, Connection
+from lockgate.serving.exchange import Handler
 from lockgate.serving.settings import Limits
 
 __all__ = ["Connections"]
@@ -22,7 +22,7 @@ SPARE = 64
 class Connections:
     """All connections of a worker, and what they share."""
 
-    def __init__(self, app: Application, limits: Limits) -> None:
+    def __init__(self, app: Handler, limits: Limits) -> None:
         self.app = app
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = limits.connections if files < 0 else min(limits.connections, max(files - SPARE, 1))

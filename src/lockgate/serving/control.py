@@ -6,26 +6,45 @@ import contextlib
 import os
 import selectors
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from lockgate.serving.channel import Channel
+from lockgate.serving.child import ServerState
 from lockgate.serving.control_client import NAME, _reached
-
-if TYPE_CHECKING:
-    from lockgate.serving.supervisor import Supervisor
+from lockgate.serving.swap import Swap
 
 __all__ = ["Control"]
 
 
 class Control:
-    """The supervisor's end."""
+    """The supervisor's end of the control socket.
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.of = supervisor
+    Parameters
+    ----------
+    state : ServerState
+        The server.
+    swap : Swap
+        Follows the pointer.
+    status, drain : callable
+        Describe the server; begin to stop it.
+
+    """
+
+    def __init__(
+        self,
+        state: ServerState,
+        swap: Swap,
+        *,
+        status: Callable[[], dict[str, Any]],
+        drain: Callable[[], None],
+    ) -> None:
+        self.state, self.swap = state, swap
+        self._status, self._drain = status, drain
         self.clients: dict[Channel, int | None] = {}
-        folder = supervisor.deployment.path
+        folder = state.deployment.path
         (folder / NAME).unlink(missing_ok=True)
         self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with _reached(folder) as place:
@@ -36,7 +55,7 @@ class Control:
                 os.umask(old)
         self.listening.listen(16)
         self.listening.setblocking(False)
-        supervisor.selector.register(self.listening, selectors.EVENT_READ, self._accept)
+        state.selector.register(self.listening, selectors.EVENT_READ, self._accept)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -46,7 +65,7 @@ class Control:
                 return
             channel = Channel(end)
             self.clients[channel] = None
-            self.of.selector.register(channel, selectors.EVENT_READ, lambda: self._hear(channel))
+            self.state.selector.register(channel, selectors.EVENT_READ, lambda: self._hear(channel))
 
     def _hear(self, channel: Channel) -> None:
         try:
@@ -57,22 +76,22 @@ class Control:
             if not channel.closed:
                 channel.send("said", patience=0.2, **self._answer(message))
         if channel.closed:
-            self.of.selector.unregister(channel)
+            self.state.selector.unregister(channel)
             del self.clients[channel]
             channel.close()
 
     def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
         op = message.get("op")
         if op == "status":
-            return self.of.status()
+            return self._status()
         if op == "reload":
-            self.of.swap.look(again=True)
-            return {"seq": self.of.live.seq}
+            self.swap.look(again=True)
+            return {"seq": self.state.live.seq}
         if op == "outcome":
             seq = message.get("seq")
-            return {"outcome": self.of.swap.outcome(seq if isinstance(seq, int) else 0)}
+            return {"outcome": self.swap.outcome(seq if isinstance(seq, int) else 0)}
         if op == "drain":
-            self.of.drain()
+            self._drain()
             return {"draining": True}
         return {"error": f"unknown: {str(op)[:50]!r}; known: status, reload, outcome, drain"}
 
@@ -82,4 +101,4 @@ class Control:
             channel.close()
         self.listening.close()
         if not inherited:
-            (self.of.deployment.path / NAME).unlink(missing_ok=True)
+            (self.state.deployment.path / NAME).unlink(missing_ok=True)

@@ -99,7 +99,10 @@ class Desk:
             if isinstance(one.found, Found):
                 answered.append(one)
         if answered:
-            self.counts.answered(answered)
+            for one in answered:
+                served, found = one.served, one.found
+                assert isinstance(found, Found)
+                self.counts.predicted(served.address, served.name, one.rows or 1, found.filled)
         if answered and self.recorder is not None and self._written(answered):
             questions = [one for one in questions if not isinstance(one.found, Found)]
         self._send(questions)

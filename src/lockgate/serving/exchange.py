@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 __all__ = [
     "HTML",
+    "Handler",
     "JSON",
     "OPAQUE",
     "Refusal",
@@ -117,6 +118,28 @@ def _head(status: int, kind: bytes) -> bytes:
 
 
 Send = Callable[[Reply], None]
+
+
+class Handler(Protocol):
+    """What answers the requests that connections bring."""
+
+    def admit(self, request: Request) -> Reply | None:
+        """Decide by the head alone; a reply refuses the request."""
+
+    def answer(self, request: Request, send: Send) -> None:
+        """Answer an admitted request; `send` is called once, now or later."""
+
+    def count(self, request: Request | None, reply: Reply, seconds: float) -> None:
+        """Count a reply that was sent."""
+
+    def refused(self, refusal: Refusal) -> Reply:
+        """Make the reply of a refusal."""
+
+    def busy(self, words: str) -> Reply:
+        """Make the reply of a server that has too much to do."""
+
+    def too_large(self) -> Reply:
+        """Make the reply to a body that is too large."""
 
 
 class Refusal(Exception):

@@ -10,14 +10,11 @@ import mmap
 import resource
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-
-if TYPE_CHECKING:
-    from lockgate.serving.questions import Question
 
 __all__ = ["BUCKETS", "Counts", "Tally", "exposition", "families", "memory"]
 
@@ -109,18 +106,30 @@ class Counts:
         self.tally.batches[_place(SIZES, size)] += 1
         self.tally.batches_sum += size
 
-    def answered(self, questions: Iterable[Question]) -> None:
-        """Count answered rows."""
-        rows, filled = self.tally.rows, self.tally.filled
-        for one in questions:
-            key = one.served.address
-            if key not in rows and len(rows) >= VERSIONS:
-                del rows[next(iter(rows))]  # the one that was first served longest ago
-            rows[key] = rows.get(key, 0) + (one.rows or 1)
-            found: Any = one.found
-            for what, columns in found.filled.items():
-                key = f"{one.served.name} {what}"
-                filled[key] = filled.get(key, 0) + sum(columns.values())
+    def predicted(
+        self, address: str, name: str, rows: int, filled: Mapping[str, Mapping[str, int]]
+    ) -> None:
+        """Count predicted rows.
+
+        Parameters
+        ----------
+        address : str
+            Model and version, as ``name@version``.
+        name : str
+            The model.
+        rows : int
+            How many rows.
+        filled : mapping of str to mapping of str to int
+            Cells that were missing or unknown, by what they were and by column.
+
+        """
+        counts, cells = self.tally.rows, self.tally.filled
+        if address not in counts and len(counts) >= VERSIONS:
+            del counts[next(iter(counts))]  # the version that was first served longest ago
+        counts[address] = counts.get(address, 0) + rows
+        for what, columns in filled.items():
+            key = f"{name} {what}"
+            cells[key] = cells.get(key, 0) + sum(columns.values())
 
     def once(self, name: str, more: float = 1) -> None:
         """Count something else."""

@@ -6,7 +6,7 @@ import html
 import json
 from typing import Any
 
-import lockgate
+from lockgate._version import __version__
 from lockgate.serving.routes import Route
 from lockgate.serving.shelf import Shelf
 
@@ -41,7 +41,7 @@ def front_page(routes: list[Route], shelf: Shelf, where: str, *, tokens: bool) -
     parts.append(
         f"<section><h2>Paths</h2><table><tr><th>method<th>path<th>what<th>role</tr>{rows}</table>"
         f"<p><a href='/openapi.json'>OpenAPI document</a></p></section><footer>lockgate "
-        f"{_e(lockgate.__version__)}</footer></main>"
+        f"{_e(__version__)}</footer></main>"
     )
     return "".join(parts).encode()
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import lockgate
+from lockgate._version import __version__
 from lockgate.serving.exchange import HTML, Refusal, Reply, Request, Send, json_reply
 from lockgate.serving.inference import infer_question, metadata, word_of
 from lockgate.serving.invocations import invocations_question
@@ -78,7 +78,7 @@ def _protocol(app: Application) -> list[Route]:
 
 def _mlflow(app: Application) -> list[Route]:
     ask = _asking(app, invocations_question, functools.partial(table_question, mlflow=True))
-    version = {"version": lockgate.__version__}
+    version = {"version": __version__}
     return [
         Route("/invocations", "POST", "predict", ask, "Answer rows as MLflow does.", (JSON, CSV)),
         Route(
@@ -92,7 +92,7 @@ def _mlflow(app: Application) -> list[Route]:
 
 SERVER = {
     "name": "lockgate",
-    "version": lockgate.__version__,
+    "version": __version__,
     "extensions": ["binary_tensor_data", "binary_data"],
 }
 
@@ -158,7 +158,7 @@ def _front(app: Application, request: Request) -> Reply:
          "task": one.model.task, "inputs": one.names}
         for one in app.shelf.all
     ]  # fmt: skip
-    return json_reply({"served": said, "lockgate": lockgate.__version__})
+    return json_reply({"served": said, "lockgate": __version__})
 
 
 def _ready(app: Application) -> Reply:

@@ -24,7 +24,7 @@ from lockgate.errors import ServingError
 from lockgate.monitoring.segments import prune
 from lockgate.monitoring.tracing import LOG
 from lockgate.serving.channel import Channel
-from lockgate.serving.child import Child
+from lockgate.serving.child import Child, ServerState
 from lockgate.serving.control import Control
 from lockgate.serving.listener import address
 from lockgate.serving.metrics import PAGE, Counts
@@ -75,16 +75,13 @@ class Supervisor:
         self.bare, self.started = bare, False
         self.began = time.time()
         self.pages = mmap.mmap(-1, PAGE * (settings.workers + 1))
-        self.counts = Counts(self.pages, 0)
-        self.live = deployment.pointer()
-        self.children: dict[int, Child] = {}
+        self.state = ServerState(settings, deployment, deployment.pointer(), Counts(self.pages, 0))
         self.due: dict[int, float] = {}
         self.failures = 0
         self.next_prune = time.monotonic() + 1
         self.stopping = 0.0
         self.failed = ""
-        self.selector = selectors.DefaultSelector()
-        self.swap = Swap(self)
+        self.swap = Swap(self.state)
         self.control: Control
         self.lock: Any
 
@@ -92,14 +89,14 @@ class Supervisor:
         """Serve; return the exit code."""
         self.lock = self._only_one()
         _many_files()
-        self.control = Control(self)
+        self.control = Control(self.state, self.swap, status=self.status, drain=self.drain)
         self._hear_signals()
         gc.collect()
         gc.freeze()
         for slot in range(1, self.settings.workers + 1):
             self._fork(slot)
         try:
-            while self.children or not self.stopping:
+            while self.state.workers or not self.stopping:
                 self._turn()
                 if self.failed:
                     raise ServingError(self.failed)
@@ -112,11 +109,11 @@ class Supervisor:
     # one turn
 
     def _turn(self) -> None:
-        for key, _ in self.selector.select(TICK):
+        for key, _ in self.state.selector.select(TICK):
             key.data()
         self._bury()
         now = time.monotonic()
-        for child in list(self.children.values()):
+        for child in list(self.state.workers.values()):
             self._look_at(child, now)
         if self.stopping:
             if now > self.stopping:
@@ -127,7 +124,7 @@ class Supervisor:
             self._fork(slot)
         self.swap.turn()
         self._prune(now)
-        self.counts.show()
+        self.state.counts.show()
 
     def _prune(self, now: float) -> None:
         """Delete what the log need not keep any longer."""
@@ -164,7 +161,8 @@ class Supervisor:
                 self.failures = 0
                 if not self.started:
                     self.started = True
-                    welcome(self)
+                    where = address(self.settings, self.listening)
+                    welcome(self.settings, self.deployment, self.state.live, where, bare=self.bare)
             elif op == "unfit":
                 child.why = message["why"]
             elif op != "pong":
@@ -185,22 +183,22 @@ class Supervisor:
         if pid == 0:
             self._be_worker(slot, ours, theirs)
         theirs.close()
-        child = Child(slot, pid, Channel(ours), self.live.seq)
-        self.children[slot] = child
-        self.selector.register(child.channel, selectors.EVENT_READ, lambda: self._told(child))
+        child = Child(slot, pid, Channel(ours), self.state.live.seq)
+        self.state.workers[slot] = child
+        self.state.selector.register(child.channel, selectors.EVENT_READ, lambda: self._told(child))
 
     def _be_worker(self, slot: int, ours: socket.socket, theirs: socket.socket) -> None:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             ours.close()
-            for other in self.children.values():
+            for other in self.state.workers.values():
                 other.channel.close()  # else nobody would notice the supervisor's end
             self.control.close(inherited=True)
-            self.selector.close()
+            self.state.selector.close()
             self.lock.close()  # else no other server could start before this process ends
             code = work(
-                self.settings, self.deployment, self.live, self.listening, theirs, self.pages,
+                self.settings, self.deployment, self.state.live, self.listening, theirs, self.pages,
                 slot, self.began,
             )  # fmt: skip
         except BaseException:
@@ -210,7 +208,7 @@ class Supervisor:
 
     def _bury(self) -> None:
         """Take note of workers that ended, and start others in their place."""
-        for slot, child in list(self.children.items()):
+        for slot, child in list(self.state.workers.items()):
             pid, status = os.waitpid(child.pid, os.WNOHANG)
             if pid == 0:
                 continue
@@ -218,7 +216,7 @@ class Supervisor:
                 child.why = message.get("why", child.why)
             self._unregister(child)
             child.channel.close()
-            del self.children[slot]
+            del self.state.workers[slot]
             self.swap.lost(child)
             if self.stopping:
                 continue
@@ -233,21 +231,21 @@ class Supervisor:
             self.failures = self.failures + 1 if quick else 0
             wait = min(5.0, 0.1 * 2**self.failures) if self.failures > 2 else 0.0
             log.error("worker %d ended (%s); a new one starts", slot, how)
-            self.counts.once("restarts")
+            self.state.counts.once("restarts")
             self.due[slot] = time.monotonic() + wait
 
     def _unregister(self, child: Child) -> None:
         with contextlib.suppress(KeyError, ValueError):
-            self.selector.unregister(child.channel)
+            self.state.selector.unregister(child.channel)
 
     def _kill_all(self) -> None:
-        for child in self.children.values():
+        for child in self.state.workers.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGKILL)
-        for child in self.children.values():
+        for child in self.state.workers.values():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(child.pid, 0)
-        self.children.clear()
+        self.state.workers.clear()
 
     # being told
 
@@ -258,7 +256,7 @@ class Supervisor:
             return
         log.info("stopping: what was asked is still answered")
         self.stopping = time.monotonic() + self.settings.drain_seconds + 2
-        for child in self.children.values():
+        for child in self.state.workers.values():
             child.channel.send("drain")
 
     def status(self) -> dict[str, Any]:
@@ -266,14 +264,14 @@ class Supervisor:
         return {
             "pid": os.getpid(),
             "address": address(self.settings, self.listening),
-            "seq": self.live.seq,
+            "seq": self.state.live.seq,
             "served": [
                 {"model": s.name, "version": s.version, "stage": s.stage, "digest": s.digest}
-                for s in self.live.slots
+                for s in self.state.live.slots
             ],
             "workers": [
                 {"slot": c.slot, "pid": c.pid, "serving": c.serving, "seq": c.seq}
-                for c in self.children.values()
+                for c in self.state.workers.values()
             ],
             "draining": bool(self.stopping),
             "refused": self.swap.refused,
@@ -294,7 +292,7 @@ class Supervisor:
                 elif number == signal.SIGHUP:
                     self.swap.look(again=True)
 
-        self.selector.register(reading, selectors.EVENT_READ, heard)
+        self.state.selector.register(reading, selectors.EVENT_READ, heard)
 
     def _only_one(self) -> Any:
         file = (self.deployment.path / ".serving").open("w")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import selectors
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -13,10 +13,7 @@ from lockgate.bundle.checking import Check
 from lockgate.bundle.pointer import Pointer
 from lockgate.bundle.proofs import check_proofs, read_signers
 from lockgate.errors import GateRefused, LockgateError
-
-if TYPE_CHECKING:
-    from lockgate.serving.child import Child
-    from lockgate.serving.supervisor import Supervisor
+from lockgate.serving.child import Child, ServerState
 
 __all__ = ["Swap"]
 
@@ -40,8 +37,8 @@ class Swap:
 
     """
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.of = supervisor
+    def __init__(self, state: ServerState) -> None:
+        self.state = state
         self.seen: Any = None
         self.wanted: Pointer | None = None
         self.checks: list[Check] = []
@@ -51,16 +48,16 @@ class Swap:
         self.until = 0.0
         self.refused: dict[int, str] = {}
         try:
-            self._demand(supervisor.live, Pointer())
+            self._demand(state.live, Pointer())
         except GateRefused as error:
-            path = supervisor.deployment.path
+            path = state.deployment.path
             raise GateRefused(f"{error}; or go back: lockgate rollback --here {path}") from None
         self.look(first=True)
 
     def look(self, *, first: bool = False, again: bool = False) -> None:
         """Look whether the pointer changed."""
         try:
-            found = self.of.deployment.pointer_path.stat()
+            found = self.state.deployment.pointer_path.stat()
         except OSError:
             return
         mark = (found.st_mtime_ns, found.st_ino, found.st_size)
@@ -86,46 +83,46 @@ class Swap:
         """Say what became of an event: "" for live, a reason, or None while it is open."""
         if seq in self.refused:
             return self.refused[seq]
-        return "" if self.of.live.seq >= seq else None
+        return "" if self.state.live.seq >= seq else None
 
     def _begin(self) -> None:
         try:
-            pointer = self.of.deployment.pointer()
-            new = {s.digest for s in pointer.slots} - {s.digest for s in self.of.live.slots}
-            folders = [(self.of.deployment.bundle(digest), digest) for digest in sorted(new)]
+            pointer = self.state.deployment.pointer()
+            new = {s.digest for s in pointer.slots} - {s.digest for s in self.state.live.slots}
+            folders = [(self.state.deployment.bundle(digest), digest) for digest in sorted(new)]
             if pointer.seq in self.refused:
                 return
-            if pointer.seq == self.of.live.seq and _same(pointer, self.of.live):
-                self.of.live = pointer  # at most what is noted beside it changed
+            if pointer.seq == self.state.live.seq and _same(pointer, self.state.live):
+                self.state.live = pointer  # at most what is noted beside it changed
                 return
             self.wanted = pointer
-            self._demand(pointer, self.of.live)
+            self._demand(pointer, self.state.live)
             self.checks = [Check(folder, digest) for folder, digest in folders]
         except (LockgateError, OSError) as error:
             self._refuse(self.wanted, str(error))
             return
         for check in self.checks:
-            self.of.selector.register(check, selectors.EVENT_READ, lambda: None)
+            self.state.selector.register(check, selectors.EVENT_READ, lambda: None)
         if not self.checks:
             self._prepare()
 
     def _demand(self, pointer: Pointer, live: Pointer) -> None:
         """Refuse what comes without its papers, where they are asked for."""
-        if self.of.settings.require_verdict:
+        if self.state.settings.require_verdict:
             known = {one.address for one in live.slots}
             new = [one for one in pointer.slots if one.address not in known]
             now = time.time() if live.slots else None  # what was served before goes on
-            check_proofs(self.of.deployment, new, read_signers(self.of.settings.signers), now)
+            check_proofs(self.state.deployment, new, read_signers(self.state.settings.signers), now)
 
     def _checked(self) -> None:
         """Go on when every child is done."""
         done = [check for check in self.checks if check.finished()]
         for check in done:
-            self.of.selector.unregister(check)
+            self.state.selector.unregister(check)
             self.checks.remove(check)
             if problem := check.verdict():
                 for other in self.checks:
-                    self.of.selector.unregister(other)
+                    self.state.selector.unregister(other)
                     other.stop()
                 self.checks = []
                 self._refuse(self.wanted, problem)
@@ -148,18 +145,18 @@ class Swap:
         if time.monotonic() > self.until:
             self._refuse(self.wanted, "the workers could not open it in time")
             return
-        serving = {slot for slot, child in self.of.children.items() if child.serving}
+        serving = {slot for slot, child in self.state.workers.items() if child.serving}
         for slot in serving - self.asked:  # also those that began since
             self.asked.add(slot)
-            self._send_prepare(self.of.children[slot], self.wanted)
+            self._send_prepare(self.state.workers[slot], self.wanted)
         if serving - self.ready:
             return
         pointer, self.wanted, self.preparing = self.wanted, None, False
-        self.of.live = pointer
+        self.state.live = pointer
         for slot in self.ready:
-            if slot in self.of.children:
-                self.of.children[slot].channel.send("switch", seq=pointer.seq)
-        self.of.counts.once("swaps")
+            if slot in self.state.workers:
+                self.state.workers[slot].channel.send("switch", seq=pointer.seq)
+        self.state.counts.once("swaps")
         for one in pointer.slots:
             log.info("serving %s@%s in %s (%s)", one.name, one.version, one.stage, one.digest[:12])
 
@@ -174,7 +171,7 @@ class Swap:
                 self._prepared()
             elif op == "failed":
                 self._refuse(self.wanted, message["why"])
-        elif op == "ready" and seq == self.of.live.seq:
+        elif op == "ready" and seq == self.state.live.seq:
             child.channel.send("switch", seq=seq)  # one that started while others switched
         elif op == "failed":
             log.error("worker %d cannot open what is served: %s", child.slot, message["why"])
@@ -186,17 +183,17 @@ class Swap:
 
     def _catch_up(self) -> None:
         """Bring along workers that were started just before a switch."""
-        for child in self.of.children.values():
-            if child.serving and child.seq < self.of.live.seq and not child.behind:
+        for child in self.state.workers.values():
+            if child.serving and child.seq < self.state.live.seq and not child.behind:
                 child.behind = True
-                self._send_prepare(child, self.of.live)
-            elif child.seq == self.of.live.seq:
+                self._send_prepare(child, self.state.live)
+            elif child.seq == self.state.live.seq:
                 child.behind = False
 
     def _refuse(self, pointer: Pointer | None, why: str) -> None:
         seq = -1 if pointer is None else pointer.seq
         log.error("not served, what is served stays: %s", why)
-        self.of.counts.once("refused_candidates")
+        self.state.counts.once("refused_candidates")
         self.refused[seq] = why
         while len(self.refused) > 20:
             del self.refused[min(self.refused)]

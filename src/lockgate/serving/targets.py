@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from string import Template
 
-import lockgate
+from lockgate._version import __version__
 from lockgate.bundle.deployment import Deployment
 from lockgate.errors import UsageError
 from lockgate.files.atomic import write_file
@@ -38,7 +38,7 @@ def write_target(target: str, deployment: Deployment) -> list[Path]:
         "directory": str(deployment.path),
         "name": names[0].lower().replace("_", "-").replace(".", "-").replace("+", "-"),
         "names": ", ".join(names),
-        "version": lockgate.__version__,
+        "version": __version__,
         "versions": " ".join(sorted({slot.version for slot in deployment.pointer().slots})),
     }
     made = []

@@ -4,45 +4,53 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
 
+from lockgate.bundle.deployment import Deployment
+from lockgate.bundle.pointer import Pointer
 from lockgate.errors import BundleError
-from lockgate.serving.listener import address
-
-if TYPE_CHECKING:
-    from lockgate.serving.supervisor import Supervisor
+from lockgate.serving.settings import ServeSettings
 
 __all__ = ["welcome"]
 
 log = logging.getLogger("lockgate.serve")
 
 
-def welcome(supervisor: Supervisor) -> None:
-    """Say what is served, where, and how to ask."""
-    where = address(supervisor.settings, supervisor.listening)
-    for one in supervisor.live.slots:
+def welcome(
+    settings: ServeSettings, deployment: Deployment, live: Pointer, where: str, *, bare: bool
+) -> None:
+    """Log what is served, where, and how to ask.
+
+    Parameters
+    ----------
+    settings, deployment, live
+        Of the server.
+    where : str
+        Its address, as a client writes it.
+    bare : bool
+        Whether it serves a bundle that was not deployed.
+
+    """
+    for one in live.slots:
         log.info("serving %s@%s in %s (%s)", one.name, one.version, one.stage, one.digest[:12])
     log.info("at %s, which says in a browser how to ask", where)
-    if supervisor.bare:
-        log.info(
-            "no gate was passed: the bundle is served as it is, from %s", supervisor.deployment.path
-        )
-        log.info("another version: lockgate deploy BUNDLE %s", supervisor.deployment.path)
-    if not (supervisor.settings.private or supervisor.settings.tokens):
+    if bare:
+        log.info("no gate was passed: the bundle is served as it is, from %s", deployment.path)
+        log.info("another version: lockgate deploy BUNDLE %s", deployment.path)
+    if not (settings.private or settings.tokens):
         log.warning("everybody who reaches %s may ask", where)
-    _say_what_is_kept(supervisor)
+    _say_what_is_kept(settings, deployment, live)
 
 
-def _say_what_is_kept(supervisor: Supervisor) -> None:
+def _say_what_is_kept(settings: ServeSettings, deployment: Deployment, live: Pointer) -> None:
     """Name the inputs that the prediction log leaves out."""
     from lockgate.monitoring.keeping import kept_columns
 
-    keep = supervisor.settings.log
+    keep = settings.log
     if keep.durability == "off":
         log.info("no prediction log is kept: answers cannot be traced")
         return
-    for one in supervisor.live.slots:
-        manifest = supervisor.deployment.manifest(one.digest)
+    for one in live.slots:
+        manifest = deployment.manifest(one.digest)
         if manifest is None:
             raise BundleError(f"the manifest of {one.name}@{one.version} is gone")
         columns = manifest.inputs.features

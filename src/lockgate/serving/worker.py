@@ -23,6 +23,7 @@ from lockgate.serving.application import Application
 from lockgate.serving.channel import Channel
 from lockgate.serving.connections import Connections
 from lockgate.serving.metrics import Counts
+from lockgate.serving.paths import all_routes
 from lockgate.serving.recorder import Recorder
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.shelf import Served, Shelf
@@ -175,6 +176,7 @@ def work(
         worker.app = Application(
             worker.shelf, settings, worker.counts, recorder=recorder, tokens=tokens, began=began
         )
+        worker.app.mount(all_routes(worker.app))
         worker.connections = Connections(worker.app, settings.limits)
         gc.collect()
         gc.freeze()

@@ -1,0 +1,101 @@
+"""Events of a repository's ledger, read: what happened, and what follows from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockgate.ledger import rules
+from lockgate.ledger.remote import remote_of
+from lockgate.ledger.repository import LEDGER, Repository
+from lockgate.ledger.state import StageRecord, State, VersionRecord
+from lockgate.ledger.writing import Writer
+from lockgate.proof.commits import Commit
+from lockgate.proof.events import Event
+
+if TYPE_CHECKING:
+    from lockgate.ledger.verifying import Verified
+
+__all__ = ["EventLog"]
+
+
+class EventLog:
+    """The events of a Git repository's ledger, one commit each.
+
+    They stand on a reference of their own; where the repository has a remote, on
+    its branch ``lockgate/ledger``, so that everybody who works with it has one ledger.
+
+    Parameters
+    ----------
+    root : path-like
+        A folder of the repository.
+    queue : bool
+        Keep events here while the remote cannot be reached, instead of refusing.
+
+    Attributes
+    ----------
+    repository : Repository
+        The Git repository.
+    remote : Remote or None
+        Where the ledger is shared.
+    writer : Writer
+        Writes events, with the rules checked.
+
+    Raises
+    ------
+    LedgerError
+        If this is no Git repository.
+
+    """
+
+    def __init__(self, root: str | Path = ".", *, queue: bool = False) -> None:
+        self.repository = Repository.find(Path(root))
+        self.remote = remote_of(self.repository)
+        self.writer = Writer(self.repository, self.remote, queue=queue)
+
+    @property
+    def tip(self) -> str | None:
+        """Commit of the last event that is known here."""
+        return self.repository.store.ref(LEDGER)
+
+    @property
+    def state(self) -> State:
+        """What the ledger says now, as far as it is known here."""
+        return self.repository.state(self.tip)
+
+    def fetch(self) -> None:
+        """Ask the remote, if there is one, what has happened since.
+
+        Raises
+        ------
+        RemoteUnavailable
+            If it cannot be reached.
+
+        """
+        self.writer.latest()
+
+    def current(self, name: str, stage: str) -> StageRecord | None:
+        """Return what is in a stage, or None for nothing; as far as it is known here."""
+        return self.state.stage(name, stage)
+
+    def version(self, name: str, version: str | None = None) -> VersionRecord:
+        """Return what a version is, by default the newest."""
+        return rules.known(self.state, name, version)
+
+    def history(self, name: str | None = None, stage: str | None = None) -> Iterator[Event]:
+        """Give all events, the newest first, of all models or one, of all stages or one."""
+        for event, _, _ in self.commits():
+            if name in (None, event.name) and stage in (None, event.stage):
+                yield event
+
+    def commits(self) -> Iterator[tuple[Event, Commit, str]]:
+        """Give all events with their commits, the newest first."""
+        return self.repository.events()
+
+    def verify(self) -> Verified:
+        """Read all events again and name everything that is not as it must be."""
+        from lockgate.ledger.verifying import verify
+
+        return verify(self.repository, self.tip, now=time.time())
