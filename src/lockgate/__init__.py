@@ -5,6 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lockgate._version import __version__
+from lockgate.contract.conversion import Engine, Fitted, Outcome
+from lockgate.contract.evaluation import Exam, Metric, Plot, Report, Series, Worth
+from lockgate.contract.events import Alarm, Promotion, Registration, Rollback, StageEvent
+from lockgate.contract.gates import Case, Contestant, Origin, Ruling
+from lockgate.contract.hooks import hookimpl
+from lockgate.contract.kinds import CONTRACT, KINDS, Kind
+from lockgate.contract.modeling import (
+    Brief,
+    Budget,
+    Candidate,
+    Needs,
+    Problem,
+    Recipe,
+    Search,
+    Shrink,
+    Span,
+    Trial,
+)
+from lockgate.contract.monitoring import Counts, Finding, Findings, Reference, Watch, Window
+from lockgate.contract.plugin import plugin
+from lockgate.contract.prediction import ModelFiles, Output, Predictor
+from lockgate.contract.requests import Backend, Resources
+from lockgate.contract.settings import setting
+from lockgate.contract.tables import Column, Fold, LoadRequest, Parts, Schema, Table
 from lockgate.errors import (
     BackendUnavailable,
     BrokenPlugin,
@@ -37,30 +61,6 @@ from lockgate.errors import (
     UnknownPlugin,
     UsageError,
 )
-from lockgate.spec.converting import Engine, Fitted, Outcome
-from lockgate.spec.events import Alarm, Promotion, Registration, Rollback, StageEvent
-from lockgate.spec.gating import Case, Contestant, Origin, Ruling
-from lockgate.spec.hooks import hookimpl
-from lockgate.spec.kinds import CONTRACT, KINDS, Kind
-from lockgate.spec.models import (
-    Brief,
-    Budget,
-    Candidate,
-    Needs,
-    Problem,
-    Recipe,
-    Search,
-    Shrink,
-    Span,
-    Trial,
-)
-from lockgate.spec.plugin import plugin
-from lockgate.spec.reports import Exam, Metric, Plot, Report, Series, Worth
-from lockgate.spec.requests import Backend, Resources
-from lockgate.spec.settings import setting
-from lockgate.spec.tables import Column, Fold, LoadRequest, Parts, Schema, Table
-from lockgate.spec.values import ModelFiles, Output, Predictor
-from lockgate.spec.watching import Counts, Finding, Findings, Reference, Watch, Window
 
 if TYPE_CHECKING:
     from lockgate.bundle.pack import pack

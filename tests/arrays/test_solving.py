@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from lockgate import BackendUnavailable
 from lockgate.arrays.solving import least_squares
 from lockgate.baselines.least_squares import LeastSquares
-from lockgate.spec.requests import Backend, numpy_backend
+from lockgate.contract.requests import Backend, numpy_backend
 
 STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarray)
 

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Run
 
 import lockgate
-from lockgate.spec.kinds import KINDS
+from lockgate.contract.kinds import KINDS
 from lockgate.testing import check_plugin
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,9 @@ from scipy import stats
 
 import lockgate
 from lockgate.baselines.drifting import Drift
+from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.drift.counting import counted, reference_of, window_counts
 from lockgate.drift.testing import adjusted, chi_square, compared, kolmogorov_smirnov
-from lockgate.spec.requests import Backend, numpy_backend
 
 STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarray)
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 import lockgate
+from lockgate.contract.kinds import CONFIGURED
 from lockgate.host.catalogue import Catalogue, Entry
 from lockgate.host.document import Document
 from lockgate.host.params_file import read_params
 from lockgate.host.provider import provider_of
-from lockgate.spec.kinds import CONFIGURED
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,8 +5,8 @@ import logging
 import pytest
 
 import lockgate
+from lockgate.contract.events import StageEvent
 from lockgate.host.host import Host
-from lockgate.spec.events import StageEvent
 
 
 @lockgate.plugin

@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import lockgate
+from lockgate.contract.requests import Backend
 from lockgate.packed import container
 from lockgate.packed.builder import Builder
 from lockgate.packed.header import Answers, decode
@@ -31,7 +32,6 @@ from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
 from lockgate.packing.groves import add_forest
 from lockgate.packing.packer import pack_estimator
-from lockgate.spec.requests import Backend
 from tests.packed.test_engines import random_grove
 from tests.packing import zoo
 

@@ -16,8 +16,8 @@ from lockgate.baselines.linear import Linear
 from lockgate.baselines.logistic import Logistic
 from lockgate.packing.packer import inputs_of, pack_estimator
 from lockgate.packing.skops_file import write_estimator
-from lockgate.spec.models import Brief
-from lockgate.spec.sections import Cells
+from lockgate.contract.modeling import Brief
+from lockgate.contract.sections import Cells
 from lockgate.tables.cells import cell_steps
 from lockgate.testing.examples import example_table
 from lockgate.training.fitting import fit, limited

@@ -218,8 +218,8 @@ def test_a_model_beyond_the_bound_is_refused_and_not_let_through() -> None:
 
 def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None:
     """Each pass over a pipeline may learn the categories of one column only."""
-    from lockgate.spec.models import Needs
-    from lockgate.spec.sections import Cells
+    from lockgate.contract.modeling import Needs
+    from lockgate.contract.sections import Cells
     from lockgate.tables.cells import cell_steps
     from lockgate.tables.infer import learned, table
 

@@ -77,10 +77,10 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
+from lockgate.contract.modeling import Needs
+from lockgate.contract.sections import Cells
+from lockgate.contract.tables import Column, Schema
 from lockgate.packed.inputs import Input
-from lockgate.spec.models import Needs
-from lockgate.spec.sections import Cells
-from lockgate.spec.tables import Column, Schema
 from lockgate.tables.cells import cell_steps
 
 NUMBERS = ["x0", "x1", "x2", "x3", "level"]

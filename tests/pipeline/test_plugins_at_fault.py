@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import lockgate
+from lockgate.contract.evaluation import Plot, Series
 from lockgate.host.host import Host
-from lockgate.spec.reports import Plot, Series
 from lockgate.testing import Failed, check_plugin, example_requests
 from lockgate.training.fitting import check_recipe
 from tests.pipeline.faulty import Meddler, Neighbours, Nonsense

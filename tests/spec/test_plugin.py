@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import lockgate
-from lockgate.spec.plugin import contract_of, hooks_of
+from lockgate.contract.plugin import contract_of, hooks_of
 
 
 def define(body: str) -> type:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate import SettingError, UnknownKey, setting
-from lockgate.spec.settings import build, check, defaults, type_words
+from lockgate.contract.settings import build, check, defaults, type_words
 
 
 @dataclass(kw_only=True)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lockgate
-from lockgate.spec.models import Needs
-from lockgate.spec.sections import Cells
+from lockgate.contract.modeling import Needs
+from lockgate.contract.sections import Cells
 from lockgate.tables.cells import cell_steps
 from lockgate.tables.contract import conform
 from lockgate.tables.transformers import Bins, Clip, DateParts

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import lockgate
-from lockgate.spec.sections import Data, Rows
+from lockgate.contract.sections import Data, Rows
 from lockgate.tables.contract import conform, shaped, useful
 from lockgate.tables.infer import learned
 from lockgate.tables.rows import cleaned, labelled
@@ -101,7 +101,7 @@ def test_every_problem_is_named_at_once() -> None:
 
 
 def test_policies_refuse_gaps_and_unknown_categories() -> None:
-    from lockgate.spec.sections import Cells
+    from lockgate.contract.sections import Cells
     from lockgate.tables.cells import declared
 
     schema = declared(learned(sample()), Cells(missing="refuse", unknown="refuse"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lockgate
-from lockgate.spec.sections import Split
+from lockgate.contract.sections import Split
 from lockgate.tables.splits import folds_of, parted, way_of
 
 

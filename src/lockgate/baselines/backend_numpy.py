@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lockgate
-from lockgate.spec.requests import numpy_backend
+from lockgate.contract.requests import numpy_backend
 
 __all__ = ["Numpy"]
 

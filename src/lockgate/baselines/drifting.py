@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import lockgate
 
 if TYPE_CHECKING:
-    from lockgate.spec.watching import Severity
+    from lockgate.contract.monitoring import Severity
 
 
 @lockgate.plugin

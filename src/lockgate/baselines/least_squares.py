@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from lockgate.arrays.solving import least_squares
-from lockgate.spec.requests import Backend, numpy_backend
+from lockgate.contract.requests import Backend, numpy_backend
 
 __all__ = ["LeastSquares"]
 

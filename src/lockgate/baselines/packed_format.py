@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import lockgate
 
 if TYPE_CHECKING:
+    from lockgate.contract.prediction import Columns
     from lockgate.packed.model import Answer, PackedModel
-    from lockgate.spec.values import Columns
 
 
 @lockgate.plugin

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import lockgate
 
 if TYPE_CHECKING:
-    from lockgate.spec.values import Columns
+    from lockgate.contract.prediction import Columns
 
 
 @lockgate.plugin

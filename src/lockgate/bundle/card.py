@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lockgate.spec.tables import Schema
+from lockgate.contract.tables import Schema
 
 __all__ = ["model_card"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from lockgate.contract.conversion import Fitted
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
-from lockgate.spec.converting import Fitted
 
 __all__ = ["Converters"]
 

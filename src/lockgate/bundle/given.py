@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.contract.tables import Table
 from lockgate.errors import DataError, NotCovered, UsageError
-from lockgate.spec.tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd

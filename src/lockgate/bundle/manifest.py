@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
+from lockgate.contract.evaluation import Worth
+from lockgate.contract.tables import Schema
 from lockgate.errors import BundleError
 from lockgate.files.digests import sha256_file
-from lockgate.spec.reports import Worth
-from lockgate.spec.tables import Schema
 
 __all__ = [
     "MANIFEST",

@@ -18,15 +18,15 @@ from lockgate.bundle.manifest import MANIFEST, Hashes
 from lockgate.bundle.probes import probes_of
 from lockgate.bundle.reading import Bundle, open_bundle
 from lockgate.bundle.writing import Content, write_bundle
+from lockgate.contract.evaluation import Exam
+from lockgate.contract.prediction import Output
+from lockgate.contract.requests import numpy_backend
+from lockgate.contract.tables import Schema, Table
 from lockgate.errors import UsageError
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
 from lockgate.packed.model import PackedModel
 from lockgate.packed.rejecting import Rejected
-from lockgate.spec.reports import Exam
-from lockgate.spec.requests import numpy_backend
-from lockgate.spec.tables import Schema, Table
-from lockgate.spec.values import Output
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.contract.prediction import Output, Predictor
+from lockgate.contract.tables import Schema
 from lockgate.errors import BundleError
 from lockgate.packed.dates import is_gap
-from lockgate.spec.tables import Schema
-from lockgate.spec.values import Output, Predictor
 
 if TYPE_CHECKING:
     import pandas as pd

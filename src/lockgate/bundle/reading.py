@@ -11,16 +11,16 @@ import msgspec
 from lockgate.bundle.environment import check_environment
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.bundle.probes import check_probes
+from lockgate.contract.monitoring import Reference
+from lockgate.contract.prediction import ModelFiles, Output, Predictor
+from lockgate.contract.requests import Resources
 from lockgate.errors import BundleError, PluginFailed
 from lockgate.files.digests import sha256_file
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
-from lockgate.spec.requests import Resources
-from lockgate.spec.values import ModelFiles, Output, Predictor
-from lockgate.spec.watching import Reference
 
 if TYPE_CHECKING:
-    from lockgate.spec.values import Columns
+    from lockgate.contract.prediction import Columns
 
 __all__ = ["Bundle", "open_bundle"]
 

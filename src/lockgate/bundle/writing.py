@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from lockgate.bundle.manifest import MANIFEST, SCHEMA_VERSION, Environment, Hashes, Manifest
+from lockgate.contract.evaluation import Worth
+from lockgate.contract.tables import Schema
 from lockgate.files.atomic import replaced_directory
 from lockgate.files.digests import sha256_file, sha256_text
-from lockgate.spec.reports import Worth
-from lockgate.spec.tables import Schema
 
 __all__ = ["Content", "canonical", "write_bundle"]
 

@@ -28,9 +28,9 @@ def command(kind: str | None, name: str | None, as_json: bool) -> int:
     Each one is imported to see that it works; broken ones are named, with the
     distribution to blame, and the exit code is 3.
     """
+    from lockgate.contract.kinds import KINDS
     from lockgate.errors import UsageError, nearest
     from lockgate.host.catalogue import Catalogue
-    from lockgate.spec.kinds import KINDS
 
     kinds = [*(row.name for row in KINDS), LISTENER]
     if kind is not None and kind not in kinds:
@@ -76,7 +76,7 @@ def _row(catalogue: Any, entry: Any) -> dict[str, Any]:
 
 
 def _settings(cls: type) -> list[dict[str, Any]]:
-    from lockgate.spec.settings import defaults, settings_of
+    from lockgate.contract.settings import defaults, settings_of
 
     given = defaults(cls)
     return [
@@ -93,7 +93,7 @@ def _settings(cls: type) -> list[dict[str, Any]]:
 
 def _print(rows: list[dict[str, Any]], *, details: bool) -> None:
     from lockgate.cli.text import columns
-    from lockgate.spec.kinds import KINDS
+    from lockgate.contract.kinds import KINDS
 
     for kind in [*KINDS, None]:
         label = kind.name if kind else LISTENER

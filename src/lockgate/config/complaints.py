@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from lockgate.config.options import catalogue
+from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import (
     LockgateError,
     SettingError,
@@ -20,7 +21,6 @@ from lockgate.errors import (
     nearest,
 )
 from lockgate.host.document import Document
-from lockgate.spec.kinds import CONFIGURED
 
 __all__ = ["named_group", "named_value", "original"]
 

@@ -14,9 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lockgate.config.complaints import named_group, named_value, original
 from lockgate.config.options import check_composed, refuse_resolvers
+from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import LockgateError, UsageError
 from lockgate.host.params_file import check_yaml
-from lockgate.spec.kinds import CONFIGURED
 
 __all__ = ["CONF", "compose_document"]
 

@@ -14,9 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lockgate.config.complaints import named_value, original
 from lockgate.config.options import catalogue, check_composed, node_of
+from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import UsageError
 from lockgate.host.document import ORDER, Document
-from lockgate.spec.kinds import CONFIGURED
 
 __all__ = ["kept_document"]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from lockgate.spec.settings import settings_of
+from lockgate.contract.settings import settings_of
 
 __all__ = ["typed_node"]
 

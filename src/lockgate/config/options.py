@@ -10,13 +10,13 @@ from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from lockgate.config.nodes import typed_node
+from lockgate.contract.kinds import CONFIGURED
+from lockgate.contract.sections import SECTIONS
 from lockgate.errors import BackendUnavailable, LockgateError, PluginFailed, SettingError
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import ORDER, Document
 from lockgate.host.host import Host
 from lockgate.host.provider import provider_of
-from lockgate.spec.kinds import CONFIGURED
-from lockgate.spec.sections import SECTIONS
 
 __all__ = [
     "ROOT",

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate.spec.requests import Backend
-from lockgate.spec.tables import Schema
-from lockgate.spec.values import Output
-from lockgate.spec.watching import Counts, Reference
+from lockgate.contract.monitoring import Counts, Reference
+from lockgate.contract.prediction import Output
+from lockgate.contract.requests import Backend
+from lockgate.contract.tables import Schema
 
 if TYPE_CHECKING:
-    from lockgate.spec.values import Columns
+    from lockgate.contract.prediction import Columns
 
 __all__ = ["counted", "reference_of", "watched", "window_counts"]
 
@@ -81,7 +81,7 @@ def counted(bins: Counts, values: Any, backend: Backend) -> Counts:
 
     Examples
     --------
-    >>> from lockgate.spec.values import numpy_backend
+    >>> from lockgate.contract.prediction import numpy_backend
     >>> bins = Counts("x", "ordered", edges=(1.0, 2.0))
     >>> counted(bins, [0.5, 1.0, 1.5, 9.0, float("nan")], numpy_backend()).counts
     (1, 2, 1, 1)

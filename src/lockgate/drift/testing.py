@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.spec.watching import Counts
+from lockgate.contract.monitoring import Counts
 
 __all__ = ["adjusted", "chi_square", "compared", "kolmogorov_smirnov"]
 

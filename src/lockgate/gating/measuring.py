@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.bundle.reading import Bundle
+from lockgate.contract.evaluation import Exam, Metric
+from lockgate.contract.tables import Table
 from lockgate.errors import SchemaViolation, nearest
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
-from lockgate.spec.reports import Exam, Metric
-from lockgate.spec.tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from lockgate.contract.kinds import CONTRACT, CONTRACTS_SERVED, KINDS, kind
+from lockgate.contract.plugin import contract_of, hooks_of
 from lockgate.errors import (
     BrokenPlugin,
     ContractMismatch,
@@ -21,8 +23,6 @@ from lockgate.errors import (
     PluginError,
     UnknownPlugin,
 )
-from lockgate.spec.kinds import CONTRACT, CONTRACTS_SERVED, KINDS, kind
-from lockgate.spec.plugin import contract_of, hooks_of
 
 __all__ = ["ALLOW", "LISTENERS", "Catalogue", "Entry"]
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lockgate.contract.kinds import CONFIGURED, Kind
+from lockgate.contract.kinds import kind as kind_named
+from lockgate.contract.sections import DATES, SECTIONS, Sections
+from lockgate.contract.settings import build, check
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
 from lockgate.host.catalogue import Catalogue, Entry
 from lockgate.host.provider import provider_of
-from lockgate.spec.kinds import CONFIGURED, Kind
-from lockgate.spec.kinds import kind as kind_named
-from lockgate.spec.sections import DATES, SECTIONS, Sections
-from lockgate.spec.settings import build, check
 
 __all__ = ["ORDER", "Chosen", "Document", "choose"]
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pluggy
 
+from lockgate.contract.hooks import Events, Operations
+from lockgate.contract.kinds import kind
+from lockgate.contract.requests import Request
+from lockgate.contract.settings import settings_of
 from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, PluginFailed
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import Chosen
-from lockgate.spec.hooks import Events, Operations
-from lockgate.spec.kinds import kind
-from lockgate.spec.requests import Request
-from lockgate.spec.settings import settings_of
 
 __all__ = ["Host"]
 

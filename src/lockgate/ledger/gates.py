@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lockgate.bundle.copying import is_whole
 from lockgate.bundle.reading import open_bundle
+from lockgate.contract.gates import Origin
 from lockgate.gating.judging import judged
 from lockgate.gating.measuring import labelled, read_rows
 from lockgate.gating.policy import policy_of
@@ -19,7 +20,6 @@ from lockgate.ledger.state import VersionRecord
 from lockgate.ledger.trust import signers_of
 from lockgate.proof.sshsig import BadSignature
 from lockgate.proof.verdict import Verdict
-from lockgate.spec.gating import Origin
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.bundle.copying import copy_bundle
+from lockgate.contract.events import Promotion, Registration, Rollback
 from lockgate.errors import LedgerConflict, LedgerError, UsageError
 from lockgate.gating.policy import policy_of
 from lockgate.host.catalogue import Catalogue
@@ -20,7 +21,6 @@ from lockgate.ledger.repository import event_of
 from lockgate.ledger.state import StageRecord, VersionRecord
 from lockgate.proof.events import Event
 from lockgate.proof.verdict import Verdict
-from lockgate.spec.events import Promotion, Registration, Rollback
 
 __all__ = ["Ledger"]
 

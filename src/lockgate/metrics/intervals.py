@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.spec.reports import Metric
+from lockgate.contract.evaluation import Metric
 
 __all__ = ["bootstrapped"]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.contract.prediction import Output
 from lockgate.errors import SchemaViolation, SettingError
 from lockgate.metrics.binary import BinaryFigures
 from lockgate.metrics.multiclass import MulticlassFigures
 from lockgate.metrics.regression import RegressionFigures
-from lockgate.spec.values import Output
 
 __all__ = ["FALLING", "chosen_metric", "figures_of", "loss_of", "positions"]
 

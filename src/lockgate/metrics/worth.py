@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.spec.reports import Worth
+from lockgate.contract.evaluation import Worth
 
 __all__ = ["WorthFigures", "best_f1_threshold", "best_threshold", "worth_curve"]
 

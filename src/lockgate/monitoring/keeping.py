@@ -52,7 +52,7 @@ def kept_columns(columns: Iterable[Any], which: str, redact: Iterable[str]) -> t
 
     Examples
     --------
-    >>> from lockgate.spec.tables import Column
+    >>> from lockgate.contract.tables import Column
     >>> columns = [Column("age", "number"), Column("e_mail", "category"), Column("note", "text")]
     >>> kept_columns(columns, "safe", []), kept_columns(columns, "all", ["note"])
     (('age',), ('age', 'e_mail'))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.contract.conversion import Engine
+from lockgate.contract.requests import Backend
 from lockgate.errors import SchemaViolation
 from lockgate.packed.cells import Concat, Date, Numbers
 from lockgate.packed.codes import Category, OneHot
@@ -18,8 +20,6 @@ from lockgate.packed.header import Header
 from lockgate.packed.models import Hot, Linear
 from lockgate.packed.shapes import POWERS, Shape
 from lockgate.packed.text import Text
-from lockgate.spec.converting import Engine
-from lockgate.spec.requests import Backend
 
 __all__ = ["NO_ANSWER", "Program"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lockgate.spec.values import Output
+from lockgate.contract.prediction import Output
 
 __all__ = ["answers", "classes_of", "scores"]
 

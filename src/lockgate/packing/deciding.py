@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.contract.conversion import Outcome
 from lockgate.packed import cells, deciding
 from lockgate.packing.tracing import Trace
-from lockgate.spec.converting import Outcome
 
 __all__ = ["by_margin", "by_score", "margin_alone", "probabilities", "value_of"]
 

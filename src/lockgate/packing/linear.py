@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.contract.conversion import Outcome
 from lockgate.packed import cells, deciding, models
 from lockgate.packing.columns import Column, Sparse
 from lockgate.packing.deciding import by_margin, margin_alone, plain_classes, value_of
 from lockgate.packing.tracing import Trace
-from lockgate.spec.converting import Outcome
 
 __all__ = ["LINEAR", "weighted"]
 

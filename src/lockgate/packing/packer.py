@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lockgate.contract.conversion import Outcome
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.packed.header import Answers
 from lockgate.packed.inputs import Input
@@ -18,7 +19,6 @@ from lockgate.packing.texts import TEXTS
 from lockgate.packing.tracing import Trace
 from lockgate.packing.transformers import TRANSFORMERS
 from lockgate.packing.trees import TREES
-from lockgate.spec.converting import Outcome
 
 __all__ = ["CONVERTERS", "Packed", "inputs_of", "library_of", "pack_estimator"]
 

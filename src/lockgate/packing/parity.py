@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lockgate.contract.prediction import Output
 from lockgate.errors import NotCovered
 from lockgate.packed.cells import Arith, Concat, Fill, Numbers, Select
 from lockgate.packed.forest import Forest
 from lockgate.packed.model import PackedModel
-from lockgate.spec.values import Output
 
 __all__ = ["Parity", "awkward_rows", "compare", "proved"]
 

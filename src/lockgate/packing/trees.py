@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.contract.conversion import Outcome
 from lockgate.packed import cells, deciding, models
 from lockgate.packing.columns import Column
 from lockgate.packing.deciding import by_margin, by_score, value_of
 from lockgate.packing.groves import Grove, add_forest, float32_limits
 from lockgate.packing.tracing import Trace
-from lockgate.spec.converting import Outcome
 
 __all__ = ["TREES"]
 

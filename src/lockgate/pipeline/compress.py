@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from lockgate.bundle.pack import matching
+from lockgate.contract.modeling import Candidate, Shrink
+from lockgate.contract.tables import Schema, Table
 from lockgate.errors import NotApplicable, PluginFailed, UsageError
 from lockgate.metrics.losses import positions
 from lockgate.metrics.worth import best_f1_threshold, best_threshold
@@ -16,8 +18,6 @@ from lockgate.packing.answers import scores
 from lockgate.pipeline.forms import Form, form_of
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Stored, Workspace, write_json
-from lockgate.spec.models import Candidate, Shrink
-from lockgate.spec.tables import Schema, Table
 from lockgate.training.fitting import fit, limited, loss_on
 
 __all__ = ["work"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from lockgate.spec.reports import Plot
+from lockgate.contract.evaluation import Plot
 
 __all__ = ["draw"]
 

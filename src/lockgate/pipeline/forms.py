@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.bundle.pack import packed_bytes
+from lockgate.contract.prediction import ModelFiles, Predictor
+from lockgate.contract.tables import Schema, Table
 from lockgate.errors import NotCovered, UsageError
 from lockgate.packed.model import PackedModel
 from lockgate.packing.parity import proved
 from lockgate.packing.skops_file import write_estimator
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Workspace
-from lockgate.spec.tables import Schema, Table
-from lockgate.spec.values import ModelFiles, Predictor
 
 __all__ = ["FORMS", "Form", "form_of", "opened"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from lockgate.contract.tables import LoadRequest, Table
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace
-from lockgate.spec.tables import LoadRequest, Table
 from lockgate.tables.contract import shaped, useful
 from lockgate.tables.infer import learned, task_of
 from lockgate.tables.rows import cleaned, labelled

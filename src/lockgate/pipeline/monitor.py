@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 
 from lockgate.bundle.reading import Bundle, open_bundle
+from lockgate.contract.events import Alarm
+from lockgate.contract.monitoring import Findings, Watch, Window
+from lockgate.contract.prediction import Output
+from lockgate.contract.tables import LoadRequest, Table
 from lockgate.drift.counting import watched, window_counts
 from lockgate.errors import SchemaViolation
 from lockgate.metrics.losses import figures_of
 from lockgate.pipeline.pages import monitor_page
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, write_json
-from lockgate.spec.events import Alarm
-from lockgate.spec.tables import LoadRequest, Table
-from lockgate.spec.values import Output
-from lockgate.spec.watching import Findings, Watch, Window
 from lockgate.tables.contract import conform, within
 from lockgate.training.fitting import limited
 

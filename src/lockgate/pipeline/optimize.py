@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 
+from lockgate.contract.modeling import Brief, Budget, Problem, Recipe, Search
 from lockgate.files.atomic import write_file
 from lockgate.metrics.losses import chosen_metric
 from lockgate.packing.answers import classes_of
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Stored, Workspace
-from lockgate.spec.models import Brief, Budget, Problem, Recipe, Search
 from lockgate.tables.cells import cell_steps, declared
 from lockgate.tables.splits import folds_of
 from lockgate.training.fitting import check_params, check_recipe, fit, limited, measurer

@@ -11,14 +11,14 @@ from lockgate.bundle.manifest import Hashes
 from lockgate.bundle.probes import probes_of
 from lockgate.bundle.reading import open_bundle
 from lockgate.bundle.writing import Content, canonical, write_bundle
+from lockgate.contract.prediction import Output
+from lockgate.contract.tables import Table
 from lockgate.drift.counting import reference_of, watched
 from lockgate.files.digests import sha256_text
 from lockgate.host.provider import provider_of
 from lockgate.pipeline.forms import opened
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Workspace, plain
-from lockgate.spec.tables import Table
-from lockgate.spec.values import Output
 from lockgate.training.fitting import limited
 
 __all__ = ["work"]

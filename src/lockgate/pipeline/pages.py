@@ -11,9 +11,9 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from lockgate.contract.evaluation import Metric, Report
+from lockgate.contract.monitoring import Finding
 from lockgate.pipeline.workspace import Workspace
-from lockgate.spec.reports import Metric, Report
-from lockgate.spec.watching import Finding
 
 __all__ = ["monitor_page", "report_page"]
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate.contract.events import StageEvent
+from lockgate.contract.requests import Backend, Progress, Resources, numpy_backend
+from lockgate.contract.sections import Sections
 from lockgate.errors import UsageError, nearest
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import Document
 from lockgate.host.host import Host
 from lockgate.host.params_file import read_params
 from lockgate.pipeline.progress import Shown
-from lockgate.spec.events import StageEvent
-from lockgate.spec.requests import Backend, Progress, Resources, numpy_backend
-from lockgate.spec.sections import Sections
 
 __all__ = ["STAGES", "Stage", "run_stage"]
 

@@ -13,13 +13,13 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from lockgate.contract.modeling import Candidate, Recipe
+from lockgate.contract.requests import Backend
+from lockgate.contract.tables import Schema, Table
 from lockgate.errors import DataError
 from lockgate.files.atomic import replaced_directory, write_file
 from lockgate.packing.answers import classes_of
 from lockgate.packing.skops_file import read_estimator, write_estimator
-from lockgate.spec.models import Candidate, Recipe
-from lockgate.spec.requests import Backend
-from lockgate.spec.tables import Schema, Table
 from lockgate.tables.contract import conform
 
 __all__ = ["Made", "Stored", "Workspace", "plain"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.contract.prediction import Output
 from lockgate.errors import DataError
-from lockgate.spec.values import Output
 
 __all__ = ["OUTPUTS", "answer_columns", "join_parts", "write_part"]
 

@@ -1,1 +1,1 @@
-"""The server: HTTP in, answers out; the only room with asyncio."""
+"""The prediction server; the only package with asyncio and HTTP."""

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from lockgate.contract.prediction import Output
 from lockgate.errors import SchemaViolation
 from lockgate.packed.model import Answer
 from lockgate.packed.reading import read_columns
 from lockgate.packed.rejecting import Rejected, filled
 from lockgate.serving.exchange import Refusal, Reply, Request, Send
 from lockgate.serving.shelf import Served
-from lockgate.spec.values import Output
 
 __all__ = ["Filled", "Found", "Question", "compute", "compute_rows", "listed"]
 

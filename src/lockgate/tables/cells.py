@@ -12,10 +12,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from lockgate.contract.modeling import Needs
+from lockgate.contract.sections import Cells
+from lockgate.contract.tables import Schema
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.spec.models import Needs
-from lockgate.spec.sections import Cells
-from lockgate.spec.tables import Schema
 from lockgate.tables.transformers import Bins, Clip, DateParts, EmptyToZero
 
 __all__ = ["cell_steps", "declared"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from lockgate.spec.tables import Column, Schema
+from lockgate.contract.tables import Column, Schema
 
 __all__ = ["Asked", "breaking", "same_form"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lockgate.contract.sections import Data
+from lockgate.contract.tables import ROLES, Column, Schema, Table
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.spec.sections import Data
-from lockgate.spec.tables import ROLES, Column, Schema, Table
 from lockgate.tables.frame_cells import as_date, as_texts, converted
 from lockgate.tables.infer import digest_of, table
 

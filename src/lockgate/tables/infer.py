@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from lockgate.contract.tables import Column, Schema, Table
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.spec.tables import Column, Schema, Table
 from lockgate.tables.frame_cells import ISO_DATE, converted
 
 if TYPE_CHECKING:
-    from lockgate.spec.tables import ColumnKind
+    from lockgate.contract.tables import ColumnKind
 
 __all__ = ["digest_of", "learned", "table", "task_of"]
 

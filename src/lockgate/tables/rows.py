@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lockgate.contract.sections import Rows
+from lockgate.contract.tables import Table
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.spec.sections import Rows
-from lockgate.spec.tables import Table
 from lockgate.tables.infer import digest_of
 
 __all__ = ["cleaned", "labelled"]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lockgate.contract.sections import Split
+from lockgate.contract.tables import Fold, Parts, Table
 from lockgate.errors import SchemaViolation
-from lockgate.spec.sections import Split
-from lockgate.spec.tables import Fold, Parts, Table
 from lockgate.tables.frame_cells import as_date
 from lockgate.tables.infer import digest_of
 

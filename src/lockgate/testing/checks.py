@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from lockgate.contract.kinds import KINDS
+from lockgate.contract.kinds import kind as kind_named
+from lockgate.contract.plugin import contract_of, hooks_of
+from lockgate.contract.requests import Request
+from lockgate.contract.settings import defaults, settings_of
 from lockgate.errors import LockgateError, SettingError
 from lockgate.host.host import Host
-from lockgate.spec.kinds import KINDS
-from lockgate.spec.kinds import kind as kind_named
-from lockgate.spec.plugin import contract_of, hooks_of
-from lockgate.spec.requests import Request
-from lockgate.spec.settings import defaults, settings_of
 from lockgate.testing.examples import example_requests, try_recipe
 from lockgate.testing.prints import fingerprint, inputs_of
 

@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lockgate.contract.evaluation import Exam, Metric, Worth
+from lockgate.contract.gates import Case, Contestant, Origin
+from lockgate.contract.modeling import Brief, Candidate, Problem, Recipe, Shrink, Task
+from lockgate.contract.monitoring import Watch, Window
+from lockgate.contract.prediction import Output
+from lockgate.contract.requests import Request, numpy_backend
+from lockgate.contract.sections import Cells
+from lockgate.contract.tables import LoadRequest, Table
 from lockgate.drift.counting import reference_of, window_counts
 from lockgate.packing.answers import answers, classes_of
 from lockgate.packing.skops_file import write_estimator
-from lockgate.spec.gating import Case, Contestant, Origin
-from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Shrink, Task
-from lockgate.spec.reports import Exam, Metric, Worth
-from lockgate.spec.requests import Request, numpy_backend
-from lockgate.spec.sections import Cells
-from lockgate.spec.tables import LoadRequest, Table
-from lockgate.spec.values import Output
-from lockgate.spec.watching import Watch, Window
 from lockgate.tables.cells import cell_steps
 from lockgate.tables.infer import learned, table
 from lockgate.tables.splits import folds_of
 from lockgate.training.fitting import check_recipe, fit, loss_on, measurer
 
 if TYPE_CHECKING:
-    from lockgate.spec.values import Columns
+    from lockgate.contract.prediction import Columns
 
 __all__ = ["example_requests", "example_table", "try_recipe"]
 
@@ -102,7 +102,7 @@ def _recipe(task: Task, trees: bool = False) -> Recipe:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    from lockgate.spec.models import Span
+    from lockgate.contract.modeling import Span
 
     estimator: Any
     if trees:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lockgate.spec.gating import Ruling
-from lockgate.spec.models import Candidate, Trial
-from lockgate.spec.reports import Report
-from lockgate.spec.requests import Backend, Request
-from lockgate.spec.tables import Table
+from lockgate.contract.evaluation import Report
+from lockgate.contract.gates import Ruling
+from lockgate.contract.modeling import Candidate, Trial
+from lockgate.contract.requests import Backend, Request
+from lockgate.contract.tables import Table
 
 __all__ = ["fingerprint", "inputs_of"]
 

@@ -12,12 +12,12 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from lockgate.contract.modeling import Measure, Recipe, Trial
+from lockgate.contract.prediction import Output
+from lockgate.contract.tables import Fold, Table
 from lockgate.errors import DataError, PluginFailed, nearest
 from lockgate.metrics.losses import loss_of, positions
 from lockgate.packing.answers import answers, scores
-from lockgate.spec.models import Measure, Recipe, Trial
-from lockgate.spec.tables import Fold, Table
-from lockgate.spec.values import Output
 
 __all__ = ["check_params", "check_recipe", "fit", "limited", "loss_on", "measurer"]
 

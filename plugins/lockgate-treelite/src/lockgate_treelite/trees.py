@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.contract.conversion import Outcome
 from lockgate.packed import cells, deciding
 from lockgate.packing.deciding import by_score, value_of
 from lockgate.packing.groves import Grove, add_forest, float32_limits
-from lockgate.spec.converting import Outcome
 
 __all__ = ["SMALL", "outcome_of"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lockgate.spec.converting import Engine, Fitted, Outcome
-from lockgate.spec.gating import Case, Ruling
-from lockgate.spec.models import Brief, Candidate, Problem, Recipe, Search, Shrink
-from lockgate.spec.reports import Exam, Report
-from lockgate.spec.requests import Backend
-from lockgate.spec.tables import LoadRequest, Table
-from lockgate.spec.values import ModelFiles, Predictor
-from lockgate.spec.watching import Findings, Watch
+from lockgate.contract.conversion import Engine, Fitted, Outcome
+from lockgate.contract.evaluation import Exam, Report
+from lockgate.contract.gates import Case, Ruling
+from lockgate.contract.modeling import Brief, Candidate, Problem, Recipe, Search, Shrink
+from lockgate.contract.monitoring import Findings, Watch
+from lockgate.contract.prediction import ModelFiles, Predictor
+from lockgate.contract.requests import Backend
+from lockgate.contract.tables import LoadRequest, Table
 
 __all__ = ["CONFIGURED", "CONTRACT", "CONTRACTS_SERVED", "KINDS", "Kind", "kind"]
 

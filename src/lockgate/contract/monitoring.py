@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lockgate.spec.requests import Request
-from lockgate.spec.tables import Schema, Table
-from lockgate.spec.values import Output
+from lockgate.contract.prediction import Output
+from lockgate.contract.requests import Request
+from lockgate.contract.tables import Schema, Table
 
 if TYPE_CHECKING:
     import numpy as np

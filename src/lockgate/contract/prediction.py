@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from lockgate.spec.requests import Request
+from lockgate.contract.requests import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from lockgate.spec.tables import Schema
+    from lockgate.contract.tables import Schema
 
     Columns = Mapping[str, ArrayLike] | pd.DataFrame
 

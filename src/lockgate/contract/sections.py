@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lockgate.spec.reports import Worth
-from lockgate.spec.settings import setting
+from lockgate.contract.evaluation import Worth
+from lockgate.contract.settings import setting
 
 __all__ = [
     "DATES",

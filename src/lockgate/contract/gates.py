@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lockgate.spec.models import Task
-from lockgate.spec.reports import Metric, Worth
-from lockgate.spec.requests import Request
-from lockgate.spec.tables import Schema, Table
-from lockgate.spec.values import Output, Predictor
-from lockgate.spec.watching import Reference
+from lockgate.contract.evaluation import Metric, Worth
+from lockgate.contract.modeling import Task
+from lockgate.contract.monitoring import Reference
+from lockgate.contract.prediction import Output, Predictor
+from lockgate.contract.requests import Request
+from lockgate.contract.tables import Schema, Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from lockgate.spec.requests import Request
-from lockgate.spec.tables import Fold, Schema, Table
+from lockgate.contract.requests import Request
+from lockgate.contract.tables import Fold, Schema, Table
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator

@@ -8,9 +8,9 @@ import typing
 from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform, overload
 
+from lockgate.contract.hooks import EVENTS, OPERATIONS, Events, Operations
+from lockgate.contract.settings import check, setting, settings_of, type_words
 from lockgate.errors import PluginDefinitionError, nearest
-from lockgate.spec.hooks import EVENTS, OPERATIONS, Events, Operations
-from lockgate.spec.settings import check, setting, settings_of, type_words
 
 __all__ = ["RESERVED", "contract_of", "hooks_of", "plugin"]
 

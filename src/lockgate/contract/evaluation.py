@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from numbers import Number
 from typing import Any, Literal
 
-from lockgate.spec.models import Task
-from lockgate.spec.requests import Request
-from lockgate.spec.tables import Table
-from lockgate.spec.values import Output, Predictor
+from lockgate.contract.modeling import Task
+from lockgate.contract.prediction import Output, Predictor
+from lockgate.contract.requests import Request
+from lockgate.contract.tables import Table
 
 __all__ = ["Exam", "Metric", "Plot", "Report", "Series", "Worth"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lockgate.spec.requests import Request
+from lockgate.contract.requests import Request
 
 __all__ = ["Engine", "Fitted", "Outcome"]
 

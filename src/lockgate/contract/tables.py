@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from lockgate.spec.requests import Request
+from lockgate.contract.requests import Request
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,1 +1,0 @@
-"""The contract between lockgate and its plugins: kinds, hooks, settings and values."""
