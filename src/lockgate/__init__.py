@@ -65,16 +65,16 @@ from lockgate.errors import (
 if TYPE_CHECKING:
     from lockgate.bundle.pack import pack
     from lockgate.bundle.reading import open_bundle as open
-    from lockgate.files.installed import installed_file
+    from lockgate.data.io.installed import installed_file
+    from lockgate.data.schema import table
     from lockgate.ledger.ledger import Ledger
-    from lockgate.tables.infer import table
 
 _LAZY = {
     "Ledger": ("lockgate.ledger.ledger", "Ledger"),
-    "installed_file": ("lockgate.files.installed", "installed_file"),
+    "installed_file": ("lockgate.data.io.installed", "installed_file"),
     "open": ("lockgate.bundle.reading", "open_bundle"),
     "pack": ("lockgate.bundle.pack", "pack"),
-    "table": ("lockgate.tables.infer", "table"),
+    "table": ("lockgate.data.schema", "table"),
 }
 
 __all__ = [

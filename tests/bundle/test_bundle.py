@@ -106,7 +106,7 @@ def test_a_manifest_that_is_none_is_refused(bundle: Path, text: str) -> None:
 
 
 def test_a_model_that_answers_otherwise_is_refused(bundle: Path) -> None:
-    from lockgate.files.digests import sha256_file
+    from lockgate.data.io.digests import sha256_file
 
     probes = json.loads((bundle / "probes.json").read_text())
     probes["score"][3] += 1e-6

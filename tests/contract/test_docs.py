@@ -121,9 +121,9 @@ def test_the_packing_that_is_shown_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_every_operation_and_field_of_the_format_is_specified() -> None:
+    from lockgate.data.columns.inputs import Input
     from lockgate.packed.container import DTYPES
     from lockgate.packed.header import OPERATIONS, Answers, Header
-    from lockgate.packed.inputs import Input
 
     text = (ROOT / "docs" / "packed-format.md").read_text()
     for name, operation in OPERATIONS.items():

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import lockgate
-from lockgate.files.atomic import replaced_directory, write_file
-from lockgate.files.digests import sha256_file, sha256_text
+from lockgate.data.io.atomic import replaced_directory, write_file
+from lockgate.data.io.digests import sha256_file, sha256_text
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_files_that_are_no_longer_there_are_gone(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from lockgate.files.atomic import replaced_directory
+from lockgate.data.io.atomic import replaced_directory
 place, turn = Path(sys.argv[1]), 0
 print("ready", flush=True)
 while True:
@@ -120,7 +120,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     script = (
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from lockgate.files.atomic import write_file\n"
+        "from lockgate.data.io.atomic import write_file\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "write_file(Path(sys.argv[1]), b'x' * 5000)\n"

@@ -25,10 +25,10 @@ from sklearn.pipeline import make_pipeline
 
 import lockgate
 from lockgate.contract.requests import Backend
+from lockgate.data.columns.inputs import Input
 from lockgate.packed import container
 from lockgate.packed.builder import Builder
 from lockgate.packed.header import Answers, decode
-from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
 from lockgate.packing.groves import add_forest
 from lockgate.packing.packer import pack_estimator

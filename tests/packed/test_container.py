@@ -116,10 +116,10 @@ def test_arrays_are_views_of_the_file_and_cannot_be_written(raw: bytes) -> None:
 
 
 def test_a_small_file_cannot_ask_for_much() -> None:
+    from lockgate.data.columns.inputs import Input
     from lockgate.packed import cells
     from lockgate.packed.builder import Builder
     from lockgate.packed.header import Answers
-    from lockgate.packed.inputs import Input
 
     builder = Builder([Input("x", "number")])
     op = builder.add(cells.Numbers, columns=(0,))

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.contract.requests import Backend
+from lockgate.data.columns.inputs import Input
 from lockgate.packed import cells, codes, deciding, exact, models
 from lockgate.packed.builder import Builder
 from lockgate.packed.header import Answers
-from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
 from lockgate.packing.groves import Grove, add_forest, float32_limits
 

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pytest
 
 import lockgate
+from lockgate.data.columns.dates import date_parts
+from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.rejections import Rejected
+from lockgate.data.transformers import DateParts
 from lockgate.packed import cells, codes, models
 from lockgate.packed.builder import Builder
-from lockgate.packed.dates import date_parts
 from lockgate.packed.header import Answers
-from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
-from lockgate.packed.rejecting import Rejected
-from lockgate.tables.transformers import DateParts
 
 
 def model_of(*inputs: Input) -> PackedModel:
@@ -202,7 +202,7 @@ def test_parts_of_dates_are_those_of_the_training_step() -> None:
 
 
 def test_refused_rows_can_be_told_apart_instead_of_raised() -> None:
-    from lockgate.packed.rejecting import Rejected
+    from lockgate.data.columns.rejections import Rejected
 
     rejected = Rejected()
     model = model_of(*MIXED)

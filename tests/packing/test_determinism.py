@@ -18,7 +18,7 @@ from lockgate.packing.packer import inputs_of, pack_estimator
 from lockgate.packing.skops_file import write_estimator
 from lockgate.contract.modeling import Brief
 from lockgate.contract.sections import Cells
-from lockgate.tables.cells import cell_steps
+from lockgate.data.cell_rules import cell_steps
 from lockgate.testing.examples import example_table
 from lockgate.training.fitting import fit, limited
 from dataclasses import replace

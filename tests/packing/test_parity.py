@@ -28,7 +28,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC, NuSVC
 
 import lockgate
-from lockgate.packed.inputs import Input
+from lockgate.data.columns.inputs import Input
 from lockgate.packed.model import PackedModel
 from lockgate.packing.packer import inputs_of, pack_estimator
 from lockgate.packing.parity import proved
@@ -220,8 +220,8 @@ def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None
     """Each pass over a pipeline may learn the categories of one column only."""
     from lockgate.contract.modeling import Needs
     from lockgate.contract.sections import Cells
-    from lockgate.tables.cells import cell_steps
-    from lockgate.tables.infer import learned, table
+    from lockgate.data.cell_rules import cell_steps
+    from lockgate.data.schema import learned, table
 
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(

@@ -80,8 +80,8 @@ from sklearn.tree import (
 from lockgate.contract.modeling import Needs
 from lockgate.contract.sections import Cells
 from lockgate.contract.tables import Column, Schema
-from lockgate.packed.inputs import Input
-from lockgate.tables.cells import cell_steps
+from lockgate.data.cell_rules import cell_steps
+from lockgate.data.columns.inputs import Input
 
 NUMBERS = ["x0", "x1", "x2", "x3", "level"]
 CATEGORIES = ["colour", "side"]

@@ -12,11 +12,11 @@ from tests.packed.test_engines import random_grove
 from tests.packing import zoo
 
 import lockgate
+from lockgate.data.columns.inputs import Input
 from lockgate.host.catalogue import Catalogue
 from lockgate.packed import cells, deciding
 from lockgate.packed.builder import Builder
 from lockgate.packed.header import Answers
-from lockgate.packed.inputs import Input
 from lockgate.packed.model import PackedModel
 from lockgate.packing.groves import add_forest
 from lockgate.packing.packer import pack_estimator

@@ -20,8 +20,8 @@ from lockgate.bundle.checking import check_bundle
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.manifest import read_manifest
 from lockgate.bundle.writing import canonical
+from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
-from lockgate.files.digests import sha256_file
 from tests.conftest import Run
 from tests.serving.conftest import rows
 from tests.serving.load import Load

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import lockgate
 from lockgate.contract.modeling import Needs
 from lockgate.contract.sections import Cells
-from lockgate.tables.cells import cell_steps
-from lockgate.tables.contract import conform
-from lockgate.tables.transformers import Bins, Clip, DateParts
+from lockgate.data.cell_rules import cell_steps
+from lockgate.data.conform import conform
+from lockgate.data.transformers import Bins, Clip, DateParts
 
 
 def frame() -> pd.DataFrame:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import lockgate
-from lockgate.tables.infer import digest_of, learned, task_of
+from lockgate.data.schema import digest_of, learned, task_of
 
 
 def test_kinds_are_inferred() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 import lockgate
 from lockgate.contract.sections import Data, Rows
-from lockgate.tables.contract import conform, shaped, useful
-from lockgate.tables.infer import learned
-from lockgate.tables.rows import cleaned, labelled
+from lockgate.data.conform import conform, shaped, useful
+from lockgate.data.row_rules import cleaned, labelled
+from lockgate.data.schema import learned
 
 
 def sample() -> lockgate.Table:
@@ -102,7 +102,7 @@ def test_every_problem_is_named_at_once() -> None:
 
 def test_policies_refuse_gaps_and_unknown_categories() -> None:
     from lockgate.contract.sections import Cells
-    from lockgate.tables.cells import declared
+    from lockgate.data.cell_rules import declared
 
     schema = declared(learned(sample()), Cells(missing="refuse", unknown="refuse"))
     with pytest.raises(lockgate.SchemaViolation, match="no value in row 1"):

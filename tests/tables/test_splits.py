@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import lockgate
 from lockgate.contract.sections import Split
-from lockgate.tables.splits import folds_of, parted, way_of
+from lockgate.data.splits import folds_of, parted, way_of
 
 
 def dated(rows: int = 400, horizon: int = 0, group: bool = False) -> lockgate.Table:

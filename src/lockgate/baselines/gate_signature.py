@@ -18,7 +18,7 @@ class Signature:
     @lockgate.hookimpl
     def judge(self, case: lockgate.Case) -> lockgate.Ruling:
         """Compare what is asked for and what is answered."""
-        from lockgate.tables.compatibility import breaking
+        from lockgate.data.compatibility import breaking
 
         if case.incumbent is None:
             return lockgate.Ruling(None, f"nothing is in {case.stage} to compare with")

@@ -28,8 +28,8 @@ class Today:
     def judge(self, case: lockgate.Case) -> lockgate.Ruling:
         """Count today's rows and compare."""
         from lockgate.baselines.drifting import Drift
+        from lockgate.data.conform import conform
         from lockgate.drift.counting import window_counts
-        from lockgate.tables.contract import conform
 
         if case.today is None:
             return lockgate.Ruling(False, "needs today's rows: --today FILE")

@@ -41,7 +41,7 @@ def _table(settings: ColumnRoles, frame: pd.DataFrame) -> lockgate.Table:
 
 
 def _below(root: str, path: str, sha256: str | None) -> Path:
-    from lockgate.files.digests import sha256_file
+    from lockgate.data.io.digests import sha256_file
 
     inside = Path(os.path.normpath(path))
     if inside.is_absolute() or inside.parts[:2] != ("data", "raw"):

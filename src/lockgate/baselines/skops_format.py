@@ -35,8 +35,8 @@ class SkopsPredictor:
         """Answer for rows given as columns, held against the schema first."""
         import pandas as pd
 
+        from lockgate.data.conform import conform
         from lockgate.packing.answers import answers
-        from lockgate.tables.contract import conform
 
         frame = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(dict(columns))
         features = conform(frame, self.schema)

@@ -10,9 +10,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lockgate.bundle.manifest import MANIFEST, read_manifest, verify_files
+from lockgate.data.io.atomic import replaced_directory
+from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
-from lockgate.files.atomic import replaced_directory
-from lockgate.files.digests import sha256_file
 
 __all__ = ["copy_bundle", "is_whole", "remove_others"]
 

@@ -30,10 +30,10 @@ from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_f
 from lockgate.bundle.pointer import Event, Pointer
 from lockgate.bundle.record import read_record, record
 from lockgate.bundle.slots import STAGE, Slot, advanced, chosen, gone_back
+from lockgate.data.io.atomic import write_file
+from lockgate.data.io.digests import sha256_file
+from lockgate.data.io.identity import user_here
 from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
-from lockgate.files.actor import user_here
-from lockgate.files.atomic import write_file
-from lockgate.files.digests import sha256_file
 from lockgate.proof.events import NAME
 
 __all__ = ["Deployment"]

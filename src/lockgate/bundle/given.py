@@ -37,7 +37,7 @@ def given_table(X: Any, y: Any = None) -> tuple[Table, pd.DataFrame]:
     """Make a table of rows as an estimator takes them, and a frame to ask it with."""
     import pandas as pd
 
-    from lockgate.tables.infer import table
+    from lockgate.data.schema import table
 
     frame = _frame(X)
     typed = {

@@ -10,8 +10,8 @@ import msgspec
 
 from lockgate.contract.evaluation import Worth
 from lockgate.contract.tables import Schema
+from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
-from lockgate.files.digests import sha256_file
 
 __all__ = [
     "MANIFEST",

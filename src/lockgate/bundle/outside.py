@@ -148,10 +148,10 @@ def _notes(heard: list[warnings.WarningMessage]) -> list[str]:
 def _packed(job: Job, folder: Path) -> Result:
     from lockgate.bundle.given import given_table
     from lockgate.bundle.pack import packed_bytes
+    from lockgate.data.io.frames import read_frame
     from lockgate.packed.model import PackedModel
     from lockgate.packing.coverage import steps_of
     from lockgate.packing.parity import proved
-    from lockgate.tables.files import read_frame
 
     frame = read_frame(Path(job.data))
     if job.target is not None and job.target not in frame:

@@ -22,11 +22,11 @@ from lockgate.contract.evaluation import Exam
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Schema, Table
+from lockgate.data.columns.rejections import Rejected
 from lockgate.errors import UsageError
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
 from lockgate.packed.model import PackedModel
-from lockgate.packed.rejecting import Rejected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,8 +174,8 @@ def write_packed(
     test: Table | None = None,
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
+    from lockgate.data.schema import learned
     from lockgate.drift.counting import reference_of, watched
-    from lockgate.tables.infer import learned
 
     _refuse_other_folder(place)
     model = PackedModel(raw)

@@ -9,8 +9,8 @@ import numpy as np
 
 from lockgate.contract.prediction import Output, Predictor
 from lockgate.contract.tables import Schema
+from lockgate.data.columns.dates import is_gap
 from lockgate.errors import BundleError
-from lockgate.packed.dates import is_gap
 
 if TYPE_CHECKING:
     import pandas as pd

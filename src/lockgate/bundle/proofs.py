@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.slots import Slot
+from lockgate.data.io.atomic import write_file
 from lockgate.errors import GateRefused
-from lockgate.files.atomic import write_file
 from lockgate.proof.proof import Proof
 from lockgate.proof.signers import Signers
 

@@ -14,8 +14,8 @@ from lockgate.bundle.probes import check_probes
 from lockgate.contract.monitoring import Reference
 from lockgate.contract.prediction import ModelFiles, Output, Predictor
 from lockgate.contract.requests import Resources
+from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, PluginFailed
-from lockgate.files.digests import sha256_file
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.host import Host
 

@@ -12,8 +12,8 @@ import msgspec
 from lockgate.bundle.manifest import MANIFEST, SCHEMA_VERSION, Environment, Hashes, Manifest
 from lockgate.contract.evaluation import Worth
 from lockgate.contract.tables import Schema
-from lockgate.files.atomic import replaced_directory
-from lockgate.files.digests import sha256_file, sha256_text
+from lockgate.data.io.atomic import replaced_directory
+from lockgate.data.io.digests import sha256_file, sha256_text
 
 __all__ = ["Content", "canonical", "write_bundle"]
 

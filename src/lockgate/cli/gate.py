@@ -43,7 +43,7 @@ def command(
     """
     from lockgate.cli.markdown import verdict_table
     from lockgate.cli.progress import saying
-    from lockgate.files.atomic import write_file
+    from lockgate.data.io.atomic import write_file
     from lockgate.ledger.gates import judge
     from lockgate.ledger.semver import address
 

@@ -79,8 +79,8 @@ def _label(text: str) -> str:
 
 def _inspect(data: Path, target: str) -> tuple[Path, str, str]:
     """Read the file once, so that a wrong column is found here and not in a stage."""
-    from lockgate.tables.files import read_frame
-    from lockgate.tables.infer import table, task_of
+    from lockgate.data.io.frames import read_frame
+    from lockgate.data.schema import table, task_of
 
     return data, target, task_of(table(read_frame(data), target=target), "auto")
 

@@ -75,8 +75,8 @@ def _write(
 ) -> int:  # fmt: skip
     from lockgate.bundle.given import given_table
     from lockgate.bundle.pack import write_packed
+    from lockgate.data.io.frames import read_frame
     from lockgate.errors import UsageError
-    from lockgate.tables.files import read_frame
 
     def table(path: Path) -> Any:
         frame = read_frame(path)

@@ -45,9 +45,9 @@ def command(
     from tqdm import tqdm
 
     from lockgate.bundle.reading import open_bundle
+    from lockgate.data.io.files import total_rows
     from lockgate.errors import UsageError
     from lockgate.scoring.resuming import score_file
-    from lockgate.scoring.sources import total_rows
 
     unfinished = target.with_name(f"{target.name}.parts").exists()
     if target.exists() and not force and not unfinished:

@@ -51,8 +51,8 @@ def _found(
 ) -> tuple[dict[str, Any] | None, str | None, str | None]:
     """Return what is known of an answer, and the model and version that it is about."""
     from lockgate.bundle.manifest import MANIFEST, read_manifest
+    from lockgate.data.io.digests import sha256_file
     from lockgate.errors import LedgerError
-    from lockgate.files.digests import sha256_file
 
     if (Path(what) / MANIFEST).is_file():
         name = read_manifest(Path(what)).name
@@ -118,8 +118,8 @@ def _show(
     import tempfile
     import webbrowser
 
+    from lockgate.data.io.atomic import write_file
     from lockgate.errors import LedgerError
-    from lockgate.files.atomic import write_file
     from lockgate.ledger.page import version_page
 
     if found is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.config.origins import leaves
-from lockgate.files.atomic import write_file
+from lockgate.data.io.atomic import write_file
 
 __all__ = ["discarded", "remember"]
 

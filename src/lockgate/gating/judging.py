@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import lockgate
 from lockgate.bundle.reading import Bundle
 from lockgate.contract.gates import Case, Contestant, Origin, Ruling
+from lockgate.data.schema import digest_of
 from lockgate.errors import LockgateError, NotApplicable
 from lockgate.gating.measuring import default_evaluators, estimates, measured, model_bytes, table_of
 from lockgate.gating.policy import Policy
 from lockgate.host.host import Host
 from lockgate.host.provider import provider_of
 from lockgate.proof.verdict import Judged, Rival, Verdict
-from lockgate.tables.infer import digest_of
 
 if TYPE_CHECKING:
     import pandas as pd

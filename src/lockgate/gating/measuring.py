@@ -99,7 +99,7 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
     """
     import pandas as pd
 
-    from lockgate.tables.contract import conform
+    from lockgate.data.conform import conform
 
     schema = bundle.manifest.inputs
     target = str(schema.target)
@@ -119,7 +119,7 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
 
 def read_rows(path: Path, target: str | None) -> pd.DataFrame:
     """Read the rows of a file whose target is known."""
-    from lockgate.tables.files import read_frame
+    from lockgate.data.io.frames import read_frame
 
     return labelled(read_frame(path), target, str(path))
 

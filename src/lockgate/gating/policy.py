@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate.data.io.digests import sha256_text
 from lockgate.errors import UsageError
-from lockgate.files.digests import sha256_text
 from lockgate.host.catalogue import Catalogue
 from lockgate.host.document import Chosen, choose
 from lockgate.host.params_file import read_params

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from lockgate.data.io.atomic import write_file
 from lockgate.errors import UsageError
-from lockgate.files.atomic import write_file
 
 __all__ = ["LARGEST", "check_yaml", "read_params", "write_params"]
 

@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest
+from lockgate.data.io.digests import sha256_bytes, sha256_file
+from lockgate.data.io.identity import user_here
 from lockgate.errors import LedgerError
-from lockgate.files.actor import user_here
-from lockgate.files.digests import sha256_bytes, sha256_file
 from lockgate.host.params_file import read_params, write_params
 from lockgate.ledger import rules
 from lockgate.ledger.commands import git

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 
 from lockgate.bundle.slots import chosen
+from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import DeploymentError, LedgerConflict, LedgerError
-from lockgate.files.digests import sha256_bytes
 from lockgate.ledger import rules
 from lockgate.ledger.registering import Found, record_of
 from lockgate.ledger.state import State, VersionRecord

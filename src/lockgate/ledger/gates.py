@@ -93,7 +93,7 @@ def _rows(
 
 
 def _read(path: Path | None) -> pd.DataFrame | None:
-    from lockgate.tables.files import read_frame
+    from lockgate.data.io.frames import read_frame
 
     return None if path is None else read_frame(path)
 

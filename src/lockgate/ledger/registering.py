@@ -13,8 +13,8 @@ import yaml
 
 from lockgate.bundle.checking import check_bundle
 from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
+from lockgate.data.io.digests import sha256_bytes, sha256_file
 from lockgate.errors import LedgerError, UsageError
-from lockgate.files.digests import sha256_bytes, sha256_file
 from lockgate.gating.measuring import estimates
 from lockgate.ledger.commands import git, run_git
 from lockgate.ledger.repository import Repository

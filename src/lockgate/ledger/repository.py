@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockgate.data.io.identity import user_here
 from lockgate.errors import LedgerError, LedgerTampered
-from lockgate.files.actor import user_here
 from lockgate.ledger.commands import git, run_git
 from lockgate.ledger.state import State
 from lockgate.ledger.store import Moved, Store, free_lock, store_of

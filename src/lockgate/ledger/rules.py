@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from lockgate.bundle.slots import Slot, advanced, chosen, gone_back
+from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import (
     DeploymentError,
     GateRefused,
@@ -18,7 +19,6 @@ from lockgate.errors import (
     LedgerError,
     nearest,
 )
-from lockgate.files.digests import sha256_bytes
 from lockgate.ledger.state import Head, StageRecord, State, VersionRecord, newest_first
 from lockgate.proof.events import NAME, VERSION, Event
 from lockgate.proof.verdict import Verdict

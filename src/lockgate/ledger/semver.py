@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lockgate.bundle.manifest import Manifest
+from lockgate.data.compatibility import breaking, same_form
 from lockgate.errors import UsageError
-from lockgate.tables.compatibility import breaking, same_form
 
 __all__ = ["FIRST", "address", "next_version"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.bundle.deployment import Deployment
+from lockgate.data.io.identity import user_here
 from lockgate.errors import DataError, LogError, nearest
-from lockgate.files.actor import user_here
 from lockgate.monitoring.labels import fitting_label
 from lockgate.monitoring.receipts import Receipts, parse_receipt
 from lockgate.monitoring.tracing import LOG

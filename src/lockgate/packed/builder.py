@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.data.columns.inputs import Input
 from lockgate.packed.container import DTYPES, write
 from lockgate.packed.header import FORMAT, VERSION, Answers, Header, shapes_of
-from lockgate.packed.inputs import Input
 from lockgate.packed.shapes import Look, Operation, Shape
 
 __all__ = ["Builder", "smallest"]

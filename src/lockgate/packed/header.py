@@ -9,13 +9,13 @@ from typing import Any, Union
 import msgspec
 import numpy as np
 
+from lockgate.data.columns.inputs import Input
 from lockgate.errors import PackedFormatError
 from lockgate.packed.cells import CELLS
 from lockgate.packed.codes import CODES
 from lockgate.packed.container import ArrayEntry, need, read_arrays, read_header
 from lockgate.packed.deciding import DECIDING
 from lockgate.packed.forest import Forest
-from lockgate.packed.inputs import Input
 from lockgate.packed.models import MODELS
 from lockgate.packed.shapes import Look, Operation, Shape
 from lockgate.packed.text import TEXTS

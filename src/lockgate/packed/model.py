@@ -16,12 +16,12 @@ import numpy as np
 from lockgate.contract.conversion import Engine
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend, numpy_backend
+from lockgate.data.columns.parsing import cell_readers, read_columns
+from lockgate.data.columns.rejections import Rejected
 from lockgate.errors import PackedFormatError, SchemaViolation, nearest
 from lockgate.packed.container import LARGEST_FILE
 from lockgate.packed.header import decode
 from lockgate.packed.program import NO_ANSWER, Program
-from lockgate.packed.reading import cell_readers, read_columns
-from lockgate.packed.rejecting import Rejected
 
 __all__ = ["Answer", "PackedModel", "open_packed"]
 

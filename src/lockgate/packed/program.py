@@ -9,10 +9,10 @@ import numpy as np
 
 from lockgate.contract.conversion import Engine
 from lockgate.contract.requests import Backend
+from lockgate.data.columns.dates import date_parts, date_parts_one
 from lockgate.errors import SchemaViolation
 from lockgate.packed.cells import Concat, Date, Numbers
 from lockgate.packed.codes import Category, OneHot
-from lockgate.packed.dates import date_parts, date_parts_one
 from lockgate.packed.exact import POWERS_ARRAY
 from lockgate.packed.forest import Forest
 from lockgate.packed.grown import MOST_TABLE_BYTES, Grown

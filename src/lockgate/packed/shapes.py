@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from lockgate.data.columns.inputs import Input
 from lockgate.packed.container import need
-from lockgate.packed.inputs import Input
 
 __all__ = [
     "MOST_CELLS",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import sklearn
 
+from lockgate.data.columns.categories import category_text
+from lockgate.data.columns.dates import is_gap
 from lockgate.packed import cells, codes
-from lockgate.packed.categories import category_text
-from lockgate.packed.dates import is_gap
 from lockgate.packing.columns import GAP, UNKNOWN, Coded, Column, Number, Raw
 from lockgate.packing.tracing import Trace
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lockgate.contract.conversion import Outcome
+from lockgate.data.columns.inputs import Input
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.packed.header import Answers
-from lockgate.packed.inputs import Input
 from lockgate.packing.columns import Raw
 from lockgate.packing.encoders import ENCODERS
 from lockgate.packing.ensembles import ENSEMBLES, outcome_of

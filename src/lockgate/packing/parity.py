@@ -96,8 +96,8 @@ def proved(
 
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
     """Return positions of rows that the model's inputs do not refuse."""
-    from lockgate.packed.reading import read_columns
-    from lockgate.packed.rejecting import Rejected
+    from lockgate.data.columns.parsing import read_columns
+    from lockgate.data.columns.rejections import Rejected
 
     rejected = Rejected()
     read_columns(packed.inputs, frame, rejected)

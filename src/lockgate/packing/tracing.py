@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from lockgate.data.columns.categories import category_text
+from lockgate.data.columns.dates import is_gap
+from lockgate.data.columns.inputs import Input
 from lockgate.errors import NotCovered
 from lockgate.packed import cells, codes
 from lockgate.packed.builder import Builder
-from lockgate.packed.categories import category_text
-from lockgate.packed.dates import is_gap
-from lockgate.packed.inputs import Input
 from lockgate.packing.columns import GAP, UNKNOWN, Coded, Column, Number, Raw, Sign, Sparse
 
 __all__ = ["TOLERANCE", "Trace"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 from lockgate.contract.tables import LoadRequest, Table
+from lockgate.data.conform import shaped, useful
+from lockgate.data.row_rules import cleaned, labelled
+from lockgate.data.schema import learned, task_of
+from lockgate.data.splits import parted, way_of
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace
-from lockgate.tables.contract import shaped, useful
-from lockgate.tables.infer import learned, task_of
-from lockgate.tables.rows import cleaned, labelled
-from lockgate.tables.splits import parted, way_of
 
 __all__ = ["work"]
 

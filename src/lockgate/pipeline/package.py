@@ -13,8 +13,8 @@ from lockgate.bundle.reading import open_bundle
 from lockgate.bundle.writing import Content, canonical, write_bundle
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
+from lockgate.data.io.digests import sha256_text
 from lockgate.drift.counting import reference_of, watched
-from lockgate.files.digests import sha256_text
 from lockgate.host.provider import provider_of
 from lockgate.pipeline.forms import opened
 from lockgate.pipeline.stage import Stage

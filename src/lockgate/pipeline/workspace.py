@@ -16,11 +16,11 @@ import pandas as pd
 from lockgate.contract.modeling import Candidate, Recipe
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema, Table
+from lockgate.data.conform import conform
+from lockgate.data.io.atomic import replaced_directory, write_file
 from lockgate.errors import DataError
-from lockgate.files.atomic import replaced_directory, write_file
 from lockgate.packing.answers import classes_of
 from lockgate.packing.skops_file import read_estimator, write_estimator
-from lockgate.tables.contract import conform
 
 __all__ = ["Made", "Stored", "Workspace", "plain"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import GateRefused, LedgerError
-from lockgate.files.digests import sha256_bytes
 from lockgate.proof.commits import BadCommit, Commit
 from lockgate.proof.events import BadEvent, Event
 from lockgate.proof.signers import Signers

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import LedgerError
-from lockgate.files.digests import sha256_bytes
 
 __all__ = ["Judged", "Rival", "Verdict"]
 

@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from lockgate.data.columns.rejections import Rejected
+from lockgate.data.io.atomic import write_file
+from lockgate.data.io.chunks import Chunk
+from lockgate.data.io.files import chunks_of
 from lockgate.errors import BundleError, DataError, UsageError
-from lockgate.files.atomic import write_file
-from lockgate.packed.rejecting import Rejected
 from lockgate.scoring.answers import OUTPUTS, answer_columns, join_parts, write_part
-from lockgate.scoring.chunks import Chunk
-from lockgate.scoring.sources import chunks_of
 
 __all__ = ["Scored", "score_file"]
 

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 
 from lockgate.contract.prediction import Output
+from lockgate.data.columns.parsing import read_columns
+from lockgate.data.columns.rejections import Rejected, filled
 from lockgate.errors import SchemaViolation
 from lockgate.packed.model import Answer
-from lockgate.packed.reading import read_columns
-from lockgate.packed.rejecting import Rejected, filled
 from lockgate.serving.exchange import Refusal, Reply, Request, Send
 from lockgate.serving.shelf import Served
 

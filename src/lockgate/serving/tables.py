@@ -44,7 +44,7 @@ def table_question(
     keep = [key] if key else []
     is_arrow = request.headers.get(b"content-type", b"").startswith(ARROW.encode())
     try:
-        from lockgate.scoring.bodies import arrow_body, csv_body
+        from lockgate.data.io.bodies import arrow_body, csv_body
 
         if is_arrow:
             _check_expansion(raw)

@@ -7,8 +7,8 @@ from string import Template
 
 from lockgate._version import __version__
 from lockgate.bundle.deployment import Deployment
+from lockgate.data.io.atomic import write_file
 from lockgate.errors import UsageError
-from lockgate.files.atomic import write_file
 
 __all__ = ["TARGETS", "write_target"]
 

@@ -19,12 +19,12 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Request, numpy_backend
 from lockgate.contract.sections import Cells
 from lockgate.contract.tables import LoadRequest, Table
+from lockgate.data.cell_rules import cell_steps
+from lockgate.data.schema import learned, table
+from lockgate.data.splits import folds_of
 from lockgate.drift.counting import reference_of, window_counts
 from lockgate.packing.answers import answers, classes_of
 from lockgate.packing.skops_file import write_estimator
-from lockgate.tables.cells import cell_steps
-from lockgate.tables.infer import learned, table
-from lockgate.tables.splits import folds_of
 from lockgate.training.fitting import check_recipe, fit, loss_on, measurer
 
 if TYPE_CHECKING:

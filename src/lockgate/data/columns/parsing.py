@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.data.columns.categories import places_of, read_codes
+from lockgate.data.columns.dates import NO_DATE, as_micros, is_gap
+from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.rejections import Rejected, endless, refuse_gaps, shown, unseen
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.packed.categories import places_of, read_codes
-from lockgate.packed.dates import NO_DATE, as_micros, is_gap
-from lockgate.packed.inputs import Input
-from lockgate.packed.rejecting import Rejected, endless, refuse_gaps, shown, unseen
 
 __all__ = ["cell_readers", "read_columns"]
 

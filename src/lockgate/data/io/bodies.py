@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lockgate.data.io.chunks import check_names
+from lockgate.data.io.csv import csv_chunks, csv_header
 from lockgate.errors import DataError
-from lockgate.scoring.chunks import check_names
-from lockgate.scoring.csv_rows import csv_chunks, csv_header
 
 __all__ = ["arrow_body", "csv_body"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.data.columns.dates import NO_DATE
+from lockgate.data.columns.inputs import Input
 from lockgate.errors import SchemaViolation
-from lockgate.packed.dates import NO_DATE
-from lockgate.packed.inputs import Input
 
 __all__ = ["Rejected", "endless", "filled", "refuse_gaps", "shown", "unseen"]
 

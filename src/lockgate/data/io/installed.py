@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 from pathlib import Path
 
+from lockgate.data.io.digests import sha256_file
 from lockgate.errors import DataError, DigestMismatch, nearest
-from lockgate.files.digests import sha256_file
 
 __all__ = ["installed_file"]
 

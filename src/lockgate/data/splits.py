@@ -10,9 +10,9 @@ import pandas as pd
 
 from lockgate.contract.sections import Split
 from lockgate.contract.tables import Fold, Parts, Table
+from lockgate.data.columns.frames import as_date
+from lockgate.data.schema import digest_of
 from lockgate.errors import SchemaViolation
-from lockgate.tables.frame_cells import as_date
-from lockgate.tables.infer import digest_of
 
 __all__ = ["folds_of", "parted", "way_of"]
 

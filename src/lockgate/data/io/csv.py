@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.data.columns.text_cells import _from_text
+from lockgate.data.io.chunks import Chunk, check_names, rebatched
 from lockgate.errors import DataError
-from lockgate.scoring.chunks import Chunk, check_names, rebatched
-from lockgate.scoring.text_cells import _from_text
 
 __all__ = ["csv_chunks", "csv_header"]
 

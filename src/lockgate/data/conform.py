@@ -10,9 +10,9 @@ import pandas as pd
 
 from lockgate.contract.sections import Data
 from lockgate.contract.tables import ROLES, Column, Schema, Table
+from lockgate.data.columns.frames import as_date, as_texts, converted
+from lockgate.data.schema import digest_of, table
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.tables.frame_cells import as_date, as_texts, converted
-from lockgate.tables.infer import digest_of, table
 
 __all__ = ["conform", "shaped", "useful", "within"]
 

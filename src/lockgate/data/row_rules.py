@@ -6,8 +6,8 @@ import pandas as pd
 
 from lockgate.contract.sections import Rows
 from lockgate.contract.tables import Table
+from lockgate.data.schema import digest_of
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.tables.infer import digest_of
 
 __all__ = ["cleaned", "labelled"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from lockgate.data.io.chunks import Chunk, check_names, rebatched
+from lockgate.data.io.csv import csv_chunks
 from lockgate.errors import DataError
-from lockgate.scoring.chunks import Chunk, check_names, rebatched
-from lockgate.scoring.csv_rows import csv_chunks
 
 __all__ = ["ENDINGS", "chunks_of", "total_rows"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.packed.dates import is_gap
-from lockgate.packed.inputs import Input
-from lockgate.packed.rejecting import Rejected, refuse_gaps, shown, unseen
+from lockgate.data.columns.dates import is_gap
+from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.rejections import Rejected, refuse_gaps, shown, unseen
 
 __all__ = ["category_text", "places_of", "read_codes"]
 

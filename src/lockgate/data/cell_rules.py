@@ -15,8 +15,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from lockgate.contract.modeling import Needs
 from lockgate.contract.sections import Cells
 from lockgate.contract.tables import Schema
+from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.tables.transformers import Bins, Clip, DateParts, EmptyToZero
 
 __all__ = ["cell_steps", "declared"]
 

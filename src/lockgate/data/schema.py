@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.tables import Column, Schema, Table
+from lockgate.data.columns.frames import ISO_DATE, converted
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.tables.frame_cells import ISO_DATE, converted
 
 if TYPE_CHECKING:
     from lockgate.contract.tables import ColumnKind

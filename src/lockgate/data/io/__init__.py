@@ -1,0 +1,1 @@
+"""Reading and writing files: one reader per form, digests, atomic replacement."""

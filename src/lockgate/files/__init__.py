@@ -1,1 +1,0 @@
-"""Bytes on disk: digests, atomic replacement, files that other distributions ship."""

@@ -1,1 +1,0 @@
-"""Data preparation that belongs to the host: schema, row rules, splits, cell rules."""
