@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge
 
 from lockgate import BackendUnavailable
-from lockgate.arrays.solving import least_squares
-from lockgate.baselines.least_squares import LeastSquares
 from lockgate.contract.requests import Backend, numpy_backend
+from lockgate.modeling.solvers.least_squares import least_squares
+from lockgate.modeling.solvers.regressor import LeastSquares
 
 STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarray)
 

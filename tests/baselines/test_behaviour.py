@@ -201,7 +201,7 @@ def test_rows_of_a_group_count_once_in_the_intervals_of_money() -> None:
 
 
 def test_the_best_f1_counts_weights() -> None:
-    from lockgate.metrics.worth import best_f1_threshold
+    from lockgate.modeling.metrics.decisions import best_f1_threshold
 
     truth = np.array([True, False, True, False])
     score = np.array([0.9, 0.8, 0.3, 0.2])

@@ -13,8 +13,13 @@ from scipy import stats
 import lockgate
 from lockgate.baselines.drifting import Drift
 from lockgate.contract.requests import Backend, numpy_backend
-from lockgate.drift.counting import counted, reference_of, window_counts
-from lockgate.drift.testing import adjusted, chi_square, compared, kolmogorov_smirnov
+from lockgate.modeling.statistics.histograms import counted, reference_of, window_counts
+from lockgate.modeling.statistics.two_sample import (
+    adjusted,
+    chi_square,
+    compared,
+    kolmogorov_smirnov,
+)
 
 STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarray)
 

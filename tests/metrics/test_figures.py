@@ -8,12 +8,12 @@ from sklearn import metrics as peer
 
 from lockgate import Worth
 from lockgate.contract.prediction import Output
-from lockgate.metrics.binary import BinaryFigures, calibration_curve, roc_curve
-from lockgate.metrics.intervals import bootstrapped
-from lockgate.metrics.losses import chosen_metric, loss_of, positions
-from lockgate.metrics.multiclass import MulticlassFigures
-from lockgate.metrics.regression import RegressionFigures
-from lockgate.metrics.worth import WorthFigures, best_threshold, worth_curve
+from lockgate.modeling.metrics.binary import BinaryFigures, calibration_curve, roc_curve
+from lockgate.modeling.metrics.decisions import WorthFigures, best_threshold, worth_curve
+from lockgate.modeling.metrics.intervals import bootstrapped
+from lockgate.modeling.metrics.losses import chosen_metric, loss_of, positions
+from lockgate.modeling.metrics.multiclass import MulticlassFigures
+from lockgate.modeling.metrics.regression import RegressionFigures
 
 
 @st.composite

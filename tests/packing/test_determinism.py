@@ -20,7 +20,7 @@ from lockgate.contract.modeling import Brief
 from lockgate.contract.sections import Cells
 from lockgate.data.cell_rules import cell_steps
 from lockgate.testing.examples import example_table
-from lockgate.training.fitting import fit, limited
+from lockgate.modeling.training.fitting import fit, limited
 from dataclasses import replace
 from pathlib import Path
 import tempfile

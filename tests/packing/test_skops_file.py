@@ -12,9 +12,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.pipeline import Pipeline
 
 import lockgate
+from lockgate.modeling.training.fitting import fit
 from lockgate.packing.skops_file import LARGEST, read_estimator, write_estimator
 from lockgate.testing.examples import example_table
-from lockgate.training.fitting import fit
 
 
 class Foreign(BaseEstimator):  # scikit-learn is untyped

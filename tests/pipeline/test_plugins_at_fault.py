@@ -8,8 +8,8 @@ import pytest
 import lockgate
 from lockgate.contract.evaluation import Plot, Series
 from lockgate.host.host import Host
+from lockgate.modeling.training.fitting import check_recipe
 from lockgate.testing import Failed, check_plugin, example_requests
-from lockgate.training.fitting import check_recipe
 from tests.pipeline.faulty import Meddler, Neighbours, Nonsense
 
 

@@ -22,9 +22,9 @@ class Business:
     @lockgate.hookimpl
     def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
         """Measure on the test rows."""
-        from lockgate.metrics.intervals import bootstrapped
-        from lockgate.metrics.losses import positions
-        from lockgate.metrics.worth import WorthFigures, worth_curve
+        from lockgate.modeling.metrics.decisions import WorthFigures, worth_curve
+        from lockgate.modeling.metrics.intervals import bootstrapped
+        from lockgate.modeling.metrics.losses import positions
 
         if exam.task != "binary":
             raise lockgate.DataError(

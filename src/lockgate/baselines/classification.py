@@ -18,8 +18,8 @@ class Classification:
     @lockgate.hookimpl
     def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
         """Measure on the test rows."""
-        from lockgate.metrics.intervals import bootstrapped
-        from lockgate.metrics.losses import figures_of
+        from lockgate.modeling.metrics.intervals import bootstrapped
+        from lockgate.modeling.metrics.losses import figures_of
 
         if exam.task == "regression":
             raise lockgate.DataError(
@@ -38,7 +38,7 @@ class Classification:
         tables = {"confusion": _confusion(truth, exam.output.label, exam.classes)}
         if exam.task != "binary":
             return lockgate.Report(metrics, tables, sentences=_summary(metrics, "accuracy"))
-        from lockgate.metrics.losses import positions
+        from lockgate.modeling.metrics.losses import positions
 
         positive, score = positions(truth, exam.classes) == 1, exam.output.score
         plots = (_roc(positive, score), _calibration(positive, score))
@@ -58,7 +58,7 @@ def _summary(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...]:
 def _confusion(truth: Any, label: Any, classes: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
     import numpy as np
 
-    from lockgate.metrics.losses import positions
+    from lockgate.modeling.metrics.losses import positions
 
     size = len(classes)
     cell = positions(truth, classes) * size + positions(label, classes)
@@ -71,7 +71,7 @@ def _confusion(truth: Any, label: Any, classes: tuple[Any, ...]) -> tuple[dict[s
 
 
 def _roc(positive: Any, score: Any) -> lockgate.Plot:
-    from lockgate.metrics.binary import roc_curve
+    from lockgate.modeling.metrics.binary import roc_curve
 
     false, true = roc_curve(positive, score)
     line = lockgate.Series("model", tuple(false.tolist()), tuple(true.tolist()))
@@ -86,7 +86,7 @@ def _roc(positive: Any, score: Any) -> lockgate.Plot:
 
 
 def _calibration(positive: Any, score: Any) -> lockgate.Plot:
-    from lockgate.metrics.binary import calibration_curve
+    from lockgate.modeling.metrics.binary import calibration_curve
 
     said, seen = calibration_curve(positive, score)
     line = lockgate.Series("model", tuple(said.tolist()), tuple(seen.tolist()))

@@ -37,7 +37,7 @@ class Drift:
         """Compare the window's counts with the reference's."""
         import numpy as np
 
-        from lockgate.drift.testing import adjusted, compared
+        from lockgate.modeling.statistics.two_sample import adjusted, compared
 
         reference = [*watch.reference.columns]
         if watch.reference.scores is not None:

@@ -72,7 +72,7 @@ class NoWorse:
         return lockgate.Ruling(passed, sentence, {"difference": metric.estimate})
 
     def _direction(self, figure: str) -> float:
-        from lockgate.metrics.losses import FALLING, GROWING
+        from lockgate.modeling.metrics.losses import FALLING, GROWING
 
         evaluator, _, name = figure.rpartition(".")
         if self.better != "auto":
@@ -87,7 +87,7 @@ class NoWorse:
         self, figure: str, better: float, new: Any, old: Any, seed: int
     ) -> lockgate.Metric:
         """Return by how much the candidate is better, in the figure's unit."""
-        from lockgate.metrics.intervals import bootstrapped
+        from lockgate.modeling.metrics.intervals import bootstrapped
 
         # what outcomes are worth is one thing for both: what it was for the incumbent
         pair = [_weighed(figure, one, old.worth or new.worth) for one in (new, old)]

@@ -29,7 +29,7 @@ class Today:
         """Count today's rows and compare."""
         from lockgate.baselines.drifting import Drift
         from lockgate.data.conform import conform
-        from lockgate.drift.counting import window_counts
+        from lockgate.modeling.statistics.histograms import window_counts
 
         if case.today is None:
             return lockgate.Ruling(False, "needs today's rows: --today FILE")

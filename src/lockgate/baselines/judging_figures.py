@@ -13,8 +13,8 @@ FIGURE = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
 
 def _weighed(figure: str, one: Any, worth: Any) -> Callable[[Any], Mapping[str, float]] | None:
     """Return a function from row weights to figures, where the figure is one of ours."""
-    from lockgate.metrics.losses import figures_of, positions
-    from lockgate.metrics.worth import WorthFigures
+    from lockgate.modeling.metrics.decisions import WorthFigures
+    from lockgate.modeling.metrics.losses import figures_of, positions
 
     evaluator = figure.rpartition(".")[0]
     truth = one.table.target

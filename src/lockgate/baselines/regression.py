@@ -18,8 +18,8 @@ class Regression:
     @lockgate.hookimpl
     def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
         """Measure on the test rows."""
-        from lockgate.metrics.intervals import bootstrapped
-        from lockgate.metrics.regression import RegressionFigures
+        from lockgate.modeling.metrics.intervals import bootstrapped
+        from lockgate.modeling.metrics.regression import RegressionFigures
 
         if exam.task != "regression":
             raise lockgate.DataError(

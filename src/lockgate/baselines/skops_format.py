@@ -36,7 +36,7 @@ class SkopsPredictor:
         import pandas as pd
 
         from lockgate.data.conform import conform
-        from lockgate.packing.answers import answers
+        from lockgate.modeling.training.estimators import answers
 
         frame = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(dict(columns))
         features = conform(frame, self.schema)

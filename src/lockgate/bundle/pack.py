@@ -175,7 +175,7 @@ def write_packed(
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
     from lockgate.data.schema import learned
-    from lockgate.drift.counting import reference_of, watched
+    from lockgate.modeling.statistics.histograms import reference_of, watched
 
     _refuse_other_folder(place)
     model = PackedModel(raw)
@@ -233,8 +233,8 @@ class _Asked:
 
 
 def _threshold(wanted: float | str | None, model: PackedModel, tune: Table | None) -> float | None:
-    from lockgate.metrics.losses import positions
-    from lockgate.metrics.worth import best_f1_threshold
+    from lockgate.modeling.metrics.decisions import best_f1_threshold
+    from lockgate.modeling.metrics.losses import positions
 
     if wanted is None:
         return None

@@ -22,7 +22,7 @@ __all__ = ["TRUSTED", "read_estimator", "write_estimator"]
 
 TRUSTED = (
     "collections.OrderedDict",
-    "lockgate.baselines.least_squares.LeastSquares",
+    "lockgate.modeling.solvers.regressor.LeastSquares",
     "lockgate.tables.codes.Bins",
     "lockgate.data.transformers.Clip",
     "lockgate.data.transformers.DateParts",

@@ -11,14 +11,14 @@ from lockgate.bundle.pack import matching
 from lockgate.contract.modeling import Candidate, Shrink
 from lockgate.contract.tables import Schema, Table
 from lockgate.errors import NotApplicable, PluginFailed, UsageError
-from lockgate.metrics.losses import positions
-from lockgate.metrics.worth import best_f1_threshold, best_threshold
+from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold
+from lockgate.modeling.metrics.losses import positions
+from lockgate.modeling.training.estimators import scores
+from lockgate.modeling.training.fitting import fit, limited, loss_on
 from lockgate.packed.model import PackedModel
-from lockgate.packing.answers import scores
 from lockgate.pipeline.forms import Form, form_of
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Stored, Workspace, write_json
-from lockgate.training.fitting import fit, limited, loss_on
 
 __all__ = ["work"]
 

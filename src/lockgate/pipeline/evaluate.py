@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.contract.evaluation import Exam, Report
+from lockgate.modeling.training.fitting import limited
 from lockgate.pipeline.drawing import draw
 from lockgate.pipeline.forms import opened
 from lockgate.pipeline.pages import report_page
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, fresh_folder, write_json
-from lockgate.training.fitting import limited
 
 __all__ = ["work"]
 

@@ -14,13 +14,13 @@ from lockgate.contract.monitoring import Findings, Watch, Window
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.conform import conform, within
-from lockgate.drift.counting import watched, window_counts
 from lockgate.errors import SchemaViolation
-from lockgate.metrics.losses import figures_of
+from lockgate.modeling.metrics.losses import figures_of
+from lockgate.modeling.statistics.histograms import watched, window_counts
+from lockgate.modeling.training.fitting import limited
 from lockgate.pipeline.pages import monitor_page
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, write_json
-from lockgate.training.fitting import limited
 
 __all__ = ["work"]
 

@@ -10,11 +10,11 @@ from lockgate.contract.modeling import Brief, Budget, Problem, Recipe, Search
 from lockgate.data.cell_rules import cell_steps, declared
 from lockgate.data.io.atomic import write_file
 from lockgate.data.splits import folds_of
-from lockgate.metrics.losses import chosen_metric
-from lockgate.packing.answers import classes_of
+from lockgate.modeling.metrics.losses import chosen_metric
+from lockgate.modeling.training.estimators import classes_of
+from lockgate.modeling.training.fitting import check_params, check_recipe, fit, limited, measurer
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Stored, Workspace
-from lockgate.training.fitting import check_params, check_recipe, fit, limited, measurer
 
 __all__ = ["work"]
 

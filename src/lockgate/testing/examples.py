@@ -22,10 +22,10 @@ from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.cell_rules import cell_steps
 from lockgate.data.schema import learned, table
 from lockgate.data.splits import folds_of
-from lockgate.drift.counting import reference_of, window_counts
-from lockgate.packing.answers import answers, classes_of
+from lockgate.modeling.statistics.histograms import reference_of, window_counts
+from lockgate.modeling.training.estimators import answers, classes_of
+from lockgate.modeling.training.fitting import check_recipe, fit, loss_on, measurer
 from lockgate.packing.skops_file import write_estimator
-from lockgate.training.fitting import check_recipe, fit, loss_on, measurer
 
 if TYPE_CHECKING:
     from lockgate.contract.prediction import Columns

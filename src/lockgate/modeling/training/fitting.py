@@ -16,8 +16,8 @@ from lockgate.contract.modeling import Measure, Recipe, Trial
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Fold, Table
 from lockgate.errors import DataError, PluginFailed, nearest
-from lockgate.metrics.losses import loss_of, positions
-from lockgate.packing.answers import answers, scores
+from lockgate.modeling.metrics.losses import loss_of, positions
+from lockgate.modeling.training.estimators import answers, scores
 
 __all__ = ["check_params", "check_recipe", "fit", "limited", "loss_on", "measurer"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from lockgate.arrays.solving import least_squares
 from lockgate.contract.requests import Backend, numpy_backend
+from lockgate.modeling.solvers.least_squares import least_squares
 
 __all__ = ["LeastSquares"]
 

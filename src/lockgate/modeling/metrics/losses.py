@@ -9,9 +9,9 @@ import numpy as np
 
 from lockgate.contract.prediction import Output
 from lockgate.errors import SchemaViolation, SettingError
-from lockgate.metrics.binary import BinaryFigures
-from lockgate.metrics.multiclass import MulticlassFigures
-from lockgate.metrics.regression import RegressionFigures
+from lockgate.modeling.metrics.binary import BinaryFigures
+from lockgate.modeling.metrics.multiclass import MulticlassFigures
+from lockgate.modeling.metrics.regression import RegressionFigures
 
 __all__ = ["FALLING", "chosen_metric", "figures_of", "loss_of", "positions"]
 

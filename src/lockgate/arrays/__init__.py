@@ -1,1 +1,0 @@
-"""Numerical work on whichever array backend was chosen."""

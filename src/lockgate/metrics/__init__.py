@@ -1,1 +1,0 @@
-"""Figures of merit with confidence intervals; numpy only."""

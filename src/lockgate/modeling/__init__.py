@@ -1,0 +1,1 @@
+"""Training, metrics, statistics and solvers; nothing here knows bundles."""

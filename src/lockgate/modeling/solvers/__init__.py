@@ -1,0 +1,1 @@
+"""Numerical solvers on any backend of the array API."""

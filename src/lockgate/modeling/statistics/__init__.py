@@ -1,0 +1,1 @@
+"""Counts of values in fixed bins, and tests between two samples of them."""

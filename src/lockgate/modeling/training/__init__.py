@@ -1,0 +1,1 @@
+"""Fits recipes, and the objective that optimizers minimize."""

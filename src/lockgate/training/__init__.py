@@ -1,1 +1,0 @@
-"""Fits recipes and measures them."""
