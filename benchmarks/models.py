@@ -126,7 +126,7 @@ def ways_of(pipe: Any, frame: Any, matrix: np.ndarray, folder: Path, peer: Peer)
     )
     import joblib
 
-    from lockgate.host.catalogue import Catalogue
+    from lockgate.plugins.host.catalogue import Catalogue
 
     compiled = Catalogue.installed().find("engine", "numba").load()().compile()
     joblib.dump(last, folder / "last.joblib")

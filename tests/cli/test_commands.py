@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import Run
 
-from lockgate.host.params_file import read_params
+from lockgate.plugins.host.params_file import read_params
 
 
 def test_help_names_every_command(call: Run, tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import lockgate
-from lockgate.config.compose import compose_document
-from lockgate.config.keeping import kept_document
-from lockgate.config.origins import leaves, origins
-from lockgate.config.record import discarded, remember
+from lockgate.plugins.config.compose import compose_document
+from lockgate.plugins.config.last_composed import discarded, remember
+from lockgate.plugins.config.origins import leaves, origins
+from lockgate.plugins.config.recompose import kept_document
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,7 @@ def test_our_groups_do_not_leak_into_other_applications(tmp_path: Path) -> None:
         f"with initialize_config_dir({str(tmp_path / 'conf')!r}, version_base='1.3'):\n"
         "    print(sorted(compose('config')))\n"
         "    print(compose('config', overrides=['+model=logistic']).model)\n"
-        "import sys\nprint('lockgate.host.catalogue' in sys.modules)\n"
+        "import sys\nprint('lockgate.plugins.host.catalogue' in sys.modules)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -25,7 +25,7 @@ def test_our_groups_do_not_leak_into_other_applications(tmp_path: Path) -> None:
 
 def test_only_the_chosen_plugin_is_imported() -> None:
     script = (
-        "import sys\nfrom lockgate.config.options import node_of, listed\n"
+        "import sys\nfrom lockgate.plugins.config.source import node_of, listed\n"
         "listed('compressor', groups=True, options=True)\n"
         "node_of('compressor/prune')\n"
         "print([n for n in ('lasso', 'prune') if f'lockgate.baselines.{n}' in sys.modules])\n"
@@ -39,7 +39,7 @@ def test_only_the_chosen_plugin_is_imported() -> None:
 
 @pytest.mark.parametrize(("path", "what"), [("", True), ("model", True), ("model/logistic", False)])
 def test_kinds_are_groups(path: str, what: bool) -> None:
-    from lockgate.config.options import is_group, is_option
+    from lockgate.plugins.config.source import is_group, is_option
 
     assert is_group(path) is what
     assert is_option("model/logistic.yaml")

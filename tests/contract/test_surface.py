@@ -11,7 +11,7 @@ import pytest
 import lockgate
 from lockgate.contract.hooks import EVENTS, OPERATIONS, Operations
 from lockgate.contract.kinds import KINDS
-from lockgate.host.params_file import read_params
+from lockgate.plugins.host.params_file import read_params
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("numpy", "pandas", "sklearn", "scipy", "hydra", "omegaconf", "dvc", "matplotlib", "click")

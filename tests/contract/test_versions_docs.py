@@ -13,7 +13,7 @@ from tests.conftest import Run
 from tests.contract.test_docs import ROOT, blocks
 from tests.ledger.conftest import QUIET, git
 
-from lockgate.host.catalogue import Catalogue
+from lockgate.plugins.host.catalogue import Catalogue
 
 PAGE = ROOT / "docs" / "versions.md"
 RECIPE = ROOT / "docs" / "how-to" / "continuous-integration.md"

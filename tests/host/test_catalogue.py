@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import lockgate
-from lockgate.host import catalogue
-from lockgate.host.catalogue import Catalogue, Entry
+from lockgate.plugins.host import catalogue
+from lockgate.plugins.host.catalogue import Catalogue, Entry
 
 SOURCE = """
 import lockgate

@@ -7,10 +7,10 @@ import pytest
 
 import lockgate
 from lockgate.contract.kinds import CONFIGURED
-from lockgate.host.catalogue import Catalogue, Entry
-from lockgate.host.document import Document
-from lockgate.host.params_file import read_params
-from lockgate.host.provider import provider_of
+from lockgate.plugins.host.catalogue import Catalogue, Entry
+from lockgate.plugins.host.parameters import Document
+from lockgate.plugins.host.params_file import read_params
+from lockgate.plugins.host.provider import provider_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

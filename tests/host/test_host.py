@@ -6,7 +6,7 @@ import pytest
 
 import lockgate
 from lockgate.contract.events import StageEvent
-from lockgate.host.host import Host
+from lockgate.plugins.host.host import Host
 
 
 @lockgate.plugin

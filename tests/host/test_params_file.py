@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate import UsageError
-from lockgate.host.params_file import LARGEST, read_params, write_params
+from lockgate.plugins.host.params_file import LARGEST, read_params, write_params
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

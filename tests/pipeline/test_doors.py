@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import lockgate
-from lockgate.host.params_file import read_params
+from lockgate.plugins.host.params_file import read_params
 from tests.conftest import Run
 
 pytestmark = pytest.mark.slow

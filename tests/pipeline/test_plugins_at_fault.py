@@ -7,8 +7,8 @@ import pytest
 
 import lockgate
 from lockgate.contract.evaluation import Plot, Series
-from lockgate.host.host import Host
 from lockgate.modeling.training.fitting import check_recipe
+from lockgate.plugins.host.host import Host
 from lockgate.testing import Failed, check_plugin, example_requests
 from tests.pipeline.faulty import Meddler, Neighbours, Nonsense
 

@@ -13,13 +13,13 @@ from tests.packing import zoo
 
 import lockgate
 from lockgate.data.columns.inputs import Input
-from lockgate.host.catalogue import Catalogue
 from lockgate.packed import cells, deciding
 from lockgate.packed.builder import Builder
 from lockgate.packed.header import Answers
 from lockgate.packed.model import PackedModel
 from lockgate.packing.groves import add_forest
 from lockgate.packing.packer import pack_estimator
+from lockgate.plugins.host.catalogue import Catalogue
 
 pytest.importorskip("numba", reason="numba is not installed")
 ENGINE: lockgate.Engine = Catalogue.installed().find("engine", "numba").load()().compile()

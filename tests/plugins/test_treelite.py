@@ -10,9 +10,9 @@ import lockgate
 from lockgate.bundle.converters import Converters
 from lockgate.bundle.given import given_table
 from lockgate.bundle.pack import packed_bytes
-from lockgate.host.catalogue import Catalogue
 from lockgate.packed.model import PackedModel
 from lockgate.packing.parity import proved
+from lockgate.plugins.host.catalogue import Catalogue
 
 lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
 xgboost = pytest.importorskip("xgboost", reason="XGBoost is not installed")

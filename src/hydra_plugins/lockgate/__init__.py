@@ -1,7 +1,7 @@
 """The door for Hydra and DVC: the scheme ``lockgate://`` lists and types our plugins.
 
 Hydra imports this module in every application of the environment, so it
-imports next to nothing; the work is in ``lockgate.config.options``.
+imports next to nothing; the work is in ``lockgate.plugins.config.source``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class LockgateConfigSource(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Give the typed node of one plugin, importing that plugin alone."""
-        from lockgate.config.options import node_of
+        from lockgate.plugins.config.source import node_of
 
         config, package = node_of(config_path)
         return ConfigResult(
@@ -36,19 +36,19 @@ class LockgateConfigSource(ConfigSource):
 
     def is_group(self, config_path: str) -> bool:
         """Whether the path is a kind of plugin."""
-        from lockgate.config.options import is_group
+        from lockgate.plugins.config.source import is_group
 
         return is_group(config_path)
 
     def is_config(self, config_path: str) -> bool:
         """Whether the path is an installed plugin."""
-        from lockgate.config.options import is_option
+        from lockgate.plugins.config.source import is_option
 
         return is_option(config_path)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """List the kinds, or the plugins of one kind."""
-        from lockgate.config.options import listed
+        from lockgate.plugins.config.source import listed
 
         return listed(
             config_path,

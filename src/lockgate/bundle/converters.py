@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lockgate.contract.conversion import Fitted
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.host import Host
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
 
 __all__ = ["Converters"]
 

@@ -24,9 +24,9 @@ from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.columns.rejections import Rejected
 from lockgate.errors import UsageError
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.host import Host
 from lockgate.packed.model import PackedModel
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,8 @@ from lockgate.contract.prediction import ModelFiles, Output, Predictor
 from lockgate.contract.requests import Resources
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, PluginFailed
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.host import Host
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
 
 if TYPE_CHECKING:
     from lockgate.contract.prediction import Columns

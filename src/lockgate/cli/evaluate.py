@@ -98,7 +98,7 @@ def _measured(opened: Any, data: Path, names: tuple[str, ...]) -> dict[str, Any]
     import msgspec
 
     from lockgate.gating.measuring import default_evaluators, measured, read_rows, table_of
-    from lockgate.host.catalogue import Catalogue
+    from lockgate.plugins.host.catalogue import Catalogue
 
     catalogue = Catalogue.installed()
     evaluators = {name: catalogue.find("evaluator", name).load()() for name in names}

@@ -30,7 +30,7 @@ def command(kind: str | None, name: str | None, as_json: bool) -> int:
     """
     from lockgate.contract.kinds import KINDS
     from lockgate.errors import UsageError, nearest
-    from lockgate.host.catalogue import Catalogue
+    from lockgate.plugins.host.catalogue import Catalogue
 
     kinds = [*(row.name for row in KINDS), LISTENER]
     if kind is not None and kind not in kinds:

@@ -74,8 +74,8 @@ def command(
 
 
 def _engine(name: str | None) -> Any:
-    from lockgate.host.catalogue import Catalogue
-    from lockgate.host.host import Host
+    from lockgate.plugins.host.catalogue import Catalogue
+    from lockgate.plugins.host.host import Host
 
     if name is None:
         return None

@@ -45,9 +45,9 @@ def command(
 
     `lockgate plugins` lists the names, `lockgate show` all values and their origin.
     """
-    from lockgate.config.compose import compose_document
-    from lockgate.config.keeping import kept_document
-    from lockgate.host.params_file import read_params
+    from lockgate.plugins.config.compose import compose_document
+    from lockgate.plugins.config.recompose import kept_document
+    from lockgate.plugins.host.params_file import read_params
 
     root = Path.cwd()
     _check_words(multirun, until, [keep, force, no_run, dry])
@@ -80,8 +80,8 @@ def _check_words(multirun: bool, until: str | None, others: list[bool]) -> None:
 def _write(
     root: Path, before: dict[str, Any], document: dict[str, Any], overrides: tuple[str, ...]
 ) -> None:
-    from lockgate.config.record import remember
-    from lockgate.host.params_file import write_params
+    from lockgate.plugins.config.last_composed import remember
+    from lockgate.plugins.host.params_file import write_params
 
     if before != document:
         _tell_changes(before, document)
@@ -95,7 +95,7 @@ def _write(
 
 
 def _tell_discarded(root: Path, before: dict[str, Any], document: dict[str, Any]) -> None:
-    from lockgate.config.record import discarded
+    from lockgate.plugins.config.last_composed import discarded
 
     edits = discarded(root, before, document)
     if edits:
@@ -107,7 +107,7 @@ def _tell_discarded(root: Path, before: dict[str, Any], document: dict[str, Any]
 
 
 def _tell_changes(before: dict[str, Any], document: dict[str, Any]) -> None:
-    from lockgate.config.origins import leaves
+    from lockgate.plugins.config.origins import leaves
 
     old, new = leaves(before), leaves(document)
     if not before:

@@ -26,9 +26,9 @@ def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
     they come from other overrides, or were edited by hand.
     """
     from lockgate.cli.text import columns
-    from lockgate.config.compose import compose_document
-    from lockgate.config.origins import leaves, origins
-    from lockgate.host.params_file import read_params
+    from lockgate.plugins.config.compose import compose_document
+    from lockgate.plugins.config.origins import leaves, origins
+    from lockgate.plugins.host.params_file import read_params
 
     root = Path.cwd()
     composed = leaves(compose_document(root, overrides))

@@ -14,8 +14,8 @@ from lockgate.data.schema import digest_of
 from lockgate.errors import LockgateError, NotApplicable
 from lockgate.gating.measuring import default_evaluators, estimates, measured, model_bytes, table_of
 from lockgate.gating.policy import Policy
-from lockgate.host.host import Host
-from lockgate.host.provider import provider_of
+from lockgate.plugins.host.host import Host
+from lockgate.plugins.host.provider import provider_of
 from lockgate.proof.verdict import Judged, Rival, Verdict
 
 if TYPE_CHECKING:

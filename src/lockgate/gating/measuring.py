@@ -11,8 +11,8 @@ from lockgate.bundle.reading import Bundle
 from lockgate.contract.evaluation import Exam, Metric
 from lockgate.contract.tables import Table
 from lockgate.errors import SchemaViolation, nearest
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.host import Host
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from typing import Any
 
 from lockgate.data.io.digests import sha256_text
 from lockgate.errors import UsageError
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.document import Chosen, choose
-from lockgate.host.params_file import read_params
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.parameters import Chosen, choose
+from lockgate.plugins.host.params_file import read_params
 
 __all__ = ["DEFAULT", "Policy", "policy_of"]
 

@@ -11,14 +11,14 @@ from lockgate.bundle.copying import copy_bundle
 from lockgate.contract.events import Promotion, Registration, Rollback
 from lockgate.errors import LedgerConflict, LedgerError, UsageError
 from lockgate.gating.policy import policy_of
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.host import Host
 from lockgate.ledger import drafts, rules
 from lockgate.ledger.bundles import stored
 from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.registering import found_bundle
 from lockgate.ledger.repository import event_of
 from lockgate.ledger.state import StageRecord, VersionRecord
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
 from lockgate.proof.events import Event
 from lockgate.proof.verdict import Verdict
 

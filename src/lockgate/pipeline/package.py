@@ -14,12 +14,12 @@ from lockgate.bundle.writing import Content, canonical, write_bundle
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
 from lockgate.data.io.digests import sha256_text
-from lockgate.host.provider import provider_of
 from lockgate.modeling.statistics.histograms import reference_of, watched
 from lockgate.modeling.training.fitting import limited
 from lockgate.pipeline.forms import opened
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Workspace, plain
+from lockgate.plugins.host.provider import provider_of
 
 __all__ = ["work"]
 

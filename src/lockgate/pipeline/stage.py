@@ -14,11 +14,11 @@ from lockgate.contract.events import StageEvent
 from lockgate.contract.requests import Backend, Progress, Resources, numpy_backend
 from lockgate.contract.sections import Sections
 from lockgate.errors import UsageError, nearest
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.document import Document
-from lockgate.host.host import Host
-from lockgate.host.params_file import read_params
 from lockgate.pipeline.progress import Shown
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
+from lockgate.plugins.host.parameters import Document
+from lockgate.plugins.host.params_file import read_params
 
 __all__ = ["STAGES", "Stage", "run_stage"]
 

@@ -14,7 +14,7 @@ from lockgate.contract.plugin import contract_of, hooks_of
 from lockgate.contract.requests import Request
 from lockgate.contract.settings import defaults, settings_of
 from lockgate.errors import LockgateError, SettingError
-from lockgate.host.host import Host
+from lockgate.plugins.host.host import Host
 from lockgate.testing.examples import example_requests, try_recipe
 from lockgate.testing.prints import fingerprint, inputs_of
 

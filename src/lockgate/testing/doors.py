@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.host.catalogue import Catalogue
+from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.testing.checks import Failed
 
 __all__ = ["check_installed"]

@@ -12,8 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from lockgate.config.compose import CONF
-from lockgate.config.options import ROOT, node_of
+from lockgate.plugins.config.compose import CONF
+from lockgate.plugins.config.source import ROOT, node_of
 
 __all__ = ["leaves", "origins"]
 

@@ -12,11 +12,11 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lockgate.config.complaints import named_group, named_value, original
-from lockgate.config.options import check_composed, refuse_resolvers
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import LockgateError, UsageError
-from lockgate.host.params_file import check_yaml
+from lockgate.plugins.config.override_errors import named_group, named_value, original
+from lockgate.plugins.config.source import check_composed, refuse_resolvers
+from lockgate.plugins.host.params_file import check_yaml
 
 __all__ = ["CONF", "compose_document"]
 

@@ -10,7 +10,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from lockgate.config.options import catalogue
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import (
     LockgateError,
@@ -20,7 +19,8 @@ from lockgate.errors import (
     UsageError,
     nearest,
 )
-from lockgate.host.document import Document
+from lockgate.plugins.config.source import catalogue
+from lockgate.plugins.host.parameters import Document
 
 __all__ = ["named_group", "named_value", "original"]
 

@@ -8,7 +8,7 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from lockgate.host.catalogue import Entry
+from lockgate.plugins.host.catalogue import Entry
 
 __all__ = ["provider_of"]
 

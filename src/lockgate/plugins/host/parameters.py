@@ -13,8 +13,8 @@ from lockgate.contract.kinds import kind as kind_named
 from lockgate.contract.sections import DATES, SECTIONS, Sections
 from lockgate.contract.settings import build, check
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
-from lockgate.host.catalogue import Catalogue, Entry
-from lockgate.host.provider import provider_of
+from lockgate.plugins.host.catalogue import Catalogue, Entry
+from lockgate.plugins.host.provider import provider_of
 
 __all__ = ["ORDER", "Chosen", "Document", "choose"]
 

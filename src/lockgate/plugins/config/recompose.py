@@ -12,11 +12,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lockgate.config.complaints import named_value, original
-from lockgate.config.options import catalogue, check_composed, node_of
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import UsageError
-from lockgate.host.document import ORDER, Document
+from lockgate.plugins.config.override_errors import named_value, original
+from lockgate.plugins.config.source import catalogue, check_composed, node_of
+from lockgate.plugins.host.parameters import ORDER, Document
 
 __all__ = ["kept_document"]
 

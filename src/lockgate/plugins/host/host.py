@@ -17,8 +17,8 @@ from lockgate.contract.kinds import kind
 from lockgate.contract.requests import Request
 from lockgate.contract.settings import settings_of
 from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, PluginFailed
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.document import Chosen
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.parameters import Chosen
 
 __all__ = ["Host"]
 

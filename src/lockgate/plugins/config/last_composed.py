@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lockgate.config.origins import leaves
 from lockgate.data.io.atomic import write_file
+from lockgate.plugins.config.origins import leaves
 
 __all__ = ["discarded", "remember"]
 

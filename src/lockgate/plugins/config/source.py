@@ -9,14 +9,14 @@ from typing import Any, cast
 from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from lockgate.config.nodes import typed_node
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.contract.sections import SECTIONS
 from lockgate.errors import BackendUnavailable, LockgateError, PluginFailed, SettingError
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.document import ORDER, Document
-from lockgate.host.host import Host
-from lockgate.host.provider import provider_of
+from lockgate.plugins.config.typed_nodes import typed_node
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
+from lockgate.plugins.host.parameters import ORDER, Document
+from lockgate.plugins.host.provider import provider_of
 
 __all__ = [
     "ROOT",
@@ -150,7 +150,7 @@ def _refusal(error: LockgateError) -> Exception:
     else:
         bases = (ConfigLoadError, DvcException)
     made: Exception = type("Refused", bases, {})(str(error))
-    made.original = error  # type: ignore[attr-defined]  # read by lockgate.config.compose
+    made.original = error  # type: ignore[attr-defined]  # read by lockgate.plugins.config.compose
     return made
 
 

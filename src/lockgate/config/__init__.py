@@ -1,1 +1,0 @@
-"""Composition of the parameters; the only room with Hydra and OmegaConf."""

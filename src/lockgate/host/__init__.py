@@ -1,1 +1,0 @@
-"""Finds plugins, checks parameters against them, and calls them."""

@@ -1,0 +1,1 @@
+"""Plugins: the host that calls them, and the configuration that chooses them."""

@@ -1,0 +1,1 @@
+"""Composition of parameters; the only package with Hydra and OmegaConf."""

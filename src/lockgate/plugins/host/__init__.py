@@ -1,0 +1,1 @@
+"""Lists installed plugins, checks parameters against them, and calls them."""
