@@ -114,9 +114,9 @@ def timed(call: Callable[[], Any]) -> Callable[[int], float]:
 
 def ways_of(pipe: Any, frame: Any, matrix: np.ndarray, folder: Path, peer: Peer) -> dict[str, Any]:
     """Return by name a function from rows to a function that times them."""
-    from lockgate.bundle.given import given_table
-    from lockgate.bundle.pack import packed_bytes
-    from lockgate.packed.model import PackedModel
+    from lockgate.models.packed.runtime.model import PackedModel
+    from lockgate.models.packing.pack import packed_bytes
+    from lockgate.models.packing.rows import given_table
 
     whole = PackedModel(packed_bytes(pipe, given_table(frame.iloc[:5000])[0].schema)[0])
     last = pipe[-1]
@@ -197,7 +197,7 @@ def measured(ways: dict[str, Any]) -> dict[str, dict[int, float]]:
 
 
 STARTS = {
-    "lockgate": "from lockgate.packed.model import open_packed\nm = open_packed({packed!r})\n"
+    "lockgate": "from lockgate.models.packed.runtime.model import open_packed\nm = open_packed({packed!r})\n"
     "m.predict_one({record!r})",
     "scikit-learn + joblib": "import joblib, pandas as pd\nm = joblib.load({joblib!r})\n"
     "m.predict_proba(pd.DataFrame([{record!r}]))",

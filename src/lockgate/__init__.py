@@ -63,17 +63,17 @@ from lockgate.errors import (
 )
 
 if TYPE_CHECKING:
-    from lockgate.bundle.pack import pack
-    from lockgate.bundle.reading import open_bundle as open
     from lockgate.data.io.installed import installed_file
     from lockgate.data.schema import table
     from lockgate.ledger.ledger import Ledger
+    from lockgate.models.bundle.open import open_bundle as open
+    from lockgate.models.packing.pack import pack
 
 _LAZY = {
     "Ledger": ("lockgate.ledger.ledger", "Ledger"),
     "installed_file": ("lockgate.data.io.installed", "installed_file"),
-    "open": ("lockgate.bundle.reading", "open_bundle"),
-    "pack": ("lockgate.bundle.pack", "pack"),
+    "open": ("lockgate.models.bundle.open", "open_bundle"),
+    "pack": ("lockgate.models.packing.pack", "pack"),
     "table": ("lockgate.data.schema", "table"),
 }
 

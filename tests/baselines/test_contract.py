@@ -9,8 +9,8 @@ import pytest
 
 import lockgate
 from lockgate.contract.kinds import KINDS
-from lockgate.packing.packer import inputs_of, pack_estimator
-from lockgate.packing.skops_file import write_estimator
+from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.skops_file import write_estimator
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.testing import check_installed, check_plugin
 from lockgate.testing.examples import example_table

@@ -122,8 +122,8 @@ def test_the_packing_that_is_shown_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_every_operation_and_field_of_the_format_is_specified() -> None:
     from lockgate.data.columns.inputs import Input
-    from lockgate.packed.container import DTYPES
-    from lockgate.packed.header import OPERATIONS, Answers, Header
+    from lockgate.models.packed.format.container import DTYPES
+    from lockgate.models.packed.format.header import OPERATIONS, Answers, Header
 
     text = (ROOT / "docs" / "packed-format.md").read_text()
     for name, operation in OPERATIONS.items():
@@ -137,7 +137,7 @@ def test_every_operation_and_field_of_the_format_is_specified() -> None:
 
 
 def test_every_class_that_is_covered_is_tested() -> None:
-    from lockgate.packing.packer import CONVERTERS
+    from lockgate.models.converters.convert import CONVERTERS
 
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     # these share their converter with one that is tested, and differ only in how they are fitted

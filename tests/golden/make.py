@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from lockgate.packed.model import PackedModel
-from lockgate.packing.packer import pack_estimator
+from lockgate.models.converters.convert import pack_estimator
+from lockgate.models.packed.runtime.model import PackedModel
 from tests.packing import zoo
 
 PLACE = Path(__file__).parent / "packed-1"

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.reading import open_bundle
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError
 from lockgate.ledger.deploying import deploy_stage
 from lockgate.ledger.gates import judge
 from lockgate.ledger.ledger import Ledger
 from lockgate.ledger.take_back import enter_rollbacks
 from lockgate.ledger.verifying import verify
+from lockgate.models.bundle.open import open_bundle
 from tests.serving.load import Load
 from tests.serving.running import serving
 

@@ -26,12 +26,12 @@ from sklearn.pipeline import make_pipeline
 import lockgate
 from lockgate.contract.requests import Backend
 from lockgate.data.columns.inputs import Input
-from lockgate.packed import container
-from lockgate.packed.builder import Builder
-from lockgate.packed.header import Answers, decode
-from lockgate.packed.model import PackedModel
-from lockgate.packing.groves import add_forest
-from lockgate.packing.packer import pack_estimator
+from lockgate.models.converters.convert import pack_estimator
+from lockgate.models.converters.tree_arrays import add_forest
+from lockgate.models.packed.format import container
+from lockgate.models.packed.format.header import Answers, decode
+from lockgate.models.packed.format.writer import Builder
+from lockgate.models.packed.runtime.model import PackedModel
 from tests.packed.test_engines import random_grove
 from tests.packing import zoo
 
@@ -60,11 +60,11 @@ def originals() -> list[bytes]:
     for seed, leaves in ((1, 9), (2, 80)):
         grove = random_grove(np.random.default_rng(seed), 4, leaves, 3, 2, 2)
         builder = Builder([Input(f"x{k}", "number") for k in range(3)])
-        from lockgate.packed import cells, deciding
+        from lockgate.models.packed.format import numeric, outputs
 
-        x = builder.add(cells.Numbers, columns=(0, 1, 2))
+        x = builder.add(numeric.Numbers, columns=(0, 1, 2))
         op = add_forest(builder, x, grove, 2)
-        label = builder.add(deciding.ArgMax, op)
+        label = builder.add(outputs.ArgMax, op)
         made.append(builder.finish("binary", ("a", "b"), Answers(label, None, op)))
     return made
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lockgate
-from lockgate.packed import container
-from lockgate.packed.model import PackedModel, open_packed
-from lockgate.packing.packer import pack_estimator
+from lockgate.models.converters.convert import pack_estimator
+from lockgate.models.packed.format import container
+from lockgate.models.packed.runtime.model import PackedModel, open_packed
 from tests.packing import zoo
 
 
@@ -117,14 +117,14 @@ def test_arrays_are_views_of_the_file_and_cannot_be_written(raw: bytes) -> None:
 
 def test_a_small_file_cannot_ask_for_much() -> None:
     from lockgate.data.columns.inputs import Input
-    from lockgate.packed import cells
-    from lockgate.packed.builder import Builder
-    from lockgate.packed.header import Answers
+    from lockgate.models.packed.format import numeric
+    from lockgate.models.packed.format.header import Answers
+    from lockgate.models.packed.format.writer import Builder
 
     builder = Builder([Input("x", "number")])
-    op = builder.add(cells.Numbers, columns=(0,))
+    op = builder.add(numeric.Numbers, columns=(0,))
     for k in range(1500):
-        op = builder.add(cells.Apply, op, function="negate" if k % 2 else "abs")
+        op = builder.add(numeric.Apply, op, function="negate" if k % 2 else "abs")
     model = PackedModel(builder.finish("regression", (), Answers(op)))
     assert model.predict_one({"x": -3.0}).label == -3.0
 

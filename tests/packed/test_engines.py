@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from lockgate.contract.requests import Backend
 from lockgate.data.columns.inputs import Input
-from lockgate.packed import cells, codes, deciding, exact, models
-from lockgate.packed.builder import Builder
-from lockgate.packed.header import Answers
-from lockgate.packed.model import PackedModel
-from lockgate.packing.groves import Grove, add_forest, float32_limits
+from lockgate.models.converters.tree_arrays import Grove, add_forest, float32_limits
+from lockgate.models.packed.format import arithmetic, categorical, linear, numeric, outputs
+from lockgate.models.packed.format.header import Answers
+from lockgate.models.packed.format.writer import Builder
+from lockgate.models.packed.runtime.model import PackedModel
 
 STRICT = Backend(
     "array-api-strict", array_api_strict, array_api_strict.asarray, lambda x: np.asarray(x)
@@ -23,18 +23,18 @@ STRICT = Backend(
 
 @given(st.floats(-800, 720))
 def test_exp_is_right_to_a_unit_in_the_last_place_and_the_same_for_arrays(x: float) -> None:
-    one = exact.exp_one(x)
-    many = exact.exp(np.full((1, 3), x), np, exact.POWERS_ARRAY)
+    one = arithmetic.exp_one(x)
+    many = arithmetic.exp(np.full((1, 3), x), np, arithmetic.POWERS_ARRAY)
     assert (many == one).all() or (math.isinf(one) and np.isinf(many).all())
     if -700 < x < 709:
         assert abs(one - math.exp(x)) <= 2 * math.ulp(math.exp(x))
 
 
 def test_exp_ends_in_zero_and_infinity_and_keeps_nan() -> None:
-    assert exact.exp_one(-1e308) == 0.0
-    assert exact.exp_one(710.0) == math.inf
-    assert math.isnan(exact.exp_one(math.nan))
-    found = exact.exp(np.array([-math.inf, math.inf, math.nan]), np, exact.POWERS_ARRAY)
+    assert arithmetic.exp_one(-1e308) == 0.0
+    assert arithmetic.exp_one(710.0) == math.inf
+    assert math.isnan(arithmetic.exp_one(math.nan))
+    found = arithmetic.exp(np.array([-math.inf, math.inf, math.nan]), np, arithmetic.POWERS_ARRAY)
     assert found[0] == 0.0
     assert found[1] == math.inf
     assert math.isnan(found[2])
@@ -119,9 +119,9 @@ def test_trees_end_where_pointers_lead(
     output = rng.integers(0, outputs, trees) if owned else None
     base = rng.normal(size=outputs)
     builder = Builder([Input(f"x{k}", "number") for k in range(width)])
-    x = builder.add(cells.Numbers, columns=tuple(range(width)))
+    x = builder.add(numeric.Numbers, columns=tuple(range(width)))
     op = add_forest(builder, x, grove, outputs, base=base, output=output)
-    label = builder.add(deciding.ArgMax, op)
+    label = builder.add(outputs.ArgMax, op)
     model = PackedModel(builder.finish("regression", (), Answers(label, None, op)))
     rows = rng.integers(-4, 7, size=(37, width)) / 2
     rows[rng.random(rows.shape) < 0.15] = np.nan
@@ -139,23 +139,25 @@ def test_addition_goes_from_first_to_last_whatever_the_shape(
     rows: int, terms: int, seed: int
 ) -> None:
     values = np.random.default_rng(seed).normal(size=(terms, rows)) * 10.0 ** np.arange(rows)
-    wanted = [exact.ordered_sum_one(values[:, k].tolist()) for k in range(rows)]
-    assert exact.ordered_sum(values, np).tolist() == wanted
+    wanted = [arithmetic.ordered_sum_one(values[:, k].tolist()) for k in range(rows)]
+    assert arithmetic.ordered_sum(values, np).tolist() == wanted
 
 
 def test_one_hot_columns_are_added_as_if_all_their_zeros_were() -> None:
     rng = np.random.default_rng(3)
     builder = Builder([Input("c", "category", categories=("a", "b", "z")), Input("x", "number")])
-    code = builder.add(codes.Category, column=0)
-    hot = builder.add(codes.OneHot, code, places=builder.array([0, 1, 2, -1, -1], "i4"), width=3)
-    x = builder.add(cells.Numbers, columns=(1,))
-    both = builder.add(cells.Concat, x, hot)
+    code = builder.add(categorical.Category, column=0)
+    hot = builder.add(
+        categorical.OneHot, code, places=builder.array([0, 1, 2, -1, -1], "i4"), width=3
+    )
+    x = builder.add(numeric.Numbers, columns=(1,))
+    both = builder.add(numeric.Concat, x, hot)
     weights, bias = builder.array(rng.normal(size=(2, 4))), builder.array(rng.normal(size=2))
-    folded = builder.add(models.Linear, both, weights=weights, bias=bias)
-    same = builder.add(cells.Select, both, columns=(0, 1, 2, 3))
-    dense = builder.add(models.Linear, same, weights=weights, bias=bias)
-    apart = builder.add(cells.Concat, folded, dense)
-    label = builder.add(deciding.ArgMax, apart)
+    folded = builder.add(linear.Linear, both, weights=weights, bias=bias)
+    same = builder.add(numeric.Select, both, columns=(0, 1, 2, 3))
+    dense = builder.add(linear.Linear, same, weights=weights, bias=bias)
+    apart = builder.add(numeric.Concat, folded, dense)
+    label = builder.add(outputs.ArgMax, apart)
     model = PackedModel(builder.finish("regression", (), Answers(label, None, apart)))
     rows = {"c": ["a", "z", None, "new", "b"] * 5, "x": rng.normal(size=25)}
     for engine in ("rows", "columns"):
@@ -168,7 +170,7 @@ def test_threads_and_chunks_change_no_bit(threads: int) -> None:
     rng = np.random.default_rng(0)
     grove = random_grove(rng, 5, 20, 3, 1, 0)
     builder = Builder([Input(f"x{k}", "number") for k in range(3)])
-    x = builder.add(cells.Numbers, columns=(0, 1, 2))
+    x = builder.add(numeric.Numbers, columns=(0, 1, 2))
     op = add_forest(builder, x, grove, 1)
     model = PackedModel(builder.finish("regression", (), Answers(op)))
     rows = rng.normal(size=(20_001, 3))

@@ -14,10 +14,10 @@ from lockgate.data.columns.dates import date_parts
 from lockgate.data.columns.inputs import Input
 from lockgate.data.columns.rejections import Rejected
 from lockgate.data.transformers import DateParts
-from lockgate.packed import cells, codes, models
-from lockgate.packed.builder import Builder
-from lockgate.packed.header import Answers
-from lockgate.packed.model import PackedModel
+from lockgate.models.packed.format import categorical, linear, numeric
+from lockgate.models.packed.format.header import Answers
+from lockgate.models.packed.format.writer import Builder
+from lockgate.models.packed.runtime.model import PackedModel
 
 
 def model_of(*inputs: Input) -> PackedModel:
@@ -26,17 +26,17 @@ def model_of(*inputs: Input) -> PackedModel:
     blocks = []
     for place, one in enumerate(inputs):
         if one.kind == "category":
-            op = builder.add(codes.Category, column=place)
+            op = builder.add(categorical.Category, column=place)
             table = builder.array([[float(k)] for k in range(len(one.categories) + 2)])
-            blocks.append(builder.add(codes.Lookup, op, table=table))
+            blocks.append(builder.add(categorical.Lookup, op, table=table))
         elif one.kind == "date":
-            blocks.append(builder.add(cells.Date, column=place))
+            blocks.append(builder.add(numeric.Date, column=place))
         else:
-            op = builder.add(cells.Numbers, columns=(place,))
-            blocks.append(builder.add(cells.Fill, op, values=builder.array([64.0])))
+            op = builder.add(numeric.Numbers, columns=(place,))
+            blocks.append(builder.add(numeric.Fill, op, values=builder.array([64.0])))
     width = sum(builder.width(one) for one in blocks)
     weights = builder.array([[1.0] * width])
-    total = builder.add(models.Linear, *blocks, weights=weights, bias=builder.array([0.0]))
+    total = builder.add(linear.Linear, *blocks, weights=weights, bias=builder.array([0.0]))
     return PackedModel(builder.finish("regression", (), Answers(total)))
 
 

@@ -14,8 +14,8 @@ import lockgate
 from lockgate.baselines.boosting import Boosting
 from lockgate.baselines.linear import Linear
 from lockgate.baselines.logistic import Logistic
-from lockgate.packing.packer import inputs_of, pack_estimator
-from lockgate.packing.skops_file import write_estimator
+from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.skops_file import write_estimator
 from lockgate.contract.modeling import Brief
 from lockgate.contract.sections import Cells
 from lockgate.data.cell_rules import cell_steps

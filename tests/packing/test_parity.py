@@ -29,9 +29,9 @@ from sklearn.svm import LinearSVC, NuSVC
 
 import lockgate
 from lockgate.data.columns.inputs import Input
-from lockgate.packed.model import PackedModel
-from lockgate.packing.packer import inputs_of, pack_estimator
-from lockgate.packing.parity import proved
+from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.converters.parity import proved
+from lockgate.models.packed.runtime.model import PackedModel
 from tests.packing import zoo
 
 ROWS = 20_000 if os.environ.get("LOCKGATE_PROOF") else 2000
@@ -195,7 +195,7 @@ def test_numbers_that_are_not_finite_on_the_way_are_refused_as_the_original_does
 
 
 def test_a_comparison_that_finds_nan_is_a_failed_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lockgate.packing import parity
+    from lockgate.models.converters import parity
 
     found = iter([parity.Parity(10, 0, 0.0), parity.Parity(10, 0, float("nan"))])
     monkeypatch.setattr(parity, "compare", lambda *_: next(found))

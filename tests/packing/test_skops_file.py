@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 import lockgate
 from lockgate.modeling.training.fitting import fit
-from lockgate.packing.skops_file import LARGEST, read_estimator, write_estimator
+from lockgate.models.skops_file import LARGEST, read_estimator, write_estimator
 from lockgate.testing.examples import example_table
 
 

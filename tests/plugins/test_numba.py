@@ -13,12 +13,12 @@ from tests.packing import zoo
 
 import lockgate
 from lockgate.data.columns.inputs import Input
-from lockgate.packed import cells, deciding
-from lockgate.packed.builder import Builder
-from lockgate.packed.header import Answers
-from lockgate.packed.model import PackedModel
-from lockgate.packing.groves import add_forest
-from lockgate.packing.packer import pack_estimator
+from lockgate.models.converters.convert import pack_estimator
+from lockgate.models.converters.tree_arrays import add_forest
+from lockgate.models.packed.format import numeric, outputs
+from lockgate.models.packed.format.header import Answers
+from lockgate.models.packed.format.writer import Builder
+from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.catalogue import Catalogue
 
 pytest.importorskip("numba", reason="numba is not installed")
@@ -50,10 +50,10 @@ def test_random_trees_answer_the_same_bits(
     rng = np.random.default_rng(seed)
     grove = random_grove(rng, trees, leaves, 4, 1 if owned else 3, sets)
     builder = Builder([Input(f"x{k}", "number") for k in range(4)])
-    x = builder.add(cells.Numbers, columns=(0, 1, 2, 3))
+    x = builder.add(numeric.Numbers, columns=(0, 1, 2, 3))
     output = rng.integers(0, 3, trees) if owned else None
     op = add_forest(builder, x, grove, 3, base=rng.normal(size=3), output=output, divide=3)
-    label = builder.add(deciding.ArgMax, op)
+    label = builder.add(outputs.ArgMax, op)
     model = PackedModel(builder.finish("regression", (), Answers(label, None, op)))
     rows = rng.integers(-4, 7, size=(50, 4)) / 2
     rows[rng.random(rows.shape) < 0.15] = np.nan

@@ -7,11 +7,11 @@ from sklearn.pipeline import make_pipeline
 from tests.packing import zoo
 
 import lockgate
-from lockgate.bundle.converters import Converters
-from lockgate.bundle.given import given_table
-from lockgate.bundle.pack import packed_bytes
-from lockgate.packed.model import PackedModel
-from lockgate.packing.parity import proved
+from lockgate.models.converters.installed import Converters
+from lockgate.models.converters.parity import proved
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packing.pack import packed_bytes
+from lockgate.models.packing.rows import given_table
 from lockgate.plugins.host.catalogue import Catalogue
 
 lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")

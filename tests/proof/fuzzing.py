@@ -17,8 +17,8 @@ import atheris
 
 with atheris.instrument_imports(include=["lockgate.packed"]):
     import lockgate
-    from lockgate.packed import container
-    from lockgate.packed.model import PackedModel
+    from lockgate.models.packed.format import container
+    from lockgate.models.packed.runtime.model import PackedModel
 
 from tests.packed.mutations import _size, _written, originals
 

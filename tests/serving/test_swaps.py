@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 import lockgate
-from lockgate.bundle.checking import check_bundle
 from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.manifest import read_manifest
-from lockgate.bundle.writing import canonical
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
+from lockgate.models.bundle.check import check_bundle
+from lockgate.models.bundle.manifest import read_manifest
+from lockgate.models.bundle.write import canonical
 from tests.conftest import Run
 from tests.serving.conftest import rows
 from tests.serving.load import Load
@@ -154,7 +154,7 @@ def test_a_bundle_that_takes_too_much_memory_or_time_is_refused(bundles: dict[st
 LIMITED = """
 import sys, time
 from pathlib import Path
-from lockgate.bundle.checking import Check
+from lockgate.models.bundle.check import Check
 for limits in ({"memory": 8 << 20}, {"seconds": 0.0}):
     check = Check(Path(sys.argv[1]), **limits)
     while not check.finished():
@@ -262,7 +262,7 @@ def test_the_manifest_of_a_spoiled_bundle_is_right(
     bundles: dict[str, Path], tmp_path: Path
 ) -> None:
     """The spoiling itself: otherwise the tests above would test digests only."""
-    from lockgate.bundle.manifest import verify_files
+    from lockgate.models.bundle.manifest import verify_files
 
     made = spoiled(bundles["boosting"], tmp_path, "other-answers")
     verify_files(made, read_manifest(made))

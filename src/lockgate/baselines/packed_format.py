@@ -8,7 +8,7 @@ import lockgate
 
 if TYPE_CHECKING:
     from lockgate.contract.prediction import Columns
-    from lockgate.packed.model import Answer, PackedModel
+    from lockgate.models.packed.runtime.model import Answer, PackedModel
 
 
 @lockgate.plugin
@@ -20,7 +20,7 @@ class Packed:
     @lockgate.hookimpl
     def open(self, files: lockgate.ModelFiles) -> lockgate.Predictor:
         """Read the one file of the model."""
-        from lockgate.packed.model import open_packed
+        from lockgate.models.packed.runtime.model import open_packed
 
         model = open_packed(files.directory / files.files[0], threshold=files.threshold)
         return PackedPredictor(model, files)

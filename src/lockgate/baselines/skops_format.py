@@ -19,7 +19,7 @@ class Skops:
     @lockgate.hookimpl
     def open(self, files: lockgate.ModelFiles) -> lockgate.Predictor:
         """Read the one file of the model."""
-        from lockgate.packing.skops_file import read_estimator
+        from lockgate.models.skops_file import read_estimator
 
         return SkopsPredictor(read_estimator(files.directory / files.files[0]), files)
 

@@ -79,8 +79,8 @@ def command(
 def _bundle(
     deployment: Deployment, bundle: Path, named: str | None, stage: str, reason: str
 ) -> None:
-    from lockgate.bundle.checking import check_bundle
     from lockgate.errors import UsageError
+    from lockgate.models.bundle.check import check_bundle
 
     if not bundle.is_dir():
         raise UsageError(f"{bundle} is no folder; expected a bundle, or NAME@STAGE of the ledger")

@@ -43,7 +43,7 @@ def command(
     Opening checks every digest and asks the probe rows again. Exit codes: 0, all
     requirements hold; 1, one does not; 2, bundle or data cannot be used.
     """
-    from lockgate.bundle.reading import open_bundle
+    from lockgate.models.bundle.open import open_bundle
 
     wanted = [_parsed(one) for one in requirements]
     opened = open_bundle(bundle)
@@ -97,7 +97,7 @@ def _measured(opened: Any, data: Path, names: tuple[str, ...]) -> dict[str, Any]
     """Put the chosen evaluators to the bundle on the rows of a file."""
     import msgspec
 
-    from lockgate.gating.measuring import default_evaluators, measured, read_rows, table_of
+    from lockgate.models.bundle.evaluation import default_evaluators, measured, read_rows, table_of
     from lockgate.plugins.host.catalogue import Catalogue
 
     catalogue = Catalogue.installed()

@@ -50,8 +50,8 @@ def command(
     whatever code it holds, hence --trust-code. The bundle holds data only, and
     its answers were compared with the original's, label by label.
     """
-    from lockgate.bundle.outside import Job, pack_file
     from lockgate.errors import NotCovered
+    from lockgate.models.packing.pack_file import Job, pack_file
 
     cut = _threshold(threshold)
     job = Job(str(model), str(data), target, trust_code, not dry_run)
@@ -73,10 +73,10 @@ def _write(
     raw: bytes, features: list[str], data: Path, target: str | None, name: str, out: Path | None,
     tune: Path | None, test: Path | None, threshold: float | str | None, declare: tuple[str, ...],
 ) -> int:  # fmt: skip
-    from lockgate.bundle.given import given_table
-    from lockgate.bundle.pack import write_packed
     from lockgate.data.io.frames import read_frame
     from lockgate.errors import UsageError
+    from lockgate.models.packing.pack import write_packed
+    from lockgate.models.packing.rows import given_table
 
     def table(path: Path) -> Any:
         frame = read_frame(path)

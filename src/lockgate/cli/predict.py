@@ -44,9 +44,9 @@ def command(
     """
     from tqdm import tqdm
 
-    from lockgate.bundle.reading import open_bundle
     from lockgate.data.io.files import total_rows
     from lockgate.errors import UsageError
+    from lockgate.models.bundle.open import open_bundle
     from lockgate.scoring.resuming import score_file
 
     unfinished = target.with_name(f"{target.name}.parts").exists()

@@ -60,9 +60,9 @@ def command(
 def _here(
     directory: Path, name: str | None, stage: str, to: str | None, reason: str, *, history: bool
 ) -> int:
-    from lockgate.bundle.checking import check_bundle
     from lockgate.bundle.deployment import Deployment
     from lockgate.cli.following import followed
+    from lockgate.models.bundle.check import check_bundle
 
     deployment = Deployment(directory)
     if history:

@@ -50,9 +50,9 @@ def _found(
     what: str, directory: Path | None, root: str
 ) -> tuple[dict[str, Any] | None, str | None, str | None]:
     """Return what is known of an answer, and the model and version that it is about."""
-    from lockgate.bundle.manifest import MANIFEST, read_manifest
     from lockgate.data.io.digests import sha256_file
     from lockgate.errors import LedgerError
+    from lockgate.models.bundle.manifest import MANIFEST, read_manifest
 
     if (Path(what) / MANIFEST).is_file():
         name = read_manifest(Path(what)).name

@@ -20,7 +20,7 @@ class Engine:
     name : str
         Name of the engine.
     forest : callable
-        ``forest(grown) -> run``: from a `lockgate.packed.grown.Grown`, ready for
+        ``forest(grown) -> run``: from a `lockgate.models.packed.runtime.forest.Grown`, ready for
         NumPy, to a function from columns of shape (width, n), doubles with NaN for
         gaps, to sums of shape (outputs, n). Labels must be the same, sums within
         1e-12; it is called from several threads.
@@ -65,7 +65,7 @@ class Fitted(Request):
     ----------
     estimator : object
         The model; never changed.
-    trace : lockgate.packing.tracing.Trace
+    trace : lockgate.models.converters.trace.Trace
         Adds operations and arrays, and says what inputs must not hold.
     columns : tuple
         What reaches the model, in order; ``trace.numbers(columns)`` makes an

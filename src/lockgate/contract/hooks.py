@@ -253,7 +253,7 @@ class Operations:
 
                 @lockgate.hookimpl
                 def convert(self, fitted):
-                    from lockgate.packed.models import Linear
+                    from lockgate.models.packed.format.linear import Linear
                     trace, width = fitted.trace, len(fitted.columns)
                     array = trace.builder.array
                     op = trace.builder.add(

@@ -8,12 +8,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import lockgate
-from lockgate.bundle.reading import Bundle
 from lockgate.contract.gates import Case, Contestant, Origin, Ruling
 from lockgate.data.schema import digest_of
 from lockgate.errors import LockgateError, NotApplicable
-from lockgate.gating.measuring import default_evaluators, estimates, measured, model_bytes, table_of
 from lockgate.gating.policy import Policy
+from lockgate.models.bundle.evaluation import (
+    default_evaluators,
+    estimates,
+    measured,
+    model_bytes,
+    table_of,
+)
+from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.provider import provider_of
 from lockgate.proof.verdict import Judged, Rival, Verdict

@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from lockgate.bundle.manifest import MANIFEST, Manifest, read_manifest
 from lockgate.data.io.digests import sha256_bytes, sha256_file
 from lockgate.data.io.identity import user_here
 from lockgate.errors import LedgerError
@@ -26,6 +25,7 @@ from lockgate.ledger.environments import recorded_environment
 from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.state import State, VersionRecord
 from lockgate.ledger.writing import Draft
+from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest
 from lockgate.plugins.host.params_file import read_params, write_params
 from lockgate.proof.events import Event
 

@@ -10,11 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lockgate.bundle.copying import copy_bundle, is_whole
-from lockgate.bundle.manifest import MANIFEST
 from lockgate.errors import BundleError, LedgerError
 from lockgate.ledger.repository import Repository
 from lockgate.ledger.state import VersionRecord
+from lockgate.models.bundle.copy import copy_bundle, is_whole
+from lockgate.models.bundle.manifest import MANIFEST
 
 __all__ = ["bundle_of", "stored"]
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lockgate.bundle.checking import check_bundle
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.pointer import Pointer
 from lockgate.bundle.proofs import keep_proof
@@ -16,6 +15,7 @@ from lockgate.ledger import rules
 from lockgate.ledger.bundles import bundle_of
 from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.proofs import proof_of
+from lockgate.models.bundle.check import check_bundle
 
 __all__ = ["Step", "deploy_stage", "follow"]
 

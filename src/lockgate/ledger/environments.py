@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lockgate.bundle.manifest import Manifest
 from lockgate.errors import LedgerError
+from lockgate.models.bundle.manifest import Manifest
 
 __all__ = ["recorded_environment", "requirements_of"]
 

@@ -6,11 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockgate.bundle.copying import is_whole
-from lockgate.bundle.reading import open_bundle
 from lockgate.contract.gates import Origin
 from lockgate.gating.judging import judged
-from lockgate.gating.measuring import labelled, read_rows
 from lockgate.gating.policy import policy_of
 from lockgate.ledger import rules
 from lockgate.ledger.bundles import bundle_of
@@ -18,6 +15,9 @@ from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.proofs import registration
 from lockgate.ledger.state import VersionRecord
 from lockgate.ledger.trust import signers_of
+from lockgate.models.bundle.copy import is_whole
+from lockgate.models.bundle.evaluation import labelled, read_rows
+from lockgate.models.bundle.open import open_bundle
 from lockgate.proof.sshsig import BadSignature
 from lockgate.proof.verdict import Verdict
 

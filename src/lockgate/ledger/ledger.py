@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lockgate.bundle.copying import copy_bundle
 from lockgate.contract.events import Promotion, Registration, Rollback
 from lockgate.errors import LedgerConflict, LedgerError, UsageError
 from lockgate.gating.policy import policy_of
@@ -17,6 +16,7 @@ from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.registering import found_bundle
 from lockgate.ledger.repository import event_of
 from lockgate.ledger.state import StageRecord, VersionRecord
+from lockgate.models.bundle.copy import copy_bundle
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.proof.events import Event

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lockgate.bundle.manifest import Manifest
 from lockgate.data.compatibility import breaking, same_form
 from lockgate.errors import UsageError
+from lockgate.models.bundle.manifest import Manifest
 
 __all__ = ["FIRST", "address", "next_version"]
 

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import yaml
 
-from lockgate.bundle.manifest import Manifest
 from lockgate.errors import LedgerError
 from lockgate.ledger import rules
 from lockgate.ledger.commands import run_git
 from lockgate.ledger.event_log import EventLog
 from lockgate.ledger.state import State, VersionRecord
 from lockgate.ledger.trust import signers_of
+from lockgate.models.bundle.manifest import Manifest
 from lockgate.proof.sshsig import BadSignature
 
 __all__ = ["told", "version_of"]

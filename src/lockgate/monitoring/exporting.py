@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.manifest import Manifest
 from lockgate.errors import LogError, UsageError, nearest
+from lockgate.models.bundle.manifest import Manifest
 from lockgate.monitoring.entries import key_text
 from lockgate.monitoring.reading import Label, Logged, known_models, labels, logged
 from lockgate.monitoring.tracing import LOG

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.bundle.pack import matching
 from lockgate.contract.modeling import Candidate, Shrink
 from lockgate.contract.tables import Schema, Table
 from lockgate.errors import NotApplicable, PluginFailed, UsageError
@@ -15,7 +14,8 @@ from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshol
 from lockgate.modeling.metrics.losses import positions
 from lockgate.modeling.training.estimators import scores
 from lockgate.modeling.training.fitting import fit, limited, loss_on
-from lockgate.packed.model import PackedModel
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packing.pack import matching
 from lockgate.pipeline.forms import Form, form_of
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Stored, Workspace, write_json

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lockgate.bundle.pack import packed_bytes
 from lockgate.contract.prediction import ModelFiles, Predictor
 from lockgate.contract.tables import Schema, Table
 from lockgate.errors import NotCovered, UsageError
-from lockgate.packed.model import PackedModel
-from lockgate.packing.parity import proved
-from lockgate.packing.skops_file import write_estimator
+from lockgate.models.converters.parity import proved
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packing.pack import packed_bytes
+from lockgate.models.skops_file import write_estimator
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Workspace
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lockgate.bundle.reading import Bundle, open_bundle
 from lockgate.contract.events import Alarm
 from lockgate.contract.monitoring import Findings, Watch, Window
 from lockgate.contract.prediction import Output
@@ -18,6 +17,7 @@ from lockgate.errors import SchemaViolation
 from lockgate.modeling.metrics.losses import figures_of
 from lockgate.modeling.statistics.histograms import watched, window_counts
 from lockgate.modeling.training.fitting import limited
+from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.pipeline.pages import monitor_page
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, write_json

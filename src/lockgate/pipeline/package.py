@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lockgate.bundle.card import model_card
-from lockgate.bundle.environment import environment_of
-from lockgate.bundle.manifest import Hashes
-from lockgate.bundle.probes import probes_of
-from lockgate.bundle.reading import open_bundle
-from lockgate.bundle.writing import Content, canonical, write_bundle
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
 from lockgate.data.io.digests import sha256_text
 from lockgate.modeling.statistics.histograms import reference_of, watched
 from lockgate.modeling.training.fitting import limited
+from lockgate.models.bundle.card import model_card
+from lockgate.models.bundle.environment import environment_of
+from lockgate.models.bundle.manifest import Hashes
+from lockgate.models.bundle.open import open_bundle
+from lockgate.models.bundle.probes import probes_of
+from lockgate.models.bundle.write import Content, canonical, write_bundle
 from lockgate.pipeline.forms import opened
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Workspace, plain

@@ -20,7 +20,7 @@ from lockgate.data.conform import conform
 from lockgate.data.io.atomic import replaced_directory, write_file
 from lockgate.errors import DataError
 from lockgate.modeling.training.estimators import classes_of
-from lockgate.packing.skops_file import read_estimator, write_estimator
+from lockgate.models.skops_file import read_estimator, write_estimator
 
 __all__ = ["Made", "Stored", "Workspace", "plain"]
 

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.manifest import read_manifest
 from lockgate.data.io.digests import sha256_text
 from lockgate.errors import ServingError
+from lockgate.models.bundle.manifest import read_manifest
 from lockgate.serving.control_client import ask
 
 __all__ = ["private_deployment", "private_root"]

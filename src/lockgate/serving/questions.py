@@ -12,7 +12,7 @@ from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import Rejected, filled
 from lockgate.errors import SchemaViolation
-from lockgate.packed.model import Answer
+from lockgate.models.packed.runtime.model import Answer
 from lockgate.serving.exchange import Refusal, Reply, Request, Send
 from lockgate.serving.shelf import Served
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from lockgate.bundle.checking import Check
 from lockgate.bundle.pointer import Pointer
 from lockgate.bundle.proofs import check_proofs, read_signers
 from lockgate.errors import GateRefused, LockgateError
+from lockgate.models.bundle.check import Check
 from lockgate.serving.child import Child, ServerState
 
 __all__ = ["Swap"]

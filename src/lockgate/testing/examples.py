@@ -25,7 +25,7 @@ from lockgate.data.splits import folds_of
 from lockgate.modeling.statistics.histograms import reference_of, window_counts
 from lockgate.modeling.training.estimators import answers, classes_of
 from lockgate.modeling.training.fitting import check_recipe, fit, loss_on, measurer
-from lockgate.packing.skops_file import write_estimator
+from lockgate.models.skops_file import write_estimator
 
 if TYPE_CHECKING:
     from lockgate.contract.prediction import Columns

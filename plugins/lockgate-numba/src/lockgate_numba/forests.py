@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.packed.masks import MaskTables
+from lockgate.models.packed.runtime.mask_tables import MaskTables
 from lockgate_numba import kernels
 
 __all__ = ["compiled"]

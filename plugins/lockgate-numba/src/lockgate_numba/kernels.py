@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from lockgate.packed.walk import CODE_BITS, NODE_BITS
+from lockgate.models.packed.runtime.tree_walk import CODE_BITS, NODE_BITS
 
 __all__ = ["codes", "masked", "walked", "widened"]
 

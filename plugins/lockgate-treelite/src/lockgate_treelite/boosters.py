@@ -66,7 +66,7 @@ def _plain(classes: tuple[Any, ...]) -> tuple[Any, ...]:
 def _with_categories(trace: Any, columns: list[Any], learned: list[list[Any]] | None) -> list[Any]:
     """Turn columns of categories into the codes that LightGBM gave them."""
     from lockgate.data.columns.categories import category_text
-    from lockgate.packing.columns import GAP, UNKNOWN, Number
+    from lockgate.models.converters.symbols import GAP, UNKNOWN, Number
 
     if not learned:
         return columns

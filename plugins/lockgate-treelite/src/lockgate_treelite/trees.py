@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from lockgate.contract.conversion import Outcome
-from lockgate.packed import cells, deciding
-from lockgate.packing.deciding import by_score, value_of
-from lockgate.packing.groves import Grove, add_forest, float32_limits
+from lockgate.models.converters.outputs import by_score, value_of
+from lockgate.models.converters.tree_arrays import Grove, add_forest, float32_limits
+from lockgate.models.packed.format import numeric, outputs
 
 __all__ = ["SMALL", "outcome_of"]
 
@@ -90,7 +90,7 @@ def _columns(trace: Any, columns: list[Any], codes: dict[int, int]) -> int:
     for column, count in codes.items():
         high[column] = count - 1
     array = trace.builder.array
-    return int(trace.builder.add(cells.Clip, op, low=array(low), high=array(high)))
+    return int(trace.builder.add(numeric.Clip, op, low=array(low), high=array(high)))
 
 
 def _cardinality(trees: list[_Fields]) -> dict[int, int]:
@@ -139,22 +139,22 @@ def _answer(trace: Any, after: str, alpha: float, margin: int, classes: tuple[An
     add = trace.builder.add
     if not classes:
         if after == "exponential":
-            return value_of(add(cells.Apply, margin, function="exp"))
+            return value_of(add(numeric.Apply, margin, function="exp"))
         known = after in ("identity", "sigmoid")
         trace.require(known, f"the output function {after}")
         return value_of(
-            margin if after == "identity" else add(cells.Apply, margin, function="sigmoid")
+            margin if after == "identity" else add(numeric.Apply, margin, function="sigmoid")
         )
     known = after in ("sigmoid", "softmax", "multiclass_ova")
     trace.require(known, f"the output function {after}")
     if after == "softmax":
-        return by_score(trace, classes, add(deciding.Softmax, margin))
+        return by_score(trace, classes, add(outputs.Softmax, margin))
     scaled = margin
     if alpha != 1.0:
         values = trace.builder.array(np.full(trace.builder.width(margin), alpha))
-        scaled = add(cells.Arith, margin, how="multiply", values=values)
-    each = add(cells.Apply, scaled, function="sigmoid")
+        scaled = add(numeric.Arith, margin, how="multiply", values=values)
+    each = add(numeric.Apply, scaled, function="sigmoid")
     if len(classes) > 2:
-        return Outcome(add(deciding.ArgMax, each), classes, each, margin)
-    found = by_score(trace, classes, add(deciding.Pair, each))
+        return Outcome(add(outputs.ArgMax, each), classes, each, margin)
+    found = by_score(trace, classes, add(outputs.Pair, each))
     return Outcome(found.label, classes, each, margin, found.pair)

@@ -1,0 +1,1 @@
+"""Models as files: the packed format, converters from scikit-learn, bundles, packing."""

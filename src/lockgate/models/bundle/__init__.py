@@ -1,0 +1,1 @@
+"""The directory that leaves the pipeline: its manifest, writing, opening, checks."""

@@ -1,0 +1,134 @@
+"""Opens a bundle in a child process under limits, so that a bad one harms nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import time
+from pathlib import Path
+
+from lockgate.errors import BundleError
+
+__all__ = ["Check", "check_bundle"]
+
+SECONDS = 60.0
+"""Longest time that opening a bundle may take."""
+
+MEMORY = 4 << 30
+"""Bytes that opening it may take."""
+
+
+class Check:
+    """A child process that opens a bundle and answers its probe rows.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The bundle.
+    digest : str, optional
+        sha256 that its manifest must have.
+    seconds : float
+        Longest time.
+    memory : int
+        Bytes that the child may take beyond what it starts with.
+
+    """
+
+    def __init__(
+        self, folder: Path, digest: str | None = None, *,
+        seconds: float = SECONDS, memory: int = MEMORY,
+    ) -> None:  # fmt: skip
+        self.folder, self.digest = folder, digest
+        self.deadline = time.monotonic() + seconds
+        reading, writing = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(reading)
+            _open_and_leave(folder, digest, writing, seconds, memory)
+        os.close(writing)
+        os.set_blocking(reading, False)
+        self.pipe = reading
+        self._said = b""
+
+    def fileno(self) -> int:
+        """Return what becomes readable when there is something to see."""
+        return self.pipe
+
+    def finished(self) -> bool:
+        """Whether the child is done; never waits."""
+        if time.monotonic() > self.deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        try:
+            while piece := os.read(self.pipe, 65536):
+                self._said += piece
+        except BlockingIOError:
+            return False
+        return True
+
+    def verdict(self) -> str:
+        """Return what is wrong, or an empty text; call it once, after `finished`."""
+        os.close(self.pipe)
+        _, status = os.waitpid(self.pid, 0)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 and self._said == b"ok":
+            return ""
+        if self._said.startswith(b"no:"):
+            return self._said[3:].decode("utf-8", "replace")
+        if time.monotonic() > self.deadline:
+            return f"{self.folder}: opening it took too long"
+        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "an error"
+        return f"{self.folder}: opening it ended with {how} under the limits of memory and time"
+
+    def stop(self) -> None:
+        """Give up on it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        os.close(self.pipe)
+        os.waitpid(self.pid, 0)
+
+
+def check_bundle(folder: Path, digest: str | None = None) -> None:
+    """Open a bundle in a child and wait for what comes of it.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be opened there, with the reason.
+
+    """
+    check = Check(folder, digest)
+    while not check.finished():
+        select.select([check], [], [], 0.5)
+    if problem := check.verdict():
+        raise BundleError(problem)
+
+
+def _open_and_leave(
+    folder: Path, digest: str | None, pipe: int, seconds: float, memory: int
+) -> None:
+    """Be the child: say "ok" or "no:" with a reason, and leave without unwinding."""
+    code = 1
+    try:
+        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(one, signal.SIG_DFL)
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + memory
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        from lockgate.models.bundle.open import open_bundle
+
+        found = open_bundle(folder).digest
+        if digest is not None and found != digest:
+            raise BundleError(f"{folder} has digest {found}, expected {digest}")
+        os.write(pipe, b"ok")
+        code = 0
+    except BaseException as error:  # whatever it is, the parent hears of it and the child ends
+        words = str(error) if isinstance(error, BundleError) else f"{type(error).__name__}: {error}"
+        with contextlib.suppress(OSError):
+            os.write(pipe, b"no:" + words.encode()[:60_000])
+    finally:
+        os._exit(code)

@@ -1,0 +1,58 @@
+"""Copies and removes bundles so that there is a whole one, or none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from lockgate.data.io.atomic import replaced_directory
+from lockgate.data.io.digests import sha256_file
+from lockgate.errors import BundleError
+from lockgate.models.bundle.manifest import MANIFEST, read_manifest, verify_files
+
+__all__ = ["copy_bundle", "is_whole", "remove_others"]
+
+
+def is_whole(folder: Path, digest: str) -> bool:
+    """Whether the bundle of that digest lies there, with all its files."""
+    try:
+        verify_files(folder, read_manifest(folder))
+        return sha256_file(folder / MANIFEST) == digest
+    except (BundleError, OSError):
+        return False
+
+
+def copy_bundle(source: Path, target: Path, digest: str) -> None:
+    """Copy a bundle, unless it is there.
+
+    Raises
+    ------
+    BundleError
+        If the source is not whole, or is not the bundle of that digest.
+
+    """
+    if target.is_dir() and is_whole(target, digest):
+        return
+    manifest = read_manifest(source)
+    verify_files(source, manifest)
+    with replaced_directory(target) as folder:
+        for name in (MANIFEST, *manifest.files):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, folder / name, follow_symlinks=False)
+        verify_files(folder, manifest)
+        if sha256_file(folder / MANIFEST) != digest:
+            raise BundleError(f"{source} is not the bundle {digest[:12]}, or changed meanwhile")
+
+
+def remove_others(place: Path, kept: Collection[str]) -> None:
+    """Remove the bundles of a folder that are not kept, each in one step."""
+    for folder in place.iterdir():
+        if len(folder.name) == 64 and folder.name not in kept:
+            aside = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}.new")
+            with contextlib.suppress(OSError):
+                folder.rename(aside)
+                shutil.rmtree(aside)

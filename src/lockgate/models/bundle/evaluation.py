@@ -1,0 +1,132 @@
+"""Bundles on rows: taken as each model takes them, answered, measured."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate.contract.evaluation import Exam, Metric
+from lockgate.contract.tables import Table
+from lockgate.errors import SchemaViolation, nearest
+from lockgate.models.bundle.open import Bundle
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "default_evaluators",
+    "estimates",
+    "labelled",
+    "measured",
+    "model_bytes",
+    "read_rows",
+    "table_of",
+]
+
+
+def default_evaluators(task: str) -> dict[str, object]:
+    """Return the evaluator of a task, by its name."""
+    name = "regression" if task == "regression" else "classification"
+    return {name: Catalogue.installed().find("evaluator", name).load()()}
+
+
+def measured(
+    bundle: Bundle, table: Table, evaluators: Mapping[str, object]
+) -> tuple[Any, dict[str, dict[str, Metric]]]:
+    """Answer rows, and put evaluators to the answers.
+
+    Returns
+    -------
+    tuple
+        The answers, and figures by evaluator.
+
+    """
+    manifest = bundle.manifest
+    output = bundle.predict(table.features)
+    exam = Exam(
+        predictor=bundle.predictor,
+        table=table,
+        output=output,
+        task=manifest.task,  # type: ignore[arg-type]  # checked when it was packed
+        classes=tuple(manifest.classes),
+        threshold=manifest.threshold,
+        worth=manifest.worth,
+        model_bytes=model_bytes(bundle),
+    )
+    host = Host("evaluate")
+    figures: dict[str, dict[str, Metric]] = {}
+    for name, plugin in evaluators.items():
+        host.plug("evaluator", name, plugin)
+        figures[name] = dict(host.call("evaluator", name, exam).metrics)
+    return output, figures
+
+
+def model_bytes(bundle: Bundle) -> int:
+    """Return the size of a model's files."""
+    return sum((bundle.path / name).stat().st_size for name in bundle.manifest.model)
+
+
+def labelled(frame: pd.DataFrame, target: str | None, where: str) -> pd.DataFrame:
+    """Return the rows whose target is known.
+
+    Raises
+    ------
+    SchemaViolation
+        If there is no such column, or no such row.
+
+    """
+    if target not in frame:
+        hint = nearest(str(target), map(str, frame.columns))
+        raise SchemaViolation([f"target column {target} is missing{hint}"])
+    known = frame[frame[target].notna()].reset_index(drop=True)
+    if not len(known):
+        raise SchemaViolation([f"{where} has no row with a {target}"])
+    return known
+
+
+def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
+    """Hold rows with a known target against a bundle's columns.
+
+    Raises
+    ------
+    SchemaViolation
+        If they are not what it asks for.
+
+    """
+    import pandas as pd
+
+    from lockgate.data.conform import conform
+
+    schema = bundle.manifest.inputs
+    target = str(schema.target)
+    if target not in known:
+        raise SchemaViolation([f"it predicts {target}, which these rows do not have"])
+    if bundle.manifest.task == "regression" and not pd.api.types.is_numeric_dtype(known[target]):
+        raise SchemaViolation([f"target column {target} holds no numbers"])
+    features = conform(known, schema)
+    for role in ("target", "group", "weight"):
+        name = getattr(schema, role)
+        if name is not None and name in known:
+            features[name] = known[name]
+    there = {role: getattr(schema, role) for role in ("group", "weight")}
+    absent: dict[str, Any] = {role: None for role, name in there.items() if name not in features}
+    return Table(features, dataclasses.replace(schema, **absent))
+
+
+def read_rows(path: Path, target: str | None) -> pd.DataFrame:
+    """Read the rows of a file whose target is known."""
+    from lockgate.data.io.frames import read_frame
+
+    return labelled(read_frame(path), target, str(path))
+
+
+def estimates(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the estimates of a bundle's ``metrics.json``, by evaluator and figure."""
+    return {
+        evaluator: {key: float(one["estimate"]) for key, one in figures.items()}
+        for evaluator, figures in metrics.items()
+    }

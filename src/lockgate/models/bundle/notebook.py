@@ -1,0 +1,62 @@
+"""A bundle as a notebook shows it: what it predicts, from what, how well, whence."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from lockgate.models.bundle.manifest import Manifest
+
+__all__ = ["bundle_html"]
+
+MOST_ROWS = 30
+
+
+def bundle_html(
+    manifest: Manifest, metrics: dict[str, Any], *, digest: str, size_bytes: int
+) -> str:
+    """Return a small table; every text of the bundle is escaped."""
+    target = manifest.inputs.target
+    facts = [
+        ("task", manifest.task + (f" of {target}" if target else "")),
+        ("classes", ", ".join(map(str, manifest.classes)) or "none"),
+        ("digest", f"{digest[:12]}, {size_bytes / 1024:.1f} kB, format {manifest.format}"),
+        ("threshold", "the model's own rule" if manifest.threshold is None
+         else f"{manifest.threshold:.4g}"),
+        *(("figure", words) for words in _figures(metrics)),
+        *((f"declared {key}", value) for key, value in manifest.hashes.declared.items()),
+    ]  # fmt: skip
+    features = manifest.inputs.features
+    columns = [
+        (one.name, one.kind, ", ".join(one.categories[:6]) or _bounds(one.bounds), one.missing)
+        for one in features[:MOST_ROWS]
+    ]
+    more = f"<p>and {len(features) - MOST_ROWS} more</p>" if len(features) > MOST_ROWS else ""
+    return (
+        f"<div><strong>{escape(manifest.name)}</strong>"
+        f"<table>{_rows(facts)}</table>"
+        "<details open><summary>inputs</summary><table>"
+        "<tr><th>column</th><th>kind</th><th>known values</th><th>gaps</th></tr>"
+        f"{_rows(columns)}</table>{more}</details></div>"
+    )
+
+
+def _rows(rows: list[Any]) -> str:
+    return "".join(
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+
+
+def _bounds(bounds: tuple[float, float] | None) -> str:
+    return "" if bounds is None else f"{bounds[0]:g} to {bounds[1]:g}"
+
+
+def _figures(metrics: dict[str, Any]) -> list[str]:
+    found = []
+    for name, one in metrics.items():
+        for key, metric in one.items():
+            between = ""
+            if metric["low"] is not None:
+                between = f" ({metric['low']:.4g} to {metric['high']:.4g})"
+            found.append(f"{name}.{key} {metric['estimate']:.4g}{between}")
+    return found

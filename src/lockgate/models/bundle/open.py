@@ -1,0 +1,137 @@
+"""Opens a bundle: digests first, then the model, then its probe rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lockgate.contract.monitoring import Reference
+from lockgate.contract.prediction import ModelFiles, Output, Predictor
+from lockgate.contract.requests import Resources
+from lockgate.data.io.digests import sha256_file
+from lockgate.errors import BundleError, PluginFailed
+from lockgate.models.bundle.environment import check_environment
+from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
+from lockgate.models.bundle.probes import check_probes
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
+
+if TYPE_CHECKING:
+    from lockgate.contract.prediction import Columns
+
+__all__ = ["Bundle", "open_bundle"]
+
+
+class Bundle:
+    """An opened bundle.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Where it lies.
+    digest : str
+        sha256 of its manifest, which holds the sha256 of everything else.
+    manifest : Manifest
+        What it says about itself.
+    predictor : Predictor
+        The model.
+
+    """
+
+    def __init__(self, path: Path, digest: str, manifest: Manifest, predictor: Predictor) -> None:
+        self.path, self.digest, self.manifest, self.predictor = path, digest, manifest, predictor
+
+    def predict(self, columns: Columns, **options: Any) -> Output:
+        """Answer for rows given as a DataFrame or as columns of equal length.
+
+        A packed model also takes Arrow tables, lists of mappings, and arrays, and
+        the options of `PackedModel.predict`: `backend`, `engine`, `threads`.
+        """
+        return self.predictor.predict(columns, **options)
+
+    def predict_one(self, row: Mapping[str, Any]) -> Any:
+        """Answer for one row given as a mapping of column to value, None for a gap.
+
+        Returns
+        -------
+        Answer
+            With `label`, `score` and `margin`.
+
+        """
+        ask = getattr(self.predictor, "predict_one", None)
+        if ask is None:
+            raise BundleError(
+                f"format {self.manifest.format} answers no single row; use predict with one row"
+            )
+        return ask(row)
+
+    def reference(self) -> Reference:
+        """Read what the model was trained on, for monitors."""
+        return msgspec.json.decode((self.path / "reference.json").read_bytes(), type=Reference)
+
+    def metrics(self) -> dict[str, Any]:
+        """Read what the evaluators measured."""
+        return dict(msgspec.json.decode((self.path / "metrics.json").read_bytes()))
+
+    def _repr_html_(self) -> str:
+        """Show the bundle in a notebook."""
+        from lockgate.models.bundle.notebook import bundle_html
+
+        size = sum(path.stat().st_size for path in self.path.iterdir())
+        return bundle_html(self.manifest, self.metrics(), digest=self.digest, size_bytes=size)
+
+    def __repr__(self) -> str:
+        """Say which bundle it is."""
+        return f"<Bundle {self.manifest.name} {self.digest[:12]} ({self.manifest.task})>"
+
+
+def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
+    """Open a bundle without running code from it.
+
+    Parameters
+    ----------
+    path : path-like
+        The bundle's directory.
+    threads : int
+        Threads that it may answer with.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, extra or changed, or the model answers its probe
+        rows otherwise than it did when it was packaged.
+
+    """
+    folder = Path(path)
+    manifest = read_manifest(folder)
+    verify_files(folder, manifest)
+    entry = Catalogue.installed().find("format", manifest.format)
+    plugin = entry.load()()
+    check_environment(manifest.environment.answers, str(folder))
+    host = Host("open")
+    host.plug("format", manifest.format, plugin)
+    files = ModelFiles(
+        directory=folder,
+        files=tuple(manifest.model),
+        schema=manifest.inputs,
+        task=manifest.task,
+        classes=tuple(manifest.classes),
+        threshold=manifest.threshold,
+        resources=Resources(threads),
+    )
+    try:
+        predictor: Predictor = host.call("format", manifest.format, files)
+    except PluginFailed as error:
+        raise BundleError(f"{folder}: the model cannot be opened: {error}") from error
+    try:
+        probes = msgspec.json.decode((folder / "probes.json").read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as error:
+        raise BundleError(f"{folder}: no readable probe rows: {error}") from None
+    try:
+        check_probes(probes, manifest.inputs, predictor)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"{folder}: the probe rows are damaged: {error!r}") from None
+    return Bundle(folder, sha256_file(folder / MANIFEST), manifest, predictor)

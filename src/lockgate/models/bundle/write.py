@@ -1,0 +1,92 @@
+"""Writes a bundle: all of it, or none."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lockgate.contract.evaluation import Worth
+from lockgate.contract.tables import Schema
+from lockgate.data.io.atomic import replaced_directory
+from lockgate.data.io.digests import sha256_file, sha256_text
+from lockgate.models.bundle.manifest import MANIFEST, SCHEMA_VERSION, Environment, Hashes, Manifest
+
+__all__ = ["Content", "canonical", "write_bundle"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What a bundle is made of.
+
+    Attributes
+    ----------
+    name, task, format : str
+        Which model, what it predicts, which plugin opens it.
+    schema : Schema
+        Columns that it expects.
+    classes : tuple
+        Labels in the order of the scores.
+    threshold : float or None
+        Score from which the second of two classes is answered.
+    worth : Worth or None
+        What each outcome was said to be worth.
+    model : mapping of str to bytes
+        Files of the model by their name in the bundle.
+    documents : mapping of str to object
+        Plain data to write as JSON, or text, by file name.
+    hashes : Hashes
+        What it was made from.
+    environment : Environment
+        Versions that answers depend on, and those of training.
+
+    """
+
+    name: str
+    task: str
+    format: str
+    schema: Schema
+    classes: tuple[Any, ...]
+    threshold: float | None
+    worth: Worth | None
+    model: Mapping[str, bytes]
+    documents: Mapping[str, Any]
+    hashes: Hashes
+    environment: Environment
+
+
+def write_bundle(place: Path, content: Content) -> str:
+    """Write a bundle in one step and return its digest, the manifest's sha256."""
+    with replaced_directory(place) as folder:
+        for name, raw in content.model.items():
+            (folder / name).write_bytes(raw)
+        for name, document in content.documents.items():
+            text = document if isinstance(document, str) else canonical(document)
+            (folder / name).write_text(text, encoding="utf-8")
+        files = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+        manifest = Manifest(
+            SCHEMA_VERSION,
+            content.name,
+            content.task,
+            content.schema,
+            list(content.classes),
+            content.threshold,
+            content.worth,
+            content.format,
+            sorted(content.model),
+            files,
+            content.hashes,
+            content.environment,
+        )
+        text = canonical(manifest)
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
+    return sha256_text(text)
+
+
+def canonical(value: Any) -> str:
+    """Write plain data as JSON that depends on the data alone: sorted keys, fixed layout."""
+    raw = msgspec.json.encode(value, order="sorted")
+    return msgspec.json.format(raw, indent=1).decode() + "\n"

@@ -1,0 +1,1 @@
+"""Converts fitted scikit-learn pipelines to packed models, and compares the answers."""

@@ -1,0 +1,45 @@
+"""Lists the parts of a model, and which of them have a packed form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockgate.models.converters.convert import CONVERTERS, library_of
+
+__all__ = ["steps_of"]
+
+PARTS = ("steps", "transformers_", "transformer_list", "estimators")
+INNER = (
+    "best_estimator_", "estimator_", "estimator", "final_estimator_", "regressor_",
+)  # fmt: skip
+
+
+def steps_of(estimator: Any) -> list[str]:
+    """Return a line for each part of a fitted model: what it is, and whether it is covered.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> steps_of(LogisticRegression())
+    ['model: LogisticRegression, covered']
+
+    """
+    lines: list[str] = []
+    _walk("model", estimator, lines)
+    return lines
+
+
+def _walk(path: str, part: Any, lines: list[str]) -> None:
+    if part is None or isinstance(part, str) or not hasattr(part, "__module__"):
+        return
+    name = type(part).__name__
+    known = f"{library_of(part)}.{name}" in CONVERTERS
+    lines.append(f"{path}: {name}, {'covered' if known else 'not covered'}")
+    for listed in PARTS:
+        for one in getattr(part, listed, None) or []:
+            if isinstance(one, tuple) and isinstance(one[0], str):
+                _walk(f"{path}.{one[0]}", one[1], lines)
+    for inner in INNER:
+        if hasattr(getattr(part, inner, None), "get_params"):
+            _walk(f"{path}.{inner.strip('_')}", getattr(part, inner), lines)
+            return

@@ -1,0 +1,278 @@
+"""Converters of models that add up: linear ones, kernels, networks, naive Bayes, clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lockgate.contract.conversion import Outcome
+from lockgate.models.converters.outputs import by_margin, margin_alone, plain_classes, value_of
+from lockgate.models.converters.symbols import Column, Sparse
+from lockgate.models.converters.trace import Trace
+from lockgate.models.packed.format import linear, numeric, outputs
+
+__all__ = ["LINEAR", "weighted"]
+
+
+def weighted(trace: Trace, columns: list[Column], weights: Any, bias: Any) -> int:
+    """Return weighted sums of columns; counts of terms may be among them."""
+    trace.no_gaps(columns)
+    blocks: list[int] = []
+    run: list[Column] = []
+    for one in columns:
+        if isinstance(one, Sparse):
+            if run:
+                blocks.append(trace.numbers(run))
+                run = []
+            blocks.append(one.op)
+        else:
+            run.append(one)
+    if run:
+        blocks.append(trace.numbers(run))
+    dense = np.atleast_2d(weights.toarray() if hasattr(weights, "toarray") else weights)
+    bias = np.broadcast_to(np.asarray(bias, dtype=float).reshape(-1), (len(dense),))
+    array = trace.builder.array
+    return trace.builder.add(linear.Linear, *blocks, weights=array(dense), bias=array(bias))
+
+
+def _margin(trace: Trace, est: Any, columns: list[Column]) -> int:
+    weights = trace.attribute(est, "coef_")
+    return weighted(trace, columns, weights, trace.attribute(est, "intercept_"))
+
+
+def logistic(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Logistic regression: the logistic function, softmax, or one against the rest."""
+    margin = _margin(trace, est, columns)
+    kind, count = getattr(est, "multi_class", "auto"), len(est.classes_)
+    if count == 2 and kind == "multinomial":
+        doubled = trace.builder.add(
+            numeric.Arith, margin, how="multiply", values=trace.builder.array([2.0])
+        )
+        score = trace.builder.add(numeric.Apply, doubled, function="sigmoid")
+        label = trace.builder.add(outputs.Above, margin, limit=0.0, strict=True)
+        return Outcome(label, plain_classes(est.classes_), score, margin)
+    if count > 2 and (kind == "ovr" or getattr(est, "solver", "") == "liblinear"):
+        return one_against_rest(trace, est.classes_, margin)
+    return by_margin(trace, est.classes_, margin)
+
+
+def one_against_rest(trace: Trace, classes: Any, margin: int) -> Outcome:
+    """Logistic functions, then shares."""
+    add = trace.builder.add
+    each = add(numeric.Apply, margin, function="sigmoid")
+    label = add(outputs.ArgMax, margin)
+    return Outcome(label, plain_classes(classes), add(outputs.Share, each, empty="zero"), margin)
+
+
+def linear_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """The side of a plane; no probabilities."""
+    return margin_alone(trace, est.classes_, _margin(trace, est, columns))
+
+
+def sgd_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A linear model; probabilities with the loss log_loss."""
+    margin = _margin(trace, est, columns)
+    if est.loss != "log_loss":
+        return margin_alone(trace, est.classes_, margin)
+    if len(est.classes_) == 2:
+        return by_margin(trace, est.classes_, margin)
+    add = trace.builder.add
+    shares = add(outputs.Share, add(numeric.Apply, margin, function="sigmoid"), empty="equal")
+    return Outcome(add(outputs.ArgMax, margin), plain_classes(est.classes_), shares, margin)
+
+
+def discriminant(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Linear discriminant analysis."""
+    return by_margin(trace, est.classes_, _margin(trace, est, columns))
+
+
+def linear_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A weighted sum."""
+    weights = np.asarray(trace.attribute(est, "coef_"))
+    flat = weights.ndim == 1 or weights.shape[0] == 1
+    trace.require(flat, "several targets at once; fit one model a target")
+    return value_of(_margin(trace, est, columns))
+
+
+def tweedie(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A generalized linear model, through its link."""
+    op = _margin(trace, est, columns)
+    link = type(est._base_loss.link).__name__
+    trace.require(link in ("LogLink", "IdentityLink"), f"the link {link}")
+    if link == "LogLink":
+        op = trace.builder.add(numeric.Apply, op, function="exp")
+    return value_of(op)
+
+
+def _kernel(trace: Trace, est: Any, columns: list[Column]) -> int:
+    """Return each support vector's similarity to a row."""
+    trace.no_gaps(columns)
+    known = isinstance(est.kernel, str) and est.kernel in ("rbf", "poly", "sigmoid", "linear")
+    trace.require(known, f"kernel={est.kernel!r}; use rbf, poly, sigmoid or linear")
+    vectors = est.support_vectors_
+    vectors = vectors.toarray() if hasattr(vectors, "toarray") else vectors
+    return trace.builder.add(
+        linear.Kernel,
+        trace.numbers(columns),
+        vectors=trace.builder.array(vectors),
+        kind=est.kernel,
+        gamma=float(est._gamma),
+        offset=float(est.coef0),
+        degree=int(est.degree),
+    )
+
+
+def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A support vector classifier: the side of a surface, or duels between classes."""
+    near = _kernel(trace, est, columns)
+    array, add = trace.builder.array, trace.builder.add
+    dual, bias = est.dual_coef_, est.intercept_
+    dual = dual.toarray() if hasattr(dual, "toarray") else dual
+    count = len(est.classes_)
+    if count == 2:
+        margin = add(linear.Linear, near, weights=array(dual), bias=array(bias))
+        return margin_alone(trace, est.classes_, margin)
+    ends = np.cumsum([0, *est.n_support_])
+    weights = []
+    for i in range(count):
+        for j in range(i + 1, count):
+            row = np.zeros(dual.shape[1])
+            row[ends[i] : ends[i + 1]] = dual[j - 1, ends[i] : ends[i + 1]]
+            row[ends[j] : ends[j + 1]] = dual[i, ends[j] : ends[j + 1]]
+            weights.append(row)
+    pairs = add(linear.Linear, near, weights=array(weights), bias=array(bias))
+    ranked = add(linear.Duels, pairs, classes=count, rank=True)
+    decides = ranked if est.break_ties else add(linear.Duels, pairs, classes=count, rank=False)
+    margin = ranked if est.decision_function_shape == "ovr" else pairs
+    return Outcome(add(outputs.ArgMax, decides), plain_classes(est.classes_), None, margin)
+
+
+def support_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A support vector regressor."""
+    near = _kernel(trace, est, columns)
+    array = trace.builder.array
+    dual = est.dual_coef_
+    dual = dual.toarray() if hasattr(dual, "toarray") else dual
+    return value_of(
+        trace.builder.add(linear.Linear, near, weights=array(dual), bias=array(est.intercept_))
+    )
+
+
+ACTIVATIONS = {"identity": None, "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+
+
+def _network(trace: Trace, est: Any, columns: list[Column]) -> int:
+    """Return the last layer of a network before its output function."""
+    trace.require(est.activation in ACTIVATIONS, f"activation={est.activation!r}")
+    layers = list(zip(trace.attribute(est, "coefs_"), est.intercepts_, strict=True))
+    op = weighted(trace, columns, layers[0][0].T, layers[0][1])
+    array, add, name = trace.builder.array, trace.builder.add, ACTIVATIONS[est.activation]
+    for weights, bias in layers[1:]:
+        if name is not None:
+            op = add(numeric.Apply, op, function=name)
+        op = add(linear.Linear, op, weights=array(weights.T), bias=array(bias))
+    return op
+
+
+def network_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A network of layers; the label is the likelier class."""
+    margin = _network(trace, est, columns)
+    found = by_margin(trace, est.classes_, margin)
+    if len(found.classes) != 2:
+        return found
+    label = trace.builder.add(
+        outputs.Above,
+        trace.present(found.score, "a network without probabilities"),
+        limit=0.5,
+        strict=True,
+    )
+    return Outcome(label, found.classes, found.score, margin)
+
+
+def network_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A network of layers."""
+    trace.require(getattr(est, "loss", "squared_error") != "poisson", "loss='poisson'")
+    trace.require(est.n_outputs_ == 1, "several targets at once; fit one model a target")
+    return value_of(_network(trace, est, columns))
+
+
+def _likelier(trace: Trace, classes: Any, joint: int) -> Outcome:
+    add, found = trace.builder.add, plain_classes(classes)
+    shares = add(outputs.Softmax, joint)
+    label = add(outputs.ArgMax, joint)
+    if len(found) == 2:
+        return Outcome(label, found, add(numeric.Select, shares, columns=(1,)), None, shares)
+    return Outcome(label, found, shares)
+
+
+def counting_bayes(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Multinomial or complement naive Bayes: weighted sums of logarithms."""
+    prior = est.class_log_prior_
+    if type(est).__name__ == "ComplementNB" and len(est.classes_) > 1:
+        prior = np.zeros(len(est.classes_))
+    joint = weighted(trace, columns, trace.attribute(est, "feature_log_prob_"), prior)
+    return _likelier(trace, est.classes_, joint)
+
+
+def gaussian_bayes(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Gaussian naive Bayes: each class's weighted squares."""
+    trace.no_gaps(columns)
+    add, array = trace.builder.add, trace.builder.array
+    x = trace.numbers(columns)
+    each = []
+    for mean, var, prior in zip(est.theta_, est.var_, est.class_prior_, strict=True):
+        apart = add(numeric.Arith, x, how="subtract", values=array(mean))
+        squares = add(numeric.Apply, apart, function="square")
+        start = np.log(prior) - 0.5 * np.sum(np.log(2.0 * np.pi * var))
+        each.append(add(linear.Linear, squares, weights=array([-0.5 / var]), bias=array([start])))
+    return _likelier(trace, est.classes_, add(numeric.Concat, *each))
+
+
+def clusters(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """The nearest of some centres."""
+    trace.no_gaps(columns)
+    add, centres = trace.builder.add, np.asarray(trace.attribute(est, "cluster_centers_"), float)
+    apart = add(linear.Distances, trace.numbers(columns), centres=trace.builder.array(centres))
+    label = add(outputs.ArgMax, add(numeric.Apply, apart, function="negate"))
+    return Outcome(
+        label, tuple(range(len(centres))), None, add(numeric.Apply, apart, function="sqrt")
+    )
+
+
+REGRESSORS = (
+    "ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars",
+    "LarsCV", "Lasso", "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression",
+    "LinearSVR", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV",
+    "PassiveAggressiveRegressor", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor",
+    "TheilSenRegressor",
+)  # fmt: skip
+
+LINEAR = {
+    **{f"sklearn.{name}": linear_regressor for name in REGRESSORS},
+    "lockgate.LeastSquares": linear_regressor,
+    "sklearn.ComplementNB": counting_bayes,
+    "sklearn.GammaRegressor": tweedie,
+    "sklearn.GaussianNB": gaussian_bayes,
+    "sklearn.KMeans": clusters,
+    "sklearn.LinearDiscriminantAnalysis": discriminant,
+    "sklearn.LinearSVC": linear_classifier,
+    "sklearn.LogisticRegression": logistic,
+    "sklearn.LogisticRegressionCV": logistic,
+    "sklearn.MLPClassifier": network_classifier,
+    "sklearn.MLPRegressor": network_regressor,
+    "sklearn.MiniBatchKMeans": clusters,
+    "sklearn.MultinomialNB": counting_bayes,
+    "sklearn.NuSVC": support_vectors,
+    "sklearn.NuSVR": support_regressor,
+    "sklearn.PassiveAggressiveClassifier": linear_classifier,
+    "sklearn.Perceptron": linear_classifier,
+    "sklearn.PoissonRegressor": tweedie,
+    "sklearn.RidgeClassifier": linear_classifier,
+    "sklearn.RidgeClassifierCV": linear_classifier,
+    "sklearn.SGDClassifier": sgd_classifier,
+    "sklearn.SVC": support_vectors,
+    "sklearn.SVR": support_regressor,
+    "sklearn.TweedieRegressor": tweedie,
+}
+"""Converters of models that add up, by library and class."""

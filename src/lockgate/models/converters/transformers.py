@@ -1,0 +1,265 @@
+"""Converters of scikit-learn's transformers, and of our own cell rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from lockgate.models.converters.symbols import Column, Number, Raw
+from lockgate.models.converters.trace import Trace
+from lockgate.models.packed.format import linear, numeric, outputs
+
+__all__ = ["TRANSFORMERS"]
+
+
+def _arith(trace: Trace, op: int, how: str, values: Any) -> int:
+    add = trace.builder.add
+    return add(numeric.Arith, op, how=how, values=trace.builder.array(values))
+
+
+def _scaled(trace: Trace, columns: list[Column], steps: Sequence[tuple[str, Any]]) -> list[Column]:
+    gaps = trace.gaps_of(columns)
+    op = trace.numbers(columns)
+    for how, values in steps:
+        if values is not None:
+            op = _arith(trace, op, how, values)
+    return trace.columns_of(op, gaps)
+
+
+def standard_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """(x - mean) / scale, each where it is on."""
+    mean = trace.attribute(est, "mean_") if est.with_mean else None
+    scale = trace.attribute(est, "scale_") if est.with_std else None
+    return _scaled(trace, columns, [("subtract", mean), ("divide", scale)])
+
+
+def min_max_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """X * scale + min, clipped where that is on."""
+    scale, least = trace.attribute(est, "scale_"), trace.attribute(est, "min_")
+    made = _scaled(trace, columns, [("multiply", scale), ("add", least)])
+    return _clipped(trace, est, made, est.feature_range)
+
+
+def max_abs_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """X / scale."""
+    made = _scaled(trace, columns, [("divide", trace.attribute(est, "scale_"))])
+    return _clipped(trace, est, made, (-1.0, 1.0))
+
+
+def _clipped(trace: Trace, est: Any, made: list[Column], span: tuple[float, float]) -> list[Column]:
+    if not getattr(est, "clip", False):
+        return made
+    array = trace.builder.array
+    low, high = array(np.full(len(made), span[0])), array(np.full(len(made), span[1]))
+    op = trace.builder.add(numeric.Clip, trace.numbers(made), low=low, high=high)
+    return trace.columns_of(op, trace.gaps_of(made))
+
+
+def robust_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """(x - center) / scale, each where it is on."""
+    centre = trace.attribute(est, "center_") if est.with_centering else None
+    scale = trace.attribute(est, "scale_") if est.with_scaling else None
+    return _scaled(trace, columns, [("subtract", centre), ("divide", scale)])
+
+
+def normalizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Rows of norm 1."""
+    trace.no_gaps(columns)
+    return trace.columns_of(
+        trace.builder.add(numeric.RowNorm, trace.numbers(columns), norm=est.norm)
+    )
+
+
+def binarizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """1 above a threshold, else 0."""
+    trace.no_gaps(columns)
+    limit = float(est.threshold)
+    made = [
+        trace.builder.add(outputs.Above, trace.numbers([one]), limit=limit, strict=True)
+        for one in columns
+    ]
+    return [Number(op, 0) for op in made]
+
+
+def polynomial_features(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Products of columns."""
+    trace.no_gaps(columns)
+    factors = tuple(
+        tuple(k for k, power in enumerate(row) for _ in range(int(power)))
+        for row in trace.attribute(est, "powers_")
+    )
+    return trace.columns_of(
+        trace.builder.add(numeric.Products, trace.numbers(columns), factors=factors)
+    )
+
+
+FUNCTIONS = {
+    "absolute": "abs", "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p",
+    "negative": "negate", "sqrt": "sqrt", "square": "square", "tanh": "tanh", "expit": "sigmoid",
+}  # fmt: skip
+"""Functions of NumPy and SciPy by the name that the format gives them."""
+
+
+def function_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """A known function, or none."""
+    inner = getattr(est.func, "func", None)  # histogram boosting's own check of its input
+    if est.func is None or getattr(inner, "__name__", "") == "check_array":
+        return columns
+    trace.require(not est.kw_args, "a function with kw_args; use one that needs none")
+    return applied(trace, est.func, columns)
+
+
+def applied(trace: Trace, function: Any, columns: list[Column]) -> list[Column]:
+    """Apply a function of the closed list."""
+    name = getattr(function, "__name__", "")
+    known = type(function).__name__ == "ufunc" and name in FUNCTIONS
+    trace.require(
+        known,
+        f"the function {name or function!r} is your own code, and a packed model carries none; "
+        f"use one of {', '.join('numpy.' + one for one in FUNCTIONS if one != 'expit')}, "
+        "or compute this column before the pipeline",
+    )
+    gaps = trace.gaps_of(columns)
+    op = trace.builder.add(numeric.Apply, trace.numbers(columns), function=FUNCTIONS[name])
+    return trace.columns_of(op, gaps)
+
+
+def selector(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Columns that were selected."""
+    trace.attribute(est, "get_support")
+    if not est.__sklearn_tags__().input_tags.allow_nan:
+        trace.no_gaps(columns)
+    return [one for one, kept in zip(columns, est.get_support(), strict=True) if kept]
+
+
+def projection(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Principal components or singular vectors."""
+    trace.no_gaps(columns)
+    components = np.asarray(trace.attribute(est, "components_"), dtype=float)
+    op = trace.numbers(columns)
+    if getattr(est, "mean_", None) is not None:
+        op = _arith(trace, op, "subtract", est.mean_)
+    array = trace.builder.array
+    op = trace.builder.add(
+        linear.Linear, op, weights=array(components), bias=array(np.zeros(len(components)))
+    )
+    if getattr(est, "whiten", False):
+        scale = np.sqrt(np.asarray(est.explained_variance_))
+        op = _arith(trace, op, "divide", np.maximum(scale, np.finfo(float).eps))
+    return trace.columns_of(op)
+
+
+def column_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Each part on its columns, side by side."""
+    places = trace.attribute(est, "_transformer_to_input_indices")
+    weights = est.transformer_weights or {}
+    made: list[Column] = []
+    for name, part, _ in trace.attribute(est, "transformers_"):
+        chosen = [columns[k] for k in places.get(name, [])]
+        if chosen:
+            found = through(trace, name, part, chosen)
+            if name in weights and found:
+                found = _scaled(trace, found, [("multiply", np.full(len(found), weights[name]))])
+            made += found
+    return made
+
+
+def feature_union(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Each part on all columns, side by side."""
+    made: list[Column] = []
+    weights = est.transformer_weights or {}
+    for name, part in est.transformer_list:
+        found = through(trace, name, part, columns)
+        if name in weights and found:
+            found = _scaled(trace, found, [("multiply", np.full(len(found), weights[name]))])
+        made += found
+    return made
+
+
+def through(trace: Trace, name: str, part: Any, columns: list[Column]) -> list[Column]:
+    """Follow columns through one named transformer."""
+    if part is None or (isinstance(part, str) and part == "passthrough"):
+        return columns
+    if isinstance(part, str) and part == "drop":
+        return []
+    trace.path.append(name)
+    found: Any = trace.convert(part)(trace, part, columns)
+    name = type(part).__name__
+    trace.require(
+        isinstance(found, list),
+        f"{name} as a step between is not covered, only as the model at the end",
+    )
+    trace.steps.append(f"{'.'.join(trace.path)}: {name}")
+    trace.path.pop()
+    return cast("list[Column]", found)
+
+
+def clip(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Keep numbers within learned quantiles."""
+    gaps = trace.gaps_of(columns)
+    array = trace.builder.array
+    op = trace.builder.add(
+        numeric.Clip, trace.numbers(columns), low=array(est.low_), high=array(est.high_)
+    )
+    return trace.columns_of(op, gaps)
+
+
+def empty_to_zero(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Write zeros into columns that were empty."""
+    if not est.empty_.any():
+        return columns
+    zeros = trace.builder.array(np.zeros(len(columns)))
+    nothing = _arith(trace, trace.numbers(columns), "multiply", np.where(est.empty_, 0.0, 1.0))
+    op = trace.builder.add(numeric.Fill, nothing, values=zeros)
+    kept = trace.numbers(columns)
+    return [
+        Number(
+            op if est.empty_[k] else kept, k, frozenset() if est.empty_[k] else trace.gaps_of([one])
+        )
+        for k, one in enumerate(columns)
+    ]
+
+
+def parts_of_dates(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Days since 1970, month, weekday and hour."""
+    made: list[Column] = []
+    for one in columns:
+        if not isinstance(one, Raw):
+            raise trace.refuse("dates that come from another step")
+        trace.use(one.source, "date")
+        op = trace.builder.add(numeric.Date, column=one.source)
+        made += trace.columns_of(op, frozenset({one.source}))
+    return made
+
+
+TRANSFORMERS = {
+    "lockgate.Clip": clip,
+    "lockgate.DateParts": parts_of_dates,
+    "lockgate.EmptyToZero": empty_to_zero,
+    "sklearn.Binarizer": binarizer,
+    "sklearn.ColumnTransformer": column_transformer,
+    "sklearn.FeatureUnion": feature_union,
+    "sklearn.FunctionTransformer": function_transformer,
+    "sklearn.GenericUnivariateSelect": selector,
+    "sklearn.MaxAbsScaler": max_abs_scaler,
+    "sklearn.MinMaxScaler": min_max_scaler,
+    "sklearn.Normalizer": normalizer,
+    "sklearn.PCA": projection,
+    "sklearn.PolynomialFeatures": polynomial_features,
+    "sklearn.RFE": selector,
+    "sklearn.RFECV": selector,
+    "sklearn.RobustScaler": robust_scaler,
+    "sklearn.SelectFdr": selector,
+    "sklearn.SelectFpr": selector,
+    "sklearn.SelectFromModel": selector,
+    "sklearn.SelectFwe": selector,
+    "sklearn.SelectKBest": selector,
+    "sklearn.SelectPercentile": selector,
+    "sklearn.SequentialFeatureSelector": selector,
+    "sklearn.StandardScaler": standard_scaler,
+    "sklearn.TruncatedSVD": projection,
+    "sklearn.VarianceThreshold": selector,
+}
+"""Converters of transformers by library and class."""

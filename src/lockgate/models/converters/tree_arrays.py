@@ -1,0 +1,212 @@
+"""Trees as plain arrays, and the operation that they become."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lockgate.models.packed.format.forest import Forest
+from lockgate.models.packed.format.writer import Builder, smallest
+
+__all__ = ["Grove", "add_forest", "float32_limits"]
+
+
+@dataclasses.dataclass
+class Grove:
+    """Trees as plain arrays, one after the other, as most libraries keep them.
+
+    Attributes
+    ----------
+    roots : ndarray of int, shape (trees,)
+        Node of each root.
+    left, right : ndarray of int, shape (nodes,)
+        Children; -1 at a leaf.
+    feature : ndarray of int, shape (nodes,)
+        Column that is compared.
+    limit : ndarray of float, shape (nodes,)
+        Goes left where the column, as a double, is at most that.
+    gap_left : ndarray of bool, shape (nodes,)
+        Whether a gap goes left.
+    value : ndarray of float, shape (nodes, outputs)
+        What a leaf adds.
+    sets : dict of int to ndarray of bool
+        Nodes that look for a set of codes: whether each code goes left; the last
+        entry is for gaps and codes out of range.
+
+    """
+
+    roots: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    limit: np.ndarray
+    gap_left: np.ndarray
+    value: np.ndarray
+    sets: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Grove]) -> Grove:
+        """Put trees of several together, in order."""
+        offsets = np.cumsum([0, *(len(one.left) for one in parts)])
+
+        def children(name: str) -> np.ndarray:
+            moved = [
+                np.where(getattr(one, name) >= 0, getattr(one, name) + offset, -1)
+                for one, offset in zip(parts, offsets, strict=False)
+            ]
+            return np.concatenate(moved)
+
+        def stacked(name: str) -> np.ndarray:
+            return np.concatenate([getattr(one, name) for one in parts])
+
+        sets: dict[int, np.ndarray] = {}
+        for one, offset in zip(parts, offsets.tolist(), strict=False):
+            sets |= {node + offset: members for node, members in one.sets.items()}
+        return cls(
+            roots=np.concatenate(
+                [one.roots + offset for one, offset in zip(parts, offsets, strict=False)]
+            ),
+            left=children("left"),
+            right=children("right"),
+            feature=stacked("feature"),
+            limit=stacked("limit"),
+            gap_left=stacked("gap_left"),
+            value=stacked("value"),
+            sets=sets,
+        )
+
+
+def float32_limits(limits: np.ndarray) -> np.ndarray:
+    """Return limits for doubles that decide as these do for numbers rounded to 32 bits.
+
+    The largest double whose nearest 32-bit number is at most the limit: half-way
+    to the next 32-bit number, itself included where it rounds down (to even).
+    Infinity, which parts gaps from all numbers, becomes the largest double.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        below = limits.astype(np.float32)
+        below = np.where(below > limits, np.nextafter(below, np.float32(-np.inf)), below)
+        above = np.nextafter(below, np.float32(np.inf))
+        half = below.astype(float) + (above.astype(float) - below.astype(float)) / 2
+        rounds_down = half.astype(np.float32) <= below
+    made = np.where(rounds_down, half, np.nextafter(half, -np.inf))
+    beyond = np.isinf(below) | np.isinf(above)
+    return np.clip(np.where(beyond, limits, made), -np.finfo(float).max, np.finfo(float).max)
+
+
+def add_forest(
+    builder: Builder,
+    x: int,
+    grove: Grove,
+    outputs: int,
+    *,
+    base: Any = 0.0,
+    divide: int = 1,
+    output: Any = None,
+) -> int:
+    """Add an operation that sums trees.
+
+    Parameters
+    ----------
+    builder : Builder
+        What to add it to.
+    x : int
+        Operation whose columns the trees compare.
+    grove : Grove
+        The trees.
+    outputs : int
+        How many numbers come out.
+    base : array-like
+        Where the sums start, shape (outputs,) or one number.
+    divide : int
+        What the sums are divided by.
+    output : array-like of int, shape (trees,), optional
+        Output of each tree, where each has one.
+
+    """
+    order, inner = _breadth_first(grove)
+    leaf = grove.left[order] < 0
+    feature = grove.feature[inner].astype(np.int64)
+    width = builder.width(x)
+    codes, counts, ranks, edges, sets = _ranked(grove, inner, feature, width)
+    array = builder.array
+    gaps = grove.gap_left[inner]
+    fields: dict[str, Any] = {
+        "trees": len(grove.roots),
+        "outputs": outputs,
+        "leaves": array(np.packbits(leaf), "u1"),
+        "features": array(feature, smallest(feature)),
+        "ranks": array(ranks, smallest(ranks)),
+        "edges": array(edges),
+        "counts": array(counts, "u4"),
+        "base": array(np.broadcast_to(np.asarray(base, dtype=float), (outputs,))),
+        "divide": divide,
+    }
+    if gaps.any():
+        fields["gaps"] = array(np.packbits(gaps), "u1")
+    if codes.any():
+        fields["codes"] = array(codes, "u4")
+        fields["sets"] = array(sets, "u1")
+    if output is not None:
+        fields["output"] = array(output, "u2")
+    fields |= _leaves(builder, grove.value[order[leaf]] + 0.0)
+    return builder.add(Forest, x, **fields)
+
+
+def _breadth_first(grove: Grove) -> tuple[np.ndarray, np.ndarray]:
+    """Return all nodes level by level, and those that are not leaves."""
+    levels, inner = [], []
+    level = grove.roots
+    while len(level):
+        levels.append(level)
+        own = level[grove.left[level] >= 0]
+        inner.append(own)
+        level = np.stack([grove.left[own], grove.right[own]], axis=1).ravel()
+    return np.concatenate(levels), np.concatenate(inner)
+
+
+def _ranked(
+    grove: Grove, inner: np.ndarray, feature: np.ndarray, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return codes and counts by column, ranks by node, edges, and sets as bits."""
+    ranks, counts = np.zeros(len(inner), np.int64), np.zeros(width, np.int64)
+    codes = np.zeros(width, np.int64)
+    edges: list[np.ndarray] = []
+    sets: list[np.ndarray] = []
+    by_set = np.array([node in grove.sets for node in inner.tolist()], bool)
+    for k in range(width):
+        own = np.flatnonzero(feature == k)
+        if not len(own):
+            continue
+        if by_set[own].any():
+            listed = [grove.sets[node] for node in inner[own].tolist()]
+            codes[k] = len(listed[0]) - 1
+            distinct, found = np.unique(np.stack(listed), axis=0, return_inverse=True)
+            ranks[own] = found.reshape(-1)
+            sets += list(distinct)
+            counts[k] = len(distinct)
+        else:
+            distinct, found = np.unique(grove.limit[inner[own]] + 0.0, return_inverse=True)
+            ranks[own] = found.reshape(-1)
+            edges.append(distinct)
+            counts[k] = len(distinct)
+    wide = (int(codes.max(initial=0)) + 8) // 8
+    bits = np.zeros((len(sets), wide), np.uint8)
+    for row, members in enumerate(sets):
+        packed = np.packbits(members)
+        bits[row, : len(packed)] = packed
+    return codes, counts, ranks, np.concatenate(edges) if edges else np.zeros(0), bits
+
+
+def _leaves(builder: Builder, values: np.ndarray) -> dict[str, str]:
+    """Keep equal leaves once where that takes less room."""
+    distinct, rows = np.unique(values, axis=0, return_inverse=True)
+    dtype = smallest(np.array([len(distinct) - 1]))
+    width = {"u1": 1, "u2": 2, "u4": 4}[dtype]
+    if distinct.nbytes + len(values) * width < values.nbytes:
+        rows_name = builder.array(rows.reshape(-1), dtype)
+        return {"values": builder.array(distinct), "leaf_rows": rows_name}
+    return {"values": builder.array(values)}

@@ -1,0 +1,251 @@
+"""Converters of trees and of sums of trees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lockgate.contract.conversion import Outcome
+from lockgate.models.converters.outputs import by_margin, by_score, value_of
+from lockgate.models.converters.symbols import Column
+from lockgate.models.converters.trace import Trace
+from lockgate.models.converters.tree_arrays import Grove, add_forest, float32_limits
+from lockgate.models.packed.format import linear, numeric, outputs
+
+__all__ = ["TREES"]
+
+
+def sklearn_tree(tree: Any, value: np.ndarray) -> Grove:
+    """Return one of scikit-learn's trees; it compares numbers rounded to 32 bits."""
+    state = tree.__getstate__()["nodes"]
+    names = state.dtype.names or ()
+    gap_left = (
+        state["missing_go_to_left"].astype(bool)
+        if "missing_go_to_left" in names
+        else np.zeros(tree.node_count, bool)
+    )
+    left = tree.children_left.astype(np.int64)
+    return Grove(
+        np.zeros(1, np.int64),
+        left,
+        tree.children_right.astype(np.int64),
+        tree.feature,
+        float32_limits(tree.threshold),
+        gap_left & (left >= 0),
+        value,
+    )
+
+
+def _takes_gaps(est: Any) -> bool:
+    """Say whether scikit-learn lets gaps through to this tree or forest."""
+    return bool(est.__sklearn_tags__().input_tags.allow_nan)
+
+
+def _one_output(trace: Trace, est: Any) -> None:
+    trace.require(est.n_outputs_ == 1, "several targets at once; fit one model a target")
+
+
+def _trees_of(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> tuple[int, Grove]:
+    if not _takes_gaps(est):
+        trace.no_gaps(columns)
+    parts = [sklearn_tree(one.tree_, one.tree_.value[:, 0, :]) for one in trees]
+    op = trace.numbers(columns)
+    trace.short.add(op)  # they round to 32 bits, and refuse what does not fit
+    return op, Grove.joined(parts)
+
+
+def tree_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """One tree's shares of classes."""
+    return _voting(trace, est, columns, [est])
+
+
+def forest_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """The mean of the trees' shares of classes."""
+    return _voting(trace, est, columns, trace.attribute(est, "estimators_"))
+
+
+def _voting(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> Outcome:
+    _one_output(trace, est)
+    op, grove = _trees_of(trace, est, columns, trees)
+    share = add_forest(trace.builder, op, grove, len(est.classes_), divide=len(trees))
+    return by_score(trace, est.classes_, share)
+
+
+def tree_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """One tree's value."""
+    return _mean(trace, est, columns, [est])
+
+
+def forest_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """The mean of the trees' values."""
+    return _mean(trace, est, columns, trace.attribute(est, "estimators_"))
+
+
+def _mean(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> Outcome:
+    _one_output(trace, est)
+    op, grove = _trees_of(trace, est, columns, trees)
+    return value_of(add_forest(trace.builder, op, grove, 1, divide=len(trees)))
+
+
+def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[int, int]:
+    """Return the operation that sums scikit-learn's older boosting, and how many sums."""
+    trace.no_gaps(columns)
+    start = getattr(est, "init_", None)
+    simple = isinstance(start, str) or type(start).__name__.startswith("Dummy")
+    trace.require(simple, "gradient boosting with an init of its own; use init=None or 'zero'")
+    stages = trace.attribute(est, "estimators_")
+    outputs = stages.shape[1]
+    zeros = np.zeros((1, est.n_features_in_), dtype=np.float32)
+    base = est._raw_predict_init(zeros).reshape(-1)
+    parts = [
+        sklearn_tree(one.tree_, est.learning_rate * one.tree_.value[:, 0, :1])
+        for stage in stages
+        for one in stage
+    ]
+    owners = np.tile(np.arange(outputs), len(stages))
+    x = trace.numbers(columns)
+    trace.short.add(x)
+    op = add_forest(
+        trace.builder, x, Grove.joined(parts), outputs, base=base,
+        output=owners,
+    )  # fmt: skip
+    return op, outputs
+
+
+def gradient_boosting_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Sums of trees, then a probability."""
+    trace.require(est.loss == "log_loss", f"loss={est.loss!r}; use log_loss")
+    op, outputs = gradient_boosting(trace, est, columns)
+    return by_margin(trace, est.classes_, op, strict=outputs > 1)
+
+
+def gradient_boosting_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A sum of trees."""
+    return value_of(gradient_boosting(trace, est, columns)[0])
+
+
+def hist_trees(trace: Trace, est: Any, columns: list[Column]) -> int:
+    """Return the operation that sums scikit-learn's boosting on histograms."""
+    encoder = getattr(est, "_preprocessor", None)
+    if encoder is not None:
+        columns = trace.convert(encoder)(trace, encoder, columns)
+    stages = trace.attribute(est, "_predictors")
+    mapper = trace.attribute(est, "_bin_mapper")
+    known, places = mapper.make_known_categories_bitsets()
+    parts = [_hist_tree(one, known, places) for stage in stages for one in stage]
+    outputs = len(stages[0])
+    base = np.asarray(trace.attribute(est, "_baseline_prediction"), dtype=float).reshape(-1)
+    owners = np.tile(np.arange(outputs), len(stages))
+    return add_forest(
+        trace.builder, trace.numbers(columns), Grove.joined(parts), outputs, base=base,
+        output=owners,
+    )  # fmt: skip
+
+
+def _hist_tree(predictor: Any, known: np.ndarray, places: np.ndarray) -> Grove:
+    nodes = predictor.nodes
+    leaf = nodes["is_leaf"].astype(bool)
+    gap_left = nodes["missing_go_to_left"].astype(bool)
+    sets = {}
+    for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist():
+        left = _bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
+        seen = _bits(known[places[nodes["feature_idx"][node]]])
+        sets[node] = np.append(left | (~seen & gap_left[node]), gap_left[node])
+    return Grove(
+        np.zeros(1, np.int64),
+        np.where(leaf, -1, nodes["left"].astype(np.int64)),
+        np.where(leaf, -1, nodes["right"].astype(np.int64)),
+        nodes["feature_idx"].astype(np.int64),
+        # infinity parts gaps from all numbers
+        np.minimum(nodes["num_threshold"].astype(float), np.finfo(float).max),
+        gap_left & ~leaf,
+        nodes["value"].astype(float)[:, None],
+        sets,
+    )
+
+
+def _bits(words: np.ndarray) -> np.ndarray:
+    """Return bits of 32-bit words, the least significant first."""
+    return np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little").astype(bool)
+
+
+def hist_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Sums of trees, then a probability."""
+    return by_margin(trace, est.classes_, hist_trees(trace, est, columns))
+
+
+def hist_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """A sum of trees, through the loss's link."""
+    op = hist_trees(trace, est, columns)
+    if est.loss in ("poisson", "gamma"):
+        op = trace.builder.add(numeric.Apply, op, function="exp")
+    return value_of(op)
+
+
+def isolation(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Refuse: scikit-learn's answers depend on how rows come in blocks of memory."""
+    raise trace.refuse("isolation forests are not covered yet; use a monitor for outliers")
+
+
+def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+    """Weighted votes of classifiers, as a share of the weight, then a probability."""
+    trace.no_gaps(columns)  # its trees would take them, but it checks its rows itself
+    classes = est.classes_
+    weights = est.estimator_weights_[: len(est.estimators_)]
+    trace.require(getattr(est, "algorithm", "SAMME") != "SAMME.R", "algorithm SAMME.R; fit again")
+    count = len(classes)
+    places = []
+    for inner in est.estimators_:
+        outcome = trace.convert(inner)(trace, inner, columns)
+        votes = trace.builder.add(outputs.Votes, outcome.label, weights=(1.0,), classes=count)
+        array = trace.builder.array
+        scaled = trace.builder.add(
+            numeric.Arith, votes, how="multiply", values=array(np.full(count, count / (count - 1)))
+        )
+        places.append(
+            trace.builder.add(
+                numeric.Arith, scaled, how="subtract", values=array(np.full(count, 1 / (count - 1)))
+            )
+        )
+    total = trace.builder.add(
+        outputs.Average, *places, weights=tuple(float(w) for w in weights), divide=True
+    )
+    return _ada_outcome(trace, classes, total)
+
+
+def _ada_outcome(trace: Trace, classes: Any, total: int) -> Outcome:
+    add, array = trace.builder.add, trace.builder.array
+    count = len(classes)
+    if count == 2:
+        margin = add(linear.Linear, total, weights=array([[-1.0, 1.0]]), bias=array([0.0]))
+        half = add(numeric.Arith, margin, how="divide", values=array([2.0]))
+        both = add(numeric.Concat, add(numeric.Apply, half, function="negate"), half)
+        raised = add(outputs.Softmax, both)
+        score = add(numeric.Select, raised, columns=(1,))
+        label = add(outputs.Above, margin, limit=0.0, strict=True)
+        return Outcome(label, tuple(classes.tolist()), score, margin, raised)
+    raised = add(
+        outputs.Softmax,
+        add(numeric.Arith, total, how="divide", values=array(np.full(count, count - 1.0))),
+    )
+    return Outcome(add(outputs.ArgMax, total), tuple(classes.tolist()), raised, total)
+
+
+TREES = {
+    "sklearn.AdaBoostClassifier": ada_boost,
+    "sklearn.DecisionTreeClassifier": tree_classifier,
+    "sklearn.DecisionTreeRegressor": tree_regressor,
+    "sklearn.ExtraTreeClassifier": tree_classifier,
+    "sklearn.ExtraTreeRegressor": tree_regressor,
+    "sklearn.ExtraTreesClassifier": forest_classifier,
+    "sklearn.ExtraTreesRegressor": forest_regressor,
+    "sklearn.GradientBoostingClassifier": gradient_boosting_classifier,
+    "sklearn.GradientBoostingRegressor": gradient_boosting_regressor,
+    "sklearn.HistGradientBoostingClassifier": hist_classifier,
+    "sklearn.HistGradientBoostingRegressor": hist_regressor,
+    "sklearn.IsolationForest": isolation,
+    "sklearn.RandomForestClassifier": forest_classifier,
+    "sklearn.RandomForestRegressor": forest_regressor,
+}
+"""Converters of models of trees by library and class."""

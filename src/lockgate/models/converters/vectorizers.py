@@ -1,0 +1,87 @@
+"""Converters of scikit-learn's transformers of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockgate.models.converters.symbols import Column, Raw, Sparse
+from lockgate.models.converters.trace import Trace
+from lockgate.models.packed.format.text import TOKENS, CountTerms, Text, WeighTerms
+
+__all__ = ["TEXTS"]
+
+PATTERNS = {pattern.pattern: name for name, pattern in TOKENS.items()} | {
+    pattern.pattern.removeprefix("(?u)"): name for name, pattern in TOKENS.items()
+}
+
+
+def _counted(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> int:
+    only = columns[0]
+    if len(columns) != 1 or not isinstance(only, Raw):
+        raise trace.refuse("texts of other than one column")
+    for name in ("preprocessor", "tokenizer"):
+        trace.require(getattr(est, name) is None, f"{name} is your own code, and a packed model "
+                      "carries none; prepare the text before the pipeline")  # fmt: skip
+    unit = est.analyzer
+    trace.require(unit in ("word", "char", "char_wb"), f"analyzer={unit!r}; use 'word' or 'char'")
+    if unit == "word":
+        pattern = est.token_pattern
+        listed = " or ".join(repr(one) for one in PATTERNS)
+        trace.require(pattern in PATTERNS, f"token_pattern={pattern!r}; use {listed}")
+        fields["tokens"] = PATTERNS[pattern]
+        fields["stop"] = tuple(sorted(est.get_stop_words() or ()))
+    low, high = est.ngram_range
+    trace.use(only.source, "text")
+    trace.refuse_gaps(only.source)
+    text = trace.builder.add(Text, column=only.source)
+    return trace.builder.add(
+        CountTerms, text, unit=unit, low=int(low), high=int(high), lower=bool(est.lowercase),
+        accents=est.strip_accents, binary=bool(est.binary), **fields,
+    )  # fmt: skip
+
+
+def count_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Counts of known terms."""
+    return [Sparse(_vocabulary(trace, est, columns))]
+
+
+def _vocabulary(trace: Trace, est: Any, columns: list[Column]) -> int:
+    known = trace.attribute(est, "vocabulary_")
+    terms = tuple(sorted(known, key=lambda term: int(known[term])))
+    return _counted(trace, est, columns, terms=terms)
+
+
+def tfidf_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Counts of known terms, weighed."""
+    counts = Sparse(_vocabulary(trace, est, columns))
+    return tfidf_transformer(trace, trace.attribute(est, "_tfidf"), [counts])
+
+
+def tfidf_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Weights of counts."""
+    only = columns[0]
+    if len(columns) != 1 or not isinstance(only, Sparse):
+        raise trace.refuse("weights of other than counts")
+    weights = trace.builder.array(est.idf_) if est.use_idf else None
+    op = trace.builder.add(
+        WeighTerms, only.op, logarithm=bool(est.sublinear_tf), weights=weights,
+        norm=est.norm,
+    )  # fmt: skip
+    return [Sparse(op)]
+
+
+def hashing_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+    """Counts of hashed terms."""
+    op = _counted(trace, est, columns, hashed=int(est.n_features), signed=bool(est.alternate_sign))
+    if est.norm is not None:
+        op = trace.builder.add(WeighTerms, op, norm=est.norm)
+    return [Sparse(op)]
+
+
+TEXTS = {
+    "sklearn.CountVectorizer": count_vectorizer,
+    "sklearn.HashingVectorizer": hashing_vectorizer,
+    "sklearn.TfidfTransformer": tfidf_transformer,
+    "sklearn.TfidfVectorizer": tfidf_vectorizer,
+}
+"""Converters of transformers of text, by library and class."""

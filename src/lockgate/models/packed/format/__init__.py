@@ -1,0 +1,1 @@
+"""What a packed file means, to the bit: container, header, operations."""

@@ -1,0 +1,260 @@
+"""Operations on cells: from columns to the numbers that a model adds up or compares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from lockgate.models.packed.format import arithmetic
+from lockgate.models.packed.format.container import need
+from lockgate.models.packed.format.operation import POWERS, Look, Operation, Shape, bounded, numbers
+
+__all__ = ["CELLS"]
+
+
+class Numbers(Operation, tag="numbers", frozen=True):
+    """Columns of numbers, gaps as NaN."""
+
+    columns: tuple[int, ...]
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        need(not given and self.columns, "columns of numbers take no operand")
+        for column in self.columns:
+            need(0 <= column < len(look.inputs), f"there is no input {column}")
+            kind = look.inputs[column].kind
+            need(kind in ("number", "integer", "boolean"), f"input {column} holds {kind}")
+        return Shape("numbers", len(self.columns))
+
+
+class Date(Operation, tag="date", frozen=True):
+    """Days since 1970, month, weekday and hour of one column of dates."""
+
+    column: int
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        need(not given, "a column of dates takes no operand")
+        need(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
+        need(look.inputs[self.column].kind == "date", f"input {self.column} is no date")
+        return Shape("numbers", 4)
+
+
+class Fill(Operation, tag="fill", frozen=True):
+    """Write values where there are gaps, or where a number means that there is one."""
+
+    values: str
+    gap: float | None = None
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        width = numbers(given)
+        look.floats(self.values, width)
+        return Shape("numbers", width)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x = given[0]
+        empty = xp.isnan(x) if self.gap is None else x == self.gap
+        return xp.where(empty, xp.reshape(a[self.values], (-1, 1)), x)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        values, gap = a[self.values].tolist(), self.gap
+        if gap is None:
+            return lambda x: [f if v != v else v for v, f in zip(x, values, strict=True)]
+        return lambda x: [f if v == gap else v for v, f in zip(x, values, strict=True)]
+
+
+class Gaps(Operation, tag="gaps", frozen=True):
+    """1 where there is a gap, else 0, for some of the columns."""
+
+    columns: tuple[int, ...]
+    gap: float | None = None
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        width = numbers(given)
+        need(all(0 <= one < width for one in self.columns), "a column that is not there")
+        return Shape("numbers", len(self.columns))
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x = xp.take(given[0], xp.asarray(self.columns, dtype=xp.int64), axis=0)
+        return xp.astype(xp.isnan(x) if self.gap is None else x == self.gap, xp.float64)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        columns, gap = self.columns, self.gap
+        if gap is None:
+            return lambda x: [float(x[k] != x[k]) for k in columns]
+        return lambda x: [float(x[k] == gap) for k in columns]
+
+
+class Arith(Operation, tag="arith", frozen=True):
+    """Add, subtract, multiply or divide each column by a number of its own."""
+
+    how: Literal["add", "subtract", "multiply", "divide"]
+    values: str
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        width = numbers(given)
+        values = look.floats(self.values, width)
+        need(self.how != "divide" or (values != 0).all(), "a division by zero")
+        return Shape("numbers", width)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x, values = given[0], xp.reshape(a[self.values], (-1, 1))
+        if self.how == "subtract":
+            return x - values
+        if self.how == "divide":
+            return x / values
+        return x + values if self.how == "add" else x * values
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        values = a[self.values].tolist()
+        if self.how == "subtract":
+            return lambda x: [v - c for v, c in zip(x, values, strict=True)]
+        if self.how == "divide":
+            return lambda x: [v / c for v, c in zip(x, values, strict=True)]
+        if self.how == "add":
+            return lambda x: [v + c for v, c in zip(x, values, strict=True)]
+        return lambda x: [v * c for v, c in zip(x, values, strict=True)]
+
+
+class Clip(Operation, tag="clip", frozen=True):
+    """Keep each column within bounds; gaps stay gaps."""
+
+    low: str
+    high: str
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        width = numbers(given)
+        low, high = look.floats(self.low, width), look.floats(self.high, width)
+        need((low <= high).all(), "a lower bound above the upper one")
+        return Shape("numbers", width)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x = given[0]
+        low, high = xp.reshape(a[self.low], (-1, 1)), xp.reshape(a[self.high], (-1, 1))
+        x = xp.where(x < low, low, x)
+        return xp.where(x > high, high, x)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        low, high = a[self.low].tolist(), a[self.high].tolist()
+        return lambda x: [
+            b if v < b else t if v > t else v for v, b, t in zip(x, low, high, strict=True)
+        ]
+
+
+class Apply(Operation, tag="apply", frozen=True):
+    """One function of a closed list, to every number."""
+
+    function: Literal[
+        "abs", "exp", "expm1", "log", "log1p", "negate", "relu", "sigmoid", "sqrt", "square", "tanh"
+    ]
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        return Shape("numbers", numbers(given))
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x, name = given[0], self.function
+        if name in ("exp", "sigmoid", "tanh"):
+            return getattr(arithmetic, name)(x, xp, a[POWERS])
+        if name == "relu":
+            return xp.where(x < 0, 0.0 * xp.ones_like(x), x)
+        if name in ("abs", "negate", "square"):
+            return {"abs": xp.abs, "negate": xp.negative, "square": xp.square}[name](x)
+        if xp is np:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return getattr(np, name)(np.ascontiguousarray(x))
+        return getattr(xp, name)(x)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        if self.function in ("exp", "sigmoid", "tanh"):
+            one = getattr(arithmetic, f"{self.function}_one")
+            return lambda x: [one(v) for v in x]
+        if self.function == "relu":
+            return lambda x: [0.0 if v < 0 else v for v in x]
+        return super().row(a)
+
+
+class Select(Operation, tag="select", frozen=True):
+    """Some columns, in any order."""
+
+    columns: tuple[int, ...]
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        width = numbers(given)
+        need(self.columns and all(0 <= k < width for k in self.columns), "a column not there")
+        return Shape("numbers", len(self.columns))
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        return xp.take(given[0], xp.asarray(self.columns, dtype=xp.int64), axis=0)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        columns = self.columns
+        return lambda x: [x[k] for k in columns]
+
+
+class Concat(Operation, tag="concat", frozen=True):
+    """Columns of several blocks side by side."""
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        numbers(given, None)
+        width = sum(one.width for one in given)
+        bounded(width)
+        return Shape("numbers", width)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        return xp.concat(list(given), axis=0)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        return lambda *blocks: [value for block in blocks for value in block]
+
+
+class Products(Operation, tag="products", frozen=True):
+    """Products of columns, e.g. x, y, x*x, x*y, y*y; an empty product is 1."""
+
+    factors: tuple[tuple[int, ...], ...]
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        width = numbers(given)
+        bounded(len(self.factors), 1 << 10)
+        for one in self.factors:
+            need(len(one) <= 16 and all(0 <= k < width for k in one), "a factor not there")
+        return Shape("numbers", len(self.factors))
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x = given[0]
+        made = []
+        for factors in self.factors:
+            product = xp.ones_like(x[0, :]) if not factors else x[factors[0], :]
+            for k in factors[1:]:
+                product = product * x[k, :]
+            made.append(product)
+        return xp.stack(made)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        factors = self.factors
+        return lambda x: [math.prod([x[k] for k in one]) if one else 1.0 for one in factors]
+
+
+class RowNorm(Operation, tag="rownorm", frozen=True):
+    """Divide each row by its norm, unless that is zero."""
+
+    norm: Literal["l1", "l2", "max"]
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        return Shape("numbers", numbers(given))
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x = given[0]
+        if self.norm == "l2":
+            size = xp.sqrt(arithmetic.ordered_sum(x * x, xp))
+        elif self.norm == "l1":
+            size = arithmetic.ordered_sum(xp.abs(x), xp)
+        else:
+            size = xp.max(xp.abs(x), axis=0)
+        return x / xp.where(size == 0, xp.ones_like(size), size)
+
+
+CELLS = (
+    Numbers, Date, Fill, Gaps, Arith, Clip, Apply, Select, Concat, Products, RowNorm,
+)  # fmt: skip
+"""Operations on cells."""

@@ -1,0 +1,227 @@
+"""Operations that make answers of numbers: shares, votes, limits, corrections."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from lockgate.models.packed.format import arithmetic
+from lockgate.models.packed.format.container import need
+from lockgate.models.packed.format.operation import POWERS, Look, Operation, Shape, bounded, numbers
+
+__all__ = [
+    "DECIDING",
+    "Above",
+    "ArgMax",
+    "Average",
+    "Isotonic",
+    "Pair",
+    "Share",
+    "Softmax",
+    "Votes",
+]
+
+
+class Softmax(Operation, tag="softmax", frozen=True):
+    """e to each number, as a share of their sum."""
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        return Shape("numbers", numbers(given))
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x = given[0]
+        raised = arithmetic.exp(x - xp.max(x, axis=0), xp, a[POWERS])
+        return raised / arithmetic.ordered_sum(raised, xp)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        def answer(x: list[float]) -> list[float]:
+            top = max(x)
+            raised = [arithmetic.exp_one(v - top) for v in x]
+            total = arithmetic.ordered_sum_one(raised)
+            return [v / total for v in raised]
+
+        return answer
+
+
+class Share(Operation, tag="share", frozen=True):
+    """Each number as a share of the sum; where that is zero, equal shares or zeros."""
+
+    empty: Literal["equal", "zero"]
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        return Shape("numbers", numbers(given))
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x = given[0]
+        total = arithmetic.ordered_sum(x, xp)
+        rest = 1.0 / x.shape[0] if self.empty == "equal" else 0.0
+        return xp.where(
+            total == 0, rest * xp.ones_like(x), x / xp.where(total == 0, 1.0 + total, total)
+        )
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        equal = self.empty == "equal"
+
+        def answer(x: list[float]) -> list[float]:
+            total = arithmetic.ordered_sum_one(x)
+            if total == 0:
+                return [1.0 / len(x) if equal else 0.0] * len(x)
+            return [v / total for v in x]
+
+        return answer
+
+
+class Pair(Operation, tag="pair", frozen=True):
+    """The probability p as two: 1 - p and p."""
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        need(numbers(given) == 1, "one probability expected")
+        return Shape("numbers", 2)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        return xp.concat([1.0 - given[0], given[0]], axis=0)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        return lambda x: [1.0 - x[0], x[0]]
+
+
+class Average(Operation, tag="average", frozen=True):
+    """Weighted mean of equal blocks: products first to last, then divided by the total weight."""
+
+    weights: tuple[float, ...]
+    divide: bool = True
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        width = numbers(given, None)
+        need(all(one.width == width for one in given), "blocks of equal width expected")
+        need(len(self.weights) == len(given), "one weight an operand expected")
+        need(all(map(math.isfinite, self.weights)), "a weight that is not finite")
+        need(not self.divide or sum(self.weights) != 0, "weights that add up to zero")
+        return Shape("numbers", width)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        total = given[0] * self.weights[0]
+        for block, weight in zip(given[1:], self.weights[1:], strict=True):
+            total = total + block * weight
+        return total / arithmetic.ordered_sum_one(self.weights) if self.divide else total
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        weights = self.weights
+        size = arithmetic.ordered_sum_one(weights) if self.divide else 1.0
+
+        def answer(*blocks: list[float]) -> list[float]:
+            total = [v * weights[0] for v in blocks[0]]
+            for block, weight in zip(blocks[1:], weights[1:], strict=True):
+                total = [t + v * weight for t, v in zip(total, block, strict=True)]
+            return [t / size for t in total]
+
+        return answer
+
+
+class ArgMax(Operation, tag="argmax", frozen=True):
+    """The place of the largest number, the first of several, as a number."""
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        numbers(given)
+        return Shape("numbers", 1)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        return xp.astype(xp.reshape(xp.argmax(given[0], axis=0), (1, -1)), xp.float64)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        return lambda x: [float(x.index(max(x)))]
+
+
+class Above(Operation, tag="above", frozen=True):
+    """1 where the one number is above a limit, else 0; `strict`: not where it is equal."""
+
+    limit: float
+    strict: bool
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        need(numbers(given) == 1, "one column expected")
+        need(math.isfinite(self.limit), "a limit that is not finite")
+        return Shape("numbers", 1)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        x = given[0]
+        return xp.astype(x > self.limit if self.strict else x >= self.limit, xp.float64)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        limit = self.limit
+        if self.strict:
+            return lambda x: [1.0 if x[0] > limit else 0.0]
+        return lambda x: [1.0 if x[0] >= limit else 0.0]
+
+
+class Votes(Operation, tag="votes", frozen=True):
+    """Weighted votes for each of `classes` places, from operands that each name one place."""
+
+    weights: tuple[float, ...]
+    classes: int
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        need(numbers(given, None) == 1 and all(one.width == 1 for one in given), "one place each")
+        need(len(self.weights) == len(given), "one weight an operand expected")
+        need(all(map(math.isfinite, self.weights)), "a weight that is not finite")
+        need(self.classes > 0, "no class")
+        bounded(self.classes, len(given), 64)
+        return Shape("numbers", self.classes)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        places = xp.reshape(xp.arange(self.classes, dtype=xp.float64), (-1, 1))
+        total = 0.0 * (places + given[0])
+        for one, weight in zip(given, self.weights, strict=True):
+            total = total + weight * xp.astype(places == one, xp.float64)
+        return total
+
+
+class Isotonic(Operation, tag="isotonic", frozen=True):
+    """Linear interpolation between rising points, constant outside of them."""
+
+    x: str
+    y: str
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        need(numbers(given) == 1, "one column expected")
+        x = look.floats(self.x, None)
+        look.floats(self.y, len(x))
+        need(len(x) and (np.diff(x) > 0).all(), "points that do not rise")
+        return Shape("numbers", 1)
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        value, x, y = given[0][0, :], a[self.x], a[self.y]
+        last = x.shape[0] - 1
+        if last == 0:
+            return xp.reshape(xp.take(y, xp.zeros(value.shape, dtype=xp.int64)), (1, -1))
+        right = xp.astype(xp.searchsorted(x, value, side="right"), xp.int64)
+        right = xp.clip(right, 1, last)
+        x0, x1 = xp.take(x, right - 1), xp.take(x, right)
+        y0, y1 = xp.take(y, right - 1), xp.take(y, right)
+        found = y0 + (value - x0) * ((y1 - y0) / (x1 - x0))
+        found = xp.where(value <= x[0], y[0], xp.where(value >= x[last], y[last], found))
+        return xp.reshape(found, (1, -1))
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        x, y = a[self.x].tolist(), a[self.y].tolist()
+        last = len(x) - 1
+
+        def answer(given: list[float]) -> list[float]:
+            value = given[0]
+            if value <= x[0]:
+                return [y[0]]
+            if value >= x[last]:
+                return [y[last]]
+            right = min(max(bisect_right(x, value), 1), last)
+            slope = (y[right] - y[right - 1]) / (x[right] - x[right - 1])
+            return [y[right - 1] + (value - x[right - 1]) * slope]
+
+        return answer
+
+
+DECIDING = (Softmax, Share, Pair, Average, ArgMax, Above, Votes, Isotonic)
+"""Operations that make answers of numbers."""

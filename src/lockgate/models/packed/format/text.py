@@ -1,0 +1,246 @@
+"""Operations on texts: counts of terms, and their weights."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from lockgate.models.packed.format.container import need
+from lockgate.models.packed.format.linear import Terms
+from lockgate.models.packed.format.operation import Look, Operation, Shape, bounded
+
+__all__ = ["TEXTS", "TOKENS"]
+
+TOKENS = {
+    "words": re.compile(r"(?u)\b\w\w+\b"),
+    "words1": re.compile(r"(?u)\b\w+\b"),
+}
+"""Patterns of tokens: words of two characters or more, and all words."""
+
+SPACES = re.compile(r"\s\s+")
+
+
+class Text(Operation, tag="text", frozen=True):
+    """One column of texts; a gap counts as an empty text."""
+
+    column: int
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        need(not given, "a column of texts takes no operand")
+        need(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
+        need(look.inputs[self.column].kind == "text", f"input {self.column} is no text")
+        return Shape("text", 1)
+
+
+class CountTerms(Operation, tag="terms", frozen=True):
+    """How often each term stands in a text.
+
+    Attributes
+    ----------
+    terms : tuple of str
+        Term of each column; empty where places come from a hash.
+    hashed : int
+        Columns of the hash (MurmurHash3, 32 bits, seed 0), or 0.
+    signed : bool
+        Whether the hash's sign is the sign of what is counted.
+    unit : {"word", "char", "char_wb"}
+        What a term is a run of; ``char_wb`` stays within words.
+    tokens : {"words", "words1"}
+        Which words there are.
+    low, high : int
+        Shortest and longest run.
+    lower : bool
+        Whether upper case counts as lower case.
+    accents : {"ascii", "unicode"} or None
+        How accents are taken off.
+    stop : tuple of str
+        Words that are left out.
+    binary : bool
+        Whether a term counts once.
+
+    """
+
+    unit: Literal["word", "char", "char_wb"] = "word"
+    tokens: Literal["words", "words1"] = "words"
+    low: int = 1
+    high: int = 1
+    lower: bool = True
+    accents: Literal["ascii", "unicode"] | None = None
+    binary: bool = False
+    hashed: int = 0
+    signed: bool = False
+    terms: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        need(len(given) == 1 and given[0].kind == "text", "one text expected")
+        need(1 <= self.low <= self.high <= 32, "runs of 1 to 32 expected")
+        need(len(set(self.terms)) == len(self.terms), "a term stands twice")
+        need(bool(self.terms) != bool(self.hashed), "terms or a hash expected")
+        need(0 <= self.hashed < 1 << 31, "a hash of fewer than 2**31 columns expected")
+        bounded(self.hashed)
+        return Shape("terms", self.hashed or len(self.terms))
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        need(xp is np, "texts are counted with NumPy")
+        count = self.counter()
+        starts, places, values = [0], [], []
+        for text in given[0]:
+            for place, value in count(text):
+                places.append(place)
+                values.append(value)
+            starts.append(len(places))
+        return Terms(
+            np.array(starts), np.array(places, np.int64), np.array(values, float), self.width
+        )
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return self.hashed or len(self.terms)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        return lambda text: self.run([[text]], a, np)
+
+    def counter(self) -> Callable[[str], list[tuple[int, float]]]:
+        """Make the function from a text to places and counts, places rising."""
+        split, places = self._splitter(), {term: k for k, term in enumerate(self.terms)}
+        hashed, signed, binary = self.hashed, self.signed, self.binary
+
+        def count(text: str) -> list[tuple[int, float]]:
+            found: dict[int, float] = {}
+            for term in split(text):
+                if hashed:
+                    number = _murmur(term)
+                    # the one number without a counterpart above zero counts as its neighbour
+                    place = (abs(number) if number > -(1 << 31) else (1 << 31) - hashed) % hashed
+                    step = -1.0 if signed and number < 0 else 1.0
+                    found[place] = found.get(place, 0.0) + step
+                elif (known := places.get(term)) is not None:
+                    found[known] = found.get(known, 0.0) + 1.0
+            return [(k, 1.0 if binary else found[k]) for k in sorted(found)]
+
+        return count
+
+    def _splitter(self) -> Callable[[str], Iterator[str]]:
+        find, stop = TOKENS[self.tokens].findall, frozenset(self.stop)
+
+        def split(text: str) -> Iterator[str]:
+            text = _plain(text, self.lower, self.accents)
+            if self.unit == "word":
+                words = [word for word in find(text) if word not in stop]
+                yield from _runs(words, self.low, self.high)
+            elif self.unit == "char":
+                yield from _char_runs(SPACES.sub(" ", text), self.low, self.high)
+            else:
+                for word in SPACES.sub(" ", text).split():
+                    yield from _padded_runs(f" {word} ", self.low, self.high)
+
+        return split
+
+
+def _plain(text: str, lower: bool, accents: str | None) -> str:
+    text = text.lower() if lower else text
+    if accents is None or text.isascii():
+        return text
+    taken = unicodedata.normalize("NFKD", text)
+    if accents == "ascii":
+        return taken.encode("ASCII", "ignore").decode("ASCII")
+    return "".join(c for c in taken if not unicodedata.combining(c))
+
+
+def _runs(words: list[str], low: int, high: int) -> Iterator[str]:
+    for size in range(low, min(high, len(words)) + 1):
+        for at in range(len(words) - size + 1):
+            yield words[at] if size == 1 else " ".join(words[at : at + size])
+
+
+def _char_runs(text: str, low: int, high: int) -> Iterator[str]:
+    for size in range(low, min(high, len(text)) + 1):
+        for at in range(len(text) - size + 1):
+            yield text[at : at + size]
+
+
+def _padded_runs(word: str, low: int, high: int) -> Iterator[str]:
+    """Yield runs within a padded word; one too short for a size is yielded once, whole."""
+    for size in range(low, high + 1):
+        yield word[:size]
+        at = 0
+        while at + size < len(word):
+            at += 1
+            yield word[at : at + size]
+        if at == 0:
+            break
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _murmur(term: str) -> int:
+    """MurmurHash3 (Appleby, x86, 32 bits, seed 0) of a term's UTF-8, as a signed number."""
+    raw, mask = term.encode("utf-8"), 0xFFFFFFFF
+    h, whole = 0, len(raw) // 4 * 4
+    for at in range(0, whole, 4):
+        k = int.from_bytes(raw[at : at + 4], "little") * 0xCC9E2D51 & mask
+        k = (k << 15 | k >> 17) & mask
+        h ^= k * 0x1B873593 & mask
+        h = (h << 13 | h >> 19) & mask
+        h = (h * 5 + 0xE6546B64) & mask
+    if rest := raw[whole:]:
+        k = int.from_bytes(rest, "little") * 0xCC9E2D51 & mask
+        k = (k << 15 | k >> 17) & mask
+        h ^= k * 0x1B873593 & mask
+    h ^= len(raw)
+    h = (h ^ h >> 16) * 0x85EBCA6B & mask
+    h = (h ^ h >> 13) * 0xC2B2AE35 & mask
+    h ^= h >> 16
+    return h - (1 << 32) if h >> 31 else h
+
+
+class WeighTerms(Operation, tag="weigh", frozen=True):
+    """Weights of terms: 1 + log of the count, times a weight of its own, divided by the norm."""
+
+    logarithm: bool = False
+    weights: str | None = None
+    norm: Literal["l1", "l2", "max"] | None = None
+
+    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+        need(len(given) == 1 and given[0].kind == "terms", "terms expected")
+        if self.weights is not None:
+            look.floats(self.weights, given[0].width)
+        return given[0]
+
+    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+        terms = given[0]
+        values = terms.values
+        if self.logarithm:
+            values = np.array([math.log(v) + 1.0 if v > 0 else math.nan for v in values.tolist()])
+        if self.weights is not None:
+            values = values * a[self.weights][terms.places]
+        if self.norm is not None and len(values):
+            values = values / _norms(terms, values, self.norm)[terms.owners()]
+        return Terms(terms.starts, terms.places, values, terms.width)
+
+    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+        return lambda terms: self.run([terms], a, np)
+
+
+def _norms(terms: Terms, values: Any, norm: str) -> Any:
+    """Return each row's norm, 1 where it is zero; bincount adds in order."""
+    owners, rows = terms.owners(), len(terms.starts) - 1
+    if norm == "l2":
+        size = np.sqrt(np.bincount(owners, values * values, minlength=rows))
+    elif norm == "l1":
+        size = np.bincount(owners, np.abs(values), minlength=rows)
+    else:
+        size = np.zeros(rows)
+        np.maximum.at(size, owners, np.abs(values))
+    return np.where(size == 0, 1.0, size)
+
+
+TEXTS = (Text, CountTerms, WeighTerms)
+"""Operations on texts."""

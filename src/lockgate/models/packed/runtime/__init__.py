@@ -1,0 +1,1 @@
+"""Runs packed models, by columns or one row at a time."""

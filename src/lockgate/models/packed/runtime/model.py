@@ -1,0 +1,318 @@
+"""The packed model as its users meet it: opened, asked, answered."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lockgate.contract.conversion import Engine
+from lockgate.contract.prediction import Output
+from lockgate.contract.requests import Backend, numpy_backend
+from lockgate.data.columns.parsing import cell_readers, read_columns
+from lockgate.data.columns.rejections import Rejected
+from lockgate.errors import PackedFormatError, SchemaViolation, nearest
+from lockgate.models.packed.format.container import LARGEST_FILE
+from lockgate.models.packed.format.header import decode
+from lockgate.models.packed.runtime.program import NO_ANSWER, Program
+
+__all__ = ["Answer", "PackedModel", "open_packed"]
+
+FEW = 12
+"""Up to that many rows are answered one by one; more are computed by columns."""
+
+LARGEST = sys.float_info.max
+
+
+class Answer(NamedTuple):
+    """The answer to one row.
+
+    Attributes
+    ----------
+    label : object
+        Predicted class, or value.
+    score : float, list of float, or None
+        Probability of the second of two classes, or of each class.
+    margin : float, list of float, or None
+        The value before it becomes a probability.
+
+    """
+
+    label: Any
+    score: Any = None
+    margin: Any = None
+
+
+class PackedModel:
+    """A packed model, checked and ready.
+
+    Attributes
+    ----------
+    header : Header
+        What the file says.
+    digest : str
+        sha256 of the file.
+
+    """
+
+    def __init__(self, raw: bytes, *, threshold: float | None = None) -> None:
+        self.header, self.arrays, self._shapes = decode(raw)
+        self.digest = hashlib.sha256(raw).hexdigest()
+        self.threshold = threshold
+        if threshold is not None and (
+            self.header.task != "binary" or self.header.answers.score is None
+        ):
+            raise PackedFormatError("a threshold needs a model of two classes with a probability")
+        self._labels = np.array(self.header.classes) if self.header.classes else None
+        self._programs: dict[tuple[str, str], Program] = {}
+        self._row: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def task(self) -> str:
+        """What is predicted."""
+        return self.header.task
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """Labels in the order of the scores."""
+        return self.header.classes
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """Columns that are asked for."""
+        return self.header.inputs
+
+    def engine(self, rows: int) -> str:
+        """Say how that many rows are answered."""
+        if rows <= FEW:
+            return "one by one"
+        ways = sorted(set(self._program(numpy_backend()).engines))
+        return ", ".join(["by columns", *ways])
+
+    def predict(
+        self,
+        source: Any,
+        *,
+        backend: Backend | None = None,
+        threads: int = 1,
+        rejected: Rejected | None = None,
+        engine: str | Engine | None = None,
+    ) -> Output:
+        """Answer for rows.
+
+        Parameters
+        ----------
+        source : DataFrame, Arrow table, mapping of columns, sequence of mappings, or 2-D array
+            The rows.
+        backend : Backend, optional
+            Where to compute; NumPy by default.
+        threads : int
+            Threads of the NumPy path.
+        rejected : Rejected, optional
+            Notes refused rows instead of raising; their answers mean nothing.
+        engine : {"rows", "columns"} or Engine, optional
+            Which way, where it should not be chosen by the number of rows, answers
+            equal to the bit; or a plugin's way of walking trees by columns.
+
+        Raises
+        ------
+        SchemaViolation
+            With column, row and value of what the inputs refuse.
+
+        """
+        cells, rows = read_columns(self.header.inputs, source, rejected)
+        if rejected is not None:
+            rejected.cells = cells
+        few = rows <= FEW and backend is None if engine is None else engine == "rows"
+        if few:
+            return self._one_by_one(cells, rows, rejected)
+        other = engine if isinstance(engine, Engine) else None
+        program = self._program(backend or numpy_backend(), other)
+        pieces = self._computed(program, cells, rows, threads)
+        made = [
+            None if parts[0] is None else np.concatenate(parts, axis=1)
+            for parts in map(list, zip(*pieces, strict=True))
+        ]
+        *answers, strange = made
+        self._refuse_strange(np.flatnonzero(np.asarray(strange)[0]), rejected)
+        return self._output(answers)
+
+    @staticmethod
+    def _refuse_strange(rows: Any, rejected: Rejected | None) -> None:
+        """Refuse rows without a finite answer, unless something else is wrong with them already."""
+        if not len(rows):
+            return
+        found = Rejected() if rejected is None else rejected
+        new = [row for row in rows.tolist() if row not in found.reasons]
+        found.add(new, lambda row: f"{NO_ANSWER} in row {row}")
+        if rejected is None:
+            found.raise_first()
+
+    def predict_one(self, row: Mapping[str, Any]) -> Answer:
+        """Answer for one row given as a mapping of column to value, None for a gap.
+
+        Raises
+        ------
+        SchemaViolation
+            If a column is missing or holds what the input refuses.
+
+        """
+        if self._row is None:
+            self._prepare_row()
+        cells = []
+        try:
+            for name, read, plain in self._readers:
+                value = row[name]
+                if plain and value.__class__ is float and -LARGEST <= value <= LARGEST:
+                    cells.append(value)
+                else:
+                    cells.append(read(value))
+        except SchemaViolation as error:
+            words = [one.replace(" in row 0", "") for one in error.problems]
+            raise SchemaViolation(words) from None
+        except (KeyError, TypeError):
+            self._refuse(row)
+            raise
+        label, score, margin = self._row(cells)
+        return self._answer(label, score, margin)
+
+    def _refuse(self, row: Any) -> None:
+        if not isinstance(row, Mapping):
+            word = type(row).__name__
+            raise SchemaViolation([f"{word} came, expected a mapping of column to value"])
+        absent = [one.name for one in self.header.inputs if one.name not in row]
+        if absent:
+            raise SchemaViolation(
+                [f"column {name} is missing{nearest(name, map(str, row))}" for name in absent]
+            )
+
+    def _prepare_row(self) -> None:
+        kinds = ("number", "integer", "boolean")
+        self._readers = [
+            (name, read, one.kind in kinds and not one.categories)
+            for (name, read), one in zip(
+                cell_readers(self.header.inputs), self.header.inputs, strict=True
+            )
+        ]
+        row = self._program(numpy_backend()).row()
+        binary = self.header.task == "binary"
+        classes, threshold = self.header.classes, self.threshold
+        last = len(classes) - 1
+
+        def answer(label: Any, score: Any, margin: Any) -> Answer:
+            if score is not None and binary:
+                score = score[0]
+            if margin is not None and len(margin) == 1:
+                margin = margin[0]
+            if threshold is not None:
+                return Answer(classes[score >= threshold], score, margin)
+            found = label[0]
+            if not classes:
+                return Answer(found, score, margin)
+            inside = 0 <= found <= last
+            return Answer(classes[int(found) if inside else last * (found > last)], score, margin)
+
+        self._answer = answer
+        self._row = row
+
+    def _one_by_one(self, cells: Sequence[Any], rows: int, rejected: Rejected | None) -> Output:
+        if self._row is None:
+            self._prepare_row()
+        given = [one.tolist() if isinstance(one, np.ndarray) else one for one in cells]
+        empty = [
+            None if place is None else [math.nan] * self._shapes[place].width
+            for place in self._program(numpy_backend()).outputs
+        ]
+        found, strange = [], []
+        with np.errstate(all="ignore"):
+            for k in range(rows):
+                try:
+                    found.append(self._row([one[k] for one in given]))
+                except SchemaViolation:
+                    found.append(empty)
+                    strange.append(k)
+        self._refuse_strange(np.array(strange, dtype=np.int64), rejected)
+        made: list[Any] = []
+        for which, place in enumerate(self._program(numpy_backend()).outputs):
+            if place is None:
+                made.append(None)
+            else:
+                width = self._shapes[place].width
+                flat = [one[which] for one in found]
+                made.append(np.array(flat, dtype=float).reshape(rows, width).T)
+        return self._output(made)
+
+    def _program(self, backend: Backend, engine: Engine | None = None) -> Program:
+        key = (backend.name, engine.name if engine else "")
+        with self._lock:
+            if key not in self._programs:
+                with np.errstate(all="ignore"):
+                    self._programs[key] = Program(
+                        self.header, self.arrays, self._shapes, backend, engine
+                    )
+            return self._programs[key]
+
+    def _computed(self, program: Program, cells: Sequence[Any], rows: int, threads: int) -> Any:
+        host = program.backend.name == "numpy"
+        step = program.chunk if host else max(program.chunk, 1 << 17)
+        spans = [(at, min(at + step, rows)) for at in range(0, rows, step)] or [(0, 0)]
+
+        def compute(span: tuple[int, int]) -> list[Any]:
+            low, high = span
+            with np.errstate(all="ignore"):
+                found = program.columns([one[low:high] for one in cells], high - low)
+            return [None if one is None else program.backend.to_numpy(one) for one in found]
+
+        if threads == 1 or len(spans) == 1 or not host:
+            return [compute(span) for span in spans]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(compute, spans))
+
+    def _output(self, made: Sequence[Any]) -> Output:
+        label, score, margin = made
+        if score is not None:
+            score = score[0] if self.header.task == "binary" else score.T
+        if margin is not None:
+            margin = margin[0] if len(margin) == 1 else margin.T
+        if self._labels is None:
+            return Output(label[0], score, margin)
+        if self.threshold is not None:
+            places = (score >= self.threshold).astype(np.int64)
+        else:
+            found = label[0]
+            places = np.where(np.isfinite(found), found, 0).astype(np.int64)
+            places = np.clip(places, 0, len(self._labels) - 1)
+        return Output(self._labels[places], score, margin)
+
+    def __repr__(self) -> str:
+        """Say which model it is."""
+        return f"<PackedModel {self.task} {self.digest[:12]}, {len(self.inputs)} inputs>"
+
+
+def open_packed(path: str | Path, *, threshold: float | None = None) -> PackedModel:
+    """Open a packed model's file.
+
+    Raises
+    ------
+    PackedFormatError
+        If the file is not as it was written, newer, or makes no sense.
+
+    """
+    place = Path(path)
+    try:
+        if place.stat().st_size > LARGEST_FILE:
+            raise PackedFormatError(
+                f"{place} is larger than the {LARGEST_FILE} bytes that are read"
+            )
+        raw = place.read_bytes()
+    except OSError as error:
+        raise PackedFormatError(f"{place} cannot be read: {error}") from None
+    return PackedModel(raw, threshold=threshold)

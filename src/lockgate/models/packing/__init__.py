@@ -1,0 +1,1 @@
+"""Packs a model that was fitted elsewhere into a bundle: `lockgate.pack`."""

@@ -1,0 +1,287 @@
+"""The second door: a model that someone fitted elsewhere becomes a bundle in one call."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from lockgate.contract.evaluation import Exam
+from lockgate.contract.prediction import Output
+from lockgate.contract.requests import numpy_backend
+from lockgate.contract.tables import Schema, Table
+from lockgate.data.columns.rejections import Rejected
+from lockgate.errors import UsageError
+from lockgate.models.bundle.card import model_card
+from lockgate.models.bundle.environment import environment_of
+from lockgate.models.bundle.manifest import MANIFEST, Hashes
+from lockgate.models.bundle.open import Bundle, open_bundle
+from lockgate.models.bundle.probes import probes_of
+from lockgate.models.bundle.write import Content, write_bundle
+from lockgate.models.converters.installed import Converters
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packing.rows import check_fitted, given_table
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
+
+if TYPE_CHECKING:
+    import pandas as pd
+__all__ = ["MODEL", "matching", "pack", "packed_bytes", "write_packed"]
+MODEL = "model.packed"
+"""Name of the model's file in a bundle."""
+UNKNOWN = "unknown"
+ORIGIN = ("commit", "data", "parameters", "environment")
+
+
+def pack(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    name: str = "model",
+    path: str | Path | None = None,
+    tune: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    threshold: float | str | None = None,
+    lineage: Mapping[str, str] | None = None,
+) -> Bundle:
+    """Make a bundle of a fitted model: a model file that cannot run code, and all about it.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        A scikit-learn classifier, regressor, clustering, or a pipeline that ends
+        in one; other libraries' models where a plugin converts them.
+    X : DataFrame, Series of texts, or array, shape (n, features)
+        The rows that it was fitted on, or some of them: its inputs, the monitor's
+        reference and the probe rows come from here.
+    y : Series or array, shape (n,), optional
+        What it was fitted to predict; its name is the target's.
+    name : str
+        Name of the model.
+    path : path-like, optional
+        Directory to write; by default `name` in the current directory. A bundle
+        that is there is replaced in one step, anything else refused.
+    tune : (X, y), optional
+        Rows that it was not fitted on, to choose a threshold and to count scores.
+    test : (X, y), optional
+        Rows to measure it on.
+    threshold : float or {"f1"}, optional
+        Score from which the second of two classes is answered, or the best F1 on
+        `tune`. By default the estimator's own rule.
+    lineage : mapping of str to str, optional
+        What you know of its origin, e.g. ``{"commit": "1a2b3c", "data": "march.csv"}``;
+        recorded as declared. What is not said is recorded as unknown.
+
+    Returns
+    -------
+    Bundle
+        Opened from where it was written.
+
+    Raises
+    ------
+    NotCovered
+        If a step has no packed form, or answers would differ from the original's.
+
+    Examples
+    --------
+    >>> import lockgate, tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> fitted = LogisticRegression(max_iter=500).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     bundle = lockgate.pack(fitted, X, y, name="iris", path=folder + "/iris")
+    ...     bundle.predict_one(X.iloc[0].to_dict()).label
+    0
+
+    """
+    from lockgate.models.converters.parity import proved
+
+    _check_threshold(threshold, tune)
+    table, frame = given_table(X, y)
+    check_fitted(estimator, frame)
+    raw, _ = packed_bytes(estimator, table.schema)
+    proved(estimator, PackedModel(raw), frame)
+    others = {
+        key: given_table(*_pair(key, rows))[0]
+        for key, rows in (("tune", tune), ("test", test))
+        if rows is not None
+    }
+    return write_packed(
+        raw, table, place=Path(path or name), name=name, threshold=threshold,
+        lineage=dict(lineage or {}), **others,
+    )  # fmt: skip
+
+
+def _check_threshold(wanted: Any, tune: Any) -> None:
+    if isinstance(wanted, str) and wanted == "f1" and tune is not None:
+        return
+    if isinstance(wanted, str) or not (wanted is None or isinstance(wanted, (int, float))):
+        raise UsageError(f"threshold={wanted!r}: give a number, or 'f1' together with tune")
+    if wanted is not None and not 0 <= wanted <= 1:
+        raise UsageError(f"threshold is {wanted}; it must lie from 0 to 1")
+
+
+def _pair(name: str, rows: Any) -> tuple[Any, Any]:
+    if not isinstance(rows, tuple) or len(rows) != 2:
+        raise UsageError(f"{name} is {type(rows).__name__}, expected a pair: {name}=(X, y)")
+    return rows
+
+
+def packed_bytes(estimator: Any, schema: Schema) -> tuple[bytes, tuple[str, ...]]:
+    """Return the packed model and the steps that were covered."""
+    from lockgate.models.converters.convert import inputs_of, pack_estimator
+
+    made = pack_estimator(
+        estimator, inputs_of(schema.features), others=Converters(Catalogue.installed())
+    )
+    return made.raw, made.steps
+
+
+def matching(schema: Schema, inputs: Any) -> Schema:
+    """Leave out features that a packed model does not ask for; take over what it refuses."""
+    asked = {one.name: one for one in inputs}
+    features = {column.name for column in schema.features}
+    kept = []
+    for column in schema.columns:
+        if column.name in asked:
+            one = asked[column.name]
+            kept.append(
+                dataclasses.replace(
+                    column, kind=one.kind, missing=one.missing, unknown=one.unknown,
+                    categories=one.categories if one.kind == "category" else (),
+                )
+            )  # fmt: skip
+        elif column.name not in features:
+            kept.append(column)
+    return schema.with_columns(tuple(kept))
+
+
+def write_packed(
+    raw: bytes,
+    table: Table,
+    *,
+    place: Path,
+    name: str,
+    threshold: float | str | None = None,
+    lineage: Mapping[str, str] | None = None,
+    tune: Table | None = None,
+    test: Table | None = None,
+) -> Bundle:
+    """Write a bundle around a packed model, and open it."""
+    from lockgate.data.schema import learned
+    from lockgate.modeling.statistics.histograms import reference_of, watched
+
+    _refuse_other_folder(place)
+    model = PackedModel(raw)
+    schema = matching(learned(table), model.inputs)
+    cut = _threshold(threshold, model, tune)
+    predictor = _Asked(PackedModel(raw, threshold=cut), schema)
+    features = _answered(model, table)[[one.name for one in model.inputs]]
+    seen = predictor.predict(_answered(model, tune or table))
+    figures = {} if test is None else _figures(predictor, test, cut)
+    whose = dict(lineage or {})
+    reference = reference_of(features, schema, numpy_backend(), watched(seen, model.task))
+    content = Content(
+        name, model.task, "packed", schema, model.classes, cut, None, {MODEL: raw},
+        {
+            "reference.json": msgspec.to_builtins(reference),
+            "probes.json": probes_of(features, predictor),
+            "metrics.json": figures,
+            "card.md": _card(name, model, schema, table, figures, cut, whose),
+        },
+        Hashes(None, table.digest, {}, whose),
+        environment_of(Catalogue.installed().find("format", "packed").load()),
+    )  # fmt: skip
+    write_bundle(place, content)
+    return open_bundle(place)
+
+
+def _answered(model: PackedModel, table: Table) -> pd.DataFrame:
+    """Return the rows that the model does not refuse."""
+    rejected = Rejected()
+    model.predict(table.frame, rejected=rejected)
+    keep = np.ones(len(table), bool)
+    keep[list(rejected.reasons)] = False
+    return table.frame[keep]
+
+
+def _refuse_other_folder(place: Path) -> None:
+    """Replace a bundle, or write where nothing is, but nothing else."""
+    if (
+        place.exists()
+        and not (place / MANIFEST).is_file()
+        and (not place.is_dir() or any(place.iterdir()))
+    ):
+        raise UsageError(f"{place} is there and is no bundle; choose another path")
+
+
+@dataclasses.dataclass
+class _Asked:
+    """A packed model with the schema of its bundle."""
+
+    model: PackedModel
+    schema: Schema
+
+    def predict(self, columns: Any) -> Output:
+        return self.model.predict(columns)
+
+
+def _threshold(wanted: float | str | None, model: PackedModel, tune: Table | None) -> float | None:
+    from lockgate.modeling.metrics.decisions import best_f1_threshold
+    from lockgate.modeling.metrics.losses import positions
+
+    if wanted is None:
+        return None
+    if model.task != "binary" or model.header.answers.score is None:
+        raise UsageError("threshold needs a model of two classes with a probability")
+    _check_threshold(wanted, tune)
+    if isinstance(wanted, str) and tune is not None:
+        score = model.predict(tune.frame).score
+        return best_f1_threshold(positions(tune.target, model.classes) == 1, np.asarray(score))
+    return float(wanted)
+
+
+def _figures(predictor: _Asked, test: Table, threshold: float | None) -> dict[str, Any]:
+    """Put the task's own evaluator to the model."""
+    model = predictor.model
+    if model.task == "clustering" or test.schema.target is None:
+        return {}
+    name = "regression" if model.task == "regression" else "classification"
+    output = predictor.predict(test.frame)
+    if model.task != "regression" and output.score is None:
+        return {}
+    host = Host("pack")
+    host.plug("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
+    exam = Exam(
+        predictor=predictor, table=test, output=output, task=model.task,  # type: ignore[arg-type]  # the header was checked
+        classes=model.classes, threshold=threshold if threshold is not None else 0.5,
+    )  # fmt: skip
+    return {name: msgspec.to_builtins(host.call("evaluator", name, exam).metrics)}
+
+
+def _card(
+    name: str, model: PackedModel, schema: Schema, table: Table, figures: dict[str, Any],
+    cut: float | None, lineage: Mapping[str, str],
+) -> str:  # fmt: skip
+    decision = ""
+    if cut is not None:
+        decision = f"`{model.classes[1]}` is answered from a score of {cut:.4g} on."
+    known = {key: f"declared: {value}" for key, value in lineage.items()}
+    origin = [f"- {key}: {known.pop(key, UNKNOWN)}" for key in ORIGIN]
+    origin += [f"- {key}: {value}" for key, value in known.items()]
+    return model_card(
+        name,
+        model.task,
+        schema,
+        made="fitted elsewhere, packed as it was.",
+        data=[f"{len(table)} rows were given when it was packed (sha256 {table.digest[:12]})."],
+        figures=figures,
+        decision=decision,
+        lineage=origin,
+    )

@@ -1,0 +1,213 @@
+"""Model files that someone else wrote: opened in a process of their own, packed there.
+
+A joblib or pickle file runs whatever code it holds when it is opened. That
+happens, if at all, in this module's process; what comes back is a packed
+model, which is data and is checked like any other.
+
+Run as ``python -m lockgate.models.packing.pack_file FOLDER``; FOLDER holds ``job.json``
+and receives ``model.packed`` and ``result.json``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lockgate.errors import BundleError, LockgateError, NotCovered, UsageError
+
+__all__ = ["Job", "Result", "is_skops", "pack_file"]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What the process is asked to do.
+
+    Attributes
+    ----------
+    model, data : str
+        Files of the model and of rows that it was fitted on.
+    target : str or None
+        Column that it predicts.
+    trusted : bool
+        Whether the user trusts whoever wrote the model file.
+    prove : bool
+        Whether to compare answers; off for a dry run.
+
+    """
+
+    model: str
+    data: str
+    target: str | None
+    trusted: bool
+    prove: bool
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What came of it.
+
+    Attributes
+    ----------
+    steps : list of str
+        Steps that are covered, or all steps where one is not.
+    features : list of str
+        Columns that the model was fitted on.
+    notes : list of str
+        What the libraries warned of, and the comparison in words.
+    error : str or None
+        Why there is no packed model.
+    packed : bool
+        Whether there is one.
+
+    """
+
+    steps: list[str]
+    features: list[str]
+    notes: list[str]
+    error: str | None
+    packed: bool
+
+
+def is_skops(path: Path) -> bool:
+    """Say whether a file is a skops file: a zip with a schema."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "schema.json" in archive.namelist()
+
+
+def pack_file(job: Job) -> tuple[Result, bytes | None]:
+    """Open and pack a model file in another process.
+
+    Raises
+    ------
+    UsageError
+        If the file may run code and nobody said that it is trusted.
+    BundleError
+        If the process ended without a word.
+
+    """
+    path = Path(job.model)
+    if not path.is_file():
+        raise UsageError(f"{path} is not there, or is no file")
+    if not is_skops(path) and not job.trusted:
+        raise UsageError(
+            f"{path} is a joblib or pickle file: opening it runs whatever code it holds. If you "
+            "trust where it comes from, say so: --trust-code; a skops file needs no trust"
+        )
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        place = Path(folder)
+        (place / "job.json").write_bytes(msgspec.json.encode(job))
+        done = subprocess.run(
+            [sys.executable, "-m", "lockgate.models.packing.pack_file", folder],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        result = place / "result.json"
+        if not result.is_file():
+            last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+            raise BundleError(
+                f"the process that opened {path} ended with {done.returncode}: {last}"
+            )
+        found = msgspec.json.decode(result.read_bytes(), type=Result)
+        raw = (place / "model.packed").read_bytes() if found.packed else None
+    return found, raw
+
+
+def main(folder: Path) -> None:
+    """Do the job in `folder`."""
+    job = msgspec.json.decode((folder / "job.json").read_bytes(), type=Job)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            result = _packed(job, folder)
+        except LockgateError as error:
+            result = Result([], [], [], str(error), False)
+    result = msgspec.structs.replace(result, notes=[*_notes(heard), *result.notes])
+    (folder / "result.json").write_bytes(msgspec.json.encode(result))
+
+
+def _notes(heard: list[warnings.WarningMessage]) -> list[str]:
+    """Return what the libraries warned of; versions that differ are one note."""
+    said: dict[str, None] = {}
+    for one in heard:
+        before = getattr(one.message, "original_sklearn_version", None)
+        here = getattr(one.message, "current_sklearn_version", "")
+        said[
+            f"fitted with scikit-learn {before}, opened with {here}"
+            if before
+            else " ".join(str(one.message).split())
+        ] = None
+    return list(said)[:5]
+
+
+def _packed(job: Job, folder: Path) -> Result:
+    from lockgate.data.io.frames import read_frame
+    from lockgate.models.converters.coverage import steps_of
+    from lockgate.models.converters.parity import proved
+    from lockgate.models.packed.runtime.model import PackedModel
+    from lockgate.models.packing.pack import packed_bytes
+    from lockgate.models.packing.rows import given_table
+
+    frame = read_frame(Path(job.data))
+    if job.target is not None and job.target not in frame:
+        raise UsageError(f"{job.data} has no column {job.target}")
+    try:
+        estimator = _opened(job)
+    except LockgateError:
+        raise
+    except Exception as error:
+        raise BundleError(_cannot_be_opened(job.model, error)) from error
+    features = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
+    features = features or [str(name) for name in frame if name != job.target]
+    given = [str(name) for name in frame if name != job.target]
+    if len(given) == len(features) and not set(features) <= set(given):
+        features = given  # LightGBM writes blanks in names as underscores
+    absent = [name for name in features if name not in frame]
+    if absent:
+        raise UsageError(f"the model was fitted on {', '.join(absent)}, which {job.data} lacks")
+    table, rows = given_table(frame[features])
+    steps = steps_of(estimator)
+    try:
+        raw, covered = packed_bytes(estimator, table.schema)
+        notes = []
+        if job.prove:
+            notes = [str(proved(estimator, PackedModel(raw), rows))]
+    except NotCovered as reason:
+        return Result(steps, features, [], str(reason), False)
+    (folder / "model.packed").write_bytes(raw)
+    return Result(list(covered), features, notes, None, True)
+
+
+def _cannot_be_opened(path: str, error: Exception) -> str:
+    from importlib.metadata import version
+
+    words = " ".join(str(error).split())
+    return (
+        f"{path} cannot be opened: {type(error).__name__}: {words}. Most often it was saved with "
+        f"another scikit-learn, or with a library that is not here (here: scikit-learn "
+        f"{version('scikit-learn')}); pack it where it was fitted: pip install 'lockgate[pack]'"
+    )
+
+
+def _opened(job: Job) -> Any:
+    path = Path(job.model)
+    if not is_skops(path):
+        import joblib
+
+        return joblib.load(path)
+    if not job.trusted:
+        from lockgate.models.skops_file import read_estimator
+
+        return read_estimator(path)
+    from skops import io as skops_io
+
+    return skops_io.load(path, trusted=skops_io.get_untrusted_types(file=path))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,1 +1,0 @@
-"""Fitted scikit-learn pipelines: their answers, and the file they travel in."""
