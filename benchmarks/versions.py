@@ -25,9 +25,9 @@ import pandas as pd
 import lockgate
 from lockgate.bundle.deployment import Deployment
 from lockgate.ledger.deploying import deploy_stage
-from lockgate.ledger.gates import judge
-from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.verifying import verify
+from lockgate.registry.api import Ledger
+from lockgate.registry.gates.judge import judge
+from lockgate.registry.ledger.verify import verify
 
 EVENTS = 10_000
 GTO_EVENTS = 500

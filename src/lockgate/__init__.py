@@ -65,12 +65,12 @@ from lockgate.errors import (
 if TYPE_CHECKING:
     from lockgate.data.io.installed import installed_file
     from lockgate.data.schema import table
-    from lockgate.ledger.ledger import Ledger
     from lockgate.models.bundle.open import open_bundle as open
     from lockgate.models.packing.pack import pack
+    from lockgate.registry.api import Ledger
 
 _LAZY = {
-    "Ledger": ("lockgate.ledger.ledger", "Ledger"),
+    "Ledger": ("lockgate.registry.api", "Ledger"),
     "installed_file": ("lockgate.data.io.installed", "installed_file"),
     "open": ("lockgate.models.bundle.open", "open_bundle"),
     "pack": ("lockgate.models.packing.pack", "pack"),

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import lockgate
-from lockgate.ledger.ledger import Ledger
+from lockgate.registry.api import Ledger
 
 QUIET = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
 

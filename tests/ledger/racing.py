@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from lockgate.errors import LedgerConflict, LedgerError
-from lockgate.ledger.ledger import Ledger
+from lockgate.registry.api import Ledger
 
 
 def main(folder: Path, worker: str, events: int) -> None:

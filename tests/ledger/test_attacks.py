@@ -23,15 +23,15 @@ from lockgate.errors import (
     UsageError,
 )
 from lockgate.ledger.deploying import deploy_stage
-from lockgate.ledger.gates import judge
-from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.repository import LEDGER
-from lockgate.ledger.syncing import push_queued
 from lockgate.ledger.take_back import enter_rollbacks
-from lockgate.proof.commits import Commit
-from lockgate.proof.events import Event
-from lockgate.proof.proof import Proof
-from lockgate.proof.verdict import Judged, Verdict
+from lockgate.registry.api import Ledger
+from lockgate.registry.gates.judge import judge
+from lockgate.registry.ledger.repository import LEDGER
+from lockgate.registry.provenance.commits import Commit
+from lockgate.registry.provenance.events import Event
+from lockgate.registry.provenance.provenance import Proof
+from lockgate.registry.provenance.verdict import Judged, Verdict
+from lockgate.registry.sync import push_queued
 from tests.serving.running import serving
 
 from .conftest import git, new_repository, packed
@@ -99,7 +99,7 @@ def test_who_may_only_promote_cannot_make_up_a_verdict(tmp_path: Path, bundles: 
 
     def forged(who: str, date: int | None = None) -> Proof:
         """The same papers with a verdict of one's own, signed by `who`."""
-        from lockgate.ledger.signing import signature
+        from lockgate.registry.ledger.signing import signature
 
         be(who)
         mine = msgspec.structs.replace(verdict, judged=(Judged("all", "x", "x", True, "fine"),))

@@ -19,11 +19,11 @@ import pytest
 from lockgate.bundle.deployment import Deployment
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError
 from lockgate.ledger.deploying import deploy_stage
-from lockgate.ledger.gates import judge
-from lockgate.ledger.ledger import Ledger
 from lockgate.ledger.take_back import enter_rollbacks
-from lockgate.ledger.verifying import verify
 from lockgate.models.bundle.open import open_bundle
+from lockgate.registry.api import Ledger
+from lockgate.registry.gates.judge import judge
+from lockgate.registry.ledger.verify import verify
 from tests.serving.load import Load
 from tests.serving.running import serving
 
@@ -203,7 +203,7 @@ import sys
 from pathlib import Path
 from lockgate.bundle.deployment import Deployment
 from lockgate.ledger.deploying import deploy_stage
-from lockgate.ledger.ledger import Ledger
+from lockgate.registry.api import Ledger
 shop, bundle, live = map(Path, sys.argv[1:4])
 ledger = Ledger(shop)
 print("ready", flush=True)

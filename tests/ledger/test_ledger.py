@@ -16,9 +16,9 @@ from click.testing import CliRunner
 import lockgate
 from lockgate.cli.commands import lockgate as command_line
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError, LockgateError, UsageError
-from lockgate.ledger.gates import judge
-from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.store import CommandStore, LibraryStore
+from lockgate.registry.api import Ledger
+from lockgate.registry.gates.judge import judge
+from lockgate.registry.git.objects import CommandStore, LibraryStore
 
 from .conftest import git, new_repository, packed
 

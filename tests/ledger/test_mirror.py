@@ -12,8 +12,8 @@ from dvc.repo import Repo
 from gto.tag import parse_name
 
 from lockgate.errors import LockgateError
-from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.syncing import mend_tags
+from lockgate.registry.api import Ledger
+from lockgate.registry.sync import mend_tags
 
 from .conftest import git
 

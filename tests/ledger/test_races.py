@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from lockgate.errors import LedgerError
-from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.verifying import verify
+from lockgate.registry.api import Ledger
+from lockgate.registry.ledger.verify import verify
 
 from .conftest import QUIET, git
 

@@ -15,8 +15,8 @@ import pytest
 from lockgate.bundle.deployment import Deployment
 from lockgate.errors import LedgerError
 from lockgate.ledger.deploying import deploy_stage
-from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.registering import directory_md5
+from lockgate.registry.api import Ledger
+from lockgate.registry.registration import directory_md5
 
 from .conftest import QUIET, git, new_repository
 from .test_ledger import put

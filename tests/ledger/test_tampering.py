@@ -12,12 +12,12 @@ import msgspec
 import pytest
 
 from lockgate.errors import LedgerError, LedgerTampered
-from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.repository import LEDGER
-from lockgate.ledger.rules import attached_paths, changes
-from lockgate.ledger.verifying import Verified, verify
-from lockgate.proof.commits import Commit
-from lockgate.proof.events import Event
+from lockgate.registry.api import Ledger
+from lockgate.registry.ledger.repository import LEDGER
+from lockgate.registry.ledger.rules import attached_paths, changes
+from lockgate.registry.ledger.verify import Verified, verify
+from lockgate.registry.provenance.commits import Commit
+from lockgate.registry.provenance.events import Event
 
 from .conftest import git
 
@@ -113,7 +113,7 @@ def rewrite(
             )
         made = dataclasses.replace(commit, tree=tree, parent=tip, message=event.message())
         if resign:
-            from lockgate.ledger.signing import signature
+            from lockgate.registry.ledger.signing import signature
 
             made = dataclasses.replace(made, signature=b"")
             made = dataclasses.replace(made, signature=signature(repository, made.payload))
@@ -187,7 +187,7 @@ def test_a_key_that_has_ended_is_named_and_back_dating_does_not_help(
     ledger = Ledger(signed)
     commits = [(event, commit) for event, commit, _ in ledger.commits()][::-1]
     made = dated(commits)[-1][1]
-    from lockgate.ledger.signing import signature
+    from lockgate.registry.ledger.signing import signature
 
     made = dataclasses.replace(made, signature=b"")
     made = dataclasses.replace(made, signature=signature(ledger.repository, made.payload))
@@ -268,8 +268,8 @@ def _forge(shop: Path, draft) -> None:  # type: ignore[no-untyped-def]
 
 
 def _promotion(version: str, stage: str):  # type: ignore[no-untyped-def]
-    from lockgate.ledger.state import State
-    from lockgate.ledger.writing import Draft
+    from lockgate.registry.ledger.state import State
+    from lockgate.registry.ledger.writer import Draft
 
     def draft(state: State) -> Draft:
         record = state.version("fraud", version)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.ledger.attesting import attest
-from lockgate.ledger.ledger import Ledger
+from lockgate.registry.api import Ledger
+from lockgate.registry.attest.attest import attest
 from tests.conftest import Run
 from tests.ledger.conftest import QUIET, git
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lockgate.bundle.pointer import Event, Pointer
-from lockgate.bundle.slots import Slot
 from lockgate.errors import DeploymentError
+from lockgate.registry.slots import Slot
 
 __all__ = ["check_version"]
 

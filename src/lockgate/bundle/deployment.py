@@ -27,14 +27,14 @@ import msgspec
 from lockgate.bundle.choosing import check_version
 from lockgate.bundle.pointer import Event, Pointer
 from lockgate.bundle.record import read_record, record
-from lockgate.bundle.slots import STAGE, Slot, advanced, chosen, gone_back
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.digests import sha256_file
 from lockgate.data.io.identity import user_here
 from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
 from lockgate.models.bundle.copy import copy_bundle, remove_others
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
-from lockgate.proof.events import NAME
+from lockgate.registry.provenance.events import NAME
+from lockgate.registry.slots import STAGE, Slot, advanced, chosen, gone_back
 
 __all__ = ["Deployment"]
 

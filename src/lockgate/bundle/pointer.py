@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lockgate.bundle.slots import Past, Slot
+from lockgate.registry.slots import Past, Slot
 
 __all__ = ["Event", "Pointer"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.slots import Slot
 from lockgate.data.io.atomic import write_file
 from lockgate.errors import GateRefused
-from lockgate.proof.proof import Proof
-from lockgate.proof.signers import Signers
+from lockgate.registry.provenance.provenance import Proof
+from lockgate.registry.provenance.signers import Signers
+from lockgate.registry.slots import Slot
 
 __all__ = ["check_proofs", "keep_proof", "read_signers"]
 

@@ -34,8 +34,8 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
     ask a database which changes. Exit code 1 if a file differs.
     """
     from lockgate.cli.progress import saying
-    from lockgate.ledger.attesting import attest, enter
-    from lockgate.ledger.semver import address
+    from lockgate.registry.attest.attest import attest, enter
+    from lockgate.registry.versioning import address
 
     ledger = opened(root, queue=queue)
     name, number = address(version)

@@ -44,8 +44,8 @@ def command(
     from lockgate.cli.markdown import verdict_table
     from lockgate.cli.progress import saying
     from lockgate.data.io.atomic import write_file
-    from lockgate.ledger.gates import judge
-    from lockgate.ledger.semver import address
+    from lockgate.registry.gates.judge import judge
+    from lockgate.registry.versioning import address
 
     ledger = opened(root, queue=queue)
     ledger.writer.latest()

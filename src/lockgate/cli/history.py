@@ -11,7 +11,7 @@ import click
 from lockgate.cli.repository import fetched, in_repository
 
 if TYPE_CHECKING:
-    from lockgate.proof.events import Event
+    from lockgate.registry.provenance.events import Event
 
 __all__ = ["command"]
 
@@ -40,7 +40,7 @@ def command(
     import msgspec
 
     from lockgate.cli.text import columns
-    from lockgate.ledger import rules
+    from lockgate.registry.ledger import rules
 
     ledger = fetched(root, offline=offline)
     events = ledger.history(name, stage)

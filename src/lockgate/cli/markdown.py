@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.proof.verdict import Verdict
+from lockgate.registry.provenance.verdict import Verdict
 
 __all__ = ["verdict_table"]
 

@@ -10,7 +10,7 @@ import click
 from lockgate.cli.repository import in_repository, opened, queueing, tell_verdict
 
 if TYPE_CHECKING:
-    from lockgate.ledger.ledger import Ledger
+    from lockgate.registry.api import Ledger
 
 __all__ = ["command"]
 
@@ -45,7 +45,7 @@ def command(
     `lockgate deploy NAME@STAGE DIR --follow`.
     """
     from lockgate.errors import UsageError
-    from lockgate.ledger.semver import address
+    from lockgate.registry.versioning import address
 
     if override and not reason.strip():
         raise UsageError("--override needs --reason: everybody will see both")
@@ -71,9 +71,9 @@ def _judged(
     """Ask the gates, unless a verdict says all; say whether they let it in."""
     from lockgate.cli.progress import saying
     from lockgate.errors import GateRefused
-    from lockgate.gating.policy import policy_of
-    from lockgate.ledger import rules
-    from lockgate.ledger.gates import judge
+    from lockgate.registry.gates.judge import judge
+    from lockgate.registry.gates.policy import policy_of
+    from lockgate.registry.ledger import rules
 
     ledger.writer.latest()
     asked = data is not None or today is not None

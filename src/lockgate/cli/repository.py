@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from lockgate.ledger.ledger import Ledger
-    from lockgate.proof.verdict import Verdict
+    from lockgate.registry.api import Ledger
+    from lockgate.registry.provenance.verdict import Verdict
 
 __all__ = ["fetched", "in_repository", "opened", "queueing", "tell_verdict"]
 
@@ -28,7 +28,7 @@ queueing: Callable[[F], F] = click.option(
 
 def opened(root: str, *, queue: bool = False) -> Ledger:
     """Open the ledger."""
-    from lockgate.ledger.ledger import Ledger
+    from lockgate.registry.api import Ledger
 
     return Ledger(root, queue=queue)
 

@@ -24,7 +24,7 @@ def command(version: str, stage: str | None, reason: str, queue: bool, root: str
 
     A retired version cannot be promoted or gone back to any more; its history stays.
     """
-    from lockgate.ledger.semver import address
+    from lockgate.registry.versioning import address
 
     name, number = address(version)
     event = opened(root, queue=queue).retire(name, version=number, stage=stage, reason=reason)

@@ -27,8 +27,8 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
 
     Fetches, pushes what was queued here, and mends the tags for GTO.
     """
-    from lockgate.ledger.syncing import mend_tags, push_queued
     from lockgate.ledger.take_back import enter_rollbacks
+    from lockgate.registry.sync import mend_tags, push_queued
 
     ledger = opened(root)
     pushed, dropped = push_queued(ledger, drop=drop)

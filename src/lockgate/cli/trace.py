@@ -71,7 +71,7 @@ def _found(
 def _by_digest(root: str, digest: str, name: str) -> Any:
     from lockgate.cli.repository import opened
     from lockgate.errors import LedgerError, MissingExtra
-    from lockgate.ledger.telling import version_of
+    from lockgate.registry.report.version_report import version_of
 
     try:
         return version_of(opened(root).state, digest, name)
@@ -81,7 +81,7 @@ def _by_digest(root: str, digest: str, name: str) -> Any:
 
 def _version(what: str, root: str) -> tuple[str, str]:
     from lockgate.cli.repository import fetched
-    from lockgate.ledger.semver import address
+    from lockgate.registry.versioning import address
 
     name, said = address(what)
     standing = fetched(root).current(name, said or "")
@@ -90,7 +90,7 @@ def _version(what: str, root: str) -> tuple[str, str]:
 
 def _told(root: str, name: str, version: str | None) -> dict[str, Any]:
     from lockgate.cli.repository import opened
-    from lockgate.ledger.telling import told
+    from lockgate.registry.report.version_report import told
 
     return told(opened(root), name, version)
 
@@ -120,7 +120,7 @@ def _show(
 
     from lockgate.data.io.atomic import write_file
     from lockgate.errors import LedgerError
-    from lockgate.ledger.page import version_page
+    from lockgate.registry.report.version_page import version_page
 
     if found is None:
         raise LedgerError("the ledger of this repository does not know the version; -C FOLDER")

@@ -32,8 +32,8 @@ def command(anchor: bool, offline: bool, root: str) -> int:
     from tqdm import tqdm
 
     from lockgate.errors import UsageError
-    from lockgate.ledger.trust import ANCHOR, Anchor
-    from lockgate.ledger.verifying import verify
+    from lockgate.registry.ledger.trust import ANCHOR, Anchor
+    from lockgate.registry.ledger.verify import verify
 
     ledger = fetched(root, offline=offline)
     with tqdm(desc="events", unit="event", disable=None, leave=False) as bar:

@@ -9,13 +9,13 @@ from pathlib import Path
 from lockgate.bundle.deployment import Deployment
 from lockgate.bundle.pointer import Pointer
 from lockgate.bundle.proofs import keep_proof
-from lockgate.bundle.slots import Slot
 from lockgate.errors import LedgerError, LedgerTampered, LockgateError, RemoteUnavailable
-from lockgate.ledger import rules
-from lockgate.ledger.bundles import bundle_of
-from lockgate.ledger.event_log import EventLog
-from lockgate.ledger.proofs import proof_of
 from lockgate.models.bundle.check import check_bundle
+from lockgate.registry.bundle_store import bundle_of
+from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.provenance_export import proof_of
+from lockgate.registry.slots import Slot
 
 __all__ = ["Step", "deploy_stage", "follow"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.slots import Slot
 from lockgate.errors import LedgerConflict
-from lockgate.ledger.ledger import Ledger
-from lockgate.ledger.state import StageRecord
-from lockgate.proof.events import Event
+from lockgate.registry.api import Ledger
+from lockgate.registry.ledger.state import StageRecord
+from lockgate.registry.provenance.events import Event
+from lockgate.registry.slots import Slot
 
 __all__ = ["enter_rollbacks"]
 

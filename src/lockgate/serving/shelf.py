@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from lockgate.bundle.slots import STAGE, Slot
 from lockgate.errors import BundleError, nearest
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.registry.slots import STAGE, Slot
 from lockgate.serving.exchange import Refusal
 
 __all__ = ["Served", "Shelf"]

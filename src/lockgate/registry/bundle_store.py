@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 
 from lockgate.errors import BundleError, LedgerError
-from lockgate.ledger.repository import Repository
-from lockgate.ledger.state import VersionRecord
 from lockgate.models.bundle.copy import copy_bundle, is_whole
 from lockgate.models.bundle.manifest import MANIFEST
+from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.ledger.state import VersionRecord
 
 __all__ = ["bundle_of", "stored"]
 

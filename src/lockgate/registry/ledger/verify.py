@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lockgate.errors import LedgerError, LedgerTampered
-from lockgate.ledger.repository import Repository, event_of
-from lockgate.ledger.rules import attached_paths, changes
-from lockgate.ledger.state import State
-from lockgate.ledger.trees import Trees, object_id
-from lockgate.ledger.trust import Anchor, anchor_of, signers_of
-from lockgate.proof.commits import Commit
-from lockgate.proof.events import Event
-from lockgate.proof.signers import Signers
-from lockgate.proof.sshsig import BadSignature
+from lockgate.registry.git.trees import Trees, object_id
+from lockgate.registry.ledger.repository import Repository, event_of
+from lockgate.registry.ledger.rules import attached_paths, changes
+from lockgate.registry.ledger.state import State
+from lockgate.registry.ledger.trust import Anchor, anchor_of, signers_of
+from lockgate.registry.provenance.commits import Commit
+from lockgate.registry.provenance.events import Event
+from lockgate.registry.provenance.signers import Signers
+from lockgate.registry.provenance.sshsig import BadSignature
 
 __all__ = ["Finding", "Verified", "verify"]
 

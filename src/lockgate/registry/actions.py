@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from lockgate.bundle.slots import chosen
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import DeploymentError, LedgerConflict, LedgerError
-from lockgate.ledger import rules
-from lockgate.ledger.registering import Found, record_of
-from lockgate.ledger.state import State, VersionRecord
-from lockgate.ledger.writing import Draft
-from lockgate.proof.verdict import Verdict
+from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.state import State, VersionRecord
+from lockgate.registry.ledger.writer import Draft
+from lockgate.registry.provenance.verdict import Verdict
+from lockgate.registry.registration import Found, record_of
+from lockgate.registry.slots import chosen
 
 __all__ = ["Registered", "going_back", "judged", "promotion", "registration", "retirement"]
 

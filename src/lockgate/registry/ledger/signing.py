@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from lockgate.errors import LedgerError
-from lockgate.ledger.repository import Repository
+from lockgate.registry.ledger.repository import Repository
 
 __all__ = ["signature"]
 

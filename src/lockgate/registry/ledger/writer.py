@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 import msgspec
 
 from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered, RemoteUnavailable
-from lockgate.ledger.mirror import Mirror
-from lockgate.ledger.remote import Outrun, Remote, Unanswered
-from lockgate.ledger.repository import LEDGER, Repository, event_of
-from lockgate.ledger.rules import attached_paths, changes
-from lockgate.ledger.signing import signature
-from lockgate.ledger.state import State
-from lockgate.ledger.store import Moved
-from lockgate.ledger.trust import SIGNERS, signers_of
-from lockgate.proof.commits import Commit
-from lockgate.proof.events import Event
-from lockgate.proof.signers import Signers
-from lockgate.proof.sshsig import BadSignature
+from lockgate.registry.git.objects import Moved
+from lockgate.registry.ledger.gto_tags import Mirror
+from lockgate.registry.ledger.remote import Outrun, Remote, Unanswered
+from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
+from lockgate.registry.ledger.rules import attached_paths, changes
+from lockgate.registry.ledger.signing import signature
+from lockgate.registry.ledger.state import State
+from lockgate.registry.ledger.trust import SIGNERS, signers_of
+from lockgate.registry.provenance.commits import Commit
+from lockgate.registry.provenance.events import Event
+from lockgate.registry.provenance.signers import Signers
+from lockgate.registry.provenance.sshsig import BadSignature
 
 __all__ = ["Draft", "Writer"]
 

@@ -13,14 +13,14 @@ import yaml
 
 from lockgate.data.io.digests import sha256_bytes, sha256_file
 from lockgate.errors import LedgerError, UsageError
-from lockgate.ledger.commands import git, run_git
-from lockgate.ledger.repository import Repository
-from lockgate.ledger.semver import next_version
-from lockgate.ledger.state import State, VersionRecord, newest_first
 from lockgate.models.bundle.check import check_bundle
 from lockgate.models.bundle.evaluation import estimates
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
-from lockgate.proof.events import VERSION
+from lockgate.registry.git.commands import git, run_git
+from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.ledger.state import State, VersionRecord, newest_first
+from lockgate.registry.provenance.events import VERSION
+from lockgate.registry.versioning import next_version
 
 __all__ = ["Found", "Lineage", "check_clean", "directory_md5", "found_bundle", "record_of"]
 

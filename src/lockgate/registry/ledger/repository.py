@@ -13,12 +13,12 @@ from pathlib import Path
 
 from lockgate.data.io.identity import user_here
 from lockgate.errors import LedgerError, LedgerTampered
-from lockgate.ledger.commands import git, run_git
-from lockgate.ledger.state import State
-from lockgate.ledger.store import Moved, Store, free_lock, store_of
-from lockgate.ledger.trees import Trees
-from lockgate.proof.commits import BadCommit, Commit, Person
-from lockgate.proof.events import BadEvent, Event
+from lockgate.registry.git.commands import git, run_git
+from lockgate.registry.git.objects import Moved, Store, free_lock, store_of
+from lockgate.registry.git.trees import Trees
+from lockgate.registry.ledger.state import State
+from lockgate.registry.provenance.commits import BadCommit, Commit, Person
+from lockgate.registry.provenance.events import BadEvent, Event
 
 __all__ = ["LEDGER", "Repository", "event_of"]
 

@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterable, Mapping
 
 from lockgate.errors import LedgerError
-from lockgate.ledger.repository import Repository
-from lockgate.ledger.state import State, VersionRecord
-from lockgate.ledger.store import Moved
-from lockgate.proof.commits import Commit, Person
-from lockgate.proof.events import Event
+from lockgate.registry.git.objects import Moved
+from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.ledger.state import State, VersionRecord
+from lockgate.registry.provenance.commits import Commit, Person
+from lockgate.registry.provenance.events import Event
 
 __all__ = ["Mirror", "Tags"]
 

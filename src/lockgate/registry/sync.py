@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lockgate.errors import LedgerConflict
-from lockgate.ledger.event_log import EventLog
-from lockgate.ledger.repository import LEDGER
-from lockgate.proof.events import Event
+from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.ledger.repository import LEDGER
+from lockgate.registry.provenance.events import Event
 
 __all__ = ["mend_tags", "push_queued"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lockgate.errors import LedgerError, MissingExtra
-from lockgate.ledger.commands import git, run_git
+from lockgate.registry.git.commands import git, run_git
 
 __all__ = ["CommandStore", "LibraryStore", "Moved", "Store", "free_lock", "store_of"]
 

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.contract.gates import Origin
-from lockgate.gating.judging import judged
-from lockgate.gating.policy import policy_of
-from lockgate.ledger import rules
-from lockgate.ledger.bundles import bundle_of
-from lockgate.ledger.event_log import EventLog
-from lockgate.ledger.proofs import registration
-from lockgate.ledger.state import VersionRecord
-from lockgate.ledger.trust import signers_of
 from lockgate.models.bundle.copy import is_whole
 from lockgate.models.bundle.evaluation import labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
-from lockgate.proof.sshsig import BadSignature
-from lockgate.proof.verdict import Verdict
+from lockgate.registry.bundle_store import bundle_of
+from lockgate.registry.gates.policy import policy_of
+from lockgate.registry.gates.verdicts import judged
+from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.ledger.state import VersionRecord
+from lockgate.registry.ledger.trust import signers_of
+from lockgate.registry.provenance.sshsig import BadSignature
+from lockgate.registry.provenance.verdict import Verdict
+from lockgate.registry.provenance_export import registration
 
 if TYPE_CHECKING:
     import pandas as pd

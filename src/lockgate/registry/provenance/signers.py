@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lockgate.errors import LedgerError
-from lockgate.proof.commits import Commit
-from lockgate.proof.events import NAME, Event
-from lockgate.proof.sshsig import BadSignature, signed_by
+from lockgate.registry.provenance.commits import Commit
+from lockgate.registry.provenance.events import NAME, Event
+from lockgate.registry.provenance.sshsig import BadSignature, signed_by
 
 __all__ = ["Signer", "Signers"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from lockgate.errors import LedgerError
-from lockgate.ledger.remote import TRUSTED
-from lockgate.ledger.repository import Repository
-from lockgate.proof.signers import Signers
+from lockgate.registry.ledger.remote import TRUSTED
+from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.provenance.signers import Signers
 
 __all__ = ["ANCHOR", "SIGNERS", "Anchor", "anchor_of", "signers_of"]
 

@@ -9,18 +9,19 @@ from typing import Any
 
 from lockgate.contract.events import Promotion, Registration, Rollback
 from lockgate.errors import LedgerConflict, LedgerError, UsageError
-from lockgate.gating.policy import policy_of
-from lockgate.ledger import drafts, rules
-from lockgate.ledger.bundles import stored
-from lockgate.ledger.event_log import EventLog
-from lockgate.ledger.registering import found_bundle
-from lockgate.ledger.repository import event_of
-from lockgate.ledger.state import StageRecord, VersionRecord
 from lockgate.models.bundle.copy import copy_bundle
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
-from lockgate.proof.events import Event
-from lockgate.proof.verdict import Verdict
+from lockgate.registry import actions
+from lockgate.registry.bundle_store import stored
+from lockgate.registry.gates.policy import policy_of
+from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.ledger.repository import event_of
+from lockgate.registry.ledger.state import StageRecord, VersionRecord
+from lockgate.registry.provenance.events import Event
+from lockgate.registry.provenance.verdict import Verdict
+from lockgate.registry.registration import found_bundle
 
 __all__ = ["Ledger"]
 
@@ -53,8 +54,8 @@ class Ledger(EventLog):
         return host
 
     def trace(self, name: str, version: str | None = None) -> dict[str, Any]:
-        """Return all about a version as plain data; see `lockgate.ledger.telling.told`."""
-        from lockgate.ledger.telling import told
+        """Return all about a version as plain data; see `lockgate.registry.report.version_report.told`."""
+        from lockgate.registry.report.version_report import told
 
         return told(self, name, version)
 
@@ -93,11 +94,11 @@ class Ledger(EventLog):
         name = found.manifest.name
         copy_bundle(found.folder, stored(self.repository, found.digest), found.digest)
         ask = functools.partial(
-            drafts.registration, found=found, version=version, bump=bump, reason=reason
+            actions.registration, found=found, version=version, bump=bump, reason=reason
         )
         try:
             event = self.writer.write(ask)
-        except drafts.Registered as error:
+        except actions.Registered as error:
             if version not in (None, error.record.version):
                 raise LedgerConflict(
                     f"this bundle is {name}@{error.record.version} already"
@@ -116,7 +117,7 @@ class Ledger(EventLog):
             If another version than its incumbent is in the stage by now.
 
         """
-        return self.writer.write(lambda _: drafts.judged(verdict, version))
+        return self.writer.write(lambda _: actions.judged(verdict, version))
 
     def gate(
         self,
@@ -127,8 +128,8 @@ class Ledger(EventLog):
         data: Path | None = None,
         params: Path | None = None,
     ) -> Verdict:
-        """Ask the gates of a stage, and enter what they say; see `lockgate.ledger.gates.judge`."""
-        from lockgate.ledger.gates import judge
+        """Ask the gates of a stage, and enter what they say; see `lockgate.registry.gates.judge.judge`."""
+        from lockgate.registry.gates.judge import judge
 
         record, verdict = judge(self, name, stage, version=version, data=data, params=params)
         self.record(verdict, record.version)
@@ -171,7 +172,7 @@ class Ledger(EventLog):
 
         """
         ask = functools.partial(
-            drafts.promotion, name=name, stage=stage, version=version, expect=expect,
+            actions.promotion, name=name, stage=stage, version=version, expect=expect,
             override=override, reason=reason, policy=self._policy(params, stage),
         )  # fmt: skip
         event = self.writer.write(ask)
@@ -197,7 +198,7 @@ class Ledger(EventLog):
 
         """
         ask = functools.partial(
-            drafts.going_back, name=name, stage=stage, to=to, expect=expect, reason=reason
+            actions.going_back, name=name, stage=stage, to=to, expect=expect, reason=reason
         )
         event = self.writer.write(ask)
         told = Rollback(name, str(event.after), stage, event.actor, reason)
@@ -212,7 +213,7 @@ class Ledger(EventLog):
             raise UsageError("retire either a version (fraud@1.3.0) or a stage (fraud prod)")
 
         ask = functools.partial(
-            drafts.retirement, name=name, version=version, stage=stage, reason=reason
+            actions.retirement, name=name, version=version, stage=stage, reason=reason
         )
         return self.writer.write(ask)
 

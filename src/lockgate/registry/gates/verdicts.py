@@ -11,7 +11,6 @@ import lockgate
 from lockgate.contract.gates import Case, Contestant, Origin, Ruling
 from lockgate.data.schema import digest_of
 from lockgate.errors import LockgateError, NotApplicable
-from lockgate.gating.policy import Policy
 from lockgate.models.bundle.evaluation import (
     default_evaluators,
     estimates,
@@ -22,7 +21,8 @@ from lockgate.models.bundle.evaluation import (
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.provider import provider_of
-from lockgate.proof.verdict import Judged, Rival, Verdict
+from lockgate.registry.gates.policy import Policy
+from lockgate.registry.provenance.verdict import Judged, Rival, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd

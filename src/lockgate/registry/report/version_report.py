@@ -8,13 +8,13 @@ import msgspec
 import yaml
 
 from lockgate.errors import LedgerError
-from lockgate.ledger import rules
-from lockgate.ledger.commands import run_git
-from lockgate.ledger.event_log import EventLog
-from lockgate.ledger.state import State, VersionRecord
-from lockgate.ledger.trust import signers_of
 from lockgate.models.bundle.manifest import Manifest
-from lockgate.proof.sshsig import BadSignature
+from lockgate.registry.git.commands import run_git
+from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.ledger.state import State, VersionRecord
+from lockgate.registry.ledger.trust import signers_of
+from lockgate.registry.provenance.sshsig import BadSignature
 
 __all__ = ["told", "version_of"]
 

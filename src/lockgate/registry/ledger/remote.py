@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from lockgate.errors import LedgerError, LedgerTampered, RemoteUnavailable
-from lockgate.ledger.commands import TookTooLong, run_git
-from lockgate.ledger.repository import Repository
-from lockgate.ledger.store import free_lock
+from lockgate.registry.git.commands import TookTooLong, run_git
+from lockgate.registry.git.objects import free_lock
+from lockgate.registry.ledger.repository import Repository
 
 __all__ = ["BRANCH", "TRUSTED", "Outrun", "Remote", "Unanswered", "remote_of"]
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockgate.ledger import rules
-from lockgate.ledger.remote import remote_of
-from lockgate.ledger.repository import LEDGER, Repository
-from lockgate.ledger.state import StageRecord, State, VersionRecord
-from lockgate.ledger.writing import Writer
-from lockgate.proof.commits import Commit
-from lockgate.proof.events import Event
+from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.remote import remote_of
+from lockgate.registry.ledger.repository import LEDGER, Repository
+from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
+from lockgate.registry.ledger.writer import Writer
+from lockgate.registry.provenance.commits import Commit
+from lockgate.registry.provenance.events import Event
 
 if TYPE_CHECKING:
-    from lockgate.ledger.verifying import Verified
+    from lockgate.registry.ledger.verify import Verified
 
 __all__ = ["EventLog"]
 
@@ -96,6 +96,6 @@ class EventLog:
 
     def verify(self) -> Verified:
         """Read all events again and name everything that is not as it must be."""
-        from lockgate.ledger.verifying import verify
+        from lockgate.registry.ledger.verify import verify
 
         return verify(self.repository, self.tip, now=time.time())

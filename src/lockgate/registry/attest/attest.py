@@ -19,15 +19,15 @@ import msgspec
 from lockgate.data.io.digests import sha256_bytes, sha256_file
 from lockgate.data.io.identity import user_here
 from lockgate.errors import LedgerError
-from lockgate.ledger import rules
-from lockgate.ledger.commands import git
-from lockgate.ledger.environments import recorded_environment
-from lockgate.ledger.event_log import EventLog
-from lockgate.ledger.state import State, VersionRecord
-from lockgate.ledger.writing import Draft
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest
 from lockgate.plugins.host.params_file import read_params, write_params
-from lockgate.proof.events import Event
+from lockgate.registry.attest.environment import recorded_environment
+from lockgate.registry.git.commands import git
+from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.ledger.state import State, VersionRecord
+from lockgate.registry.ledger.writer import Draft
+from lockgate.registry.provenance.events import Event
 
 __all__ = ["Attestation", "attest", "enter"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from lockgate.errors import LedgerError
-from lockgate.ledger.event_log import EventLog
-from lockgate.ledger.state import StageRecord, VersionRecord
-from lockgate.proof.commits import Commit
-from lockgate.proof.events import Event
-from lockgate.proof.proof import Proof
+from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.ledger.state import StageRecord, VersionRecord
+from lockgate.registry.provenance.commits import Commit
+from lockgate.registry.provenance.events import Event
+from lockgate.registry.provenance.provenance import Proof
 
 __all__ = ["proof_of", "registration"]
 

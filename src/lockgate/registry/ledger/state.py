@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lockgate.bundle.slots import Slot
 from lockgate.errors import LedgerTampered
-from lockgate.ledger.trees import Trees
-from lockgate.proof.verdict import Verdict
+from lockgate.registry.git.trees import Trees
+from lockgate.registry.provenance.verdict import Verdict
+from lockgate.registry.slots import Slot
 
 __all__ = ["Head", "StageRecord", "State", "VersionRecord", "newest_first"]
 

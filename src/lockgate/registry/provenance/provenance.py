@@ -6,11 +6,11 @@ import msgspec
 
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import GateRefused, LedgerError
-from lockgate.proof.commits import BadCommit, Commit
-from lockgate.proof.events import BadEvent, Event
-from lockgate.proof.signers import Signers
-from lockgate.proof.sshsig import BadSignature
-from lockgate.proof.verdict import Verdict
+from lockgate.registry.provenance.commits import BadCommit, Commit
+from lockgate.registry.provenance.events import BadEvent, Event
+from lockgate.registry.provenance.signers import Signers
+from lockgate.registry.provenance.sshsig import BadSignature
+from lockgate.registry.provenance.verdict import Verdict
 
 __all__ = ["Proof"]
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from lockgate.bundle.slots import Slot, advanced, chosen, gone_back
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import (
     DeploymentError,
@@ -19,9 +18,10 @@ from lockgate.errors import (
     LedgerError,
     nearest,
 )
-from lockgate.ledger.state import Head, StageRecord, State, VersionRecord, newest_first
-from lockgate.proof.events import NAME, VERSION, Event
-from lockgate.proof.verdict import Verdict
+from lockgate.registry.ledger.state import Head, StageRecord, State, VersionRecord, newest_first
+from lockgate.registry.provenance.events import NAME, VERSION, Event
+from lockgate.registry.provenance.verdict import Verdict
+from lockgate.registry.slots import Slot, advanced, chosen, gone_back
 
 __all__ = ["Files", "attached_paths", "changes", "known", "usable", "verdict_for"]
 

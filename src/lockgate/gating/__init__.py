@@ -1,1 +1,0 @@
-"""Puts the gates to a bundle, and writes down what they say."""

@@ -1,1 +1,0 @@
-"""What shows that a bundle may be served, checked without Git: events, signatures, verdicts."""

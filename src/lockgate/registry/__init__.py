@@ -1,0 +1,1 @@
+"""Versions, stages, gates and their history, with Git as the database."""

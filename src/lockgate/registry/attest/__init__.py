@@ -1,0 +1,1 @@
+"""Rebuilds a version from its commit and compares the bytes."""

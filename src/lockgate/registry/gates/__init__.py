@@ -1,0 +1,1 @@
+"""Which gates guard a stage, judging a version, and the verdict."""

@@ -1,0 +1,1 @@
+"""Git objects, references and commands; the only package with pygit2."""

@@ -1,0 +1,1 @@
+"""The event log in Git: reading, writing, checking and sharing events."""

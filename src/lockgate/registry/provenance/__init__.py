@@ -1,0 +1,1 @@
+"""Evidence that a bundle may be served, checked without Git: events, signatures, verdicts."""
