@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 import lockgate
-from lockgate.bundle.deployment import Deployment
-from lockgate.ledger.deploying import deploy_stage
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.follow import deploy_stage
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
 from lockgate.registry.ledger.verify import verify

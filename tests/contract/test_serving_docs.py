@@ -13,7 +13,7 @@ from tests.contract.test_docs import ROOT, blocks
 from tests.serving.conftest import bundles, fitted  # noqa: F401  # fixtures
 from tests.serving.running import serving
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from lockgate.serving.settings import Limits
 
 PAGE = ROOT / "docs" / "serving.md"

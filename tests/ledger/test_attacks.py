@@ -11,8 +11,10 @@ import msgspec
 import pandas as pd
 import pytest
 
-from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.proofs import check_proofs, read_signers
+from lockgate.deployment.admission import check_proofs, read_signers
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.follow import deploy_stage
+from lockgate.deployment.take_back import enter_rollbacks
 from lockgate.errors import (
     GateRefused,
     LedgerConflict,
@@ -22,8 +24,6 @@ from lockgate.errors import (
     SettingError,
     UsageError,
 )
-from lockgate.ledger.deploying import deploy_stage
-from lockgate.ledger.take_back import enter_rollbacks
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
 from lockgate.registry.ledger.repository import LEDGER

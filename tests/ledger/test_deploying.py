@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.follow import deploy_stage
+from lockgate.deployment.take_back import enter_rollbacks
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError
-from lockgate.ledger.deploying import deploy_stage
-from lockgate.ledger.take_back import enter_rollbacks
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
@@ -201,8 +201,8 @@ def test_a_server_checks_signatures_without_git(tmp_path: Path, bundles: list[Pa
 ACTS = """
 import sys
 from pathlib import Path
-from lockgate.bundle.deployment import Deployment
-from lockgate.ledger.deploying import deploy_stage
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.follow import deploy_stage
 from lockgate.registry.api import Ledger
 shop, bundle, live = map(Path, sys.argv[1:4])
 ledger = Ledger(shop)
@@ -252,7 +252,7 @@ def test_killed_at_any_moment_it_goes_on(shop: Path, tmp_path: Path, bundles: li
 
 
 def test_proofs_are_about_what_is_served(shop: Path, tmp_path: Path) -> None:
-    from lockgate.bundle.proofs import check_proofs
+    from lockgate.deployment.admission import check_proofs
 
     ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
     promoted(ledger, "1.0.0")

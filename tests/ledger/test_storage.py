@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.follow import deploy_stage
 from lockgate.errors import LedgerError
-from lockgate.ledger.deploying import deploy_stage
 from lockgate.registry.api import Ledger
 from lockgate.registry.registration import directory_md5
 

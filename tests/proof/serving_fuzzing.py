@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["lockgate.serving", "lockgate.scoring"]
     from lockgate.serving.settings import LogSettings, ServeSettings
     from lockgate.serving.shelf import Served, Shelf
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from lockgate.serving.recorder import Recorder
 
 FINE = {200, 400, 404, 409, 413, 415, 422, 503}

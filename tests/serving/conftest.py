@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import lockgate
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 
 
 def rows(count: int, seed: int = 0) -> pd.DataFrame:

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
+from lockgate.deployment.control.client import ask
 from lockgate.errors import ServingError
-from lockgate.serving.control_client import ask
 from tests.conftest import environment
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lockgate
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from tests.serving.conftest import rows
 from tests.serving.running import serving
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import DeploymentError
 from lockgate.monitoring.keeping import personal
 from lockgate.monitoring.reading import logged

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError, UsageError
 from lockgate.serving.tokens import ROLES, Tokens, new_token
 from tests.conftest import Run

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import lockgate
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from lockgate.monitoring.reading import logged
 from lockgate.monitoring.segments import prune, segments
 from lockgate.monitoring.tracing import trace

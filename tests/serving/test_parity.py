@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from tests.conftest import Run
 from tests.serving.load import message, read_reply
 from tests.serving.running import Server, serving

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import lockgate
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from tests.serving.conftest import rows
 from tests.serving.running import Server, serving
 

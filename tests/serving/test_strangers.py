@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from tests.serving.conftest import rows
 from tests.serving.load import read_reply
 from tests.serving.running import Server, serving

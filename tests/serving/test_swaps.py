@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import lockgate
-from lockgate.bundle.deployment import Deployment
 from lockgate.data.io.digests import sha256_file
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import BundleError
 from lockgate.models.bundle.check import check_bundle
 from lockgate.models.bundle.manifest import read_manifest
@@ -128,7 +128,7 @@ def test_a_bad_bundle_is_refused_by_deploy_and_by_the_server(
 def test_a_refusal_of_the_server_takes_the_deployment_back(
     tmp_path: Path, deployed: Deployment, bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lockgate.cli.following import followed
+    from lockgate.deployment.activation import followed
 
     bad = spoiled(bundles["boosting"], tmp_path, "other-answers")
     with serving(deployed.path):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import lockgate
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from tests.conftest import Run
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.bundle.pointer import Event, Pointer
+from lockgate.deployment.pointer import Event, Pointer
 from lockgate.errors import DeploymentError
 from lockgate.registry.slots import Slot
 

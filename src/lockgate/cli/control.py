@@ -28,7 +28,7 @@ def command(directory: Path, what: str) -> int:
     It goes through a socket in DIR, not through HTTP: whoever may write there may
     do it, and nobody else.
     """
-    from lockgate.serving.control_client import ask
+    from lockgate.deployment.control.client import ask
 
     said = ask(directory, what)
     said.pop("op", None)

@@ -10,8 +10,8 @@ import click
 from lockgate.cli.repository import fetched, in_repository
 
 if TYPE_CHECKING:
-    from lockgate.bundle.deployment import Deployment
-    from lockgate.bundle.pointer import Pointer
+    from lockgate.deployment.directory import Deployment
+    from lockgate.deployment.pointer import Pointer
 
 __all__ = ["command"]
 
@@ -50,7 +50,7 @@ def command(
     From the ledger, the signed events and the verdict are laid beside it: a
     server with --require-verdict demands them.
     """
-    from lockgate.bundle.deployment import Deployment
+    from lockgate.deployment.directory import Deployment
     from lockgate.errors import UsageError
 
     deployment = Deployment(directory)
@@ -69,7 +69,7 @@ def command(
     if len(names) > 1:
         click.echo(f"note: requests must name their model now: {', '.join(names)}")
     if target is not None:
-        from lockgate.serving.targets import write_target
+        from lockgate.deployment.targets.write import write_target
 
         for path in write_target(target, deployment):
             click.echo(f"written: {path}")
@@ -98,8 +98,8 @@ def _from_ledger(
     deployment: Deployment, name: str, stage: str, root: str, *, every: float | None
 ) -> None:
     """Do it once, or for ever."""
+    from lockgate.deployment.follow import deploy_stage, follow
     from lockgate.errors import BundleError, DeploymentError
-    from lockgate.ledger.deploying import deploy_stage, follow
 
     ledger = fetched(root)
     if every is None:
@@ -120,7 +120,7 @@ def _from_ledger(
 
 def _tell(deployment: Deployment, pointer: Pointer) -> None:
     """Wait for the server, and say what is served."""
-    from lockgate.cli.following import followed
+    from lockgate.deployment.activation import followed
 
     event = pointer.event
     if event is None:

@@ -39,7 +39,7 @@ def command(
     """
     from tqdm import tqdm
 
-    from lockgate.bundle.deployment import Deployment
+    from lockgate.deployment.directory import Deployment
     from lockgate.errors import UsageError
     from lockgate.monitoring.exporting import export
 

@@ -31,7 +31,7 @@ def command(source: Path, directory: Path, key: str | None, receipt: str | None,
     """
     from tqdm import tqdm
 
-    from lockgate.bundle.deployment import Deployment
+    from lockgate.deployment.directory import Deployment
     from lockgate.errors import UsageError
     from lockgate.monitoring.feedback import take_labels
 

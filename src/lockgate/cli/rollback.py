@@ -60,8 +60,8 @@ def command(
 def _here(
     directory: Path, name: str | None, stage: str, to: str | None, reason: str, *, history: bool
 ) -> int:
-    from lockgate.bundle.deployment import Deployment
-    from lockgate.cli.following import followed
+    from lockgate.deployment.activation import followed
+    from lockgate.deployment.directory import Deployment
     from lockgate.models.bundle.check import check_bundle
 
     deployment = Deployment(directory)

@@ -116,10 +116,10 @@ def _serve(source: Path, settings: Any) -> int:
 
             raise MissingExtra("serve", "lockgate serve") from None
         raise
-    from lockgate.bundle.deployment import Deployment
+    from lockgate.deployment.directory import Deployment
+    from lockgate.deployment.private import private_deployment
     from lockgate.serving.listener import listen
     from lockgate.serving.logs import log_lines
-    from lockgate.serving.private import private_deployment
     from lockgate.serving.tokens import Tokens
     from lockgate.serving.worker import tls_context
 

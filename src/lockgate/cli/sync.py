@@ -27,7 +27,7 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
 
     Fetches, pushes what was queued here, and mends the tags for GTO.
     """
-    from lockgate.ledger.take_back import enter_rollbacks
+    from lockgate.deployment.take_back import enter_rollbacks
     from lockgate.registry.sync import mend_tags, push_queued
 
     ledger = opened(root)

@@ -96,10 +96,10 @@ def _told(root: str, name: str, version: str | None) -> dict[str, Any]:
 
 
 def _answer(receipt: str, directory: Path | None) -> dict[str, Any]:
-    from lockgate.bundle.deployment import Deployment
+    from lockgate.deployment.directory import Deployment
+    from lockgate.deployment.private import private_root
     from lockgate.errors import LogError
     from lockgate.monitoring.tracing import trace
-    from lockgate.serving.private import private_root
 
     folders = [directory] if directory else sorted(private_root().glob("*"))
     for folder in folders:

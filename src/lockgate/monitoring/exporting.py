@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError, UsageError, nearest
 from lockgate.models.bundle.manifest import Manifest
 from lockgate.monitoring.entries import key_text

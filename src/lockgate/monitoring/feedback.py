@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockgate.bundle.deployment import Deployment
 from lockgate.data.io.identity import user_here
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import DataError, LogError, nearest
 from lockgate.monitoring.labels import fitting_label
 from lockgate.monitoring.receipts import Receipts, parse_receipt

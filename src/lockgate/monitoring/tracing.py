@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError
 from lockgate.monitoring.reading import find, find_labels
 from lockgate.monitoring.receipts import parse_receipt

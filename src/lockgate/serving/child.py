@@ -6,9 +6,9 @@ import selectors
 import time
 from dataclasses import dataclass, field
 
-from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.pointer import Pointer
-from lockgate.serving.channel import Channel
+from lockgate.deployment.control.channel import Channel
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.pointer import Pointer
 from lockgate.serving.metrics import Counts
 from lockgate.serving.settings import ServeSettings
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from lockgate.serving.channel import Channel
+from lockgate.deployment.control.channel import Channel
+from lockgate.deployment.control.client import NAME, _reached
 from lockgate.serving.child import ServerState
-from lockgate.serving.control_client import NAME, _reached
 from lockgate.serving.swap import Swap
 
 __all__ = ["Control"]

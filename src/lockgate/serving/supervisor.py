@@ -19,11 +19,11 @@ import socket
 import time
 from typing import Any
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.control.channel import Channel
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError
 from lockgate.monitoring.segments import prune
 from lockgate.monitoring.tracing import LOG
-from lockgate.serving.channel import Channel
 from lockgate.serving.child import Child, ServerState
 from lockgate.serving.control import Control
 from lockgate.serving.listener import address

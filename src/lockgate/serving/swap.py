@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from lockgate.bundle.pointer import Pointer
-from lockgate.bundle.proofs import check_proofs, read_signers
+from lockgate.deployment.admission import check_proofs, read_signers
+from lockgate.deployment.pointer import Pointer
 from lockgate.errors import GateRefused, LockgateError
 from lockgate.models.bundle.check import Check
 from lockgate.serving.child import Child, ServerState

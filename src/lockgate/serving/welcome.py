@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 
-from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.pointer import Pointer
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.pointer import Pointer
 from lockgate.errors import BundleError
 from lockgate.serving.settings import ServeSettings
 

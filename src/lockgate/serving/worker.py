@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.pointer import Pointer
+from lockgate.deployment.control.channel import Channel
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.pointer import Pointer
 from lockgate.errors import LockgateError, ServingError
 from lockgate.monitoring.tracing import LOG
 from lockgate.serving.application import Application
-from lockgate.serving.channel import Channel
 from lockgate.serving.connections import Connections
 from lockgate.serving.metrics import Counts
 from lockgate.serving.paths import all_routes

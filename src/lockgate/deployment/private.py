@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lockgate.bundle.deployment import Deployment
 from lockgate.data.io.digests import sha256_text
+from lockgate.deployment.control.client import ask
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError
 from lockgate.models.bundle.manifest import read_manifest
-from lockgate.serving.control_client import ask
 
 __all__ = ["private_deployment", "private_root"]
 

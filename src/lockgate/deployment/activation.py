@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.pointer import Pointer
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.pointer import Pointer
 from lockgate.errors import BundleError, DeploymentError, LockgateError, ServingError
 
 __all__ = ["followed"]
@@ -27,7 +27,7 @@ def followed(deployment: Deployment, pointer: Pointer) -> str:
         If the server refuses, with its reason.
 
     """
-    from lockgate.serving.control_client import ask
+    from lockgate.deployment.control.client import ask
 
     until = time.monotonic() + SECONDS
     try:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.pointer import Pointer
-from lockgate.bundle.proofs import keep_proof
+from lockgate.deployment.admission import keep_proof
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.pointer import Pointer
 from lockgate.errors import LedgerError, LedgerTampered, LockgateError, RemoteUnavailable
 from lockgate.models.bundle.check import check_bundle
 from lockgate.registry.bundle_store import bundle_of

@@ -6,8 +6,8 @@ from pathlib import Path
 from string import Template
 
 from lockgate._version import __version__
-from lockgate.bundle.deployment import Deployment
 from lockgate.data.io.atomic import write_file
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import UsageError
 
 __all__ = ["TARGETS", "write_target"]

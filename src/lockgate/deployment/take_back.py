@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import LedgerConflict
 from lockgate.registry.api import Ledger
 from lockgate.registry.ledger.state import StageRecord

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from lockgate.bundle.deployment import Deployment
 from lockgate.data.io.atomic import write_file
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import GateRefused
 from lockgate.registry.provenance.provenance import Proof
 from lockgate.registry.provenance.signers import Signers

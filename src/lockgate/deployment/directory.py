@@ -25,11 +25,11 @@ from pathlib import Path
 import msgspec
 
 from lockgate.bundle.choosing import check_version
-from lockgate.bundle.pointer import Event, Pointer
-from lockgate.bundle.record import read_record, record
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.digests import sha256_file
 from lockgate.data.io.identity import user_here
+from lockgate.deployment.pointer import Event, Pointer
+from lockgate.deployment.record import read_record, record
 from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
 from lockgate.models.bundle.copy import copy_bundle, remove_others
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lockgate.deployment.control.channel import Channel
 from lockgate.errors import ServingError
-from lockgate.serving.channel import Channel
 
 __all__ = ["NAME", "ask"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.bundle.pointer import Event
+from lockgate.deployment.pointer import Event
 
 __all__ = ["read_record", "record"]
 

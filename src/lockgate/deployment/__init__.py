@@ -1,0 +1,1 @@
+"""Deployment directories: what a server serves, and how that changes."""

@@ -1,0 +1,1 @@
+"""Files for systemd, Docker and Kubernetes."""
