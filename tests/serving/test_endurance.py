@@ -20,10 +20,10 @@ import pytest
 
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DeploymentError
-from lockgate.monitoring.keeping import personal
-from lockgate.monitoring.reading import logged
-from lockgate.monitoring.segments import prune, segments
-from lockgate.monitoring.tracing import trace
+from lockgate.prediction_log.columns import personal
+from lockgate.prediction_log.reader import logged
+from lockgate.prediction_log.segments import prune, segments
+from lockgate.prediction_log.trace import trace
 from tests.conftest import Run
 from tests.serving.load import Load
 from tests.serving.running import Server, serving

@@ -18,9 +18,9 @@ import pytest
 
 import lockgate
 from lockgate.deployment.directory import Deployment
-from lockgate.monitoring.reading import logged
-from lockgate.monitoring.segments import prune, segments
-from lockgate.monitoring.tracing import trace
+from lockgate.prediction_log.reader import logged
+from lockgate.prediction_log.segments import prune, segments
+from lockgate.prediction_log.trace import trace
 from tests.conftest import Run
 from tests.serving.load import Load
 from tests.serving.running import serving
@@ -229,11 +229,11 @@ def test_what_is_not_to_be_kept_is_not_kept(deployed: Deployment, tmp_path: Path
 def test_a_long_log_is_cut_into_files_and_the_oldest_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lockgate.monitoring import writing
-    from lockgate.monitoring.entries import Entry, Model
-    from lockgate.monitoring.writing import LogWriter
+    from lockgate.prediction_log import writer
+    from lockgate.prediction_log.entries import Entry, Model
+    from lockgate.prediction_log.writer import LogWriter
 
-    monkeypatch.setattr(writing, "SEGMENT", 100_000)
+    monkeypatch.setattr(writer, "SEGMENT", 100_000)
     model = Model("d" * 64, "m", "1", "prod", ("a",))
     writer = LogWriter(tmp_path, "abandonwhat23456")
     for count in range(1, 401):

@@ -196,7 +196,7 @@ def test_killed_workers_are_back_at_once_and_lose_only_what_they_were_answering(
     assert account.lost <= KILLS * clients  # each client has one request under way
     assert f"lockgate_restarts_total {float(KILLS)}" in restarts
     log = deployed.path / "log"
-    from lockgate.monitoring.reading import logged
+    from lockgate.prediction_log.reader import logged
 
     kept = [one.id for one in logged(log)]
     assert len(kept) == len(set(kept))

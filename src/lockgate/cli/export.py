@@ -41,7 +41,7 @@ def command(
 
     from lockgate.deployment.directory import Deployment
     from lockgate.errors import UsageError
-    from lockgate.monitoring.exporting import export
+    from lockgate.prediction_log.export import export
 
     if target.exists() and not force:
         raise UsageError(f"{target} is there already; --force overwrites it")

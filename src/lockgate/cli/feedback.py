@@ -33,7 +33,7 @@ def command(source: Path, directory: Path, key: str | None, receipt: str | None,
 
     from lockgate.deployment.directory import Deployment
     from lockgate.errors import UsageError
-    from lockgate.monitoring.feedback import take_labels
+    from lockgate.prediction_log.feedback import take_labels
 
     if (key is None) == (receipt is None):
         raise UsageError("say by what labels are joined: --key COLUMN or --id COLUMN")

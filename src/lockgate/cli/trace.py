@@ -99,7 +99,7 @@ def _answer(receipt: str, directory: Path | None) -> dict[str, Any]:
     from lockgate.deployment.directory import Deployment
     from lockgate.deployment.private import private_root
     from lockgate.errors import LogError
-    from lockgate.monitoring.tracing import trace
+    from lockgate.prediction_log.trace import trace
 
     folders = [directory] if directory else sorted(private_root().glob("*"))
     for folder in folders:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lockgate.monitoring.receipts import Receipts
+from lockgate.prediction_log.ids import Receipts
 from lockgate.serving.desk import Desk
 from lockgate.serving.exchange import OPAQUE, Refusal, Reply, Request, Send
 from lockgate.serving.metrics import Counts, memory

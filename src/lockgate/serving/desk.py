@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lockgate.errors import LogError
-from lockgate.monitoring.receipts import Receipts
+from lockgate.prediction_log.ids import Receipts
 from lockgate.serving.exchange import OPAQUE, Refusal
 from lockgate.serving.questions import Found, Question, compute, compute_rows
 from lockgate.serving.shelf import Served

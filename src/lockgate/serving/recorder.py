@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from lockgate.errors import LogError
-from lockgate.monitoring.entries import Entry, Model, key_text
-from lockgate.monitoring.keeping import kept_columns
-from lockgate.monitoring.receipts import Receipts
-from lockgate.monitoring.writing import LogWriter
+from lockgate.prediction_log.columns import kept_columns
+from lockgate.prediction_log.entries import Entry, Model, key_text
+from lockgate.prediction_log.ids import Receipts
+from lockgate.prediction_log.writer import LogWriter
 from lockgate.serving.exchange import OPAQUE, Refusal
 from lockgate.serving.metrics import Counts
 from lockgate.serving.questions import Question, listed

@@ -22,8 +22,8 @@ from typing import Any
 from lockgate.deployment.control.channel import Channel
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError
-from lockgate.monitoring.segments import prune
-from lockgate.monitoring.tracing import LOG
+from lockgate.prediction_log.segments import prune
+from lockgate.prediction_log.trace import LOG
 from lockgate.serving.child import Child, ServerState
 from lockgate.serving.control import Control
 from lockgate.serving.listener import address

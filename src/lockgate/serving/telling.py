@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.monitoring.labels import fitting_label
-from lockgate.monitoring.reading import find
-from lockgate.monitoring.receipts import parse_receipt
+from lockgate.prediction_log.ids import parse_receipt
+from lockgate.prediction_log.labels import fitting_label
+from lockgate.prediction_log.reader import find
 from lockgate.serving.exchange import Refusal, Reply, Request, json_reply, read_body
 from lockgate.serving.recorder import Recorder
 from lockgate.serving.shelf import Shelf

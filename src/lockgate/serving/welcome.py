@@ -43,7 +43,7 @@ def welcome(
 
 def _say_what_is_kept(settings: ServeSettings, deployment: Deployment, live: Pointer) -> None:
     """Name the inputs that the prediction log leaves out."""
-    from lockgate.monitoring.keeping import kept_columns
+    from lockgate.prediction_log.columns import kept_columns
 
     keep = settings.log
     if keep.durability == "off":

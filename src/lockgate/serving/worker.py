@@ -19,7 +19,7 @@ from lockgate.deployment.control.channel import Channel
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import Pointer
 from lockgate.errors import LockgateError, ServingError
-from lockgate.monitoring.tracing import LOG
+from lockgate.prediction_log.trace import LOG
 from lockgate.serving.application import Application
 from lockgate.serving.connections import Connections
 from lockgate.serving.metrics import Counts

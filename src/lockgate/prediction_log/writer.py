@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.monitoring.entries import Entry, Model, key_text, models_of
-from lockgate.monitoring.segments import AFTER, ALIVE, SCHEMA
+from lockgate.prediction_log.entries import Entry, Model, key_text, models_of
+from lockgate.prediction_log.segments import AFTER, ALIVE, SCHEMA
 
 __all__ = ["LogWriter"]
 

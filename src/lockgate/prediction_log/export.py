@@ -10,9 +10,9 @@ from typing import Any
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError, UsageError, nearest
 from lockgate.models.bundle.manifest import Manifest
-from lockgate.monitoring.entries import key_text
-from lockgate.monitoring.reading import Label, Logged, known_models, labels, logged
-from lockgate.monitoring.tracing import LOG
+from lockgate.prediction_log.entries import key_text
+from lockgate.prediction_log.reader import Label, Logged, known_models, labels, logged
+from lockgate.prediction_log.trace import LOG
 
 __all__ = ["export"]
 

@@ -8,8 +8,8 @@ import msgspec
 
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError
-from lockgate.monitoring.reading import find, find_labels
-from lockgate.monitoring.receipts import parse_receipt
+from lockgate.prediction_log.ids import parse_receipt
+from lockgate.prediction_log.reader import find, find_labels
 
 __all__ = ["LOG", "trace"]
 

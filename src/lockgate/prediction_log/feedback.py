@@ -11,10 +11,10 @@ from typing import Any
 from lockgate.data.io.identity import user_here
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DataError, LogError, nearest
-from lockgate.monitoring.labels import fitting_label
-from lockgate.monitoring.receipts import Receipts, parse_receipt
-from lockgate.monitoring.tracing import LOG
-from lockgate.monitoring.writing import LogWriter
+from lockgate.prediction_log.ids import Receipts, parse_receipt
+from lockgate.prediction_log.labels import fitting_label
+from lockgate.prediction_log.trace import LOG
+from lockgate.prediction_log.writer import LogWriter
 
 __all__ = ["Taken", "take_labels"]
 

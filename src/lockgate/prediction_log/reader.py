@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.monitoring.entries import Entry, Model, key_text, models_of
-from lockgate.monitoring.segments import Segment, segments
+from lockgate.prediction_log.entries import Entry, Model, key_text, models_of
+from lockgate.prediction_log.segments import Segment, segments
 
 __all__ = ["Label", "Logged", "find", "find_labels", "known_models", "labels", "logged"]
 

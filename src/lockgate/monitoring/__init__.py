@@ -1,1 +1,0 @@
-"""What is known of answers given: the prediction log."""

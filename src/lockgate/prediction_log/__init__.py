@@ -1,0 +1,1 @@
+"""The prediction log: predictions, labels that come later, export, lineage."""
