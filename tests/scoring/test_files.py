@@ -21,7 +21,7 @@ from tests.conftest import Run, environment
 from tests.packing import zoo
 
 import lockgate
-from lockgate.scoring.resuming import score_file
+from lockgate.batch.predict_file import score_file
 
 ROWS = 3000
 
@@ -241,7 +241,7 @@ def test_a_run_that_ended_between_its_two_files_is_finished_by_the_next(
     lines = (folder / "in.csv").read_text().splitlines()
     (tmp_path / "in.csv").write_text("\n".join([*lines[:5], "broken,line", *lines[5:]]))
     script = (
-        "import os, lockgate, lockgate.scoring.resuming as r\nfrom pathlib import Path\n"
+        "import os, lockgate, lockgate.batch.predict_file as r\nfrom pathlib import Path\n"
         "r.shutil = type('S', (), {'rmtree': lambda *_: os._exit(9)})\n"
         f"r.score_file(lockgate.open({str(folder / 'b')!r}), Path('in.csv'), Path('out.csv'))"
     )

@@ -44,10 +44,10 @@ def command(
     """
     from tqdm import tqdm
 
+    from lockgate.batch.predict_file import score_file
     from lockgate.data.io.files import total_rows
     from lockgate.errors import UsageError
     from lockgate.models.bundle.open import open_bundle
-    from lockgate.scoring.resuming import score_file
 
     unfinished = target.with_name(f"{target.name}.parts").exists()
     if target.exists() and not force and not unfinished:

@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from lockgate.batch.output_files import OUTPUTS, answer_columns, join_parts, write_part
 from lockgate.data.columns.rejections import Rejected
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import chunks_of
 from lockgate.errors import BundleError, DataError, UsageError
-from lockgate.scoring.answers import OUTPUTS, answer_columns, join_parts, write_part
 
 __all__ = ["Scored", "score_file"]
 

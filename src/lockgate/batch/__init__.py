@@ -1,0 +1,1 @@
+"""Offline prediction for files of any size, resumable, equal to online prediction."""
