@@ -94,8 +94,8 @@ def _plain(folder: Path) -> Path:
 
 def _stages(project: Path) -> dict[str, tuple[float, float, float]]:
     """Median seconds of each stage: as a function, in the warm process, on its own."""
-    from lockgate.cli.warm import warm_process
     from lockgate.pipeline.stage import STAGES, run_stage
+    from lockgate.pipeline.stage_server import warm_process
 
     logging.getLogger("lockgate").setLevel(logging.ERROR)
     found = {}

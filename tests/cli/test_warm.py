@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import environment
 
-from lockgate.cli.warm import PLACE, warm_process
+from lockgate.pipeline.stage_server import PLACE, warm_process
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line, a stage in the warm process of its run if there is one."""
     if sys.argv[1:2] == ["stage"] and "LOCKGATE_WARM" in os.environ:
-        from lockgate.cli.warm import handed_over
+        from lockgate.pipeline.stage_server import handed_over
 
         code = handed_over()
         if code is not None:

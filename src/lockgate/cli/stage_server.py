@@ -6,7 +6,7 @@ import socket
 import sys
 
 from lockgate.cli.commands import run_cli
-from lockgate.cli.warm import serve
+from lockgate.pipeline.stage_server import serve
 
 if __name__ == "__main__":
     serve(socket.socket(fileno=int(sys.argv[1])), run_cli)

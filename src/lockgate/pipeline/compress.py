@@ -16,7 +16,7 @@ from lockgate.modeling.training.estimators import scores
 from lockgate.modeling.training.fitting import fit, limited, loss_on
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.pack import matching
-from lockgate.pipeline.forms import Form, form_of
+from lockgate.pipeline.formats import Form, form_of
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Stored, Workspace, write_json
 

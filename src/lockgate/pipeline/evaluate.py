@@ -6,9 +6,9 @@ from typing import Any
 
 from lockgate.contract.evaluation import Exam, Report
 from lockgate.modeling.training.fitting import limited
-from lockgate.pipeline.drawing import draw
-from lockgate.pipeline.forms import opened
-from lockgate.pipeline.pages import report_page
+from lockgate.pipeline.formats import opened
+from lockgate.pipeline.reports.pages import report_page
+from lockgate.pipeline.reports.plots import draw
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, fresh_folder, write_json
 

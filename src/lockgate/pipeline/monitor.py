@@ -18,7 +18,7 @@ from lockgate.modeling.metrics.losses import figures_of
 from lockgate.modeling.statistics.histograms import watched, window_counts
 from lockgate.modeling.training.fitting import limited
 from lockgate.models.bundle.open import Bundle, open_bundle
-from lockgate.pipeline.pages import monitor_page
+from lockgate.pipeline.reports.pages import monitor_page
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, write_json
 

@@ -16,7 +16,7 @@ from lockgate.models.bundle.manifest import Hashes
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.bundle.probes import probes_of
 from lockgate.models.bundle.write import Content, canonical, write_bundle
-from lockgate.pipeline.forms import opened
+from lockgate.pipeline.formats import opened
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Made, Workspace, plain
 from lockgate.plugins.host.provider import provider_of
