@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 from lockgate.testing.checks import CHECKS, Failed, check_plugin, run_checks
-from lockgate.testing.doors import check_installed
 from lockgate.testing.examples import example_requests
+from lockgate.testing.installed import check_installed
 
 __all__ = [
     "CHECKS",

@@ -16,7 +16,7 @@ from lockgate.contract.settings import defaults, settings_of
 from lockgate.errors import LockgateError, SettingError
 from lockgate.plugins.host.host import Host
 from lockgate.testing.examples import example_requests, try_recipe
-from lockgate.testing.prints import fingerprint, inputs_of
+from lockgate.testing.fingerprints import fingerprint, inputs_of
 
 __all__ = ["CHECKS", "HEAVY", "Failed", "Subject", "check_plugin", "run_checks"]
 
