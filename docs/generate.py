@@ -192,7 +192,7 @@ def _markdown(words: str) -> str:
 
 def metrics() -> str:
     """Write what `/metrics` shows."""
-    from lockgate.serving.metrics import families
+    from lockgate.serving.telemetry.metrics import families
 
     text = [
         "# Metrics\n",

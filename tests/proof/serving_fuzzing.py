@@ -19,13 +19,13 @@ import atheris
 
 with atheris.instrument_imports(include=["lockgate.serving", "lockgate.scoring"]):
     from lockgate.serving.application import Application
-    from lockgate.serving.exchange import Reply, Request
-    from lockgate.serving.metrics import PAGE, Counts
+    from lockgate.serving.http.messages import Reply, Request
+    from lockgate.serving.prediction.model_store import Served, Shelf
     from lockgate.serving.settings import LogSettings, ServeSettings
-    from lockgate.serving.shelf import Served, Shelf
+    from lockgate.serving.telemetry.metrics import PAGE, Counts
 
 from lockgate.deployment.directory import Deployment
-from lockgate.serving.recorder import Recorder
+from lockgate.serving.prediction.recorder import Recorder
 
 FINE = {200, 400, 404, 409, 413, 415, 422, 503}
 

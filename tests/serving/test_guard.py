@@ -17,7 +17,7 @@ import pytest
 
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError, UsageError
-from lockgate.serving.tokens import ROLES, Tokens, new_token
+from lockgate.serving.http.tokens import ROLES, Tokens, new_token
 from tests.conftest import Run
 from tests.serving.running import Server, serving
 from tests.serving.test_answers import ROW

@@ -109,7 +109,7 @@ def _settings(host: str, said: dict[str, Any]) -> Any:
 
 def _serve(source: Path, settings: Any) -> int:
     try:
-        from lockgate.serving.supervisor import Supervisor
+        from lockgate.serving.workers.supervisor import Supervisor
     except ModuleNotFoundError as error:
         if error.name in ("uvloop", "httptools", "prometheus_client"):
             from lockgate.errors import MissingExtra
@@ -118,10 +118,10 @@ def _serve(source: Path, settings: Any) -> int:
         raise
     from lockgate.deployment.directory import Deployment
     from lockgate.deployment.private import private_deployment
-    from lockgate.serving.listener import listen
-    from lockgate.serving.logs import log_lines
-    from lockgate.serving.tokens import Tokens
-    from lockgate.serving.worker import tls_context
+    from lockgate.serving.http.tokens import Tokens
+    from lockgate.serving.telemetry.logs import log_lines
+    from lockgate.serving.workers.listener import listen
+    from lockgate.serving.workers.worker import tls_context
 
     log_lines()
     deployment = Deployment(source)

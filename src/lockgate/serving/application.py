@@ -9,16 +9,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lockgate.prediction_log.ids import Receipts
-from lockgate.serving.desk import Desk
-from lockgate.serving.exchange import OPAQUE, Refusal, Reply, Request, Send
-from lockgate.serving.metrics import Counts, memory
-from lockgate.serving.routes import Route, Routes
+from lockgate.serving.http.messages import OPAQUE, Refusal, Reply, Request, Send
+from lockgate.serving.http.routing import Route, Routes
+from lockgate.serving.prediction.batcher import Desk
+from lockgate.serving.prediction.model_store import Shelf
 from lockgate.serving.settings import ServeSettings
-from lockgate.serving.shelf import Shelf
+from lockgate.serving.telemetry.metrics import Counts, memory
 
 if TYPE_CHECKING:
-    from lockgate.serving.recorder import Recorder
-    from lockgate.serving.tokens import Tokens
+    from lockgate.serving.http.tokens import Tokens
+    from lockgate.serving.prediction.recorder import Recorder
 
 __all__ = ["Application"]
 

@@ -7,10 +7,18 @@ from typing import Any
 
 import msgspec
 
-from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send, check_rows, read_body
-from lockgate.serving.predicting import check_width, row_of
-from lockgate.serving.questions import Found, Question, listed
-from lockgate.serving.shelf import Served, Shelf
+from lockgate.serving.http.messages import (
+    JSON,
+    Refusal,
+    Reply,
+    Request,
+    Send,
+    check_rows,
+    read_body,
+)
+from lockgate.serving.prediction.model_store import Served, Shelf
+from lockgate.serving.prediction.requests import Found, Question, listed
+from lockgate.serving.protocols.native.predict import check_width, row_of
 
 __all__ = ["invocations_question", "predictions"]
 

@@ -24,14 +24,14 @@ from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError
 from lockgate.prediction_log.segments import prune
 from lockgate.prediction_log.trace import LOG
-from lockgate.serving.child import Child, ServerState
-from lockgate.serving.control import Control
-from lockgate.serving.listener import address
-from lockgate.serving.metrics import PAGE, Counts
 from lockgate.serving.settings import ServeSettings
-from lockgate.serving.swap import Swap
-from lockgate.serving.welcome import welcome
-from lockgate.serving.worker import work
+from lockgate.serving.telemetry.metrics import PAGE, Counts
+from lockgate.serving.workers.banner import welcome
+from lockgate.serving.workers.control import Control
+from lockgate.serving.workers.listener import address
+from lockgate.serving.workers.reload import Swap
+from lockgate.serving.workers.state import Child, ServerState
+from lockgate.serving.workers.worker import work
 
 __all__ = ["Supervisor"]
 

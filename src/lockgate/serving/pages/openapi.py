@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockgate.serving.routes import Route
-from lockgate.serving.shelf import Served, Shelf
+from lockgate.serving.http.routing import Route
+from lockgate.serving.prediction.model_store import Served, Shelf
 
 __all__ = ["document"]
 

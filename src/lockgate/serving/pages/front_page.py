@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from lockgate._version import __version__
-from lockgate.serving.routes import Route
-from lockgate.serving.shelf import Shelf
+from lockgate.serving.http.routing import Route
+from lockgate.serving.prediction.model_store import Shelf
 
 __all__ = ["front_page"]
 

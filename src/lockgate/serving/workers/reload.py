@@ -13,7 +13,7 @@ from lockgate.deployment.admission import check_proofs, read_signers
 from lockgate.deployment.pointer import Pointer
 from lockgate.errors import GateRefused, LockgateError
 from lockgate.models.bundle.check import Check
-from lockgate.serving.child import Child, ServerState
+from lockgate.serving.workers.state import Child, ServerState
 
 __all__ = ["Swap"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lockgate.serving.exchange import Refusal
+from lockgate.serving.http.messages import Refusal
 
 __all__ = ["DATATYPES", "Tensor", "as_column", "as_matrix", "pack", "unpack"]
 

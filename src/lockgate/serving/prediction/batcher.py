@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from lockgate.errors import LogError
 from lockgate.prediction_log.ids import Receipts
-from lockgate.serving.exchange import OPAQUE, Refusal
-from lockgate.serving.questions import Found, Question, compute, compute_rows
-from lockgate.serving.shelf import Served
+from lockgate.serving.http.messages import OPAQUE, Refusal
+from lockgate.serving.prediction.model_store import Served
+from lockgate.serving.prediction.requests import Found, Question, compute, compute_rows
 
 if TYPE_CHECKING:
-    from lockgate.serving.metrics import Counts
-    from lockgate.serving.recorder import Recorder
+    from lockgate.serving.prediction.recorder import Recorder
+    from lockgate.serving.telemetry.metrics import Counts
 
 __all__ = ["Desk"]
 

@@ -14,10 +14,18 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send, check_rows, read_body
-from lockgate.serving.questions import Found, Question
-from lockgate.serving.shelf import Served, Shelf
-from lockgate.serving.tensors import Tensor, as_column, as_matrix, pack, unpack
+from lockgate.serving.http.messages import (
+    JSON,
+    Refusal,
+    Reply,
+    Request,
+    Send,
+    check_rows,
+    read_body,
+)
+from lockgate.serving.prediction.model_store import Served, Shelf
+from lockgate.serving.prediction.requests import Found, Question
+from lockgate.serving.protocols.v2.tensors import Tensor, as_column, as_matrix, pack, unpack
 
 __all__ = ["infer_question", "metadata", "word_of"]
 

@@ -8,8 +8,8 @@ from email.utils import formatdate
 
 import msgspec
 
-from lockgate.serving.connection import IDLE, Connection
-from lockgate.serving.exchange import Handler
+from lockgate.serving.http.connection import IDLE, Connection
+from lockgate.serving.http.messages import Handler
 from lockgate.serving.settings import Limits
 
 __all__ = ["Connections"]

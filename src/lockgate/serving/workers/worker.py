@@ -21,13 +21,13 @@ from lockgate.deployment.pointer import Pointer
 from lockgate.errors import LockgateError, ServingError
 from lockgate.prediction_log.trace import LOG
 from lockgate.serving.application import Application
-from lockgate.serving.connections import Connections
-from lockgate.serving.metrics import Counts
-from lockgate.serving.paths import all_routes
-from lockgate.serving.recorder import Recorder
+from lockgate.serving.endpoints import all_routes
+from lockgate.serving.http.connection_pool import Connections
+from lockgate.serving.http.tokens import Tokens
+from lockgate.serving.prediction.model_store import Served, Shelf
+from lockgate.serving.prediction.recorder import Recorder
 from lockgate.serving.settings import ServeSettings
-from lockgate.serving.shelf import Served, Shelf
-from lockgate.serving.tokens import Tokens
+from lockgate.serving.telemetry.metrics import Counts
 
 __all__ = ["tls_context", "work"]
 

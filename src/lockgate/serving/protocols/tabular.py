@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from lockgate.errors import DataError
-from lockgate.serving.exchange import Refusal, Reply, Request, Send, check_rows
-from lockgate.serving.invocations import predictions
-from lockgate.serving.predicting import many_rows
-from lockgate.serving.questions import Found, Question
-from lockgate.serving.shelf import Shelf
+from lockgate.serving.http.messages import Refusal, Reply, Request, Send, check_rows
+from lockgate.serving.prediction.model_store import Shelf
+from lockgate.serving.prediction.requests import Found, Question
+from lockgate.serving.protocols.mlflow import predictions
+from lockgate.serving.protocols.native.predict import many_rows
 
 __all__ = ["ARROW", "CSV", "table_question"]
 

@@ -10,9 +10,9 @@ from lockgate.errors import LogError
 from lockgate.prediction_log.ids import parse_receipt
 from lockgate.prediction_log.labels import fitting_label
 from lockgate.prediction_log.reader import find
-from lockgate.serving.exchange import Refusal, Reply, Request, json_reply, read_body
-from lockgate.serving.recorder import Recorder
-from lockgate.serving.shelf import Shelf
+from lockgate.serving.http.messages import Refusal, Reply, Request, json_reply, read_body
+from lockgate.serving.prediction.model_store import Shelf
+from lockgate.serving.prediction.recorder import Recorder
 
 __all__ = ["take_feedback"]
 

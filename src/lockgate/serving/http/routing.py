@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockgate.serving.exchange import Reply, Request, Send
+from lockgate.serving.http.messages import Reply, Request, Send
 
 __all__ = ["Route", "Routes"]
 

@@ -19,11 +19,11 @@ from lockgate.prediction_log.columns import kept_columns
 from lockgate.prediction_log.entries import Entry, Model, key_text
 from lockgate.prediction_log.ids import Receipts
 from lockgate.prediction_log.writer import LogWriter
-from lockgate.serving.exchange import OPAQUE, Refusal
-from lockgate.serving.metrics import Counts
-from lockgate.serving.questions import Question, listed
+from lockgate.serving.http.messages import OPAQUE, Refusal
+from lockgate.serving.prediction.model_store import Served
+from lockgate.serving.prediction.requests import Question, listed
 from lockgate.serving.settings import LogSettings
-from lockgate.serving.shelf import Served
+from lockgate.serving.telemetry.metrics import Counts
 
 __all__ = ["Recorder"]
 

@@ -13,8 +13,8 @@ from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import Rejected, filled
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.runtime.model import Answer
-from lockgate.serving.exchange import Refusal, Reply, Request, Send
-from lockgate.serving.shelf import Served
+from lockgate.serving.http.messages import Refusal, Reply, Request, Send
+from lockgate.serving.prediction.model_store import Served
 
 __all__ = ["Filled", "Found", "Question", "compute", "compute_rows", "listed"]
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from lockgate.serving.exchange import Handler, Refusal, Reply, Request
+from lockgate.serving.http.messages import Handler, Refusal, Reply, Request
 from lockgate.serving.settings import Limits
 
 __all__ = ["IDLE", "Connection", "Pool"]

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lockgate._version import __version__
-from lockgate.serving.exchange import HTML, Refusal, Reply, Request, Send, json_reply
-from lockgate.serving.inference import infer_question, metadata, word_of
-from lockgate.serving.invocations import invocations_question
-from lockgate.serving.metrics import exposition
-from lockgate.serving.openapi import document
-from lockgate.serving.pages import front_page
-from lockgate.serving.predicting import predict_question
-from lockgate.serving.questions import Question
-from lockgate.serving.routes import Route
-from lockgate.serving.shelf import Shelf
-from lockgate.serving.tables import ARROW, CSV, table_question
-from lockgate.serving.telling import take_feedback
+from lockgate.serving.http.messages import HTML, Refusal, Reply, Request, Send, json_reply
+from lockgate.serving.http.routing import Route
+from lockgate.serving.pages.front_page import front_page
+from lockgate.serving.pages.front_page.openapi import document
+from lockgate.serving.prediction.model_store import Shelf
+from lockgate.serving.prediction.requests import Question
+from lockgate.serving.protocols.mlflow import invocations_question
+from lockgate.serving.protocols.native.feedback import take_feedback
+from lockgate.serving.protocols.native.predict import predict_question
+from lockgate.serving.protocols.tabular import ARROW, CSV, table_question
+from lockgate.serving.protocols.v2.inference import infer_question, metadata, word_of
+from lockgate.serving.telemetry.metrics import exposition
 
 if TYPE_CHECKING:
     from lockgate.serving.application import Application

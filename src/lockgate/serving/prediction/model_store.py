@@ -15,7 +15,7 @@ from lockgate.errors import BundleError, nearest
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.registry.slots import STAGE, Slot
-from lockgate.serving.exchange import Refusal
+from lockgate.serving.http.messages import Refusal
 
 __all__ = ["Served", "Shelf"]
 

@@ -13,8 +13,8 @@ import msgspec
 
 from lockgate.deployment.control.channel import Channel
 from lockgate.deployment.control.client import NAME, _reached
-from lockgate.serving.child import ServerState
-from lockgate.serving.swap import Swap
+from lockgate.serving.workers.reload import Swap
+from lockgate.serving.workers.state import ServerState
 
 __all__ = ["Control"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from lockgate.deployment.control.channel import Channel
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import Pointer
-from lockgate.serving.metrics import Counts
 from lockgate.serving.settings import ServeSettings
+from lockgate.serving.telemetry.metrics import Counts
 
 __all__ = ["Child", "ServerState"]
 

@@ -10,8 +10,8 @@ import secrets
 from pathlib import Path
 
 from lockgate.errors import ServingError, UsageError
-from lockgate.serving.exchange import Refusal
-from lockgate.serving.routes import Route
+from lockgate.serving.http.messages import Refusal
+from lockgate.serving.http.routing import Route
 
 __all__ = ["ROLES", "Tokens", "new_token"]
 

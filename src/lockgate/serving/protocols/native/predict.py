@@ -6,9 +6,17 @@ from typing import Any
 
 import msgspec
 
-from lockgate.serving.exchange import JSON, Refusal, Reply, Request, Send, check_rows, read_body
-from lockgate.serving.questions import Filled, Found, Question, listed
-from lockgate.serving.shelf import Served, Shelf
+from lockgate.serving.http.messages import (
+    JSON,
+    Refusal,
+    Reply,
+    Request,
+    Send,
+    check_rows,
+    read_body,
+)
+from lockgate.serving.prediction.model_store import Served, Shelf
+from lockgate.serving.prediction.requests import Filled, Found, Question, listed
 
 __all__ = ["many_rows", "predict_question", "row_of"]
 

@@ -1,0 +1,1 @@
+"""Loaded models, requests for predictions, batches, and their record."""

@@ -1,0 +1,1 @@
+"""lockgate's own JSON protocol: /predict and /feedback."""

@@ -1,0 +1,1 @@
+"""Supervisor and worker processes, and how a server changes what it serves."""
