@@ -18,7 +18,7 @@ STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarra
 
 
 def cupy_or_skip() -> Backend:
-    from lockgate.baselines.backend_cupy import Cupy
+    from lockgate.builtin.backends.cupy import Cupy
 
     try:
         return Cupy().arrays()
@@ -83,7 +83,7 @@ def test_a_fitted_model_leaves_its_backend_behind() -> None:
 
 
 def test_cupy_without_a_device_is_one_clear_error() -> None:
-    from lockgate.baselines.backend_cupy import Cupy
+    from lockgate.builtin.backends.cupy import Cupy
 
     try:
         Cupy().arrays()

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 import lockgate
-from lockgate.baselines.business import Business
-from lockgate.baselines.classification import Classification
-from lockgate.baselines.cost import Cost
-from lockgate.baselines.lasso import Lasso
-from lockgate.baselines.load_csv import Csv
-from lockgate.baselines.prune import Prune
-from lockgate.baselines.search_grid import Grid
-from lockgate.baselines.search_random import Random
+from lockgate.builtin.compressors.lasso import Lasso
+from lockgate.builtin.compressors.prune import Prune
+from lockgate.builtin.evaluators.business import Business
+from lockgate.builtin.evaluators.classification import Classification
+from lockgate.builtin.evaluators.cost import Cost
+from lockgate.builtin.loaders.csv import Csv
+from lockgate.builtin.optimizers.grid import Grid
+from lockgate.builtin.optimizers.random import Random
 from lockgate.testing import example_requests
 
 

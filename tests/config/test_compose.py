@@ -95,7 +95,7 @@ ATTACKS = [
     "project.name=${oc.deprecated:split.test}", "project.name=${lockgate.order:}",
     "+loader.purchases._target_=os.system", "+model.logistic._target_=builtins.eval",
     "model.logistic.plugin=os:system", "model.logistic.plugin=../../etc/passwd",
-    "loader=../../../etc/passwd", "loader=pkg://os", "model=lockgate.baselines.logistic:Logistic",
+    "loader=../../../etc/passwd", "loader=pkg://os", "model=lockgate.builtin.models.logistic:Logistic",
     "+hydra.job.chdir=true", "+hydra.run.dir=/tmp", "compressor=[lasso,__import__]",
     "project.name={_target_:os.system}", "+project._target_=os.system", "++backend.numpy._partial_=true",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import lockgate
-from lockgate.baselines.drifting import Drift
+from lockgate.builtin.monitors.drift import Drift
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.modeling.statistics.histograms import counted, reference_of, window_counts
 from lockgate.modeling.statistics.two_sample import (

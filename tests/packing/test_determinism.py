@@ -11,9 +11,9 @@ SCRIPT = """
 import hashlib, sys
 from threadpoolctl import threadpool_limits
 import lockgate
-from lockgate.baselines.boosting import Boosting
-from lockgate.baselines.linear import Linear
-from lockgate.baselines.logistic import Logistic
+from lockgate.builtin.models.boosting import Boosting
+from lockgate.builtin.models.linear import Linear
+from lockgate.builtin.models.logistic import Logistic
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.skops_file import write_estimator
 from lockgate.contract.modeling import Brief

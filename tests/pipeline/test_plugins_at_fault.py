@@ -69,7 +69,7 @@ def test_a_model_that_fits_no_model_file_fails_its_check() -> None:
 
 def test_a_check_that_is_expected_to_fail_must_fail() -> None:
     check_plugin("model", Neighbours, expected_failures={"check_model": "until the packed form"})
-    from lockgate.baselines.prune import Prune
+    from lockgate.builtin.compressors.prune import Prune
 
     with pytest.raises(Failed, match="though it was expected to fail"):
         check_plugin("compressor", Prune, expected_failures={"check_purity": "old"})

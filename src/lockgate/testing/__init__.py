@@ -1,7 +1,7 @@
 """Checks for plugin authors: plain functions, no test runner needed.
 
 >>> from lockgate.testing import check_plugin
->>> from lockgate.baselines.prune import Prune
+>>> from lockgate.builtin.compressors.prune import Prune
 >>> check_plugin("compressor", Prune)
 """
 

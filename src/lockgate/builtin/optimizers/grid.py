@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import lockgate
-from lockgate.baselines.searching import _best
+from lockgate.builtin.optimizers.search import _best
 
 __all__ = ["Grid"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import lockgate
-from lockgate.baselines.judging_figures import FIGURE, _weighed
+from lockgate.builtin.gates.metrics import FIGURE, _weighed
 
 __all__ = ["NoWorse"]
 

@@ -1,16 +1,16 @@
-"""Loader `csv`: a CSV file of the project."""
+"""Loader `parquet`: a Parquet file of the project."""
 
 from __future__ import annotations
 
 import lockgate
-from lockgate.baselines.loading import _below, _read, _table
+from lockgate.builtin.loaders.files import _below, _read, _table
 
-__all__ = ["Csv"]
+__all__ = ["Parquet"]
 
 
 @lockgate.plugin
-class Csv:
-    """A CSV file below the project, e.g. ``data/raw/churn.csv``."""
+class Parquet:
+    """A Parquet file below the project, e.g. ``data/raw/churn.parquet``."""
 
     path: str = lockgate.setting(help="file, relative to the project; below data/raw")
     target: str | None = lockgate.setting(None, help="column to predict")
@@ -22,11 +22,9 @@ class Csv:
     horizon_days: int = lockgate.setting(
         0, at_least=0, help="days after time until the target is known"
     )
-    separator: str = lockgate.setting(",", help="between values")
     sha256: str | None = lockgate.setting(None, help="the only content to accept")
 
     @lockgate.hookimpl
     def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
         """Read the file."""
-        path = _below(request.root, self.path, self.sha256)
-        return _table(self, _read(path, "csv", self.separator))
+        return _table(self, _read(_below(request.root, self.path, self.sha256), "parquet"))

@@ -22,7 +22,7 @@ class Parity:
         """Ask each row alone."""
         import numpy as np
 
-        from lockgate.baselines.judging_cost import plain_rows
+        from lockgate.builtin.gates.rows import plain_rows
 
         one = case.candidate
         single = getattr(one.predictor, "predict_one", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lockgate
-from lockgate.baselines.judging_figures import _shown
+from lockgate.builtin.gates.metrics import _shown
 
 __all__ = ["Bound"]
 

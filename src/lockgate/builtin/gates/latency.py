@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import lockgate
-from lockgate.baselines.judging_cost import plain_rows
+from lockgate.builtin.gates.rows import plain_rows
 
 __all__ = ["Latency"]
 

@@ -27,7 +27,7 @@ class Today:
     @lockgate.hookimpl
     def judge(self, case: lockgate.Case) -> lockgate.Ruling:
         """Count today's rows and compare."""
-        from lockgate.baselines.drifting import Drift
+        from lockgate.builtin.monitors.drift import Drift
         from lockgate.data.conform import conform
         from lockgate.modeling.statistics.histograms import window_counts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lockgate
-from lockgate.baselines.loading import FORMATS, _read, _table
+from lockgate.builtin.loaders.files import FORMATS, _read, _table
 
 __all__ = ["Package"]
 

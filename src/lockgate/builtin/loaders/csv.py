@@ -1,16 +1,16 @@
-"""Loader `parquet`: a Parquet file of the project."""
+"""Loader `csv`: a CSV file of the project."""
 
 from __future__ import annotations
 
 import lockgate
-from lockgate.baselines.loading import _below, _read, _table
+from lockgate.builtin.loaders.files import _below, _read, _table
 
-__all__ = ["Parquet"]
+__all__ = ["Csv"]
 
 
 @lockgate.plugin
-class Parquet:
-    """A Parquet file below the project, e.g. ``data/raw/churn.parquet``."""
+class Csv:
+    """A CSV file below the project, e.g. ``data/raw/churn.csv``."""
 
     path: str = lockgate.setting(help="file, relative to the project; below data/raw")
     target: str | None = lockgate.setting(None, help="column to predict")
@@ -22,9 +22,11 @@ class Parquet:
     horizon_days: int = lockgate.setting(
         0, at_least=0, help="days after time until the target is known"
     )
+    separator: str = lockgate.setting(",", help="between values")
     sha256: str | None = lockgate.setting(None, help="the only content to accept")
 
     @lockgate.hookimpl
     def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
         """Read the file."""
-        return _table(self, _read(_below(request.root, self.path, self.sha256), "parquet"))
+        path = _below(request.root, self.path, self.sha256)
+        return _table(self, _read(path, "csv", self.separator))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import lockgate
-from lockgate.baselines.searching import _best
+from lockgate.builtin.optimizers.search import _best
 
 __all__ = ["Random"]
 

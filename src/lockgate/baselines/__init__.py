@@ -1,1 +1,0 @@
-"""Our own plugins that need only numpy, pandas and scikit-learn."""

@@ -1,0 +1,1 @@
+"""Our own plugins, one file each, written against the public contract."""
