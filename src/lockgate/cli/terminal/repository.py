@@ -49,7 +49,7 @@ def fetched(root: str, *, offline: bool = False) -> Ledger:
 
 def tell_verdict(verdict: Verdict, version: str) -> None:
     """Print what the gates said."""
-    from lockgate.cli.text import columns
+    from lockgate.cli.terminal.text import columns
 
     against = "nothing" if verdict.incumbent is None else verdict.incumbent.version
     click.echo(f"{verdict.name}@{version} for {verdict.stage}, where {against} is:")

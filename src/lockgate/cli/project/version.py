@@ -18,7 +18,7 @@ def command(as_json: bool) -> None:
     from importlib.metadata import PackageNotFoundError, version
 
     from lockgate import CONTRACT, __version__
-    from lockgate.cli.text import columns
+    from lockgate.cli.terminal.text import columns
 
     found = {
         "lockgate": __version__,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lockgate.cli.repository import in_repository, opened, queueing
+from lockgate.cli.terminal.repository import in_repository, opened, queueing
 
 __all__ = ["command"]
 

@@ -92,7 +92,7 @@ def _settings(cls: type) -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]], *, details: bool) -> None:
-    from lockgate.cli.text import columns
+    from lockgate.cli.terminal.text import columns
     from lockgate.contract.kinds import KINDS
 
     for kind in [*KINDS, None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.repository import in_repository, opened, queueing, tell_verdict
+from lockgate.cli.terminal.repository import in_repository, opened, queueing, tell_verdict
 
 if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
@@ -69,7 +69,7 @@ def _judged(
     today: Path | None, params: Path | None,
 ) -> bool:  # fmt: skip
     """Ask the gates, unless a verdict says all; say whether they let it in."""
-    from lockgate.cli.progress import saying
+    from lockgate.cli.terminal.status_line import saying
     from lockgate.errors import GateRefused
     from lockgate.registry.gates.judge import judge
     from lockgate.registry.gates.policy import policy_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lockgate.cli.text import columns
+from lockgate.cli.terminal.text import columns
 
 __all__ = ["tell_results"]
 

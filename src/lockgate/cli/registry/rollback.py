@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.repository import in_repository, opened, queueing
+from lockgate.cli.terminal.repository import in_repository, opened, queueing
 
 __all__ = ["command"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lockgate.cli.repository import in_repository
+from lockgate.cli.terminal.repository import in_repository
 
 __all__ = ["command"]
 
@@ -69,7 +69,7 @@ def _found(
 
 
 def _by_digest(root: str, digest: str, name: str) -> Any:
-    from lockgate.cli.repository import opened
+    from lockgate.cli.terminal.repository import opened
     from lockgate.errors import LedgerError, MissingExtra
     from lockgate.registry.report.version_report import version_of
 
@@ -80,7 +80,7 @@ def _by_digest(root: str, digest: str, name: str) -> Any:
 
 
 def _version(what: str, root: str) -> tuple[str, str]:
-    from lockgate.cli.repository import fetched
+    from lockgate.cli.terminal.repository import fetched
     from lockgate.registry.versioning import address
 
     name, said = address(what)
@@ -89,7 +89,7 @@ def _version(what: str, root: str) -> tuple[str, str]:
 
 
 def _told(root: str, name: str, version: str | None) -> dict[str, Any]:
-    from lockgate.cli.repository import opened
+    from lockgate.cli.terminal.repository import opened
     from lockgate.registry.report.version_report import told
 
     return told(opened(root), name, version)

@@ -17,7 +17,7 @@ def command(name: str) -> None:
     It checks the whole of params.yaml first, then builds its plugins, then works.
     Use `lockgate run` or `dvc repro` instead: they run just the stages that have to.
     """
-    from lockgate.cli.logs import to_terminal
+    from lockgate.cli.terminal.logs import to_terminal
     from lockgate.pipeline.stage import run_stage
 
     to_terminal()

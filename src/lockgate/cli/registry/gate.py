@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.repository import in_repository, opened, queueing, tell_verdict
+from lockgate.cli.terminal.repository import in_repository, opened, queueing, tell_verdict
 
 __all__ = ["command"]
 
@@ -41,8 +41,8 @@ def command(
     say is entered into the ledger, for exactly this bundle, stage and incumbent.
     Exit code 1 if one does not let it in.
     """
-    from lockgate.cli.markdown import verdict_table
-    from lockgate.cli.progress import saying
+    from lockgate.cli.terminal.markdown import verdict_table
+    from lockgate.cli.terminal.status_line import saying
     from lockgate.data.io.atomic import write_file
     from lockgate.registry.gates.judge import judge
     from lockgate.registry.versioning import address

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lockgate.cli.repository import in_repository, opened, queueing
+from lockgate.cli.terminal.repository import in_repository, opened, queueing
 
 __all__ = ["command"]
 
@@ -33,7 +33,7 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
     kind of processor for some linear models (BLAS), and not for loaders that
     ask a database which changes. Exit code 1 if a file differs.
     """
-    from lockgate.cli.progress import saying
+    from lockgate.cli.terminal.status_line import saying
     from lockgate.registry.attest.attest import attest, enter
     from lockgate.registry.versioning import address
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.repository import fetched, in_repository
+from lockgate.cli.terminal.repository import fetched, in_repository
 
 if TYPE_CHECKING:
     from lockgate.deployment.directory import Deployment

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.repository import fetched, in_repository
+from lockgate.cli.terminal.repository import fetched, in_repository
 
 __all__ = ["command"]
 

@@ -122,7 +122,7 @@ def _shown(values: dict[str, Any], key: str) -> str:
 
 
 def _repro(root: Path, force: bool, until: str | None) -> int:
-    from lockgate.cli.summary import tell_results
+    from lockgate.cli.project.summary import tell_results
     from lockgate.pipeline.stage_server import warm_process
 
     words = ["repro", *(["--force"] if force else []), *([until] if until else [])]

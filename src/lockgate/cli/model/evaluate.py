@@ -110,7 +110,7 @@ def _measured(opened: Any, data: Path, names: tuple[str, ...]) -> dict[str, Any]
 
 
 def _print(opened: Any, figures: dict[str, Any], failed: list[Any]) -> None:
-    from lockgate.cli.text import columns
+    from lockgate.cli.terminal.text import columns
 
     click.echo(f"{opened.manifest.name} {opened.digest[:12]}: whole, and its probe rows agree")
     rows = []

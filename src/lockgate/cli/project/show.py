@@ -25,7 +25,7 @@ def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
     Values of params.yaml that differ from what would be composed now are marked:
     they come from other overrides, or were edited by hand.
     """
-    from lockgate.cli.text import columns
+    from lockgate.cli.terminal.text import columns
     from lockgate.plugins.config.compose import compose_document
     from lockgate.plugins.config.origins import leaves, origins
     from lockgate.plugins.host.params_file import read_params

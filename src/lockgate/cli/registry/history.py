@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.repository import fetched, in_repository
+from lockgate.cli.terminal.repository import fetched, in_repository
 
 if TYPE_CHECKING:
     from lockgate.registry.provenance.events import Event
@@ -39,7 +39,7 @@ def command(
     """
     import msgspec
 
-    from lockgate.cli.text import columns
+    from lockgate.cli.terminal.text import columns
     from lockgate.registry.ledger import rules
 
     ledger = fetched(root, offline=offline)

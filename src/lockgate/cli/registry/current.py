@@ -6,7 +6,7 @@ import json
 
 import click
 
-from lockgate.cli.repository import fetched, in_repository
+from lockgate.cli.terminal.repository import fetched, in_repository
 
 __all__ = ["command"]
 
@@ -26,7 +26,7 @@ def command(name: str | None, stage: str | None, as_json: bool, offline: bool, r
     """
     import msgspec
 
-    from lockgate.cli.text import columns
+    from lockgate.cli.terminal.text import columns
 
     state = fetched(root, offline=offline).state
     found = [

@@ -1,0 +1,1 @@
+"""Tables, colours, options and messages that commands share."""
