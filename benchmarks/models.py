@@ -131,8 +131,9 @@ def ways_of(pipe: Any, frame: Any, matrix: np.ndarray, folder: Path, peer: Peer)
     compiled = Catalogue.installed().find("engine", "numba").load()().compile()
     joblib.dump(last, folder / "last.joblib")
     np.save(folder / "rows.npy", matrix)
-    onnx = peer.ask(convert=str(folder / "last.joblib"), to=str(folder / "last.onnx"),
-                    features=matrix.shape[1])  # fmt: skip
+    onnx = peer.ask(
+        convert=str(folder / "last.joblib"), to=str(folder / "last.onnx"), features=matrix.shape[1]
+    )
     if "error" not in onnx:
         onnx = peer.ask(load=str(folder / "last.onnx"), rows=str(folder / "rows.npy"))
     records = [
@@ -229,8 +230,10 @@ def started(folder: Path, pipe: Any, frame: Any) -> dict[str, tuple[float, float
             began = time.perf_counter()
             done = subprocess.run(
                 [sys.executable, "-W", "ignore", "-c", f"nan = float('nan')\n{text}"],
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
+                capture_output=True,
+                text=True,
+                check=True,
+            )
             found[name].append((time.perf_counter() - began, float(done.stdout)))
     return {
         name: (statistics.median(a for a, _ in both), statistics.median(b for _, b in both))
@@ -285,8 +288,11 @@ def report() -> str:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             found = measured(ways_of(pipe, rows, matrix, folder, peer))
-            lines += [f"### {name}\n", "| | 1 row | 32 rows | 1,000 rows | rows a second |",
-                      "|---|---|---|---|---|"]  # fmt: skip
+            lines += [
+                f"### {name}\n",
+                "| | 1 row | 32 rows | 1,000 rows | rows a second |",
+                "|---|---|---|---|---|",
+            ]
             for way, figures in found.items():
                 cells_of = [f"{figures[n] * 1e6:,.0f}" if figures else "-" for n in SIZES[:3]]
                 speed = f"{SIZES[-1] / figures[SIZES[-1]]:,.0f}" if figures else "-"

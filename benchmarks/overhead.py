@@ -82,9 +82,12 @@ def _plain(folder: Path) -> Path:
     (project / before).write_text("x")
     for k in range(6):
         lines += [
-            f"  s{k}:", f"    cmd: cp {before} out{k}.txt", f"    deps: [{before}]",
-            f"    params: [p{k}]", f"    outs: [out{k}.txt]",
-        ]  # fmt: skip
+            f"  s{k}:",
+            f"    cmd: cp {before} out{k}.txt",
+            f"    deps: [{before}]",
+            f"    params: [p{k}]",
+            f"    outs: [out{k}.txt]",
+        ]
         before = f"out{k}.txt"
     (project / "dvc.yaml").write_text("\n".join(lines) + "\n")
     (project / "params.yaml").write_text("".join(f"p{k}: {k}\n" for k in range(6)))

@@ -28,14 +28,20 @@ def report() -> str:
         project = _project(Path(folder))
         purchases = _figures(project, "experiment=purchases")
         easy = _figures(
-            project, "experiment=purchases", "split.by=random", "split.test_from=null",
+            project,
+            "experiment=purchases",
+            "split.by=random",
+            "split.test_from=null",
             "loader.purchases.cuts=['1998-01-01']",
-        )  # fmt: skip
+        )
         spend = _figures(project, "experiment=spend")
         easy_spend = _figures(
-            project, "experiment=spend", "split.by=random", "split.test_from=null",
+            project,
+            "experiment=spend",
+            "split.by=random",
+            "split.test_from=null",
             "loader.spend.cuts=['1998-01-01']",
-        )  # fmt: skip
+        )
         boosted = _figures(project, "experiment=purchases", "model=boosting", "compressor=[]")
         months = _months(project)
     rows = [
@@ -84,9 +90,13 @@ def _figures(project: Path, *overrides: str) -> dict[str, Any]:
 
 def _run(project: Path, *overrides: str) -> None:
     done = subprocess.run(
-        ["lockgate", "run", *overrides], cwd=project, env=ENVIRONMENT, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+        ["lockgate", "run", *overrides],
+        cwd=project,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         sys.exit(done.stderr)
 

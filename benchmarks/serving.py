@@ -94,9 +94,13 @@ OURS = Peer("/predict", our_body, ours)
 def servers(model: str) -> list[Server]:
     """Return all ways of serving a model; OpenMP matters to boosting alone."""
     peers = [
-        ("fastapi",), ("fastapi", "--inline"), ("mlserver", "--batch", "16"), ("bentoml",),
-        ("mlflow",), ("litserve", "--wait", "0"),
-    ]  # fmt: skip
+        ("fastapi",),
+        ("fastapi", "--inline"),
+        ("mlserver", "--batch", "16"),
+        ("bentoml",),
+        ("mlflow",),
+        ("litserve", "--wait", "0"),
+    ]
     made = [lockgate("lockgate", OURS), *(peer_server(*one) for one in peers)]
     if model == "boosting":
         made += [peer_server(*one, OMP_NUM_THREADS="1") for one in peers]
@@ -144,9 +148,12 @@ def start(server: Server, model: Path, rows: list[Row], expected: Any) -> None:
     env = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | server.env
     began = time.perf_counter()
     server.process = subprocess.Popen(
-        server.command(model, server.port), env=env, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        server.command(model, server.port),
+        env=env,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while True:
         if server.process.poll() is not None or time.perf_counter() - began > 120:
             raise RuntimeError(f"{server.name} does not start")
@@ -165,8 +172,17 @@ def start(server: Server, model: Path, rows: list[Row], expected: Any) -> None:
 
 def load(server: Server, body: Path, connections: int, seconds: float) -> dict[str, Any]:
     """Ask as fast as it answers, from connections that wait for their answers."""
-    words = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}", "--timeout", "10",
-             "-s", str(PEER / "post.lua"), f"http://127.0.0.1:{server.port}{server.peer.path}"]  # fmt: skip
+    words = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{max(1, round(seconds))}",
+        "--timeout",
+        "10",
+        "-s",
+        str(PEER / "post.lua"),
+        f"http://127.0.0.1:{server.port}{server.peer.path}",
+    ]
     env = os.environ | {"BODY": str(body), "CONTENT_TYPE": server.peer.content_type}
     done = subprocess.run(
         words, env=env | {"HEADERS": server.headers}, check=True, capture_output=True, text=True
@@ -274,12 +290,20 @@ def stack_servers() -> list[Server]:
         lockgate("lockgate", OURS),
         lockgate("lockgate, log flushed to disk", OURS, "--log", "full"),
         lockgate("lockgate, two workers", OURS, "--workers", "2"),
-        lockgate("lockgate, Open Inference Protocol", Peer("/v2/models/boosting/infer", v2_plain, v2_scores)),
-        lockgate("lockgate, binary tensors", Peer("/v2/models/boosting/infer", v2_binary, v2_raw),
-                 headers=f"inference-header-content-length:{len(v2_head(100))}"),
-        lockgate("lockgate, Arrow stream", Peer("/predict", arrow_body, ours,
-                 content_type="application/vnd.apache.arrow.stream")),
-    ]  # fmt: skip
+        lockgate(
+            "lockgate, Open Inference Protocol",
+            Peer("/v2/models/boosting/infer", v2_plain, v2_scores),
+        ),
+        lockgate(
+            "lockgate, binary tensors",
+            Peer("/v2/models/boosting/infer", v2_binary, v2_raw),
+            headers=f"inference-header-content-length:{len(v2_head(100))}",
+        ),
+        lockgate(
+            "lockgate, Arrow stream",
+            Peer("/predict", arrow_body, ours, content_type="application/vnd.apache.arrow.stream"),
+        ),
+    ]
 
 
 def stack(folder: Path, rows: list[Row], seconds: float, rounds: int) -> str:
@@ -330,8 +354,9 @@ def start_unchecked(server: Server, model: Path, rows: list[Row]) -> None:
     expected = joblib.load(model).predict_proba(pd.DataFrame(rows))[:, 1]
     if "binary" in server.name or "Arrow" in server.name:
         one, body = server.peer, server.peer.body
-        server.peer = dataclasses.replace(one, body=lambda _: body(rows[:100]),
-                                          read=lambda raw: one.read(raw))  # fmt: skip
+        server.peer = dataclasses.replace(
+            one, body=lambda _: body(rows[:100]), read=lambda raw: one.read(raw)
+        )
         _start_batch(server, model, rows, expected)
         server.peer = one
     else:
@@ -351,9 +376,12 @@ def _start_echo(server: Server, model: Path, rows: list[Row]) -> None:
 def _start_batch(server: Server, model: Path, rows: list[Row], expected: Any) -> None:
     server.port = free_port()
     server.process = subprocess.Popen(
-        server.command(model, server.port), start_new_session=True, env=os.environ | server.env,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        server.command(model, server.port),
+        start_new_session=True,
+        env=os.environ | server.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     found = server.peer.read(_first(server, rows))
     worst = float(np.max(np.abs(np.subtract(found, expected[:100]))))
     if worst > 1e-12:
@@ -420,10 +448,14 @@ def v2_head(count: int) -> bytes:
 
         rows = as_objects(table()[0].head(1000))[:count]
         inputs = [
-            {"name": name, "datatype": kind, "shape": [count, 1],
-             "parameters": {"binary_data_size": len(raw)}}
+            {
+                "name": name,
+                "datatype": kind,
+                "shape": [count, 1],
+                "parameters": {"binary_data_size": len(raw)},
+            }
             for name, kind, raw in _v2_columns(rows)
-        ]  # fmt: skip
+        ]
         said = {"inputs": inputs, "parameters": {"binary_data_output": True}}
         HEAD[count] = json.dumps(said).encode()
     return HEAD[count]

@@ -38,9 +38,11 @@ PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 def repository(folder: Path) -> Path:
     folder.mkdir(parents=True)
     for words in (
-        ["init", "-q", "-b", "main"], ["config", "user.name", "Ada"],
-        ["config", "user.email", "ada@x"], ["commit", "-q", "--allow-empty", "-m", "begin"],
-    ):  # fmt: skip
+        ["init", "-q", "-b", "main"],
+        ["config", "user.name", "Ada"],
+        ["config", "user.email", "ada@x"],
+        ["commit", "-q", "--allow-empty", "-m", "begin"],
+    ):
         subprocess.run(["git", *words], cwd=folder, check=True)
     return folder
 
@@ -102,20 +104,38 @@ def local(root: Path) -> list[str]:
         ("`promote`, against the gates", timed(promoting(ledger)), "≤ 50"),
         ("`rollback` and back", timed(_back_and_forth(ledger)), ""),
         ("a verdict entered", timed(lambda: ledger.record(verdict, "1.0.0"), 1), ""),
-        ("`promote` on a verdict", timed(lambda: ledger.promote("fraud", "canary", version="1.0.0", params=_no_gates(root)), 1), "≤ 50"),
+        (
+            "`promote` on a verdict",
+            timed(
+                lambda: ledger.promote("fraud", "canary", version="1.0.0", params=_no_gates(root)),
+                1,
+            ),
+            "≤ 50",
+        ),
         ("`current`, an open `Ledger`", timed(lambda: ledger.current("fraud", "prod")), "≤ 5"),
-        ("`Ledger(...)` and `current`", timed(lambda: Ledger(folder).current("fraud", "prod")), "≤ 5"),
+        (
+            "`Ledger(...)` and `current`",
+            timed(lambda: Ledger(folder).current("fraud", "prod")),
+            "≤ 5",
+        ),
         ("`history` of all events", timed(lambda: list(ledger.history()), 3), ""),
-        ("`verify`, all events", timed(lambda: verify(ledger.repository, ledger.tip, now=time.time() + 1e9), 1), ""),
-    ]  # fmt: skip
+        (
+            "`verify`, all events",
+            timed(lambda: verify(ledger.repository, ledger.tip, now=time.time() + 1e9), 1),
+            "",
+        ),
+    ]
     found = verify(ledger.repository, ledger.tip, now=time.time() + 1e9)
     assert not found.findings
     count = len(list((folder / ".git" / "refs" / "tags").iterdir()))
     table = [f"| {name} | {milliseconds(seconds)} | {goal} |" for name, seconds, goal in rows]
     return [
         f"At {found.events:,} events in one clone without a remote, {count:,} tags for GTO, in process:\n",
-        "| | ms, median | ms, 95 % | goal |", "|---|---|---|---|", *table, "",
-    ]  # fmt: skip
+        "| | ms, median | ms, 95 % | goal |",
+        "|---|---|---|---|",
+        *table,
+        "",
+    ]
 
 
 def _no_gates(root: Path) -> Path:
@@ -160,11 +180,12 @@ def beside_gto(root: Path) -> list[str]:
     )
     return [
         f"Beside GTO {_version('gto')}, through the Python API of each, in turn, at {GTO_EVENTS:,} events, which are {2 * GTO_EVENTS:,} tags:\n",
-        "| | lockgate, ms | GTO, ms | ratio |", "|---|---|---|---|",
+        "| | lockgate, ms | GTO, ms | ratio |",
+        "|---|---|---|---|",
         f"| put a version into a stage | {a * 1e3:.1f} | {b * 1e3:.0f} | {b / a:.0f}x |",
         f"| ask what is in a stage | {reads[0] * 1e3:.2f} | {reads[1] * 1e3:.0f} | {reads[1] / reads[0]:,.0f}x |",
         "",
-    ]  # fmt: skip
+    ]
 
 
 def _version(name: str) -> str:
@@ -234,7 +255,7 @@ def live(root: Path) -> list[str]:
         f"back to, with `lockgate deploy fraud@prod DIR --follow`, 20 times: median {statistics.median(seconds):.2f} s,",
         f"longest {max(seconds):.2f} s (goal: ≤ 1 s); requests failed meanwhile: {failed} (goal: 0).",
         "",
-    ]  # fmt: skip
+    ]
 
 
 def report() -> str:

@@ -16,7 +16,16 @@ from typing import Any
 
 import lockgate
 from lockgate import testing
-from lockgate.contract import evaluation, events, gates, modeling, monitoring, prediction, tables
+from lockgate.contract import (
+    evaluation,
+    events,
+    gates,
+    modeling,
+    monitoring,
+    prediction,
+    requests,
+    tables,
+)
 from lockgate.contract.hooks import EVENTS, OPERATIONS, Events, Operations
 from lockgate.contract.kinds import CONTRACT, KINDS
 from lockgate.contract.sections import SECTIONS
@@ -68,7 +77,7 @@ def contract() -> str:
         "# Values that cross the hooks\n",
         "All are frozen; fields are added with defaults. Each stands in `lockgate` under its name.\n",
     ]
-    for module in (prediction, tables, modeling, evaluation, gates, monitoring, events):
+    for module in (requests, prediction, tables, modeling, evaluation, gates, monitoring, events):
         for name in module.__all__:
             cls = getattr(module, name)
             if dataclasses.is_dataclass(cls) or getattr(cls, "_is_protocol", False):
@@ -80,8 +89,13 @@ def contract() -> str:
         words = f"lockgate.{name}{_call(function)}\n\n{inspect.getdoc(function)}"
         text.append(f"## {name}\n\n```text\n{words}\n```\n")
     text.append("# For tests: `lockgate.testing`\n")
-    for function in (testing.check_installed, testing.check_plugin, testing.run_checks,
-                     testing.example_requests, *testing.CHECKS):  # fmt: skip
+    for function in (
+        testing.check_installed,
+        testing.check_plugin,
+        testing.run_checks,
+        testing.example_requests,
+        *testing.CHECKS,
+    ):
         words = f"{function.__name__}{_call(function)}\n\n{inspect.getdoc(function)}"
         text.append(f"## {function.__name__}\n\n```text\n{words}\n```\n")
     return "\n".join(text)
@@ -157,9 +171,12 @@ def commands() -> str:
     ):
         script = Path(sys.executable).with_name("lockgate")
         done = subprocess.run(
-            [script, *words, "--help"], capture_output=True, text=True, check=True,
+            [script, *words, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
             env={**os.environ, "COLUMNS": "90"},
-        )  # fmt: skip
+        )
         text.append(
             f"## `{' '.join(['lockgate', *words])}`\n\n```text\n{done.stdout.rstrip()}\n```\n"
         )

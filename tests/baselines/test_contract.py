@@ -63,9 +63,13 @@ def model_files(name: str, folder: Path) -> lockgate.ModelFiles:
     else:
         write_estimator(folder / "model", fitted)
     return lockgate.ModelFiles(
-        directory=folder, files=("model",), schema=schema, task="binary",
-        classes=("no", "yes"), threshold=0.5,
-    )  # fmt: skip
+        directory=folder,
+        files=("model",),
+        schema=schema,
+        task="binary",
+        classes=("no", "yes"),
+        threshold=0.5,
+    )
 
 
 @pytest.mark.parametrize(("kind", "name"), INSTALLED)

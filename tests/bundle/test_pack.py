@@ -38,9 +38,16 @@ def test_a_fitted_pipeline_is_packed_with_all_about_it(
 ) -> None:
     X, y = rows
     bundle = lockgate.pack(
-        model, X[:400], y[:400], name="shop", path=tmp_path / "shop", tune=(X[400:500], y[400:500]),
-        test=(X[500:], y[500:]), threshold="f1", lineage={"commit": "1a2b3c"},
-    )  # fmt: skip
+        model,
+        X[:400],
+        y[:400],
+        name="shop",
+        path=tmp_path / "shop",
+        tune=(X[400:500], y[400:500]),
+        test=(X[500:], y[500:]),
+        threshold="f1",
+        lineage={"commit": "1a2b3c"},
+    )
     manifest = bundle.manifest
     assert manifest.inputs.target == "bought"
     assert {column.name for column in manifest.inputs.features} == set(X)
@@ -128,9 +135,12 @@ def test_a_folder_of_something_else_is_left_alone(
     ],
 )
 def test_thresholds_that_make_no_sense_are_refused(
-    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path,
-    arguments: dict[str, object], words: str,
-) -> None:  # fmt: skip
+    rows: tuple[pd.DataFrame, pd.Series],
+    model: object,
+    tmp_path: Path,
+    arguments: dict[str, object],
+    words: str,
+) -> None:
     with pytest.raises(lockgate.UsageError, match=words):
         lockgate.pack(model, *rows, path=tmp_path / "b", **arguments)
 
@@ -215,8 +225,20 @@ def test_an_untrusted_file_runs_nothing(call: Run, files: Path) -> None:
 
 
 def test_the_command_packs_a_skops_file_without_trust(call: Run, files: Path) -> None:
-    call("lockgate", "pack", "shop.skops", "--data", "train.csv", "--target", "bought",
-         "--out", "logistic", "--threshold", "0.4", cwd=files)  # fmt: skip
+    call(
+        "lockgate",
+        "pack",
+        "shop.skops",
+        "--data",
+        "train.csv",
+        "--target",
+        "bought",
+        "--out",
+        "logistic",
+        "--threshold",
+        "0.4",
+        cwd=files,
+    )
     assert lockgate.open(files / "logistic").manifest.threshold == 0.4
 
 
@@ -267,9 +289,12 @@ def test_the_manifest_says_what_answers_depend_on(
     ],
 )
 def test_an_environment_that_will_not_do_is_refused_with_the_command_that_makes_it(
-    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path,
-    change: dict[str, str], words: str,
-) -> None:  # fmt: skip
+    rows: tuple[pd.DataFrame, pd.Series],
+    model: object,
+    tmp_path: Path,
+    change: dict[str, str],
+    words: str,
+) -> None:
     lockgate.pack(model, *rows, path=tmp_path / "b")
     path = tmp_path / "b" / "manifest.json"
     manifest = json.loads(path.read_text())
@@ -280,9 +305,11 @@ def test_an_environment_that_will_not_do_is_refused_with_the_command_that_makes_
 
 
 def test_a_compatible_environment_is_a_note_and_the_same_is_silent(
-    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path,
+    rows: tuple[pd.DataFrame, pd.Series],
+    model: object,
+    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     caplog.set_level("INFO", logger="lockgate.open")
     lockgate.pack(model, *rows, path=tmp_path / "b")
     assert caplog.messages == []

@@ -98,8 +98,11 @@ def test_show_says_where_values_come_from(call: Run, made: Path) -> None:
     rows = json.loads(call("lockgate", "show", "split.test=0.3", "--json", cwd=made).stdout)
     by_key = {row["key"]: row for row in rows}
     assert by_key["split.test"] == {
-        "key": "split.test", "value": 0.3, "from": "override split.test=0.3", "params.yaml": 0.2,
-    }  # fmt: skip
+        "key": "split.test",
+        "value": 0.3,
+        "from": "override split.test=0.3",
+        "params.yaml": 0.2,
+    }
     assert by_key["loader.tumours.path"]["from"] == "conf/loader/tumours.yaml"
     changed = call("lockgate", "show", "--changed", cwd=made).stdout
     assert "loader.tumours.path" in changed

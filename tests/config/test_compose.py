@@ -90,15 +90,28 @@ def test_mistakes_are_named_with_what_is_allowed(
 
 
 ATTACKS = [
-    "project.name=${oc.env:HOME}", "project.name='${oc.env:HOME}'", "project.name=x${oc.env:PATH}",
-    "project.name=${oc.decode:x}", "project.name=${oc.create:x}", "project.name=${hydra:runtime.cwd}",
-    "project.name=${oc.deprecated:split.test}", "project.name=${lockgate.order:}",
-    "+loader.purchases._target_=os.system", "+model.logistic._target_=builtins.eval",
-    "model.logistic.plugin=os:system", "model.logistic.plugin=../../etc/passwd",
-    "loader=../../../etc/passwd", "loader=pkg://os", "model=lockgate.builtin.models.logistic:Logistic",
-    "+hydra.job.chdir=true", "+hydra.run.dir=/tmp", "compressor=[lasso,__import__]",
-    "project.name={_target_:os.system}", "+project._target_=os.system", "++backend.numpy._partial_=true",
-]  # fmt: skip
+    "project.name=${oc.env:HOME}",
+    "project.name='${oc.env:HOME}'",
+    "project.name=x${oc.env:PATH}",
+    "project.name=${oc.decode:x}",
+    "project.name=${oc.create:x}",
+    "project.name=${hydra:runtime.cwd}",
+    "project.name=${oc.deprecated:split.test}",
+    "project.name=${lockgate.order:}",
+    "+loader.purchases._target_=os.system",
+    "+model.logistic._target_=builtins.eval",
+    "model.logistic.plugin=os:system",
+    "model.logistic.plugin=../../etc/passwd",
+    "loader=../../../etc/passwd",
+    "loader=pkg://os",
+    "model=lockgate.builtin.models.logistic:Logistic",
+    "+hydra.job.chdir=true",
+    "+hydra.run.dir=/tmp",
+    "compressor=[lasso,__import__]",
+    "project.name={_target_:os.system}",
+    "+project._target_=os.system",
+    "++backend.numpy._partial_=true",
+]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -112,8 +125,10 @@ def test_a_configuration_is_data_and_never_code(
         return
     assert "/secret-home" not in repr(document)
     assert "_target_" not in repr(document)
-    assert all(isinstance(v, (str, int, float, bool, list, dict, type(None)))
-               for v in leaves(document).values())  # fmt: skip
+    assert all(
+        isinstance(v, (str, int, float, bool, list, dict, type(None)))
+        for v in leaves(document).values()
+    )
 
 
 def test_a_value_may_refer_to_another(project: Path) -> None:

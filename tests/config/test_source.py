@@ -28,7 +28,7 @@ def test_only_the_chosen_plugin_is_imported() -> None:
         "import sys\nfrom lockgate.plugins.config.source import node_of, listed\n"
         "listed('compressor', groups=True, options=True)\n"
         "node_of('compressor/prune')\n"
-        "print([n for n in ('lasso', 'prune') if f'lockgate.baselines.{n}' in sys.modules])\n"
+        "print([n for n in ('lasso', 'prune') if f'lockgate.builtin.compressors.{n}' in sys.modules])\n"
         "print([n for n in ('pandas', 'sklearn') if n in sys.modules])\n"
     )
     done = subprocess.run(

@@ -30,9 +30,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_generated_pages_are_fresh() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "docs.generate", "--check"], cwd=ROOT, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "docs.generate", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -57,8 +60,12 @@ def plugins_of(source: str) -> list[type]:
     [("README.md", "compressor", "Round"), ("docs/writing-a-plugin.md", "evaluator", "Lift")],
 )
 def test_the_plugins_that_are_shown_keep_to_the_contract(page: str, kind: str, name: str) -> None:
-    made = [cls for block in blocks(ROOT / page, "python") if f"class {name}" in block
-            for cls in plugins_of(block)]  # fmt: skip
+    made = [
+        cls
+        for block in blocks(ROOT / page, "python")
+        if f"class {name}" in block
+        for cls in plugins_of(block)
+    ]
     assert [cls.__name__ for cls in made] == [name]
     check_plugin(kind, made[0])
 
@@ -142,14 +149,39 @@ def test_every_class_that_is_covered_is_tested() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     # these share their converter with one that is tested, and differ only in how they are fitted
     alike = {
-        "ARDRegression", "BayesianRidge", "ElasticNetCV", "GammaRegressor", "GenericUnivariateSelect",
-        "HalvingGridSearchCV", "HalvingRandomSearchCV", "HuberRegressor", "Lars", "LarsCV", "LassoCV",
-        "LassoLars", "LassoLarsCV", "LassoLarsIC", "LogisticRegressionCV", "OrthogonalMatchingPursuit",
-        "OrthogonalMatchingPursuitCV", "PassiveAggressiveClassifier", "PassiveAggressiveRegressor",
-        "QuantileRegressor", "RFECV", "RandomizedSearchCV", "RidgeCV", "RidgeClassifierCV", "SelectFdr",
-        "SelectFpr", "SelectFwe", "SelectPercentile", "SequentialFeatureSelector", "TheilSenRegressor",
-        "TweedieRegressor", "IsolationForest",
-    }  # fmt: skip
+        "ARDRegression",
+        "BayesianRidge",
+        "ElasticNetCV",
+        "GammaRegressor",
+        "GenericUnivariateSelect",
+        "HalvingGridSearchCV",
+        "HalvingRandomSearchCV",
+        "HuberRegressor",
+        "Lars",
+        "LarsCV",
+        "LassoCV",
+        "LassoLars",
+        "LassoLarsCV",
+        "LassoLarsIC",
+        "LogisticRegressionCV",
+        "OrthogonalMatchingPursuit",
+        "OrthogonalMatchingPursuitCV",
+        "PassiveAggressiveClassifier",
+        "PassiveAggressiveRegressor",
+        "QuantileRegressor",
+        "RFECV",
+        "RandomizedSearchCV",
+        "RidgeCV",
+        "RidgeClassifierCV",
+        "SelectFdr",
+        "SelectFpr",
+        "SelectFwe",
+        "SelectPercentile",
+        "SequentialFeatureSelector",
+        "TheilSenRegressor",
+        "TweedieRegressor",
+        "IsolationForest",
+    }
     untested = {
         name.partition(".")[2]
         for name in CONVERTERS

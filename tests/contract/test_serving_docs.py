@@ -13,6 +13,7 @@ from tests.contract.test_docs import ROOT, blocks
 from tests.serving.conftest import bundles, fitted  # noqa: F401  # fixtures
 from tests.serving.running import serving
 
+from lockgate.cli.commands import PACKAGES
 from lockgate.deployment.directory import Deployment
 from lockgate.serving.settings import Limits
 
@@ -30,7 +31,9 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_line_is_one_that_is_understood(words: list[str]) -> None:
-    command: click.Command = importlib.import_module(f"lockgate.cli.{words[0]}").command
+    command: click.Command = importlib.import_module(
+        f"lockgate.cli.{PACKAGES[words[0]]}.{words[0]}"
+    ).command
     known = {name for one in command.params for name in one.opts} | {"--help"}
     for word in words[1:]:
         assert not word.startswith("--") or word in known, word

@@ -48,8 +48,15 @@ def test_a_strangers_plugins_go_through_all_three_doors(
     project, env = stranger
     listed = must("lockgate", "plugins", "compressor", cwd=project, env=env)
     assert "lockgate-hello 0.1.0" in listed
-    ran = must("lockgate", "run", "compressor=round", "compressor.round.digits=4",
-               "+evaluator=positives", cwd=project, env=env)  # fmt: skip
+    ran = must(
+        "lockgate",
+        "run",
+        "compressor=round",
+        "compressor.round.digits=4",
+        "+evaluator=positives",
+        cwd=project,
+        env=env,
+    )
     assert "round: 30 to 30 features" in ran
     metrics = json.loads((project / "report" / "metrics.json").read_text())
     assert 0.2 < metrics["positives"]["share"] < 0.6
@@ -57,8 +64,17 @@ def test_a_strangers_plugins_go_through_all_three_doors(
     assert "provider: lockgate-hello==0.1.0" in params
     must("git", "add", "-A", cwd=project, env=env)
     must("git", "commit", "-qm", "x", cwd=project, env=env)
-    must("dvc", "exp", "run", "-S", "compressor=[lasso,round]", "-S", "compressor.round.digits=2",
-         cwd=project, env=env)  # fmt: skip
+    must(
+        "dvc",
+        "exp",
+        "run",
+        "-S",
+        "compressor=[lasso,round]",
+        "-S",
+        "compressor.round.digits=2",
+        cwd=project,
+        env=env,
+    )
     steps = json.loads((project / "models" / "steps.json").read_text())["steps"]
     assert [step["step"] for step in steps] == ["lasso", "round"]
     text = (project / "params.yaml").read_text()
@@ -70,8 +86,15 @@ def test_a_strangers_plugins_go_through_all_three_doors(
 
 def test_its_settings_are_checked_like_ours(stranger: tuple[Path, dict[str, str]]) -> None:
     project, env = stranger
-    words = must("lockgate", "run", "compressor=round", "compressor.round.digits=40",
-                 cwd=project, env=env, code=2)  # fmt: skip
+    words = must(
+        "lockgate",
+        "run",
+        "compressor=round",
+        "compressor.round.digits=40",
+        cwd=project,
+        env=env,
+        code=2,
+    )
     assert "compressor.round.digits is 40; allowed: int, at least 0, at most 12" in words
 
 

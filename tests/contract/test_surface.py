@@ -52,10 +52,33 @@ def test_everything_in_all_exists_and_all_is_sorted() -> None:
     order = sorted(plain, key=lambda n: (not n.isupper(), not n[0].isupper(), n))
     assert plain == order
     public = {n for n in vars(lockgate) if not n.startswith("_")} - {
-        "TYPE_CHECKING", "Any", "annotations", "errors", "spec", "host", "config", "cli", "pipeline",
-        "testing", "bundle", "baselines", "drift", "arrays", "tables", "metrics", "packing", "files",
-        "training", "packed", "scoring", "serving", "monitoring", "proof", "gating", "ledger",
-    }  # fmt: skip
+        "TYPE_CHECKING",
+        "Any",
+        "annotations",
+        "errors",
+        "spec",
+        "host",
+        "config",
+        "cli",
+        "pipeline",
+        "testing",
+        "bundle",
+        "baselines",
+        "drift",
+        "arrays",
+        "tables",
+        "metrics",
+        "packing",
+        "files",
+        "training",
+        "packed",
+        "scoring",
+        "serving",
+        "monitoring",
+        "proof",
+        "gating",
+        "ledger",
+    }
     assert public <= set(lockgate.__all__)
 
 
@@ -128,7 +151,13 @@ def test_requirements_are_pinned_by_hash_and_name_no_index(name: str) -> None:
 
 def test_the_commands_json_is_json() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from lockgate.cli import main; import sys; sys.argv[1:] = ['plugins', '--json']; main()"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from lockgate.cli import main; import sys; sys.argv[1:] = ['plugins', '--json']; main()",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert len(json.loads(done.stdout)) >= 20

@@ -90,9 +90,11 @@ def test_the_recipe_for_continuous_integration_works(
     assert "| parity | ✅ pass |" in (tmp_path / "gates.md").read_text()
     subjects = git(tmp_path / "hub.git", "log", "--format=%s", "lockgate/ledger").splitlines()
     assert subjects == [
-        "promote tumours 1.0.0 -> staging", "gate tumours 1.0.0 -> staging",
-        "gate tumours 1.0.0 -> prod", "register tumours 1.0.0",
-    ]  # fmt: skip
+        "promote tumours 1.0.0 -> staging",
+        "gate tumours 1.0.0 -> staging",
+        "gate tumours 1.0.0 -> prod",
+        "register tumours 1.0.0",
+    ]
     assert git(tmp_path / "work", "rev-list", "--count", "HEAD") == "1"
     assert "refs/tags" not in git(tmp_path / "hub.git", "for-each-ref")
 
@@ -111,7 +113,10 @@ def test_the_commands_that_protect_a_bare_repository_do(tmp_path: Path) -> None:
     git(clone, "commit", "-q", "--amend", "--allow-empty", "-m", "another")
     for forced in ("+HEAD:refs/heads/lockgate/ledger", ":refs/heads/lockgate/ledger"):
         done = subprocess.run(
-            ["git", "push", "-q", "origin", forced], cwd=clone, capture_output=True, check=False,
+            ["git", "push", "-q", "origin", forced],
+            cwd=clone,
+            capture_output=True,
+            check=False,
             env=os.environ | QUIET,
-        )  # fmt: skip
+        )
         assert done.returncode, forced

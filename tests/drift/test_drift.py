@@ -24,8 +24,10 @@ from lockgate.modeling.statistics.two_sample import (
 STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarray)
 
 
-@given(st.lists(st.floats(allow_infinity=True, width=32), min_size=1, max_size=50),
-       st.lists(st.floats(-100, 100), max_size=6, unique=True))  # fmt: skip
+@given(
+    st.lists(st.floats(allow_infinity=True, width=32), min_size=1, max_size=50),
+    st.lists(st.floats(-100, 100), max_size=6, unique=True),
+)
 def test_every_value_is_counted_once_on_every_backend(
     values: list[float], edges: list[float]
 ) -> None:
@@ -50,8 +52,10 @@ def test_counts_of_parts_add_up_to_those_of_the_whole() -> None:
     schema = lockgate.table(pd.DataFrame({"x": values})).schema
     reference = reference_of({"x": values}, schema, numpy_backend())
     whole = window_counts(reference, {"x": values}, numpy_backend())["x"].counts
-    halves = [window_counts(reference, {"x": half}, numpy_backend())["x"].counts
-              for half in (values[:300], values[300:])]  # fmt: skip
+    halves = [
+        window_counts(reference, {"x": half}, numpy_backend())["x"].counts
+        for half in (values[:300], values[300:])
+    ]
     assert np.array_equal(np.sum(halves, axis=0), whole)
 
 

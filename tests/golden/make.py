@@ -14,11 +14,25 @@ from tests.packing import zoo
 
 PLACE = Path(__file__).parent / "packed-1"
 FAMILIES = (
-    "logistic of three", "rare categories", "encoded numbers", "products", "svc of three", "network",
-    "forest with gaps", "boosting with categories", "boosting of three", "isotonic of three",
-    "hard votes", "stack", "clusters", "normalized rows", "ada boost of three", "poisson",
-    "target encoder", "calibrated",
-)  # fmt: skip
+    "logistic of three",
+    "rare categories",
+    "encoded numbers",
+    "products",
+    "svc of three",
+    "network",
+    "forest with gaps",
+    "boosting with categories",
+    "boosting of three",
+    "isotonic of three",
+    "hard votes",
+    "stack",
+    "clusters",
+    "normalized rows",
+    "ada boost of three",
+    "poisson",
+    "target encoder",
+    "calibrated",
+)
 
 
 def main() -> None:

@@ -11,19 +11,32 @@ from lockgate.plugins.host.params_file import LARGEST, read_params, write_params
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-1", 0.1), ("1E5", 1e5), (".5", 0.5), ("3", 3), ("-3.5", -3.5), ("1_000", "1_000"),
-        ("12:30", "12:30"), ("yes", "yes"), ("on", "on"), ("true", True), ("null", None),
-        ("1998-01-01", "1998-01-01"), ("0x1f", "0x1f"), (".inf", float("inf")),
+        ("1e-1", 0.1),
+        ("1E5", 1e5),
+        (".5", 0.5),
+        ("3", 3),
+        ("-3.5", -3.5),
+        ("1_000", "1_000"),
+        ("12:30", "12:30"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("true", True),
+        ("null", None),
+        ("1998-01-01", "1998-01-01"),
+        ("0x1f", "0x1f"),
+        (".inf", float("inf")),
     ],
-)  # fmt: skip
+)
 def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: object) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(f"a: {text}\n")

@@ -47,10 +47,24 @@ def promoted(ledger: Ledger, version: str, stage: str = "prod") -> None:
 @contextlib.contextmanager
 def following(shop: Path, folder: Path, every: str = "1") -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "lockgate", "deploy", "fraud@prod", str(folder), "--follow",
-         "--every", every, "-C", str(shop)],
-        env=os.environ | QUIET, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "lockgate",
+            "deploy",
+            "fraud@prod",
+            str(folder),
+            "--follow",
+            "--every",
+            every,
+            "-C",
+            str(shop),
+        ],
+        env=os.environ | QUIET,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
         yield process
     finally:
@@ -231,8 +245,10 @@ def test_killed_at_any_moment_it_goes_on(shop: Path, tmp_path: Path, bundles: li
     for _ in range(KILLS):
         process = subprocess.Popen(
             [sys.executable, str(script), str(shop), str(bundles[0]), str(live)],
-            env=os.environ | QUIET, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            env=os.environ | QUIET,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         time.sleep(rng.uniform(0, 0.6))  # any moment of some turns

@@ -22,9 +22,11 @@ from .conftest import QUIET, git, new_repository
 from .test_ledger import put
 
 KEYS = {
-    "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
-}  # fmt: skip
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 STORE = """
 import sys
 from moto.server import ThreadedMotoServer
@@ -39,9 +41,13 @@ sys.stdin.read()
 def store() -> Iterator[str]:
     """A server that speaks S3's protocol, with an empty bucket."""
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", STORE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, env=os.environ | KEYS, text=True,
-    )  # fmt: skip
+        [sys.executable, "-W", "ignore", "-c", STORE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | KEYS,
+        text=True,
+    )
     assert process.stdout is not None
     address = f"http://127.0.0.1:{int(process.stdout.readline())}"
     urllib.request.urlopen(urllib.request.Request(f"{address}/models", method="PUT")).close()
@@ -52,9 +58,13 @@ def store() -> Iterator[str]:
 
 def dvc(folder: Path, *words: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], cwd=folder, env=os.environ | QUIET | KEYS,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "dvc", *words],
+        cwd=folder,
+        env=os.environ | QUIET | KEYS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 

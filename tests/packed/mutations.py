@@ -39,13 +39,49 @@ STRICT = Backend(
     "array-api-strict", array_api_strict, array_api_strict.asarray, lambda x: np.asarray(x)
 )
 FAMILIES = (
-    "logistic of three", "rare categories", "encoded numbers", "target encoder", "products",
-    "svc of three", "network", "forest", "tree with gaps", "boosting with categories",
-    "boosting of three", "isotonic of three", "hard votes", "stack", "clusters", "normalized rows",
-    "ada boost of three", "bayes", "logarithm of the target",
-)  # fmt: skip
-NUMBERS = [0, 1, -1, 2, 3, 7, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32, 2**40, 2**63 - 1,
-           -(2**31), 0.5, -0.0, 1e308, -1e308, 1e-320]  # fmt: skip
+    "logistic of three",
+    "rare categories",
+    "encoded numbers",
+    "target encoder",
+    "products",
+    "svc of three",
+    "network",
+    "forest",
+    "tree with gaps",
+    "boosting with categories",
+    "boosting of three",
+    "isotonic of three",
+    "hard votes",
+    "stack",
+    "clusters",
+    "normalized rows",
+    "ada boost of three",
+    "bayes",
+    "logarithm of the target",
+)
+NUMBERS = [
+    0,
+    1,
+    -1,
+    2,
+    3,
+    7,
+    255,
+    256,
+    65535,
+    65536,
+    2**31 - 1,
+    2**31,
+    2**32,
+    2**40,
+    2**63 - 1,
+    -(2**31),
+    0.5,
+    -0.0,
+    1e308,
+    -1e308,
+    1e-320,
+]
 RAW_WORDS = [b"\0" * 8, b"\xff" * 8, b"\x7f\xf0\0\0\0\0\0\0"[::-1], b"\x7f\xf8\0\0\0\0\0\0"[::-1]]
 
 
@@ -152,8 +188,10 @@ def _written(header: dict[str, Any], arrays: dict[str, bytearray]) -> bytes:
         if name not in listed:
             continue
         entries[name] = {
-            **listed[name], "offset": at, "sha256": hashlib.sha256(bytes(raw)).hexdigest(),
-        }  # fmt: skip
+            **listed[name],
+            "offset": at,
+            "sha256": hashlib.sha256(bytes(raw)).hexdigest(),
+        }
         body += bytes(-len(body) % container.ALIGN) + bytes(raw)
         at = len(body) + (-len(body) % container.ALIGN)
     header["arrays"] = entries

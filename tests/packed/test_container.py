@@ -72,7 +72,10 @@ def test_something_after_the_last_array_is_refused(raw: bytes) -> None:
         (lambda h: h["answers"].update(label=99), "not there"),
         (lambda h: h["answers"].update(label=-1), "not there"),
         (lambda h: h["ops"][1].update(of=[5]), "takes a later one"),
-        (lambda h: h["ops"].insert(0, {"op": "numbers", "of": [], "columns": [99]}), "no answer depends"),
+        (
+            lambda h: h["ops"].insert(0, {"op": "numbers", "of": [], "columns": [99]}),
+            "no answer depends",
+        ),
         (lambda h: h["inputs"][0].update(kind="picture"), "holds 'picture'"),
         (lambda h: h["inputs"].append(h["inputs"][0]), "stands twice"),
         (lambda h: h["arrays"]["a0000"].update(dtype="O"), "dtype 'O'"),
@@ -80,7 +83,7 @@ def test_something_after_the_last_array_is_refused(raw: bytes) -> None:
         (lambda h: h["arrays"]["a0000"].update(shape=[-1]), "no usable shape"),
         (lambda h: h["arrays"]["a0001"].update(offset=0), "does not lie where it should"),
     ],
-)  # fmt: skip
+)
 def test_a_header_that_makes_no_sense_is_refused(raw: bytes, change: object, words: str) -> None:
     with pytest.raises(lockgate.PackedFormatError, match=words):
         PackedModel(remade(raw, change))
@@ -135,8 +138,11 @@ def test_a_small_file_cannot_ask_for_much() -> None:
         place = next(k for k, one in enumerate(header["ops"]) if one["op"] == "forest")
         many = [dict(header["ops"][place], divide=k + 1) for k in range(2000)]
         first = len(header["ops"])
-        header["ops"] += [*many, {"op": "concat", "of": [first + k for k in range(2000)]},
-                          {"op": "argmax", "of": [first + 2000]}]  # fmt: skip
+        header["ops"] += [
+            *many,
+            {"op": "concat", "of": [first + k for k in range(2000)]},
+            {"op": "argmax", "of": [first + 2000]},
+        ]
         header["answers"] = {"label": first + 2001}
 
     with pytest.raises(lockgate.PackedFormatError, match="no answer depends|used again and again"):

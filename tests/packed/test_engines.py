@@ -75,10 +75,16 @@ def random_grove(
         count = len(left)
         parts.append(
             Grove(
-                np.zeros(1, int), np.array(left), np.array(right), np.array(feature),
-                np.array(limit), np.array(gap), rng.normal(size=(count, outputs)), members,
+                np.zeros(1, int),
+                np.array(left),
+                np.array(right),
+                np.array(feature),
+                np.array(limit),
+                np.array(gap),
+                rng.normal(size=(count, outputs)),
+                members,
             )
-        )  # fmt: skip
+        )
     return Grove.joined(parts)
 
 
@@ -107,9 +113,13 @@ def walked(
 
 @settings(max_examples=60)
 @given(
-    seed=st.integers(0, 10_000), trees=st.integers(1, 7), leaves=st.sampled_from([1, 2, 9, 40, 90]),
-    outputs=st.integers(1, 3), owned=st.booleans(), sets=st.integers(0, 2),
-)  # fmt: skip
+    seed=st.integers(0, 10_000),
+    trees=st.integers(1, 7),
+    leaves=st.sampled_from([1, 2, 9, 40, 90]),
+    outputs=st.integers(1, 3),
+    owned=st.booleans(),
+    sets=st.integers(0, 2),
+)
 def test_trees_end_where_pointers_lead(
     seed: int, trees: int, leaves: int, outputs: int, owned: bool, sets: int
 ) -> None:

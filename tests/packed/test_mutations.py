@@ -20,8 +20,12 @@ SEEDS = range(200) if os.environ.get("LOCKGATE_PROOF") else range(4)
 def test_a_changed_model_is_refused_or_answers(seed: int) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.packed.mutations", str(seed), str(COUNT)],
-        cwd=ROOT, capture_output=True, text=True, timeout=250, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
     assert done.returncode == 0, f"ended with {done.returncode}: {done.stderr[-2000:]}"
     found = json.loads(done.stdout)
     assert found["strange"] == []

@@ -174,9 +174,13 @@ def test_numbers_that_an_encoder_does_not_know_are_refused() -> None:
 
 
 DATES = [
-    "1997-03-01", "2026-11-23T14:35:41", "1969-12-31T23:59:59.999999", "2000-02-29T12:00:00+02:00",
-    "1900-01-01", "2262-01-01T06:30:00Z",
-]  # fmt: skip
+    "1997-03-01",
+    "2026-11-23T14:35:41",
+    "1969-12-31T23:59:59.999999",
+    "2000-02-29T12:00:00+02:00",
+    "1900-01-01",
+    "2262-01-01T06:30:00Z",
+]
 
 
 def test_dates_are_read_alike_from_texts_objects_and_frames() -> None:
@@ -230,19 +234,25 @@ def test_no_rows_are_answered_with_none() -> None:
     [
         (None, "NoneType came, expected a DataFrame"),
         ("text", "str came, expected a DataFrame"),
-        ({"x": 1.0}, "column x is float, expected a sequence of values; for a single row use predict_one"),
+        (
+            {"x": 1.0},
+            "column x is float, expected a sequence of values; for a single row use predict_one",
+        ),
         ({"x": "123"}, "column x is str"),
         ({"x": {1, 2}}, "column x is set"),
         (pd.DataFrame({"x": [1.0]}).iloc[0], "column x is float64"),
         (pd.DataFrame([[1.0, 2.0]], columns=["x", "x"]), "column x stands twice"),
-        ({"x": pd.Series(pd.date_range("2020", periods=2).astype("datetime64[ns]"))}, "expected a number"),
+        (
+            {"x": pd.Series(pd.date_range("2020", periods=2).astype("datetime64[ns]"))},
+            "expected a number",
+        ),
         ({"x": pd.Series([1, 2**53 + 1])}, "holds 9007199254740993 in row 1"),
         ({"x": np.array([1 + 2j])}, "expected a number"),
         ({"x": [Decimal("sNaN")]}, "expected a number"),
         ({"x": [datetime.timedelta(1)]}, "expected a number"),
         ({"x": pa.array([1, 2], pa.time64("ns"))}, "expected a number"),
     ],
-)  # fmt: skip
+)
 def test_what_holds_no_rows_or_no_numbers_is_said(source: object, words: str) -> None:
     with pytest.raises(lockgate.SchemaViolation, match=words):
         model_of(Input("x", "number")).predict(source)

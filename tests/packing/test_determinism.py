@@ -49,9 +49,12 @@ def test_baseline_models_have_equal_bytes_everywhere() -> None:
     for seed, threads in (("0", 1), ("1", 2), ("random", 4)):
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, str(threads)],
-            cwd=ROOT, env=environment(PYTHONHASHSEED=seed, OMP_THREAD_LIMIT="4"),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=environment(PYTHONHASHSEED=seed, OMP_THREAD_LIMIT="4"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-2000:]
         found.add(done.stdout)
     assert len(found) == 1, "\n---\n".join(sorted(found))

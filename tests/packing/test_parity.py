@@ -83,10 +83,15 @@ def test_a_frame_of_pandas_categories_goes_straight_into_boosting() -> None:
 
 
 TEXTS = [
-    "The crust was cold, and the café closed!", "where is my order? my order is late",
-    "GREAT pizza, great people", "ünïcödé and numbers 12 345", "a b c d", "",
-    "late late late order of pizza", "people closed the café at 12",
-]  # fmt: skip
+    "The crust was cold, and the café closed!",
+    "where is my order? my order is late",
+    "GREAT pizza, great people",
+    "ünïcödé and numbers 12 345",
+    "a b c d",
+    "",
+    "late late late order of pizza",
+    "people closed the café at 12",
+]
 
 
 @pytest.mark.parametrize(
@@ -128,21 +133,28 @@ def test_counting_bayes_takes_counts(kind: type) -> None:
 @st.composite
 def pipelines(draw: st.DrawFn) -> object:
     trees = [
-        RandomForestClassifier(draw(st.integers(1, 6)), max_depth=draw(st.integers(1, 9)),
-                               random_state=draw(st.integers(0, 99))),
+        RandomForestClassifier(
+            draw(st.integers(1, 6)),
+            max_depth=draw(st.integers(1, 9)),
+            random_state=draw(st.integers(0, 99)),
+        ),
         ExtraTreesClassifier(draw(st.integers(1, 5)), random_state=draw(st.integers(0, 99))),
-        HistGradientBoostingClassifier(max_iter=draw(st.integers(1, 8)), min_samples_leaf=2,
-                                       max_leaf_nodes=draw(st.integers(2, 70)),
-                                       categorical_features=draw(st.sampled_from([None, [5]]))),
-    ]  # fmt: skip
+        HistGradientBoostingClassifier(
+            max_iter=draw(st.integers(1, 8)),
+            min_samples_leaf=2,
+            max_leaf_nodes=draw(st.integers(2, 70)),
+            categorical_features=draw(st.sampled_from([None, [5]])),
+        ),
+    ]
     sums = [
         LogisticRegression(C=draw(st.floats(0.01, 10)), max_iter=20),
         GaussianNB(),
         LinearSVC(max_iter=20),
     ]
     if draw(st.booleans()):
-        return make_pipeline(draw(st.sampled_from([zoo.with_gaps, zoo.ordinal]))(),
-                             draw(st.sampled_from(trees)))  # fmt: skip
+        return make_pipeline(
+            draw(st.sampled_from([zoo.with_gaps, zoo.ordinal]))(), draw(st.sampled_from(trees))
+        )
     option = draw(st.sampled_from(["ignore", "infrequent_if_exist"]))
     before = zoo.hot(
         handle_unknown=option,

@@ -89,9 +89,13 @@ def tampered(path: Path, field: str, value: int) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("left", 10**6), ("right", 10**6), ("left", 0), ("feature_idx", 10**6), ("feature_idx", 2),
+        ("left", 10**6),
+        ("right", 10**6),
+        ("left", 0),
+        ("feature_idx", 10**6),
+        ("feature_idx", 2),
     ],
-)  # fmt: skip
+)
 def test_branches_that_lead_nowhere_are_refused_before_a_row_is_asked(
     tmp_path: Path, boosted: Pipeline, field: str, value: int
 ) -> None:
@@ -105,8 +109,12 @@ def test_branches_that_lead_nowhere_are_refused_before_a_row_is_asked(
 def test_forests_may_be_written_and_read(tmp_path: Path, task: str) -> None:
     table = example_table(task)  # the parameters are tasks
     recipe = lockgate.Recipe(RandomForestClassifier(5, random_state=0), task)  # same
-    numbers = lockgate.Table(table.frame[["size", "noise", "target"]], table.schema.with_columns(
-        tuple(c for c in table.schema.columns if c.name in ("size", "noise", "target"))))  # fmt: skip
+    numbers = lockgate.Table(
+        table.frame[["size", "noise", "target"]],
+        table.schema.with_columns(
+            tuple(c for c in table.schema.columns if c.name in ("size", "noise", "target"))
+        ),
+    )
     fitted = fit(recipe, {}, numbers)
     write_estimator(tmp_path / "m", fitted)
     read = read_estimator(tmp_path / "m")

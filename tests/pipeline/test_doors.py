@@ -57,8 +57,18 @@ def test_another_evaluator_retrains_nothing(call: Run, project: Path) -> None:
 
 
 def test_experiments_compose_the_same_options(call: Run, project: Path) -> None:
-    call("dvc", "exp", "run", "-S", "compressor=[]", "-S", "optimizer=random",
-         "-S", "optimizer.random.trials=3", cwd=project)  # fmt: skip
+    call(
+        "dvc",
+        "exp",
+        "run",
+        "-S",
+        "compressor=[]",
+        "-S",
+        "optimizer=random",
+        "-S",
+        "optimizer.random.trials=3",
+        cwd=project,
+    )
     params = read_params(project / "params.yaml")
     assert params["optimizer"]["random"]["trials"] == 3
     assert params["compressor"] == {}
@@ -150,8 +160,9 @@ def test_a_queue_of_experiments(call: Run, project: Path) -> None:
 
 
 def test_a_strict_budget_fails_where_a_step_does_not_help(call: Run, project: Path) -> None:
-    done = call("lockgate", "run", "compressor=prune", "compression.strict=true",
-                cwd=project, code=None)  # fmt: skip
+    done = call(
+        "lockgate", "run", "compressor=prune", "compression.strict=true", cwd=project, code=None
+    )
     assert done.returncode != 0
     assert "compressor prune does not help: LogisticRegression has no trees" in done.stderr
     done = call("lockgate", "run", "compressor=prune", cwd=project)

@@ -26,9 +26,18 @@ ENGINE: lockgate.Engine = Catalogue.installed().find("engine", "numba").load()()
 
 
 @pytest.mark.parametrize(
-    "name", ["forest", "forest of three", "boosting", "boosting with categories",
-             "boosting of three", "tree with gaps", "gradient boosting of three", "stack"]
-)  # fmt: skip
+    "name",
+    [
+        "forest",
+        "forest of three",
+        "boosting",
+        "boosting with categories",
+        "boosting of three",
+        "tree with gaps",
+        "gradient boosting of three",
+        "stack",
+    ],
+)
 def test_models_answer_the_same_bits(name: str) -> None:
     frame = zoo.frame_of()
     packed = PackedModel(pack_estimator(zoo.fitted(name, frame), zoo.inputs(frame)).raw)
@@ -41,9 +50,12 @@ def test_models_answer_the_same_bits(name: str) -> None:
 
 @settings(max_examples=40)
 @given(
-    seed=st.integers(0, 10_000), trees=st.integers(1, 6), leaves=st.sampled_from([1, 2, 20, 60, 90]),
-    owned=st.booleans(), sets=st.integers(0, 2),
-)  # fmt: skip
+    seed=st.integers(0, 10_000),
+    trees=st.integers(1, 6),
+    leaves=st.sampled_from([1, 2, 20, 60, 90]),
+    owned=st.booleans(),
+    sets=st.integers(0, 2),
+)
 def test_random_trees_answer_the_same_bits(
     seed: int, trees: int, leaves: int, owned: bool, sets: int
 ) -> None:

@@ -75,10 +75,12 @@ def test_lightgbm_stopped_early_keeps_its_best_trees() -> None:
     target = np.unique(zoo.targets(frame)["two"], return_inverse=True)[1]
     model = lightgbm.LGBMClassifier(**{**LIGHT, "n_estimators": 300}, learning_rate=0.3)
     model.fit(
-        frame[NUMERIC][:1000], target[:1000], eval_X=frame[NUMERIC][1000:],
+        frame[NUMERIC][:1000],
+        target[:1000],
+        eval_X=frame[NUMERIC][1000:],
         eval_y=target[1000:],
         callbacks=[lightgbm.early_stopping(5, verbose=False)],
-    )  # fmt: skip
+    )
     assert model.best_iteration_ < 300
     held(model, frame[NUMERIC])
 
@@ -119,9 +121,12 @@ def test_xgboost_with_a_logarithmic_link_keeps_the_bound_or_is_refused() -> None
 def test_xgboost_with_categories_as_numbers_and_stopped_early() -> None:
     frame, target = zoo.frame_of(), zoo.targets(zoo.frame_of())["count"]
     model = xgboost.XGBRegressor(
-        **{**XGB, "n_estimators": 200}, feature_types=["q", "q", "q", "q", "c"],
-        enable_categorical=True, max_cat_to_onehot=1, early_stopping_rounds=3,
-    )  # fmt: skip
+        **{**XGB, "n_estimators": 200},
+        feature_types=["q", "q", "q", "q", "c"],
+        enable_categorical=True,
+        max_cat_to_onehot=1,
+        early_stopping_rounds=3,
+    )
     numbers = frame[NUMERIC].to_numpy()
     model.fit(
         numbers[:1000], target[:1000], eval_set=[(numbers[1000:], target[1000:])], verbose=False
@@ -148,7 +153,7 @@ def proved_on_numbers(model: object, packed: PackedModel, numbers: np.ndarray) -
         (lambda: xgboost.XGBRegressor(missing=-1.0), "missing=-1.0; use NaN"),
         (lambda: xgboost.XGBRanker(), "use XGBClassifier or XGBRegressor"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_covered_is_named(model: object, words: str) -> None:
     frame = zoo.frame_of(200)[NUMERIC]
     made = model()

@@ -15,7 +15,7 @@ from typing import Any
 
 import atheris
 
-with atheris.instrument_imports(include=["lockgate.packed"]):
+with atheris.instrument_imports(include=["lockgate.models.packed"]):
     import lockgate
     from lockgate.models.packed.format import container
     from lockgate.models.packed.runtime.model import PackedModel
@@ -80,8 +80,15 @@ def main() -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     for k, raw in enumerate(originals()):
         (corpus / f"original-{k:02d}").write_bytes(unwrapped(raw))
-    arguments = [sys.argv[0], str(corpus), f"-max_total_time={seconds}", "-timeout=10",
-                 "-rss_limit_mb=4096", "-max_len=60000", "-print_final_stats=1"]  # fmt: skip
+    arguments = [
+        sys.argv[0],
+        str(corpus),
+        f"-max_total_time={seconds}",
+        "-timeout=10",
+        "-rss_limit_mb=4096",
+        "-max_len=60000",
+        "-print_final_stats=1",
+    ]
     atheris.Setup(arguments, ask)
     atheris.Fuzz()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import atheris
 
-with atheris.instrument_imports(include=["lockgate.serving", "lockgate.scoring"]):
+with atheris.instrument_imports(include=["lockgate.serving", "lockgate.data"]):
     from lockgate.serving.application import Application
     from lockgate.serving.http.messages import Reply, Request
     from lockgate.serving.prediction.model_store import Served, Shelf
@@ -89,8 +89,15 @@ def main() -> None:
             refused = loop.run_until_complete(asked(request))
         assert refused.status in FINE, refused.body
 
-    arguments = [sys.argv[0], str(corpus), f"-max_total_time={sys.argv[1]}", "-timeout=10",
-                 "-rss_limit_mb=4096", "-max_len=6000", "-print_final_stats=1"]  # fmt: skip
+    arguments = [
+        sys.argv[0],
+        str(corpus),
+        f"-max_total_time={sys.argv[1]}",
+        "-timeout=10",
+        "-rss_limit_mb=4096",
+        "-max_len=6000",
+        "-print_final_stats=1",
+    ]
     atheris.Setup(arguments, ask)
     atheris.Fuzz()
 

@@ -20,8 +20,11 @@ def test_no_input_leads_to_anything_but_an_answer_or_a_refusal(what: str, tmp_pa
     kept = ROOT / "build" / what if os.environ.get("LOCKGATE_PROOF") else tmp_path / "corpus"
     done = subprocess.run(
         [sys.executable, "-m", f"tests.proof.{what}", str(SECONDS), str(kept)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "stat::number_of_executed_units" in done.stderr

@@ -10,11 +10,26 @@ import pytest
 from tests.conftest import ROOT
 
 OLDEST = {
-    "scikit-learn": "1.6.1", "pandas": "2.2.3", "scipy": "1.14.1", "numpy": "2.1.0",
-    "pyarrow": "18.0.0", "skops": "0.11.0", "msgspec": "0.19.0", "click": "8.1.0", "pluggy": "1.5.0",
-}  # fmt: skip
-BESIDES = ("array-api-strict", "hatchling", "hypothesis", "pytest<9", "pytest-timeout", "pyyaml", "tqdm",
-           "threadpoolctl")  # fmt: skip
+    "scikit-learn": "1.6.1",
+    "pandas": "2.2.3",
+    "scipy": "1.14.1",
+    "numpy": "2.1.0",
+    "pyarrow": "18.0.0",
+    "skops": "0.11.0",
+    "msgspec": "0.19.0",
+    "click": "8.1.0",
+    "pluggy": "1.5.0",
+}
+BESIDES = (
+    "array-api-strict",
+    "hatchling",
+    "hypothesis",
+    "pytest<9",
+    "pytest-timeout",
+    "pyyaml",
+    "tqdm",
+    "threadpoolctl",
+)
 
 
 @pytest.mark.slow
@@ -32,8 +47,23 @@ def test_every_model_is_packed_on_the_oldest_releases(tmp_path: Path) -> None:
     ):
         subprocess.run(words, check=True)
     done = subprocess.run(
-        [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/packing", "tests/golden",
-         "tests/packed", "--deselect", "tests/packing/test_determinism.py"],
-        cwd=ROOT, env={**os.environ, "LOCKGATE_PROOF": ""}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            str(python),
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "tests/packing",
+            "tests/golden",
+            "tests/packed",
+            "--deselect",
+            "tests/packing/test_determinism.py",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "LOCKGATE_PROOF": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-4000:]

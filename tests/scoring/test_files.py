@@ -32,9 +32,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = zoo.frame_of(600)
     lockgate.pack(zoo.fitted("boosting", frame), frame, zoo.targets(frame)["two"], path=place / "b")
     lockgate.pack(
-        zoo.fitted("boosting of three", frame), frame, zoo.targets(frame)["three"],
+        zoo.fitted("boosting of three", frame),
+        frame,
+        zoo.targets(frame)["three"],
         path=place / "three",
-    )  # fmt: skip
+    )
     rows = zoo.frame_of(ROWS, seed=4)
     rows.insert(0, "customer", [f"c{k}" for k in range(ROWS)])
     rows.to_csv(place / "in.csv", index=False)
@@ -48,9 +50,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 READS = {
     ".csv": pd.read_csv,
-    ".parquet": pd.read_parquet, ".feather": pd.read_feather,
+    ".parquet": pd.read_parquet,
+    ".feather": pd.read_feather,
     ".ndjson": lambda path: pd.DataFrame(map(json.loads, path.read_text().splitlines())),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("out", READS)
@@ -87,9 +90,11 @@ def test_refused_rows_are_in_the_side_file_with_reasons(folder: Path, tmp_path: 
     (tmp_path / "in.csv").write_text("\n".join(lines) + "\n")
     for part_rows in (2, 999, 2997, 5000):
         found = score_file(
-            lockgate.open(folder / "b"), tmp_path / "in.csv", tmp_path / "out.csv",
+            lockgate.open(folder / "b"),
+            tmp_path / "in.csv",
+            tmp_path / "out.csv",
             part_rows=part_rows if part_rows > 2 else 500,
-        )  # fmt: skip
+        )
         side = pd.read_json(tmp_path / "out.csv.rejected.ndjson", lines=True)
         assert side["row"].tolist() == [2, 4, ROWS - 1]
         assert side["reasons"][0] == ["line 4 has 2 cells, expected 8"]
@@ -121,9 +126,13 @@ def test_a_later_run_goes_on_where_one_was_killed(call: Run, folder: Path, tmp_p
     whole = (tmp_path / "out.parquet").read_bytes()
     (tmp_path / "out.parquet").unlink()
     child = subprocess.Popen(
-        words, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        words,
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     parts = tmp_path / "out.parquet.parts"
     while child.poll() is None and len(list(parts.glob("*.arrow"))) < 3:
         time.sleep(0.005)
@@ -168,9 +177,12 @@ def test_parts_of_another_input_are_not_used(folder: Path, tmp_path: Path) -> No
         (["none.csv", "out.csv"], "none.csv is not there"),
         (["in.csv", "in.csv", "--force"], "would overwrite the rows"),
         (["in.csv", "in.parquet"], "is there already; --force"),
-        (["in.csv", "out.csv", "--keep", "custumer"], "column custumer is missing, did you mean 'customer'"),
+        (
+            ["in.csv", "out.csv", "--keep", "custumer"],
+            "column custumer is missing, did you mean 'customer'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_said_in_a_line(call: Run, folder: Path, words: list[str], said: str) -> None:
     done = call("lockgate", "predict", "b", *words, cwd=folder, code=2)
     assert said in done.stderr
@@ -253,7 +265,10 @@ def test_a_run_that_ended_between_its_two_files_is_finished_by_the_next(
     )
     assert "1 rows refused" in again.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "in.csv", "out.csv", "out.csv.rejected.ndjson"]  # fmt: skip
+        "in.csv",
+        "out.csv",
+        "out.csv.rejected.ndjson",
+    ]
 
 
 def test_two_runs_do_not_write_the_same_file(folder: Path, tmp_path: Path) -> None:

@@ -26,8 +26,10 @@ class Account:
 
     def __str__(self) -> str:
         total = sum(self.answered.values())
-        return (f"{total} answered {dict(self.answered)}, {len(self.failed)} failed, "
-                f"{len(self.mixed)} mixed, {self.shed} shed, {self.lost} lost")  # fmt: skip
+        return (
+            f"{total} answered {dict(self.answered)}, {len(self.failed)} failed, "
+            f"{len(self.mixed)} mixed, {self.shed} shed, {self.lost} lost"
+        )
 
 
 def message(path: str, body: Any) -> bytes:
@@ -60,9 +62,15 @@ class Load:
     """
 
     def __init__(
-        self, port: int, rows: list[Any], expected: dict[str, list[float]], *,
-        clients: int, rate: float | None = None, crash: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        port: int,
+        rows: list[Any],
+        expected: dict[str, list[float]],
+        *,
+        clients: int,
+        rate: float | None = None,
+        crash: bool = False,
+    ) -> None:
         self.port, self.rows, self.expected = port, rows, expected
         self.clients, self.rate, self.crash = clients, rate, crash
         self.account = Account()

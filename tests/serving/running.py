@@ -85,8 +85,10 @@ def serving(folder: Path, *options: str, code: int = 0, **env: str) -> Iterator[
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "lockgate", "serve", str(folder), "--port", "0", *options],
-            stderr=file, stdout=subprocess.DEVNULL, env=environment(**env),
-        )  # fmt: skip
+            stderr=file,
+            stdout=subprocess.DEVNULL,
+            env=environment(**env),
+        )
     server = Server(folder, process, log)
 
     def up() -> bool:

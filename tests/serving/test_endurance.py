@@ -71,15 +71,29 @@ def test_a_key_of_any_size_is_a_key(server: Server) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/invocations", {"dataframe_split": {"columns": [f"c{k}" for k in range(100_000)], "data": []}}),
-        ("/v2/models/churn/infer", {"inputs": [{"name": "charge", "datatype": "FP64", "data": [],
-                                                "shape": [2**63 - 1] * 200_000}]}),
+        (
+            "/invocations",
+            {"dataframe_split": {"columns": [f"c{k}" for k in range(100_000)], "data": []}},
+        ),
+        (
+            "/v2/models/churn/infer",
+            {
+                "inputs": [
+                    {
+                        "name": "charge",
+                        "datatype": "FP64",
+                        "data": [],
+                        "shape": [2**63 - 1] * 200_000,
+                    }
+                ]
+            },
+        ),
         ("/predict", {"columns": {f"c{k}": [1] for k in range(100_000)}}),
         ("/predict", {"row": {f"c{k}": 1 for k in range(100_000)}}),
         ("/predict", {"rows": [{f"cal{k}": 1 for k in range(400)}] * 1000}),
     ],
     ids=["split", "axes", "columns", "row", "rows"],
-)  # fmt: skip
+)
 def test_work_grows_no_faster_than_the_request(server: Server, path: str, body: Any) -> None:
     """Each took minutes once; a worker that is silent for a minute is killed."""
     assert server.ask("POST", path, body)[0] in (400, 422)
@@ -95,14 +109,19 @@ def test_labels_of_all_rows_of_a_large_request_are_taken_together(server: Server
 @pytest.mark.parametrize(
     ("name", "make"),
     [
-        ("plan", lambda n: pa.DictionaryArray.from_arrays(pa.array([0] * n, pa.int32()), ["x" * 10**6 * 8])),
+        (
+            "plan",
+            lambda n: pa.DictionaryArray.from_arrays(
+                pa.array([0] * n, pa.int32()), ["x" * 10**6 * 8]
+            ),
+        ),
         ("customer", lambda n: pa.FixedSizeListArray.from_arrays(pa.nulls(n * 2**15), 2**15)),
         ("calls", lambda n: pa.FixedSizeListArray.from_arrays(pa.nulls(n * 2**15), 2**15)),
         ("customer", lambda n: pa.array([2**62] * n, pa.timestamp("s"))),
         ("plan", lambda n: pa.array([2**31 - 1] * n, pa.date32())),
         ("customer", lambda n: pa.array([{"a": 1}] * n)),
     ],
-)  # fmt: skip
+)
 def test_arrow_columns_that_grow_or_make_no_sense_are_refused(
     server: Server, name: str, make: Any, rows: int
 ) -> None:
@@ -294,8 +313,15 @@ def test_a_good_deployment_ends_an_outage(
         shutil.rmtree(deployed.bundle(deployed.pointer().slots[0].digest))
         os.kill(server.status["workers"][0]["pid"], signal.SIGKILL)
         server.wait(lambda: not any(one["serving"] for one in server.status["workers"]))
-        call("lockgate", "deploy", str(bundles["boosting"]), str(deployed.path), "--version", "2",
-             cwd=tmp_path)  # fmt: skip
+        call(
+            "lockgate",
+            "deploy",
+            str(bundles["boosting"]),
+            str(deployed.path),
+            "--version",
+            "2",
+            cwd=tmp_path,
+        )
         server.wait(lambda: any(one["serving"] for one in server.status["workers"]))
         assert server.predict(ROW)["version"] == "2"
 
@@ -371,8 +397,17 @@ def test_labels_are_classes_of_the_model(deployed: Deployment, call: Run, tmp_pa
             assert server.ask("POST", "/feedback", {"id": said["id"], "label": right})[0] == 200
         assert server.ask("POST", "/feedback", {"key": "labels", "label": 1})[0] == 200
     (tmp_path / "late.csv").write_text("key,label\na,1\nb,7\n")
-    done = call("lockgate", "feedback", "late.csv", "--here", str(deployed.path), "--key", "key",
-                cwd=tmp_path, code=2)  # fmt: skip
+    done = call(
+        "lockgate",
+        "feedback",
+        "late.csv",
+        "--here",
+        str(deployed.path),
+        "--key",
+        "key",
+        cwd=tmp_path,
+        code=2,
+    )
     assert "row 2: label 7 is no class" in done.stderr
     call("lockgate", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
     assert pq.read_table(tmp_path / "out.parquet")["truth"].to_pylist() == [1]
@@ -412,9 +447,26 @@ def test_mistakes_at_the_start_are_named(
 
 
 def test_names_that_point_to_a_person_are_known() -> None:
-    for name in ("customerEmail", "emailAddress", "phoneNumber", "customer_name", "name", "dateOfBirth",
-                 "birthdate", "creditCardNumber", "telephone", "cell_phone", "postcode", "zip", "gps",
-                 "national_id", "taxId", "IP", "ip_address", "e-mail"):  # fmt: skip
+    for name in (
+        "customerEmail",
+        "emailAddress",
+        "phoneNumber",
+        "customer_name",
+        "name",
+        "dateOfBirth",
+        "birthdate",
+        "creditCardNumber",
+        "telephone",
+        "cell_phone",
+        "postcode",
+        "zip",
+        "gps",
+        "national_id",
+        "taxId",
+        "IP",
+        "ip_address",
+        "e-mail",
+    ):
         assert personal(name), name
     for name in (
         "charge",
@@ -435,8 +487,15 @@ def test_a_proxys_form_of_a_target_and_odd_hosts(server: Server) -> None:
     assert states(conversation(server, ask)) == [200]
     for host in ("localhost:@evil.example", "localhost:80:80", "evil.example", "[::1", ""):
         assert server.ask("GET", "/metrics", host=host)[0] == 421, host
-    assert server.ask("POST", "/predict", b"months,charge,calls,plan,abroad\n1,2,3,plus,no\n",
-                      content_type="Text/CSV")[0] == 200  # fmt: skip
+    assert (
+        server.ask(
+            "POST",
+            "/predict",
+            b"months,charge,calls,plan,abroad\n1,2,3,plus,no\n",
+            content_type="Text/CSV",
+        )[0]
+        == 200
+    )
     assert server.ask("POST", "/invocations/churn@1.0", {"instances": [ROW]})[0] == 200
 
 

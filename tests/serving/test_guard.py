@@ -59,8 +59,11 @@ def test_every_route_asks_for_its_role_and_no_other_will_do(
     found = routes(server, tokens["admin"])
     assert len(found) >= 18
     assert {path for _, path, role in found if not role} == {
-        "/v2/health/live", "/v2/health/ready", "/ping", "/health",
-    }  # fmt: skip
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/ping",
+        "/health",
+    }
     for method, path, role in [
         *found,
         ("GET", "/nothing/there", "none"),
@@ -70,8 +73,15 @@ def test_every_route_asks_for_its_role_and_no_other_will_do(
         if not role:
             assert server.ask(method, path, body)[0] == 200
             continue
-        for wrong in ("", "Bearer ", "Bearer x", "Basic " + tokens["admin"], tokens["admin"],
-                      "Bearer " + tokens["admin"][:-1], "Bearer " + tokens["admin"] + "a"):  # fmt: skip
+        for wrong in (
+            "",
+            "Bearer ",
+            "Bearer x",
+            "Basic " + tokens["admin"],
+            tokens["admin"],
+            "Bearer " + tokens["admin"][:-1],
+            "Bearer " + tokens["admin"] + "a",
+        ):
             status, said, head = server.ask(method, path, body, authorization=wrong)
             assert status == 401, (method, path, wrong)
             assert head["www-authenticate"] == "Bearer"
@@ -153,10 +163,27 @@ def test_only_this_machine_may_ask_unless_said_otherwise(
 def test_tls(tmp_path: Path, deployed: Deployment) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out",
-         str(certificate), "-days", "2", "-subj", "/CN=localhost", "-addext",
-         "subjectAltName=DNS:localhost"], check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            str(key),
+            "-out",
+            str(certificate),
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+        ],
+        check=True,
+        capture_output=True,
+    )
     options = ("--certificate", str(certificate), "--private-key", str(key))
     with serving(deployed.path, *options) as server:
         import http.client

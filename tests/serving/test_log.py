@@ -144,8 +144,11 @@ def test_an_answer_is_traced_to_its_bundle_also_when_that_is_gone(
     second = trace(deployed, many["id"] + ".1")
     assert second is not None
     assert (second["inputs"]["plan"], second["score"]) == ("basic", many["scores"][1])
-    for wrong, words in ((many["id"] + ".7", "had 2"), ("x", "no prediction id"),
-                         (said["id"] + "ff", "no answer")):  # fmt: skip
+    for wrong, words in (
+        (many["id"] + ".7", "had 2"),
+        ("x", "no prediction id"),
+        (said["id"] + "ff", "no answer"),
+    ):
         done = call("lockgate", "trace", wrong, "--here", str(deployed.path), cwd=tmp_path, code=2)
         assert words in done.stderr
 
@@ -158,9 +161,11 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
         second = server.predict(ROW, key="c-2")
         many = server.ask("POST", "/predict", {"rows": [ROW, ROW, ROW], "keys": [1, 2, 3]})[1]
         last = server.ask(
-            "POST", "/predict", b"customer,months,charge,calls,plan,abroad\n0099,3,4,5,plus,no\n",
+            "POST",
+            "/predict",
+            b"customer,months,charge,calls,plan,abroad\n0099,3,4,5,plus,no\n",
             content_type="text/csv",
-        )[1]  # fmt: skip
+        )[1]
 
         def tell(body: Any) -> tuple[int, Any]:
             return server.ask("POST", "/feedback", body)[:2]
@@ -183,8 +188,18 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
             assert found == status
             assert words in json.dumps(said)
     (tmp_path / "late.csv").write_text("transaction,churned\n17,0\n3,1\n0099,1\n,1\n5,\n")
-    done = call("lockgate", "feedback", "late.csv", "--here", str(deployed.path), "--key",
-                "transaction", "--label", "churned", cwd=tmp_path)  # fmt: skip
+    done = call(
+        "lockgate",
+        "feedback",
+        "late.csv",
+        "--here",
+        str(deployed.path),
+        "--key",
+        "transaction",
+        "--label",
+        "churned",
+        cwd=tmp_path,
+    )
     assert "3 labels taken" in done.stdout
     assert "2 rows without a key or a label" in done.stdout
     call("lockgate", "export", str(deployed.path), "log.parquet", cwd=tmp_path)
@@ -192,15 +207,26 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
     truth = {one["id"]: one["truth"] for one in table}
     assert truth == {
         first["id"]: 1,  # by id before by key
-        second["id"]: 0, f"{many['id']}.0": None, f"{many['id']}.1": 1, f"{many['id']}.2": 1,
+        second["id"]: 0,
+        f"{many['id']}.0": None,
+        f"{many['id']}.1": 1,
+        f"{many['id']}.2": 1,
         f"{last['id']}.0": 1,
-    }  # fmt: skip
+    }
     scores_ = {one["id"]: one["score"] for one in table}
     assert scores_[first["id"]] == first["score"]
     assert [one["key"] for one in table] == ["17", "c-2", "1", "2", "3", "0099"]
     for words, status in ((("--model", "chrun"), "did you mean"), ((), "--force overwrites")):
-        done = call("lockgate", "export", str(deployed.path), "log.parquet", *words,
-                    *(("--force",) if words else ()), cwd=tmp_path, code=2)  # fmt: skip
+        done = call(
+            "lockgate",
+            "export",
+            str(deployed.path),
+            "log.parquet",
+            *words,
+            *(("--force",) if words else ()),
+            cwd=tmp_path,
+            code=2,
+        )
         assert status in done.stderr
 
 

@@ -26,9 +26,31 @@ def odd_rows(count: int, seed: int) -> list[dict[str, Any]]:
     """Rows of which many hold what nobody promised."""
     rng = np.random.default_rng(seed)
     numbers = [
-        0, 1, -1, 3, 2.5, -0.0, 1e-320, 1e308, -1e308, 2**53, 2**53 + 1, 2**64, 10**25, 10**400, None,
-        True, False, "3", "", "x", [1], {"a": 1}, 0.1, 71.99999999999999,
-    ]  # fmt: skip
+        0,
+        1,
+        -1,
+        3,
+        2.5,
+        -0.0,
+        1e-320,
+        1e308,
+        -1e308,
+        2**53,
+        2**53 + 1,
+        2**64,
+        10**25,
+        10**400,
+        None,
+        True,
+        False,
+        "3",
+        "",
+        "x",
+        [1],
+        {"a": 1},
+        0.1,
+        71.99999999999999,
+    ]
     words = [
         "basic",
         "plus",
@@ -49,10 +71,12 @@ def odd_rows(count: int, seed: int) -> list[dict[str, Any]]:
     made = []
     for _ in range(count):
         row = {
-            "months": int(rng.integers(0, 72)), "charge": float(rng.gamma(3, 20)),
-            "calls": float(rng.poisson(3)), "plan": str(rng.choice(["basic", "family", "plus"])),
+            "months": int(rng.integers(0, 72)),
+            "charge": float(rng.gamma(3, 20)),
+            "calls": float(rng.poisson(3)),
+            "plan": str(rng.choice(["basic", "family", "plus"])),
             "abroad": str(rng.choice(["no", "yes"])),
-        }  # fmt: skip
+        }
         for name in COLUMNS:
             if rng.random() < 0.25:
                 pool: list[Any] = numbers if name in COLUMNS[:3] else words
@@ -67,15 +91,24 @@ def odd_rows(count: int, seed: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module", params=["boosting", "three", "spend"])
 def case(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
-    bundles: dict[str, Path], call: Run,
-) -> Iterator[tuple[Server, list[Any], dict[int, Any]]]:  # fmt: skip
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    bundles: dict[str, Path],
+    call: Run,
+) -> Iterator[tuple[Server, list[Any], dict[int, Any]]]:
     """A server, odd rows, and what `lockgate predict` says of them."""
     folder = tmp_path_factory.mktemp("parity")
     given = odd_rows(ROWS, seed=11)
     (folder / "in.ndjson").write_text("".join(json.dumps(row) + "\n" for row in given))
-    call("lockgate", "predict", str(bundles[request.param]), "in.ndjson", "out.ndjson",
-         cwd=folder, code=1)  # fmt: skip
+    call(
+        "lockgate",
+        "predict",
+        str(bundles[request.param]),
+        "in.ndjson",
+        "out.ndjson",
+        cwd=folder,
+        code=1,
+    )
     answers = [json.loads(line) for line in (folder / "out.ndjson").read_text().splitlines()]
     offline: dict[int, Any] = {
         one["row"]: (one["label"], [v for k, v in one.items() if k.startswith("score")])

@@ -172,12 +172,15 @@ def test_versions_stand_in_the_path(server: Server) -> None:
         ({"shape": [1], "datatype": "INT64", "data": [1.5]}, "expected INT64"),
         ({"shape": [1], "datatype": "BYTES", "data": [5]}, "expected a text"),
         ({"shape": [1], "datatype": "BOOL", "data": [1]}, "expected BOOL"),
-        ({"shape": [1], "datatype": "FP64", "parameters": {"binary_data_size": 8}}, "0 bytes follow"),
+        (
+            {"shape": [1], "datatype": "FP64", "parameters": {"binary_data_size": 8}},
+            "0 bytes follow",
+        ),
         ({"shape": [2, 2], "datatype": "FP64", "data": [[1.0, 2.0], [3.0]]}, "3 elements"),
         ({"shape": [10**9, 10**9], "datatype": "FP64", "data": []}, "more than"),
         ({"shape": [1], "datatype": "FP64"}, "no data"),
     ],
-)  # fmt: skip
+)
 def test_tensors_that_make_no_sense_are_named(
     server: Server, tensor: dict[str, Any], words: str
 ) -> None:

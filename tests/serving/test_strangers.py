@@ -42,12 +42,26 @@ def server(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path]) -
 def test_schemathesis_finds_no_server_error(server: Server, tmp_path: Path) -> None:
     checks = "not_a_server_error,status_code_conformance,content_type_conformance"
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("schemathesis")), "run",
-         f"http://127.0.0.1:{server.port}/openapi.json", "--checks", checks,
-         "--max-examples", str(EXAMPLES), "--seed", "7", "--phases", "examples,coverage,fuzzing",
-         "--exclude-operation-id", "post_feedback"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "run",
+            f"http://127.0.0.1:{server.port}/openapi.json",
+            "--checks",
+            checks,
+            "--max-examples",
+            str(EXAMPLES),
+            "--seed",
+            "7",
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--exclude-operation-id",
+            "post_feedback",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert alive(server)
 
@@ -71,9 +85,14 @@ def originals() -> list[tuple[str, str, bytes]]:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     tensors = [
-        {"name": name, "shape": [3, 1], "datatype": "BYTES" if isinstance(records[0][name], str) else "FP64",
-         "data": frame[name].tolist()} for name in frame
-    ]  # fmt: skip
+        {
+            "name": name,
+            "shape": [3, 1],
+            "datatype": "BYTES" if isinstance(records[0][name], str) else "FP64",
+            "data": frame[name].tolist(),
+        }
+        for name in frame
+    ]
     raws = [frame[name].to_numpy(dtype=float).tobytes() for name in ("months", "charge", "calls")]
     raws += [
         b"".join(len(v).to_bytes(4, "little") + v.encode() for v in frame[n])
@@ -92,20 +111,46 @@ def originals() -> list[tuple[str, str, bytes]]:
         ("/predict/churn", js, {"columns": frame.to_dict("list"), "keys": [1, 2, 3]}),
         ("/predict", "text/csv", frame.to_csv(index=False).encode()),
         ("/predict", "application/vnd.apache.arrow.stream", sink.getvalue()),
-        ("/v2/models/churn/infer", js, {"inputs": tensors, "id": "a", "outputs": [{"name": "score"}]}),
-        ("/v2/models/churn/versions/1.0/infer", f"{js}\r\ninference-header-content-length: {len(head)}",
-         head + b"".join(raws)),
+        (
+            "/v2/models/churn/infer",
+            js,
+            {"inputs": tensors, "id": "a", "outputs": [{"name": "score"}]},
+        ),
+        (
+            "/v2/models/churn/versions/1.0/infer",
+            f"{js}\r\ninference-header-content-length: {len(head)}",
+            head + b"".join(raws),
+        ),
         ("/invocations", js, {"dataframe_split": split}),
         ("/invocations", js, {"instances": records, "params": {"output": "score"}}),
         ("/feedback", js, {"labels": [{"key": 4, "label": 1}]}),
-    ]  # fmt: skip
+    ]
     return [(p, k, b if isinstance(b, bytes) else json.dumps(b).encode()) for p, k, b in made]
 
 
 WORDS = [
-    b"null", b"NaN", b"Infinity", b"1e400", b"-1", b"[]", b"{}", b'""', b"[[", b"9" * 400, b"\\ud800",
-    b"\xff", b"\x00", b"true", b'"a"', b":", b",", b'{"row":', b"1e308", b"[" * 200, b'"\\u0000"',
-]  # fmt: skip
+    b"null",
+    b"NaN",
+    b"Infinity",
+    b"1e400",
+    b"-1",
+    b"[]",
+    b"{}",
+    b'""',
+    b"[[",
+    b"9" * 400,
+    b"\\ud800",
+    b"\xff",
+    b"\x00",
+    b"true",
+    b'"a"',
+    b":",
+    b",",
+    b'{"row":',
+    b"1e308",
+    b"[" * 200,
+    b'"\\u0000"',
+]
 
 
 def mutated(body: bytes, luck: random.Random) -> bytes:

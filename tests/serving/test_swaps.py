@@ -144,8 +144,10 @@ def test_a_bundle_that_takes_too_much_memory_or_time_is_refused(bundles: dict[st
     # in a process that has loaded nothing yet, so that opening takes what a limit can refuse
     said = subprocess.run(
         [sys.executable, "-c", LIMITED, str(bundles["boosting"])],
-        capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
     assert len(said) == 2
     assert "memory" in said[0].lower() or "failed to map" in said[0]
     assert "too long" in said[1]

@@ -19,8 +19,15 @@ from tests.conftest import Run
 def rendered(tmp_path_factory: pytest.TempPathFactory, bundles: dict[str, Path], call: Run) -> Path:
     folder = tmp_path_factory.mktemp("rendered") / "Churn_1.live"
     for target in ("systemd", "docker", "kubernetes"):
-        call("lockgate", "deploy", str(bundles["logistic"]), str(folder), "--as", target,
-             cwd=folder.parent)  # fmt: skip
+        call(
+            "lockgate",
+            "deploy",
+            str(bundles["logistic"]),
+            str(folder),
+            "--as",
+            target,
+            cwd=folder.parent,
+        )
     return folder
 
 
@@ -31,18 +38,25 @@ def test_the_systemd_unit_verifies(rendered: Path) -> None:
     text = unit.read_text()
     assert f"lockgate serve {rendered} " in text
     # the program is not where the unit looks for it on this machine, nor is the user here
-    unit.write_text(text.replace("/opt/lockgate/bin/lockgate", sys.executable)
-                    .replace("User=lockgate", "User=daemon").replace("Group=lockgate", "Group=daemon"))  # fmt: skip
+    unit.write_text(
+        text.replace("/opt/lockgate/bin/lockgate", sys.executable)
+        .replace("User=lockgate", "User=daemon")
+        .replace("Group=lockgate", "Group=daemon")
+    )
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     own = [line for line in done.stderr.splitlines() if "lockgate-serve" in line]
     assert (done.returncode, own) == (0, []), done.stderr
     score = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--threshold=25", str(unit)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert score.returncode == 0, score.stdout[-600:]
 
 

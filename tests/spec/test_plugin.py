@@ -32,13 +32,19 @@ def test_a_plugin_is_built_with_its_defaults_and_hashable_by_identity() -> None:
         (HOOK, "has no docstring"),
         ("    'Doc.'\n    def compress(self, shrink): return shrink\n", "mark it with"),
         ("    'Doc.'\n" + HOOK.replace("compress", "compres"), "did you mean 'compress'"),
-        ("    'Doc.'\n" + HOOK.replace("shrink)", "it)").replace("shrink", "it", 0), "takes (self, it)"),
+        (
+            "    'Doc.'\n" + HOOK.replace("shrink)", "it)").replace("shrink", "it", 0),
+            "takes (self, it)",
+        ),
         ("    'Doc.'\n    x: set[int] = lockgate.setting(None)\n" + HOOK, "is of type set"),
         ("    'Doc.'\n    provider: str = 'x'\n" + HOOK, "lockgate's own"),
         ("    'Doc.'\n    x: int = 3\n", "implements no hook"),
-        ("    'Doc.'\n" + HOOK + HOOK.replace("compress", "evaluate").replace("shrink", "exam"), "exactly one"),
+        (
+            "    'Doc.'\n" + HOOK + HOOK.replace("compress", "evaluate").replace("shrink", "exam"),
+            "exactly one",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_class_that_breaks_the_contract_is_refused_when_defined(body: str, words: str) -> None:
     with pytest.raises(
         lockgate.PluginDefinitionError, match=words.replace("(", r"\(").replace(")", r"\)")

@@ -30,9 +30,14 @@ class Sample:
 
 def test_defaults_are_plain_and_leave_out_what_must_be_given() -> None:
     assert defaults(Sample) == {
-        "share": 0.5, "names": ["a"], "levels": [], "by_name": {},
-        "way": "fast", "limit": None, "inner": {"depth": 2},
-    }  # fmt: skip
+        "share": 0.5,
+        "names": ["a"],
+        "levels": [],
+        "by_name": {},
+        "way": "fast",
+        "limit": None,
+        "inner": {"depth": 2},
+    }
 
 
 def test_nested_settings_are_built() -> None:
@@ -44,12 +49,23 @@ def test_nested_settings_are_built() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("share", 0), ("share", 1), ("share", "0.5"), ("share", float("nan")), ("share", True),
-        ("names", "a"), ("names", [1]), ("levels", [1, -1]), ("by_name", {"a": "b"}),
-        ("way", "quick"), ("limit", 0), ("limit", 1.5), ("path", 3), ("path", "???"),
+        ("share", 0),
+        ("share", 1),
+        ("share", "0.5"),
+        ("share", float("nan")),
+        ("share", True),
+        ("names", "a"),
+        ("names", [1]),
+        ("levels", [1, -1]),
+        ("by_name", {"a": "b"}),
+        ("way", "quick"),
+        ("limit", 0),
+        ("limit", 1.5),
+        ("path", 3),
+        ("path", "???"),
         ("inner", 3),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_names_key_value_and_what_is_allowed(key: str, value: object) -> None:
     with pytest.raises(SettingError) as caught:
         check(Sample, {"path": "x", key: value}, "sample")
@@ -87,9 +103,15 @@ def test_a_range_accepts_just_what_lies_in_it(value: float) -> None:
         assert not inside
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=4),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-                    max_leaves=6))  # fmt: skip
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+        ),
+        max_leaves=6,
+    )
+)
 def test_any_nonsense_is_refused_in_our_words_or_accepted(value: object) -> None:
     for key in ("share", "names", "levels", "by_name", "way", "limit", "inner"):
         try:

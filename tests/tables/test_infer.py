@@ -14,17 +14,26 @@ from lockgate.data.schema import digest_of, learned, task_of
 def test_kinds_are_inferred() -> None:
     frame = pd.DataFrame(
         {
-            "whole": [1, 2], "number": [1.5, np.nan], "flag": [True, False],
-            "when": pd.to_datetime(["2026-01-01", "2026-01-02"]), "colour": ["red", "blue"],
-            "words": ["a", "b"], "iso": ["2026-01-31", "2026-02-01"],
+            "whole": [1, 2],
+            "number": [1.5, np.nan],
+            "flag": [True, False],
+            "when": pd.to_datetime(["2026-01-01", "2026-01-02"]),
+            "colour": ["red", "blue"],
+            "words": ["a", "b"],
+            "iso": ["2026-01-31", "2026-02-01"],
         }
-    )  # fmt: skip
+    )
     made = lockgate.table(frame, kinds={"words": "text"})
     kinds = {column.name: column.kind for column in made.schema.columns}
     assert kinds == {
-        "whole": "integer", "number": "number", "flag": "boolean",
-        "when": "date", "colour": "category", "words": "text", "iso": "date",
-    }  # fmt: skip
+        "whole": "integer",
+        "number": "number",
+        "flag": "boolean",
+        "when": "date",
+        "colour": "category",
+        "words": "text",
+        "iso": "date",
+    }
     assert made.schema["colour"].categories == ("blue", "red")
 
 
@@ -36,11 +45,15 @@ def test_a_column_with_a_role_is_no_feature() -> None:
 @pytest.mark.parametrize(
     ("columns", "roles", "words"),
     [
-        (["age", "churn"], {"target": "churned"}, "target column 'churned' is missing, did you mean 'churn'"),
+        (
+            ["age", "churn"],
+            {"target": "churned"},
+            "target column 'churned' is missing, did you mean 'churn'",
+        ),
         (["age", "age"], {}, "column age stands twice"),
         (["age", 3], {}, "column 3 is no text"),
     ],
-)  # fmt: skip
+)
 def test_names_that_cannot_be_used_are_all_named(
     columns: list[object], roles: dict[str, str], words: str
 ) -> None:

@@ -19,9 +19,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     uvicorn.run(
-        echo, host="127.0.0.1", port=options.port, loop="uvloop", http="httptools",
-        log_level="warning", access_log=False, lifespan="off",
-    )  # fmt: skip
+        echo,
+        host="127.0.0.1",
+        port=options.port,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+    )
 
 
 if __name__ == "__main__":

@@ -37,9 +37,11 @@ def write_part(path: Path, columns: dict[str, Any]) -> None:
     import pyarrow as pa
 
     table = pa.table(
-        {name: one if isinstance(one, (pa.Array, pa.ChunkedArray)) else pa.array(one)
-         for name, one in columns.items()}
-    )  # fmt: skip
+        {
+            name: one if isinstance(one, (pa.Array, pa.ChunkedArray)) else pa.array(one)
+            for name, one in columns.items()
+        }
+    )
     beside = path.with_suffix(".new")
     with beside.open("wb") as file:
         with pa.ipc.new_file(file, table.schema) as writer:
@@ -85,9 +87,11 @@ def _written(parts: Sequence[Path], file: Any, ending: str) -> int:
     from pyarrow import csv
 
     makers: dict[str, Any] = {
-        ".csv": csv.CSVWriter, ".parquet": pq.ParquetWriter, ".arrow": pa.ipc.new_file,
+        ".csv": csv.CSVWriter,
+        ".parquet": pq.ParquetWriter,
+        ".arrow": pa.ipc.new_file,
         ".feather": pa.ipc.new_file,
-    }  # fmt: skip
+    }
     if ending not in makers:
         raise DataError(f"answers cannot end in {ending!r}; expected one of {', '.join(OUTPUTS)}")
     writer, rows = None, 0

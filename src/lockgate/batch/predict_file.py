@@ -151,9 +151,14 @@ def _job(bundle: Any, source: Path, keep: Sequence[str], part_rows: int) -> _Job
         file.seek(max(0, state.st_size - (1 << 20)))
         digest.update(file.read())
     return _Job(
-        bundle.digest, str(source.resolve()), state.st_size, state.st_mtime_ns,
-        digest.hexdigest(), list(keep), part_rows,
-    )  # fmt: skip
+        bundle.digest,
+        str(source.resolve()),
+        state.st_size,
+        state.st_mtime_ns,
+        digest.hexdigest(),
+        list(keep),
+        part_rows,
+    )
 
 
 @contextlib.contextmanager

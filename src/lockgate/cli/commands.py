@@ -11,45 +11,73 @@ from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra
 
 __all__ = ["run_cli"]
 
-COMMANDS = {
-    "init": "Make a new project that runs at once.",
-    "run": "Compose the parameters, then run what they change.",
-    "show": "Show every parameter and where its value comes from.",
-    "pack": "Make a bundle of a model that was fitted elsewhere.",
-    "predict": "Answer for every row of a file, of any size.",
-    "serve": "Answer over HTTP, from a bundle or a deployment directory.",
-    "register": "Make a bundle a version, tied to its commit.",
-    "gate": "Ask whether a version may take the place of what is in a stage.",
-    "promote": "Put a version into a stage, if its gates let it in.",
-    "rollback": "Go back to an earlier version; also with no network and no Git.",
-    "retire": "Withdraw a version, or take a model out of a stage.",
-    "current": "Say which version is in which stage.",
-    "history": "List what happened to versions, when, by whom and why.",
-    "verify": "Check that nobody falsified the ledger of versions.",
-    "attest": "Build a version again from its commit, and compare the bytes.",
-    "sync": "Bring this clone's ledger and the shared one together.",
-    "deploy": "Serve a bundle, or what is in a stage, from a deployment directory.",
-    "trace": "Say all about an answer, a version or a bundle.",
-    "feedback": "Tell the log what turned out to be true.",
-    "export": "Write the prediction log to a Parquet file.",
-    "token": "Make a token for a client of a server.",
-    "control": "Ask a running server, or tell it to stop.",
-    "plugins": "List the installed plugins and their settings.",
-    "evaluate": "Measure a bundle on data, and hold it against requirements.",
-    "stage": "Run one stage; what dvc.yaml calls.",
-    "version": "Show versions of lockgate and of what answers depend on.",
+SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "project": (
+        "Project and pipeline",
+        {
+            "init": "Create a new project that runs at once.",
+            "run": "Compose the parameters, then run the stages that they change.",
+            "show": "Show every parameter and where its value comes from.",
+            "plugins": "List the installed plugins and their settings.",
+            "stage": "Run one stage; called by dvc.yaml.",
+            "version": "Show versions of lockgate and of what predictions depend on.",
+        },
+    ),
+    "model": (
+        "Models and predictions",
+        {
+            "pack": "Pack a model that was fitted elsewhere into a bundle.",
+            "predict": "Predict every row of a file, of any size.",
+            "evaluate": "Evaluate a bundle on data, and check requirements.",
+        },
+    ),
+    "registry": (
+        "Versions and stages",
+        {
+            "register": "Register a bundle as a version, tied to its commit.",
+            "gate": "Run the gates of a stage on a version.",
+            "promote": "Promote a version to a stage, if its gates pass.",
+            "rollback": "Roll back to an earlier version; also without network or Git.",
+            "retire": "Withdraw a version, or take a model out of a stage.",
+            "current": "Show which version is in which stage.",
+            "history": "List what happened to versions: when, by whom, why.",
+            "verify": "Verify that the ledger of versions was not tampered with.",
+            "attest": "Rebuild a version from its commit and compare the bytes.",
+            "sync": "Synchronize this clone's ledger with the shared one.",
+            "trace": "Show where a prediction, a version or a bundle comes from.",
+        },
+    ),
+    "serving": (
+        "Serving",
+        {
+            "serve": "Serve a bundle or a deployment directory over HTTP.",
+            "deploy": "Deploy a bundle, or the version of a stage, to a directory.",
+            "control": "Query or stop a running server.",
+            "token": "Create a token for a client of a server.",
+        },
+    ),
+    "log": (
+        "Prediction log",
+        {
+            "feedback": "Record true outcomes for logged predictions.",
+            "export": "Export the prediction log to a Parquet file.",
+        },
+    ),
 }
-"""Subcommands in the order of ``--help``; a module of the same name holds each."""
+"""Subcommands by package and section of ``--help``; a module of the same name holds each."""
+
+PACKAGES = {name: package for package, (_, names) in SECTIONS.items() for name in names}
+"""The package of each subcommand."""
 
 
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(PACKAGES)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        if name not in PACKAGES:
             return None
-        module = importlib.import_module(f"lockgate.cli.{name}")
+        module = importlib.import_module(f"lockgate.cli.{PACKAGES[name]}.{name}")
         command: click.Command = module.command
         return command
 
@@ -61,13 +89,16 @@ class _Lazy(click.Group):
         except click.UsageError as error:
             from lockgate.errors import nearest
 
-            words = f"no command {args[0]!r}{nearest(args[0], COMMANDS)}"
+            words = f"no command {args[0]!r}{nearest(args[0], PACKAGES)}"
             raise click.UsageError(words, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # from the table, so that --help imports no subcommand
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, PACKAGES))
+        for title, names in SECTIONS.values():
+            with formatter.section(title):
+                rows = [(name.ljust(width), summary) for name, summary in names.items()]
+                formatter.write_dl(rows)
 
 
 @click.group(

@@ -1,1 +1,1 @@
-"""Data preparation: what a cell means, reading and writing files, schema, splits, row and cell rules."""
+"""Data preparation: cells, files, schema, splits, row rules and cell rules."""

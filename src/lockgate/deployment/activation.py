@@ -65,6 +65,10 @@ def _undo(deployment: Deployment, pointer: Pointer, why: str) -> None:
         deployment.remove(event.name, event.stage, reason=why, op="refused")
     else:
         deployment.rollback(
-            event.name, stage=event.stage, to=event.before.version, reason=why, op="refused",
+            event.name,
+            stage=event.stage,
+            to=event.before.version,
+            reason=why,
+            op="refused",
             expect=event.after.digest,
-        )  # fmt: skip
+        )

@@ -53,9 +53,13 @@ def check_proofs(
                 f"ledger: lockgate deploy {slot.name}@{slot.stage} {deployment.path}"
             )
         Proof.decode(path.read_bytes()).check(
-            name=slot.name, stage=slot.stage, version=slot.version, digest=slot.digest,
-            signers=signers, now=now,
-        )  # fmt: skip
+            name=slot.name,
+            stage=slot.stage,
+            version=slot.version,
+            digest=slot.digest,
+            signers=signers,
+            now=now,
+        )
 
 
 def read_signers(path: str) -> Signers | None:

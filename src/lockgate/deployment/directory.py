@@ -24,11 +24,10 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.bundle.choosing import check_version
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.digests import sha256_file
 from lockgate.data.io.identity import user_here
-from lockgate.deployment.pointer import Event, Pointer
+from lockgate.deployment.pointer import Event, Pointer, check_version
 from lockgate.deployment.record import read_record, record
 from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
 from lockgate.models.bundle.copy import copy_bundle, remove_others
@@ -281,11 +280,15 @@ class Deployment:
         key = (slot.name, slot.stage)
         old = _found(pointer, *key)
         event = Event(
-            pointer.seq + 1, op, *key,
+            pointer.seq + 1,
+            op,
+            *key,
             None if old is None else old.past(),
             None if gone else slot.past(),
-            datetime.now(UTC).isoformat(timespec="milliseconds"), "@".join(user_here()), reason,
-        )  # fmt: skip
+            datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "@".join(user_here()),
+            reason,
+        )
         slots = [one for one in pointer.slots if (one.name, one.stage) != key]
         made = Pointer(1, event, tuple(slots if gone else [*slots, slot]))
         record(self.history_path, pointer.event)

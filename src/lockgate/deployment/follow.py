@@ -64,9 +64,14 @@ def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str
     keep_proof(deployment, record.digest, stage, proof_of(ledger, record, standing))
     before = deployment.pointer().seq if deployment.exists() else 0
     pointer = deployment.deploy(
-        bundle, version=wanted.version, stage=stage, reason=standing.reason,
-        verdict=wanted.verdict, following=(standing.seq, standing.id), check=check_bundle,
-    )  # fmt: skip
+        bundle,
+        version=wanted.version,
+        stage=stage,
+        reason=standing.reason,
+        verdict=wanted.verdict,
+        following=(standing.seq, standing.id),
+        check=check_bundle,
+    )
     words = f"event {standing.seq}: {name}@{wanted.version} for {stage}"
     return (pointer if pointer.seq != before else None), words
 

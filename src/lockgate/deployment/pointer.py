@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from lockgate.errors import DeploymentError
 from lockgate.registry.slots import Past, Slot
 
-__all__ = ["Event", "Pointer"]
+__all__ = ["Event", "Pointer", "check_version"]
 
 
 class Event(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):
@@ -51,3 +52,28 @@ class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def seq(self) -> int:
         """How many events led here."""
         return 0 if self.event is None else self.event.seq
+
+
+def check_version(record: list[Event], pointer: Pointer, slot: Slot) -> None:
+    """See to it that a name with a version, or with a stage, means one thing for good.
+
+    Raises
+    ------
+    DeploymentError
+        If the version was another bundle before, or is the name of a stage.
+
+    """
+    for event in record:
+        known = event.after
+        if known is None or (event.name, known.version) != (slot.name, slot.version):
+            continue
+        if known.digest != slot.digest:
+            raise DeploymentError(
+                f"{slot.name}@{slot.version} was another bundle (event {event.seq}); "
+                "choose another version"
+            )
+    same = [one for one in pointer.slots if one.name == slot.name]
+    if slot.version in {one.stage for one in same} | {slot.stage} or slot.stage in {
+        one.version for one in same
+    }:
+        raise DeploymentError(f"a version and a stage of {slot.name} cannot have one name")

@@ -35,9 +35,12 @@ def enter_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
         if standing.slot.digest != slot.digest and slot.local:
             _check_unchanged(directory, slot, standing)
             standing = ledger.rollback(
-                slot.name, slot.stage, to=slot.digest, expect=standing.slot.version,
+                slot.name,
+                slot.stage,
+                to=slot.digest,
+                expect=standing.slot.version,
                 reason=_reason(deployment, slot),
-            )  # fmt: skip
+            )
             entered += [one for one in ledger.history(slot.name) if one.seq == standing.seq]
         deployment.mark(slot.name, slot.stage, (standing.seq, standing.id))
     return entered

@@ -114,8 +114,10 @@ def _canonical(raw: bytes) -> bytes:
         places: dict[str, str] = {}
         numbers = re.compile(r'("__id__": |"file": ")(\d+)')
         schema = numbers.sub(lambda m: m[1] + places.setdefault(m[2], str(len(places) + 1)), schema)
-        names = {name: name.replace(stem := name.partition(".")[0], places.get(stem, stem))
-                 for name in archive.namelist()}  # fmt: skip
+        names = {
+            name: name.replace(stem := name.partition(".")[0], places.get(stem, stem))
+            for name in archive.namelist()
+        }
         for name, new in sorted(names.items(), key=lambda pair: (len(pair[1]), pair[1])):
             content = schema.encode() if name == "schema.json" else archive.read(name)
             made.writestr(zipfile.ZipInfo(new), content, zipfile.ZIP_DEFLATED)
@@ -156,9 +158,16 @@ def _trees(found: Any, seen: set[int], features: int) -> list[_Tree]:
         )
         leaf = nodes["is_leaf"].astype(bool)
         return [
-            _Tree(nodes["left"], nodes["right"], nodes["feature_idx"], leaf, features,
-                  categorical, known)
-        ]  # fmt: skip
+            _Tree(
+                nodes["left"],
+                nodes["right"],
+                nodes["feature_idx"],
+                leaf,
+                features,
+                categorical,
+                known,
+            )
+        ]
     if name == "Tree":
         left = found.children_left
         return [_Tree(left, found.children_right, found.feature, left == -1, found.n_features)]

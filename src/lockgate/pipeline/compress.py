@@ -55,9 +55,15 @@ def work(stage: Stage) -> dict[str, float]:
     if form.file.endswith(".packed"):
         schema = matching(schema, PackedModel(raw).inputs)
     made = Made(
-        form.file, schema, stored.task, stored.metric, stored.classes, candidate.params, threshold,
+        form.file,
+        schema,
+        stored.task,
+        stored.metric,
+        stored.classes,
+        candidate.params,
+        threshold,
         candidate.parent,
-    )  # fmt: skip
+    )
     workspace.write_made(made, raw)
     write_json(workspace.root / "models" / "steps.json", {"metric": stored.metric, "steps": steps})
     if threshold is not None:
@@ -97,11 +103,16 @@ def _step(stage: Stage, name: str, shrink: Shrink, form: Form) -> tuple[Candidat
         return before, _skipped(stage, record, f"the model grows from {sizes}")
     record["applied"] = True
     stage.log.info(
-        "%s: %d to %d features, %.1f to %.1f kB, %s loss %.4f to %.4f", name,
-        record["features_before"], record["features_after"],
-        record["bytes_before"] / 1024, record["bytes_after"] / 1024, shrink.metric,
-        record["loss_before"], record["loss_after"],
-    )  # fmt: skip
+        "%s: %d to %d features, %.1f to %.1f kB, %s loss %.4f to %.4f",
+        name,
+        record["features_before"],
+        record["features_after"],
+        record["bytes_before"] / 1024,
+        record["bytes_after"] / 1024,
+        shrink.metric,
+        record["loss_before"],
+        record["loss_after"],
+    )
     return replace(after, parent=name), record
 
 

@@ -39,19 +39,23 @@ def work(stage: Stage) -> dict[str, float]:
         "schema": dataclasses.asdict(schema),
         "task": task,
         "split": way_of(whole, sections.split),
-        "rows": {"loaded": len(loaded), "train": len(train), "tune": len(tune),
-                 "test": len(test)},
+        "rows": {"loaded": len(loaded), "train": len(train), "tune": len(tune), "test": len(test)},
         "rows_left_out": {reason: n for reason, n in counts.items() if n},
         "columns_left_out": left_out,
         "source": loaded.digest,
-    }  # fmt: skip
+    }
     tables = {"train": train, "tune": tune, "test": test}
     Workspace(stage.root).write_tables(tables, facts)
     stage.log.info(
         "%d rows: %d to train, %d to tune, %d to test (split by %s); %d features, %s",
-        len(loaded), len(train), len(tune), len(test),
-        facts["split"], len(schema.features), task,
-    )  # fmt: skip
+        len(loaded),
+        len(train),
+        len(tune),
+        len(test),
+        facts["split"],
+        len(schema.features),
+        task,
+    )
     if task == "binary":
         negative, positive = sorted(set(train.target.tolist()))
         stage.log.info(

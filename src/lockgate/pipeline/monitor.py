@@ -42,8 +42,12 @@ def work(stage: Stage) -> dict[str, float]:
             for chosen in stage.document.chosen["monitor"]
         }
         performance = _performance(bundle, watch.window, stage.log)
-    alarms = [(name, one) for name, findings in found.items()
-              for one in findings.findings if one.severity == "alarm"]  # fmt: skip
+    alarms = [
+        (name, one)
+        for name, findings in found.items()
+        for one in findings.findings
+        if one.severity == "alarm"
+    ]
     _write(stage, workspace, watch.window, found, performance, len(alarms))
     for name, one in alarms:
         event = Alarm(stage.sections.project.name, name, one.column, one.sentence, one.effect)
@@ -104,9 +108,13 @@ def _performance(bundle: Bundle, window: Window, log: logging.Logger) -> dict[st
 
 
 def _write(
-    stage: Stage, workspace: Workspace, window: Window,
-    found: dict[str, Findings], performance: dict[str, float], alarms: int,
-) -> None:  # fmt: skip
+    stage: Stage,
+    workspace: Workspace,
+    window: Window,
+    found: dict[str, Findings],
+    performance: dict[str, float],
+    alarms: int,
+) -> None:
     stretch: dict[str, Any] = {"since": window.since, "until": window.until, "rows": window.n}
     counted = {"alarms": alarms, "columns": sum(len(one.findings) for one in found.values())}
     write_json(workspace.report / "monitor.json", {**counted, "performance": performance})

@@ -23,8 +23,22 @@ from lockgate.plugins.host.provider import provider_of
 
 __all__ = ["work"]
 
-SHAPING = ("project", "data", "rows", "cells", "split", "search", "compression", "decision",
-           "loader", "model", "optimizer", "compressor", "compressor_order", "backend")  # fmt: skip
+SHAPING = (
+    "project",
+    "data",
+    "rows",
+    "cells",
+    "split",
+    "search",
+    "compression",
+    "decision",
+    "loader",
+    "model",
+    "optimizer",
+    "compressor",
+    "compressor_order",
+    "backend",
+)
 """Keys of ``params.yaml`` that can change the model."""
 
 

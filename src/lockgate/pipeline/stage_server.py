@@ -27,16 +27,35 @@ PLACE = "LOCKGATE_WARM"
 """Environment variable: where the warm process listens."""
 
 PRELOADED = (
-    "jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure", "pandas", "pyarrow.parquet",
-    "scipy.special", "skops.io", "sklearn.compose", "sklearn.ensemble", "sklearn.impute",
-    "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing", "threadpoolctl",
-    *(f"lockgate.pipeline.{name}"
-      for name in ("load", "optimize", "compress", "evaluate", "package", "monitor")),
-)  # fmt: skip
+    "jinja2",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "pandas",
+    "pyarrow.parquet",
+    "scipy.special",
+    "skops.io",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.impute",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "threadpoolctl",
+    *(
+        f"lockgate.pipeline.{name}"
+        for name in ("load", "optimize", "compress", "evaluate", "package", "monitor")
+    ),
+)
 """What stages import; a name that is missing is left to the stage to complain about."""
 
-DECIDED_AT_START = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONPATH", "PYTHONHASHSEED",
-                    "SCIPY_ARRAY_API", "VIRTUAL_ENV")  # fmt: skip
+DECIDED_AT_START = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "PYTHONPATH",
+    "PYTHONHASHSEED",
+    "SCIPY_ARRAY_API",
+    "VIRTUAL_ENV",
+)
 """Variables that libraries read when they are imported: a stage with others runs on its own."""
 
 

@@ -9,13 +9,56 @@ from typing import Any
 
 __all__ = ["kept_columns", "personal"]
 
-PERSONAL = frozenset({
-    "address", "addresses", "bic", "birth", "birthdate", "birthday", "card", "cell", "cellphone",
-    "dob", "email", "emails", "fax", "firstname", "forename", "fullname", "gps", "iban", "ip",
-    "lastname", "lat", "latitude", "lng", "lon", "longitude", "maiden", "mail", "mobile", "name",
-    "names", "nickname", "passport", "password", "phone", "phones", "postal", "postcode", "secret",
-    "ssn", "street", "surname", "telephone", "token", "username", "zip", "zipcode",
-})  # fmt: skip
+PERSONAL = frozenset(
+    {
+        "address",
+        "addresses",
+        "bic",
+        "birth",
+        "birthdate",
+        "birthday",
+        "card",
+        "cell",
+        "cellphone",
+        "dob",
+        "email",
+        "emails",
+        "fax",
+        "firstname",
+        "forename",
+        "fullname",
+        "gps",
+        "iban",
+        "ip",
+        "lastname",
+        "lat",
+        "latitude",
+        "lng",
+        "lon",
+        "longitude",
+        "maiden",
+        "mail",
+        "mobile",
+        "name",
+        "names",
+        "nickname",
+        "passport",
+        "password",
+        "phone",
+        "phones",
+        "postal",
+        "postcode",
+        "secret",
+        "ssn",
+        "street",
+        "surname",
+        "telephone",
+        "token",
+        "username",
+        "zip",
+        "zipcode",
+    }
+)
 """Words in names of columns that point to a person; such columns are not kept unless asked for."""
 
 WHOSE = frozenset({"citizen", "insurance", "national", "person", "personal", "social", "tax"})

@@ -110,8 +110,14 @@ def _columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any], lis
     # keys are compared as texts: 0099 is not 99
     texts = csv.ConvertOptions(column_types={by: pa.string()}, strings_can_be_null=True)
     rows = ds.CsvFileFormat(convert_options=texts)
-    forms = {".csv": rows, ".parquet": "parquet", ".arrow": "ipc", ".feather": "ipc",
-             ".ndjson": "json", ".jsonl": "json"}  # fmt: skip
+    forms = {
+        ".csv": rows,
+        ".parquet": "parquet",
+        ".arrow": "ipc",
+        ".feather": "ipc",
+        ".ndjson": "json",
+        ".jsonl": "json",
+    }
     form = forms.get(source.suffix.lower())
     if not source.is_file():
         raise DataError(f"{source} is not there, or is no file")

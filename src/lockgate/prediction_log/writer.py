@@ -216,10 +216,12 @@ def _encoded(entries: Sequence[Entry]) -> bytes:
     try:
         return encode(entries)
     except (OverflowError, RecursionError):  # a whole number of more than 64 bits, deep nesting
-        return encode([
-            msgspec.structs.replace(one, inputs=_words(one.inputs), key=_words(one.key))
-            for one in entries
-        ])  # fmt: skip
+        return encode(
+            [
+                msgspec.structs.replace(one, inputs=_words(one.inputs), key=_words(one.key))
+                for one in entries
+            ]
+        )
 
 
 def _words(value: Any) -> Any:

@@ -45,9 +45,13 @@ def registration(
     made = record_of(state, found, version=version, bump=bump)
     raw = msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n"
     said = {
-        "op": "register", "name": name, "after": made.version, "digest": found.digest,
-        "attached": sha256_bytes(raw), "reason": reason,
-    }  # fmt: skip
+        "op": "register",
+        "name": name,
+        "after": made.version,
+        "digest": found.digest,
+        "attached": sha256_bytes(raw),
+        "reason": reason,
+    }
     return Draft(said, (raw, found.raw))
 
 
@@ -55,16 +59,28 @@ def judged(verdict: Verdict, version: str) -> Draft:
     """Enter a verdict."""
     rival = None if verdict.incumbent is None else verdict.incumbent.version
     said = {
-        "op": "gate", "name": verdict.name, "stage": verdict.stage, "before": rival,
-        "after": version, "digest": verdict.bundle, "gate": verdict.digest,
-    }  # fmt: skip
+        "op": "gate",
+        "name": verdict.name,
+        "stage": verdict.stage,
+        "before": rival,
+        "after": version,
+        "digest": verdict.bundle,
+        "gate": verdict.digest,
+    }
     return Draft(said, (verdict.encode(),))
 
 
 def promotion(
-    state: State, *, name: str, stage: str, version: str | None, expect: str | None,
-    override: bool, reason: str, policy: Callable[[VersionRecord], str],
-) -> Draft:  # fmt: skip
+    state: State,
+    *,
+    name: str,
+    stage: str,
+    version: str | None,
+    expect: str | None,
+    override: bool,
+    reason: str,
+    policy: Callable[[VersionRecord], str],
+) -> Draft:
     """Put a version into a stage."""
     record = rules.usable(state, name, version)
     now = _expected(state, name, stage, expect)
@@ -73,10 +89,19 @@ def promotion(
     gate = None
     if not override:
         gate = rules.verdict_for(state, record, stage, policy(record)).digest
-    return Draft({
-        "op": "promote", "name": name, "stage": stage, "before": now, "after": record.version,
-        "digest": record.digest, "gate": gate, "override": override, "reason": reason,
-    })  # fmt: skip
+    return Draft(
+        {
+            "op": "promote",
+            "name": name,
+            "stage": stage,
+            "before": now,
+            "after": record.version,
+            "digest": record.digest,
+            "gate": gate,
+            "override": override,
+            "reason": reason,
+        }
+    )
 
 
 def going_back(
@@ -96,10 +121,18 @@ def going_back(
         past = chosen(slot, to)
     except DeploymentError as error:
         raise LedgerError(str(error)) from None
-    return Draft({
-        "op": "rollback", "name": name, "stage": stage, "before": now, "after": past.version,
-        "digest": past.digest, "gate": past.verdict, "reason": reason,
-    })  # fmt: skip
+    return Draft(
+        {
+            "op": "rollback",
+            "name": name,
+            "stage": stage,
+            "before": now,
+            "after": past.version,
+            "digest": past.digest,
+            "gate": past.verdict,
+            "reason": reason,
+        }
+    )
 
 
 def retirement(
@@ -113,10 +146,16 @@ def retirement(
             raise LedgerError(f"{name} has nothing in {stage}")
         version = found.slot.version
     digest = rules.known(state, name, version).digest
-    return Draft({
-        "op": "retire", "name": name, "stage": stage, "before": version, "digest": digest,
-        "reason": reason,
-    })  # fmt: skip
+    return Draft(
+        {
+            "op": "retire",
+            "name": name,
+            "stage": stage,
+            "before": version,
+            "digest": digest,
+            "reason": reason,
+        }
+    )
 
 
 def _expected(state: State, name: str, stage: str, expect: str | None) -> str | None:

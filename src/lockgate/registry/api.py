@@ -54,7 +54,7 @@ class Ledger(EventLog):
         return host
 
     def trace(self, name: str, version: str | None = None) -> dict[str, Any]:
-        """Return all about a version as plain data; see `lockgate.registry.report.version_report.told`."""
+        """Return all that is known of a version, as plain data."""
         from lockgate.registry.report.version_report import told
 
         return told(self, name, version)
@@ -128,7 +128,7 @@ class Ledger(EventLog):
         data: Path | None = None,
         params: Path | None = None,
     ) -> Verdict:
-        """Ask the gates of a stage, and enter what they say; see `lockgate.registry.gates.judge.judge`."""
+        """Run the gates of a stage on a version, and record the verdict."""
         from lockgate.registry.gates.judge import judge
 
         record, verdict = judge(self, name, stage, version=version, data=data, params=params)
@@ -172,9 +172,15 @@ class Ledger(EventLog):
 
         """
         ask = functools.partial(
-            actions.promotion, name=name, stage=stage, version=version, expect=expect,
-            override=override, reason=reason, policy=self._policy(params, stage),
-        )  # fmt: skip
+            actions.promotion,
+            name=name,
+            stage=stage,
+            version=version,
+            expect=expect,
+            override=override,
+            reason=reason,
+            policy=self._policy(params, stage),
+        )
         event = self.writer.write(ask)
         told = Promotion(name, str(event.after), stage, event.actor, reason)
         self._host.announce("on_promoted", told)

@@ -59,9 +59,11 @@ def bundle_of(repository: Repository, record: VersionRecord) -> Path:
                 except (ValueError, KeyError, TypeError, subprocess.TimeoutExpired) as error:
                     wrong = f"DVC's list of files cannot be used: {error}"
     hint = f"; DVC's last word: {wrong}" if wrong else ""
-    where = "track it (dvc add, dvc push), or register it here again" if not wrong else (
-        "dvc push where it was made, then here again"
-    )  # fmt: skip
+    where = (
+        "track it (dvc add, dvc push), or register it here again"
+        if not wrong
+        else ("dvc push where it was made, then here again")
+    )
     raise LedgerError(
         f"the bundle of {record.name}@{record.version} ({record.digest[:12]}) is not here{hint}; "
         f"{where}"
@@ -121,8 +123,12 @@ def _from_remote(repository: Repository, record: VersionRecord, place: Path) -> 
     path = (repository.top / str(record.path)).relative_to(project).as_posix()
     words = [sys.executable, "-m", "dvc", "get", str(project), path, "--rev", str(record.commit)]
     done = subprocess.run(
-        [*words, "-o", str(place), "--quiet"], cwd=place.parent, capture_output=True, text=True,
-        timeout=SECONDS, check=False,
-    )  # fmt: skip
+        [*words, "-o", str(place), "--quiet"],
+        cwd=place.parent,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
     if done.returncode:
         raise LedgerError(" ".join((done.stderr or done.stdout).split())[-300:])

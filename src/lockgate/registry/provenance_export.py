@@ -47,9 +47,12 @@ def proof_of(ledger: EventLog, record: VersionRecord, standing: StageRecord) -> 
         found = state.trees.file(state.tree, path)
         verdict = None if found is None else found.decode()
     return Proof(
-        registered=registered, judged=judged or None, promoted=promoted or placed, placed=placed,
+        registered=registered,
+        judged=judged or None,
+        promoted=promoted or placed,
+        placed=placed,
         verdict=verdict,
-    )  # fmt: skip
+    )
 
 
 def registration(ledger: EventLog, record: VersionRecord) -> tuple[Event, Commit, str]:

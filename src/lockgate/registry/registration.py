@@ -125,10 +125,12 @@ def directory_md5(folder: Path) -> str:
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     )
     listed = [
-        {"md5": hashlib.md5((folder / one).read_bytes(), usedforsecurity=False).hexdigest(),
-         "relpath": one}
+        {
+            "md5": hashlib.md5((folder / one).read_bytes(), usedforsecurity=False).hexdigest(),
+            "relpath": one,
+        }
         for one in files
-    ]  # fmt: skip
+    ]
     text = json.dumps(listed, sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
@@ -214,11 +216,17 @@ def record_of(
     if version is not None:
         made = _asked(version, made, last, why)
     return VersionRecord(
-        name=name, version=made, digest=found.digest, lineage=found.lineage.kind,
-        commit=found.lineage.commit, path=found.lineage.path, tracked=found.lineage.tracked,
+        name=name,
+        version=made,
+        digest=found.digest,
+        lineage=found.lineage.kind,
+        commit=found.lineage.commit,
+        path=found.lineage.path,
+        tracked=found.lineage.tracked,
         size=sum(path.stat().st_size for path in found.folder.rglob("*") if path.is_file()),
-        why=tuple(why), figures=_figures(found),
-    )  # fmt: skip
+        why=tuple(why),
+        figures=_figures(found),
+    )
 
 
 def _asked(version: str, least: str, last: str | None, why: list[str]) -> str:

@@ -137,9 +137,13 @@ def gone_back(slot: Slot, past: Past, *, kept: int, held: bool = False) -> Slot:
 
     """
     return msgspec.structs.replace(
-        slot, version=past.version, digest=past.digest, verdict=past.verdict,
-        override=past.override, before=_behind(slot, past, held=held)[:kept],
-    )  # fmt: skip
+        slot,
+        version=past.version,
+        digest=past.digest,
+        verdict=past.verdict,
+        override=past.override,
+        before=_behind(slot, past, held=held)[:kept],
+    )
 
 
 def _behind(slot: Slot, past: Past, *, held: bool) -> tuple[Past, ...]:

@@ -150,11 +150,18 @@ class Application:
         self.counts.request(route, reply.status, seconds)
         if (reply.status >= 500 or self.settings.access) and request is not None:
             log.info(
-                "%s %s %s", request.method, request.path[:200], reply.status,
-                extra={"seconds": seconds, "peer": request.peer, "who": request.who,
-                       "status": reply.status,
-                       "traceparent": request.headers.get(b"traceparent", b"").decode("latin-1")},
-            )  # fmt: skip
+                "%s %s %s",
+                request.method,
+                request.path[:200],
+                reply.status,
+                extra={
+                    "seconds": seconds,
+                    "peer": request.peer,
+                    "who": request.who,
+                    "status": reply.status,
+                    "traceparent": request.headers.get(b"traceparent", b"").decode("latin-1"),
+                },
+            )
 
     # refusing
 
@@ -179,9 +186,10 @@ def _refuse_route(request: Request, methods: dict[str, Route]) -> None:
     if methods:
         allowed = ", ".join(sorted(methods))
         raise Refusal(
-            405, f"{request.method[:20]} came, expected {allowed}",
+            405,
+            f"{request.method[:20]} came, expected {allowed}",
             headers={b"allow": allowed.encode()},
-        )  # fmt: skip
+        )
     raise Refusal(404, f"no path {request.path[:200]!r}; / lists what there is")
 
 

@@ -10,7 +10,7 @@ from lockgate._version import __version__
 from lockgate.serving.http.messages import HTML, Refusal, Reply, Request, Send, json_reply
 from lockgate.serving.http.routing import Route
 from lockgate.serving.pages.front_page import front_page
-from lockgate.serving.pages.front_page.openapi import document
+from lockgate.serving.pages.openapi import document
 from lockgate.serving.prediction.model_store import Shelf
 from lockgate.serving.prediction.requests import Question
 from lockgate.serving.protocols.mlflow import invocations_question
@@ -44,15 +44,32 @@ def _own(app: Application) -> list[Route]:
     return [
         Route("/predict", "POST", "predict", ask, "Answer rows.", kinds, body),
         Route("/predict/{model}", "POST", "predict", ask, "Answer rows with a model.", kinds, body),
-        Route("/feedback", "POST", "feedback",
-              lambda request, _: take_feedback(app.recorder, app.shelf, request),
-              "Say what turned out to be true.", (JSON,)),
-        Route("/metrics", "GET", "read", lambda _, __: _metrics(app), "Counts for Prometheus.",
-              about={"produces": ["text/plain"]}),
+        Route(
+            "/feedback",
+            "POST",
+            "feedback",
+            lambda request, _: take_feedback(app.recorder, app.shelf, request),
+            "Say what turned out to be true.",
+            (JSON,),
+        ),
+        Route(
+            "/metrics",
+            "GET",
+            "read",
+            lambda _, __: _metrics(app),
+            "Counts for Prometheus.",
+            about={"produces": ["text/plain"]},
+        ),
         Route("/openapi.json", "GET", "read", lambda _, __: _document(app), "This document."),
-        Route("/", "GET", "read", lambda request, _: _front(app, request), "What is served.",
-              about=page),
-    ]  # fmt: skip
+        Route(
+            "/",
+            "GET",
+            "read",
+            lambda request, _: _front(app, request),
+            "What is served.",
+            about=page,
+        ),
+    ]
 
 
 def _protocol(app: Application) -> list[Route]:
@@ -60,19 +77,41 @@ def _protocol(app: Application) -> list[Route]:
     kinds = (JSON, "application/octet-stream", "")
     made = [
         Route("/v2", "GET", "read", lambda _, __: json_reply(SERVER), "The server."),
-        Route("/v2/health/live", "GET", "", lambda _, __: json_reply({"live": True}),
-              "Whether the process lives."),
-        Route("/v2/health/ready", "GET", "", lambda _, __: _ready(app),
-              "Whether requests are answered."),
-    ]  # fmt: skip
+        Route(
+            "/v2/health/live",
+            "GET",
+            "",
+            lambda _, __: json_reply({"live": True}),
+            "Whether the process lives.",
+        ),
+        Route(
+            "/v2/health/ready",
+            "GET",
+            "",
+            lambda _, __: _ready(app),
+            "Whether requests are answered.",
+        ),
+    ]
     for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         made += [
             Route(path, "GET", "read", lambda request, _: _model(app, request), "A model."),
-            Route(f"{path}/ready", "GET", "read",
-                  lambda request, _: _model(app, request, ready=True), "Whether a model answers."),
-            Route(f"{path}/infer", "POST", "predict", infer, "Answer tensors.", kinds,
-                  {"body": INFER, "produces": [JSON, "application/octet-stream"]}),
-        ]  # fmt: skip
+            Route(
+                f"{path}/ready",
+                "GET",
+                "read",
+                lambda request, _: _model(app, request, ready=True),
+                "Whether a model answers.",
+            ),
+            Route(
+                f"{path}/infer",
+                "POST",
+                "predict",
+                infer,
+                "Answer tensors.",
+                kinds,
+                {"body": INFER, "produces": [JSON, "application/octet-stream"]},
+            ),
+        ]
     return made
 
 
@@ -154,10 +193,16 @@ def _front(app: Application, request: Request) -> Reply:
         policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
         return Reply(200, page, HTML, (policy,))
     said = [
-        {"model": one.name, "version": one.version, "stage": one.stage, "bundle": one.digest,
-         "task": one.model.task, "inputs": one.names}
+        {
+            "model": one.name,
+            "version": one.version,
+            "stage": one.stage,
+            "bundle": one.digest,
+            "task": one.model.task,
+            "inputs": one.names,
+        }
         for one in app.shelf.all
-    ]  # fmt: skip
+    ]
     return json_reply({"served": said, "lockgate": __version__})
 
 

@@ -20,8 +20,21 @@ from lockgate.testing.fingerprints import fingerprint, inputs_of
 
 __all__ = ["CHECKS", "HEAVY", "Failed", "Subject", "check_plugin", "run_checks"]
 
-HEAVY = ("pandas", "scipy", "sklearn", "torch", "tensorflow", "cupy", "numba", "matplotlib",
-         "hydra", "dvc", "jax", "lightgbm", "xgboost")  # fmt: skip
+HEAVY = (
+    "pandas",
+    "scipy",
+    "sklearn",
+    "torch",
+    "tensorflow",
+    "cupy",
+    "numba",
+    "matplotlib",
+    "hydra",
+    "dvc",
+    "jax",
+    "lightgbm",
+    "xgboost",
+)
 """Libraries that importing a plugin's module must not load."""
 
 

@@ -185,17 +185,31 @@ def _case(task: Task, seed: int) -> Case:
     reference = reference_of(train.features, train.schema, backend)
     figures = {"example": {"score": Metric(0.8, 0.7, 0.9)}}
     candidate = Contestant(
-        name="example", version="1.1.0", digest="1" * 64, inputs=train.schema, task=task,
-        classes=exam.classes, threshold=exam.threshold, worth=exam.worth,
-        predictor=exam.predictor, reference=reference, model_bytes=1024,
-        promised={"example": {"score": 0.8}}, table=exam.table, output=exam.output,
+        name="example",
+        version="1.1.0",
+        digest="1" * 64,
+        inputs=train.schema,
+        task=task,
+        classes=exam.classes,
+        threshold=exam.threshold,
+        worth=exam.worth,
+        predictor=exam.predictor,
+        reference=reference,
+        model_bytes=1024,
+        promised={"example": {"score": 0.8}},
+        table=exam.table,
+        output=exam.output,
         figures=figures,
-    )  # fmt: skip
+    )
     incumbent = replace(candidate, version="1.0.0", digest="0" * 64, model_bytes=2048)
     return Case(
-        seed=seed, candidate=candidate, incumbent=incumbent, rows=frame, today=frame,
+        seed=seed,
+        candidate=candidate,
+        incumbent=incumbent,
+        rows=frame,
+        today=frame,
         origin=Origin("pipeline", "0" * 40),
-    )  # fmt: skip
+    )
 
 
 def _watch(seed: int, shift: float) -> Watch:

@@ -63,10 +63,17 @@ def _masked(grown: Any) -> Run:
     def run(codes: Any) -> Any:
         found = np.empty((len(base), len(codes)))
         kernels.masked(
-            codes, tables, rows[:-1], np.uint64(engine.multiplier[0]), np.uint64(engine.shift[0]),
+            codes,
+            tables,
+            rows[:-1],
+            np.uint64(engine.multiplier[0]),
+            np.uint64(engine.shift[0]),
             engine.bits,
-            values, owners, base, found,
-        )  # fmt: skip
+            values,
+            owners,
+            base,
+            found,
+        )
         return found
 
     return run

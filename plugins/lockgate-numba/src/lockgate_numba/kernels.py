@@ -43,9 +43,17 @@ def codes(x: Any, used: Any, known: Any, edges: Any, starts: Any, found: Any) ->
 
 @njit(nogil=True, cache=True)
 def masked(
-    codes: Any, tables: Any, starts: Any, multiplier: Any, shift: Any, bits: int, values: Any,
-    owners: Any, base: Any, found: Any,
-) -> None:  # fmt: skip
+    codes: Any,
+    tables: Any,
+    starts: Any,
+    multiplier: Any,
+    shift: Any,
+    bits: int,
+    values: Any,
+    owners: Any,
+    base: Any,
+    found: Any,
+) -> None:
     """Write the sums of leaves, found by mask tables."""
     trees, outputs = tables.shape[1], len(base)
     alive = np.empty(trees, tables.dtype)

@@ -43,8 +43,11 @@ class XGBoost:
 
         trace, est = fitted.trace, fitted.estimator
         known = type(est).__name__ in (
-            "XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor",
-        )  # fmt: skip
+            "XGBClassifier",
+            "XGBRegressor",
+            "XGBRFClassifier",
+            "XGBRFRegressor",
+        )
         trace.require(known, f"xgboost.{type(est).__name__}; use XGBClassifier or XGBRegressor")
         gap = est.missing
         trace.require(isinstance(gap, float) and math.isnan(gap), f"missing={gap!r}; use NaN")

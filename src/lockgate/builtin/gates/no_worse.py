@@ -105,9 +105,13 @@ class NoWorse:
 
         table = new.table
         found = bootstrapped(
-            differences, len(table), weight=table.weight, groups=table.groups,
-            resamples=self.resamples, seed=seed,
-        )  # fmt: skip
+            differences,
+            len(table),
+            weight=table.weight,
+            groups=table.groups,
+            resamples=self.resamples,
+            seed=seed,
+        )
         if "difference" not in found:
             raise lockgate.DataError(f"these rows do not define {figure}")
         return found["difference"]

@@ -47,9 +47,13 @@ def command(
         raise UsageError(f"{target} is there already; --force overwrites it")
     with tqdm(unit=" rows", unit_scale=True, disable=None) as bar:
         rows = export(
-            Deployment(directory), target, model=model,
-            since=_micros(since, 0), until=_micros(until, 1 << 62), done=bar.update,
-        )  # fmt: skip
+            Deployment(directory),
+            target,
+            model=model,
+            since=_micros(since, 0),
+            until=_micros(until, 1 << 62),
+            done=bar.update,
+        )
     click.echo(f"{rows:,} rows: {target}")
     return 0
 

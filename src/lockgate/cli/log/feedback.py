@@ -12,9 +12,13 @@ __all__ = ["command"]
 @click.command("feedback")
 @click.argument("source", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--here", "directory", required=True, metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path), help="Deployment directory.",
-)  # fmt: skip
+    "--here",
+    "directory",
+    required=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Deployment directory.",
+)
 @click.option("--key", metavar="COLUMN", help="Column with your own key of the row.")
 @click.option("--id", "receipt", metavar="COLUMN", help="Column with the id of the answer.")
 @click.option("--label", default="label", show_default=True, help="Column with what is true.")
@@ -39,9 +43,13 @@ def command(source: Path, directory: Path, key: str | None, receipt: str | None,
         raise UsageError("say by what labels are joined: --key COLUMN or --id COLUMN")
     with tqdm(unit=" labels", unit_scale=True, disable=None) as bar:
         taken = take_labels(
-            Deployment(directory), source, by=key or receipt or "", label=label,
-            ids=receipt is not None, done=bar.update,
-        )  # fmt: skip
+            Deployment(directory),
+            source,
+            by=key or receipt or "",
+            label=label,
+            ids=receipt is not None,
+            done=bar.update,
+        )
     click.echo(f"{taken.labels:,} labels taken")
     if taken.empty:
         click.secho(f"{taken.empty:,} rows without a key or a label were left out", fg="yellow")

@@ -65,14 +65,23 @@ def command(
     if dry_run:
         click.echo("everything is covered; leave out --dry-run to make the bundle")
         return 0
-    return _write(raw, found.features, data, target, name or model.stem, out, tune, test,
-                  cut, declare)  # fmt: skip
+    return _write(
+        raw, found.features, data, target, name or model.stem, out, tune, test, cut, declare
+    )
 
 
 def _write(
-    raw: bytes, features: list[str], data: Path, target: str | None, name: str, out: Path | None,
-    tune: Path | None, test: Path | None, threshold: float | str | None, declare: tuple[str, ...],
-) -> int:  # fmt: skip
+    raw: bytes,
+    features: list[str],
+    data: Path,
+    target: str | None,
+    name: str,
+    out: Path | None,
+    tune: Path | None,
+    test: Path | None,
+    threshold: float | str | None,
+    declare: tuple[str, ...],
+) -> int:
     from lockgate.data.io.frames import read_frame
     from lockgate.errors import UsageError
     from lockgate.models.packing.pack import write_packed
@@ -88,9 +97,14 @@ def _write(
     lineage = dict(_declared(one) for one in declare)
     others = {key: table(path) for key, path in (("tune", tune), ("test", test)) if path}
     bundle = write_packed(
-        raw, table(data), place=out or Path(name), name=name, threshold=threshold,
-        lineage=lineage, **others,
-    )  # fmt: skip
+        raw,
+        table(data),
+        place=out or Path(name),
+        name=name,
+        threshold=threshold,
+        lineage=lineage,
+        **others,
+    )
     size = sum(path.stat().st_size for path in bundle.path.iterdir()) / 1024
     click.echo(f"{bundle.path}: {bundle.manifest.task} model {bundle.digest[:12]}, {size:.1f} kB")
     click.echo(f"Next: lockgate predict {bundle.path} {data} answers.csv")

@@ -114,7 +114,7 @@ def _write_example(place: Path) -> None:
 def _write_files(directory: Path, path: Path, target: str, task: str, name: str) -> None:
     regression = task == "regression"
     loader = _label(path.stem)
-    texts = importlib.resources.files(__package__).joinpath("project")
+    texts = importlib.resources.files("lockgate.pipeline").joinpath("templates")
     words = {
         "loader": loader,
         "plugin": "parquet" if path.suffix.lower() == ".parquet" else "csv",

@@ -41,8 +41,10 @@ def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
         if changed and "default" in source:
             continue
         differs = key in now and now[key] != value
-        rows.append({"key": key, "value": value, "from": source}
-                    | ({"params.yaml": now[key]} if differs else {}))  # fmt: skip
+        rows.append(
+            {"key": key, "value": value, "from": source}
+            | ({"params.yaml": now[key]} if differs else {})
+        )
     rows += [
         {"key": key, "value": None, "from": "only in params.yaml", "params.yaml": value}
         for key, value in now.items()
@@ -52,10 +54,14 @@ def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
         click.echo(json.dumps(rows, indent=1))
         return
     cells = [
-        [row["key"], _shown(row["value"]), row["from"]
-         + (f"  (params.yaml: {_shown(row['params.yaml'])})" if "params.yaml" in row else "")]
+        [
+            row["key"],
+            _shown(row["value"]),
+            row["from"]
+            + (f"  (params.yaml: {_shown(row['params.yaml'])})" if "params.yaml" in row else ""),
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     click.echo("\n".join(columns(cells)))
 
 

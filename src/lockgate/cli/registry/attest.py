@@ -12,9 +12,12 @@ __all__ = ["command"]
 @click.command("attest")
 @click.argument("version", metavar="NAME[@VERSION]")
 @click.option(
-    "--environment", default="here", show_default=True, type=click.Choice(["here", "recorded"]),
+    "--environment",
+    default="here",
+    show_default=True,
+    type=click.Choice(["here", "recorded"]),
     help="What is installed here, or a new one with the recorded versions.",
-)  # fmt: skip
+)
 @click.option("--threads", default=0, type=click.IntRange(0, 1024), help="0: as the project says.")
 @click.option("--dry", is_flag=True, help="Enter nothing.")
 @queueing

@@ -40,11 +40,14 @@ def command(name: str | None, stage: str | None, as_json: bool, offline: bool, r
         return 0 if standing else 1
     rows = [
         [
-            f"{one.slot.name}@{one.slot.version}", one.slot.stage, one.slot.digest[:12],
-            f"since {one.at[:19]}", one.actor,
+            f"{one.slot.name}@{one.slot.version}",
+            one.slot.stage,
+            one.slot.digest[:12],
+            f"since {one.at[:19]}",
+            one.actor,
             ("AGAINST THE GATES: " if one.override else "") + (one.reason or "-"),
         ]
         for one in standing
-    ]  # fmt: skip
+    ]
     click.echo("\n".join(columns(rows)) or "nothing is in any stage")
     return 0 if standing else 1

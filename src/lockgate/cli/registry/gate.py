@@ -20,16 +20,32 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--today", type=FILE, help="Recent rows, for the gate `today`.")
 @click.option("--params", type=FILE, help="File with the key gate:, instead of params.yaml.")
 @click.option("--dry", is_flag=True, help="Ask the gates, and enter nothing.")
-@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Also write the table, for a comment on a pull request.")  # fmt: skip
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Also write the verdict.")  # fmt: skip
+@click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the table, for a comment on a pull request.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the verdict.",
+)
 @queueing
 @in_repository
 def command(
-    version: str, stage: str, data: Path | None, today: Path | None, params: Path | None,
-    dry: bool, markdown: Path | None, out: Path | None, queue: bool, root: str,
-) -> int:  # fmt: skip
+    version: str,
+    stage: str,
+    data: Path | None,
+    today: Path | None,
+    params: Path | None,
+    dry: bool,
+    markdown: Path | None,
+    out: Path | None,
+    queue: bool,
+    root: str,
+) -> int:
     """Ask the gates of STAGE whether a version may take the place of what is there.
 
     \b

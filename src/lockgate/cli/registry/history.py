@@ -27,9 +27,14 @@ __all__ = ["command"]
 @click.option("--offline", is_flag=True, help="Do not ask the remote.")
 @in_repository
 def command(
-    name: str | None, stage: str | None, most: int, day: str | None, as_json: bool, offline: bool,
+    name: str | None,
+    stage: str | None,
+    most: int,
+    day: str | None,
+    as_json: bool,
+    offline: bool,
     root: str,
-) -> int:  # fmt: skip
+) -> int:
     """List what happened, the newest first: what, where, when, by whom, why.
 
     \b

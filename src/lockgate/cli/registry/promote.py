@@ -29,9 +29,17 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @queueing
 @in_repository
 def command(
-    version: str, stage: str, expect: str | None, data: Path | None, today: Path | None,
-    params: Path | None, override: bool, reason: str, queue: bool, root: str,
-) -> int:  # fmt: skip
+    version: str,
+    stage: str,
+    expect: str | None,
+    data: Path | None,
+    today: Path | None,
+    params: Path | None,
+    override: bool,
+    reason: str,
+    queue: bool,
+    root: str,
+) -> int:
     """Put a version into STAGE, by default the newest, if its gates let it in.
 
     \b
@@ -54,9 +62,14 @@ def command(
     if not override and not _judged(ledger, name, stage, number, data, today, params):
         return 1
     made = ledger.promote(
-        name, stage, version=number, expect=expect, override=override, reason=reason,
+        name,
+        stage,
+        version=number,
+        expect=expect,
+        override=override,
+        reason=reason,
         params=params,
-    )  # fmt: skip
+    )
     before = made.slot.before[0].version if made.slot.before else "nothing"
     click.echo(f"{name}@{made.slot.version} is in {stage}, instead of {before} (event {made.seq})")
     if made.slot.before:
@@ -65,9 +78,14 @@ def command(
 
 
 def _judged(
-    ledger: Ledger, name: str, stage: str, number: str | None, data: Path | None,
-    today: Path | None, params: Path | None,
-) -> bool:  # fmt: skip
+    ledger: Ledger,
+    name: str,
+    stage: str,
+    number: str | None,
+    data: Path | None,
+    today: Path | None,
+    params: Path | None,
+) -> bool:
     """Ask the gates, unless a verdict says all; say whether they let it in."""
     from lockgate.cli.terminal.status_line import saying
     from lockgate.errors import GateRefused
@@ -90,9 +108,15 @@ def _judged(
             pass
     with saying() as said:
         record, verdict = judge(
-            ledger, name, stage, version=record.version, data=data, today=today, params=params,
+            ledger,
+            name,
+            stage,
+            version=record.version,
+            data=data,
+            today=today,
+            params=params,
             said=said,
-        )  # fmt: skip
+        )
     tell_verdict(verdict, record.version)
     ledger.record(verdict, record.version)
     if not verdict.passed:

@@ -22,9 +22,14 @@ __all__ = ["command"]
 @queueing
 @in_repository
 def command(
-    bundle: Path, version: str | None, bump: str | None, outside: bool, reason: str, queue: bool,
+    bundle: Path,
+    version: str | None,
+    bump: str | None,
+    outside: bool,
+    reason: str,
+    queue: bool,
     root: str,
-) -> int:  # fmt: skip
+) -> int:
     """Make BUNDLE a version of its model: fraud@1.4.0, tied to the commit it comes from.
 
     \b

@@ -18,17 +18,28 @@ __all__ = ["command"]
 @click.option("--expect", metavar="VERSION", help="Only if this is in STAGE now.")
 @click.option("--reason", default="", help="Why, for the record.")
 @click.option(
-    "--here", "directory", metavar="DIR", help="Only there, with no network and no Git.",
+    "--here",
+    "directory",
+    metavar="DIR",
+    help="Only there, with no network and no Git.",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-)  # fmt: skip
+)
 @click.option("--stage", "where", default="prod", help="With --here, if NAME is left out.")
 @click.option("--history", is_flag=True, help="With --here: only list what was done there.")
 @queueing
 @in_repository
 def command(
-    name: str | None, stage: str | None, to: str | None, expect: str | None, reason: str,
-    directory: Path | None, where: str, history: bool, queue: bool, root: str,
-) -> int:  # fmt: skip
+    name: str | None,
+    stage: str | None,
+    to: str | None,
+    expect: str | None,
+    reason: str,
+    directory: Path | None,
+    where: str,
+    history: bool,
+    queue: bool,
+    root: str,
+) -> int:
     """Go back to an earlier version of NAME in STAGE.
 
     \b

@@ -13,9 +13,11 @@ __all__ = ["command"]
 
 @click.command("sync")
 @click.argument(
-    "directory", metavar="[DIR]", required=False,
+    "directory",
+    metavar="[DIR]",
+    required=False,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-)  # fmt: skip
+)
 @click.option("--drop", is_flag=True, help="Give up the events that were queued here.")
 @in_repository
 def command(directory: Path | None, drop: bool, root: str) -> int:

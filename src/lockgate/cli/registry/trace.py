@@ -16,11 +16,18 @@ __all__ = ["command"]
 @click.command("trace")
 @click.argument("what", metavar="ID|NAME@VERSION|BUNDLE")
 @click.option(
-    "--here", "directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+    "--here",
+    "directory",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
     help="Deployment directory; by default those of `lockgate serve BUNDLE`.",
-)  # fmt: skip
-@click.option("--page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write one HTML page instead.")  # fmt: skip
+)
+@click.option(
+    "--page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write one HTML page instead.",
+)
 @click.option("--open", "shown", is_flag=True, help="And show it in a browser.")
 @in_repository
 def command(what: str, directory: Path | None, page: Path | None, shown: bool, root: str) -> int:

@@ -24,18 +24,31 @@ __all__ = ["command"]
 @click.option("--reason", default="", help="Why, for the record.")
 @click.option("--follow", is_flag=True, help="Go on, whenever the ledger changes.")
 @click.option(
-    "--every", default=10.0, show_default=True, type=click.FloatRange(0.2), metavar="SECONDS",
+    "--every",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0.2),
+    metavar="SECONDS",
     help="How often --follow asks the remote.",
-)  # fmt: skip
+)
 @click.option(
-    "--as", "target", type=click.Choice(["systemd", "docker", "kubernetes"]),
+    "--as",
+    "target",
+    type=click.Choice(["systemd", "docker", "kubernetes"]),
     help="Also write what runs a server there.",
-)  # fmt: skip
+)
 @in_repository
 def command(
-    source: str, directory: Path, named: str | None, stage: str, reason: str, follow: bool,
-    every: float, target: str | None, root: str,
-) -> int:  # fmt: skip
+    source: str,
+    directory: Path,
+    named: str | None,
+    stage: str,
+    reason: str,
+    follow: bool,
+    every: float,
+    target: str | None,
+    root: str,
+) -> int:
     """Serve a bundle, or what the ledger has in a stage, from the deployment directory DIR.
 
     \b

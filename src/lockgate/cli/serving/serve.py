@@ -25,22 +25,32 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--certificate", type=FILE, help="PEM file, for TLS.")
 @click.option("--private-key", type=FILE, help="PEM file of its key, if not in the same.")
 @click.option(
-    "--log", "durability", default="normal", show_default=True,
-    type=click.Choice(["full", "normal", "sampled", "off"]), help="The prediction log; see below.",
-)  # fmt: skip
+    "--log",
+    "durability",
+    default="normal",
+    show_default=True,
+    type=click.Choice(["full", "normal", "sampled", "off"]),
+    help="The prediction log; see below.",
+)
 @click.option("--log-share", default=0.1, show_default=True, type=click.FloatRange(0, 1))
 @click.option(
-    "--log-inputs", default="safe", show_default=True, type=click.Choice(["safe", "all", "none"]),
+    "--log-inputs",
+    default="safe",
+    show_default=True,
+    type=click.Choice(["safe", "all", "none"]),
     help="safe: no texts, and no columns whose names point to a person.",
-)  # fmt: skip
+)
 @click.option("--redact", multiple=True, metavar="COLUMN", help="Never keep it. May be repeated.")
 @click.option("--key", default="", metavar="COLUMN", help="Your own key of a row; kept for labels.")
 @click.option("--log-days", default=30.0, show_default=True, type=click.FloatRange(0, 36500))
 @click.option("--log-megabytes", default=10_240, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--log-full", default="keep", show_default=True, type=click.Choice(["keep", "refuse"]),
+    "--log-full",
+    default="keep",
+    show_default=True,
+    type=click.Choice(["keep", "refuse"]),
     help="A disk that is full: keep answering and count, or answer 503.",
-)  # fmt: skip
+)
 @click.option("--body", default=16, show_default=True, type=click.IntRange(1, 1024), help="MiB.")
 @click.option(
     "--rows", default=100_000, show_default=True, type=click.IntRange(1), help="A request."
@@ -92,19 +102,30 @@ def _settings(host: str, said: dict[str, Any]) -> Any:
     from lockgate.serving.settings import Limits, LogSettings, ServeSettings
 
     log = LogSettings(
-        durability=said["durability"], share=said["log_share"], full_disk=said["log_full"],
-        inputs=said["log_inputs"], redact=said["redact"], key=said["key"],
-        days=said["log_days"], megabytes=said["log_megabytes"],
-    )  # fmt: skip
+        durability=said["durability"],
+        share=said["log_share"],
+        full_disk=said["log_full"],
+        inputs=said["log_inputs"],
+        redact=said["redact"],
+        key=said["key"],
+        days=said["log_days"],
+        megabytes=said["log_megabytes"],
+    )
     return ServeSettings(
-        host=host, port=said["port"], workers=said["workers"],
+        host=host,
+        port=said["port"],
+        workers=said["workers"],
         limits=Limits(body=said["body"] << 20, rows=said["rows"], queue=said["queue"]),
-        log=log, tokens=str(said["tokens"] or ""), certificate=str(said["certificate"] or ""),
-        key=str(said["private_key"] or ""), access=said["access"],
-        drain_seconds=said["drain_seconds"], batching=said["batching"],
+        log=log,
+        tokens=str(said["tokens"] or ""),
+        certificate=str(said["certificate"] or ""),
+        key=str(said["private_key"] or ""),
+        access=said["access"],
+        drain_seconds=said["drain_seconds"],
+        batching=said["batching"],
         require_verdict=said["require_verdict"] or bool(said["signers"]),
         signers=str(said["signers"] or ""),
-    )  # fmt: skip
+    )
 
 
 def _serve(source: Path, settings: Any) -> int:

@@ -12,13 +12,21 @@ __all__ = ["command"]
 @click.command("token")
 @click.argument("name")
 @click.option(
-    "--file", "path", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    "--file",
+    "path",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
     help="File of tokens; made if need be.",
-)  # fmt: skip
+)
 @click.option(
-    "--role", "roles", multiple=True, default=("predict",), show_default=True,
-    type=click.Choice(["predict", "feedback", "read", "admin"]), help="May be given again.",
-)  # fmt: skip
+    "--role",
+    "roles",
+    multiple=True,
+    default=("predict",),
+    show_default=True,
+    type=click.Choice(["predict", "feedback", "read", "admin"]),
+    help="May be given again.",
+)
 def command(name: str, path: Path, roles: tuple[str, ...]) -> int:
     """Make a token for whoever is called NAME, and show it once.
 

@@ -16,9 +16,13 @@ __all__ = ["fetched", "in_repository", "opened", "queueing", "tell_verdict"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 in_repository: Callable[[F], F] = click.option(
-    "-C", "root", default=".", metavar="FOLDER", help="Of the Git repository; by default this one.",
+    "-C",
+    "root",
+    default=".",
+    metavar="FOLDER",
+    help="Of the Git repository; by default this one.",
     type=click.Path(exists=True, file_okay=False),
-)  # fmt: skip
+)
 queueing: Callable[[F], F] = click.option(
     "--queue",
     is_flag=True,

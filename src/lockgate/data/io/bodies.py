@@ -82,10 +82,18 @@ def _check_column(name: str, column: Any) -> None:
         low, high = span["min"].as_py(), span["max"].as_py()
         if low is not None and not YEARS[0] <= low <= high <= YEARS[1]:
             raise DataError(f"column {name} holds a date outside the years 1 to 9999")
-    elif not any(check(kind) for check in (
-        kinds.is_integer, kinds.is_floating, kinds.is_boolean, kinds.is_string,
-        kinds.is_large_string, kinds.is_null, kinds.is_decimal,
-    )):  # fmt: skip
+    elif not any(
+        check(kind)
+        for check in (
+            kinds.is_integer,
+            kinds.is_floating,
+            kinds.is_boolean,
+            kinds.is_string,
+            kinds.is_large_string,
+            kinds.is_null,
+            kinds.is_decimal,
+        )
+    ):
         raise DataError(f"column {name} is {kind}, expected numbers, texts, booleans or dates")
 
 

@@ -43,10 +43,14 @@ class Chunk:
 def check_names(whose: str, names: Sequence[str], inputs: Sequence[Any], keep: list[str]) -> None:
     """Refuse rows that lack a column, or have it twice."""
     wanted = [*(one.name for one in inputs), *keep]
-    problems = [f"column {name} is missing{nearest(name, names)}"
-                for name in wanted if name not in names]  # fmt: skip
-    problems += [f"column {name} stands twice"
-                 for name in dict.fromkeys(wanted) if list(names).count(name) > 1]  # fmt: skip
+    problems = [
+        f"column {name} is missing{nearest(name, names)}" for name in wanted if name not in names
+    ]
+    problems += [
+        f"column {name} stands twice"
+        for name in dict.fromkeys(wanted)
+        if list(names).count(name) > 1
+    ]
     if problems:
         raise DataError(f"{whose}: " + "; ".join(problems))
 

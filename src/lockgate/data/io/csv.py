@@ -39,10 +39,11 @@ def csv_chunks(
         read_options=csv.ReadOptions(use_threads=False, block_size=1 << 22),
         parse_options=csv.ParseOptions(invalid_row_handler=note, newlines_in_values=True),
         convert_options=csv.ConvertOptions(
-            include_columns=wanted, column_types={name: pa.string() for name in wanted},
+            include_columns=wanted,
+            column_types={name: pa.string() for name in wanted},
             strings_can_be_null=False,
         ),
-    )  # fmt: skip
+    )
     told = 0
     for start, table in rebatched(iter(reader), rows):
         places = np.array(sorted(broken), dtype=np.int64)

@@ -39,9 +39,13 @@ def chunks_of(path: Path, inputs: Sequence[Any], keep: Sequence[str], rows: int)
 
     """
     reads: dict[str, Callable[..., Iterator[Chunk]]] = {
-        ".csv": csv_chunks, ".parquet": _parquet, ".arrow": _arrow, ".feather": _arrow,
-        ".ndjson": _ndjson, ".jsonl": _ndjson,
-    }  # fmt: skip
+        ".csv": csv_chunks,
+        ".parquet": _parquet,
+        ".arrow": _arrow,
+        ".feather": _arrow,
+        ".ndjson": _ndjson,
+        ".jsonl": _ndjson,
+    }
     ending = path.suffix.lower()
     if ending not in reads:
         raise DataError(f"{path} ends in {path.suffix!r}; expected one of {', '.join(ENDINGS)}")

@@ -41,13 +41,23 @@ def model_card(
     """
     of = f" of `{schema.target}`" if schema.target else ""
     lines = [
-        f"# {name}", "", f"A {task} model{of}: {made}", "",
-        "## Data", "", *data, "",
-        "## Inputs", "",
-        "| column | kind | known values | gaps |", "|---|---|---|---|",
-        *(_input(column) for column in schema.features), "",
-        "## Figures on rows that nothing was decided on", "",
-    ]  # fmt: skip
+        f"# {name}",
+        "",
+        f"A {task} model{of}: {made}",
+        "",
+        "## Data",
+        "",
+        *data,
+        "",
+        "## Inputs",
+        "",
+        "| column | kind | known values | gaps |",
+        "|---|---|---|---|",
+        *(_input(column) for column in schema.features),
+        "",
+        "## Figures on rows that nothing was decided on",
+        "",
+    ]
     if figures:
         lines += ["| evaluator | figure | estimate | 95 % interval |", "|---|---|---|---|"]
     else:

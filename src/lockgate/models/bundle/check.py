@@ -38,9 +38,13 @@ class Check:
     """
 
     def __init__(
-        self, folder: Path, digest: str | None = None, *,
-        seconds: float = SECONDS, memory: int = MEMORY,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        digest: str | None = None,
+        *,
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
+    ) -> None:
         self.folder, self.digest = folder, digest
         self.deadline = time.monotonic() + seconds
         reading, writing = os.pipe()

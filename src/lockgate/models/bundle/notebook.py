@@ -21,11 +21,13 @@ def bundle_html(
         ("task", manifest.task + (f" of {target}" if target else "")),
         ("classes", ", ".join(map(str, manifest.classes)) or "none"),
         ("digest", f"{digest[:12]}, {size_bytes / 1024:.1f} kB, format {manifest.format}"),
-        ("threshold", "the model's own rule" if manifest.threshold is None
-         else f"{manifest.threshold:.4g}"),
+        (
+            "threshold",
+            "the model's own rule" if manifest.threshold is None else f"{manifest.threshold:.4g}",
+        ),
         *(("figure", words) for words in _figures(metrics)),
         *((f"declared {key}", value) for key, value in manifest.hashes.declared.items()),
-    ]  # fmt: skip
+    ]
     features = manifest.inputs.features
     columns = [
         (one.name, one.kind, ", ".join(one.categories[:6]) or _bounds(one.bounds), one.missing)

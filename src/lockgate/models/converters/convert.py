@@ -23,8 +23,13 @@ from lockgate.models.packed.format.header import Answers
 __all__ = ["CONVERTERS", "Packed", "inputs_of", "library_of", "pack_estimator"]
 
 CONVERTERS: dict[str, Callable[..., Any]] = {
-    **TRANSFORMERS, **ENCODERS, **LINEAR, **TREES, **TEXTS, **ENSEMBLES
-}  # fmt: skip
+    **TRANSFORMERS,
+    **ENCODERS,
+    **LINEAR,
+    **TREES,
+    **TEXTS,
+    **ENSEMBLES,
+}
 """What turns an estimator into operations, by library and class."""
 
 PASSES = 4

@@ -10,8 +10,12 @@ __all__ = ["steps_of"]
 
 PARTS = ("steps", "transformers_", "transformer_list", "estimators")
 INNER = (
-    "best_estimator_", "estimator_", "estimator", "final_estimator_", "regressor_",
-)  # fmt: skip
+    "best_estimator_",
+    "estimator_",
+    "estimator",
+    "final_estimator_",
+    "regressor_",
+)
 
 
 def steps_of(estimator: Any) -> list[str]:

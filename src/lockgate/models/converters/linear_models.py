@@ -241,12 +241,29 @@ def clusters(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
 
 
 REGRESSORS = (
-    "ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars",
-    "LarsCV", "Lasso", "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression",
-    "LinearSVR", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV",
-    "PassiveAggressiveRegressor", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor",
+    "ARDRegression",
+    "BayesianRidge",
+    "ElasticNet",
+    "ElasticNetCV",
+    "HuberRegressor",
+    "Lars",
+    "LarsCV",
+    "Lasso",
+    "LassoCV",
+    "LassoLars",
+    "LassoLarsCV",
+    "LassoLarsIC",
+    "LinearRegression",
+    "LinearSVR",
+    "OrthogonalMatchingPursuit",
+    "OrthogonalMatchingPursuitCV",
+    "PassiveAggressiveRegressor",
+    "QuantileRegressor",
+    "Ridge",
+    "RidgeCV",
+    "SGDRegressor",
     "TheilSenRegressor",
-)  # fmt: skip
+)
 
 LINEAR = {
     **{f"sklearn.{name}": linear_regressor for name in REGRESSORS},

@@ -241,8 +241,10 @@ def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> Outcome
     inverse = getattr(back, "inverse_func", None)
     name = getattr(inverse, "__name__", "")
     known = type(inverse).__name__ == "ufunc" and name in INVERSES
-    trace.require(known or inverse is None, f"the inverse {name or inverse!r}; use numpy.expm1, "
-                  "numpy.exp or numpy.square")  # fmt: skip
+    trace.require(
+        known or inverse is None,
+        f"the inverse {name or inverse!r}; use numpy.expm1, numpy.exp or numpy.square",
+    )
     return value_of(add(numeric.Apply, found.label, function=name)) if known else found
 
 

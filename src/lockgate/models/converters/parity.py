@@ -200,11 +200,17 @@ def _beside(values: Any, limits: Any, one: Any, rng: np.random.Generator) -> Any
     chosen = rng.choice(pool, len(own))
     with np.errstate(over="ignore"):
         short = chosen.astype(np.float32)
-        ways = np.stack([
-            own, chosen, np.nextafter(chosen, np.inf), np.nextafter(chosen, -np.inf),
-            short.astype(float), np.nextafter(short, np.float32(np.inf)).astype(float),
-            np.nextafter(short, np.float32(-np.inf)).astype(float),
-        ])  # fmt: skip
+        ways = np.stack(
+            [
+                own,
+                chosen,
+                np.nextafter(chosen, np.inf),
+                np.nextafter(chosen, -np.inf),
+                short.astype(float),
+                np.nextafter(short, np.float32(np.inf)).astype(float),
+                np.nextafter(short, np.float32(-np.inf)).astype(float),
+            ]
+        )
     picked = ways[rng.integers(0, len(ways), len(own)), np.arange(len(own))]
     picked = np.where(np.isfinite(picked), picked, own)
     if one.missing == "allow":
@@ -246,9 +252,12 @@ def _limits(packed: PackedModel) -> dict[int, np.ndarray]:
 
 
 def _back(
-    packed: PackedModel, place: int, column: int, limits: np.ndarray,
+    packed: PackedModel,
+    place: int,
+    column: int,
+    limits: np.ndarray,
     found: dict[int, list[np.ndarray]],
-) -> None:  # fmt: skip
+) -> None:
     op: Any = packed.header.ops[place]
     if isinstance(op, Numbers):
         found.setdefault(op.columns[column], []).append(limits)
@@ -259,9 +268,11 @@ def _back(
     elif isinstance(op, Arith):
         own = packed.arrays[op.values][column]
         back: Mapping[str, Any] = {
-            "add": limits - own, "subtract": limits + own, "divide": limits * own,
+            "add": limits - own,
+            "subtract": limits + own,
+            "divide": limits * own,
             "multiply": limits / own if own else limits,
-        }  # fmt: skip
+        }
         _back(packed, op.of[0], column, back[op.how], found)
     elif isinstance(op, Concat):
         for one in op.of:

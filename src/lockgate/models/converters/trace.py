@@ -236,8 +236,11 @@ class Trace:
 
     def refuse_unknown(self, one: Coded) -> None:
         """Refuse values of the column's input that no code stands for."""
-        self.require(one.source >= 0, "an encoder of computed numbers refuses unknown ones; "
-                     "set handle_unknown to something else and fit again")  # fmt: skip
+        self.require(
+            one.source >= 0,
+            "an encoder of computed numbers refuses unknown ones; "
+            "set handle_unknown to something else and fit again",
+        )
         now = self.builder.inputs[one.source]
         categories = now.categories
         if now.kind != "category":

@@ -96,9 +96,17 @@ def polynomial_features(trace: Trace, est: Any, columns: list[Column]) -> list[C
 
 
 FUNCTIONS = {
-    "absolute": "abs", "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p",
-    "negative": "negate", "sqrt": "sqrt", "square": "square", "tanh": "tanh", "expit": "sigmoid",
-}  # fmt: skip
+    "absolute": "abs",
+    "exp": "exp",
+    "expm1": "expm1",
+    "log": "log",
+    "log1p": "log1p",
+    "negative": "negate",
+    "sqrt": "sqrt",
+    "square": "square",
+    "tanh": "tanh",
+    "expit": "sigmoid",
+}
 """Functions of NumPy and SciPy by the name that the format gives them."""
 
 

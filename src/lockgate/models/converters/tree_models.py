@@ -107,9 +107,13 @@ def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[in
     x = trace.numbers(columns)
     trace.short.add(x)
     op = add_forest(
-        trace.builder, x, Grove.joined(parts), outputs, base=base,
+        trace.builder,
+        x,
+        Grove.joined(parts),
+        outputs,
+        base=base,
         output=owners,
-    )  # fmt: skip
+    )
     return op, outputs
 
 
@@ -138,9 +142,13 @@ def hist_trees(trace: Trace, est: Any, columns: list[Column]) -> int:
     base = np.asarray(trace.attribute(est, "_baseline_prediction"), dtype=float).reshape(-1)
     owners = np.tile(np.arange(outputs), len(stages))
     return add_forest(
-        trace.builder, trace.numbers(columns), Grove.joined(parts), outputs, base=base,
+        trace.builder,
+        trace.numbers(columns),
+        Grove.joined(parts),
+        outputs,
+        base=base,
         output=owners,
-    )  # fmt: skip
+    )
 
 
 def _hist_tree(predictor: Any, known: np.ndarray, places: np.ndarray) -> Grove:

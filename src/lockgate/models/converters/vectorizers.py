@@ -20,8 +20,11 @@ def _counted(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> in
     if len(columns) != 1 or not isinstance(only, Raw):
         raise trace.refuse("texts of other than one column")
     for name in ("preprocessor", "tokenizer"):
-        trace.require(getattr(est, name) is None, f"{name} is your own code, and a packed model "
-                      "carries none; prepare the text before the pipeline")  # fmt: skip
+        trace.require(
+            getattr(est, name) is None,
+            f"{name} is your own code, and a packed model "
+            "carries none; prepare the text before the pipeline",
+        )
     unit = est.analyzer
     trace.require(unit in ("word", "char", "char_wb"), f"analyzer={unit!r}; use 'word' or 'char'")
     if unit == "word":
@@ -35,9 +38,16 @@ def _counted(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> in
     trace.refuse_gaps(only.source)
     text = trace.builder.add(Text, column=only.source)
     return trace.builder.add(
-        CountTerms, text, unit=unit, low=int(low), high=int(high), lower=bool(est.lowercase),
-        accents=est.strip_accents, binary=bool(est.binary), **fields,
-    )  # fmt: skip
+        CountTerms,
+        text,
+        unit=unit,
+        low=int(low),
+        high=int(high),
+        lower=bool(est.lowercase),
+        accents=est.strip_accents,
+        binary=bool(est.binary),
+        **fields,
+    )
 
 
 def count_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
@@ -64,9 +74,12 @@ def tfidf_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Col
         raise trace.refuse("weights of other than counts")
     weights = trace.builder.array(est.idf_) if est.use_idf else None
     op = trace.builder.add(
-        WeighTerms, only.op, logarithm=bool(est.sublinear_tf), weights=weights,
+        WeighTerms,
+        only.op,
+        logarithm=bool(est.sublinear_tf),
+        weights=weights,
         norm=est.norm,
-    )  # fmt: skip
+    )
     return [Sparse(op)]
 
 

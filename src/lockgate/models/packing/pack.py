@@ -113,9 +113,14 @@ def pack(
         if rows is not None
     }
     return write_packed(
-        raw, table, place=Path(path or name), name=name, threshold=threshold,
-        lineage=dict(lineage or {}), **others,
-    )  # fmt: skip
+        raw,
+        table,
+        place=Path(path or name),
+        name=name,
+        threshold=threshold,
+        lineage=dict(lineage or {}),
+        **others,
+    )
 
 
 def _check_threshold(wanted: Any, tune: Any) -> None:
@@ -153,10 +158,13 @@ def matching(schema: Schema, inputs: Any) -> Schema:
             one = asked[column.name]
             kept.append(
                 dataclasses.replace(
-                    column, kind=one.kind, missing=one.missing, unknown=one.unknown,
+                    column,
+                    kind=one.kind,
+                    missing=one.missing,
+                    unknown=one.unknown,
                     categories=one.categories if one.kind == "category" else (),
                 )
-            )  # fmt: skip
+            )
         elif column.name not in features:
             kept.append(column)
     return schema.with_columns(tuple(kept))
@@ -188,7 +196,14 @@ def write_packed(
     whose = dict(lineage or {})
     reference = reference_of(features, schema, numpy_backend(), watched(seen, model.task))
     content = Content(
-        name, model.task, "packed", schema, model.classes, cut, None, {MODEL: raw},
+        name,
+        model.task,
+        "packed",
+        schema,
+        model.classes,
+        cut,
+        None,
+        {MODEL: raw},
         {
             "reference.json": msgspec.to_builtins(reference),
             "probes.json": probes_of(features, predictor),
@@ -197,7 +212,7 @@ def write_packed(
         },
         Hashes(None, table.digest, {}, whose),
         environment_of(Catalogue.installed().find("format", "packed").load()),
-    )  # fmt: skip
+    )
     write_bundle(place, content)
     return open_bundle(place)
 
@@ -259,16 +274,25 @@ def _figures(predictor: _Asked, test: Table, threshold: float | None) -> dict[st
     host = Host("pack")
     host.plug("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
     exam = Exam(
-        predictor=predictor, table=test, output=output, task=model.task,  # type: ignore[arg-type]  # the header was checked
-        classes=model.classes, threshold=threshold if threshold is not None else 0.5,
-    )  # fmt: skip
+        predictor=predictor,
+        table=test,
+        output=output,
+        task=model.task,  # type: ignore[arg-type]  # the header was checked
+        classes=model.classes,
+        threshold=threshold if threshold is not None else 0.5,
+    )
     return {name: msgspec.to_builtins(host.call("evaluator", name, exam).metrics)}
 
 
 def _card(
-    name: str, model: PackedModel, schema: Schema, table: Table, figures: dict[str, Any],
-    cut: float | None, lineage: Mapping[str, str],
-) -> str:  # fmt: skip
+    name: str,
+    model: PackedModel,
+    schema: Schema,
+    table: Table,
+    figures: dict[str, Any],
+    cut: float | None,
+    lineage: Mapping[str, str],
+) -> str:
     decision = ""
     if cut is not None:
         decision = f"`{model.classes[1]}` is answered from a score of {cut:.4g} on."

@@ -105,8 +105,10 @@ def pack_file(job: Job) -> tuple[Result, bytes | None]:
         (place / "job.json").write_bytes(msgspec.json.encode(job))
         done = subprocess.run(
             [sys.executable, "-m", "lockgate.models.packing.pack_file", folder],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         result = place / "result.json"
         if not result.is_file():
             last = (done.stderr.strip().splitlines() or ["no word"])[-1]

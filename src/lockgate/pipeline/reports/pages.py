@@ -57,8 +57,9 @@ def monitor_page(
 
 @cache
 def _template(name: str) -> Template:
-    text = importlib.resources.files(__package__).joinpath("pages", name).read_text("utf-8")
-    style = importlib.resources.files(__package__).joinpath("pages", "style.css").read_text("utf-8")
+    templates = importlib.resources.files(__package__).joinpath("templates")
+    text = templates.joinpath(name).read_text("utf-8")
+    style = templates.joinpath("style.css").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.globals["style"] = style
     return environment.from_string(text)

@@ -223,8 +223,11 @@ def _normal(name: str) -> str:
 def _place(error: BaseException) -> str:
     """Say where an error arose, leaving out our own decorator's frames."""
     frames = traceback.extract_tb(error.__traceback__)
-    outside = [f for f in frames if f"{os.sep}lockgate{os.sep}" not in f.filename
-               and "importlib" not in f.filename]  # fmt: skip
+    outside = [
+        f
+        for f in frames
+        if f"{os.sep}lockgate{os.sep}" not in f.filename and "importlib" not in f.filename
+    ]
     return f"{outside[-1].filename}:{outside[-1].lineno}" if outside else "no line known"
 
 

@@ -12,7 +12,7 @@ from lockgate.plugins.host.catalogue import Entry
 
 __all__ = ["provider_of"]
 
-_CONTRACT_ROOMS = ("lockgate.spec", "lockgate.errors", "lockgate.host")
+_CONTRACT_PACKAGES = ("lockgate.contract", "lockgate.errors", "lockgate.plugins.host")
 
 
 @functools.cache
@@ -44,7 +44,7 @@ def _own_modules(module: str, seen: set[str]) -> set[str]:
     seen.add(module)
     package = module.partition(".")[0]
     for imported in _imports(module):
-        of_contract = imported.startswith(_CONTRACT_ROOMS) or imported == "lockgate"
+        of_contract = imported.startswith(_CONTRACT_PACKAGES) or imported == "lockgate"
         if imported.partition(".")[0] == package and not of_contract:
             _own_modules(imported, seen)
     return seen

@@ -66,12 +66,18 @@ class Attestation:
         """Return the file that the ledger keeps."""
         user, machine = user_here()
         said: dict[str, Any] = {
-            "v": 1, "name": self.record.name, "version": self.record.version,
-            "bundle": self.record.digest, "rebuilt": self.rebuilt, "passed": self.passed,
+            "v": 1,
+            "name": self.record.name,
+            "version": self.record.version,
+            "bundle": self.record.digest,
+            "rebuilt": self.rebuilt,
+            "passed": self.passed,
             "differing": dict(self.differing),
-            "threads": self.threads, "seconds": round(self.seconds, 1), "by": f"{user}@{machine}",
+            "threads": self.threads,
+            "seconds": round(self.seconds, 1),
+            "by": f"{user}@{machine}",
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        }  # fmt: skip
+        }
         return json.dumps(said, indent=1).encode() + b"\n"
 
 
@@ -135,9 +141,13 @@ def attest(
         differing = _differing(manifest, read_manifest(rebuilt))
         digest = sha256_file(rebuilt / MANIFEST)
     return Attestation(
-        record, digest == record.digest, differing, digest, threads,
+        record,
+        digest == record.digest,
+        differing,
+        digest,
+        threads,
         time.monotonic() - started,
-    )  # fmt: skip
+    )
 
 
 def enter(ledger: EventLog, found: Attestation) -> Event:
@@ -146,10 +156,13 @@ def enter(ledger: EventLog, found: Attestation) -> Event:
 
     def draft(_: State) -> Draft:
         said = {
-            "op": "attest", "name": record.name, "after": record.version, "digest": record.digest,
-            "attached": sha256_bytes(raw), "reason": "the same bytes" if found.passed else
-            f"{len(found.differing)} files differ",
-        }  # fmt: skip
+            "op": "attest",
+            "name": record.name,
+            "after": record.version,
+            "digest": record.digest,
+            "attached": sha256_bytes(raw),
+            "reason": "the same bytes" if found.passed else f"{len(found.differing)} files differ",
+        }
         return Draft(said, (raw,))
 
     return ledger.writer.write(draft)
@@ -181,7 +194,7 @@ def _limit(params: Path, threads: int) -> None:
 
 def _get_data(
     ledger: EventLog, clone: Path, project: Path, python: Path, said: Callable[[str], None]
-) -> None:  # fmt: skip
+) -> None:
     """Get what the pipeline starts from: the files that ``*.dvc`` notes name."""
     notes = git(["ls-files", "--", "*.dvc"], project).splitlines()
     if not notes:
@@ -201,9 +214,14 @@ def _dvc(python: Path, words: list[str], folder: Path) -> str:
     path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     done = subprocess.run(
-        [str(python), "-m", "dvc", *words], cwd=folder, capture_output=True, text=True,
-        env=environment | {"PATH": path, "DVC_NO_ANALYTICS": "1"}, timeout=SECONDS, check=False,
-    )  # fmt: skip
+        [str(python), "-m", "dvc", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment | {"PATH": path, "DVC_NO_ANALYTICS": "1"},
+        timeout=SECONDS,
+        check=False,
+    )
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
         raise LedgerError(f"dvc {words[0]} failed: {said[-600:]}")

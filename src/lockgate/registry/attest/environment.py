@@ -47,8 +47,17 @@ def recorded_environment(manifest: Manifest, place: Path) -> Path:
         raise LedgerError(f"it was made with Python {wanted}, and this is {here}: use that one")
     _run([sys.executable, "-m", "venv", str(place)])
     python = place / "bin" / "python"
-    _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-          *requirements_of(manifest)])  # fmt: skip
+    _run(
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *requirements_of(manifest),
+        ]
+    )
     return python
 
 

@@ -73,9 +73,16 @@ def judge(
     versions = (record.version, None if standing is None else standing.slot.version)
     rows = _rows(candidate.manifest.inputs.target, data, project, record)
     verdict = judged(
-        candidate, incumbent, policy, stage=stage, versions=versions,
-        origin=_origin(ledger, record), rows=rows, today=_read(today), said=said,
-    )  # fmt: skip
+        candidate,
+        incumbent,
+        policy,
+        stage=stage,
+        versions=versions,
+        origin=_origin(ledger, record),
+        rows=rows,
+        today=_read(today),
+        said=said,
+    )
     return record, verdict
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import lockgate
+from lockgate._version import __version__
 from lockgate.contract.gates import Case, Contestant, Origin, Ruling
 from lockgate.data.schema import digest_of
 from lockgate.errors import LockgateError, NotApplicable
@@ -69,8 +69,11 @@ def judged(
         incumbent=None
         if incumbent is None
         else _contestant(incumbent, str(versions[1]), policy, rows, said),
-        stage=stage, rows=rows, today=today, origin=origin,
-    )  # fmt: skip
+        stage=stage,
+        rows=rows,
+        today=today,
+        origin=origin,
+    )
     host = Host(f"gate {stage}")
     found = []
     for gate in policy.gates:
@@ -84,13 +87,17 @@ def judged(
         )
     rival = None if incumbent is None else Rival(str(versions[1]), incumbent.digest)
     return Verdict(
-        name=candidate.manifest.name, stage=stage, bundle=candidate.digest, incumbent=rival,
+        name=candidate.manifest.name,
+        stage=stage,
+        bundle=candidate.digest,
+        incumbent=rival,
         policy=policy.digest,
         rows=None if rows is None else digest_of(rows, candidate.manifest.inputs),
-        passed=all(one.passed is not False for one in found), judged=tuple(found),
-        made_with=f"lockgate {lockgate.__version__}",
+        passed=all(one.passed is not False for one in found),
+        judged=tuple(found),
+        made_with=f"lockgate {__version__}",
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-    )  # fmt: skip
+    )
 
 
 def _asked(host: Host, gate: str, case: Case) -> Ruling:
@@ -113,12 +120,20 @@ def _contestant(
 ) -> Contestant:
     manifest = bundle.manifest
     made = Contestant(
-        name=manifest.name, version=version, digest=bundle.digest, inputs=manifest.inputs,
+        name=manifest.name,
+        version=version,
+        digest=bundle.digest,
+        inputs=manifest.inputs,
         task=manifest.task,  # type: ignore[arg-type]  # checked when it was packed
-        classes=tuple(manifest.classes), threshold=manifest.threshold, worth=manifest.worth,
-        predictor=bundle.predictor, reference=bundle.reference(), model_bytes=model_bytes(bundle),
-        promised=estimates(bundle.metrics()), unmeasured="no rows were given: --data FILE",
-    )  # fmt: skip
+        classes=tuple(manifest.classes),
+        threshold=manifest.threshold,
+        worth=manifest.worth,
+        predictor=bundle.predictor,
+        reference=bundle.reference(),
+        model_bytes=model_bytes(bundle),
+        promised=estimates(bundle.metrics()),
+        unmeasured="no rows were given: --data FILE",
+    )
     if rows is None:
         return made
     said(f"{manifest.name}@{version} answers {len(rows)} rows")

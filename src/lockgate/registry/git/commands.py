@@ -11,11 +11,21 @@ from lockgate.errors import LedgerError
 
 __all__ = ["TookTooLong", "git", "run_git"]
 
-LOCATING = frozenset({
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_QUARANTINE_PATH",
-    "GIT_CONFIG", "GIT_REFLOG_ACTION",
-})  # fmt: skip
+LOCATING = frozenset(
+    {
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_COMMON_DIR",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_NAMESPACE",
+        "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+        "GIT_CONFIG",
+        "GIT_REFLOG_ACTION",
+    }
+)
 """Set while a hook runs; they would point to another repository or index."""
 
 QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false")
@@ -44,9 +54,14 @@ def run_git(
     environment.setdefault("GIT_HTTP_LOW_SPEED_TIME", "30")
     try:
         return subprocess.run(
-            ["git", *QUIET, *words], cwd=folder, input=given or b"", capture_output=True,
-            env=environment, timeout=seconds, check=False,
-        )  # fmt: skip
+            ["git", *QUIET, *words],
+            cwd=folder,
+            input=given or b"",
+            capture_output=True,
+            env=environment,
+            timeout=seconds,
+            check=False,
+        )
     except FileNotFoundError:
         if not folder.is_dir():
             raise LedgerError(f"{folder} is no folder") from None

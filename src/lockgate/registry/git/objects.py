@@ -50,9 +50,11 @@ class LibraryStore:
         pygit2.settings.enable_fsync_gitdir(True)
         self.repo = pygit2.Repository(str(folder), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
         self.kinds = {
-            "blob": pygit2.enums.ObjectType.BLOB, "tree": pygit2.enums.ObjectType.TREE,
-            "commit": pygit2.enums.ObjectType.COMMIT, "tag": pygit2.enums.ObjectType.TAG,
-        }  # fmt: skip
+            "blob": pygit2.enums.ObjectType.BLOB,
+            "tree": pygit2.enums.ObjectType.TREE,
+            "commit": pygit2.enums.ObjectType.COMMIT,
+            "tag": pygit2.enums.ObjectType.TAG,
+        }
         self.names = {int(value): key for key, value in self.kinds.items()}
 
     def read(self, oid: str) -> tuple[str, bytes]:

@@ -47,8 +47,11 @@ class Mirror:
     def wanted(self) -> bool:
         """Whether tags are kept; ``git config lockgate.mirror false`` says no."""
         return self.repository.settings.get("lockgate.mirror", "true").lower() not in (
-            "false", "no", "off", "0",
-        )  # fmt: skip
+            "false",
+            "no",
+            "off",
+            "0",
+        )
 
     def tags(self, event: Event, commit: Commit) -> dict[str, str | None]:
         """Return the tags that an event makes and removes."""
@@ -94,8 +97,10 @@ class Mirror:
         for event, commit in events:
             made |= self.tags(event, commit)
             if event.op == "retire" and event.stage is not None:
-                start = (f"refs/tags/{event.name}#{event.stage}#",
-                         f"refs/tags/{event.name}#{event.stage}!#")  # fmt: skip
+                start = (
+                    f"refs/tags/{event.name}#{event.stage}#",
+                    f"refs/tags/{event.name}#{event.stage}!#",
+                )
                 made |= {ref: None for ref in made if ref.startswith(start)}
         return made
 

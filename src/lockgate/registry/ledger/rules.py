@@ -244,9 +244,13 @@ def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[
         if not _fits(gate, record, slot):
             raise GateRefused(f"{event.subject} rests on a verdict about something else")
     slot = Slot(
-        event.name, event.stage, record.version, record.digest, verdict=event.gate,
+        event.name,
+        event.stage,
+        record.version,
+        record.digest,
+        verdict=event.gate,
         override=event.override,
-    )  # fmt: skip
+    )
     if now is not None:
         slot = advanced(now.slot, slot, kept=KEPT)
     return _placed(event, slot, now)
@@ -268,9 +272,15 @@ def _rollback(state: State, event: Event, attached: Mapping[str, bytes]) -> dict
 
 def _placed(event: Event, slot: Slot, now: StageRecord | None) -> dict[str, bytes | None]:
     record = StageRecord(
-        slot=slot, seq=event.seq, prev_seq=0 if now is None else now.seq, id=event.id,
-        override=slot.override, at=event.at, actor=event.actor, reason=event.reason,
-    )  # fmt: skip
+        slot=slot,
+        seq=event.seq,
+        prev_seq=0 if now is None else now.seq,
+        id=event.id,
+        override=slot.override,
+        at=event.at,
+        actor=event.actor,
+        reason=event.reason,
+    )
     return {f"stages/{event.name}/{event.stage}.json": _encoded(record)}
 
 
@@ -306,6 +316,10 @@ def _encoded(value: msgspec.Struct) -> bytes:
 
 
 _CHANGES = {
-    "register": _register, "gate": _gate, "promote": _promote,
-    "rollback": _rollback, "retire": _retire, "attest": _attest,
-}  # fmt: skip
+    "register": _register,
+    "gate": _gate,
+    "promote": _promote,
+    "rollback": _rollback,
+    "retire": _retire,
+    "attest": _attest,
+}

@@ -36,9 +36,12 @@ def signature(repository: Repository, payload: bytes) -> bytes:
             words.append("-U")
         try:
             done = subprocess.run(
-                [*words, "-f", str(place)], input=payload, capture_output=True, check=False,
+                [*words, "-f", str(place)],
+                input=payload,
+                capture_output=True,
+                check=False,
                 timeout=120,
-            )  # fmt: skip
+            )
         except (FileNotFoundError, subprocess.TimeoutExpired) as error:
             raise LedgerError(f"{program} cannot sign the event: {error}") from None
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):

@@ -78,9 +78,14 @@ def _main(repository: Repository) -> str | None:
     said = repository.settings.get("lockgate.main")
     remote = repository.settings.get("lockgate.remote", "origin")
     names = [
-        f"{TRUSTED}/{remote}", f"refs/remotes/{remote}/HEAD", f"refs/remotes/{remote}/main",
-        f"refs/remotes/{remote}/master", "refs/heads/main", "refs/heads/master", "HEAD",
-    ]  # fmt: skip
+        f"{TRUSTED}/{remote}",
+        f"refs/remotes/{remote}/HEAD",
+        f"refs/remotes/{remote}/main",
+        f"refs/remotes/{remote}/master",
+        "refs/heads/main",
+        "refs/heads/master",
+        "HEAD",
+    ]
     if said:
         short = said.removeprefix("refs/heads/")
         names = [

@@ -145,11 +145,12 @@ def _anchored(found: Verified, chain: list[tuple[str, Commit]]) -> int:
         there = f"{len(chain)} events" if anchor.seq > len(chain) else "another event"
         found.findings.append(
             Finding(
-                anchor.commit, f"event {anchor.seq}",
+                anchor.commit,
+                f"event {anchor.seq}",
                 f"the main branch vouches for it, and the ledger has {there} there: it was "
                 "rewritten or cut off",
             )
-        )  # fmt: skip
+        )
         return 0
     return anchor.seq
 

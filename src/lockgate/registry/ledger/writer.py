@@ -304,8 +304,19 @@ class Writer:
             ) from None
 
 
-_SAID = ("op", "name", "stage", "before", "after", "digest", "gate", "attached", "override",
-         "at", "reason")  # fmt: skip
+_SAID = (
+    "op",
+    "name",
+    "stage",
+    "before",
+    "after",
+    "digest",
+    "gate",
+    "attached",
+    "override",
+    "at",
+    "reason",
+)
 
 
 def _renamed(fields: Mapping[str, object]) -> dict[str, object]:

@@ -61,9 +61,15 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise GateRefused(f"its proof cannot be read: {str(error)[:200]}") from None
 
     def check(
-        self, *, name: str, stage: str, version: str, digest: str, signers: Signers | None,
+        self,
+        *,
+        name: str,
+        stage: str,
+        version: str,
+        digest: str,
+        signers: Signers | None,
         now: float | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """See that it shows what is to be shown.
 
         Parameters
@@ -88,9 +94,11 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             why = f" against the gates: {event.reason}" if event.override else ""
             raise GateRefused(f"{what}: there is no passing verdict; it was put there{why}")
         papers = {
-            "register": (_event(self.registered), None), "gate": (_event(self.judged), stage),
-            "promote": (_event(self.promoted), stage), "rollback": (_event(self.placed), stage),
-        }  # fmt: skip
+            "register": (_event(self.registered), None),
+            "gate": (_event(self.judged), stage),
+            "promote": (_event(self.promoted), stage),
+            "rollback": (_event(self.placed), stage),
+        }
         date = 0
         for op, ((commit, event), where) in papers.items():
             ops = ("promote", "rollback") if op == "rollback" else (op,)

@@ -26,12 +26,14 @@ def version_page(found: dict[str, Any], answer: dict[str, Any] | None = None) ->
     title = f"{version['name']}@{version['version']}"
     where = ", ".join(found["stages"]) or ("retired" if version["retired"] else "in no stage")
     facts = {
-        "bundle": version["digest"], "lineage": version["lineage"], "now": where,
+        "bundle": version["digest"],
+        "lineage": version["lineage"],
+        "now": where,
         "because": "; ".join(version["why"]),
         "commit": "unknown" if commit is None else "  ".join(commit.values()),
         "data": made["hashes"]["data"] or "not recorded",
         "parameters": made["hashes"]["params"] or "not recorded",
-    }  # fmt: skip
+    }
     parts = [HEAD.replace("TITLE", escape(title)), f"<h1>{escape(title)}</h1>", _facts(facts)]
     if answer is not None:
         parts.append(_section("The answer", _facts(_shown(answer))))
@@ -41,10 +43,15 @@ def version_page(found: dict[str, Any], answer: dict[str, Any] | None = None) ->
         parts.append(_changes(found["changes"]))
     if found["attestations"]:
         rows = [
-            (one.get("at"), MARKS.get(one.get("passed")), f"{one.get('threads')} threads",
-             one.get("by"), ", ".join(one.get("differing", {})) or "the same bytes")
+            (
+                one.get("at"),
+                MARKS.get(one.get("passed")),
+                f"{one.get('threads')} threads",
+                one.get("by"),
+                ", ".join(one.get("differing", {})) or "the same bytes",
+            )
             for one in found["attestations"]
-        ]  # fmt: skip
+        ]
         parts.append(_section("Built again", _table(("when", "", "threads", "where", ""), rows)))
     environment = {**made["environment"]["training"], **made["environment"]["answers"]}
     parts.append(_section("Environment", _facts(environment)))

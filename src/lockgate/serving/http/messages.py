@@ -10,9 +10,9 @@ import msgspec
 
 __all__ = [
     "HTML",
-    "Handler",
     "JSON",
     "OPAQUE",
+    "Handler",
     "Refusal",
     "Reply",
     "Request",
@@ -99,9 +99,13 @@ class Reply:
         head = HEADS.get((self.status, self.kind)) or _head(self.status, self.kind)
         extra = b"".join([b"%b: %b\r\n" % pair for pair in self.extra]) if self.extra else b""
         return b"%bdate: %b\r\ncontent-length: %d\r\n%b%b\r\n%b" % (
-            head, date, len(self.body), extra, b"" if keep else b"connection: close\r\n",
+            head,
+            date,
+            len(self.body),
+            extra,
+            b"" if keep else b"connection: close\r\n",
             b"" if bare else self.body,
-        )  # fmt: skip
+        )
 
 
 HEADS: dict[tuple[int, bytes], bytes] = {}
@@ -111,8 +115,10 @@ HEADS: dict[tuple[int, bytes], bytes] = {}
 def _head(status: int, kind: bytes) -> bytes:
     phrase = http.HTTPStatus(status).phrase.encode()
     made = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\nx-content-type-options: nosniff\r\n" % (
-        status, phrase, kind,
-    )  # fmt: skip
+        status,
+        phrase,
+        kind,
+    )
     HEADS[status, kind] = made
     return made
 

@@ -27,10 +27,15 @@ def document(routes: list[Route], shelf: Shelf, *, tokens: bool) -> dict[str, An
         words = [part[1:-1] for part in route.path.split("/") if part[:1] == "{"]
         if words:
             operation["parameters"] = [
-                {"name": word, "in": "path", "required": True, "schema": {"type": "string"},
-                 **({"example": getattr(shelf.all[0], NAMED[word])} if shelf.all else {})}
+                {
+                    "name": word,
+                    "in": "path",
+                    "required": True,
+                    "schema": {"type": "string"},
+                    **({"example": getattr(shelf.all[0], NAMED[word])} if shelf.all else {}),
+                }
                 for word in words
-            ]  # fmt: skip
+            ]
         if route.kinds:
             operation["requestBody"] = {"required": True, "content": _content(route, shelf)}
         if tokens and route.role:

@@ -115,9 +115,15 @@ class Recorder:
             label, score, margin = listed(found)
         trace = question.request.headers.get(b"traceparent", b"")
         return Entry(
-            question.number, question.rows, inputs, label, score,
-            margin if score is None else None, key, trace.decode("latin-1"),
-        )  # fmt: skip
+            question.number,
+            question.rows,
+            inputs,
+            label,
+            score,
+            margin if score is None else None,
+            key,
+            trace.decode("latin-1"),
+        )
 
     def _wrote(self, questions: Sequence[Question], size: int) -> None:
         self.counts.once("log_rows", sum(one.rows or 1 for one in questions))

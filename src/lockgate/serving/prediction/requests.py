@@ -66,9 +66,18 @@ class Question:
     """
 
     __slots__ = (
-        "form", "found", "keys", "number", "partial", "receipt", "request", "rows", "send",
-        "served", "source",
-    )  # fmt: skip
+        "form",
+        "found",
+        "keys",
+        "number",
+        "partial",
+        "receipt",
+        "request",
+        "rows",
+        "send",
+        "served",
+        "source",
+    )
 
     def __init__(
         self,
@@ -142,9 +151,12 @@ def compute_rows(question: Question) -> None:
             question.found = _unfit(error.problems)
             return
     question.found = Found(
-        output.label, output.score, output.margin,
-        filled(served.model.inputs, rejected.cells), rejected.reasons,
-    )  # fmt: skip
+        output.label,
+        output.score,
+        output.margin,
+        filled(served.model.inputs, rejected.cells),
+        rejected.reasons,
+    )
 
 
 def listed(found: Found) -> tuple[list[Any], Any, Any]:

@@ -19,9 +19,22 @@ import msgspec
 __all__ = ["BUCKETS", "Counts", "Tally", "exposition", "families", "memory"]
 
 BUCKETS = (
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
     10.0,
-)  # fmt: skip
+)
 """Upper bounds of the buckets of times, in seconds."""
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -233,9 +246,10 @@ def families(tallies: list[Tally], served: Iterable[Any], began: float) -> Itera
         rows_total.add_metric(key.split("@", 1), count)
     yield rows_total
     filled = CounterMetricFamily(
-        "lockgate_filled_cells", "Cells answered as a gap or an unknown category.",
+        "lockgate_filled_cells",
+        "Cells answered as a gap or an unknown category.",
         labels=["model", "what"],
-    )  # fmt: skip
+    )
     for key, count in _added(one.filled for one in tallies).items():
         filled.add_metric(key.rsplit(" ", 1), count)
     yield filled

@@ -68,9 +68,13 @@ class Supervisor:
     """
 
     def __init__(
-        self, settings: ServeSettings, deployment: Deployment, listening: socket.socket,
-        *, bare: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        settings: ServeSettings,
+        deployment: Deployment,
+        listening: socket.socket,
+        *,
+        bare: bool = False,
+    ) -> None:
         self.settings, self.deployment, self.listening = settings, deployment, listening
         self.bare, self.started = bare, False
         self.began = time.time()
@@ -198,9 +202,15 @@ class Supervisor:
             self.state.selector.close()
             self.lock.close()  # else no other server could start before this process ends
             code = work(
-                self.settings, self.deployment, self.state.live, self.listening, theirs, self.pages,
-                slot, self.began,
-            )  # fmt: skip
+                self.settings,
+                self.deployment,
+                self.state.live,
+                self.listening,
+                theirs,
+                self.pages,
+                slot,
+                self.began,
+            )
         except BaseException:
             log.exception("worker %d ends", slot)
         finally:
@@ -221,9 +231,10 @@ class Supervisor:
             if self.stopping:
                 continue
             how = child.why or (
-                f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status)
+                f"signal {os.WTERMSIG(status)}"
+                if os.WIFSIGNALED(status)
                 else f"exit code {os.WEXITSTATUS(status)}"
-            )  # fmt: skip
+            )
             if not self.started:
                 self.failed = f"what is to be served cannot be: {how}"
                 return

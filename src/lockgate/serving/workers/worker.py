@@ -47,9 +47,13 @@ class Worker:
     """The process's state."""
 
     def __init__(
-        self, settings: ServeSettings, deployment: Deployment, channel: Channel, counts: Counts,
+        self,
+        settings: ServeSettings,
+        deployment: Deployment,
+        channel: Channel,
+        counts: Counts,
         began: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.settings, self.deployment, self.channel = settings, deployment, channel
         self.counts, self.began = counts, began
         self.next: Shelf | None = None
@@ -113,10 +117,13 @@ class Worker:
         loop = asyncio.get_running_loop()
         loop.add_reader(self.channel.fileno(), self.told)
         server = await loop.create_server(
-            self.connections.make, sock=listening, ssl=tls, backlog=2048,
+            self.connections.make,
+            sock=listening,
+            ssl=tls,
+            backlog=2048,
             ssl_handshake_timeout=10.0 if tls else None,
             ssl_shutdown_timeout=3.0 if tls else None,
-        )  # fmt: skip
+        )
         self.channel.send("serving", seq=self.shelf.seq)
         last = time.monotonic()
         while not self.stopping.is_set():

@@ -255,6 +255,16 @@ class RowNorm(Operation, tag="rownorm", frozen=True):
 
 
 CELLS = (
-    Numbers, Date, Fill, Gaps, Arith, Clip, Apply, Select, Concat, Products, RowNorm,
-)  # fmt: skip
+    Numbers,
+    Date,
+    Fill,
+    Gaps,
+    Arith,
+    Clip,
+    Apply,
+    Select,
+    Concat,
+    Products,
+    RowNorm,
+)
 """Operations on cells."""

@@ -90,9 +90,12 @@ class Builder:
             return tuple(sorted(self.moved[one] for one in places if one in self.moved))
 
         return Answers(
-            self.moved[answers.label], at(answers.score), at(answers.margin),
-            kept(answers.finite), kept(answers.short),
-        )  # fmt: skip
+            self.moved[answers.label],
+            at(answers.score),
+            at(answers.margin),
+            kept(answers.finite),
+            kept(answers.short),
+        )
 
     def finish(
         self,
@@ -114,9 +117,18 @@ class Builder:
         self._prune(answers)
         answers = self._moved_answers(answers)
         header = Header(
-            FORMAT, VERSION, VERSION, task, tuple(classes), tuple(self.inputs), tuple(self.ops),
-            answers, {}, tolerance, tuple(derived),
-        )  # fmt: skip
+            FORMAT,
+            VERSION,
+            VERSION,
+            task,
+            tuple(classes),
+            tuple(self.inputs),
+            tuple(self.ops),
+            answers,
+            {},
+            tolerance,
+            tuple(derived),
+        )
         shapes_of(header, self.arrays)
         fields = {name: getattr(header, name) for name in header.__struct_fields__}
         return write(fields, self.arrays)
@@ -124,8 +136,9 @@ class Builder:
 
 def _texts(op: Any) -> dict[str, str]:
     """Return an operation's fields that are texts: names of arrays, among others."""
-    return {name: value for name in op.__struct_fields__
-            if isinstance(value := getattr(op, name), str)}  # fmt: skip
+    return {
+        name: value for name in op.__struct_fields__ if isinstance(value := getattr(op, name), str)
+    }
 
 
 def _with(op: Any, **fields: Any) -> Any:
