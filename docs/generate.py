@@ -48,15 +48,15 @@ def hooks() -> str:
     ways = {
         "one": "one chosen",
         "chain": "in the order written, one after the other",
-        "all": "all chosen, answers gathered under each one's name",
-        "named": "the one that the manifest names",
-        "asked": "the one asked for when answers are computed",
-        "found": "the one named as a fitted model's library",
+        "all": "all chosen, results by plugin name",
+        "manifest": "the one that the manifest names",
+        "on demand": "the one requested by name, e.g. with `--engine`",
+        "library": "the one named like the library of a fitted model",
     }
     for kind in KINDS:
         request = kind.request.__name__ if kind.request else ""
         hook = f"`{kind.hook}({request}) → {kind.answer.__name__}`"
-        row = f"| {kind.name} | `{kind.entry_points}`, `{kind.name}` | {hook} | {ways[kind.calling]} |"
+        row = f"| {kind.name} | `{kind.entry_points}`, `{kind.name}` | {hook} | {ways[kind.dispatch]} |"
         text.append(row)
     for title, holder, names in (
         ("Operations", Operations, OPERATIONS),
@@ -195,7 +195,7 @@ def _table(cls: type, at: str) -> list[str]:
             rows += _table(inner, f"{at}.{name}")[2:]
             continue
         default = f"`{given[name]!r}`" if name in given else "must be set"
-        rows.append(f"| `{at}.{name}` | {default} | {rule.words(hint)} | {rule.help} |")
+        rows.append(f"| `{at}.{name}` | {default} | {rule.describe(hint)} | {rule.help} |")
     return [*rows, ""]
 
 

@@ -5,30 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lockgate._version import __version__
-from lockgate.contract.conversion import Engine, Fitted, Outcome
-from lockgate.contract.evaluation import Exam, Metric, Plot, Report, Series, Worth
+from lockgate.contract.conversion import ConvertedModel, ConvertRequest, ForestEngine
+from lockgate.contract.evaluation import EvaluateRequest, Metric, Plot, Report, Series, ValueMatrix
 from lockgate.contract.events import Alarm, Promotion, Registration, Rollback, StageEvent
-from lockgate.contract.gates import Case, Contestant, Origin, Ruling
+from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, GateResult, JudgeRequest
 from lockgate.contract.hooks import hookimpl
 from lockgate.contract.kinds import CONTRACT, KINDS, Kind
 from lockgate.contract.modeling import (
-    Brief,
     Budget,
+    BuildRequest,
     Candidate,
-    Needs,
-    Problem,
+    CompressRequest,
+    OptimizeRequest,
     Recipe,
-    Search,
-    Shrink,
-    Span,
+    Requirements,
+    SearchRange,
+    SearchResult,
     Trial,
 )
-from lockgate.contract.monitoring import Counts, Finding, Findings, Reference, Watch, Window
+from lockgate.contract.monitoring import (
+    BinCounts,
+    Finding,
+    Findings,
+    MonitoringWindow,
+    MonitorRequest,
+    ReferenceCounts,
+)
 from lockgate.contract.plugin import plugin
-from lockgate.contract.prediction import ModelFiles, Output, Predictor
+from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.requests import Backend, Resources
 from lockgate.contract.settings import setting
-from lockgate.contract.tables import Column, Fold, LoadRequest, Parts, Schema, Table
+from lockgate.contract.tables import Column, Fold, LoadRequest, Schema, Splits, Table
 from lockgate.errors import (
     BackendUnavailable,
     BrokenPlugin,
@@ -83,27 +90,31 @@ __all__ = [
     "Alarm",
     "Backend",
     "BackendUnavailable",
-    "Brief",
+    "BinCounts",
     "BrokenPlugin",
     "Budget",
+    "BuildRequest",
     "BundleError",
+    "BundleOrigin",
     "Candidate",
-    "Case",
     "Column",
-    "Contestant",
+    "CompressRequest",
     "ContractMismatch",
-    "Counts",
+    "ConvertRequest",
+    "ConvertedModel",
     "DataError",
     "DeploymentError",
     "DigestMismatch",
-    "Engine",
     "EnvironmentMismatch",
-    "Exam",
+    "EvaluateRequest",
+    "EvaluatedBundle",
     "Finding",
     "Findings",
-    "Fitted",
     "Fold",
+    "ForestEngine",
     "GateRefused",
+    "GateResult",
+    "JudgeRequest",
     "Kind",
     "Ledger",
     "LedgerConflict",
@@ -114,15 +125,14 @@ __all__ = [
     "LogError",
     "Metric",
     "MissingExtra",
-    "ModelFiles",
-    "Needs",
+    "MonitorRequest",
+    "MonitoringWindow",
     "NotApplicable",
     "NotCovered",
-    "Origin",
-    "Outcome",
+    "OpenRequest",
+    "OptimizeRequest",
     "Output",
     "PackedFormatError",
-    "Parts",
     "Plot",
     "PluginChanged",
     "PluginConflict",
@@ -130,33 +140,30 @@ __all__ = [
     "PluginError",
     "PluginFailed",
     "Predictor",
-    "Problem",
     "Promotion",
     "Recipe",
-    "Reference",
+    "ReferenceCounts",
     "Registration",
     "RemoteUnavailable",
     "Report",
+    "Requirements",
     "Resources",
     "Rollback",
-    "Ruling",
     "Schema",
     "SchemaViolation",
-    "Search",
+    "SearchRange",
+    "SearchResult",
     "Series",
     "ServingError",
     "SettingError",
-    "Shrink",
-    "Span",
+    "Splits",
     "StageEvent",
     "Table",
     "Trial",
     "UnknownKey",
     "UnknownPlugin",
     "UsageError",
-    "Watch",
-    "Window",
-    "Worth",
+    "ValueMatrix",
     "__version__",
     "hookimpl",
     "installed_file",

@@ -87,14 +87,14 @@ def test_evaluators_refuse_tasks_that_are_not_theirs() -> None:
 
 
 def test_business_needs_to_know_what_outcomes_are_worth() -> None:
-    exam = replace(example_requests("evaluator")["binary"], worth=lockgate.Worth())
-    with pytest.raises(lockgate.UsageError, match=r"decision\.worth\.true_positive"):
+    exam = replace(example_requests("evaluator")["binary"], value_matrix=lockgate.ValueMatrix())
+    with pytest.raises(lockgate.UsageError, match=r"decision\.value_matrix\.true_positive"):
         Business().evaluate(exam)
 
 
 def test_figures_of_the_machine_are_marked_as_such() -> None:
     report = Cost(repeats=1, rows=100).evaluate(example_requests("evaluator")["binary"])
-    assert report.volatile
+    assert report.nondeterministic
     assert report.metrics["model_kb"].estimate == 1.0
 
 
@@ -182,7 +182,7 @@ def test_files_lie_below_data_raw(csv: Path, path: str) -> None:
 
 def test_rows_of_a_group_count_once_in_the_intervals_of_money() -> None:
     exam = example_requests("evaluator")["binary"]
-    assert isinstance(exam, lockgate.Exam)
+    assert isinstance(exam, lockgate.EvaluateRequest)
     rows = np.repeat(np.arange(len(exam.table)), 8)
     frame = exam.table.frame.iloc[rows].reset_index(drop=True).assign(who=rows)
     who = lockgate.Column("who", "integer")
@@ -191,7 +191,7 @@ def test_rows_of_a_group_count_once_in_the_intervals_of_money() -> None:
     output = lockgate.Output(exam.output.label[rows], exam.output.score[rows])
     repeated = replace(exam, table=lockgate.Table(frame, schema), output=output)
 
-    def width(given: lockgate.Exam) -> float:
+    def width(given: lockgate.EvaluateRequest) -> float:
         money = Business().evaluate(given).metrics["per_1000"]
         assert money.low is not None
         assert money.high is not None

@@ -46,7 +46,7 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
     return needed.get(name, {}), None
 
 
-def model_files(name: str, folder: Path) -> lockgate.ModelFiles:
+def model_files(name: str, folder: Path) -> lockgate.OpenRequest:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
@@ -62,7 +62,7 @@ def model_files(name: str, folder: Path) -> lockgate.ModelFiles:
         (folder / "model").write_bytes(raw)
     else:
         write_estimator(folder / "model", fitted)
-    return lockgate.ModelFiles(
+    return lockgate.OpenRequest(
         directory=folder,
         files=("model",),
         schema=schema,

@@ -31,7 +31,7 @@ STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarra
 def test_every_value_is_counted_once_on_every_backend(
     values: list[float], edges: list[float]
 ) -> None:
-    bins = lockgate.Counts("x", "ordered", tuple(sorted(edges)))
+    bins = lockgate.BinCounts("x", "ordered", tuple(sorted(edges)))
     found = counted(bins, np.array(values), numpy_backend())
     assert found.n == len(values)
     assert found.counts[0] == sum(np.isnan(values))
@@ -41,7 +41,7 @@ def test_every_value_is_counted_once_on_every_backend(
 
 
 def test_categories_gaps_and_strangers_have_bins_of_their_own() -> None:
-    bins = lockgate.Counts("c", "nominal", categories=("a", "b"))
+    bins = lockgate.BinCounts("c", "nominal", categories=("a", "b"))
     found = counted(bins, np.array(["a", "z", None, "a"], dtype=object), numpy_backend())
     assert found.counts == (1, 2, 0, 1)
 
@@ -93,12 +93,12 @@ def test_corrections_never_lower_p_and_keep_its_order(values: list[float]) -> No
     assert (np.diff(bh[order]) >= -1e-15).all()
 
 
-def watch_of(before: dict[str, Any], now: dict[str, Any]) -> lockgate.Watch:
+def watch_of(before: dict[str, Any], now: dict[str, Any]) -> lockgate.MonitorRequest:
     schema = lockgate.table(pd.DataFrame(before)).schema
     reference = reference_of(before, schema, numpy_backend())
     counts = window_counts(reference, now, numpy_backend())
-    window = lockgate.Window(counts, len(next(iter(now.values()))))
-    return lockgate.Watch(reference=reference, window=window, schema=schema)
+    window = lockgate.MonitoringWindow(counts, len(next(iter(now.values()))))
+    return lockgate.MonitorRequest(reference=reference, window=window, schema=schema)
 
 
 def test_false_alarms_stay_within_the_declared_budget() -> None:
@@ -111,8 +111,10 @@ def test_false_alarms_stay_within_the_declared_budget() -> None:
     for _ in range(200):
         now = {name: rng.normal(size=500) for name in before}
         counts = window_counts(watch.reference, now, numpy_backend())
-        again = lockgate.Watch(
-            reference=watch.reference, window=lockgate.Window(counts, 500), schema=watch.schema
+        again = lockgate.MonitorRequest(
+            reference=watch.reference,
+            window=lockgate.MonitoringWindow(counts, 500),
+            schema=watch.schema,
         )
         alarmed += any(one.severity == "alarm" for one in monitor.monitor(again).findings)
     # 10 are expected at most; more than 19 would happen once in three hundred tries
@@ -125,7 +127,7 @@ def test_a_shift_alarms_and_a_tiny_one_with_many_rows_is_a_notice() -> None:
     now = {"x": rng.normal(0.5, size=50_000), "y": rng.normal(0.05, size=50_000)}
     x, y = Drift().monitor(watch_of(before, now)).findings
     assert (x.severity, y.severity) == ("alarm", "notice")
-    assert "x has drifted" in x.sentence
+    assert "x has drifted" in x.message
 
 
 def test_new_categories_and_new_gaps_are_drift() -> None:
@@ -140,7 +142,7 @@ def test_new_categories_and_new_gaps_are_drift() -> None:
 
 
 def test_nothing_to_compare_is_no_alarm() -> None:
-    empty = lockgate.Counts("x", "ordered", (1.0,), counts=(0, 0, 0))
+    empty = lockgate.BinCounts("x", "ordered", (1.0,), counts=(0, 0, 0))
     assert compared(empty, empty) == ("kolmogorov-smirnov", 0.0, 1.0)
 
 

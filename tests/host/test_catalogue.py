@@ -16,15 +16,15 @@ import lockgate
 class Good:
     "Good."
     @lockgate.hookimpl
-    def compress(self, shrink):
-        return shrink.candidate
+    def compress(self, request):
+        return request.candidate
 
 @lockgate.plugin(contract=99)
 class Future:
     "Future."
     @lockgate.hookimpl
-    def compress(self, shrink):
-        return shrink.candidate
+    def compress(self, request):
+        return request.candidate
 
 class Plain:
     pass

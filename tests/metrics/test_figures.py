@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from lockgate import Worth
+from lockgate import ValueMatrix
 from lockgate.contract.prediction import Output
 from lockgate.modeling.metrics.binary import BinaryFigures, calibration_curve, roc_curve
 from lockgate.modeling.metrics.decisions import WorthFigures, best_threshold, worth_curve
@@ -143,7 +143,7 @@ def test_money_of_the_curve_is_that_of_the_decisions(
     data: tuple[np.ndarray, ...], gain: float, cost: float
 ) -> None:
     truth, score, weight = data
-    worth = Worth(true_positive=gain, false_positive=cost, false_negative=-1.0)
+    worth = ValueMatrix(true_positive=gain, false_positive=cost, false_negative=-1.0)
     cuts, money = worth_curve(truth, score, worth, weight)
     for place in (0, len(cuts) // 2, len(cuts) - 1):
         at = WorthFigures(truth, score, cuts[place], worth)(weight)["per_1000"]
@@ -195,7 +195,7 @@ def test_the_threshold_finds_rare_events() -> None:
     rng = np.random.default_rng(0)
     score = rng.beta(1, 1000, 100_000)
     truth = rng.random(100_000) < score
-    worth = Worth(true_positive=1000, false_positive=-1)
+    worth = ValueMatrix(true_positive=1000, false_positive=-1)
     best = best_threshold(truth, score, worth)
     money = WorthFigures(truth, score, best, worth)()["per_1000"]
     assert money >= WorthFigures(truth, score, 1 / 1001, worth)()["per_1000"]

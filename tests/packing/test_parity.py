@@ -230,8 +230,8 @@ def test_a_model_beyond_the_bound_is_refused_and_not_let_through() -> None:
 
 def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None:
     """Each pass over a pipeline may learn the categories of one column only."""
-    from lockgate.contract.modeling import Needs
-    from lockgate.contract.sections import Cells
+    from lockgate.contract.modeling import Requirements
+    from lockgate.contract.sections import CellRules
     from lockgate.data.cell_rules import cell_steps
     from lockgate.data.schema import learned, table
 
@@ -241,7 +241,7 @@ def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None
     )
     made = table(frame.assign(y=rng.choice(["no", "yes"], 400)), target="y")
     schema = learned(made)
-    steps = cell_steps(schema, Cells(), Needs())
+    steps = cell_steps(schema, CellRules(), Requirements())
     fitted = make_pipeline(*(step for _, step in steps), LogisticRegression()).fit(
         made.frame[list(frame.columns)], made.frame["y"]
     )

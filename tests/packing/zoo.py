@@ -77,8 +77,8 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from lockgate.contract.modeling import Needs
-from lockgate.contract.sections import Cells
+from lockgate.contract.modeling import Requirements
+from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.cell_rules import cell_steps
 from lockgate.data.columns.inputs import Input
@@ -161,8 +161,10 @@ def own_cells(imputed: bool = True) -> Any:
             for name in (*NUMBERS, *CATEGORIES)
         )
     )
-    rules = Cells(clip=0.02, bins={"level": [2, 5]}, rare=20, indicator=imputed)
-    needs = Needs() if imputed else Needs(scaled=False, encoding="ordinal", imputed=False)
+    rules = CellRules(clip=0.02, bins={"level": [2, 5]}, rare=20, indicator=imputed)
+    needs = (
+        Requirements() if imputed else Requirements(scaled=False, encoding="ordinal", imputed=False)
+    )
     return cell_steps(schema, rules, needs)[0][1]
 
 

@@ -8,7 +8,7 @@ class Nonsense:
     """Report a figure that is none."""
 
     @lockgate.hookimpl
-    def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
+    def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Divide nothing by nothing."""
         return lockgate.Report({"y": lockgate.Metric(float("nan"))})
 
@@ -18,10 +18,10 @@ class Meddler:
     """Change the training rows."""
 
     @lockgate.hookimpl
-    def optimize(self, problem: lockgate.Problem) -> lockgate.Search:
+    def optimize(self, request: lockgate.OptimizeRequest) -> lockgate.SearchResult:
         """Write where one must not."""
-        problem.train.frame.loc[0, "size"] = 12345.0
-        return lockgate.Search(lockgate.Candidate(problem.recipe), (problem.measure({}),))
+        request.train.frame.loc[0, "size"] = 12345.0
+        return lockgate.SearchResult(lockgate.Candidate(request.recipe), (request.measure({}),))
 
 
 @lockgate.plugin
@@ -29,10 +29,10 @@ class Neighbours:
     """Nearest neighbours."""
 
     @lockgate.hookimpl
-    def build(self, brief: lockgate.Brief) -> lockgate.Recipe:
+    def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
         """Propose what no model file holds."""
         from sklearn.neighbors import KNeighborsClassifier
 
-        if brief.task == "regression":
+        if request.task == "regression":
             raise lockgate.DataError("classes only")
-        return lockgate.Recipe(KNeighborsClassifier(), brief.task)
+        return lockgate.Recipe(KNeighborsClassifier(), request.task)

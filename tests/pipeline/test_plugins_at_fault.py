@@ -23,7 +23,7 @@ from tests.pipeline.faulty import Meddler, Neighbours, Nonsense
         lambda: lockgate.Finding("x", "t", 0.5, 0.1, "ALERT"),  # same
         lambda: lockgate.Finding("x", "t", float("nan"), 0.1),
         lambda: lockgate.Findings(("few rows",)),  # same
-        lambda: lockgate.Search(lockgate.Candidate(None), ()),  # same
+        lambda: lockgate.SearchResult(lockgate.Candidate(None), ()),  # same
     ],
 )
 def test_nonsense_is_refused_where_it_is_made(make: Any) -> None:
@@ -77,6 +77,6 @@ def test_a_check_that_is_expected_to_fail_must_fail() -> None:
 
 def test_a_smaller_share_is_cheaper_and_the_same_every_time() -> None:
     problem = example_requests("optimizer")["binary"]
-    assert isinstance(problem, lockgate.Problem)
+    assert isinstance(problem, lockgate.OptimizeRequest)
     one, same = (problem.measure({"C": 1.0}, share=0.2).loss for _ in range(2))
     assert one == same != problem.measure({"C": 1.0}).loss

@@ -22,7 +22,7 @@ from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.catalogue import Catalogue
 
 pytest.importorskip("numba", reason="numba is not installed")
-ENGINE: lockgate.Engine = Catalogue.installed().find("engine", "numba").load()().compile()
+ENGINE: lockgate.ForestEngine = Catalogue.installed().find("engine", "numba").load()().compile()
 
 
 @pytest.mark.parametrize(

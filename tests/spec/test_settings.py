@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate import SettingError, UnknownKey, setting
-from lockgate.contract.settings import build, check, defaults, type_words
+from lockgate.contract.settings import build, check, defaults, type_name
 
 
 @dataclass(kw_only=True)
@@ -89,8 +89,8 @@ def test_a_missing_value_without_default_is_named() -> None:
 
 
 def test_types_are_named_as_a_user_would() -> None:
-    assert type_words(dict[str, list[float]]) == "mapping of str to list of float"
-    assert type_words(int | None) == "int or nothing"
+    assert type_name(dict[str, list[float]]) == "mapping of str to list of float"
+    assert type_name(int | None) == "int or nothing"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

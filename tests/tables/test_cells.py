@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lockgate
-from lockgate.contract.modeling import Needs
-from lockgate.contract.sections import Cells
+from lockgate.contract.modeling import Requirements
+from lockgate.contract.sections import CellRules
 from lockgate.data.cell_rules import cell_steps
 from lockgate.data.conform import conform
 from lockgate.data.transformers import Bins, Clip, DateParts
@@ -26,21 +26,21 @@ def frame() -> pd.DataFrame:
     )
 
 
-def encoded(rules: Cells, needs: Needs) -> np.ndarray:
+def encoded(rules: CellRules, needs: Requirements) -> np.ndarray:
     schema = lockgate.table(frame()).schema
     ((_, step),) = cell_steps(schema, rules, needs)
     return np.asarray(step.fit_transform(conform(frame(), schema)), dtype=float)
 
 
 def test_what_a_linear_model_needs_is_scaled_filled_and_one_hot() -> None:
-    made = encoded(Cells(), Needs())
+    made = encoded(CellRules(), Requirements())
     assert made.shape == (4, 1 + 3 + 4)
     assert not np.isnan(made).any()
     assert made[:, 0].mean() == pytest.approx(0)
 
 
 def test_what_trees_need_keeps_gaps_and_order() -> None:
-    made = encoded(Cells(), Needs(scaled=False, encoding="ordinal", imputed=False))
+    made = encoded(CellRules(), Requirements(scaled=False, encoding="ordinal", imputed=False))
     assert np.isnan(made[1, 0])
     assert made[:, 1].tolist()[:2] == [0.0, 1.0]
     assert np.isnan(made[2, 1])
@@ -48,30 +48,32 @@ def test_what_trees_need_keeps_gaps_and_order() -> None:
 
 def test_an_unknown_category_is_no_category() -> None:
     schema = lockgate.table(frame()).schema
-    ((_, step),) = cell_steps(schema, Cells(), Needs())
+    ((_, step),) = cell_steps(schema, CellRules(), Requirements())
     step.fit(frame())
     strange = frame().assign(town="z")
     assert (np.asarray(step.transform(strange))[:, 1:4] == 0).all()
 
 
 def test_bins_become_columns_and_a_gap_is_in_none() -> None:
-    made = encoded(Cells(bins={"age": [30, 50]}), Needs())
+    made = encoded(CellRules(bins={"age": [30, 50]}), Requirements())
     assert made[:, -3:].tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
 @pytest.mark.parametrize(
     ("kinds", "rules", "words"),
     [
-        ({}, Cells(bins={"aeg": [1]}), "did you mean 'age'"),
-        ({}, Cells(bins={"age": [2.0, 1.0]}), "expected rising edges"),
-        ({}, Cells(bins={"town": [1.0]}), "town holds category, not numbers"),
-        ({"town": "text"}, Cells(), "no rule turns the text of town into numbers"),
+        ({}, CellRules(bins={"aeg": [1]}), "did you mean 'age'"),
+        ({}, CellRules(bins={"age": [2.0, 1.0]}), "expected rising edges"),
+        ({}, CellRules(bins={"town": [1.0]}), "town holds category, not numbers"),
+        ({"town": "text"}, CellRules(), "no rule turns the text of town into numbers"),
     ],
 )
-def test_what_cannot_be_encoded_is_named(kinds: dict[str, str], rules: Cells, words: str) -> None:
+def test_what_cannot_be_encoded_is_named(
+    kinds: dict[str, str], rules: CellRules, words: str
+) -> None:
     schema = lockgate.table(frame(), kinds=kinds).schema
     with pytest.raises(lockgate.SchemaViolation, match=words):
-        cell_steps(schema, rules, Needs())
+        cell_steps(schema, rules, Requirements())
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30), st.floats(0.01, 0.4))
@@ -105,7 +107,7 @@ def test_a_column_that_is_empty_in_a_fold_is_no_trouble() -> None:
 
     frame = pd.DataFrame({"late": [np.nan] * 30, "x": np.arange(30.0)})
     schema = lockgate.table(frame).schema
-    needs = Needs(scaled=False, encoding="ordinal", imputed=False)
-    ((_, step),) = cell_steps(schema, Cells(), needs)
+    needs = Requirements(scaled=False, encoding="ordinal", imputed=False)
+    ((_, step),) = cell_steps(schema, CellRules(), needs)
     model = make_pipeline(step, HistGradientBoostingRegressor(max_iter=3)).fit(frame, frame["x"])
     assert np.isfinite(model.predict(frame.assign(late=3.0))).all()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import lockgate
-from lockgate.contract.sections import Data, Rows
+from lockgate.contract.sections import DataSelection, RowRules
 from lockgate.data.conform import conform, shaped, useful
 from lockgate.data.row_rules import cleaned, labelled
 from lockgate.data.schema import learned
@@ -23,26 +23,26 @@ def sample() -> lockgate.Table:
 
 
 def test_duplicates_are_dropped_and_counted() -> None:
-    train, counts = cleaned(sample(), Rows(duplicates="drop"))
+    train, counts = cleaned(sample(), RowRules(duplicates="drop"))
     assert (len(train), counts) == (4, {"duplicates": 1})
-    assert cleaned(sample(), Rows())[1] == {}
+    assert cleaned(sample(), RowRules())[1] == {}
 
 
 def test_ranges_and_outliers_are_counted_by_rule() -> None:
-    rules = Rows(duplicates="keep", ranges={"age": [0, 120]})
+    rules = RowRules(duplicates="keep", ranges={"age": [0, 120]})
     assert cleaned(sample(), rules)[1] == {"range of age": 1}
-    assert cleaned(sample(), Rows(duplicates="keep", outlier_spread=3.0))[1] == {"outliers": 1}
+    assert cleaned(sample(), RowRules(duplicates="keep", outlier_spread=3.0))[1] == {"outliers": 1}
 
 
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        (Rows(ranges={"agee": [0, 1]}), "did you mean 'age'"),
-        (Rows(ranges={"age": [1.0]}), r"expected \[low, high\]"),
-        (Rows(ranges={"age": [1000, 2000]}), "leave no training row"),
+        (RowRules(ranges={"agee": [0, 1]}), "did you mean 'age'"),
+        (RowRules(ranges={"age": [1.0]}), r"expected \[low, high\]"),
+        (RowRules(ranges={"age": [1000, 2000]}), "leave no training row"),
     ],
 )
-def test_impossible_rules_are_named(rules: Rows, words: str) -> None:
+def test_impossible_rules_are_named(rules: RowRules, words: str) -> None:
     with pytest.raises(lockgate.SchemaViolation, match=words):
         cleaned(sample(), rules)
 
@@ -56,24 +56,24 @@ def test_rows_without_a_target_are_left_out() -> None:
 def test_columns_that_training_rows_say_nothing_about_are_dropped_everywhere() -> None:
     train = lockgate.table(sample().frame.assign(same=1, empty=np.nan), target="y")
     test = lockgate.table(sample().frame.assign(same=2, empty=1.0), target="y")
-    kept, sentences = useful(train, [test], Data())
+    kept, sentences = useful(train, [test], DataSelection())
     assert [[c.name for c in one.schema.features] for one in kept] == [["age", "town"]] * 2
     assert sentences == [
         "column same is always 1; dropped",
         "column empty has no value at all; dropped",
     ]
     with pytest.raises(lockgate.SchemaViolation, match="column same is always 1"):
-        useful(train, [test], Data(useless="refuse"))
+        useful(train, [test], DataSelection(uninformative="refuse"))
 
 
 def test_left_out_columns_must_exist() -> None:
     with pytest.raises(lockgate.SchemaViolation, match="did you mean 'town'"):
-        shaped(sample(), Data(leave_out=["twon"]))
+        shaped(sample(), DataSelection(leave_out=["twon"]))
 
 
 def test_a_stretch_needs_a_time_column() -> None:
     with pytest.raises(lockgate.SchemaViolation, match="need a time column"):
-        shaped(sample(), Data(since="2026-01-01"))
+        shaped(sample(), DataSelection(since="2026-01-01"))
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_every_problem_is_named_at_once() -> None:
 
 
 def test_policies_refuse_gaps_and_unknown_categories() -> None:
-    from lockgate.contract.sections import Cells
+    from lockgate.contract.sections import CellRules
     from lockgate.data.cell_rules import declared
 
-    schema = declared(learned(sample()), Cells(missing="refuse", unknown="refuse"))
+    schema = declared(learned(sample()), CellRules(missing="refuse", unknown="refuse"))
     with pytest.raises(lockgate.SchemaViolation, match="no value in row 1"):
         conform(pd.DataFrame({"age": [1.0, np.nan], "town": ["a", "b"]}), schema)
     with pytest.raises(

@@ -8,18 +8,18 @@ from typing import Any
 
 from lockgate.contract.requests import Request
 
-__all__ = ["Engine", "Fitted", "Outcome"]
+__all__ = ["ConvertRequest", "ConvertedModel", "ForestEngine"]
 
 
 @dataclass(frozen=True)
-class Engine:
+class ForestEngine:
     """Another way of walking the trees of packed models.
 
     Attributes
     ----------
     name : str
         Name of the engine.
-    forest : callable
+    prepare : callable
         ``forest(grown) -> run``: from a `lockgate.models.packed.runtime.forest.Grown`, ready for
         NumPy, to a function from columns of shape (width, n), doubles with NaN for
         gaps, to sums of shape (outputs, n). Labels must be the same, sums within
@@ -28,11 +28,11 @@ class Engine:
     """
 
     name: str
-    forest: Callable[[Any], Callable[[Any], Any]]
+    prepare: Callable[[Any], Callable[[Any], Any]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ConvertedModel:
     """What a classifier or regressor becomes in packed form: places of operations.
 
     Attributes
@@ -58,7 +58,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted(Request):
+class ConvertRequest(Request):
     """A fitted model of another library, to be written down in packed form.
 
     Attributes

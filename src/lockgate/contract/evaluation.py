@@ -13,11 +13,11 @@ from lockgate.contract.prediction import Output, Predictor
 from lockgate.contract.requests import Request
 from lockgate.contract.tables import Table
 
-__all__ = ["Exam", "Metric", "Plot", "Report", "Series", "Worth"]
+__all__ = ["EvaluateRequest", "Metric", "Plot", "Report", "Series", "ValueMatrix"]
 
 
 @dataclass(frozen=True)
-class Worth:
+class ValueMatrix:
     """What each outcome of a yes-or-no decision is worth, in the user's money per row."""
 
     true_positive: float = 0.0
@@ -27,7 +27,7 @@ class Worth:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exam(Request):
+class EvaluateRequest(Request):
     """What an evaluator is asked to measure.
 
     Attributes
@@ -44,7 +44,7 @@ class Exam(Request):
         Labels in the order of the scores; the second of two is the positive one.
     threshold : float or None
         Score from which the second of two classes is answered.
-    worth : Worth or None
+    value_matrix : Worth or None
         What each outcome is worth, where it was declared.
     incumbent : Output or None
         Answers of the model that is in production now, if any.
@@ -59,7 +59,7 @@ class Exam(Request):
     task: Task
     classes: tuple[Any, ...] = ()
     threshold: float | None = None
-    worth: Worth | None = None
+    value_matrix: ValueMatrix | None = None
     incumbent: Output | None = None
     model_bytes: int = 0
 
@@ -146,9 +146,9 @@ class Report:
         Rows of small tables by the table's name.
     plots : tuple of Plot
         Pictures.
-    sentences : tuple of str
+    messages : tuple of str
         Findings in words, for people who do not read figures.
-    volatile : bool
+    nondeterministic : bool
         Whether the figures depend on the machine and the moment (latency):
         then they go into a side report and never into a bundle.
 
@@ -157,8 +157,8 @@ class Report:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     tables: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     plots: tuple[Plot, ...] = ()
-    sentences: tuple[str, ...] = ()
-    volatile: bool = False
+    messages: tuple[str, ...] = ()
+    nondeterministic: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could not be written down."""

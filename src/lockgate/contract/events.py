@@ -72,5 +72,5 @@ class Alarm:
     name: str
     monitor: str
     column: str
-    sentence: str
+    message: str
     effect: float = 0.0

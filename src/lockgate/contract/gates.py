@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lockgate.contract.evaluation import Metric, Worth
+from lockgate.contract.evaluation import Metric, ValueMatrix
 from lockgate.contract.modeling import Task
-from lockgate.contract.monitoring import Reference
+from lockgate.contract.monitoring import ReferenceCounts
 from lockgate.contract.prediction import Output, Predictor
 from lockgate.contract.requests import Request
 from lockgate.contract.tables import Schema, Table
@@ -17,11 +17,11 @@ from lockgate.contract.tables import Schema, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Case", "Contestant", "Origin", "Ruling"]
+__all__ = ["BundleOrigin", "EvaluatedBundle", "GateResult", "JudgeRequest"]
 
 
 @dataclass(frozen=True)
-class Contestant:
+class EvaluatedBundle:
     """A bundle before the gates: the one that is to go in, or the one that is there.
 
     Attributes
@@ -38,7 +38,7 @@ class Contestant:
         Labels in the order of the scores.
     threshold : float or None
         Score from which the second of two classes is answered.
-    worth : Worth or None
+    value_matrix : Worth or None
         What each outcome is worth.
     predictor : Predictor
         The model, opened.
@@ -46,15 +46,15 @@ class Contestant:
         What it was trained on, counted.
     model_bytes : int
         Size of the model's files.
-    promised : mapping of str to mapping of str to float
+    reported_metrics : mapping of str to mapping of str to float
         Estimates that lie in the bundle, by evaluator and figure.
     table : Table or None
         The case's rows with a known target, as this model takes them.
     output : Output or None
         Its answers to them.
-    figures : mapping of str to mapping of str to Metric
+    metrics : mapping of str to mapping of str to Metric
         What evaluators measured on them just now.
-    unmeasured : str
+    not_measured_because : str
         Why nothing was measured, where it was not.
 
     """
@@ -66,19 +66,19 @@ class Contestant:
     task: Task
     classes: tuple[Any, ...]
     threshold: float | None
-    worth: Worth | None
+    value_matrix: ValueMatrix | None
     predictor: Predictor
-    reference: Reference
+    reference: ReferenceCounts
     model_bytes: int
-    promised: Mapping[str, Mapping[str, float]]
+    reported_metrics: Mapping[str, Mapping[str, float]]
     table: Table | None = None
     output: Output | None = None
-    figures: Mapping[str, Mapping[str, Metric]] = field(default_factory=dict)
-    unmeasured: str = ""
+    metrics: Mapping[str, Mapping[str, Metric]] = field(default_factory=dict)
+    not_measured_because: str = ""
 
 
 @dataclass(frozen=True)
-class Origin:
+class BundleOrigin:
     """What the ledger knows of where a bundle comes from.
 
     Attributes
@@ -101,7 +101,7 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case(Request):
+class JudgeRequest(Request):
     """What a gate is asked to rule on.
 
     Attributes
@@ -121,40 +121,40 @@ class Case(Request):
 
     """
 
-    candidate: Contestant
-    incumbent: Contestant | None = None
+    candidate: EvaluatedBundle
+    incumbent: EvaluatedBundle | None = None
     stage: str = "prod"
     rows: pd.DataFrame | None = None
     today: pd.DataFrame | None = None
-    origin: Origin = Origin()
+    origin: BundleOrigin = BundleOrigin()
 
 
 @dataclass(frozen=True)
-class Ruling:
+class GateResult:
     """What a gate says.
 
     Attributes
     ----------
     passed : bool or None
         None where there is nothing to say, e.g. without an incumbent: it stops nobody.
-    sentence : str
+    message : str
         Why, with figures and units; where it did not pass, what would.
-    figures : mapping of str to float
+    metrics : mapping of str to float
         What was measured.
-    volatile : bool
+    nondeterministic : bool
         Whether it depends on the machine and the moment (latency).
 
     """
 
     passed: bool | None
-    sentence: str
-    figures: Mapping[str, float] = field(default_factory=dict)
-    volatile: bool = False
+    message: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    nondeterministic: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no verdict could show."""
-        if self.passed not in (True, False, None) or not self.sentence.strip():
+        if self.passed not in (True, False, None) or not self.message.strip():
             raise ValueError("a ruling says True, False or None, and why")
-        for name, value in self.figures.items():
+        for name, value in self.metrics.items():
             if not math.isfinite(value):
                 raise ValueError(f"{name} is {value!r}; leave out what was not measured")

@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from lockgate.contract.conversion import Engine, Fitted, Outcome
-    from lockgate.contract.evaluation import Exam, Report
+    from lockgate.contract.conversion import ConvertedModel, ConvertRequest, ForestEngine
+    from lockgate.contract.evaluation import EvaluateRequest, Report
     from lockgate.contract.events import Alarm, Promotion, Registration, Rollback, StageEvent
-    from lockgate.contract.gates import Case, Ruling
-    from lockgate.contract.modeling import Brief, Candidate, Problem, Recipe, Search, Shrink
-    from lockgate.contract.monitoring import Findings, Watch
-    from lockgate.contract.prediction import ModelFiles, Predictor
+    from lockgate.contract.gates import GateResult, JudgeRequest
+    from lockgate.contract.modeling import (
+        BuildRequest,
+        Candidate,
+        CompressRequest,
+        OptimizeRequest,
+        Recipe,
+        SearchResult,
+    )
+    from lockgate.contract.monitoring import Findings, MonitorRequest
+    from lockgate.contract.prediction import OpenRequest, Predictor
     from lockgate.contract.requests import Backend
     from lockgate.contract.tables import LoadRequest, Table
 
@@ -77,11 +84,11 @@ class Operations:
         """
 
     @hookspec
-    def build(self, brief: Brief) -> Recipe:
+    def build(self, request: BuildRequest) -> Recipe:
         """Propose an unfitted estimator, what it needs, and what may be tuned.
 
         Called once by the optimize stage. The host puts the cell rules (missing
-        values, categories, scaling) in front as `Recipe.needs` asks for them.
+        values, categories, scaling) in front as `Recipe.requirements` asks for them.
         An error ends the stage.
 
         ::
@@ -92,21 +99,21 @@ class Operations:
                 trees: int = lockgate.setting(200, at_least=1)
 
                 @lockgate.hookimpl
-                def build(self, brief):
+                def build(self, request):
                     from sklearn.ensemble import RandomForestClassifier
                     return lockgate.Recipe(
-                        RandomForestClassifier(self.trees, random_state=brief.seed),
-                        brief.task,
-                        space={"max_depth": lockgate.Span(2, 20, whole=True)},
-                        needs=lockgate.Needs(scaled=False, encoding="ordinal"),
+                        RandomForestClassifier(self.trees, random_state=request.seed),
+                        request.task,
+                        space={"max_depth": lockgate.SearchRange(2, 20, integer=True)},
+                        requirements=lockgate.Requirements(scaled=False, encoding="ordinal"),
                     )
         """
 
     @hookspec
-    def optimize(self, problem: Problem) -> Search:
+    def optimize(self, request: OptimizeRequest) -> SearchResult:
         """Choose the parameters of a recipe.
 
-        Called once by the optimize stage. `problem.measure(params)` gives the
+        Called once by the optimize stage. `request.measure(params)` gives the
         cross-validated loss. Leave the candidate's estimator None and the host
         fits it. An error ends the stage.
 
@@ -117,22 +124,22 @@ class Operations:
                 "Take the first value of everything; no search."
 
                 @lockgate.hookimpl
-                def optimize(self, problem):
-                    space = problem.recipe.space
-                    params = {k: s.at(0) if isinstance(s, lockgate.Span) else s[0]
+                def optimize(self, request):
+                    space = request.recipe.space
+                    params = {k: s.at(0) if isinstance(s, lockgate.SearchRange) else s[0]
                               for k, s in space.items()}
-                    trial = problem.measure(params)
-                    return lockgate.Search(
-                        lockgate.Candidate(problem.recipe, params), (trial,))
+                    trial = request.measure(params)
+                    return lockgate.SearchResult(
+                        lockgate.Candidate(request.recipe, params), (trial,))
         """
 
     @hookspec
-    def compress(self, shrink: Shrink) -> Candidate:
+    def compress(self, request: CompressRequest) -> Candidate:
         """Make a fitted model smaller or faster.
 
         Called once per chosen compressor, in the order written, each with the
         candidate of the one before. The host measures before and after on the
-        tune rows, and skips a step that loses more than `shrink.max_loss`.
+        tune rows, and skips a step that loses more than `request.max_loss`.
         Raise `lockgate.NotApplicable` where there is nothing to do. Any other
         error ends the stage.
 
@@ -144,18 +151,18 @@ class Operations:
                 digits: int = lockgate.setting(3, at_least=0, at_most=12)
 
                 @lockgate.hookimpl
-                def compress(self, shrink):
+                def compress(self, request):
                     import copy, dataclasses
-                    fitted = copy.deepcopy(shrink.candidate.estimator)
+                    fitted = copy.deepcopy(request.candidate.estimator)
                     last = fitted[-1]
                     if not hasattr(last, "coef_"):
                         raise lockgate.NotApplicable("the model has no coefficients")
                     last.coef_ = last.coef_.round(self.digits)
-                    return dataclasses.replace(shrink.candidate, estimator=fitted)
+                    return dataclasses.replace(request.candidate, estimator=fitted)
         """
 
     @hookspec
-    def evaluate(self, exam: Exam) -> Report:
+    def evaluate(self, request: EvaluateRequest) -> Report:
         """Measure a model on rows that nothing was decided on.
 
         Called once per chosen evaluator by the evaluate stage; reports are
@@ -168,17 +175,17 @@ class Operations:
                 "Share of rows that get the second label."
 
                 @lockgate.hookimpl
-                def evaluate(self, exam):
-                    share = (exam.output.label == exam.classes[1]).mean()
+                def evaluate(self, request):
+                    share = (request.output.label == request.classes[1]).mean()
                     return lockgate.Report({"positives": lockgate.Metric(float(share))})
         """
 
     @hookspec
-    def open(self, files: ModelFiles) -> Predictor:
+    def open(self, request: OpenRequest) -> Predictor:
         """Open a model file; never run code from it.
 
         Called when a bundle is read, for the format that its manifest names,
-        after the digests of the files have been checked. An error refuses the
+        after the digests of the request have been checked. An error refuses the
         bundle.
 
         ::
@@ -188,13 +195,13 @@ class Operations:
                 "A number in a text file that answers every row."
 
                 @lockgate.hookimpl
-                def open(self, files):
-                    number = float((files.directory / files.files[0]).read_text())
-                    return ConstantPredictor(files.schema, number)
+                def open(self, request):
+                    number = float((request.directory / request.files[0]).read_text())
+                    return ConstantPredictor(request.schema, number)
         """
 
     @hookspec
-    def monitor(self, watch: Watch) -> Findings:
+    def monitor(self, request: MonitorRequest) -> Findings:
         """Compare what a model sees now with what it was trained on.
 
         Called once per chosen monitor by the monitor stage; findings are
@@ -208,16 +215,16 @@ class Operations:
                 least: int = lockgate.setting(100, at_least=0)
 
                 @lockgate.hookimpl
-                def monitor(self, watch):
-                    n = watch.window.n
+                def monitor(self, request):
+                    n = request.window.n
                     found = lockgate.Finding(
                         "(rows)", "count", effect=1.0, p=0.0, severity="alarm",
-                        sentence=f"only {n} rows arrived, expected {self.least}")
+                        message=f"only {n} rows arrived, expected {self.least}")
                     return lockgate.Findings((found,) if n < self.least else ())
         """
 
     @hookspec
-    def judge(self, case: Case) -> Ruling:
+    def judge(self, request: JudgeRequest) -> GateResult:
         """Say whether a bundle may take the place of the one that serves.
 
         Called by `lockgate gate` and, where nobody asked before, by `lockgate
@@ -230,19 +237,19 @@ class Operations:
                 "Let nothing into production on a Friday."
 
                 @lockgate.hookimpl
-                def judge(self, case):
+                def judge(self, request):
                     from datetime import date
-                    return lockgate.Ruling(date.today().weekday() != 4, f"{date.today():%A}")
+                    return lockgate.GateResult(date.today().weekday() != 4, f"{date.today():%A}")
         """
 
     @hookspec
-    def convert(self, fitted: Fitted) -> Outcome:
-        """Turn a fitted model of another library into operations of a packed one.
+    def convert(self, request: ConvertRequest) -> ConvertedModel:
+        """Turn a request model of another library into operations of a packed one.
 
         The plugin's entry point has the name of the library: ``lightgbm`` is
         asked for every model whose class lives in the package lightgbm. Called
         when a model is packed, once for each such model in it. Raise
-        ``fitted.trace.refuse(sentence)`` for an option that has no packed form;
+        ``request.trace.refuse(sentence)`` for an option that has no packed form;
         answers are compared with the original's afterwards in any case.
 
         ::
@@ -252,18 +259,18 @@ class Operations:
                 "Models of the library `constantly`, which answer one number."
 
                 @lockgate.hookimpl
-                def convert(self, fitted):
+                def convert(self, request):
                     from lockgate.models.packed.format.linear import Linear
-                    trace, width = fitted.trace, len(fitted.columns)
+                    trace, width = request.trace, len(request.columns)
                     array = trace.builder.array
                     op = trace.builder.add(
-                        Linear, trace.numbers(fitted.columns),
-                        weights=array([[0.0] * width]), bias=array([fitted.estimator.number]))
-                    return lockgate.Outcome(op)
+                        Linear, trace.numbers(request.columns),
+                        weights=array([[0.0] * width]), bias=array([request.estimator.number]))
+                    return lockgate.ConvertedModel(op)
         """
 
     @hookspec
-    def compile(self) -> Engine:
+    def compile(self) -> ForestEngine:
         """Give another way of walking the trees of packed models.
 
         Called when answers are asked for by this engine's name, e.g. with
@@ -278,7 +285,7 @@ class Operations:
 
                 @lockgate.hookimpl
                 def compile(self):
-                    return lockgate.Engine("plain", lambda grown: grown.run)
+                    return lockgate.ForestEngine("plain", lambda forest: forest.run)
         """
 
 

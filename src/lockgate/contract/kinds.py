@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lockgate.contract.conversion import Engine, Fitted, Outcome
-from lockgate.contract.evaluation import Exam, Report
-from lockgate.contract.gates import Case, Ruling
-from lockgate.contract.modeling import Brief, Candidate, Problem, Recipe, Search, Shrink
-from lockgate.contract.monitoring import Findings, Watch
-from lockgate.contract.prediction import ModelFiles, Predictor
+from lockgate.contract.conversion import ConvertedModel, ConvertRequest, ForestEngine
+from lockgate.contract.evaluation import EvaluateRequest, Report
+from lockgate.contract.gates import GateResult, JudgeRequest
+from lockgate.contract.modeling import (
+    BuildRequest,
+    Candidate,
+    CompressRequest,
+    OptimizeRequest,
+    Recipe,
+    SearchResult,
+)
+from lockgate.contract.monitoring import Findings, MonitorRequest
+from lockgate.contract.prediction import OpenRequest, Predictor
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import LoadRequest, Table
 
@@ -22,7 +29,7 @@ CONTRACT = 1
 CONTRACTS_SERVED = range(1, CONTRACT + 1)
 """Versions that a plugin may have been written for."""
 
-Calling = Literal["one", "chain", "all", "named", "found", "asked"]
+Dispatch = Literal["one", "chain", "all", "manifest", "library", "on demand"]
 
 
 @dataclass(frozen=True)
@@ -35,11 +42,9 @@ class Kind:
         Name of the kind; also the Hydra group and the key in ``params.yaml``.
     hook : str
         Name of the operation hook that a plugin of this kind implements.
-    argument : str
-        Name of the hook's one argument.
     request, answer : type
         What the hook takes (None: nothing) and what it gives.
-    calling : {"one", "chain", "all", "named", "found", "asked"}
+    dispatch : {"one", "chain", "all", "manifest", "library", "on demand"}
         One is chosen; or several in the order written, each fed by the one
         before; or all chosen, results gathered; or the one a manifest names; or
         the one that has the name of a fitted model's library; or the one that
@@ -51,10 +56,9 @@ class Kind:
 
     name: str
     hook: str
-    argument: str
     request: type | None
     answer: type
-    calling: Calling
+    dispatch: Dispatch
     summary: str
 
     @property
@@ -65,19 +69,18 @@ class Kind:
     @property
     def configured(self) -> bool:
         """Whether a configuration chooses it."""
-        return self.calling not in ("found", "asked")
+        return self.dispatch not in ("library", "on demand")
 
     @property
     def several(self) -> bool:
         """Whether a configuration may choose more than one."""
-        return self.calling in ("chain", "all")
+        return self.dispatch in ("chain", "all")
 
 
 KINDS: tuple[Kind, ...] = (
     Kind(
         "loader",
         "load",
-        "request",
         LoadRequest,
         Table,
         "one",
@@ -86,8 +89,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "model",
         "build",
-        "brief",
-        Brief,
+        BuildRequest,
         Recipe,
         "one",
         "Propose an unfitted estimator and its search space.",
@@ -95,17 +97,15 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "optimizer",
         "optimize",
-        "problem",
-        Problem,
-        Search,
+        OptimizeRequest,
+        SearchResult,
         "one",
         "Choose the parameters of a recipe by measuring them.",
     ),
     Kind(
         "compressor",
         "compress",
-        "shrink",
-        Shrink,
+        CompressRequest,
         Candidate,
         "chain",
         "Make a fitted model smaller or faster.",
@@ -113,34 +113,30 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "evaluator",
         "evaluate",
-        "exam",
-        Exam,
+        EvaluateRequest,
         Report,
         "all",
-        "Measure a model on rows it has never seen.",
+        "Measure a model on held-out rows.",
     ),
     Kind(
         "monitor",
         "monitor",
-        "watch",
-        Watch,
+        MonitorRequest,
         Findings,
         "all",
-        "Compare what a model sees now with what it was trained on.",
+        "Compare what a model receives now with its training data.",
     ),
     Kind(
         "gate",
         "judge",
-        "case",
-        Case,
-        Ruling,
+        JudgeRequest,
+        GateResult,
         "all",
-        "Say whether a bundle may take the place of the one that serves.",
+        "Decide whether a bundle may replace the one in a stage.",
     ),
     Kind(
         "backend",
         "arrays",
-        "",
         None,
         Backend,
         "one",
@@ -149,31 +145,29 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "format",
         "open",
-        "files",
-        ModelFiles,
+        OpenRequest,
         Predictor,
-        "named",
+        "manifest",
         "Open a model file without running code from it.",
     ),
     Kind(
         "converter",
         "convert",
-        "fitted",
-        Fitted,
-        Outcome,
-        "found",
+        ConvertRequest,
+        ConvertedModel,
+        "library",
         "Turn another library's fitted models into packed ones.",
     ),
     Kind(
         "engine",
         "compile",
-        "",
         None,
-        Engine,
-        "asked",
-        "Walk the trees of packed models in another way.",
+        ForestEngine,
+        "on demand",
+        "Evaluate the trees of packed models in another way.",
     ),
 )
+"""All kinds, in the order in which a model meets them."""
 
 
 CONFIGURED = tuple(one for one in KINDS if one.configured)

@@ -12,16 +12,16 @@ from lockgate.contract.tables import Fold, Schema, Table
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 __all__ = [
-    "Brief",
     "Budget",
+    "BuildRequest",
     "Candidate",
-    "Measure",
-    "Needs",
-    "Problem",
+    "CompressRequest",
+    "Objective",
+    "OptimizeRequest",
     "Recipe",
-    "Search",
-    "Shrink",
-    "Span",
+    "Requirements",
+    "SearchRange",
+    "SearchResult",
     "Task",
     "Trial",
 ]
@@ -29,7 +29,7 @@ Task = Literal["binary", "multiclass", "regression"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Brief(Request):
+class BuildRequest(Request):
     """What a model is asked to predict, from what.
 
     Attributes
@@ -46,7 +46,7 @@ class Brief(Request):
 
 
 @dataclass(frozen=True)
-class Needs:
+class Requirements:
     """What an estimator needs of the cells that reach it.
 
     Attributes
@@ -66,33 +66,33 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Span:
+class SearchRange:
     """A range of numbers to search in.
 
     Attributes
     ----------
     low, high : float
         Both ends belong to it.
-    log : bool
+    log_scale : bool
         Whether equal ratios matter rather than equal differences.
-    whole : bool
+    integer : bool
         Whether only integers are allowed.
 
     """
 
     low: float
     high: float
-    log: bool = False
-    whole: bool = False
+    log_scale: bool = False
+    integer: bool = False
 
     def values(self, count: int) -> list[float]:
         """Return `count` evenly spread values, both ends included.
 
         Examples
         --------
-        >>> Span(0.01, 100, log=True).values(3)
+        >>> SearchRange(0.01, 100, log_scale=True).values(3)
         [0.01, 1.0, 100.0]
-        >>> Span(1, 4, whole=True).values(9)
+        >>> SearchRange(1, 4, integer=True).values(9)
         [1, 2, 3, 4]
 
         """
@@ -103,11 +103,11 @@ class Span:
 
     def at(self, share: float) -> float:
         """Return the value at that share of the way, from 0 to 1."""
-        if self.log:
+        if self.log_scale:
             value = self.low * (self.high / self.low) ** share
         else:
             value = self.low + (self.high - self.low) * share
-        return round(value) if self.whole else float(f"{value:.12g}")
+        return round(value) if self.integer else float(f"{value:.12g}")
 
 
 @dataclass(frozen=True)
@@ -124,16 +124,16 @@ class Recipe:
         What it predicts.
     steps : tuple of (str, transformer)
         Fitted steps before the estimator. The host puts the cell rules first.
-    needs : Needs
+    requirements : Needs
         What the estimator needs of its input; the host's cell rules provide it.
 
     """
 
     estimator: BaseEstimator
     task: Task
-    space: Mapping[str, Span | list[Any]] = field(default_factory=dict)
+    space: Mapping[str, SearchRange | list[Any]] = field(default_factory=dict)
     steps: tuple[tuple[str, Any], ...] = ()
-    needs: Needs = Needs()
+    requirements: Requirements = Requirements()
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Budget:
     seconds: float | None = None
 
 
-class Measure(Protocol):
+class Objective(Protocol):
     """Measures parameters by cross-validation."""
 
     def __call__(self, params: Mapping[str, Any], share: float = 1.0) -> Trial:
@@ -181,7 +181,7 @@ class Measure(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem(Request):
+class OptimizeRequest(Request):
     """What an optimizer is asked to solve.
 
     Attributes
@@ -207,7 +207,7 @@ class Problem(Request):
     train: Table
     folds: tuple[Fold, ...]
     metric: str
-    measure: Measure
+    measure: Objective
     budget: Budget = Budget()
 
 
@@ -243,7 +243,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchResult:
     """What an optimizer found.
 
     Attributes
@@ -265,7 +265,7 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shrink(Request):
+class CompressRequest(Request):
     """What a compressor is asked to make smaller.
 
     Attributes

@@ -13,13 +13,20 @@ from lockgate.contract.tables import Schema, Table
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Counts", "Finding", "Findings", "Reference", "Watch", "Window"]
+__all__ = [
+    "BinCounts",
+    "Finding",
+    "Findings",
+    "MonitorRequest",
+    "MonitoringWindow",
+    "ReferenceCounts",
+]
 
 Severity = Literal["ok", "notice", "alarm"]
 
 
 @dataclass(frozen=True)
-class Counts:
+class BinCounts:
     """How often a column's values fell into fixed bins.
 
     Attributes
@@ -51,7 +58,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceCounts:
     """What a model was trained on, as counts; travels in the bundle.
 
     Attributes
@@ -65,13 +72,13 @@ class Reference:
 
     """
 
-    columns: tuple[Counts, ...]
-    scores: Counts | None = None
+    columns: tuple[BinCounts, ...]
+    scores: BinCounts | None = None
     n: int = 0
 
 
 @dataclass(frozen=True)
-class Window:
+class MonitoringWindow:
     """What a model saw in a stretch of time.
 
     Attributes
@@ -91,7 +98,7 @@ class Window:
 
     """
 
-    counts: Mapping[str, Counts]
+    counts: Mapping[str, BinCounts]
     n: int
     since: str | None = None
     until: str | None = None
@@ -101,7 +108,7 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch(Request):
+class MonitorRequest(Request):
     """What a monitor is asked to look at.
 
     Attributes
@@ -115,8 +122,8 @@ class Watch(Request):
 
     """
 
-    reference: Reference
-    window: Window
+    reference: ReferenceCounts
+    window: MonitoringWindow
     schema: Schema
 
 
@@ -139,7 +146,7 @@ class Finding:
         Notice: certain, yet below the effect that matters.
     since : str or None
         ISO date of the window's begin.
-    sentence : str
+    message : str
         The finding in words.
 
     """
@@ -150,7 +157,7 @@ class Finding:
     p: float
     severity: Severity = "ok"
     since: str | None = None
-    sentence: str = ""
+    message: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what no page could show."""
@@ -165,7 +172,7 @@ class Findings:
     """All that a monitor looked at, unremarkable columns included."""
 
     findings: tuple[Finding, ...] = ()
-    sentences: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what is no finding."""

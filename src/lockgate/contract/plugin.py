@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform, overload
 
 from lockgate.contract.hooks import EVENTS, OPERATIONS, Events, Operations
-from lockgate.contract.settings import check, setting, settings_of, type_words
+from lockgate.contract.settings import check, setting, settings_of, type_name
 from lockgate.errors import PluginDefinitionError, nearest
 
 __all__ = ["RESERVED", "contract_of", "hooks_of", "plugin"]
@@ -128,7 +128,7 @@ def _check_settings(cls: type) -> None:
             )
         if not _configurable(hint):
             raise PluginDefinitionError(
-                f"{cls.__qualname__}.{name} is of type {type_words(hint)}; a setting is "
+                f"{cls.__qualname__}.{name} is of type {type_name(hint)}; a setting is "
                 "bool, int, float, str, Literal, a dataclass of these, or a list, dict or "
                 "optional of them (paths as str)"
             )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, ArrayLike] | pd.DataFrame
 
-__all__ = ["ModelFiles", "Output", "Predictor"]
+__all__ = ["OpenRequest", "Output", "Predictor"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelFiles(Request):
+class OpenRequest(Request):
     """A model on disk, its digests already checked.
 
     Attributes

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Columns = Mapping[str, ArrayLike] | pd.DataFrame
 
 
-__all__ = ["Backend", "Item", "Progress", "Request", "Resources", "numpy_backend", "silent"]
+__all__ = ["Backend", "Item", "Progress", "Request", "Resources", "no_progress", "numpy_backend"]
 
 
 Item = TypeVar("Item")
@@ -33,7 +33,9 @@ class Progress(Protocol):
         """Yield the items unchanged and show how many have passed."""
 
 
-def silent(items: Iterable[Item], *, total: int | None = None, label: str = "") -> Iterable[Item]:
+def no_progress(
+    items: Iterable[Item], *, total: int | None = None, label: str = ""
+) -> Iterable[Item]:
     """Show nothing; what a request carries unless the host sets something else."""
     return items
 
@@ -112,7 +114,7 @@ class Request:
 
     seed: int = 0
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("lockgate"))
-    progress: Progress = silent
+    progress: Progress = no_progress
     scratch: Path | None = None
     backend: Backend = field(default_factory=numpy_backend)
     resources: Resources = Resources()

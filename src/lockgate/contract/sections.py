@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lockgate.contract.evaluation import Worth
+from lockgate.contract.evaluation import ValueMatrix
 from lockgate.contract.settings import setting
 
 __all__ = [
     "DATES",
     "SECTIONS",
-    "Cells",
+    "CellRules",
     "Compression",
-    "Data",
-    "Decision",
-    "Limits",
+    "DataSelection",
+    "DecisionSettings",
     "Project",
-    "Rows",
-    "SearchRules",
+    "ResourceLimits",
+    "RowRules",
+    "SearchSettings",
     "Sections",
     "Split",
-    "Stretch",
+    "WindowSettings",
 ]
 
 METRICS = ("auto", "log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1", "rmse", "mae", "r2")
@@ -40,7 +40,7 @@ class Project:
 
 
 @dataclass(kw_only=True)
-class Data:
+class DataSelection:
     """Which rows and columns of the loader's table are used."""
 
     since: str | None = setting(None, help="ISO date; rows before it are left out")
@@ -51,7 +51,7 @@ class Data:
         help="kind of a column, where it should not be inferred",
     )
     leave_out: list[str] = setting([], help="columns that must not be used, e.g. leaks")
-    useless: str = setting(
+    uninformative: str = setting(
         "drop",
         choices=("drop", "refuse"),
         help="what to do with constant and wholly missing features",
@@ -59,7 +59,7 @@ class Data:
 
 
 @dataclass(kw_only=True)
-class Rows:
+class RowRules:
     """Rules for training rows; they never touch tune, test or served rows."""
 
     duplicates: str = setting(
@@ -78,7 +78,7 @@ class Rows:
 
 
 @dataclass(kw_only=True)
-class Cells:
+class CellRules:
     """Rules for cells; fitted on training rows, they travel inside the model."""
 
     missing: str = setting(
@@ -116,7 +116,7 @@ class Split:
 
 
 @dataclass(kw_only=True)
-class SearchRules:
+class SearchSettings:
     """How parameters are chosen."""
 
     metric: str = setting("auto", choices=METRICS, help="auto: log_loss, or rmse for a regression")
@@ -135,20 +135,20 @@ class Compression:
 
 
 @dataclass(kw_only=True)
-class Decision:
+class DecisionSettings:
     """From a score to a yes or a no."""
 
     rule: str = setting(
         "fixed",
-        choices=("fixed", "f1", "worth"),
+        choices=("fixed", "f1", "value"),
         help="threshold as given, or the one with the best F1 or most money on tune",
     )
     threshold: float = setting(0.5, at_least=0, at_most=1, help="for the rule fixed")
-    worth: Worth = field(default_factory=Worth)
+    value_matrix: ValueMatrix = field(default_factory=ValueMatrix)
 
 
 @dataclass(kw_only=True)
-class Limits:
+class ResourceLimits:
     """What stages may use of the machine."""
 
     threads: int = setting(0, at_least=0, help="0: as many as there are idle cores")
@@ -156,7 +156,7 @@ class Limits:
 
 
 @dataclass(kw_only=True)
-class Stretch:
+class WindowSettings:
     """The stretch of time that the monitors look at; without one, the test rows."""
 
     since: str | None = setting(None, help="ISO date")
@@ -168,15 +168,15 @@ class Sections:
     """All sections of the host."""
 
     project: Project = field(default_factory=Project)
-    data: Data = field(default_factory=Data)
-    rows: Rows = field(default_factory=Rows)
-    cells: Cells = field(default_factory=Cells)
+    data: DataSelection = field(default_factory=DataSelection)
+    rows: RowRules = field(default_factory=RowRules)
+    cells: CellRules = field(default_factory=CellRules)
     split: Split = field(default_factory=Split)
-    search: SearchRules = field(default_factory=SearchRules)
+    search: SearchSettings = field(default_factory=SearchSettings)
     compression: Compression = field(default_factory=Compression)
-    decision: Decision = field(default_factory=Decision)
-    resources: Limits = field(default_factory=Limits)
-    window: Stretch = field(default_factory=Stretch)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    resources: ResourceLimits = field(default_factory=ResourceLimits)
+    window: WindowSettings = field(default_factory=WindowSettings)
 
 
 DATES = (
@@ -191,14 +191,14 @@ DATES = (
 
 SECTIONS: dict[str, type] = {
     "project": Project,
-    "data": Data,
-    "rows": Rows,
-    "cells": Cells,
+    "data": DataSelection,
+    "rows": RowRules,
+    "cells": CellRules,
     "split": Split,
-    "search": SearchRules,
+    "search": SearchSettings,
     "compression": Compression,
-    "decision": Decision,
-    "resources": Limits,
-    "window": Stretch,
+    "decision": DecisionSettings,
+    "resources": ResourceLimits,
+    "window": WindowSettings,
 }
 """Sections by their key in ``params.yaml``."""

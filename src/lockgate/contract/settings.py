@@ -53,9 +53,9 @@ class Setting:
             and (self.below is None or value < self.below)
         )
 
-    def words(self, hint: Any) -> str:
+    def describe(self, hint: Any) -> str:
         """Say what is allowed, e.g. ``int, at least 0, at most 12``."""
-        parts = [type_words(hint)]
+        parts = [type_name(hint)]
         for word, bound in (
             ("at least", self.at_least),
             ("at most", self.at_most),
@@ -146,16 +146,16 @@ def defaults(cls: type) -> dict[str, Any]:
     return found
 
 
-def check(cls: type, given: Mapping[str, Any], at: str) -> dict[str, Any]:
+def check(cls: type, values: Mapping[str, Any], key_path: str) -> dict[str, Any]:
     """Check plain data against the settings of a dataclass.
 
     Parameters
     ----------
     cls : type
         A dataclass, its fields declared with `setting`.
-    given : mapping
+    values : mapping
         Values by name.
-    at : str
+    key_path : str
         Dotted path for messages.
 
     Returns
@@ -172,24 +172,26 @@ def check(cls: type, given: Mapping[str, Any], at: str) -> dict[str, Any]:
 
     """
     known = settings_of(cls)
-    for key in given:
+    for key in values:
         if key not in known:
-            raise UnknownKey(f"{at}.{key}", known)
+            raise UnknownKey(f"{key_path}.{key}", known)
     checked = {}
     required = {f.name for f in dataclasses.fields(cls) if _required(f)}
     for name, (hint, rule) in known.items():
-        if name in given:
-            checked[name] = _check_value(hint, rule, given[name], f"{at}.{name}" if at else name)
+        if name in values:
+            checked[name] = _check_value(
+                hint, rule, values[name], f"{key_path}.{name}" if key_path else name
+            )
         elif name in required:
             raise SettingError(
-                f"{at}.{name}", None, f"{rule.words(hint)}; it has no default, set it"
+                f"{key_path}.{name}", None, f"{rule.describe(hint)}; it has no default, set it"
             )
     return checked
 
 
-def build(cls: type[T], given: Mapping[str, Any], at: str) -> T:
+def build(cls: type[T], values: Mapping[str, Any], key_path: str) -> T:
     """Check plain data and construct the dataclass from them."""
-    return cls(**check(cls, given, at))
+    return cls(**check(cls, values, key_path))
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:
@@ -201,7 +203,7 @@ def _check_value(hint: Any, rule: Setting, value: Any, key: str) -> Any:
     import msgspec
 
     if value == UNSET:
-        raise SettingError(key, None, f"{rule.words(hint)}; it has no default, set it")
+        raise SettingError(key, None, f"{rule.describe(hint)}; it has no default, set it")
     nested = next((kind for kind in _members(hint) if dataclasses.is_dataclass(kind)), None)
     if nested is not None and isinstance(value, Mapping):
         return build(cast(type, nested), value, key)
@@ -210,9 +212,9 @@ def _check_value(hint: Any, rule: Setting, value: Any, key: str) -> Any:
     try:
         converted = msgspec.convert(value, type=hint, strict=True)
     except msgspec.ValidationError:
-        raise SettingError(key, value, rule.words(hint)) from None
+        raise SettingError(key, value, rule.describe(hint)) from None
     if not rule.allows(converted):
-        raise SettingError(key, value, rule.words(hint))
+        raise SettingError(key, value, rule.describe(hint))
     return converted
 
 
@@ -223,7 +225,7 @@ def _members(hint: Any) -> Iterator[Any]:
         yield hint
 
 
-def type_words(hint: Any) -> str:
+def type_name(hint: Any) -> str:
     """Name a type hint as a user would.
 
     Examples
@@ -234,13 +236,13 @@ def type_words(hint: Any) -> str:
     """
     members = list(_members(hint))
     if len(members) > 1:
-        named = [type_words(m) for m in members if m is not type(None)]
+        named = [type_name(m) for m in members if m is not type(None)]
         return " or ".join(named + (["nothing"] if type(None) in members else []))
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return "one of " + ", ".join(map(str, args))
     if origin in (list, tuple):
-        return f"list of {type_words(args[0])}"
+        return f"list of {type_name(args[0])}"
     if origin is dict:
-        return f"mapping of {type_words(args[0])} to {type_words(args[1])}"
+        return f"mapping of {type_name(args[0])} to {type_name(args[1])}"
     return getattr(hint, "__name__", str(hint))

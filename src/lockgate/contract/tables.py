@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["ROLES", "Column", "Fold", "LoadRequest", "Parts", "Schema", "Table"]
+__all__ = ["ROLES", "Column", "Fold", "LoadRequest", "Schema", "Splits", "Table"]
 
 ColumnKind = Literal["number", "integer", "boolean", "category", "date", "text"]
 
@@ -165,7 +165,7 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Splits:
     """A table taken apart so that nothing leaks.
 
     Attributes

@@ -12,8 +12,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from lockgate.contract.modeling import Needs
-from lockgate.contract.sections import Cells
+from lockgate.contract.modeling import Requirements
+from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
 from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
 from lockgate.errors import SchemaViolation, nearest
@@ -21,7 +21,7 @@ from lockgate.errors import SchemaViolation, nearest
 __all__ = ["cell_steps", "declared"]
 
 
-def declared(schema: Schema, rules: Cells) -> Schema:
+def declared(schema: Schema, rules: CellRules) -> Schema:
     """Write the policies for gaps and unknown categories into the columns."""
     return schema.with_columns(
         tuple(
@@ -35,7 +35,9 @@ def declared(schema: Schema, rules: Cells) -> Schema:
     )
 
 
-def cell_steps(schema: Schema, rules: Cells, needs: Needs) -> tuple[tuple[str, Any], ...]:
+def cell_steps(
+    schema: Schema, rules: CellRules, needs: Requirements
+) -> tuple[tuple[str, Any], ...]:
     """Build the unfitted steps that turn features into what an estimator needs.
 
     Returns
@@ -85,7 +87,7 @@ def _check_bins(schema: Schema, name: str, edges: list[float]) -> None:
         raise SchemaViolation([f"cells.bins.{name} is {edges}; expected rising edges"])
 
 
-def _numbers(rules: Cells, needs: Needs) -> Any:
+def _numbers(rules: CellRules, needs: Requirements) -> Any:
     steps: list[tuple[str, Any]] = []
     if rules.clip > 0:
         steps.append(("clip", Clip(rules.clip)))
@@ -102,7 +104,7 @@ def _numbers(rules: Cells, needs: Needs) -> Any:
     return Pipeline(steps) if steps else "passthrough"
 
 
-def _categories(rules: Cells, needs: Needs) -> Any:
+def _categories(rules: CellRules, needs: Requirements) -> Any:
     rare = {"min_frequency": rules.rare} if rules.rare else {}
     if needs.encoding == "ordinal":
         return OrdinalEncoder(
@@ -115,7 +117,7 @@ def _categories(rules: Cells, needs: Needs) -> Any:
     return OneHotEncoder(handle_unknown=unknown, sparse_output=False, **rare)
 
 
-def _dates(rules: Cells, needs: Needs) -> Any:
+def _dates(rules: CellRules, needs: Requirements) -> Any:
     steps: list[tuple[str, Any]] = [("parts", DateParts())]
     if needs.imputed:
         steps.append(("impute", SimpleImputer(strategy="median", keep_empty_features=True)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lockgate.contract.sections import Data
+from lockgate.contract.sections import DataSelection
 from lockgate.contract.tables import ROLES, Column, Schema, Table
 from lockgate.data.columns.frames import as_date, as_texts, converted
 from lockgate.data.schema import digest_of, table
@@ -17,7 +17,7 @@ from lockgate.errors import SchemaViolation, nearest
 __all__ = ["conform", "shaped", "useful", "within"]
 
 
-def shaped(loaded: Table, data: Data) -> Table:
+def shaped(loaded: Table, data: DataSelection) -> Table:
     """Return rows of the stretch asked for, with columns of the kinds asked for."""
     schema, frame = loaded.schema, loaded.frame
     _check_named(data.leave_out, schema)
@@ -27,7 +27,9 @@ def shaped(loaded: Table, data: Data) -> Table:
     return _remade(frame, schema, {n: k for n, k in kinds.items() if n not in data.leave_out})
 
 
-def useful(train: Table, others: Sequence[Table], data: Data) -> tuple[list[Table], list[str]]:
+def useful(
+    train: Table, others: Sequence[Table], data: DataSelection
+) -> tuple[list[Table], list[str]]:
     """Drop features that the training rows say nothing about, or refuse them.
 
     Returns
@@ -39,7 +41,7 @@ def useful(train: Table, others: Sequence[Table], data: Data) -> tuple[list[Tabl
 
     """
     useless = _useless(train)
-    if useless and data.useless == "refuse":
+    if useless and data.uninformative == "refuse":
         raise SchemaViolation(useless.values())
     kept = []
     for one in (train, *others):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lockgate.contract.sections import Rows
+from lockgate.contract.sections import RowRules
 from lockgate.contract.tables import Table
 from lockgate.data.schema import digest_of
 from lockgate.errors import SchemaViolation, nearest
@@ -21,7 +21,7 @@ def labelled(loaded: Table) -> tuple[Table, int]:
     return _kept(loaded, keep), int((~keep).sum())
 
 
-def cleaned(train: Table, rules: Rows) -> tuple[Table, dict[str, int]]:
+def cleaned(train: Table, rules: RowRules) -> tuple[Table, dict[str, int]]:
     """Apply the row rules.
 
     Returns

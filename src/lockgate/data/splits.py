@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.sections import Split
-from lockgate.contract.tables import Fold, Parts, Table
+from lockgate.contract.tables import Fold, Splits, Table
 from lockgate.data.columns.frames import as_date
 from lockgate.data.schema import digest_of
 from lockgate.errors import SchemaViolation
@@ -31,7 +31,7 @@ def way_of(whole: Table, rules: Split) -> str:
     return "group" if whole.schema.group is not None else "stratified"
 
 
-def parted(whole: Table, rules: Split, seed: int) -> Parts:
+def parted(whole: Table, rules: Split, seed: int) -> Splits:
     """Take a table apart into train, tune and test.
 
     By time: test rows are the latest, and no training row's target becomes known
@@ -61,7 +61,7 @@ def parted(whole: Table, rules: Split, seed: int) -> Parts:
     if empty:
         raise SchemaViolation([f"the split leaves no rows to {' and '.join(empty)}"])
     taken = {name: _take(whole, rows) for name, rows in parts.items()}
-    return Parts(taken["train"], taken["tune"], taken["test"], dropped=dropped)
+    return Splits(taken["train"], taken["tune"], taken["test"], dropped=dropped)
 
 
 def folds_of(train: Table, way: str, count: int, seed: int) -> tuple[Fold, ...]:

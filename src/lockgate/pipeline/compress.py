@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.modeling import Candidate, Shrink
+from lockgate.contract.modeling import Candidate, CompressRequest
 from lockgate.contract.tables import Schema, Table
 from lockgate.errors import NotApplicable, PluginFailed, UsageError
 from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold
@@ -36,7 +36,7 @@ def work(stage: Stage) -> dict[str, float]:
         budget = stage.sections.compression.max_loss * abs(first)
         steps = []
         for chosen in stage.document.chosen["compressor"]:
-            shrink = Shrink(
+            shrink = CompressRequest(
                 **stage.means(),
                 candidate=candidate,
                 train=train,
@@ -72,7 +72,9 @@ def work(stage: Stage) -> dict[str, float]:
     return {"steps": float(len(steps)), "applied": float(applied)}
 
 
-def _step(stage: Stage, name: str, shrink: Shrink, form: Form) -> tuple[Candidate, dict[str, Any]]:
+def _step(
+    stage: Stage, name: str, shrink: CompressRequest, form: Form
+) -> tuple[Candidate, dict[str, Any]]:
     """Take one step, or skip it and say why."""
     before, schema = shrink.candidate, shrink.train.schema
     record: dict[str, Any] = {
@@ -150,6 +152,6 @@ def _threshold(stage: Stage, stored: Stored, candidate: Candidate, tune: Table) 
         return decision.threshold
     score = scores(candidate.estimator, tune.features, "binary")
     truth = positions(tune.target, stored.classes) == 1
-    if decision.rule == "worth":
-        return best_threshold(truth, score, decision.worth, tune.weight)
+    if decision.rule == "value":
+        return best_threshold(truth, score, decision.value_matrix, tune.weight)
     return best_f1_threshold(truth, score, tune.weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockgate.contract.evaluation import Exam, Report
+from lockgate.contract.evaluation import EvaluateRequest, Report
 from lockgate.modeling.training.fitting import limited
 from lockgate.pipeline.formats import opened
 from lockgate.pipeline.reports.pages import report_page
@@ -23,7 +23,7 @@ def work(stage: Stage) -> dict[str, float]:
     decision = stage.sections.decision
     with limited(stage.resources.threads):
         predictor = opened(stage, workspace, made)
-        exam = Exam(
+        exam = EvaluateRequest(
             **stage.means(),
             predictor=predictor,
             table=test,
@@ -31,7 +31,7 @@ def work(stage: Stage) -> dict[str, float]:
             task=made.task,  # type: ignore[arg-type]  # checked when it was loaded
             classes=made.classes,
             threshold=made.threshold,
-            worth=decision.worth,
+            value_matrix=decision.value_matrix,
             model_bytes=(workspace.model("compressed") / made.file).stat().st_size,
         )
         reports: dict[str, Report] = {
@@ -40,15 +40,15 @@ def work(stage: Stage) -> dict[str, float]:
         }
     figures = _write(stage, workspace, reports)
     for name, report in reports.items():
-        for sentence in report.sentences:
+        for sentence in report.messages:
             stage.log.info("%s: %s", name, sentence)
     return figures
 
 
 def _write(stage: Stage, workspace: Workspace, reports: dict[str, Report]) -> dict[str, float]:
     """Write figures for machines, pictures, and one page for people."""
-    lasting = {name: report for name, report in reports.items() if not report.volatile}
-    moment = {name: report for name, report in reports.items() if report.volatile}
+    lasting = {name: report for name, report in reports.items() if not report.nondeterministic}
+    moment = {name: report for name, report in reports.items() if report.nondeterministic}
     write_json(workspace.report / "metrics.json", _estimates(lasting))
     write_json(workspace.report / "report.json", {n: _without_plots(r) for n, r in lasting.items()})
     write_json(workspace.report / "cost.json", {n: _without_plots(r) for n, r in moment.items()})
@@ -70,4 +70,4 @@ def _estimates(reports: dict[str, Report]) -> dict[str, dict[str, float]]:
 
 
 def _without_plots(report: Report) -> dict[str, Any]:
-    return {"metrics": report.metrics, "tables": report.tables, "sentences": report.sentences}
+    return {"metrics": report.metrics, "tables": report.tables, "messages": report.messages}

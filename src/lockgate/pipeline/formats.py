@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lockgate.contract.prediction import ModelFiles, Predictor
+from lockgate.contract.prediction import OpenRequest, Predictor
 from lockgate.contract.tables import Schema, Table
 from lockgate.errors import NotCovered, UsageError
 from lockgate.models.converters.parity import proved
@@ -87,7 +87,7 @@ def form_of(name: str) -> Form:
 
 def opened(stage: Stage, workspace: Workspace, made: Made) -> Predictor:
     """Open the finished model through its format, as a server would."""
-    files = ModelFiles(
+    files = OpenRequest(
         **stage.means(),
         directory=workspace.model("compressed"),
         files=(made.file,),

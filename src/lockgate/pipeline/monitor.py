@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.events import Alarm
-from lockgate.contract.monitoring import Findings, Watch, Window
+from lockgate.contract.monitoring import Findings, MonitoringWindow, MonitorRequest
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.conform import conform, within
@@ -31,7 +31,7 @@ def work(stage: Stage) -> dict[str, float]:
     with limited(stage.resources.threads):
         bundle = open_bundle(workspace.bundle)
         rows = _rows(stage, workspace, bundle)
-        watch = Watch(
+        watch = MonitorRequest(
             **stage.means(),
             reference=bundle.reference(),
             window=_window(stage, bundle, rows),
@@ -50,11 +50,11 @@ def work(stage: Stage) -> dict[str, float]:
     ]
     _write(stage, workspace, watch.window, found, performance, len(alarms))
     for name, one in alarms:
-        event = Alarm(stage.sections.project.name, name, one.column, one.sentence, one.effect)
+        event = Alarm(stage.sections.project.name, name, one.column, one.message, one.effect)
         stage.host.announce("on_alarm", event)
     for name, findings in found.items():
-        own = [one.sentence for one in findings.findings if one.severity == "alarm"]
-        for sentence in findings.sentences or own:
+        own = [one.message for one in findings.findings if one.severity == "alarm"]
+        for sentence in findings.messages or own:
             stage.log.info("%s: %s", name, sentence)
     return {"alarms": float(len(alarms)), **performance}
 
@@ -76,7 +76,7 @@ def _rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> Table:
     return Table(features, schema, loaded.digest)
 
 
-def _window(stage: Stage, bundle: Bundle, rows: Table) -> Window:
+def _window(stage: Stage, bundle: Bundle, rows: Table) -> MonitoringWindow:
     features = conform(rows.frame, rows.schema)
     output = bundle.predict(features)
     target = rows.schema.target
@@ -85,10 +85,10 @@ def _window(stage: Stage, bundle: Bundle, rows: Table) -> Window:
     counts = window_counts(
         bundle.reference(), features, stage.backend(), watched(output, bundle.manifest.task)
     )
-    return Window(counts, len(rows), stretch.since, stretch.until, rows, output, labels)
+    return MonitoringWindow(counts, len(rows), stretch.since, stretch.until, rows, output, labels)
 
 
-def _performance(bundle: Bundle, window: Window, log: logging.Logger) -> dict[str, float]:
+def _performance(bundle: Bundle, window: MonitoringWindow, log: logging.Logger) -> dict[str, float]:
     """Measure the model on those rows of the window whose outcome is known."""
     manifest = bundle.manifest
     if window.labels is None or window.outputs is None:
@@ -110,7 +110,7 @@ def _performance(bundle: Bundle, window: Window, log: logging.Logger) -> dict[st
 def _write(
     stage: Stage,
     workspace: Workspace,
-    window: Window,
+    window: MonitoringWindow,
     found: dict[str, Findings],
     performance: dict[str, float],
     alarms: int,
@@ -124,6 +124,6 @@ def _write(
     if window.since is None and window.until is None:
         when = "the test rows"
     title = f"{window.n:,} rows, {when}, against what the model was trained on"
-    sentences = [sentence for one in found.values() for sentence in one.sentences]
+    sentences = [sentence for one in found.values() for sentence in one.messages]
     page = monitor_page(stage.sections.project.name, title, findings, sentences)
     (workspace.report / "monitor.html").write_text(page, encoding="utf-8")

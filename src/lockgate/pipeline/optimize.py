@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from lockgate.contract.modeling import Brief, Budget, Problem, Recipe, Search
+from lockgate.contract.modeling import Budget, BuildRequest, OptimizeRequest, Recipe, SearchResult
 from lockgate.data.cell_rules import cell_steps, declared
 from lockgate.data.io.atomic import write_file
 from lockgate.data.splits import folds_of
@@ -27,14 +27,14 @@ def work(stage: Stage) -> dict[str, float]:
     train, task = workspace.table("train", schema), facts["task"]
     model, optimizer = (stage.document.one(kind).instance for kind in ("model", "optimizer"))
     means = stage.means()
-    brief = Brief(**means, schema=schema, task=task)
+    brief = BuildRequest(**means, schema=schema, task=task)
     proposed: Recipe = stage.host.call("model", model, brief)
     check_recipe(proposed, f"model.{model}")
-    steps = cell_steps(schema, sections.cells, proposed.needs)
+    steps = cell_steps(schema, sections.cells, proposed.requirements)
     recipe = replace(proposed, steps=(*steps, *proposed.steps))
     metric = chosen_metric(sections.search.metric, task)
     folds = folds_of(train, facts["split"], sections.search.folds, sections.project.seed)
-    problem = Problem(
+    problem = OptimizeRequest(
         **means,
         recipe=recipe,
         train=train,
@@ -44,7 +44,7 @@ def work(stage: Stage) -> dict[str, float]:
         budget=Budget(sections.search.seconds),
     )
     with limited(stage.resources.threads):
-        search: Search = stage.host.call("optimizer", optimizer, problem)
+        search: SearchResult = stage.host.call("optimizer", optimizer, problem)
         candidate = search.candidate
         estimator = candidate.estimator
         check_params(
@@ -64,7 +64,7 @@ def work(stage: Stage) -> dict[str, float]:
     return {"trials": float(len(search.trials)), "loss": best}
 
 
-def _write_trials(workspace: Workspace, search: Search) -> None:
+def _write_trials(workspace: Workspace, search: SearchResult) -> None:
     """Write what was tried; without times, which would differ from run to run."""
     rows = [
         {"trial": k, "loss": trial.loss, "spread": trial.spread, **trial.params}

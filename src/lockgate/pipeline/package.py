@@ -59,7 +59,7 @@ def work(stage: Stage) -> dict[str, float]:
             made.schema,
             made.classes,
             made.threshold,
-            stage.sections.decision.worth if made.task == "binary" else None,
+            stage.sections.decision.value_matrix if made.task == "binary" else None,
             {made.file: (workspace.model("compressed") / made.file).read_bytes()},
             {
                 "reference.json": _reference(stage, made, train, seen),

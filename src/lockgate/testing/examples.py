@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lockgate.contract.evaluation import Exam, Metric, Worth
-from lockgate.contract.gates import Case, Contestant, Origin
-from lockgate.contract.modeling import Brief, Candidate, Problem, Recipe, Shrink, Task
-from lockgate.contract.monitoring import Watch, Window
+from lockgate.contract.evaluation import EvaluateRequest, Metric, ValueMatrix
+from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, JudgeRequest
+from lockgate.contract.modeling import (
+    BuildRequest,
+    Candidate,
+    CompressRequest,
+    OptimizeRequest,
+    Recipe,
+    Task,
+)
+from lockgate.contract.monitoring import MonitoringWindow, MonitorRequest
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Request, numpy_backend
-from lockgate.contract.sections import Cells
+from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.cell_rules import cell_steps
 from lockgate.data.schema import learned, table
@@ -87,43 +94,43 @@ def try_recipe(recipe: Recipe) -> None:
     """Fit a recipe on example rows and write it, as the optimize stage would."""
     table = example_table(recipe.task)
     check_recipe(recipe, "the model")
-    steps = cell_steps(table.schema, Cells(), recipe.needs)
+    steps = cell_steps(table.schema, CellRules(), recipe.requirements)
     whole = replace(recipe, steps=(*steps, *recipe.steps))
     estimator = fit(whole, {}, table)
     with tempfile.TemporaryDirectory() as folder:
         write_estimator(Path(folder) / "model", estimator)
 
 
-def _brief(task: Task, seed: int) -> Brief:
-    return Brief(seed=seed, schema=example_table(task).schema, task=task)
+def _brief(task: Task, seed: int) -> BuildRequest:
+    return BuildRequest(seed=seed, schema=example_table(task).schema, task=task)
 
 
 def _recipe(task: Task, trees: bool = False) -> Recipe:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    from lockgate.contract.modeling import Span
+    from lockgate.contract.modeling import SearchRange
 
     estimator: Any
     if trees:
         kind = HistGradientBoostingRegressor if task == "regression" else None
         estimator = (kind or HistGradientBoostingClassifier)(max_iter=20, random_state=0)
-        space = {"learning_rate": Span(0.05, 0.3, log=True)}
+        space = {"learning_rate": SearchRange(0.05, 0.3, log_scale=True)}
     elif task == "regression":
-        estimator, space = Ridge(), {"alpha": Span(0.01, 100, log=True)}
+        estimator, space = Ridge(), {"alpha": SearchRange(0.01, 100, log_scale=True)}
     else:
         estimator = LogisticRegression(max_iter=500)
-        space = {"C": Span(0.01, 100, log=True)}
+        space = {"C": SearchRange(0.01, 100, log_scale=True)}
     recipe = Recipe(estimator, task, space)
-    steps = cell_steps(example_table(task).schema, Cells(), recipe.needs)
+    steps = cell_steps(example_table(task).schema, CellRules(), recipe.requirements)
     return Recipe(estimator, task, space, steps)
 
 
-def _problem(task: Task, seed: int) -> Problem:
+def _problem(task: Task, seed: int) -> OptimizeRequest:
     train, recipe = example_table(task), _recipe(task)
     folds = folds_of(train, "stratified", 3, 0)
     metric = "rmse" if task == "regression" else "log_loss"
-    return Problem(
+    return OptimizeRequest(
         seed=seed,
         recipe=recipe,
         train=train,
@@ -133,11 +140,11 @@ def _problem(task: Task, seed: int) -> Problem:
     )
 
 
-def _shrink(task: Task, seed: int, trees: bool = False) -> Shrink:
+def _shrink(task: Task, seed: int, trees: bool = False) -> CompressRequest:
     train, tune, recipe = example_table(task), example_table(task, seed=1), _recipe(task, trees)
     estimator = fit(recipe, {}, train)
     metric = "rmse" if task == "regression" else "log_loss"
-    return Shrink(
+    return CompressRequest(
         seed=seed,
         candidate=Candidate(recipe, {}, estimator),
         train=train,
@@ -161,9 +168,9 @@ class _Fitted:
         return answers(self._estimator, pd.DataFrame(columns), self._task, self.classes)
 
 
-def _exam(task: Task, seed: int) -> Exam:
+def _exam(task: Task, seed: int) -> EvaluateRequest:
     test, predictor = example_table(task, seed=2), _Fitted(task)
-    return Exam(
+    return EvaluateRequest(
         seed=seed,
         predictor=predictor,
         table=test,
@@ -171,12 +178,12 @@ def _exam(task: Task, seed: int) -> Exam:
         task=task,
         classes=predictor.classes,
         threshold=0.5 if task == "binary" else None,
-        worth=Worth(true_positive=10, false_positive=-1),
+        value_matrix=ValueMatrix(true_positive=10, false_positive=-1),
         model_bytes=1024,
     )
 
 
-def _case(task: Task, seed: int) -> Case:
+def _case(task: Task, seed: int) -> JudgeRequest:
     """One model before a gate twice: as who wants to go in, and as who is there."""
     exam = _exam(task, seed)
     frame = exam.table.frame
@@ -184,7 +191,7 @@ def _case(task: Task, seed: int) -> Case:
     backend = numpy_backend()
     reference = reference_of(train.features, train.schema, backend)
     figures = {"example": {"score": Metric(0.8, 0.7, 0.9)}}
-    candidate = Contestant(
+    candidate = EvaluatedBundle(
         name="example",
         version="1.1.0",
         digest="1" * 64,
@@ -192,32 +199,32 @@ def _case(task: Task, seed: int) -> Case:
         task=task,
         classes=exam.classes,
         threshold=exam.threshold,
-        worth=exam.worth,
+        value_matrix=exam.value_matrix,
         predictor=exam.predictor,
         reference=reference,
         model_bytes=1024,
-        promised={"example": {"score": 0.8}},
+        reported_metrics={"example": {"score": 0.8}},
         table=exam.table,
         output=exam.output,
-        figures=figures,
+        metrics=figures,
     )
     incumbent = replace(candidate, version="1.0.0", digest="0" * 64, model_bytes=2048)
-    return Case(
+    return JudgeRequest(
         seed=seed,
         candidate=candidate,
         incumbent=incumbent,
         rows=frame,
         today=frame,
-        origin=Origin("pipeline", "0" * 40),
+        origin=BundleOrigin("pipeline", "0" * 40),
     )
 
 
-def _watch(seed: int, shift: float) -> Watch:
+def _watch(seed: int, shift: float) -> MonitorRequest:
     train, now = example_table("binary"), example_table("binary", rows=500, seed=3)
     rows = now.frame.assign(size=now.frame["size"] + shift)
     moved = Table(rows, now.schema, now.digest)
     backend = numpy_backend()
     reference = reference_of(train.features, train.schema, backend)
     counts = window_counts(reference, moved.features, backend)
-    window = Window(counts, len(moved), "2026-01-01", "2026-02-01", moved)
-    return Watch(seed=seed, reference=reference, window=window, schema=train.schema)
+    window = MonitoringWindow(counts, len(moved), "2026-01-01", "2026-02-01", moved)
+    return MonitorRequest(seed=seed, reference=reference, window=window, schema=train.schema)

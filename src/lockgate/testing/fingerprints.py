@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.evaluation import Report
-from lockgate.contract.gates import Ruling
+from lockgate.contract.gates import GateResult
 from lockgate.contract.modeling import Candidate, Trial
 from lockgate.contract.requests import Backend, Request
 from lockgate.contract.tables import Table
@@ -44,8 +44,8 @@ def fingerprint(value: Any) -> Any:
     if isinstance(value, Candidate):
         parts = (value.params, value.threshold, value.packed)
         return fingerprint(parts), _model(value.estimator), _model(value.recipe.estimator)
-    if isinstance(value, (Report, Ruling)) and value.volatile:
-        return tuple(sorted(value.metrics if isinstance(value, Report) else value.figures))
+    if isinstance(value, (Report, GateResult)) and value.nondeterministic:
+        return tuple(sorted(value.metrics))
     if isinstance(value, Backend):
         return value.name
     return _nested(value)

@@ -13,13 +13,13 @@ class Round:
     digits: int = lockgate.setting(3, at_least=0, at_most=12)
 
     @lockgate.hookimpl
-    def compress(self, shrink: lockgate.Shrink) -> lockgate.Candidate:
+    def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
         """Round a copy; the host measures what that costs."""
-        fitted = copy.deepcopy(shrink.candidate.estimator)
+        fitted = copy.deepcopy(request.candidate.estimator)
         if not hasattr(fitted[-1], "coef_"):
             raise lockgate.NotApplicable("the model has no coefficients")
         fitted[-1].coef_ = fitted[-1].coef_.round(self.digits)
-        return replace(shrink.candidate, estimator=fitted)
+        return replace(request.candidate, estimator=fitted)
 
 
 @lockgate.plugin
@@ -27,9 +27,9 @@ class Positives:
     """Share of rows that get the second of two labels."""
 
     @lockgate.hookimpl
-    def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
+    def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Count them."""
-        if exam.task != "binary":
+        if request.task != "binary":
             raise lockgate.DataError("evaluator positives needs two classes")
-        share = (exam.output.label == exam.classes[1]).mean()
+        share = (request.output.label == request.classes[1]).mean()
         return lockgate.Report({"share": lockgate.Metric(float(share))})

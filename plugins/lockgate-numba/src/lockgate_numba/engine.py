@@ -13,9 +13,9 @@ class Numba:
     """Trees walked in compiled code, the same answers to the bit; for offline batches."""
 
     @lockgate.hookimpl
-    def compile(self) -> lockgate.Engine:
+    def compile(self) -> lockgate.ForestEngine:
         """Give the compiled ways of walking; numba is imported when the first forest is met."""
-        return lockgate.Engine("numba", _forest)
+        return lockgate.ForestEngine("numba", _forest)
 
 
 def _forest(grown: Any) -> Callable[[Any], Any]:

@@ -13,19 +13,19 @@ class LightGBM:
     """LightGBM's classifiers and regressors, their pandas categories included."""
 
     @lockgate.hookimpl
-    def convert(self, fitted: lockgate.Fitted) -> lockgate.Outcome:
+    def convert(self, request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
         """Read the booster, the best iterations only, and write it down."""
         from treelite.frontend import from_lightgbm
 
         from lockgate_treelite.trees import SMALL, outcome_of
 
-        trace, est = fitted.trace, fitted.estimator
+        trace, est = request.trace, request.estimator
         known = type(est).__name__ in ("LGBMClassifier", "LGBMRegressor")
         trace.require(known, f"lightgbm.{type(est).__name__}; use LGBMClassifier or LGBMRegressor")
         booster = trace.attribute(est, "booster_")
         for option in ("zero_as_missing", "linear_tree"):
             trace.require(not booster.params.get(option), f"{option}=True; fit without it")
-        columns = _with_categories(trace, list(fitted.columns), booster.pandas_categorical)
+        columns = _with_categories(trace, list(request.columns), booster.pandas_categorical)
         classes = tuple(getattr(est, "classes_", ()))
         return outcome_of(trace, from_lightgbm(booster), columns, _plain(classes), small=SMALL)
 
@@ -35,13 +35,13 @@ class XGBoost:
     """XGBoost's classifiers and regressors; it adds in 32 bits, so answers differ by 1e-6."""
 
     @lockgate.hookimpl
-    def convert(self, fitted: lockgate.Fitted) -> lockgate.Outcome:
+    def convert(self, request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
         """Read the booster, the best iterations only, and write it down."""
         from treelite.frontend import from_xgboost
 
         from lockgate_treelite.trees import outcome_of
 
-        trace, est = fitted.trace, fitted.estimator
+        trace, est = request.trace, request.estimator
         known = type(est).__name__ in (
             "XGBClassifier",
             "XGBRegressor",
@@ -59,7 +59,7 @@ class XGBoost:
             booster = booster[: best + 1]
         trace.allow(1e-6)  # it adds in 32 bits
         classes = tuple(getattr(est, "classes_", ()))
-        return outcome_of(trace, from_xgboost(booster), list(fitted.columns), _plain(classes))
+        return outcome_of(trace, from_xgboost(booster), list(request.columns), _plain(classes))
 
 
 def _plain(classes: tuple[Any, ...]) -> tuple[Any, ...]:

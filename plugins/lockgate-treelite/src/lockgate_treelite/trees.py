@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.conversion import Outcome
+from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.outputs import by_score, value_of
 from lockgate.models.converters.tree_arrays import Grove, add_forest, float32_limits
 from lockgate.models.packed.format import numeric, outputs
@@ -24,7 +24,7 @@ SMALL = float(np.float32(1e-35))
 
 def outcome_of(
     trace: Any, model: Any, columns: list[Any], classes: tuple[Any, ...], *, small: float = 0.0
-) -> Outcome:
+) -> ConvertedModel:
     """Write down a treelite model.
 
     Parameters
@@ -135,7 +135,9 @@ def _limits(tree: _Fields, short: bool) -> Any:
     return float32_limits(below) if short else np.clip(below, -most, most)
 
 
-def _answer(trace: Any, after: str, alpha: float, margin: int, classes: tuple[Any, ...]) -> Outcome:
+def _answer(
+    trace: Any, after: str, alpha: float, margin: int, classes: tuple[Any, ...]
+) -> ConvertedModel:
     add = trace.builder.add
     if not classes:
         if after == "exponential":
@@ -155,6 +157,6 @@ def _answer(trace: Any, after: str, alpha: float, margin: int, classes: tuple[An
         scaled = add(numeric.Arith, margin, how="multiply", values=values)
     each = add(numeric.Apply, scaled, function="sigmoid")
     if len(classes) > 2:
-        return Outcome(add(outputs.ArgMax, each), classes, each, margin)
+        return ConvertedModel(add(outputs.ArgMax, each), classes, each, margin)
     found = by_score(trace, classes, add(outputs.Pair, each))
-    return Outcome(found.label, classes, each, margin, found.pair)
+    return ConvertedModel(found.label, classes, each, margin, found.pair)

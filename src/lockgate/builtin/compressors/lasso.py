@@ -21,27 +21,27 @@ class Lasso:
     strengths: int = lockgate.setting(12, at_least=1, at_most=200, help="penalties to try")
 
     @lockgate.hookimpl
-    def compress(self, shrink: lockgate.Shrink) -> lockgate.Candidate:
+    def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
         """Select, refit, compare on the tune rows."""
-        candidate = shrink.candidate
+        candidate = request.candidate
         features = _features(candidate.recipe)
-        limit = shrink.loss(candidate.estimator) + shrink.max_loss
+        limit = request.loss(candidate.estimator) + request.max_loss
         tried: set[tuple[str, ...]] = set()
-        path = self._selections(features, shrink)
-        for keep in shrink.progress(path, total=self.strengths, label="selections"):
+        path = self._selections(features, request)
+        for keep in request.progress(path, total=self.strengths, label="selections"):
             if not keep or len(keep) == len(features) or keep in tried:
                 continue
             tried.add(keep)
             recipe = _restricted(candidate.recipe, keep)
-            refitted = shrink.fit(recipe, candidate.params)
-            if shrink.loss(refitted) <= limit:
+            refitted = request.fit(recipe, candidate.params)
+            if request.loss(refitted) <= limit:
                 words = ", ".join(keep) if len(keep) <= 12 else f"{len(keep)} features"
-                shrink.log.info("lasso keeps %d of %d: %s", len(keep), len(features), words)
+                request.log.info("lasso keeps %d of %d: %s", len(keep), len(features), words)
                 return replace(candidate, recipe=recipe, estimator=refitted)
         raise lockgate.NotApplicable(f"all {len(features)} features are needed")
 
     def _selections(
-        self, features: list[str], shrink: lockgate.Shrink
+        self, features: list[str], shrink: lockgate.CompressRequest
     ) -> Iterator[tuple[str, ...]]:
         """Yield the features kept, strongest penalty first."""
         import numpy as np
@@ -76,7 +76,7 @@ def _restricted(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate.Reci
     return replace(recipe, steps=((name, narrowed), *others))
 
 
-def _encoded(shrink: lockgate.Shrink, feature: str) -> Any:
+def _encoded(shrink: lockgate.CompressRequest, feature: str) -> Any:
     """Return what one feature becomes before it reaches the estimator, shape (rows, inputs)."""
     import numpy as np
 
@@ -84,7 +84,7 @@ def _encoded(shrink: lockgate.Shrink, feature: str) -> Any:
     return np.asarray(alone.fit_transform(shrink.train.features), dtype=float)
 
 
-def _penalized(inputs: Any, shrink: lockgate.Shrink, share: float) -> Any:
+def _penalized(inputs: Any, shrink: lockgate.CompressRequest, share: float) -> Any:
     """Fit with an L1 penalty at a share of the one that lets nothing through."""
     import numpy as np
 

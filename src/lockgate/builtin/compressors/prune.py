@@ -17,21 +17,21 @@ class Prune:
     steps: int = lockgate.setting(24, at_least=2, at_most=500, help="numbers of trees to try")
 
     @lockgate.hookimpl
-    def compress(self, shrink: lockgate.Shrink) -> lockgate.Candidate:
+    def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
         """Try growing numbers of trees on the tune rows and take the first that will do."""
         import numpy as np
 
-        fitted = shrink.candidate.estimator
+        fitted = request.candidate.estimator
         whole = _count(fitted[-1])
         if whole <= self.at_least:
             raise lockgate.NotApplicable(f"the model has only {whole} trees")
-        limit = shrink.loss(fitted) + shrink.max_loss
+        limit = request.loss(fitted) + request.max_loss
         counts = np.unique(np.linspace(self.at_least, whole - 1, self.steps).astype(int))
-        for count in shrink.progress(counts.tolist(), total=len(counts), label="trees"):
+        for count in request.progress(counts.tolist(), total=len(counts), label="trees"):
             pruned = _pruned(fitted, count)
-            if shrink.loss(pruned) <= limit:
-                shrink.log.info("prune keeps %d of %d trees", count, whole)
-                return replace(shrink.candidate, estimator=pruned)
+            if request.loss(pruned) <= limit:
+                request.log.info("prune keeps %d of %d trees", count, whole)
+                return replace(request.candidate, estimator=pruned)
         raise lockgate.NotApplicable(f"all {whole} trees are needed")
 
 

@@ -9,7 +9,7 @@ import lockgate
 
 @lockgate.plugin
 class Business:
-    """Expected money per 1,000 rows under the value matrix ``decision.worth``.
+    """Expected money per 1,000 rows under the value matrix ``decision.value_matrix``.
 
     The model's threshold was chosen on the tune rows; the best one on the test
     rows is shown beside it, to say how much a better choice could have brought.
@@ -20,42 +20,42 @@ class Business:
     )
 
     @lockgate.hookimpl
-    def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
+    def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.decisions import WorthFigures, worth_curve
         from lockgate.modeling.metrics.intervals import bootstrapped
         from lockgate.modeling.metrics.losses import positions
 
-        if exam.task != "binary":
+        if request.task != "binary":
             raise lockgate.DataError(
-                f"evaluator business needs two classes, and this is {exam.task}; "
+                f"evaluator business needs two classes, and this is {request.task}; "
                 "leave it out: evaluator=[...]"
             )
-        if exam.worth is None or exam.worth == lockgate.Worth():
+        if request.value_matrix is None or request.value_matrix == lockgate.ValueMatrix():
             raise lockgate.UsageError(
                 "evaluator business needs to know what outcomes are worth; set e.g. "
-                "decision.worth.true_positive=10 decision.worth.false_positive=-1"
+                "decision.value_matrix.true_positive=10 decision.value_matrix.false_positive=-1"
             )
-        positive = positions(exam.table.target, exam.classes) == 1
-        score = exam.output.score
+        positive = positions(request.table.target, request.classes) == 1
+        score = request.output.score
         if score is None:
             raise lockgate.DataError("evaluator business needs a model that gives scores")
-        threshold = 0.5 if exam.threshold is None else exam.threshold
+        threshold = 0.5 if request.threshold is None else request.threshold
         metrics = bootstrapped(
-            WorthFigures(positive, score, threshold, exam.worth),
+            WorthFigures(positive, score, threshold, request.value_matrix),
             len(positive),
-            weight=exam.table.weight,
-            groups=exam.table.groups,
+            weight=request.table.weight,
+            groups=request.table.groups,
             resamples=self.resamples,
-            seed=exam.seed,
+            seed=request.seed,
         )
-        cuts, money = worth_curve(positive, score, exam.worth, exam.table.weight)
+        cuts, money = worth_curve(positive, score, request.value_matrix, request.table.weight)
         best = int(money.argmax())
         metrics["best_threshold_in_hindsight"] = lockgate.Metric(float(cuts[best]))
         metrics["best_per_1000_in_hindsight"] = lockgate.Metric(float(money[best]))
         metrics["threshold"] = lockgate.Metric(threshold)
         plot = _plot(cuts, money, threshold, float(cuts[best]))
-        return lockgate.Report(metrics, plots=(plot,), sentences=_words(metrics))
+        return lockgate.Report(metrics, plots=(plot,), messages=_words(metrics))
 
 
 def _plot(cuts: Any, money: Any, threshold: float, best: float) -> lockgate.Plot:

@@ -16,31 +16,33 @@ class Classification:
     )
 
     @lockgate.hookimpl
-    def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
+    def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.intervals import bootstrapped
         from lockgate.modeling.metrics.losses import figures_of
 
-        if exam.task == "regression":
+        if request.task == "regression":
             raise lockgate.DataError(
                 "evaluator classification got a regression; choose evaluator=[regression]"
             )
-        truth = exam.table.target
-        figures = figures_of(exam.task, truth, exam.output, exam.classes, exam.threshold)
+        truth = request.table.target
+        figures = figures_of(
+            request.task, truth, request.output, request.classes, request.threshold
+        )
         metrics = bootstrapped(
             figures,
             len(truth),
-            weight=exam.table.weight,
-            groups=exam.table.groups,
+            weight=request.table.weight,
+            groups=request.table.groups,
             resamples=self.resamples,
-            seed=exam.seed,
+            seed=request.seed,
         )
-        tables = {"confusion": _confusion(truth, exam.output.label, exam.classes)}
-        if exam.task != "binary":
-            return lockgate.Report(metrics, tables, sentences=_summary(metrics, "accuracy"))
+        tables = {"confusion": _confusion(truth, request.output.label, request.classes)}
+        if request.task != "binary":
+            return lockgate.Report(metrics, tables, messages=_summary(metrics, "accuracy"))
         from lockgate.modeling.metrics.losses import positions
 
-        positive, score = positions(truth, exam.classes) == 1, exam.output.score
+        positive, score = positions(truth, request.classes) == 1, request.output.score
         plots = (_roc(positive, score), _calibration(positive, score))
         return lockgate.Report(metrics, tables, plots, _summary(metrics, "roc_auc"))
 

@@ -20,22 +20,22 @@ class Cost:
     rows: int = lockgate.setting(10_000, at_least=1, help="rows of the bulk measurement")
 
     @lockgate.hookimpl
-    def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
+    def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Time the predictor."""
         import numpy as np
 
-        features = exam.table.features
+        features = request.table.features
         bulk = features.iloc[np.resize(np.arange(len(features)), self.rows)].reset_index(drop=True)
         single = features.iloc[:1].reset_index(drop=True)
-        seconds = self._median(lambda: exam.predictor.predict(bulk))
-        one = self._median(lambda: exam.predictor.predict(single))
+        seconds = self._median(lambda: request.predictor.predict(bulk))
+        one = self._median(lambda: request.predictor.predict(single))
         return lockgate.Report(
             {
-                "model_kb": lockgate.Metric(exam.model_bytes / 1024),
+                "model_kb": lockgate.Metric(request.model_bytes / 1024),
                 "rows_per_second": lockgate.Metric(self.rows / seconds),
                 "one_row_ms": lockgate.Metric(one * 1000),
             },
-            volatile=True,
+            nondeterministic=True,
         )
 
     def _median(self, work: Callable[[], object]) -> float:

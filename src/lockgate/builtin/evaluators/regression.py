@@ -16,27 +16,27 @@ class Regression:
     )
 
     @lockgate.hookimpl
-    def evaluate(self, exam: lockgate.Exam) -> lockgate.Report:
+    def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.intervals import bootstrapped
         from lockgate.modeling.metrics.regression import RegressionFigures
 
-        if exam.task != "regression":
+        if request.task != "regression":
             raise lockgate.DataError(
-                f"evaluator regression got a {exam.task} model; choose evaluator=[classification]"
+                f"evaluator regression got a {request.task} model; choose evaluator=[classification]"
             )
-        truth, said = exam.table.target.astype(float), exam.output.label.astype(float)
+        truth, said = request.table.target.astype(float), request.output.label.astype(float)
         metrics = bootstrapped(
             RegressionFigures(truth, said),
             len(truth),
-            weight=exam.table.weight,
-            groups=exam.table.groups,
+            weight=request.table.weight,
+            groups=request.table.groups,
             resamples=self.resamples,
-            seed=exam.seed,
+            seed=request.seed,
         )
         r2 = metrics.get("r2")
         words = f"explains {r2.estimate:.0%} of the variance" if r2 else "the target is constant"
-        return lockgate.Report(metrics, plots=(_deciles(truth, said),), sentences=(words,))
+        return lockgate.Report(metrics, plots=(_deciles(truth, said),), messages=(words,))
 
 
 def _deciles(truth: Any, said: Any) -> lockgate.Plot:

@@ -18,12 +18,12 @@ class Packed:
     needs: ClassVar[tuple[str, ...]] = ("numpy",)
 
     @lockgate.hookimpl
-    def open(self, files: lockgate.ModelFiles) -> lockgate.Predictor:
+    def open(self, request: lockgate.OpenRequest) -> lockgate.Predictor:
         """Read the one file of the model."""
         from lockgate.models.packed.runtime.model import open_packed
 
-        model = open_packed(files.directory / files.files[0], threshold=files.threshold)
-        return PackedPredictor(model, files)
+        model = open_packed(request.directory / request.files[0], threshold=request.threshold)
+        return PackedPredictor(model, request)
 
 
 class PackedPredictor:
@@ -38,7 +38,7 @@ class PackedPredictor:
 
     """
 
-    def __init__(self, model: PackedModel, files: lockgate.ModelFiles) -> None:
+    def __init__(self, model: PackedModel, files: lockgate.OpenRequest) -> None:
         self.schema, self.model = files.schema, model
         self._options: dict[str, Any] = {"threads": files.resources.threads}
         if files.backend.name != "numpy":

@@ -17,17 +17,17 @@ class Skops:
     needs: ClassVar[tuple[str, ...]] = ("numpy", "pandas", "scikit-learn", "skops")
 
     @lockgate.hookimpl
-    def open(self, files: lockgate.ModelFiles) -> lockgate.Predictor:
+    def open(self, request: lockgate.OpenRequest) -> lockgate.Predictor:
         """Read the one file of the model."""
         from lockgate.models.skops_file import read_estimator
 
-        return SkopsPredictor(read_estimator(files.directory / files.files[0]), files)
+        return SkopsPredictor(read_estimator(request.directory / request.files[0]), request)
 
 
 class SkopsPredictor:
     """Answers through the scikit-learn pipeline."""
 
-    def __init__(self, estimator: Any, files: lockgate.ModelFiles) -> None:
+    def __init__(self, estimator: Any, files: lockgate.OpenRequest) -> None:
         self.schema = files.schema
         self._estimator, self._files = estimator, files
 

@@ -12,12 +12,12 @@ class Attested:
     """Refuse a bundle that was not built a second time from its commit, byte for byte."""
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Look at its attestations."""
-        one = case.candidate
-        if case.origin.attested is None:
-            return lockgate.Ruling(
+        one = request.candidate
+        if request.origin.attested is None:
+            return lockgate.GateResult(
                 False, f"nobody built it again: lockgate attest {one.name}@{one.version}"
             )
-        words = "the same bytes" if case.origin.attested else "other bytes"
-        return lockgate.Ruling(case.origin.attested, f"built again, it gave {words}")
+        words = "the same bytes" if request.origin.attested else "other bytes"
+        return lockgate.GateResult(request.origin.attested, f"built again, it gave {words}")

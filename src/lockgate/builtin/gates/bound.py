@@ -24,11 +24,11 @@ class Bound:
     )
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Look the figure up and compare."""
         if self.at_least is None and self.at_most is None:
             raise lockgate.UsageError("gate bound needs at_least, at_most, or both")
-        metric, where = self._metric(case.candidate, rows=case.rows is not None)
+        metric, where = self._metric(request.candidate, rows=request.rows is not None)
         low = metric.low if self.certain and metric.low is not None else metric.estimate
         high = metric.high if self.certain and metric.high is not None else metric.estimate
         passed = (self.at_least is None or low >= self.at_least) and (
@@ -39,24 +39,26 @@ class Bound:
         sentence = f"{self.figure} is {_shown(metric)} {where}; allowed: {' and '.join(bounds)}"
         if self.certain and metric.low is None:
             sentence += "; it has no interval, so the estimate counts"
-        return lockgate.Ruling(passed, sentence, {self.figure: metric.estimate})
+        return lockgate.GateResult(passed, sentence, {self.figure: metric.estimate})
 
-    def _metric(self, candidate: lockgate.Contestant, *, rows: bool) -> tuple[lockgate.Metric, str]:
+    def _metric(
+        self, candidate: lockgate.EvaluatedBundle, *, rows: bool
+    ) -> tuple[lockgate.Metric, str]:
         evaluator, _, name = self.figure.rpartition(".")
-        measured = candidate.figures.get(evaluator, {})
+        measured = candidate.metrics.get(evaluator, {})
         if name in measured:
             return measured[name], "on the rows given"
         if rows:
             raise lockgate.DataError(
                 f"{self.figure} was not measured on the rows given"
-                + (f": {candidate.unmeasured}" if candidate.unmeasured else "")
+                + (f": {candidate.not_measured_because}" if candidate.not_measured_because else "")
             )
-        promised = candidate.promised.get(evaluator, {})
+        promised = candidate.reported_metrics.get(evaluator, {})
         if name in promised:
             return lockgate.Metric(promised[name]), "in the bundle"
         known = [
             f"{one}.{key}"
-            for source in (candidate.figures, candidate.promised)
+            for source in (candidate.metrics, candidate.reported_metrics)
             for one, figures in source.items()
             for key in figures
         ]

@@ -27,38 +27,45 @@ class Fairness:
     least: int = lockgate.setting(30, at_least=1, help="rows below which a group does not count")
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Compare rates."""
         import numpy as np
 
-        one = case.candidate
+        one = request.candidate
         if one.task != "binary":
             raise lockgate.NotApplicable(
                 f"rates of groups need two classes, and this is {one.task}"
             )
-        if one.unmeasured or case.rows is None or one.table is None or one.output is None:
-            return lockgate.Ruling(False, f"cannot be measured: {one.unmeasured or 'no rows'}")
-        if self.column not in case.rows:
-            known = ", ".join(map(str, case.rows.columns[:20]))
+        if (
+            one.not_measured_because
+            or request.rows is None
+            or one.table is None
+            or one.output is None
+        ):
+            return lockgate.GateResult(
+                False, f"cannot be measured: {one.not_measured_because or 'no rows'}"
+            )
+        if self.column not in request.rows:
+            known = ", ".join(map(str, request.rows.columns[:20]))
             raise lockgate.UsageError(
                 f"gate fairness: no column {self.column!r}; rows have {known}"
             )
         said = np.asarray(one.output.label == one.classes[1])
         truth = np.asarray(one.table.target == one.classes[1])
         counted = {"selection": said | ~said, "true_positive": truth, "false_positive": ~truth}
-        groups = np.asarray(case.rows[self.column].astype(str))
+        groups = np.asarray(request.rows[self.column].astype(str))
         rates = {}
         for name in sorted(set(groups.tolist())):
             these = (groups == name) & counted[self.measure]
             if these.sum() >= self.least:
                 rates[str(name)] = float(said[these].mean())
         if len(rates) < 2:
-            return lockgate.Ruling(
+            return lockgate.GateResult(
                 False, f"fewer than two groups of {self.column} have {self.least} rows to count"
             )
         gap = max(rates.values()) - min(rates.values())
         most, least = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
-        return lockgate.Ruling(
+        return lockgate.GateResult(
             gap <= self.at_most,
             f"{self.measure.replace('_', ' ')} rate {rates[most]:.1%} for {self.column} {most}, "
             f"{rates[least]:.1%} for {least}; a gap of {self.at_most:.1%} is allowed",

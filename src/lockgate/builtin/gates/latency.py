@@ -25,9 +25,9 @@ class Latency:
     repeats: int = lockgate.setting(200, at_least=10, at_most=100_000, help="the median counts")
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Time single rows in turn."""
-        asked = [_asker(one) for one in (case.candidate, case.incumbent) if one is not None]
+        asked = [_asker(one) for one in (request.candidate, request.incumbent) if one is not None]
         seconds: list[list[float]] = [[] for _ in asked]
         for _ in range(self.repeats):
             for ask, times in zip(asked, seconds, strict=True):
@@ -39,23 +39,25 @@ class Latency:
         if self.at_most_us:
             passed = medians[0] <= self.at_most_us
             allowed.append(f"{self.at_most_us:g} µs")
-        if self.times and case.incumbent is not None:
+        if self.times and request.incumbent is not None:
             passed = passed and medians[0] <= self.times * medians[1]
-            version = case.incumbent.version
+            version = request.incumbent.version
             allowed.append(f"{self.times:g} times the {medians[1]:.1f} µs of {version}")
         if not allowed:
-            return lockgate.Ruling(
-                None, f"one row takes {medians[0]:.1f} µs; nothing to hold it to", volatile=True
+            return lockgate.GateResult(
+                None,
+                f"one row takes {medians[0]:.1f} µs; nothing to hold it to",
+                nondeterministic=True,
             )
-        return lockgate.Ruling(
+        return lockgate.GateResult(
             passed,
             f"one row takes {medians[0]:.1f} µs; allowed: {' and '.join(allowed)}",
             {"one_row_us": medians[0]},
-            volatile=True,
+            nondeterministic=True,
         )
 
 
-def _asker(one: lockgate.Contestant) -> Any:
+def _asker(one: lockgate.EvaluatedBundle) -> Any:
     """Return a function that asks a model one row."""
     row: dict[str, Any] = {column.name: None for column in one.inputs.features}
     if one.table is not None:

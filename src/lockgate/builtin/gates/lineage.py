@@ -20,12 +20,12 @@ class Lineage:
     )
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Look at the record."""
         order = ("unknown", "declared", "pipeline")
-        found = case.origin.lineage
-        commit = f", commit {case.origin.commit[:12]}" if case.origin.commit else ""
-        return lockgate.Ruling(
+        found = request.origin.lineage
+        commit = f", commit {request.origin.commit[:12]}" if request.origin.commit else ""
+        return lockgate.GateResult(
             order.index(found) >= order.index(self.least),
             f"its lineage is {found}{commit}; needed: {self.least}",
         )

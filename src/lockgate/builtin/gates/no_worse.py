@@ -36,26 +36,26 @@ class NoWorse:
     resamples: int = lockgate.setting(500, at_least=50, at_most=100_000, help="of the bootstrap")
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Measure the difference."""
-        new, old = case.candidate, case.incumbent
+        new, old = request.candidate, request.incumbent
         if old is None:
-            return lockgate.Ruling(None, f"nothing is in {case.stage} to compare with")
-        missing = new.unmeasured or old.unmeasured
+            return lockgate.GateResult(None, f"nothing is in {request.stage} to compare with")
+        missing = new.not_measured_because or old.not_measured_because
         if missing:
-            return lockgate.Ruling(False, f"cannot be compared with {old.version}: {missing}")
+            return lockgate.GateResult(False, f"cannot be compared with {old.version}: {missing}")
         if new.task != old.task:
-            return lockgate.Ruling(
+            return lockgate.GateResult(
                 False, f"answers {new.task}, and {old.version} {old.task}: there is no comparison"
             )
         figure = FIGURE[new.task] if self.figure == "auto" else self.figure
         better = self._direction(figure)
         rows = 0 if new.table is None else len(new.table)
         if rows < self.least:
-            return lockgate.Ruling(
+            return lockgate.GateResult(
                 False, f"{rows} rows prove nothing; {self.least} are needed (gate setting least)"
             )
-        metric = self._difference(figure, better, new, old, case.seed)
+        metric = self._difference(figure, better, new, old, request.seed)
         low = metric.low if self.certain and metric.low is not None else metric.estimate
         passed = low >= -self.by
         between = (
@@ -69,7 +69,7 @@ class NoWorse:
         )
         if not passed and metric.estimate >= -self.by:
             sentence += "; not certain enough: measure more rows, or allow more"
-        return lockgate.Ruling(passed, sentence, {"difference": metric.estimate})
+        return lockgate.GateResult(passed, sentence, {"difference": metric.estimate})
 
     def _direction(self, figure: str) -> float:
         from lockgate.modeling.metrics.losses import FALLING, GROWING

@@ -18,18 +18,18 @@ class Parity:
     rows: int = lockgate.setting(500, at_least=1, help="of the rows given, the first so many")
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Ask each row alone."""
         import numpy as np
 
         from lockgate.builtin.gates.rows import plain_rows
 
-        one = case.candidate
+        one = request.candidate
         single = getattr(one.predictor, "predict_one", None)
         if one.table is None:
-            return lockgate.Ruling(True, "its probe rows were answered as when it was made")
+            return lockgate.GateResult(True, "its probe rows were answered as when it was made")
         if single is None:
-            return lockgate.Ruling(None, "its format answers no single row")
+            return lockgate.GateResult(None, "its format answers no single row")
         features = one.table.features.iloc[: self.rows].reset_index(drop=True)
         together = one.predictor.predict(features)
         for k, row in enumerate(plain_rows(features)):
@@ -38,9 +38,9 @@ class Parity:
             if together.score is not None:
                 same = same and np.array_equal(answer.score, together.score[k])
             if not same:
-                return lockgate.Ruling(
+                return lockgate.GateResult(
                     False,
                     f"row {k} alone is answered {answer.label!r} ({answer.score}), among others "
                     f"{together.label[k]!r}",
                 )
-        return lockgate.Ruling(True, f"{len(features)} rows alone are answered as among others")
+        return lockgate.GateResult(True, f"{len(features)} rows alone are answered as among others")

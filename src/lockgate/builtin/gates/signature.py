@@ -16,15 +16,15 @@ class Signature:
     )
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Compare what is asked for and what is answered."""
         from lockgate.data.compatibility import breaking
 
-        if case.incumbent is None:
-            return lockgate.Ruling(None, f"nothing is in {case.stage} to compare with")
-        found = breaking(case.incumbent, case.candidate)
+        if request.incumbent is None:
+            return lockgate.GateResult(None, f"nothing is in {request.stage} to compare with")
+        found = breaking(request.incumbent, request.candidate)
         if not found:
-            return lockgate.Ruling(True, f"requests for {case.incumbent.version} still do")
-        return lockgate.Ruling(
-            self.breaking, f"requests for {case.incumbent.version} may fail: {'; '.join(found)}"
+            return lockgate.GateResult(True, f"requests for {request.incumbent.version} still do")
+        return lockgate.GateResult(
+            self.breaking, f"requests for {request.incumbent.version} may fail: {'; '.join(found)}"
         )

@@ -12,11 +12,11 @@ class Signed:
     """Refuse a bundle that nobody registered with a key that may."""
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Look at the event that registered it."""
-        who = case.origin.signed_by
+        who = request.origin.signed_by
         if who is None:
-            return lockgate.Ruling(
+            return lockgate.GateResult(
                 False, "no allowed signer registered it (.lockgate/allowed_signers, main branch)"
             )
-        return lockgate.Ruling(True, f"registered and signed by {who}")
+        return lockgate.GateResult(True, f"registered and signed by {who}")

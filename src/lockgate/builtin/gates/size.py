@@ -15,14 +15,16 @@ class Size:
     times: float = lockgate.setting(0.0, at_least=0, help="of the incumbent's size; 0: no matter")
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Compare bytes."""
-        size = case.candidate.model_bytes / 1024
+        size = request.candidate.model_bytes / 1024
         figures = {"model_kb": size}
         sentence = f"the model has {size:,.1f} kB; allowed: {self.at_most_kb:,.0f}"
         passed = size <= self.at_most_kb
-        if case.incumbent is not None and self.times:
-            before = case.incumbent.model_bytes / 1024
+        if request.incumbent is not None and self.times:
+            before = request.incumbent.model_bytes / 1024
             passed = passed and size <= self.times * before
-            sentence += f", and {self.times:g} times the {before:,.1f} of {case.incumbent.version}"
-        return lockgate.Ruling(passed, sentence, figures)
+            sentence += (
+                f", and {self.times:g} times the {before:,.1f} of {request.incumbent.version}"
+            )
+        return lockgate.GateResult(passed, sentence, figures)

@@ -25,29 +25,31 @@ class Today:
     )
 
     @lockgate.hookimpl
-    def judge(self, case: lockgate.Case) -> lockgate.Ruling:
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Count today's rows and compare."""
         from lockgate.builtin.monitors.drift import Drift
         from lockgate.data.conform import conform
         from lockgate.modeling.statistics.histograms import window_counts
 
-        if case.today is None:
-            return lockgate.Ruling(False, "needs today's rows: --today FILE")
-        if len(case.today) < self.least:
-            return lockgate.Ruling(False, f"{len(case.today)} rows of today; needed: {self.least}")
-        one = case.candidate
-        features = conform(case.today, one.inputs)
-        counts: Any = window_counts(one.reference, features, case.backend)
-        watch = lockgate.Watch(
+        if request.today is None:
+            return lockgate.GateResult(False, "needs today's rows: --today FILE")
+        if len(request.today) < self.least:
+            return lockgate.GateResult(
+                False, f"{len(request.today)} rows of today; needed: {self.least}"
+            )
+        one = request.candidate
+        features = conform(request.today, one.inputs)
+        counts: Any = window_counts(one.reference, features, request.backend)
+        watch = lockgate.MonitorRequest(
             reference=one.reference,
-            window=lockgate.Window(counts, len(features)),
+            window=lockgate.MonitoringWindow(counts, len(features)),
             schema=one.inputs,
         )
         drift = Drift(level=self.level, effect=self.effect, correction="holm")
         found = drift.monitor(watch)
         alarms = [finding for finding in found.findings if finding.severity == "alarm"]
         named = f": {', '.join(one.column for one in alarms[:5])}" if alarms else ""
-        return lockgate.Ruling(
+        return lockgate.GateResult(
             len(alarms) <= self.columns,
             f"{len(alarms)} of {len(found.findings)} columns drifted in {len(features)} rows of "
             f"today{named}; allowed: {self.columns}",

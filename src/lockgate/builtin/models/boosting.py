@@ -15,24 +15,24 @@ class Boosting:
     leaves: int = lockgate.setting(15, at_least=2, at_most=1024, help="most leaves of a tree")
 
     @lockgate.hookimpl
-    def build(self, brief: lockgate.Brief) -> lockgate.Recipe:
+    def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
         """Propose scikit-learn's histogram gradient boosting."""
         from sklearn.ensemble import (
             HistGradientBoostingClassifier,
             HistGradientBoostingRegressor,
         )
 
-        regression = brief.task == "regression"
+        regression = request.task == "regression"
         kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
         estimator = kind(
             max_iter=self.trees,
             max_leaf_nodes=self.leaves,
             early_stopping=False,
-            random_state=brief.seed,
+            random_state=request.seed,
         )
-        space: dict[str, lockgate.Span | list[Any]] = {
-            "learning_rate": lockgate.Span(0.02, 0.3, log=True),
+        space: dict[str, lockgate.SearchRange | list[Any]] = {
+            "learning_rate": lockgate.SearchRange(0.02, 0.3, log_scale=True),
             "min_samples_leaf": [20, 100],
         }
-        needs = lockgate.Needs(scaled=False, encoding="ordinal", imputed=False)
-        return lockgate.Recipe(estimator, brief.task, space=space, needs=needs)
+        needs = lockgate.Requirements(scaled=False, encoding="ordinal", imputed=False)
+        return lockgate.Recipe(estimator, request.task, space=space, requirements=needs)

@@ -14,16 +14,16 @@ class Linear:
     )
 
     @lockgate.hookimpl
-    def build(self, brief: lockgate.Brief) -> lockgate.Recipe:
+    def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
         """Propose least squares on the chosen backend."""
         from lockgate.modeling.solvers.regressor import LeastSquares
 
-        if brief.task != "regression":
+        if request.task != "regression":
             raise lockgate.DataError(
-                f"model linear predicts numbers, and the target asks for {brief.task}; "
+                f"model linear predicts numbers, and the target asks for {request.task}; "
                 "choose model=logistic or model=boosting"
             )
-        penalty = {"alpha": lockgate.Span(0.01, 10_000, log=True)}
+        penalty = {"alpha": lockgate.SearchRange(0.01, 10_000, log_scale=True)}
         return lockgate.Recipe(
-            LeastSquares(backend=brief.backend), brief.task, space=penalty if self.ridge else {}
+            LeastSquares(backend=request.backend), request.task, space=penalty if self.ridge else {}
         )

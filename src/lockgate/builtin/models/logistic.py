@@ -13,11 +13,11 @@ class Logistic:
     iterations: int = lockgate.setting(1000, at_least=1, help="most iterations of the solver")
 
     @lockgate.hookimpl
-    def build(self, brief: lockgate.Brief) -> lockgate.Recipe:
+    def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
         """Propose scikit-learn's logistic regression."""
         from sklearn.linear_model import LogisticRegression
 
-        if brief.task == "regression":
+        if request.task == "regression":
             raise lockgate.DataError(
                 "model logistic predicts classes, and the target asks for a regression; "
                 "choose model=linear or model=boosting"
@@ -25,8 +25,8 @@ class Logistic:
         estimator = LogisticRegression(
             max_iter=self.iterations,
             class_weight="balanced" if self.balanced else None,
-            random_state=brief.seed,
+            random_state=request.seed,
         )
         return lockgate.Recipe(
-            estimator, brief.task, space={"C": lockgate.Span(0.001, 100, log=True)}
+            estimator, request.task, space={"C": lockgate.SearchRange(0.001, 100, log_scale=True)}
         )

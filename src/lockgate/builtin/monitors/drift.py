@@ -33,19 +33,19 @@ class Drift:
     )
 
     @lockgate.hookimpl
-    def monitor(self, watch: lockgate.Watch) -> lockgate.Findings:
+    def monitor(self, request: lockgate.MonitorRequest) -> lockgate.Findings:
         """Compare the window's counts with the reference's."""
         import numpy as np
 
         from lockgate.modeling.statistics.two_sample import adjusted, compared
 
-        reference = [*watch.reference.columns]
-        if watch.reference.scores is not None:
-            reference.append(watch.reference.scores)
+        reference = [*request.reference.columns]
+        if request.reference.scores is not None:
+            reference.append(request.reference.scores)
         pairs = [
-            (one, watch.window.counts[one.column])
+            (one, request.window.counts[one.column])
             for one in reference
-            if one.column in watch.window.counts
+            if one.column in request.window.counts
         ]
         results = [compared(before, now) for before, now in pairs]
         if not results:
@@ -61,7 +61,7 @@ class Drift:
                     effect,
                     p,
                     severity,
-                    watch.window.since,
+                    request.window.since,
                     _sentence(before.column, effect, severity),
                 )
             )

@@ -18,11 +18,13 @@ class Grid:
     most: int = lockgate.setting(500, at_least=1, help="refuse a grid with more points than that")
 
     @lockgate.hookimpl
-    def optimize(self, problem: lockgate.Problem) -> lockgate.Search:
+    def optimize(self, request: lockgate.OptimizeRequest) -> lockgate.SearchResult:
         """Measure the whole grid and take the best."""
-        space = problem.recipe.space
+        space = request.recipe.space
         axes = {
-            name: allowed.values(self.points) if isinstance(allowed, lockgate.Span) else allowed
+            name: allowed.values(self.points)
+            if isinstance(allowed, lockgate.SearchRange)
+            else allowed
             for name, allowed in space.items()
         }
         grid = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
@@ -31,4 +33,4 @@ class Grid:
                 f"the grid has {len(grid)} points, at most {self.most} are allowed; "
                 "lower optimizer.grid.points or choose optimizer=random"
             )
-        return _best(problem, grid)
+        return _best(request, grid)

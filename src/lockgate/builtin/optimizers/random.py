@@ -18,19 +18,19 @@ class Random:
     trials: int = lockgate.setting(12, at_least=1, at_most=100_000, help="points to try")
 
     @lockgate.hookimpl
-    def optimize(self, problem: lockgate.Problem) -> lockgate.Search:
+    def optimize(self, request: lockgate.OptimizeRequest) -> lockgate.SearchResult:
         """Measure the drawn points and take the best."""
         import numpy as np
 
-        rng = np.random.default_rng(problem.seed)
-        drawn = [_draw(problem.recipe.space, rng) for _ in range(self.trials)]
-        return _best(problem, drawn if problem.recipe.space else [{}])
+        rng = np.random.default_rng(request.seed)
+        drawn = [_draw(request.recipe.space, rng) for _ in range(self.trials)]
+        return _best(request, drawn if request.recipe.space else [{}])
 
 
-def _draw(space: Mapping[str, lockgate.Span | list[Any]], rng: Any) -> dict[str, Any]:
+def _draw(space: Mapping[str, lockgate.SearchRange | list[Any]], rng: Any) -> dict[str, Any]:
     return {
         name: allowed.at(float(rng.random()))
-        if isinstance(allowed, lockgate.Span)
+        if isinstance(allowed, lockgate.SearchRange)
         else allowed[int(rng.integers(len(allowed)))]
         for name, allowed in space.items()
     }

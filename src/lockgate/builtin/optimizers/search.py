@@ -9,7 +9,9 @@ from typing import Any
 import lockgate
 
 
-def _best(problem: lockgate.Problem, points: Iterable[Mapping[str, Any]]) -> lockgate.Search:
+def _best(
+    problem: lockgate.OptimizeRequest, points: Iterable[Mapping[str, Any]]
+) -> lockgate.SearchResult:
     """Measure points in order until the budget ends; ties go to the earlier one."""
     started = time.monotonic()
     trials: list[lockgate.Trial] = []
@@ -21,4 +23,4 @@ def _best(problem: lockgate.Problem, points: Iterable[Mapping[str, Any]]) -> loc
             break
         trials.append(problem.measure(params))
     best = min(trials, key=lambda trial: trial.loss)
-    return lockgate.Search(lockgate.Candidate(problem.recipe, best.params), tuple(trials))
+    return lockgate.SearchResult(lockgate.Candidate(problem.recipe, best.params), tuple(trials))

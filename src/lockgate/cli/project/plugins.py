@@ -83,7 +83,7 @@ def _settings(cls: type) -> list[dict[str, Any]]:
         {
             "name": name,
             "default": given.get(name, "(must be set)"),
-            "allowed": rule.words(hint),
+            "allowed": rule.describe(hint),
             "help": rule.help,
         }
         for name, (hint, rule) in settings_of(cls).items()

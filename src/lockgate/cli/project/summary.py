@@ -18,7 +18,7 @@ def tell_results(root: Path) -> None:
     report = _read(root / "report" / "report.json")
     click.echo()
     for name, one in report.items():
-        for sentence in one["sentences"]:
+        for sentence in one["messages"]:
             click.echo(f"{click.style(name, bold=True)}: {sentence}")
     for name, one in _read(root / "report" / "cost.json").items():
         figures = ", ".join(

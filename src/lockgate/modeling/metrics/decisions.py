@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.evaluation import Worth
+from lockgate.contract.evaluation import ValueMatrix
 
 __all__ = ["WorthFigures", "best_f1_threshold", "best_threshold", "worth_curve"]
 
@@ -29,7 +29,7 @@ class WorthFigures:
 
     """
 
-    def __init__(self, truth: Array, score: Array, threshold: float, worth: Worth) -> None:
+    def __init__(self, truth: Array, score: Array, threshold: float, worth: ValueMatrix) -> None:
         acted = np.where(truth, worth.true_positive, worth.false_positive)
         waited = np.where(truth, worth.false_negative, worth.true_negative)
         self._acts = score >= threshold
@@ -49,7 +49,7 @@ class WorthFigures:
 
 
 def worth_curve(
-    truth: Array, score: Array, worth: Worth, weight: Array | None = None
+    truth: Array, score: Array, worth: ValueMatrix, weight: Array | None = None
 ) -> tuple[Array, Array]:
     """Return rising thresholds, shape (k,), and money per 1,000 rows at each.
 
@@ -61,7 +61,9 @@ def worth_curve(
     return cuts, _money(cuts, truth, score, worth, weight)
 
 
-def best_threshold(truth: Array, score: Array, worth: Worth, weight: Array | None = None) -> float:
+def best_threshold(
+    truth: Array, score: Array, worth: ValueMatrix, weight: Array | None = None
+) -> float:
     """Return the threshold that brings most of all there are.
 
     It lies half-way between two neighbouring scores; above all of them where
@@ -85,7 +87,9 @@ def best_f1_threshold(truth: Array, score: Array, weight: Array | None = None) -
     return float(score[order][np.where(ends, f1, -1).argmax()])
 
 
-def _money(cuts: Array, truth: Array, score: Array, worth: Worth, weight: Array | None) -> Array:
+def _money(
+    cuts: Array, truth: Array, score: Array, worth: ValueMatrix, weight: Array | None
+) -> Array:
     """Return money per 1,000 rows: from a threshold on the act counts, below it the waiting."""
     w = np.ones(len(truth)) if weight is None else weight.astype(float)
     acted = w * np.where(truth, worth.true_positive, worth.false_positive)

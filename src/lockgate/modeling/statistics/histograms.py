@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate.contract.monitoring import Counts, Reference
+from lockgate.contract.monitoring import BinCounts, ReferenceCounts
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema
@@ -25,7 +25,7 @@ SCORES = "(score)"
 
 def reference_of(
     columns: Columns, schema: Schema, backend: Backend, scores: Any = None
-) -> Reference:
+) -> ReferenceCounts:
     """Choose bins for each feature and count the training rows into them.
 
     Parameters
@@ -43,15 +43,15 @@ def reference_of(
     counts = []
     for column in schema.features:
         if column.kind in ("category", "text"):
-            empty = Counts(column.name, "nominal", categories=column.categories)
+            empty = BinCounts(column.name, "nominal", categories=column.categories)
         else:
-            empty = Counts(column.name, "ordered", _edges(_ordered(columns[column.name])))
+            empty = BinCounts(column.name, "ordered", _edges(_ordered(columns[column.name])))
         counts.append(counted(empty, columns[column.name], backend))
     own = None
     if scores is not None:
-        own = counted(Counts(SCORES, "ordered", _edges(_ordered(scores))), scores, backend)
+        own = counted(BinCounts(SCORES, "ordered", _edges(_ordered(scores))), scores, backend)
     n = counts[0].n if counts else 0
-    return Reference(tuple(counts), own, n)
+    return ReferenceCounts(tuple(counts), own, n)
 
 
 def watched(output: Output, task: str) -> Any:
@@ -61,8 +61,8 @@ def watched(output: Output, task: str) -> Any:
 
 
 def window_counts(
-    reference: Reference, columns: Columns, backend: Backend, scores: Any = None
-) -> dict[str, Counts]:
+    reference: ReferenceCounts, columns: Columns, backend: Backend, scores: Any = None
+) -> dict[str, BinCounts]:
     """Count a window's columns into the bins of the reference."""
     found = {one.column: counted(one, columns[one.column], backend) for one in reference.columns}
     if reference.scores is not None and scores is not None:
@@ -70,7 +70,7 @@ def window_counts(
     return found
 
 
-def counted(bins: Counts, values: Any, backend: Backend) -> Counts:
+def counted(bins: BinCounts, values: Any, backend: Backend) -> BinCounts:
     """Count values into the bins of `bins`, whose own counts are ignored.
 
     Notes
@@ -91,7 +91,7 @@ def counted(bins: Counts, values: Any, backend: Backend) -> Counts:
         found = _nominal(bins.categories, values)
     else:
         found = _ranked(bins.edges, _ordered(values), backend)
-    return Counts(bins.column, bins.kind, bins.edges, bins.categories, found)
+    return BinCounts(bins.column, bins.kind, bins.edges, bins.categories, found)
 
 
 def _ranked(edges: tuple[float, ...], values: Any, backend: Backend) -> tuple[int, ...]:

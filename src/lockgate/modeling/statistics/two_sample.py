@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.monitoring import Counts
+from lockgate.contract.monitoring import BinCounts
 
 __all__ = ["adjusted", "chi_square", "compared", "kolmogorov_smirnov"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def compared(reference: Counts, window: Counts) -> tuple[str, float, float]:
+def compared(reference: BinCounts, window: BinCounts) -> tuple[str, float, float]:
     """Compare two counts over the same bins.
 
     Returns

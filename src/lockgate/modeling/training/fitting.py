@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from lockgate.contract.modeling import Measure, Recipe, Trial
+from lockgate.contract.modeling import Objective, Recipe, Trial
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Fold, Table
 from lockgate.errors import DataError, PluginFailed, nearest
@@ -74,7 +74,7 @@ def loss_on(
     return loss
 
 
-def measurer(recipe: Recipe, train: Table, folds: tuple[Fold, ...], metric: str) -> Measure:
+def measurer(recipe: Recipe, train: Table, folds: tuple[Fold, ...], metric: str) -> Objective:
     """Make a function from parameters to their cross-validated loss.
 
     The steps before the estimator do not depend on its parameters, so they are

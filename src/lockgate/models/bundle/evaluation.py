@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockgate.contract.evaluation import Exam, Metric
+from lockgate.contract.evaluation import EvaluateRequest, Metric
 from lockgate.contract.tables import Table
 from lockgate.errors import SchemaViolation, nearest
 from lockgate.models.bundle.open import Bundle
@@ -47,14 +47,14 @@ def measured(
     """
     manifest = bundle.manifest
     output = bundle.predict(table.features)
-    exam = Exam(
+    exam = EvaluateRequest(
         predictor=bundle.predictor,
         table=table,
         output=output,
         task=manifest.task,  # type: ignore[arg-type]  # checked when it was packed
         classes=tuple(manifest.classes),
         threshold=manifest.threshold,
-        worth=manifest.worth,
+        value_matrix=manifest.value_matrix,
         model_bytes=model_bytes(bundle),
     )
     host = Host("evaluate")

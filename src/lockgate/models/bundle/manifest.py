@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from lockgate.contract.evaluation import Worth
+from lockgate.contract.evaluation import ValueMatrix
 from lockgate.contract.tables import Schema
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
@@ -84,7 +84,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Labels in the order of the scores.
     threshold : float or None
         Score from which the second of two classes is answered.
-    worth : Worth or None
+    value_matrix : Worth or None
         What each outcome was said to be worth.
     format : str
         Plugin that opens the model.
@@ -105,7 +105,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inputs: Schema
     classes: list[Any]
     threshold: float | None
-    worth: Worth | None
+    value_matrix: ValueMatrix | None
     format: str
     model: list[str]
     files: dict[str, str]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lockgate.contract.monitoring import Reference
-from lockgate.contract.prediction import ModelFiles, Output, Predictor
+from lockgate.contract.monitoring import ReferenceCounts
+from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.requests import Resources
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, PluginFailed
@@ -68,9 +68,11 @@ class Bundle:
             )
         return ask(row)
 
-    def reference(self) -> Reference:
+    def reference(self) -> ReferenceCounts:
         """Read what the model was trained on, for monitors."""
-        return msgspec.json.decode((self.path / "reference.json").read_bytes(), type=Reference)
+        return msgspec.json.decode(
+            (self.path / "reference.json").read_bytes(), type=ReferenceCounts
+        )
 
     def metrics(self) -> dict[str, Any]:
         """Read what the evaluators measured."""
@@ -113,7 +115,7 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
     check_environment(manifest.environment.answers, str(folder))
     host = Host("open")
     host.plug("format", manifest.format, plugin)
-    files = ModelFiles(
+    files = OpenRequest(
         directory=folder,
         files=tuple(manifest.model),
         schema=manifest.inputs,

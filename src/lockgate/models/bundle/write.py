@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from lockgate.contract.evaluation import Worth
+from lockgate.contract.evaluation import ValueMatrix
 from lockgate.contract.tables import Schema
 from lockgate.data.io.atomic import replaced_directory
 from lockgate.data.io.digests import sha256_file, sha256_text
@@ -32,7 +32,7 @@ class Content:
         Labels in the order of the scores.
     threshold : float or None
         Score from which the second of two classes is answered.
-    worth : Worth or None
+    value_matrix : Worth or None
         What each outcome was said to be worth.
     model : mapping of str to bytes
         Files of the model by their name in the bundle.
@@ -51,7 +51,7 @@ class Content:
     schema: Schema
     classes: tuple[Any, ...]
     threshold: float | None
-    worth: Worth | None
+    value_matrix: ValueMatrix | None
     model: Mapping[str, bytes]
     documents: Mapping[str, Any]
     hashes: Hashes
@@ -74,7 +74,7 @@ def write_bundle(place: Path, content: Content) -> str:
             content.schema,
             list(content.classes),
             content.threshold,
-            content.worth,
+            content.value_matrix,
             content.format,
             sorted(content.model),
             files,

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lockgate.contract.conversion import Outcome
+from lockgate.contract.conversion import ConvertedModel
 from lockgate.data.columns.inputs import Input
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.models.converters.encoders import ENCODERS
@@ -116,7 +116,7 @@ def _more(trace: Trace, categories: dict[int, tuple[str, ...]]) -> bool:
     return True
 
 
-def _finished(trace: Trace, estimator: Any, outcome: Outcome) -> Packed:
+def _finished(trace: Trace, estimator: Any, outcome: ConvertedModel) -> Packed:
     """Leave out inputs that nothing reads, and write the file."""
     builder = trace.builder
     keep = sorted(trace.used)

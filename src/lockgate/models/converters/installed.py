@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lockgate.contract.conversion import Fitted
+from lockgate.contract.conversion import ConvertRequest
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 
@@ -27,7 +27,7 @@ class Converters(Mapping[str, Callable[..., Any]]):
         host.plug("converter", library, self._catalogue.find("converter", library).load()())
 
         def convert(trace: Any, estimator: Any, columns: list[Any]) -> Any:
-            fitted = Fitted(estimator=estimator, trace=trace, columns=tuple(columns))
+            fitted = ConvertRequest(estimator=estimator, trace=trace, columns=tuple(columns))
             return host.call("converter", library, fitted)
 
         return convert

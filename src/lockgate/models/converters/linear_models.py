@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.conversion import Outcome
+from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.outputs import by_margin, margin_alone, plain_classes, value_of
 from lockgate.models.converters.symbols import Column, Sparse
 from lockgate.models.converters.trace import Trace
@@ -41,7 +41,7 @@ def _margin(trace: Trace, est: Any, columns: list[Column]) -> int:
     return weighted(trace, columns, weights, trace.attribute(est, "intercept_"))
 
 
-def logistic(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def logistic(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Logistic regression: the logistic function, softmax, or one against the rest."""
     margin = _margin(trace, est, columns)
     kind, count = getattr(est, "multi_class", "auto"), len(est.classes_)
@@ -51,26 +51,28 @@ def logistic(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         )
         score = trace.builder.add(numeric.Apply, doubled, function="sigmoid")
         label = trace.builder.add(outputs.Above, margin, limit=0.0, strict=True)
-        return Outcome(label, plain_classes(est.classes_), score, margin)
+        return ConvertedModel(label, plain_classes(est.classes_), score, margin)
     if count > 2 and (kind == "ovr" or getattr(est, "solver", "") == "liblinear"):
         return one_against_rest(trace, est.classes_, margin)
     return by_margin(trace, est.classes_, margin)
 
 
-def one_against_rest(trace: Trace, classes: Any, margin: int) -> Outcome:
+def one_against_rest(trace: Trace, classes: Any, margin: int) -> ConvertedModel:
     """Logistic functions, then shares."""
     add = trace.builder.add
     each = add(numeric.Apply, margin, function="sigmoid")
     label = add(outputs.ArgMax, margin)
-    return Outcome(label, plain_classes(classes), add(outputs.Share, each, empty="zero"), margin)
+    return ConvertedModel(
+        label, plain_classes(classes), add(outputs.Share, each, empty="zero"), margin
+    )
 
 
-def linear_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def linear_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The side of a plane; no probabilities."""
     return margin_alone(trace, est.classes_, _margin(trace, est, columns))
 
 
-def sgd_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def sgd_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A linear model; probabilities with the loss log_loss."""
     margin = _margin(trace, est, columns)
     if est.loss != "log_loss":
@@ -79,15 +81,15 @@ def sgd_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         return by_margin(trace, est.classes_, margin)
     add = trace.builder.add
     shares = add(outputs.Share, add(numeric.Apply, margin, function="sigmoid"), empty="equal")
-    return Outcome(add(outputs.ArgMax, margin), plain_classes(est.classes_), shares, margin)
+    return ConvertedModel(add(outputs.ArgMax, margin), plain_classes(est.classes_), shares, margin)
 
 
-def discriminant(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def discriminant(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Linear discriminant analysis."""
     return by_margin(trace, est.classes_, _margin(trace, est, columns))
 
 
-def linear_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def linear_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A weighted sum."""
     weights = np.asarray(trace.attribute(est, "coef_"))
     flat = weights.ndim == 1 or weights.shape[0] == 1
@@ -95,7 +97,7 @@ def linear_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     return value_of(_margin(trace, est, columns))
 
 
-def tweedie(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def tweedie(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A generalized linear model, through its link."""
     op = _margin(trace, est, columns)
     link = type(est._base_loss.link).__name__
@@ -123,7 +125,7 @@ def _kernel(trace: Trace, est: Any, columns: list[Column]) -> int:
     )
 
 
-def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A support vector classifier: the side of a surface, or duels between classes."""
     near = _kernel(trace, est, columns)
     array, add = trace.builder.array, trace.builder.add
@@ -145,10 +147,10 @@ def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     ranked = add(linear.Duels, pairs, classes=count, rank=True)
     decides = ranked if est.break_ties else add(linear.Duels, pairs, classes=count, rank=False)
     margin = ranked if est.decision_function_shape == "ovr" else pairs
-    return Outcome(add(outputs.ArgMax, decides), plain_classes(est.classes_), None, margin)
+    return ConvertedModel(add(outputs.ArgMax, decides), plain_classes(est.classes_), None, margin)
 
 
-def support_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def support_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A support vector regressor."""
     near = _kernel(trace, est, columns)
     array = trace.builder.array
@@ -175,7 +177,7 @@ def _network(trace: Trace, est: Any, columns: list[Column]) -> int:
     return op
 
 
-def network_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def network_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A network of layers; the label is the likelier class."""
     margin = _network(trace, est, columns)
     found = by_margin(trace, est.classes_, margin)
@@ -187,26 +189,26 @@ def network_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome
         limit=0.5,
         strict=True,
     )
-    return Outcome(label, found.classes, found.score, margin)
+    return ConvertedModel(label, found.classes, found.score, margin)
 
 
-def network_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def network_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A network of layers."""
     trace.require(getattr(est, "loss", "squared_error") != "poisson", "loss='poisson'")
     trace.require(est.n_outputs_ == 1, "several targets at once; fit one model a target")
     return value_of(_network(trace, est, columns))
 
 
-def _likelier(trace: Trace, classes: Any, joint: int) -> Outcome:
+def _likelier(trace: Trace, classes: Any, joint: int) -> ConvertedModel:
     add, found = trace.builder.add, plain_classes(classes)
     shares = add(outputs.Softmax, joint)
     label = add(outputs.ArgMax, joint)
     if len(found) == 2:
-        return Outcome(label, found, add(numeric.Select, shares, columns=(1,)), None, shares)
-    return Outcome(label, found, shares)
+        return ConvertedModel(label, found, add(numeric.Select, shares, columns=(1,)), None, shares)
+    return ConvertedModel(label, found, shares)
 
 
-def counting_bayes(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def counting_bayes(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Multinomial or complement naive Bayes: weighted sums of logarithms."""
     prior = est.class_log_prior_
     if type(est).__name__ == "ComplementNB" and len(est.classes_) > 1:
@@ -215,7 +217,7 @@ def counting_bayes(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     return _likelier(trace, est.classes_, joint)
 
 
-def gaussian_bayes(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def gaussian_bayes(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Gaussian naive Bayes: each class's weighted squares."""
     trace.no_gaps(columns)
     add, array = trace.builder.add, trace.builder.array
@@ -229,13 +231,13 @@ def gaussian_bayes(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     return _likelier(trace, est.classes_, add(numeric.Concat, *each))
 
 
-def clusters(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def clusters(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The nearest of some centres."""
     trace.no_gaps(columns)
     add, centres = trace.builder.add, np.asarray(trace.attribute(est, "cluster_centers_"), float)
     apart = add(linear.Distances, trace.numbers(columns), centres=trace.builder.array(centres))
     label = add(outputs.ArgMax, add(numeric.Apply, apart, function="negate"))
-    return Outcome(
+    return ConvertedModel(
         label, tuple(range(len(centres))), None, add(numeric.Apply, apart, function="sqrt")
     )
 

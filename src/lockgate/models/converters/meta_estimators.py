@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.conversion import Outcome
+from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.outputs import by_score, plain_classes, probabilities, value_of
 from lockgate.models.converters.symbols import Column
 from lockgate.models.converters.trace import Trace
@@ -16,11 +16,11 @@ from lockgate.models.packed.format import linear, numeric, outputs
 __all__ = ["ENSEMBLES", "outcome_of"]
 
 
-def outcome_of(trace: Trace, name: str, est: Any, columns: list[Column]) -> Outcome:
+def outcome_of(trace: Trace, name: str, est: Any, columns: list[Column]) -> ConvertedModel:
     """Follow columns through one named model."""
     trace.path.append(name)
-    found: Outcome = trace.convert(est)(trace, est, columns)
-    trace.require(isinstance(found, Outcome), f"{type(est).__name__} ends in no model")
+    found: ConvertedModel = trace.convert(est)(trace, est, columns)
+    trace.require(isinstance(found, ConvertedModel), f"{type(est).__name__} ends in no model")
     if type(est).__name__ != "Pipeline":
         trace.steps.append(f"{'.'.join(trace.path)}: {type(est).__name__}")
     trace.path.pop()
@@ -38,7 +38,7 @@ def pipeline(trace: Trace, est: Any, columns: list[Column]) -> Any:
     return through(trace, last, model, columns)
 
 
-def best_of_search(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def best_of_search(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The model that a search found."""
     return outcome_of(trace, "best", trace.attribute(est, "best_estimator_"), columns)
 
@@ -48,7 +48,7 @@ def frozen(trace: Trace, est: Any, columns: list[Column]) -> Any:
     return trace.convert(est.estimator)(trace, est.estimator, columns)
 
 
-def thresholded(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def thresholded(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A model whose label is decided at a threshold."""
     inner = trace.attribute(est, "estimator_")
     found = outcome_of(trace, "model", inner, columns)
@@ -66,10 +66,10 @@ def thresholded(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         found.score if by_probability else found.margin, f"response_method={method!r}"
     )
     label = trace.builder.add(outputs.Above, decides, limit=float(limit), strict=False)
-    return Outcome(label, found.classes, found.score, found.margin, found.pair)
+    return ConvertedModel(label, found.classes, found.score, found.margin, found.pair)
 
 
-def calibrated(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def calibrated(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Probabilities of several models, each corrected by what was seen, then their mean."""
     parts = []
     classes = trace.attribute(est, "classes_")
@@ -81,7 +81,7 @@ def calibrated(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     return by_score(trace, classes, op)
 
 
-def _corrected(trace: Trace, one: Any, inner: Outcome, classes: Any) -> int:
+def _corrected(trace: Trace, one: Any, inner: ConvertedModel, classes: Any) -> int:
     """Return one model's corrected probabilities of all classes."""
     add = trace.builder.add
     same = inner.classes == plain_classes(classes)
@@ -112,14 +112,14 @@ def _calibrator(trace: Trace, one: Any, op: int) -> int:
     return add(outputs.Isotonic, op, x=array(one.X_thresholds_), y=array(one.y_thresholds_))
 
 
-def isotonic(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def isotonic(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Isotonic regression on one column."""
     trace.no_gaps(columns)
     trace.require(est.out_of_bounds == "clip", "out_of_bounds other than 'clip'")
     return value_of(_calibrator(trace, est, trace.numbers(columns)))
 
 
-def voting_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def voting_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of probabilities, or a count of votes."""
     found, weights = _members(trace, est, columns)
     classes = est.classes_
@@ -128,10 +128,10 @@ def voting_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
         return by_score(trace, classes, trace.builder.add(outputs.Average, *each, weights=weights))
     add = trace.builder.add
     votes = add(outputs.Votes, *[one.label for one in found], weights=weights, classes=len(classes))
-    return Outcome(add(outputs.ArgMax, votes), plain_classes(classes))
+    return ConvertedModel(add(outputs.ArgMax, votes), plain_classes(classes))
 
 
-def voting_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def voting_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of values."""
     found, weights = _members(trace, est, columns)
     each = [one.label for one in found]
@@ -140,7 +140,7 @@ def voting_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
 
 def _members(
     trace: Trace, est: Any, columns: list[Column]
-) -> tuple[list[Outcome], tuple[float, ...]]:
+) -> tuple[list[ConvertedModel], tuple[float, ...]]:
     names = [name for name, one in est.estimators if not isinstance(one, str)]
     found = [
         outcome_of(trace, name, one, columns)
@@ -150,7 +150,7 @@ def _members(
     return found, tuple(float(w) for w in weights) if weights is not None else (1.0,) * len(found)
 
 
-def stacking(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def stacking(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A model on the answers of others, and on the columns where they are passed through."""
     made: list[Column] = []
     names = [name for name, one in est.estimators if not isinstance(one, str)]
@@ -162,10 +162,12 @@ def stacking(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     final = outcome_of(trace, "final", est.final_estimator_, made)
     if not final.classes:
         return final
-    return Outcome(final.label, plain_classes(est.classes_), final.score, final.margin, final.pair)
+    return ConvertedModel(
+        final.label, plain_classes(est.classes_), final.score, final.margin, final.pair
+    )
 
 
-def _stacked(trace: Trace, found: Outcome, method: str) -> list[Column]:
+def _stacked(trace: Trace, found: ConvertedModel, method: str) -> list[Column]:
     if method == "predict_proba":
         return trace.columns_of(trace.present(found.score, "a classifier without probabilities"))
     if method == "decision_function":
@@ -174,7 +176,7 @@ def _stacked(trace: Trace, found: Outcome, method: str) -> list[Column]:
     return trace.columns_of(found.label)
 
 
-def bagging_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def bagging_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of the members' probabilities."""
     found = _bagged(trace, est, columns)
     same = all(one.classes == tuple(range(len(est.classes_))) for one in found)
@@ -184,13 +186,13 @@ def bagging_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome
     return by_score(trace, est.classes_, op)
 
 
-def bagging_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def bagging_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of the members' values."""
     each = [one.label for one in _bagged(trace, est, columns)]
     return value_of(trace.builder.add(outputs.Average, *each, weights=(1.0,) * len(each)))
 
 
-def _bagged(trace: Trace, est: Any, columns: list[Column]) -> list[Outcome]:
+def _bagged(trace: Trace, est: Any, columns: list[Column]) -> list[ConvertedModel]:
     pairs = zip(est.estimators_, est.estimators_features_, strict=True)
     return [
         outcome_of(trace, f"bag-{k}", one, [columns[place] for place in places])
@@ -198,7 +200,7 @@ def _bagged(trace: Trace, est: Any, columns: list[Column]) -> list[Outcome]:
     ]
 
 
-def one_against_rest(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def one_against_rest(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """One model a class against all others."""
     trace.require(not est.multilabel_, "several labels a row; fit one model a label")
     add, classes = trace.builder.add, plain_classes(est.classes_)
@@ -211,20 +213,20 @@ def one_against_rest(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     if len(found) == 1:
         limit = 0.0 if by_margin else 0.5
         label = add(outputs.Above, decides[0], limit=limit, strict=True)
-        return Outcome(label, classes, found[0].score, found[0].margin)
+        return ConvertedModel(label, classes, found[0].score, found[0].margin)
     together = add(numeric.Concat, *decides)
     scores = [one.score for one in found if one.score is not None]
     share = None
     if len(scores) == len(found):
         share = add(outputs.Share, add(numeric.Concat, *scores), empty="zero")
     label = add(outputs.ArgMax, together)
-    return Outcome(label, classes, share, together if by_margin else None)
+    return ConvertedModel(label, classes, share, together if by_margin else None)
 
 
 INVERSES = {"expm1": "expm1", "exp": "exp", "square": "square"}
 
 
-def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A regressor of a transformed target, turned back."""
     found = outcome_of(trace, "regressor", trace.attribute(est, "regressor_"), columns)
     back = trace.attribute(est, "transformer_")
@@ -248,14 +250,14 @@ def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> Outcome
     return value_of(add(numeric.Apply, found.label, function=name)) if known else found
 
 
-def dummy_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def dummy_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The same shares for every row."""
     trace.require(est.strategy == "prior", f"strategy={est.strategy!r}; use 'prior'")
     trace.require(not isinstance(est.classes_, list), "several targets at once")
     return by_score(trace, est.classes_, _constant(trace, columns, est.class_prior_))
 
 
-def dummy_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def dummy_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The same value for every row."""
     return value_of(_constant(trace, columns, np.asarray(est.constant_).reshape(-1)))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.conversion import Outcome
+from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import numeric, outputs
 
@@ -18,40 +18,42 @@ def plain_classes(classes: Any) -> tuple[Any, ...]:
     return tuple(np.asarray(classes).tolist())
 
 
-def by_score(trace: Trace, classes: Any, share: int) -> Outcome:
+def by_score(trace: Trace, classes: Any, share: int) -> ConvertedModel:
     """The class with the largest share; the first of several."""
     add, found = trace.builder.add, plain_classes(classes)
     trace.require(len(found) > 1, "a classifier of one class")
     label = add(outputs.ArgMax, share)
     if len(found) == 2:
-        return Outcome(label, found, add(numeric.Select, share, columns=(1,)), None, share)
-    return Outcome(label, found, share)
+        return ConvertedModel(label, found, add(numeric.Select, share, columns=(1,)), None, share)
+    return ConvertedModel(label, found, share)
 
 
-def by_margin(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -> Outcome:
+def by_margin(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -> ConvertedModel:
     """The side of zero, or the largest margin; probabilities by the logistic function."""
     add, found = trace.builder.add, plain_classes(classes)
     if len(found) == 2:
         trace.require(trace.builder.width(margin) == 1, "two margins of two classes")
         label = add(outputs.Above, margin, limit=0.0, strict=strict)
-        return Outcome(label, found, add(numeric.Apply, margin, function="sigmoid"), margin)
-    return Outcome(add(outputs.ArgMax, margin), found, add(outputs.Softmax, margin), margin)
+        return ConvertedModel(label, found, add(numeric.Apply, margin, function="sigmoid"), margin)
+    return ConvertedModel(add(outputs.ArgMax, margin), found, add(outputs.Softmax, margin), margin)
 
 
-def margin_alone(trace: Trace, classes: Any, margin: int) -> Outcome:
+def margin_alone(trace: Trace, classes: Any, margin: int) -> ConvertedModel:
     """A label by margin, without probabilities."""
     add, found = trace.builder.add, plain_classes(classes)
     if len(found) == 2:
-        return Outcome(add(outputs.Above, margin, limit=0.0, strict=True), found, None, margin)
-    return Outcome(add(outputs.ArgMax, margin), found, None, margin)
+        return ConvertedModel(
+            add(outputs.Above, margin, limit=0.0, strict=True), found, None, margin
+        )
+    return ConvertedModel(add(outputs.ArgMax, margin), found, None, margin)
 
 
-def value_of(op: int) -> Outcome:
+def value_of(op: int) -> ConvertedModel:
     """The value of a regression."""
-    return Outcome(op)
+    return ConvertedModel(op)
 
 
-def probabilities(trace: Trace, outcome: Outcome) -> int:
+def probabilities(trace: Trace, outcome: ConvertedModel) -> int:
     """Return the operation that gives the probability of every class."""
     score = trace.present(outcome.score, "a classifier without probabilities")
     if len(outcome.classes) != 2:

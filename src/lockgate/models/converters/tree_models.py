@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.conversion import Outcome
+from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.outputs import by_margin, by_score, value_of
 from lockgate.models.converters.symbols import Column
 from lockgate.models.converters.trace import Trace
@@ -55,34 +55,34 @@ def _trees_of(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -
     return op, Grove.joined(parts)
 
 
-def tree_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def tree_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """One tree's shares of classes."""
     return _voting(trace, est, columns, [est])
 
 
-def forest_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def forest_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of the trees' shares of classes."""
     return _voting(trace, est, columns, trace.attribute(est, "estimators_"))
 
 
-def _voting(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> Outcome:
+def _voting(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> ConvertedModel:
     _one_output(trace, est)
     op, grove = _trees_of(trace, est, columns, trees)
     share = add_forest(trace.builder, op, grove, len(est.classes_), divide=len(trees))
     return by_score(trace, est.classes_, share)
 
 
-def tree_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def tree_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """One tree's value."""
     return _mean(trace, est, columns, [est])
 
 
-def forest_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def forest_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of the trees' values."""
     return _mean(trace, est, columns, trace.attribute(est, "estimators_"))
 
 
-def _mean(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> Outcome:
+def _mean(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> ConvertedModel:
     _one_output(trace, est)
     op, grove = _trees_of(trace, est, columns, trees)
     return value_of(add_forest(trace.builder, op, grove, 1, divide=len(trees)))
@@ -117,14 +117,14 @@ def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[in
     return op, outputs
 
 
-def gradient_boosting_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def gradient_boosting_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Sums of trees, then a probability."""
     trace.require(est.loss == "log_loss", f"loss={est.loss!r}; use log_loss")
     op, outputs = gradient_boosting(trace, est, columns)
     return by_margin(trace, est.classes_, op, strict=outputs > 1)
 
 
-def gradient_boosting_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def gradient_boosting_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A sum of trees."""
     return value_of(gradient_boosting(trace, est, columns)[0])
 
@@ -178,12 +178,12 @@ def _bits(words: np.ndarray) -> np.ndarray:
     return np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little").astype(bool)
 
 
-def hist_classifier(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def hist_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Sums of trees, then a probability."""
     return by_margin(trace, est.classes_, hist_trees(trace, est, columns))
 
 
-def hist_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def hist_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A sum of trees, through the loss's link."""
     op = hist_trees(trace, est, columns)
     if est.loss in ("poisson", "gamma"):
@@ -191,12 +191,12 @@ def hist_regressor(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     return value_of(op)
 
 
-def isolation(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def isolation(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Refuse: scikit-learn's answers depend on how rows come in blocks of memory."""
     raise trace.refuse("isolation forests are not covered yet; use a monitor for outliers")
 
 
-def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
+def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Weighted votes of classifiers, as a share of the weight, then a probability."""
     trace.no_gaps(columns)  # its trees would take them, but it checks its rows itself
     classes = est.classes_
@@ -222,7 +222,7 @@ def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> Outcome:
     return _ada_outcome(trace, classes, total)
 
 
-def _ada_outcome(trace: Trace, classes: Any, total: int) -> Outcome:
+def _ada_outcome(trace: Trace, classes: Any, total: int) -> ConvertedModel:
     add, array = trace.builder.add, trace.builder.array
     count = len(classes)
     if count == 2:
@@ -232,12 +232,12 @@ def _ada_outcome(trace: Trace, classes: Any, total: int) -> Outcome:
         raised = add(outputs.Softmax, both)
         score = add(numeric.Select, raised, columns=(1,))
         label = add(outputs.Above, margin, limit=0.0, strict=True)
-        return Outcome(label, tuple(classes.tolist()), score, margin, raised)
+        return ConvertedModel(label, tuple(classes.tolist()), score, margin, raised)
     raised = add(
         outputs.Softmax,
         add(numeric.Arith, total, how="divide", values=array(np.full(count, count - 1.0))),
     )
-    return Outcome(add(outputs.ArgMax, total), tuple(classes.tolist()), raised, total)
+    return ConvertedModel(add(outputs.ArgMax, total), tuple(classes.tolist()), raised, total)
 
 
 TREES = {

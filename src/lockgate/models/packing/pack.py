@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from lockgate.contract.evaluation import Exam
+from lockgate.contract.evaluation import EvaluateRequest
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Schema, Table
@@ -273,7 +273,7 @@ def _figures(predictor: _Asked, test: Table, threshold: float | None) -> dict[st
         return {}
     host = Host("pack")
     host.plug("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
-    exam = Exam(
+    exam = EvaluateRequest(
         predictor=predictor,
         table=test,
         output=output,

@@ -30,7 +30,7 @@ def report_page(
     sections = [
         {
             "name": key,
-            "sentences": report.sentences,
+            "messages": report.messages,
             "metrics": [_figure(metric, one) for metric, one in report.metrics.items()],
             "tables": {title: list(rows) for title, rows in report.tables.items() if rows},
             "plots": [

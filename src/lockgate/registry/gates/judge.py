@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockgate.contract.gates import Origin
+from lockgate.contract.gates import BundleOrigin
 from lockgate.models.bundle.copy import is_whole
 from lockgate.models.bundle.evaluation import labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
@@ -105,7 +105,7 @@ def _read(path: Path | None) -> pd.DataFrame | None:
     return None if path is None else read_frame(path)
 
 
-def _origin(ledger: EventLog, record: VersionRecord) -> Origin:
+def _origin(ledger: EventLog, record: VersionRecord) -> BundleOrigin:
     event, commit, _ = registration(ledger, record)
     signers = signers_of(ledger.repository)
     who = None
@@ -116,4 +116,4 @@ def _origin(ledger: EventLog, record: VersionRecord) -> Origin:
             who = None
     tries = ledger.state.attestations(record.name, record.version)
     attested = (tries[-1].get("passed") is True) if tries else None
-    return Origin(record.lineage, record.commit, who, attested)
+    return BundleOrigin(record.lineage, record.commit, who, attested)

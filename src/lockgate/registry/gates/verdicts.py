@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lockgate._version import __version__
-from lockgate.contract.gates import Case, Contestant, Origin, Ruling
+from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, GateResult, JudgeRequest
 from lockgate.data.schema import digest_of
 from lockgate.errors import LockgateError, NotApplicable
 from lockgate.models.bundle.evaluation import (
@@ -37,7 +37,7 @@ def judged(
     *,
     stage: str,
     versions: tuple[str, str | None],
-    origin: Origin,
+    origin: BundleOrigin,
     rows: pd.DataFrame | None = None,
     today: pd.DataFrame | None = None,
     said: Callable[[str], None] = lambda _: None,
@@ -64,7 +64,7 @@ def judged(
         Told what is being done.
 
     """
-    case = Case(
+    case = JudgeRequest(
         candidate=_contestant(candidate, versions[0], policy, rows, said),
         incumbent=None
         if incumbent is None
@@ -81,9 +81,9 @@ def judged(
         host.plug("gate", gate.instance, gate.build())
         ruling = _asked(host, gate.instance, case)
         who = provider_of(gate.entry)
-        figures = dict(ruling.figures)
+        figures = dict(ruling.metrics)
         found.append(
-            Judged(gate.instance, gate.entry.name, who, ruling.passed, ruling.sentence, figures)
+            Judged(gate.instance, gate.entry.name, who, ruling.passed, ruling.message, figures)
         )
     rival = None if incumbent is None else Rival(str(versions[1]), incumbent.digest)
     return Verdict(
@@ -100,14 +100,14 @@ def judged(
     )
 
 
-def _asked(host: Host, gate: str, case: Case) -> Ruling:
+def _asked(host: Host, gate: str, case: JudgeRequest) -> GateResult:
     """Ask one gate; one that fails lets nobody in."""
     try:
-        ruling: Ruling = host.call("gate", gate, case)
+        ruling: GateResult = host.call("gate", gate, case)
     except NotApplicable as error:
-        return Ruling(None, str(error) or "nothing to say")
+        return GateResult(None, str(error) or "nothing to say")
     except LockgateError as error:
-        return Ruling(False, str(error))
+        return GateResult(False, str(error))
     return ruling
 
 
@@ -117,9 +117,9 @@ def _contestant(
     policy: Policy,
     rows: pd.DataFrame | None,
     said: Callable[[str], None],
-) -> Contestant:
+) -> EvaluatedBundle:
     manifest = bundle.manifest
-    made = Contestant(
+    made = EvaluatedBundle(
         name=manifest.name,
         version=version,
         digest=bundle.digest,
@@ -127,12 +127,12 @@ def _contestant(
         task=manifest.task,  # type: ignore[arg-type]  # checked when it was packed
         classes=tuple(manifest.classes),
         threshold=manifest.threshold,
-        worth=manifest.worth,
+        value_matrix=manifest.value_matrix,
         predictor=bundle.predictor,
         reference=bundle.reference(),
         model_bytes=model_bytes(bundle),
-        promised=estimates(bundle.metrics()),
-        unmeasured="no rows were given: --data FILE",
+        reported_metrics=estimates(bundle.metrics()),
+        not_measured_because="no rows were given: --data FILE",
     )
     if rows is None:
         return made
@@ -142,5 +142,7 @@ def _contestant(
         evaluators = policy.evaluators or default_evaluators(manifest.task)
         output, figures = measured(bundle, table, evaluators)
     except LockgateError as error:
-        return dataclasses.replace(made, unmeasured=f"{manifest.name}@{version}: {error}")
-    return dataclasses.replace(made, table=table, output=output, figures=figures, unmeasured="")
+        return dataclasses.replace(made, not_measured_because=f"{manifest.name}@{version}: {error}")
+    return dataclasses.replace(
+        made, table=table, output=output, metrics=figures, not_measured_because=""
+    )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lockgate.contract.conversion import Engine
+from lockgate.contract.conversion import ForestEngine
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.columns.parsing import cell_readers, read_columns
@@ -104,7 +104,7 @@ class PackedModel:
         backend: Backend | None = None,
         threads: int = 1,
         rejected: Rejected | None = None,
-        engine: str | Engine | None = None,
+        engine: str | ForestEngine | None = None,
     ) -> Output:
         """Answer for rows.
 
@@ -134,7 +134,7 @@ class PackedModel:
         few = rows <= FEW and backend is None if engine is None else engine == "rows"
         if few:
             return self._one_by_one(cells, rows, rejected)
-        other = engine if isinstance(engine, Engine) else None
+        other = engine if isinstance(engine, ForestEngine) else None
         program = self._program(backend or numpy_backend(), other)
         pieces = self._computed(program, cells, rows, threads)
         made = [
@@ -250,7 +250,7 @@ class PackedModel:
                 made.append(np.array(flat, dtype=float).reshape(rows, width).T)
         return self._output(made)
 
-    def _program(self, backend: Backend, engine: Engine | None = None) -> Program:
+    def _program(self, backend: Backend, engine: ForestEngine | None = None) -> Program:
         key = (backend.name, engine.name if engine else "")
         with self._lock:
             if key not in self._programs:

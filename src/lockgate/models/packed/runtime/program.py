@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.conversion import Engine
+from lockgate.contract.conversion import ForestEngine
 from lockgate.contract.requests import Backend
 from lockgate.data.columns.dates import date_parts, date_parts_one
 from lockgate.errors import SchemaViolation
@@ -55,7 +55,7 @@ class Program:
         arrays: Mapping[str, np.ndarray],
         shapes: Sequence[Shape],
         backend: Backend,
-        engine: Engine | None = None,
+        engine: ForestEngine | None = None,
     ) -> None:
         self.header, self.arrays, self.backend = header, arrays, backend
         self.engine = engine
@@ -90,7 +90,7 @@ class Program:
                 grown = Grown(op, self.arrays, self.backend, left)
                 left -= getattr(grown.engine, "bytes", 0)
                 self._grown[place] = grown
-                run = grown.run if self.engine is None else self.engine.forest(grown)
+                run = grown.run if self.engine is None else self.engine.prepare(grown)
                 self._compiled[place] = run
 
     def _operands(self, place: int) -> list[tuple[int, bool]]:
