@@ -116,13 +116,13 @@ def ways_of(pipe: Any, frame: Any, matrix: np.ndarray, folder: Path, peer: Peer)
     """Return by name a function from rows to a function that times them."""
     from lockgate.models.packed.runtime.model import PackedModel
     from lockgate.models.packing.pack import packed_bytes
-    from lockgate.models.packing.rows import given_table
+    from lockgate.models.packing.rows import table_from
 
-    whole = PackedModel(packed_bytes(pipe, given_table(frame.iloc[:5000])[0].schema)[0])
+    whole = PackedModel(packed_bytes(pipe, table_from(frame.iloc[:5000])[0].schema)[0])
     last = pipe[-1]
-    bare = PackedModel(packed_bytes(last, given_table(matrix[:5000])[0].schema)[0])
+    bare = PackedModel(packed_bytes(last, table_from(matrix[:5000])[0].schema)[0])
     (folder / "whole.packed").write_bytes(
-        packed_bytes(pipe, given_table(frame.iloc[:5000])[0].schema)[0]
+        packed_bytes(pipe, table_from(frame.iloc[:5000])[0].schema)[0]
     )
     import joblib
 

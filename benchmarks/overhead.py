@@ -98,11 +98,11 @@ def _plain(folder: Path) -> Path:
 def _stages(project: Path) -> dict[str, tuple[float, float, float]]:
     """Median seconds of each stage: as a function, in the warm process, on its own."""
     from lockgate.pipeline.stage import STAGES, run_stage
-    from lockgate.pipeline.stage_server import warm_process
+    from lockgate.pipeline.stage_server import stage_server
 
     logging.getLogger("lockgate").setLevel(logging.ERROR)
     found = {}
-    with warm_process() as told:
+    with stage_server() as told:
         for name in STAGES:
             times: list[list[float]] = [[], [], []]
             for turn in range(REPEATS + 1):

@@ -31,7 +31,7 @@ def test_the_grid_measures_every_point_and_takes_the_best() -> None:
 def test_a_grid_that_is_too_large_says_what_to_do() -> None:
     problem = example_requests("optimizer")["binary"]
     with pytest.raises(lockgate.UsageError, match="optimizer=random"):
-        Grid(points=9, most=5).optimize(problem)
+        Grid(points=9, max_points=5).optimize(problem)
 
 
 def test_random_trials_follow_the_seed_alone() -> None:
@@ -67,7 +67,7 @@ def test_lasso_says_when_every_feature_is_needed() -> None:
 
 def test_prune_keeps_as_few_trees_as_the_budget_allows() -> None:
     shrink = example_requests("compressor")["binary-trees"]
-    candidate = Prune(at_least=1).compress(shrink)
+    candidate = Prune(min_trees=1).compress(shrink)
     assert len(candidate.estimator[-1]._predictors) < 20
     assert len(shrink.candidate.estimator[-1]._predictors) == 20
     assert shrink.loss(candidate.estimator) <= shrink.loss(shrink.candidate.estimator) + 0.05

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import environment
 
-from lockgate.pipeline.stage_server import PLACE, warm_process
+from lockgate.pipeline.stage_server import SOCKET_VARIABLE, stage_server
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def test_a_stage_does_the_same_in_the_warm_process(project: Path) -> None:
     facts = project / "data" / "prepared" / "facts.json"
     before = facts.read_bytes()
     facts.unlink()
-    with warm_process("lockgate.cli.stage_server") as told:
+    with stage_server("lockgate.cli.stage_server") as told:
         child = stage(project, "load", **told)
         words = child.communicate(timeout=60)[1]
     assert child.returncode == 0, words
@@ -55,7 +55,7 @@ def test_a_stage_does_the_same_in_the_warm_process(project: Path) -> None:
 
 def test_errors_and_exit_codes_come_through(project: Path) -> None:
     (project / "data" / "raw" / "tumours.csv").unlink()
-    with warm_process("lockgate.cli.stage_server") as told:
+    with stage_server("lockgate.cli.stage_server") as told:
         child = stage(project, "load", **told)
         words = child.communicate(timeout=60)[1]
     assert child.returncode == 2
@@ -65,20 +65,20 @@ def test_errors_and_exit_codes_come_through(project: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "PYTHONHASHSEED"])
 def test_a_stage_with_other_variables_runs_on_its_own(project: Path, variable: str) -> None:
-    with warm_process("lockgate.cli.stage_server") as told:
+    with stage_server("lockgate.cli.stage_server") as told:
         child = stage(project, "load", **told, **{variable: "3"})
         words = child.communicate(timeout=60)[1]
     assert child.returncode == 0, words
 
 
 def test_a_stale_place_is_no_trouble(project: Path) -> None:
-    child = stage(project, "load", **{PLACE: "/nonexistent/socket"})
+    child = stage(project, "load", **{SOCKET_VARIABLE: "/nonexistent/socket"})
     words = child.communicate()[1]
     assert child.returncode == 0, words
 
 
 def test_a_killed_client_takes_its_stage_with_it(project: Path) -> None:
-    with warm_process("lockgate.cli.stage_server") as told:
+    with stage_server("lockgate.cli.stage_server") as told:
         first = stage(project, "load", **told)
         first.communicate()
         child = stage(project, "optimize", **told)

@@ -9,7 +9,7 @@ import lockgate
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.last_composed import discarded, remember
 from lockgate.plugins.config.origins import leaves, origins
-from lockgate.plugins.config.recompose import kept_document
+from lockgate.plugins.config.recompose import recompose
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -148,20 +148,20 @@ def test_a_folder_without_a_configuration_says_how_to_make_one(tmp_path: Path) -
 
 def test_keeping_changes_only_what_is_asked_for(project: Path) -> None:
     before = compose_document(project, ["optimizer.grid.points=4", "split.test=0.3"])
-    after = kept_document(before, ["model=boosting"])
+    after = recompose(before, ["model=boosting"])
     assert after["optimizer"]["grid"]["points"] == 4
     assert after["split"]["test"] == 0.3
     assert list(after["model"]) == ["boosting"]
     with pytest.raises(lockgate.UnknownKey, match="did you mean 'test'"):
-        kept_document(before, ["split.tset=0.2"])
+        recompose(before, ["split.tset=0.2"])
     with pytest.raises(lockgate.SettingError, match="allowed: int"):
-        kept_document(before, ["optimizer.grid.points=x"])
+        recompose(before, ["optimizer.grid.points=x"])
 
 
 def test_keeping_records_the_installed_plugins_anew(project: Path) -> None:
     before = compose_document(project)
     stale = {**before, "model": {"logistic": {**before["model"]["logistic"], "provider": "old@1"}}}
-    assert kept_document(stale, []) == before
+    assert recompose(stale, []) == before
 
 
 def test_each_value_has_an_origin(project: Path) -> None:
@@ -185,7 +185,7 @@ def test_whole_numbers_are_numbers_in_lists_and_mappings(project: Path) -> None:
         project, ["cells.bins={age:[18,30,65]}", "+rows.ranges.age=[0,120]"]
     )
     assert document["cells"]["bins"] == {"age": [18, 30, 65]}
-    assert kept_document(document, ["split.test=0.3"])["rows"]["ranges"] == {"age": [0, 120]}
+    assert recompose(document, ["split.test=0.3"])["rows"]["ranges"] == {"age": [0, 120]}
 
 
 def test_a_file_that_expands_itself_is_refused_before_it_does(project: Path) -> None:
@@ -212,4 +212,4 @@ def test_keeping_nonsense_is_refused_in_our_words(
 ) -> None:
     document = {} if not nonsense else {**compose_document(project), **nonsense}
     with pytest.raises(lockgate.LockgateError):
-        kept_document(document, ["split.test=0.3"])
+        recompose(document, ["split.test=0.3"])

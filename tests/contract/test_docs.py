@@ -128,7 +128,7 @@ def test_the_packing_that_is_shown_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_every_operation_and_field_of_the_format_is_specified() -> None:
-    from lockgate.data.columns.inputs import Input
+    from lockgate.data.columns.inputs import ColumnInput
     from lockgate.models.packed.format.container import DTYPES
     from lockgate.models.packed.format.header import OPERATIONS, Answers, Header
 
@@ -137,7 +137,7 @@ def test_every_operation_and_field_of_the_format_is_specified() -> None:
         assert f"| `{name}` |" in text or name == "forest", f"{name} is not specified"
         for field in operation.__struct_fields__:
             assert field == "of" or f"`{field}`" in text, f"{name}.{field} is not specified"
-    for struct in (Header, Input, Answers):
+    for struct in (Header, ColumnInput, Answers):
         for field in struct.__struct_fields__:
             assert f"`{field}`" in text, field
     assert all(f"`{dtype}`" in text for dtype in DTYPES)

@@ -13,11 +13,11 @@ from scipy import stats
 import lockgate
 from lockgate.builtin.monitors.drift import Drift
 from lockgate.contract.requests import Backend, numpy_backend
-from lockgate.modeling.statistics.histograms import counted, reference_of, window_counts
+from lockgate.modeling.statistics.histograms import count_into_bins, reference_of, window_counts
 from lockgate.modeling.statistics.two_sample import (
-    adjusted,
+    adjust_p_values,
     chi_square,
-    compared,
+    compare_counts,
     kolmogorov_smirnov,
 )
 
@@ -32,17 +32,17 @@ def test_every_value_is_counted_once_on_every_backend(
     values: list[float], edges: list[float]
 ) -> None:
     bins = lockgate.BinCounts("x", "ordered", tuple(sorted(edges)))
-    found = counted(bins, np.array(values), numpy_backend())
+    found = count_into_bins(bins, np.array(values), numpy_backend())
     assert found.n == len(values)
     assert found.counts[0] == sum(np.isnan(values))
     for k, edge in enumerate(bins.edges):
         assert sum(found.counts[1 : k + 2]) == sum(v <= edge for v in values)
-    assert counted(bins, np.array(values), STRICT).counts == found.counts
+    assert count_into_bins(bins, np.array(values), STRICT).counts == found.counts
 
 
 def test_categories_gaps_and_strangers_have_bins_of_their_own() -> None:
     bins = lockgate.BinCounts("c", "nominal", categories=("a", "b"))
-    found = counted(bins, np.array(["a", "z", None, "a"], dtype=object), numpy_backend())
+    found = count_into_bins(bins, np.array(["a", "z", None, "a"], dtype=object), numpy_backend())
     assert found.counts == (1, 2, 0, 1)
 
 
@@ -85,7 +85,7 @@ def test_rare_bins_are_put_together() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_corrections_never_lower_p_and_keep_its_order(values: list[float]) -> None:
     p = np.array(values)
-    holm, bh = adjusted(p, "holm"), adjusted(p, "benjamini-hochberg")
+    holm, bh = adjust_p_values(p, "holm"), adjust_p_values(p, "benjamini-hochberg")
     assert (holm >= p - 1e-15).all()
     assert (holm >= bh - 1e-12).all()
     order = np.argsort(p, kind="stable")
@@ -143,7 +143,7 @@ def test_new_categories_and_new_gaps_are_drift() -> None:
 
 def test_nothing_to_compare_is_no_alarm() -> None:
     empty = lockgate.BinCounts("x", "ordered", (1.0,), counts=(0, 0, 0))
-    assert compared(empty, empty) == ("kolmogorov-smirnov", 0.0, 1.0)
+    assert compare_counts(empty, empty) == ("kolmogorov-smirnov", 0.0, 1.0)
 
 
 def test_values_outside_of_the_reference_are_seen() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import lockgate
 from lockgate.plugins.host import catalogue
-from lockgate.plugins.host.catalogue import Catalogue, Entry
+from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
 
 SOURCE = """
 import lockgate
@@ -31,8 +31,10 @@ class Plain:
 """
 
 
-def entry(name: str, target: str, distribution: str = "acme", kind: str = "compressor") -> Entry:
-    return Entry(kind, name, target, distribution, "1.2")
+def entry(
+    name: str, target: str, distribution: str = "acme", kind: str = "compressor"
+) -> InstalledPlugin:
+    return InstalledPlugin(kind, name, target, distribution, "1.2")
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_a_plugin_of_another_kind_is_refused(acme: None) -> None:
 
 
 def test_the_allow_list_keeps_others_out_and_ours_in() -> None:
-    ours = Entry("compressor", "lasso", "x:Y", "lockgate", "1")
+    ours = InstalledPlugin("compressor", "lasso", "x:Y", "lockgate", "1")
     found = Catalogue([entry("good", "acme_plugins:Good"), ours], allowed=["trusted"])
     with pytest.raises(lockgate.PluginError, match="not allowed here"):
         found.find("compressor", "good")

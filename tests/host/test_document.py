@@ -7,8 +7,8 @@ import pytest
 
 import lockgate
 from lockgate.contract.kinds import CONFIGURED
-from lockgate.plugins.host.catalogue import Catalogue, Entry
-from lockgate.plugins.host.parameters import Document
+from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
+from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params
 from lockgate.plugins.host.provider import provider_of
 
@@ -20,14 +20,14 @@ def raw() -> dict[str, Any]:
     return read_params(ROOT / "params.yaml")
 
 
-def checked(raw: dict[str, Any]) -> Document:
-    return Document.check(raw, Catalogue.installed())
+def checked(raw: dict[str, Any]) -> Parameters:
+    return Parameters.check(raw, Catalogue.installed())
 
 
 def test_the_committed_parameters_are_right(raw: dict[str, Any]) -> None:
     document = checked(raw)
-    assert document.one("loader").instance == "purchases"
-    assert [one.instance for one in document.chosen["compressor"]] == raw["compressor_order"]
+    assert document.one("loader").name == "purchases"
+    assert [one.name for one in document.chosen["compressor"]] == raw["compressor_order"]
     document.verify_providers(raw, [kind.name for kind in CONFIGURED])
 
 
@@ -78,7 +78,7 @@ def test_changed_plugin_code_is_noticed(raw: dict[str, Any]) -> None:
 
 
 def test_a_release_is_named_by_its_version_and_ours_by_its_code() -> None:
-    stranger = Entry("model", "x", "acme:X", "acme", "1.2")
+    stranger = InstalledPlugin("model", "x", "acme:X", "acme", "1.2")
     assert provider_of(stranger) == "acme==1.2"
     ours = Catalogue.installed().find("model", "logistic")
     assert provider_of(ours).startswith("lockgate@")
@@ -94,7 +94,7 @@ def test_an_edit_of_what_a_plugin_imports_changes_its_digest(
     (package / "inner.py").write_text("x = 1\n")
     (package / "other.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    entry = Entry("model", "x", "acmepack.plugin:X", "acme", "1.2", editable=True)
+    entry = InstalledPlugin("model", "x", "acmepack.plugin:X", "acme", "1.2", editable=True)
 
     def digest() -> str:
         provider_of.cache_clear()

@@ -50,7 +50,7 @@ HEARD: list[str] = []
 
 def host_with(**settings: str) -> Host:
     host = Host("load")
-    host.plug("loader", "echo", Echo(**settings))
+    host.register("loader", "echo", Echo(**settings))
     return host
 
 
@@ -80,11 +80,11 @@ def test_an_answer_of_another_type_is_refused() -> None:
 def test_a_failing_listener_is_named_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
     HEARD.clear()
     host = Host("load")
-    host.plug("listener", "first", Ear())
-    host.plug("listener", "deaf", Ear(deaf=True))
-    host.plug("listener", "last", Ear())
+    host.register("listener", "first", Ear())
+    host.register("listener", "deaf", Ear(deaf=True))
+    host.register("listener", "last", Ear())
     with caplog.at_level(logging.WARNING):
-        host.announce("before_stage", StageEvent("load", "x"))
+        host.notify("before_stage", StageEvent("load", "x"))
     assert HEARD == ["load", "load"]
     assert "listener.deaf failed in before_stage: deaf" in caplog.text
 
@@ -92,5 +92,5 @@ def test_a_failing_listener_is_named_and_stops_no_other(caplog: pytest.LogCaptur
 def test_instances_are_listed_in_the_order_given() -> None:
     host = Host()
     for name in ("b", "a"):
-        host.plug("loader", name, Echo())
+        host.register("loader", name, Echo())
     assert host.names("loader") == ["b", "a"]

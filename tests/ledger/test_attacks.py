@@ -11,10 +11,10 @@ import msgspec
 import pandas as pd
 import pytest
 
-from lockgate.deployment.admission import check_proofs, read_signers
+from lockgate.deployment.admission import read_signers, require_provenance
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.follow import deploy_stage
-from lockgate.deployment.take_back import enter_rollbacks
+from lockgate.deployment.take_back import record_rollbacks
 from lockgate.errors import (
     GateRefused,
     LedgerConflict,
@@ -29,8 +29,8 @@ from lockgate.registry.gates.judge import judge
 from lockgate.registry.ledger.repository import LEDGER
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
-from lockgate.registry.provenance.provenance import Proof
-from lockgate.registry.provenance.verdict import Judged, Verdict
+from lockgate.registry.provenance.provenance import Provenance
+from lockgate.registry.provenance.verdict import GateRecord, Verdict
 from lockgate.registry.sync import push_queued
 from tests.serving.running import serving
 
@@ -93,16 +93,16 @@ def test_who_may_only_promote_cannot_make_up_a_verdict(tmp_path: Path, bundles: 
     ledger.promote("fraud", "prod", params=params)
     deploy_stage(ledger, deployment, "fraud", "prod")
     (slot,) = deployment.pointer().slots
-    check_proofs(deployment, [slot], read_signers(str(signers)), now=2e9)
-    proof = Proof.decode(next((deployment.path / "proofs").iterdir()).read_bytes())
+    require_provenance(deployment, [slot], read_signers(str(signers)), now=2e9)
+    proof = Provenance.decode(next((deployment.path / "proofs").iterdir()).read_bytes())
     listed = read_signers(str(signers))
 
-    def forged(who: str, date: int | None = None) -> Proof:
+    def forged(who: str, date: int | None = None) -> Provenance:
         """The same papers with a verdict of one's own, signed by `who`."""
         from lockgate.registry.ledger.signing import signature
 
         be(who)
-        mine = msgspec.structs.replace(verdict, judged=(Judged("all", "x", "x", True, "fine"),))
+        mine = msgspec.structs.replace(verdict, judged=(GateRecord("all", "x", "x", True, "fine"),))
         papers = {}
         for name in ("judged", "promoted"):
             old = Commit.decode(str(getattr(proof, name)).encode())
@@ -143,7 +143,7 @@ def test_a_verdict_without_gates_satisfies_no_server(shop: Path, tmp_path: Path)
     ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
     deploy_stage(ledger, deployment, "fraud", "prod")
     with pytest.raises(GateRefused, match="no gates were asked about it"):
-        check_proofs(deployment, deployment.pointer().slots, None)
+        require_provenance(deployment, deployment.pointer().slots, None)
 
 
 def test_files_of_gates_that_say_nothing_are_refused(shop: Path, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_what_was_rolled_back_from_here_is_held_whatever_comes_between(
     _, words = deploy_stage(ledger, deployment, "fraud", "prod")
     assert "1.1.0 was rolled back from here" in words
     assert served(deployment) == "1.2.0"
-    enter_rollbacks(ledger, deployment.path)
+    record_rollbacks(ledger, deployment.path)
     put(ledger, "1.0.0")
     ledger.rollback("fraud", "prod")
     deploy_stage(ledger, deployment, "fraud", "prod")
@@ -273,7 +273,7 @@ def test_what_was_deployed_by_hand_is_no_rollback(shop: Path, tmp_path: Path) ->
     deploy_stage(ledger, deployment, "fraud", "prod")
     deployment.deploy(packed(tmp_path / "other", seed=9), version="1.0.0")
     with pytest.raises(LedgerConflict, match="which the ledger never had there"):
-        enter_rollbacks(ledger, deployment.path)
+        record_rollbacks(ledger, deployment.path)
     standing = ledger.current("fraud", "prod")
     assert standing is not None
     assert standing.slot.version == "1.1.0"

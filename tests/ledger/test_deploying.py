@@ -18,7 +18,7 @@ import pytest
 
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.follow import deploy_stage
-from lockgate.deployment.take_back import enter_rollbacks
+from lockgate.deployment.take_back import record_rollbacks
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.api import Ledger
@@ -131,17 +131,17 @@ def test_a_rollback_taken_here_is_not_undone_and_sync_enters_it(shop: Path, tmp_
     put(ledger, "1.2.0", "canary")  # something else happens in the ledger
     deploy_stage(ledger, deployment, "fraud", "prod")
     assert served(deployment) == "1.0.0"
-    (event,) = enter_rollbacks(ledger, deployment.path)
+    (event,) = record_rollbacks(ledger, deployment.path)
     assert (event.before, event.after) == ("1.1.0", "1.0.0")
     assert event.reason.endswith(": night")
-    assert enter_rollbacks(ledger, deployment.path) == []
+    assert record_rollbacks(ledger, deployment.path) == []
     put(ledger, "1.2.0")
     deploy_stage(ledger, deployment, "fraud", "prod")
     assert served(deployment) == "1.2.0"
     deployment.rollback()
     put(ledger, "1.1.0")
     with pytest.raises(LedgerConflict, match=r"the ledger has put 1\.1\.0 there since"):
-        enter_rollbacks(ledger, deployment.path)
+        record_rollbacks(ledger, deployment.path)
 
 
 def test_what_is_retired_is_served_no_longer(shop: Path, tmp_path: Path) -> None:
@@ -268,16 +268,16 @@ def test_killed_at_any_moment_it_goes_on(shop: Path, tmp_path: Path, bundles: li
 
 
 def test_proofs_are_about_what_is_served(shop: Path, tmp_path: Path) -> None:
-    from lockgate.deployment.admission import check_proofs
+    from lockgate.deployment.admission import require_provenance
 
     ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
     promoted(ledger, "1.0.0")
     deploy_stage(ledger, deployment, "fraud", "prod")
     (slot,) = deployment.pointer().slots
-    check_proofs(deployment, [slot], None)
+    require_provenance(deployment, [slot], None)
     deployment.deploy(deployment.bundle(slot.digest), version="1.0.0", stage="canary")
     with pytest.raises(GateRefused, match="there is no verdict"):
-        check_proofs(deployment, deployment.pointer().slots, None)
+        require_provenance(deployment, deployment.pointer().slots, None)
 
 
 def test_following_says_once_what_is_wrong(shop: Path, tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ def test_listeners_hear_of_it(shop: Path) -> None:
             heard.append(event)
 
     ledger = Ledger(shop)
-    ledger._host.plug("listener", "test", Listener())
+    ledger._host.register("listener", "test", Listener())
     put(ledger, "1.0.0")
     put(ledger, "1.1.0")
     ledger.rollback("fraud", "prod", reason="loud")

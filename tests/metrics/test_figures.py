@@ -8,12 +8,12 @@ from sklearn import metrics as peer
 
 from lockgate import ValueMatrix
 from lockgate.contract.prediction import Output
-from lockgate.modeling.metrics.binary import BinaryFigures, calibration_curve, roc_curve
-from lockgate.modeling.metrics.decisions import WorthFigures, best_threshold, worth_curve
-from lockgate.modeling.metrics.intervals import bootstrapped
-from lockgate.modeling.metrics.losses import chosen_metric, loss_of, positions
-from lockgate.modeling.metrics.multiclass import MulticlassFigures
-from lockgate.modeling.metrics.regression import RegressionFigures
+from lockgate.modeling.metrics.binary import BinaryMetrics, calibration_curve, roc_curve
+from lockgate.modeling.metrics.decisions import DecisionValue, best_threshold, value_curve
+from lockgate.modeling.metrics.intervals import bootstrap_intervals
+from lockgate.modeling.metrics.losses import chosen_metric, class_indices, loss_of
+from lockgate.modeling.metrics.multiclass import MulticlassMetrics
+from lockgate.modeling.metrics.regression import RegressionMetrics
 
 
 @st.composite
@@ -31,7 +31,7 @@ def scored(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_binary_figures_are_those_of_scikit_learn(data: tuple[np.ndarray, ...]) -> None:
     truth, score, weight = data
     for w in (None, weight):
-        found = BinaryFigures(truth, score, 0.5)(w)
+        found = BinaryMetrics(truth, score, 0.5)(w)
         said = score >= 0.5
         expected = {
             "roc_auc": peer.roc_auc_score(truth, score, sample_weight=w),
@@ -53,8 +53,8 @@ def test_figures_do_not_depend_on_the_order_of_rows(
 ) -> None:
     truth, score, weight = data
     order = np.random.default_rng(seed).permutation(len(truth))
-    one = BinaryFigures(truth, score, 0.3)(weight)
-    other = BinaryFigures(truth[order], score[order], 0.3)(weight[order])
+    one = BinaryMetrics(truth, score, 0.3)(weight)
+    other = BinaryMetrics(truth[order], score[order], 0.3)(weight[order])
     assert one == pytest.approx(other)
 
 
@@ -62,8 +62,8 @@ def test_figures_do_not_depend_on_the_order_of_rows(
 def test_a_weight_of_two_is_a_row_that_stands_twice(data: tuple[np.ndarray, ...]) -> None:
     truth, score, weight = data
     times = weight.astype(int)
-    one = BinaryFigures(truth, score, 0.5)(weight)
-    other = BinaryFigures(np.repeat(truth, times), np.repeat(score, times), 0.5)()
+    one = BinaryMetrics(truth, score, 0.5)(weight)
+    other = BinaryMetrics(np.repeat(truth, times), np.repeat(score, times), 0.5)()
     assert one == pytest.approx(other)
 
 
@@ -75,7 +75,7 @@ def test_the_curve_rises_from_nothing_to_all(data: tuple[np.ndarray, ...]) -> No
     assert (np.diff(false) >= 0).all()
     assert (np.diff(true) >= 0).all()
     area = np.trapezoid(true, false)
-    assert area == pytest.approx(BinaryFigures(truth, score, 0.5)()["roc_auc"])
+    assert area == pytest.approx(BinaryMetrics(truth, score, 0.5)()["roc_auc"])
 
 
 def test_perfect_calibration_lies_on_the_diagonal() -> None:
@@ -83,14 +83,14 @@ def test_perfect_calibration_lies_on_the_diagonal() -> None:
     truth = np.r_[np.arange(1000) < 200, np.arange(1000) < 800]
     said, seen = calibration_curve(truth, score, bins=2)
     assert said.tolist() == pytest.approx(seen.tolist())
-    assert BinaryFigures(truth, score, 0.5)()["calibration_error"] == pytest.approx(0)
+    assert BinaryMetrics(truth, score, 0.5)()["calibration_error"] == pytest.approx(0)
 
 
 def test_multiclass_figures_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     truth, score = rng.integers(0, 3, 200), rng.dirichlet([1, 1, 1], 200)
     label = score.argmax(axis=1)
-    found = MulticlassFigures(truth, label, score)()
+    found = MulticlassMetrics(truth, label, score)()
     assert found["accuracy"] == pytest.approx(peer.accuracy_score(truth, label))
     assert found["f1"] == pytest.approx(peer.f1_score(truth, label, average="macro"))
     assert found["log_loss"] == pytest.approx(peer.log_loss(truth, score))
@@ -100,7 +100,7 @@ def test_regression_figures_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     truth, weight = rng.normal(size=100), rng.integers(1, 4, 100).astype(float)
     said = truth + rng.normal(size=100)
-    found = RegressionFigures(truth, said)(weight)
+    found = RegressionMetrics(truth, said)(weight)
     assert found["r2"] == pytest.approx(peer.r2_score(truth, said, sample_weight=weight))
     expected = peer.root_mean_squared_error(truth, said, sample_weight=weight)
     assert found["rmse"] == pytest.approx(expected)
@@ -113,7 +113,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     covered = 0
     for seed in range(100):
         sample = np.random.default_rng(seed).normal(1.0, 1.0, 200)
-        metric = bootstrapped(
+        metric = bootstrap_intervals(
             lambda w, s=sample: {"mean": float(np.average(s, weights=w))},
             200,
             resamples=200,
@@ -133,8 +133,8 @@ def test_rows_of_a_group_are_drawn_together() -> None:
     def mean(weight: np.ndarray | None) -> dict[str, float]:
         return {"mean": float(np.average(values, weights=weight))}
 
-    alone = bootstrapped(mean, 1000, seed=1)["mean"]
-    together = bootstrapped(mean, 1000, groups=groups, seed=1)["mean"]
+    alone = bootstrap_intervals(mean, 1000, seed=1)["mean"]
+    together = bootstrap_intervals(mean, 1000, groups=groups, seed=1)["mean"]
     assert together.high - together.low > 3 * (alone.high - alone.low)
 
 
@@ -144,11 +144,11 @@ def test_money_of_the_curve_is_that_of_the_decisions(
 ) -> None:
     truth, score, weight = data
     worth = ValueMatrix(true_positive=gain, false_positive=cost, false_negative=-1.0)
-    cuts, money = worth_curve(truth, score, worth, weight)
+    cuts, money = value_curve(truth, score, worth, weight)
     for place in (0, len(cuts) // 2, len(cuts) - 1):
-        at = WorthFigures(truth, score, cuts[place], worth)(weight)["per_1000"]
+        at = DecisionValue(truth, score, cuts[place], worth)(weight)["per_1000"]
         assert money[place] == pytest.approx(at, abs=1e-6)
-    best = WorthFigures(truth, score, best_threshold(truth, score, worth, weight), worth)(weight)
+    best = DecisionValue(truth, score, best_threshold(truth, score, worth, weight), worth)(weight)
     assert best["per_1000"] >= money.max() - 1e-6
 
 
@@ -168,9 +168,9 @@ def test_figures_that_grow_with_quality_are_turned() -> None:
 
 
 def test_labels_are_found_among_classes_whatever_their_type() -> None:
-    assert positions(np.array([False, True, False]), (False, True)).tolist() == [0, 1, 0]
-    assert positions(np.array([0.0, 1.0]), (0, 1)).tolist() == [0, 1]
-    assert positions(np.array([0, 1]), (False, True)).tolist() == [0, 1]
+    assert class_indices(np.array([False, True, False]), (False, True)).tolist() == [0, 1, 0]
+    assert class_indices(np.array([0.0, 1.0]), (0, 1)).tolist() == [0, 1]
+    assert class_indices(np.array([0, 1]), (False, True)).tolist() == [0, 1]
 
 
 def test_a_label_that_training_never_saw_is_named() -> None:
@@ -179,14 +179,14 @@ def test_a_label_that_training_never_saw_is_named() -> None:
     with pytest.raises(
         SchemaViolation, match="holds 'z', which training never saw; it saw 'a', 'b'"
     ):
-        positions(np.array(["a", "z"]), ("a", "b"))
+        class_indices(np.array(["a", "z"]), ("a", "b"))
 
 
 def test_what_a_sample_does_not_define_is_left_out_and_pulls_no_interval() -> None:
     truth = np.arange(200) < 3
-    metrics = bootstrapped(BinaryFigures(truth, truth.astype(float), 0.5), 200)
+    metrics = bootstrap_intervals(BinaryMetrics(truth, truth.astype(float), 0.5), 200)
     assert metrics["roc_auc"].low == 1.0
-    none = bootstrapped(BinaryFigures(np.zeros(50, bool), np.linspace(0, 1, 50), 0.5), 50)
+    none = bootstrap_intervals(BinaryMetrics(np.zeros(50, bool), np.linspace(0, 1, 50), 0.5), 50)
     assert "roc_auc" not in none
     assert "accuracy" in none
 
@@ -197,5 +197,5 @@ def test_the_threshold_finds_rare_events() -> None:
     truth = rng.random(100_000) < score
     worth = ValueMatrix(true_positive=1000, false_positive=-1)
     best = best_threshold(truth, score, worth)
-    money = WorthFigures(truth, score, best, worth)()["per_1000"]
-    assert money >= WorthFigures(truth, score, 1 / 1001, worth)()["per_1000"]
+    money = DecisionValue(truth, score, best, worth)()["per_1000"]
+    assert money >= DecisionValue(truth, score, 1 / 1001, worth)()["per_1000"]

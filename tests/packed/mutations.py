@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 
 import lockgate
 from lockgate.contract.requests import Backend
-from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.converters.convert import pack_estimator
 from lockgate.models.converters.tree_arrays import add_forest
 from lockgate.models.packed.format import container
@@ -92,10 +92,10 @@ def originals() -> list[bytes]:
     texts = ["late order", "good pizza", "late pizza", "order good order"] * 3
     for vectorizer in (TfidfVectorizer(), HashingVectorizer(n_features=32)):
         model = make_pipeline(vectorizer, LogisticRegression()).fit(texts, [0, 1, 0, 1] * 3)
-        made.append(pack_estimator(model, [Input("text", "text")]).raw)
+        made.append(pack_estimator(model, [ColumnInput("text", "text")]).raw)
     for seed, leaves in ((1, 9), (2, 80)):
         grove = random_grove(np.random.default_rng(seed), 4, leaves, 3, 2, 2)
-        builder = Builder([Input(f"x{k}", "number") for k in range(3)])
+        builder = Builder([ColumnInput(f"x{k}", "number") for k in range(3)])
         from lockgate.models.packed.format import numeric, outputs
 
         x = builder.add(numeric.Numbers, columns=(0, 1, 2))

@@ -119,12 +119,12 @@ def test_arrays_are_views_of_the_file_and_cannot_be_written(raw: bytes) -> None:
 
 
 def test_a_small_file_cannot_ask_for_much() -> None:
-    from lockgate.data.columns.inputs import Input
+    from lockgate.data.columns.inputs import ColumnInput
     from lockgate.models.packed.format import numeric
     from lockgate.models.packed.format.header import Answers
     from lockgate.models.packed.format.writer import Builder
 
-    builder = Builder([Input("x", "number")])
+    builder = Builder([ColumnInput("x", "number")])
     op = builder.add(numeric.Numbers, columns=(0,))
     for k in range(1500):
         op = builder.add(numeric.Apply, op, function="negate" if k % 2 else "abs")

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.contract.requests import Backend
-from lockgate.data.columns.inputs import Input
-from lockgate.models.converters.tree_arrays import Grove, add_forest, float32_limits
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.models.converters.tree_arrays import TreeArrays, add_forest, float32_limits
 from lockgate.models.packed.format import arithmetic, categorical, linear, numeric, outputs
 from lockgate.models.packed.format.header import Answers
 from lockgate.models.packed.format.writer import Builder
@@ -51,7 +51,7 @@ def test_limits_for_doubles_decide_as_those_for_rounded_numbers(limit: float) ->
 
 def random_grove(
     rng: np.random.Generator, trees: int, leaves: int, width: int, outputs: int, sets: int
-) -> Grove:
+) -> TreeArrays:
     """Grow random trees: columns below `sets` hold categories."""
     parts = []
     for _ in range(trees):
@@ -74,7 +74,7 @@ def random_grove(
             inner += 1
         count = len(left)
         parts.append(
-            Grove(
+            TreeArrays(
                 np.zeros(1, int),
                 np.array(left),
                 np.array(right),
@@ -85,11 +85,11 @@ def random_grove(
                 members,
             )
         )
-    return Grove.joined(parts)
+    return TreeArrays.joined(parts)
 
 
 def walked(
-    grove: Grove, row: np.ndarray, base: np.ndarray, output: np.ndarray | None
+    grove: TreeArrays, row: np.ndarray, base: np.ndarray, output: np.ndarray | None
 ) -> list[float]:
     """Follow pointers, one node at a time, and add in order."""
     total = base.copy()
@@ -128,7 +128,7 @@ def test_trees_end_where_pointers_lead(
     grove = random_grove(rng, trees, leaves, width, 1 if owned else outputs, sets)
     output = rng.integers(0, outputs, trees) if owned else None
     base = rng.normal(size=outputs)
-    builder = Builder([Input(f"x{k}", "number") for k in range(width)])
+    builder = Builder([ColumnInput(f"x{k}", "number") for k in range(width)])
     x = builder.add(numeric.Numbers, columns=tuple(range(width)))
     op = add_forest(builder, x, grove, outputs, base=base, output=output)
     label = builder.add(outputs.ArgMax, op)
@@ -155,7 +155,9 @@ def test_addition_goes_from_first_to_last_whatever_the_shape(
 
 def test_one_hot_columns_are_added_as_if_all_their_zeros_were() -> None:
     rng = np.random.default_rng(3)
-    builder = Builder([Input("c", "category", categories=("a", "b", "z")), Input("x", "number")])
+    builder = Builder(
+        [ColumnInput("c", "category", categories=("a", "b", "z")), ColumnInput("x", "number")]
+    )
     code = builder.add(categorical.Category, column=0)
     hot = builder.add(
         categorical.OneHot, code, places=builder.array([0, 1, 2, -1, -1], "i4"), width=3
@@ -179,7 +181,7 @@ def test_one_hot_columns_are_added_as_if_all_their_zeros_were() -> None:
 def test_threads_and_chunks_change_no_bit(threads: int) -> None:
     rng = np.random.default_rng(0)
     grove = random_grove(rng, 5, 20, 3, 1, 0)
-    builder = Builder([Input(f"x{k}", "number") for k in range(3)])
+    builder = Builder([ColumnInput(f"x{k}", "number") for k in range(3)])
     x = builder.add(numeric.Numbers, columns=(0, 1, 2))
     op = add_forest(builder, x, grove, 1)
     model = PackedModel(builder.finish("regression", (), Answers(op)))

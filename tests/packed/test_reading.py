@@ -11,8 +11,8 @@ import pytest
 
 import lockgate
 from lockgate.data.columns.dates import date_parts
-from lockgate.data.columns.inputs import Input
-from lockgate.data.columns.rejections import Rejected
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.transformers import DateParts
 from lockgate.models.packed.format import categorical, linear, numeric
 from lockgate.models.packed.format.header import Answers
@@ -20,7 +20,7 @@ from lockgate.models.packed.format.writer import Builder
 from lockgate.models.packed.runtime.model import PackedModel
 
 
-def model_of(*inputs: Input) -> PackedModel:
+def model_of(*inputs: ColumnInput) -> PackedModel:
     """Make a model that adds up all cells, categories by their code."""
     builder = Builder(inputs)
     blocks = []
@@ -41,10 +41,10 @@ def model_of(*inputs: Input) -> PackedModel:
 
 
 MIXED = (
-    Input("size", "number"),
-    Input("count", "integer", missing="refuse"),
-    Input("colour", "category", categories=("blue", "red")),
-    Input("place", "category", unknown="refuse", categories=("1", "2")),
+    ColumnInput("size", "number"),
+    ColumnInput("count", "integer", missing="refuse"),
+    ColumnInput("colour", "category", categories=("blue", "red")),
+    ColumnInput("place", "category", unknown="refuse", categories=("1", "2")),
 )
 ROWS = {"size": [1.5, 2.0], "count": [1, 2], "colour": ["red", "pink"], "place": ["1", "2"]}
 
@@ -77,7 +77,7 @@ def test_every_holder_of_rows_gives_the_same_answers(holder: str) -> None:
 
 
 def test_an_array_holds_the_columns_in_order() -> None:
-    model = model_of(Input("a", "number"), Input("b", "number"))
+    model = model_of(ColumnInput("a", "number"), ColumnInput("b", "number"))
     assert model.predict(np.array([[1.0, 2.0], [3.0, np.nan]])).label.tolist() == [3.0, 67.0]
     with pytest.raises(
         lockgate.SchemaViolation, match=r"shape \(2, 3\) came, expected \(rows, 2\)"
@@ -138,14 +138,14 @@ def test_what_is_no_row_is_said_to_be_none(row: object) -> None:
     "value", [2, 2.0, True + 1, np.int8(2), np.float32(2), Decimal(2), np.bool_(True) + np.int64(1)]
 )
 def test_every_kind_of_number_is_a_number(value: object) -> None:
-    model = model_of(Input("x", "number"))
+    model = model_of(ColumnInput("x", "number"))
     assert model.predict_one({"x": value}).label == 2.0
     assert model.predict({"x": [value]}).label.tolist() == [2.0]
 
 
 @pytest.mark.parametrize("gap", [None, float("nan"), np.nan, pd.NA, pd.NaT, np.float32("nan")])
 def test_every_kind_of_gap_is_a_gap(gap: object) -> None:
-    model = model_of(Input("x", "number"), Input("c", "category", categories=("a",)))
+    model = model_of(ColumnInput("x", "number"), ColumnInput("c", "category", categories=("a",)))
     assert model.predict_one({"x": gap, "c": "a"}).label == 64.0
     assert model.predict_one({"x": 0, "c": gap}).label == 1.0
     assert model.predict([{"x": 0.0, "c": gap}]).label.tolist() == [1.0]
@@ -158,14 +158,14 @@ def test_every_kind_of_gap_is_a_gap(gap: object) -> None:
 def test_whole_numbers_are_one_category_however_they_are_written(
     value: object, code: float
 ) -> None:
-    model = model_of(Input("c", "category", categories=("3", "True")))
+    model = model_of(ColumnInput("c", "category", categories=("3", "True")))
     assert model.predict_one({"c": value}).label == code
     assert model.predict({"c": [value]}).label.tolist() == [code]
     assert model.predict(pd.DataFrame({"c": [value]})).label.tolist() == [code]
 
 
 def test_numbers_that_an_encoder_does_not_know_are_refused() -> None:
-    model = model_of(Input("level", "integer", unknown="refuse", categories=("1", "2")))
+    model = model_of(ColumnInput("level", "integer", unknown="refuse", categories=("1", "2")))
     assert model.predict_one({"level": 2.0}).label == 2.0
     with pytest.raises(lockgate.SchemaViolation, match="level holds 3.0.*known: 1, 2"):
         model.predict_one({"level": 3.0})
@@ -184,7 +184,7 @@ DATES = [
 
 
 def test_dates_are_read_alike_from_texts_objects_and_frames() -> None:
-    model = model_of(Input("when", "date"))
+    model = model_of(ColumnInput("when", "date"))
     texts = model.predict({"when": DATES}).label
     parsed = pd.to_datetime(pd.Series(DATES), format="ISO8601", utc=True)
     objects = [datetime.datetime.fromisoformat(text) for text in DATES]
@@ -206,9 +206,9 @@ def test_parts_of_dates_are_those_of_the_training_step() -> None:
 
 
 def test_refused_rows_can_be_told_apart_instead_of_raised() -> None:
-    from lockgate.data.columns.rejections import Rejected
+    from lockgate.data.columns.rejections import RejectedRows
 
-    rejected = Rejected()
+    rejected = RejectedRows()
     model = model_of(*MIXED)
     rows = {
         "size": [1.0, "x", 3.0],
@@ -255,12 +255,12 @@ def test_no_rows_are_answered_with_none() -> None:
 )
 def test_what_holds_no_rows_or_no_numbers_is_said(source: object, words: str) -> None:
     with pytest.raises(lockgate.SchemaViolation, match=words):
-        model_of(Input("x", "number")).predict(source)
+        model_of(ColumnInput("x", "number")).predict(source)
 
 
 def test_masked_cells_are_gaps() -> None:
     values = np.ma.masked_array([1.0, 2.0], [0, 1])
-    assert model_of(Input("x", "number")).predict({"x": values}).label.tolist() == [1.0, 64.0]
+    assert model_of(ColumnInput("x", "number")).predict({"x": values}).label.tolist() == [1.0, 64.0]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_masked_cells_are_gaps() -> None:
     ids=lambda cell: type(cell).__name__,
 )
 def test_what_is_no_category_is_refused(cell: object) -> None:
-    model = model_of(Input("c", "category", categories=("a",)))
+    model = model_of(ColumnInput("c", "category", categories=("a",)))
     column = pd.Series([None, "a"], dtype=object)
     column[0] = cell
     for source in ({"c": column}, [{"c": cell}, {"c": "a"}]):
@@ -281,13 +281,13 @@ def test_what_is_no_category_is_refused(cell: object) -> None:
 
 
 def test_a_category_does_not_depend_on_its_neighbours() -> None:
-    model = model_of(Input("c", "category", categories=("1", "True")))
+    model = model_of(ColumnInput("c", "category", categories=("1", "True")))
     rows = [{"c": one} for one in (True, 1, 1.0, False, "1", "True")]
     wanted = [model.predict_one(row).label for row in rows]
     assert wanted == [1.0, 0.0, 0.0, 3.0, 0.0, 1.0]
     assert model.predict(rows).label.tolist() == wanted
     assert model.predict(rows[::-1]).label.tolist() == wanted[::-1]
-    truth = model_of(Input("c", "category", categories=("False", "True")))
+    truth = model_of(ColumnInput("c", "category", categories=("False", "True")))
     assert [truth.predict_one({"c": one}).label for one in (1, True, 0.0, False, 2)] == [
         1,
         1,
@@ -298,9 +298,9 @@ def test_a_category_does_not_depend_on_its_neighbours() -> None:
 
 
 def test_a_whole_number_that_no_double_holds_is_refused_whatever_stands_beside_it() -> None:
-    model = model_of(Input("a", "number"))
+    model = model_of(ColumnInput("a", "number"))
     for beside in ([], [2.5], [None], ["x"], [2**70]):
-        rejected = Rejected()
+        rejected = RejectedRows()
         model.predict({"a": [2**53 + 1, *beside]}, rejected=rejected)
         assert "9007199254740993" in rejected.reasons[0][0]
     with pytest.raises(lockgate.SchemaViolation, match="9007199254740993"):

@@ -28,9 +28,9 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC, NuSVC
 
 import lockgate
-from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.converters.convert import inputs_of, pack_estimator
-from lockgate.models.converters.parity import proved
+from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from tests.packing import zoo
 
@@ -56,8 +56,8 @@ def test_answers_are_those_of_the_original_whichever_way_they_are_computed(name:
     model = zoo.fitted(name, frame)
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
     wide = zoo.frame_of(ROWS, seed=5) if len(frame) < ROWS else frame
-    found = proved(model, packed, wide, rows=ROWS)
-    assert (found.flips, found.ties) == (0, 0)
+    found = check_parity(model, packed, wide, rows=ROWS)
+    assert (found.label_changes, found.ties) == (0, 0)
     by_columns = packed.predict(wide, engine="columns")
     by_rows = packed.predict(wide.iloc[:200], engine="rows")
     for one in ("label", "score", "margin"):
@@ -70,7 +70,7 @@ def test_a_column_without_a_value_becomes_zeros_as_in_training() -> None:
     model.fit(frame, zoo.targets(zoo.frame_of())["two"])
     assert any(type(one).__name__ == "EmptyToZero" for _, one in model[0].transformers_[0][1].steps)
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
-    assert proved(model, packed, zoo.frame_of()).flips == 0
+    assert check_parity(model, packed, zoo.frame_of()).label_changes == 0
 
 
 def test_a_frame_of_pandas_categories_goes_straight_into_boosting() -> None:
@@ -79,7 +79,7 @@ def test_a_frame_of_pandas_categories_goes_straight_into_boosting() -> None:
     typed = frame.astype(dict.fromkeys(zoo.CATEGORIES, "category"))
     model.fit(typed, zoo.targets(frame)["two"])
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
-    assert proved(model, packed, typed).flips == 0
+    assert check_parity(model, packed, typed).label_changes == 0
 
 
 TEXTS = [
@@ -115,8 +115,8 @@ def test_texts_are_counted_as_scikit_learn_counts_them(vectorizer: object, kind:
     texts = pd.Series(TEXTS * 6, name="text", dtype=object)
     target = np.array([0, 1, 0, 1, 2, 2, 1, 0] * 6)
     model = make_pipeline(vectorizer, kind(max_iter=20)).fit(texts, target)
-    packed = PackedModel(pack_estimator(model, [Input("text", "text")]).raw)
-    assert proved(model, packed, texts.to_frame()).flips == 0
+    packed = PackedModel(pack_estimator(model, [ColumnInput("text", "text")]).raw)
+    assert check_parity(model, packed, texts.to_frame()).label_changes == 0
     rows = packed.predict(texts.to_frame(), engine="rows")
     columns = packed.predict(texts.to_frame(), engine="columns")
     assert np.array_equal(rows.margin, columns.margin)
@@ -126,8 +126,8 @@ def test_texts_are_counted_as_scikit_learn_counts_them(vectorizer: object, kind:
 def test_counting_bayes_takes_counts(kind: type) -> None:
     texts = pd.Series(TEXTS * 3, name="text", dtype=object)
     model = make_pipeline(CountVectorizer(), kind()).fit(texts, [0, 1, 0, 1, 2, 2, 1, 0] * 3)
-    packed = PackedModel(pack_estimator(model, [Input("text", "text")]).raw)
-    assert proved(model, packed, texts.to_frame()).flips == 0
+    packed = PackedModel(pack_estimator(model, [ColumnInput("text", "text")]).raw)
+    assert check_parity(model, packed, texts.to_frame()).label_changes == 0
 
 
 @st.composite
@@ -173,7 +173,7 @@ def test_random_pipelines_answer_alike(model: object, seed: int, target: str) ->
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(frame, zoo.targets(frame, seed)[target])
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
-    assert proved(model, packed, frame, rows=300, seed=seed).flips == 0
+    assert check_parity(model, packed, frame, rows=300, seed=seed).label_changes == 0
 
 
 def test_a_model_that_answers_otherwise_is_never_let_out() -> None:
@@ -182,7 +182,7 @@ def test_a_model_that_answers_otherwise_is_never_let_out() -> None:
     raw = pack_estimator(model, zoo.inputs(frame)).raw
     model[-1].estimators_[0].tree_.threshold[0] += 0.5
     with pytest.raises(lockgate.NotCovered, match="answer otherwise than the original"):
-        proved(model, PackedModel(raw), frame)
+        check_parity(model, PackedModel(raw), frame)
 
 
 def test_numbers_that_are_not_finite_on_the_way_are_refused_as_the_original_does() -> None:
@@ -191,8 +191,10 @@ def test_numbers_that_are_not_finite_on_the_way_are_refused_as_the_original_does
         make_column_transformer((FunctionTransformer(np.log), ["p"]), remainder="passthrough"),
         LogisticRegression(),
     ).fit(frame, [0, 1, 0, 1, 1, 1])
-    packed = PackedModel(pack_estimator(model, [Input("p", "number"), Input("q", "number")]).raw)
-    assert proved(model, packed, frame[["p", "q"]].abs() + 0.5).flips == 0
+    packed = PackedModel(
+        pack_estimator(model, [ColumnInput("p", "number"), ColumnInput("q", "number")]).raw
+    )
+    assert check_parity(model, packed, frame[["p", "q"]].abs() + 0.5).label_changes == 0
     for bad in (-1.0, 0.0):
         rows = {"p": [1.0, bad, 3.0] * 9, "q": [0.0] * 27}
         for engine in ("rows", "columns"):
@@ -201,7 +203,9 @@ def test_numbers_that_are_not_finite_on_the_way_are_refused_as_the_original_does
         with pytest.raises(lockgate.SchemaViolation, match="not finite"):
             packed.predict_one({"p": bad, "q": 0.0})
     forest = RandomForestClassifier(3).fit(frame, [0, 1, 0, 1, 1, 1])
-    packed = PackedModel(pack_estimator(forest, [Input("p", "number"), Input("q", "number")]).raw)
+    packed = PackedModel(
+        pack_estimator(forest, [ColumnInput("p", "number"), ColumnInput("q", "number")]).raw
+    )
     with pytest.raises(lockgate.SchemaViolation, match="too large"):
         packed.predict({"p": [1e39], "q": [0.0]})
 
@@ -215,7 +219,7 @@ def test_a_comparison_that_finds_nan_is_a_failed_one(monkeypatch: pytest.MonkeyP
     model = zoo.fitted("linear", frame)
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
     with pytest.raises(lockgate.NotCovered, match="answer otherwise"):
-        proved(model, packed, frame)
+        check_parity(model, packed, frame)
 
 
 def test_a_model_beyond_the_bound_is_refused_and_not_let_through() -> None:
@@ -225,7 +229,7 @@ def test_a_model_beyond_the_bound_is_refused_and_not_let_through() -> None:
     raw = pack_estimator(model, zoo.inputs(frame)).raw
     assert PackedModel(raw).header.tolerance == 1e-12
     with pytest.raises(lockgate.NotCovered, match="allowed are 0 and 1e-12"):
-        proved(model, PackedModel(raw), frame)
+        check_parity(model, PackedModel(raw), frame)
 
 
 def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None:
@@ -233,14 +237,14 @@ def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None
     from lockgate.contract.modeling import Requirements
     from lockgate.contract.sections import CellRules
     from lockgate.data.cell_rules import cell_steps
-    from lockgate.data.schema import learned, table
+    from lockgate.data.schema import fit_schema, table
 
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {f"c{k}": rng.choice(list("abcdefgh")[: 3 + k % 4], 400) for k in range(9)}
     )
     made = table(frame.assign(y=rng.choice(["no", "yes"], 400)), target="y")
-    schema = learned(made)
+    schema = fit_schema(made)
     steps = cell_steps(schema, CellRules(), Requirements())
     fitted = make_pipeline(*(step for _, step in steps), LogisticRegression()).fit(
         made.frame[list(frame.columns)], made.frame["y"]

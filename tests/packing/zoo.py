@@ -81,7 +81,7 @@ from lockgate.contract.modeling import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.cell_rules import cell_steps
-from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.inputs import ColumnInput
 
 NUMBERS = ["x0", "x1", "x2", "x3", "level"]
 CATEGORIES = ["colour", "side"]
@@ -114,8 +114,8 @@ def targets(frame: pd.DataFrame, seed: int = 1) -> dict[str, np.ndarray]:
     }
 
 
-def inputs(frame: pd.DataFrame) -> list[Input]:
-    return [Input(name, "category" if name in CATEGORIES else "number") for name in frame]
+def inputs(frame: pd.DataFrame) -> list[ColumnInput]:
+    return [ColumnInput(name, "category" if name in CATEGORIES else "number") for name in frame]
 
 
 def scaled(scale: bool = True) -> Any:

@@ -33,7 +33,7 @@ def test_nonsense_is_refused_where_it_is_made(make: Any) -> None:
 
 def test_the_host_names_who_made_it() -> None:
     host = Host("evaluate")
-    host.plug("evaluator", "nonsense", Nonsense())
+    host.register("evaluator", "nonsense", Nonsense())
     with pytest.raises(lockgate.PluginFailed, match=r"evaluator\.nonsense .*leave out what"):
         host.call("evaluator", "nonsense", example_requests("evaluator")["binary"])
     with pytest.raises(Failed, match="check_answers"):

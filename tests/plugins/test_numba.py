@@ -12,7 +12,7 @@ from tests.packed.test_engines import random_grove
 from tests.packing import zoo
 
 import lockgate
-from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.converters.convert import pack_estimator
 from lockgate.models.converters.tree_arrays import add_forest
 from lockgate.models.packed.format import numeric, outputs
@@ -61,7 +61,7 @@ def test_random_trees_answer_the_same_bits(
 ) -> None:
     rng = np.random.default_rng(seed)
     grove = random_grove(rng, trees, leaves, 4, 1 if owned else 3, sets)
-    builder = Builder([Input(f"x{k}", "number") for k in range(4)])
+    builder = Builder([ColumnInput(f"x{k}", "number") for k in range(4)])
     x = builder.add(numeric.Numbers, columns=(0, 1, 2, 3))
     output = rng.integers(0, 3, trees) if owned else None
     op = add_forest(builder, x, grove, 3, base=rng.normal(size=3), output=output, divide=3)

@@ -8,10 +8,10 @@ from tests.packing import zoo
 
 import lockgate
 from lockgate.models.converters.installed import Converters
-from lockgate.models.converters.parity import proved
+from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.pack import packed_bytes
-from lockgate.models.packing.rows import given_table
+from lockgate.models.packing.rows import table_from
 from lockgate.plugins.host.catalogue import Catalogue
 
 lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
@@ -22,11 +22,11 @@ XGB = {"n_estimators": 25, "random_state": 0, "n_jobs": 1}
 
 
 def held(model: object, frame: pd.DataFrame) -> PackedModel:
-    table, rows = given_table(frame)
+    table, rows = table_from(frame)
     raw, _ = packed_bytes(model, table.schema)
     packed = PackedModel(raw)
-    found = proved(model, packed, rows)
-    assert found.flips == 0
+    found = check_parity(model, packed, rows)
+    assert found.label_changes == 0
     columns, single = (
         packed.predict(rows, engine="columns"),
         packed.predict(rows[:50], engine="rows"),
@@ -136,7 +136,7 @@ def test_xgboost_with_categories_as_numbers_and_stopped_early() -> None:
 
 
 def pack_numbers(model: object, numbers: np.ndarray) -> PackedModel:
-    return PackedModel(packed_bytes(model, given_table(numbers)[0].schema)[0])
+    return PackedModel(packed_bytes(model, table_from(numbers)[0].schema)[0])
 
 
 def proved_on_numbers(model: object, packed: PackedModel, numbers: np.ndarray) -> float:
@@ -160,7 +160,7 @@ def test_what_is_not_covered_is_named(model: object, words: str) -> None:
     if not isinstance(made, xgboost.XGBRanker):
         made.set_params(n_estimators=2).fit(frame, zoo.targets(zoo.frame_of(200))["value"])
     with pytest.raises(lockgate.NotCovered, match=words):
-        packed_bytes(made, given_table(frame)[0].schema)
+        packed_bytes(made, table_from(frame)[0].schema)
 
 
 def test_a_library_without_a_converter_is_named_with_what_to_install() -> None:

@@ -19,10 +19,10 @@ import atheris
 
 with atheris.instrument_imports(include=["lockgate.serving", "lockgate.data"]):
     from lockgate.serving.application import Application
-    from lockgate.serving.http.messages import Reply, Request
-    from lockgate.serving.prediction.model_store import Served, Shelf
+    from lockgate.serving.http.messages import Request, Response
+    from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
     from lockgate.serving.settings import LogSettings, ServeSettings
-    from lockgate.serving.telemetry.metrics import PAGE, Counts
+    from lockgate.serving.telemetry.metrics import PAGE, MetricsRecorder
 
 from lockgate.deployment.directory import Deployment
 from lockgate.serving.prediction.recorder import Recorder
@@ -49,11 +49,11 @@ def application(folder: Path) -> Application:
     lockgate.pack(model, frame, target, name="churn", path=folder / "churn")
     deployment = Deployment(folder / "live")
     (slot,) = deployment.deploy(folder / "churn", version="1.0").slots
-    served = Served(slot, deployment.bundle(slot.digest), batching="off")
+    served = LoadedModel(slot, deployment.bundle(slot.digest), batching="off")
     settings = ServeSettings(log=LogSettings(inputs="all", key="customer"))
-    counts = Counts(mmap.mmap(-1, PAGE), 0)
+    counts = MetricsRecorder(mmap.mmap(-1, PAGE), 0)
     recorder = Recorder(folder / "log", settings.log, counts)
-    return Application(Shelf([served]), settings, counts, recorder=recorder)
+    return Application(ModelStore([served]), settings, counts, recorder=recorder)
 
 
 def main() -> None:
@@ -70,8 +70,8 @@ def main() -> None:
     for k, (_, _, body) in enumerate(given):
         (corpus / f"original-{k:02d}").write_bytes(bytes([k]) + body)
 
-    async def asked(request: Request) -> Reply:
-        done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    async def asked(request: Request) -> Response:
+        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         app.answer(request, done.set_result)
         return await asyncio.wait_for(done, 10)
 

@@ -21,7 +21,7 @@ from tests.conftest import Run, environment
 from tests.packing import zoo
 
 import lockgate
-from lockgate.batch.predict_file import score_file
+from lockgate.batch.predict_file import predict_file
 
 ROWS = 3000
 
@@ -62,7 +62,7 @@ def test_every_form_gives_the_answers_of_the_bundle_to_the_bit(
     folder: Path, source: str, out: str, tmp_path: Path
 ) -> None:
     bundle = lockgate.open(folder / "b")
-    found = score_file(
+    found = predict_file(
         bundle, folder / f"in{source}", tmp_path / f"out{out}", keep=["customer"], part_rows=1000
     )
     assert (found.answered, found.refused, found.rejected) == (ROWS, 0, None)
@@ -76,7 +76,7 @@ def test_every_form_gives_the_answers_of_the_bundle_to_the_bit(
 
 
 def test_each_class_has_a_score_of_its_own(folder: Path, tmp_path: Path) -> None:
-    score_file(lockgate.open(folder / "three"), folder / "in.csv", tmp_path / "out.csv")
+    predict_file(lockgate.open(folder / "three"), folder / "in.csv", tmp_path / "out.csv")
     made = pd.read_csv(tmp_path / "out.csv")
     assert list(made) == ["row", "label", "score_0", "score_1", "score_2"]
     np.testing.assert_allclose(made[["score_0", "score_1", "score_2"]].sum(axis=1), 1)
@@ -89,7 +89,7 @@ def test_refused_rows_are_in_the_side_file_with_reasons(folder: Path, tmp_path: 
     lines[ROWS] = "the,last,one"
     (tmp_path / "in.csv").write_text("\n".join(lines) + "\n")
     for part_rows in (2, 999, 2997, 5000):
-        found = score_file(
+        found = predict_file(
             lockgate.open(folder / "b"),
             tmp_path / "in.csv",
             tmp_path / "out.csv",
@@ -109,7 +109,7 @@ def test_broken_json_lines_are_refused(folder: Path, tmp_path: Path) -> None:
     lines[7], lines[8] = "{not json", '["a", "list"]'
     lines[9] = '{"x0": 1}'
     (tmp_path / "in.ndjson").write_text("\n".join(lines))
-    found = score_file(
+    found = predict_file(
         lockgate.open(folder / "b"), tmp_path / "in.ndjson", tmp_path / "out.ndjson", part_rows=1000
     )
     side = pd.read_json(tmp_path / "out.ndjson.rejected.ndjson", lines=True)
@@ -160,10 +160,10 @@ def test_parts_of_another_input_are_not_used(folder: Path, tmp_path: Path) -> No
         raise Stop
 
     with pytest.raises(Stop):
-        score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", part_rows=500, done=stop)
+        predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", part_rows=500, done=stop)
     assert list(folder_of_parts.glob("*.arrow"))
     rows.iloc[::-1].to_csv(tmp_path / "in.csv", index=False)
-    found = score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", part_rows=500)
+    found = predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", part_rows=500)
     assert found.resumed == 0
     made = pd.read_csv(tmp_path / "out.csv")
     assert made["score"][0] == bundle.predict(rows.iloc[::-1]).score[0]
@@ -205,7 +205,7 @@ def test_a_csv_says_numbers_as_categories_do(tmp_path: Path) -> None:
     ).fit(frame, [0, 1, 0, 1] * 10)
     bundle = lockgate.pack(model, frame, [0, 1, 0, 1] * 10, path=tmp_path / "b")
     (tmp_path / "in.csv").write_text("x,c\n1,1\n1,1.0\n1,7\n")
-    found = score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
+    found = predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
     assert (found.answered, found.refused) == (2, 1)
     assert pd.read_csv(tmp_path / "out.csv")["score"].nunique() == 1
 
@@ -217,7 +217,7 @@ def test_a_table_in_arrow_stream_form_is_read(folder: Path, tmp_path: Path) -> N
         pa.ipc.new_stream(file, table.schema) as out,
     ):
         out.write_table(table, max_chunksize=700)
-    found = score_file(lockgate.open(folder / "b"), tmp_path / "in.arrow", tmp_path / "out.csv")
+    found = predict_file(lockgate.open(folder / "b"), tmp_path / "in.arrow", tmp_path / "out.csv")
     assert found.answered == ROWS
 
 
@@ -231,7 +231,7 @@ def test_a_csv_file_tells_categories_apart_as_other_files_do(tmp_path: Path) -> 
     (tmp_path / "in.csv").write_text(
         "c\n" + "".join(f'"{one}"\n' for one in asked), encoding="utf-8"
     )
-    score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
+    predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
     made = pd.read_csv(tmp_path / "out.csv")["score"].to_numpy()
     wanted = bundle.predict({"c": ["7" if one == "7.0" else one for one in asked]}).score
     np.testing.assert_array_equal(made, wanted)
@@ -243,7 +243,9 @@ def test_a_kept_column_may_not_take_an_answers_name(
     folder: Path, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(lockgate.UsageError, match="have a column of that name"):
-        score_file(lockgate.open(folder / "b"), folder / "in.csv", tmp_path / "o.csv", keep=[name])
+        predict_file(
+            lockgate.open(folder / "b"), folder / "in.csv", tmp_path / "o.csv", keep=[name]
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -276,6 +278,8 @@ def test_two_runs_do_not_write_the_same_file(folder: Path, tmp_path: Path) -> No
 
     def other(_: int) -> None:
         with pytest.raises(lockgate.UsageError, match="another run is writing"):
-            score_file(bundle, folder / "in.csv", tmp_path / "out.csv")
+            predict_file(bundle, folder / "in.csv", tmp_path / "out.csv")
 
-    assert score_file(bundle, folder / "in.csv", tmp_path / "out.csv", done=other).answered == ROWS
+    assert (
+        predict_file(bundle, folder / "in.csv", tmp_path / "out.csv", done=other).answered == ROWS
+    )

@@ -20,9 +20,9 @@ import pytest
 
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DeploymentError
-from lockgate.prediction_log.columns import personal
+from lockgate.prediction_log.columns import is_personal
 from lockgate.prediction_log.reader import logged
-from lockgate.prediction_log.segments import prune, segments
+from lockgate.prediction_log.segments import delete_old_segments, segments
 from lockgate.prediction_log.trace import trace
 from tests.conftest import Run
 from tests.serving.load import Load
@@ -373,7 +373,7 @@ def test_retention_leaves_what_is_being_written(deployed: Deployment) -> None:
         first = server.predict(ROW)
         assert server.ask("POST", "/feedback", {"id": first["id"], "label": 1})[0] == 200
         log = deployed.path / "log"
-        assert prune(log, days=0, megabytes=0, now=time.time() + 1e6) == 0
+        assert delete_old_segments(log, days=0, megabytes=0, now=time.time() + 1e6) == 0
         for path in log.rglob("*.db"):  # somebody else deletes them
             path.unlink()
         time.sleep(1.2)
@@ -467,7 +467,7 @@ def test_names_that_point_to_a_person_are_known() -> None:
         "ip_address",
         "e-mail",
     ):
-        assert personal(name), name
+        assert is_personal(name), name
     for name in (
         "charge",
         "months",
@@ -479,7 +479,7 @@ def test_names_that_point_to_a_person_are_known() -> None:
         "tax",
         "id",
     ):
-        assert not personal(name), name
+        assert not is_personal(name), name
 
 
 def test_a_proxys_form_of_a_target_and_odd_hosts(server: Server) -> None:

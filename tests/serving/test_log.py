@@ -19,7 +19,7 @@ import pytest
 import lockgate
 from lockgate.deployment.directory import Deployment
 from lockgate.prediction_log.reader import logged
-from lockgate.prediction_log.segments import prune, segments
+from lockgate.prediction_log.segments import delete_old_segments, segments
 from lockgate.prediction_log.trace import trace
 from tests.conftest import Run
 from tests.serving.load import Load
@@ -256,23 +256,25 @@ def test_a_long_log_is_cut_into_files_and_the_oldest_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lockgate.prediction_log import writer
-    from lockgate.prediction_log.entries import Entry, Model
+    from lockgate.prediction_log.entries import LogEntry, Model
     from lockgate.prediction_log.writer import LogWriter
 
     monkeypatch.setattr(writer, "SEGMENT", 100_000)
     model = Model("d" * 64, "m", "1", "prod", ("a",))
     writer = LogWriter(tmp_path, "abandonwhat23456")
     for count in range(1, 401):
-        writer.write([(model, [Entry(count, 0, ["x" * 1000], 1, 0.5)])])
+        writer.write([(model, [LogEntry(count, 0, ["x" * 1000], 1, 0.5)])])
     writer.label([("abandonwhat23456", 7, 0, None, 1, "me")])
     writer.tidy()
     found = list(segments(tmp_path))
     assert 4 <= len(found) <= 5
     assert [one.entry.count for one in logged(tmp_path)] == list(range(1, 401))
-    assert prune(tmp_path, days=30, megabytes=10) == 0
-    assert prune(tmp_path, days=30, megabytes=0) == len(found) - 1  # the last one is in use
+    assert delete_old_segments(tmp_path, days=30, megabytes=10) == 0
+    assert (
+        delete_old_segments(tmp_path, days=30, megabytes=0) == len(found) - 1
+    )  # the last one is in use
     left = [one.entry.count for one in logged(tmp_path)]
     assert left == list(range(left[0], 401))
-    assert prune(tmp_path, days=0, megabytes=10, now=time.time() + 9) == 0
+    assert delete_old_segments(tmp_path, days=0, megabytes=10, now=time.time() + 9) == 0
     writer.close()
-    assert prune(tmp_path, days=0, megabytes=10, now=time.time() + 9) == 1
+    assert delete_old_segments(tmp_path, days=0, megabytes=10, now=time.time() + 9) == 1

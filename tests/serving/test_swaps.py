@@ -19,7 +19,7 @@ import lockgate
 from lockgate.data.io.digests import sha256_file
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import BundleError
-from lockgate.models.bundle.check import check_bundle
+from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.models.bundle.manifest import read_manifest
 from lockgate.models.bundle.write import canonical
 from tests.conftest import Run
@@ -128,19 +128,19 @@ def test_a_bad_bundle_is_refused_by_deploy_and_by_the_server(
 def test_a_refusal_of_the_server_takes_the_deployment_back(
     tmp_path: Path, deployed: Deployment, bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lockgate.deployment.activation import followed
+    from lockgate.deployment.activation import wait_until_served
 
     bad = spoiled(bundles["boosting"], tmp_path, "other-answers")
     with serving(deployed.path):
         pointer = deployed.deploy(bad, version="9")
         with pytest.raises(BundleError, match="the pointer went back"):
-            followed(deployed, pointer)
+            wait_until_served(deployed, pointer)
     assert deployed.pointer().slots[0].version == "1.0.0"
     assert [one.op for one in deployed.history()] == ["deploy", "deploy", "refused"]
 
 
 def test_a_bundle_that_takes_too_much_memory_or_time_is_refused(bundles: dict[str, Path]) -> None:
-    check_bundle(bundles["boosting"])
+    check_in_subprocess(bundles["boosting"])
     # in a process that has loaded nothing yet, so that opening takes what a limit can refuse
     said = subprocess.run(
         [sys.executable, "-c", LIMITED, str(bundles["boosting"])],

@@ -10,7 +10,7 @@ import lockgate
 from lockgate.contract.modeling import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.data.cell_rules import cell_steps
-from lockgate.data.conform import conform
+from lockgate.data.conform import conform_to_schema
 from lockgate.data.transformers import Bins, Clip, DateParts
 
 
@@ -29,7 +29,7 @@ def frame() -> pd.DataFrame:
 def encoded(rules: CellRules, needs: Requirements) -> np.ndarray:
     schema = lockgate.table(frame()).schema
     ((_, step),) = cell_steps(schema, rules, needs)
-    return np.asarray(step.fit_transform(conform(frame(), schema)), dtype=float)
+    return np.asarray(step.fit_transform(conform_to_schema(frame(), schema)), dtype=float)
 
 
 def test_what_a_linear_model_needs_is_scaled_filled_and_one_hot() -> None:

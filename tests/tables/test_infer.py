@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import lockgate
-from lockgate.data.schema import digest_of, learned, task_of
+from lockgate.data.schema import digest_of, fit_schema, task_of
 
 
 def test_kinds_are_inferred() -> None:
@@ -79,7 +79,7 @@ def test_equal_tables_have_equal_digests_and_a_change_shows(values: np.ndarray) 
 
 def test_training_rows_teach_categories_and_bounds() -> None:
     made = lockgate.table(pd.DataFrame({"a": [1.0, 5.0, np.nan], "c": ["x", "y", None]}))
-    schema = learned(made)
+    schema = fit_schema(made)
     assert schema["a"].bounds == (1.0, 5.0)
     assert schema["c"].categories == ("x", "y")
 

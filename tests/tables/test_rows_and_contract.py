@@ -6,9 +6,9 @@ import pytest
 
 import lockgate
 from lockgate.contract.sections import DataSelection, RowRules
-from lockgate.data.conform import conform, shaped, useful
-from lockgate.data.row_rules import cleaned, labelled
-from lockgate.data.schema import learned
+from lockgate.data.conform import conform_to_schema, conform_to_selection, drop_uninformative
+from lockgate.data.row_rules import apply_row_rules, drop_unlabelled
+from lockgate.data.schema import fit_schema
 
 
 def sample() -> lockgate.Table:
@@ -23,15 +23,17 @@ def sample() -> lockgate.Table:
 
 
 def test_duplicates_are_dropped_and_counted() -> None:
-    train, counts = cleaned(sample(), RowRules(duplicates="drop"))
+    train, counts = apply_row_rules(sample(), RowRules(duplicates="drop"))
     assert (len(train), counts) == (4, {"duplicates": 1})
-    assert cleaned(sample(), RowRules())[1] == {}
+    assert apply_row_rules(sample(), RowRules())[1] == {}
 
 
 def test_ranges_and_outliers_are_counted_by_rule() -> None:
     rules = RowRules(duplicates="keep", ranges={"age": [0, 120]})
-    assert cleaned(sample(), rules)[1] == {"range of age": 1}
-    assert cleaned(sample(), RowRules(duplicates="keep", outlier_spread=3.0))[1] == {"outliers": 1}
+    assert apply_row_rules(sample(), rules)[1] == {"range of age": 1}
+    assert apply_row_rules(sample(), RowRules(duplicates="keep", outlier_spread=3.0))[1] == {
+        "outliers": 1
+    }
 
 
 @pytest.mark.parametrize(
@@ -44,36 +46,36 @@ def test_ranges_and_outliers_are_counted_by_rule() -> None:
 )
 def test_impossible_rules_are_named(rules: RowRules, words: str) -> None:
     with pytest.raises(lockgate.SchemaViolation, match=words):
-        cleaned(sample(), rules)
+        apply_row_rules(sample(), rules)
 
 
 def test_rows_without_a_target_are_left_out() -> None:
     made = lockgate.table(pd.DataFrame({"x": [1, 2], "y": ["a", None]}), target="y")
-    kept, without = labelled(made)
+    kept, without = drop_unlabelled(made)
     assert (len(kept), without) == (1, 1)
 
 
 def test_columns_that_training_rows_say_nothing_about_are_dropped_everywhere() -> None:
     train = lockgate.table(sample().frame.assign(same=1, empty=np.nan), target="y")
     test = lockgate.table(sample().frame.assign(same=2, empty=1.0), target="y")
-    kept, sentences = useful(train, [test], DataSelection())
+    kept, sentences = drop_uninformative(train, [test], DataSelection())
     assert [[c.name for c in one.schema.features] for one in kept] == [["age", "town"]] * 2
     assert sentences == [
         "column same is always 1; dropped",
         "column empty has no value at all; dropped",
     ]
     with pytest.raises(lockgate.SchemaViolation, match="column same is always 1"):
-        useful(train, [test], DataSelection(uninformative="refuse"))
+        drop_uninformative(train, [test], DataSelection(uninformative="refuse"))
 
 
 def test_left_out_columns_must_exist() -> None:
     with pytest.raises(lockgate.SchemaViolation, match="did you mean 'town'"):
-        shaped(sample(), DataSelection(leave_out=["twon"]))
+        conform_to_selection(sample(), DataSelection(leave_out=["twon"]))
 
 
 def test_a_stretch_needs_a_time_column() -> None:
     with pytest.raises(lockgate.SchemaViolation, match="need a time column"):
-        shaped(sample(), DataSelection(since="2026-01-01"))
+        conform_to_selection(sample(), DataSelection(since="2026-01-01"))
 
 
 @pytest.mark.parametrize(
@@ -85,41 +87,41 @@ def test_a_stretch_needs_a_time_column() -> None:
     ],
 )
 def test_wrong_types_are_named_with_a_value(change: dict[str, object], words: str | None) -> None:
-    schema = learned(sample())
+    schema = fit_schema(sample())
     frame = pd.DataFrame({"age": [1.0], "town": ["a"], **{k: [v] for k, v in change.items()}})
     if words is None:
-        assert list(conform(frame, schema)) == ["age", "town"]
+        assert list(conform_to_schema(frame, schema)) == ["age", "town"]
     else:
         with pytest.raises(lockgate.SchemaViolation, match=words):
-            conform(frame, schema)
+            conform_to_schema(frame, schema)
 
 
 def test_every_problem_is_named_at_once() -> None:
     with pytest.raises(lockgate.SchemaViolation) as caught:
-        conform(pd.DataFrame({"agee": [1], "town": ["a"]}), sample().schema)
+        conform_to_schema(pd.DataFrame({"agee": [1], "town": ["a"]}), sample().schema)
     assert caught.value.problems == ("column age is missing, did you mean 'agee'?",)
 
 
 def test_policies_refuse_gaps_and_unknown_categories() -> None:
     from lockgate.contract.sections import CellRules
-    from lockgate.data.cell_rules import declared
+    from lockgate.data.cell_rules import with_cell_policies
 
-    schema = declared(learned(sample()), CellRules(missing="refuse", unknown="refuse"))
+    schema = with_cell_policies(fit_schema(sample()), CellRules(missing="refuse", unknown="refuse"))
     with pytest.raises(lockgate.SchemaViolation, match="no value in row 1"):
-        conform(pd.DataFrame({"age": [1.0, np.nan], "town": ["a", "b"]}), schema)
+        conform_to_schema(pd.DataFrame({"age": [1.0, np.nan], "town": ["a", "b"]}), schema)
     with pytest.raises(
         lockgate.SchemaViolation, match="holds 'z' in row 0, which training never saw"
     ):
-        conform(pd.DataFrame({"age": [1.0], "town": ["z"]}), schema)
+        conform_to_schema(pd.DataFrame({"age": [1.0], "town": ["z"]}), schema)
 
 
 def test_a_category_is_the_same_with_and_without_gaps() -> None:
     """Whole numbers with a gap are read as floats, without one as integers."""
     frame = pd.DataFrame({"zip": [10001.0, 10002.0, np.nan], "y": [0, 1, 0]})
-    schema = learned(lockgate.table(frame, target="y", kinds={"zip": "category"}))
+    schema = fit_schema(lockgate.table(frame, target="y", kinds={"zip": "category"}))
     assert schema["zip"].categories == ("10001", "10002")
     for served in ([10001, 10002], [10001.0, 10002.0], ["10001", "10002"]):
-        made = conform(pd.DataFrame({"zip": served}), schema)
+        made = conform_to_schema(pd.DataFrame({"zip": served}), schema)
         assert made["zip"].tolist() == ["10001", "10002"]
 
 
@@ -127,8 +129,8 @@ def test_dates_of_all_spellings_are_one_and_zones_become_utc() -> None:
     schema = lockgate.table(
         pd.DataFrame({"d": pd.to_datetime(["2026-01-01", "2026-01-02"])})
     ).schema
-    texts = conform(pd.DataFrame({"d": ["2026-01-01T12:00:00", "2026-01-02"]}), schema)
-    zoned = conform(
+    texts = conform_to_schema(pd.DataFrame({"d": ["2026-01-01T12:00:00", "2026-01-02"]}), schema)
+    zoned = conform_to_schema(
         pd.DataFrame({"d": ["2026-01-01T13:00:00+01:00", "2026-01-02T00:00:00Z"]}), schema
     )
     assert texts["d"].tolist() == zoned["d"].tolist()
@@ -154,4 +156,4 @@ def test_cells_that_no_column_holds_are_named(
 
 def test_an_infinite_number_is_refused_when_served() -> None:
     with pytest.raises(lockgate.SchemaViolation, match="column age is infinite in row 0"):
-        conform(pd.DataFrame({"age": [np.inf], "town": ["a"]}), sample().schema)
+        conform_to_schema(pd.DataFrame({"age": [np.inf], "town": ["a"]}), sample().schema)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import lockgate
 from lockgate.contract.sections import Split
-from lockgate.data.splits import folds_of, parted, way_of
+from lockgate.data.splits import folds_of, split_method, split_rows
 
 
 def dated(rows: int = 400, horizon: int = 0, group: bool = False) -> lockgate.Table:
@@ -27,9 +27,9 @@ def dated(rows: int = 400, horizon: int = 0, group: bool = False) -> lockgate.Ta
 
 def test_auto_prefers_time_then_group_then_classes() -> None:
     frame = pd.DataFrame({"y": [0, 1], "t": pd.to_datetime(["2026", "2027"]), "g": ["a", "b"]})
-    assert way_of(lockgate.table(frame, target="y", time="t", group="g"), Split()) == "time"
-    assert way_of(lockgate.table(frame, target="y", group="g"), Split()) == "group"
-    assert way_of(lockgate.table(frame, target="y"), Split()) == "stratified"
+    assert split_method(lockgate.table(frame, target="y", time="t", group="g"), Split()) == "time"
+    assert split_method(lockgate.table(frame, target="y", group="g"), Split()) == "group"
+    assert split_method(lockgate.table(frame, target="y"), Split()) == "stratified"
 
 
 @given(horizon=st.integers(0, 25), seed=st.integers(0, 1000))
@@ -37,7 +37,7 @@ def test_by_time_no_target_of_training_is_known_after_the_first_test_row(
     horizon: int, seed: int
 ) -> None:
     whole = dated(horizon=horizon)
-    parts = parted(whole, Split(), seed)
+    parts = split_rows(whole, Split(), seed)
     first = parts.test.frame["when"].min()
     for part in (parts.train, parts.tune):
         assert (part.frame["when"] + pd.Timedelta(days=horizon)).max() <= first
@@ -51,7 +51,7 @@ def test_by_time_no_target_of_training_is_known_after_the_first_test_row(
 @given(seed=st.integers(0, 1000))
 def test_by_group_no_group_is_on_two_sides(seed: int) -> None:
     whole = dated(group=True)
-    parts = parted(whole, Split(by="group"), seed)
+    parts = split_rows(whole, Split(by="group"), seed)
     sides = [set(part.frame["who"]) for part in (parts.train, parts.tune, parts.test)]
     assert not sides[0] & sides[1]
     assert not sides[0] & sides[2]
@@ -60,7 +60,7 @@ def test_by_group_no_group_is_on_two_sides(seed: int) -> None:
 
 def test_rows_that_come_later_move_no_group() -> None:
     small, large = dated(group=True), dated(rows=800, group=True)
-    few, many = (parted(t, Split(by="group"), 7) for t in (small, large))
+    few, many = (split_rows(t, Split(by="group"), 7) for t in (small, large))
     stayed = set(few.test.frame["who"]) & set(large.frame["who"])
     assert stayed
     assert stayed <= set(many.test.frame["who"])
@@ -69,7 +69,7 @@ def test_rows_that_come_later_move_no_group() -> None:
 @given(share=st.floats(0.1, 0.5), seed=st.integers(0, 100))
 def test_stratified_parts_have_equal_shares_of_each_class(share: float, seed: int) -> None:
     frame = pd.DataFrame({"x": range(1000), "y": [0] * 900 + [1] * 100})
-    parts = parted(lockgate.table(frame, target="y"), Split(test=share), seed)
+    parts = split_rows(lockgate.table(frame, target="y"), Split(test=share), seed)
     assert abs(parts.test.frame["y"].mean() - 0.1) < 0.02
     assert abs(len(parts.test) / 1000 - share) < 0.02
 
@@ -77,7 +77,7 @@ def test_stratified_parts_have_equal_shares_of_each_class(share: float, seed: in
 @pytest.mark.parametrize("way", ["time", "group", "stratified", "random"])
 def test_equal_seeds_give_equal_parts_and_others_other_ones(way: str) -> None:
     whole = dated(group=way == "group")
-    one, same, other = (parted(whole, Split(by=way), seed) for seed in (1, 1, 2))
+    one, same, other = (split_rows(whole, Split(by=way), seed) for seed in (1, 1, 2))
     assert one.train.digest == same.train.digest
     if way != "time":
         assert one.train.digest != other.train.digest
@@ -110,7 +110,7 @@ def test_folds_never_fit_on_what_they_measure(way: str) -> None:
 )
 def test_an_impossible_split_is_named(rules: Split, words: str) -> None:
     with pytest.raises(lockgate.SchemaViolation, match=words):
-        parted(dated(), rules, 0)
+        split_rows(dated(), rules, 0)
 
 
 def test_folds_by_time_wait_until_the_target_is_known() -> None:

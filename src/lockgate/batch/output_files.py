@@ -13,7 +13,7 @@ import numpy as np
 from lockgate.contract.prediction import Output
 from lockgate.errors import DataError
 
-__all__ = ["OUTPUTS", "answer_columns", "join_parts", "write_part"]
+__all__ = ["OUTPUTS", "answer_columns", "merge_parts", "write_part"]
 
 OUTPUTS = (".csv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl")
 
@@ -51,7 +51,7 @@ def write_part(path: Path, columns: dict[str, Any]) -> None:
     beside.replace(path)
 
 
-def join_parts(parts: Sequence[Path], target: Path) -> int:
+def merge_parts(parts: Sequence[Path], target: Path) -> int:
     """Write all parts into one file in the form of its ending, and return its rows."""
     beside = target.with_name(f".{target.name}.new")
     ending = target.suffix.lower()

@@ -17,14 +17,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lockgate.batch.output_files import OUTPUTS, answer_columns, join_parts, write_part
-from lockgate.data.columns.rejections import Rejected
+from lockgate.batch.output_files import OUTPUTS, answer_columns, merge_parts, write_part
+from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import chunks_of
 from lockgate.errors import BundleError, DataError, UsageError
 
-__all__ = ["Scored", "score_file"]
+__all__ = ["FileResult", "predict_file"]
 
 PART_ROWS = 1 << 16
 """Rows of a part: what is lost at most when a run is killed."""
@@ -43,7 +43,7 @@ class _Job(msgspec.Struct, frozen=True):
 
 
 @dataclasses.dataclass(frozen=True)
-class Scored:
+class FileResult:
     """What came of a file.
 
     Attributes
@@ -63,7 +63,7 @@ class Scored:
     rejected: Path | None
 
 
-def score_file(
+def predict_file(
     bundle: Any,
     source: Path,
     target: Path,
@@ -73,7 +73,7 @@ def score_file(
     engine: Any = None,
     part_rows: int = PART_ROWS,
     done: Callable[[int], object] = int,
-) -> Scored:
+) -> FileResult:
     """Answer for every row of a file.
 
     Parts are written beside the target and renamed when they are whole; at the
@@ -129,9 +129,9 @@ def score_file(
             done(chunk.count)
         # the side file first: an answers' file that is there means that all is done
         rejected, refused = _join_rejected(names, target)
-        answered = join_parts(names, target)
+        answered = merge_parts(names, target)
         shutil.rmtree(folder)
-    return Scored(answered, refused, resumed, rejected)
+    return FileResult(answered, refused, resumed, rejected)
 
 
 def _check_kept(keep: Sequence[str], classes: Sequence[Any]) -> None:
@@ -189,13 +189,13 @@ def _prepared(folder: Path, job: _Job) -> Iterator[None]:
 
 def _answer(model: Any, chunk: Chunk, keep: Sequence[str], how: dict[str, Any], part: Path) -> None:
     """Write a part; its refused rows first, so that a part that is there is complete."""
-    rejected = Rejected()
+    rejected = RejectedRows()
     output = model.predict(chunk.columns, rejected=rejected, **how)
     reasons = {
         int(chunk.numbers[row]): [one.replace(f" in row {row}", "") for one in words]
         for row, words in rejected.reasons.items()
     }
-    reasons |= {row: [words] for row, words in chunk.broken.items()}
+    reasons |= {row: [words] for row, words in chunk.malformed.items()}
     lines = [json.dumps({"row": row, "reasons": reasons[row]}) for row in sorted(reasons)]
     write_file(part.with_suffix(".rejected"), "".join(line + "\n" for line in lines).encode())
     good = np.ones(len(chunk.numbers), bool)

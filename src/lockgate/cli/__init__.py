@@ -11,9 +11,9 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line, a stage in the warm process of its run if there is one."""
     if sys.argv[1:2] == ["stage"] and "LOCKGATE_WARM" in os.environ:
-        from lockgate.pipeline.stage_server import handed_over
+        from lockgate.pipeline.stage_server import run_in_stage_server
 
-        code = handed_over()
+        code = run_in_stage_server()
         if code is not None:
             sys.exit(code if code >= 0 else 128 - code)
     from lockgate.cli.commands import run_cli

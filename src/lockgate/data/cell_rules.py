@@ -18,10 +18,10 @@ from lockgate.contract.tables import Schema
 from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
 from lockgate.errors import SchemaViolation, nearest
 
-__all__ = ["cell_steps", "declared"]
+__all__ = ["cell_steps", "with_cell_policies"]
 
 
-def declared(schema: Schema, rules: CellRules) -> Schema:
+def with_cell_policies(schema: Schema, rules: CellRules) -> Schema:
     """Write the policies for gaps and unknown categories into the columns."""
     return schema.with_columns(
         tuple(

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from lockgate.contract.tables import Column, Schema
 
-__all__ = ["Asked", "breaking", "same_form"]
+__all__ = ["ModelSignature", "breaking", "same_columns"]
 
 
-class Asked(Protocol):
+class ModelSignature(Protocol):
     """What requests see of a model; a manifest has it, and so has a contestant at a gate."""
 
     @property
@@ -26,7 +26,7 @@ class Asked(Protocol):
         """Labels in the order of the scores."""
 
 
-def breaking(old: Asked, new: Asked) -> list[str]:
+def breaking(old: ModelSignature, new: ModelSignature) -> list[str]:
     """Say what may break a caller of the old one, one sentence each."""
     found = []
     if old.task != new.task:
@@ -63,7 +63,7 @@ def _narrower(old: Column, new: Column) -> Sequence[str]:
     return found
 
 
-def same_form(old: Asked, new: Asked) -> bool:
+def same_columns(old: ModelSignature, new: ModelSignature) -> bool:
     """Whether both take the same columns, whatever values of them they know."""
     forms = []
     for one in (old, new):

@@ -10,24 +10,24 @@ import pandas as pd
 
 from lockgate.contract.sections import DataSelection
 from lockgate.contract.tables import ROLES, Column, Schema, Table
-from lockgate.data.columns.frames import as_date, as_texts, converted
+from lockgate.data.columns.frames import as_date, to_kind, to_text
 from lockgate.data.schema import digest_of, table
 from lockgate.errors import SchemaViolation, nearest
 
-__all__ = ["conform", "shaped", "useful", "within"]
+__all__ = ["conform_to_schema", "conform_to_selection", "drop_uninformative", "rows_in_window"]
 
 
-def shaped(loaded: Table, data: DataSelection) -> Table:
+def conform_to_selection(loaded: Table, data: DataSelection) -> Table:
     """Return rows of the stretch asked for, with columns of the kinds asked for."""
     schema, frame = loaded.schema, loaded.frame
     _check_named(data.leave_out, schema)
     frame = frame.drop(columns=data.leave_out)
-    frame = within(frame, schema, data.since, data.until)
+    frame = rows_in_window(frame, schema, data.since, data.until)
     kinds = {c.name: c.kind for c in schema.columns} | data.kinds
     return _remade(frame, schema, {n: k for n, k in kinds.items() if n not in data.leave_out})
 
 
-def useful(
+def drop_uninformative(
     train: Table, others: Sequence[Table], data: DataSelection
 ) -> tuple[list[Table], list[str]]:
     """Drop features that the training rows say nothing about, or refuse them.
@@ -40,7 +40,7 @@ def useful(
         What was dropped, in words.
 
     """
-    useless = _useless(train)
+    useless = uninformative_reasons(train)
     if useless and data.uninformative == "refuse":
         raise SchemaViolation(useless.values())
     kept = []
@@ -60,7 +60,7 @@ def _remade(frame: pd.DataFrame, schema: Schema, kinds: Mapping[str, str]) -> Ta
     return table(frame, **roles, horizon_days=schema.horizon_days, kinds=kinds)
 
 
-def within(
+def rows_in_window(
     frame: pd.DataFrame, schema: Schema, since: str | None, until: str | None
 ) -> pd.DataFrame:
     """Return the rows whose time lies in [since, until)."""
@@ -80,7 +80,7 @@ def within(
     return frame[keep]
 
 
-def conform(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+def conform_to_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """Hold new rows against the features of a schema.
 
     Returns
@@ -122,7 +122,7 @@ def _problem(column: Column, values: pd.Series[Any]) -> str | None:
     if column.kind in ("number", "integer", "boolean"):
         return _number_problem(column, values)
     if column.kind == "category" and column.unknown == "refuse":
-        strange = values[~as_texts(values).isin(column.categories) & values.notna()]
+        strange = values[~to_text(values).isin(column.categories) & values.notna()]
         if len(strange):
             return (
                 f"column {column.name} holds {strange.iloc[0]!r} in row {strange.index[0]}, "
@@ -149,10 +149,10 @@ def _number_problem(column: Column, values: pd.Series[Any]) -> str | None:
 def _cast(values: pd.Series[Any], column: Column) -> pd.Series[Any]:
     if column.kind in ("number", "integer", "boolean"):
         return values.astype("float64")
-    return converted(values, column.kind)
+    return to_kind(values, column.kind)
 
 
-def _useless(made: Table) -> dict[str, str]:
+def uninformative_reasons(made: Table) -> dict[str, str]:
     found = {}
     for column in made.schema.features:
         values = made.frame[column.name]

@@ -9,10 +9,10 @@ from lockgate.contract.tables import Table
 from lockgate.data.schema import digest_of
 from lockgate.errors import SchemaViolation, nearest
 
-__all__ = ["cleaned", "labelled"]
+__all__ = ["apply_row_rules", "drop_unlabelled"]
 
 
-def labelled(loaded: Table) -> tuple[Table, int]:
+def drop_unlabelled(loaded: Table) -> tuple[Table, int]:
     """Leave out rows without a target; they can neither train nor test."""
     target = loaded.schema.target
     if target is None:
@@ -21,7 +21,7 @@ def labelled(loaded: Table) -> tuple[Table, int]:
     return _kept(loaded, keep), int((~keep).sum())
 
 
-def cleaned(train: Table, rules: RowRules) -> tuple[Table, dict[str, int]]:
+def apply_row_rules(train: Table, rules: RowRules) -> tuple[Table, dict[str, int]]:
     """Apply the row rules.
 
     Returns

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.tables import Column, Schema, Table
-from lockgate.data.columns.frames import ISO_DATE, converted
+from lockgate.data.columns.frames import ISO_DATE, to_kind
 from lockgate.errors import SchemaViolation, nearest
 
 if TYPE_CHECKING:
     from lockgate.contract.tables import ColumnKind
 
-__all__ = ["digest_of", "learned", "table", "task_of"]
+__all__ = ["digest_of", "fit_schema", "table", "task_of"]
 
 
 MOST_CATEGORIES = 200
@@ -86,7 +86,7 @@ def digest_of(frame: pd.DataFrame, schema: Schema) -> str:
     return digest.hexdigest()
 
 
-def learned(train: Table) -> Schema:
+def fit_schema(train: Table) -> Schema:
     """Return the schema with categories and bounds as the training rows have them."""
     return train.schema.with_columns(
         tuple(_learn(column, train.frame[column.name]) for column in train.schema.columns)
@@ -192,7 +192,7 @@ def _as_declared(frame: pd.DataFrame, kinds: Mapping[str, str | None]) -> pd.Dat
     made, problems = frame.copy(deep=False), []
     for name, kind in kinds.items():
         try:
-            made[name] = converted(frame[name], kind or _kind(frame[name]))
+            made[name] = to_kind(frame[name], kind or _kind(frame[name]))
         except (ValueError, TypeError, OverflowError) as error:
             problems.append(f"column {name} cannot be {kind}: {error}")
     if problems:

@@ -14,10 +14,10 @@ from lockgate.data.columns.frames import as_date
 from lockgate.data.schema import digest_of
 from lockgate.errors import SchemaViolation
 
-__all__ = ["folds_of", "parted", "way_of"]
+__all__ = ["folds_of", "split_method", "split_rows"]
 
 
-def way_of(whole: Table, rules: Split) -> str:
+def split_method(whole: Table, rules: Split) -> str:
     """Say how a table is split when the rules leave it open."""
     if rules.by != "auto":
         missing = rules.by in ("time", "group") and getattr(whole.schema, rules.by) is None
@@ -31,7 +31,7 @@ def way_of(whole: Table, rules: Split) -> str:
     return "group" if whole.schema.group is not None else "stratified"
 
 
-def parted(whole: Table, rules: Split, seed: int) -> Splits:
+def split_rows(whole: Table, rules: Split, seed: int) -> Splits:
     """Take a table apart into train, tune and test.
 
     By time: test rows are the latest, and no training row's target becomes known
@@ -40,7 +40,7 @@ def parted(whole: Table, rules: Split, seed: int) -> Splits:
     on one side; which one depends on group and seed alone, so rows that are added
     later move nobody. Stratified: equal shares of every class.
     """
-    way = way_of(whole, rules)
+    way = split_method(whole, rules)
     for name in ("test_from", "tune_from"):
         if way != "time" and getattr(rules, name) is not None:
             raise SchemaViolation([f"split.{name} is a date, and the split is by {way}"])
@@ -53,7 +53,7 @@ def parted(whole: Table, rules: Split, seed: int) -> Splits:
     tune = _tune(whole, rest, rules, way, seed)
     train = np.setdiff1d(rest, tune)
     if way == "time" and len(tune):
-        train, late = _known_by(whole, train, tune)
+        train, late = drop_unlabelled_at_cutoff(whole, train, tune)
         if late:
             dropped["target not known before the first tune row"] = late
     parts = {"train": train, "tune": tune, "test": test}
@@ -74,10 +74,12 @@ def folds_of(train: Table, way: str, count: int, seed: int) -> tuple[Fold, ...]:
     if way == "time" and train.schema.group is None:
         block = _blocks(_times(train).to_numpy(), count + 1)
         pairs = [(rows[block <= k], rows[block == k + 1]) for k in range(count)]
-        pairs = [(_known_by(train, f, m)[0], m) for f, m in pairs if len(f) and len(m)]
+        pairs = [
+            (drop_unlabelled_at_cutoff(train, f, m)[0], m) for f, m in pairs if len(f) and len(m)
+        ]
     else:
         grouped = train.schema.group is not None and way in ("time", "group")
-        block = _dealt(train, count, "group" if grouped else way, f"{seed}:folds")
+        block = assign_folds(train, count, "group" if grouped else way, f"{seed}:folds")
         pairs = [(rows[block != k], rows[block == k]) for k in range(count)]
     target = train.target
     folds = tuple(
@@ -92,7 +94,7 @@ def folds_of(train: Table, way: str, count: int, seed: int) -> tuple[Fold, ...]:
     return folds
 
 
-def _known_by(whole: Table, rows: Any, later: Any) -> tuple[Any, int]:
+def drop_unlabelled_at_cutoff(whole: Table, rows: Any, later: Any) -> tuple[Any, int]:
     """Leave out rows whose target was not known when the first of the later rows began.
 
     Rows of the same time as the later ones (groups split at one cut date) are no
@@ -150,7 +152,7 @@ def _sample(whole: Table, rows: Any, share: float, way: str, key: str) -> Any:
     return np.sort(rows[order < share])
 
 
-def _dealt(train: Table, count: int, way: str, key: str) -> Any:
+def assign_folds(train: Table, count: int, way: str, key: str) -> Any:
     """Give each row the number of its fold."""
     if way == "group":
         return (_uniform(train.frame[train.schema.group], key) * count).astype(int)

@@ -8,12 +8,12 @@ from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import Pointer
 from lockgate.errors import BundleError, DeploymentError, LockgateError, ServingError
 
-__all__ = ["followed"]
+__all__ = ["wait_until_served"]
 
 SECONDS = 150.0
 
 
-def followed(deployment: Deployment, pointer: Pointer) -> str:
+def wait_until_served(deployment: Deployment, pointer: Pointer) -> str:
     """Wait for the server, if one runs; take the event back if it refuses.
 
     Returns
@@ -37,7 +37,7 @@ def followed(deployment: Deployment, pointer: Pointer) -> str:
             if outcome == "":
                 return ""
             if outcome is not None:
-                _take_back(deployment, pointer, outcome)
+                _revert_pointer(deployment, pointer, outcome)
                 raise BundleError(f"the server refuses it, and the pointer went back: {outcome}")
             time.sleep(0.02)
     except ServingError as error:
@@ -45,7 +45,7 @@ def followed(deployment: Deployment, pointer: Pointer) -> str:
     raise DeploymentError(f"the server did not follow within {SECONDS:g} s; see its log")
 
 
-def _take_back(deployment: Deployment, pointer: Pointer, why: str) -> None:
+def _revert_pointer(deployment: Deployment, pointer: Pointer, why: str) -> None:
     event = pointer.event
     if event is None or event.after is None:
         return

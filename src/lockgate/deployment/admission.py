@@ -8,21 +8,21 @@ from pathlib import Path
 from lockgate.data.io.atomic import write_file
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import GateRefused
-from lockgate.registry.provenance.provenance import Proof
+from lockgate.registry.provenance.provenance import Provenance
 from lockgate.registry.provenance.signers import Signers
 from lockgate.registry.slots import Slot
 
-__all__ = ["check_proofs", "keep_proof", "read_signers"]
+__all__ = ["read_signers", "require_provenance", "store_provenance"]
 
 
-def keep_proof(deployment: Deployment, digest: str, stage: str, proof: Proof) -> None:
+def store_provenance(deployment: Deployment, digest: str, stage: str, proof: Provenance) -> None:
     """Lay a proof beside the pointer; one with a verdict is not given up for one without."""
     path = _path(deployment, digest, stage)
     if proof.verdict is not None or not path.is_file():
         write_file(path, proof.encode())
 
 
-def check_proofs(
+def require_provenance(
     deployment: Deployment, slots: Iterable[Slot], signers: Signers | None, now: float | None = None
 ) -> None:
     """See that everything that is to be served passed its gates.
@@ -52,7 +52,7 @@ def check_proofs(
                 f"{what}: there is no verdict, and this server demands one; it comes from the "
                 f"ledger: lockgate deploy {slot.name}@{slot.stage} {deployment.path}"
             )
-        Proof.decode(path.read_bytes()).check(
+        Provenance.decode(path.read_bytes()).check(
             name=slot.name,
             stage=slot.stage,
             version=slot.version,

@@ -26,14 +26,14 @@ import msgspec
 
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.digests import sha256_file
-from lockgate.data.io.identity import user_here
+from lockgate.data.io.identity import current_user
 from lockgate.deployment.pointer import Event, Pointer, check_version
 from lockgate.deployment.record import read_record, record
 from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
-from lockgate.models.bundle.copy import copy_bundle, remove_others
+from lockgate.models.bundle.copy import copy_bundle, remove_unreferenced
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.registry.provenance.events import NAME
-from lockgate.registry.slots import STAGE, Slot, advanced, chosen, gone_back
+from lockgate.registry.slots import STAGE, Slot, choose_previous, promoted, rolled_back
 
 __all__ = ["Deployment"]
 
@@ -174,7 +174,7 @@ class Deployment:
                 following = (old.ledger, old.event)
             slot = Slot(manifest.name, stage, version, digest, (), verdict, *following, local)
             if old is not None:
-                slot = advanced(old, slot, kept=KEPT)
+                slot = promoted(old, slot, kept=KEPT)
             return self._point(pointer, slot, "deploy", reason)
 
     def rollback(
@@ -218,13 +218,13 @@ class Deployment:
             slot = self._slot(pointer, name, stage)
             if expect is not None and slot.digest != expect:
                 return pointer
-            past = chosen(slot, to)
+            past = choose_previous(slot, to)
             folder = self.bundle(past.digest)
             verify_files(folder, read_manifest(folder))
             if check is not None:
                 check(folder)
             taken = op == "rollback" and bool(slot.ledger)
-            made = gone_back(slot, past, kept=KEPT, held=taken)
+            made = rolled_back(slot, past, kept=KEPT, held=taken)
             made = msgspec.structs.replace(made, local=slot.local or taken)
             return self._point(pointer, made, op, reason)
 
@@ -286,7 +286,7 @@ class Deployment:
             None if old is None else old.past(),
             None if gone else slot.past(),
             datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "@".join(user_here()),
+            "@".join(current_user()),
             reason,
         )
         slots = [one for one in pointer.slots if (one.name, one.stage) != key]
@@ -296,7 +296,7 @@ class Deployment:
         record(self.history_path, event)
         kept = {one.digest for one in made.slots}
         kept |= {past.digest for one in made.slots for past in one.before}
-        remove_others(self.path / "bundles", kept)
+        remove_unreferenced(self.path / "bundles", kept)
         return made
 
     def _write(self, pointer: Pointer) -> None:

@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lockgate.deployment.admission import keep_proof
+from lockgate.deployment.admission import store_provenance
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import Pointer
 from lockgate.errors import LedgerError, LedgerTampered, LockgateError, RemoteUnavailable
-from lockgate.models.bundle.check import check_bundle
+from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.registry.bundle_store import bundle_of
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
-from lockgate.registry.provenance_export import proof_of
+from lockgate.registry.provenance_export import collect_provenance
 from lockgate.registry.slots import Slot
 
 __all__ = ["Step", "deploy_stage", "follow"]
@@ -61,7 +61,7 @@ def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str
             return None, _stays(deployment, slot, wanted)
     record = rules.known(ledger.state, name, wanted.version)
     bundle = bundle_of(ledger.repository, record)
-    keep_proof(deployment, record.digest, stage, proof_of(ledger, record, standing))
+    store_provenance(deployment, record.digest, stage, collect_provenance(ledger, record, standing))
     before = deployment.pointer().seq if deployment.exists() else 0
     pointer = deployment.deploy(
         bundle,
@@ -70,7 +70,7 @@ def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str
         reason=standing.reason,
         verdict=wanted.verdict,
         following=(standing.seq, standing.id),
-        check=check_bundle,
+        check=check_in_subprocess,
     )
     words = f"event {standing.seq}: {name}@{wanted.version} for {stage}"
     return (pointer if pointer.seq != before else None), words

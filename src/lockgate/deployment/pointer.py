@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lockgate.errors import DeploymentError
-from lockgate.registry.slots import Past, Slot
+from lockgate.registry.slots import PreviousBundle, Slot
 
 __all__ = ["Event", "Pointer", "check_version"]
 
@@ -34,8 +34,8 @@ class Event(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"
     op: str
     name: str
     stage: str
-    before: Past | None
-    after: Past | None
+    before: PreviousBundle | None
+    after: PreviousBundle | None
     at: str
     actor: str
     reason: str = ""

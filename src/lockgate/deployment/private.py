@@ -11,7 +11,7 @@ from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError
 from lockgate.models.bundle.manifest import read_manifest
 
-__all__ = ["private_deployment", "private_root"]
+__all__ = ["local_deployment", "private_root"]
 
 
 def private_root() -> Path:
@@ -20,7 +20,7 @@ def private_root() -> Path:
     return Path(state) / "lockgate" / "served"
 
 
-def private_deployment(bundle: Path) -> Deployment:
+def local_deployment(bundle: Path) -> Deployment:
     """Deploy a bundle to a directory of its own and return that; the same one every time."""
     place = bundle.resolve()
     name = read_manifest(bundle).name

@@ -11,10 +11,10 @@ from lockgate.registry.ledger.state import StageRecord
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.slots import Slot
 
-__all__ = ["enter_rollbacks"]
+__all__ = ["record_rollbacks"]
 
 
-def enter_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
+def record_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
     """Tell the ledger of rollbacks that were taken at a deployment directory.
 
     Raises

@@ -11,14 +11,14 @@ from lockgate.contract.modeling import Candidate, CompressRequest
 from lockgate.contract.tables import Schema, Table
 from lockgate.errors import NotApplicable, PluginFailed, UsageError
 from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold
-from lockgate.modeling.metrics.losses import positions
-from lockgate.modeling.training.estimators import scores
-from lockgate.modeling.training.fitting import fit, limited, loss_on
+from lockgate.modeling.metrics.losses import class_indices
+from lockgate.modeling.training.estimators import predict_scores
+from lockgate.modeling.training.fitting import fit, limit_threads, loss_function
 from lockgate.models.packed.runtime.model import PackedModel
-from lockgate.models.packing.pack import matching
-from lockgate.pipeline.formats import Form, form_of
+from lockgate.models.packing.pack import match_schema
+from lockgate.pipeline.formats import ModelFormat, form_of
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Made, Stored, Workspace, write_json
+from lockgate.pipeline.workspace import FinishedModel, FittedModel, Workspace, write_json
 
 __all__ = ["work"]
 
@@ -30,8 +30,8 @@ def work(stage: Stage) -> dict[str, float]:
     stored = workspace.read_model("candidate", stage.backend())
     train = workspace.table("train", stored.schema)
     tune = workspace.table("tune", stored.schema)
-    loss = loss_on(tune, stored.metric, stored.task, stored.classes)
-    with limited(stage.resources.threads):
+    loss = loss_function(tune, stored.metric, stored.task, stored.classes)
+    with limit_threads(stage.resources.threads):
         candidate, first = stored.candidate, loss(stored.candidate.estimator)
         budget = stage.sections.compression.max_loss * abs(first)
         steps = []
@@ -46,15 +46,15 @@ def work(stage: Stage) -> dict[str, float]:
                 fit=lambda recipe, params: fit(recipe, params, train),
                 max_loss=budget,
             )
-            candidate, step = _step(stage, chosen.instance, shrink, form)
+            candidate, step = _step(stage, chosen.name, shrink, form)
             steps.append(step)
         threshold = _threshold(stage, stored, candidate, tune)
         raw = form.write(candidate.estimator, stored.schema)
         form.check(candidate.estimator, raw, tune)
     schema = _narrowed(stored.schema, candidate)
     if form.file.endswith(".packed"):
-        schema = matching(schema, PackedModel(raw).inputs)
-    made = Made(
+        schema = match_schema(schema, PackedModel(raw).inputs)
+    made = FinishedModel(
         form.file,
         schema,
         stored.task,
@@ -73,7 +73,7 @@ def work(stage: Stage) -> dict[str, float]:
 
 
 def _step(
-    stage: Stage, name: str, shrink: CompressRequest, form: Form
+    stage: Stage, name: str, shrink: CompressRequest, form: ModelFormat
 ) -> tuple[Candidate, dict[str, Any]]:
     """Take one step, or skip it and say why."""
     before, schema = shrink.candidate, shrink.train.schema
@@ -143,15 +143,17 @@ def _narrowed(schema: Schema, candidate: Candidate) -> Schema:
     return schema.with_columns(tuple(one for one in schema.columns if one.name not in unread))
 
 
-def _threshold(stage: Stage, stored: Stored, candidate: Candidate, tune: Table) -> float | None:
+def _threshold(
+    stage: Stage, stored: FittedModel, candidate: Candidate, tune: Table
+) -> float | None:
     """Decide on the tune rows from which score on the second of two classes is answered."""
     if stored.task != "binary":
         return None
     decision = stage.sections.decision
     if decision.rule == "fixed":
         return decision.threshold
-    score = scores(candidate.estimator, tune.features, "binary")
-    truth = positions(tune.target, stored.classes) == 1
+    score = predict_scores(candidate.estimator, tune.features, "binary")
+    truth = class_indices(tune.target, stored.classes) == 1
     if decision.rule == "value":
         return best_threshold(truth, score, decision.value_matrix, tune.weight)
     return best_f1_threshold(truth, score, tune.weight)

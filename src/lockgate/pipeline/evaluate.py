@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.contract.evaluation import EvaluateRequest, Report
-from lockgate.modeling.training.fitting import limited
-from lockgate.pipeline.formats import opened
+from lockgate.modeling.training.fitting import limit_threads
+from lockgate.pipeline.formats import open_model
 from lockgate.pipeline.reports.pages import report_page
-from lockgate.pipeline.reports.plots import draw
+from lockgate.pipeline.reports.plots import draw_plot
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, fresh_folder, write_json
 
@@ -21,8 +21,8 @@ def work(stage: Stage) -> dict[str, float]:
     made = workspace.read_made()
     test = workspace.table("test", made.schema)
     decision = stage.sections.decision
-    with limited(stage.resources.threads):
-        predictor = opened(stage, workspace, made)
+    with limit_threads(stage.resources.threads):
+        predictor = open_model(stage, workspace, made)
         exam = EvaluateRequest(
             **stage.means(),
             predictor=predictor,
@@ -35,7 +35,7 @@ def work(stage: Stage) -> dict[str, float]:
             model_bytes=(workspace.model("compressed") / made.file).stat().st_size,
         )
         reports: dict[str, Report] = {
-            chosen.instance: stage.host.call("evaluator", chosen.instance, exam)
+            chosen.name: stage.host.call("evaluator", chosen.name, exam)
             for chosen in stage.document.chosen["evaluator"]
         }
     figures = _write(stage, workspace, reports)
@@ -55,7 +55,7 @@ def _write(stage: Stage, workspace: Workspace, reports: dict[str, Report]) -> di
     plots = fresh_folder(workspace.report / "plots")
     for name, report in lasting.items():
         for plot in report.plots:
-            draw(plot, plots / f"{name}-{plot.name}.png")
+            draw_plot(plot, plots / f"{name}-{plot.name}.png")
     page = report_page(stage.sections.project.name, workspace, reports, stage.raw)
     (workspace.report / "index.html").write_text(page, encoding="utf-8")
     flat = _estimates(reports)

@@ -11,18 +11,18 @@ from typing import Any
 from lockgate.contract.prediction import OpenRequest, Predictor
 from lockgate.contract.tables import Schema, Table
 from lockgate.errors import NotCovered, UsageError
-from lockgate.models.converters.parity import proved
+from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.pack import packed_bytes
 from lockgate.models.skops_file import write_estimator
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Made, Workspace
+from lockgate.pipeline.workspace import FinishedModel, Workspace
 
-__all__ = ["FORMS", "Form", "form_of", "opened"]
+__all__ = ["FORMS", "ModelFormat", "form_of", "open_model"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class ModelFormat:
     """A form of model files.
 
     Attributes
@@ -51,7 +51,7 @@ def _packed(estimator: Any, schema: Schema) -> bytes:
 
 
 def _proved(estimator: Any, raw: bytes, rows: Table) -> None:
-    proved(estimator, PackedModel(raw), rows.features)
+    check_parity(estimator, PackedModel(raw), rows.features)
 
 
 def _skops(estimator: Any, schema: Schema) -> bytes:
@@ -62,13 +62,13 @@ def _skops(estimator: Any, schema: Schema) -> bytes:
 
 
 FORMS = {
-    "packed": Form("model.packed", _packed, _proved),
-    "skops": Form("model.skops", _skops, lambda *_: None),
+    "packed": ModelFormat("model.packed", _packed, _proved),
+    "skops": ModelFormat("model.skops", _skops, lambda *_: None),
 }
 """Forms that the stages write; any format plugin may open a bundle made elsewhere."""
 
 
-def form_of(name: str) -> Form:
+def form_of(name: str) -> ModelFormat:
     """Return the form that goes with a format.
 
     Raises
@@ -85,7 +85,7 @@ def form_of(name: str) -> Form:
     return FORMS[name]
 
 
-def opened(stage: Stage, workspace: Workspace, made: Made) -> Predictor:
+def open_model(stage: Stage, workspace: Workspace, made: FinishedModel) -> Predictor:
     """Open the finished model through its format, as a server would."""
     files = OpenRequest(
         **stage.means(),
@@ -96,5 +96,5 @@ def opened(stage: Stage, workspace: Workspace, made: Made) -> Predictor:
         classes=made.classes,
         threshold=made.threshold,
     )
-    found: Predictor = stage.host.call("format", stage.document.one("format").instance, files)
+    found: Predictor = stage.host.call("format", stage.document.one("format").name, files)
     return found

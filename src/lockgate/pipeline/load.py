@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from lockgate.contract.tables import LoadRequest, Table
-from lockgate.data.conform import shaped, useful
-from lockgate.data.row_rules import cleaned, labelled
-from lockgate.data.schema import learned, task_of
-from lockgate.data.splits import parted, way_of
+from lockgate.data.conform import conform_to_selection, drop_uninformative
+from lockgate.data.row_rules import apply_row_rules, drop_unlabelled
+from lockgate.data.schema import fit_schema, task_of
+from lockgate.data.splits import split_method, split_rows
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace
 
@@ -24,21 +24,23 @@ def work(stage: Stage) -> dict[str, float]:
         since=sections.data.since,
         until=sections.data.until,
     )
-    loaded: Table = host.call("loader", stage.document.one("loader").instance, request)
-    whole, unlabelled = labelled(shaped(loaded, sections.data))
+    loaded: Table = host.call("loader", stage.document.one("loader").name, request)
+    whole, unlabelled = drop_unlabelled(conform_to_selection(loaded, sections.data))
     task = task_of(whole, sections.project.task)
-    parts = parted(whole, sections.split, sections.project.seed)
-    train, taken_out = cleaned(parts.train, sections.rows)
-    (train, tune, test), left_out = useful(train, (parts.tune, parts.test), sections.data)
+    parts = split_rows(whole, sections.split, sections.project.seed)
+    train, taken_out = apply_row_rules(parts.train, sections.rows)
+    (train, tune, test), left_out = drop_uninformative(
+        train, (parts.tune, parts.test), sections.data
+    )
     for sentence in left_out:
         stage.log.warning("%s", sentence)
     task_of(train, task)
-    schema = learned(train)
+    schema = fit_schema(train)
     counts = {"no target": unlabelled, **parts.dropped, **taken_out}
     facts = {
         "schema": dataclasses.asdict(schema),
         "task": task,
-        "split": way_of(whole, sections.split),
+        "split": split_method(whole, sections.split),
         "rows": {"loaded": len(loaded), "train": len(train), "tune": len(tune), "test": len(test)},
         "rows_left_out": {reason: n for reason, n in counts.items() if n},
         "columns_left_out": left_out,

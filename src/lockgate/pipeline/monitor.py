@@ -12,11 +12,11 @@ from lockgate.contract.events import Alarm
 from lockgate.contract.monitoring import Findings, MonitoringWindow, MonitorRequest
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import LoadRequest, Table
-from lockgate.data.conform import conform, within
+from lockgate.data.conform import conform_to_schema, rows_in_window
 from lockgate.errors import SchemaViolation
-from lockgate.modeling.metrics.losses import figures_of
-from lockgate.modeling.statistics.histograms import watched, window_counts
-from lockgate.modeling.training.fitting import limited
+from lockgate.modeling.metrics.losses import metrics_for_task
+from lockgate.modeling.statistics.histograms import monitored_output, window_counts
+from lockgate.modeling.training.fitting import limit_threads
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.pipeline.reports.pages import monitor_page
 from lockgate.pipeline.stage import Stage
@@ -28,7 +28,7 @@ __all__ = ["work"]
 def work(stage: Stage) -> dict[str, float]:
     """Count the window, ask every chosen monitor, and tell the listeners of alarms."""
     workspace = Workspace(stage.root)
-    with limited(stage.resources.threads):
+    with limit_threads(stage.resources.threads):
         bundle = open_bundle(workspace.bundle)
         rows = _rows(stage, workspace, bundle)
         watch = MonitorRequest(
@@ -38,7 +38,7 @@ def work(stage: Stage) -> dict[str, float]:
             schema=bundle.manifest.inputs,
         )
         found: dict[str, Findings] = {
-            chosen.instance: stage.host.call("monitor", chosen.instance, watch)
+            chosen.name: stage.host.call("monitor", chosen.name, watch)
             for chosen in stage.document.chosen["monitor"]
         }
         performance = _performance(bundle, watch.window, stage.log)
@@ -51,7 +51,7 @@ def work(stage: Stage) -> dict[str, float]:
     _write(stage, workspace, watch.window, found, performance, len(alarms))
     for name, one in alarms:
         event = Alarm(stage.sections.project.name, name, one.column, one.message, one.effect)
-        stage.host.announce("on_alarm", event)
+        stage.host.notify("on_alarm", event)
     for name, findings in found.items():
         own = [one.message for one in findings.findings if one.severity == "alarm"]
         for sentence in findings.messages or own:
@@ -67,9 +67,9 @@ def _rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> Table:
     request = LoadRequest(
         **stage.means(), root=str(stage.root), since=stretch.since, until=stretch.until
     )
-    loaded: Table = stage.host.call("loader", stage.document.one("loader").instance, request)
-    frame = within(loaded.frame, loaded.schema, stretch.since, stretch.until)
-    features = conform(frame.reset_index(drop=True), schema)
+    loaded: Table = stage.host.call("loader", stage.document.one("loader").name, request)
+    frame = rows_in_window(loaded.frame, loaded.schema, stretch.since, stretch.until)
+    features = conform_to_schema(frame.reset_index(drop=True), schema)
     target = schema.target
     if target is not None and target in frame:
         features[target] = frame[target].to_numpy()
@@ -77,13 +77,16 @@ def _rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> Table:
 
 
 def _window(stage: Stage, bundle: Bundle, rows: Table) -> MonitoringWindow:
-    features = conform(rows.frame, rows.schema)
+    features = conform_to_schema(rows.frame, rows.schema)
     output = bundle.predict(features)
     target = rows.schema.target
     labels = rows.target if target is not None and target in rows.frame else None
     stretch = stage.sections.window
     counts = window_counts(
-        bundle.reference(), features, stage.backend(), watched(output, bundle.manifest.task)
+        bundle.reference(),
+        features,
+        stage.backend(),
+        monitored_output(output, bundle.manifest.task),
     )
     return MonitoringWindow(counts, len(rows), stretch.since, stretch.until, rows, output, labels)
 
@@ -100,7 +103,9 @@ def _performance(bundle: Bundle, window: MonitoringWindow, log: logging.Logger) 
     output = Output(said.label[known], None if said.score is None else said.score[known])
     truth = window.labels[known]
     try:
-        found = figures_of(manifest.task, truth, output, manifest.classes, manifest.threshold)()
+        found = metrics_for_task(
+            manifest.task, truth, output, manifest.classes, manifest.threshold
+        )()
     except SchemaViolation as strange:
         log.warning("the model cannot be measured on this window: %s", strange)
         return {}

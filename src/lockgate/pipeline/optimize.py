@@ -7,14 +7,20 @@ from dataclasses import replace
 import pandas as pd
 
 from lockgate.contract.modeling import Budget, BuildRequest, OptimizeRequest, Recipe, SearchResult
-from lockgate.data.cell_rules import cell_steps, declared
+from lockgate.data.cell_rules import cell_steps, with_cell_policies
 from lockgate.data.io.atomic import write_file
 from lockgate.data.splits import folds_of
 from lockgate.modeling.metrics.losses import chosen_metric
 from lockgate.modeling.training.estimators import classes_of
-from lockgate.modeling.training.fitting import check_params, check_recipe, fit, limited, measurer
+from lockgate.modeling.training.fitting import (
+    check_params,
+    check_recipe,
+    cross_validated_objective,
+    fit,
+    limit_threads,
+)
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Stored, Workspace
+from lockgate.pipeline.workspace import FittedModel, Workspace
 
 __all__ = ["work"]
 
@@ -23,9 +29,9 @@ def work(stage: Stage) -> dict[str, float]:
     """Ask the model for a recipe and the optimizer for its parameters; fit the best."""
     sections, workspace = stage.sections, Workspace(stage.root)
     facts = workspace.facts()
-    schema = declared(workspace.schema(), sections.cells)
+    schema = with_cell_policies(workspace.schema(), sections.cells)
     train, task = workspace.table("train", schema), facts["task"]
-    model, optimizer = (stage.document.one(kind).instance for kind in ("model", "optimizer"))
+    model, optimizer = (stage.document.one(kind).name for kind in ("model", "optimizer"))
     means = stage.means()
     brief = BuildRequest(**means, schema=schema, task=task)
     proposed: Recipe = stage.host.call("model", model, brief)
@@ -40,20 +46,18 @@ def work(stage: Stage) -> dict[str, float]:
         train=train,
         folds=folds,
         metric=metric,
-        measure=measurer(recipe, train, folds, metric),
+        measure=cross_validated_objective(recipe, train, folds, metric),
         budget=Budget(sections.search.seconds),
     )
-    with limited(stage.resources.threads):
+    with limit_threads(stage.resources.threads):
         search: SearchResult = stage.host.call("optimizer", optimizer, problem)
         candidate = search.candidate
         estimator = candidate.estimator
-        check_params(
-            recipe, candidate.params, f"optimizer.{stage.document.one('optimizer').instance}"
-        )
+        check_params(recipe, candidate.params, f"optimizer.{stage.document.one('optimizer').name}")
         if estimator is None:
             estimator = fit(candidate.recipe, candidate.params, train)
     candidate = replace(candidate, estimator=estimator)
-    stored = Stored(candidate, schema, task, classes_of(estimator), metric)
+    stored = FittedModel(candidate, schema, task, classes_of(estimator), metric)
     workspace.write_model("candidate", stored)
     _write_trials(workspace, search)
     best = min(trial.loss for trial in search.trials)

@@ -8,17 +8,17 @@ from typing import Any
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
 from lockgate.data.io.digests import sha256_text
-from lockgate.modeling.statistics.histograms import reference_of, watched
-from lockgate.modeling.training.fitting import limited
+from lockgate.modeling.statistics.histograms import monitored_output, reference_of
+from lockgate.modeling.training.fitting import limit_threads
 from lockgate.models.bundle.card import model_card
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import Hashes
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.bundle.probes import probes_of
-from lockgate.models.bundle.write import Content, canonical, write_bundle
-from lockgate.pipeline.formats import opened
+from lockgate.models.bundle.write import BundleContent, canonical, write_bundle
+from lockgate.pipeline.formats import open_model
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Made, Workspace, plain
+from lockgate.pipeline.workspace import FinishedModel, Workspace, plain
 from lockgate.plugins.host.provider import provider_of
 
 __all__ = ["work"]
@@ -49,10 +49,10 @@ def work(stage: Stage) -> dict[str, float]:
     tune = workspace.table("tune", made.schema)
     train = workspace.table("train", made.schema)
     report = json.loads((workspace.report / "report.json").read_bytes())
-    with limited(stage.resources.threads):
-        predictor = opened(stage, workspace, made)
+    with limit_threads(stage.resources.threads):
+        predictor = open_model(stage, workspace, made)
         seen = predictor.predict(tune.features)
-        content = Content(
+        content = BundleContent(
             stage.sections.project.name,
             made.task,
             stage.document.one("format").entry.name,
@@ -77,9 +77,9 @@ def work(stage: Stage) -> dict[str, float]:
     return {"bundle_kb": size / 1024}
 
 
-def _card(stage: Stage, made: Made, facts: dict[str, Any], report: dict[str, Any]) -> str:
+def _card(stage: Stage, made: FinishedModel, facts: dict[str, Any], report: dict[str, Any]) -> str:
     chosen = {
-        kind: ", ".join(one.instance for one in found) or "nothing"
+        kind: ", ".join(one.name for one in found) or "nothing"
         for kind, found in stage.document.chosen.items()
     }
     decision = ""
@@ -105,17 +105,19 @@ def _card(stage: Stage, made: Made, facts: dict[str, Any], report: dict[str, Any
     )
 
 
-def _reference(stage: Stage, made: Made, train: Table, seen: Output) -> Any:
+def _reference(stage: Stage, made: FinishedModel, train: Table, seen: Output) -> Any:
     """Count the training rows, and the answers to rows that were not trained on."""
     return plain(
-        reference_of(train.features, made.schema, stage.backend(), watched(seen, made.task))
+        reference_of(
+            train.features, made.schema, stage.backend(), monitored_output(seen, made.task)
+        )
     )
 
 
 def _hashes(stage: Stage, train: Table) -> Hashes:
     shaping = {key: stage.raw.get(key) for key in SHAPING}
     code = {
-        f"{one.kind}.{one.instance}": provider_of(one.entry)
+        f"{one.kind}.{one.name}": provider_of(one.entry)
         for kind in ("loader", "model", "optimizer", "compressor", "backend")
         for one in stage.document.chosen[kind]
     }

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
-__all__ = ["Shown"]
+__all__ = ["ProgressBar"]
 
 Item = TypeVar("Item")
 
 
-class Shown:
+class ProgressBar:
     """Progress for people; plain lines go to a stage's own log.
 
     Parameters

@@ -14,10 +14,10 @@ from lockgate.contract.events import StageEvent
 from lockgate.contract.requests import Backend, Progress, Resources, numpy_backend
 from lockgate.contract.sections import Sections
 from lockgate.errors import UsageError, nearest
-from lockgate.pipeline.progress import Shown
+from lockgate.pipeline.progress import ProgressBar
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
-from lockgate.plugins.host.parameters import Document
+from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params
 
 __all__ = ["STAGES", "Stage", "run_stage"]
@@ -58,7 +58,7 @@ class Stage:
 
     name: str
     root: Path
-    document: Document
+    document: Parameters
     raw: dict[str, Any]
     host: Host
     log: logging.Logger
@@ -119,7 +119,7 @@ def run_stage(name: str, root: Path) -> dict[str, float]:
         raise UsageError(f"no stage {name!r}{nearest(name, STAGES)}; stages: {', '.join(STAGES)}")
     stage = _prepared(name, root)
     project = stage.sections.project.name
-    stage.host.announce("before_stage", StageEvent(name, project))
+    stage.host.notify("before_stage", StageEvent(name, project))
     started = time.perf_counter()
     error: str | None = "interrupted"
     figures: dict[str, float] = {}
@@ -132,21 +132,21 @@ def run_stage(name: str, root: Path) -> dict[str, float]:
     finally:
         seconds = time.perf_counter() - started
         event = StageEvent(name, project, seconds, error, figures)
-        stage.host.announce("after_stage", event)
+        stage.host.notify("after_stage", event)
     return figures
 
 
 def _prepared(name: str, root: Path) -> Stage:
     raw = read_params(root / "params.yaml")
     catalogue = Catalogue.installed()
-    document = Document.check(raw, catalogue)
+    document = Parameters.check(raw, catalogue)
     document.verify_providers(raw, STAGES[name])
     host = Host(name)
     for kind in STAGES[name]:
         host.plug_chosen(document.chosen[kind])
     host.plug_listeners(catalogue)
     log = logging.getLogger(f"lockgate.{name}")
-    return Stage(name, root, document, raw, host, log, Shown(log))
+    return Stage(name, root, document, raw, host, log, ProgressBar(log))
 
 
 def _work(name: str) -> Callable[[Stage], dict[str, float]]:

@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PLACE", "handed_over", "serve", "warm_process"]
+__all__ = ["SOCKET_VARIABLE", "run_in_stage_server", "serve", "stage_server"]
 
-PLACE = "LOCKGATE_WARM"
+SOCKET_VARIABLE = "LOCKGATE_WARM"
 """Environment variable: where the warm process listens."""
 
 PRELOADED = (
@@ -60,7 +60,7 @@ DECIDED_AT_START = (
 
 
 @contextlib.contextmanager
-def warm_process(module: str) -> Iterator[dict[str, str]]:
+def stage_server(module: str) -> Iterator[dict[str, str]]:
     """Start `module`, which calls `serve`, and give the variable that tells stages of it."""
     if not hasattr(os, "pidfd_open"):
         yield {}
@@ -80,7 +80,7 @@ def warm_process(module: str) -> Iterator[dict[str, str]]:
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             )
         try:
-            yield {PLACE: place}
+            yield {SOCKET_VARIABLE: place}
         finally:
             # it may still be importing; a run that is killed itself closes its input instead
             child.kill()
@@ -89,9 +89,9 @@ def warm_process(module: str) -> Iterator[dict[str, str]]:
             child.stdin.close()
 
 
-def handed_over() -> int | None:
+def run_in_stage_server() -> int | None:
     """Hand this stage to the warm process; its exit code, or None to run here."""
-    place = os.environ.get(PLACE)
+    place = os.environ.get(SOCKET_VARIABLE)
     if place is None:
         return None
     request = {"argv": sys.argv, "cwd": str(Path.cwd()), "env": dict(os.environ), "is": _here()}
@@ -191,7 +191,7 @@ def _become(request: dict[str, Any], streams: list[int], run: Callable[[], None]
         os.chdir(str(request["cwd"]))
         os.environ.clear()
         os.environ.update(request["env"])
-        os.environ.pop(PLACE, None)
+        os.environ.pop(SOCKET_VARIABLE, None)
         sys.argv = request["argv"]
         signal.signal(signal.SIGINT, signal.default_int_handler)
         run()

@@ -16,19 +16,19 @@ import pandas as pd
 from lockgate.contract.modeling import Candidate, Recipe
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema, Table
-from lockgate.data.conform import conform
+from lockgate.data.conform import conform_to_schema
 from lockgate.data.io.atomic import replaced_directory, write_file
 from lockgate.errors import DataError
 from lockgate.modeling.training.estimators import classes_of
 from lockgate.models.skops_file import read_estimator, write_estimator
 
-__all__ = ["Made", "Stored", "Workspace", "plain"]
+__all__ = ["FinishedModel", "FittedModel", "Workspace", "plain"]
 
 ESTIMATOR_FILE = "model.skops"
 
 
 @dataclasses.dataclass(frozen=True)
-class Made:
+class FinishedModel:
     """A finished model in the form in which it will be opened, with what is known about it.
 
     Attributes
@@ -61,7 +61,7 @@ class Made:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stored:
+class FittedModel:
     """A fitted model on its way, with what is known about it.
 
     Attributes
@@ -129,7 +129,7 @@ class Workspace:
         frame = pd.read_parquet(path)
         return conformed(Table(frame, schema, self.facts()["digests"][name]))
 
-    def write_model(self, name: str, stored: Stored) -> None:
+    def write_model(self, name: str, stored: FittedModel) -> None:
         """Write a fitted model and what is known about it."""
         candidate = stored.candidate
         with replaced_directory(self.model(name)) as folder:
@@ -145,7 +145,7 @@ class Workspace:
             }
             write_json(folder / "facts.json", facts)
 
-    def read_model(self, name: str, backend: Backend) -> Stored:
+    def read_model(self, name: str, backend: Backend) -> FittedModel:
         """Read a fitted model; its recipe is what the pipeline was before it was fitted."""
         from sklearn.base import clone
 
@@ -166,25 +166,25 @@ class Workspace:
         )
         schema = msgspec.convert(facts["schema"], Schema)
         classes = classes_of(estimator)
-        return Stored(candidate, schema, facts["task"], classes, facts["metric"])
+        return FittedModel(candidate, schema, facts["task"], classes, facts["metric"])
 
-    def write_made(self, made: Made, raw: bytes) -> None:
+    def write_made(self, made: FinishedModel, raw: bytes) -> None:
         """Write a finished model and what is known about it."""
         with replaced_directory(self.model("compressed")) as folder:
             (folder / made.file).write_bytes(raw)
             write_json(folder / "facts.json", made)
 
-    def read_made(self) -> Made:
+    def read_made(self) -> FinishedModel:
         """Read what is known about the finished model."""
         path = self.model("compressed") / "facts.json"
         if not path.is_file():
             raise DataError(f"{path.parent} holds no model; run the stages before: dvc repro")
-        return msgspec.json.decode(path.read_bytes(), type=Made)
+        return msgspec.json.decode(path.read_bytes(), type=FinishedModel)
 
 
 def conformed(table: Table) -> Table:
     """Cast the features as models expect them; other columns stay."""
-    features = conform(table.frame, table.schema)
+    features = conform_to_schema(table.frame, table.schema)
     frame = table.frame.copy(deep=False)
     for name in features.columns:
         frame[name] = features[name]

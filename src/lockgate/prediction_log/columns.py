@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["kept_columns", "personal"]
+__all__ = ["is_personal", "logged_columns"]
 
 PERSONAL = frozenset(
     {
@@ -65,7 +65,7 @@ WHOSE = frozenset({"citizen", "insurance", "national", "person", "personal", "so
 """Words that do so together with ``id``, ``number`` or ``no``."""
 
 
-def personal(name: str) -> bool:
+def is_personal(name: str) -> bool:
     """Whether a column's name points to a person.
 
     Examples
@@ -81,7 +81,7 @@ def personal(name: str) -> bool:
     return bool(PERSONAL & (set(words) | pairs)) or (numbered and bool(WHOSE & set(words)))
 
 
-def kept_columns(columns: Iterable[Any], which: str, redact: Iterable[str]) -> tuple[str, ...]:
+def logged_columns(columns: Iterable[Any], which: str, redact: Iterable[str]) -> tuple[str, ...]:
     """Return the names of the inputs that are kept.
 
     Parameters
@@ -108,5 +108,5 @@ def kept_columns(columns: Iterable[Any], which: str, redact: Iterable[str]) -> t
         one.name
         for one in columns
         if one.name not in never
-        and (which == "all" or (one.kind != "text" and not personal(one.name)))
+        and (which == "all" or (one.kind != "text" and not is_personal(one.name)))
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Entry", "Model", "key_text", "models_of"]
+__all__ = ["LogEntry", "Model", "key_text", "models_of"]
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Model(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class LogEntry(msgspec.Struct, frozen=True, array_like=True):
     """One answered request.
 
     Attributes

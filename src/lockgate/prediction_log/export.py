@@ -11,7 +11,7 @@ from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError, UsageError, nearest
 from lockgate.models.bundle.manifest import Manifest
 from lockgate.prediction_log.entries import key_text
-from lockgate.prediction_log.reader import Label, Logged, known_models, labels, logged
+from lockgate.prediction_log.reader import Label, LoggedPrediction, known_models, labels, logged
 from lockgate.prediction_log.trace import LOG
 
 __all__ = ["export"]
@@ -99,7 +99,7 @@ class _Truth:
             elif one.key is not None:
                 self.by_key[one.key] = one
 
-    def of(self, answer: Logged, row: int, key: Any) -> Label | None:
+    def of(self, answer: LoggedPrediction, row: int, key: Any) -> Label | None:
         """Return what is known of a row."""
         found = self.by_id.get((answer.writer, answer.entry.count, row))
         if found is None and key is not None:
@@ -156,7 +156,7 @@ def _gathered(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield gathered
 
 
-def _margin(answer: Logged, row: int) -> Any:
+def _margin(answer: LoggedPrediction, row: int) -> Any:
     margin = answer.entry.margin
     return margin if margin is None or not answer.entry.rows else margin[row]
 

@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockgate.data.io.identity import user_here
+from lockgate.data.io.identity import current_user
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DataError, LogError, nearest
-from lockgate.prediction_log.ids import Receipts, parse_receipt
+from lockgate.prediction_log.ids import PredictionIds, parse_receipt
 from lockgate.prediction_log.labels import fitting_label
 from lockgate.prediction_log.trace import LOG
 from lockgate.prediction_log.writer import LogWriter
 
-__all__ = ["Taken", "take_labels"]
+__all__ = ["ImportedLabels", "import_labels"]
 
 
 @dataclass
-class Taken:
+class ImportedLabels:
     """How many labels were taken, and how many rows had none or no key."""
 
     labels: int = 0
     empty: int = 0
 
 
-def take_labels(
+def import_labels(
     deployment: Deployment,
     source: Path,
     *,
@@ -35,7 +35,7 @@ def take_labels(
     label: str,
     ids: bool,
     done: Callable[[int], object] = int,
-) -> Taken:
+) -> ImportedLabels:
     """Write the labels of a file to the log.
 
     Parameters
@@ -61,9 +61,11 @@ def take_labels(
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")
     models = _classes(deployment)
-    who = user_here()[0]
-    taken = Taken()
-    with contextlib.closing(LogWriter(folder, f"{Receipts().boot}-labels", full=True)) as writer:
+    who = current_user()[0]
+    taken = ImportedLabels()
+    with contextlib.closing(
+        LogWriter(folder, f"{PredictionIds().boot}-labels", full=True)
+    ) as writer:
         number = 0
         for keys, values in _columns(source, by, label):
             rows = []

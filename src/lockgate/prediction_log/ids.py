@@ -8,12 +8,12 @@ import re
 import secrets
 import time
 
-__all__ = ["Receipts", "parse_receipt"]
+__all__ = ["PredictionIds", "parse_receipt"]
 
 FORM = re.compile(r"([a-z2-7]{16})-([0-9a-f]{1,12})(?:\.([0-9]{1,9}))?")
 
 
-class Receipts:
+class PredictionIds:
     """Counts what a worker answers.
 
     An id is the worker's own name, made of the time it began and of random

@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.prediction_log.entries import Entry, Model, key_text, models_of
+from lockgate.prediction_log.entries import LogEntry, Model, key_text, models_of
 from lockgate.prediction_log.segments import Segment, segments
 
-__all__ = ["Label", "Logged", "find", "find_labels", "known_models", "labels", "logged"]
+__all__ = ["Label", "LoggedPrediction", "find", "find_labels", "known_models", "labels", "logged"]
 
-decode = msgspec.msgpack.Decoder(list[Entry]).decode
+decode = msgspec.msgpack.Decoder(list[LogEntry]).decode
 
 
-class Logged(msgspec.Struct, frozen=True):
+class LoggedPrediction(msgspec.Struct, frozen=True):
     """One answer of the log.
 
     Attributes
@@ -38,7 +38,7 @@ class Logged(msgspec.Struct, frozen=True):
     writer: str
     at: int
     model: Model
-    entry: Entry
+    entry: LogEntry
 
     @property
     def id(self) -> str:
@@ -88,7 +88,7 @@ class Label(msgspec.Struct, frozen=True):
     by: str
 
 
-def find(folder: Path, writer: str, count: int) -> Logged | None:
+def find(folder: Path, writer: str, count: int) -> LoggedPrediction | None:
     """Find the answer with this id."""
     chosen = [one for one in segments(folder, writer) if one.first <= count]
     for segment in reversed(chosen):
@@ -103,11 +103,11 @@ def find(folder: Path, writer: str, count: int) -> Logged | None:
             models = models_of(connection)
             for entry in decode(row[2]):
                 if entry.count == count:
-                    return Logged(writer, row[0], models[row[1]], entry)
+                    return LoggedPrediction(writer, row[0], models[row[1]], entry)
     return None
 
 
-def logged(folder: Path, since: int = 0, until: int = 1 << 62) -> Iterator[Logged]:
+def logged(folder: Path, since: int = 0, until: int = 1 << 62) -> Iterator[LoggedPrediction]:
     """Yield all answers between two times, writer by writer in the order of their ids."""
     for segment in segments(folder):
         if segment.changed * 1e6 + 1e6 < since:
@@ -122,7 +122,7 @@ def logged(folder: Path, since: int = 0, until: int = 1 << 62) -> Iterator[Logge
                 if number not in models:  # introduced since we looked
                     models = models_of(connection)
                 for entry in _entries(segment, content):
-                    yield Logged(segment.writer, at, models[number], entry)
+                    yield LoggedPrediction(segment.writer, at, models[number], entry)
 
 
 def known_models(folder: Path) -> list[Model]:
@@ -155,7 +155,7 @@ def _labels(folder: Path, where: str, values: tuple[Any, ...]) -> Iterator[Label
                 yield Label(writer, count, row, key, msgspec.json.decode(label), at, by)
 
 
-def _entries(segment: Segment, content: bytes) -> list[Entry]:
+def _entries(segment: Segment, content: bytes) -> list[LogEntry]:
     try:
         return decode(content)
     except msgspec.DecodeError as error:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lockgate.errors import LogError
 
-__all__ = ["ALIVE", "SCHEMA", "Segment", "prune", "segments"]
+__all__ = ["ALIVE", "SCHEMA", "Segment", "delete_old_segments", "segments"]
 
 SCHEMA = """
 PRAGMA user_version = 1;
@@ -121,7 +121,7 @@ def segments(folder: Path, writer: str = "*") -> Iterator[Segment]:
             continue  # not ours
 
 
-def prune(folder: Path, days: float, megabytes: int, now: float | None = None) -> int:
+def delete_old_segments(folder: Path, days: float, megabytes: int, now: float | None = None) -> int:
     """Delete what is older than `days`, and the oldest beyond `megabytes`; return how many files.
 
     The last file of a writer that lives is never deleted.

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.prediction_log.entries import Entry, Model, key_text, models_of
+from lockgate.prediction_log.entries import LogEntry, Model, key_text, models_of
 from lockgate.prediction_log.segments import AFTER, ALIVE, SCHEMA
 
 __all__ = ["LogWriter"]
@@ -57,7 +57,7 @@ class LogWriter:
         self._inode = 0
         self._alive: Any = None
 
-    def write(self, batches: Sequence[tuple[Model, Sequence[Entry]]]) -> int:
+    def write(self, batches: Sequence[tuple[Model, Sequence[LogEntry]]]) -> int:
         """Write batches and commit them together; return how many bytes of content there were.
 
         Raises
@@ -212,7 +212,7 @@ class LogWriter:
             self._connection = None
 
 
-def _encoded(entries: Sequence[Entry]) -> bytes:
+def _encoded(entries: Sequence[LogEntry]) -> bytes:
     try:
         return encode(entries)
     except (OverflowError, RecursionError):  # a whole number of more than 64 bits, deep nesting

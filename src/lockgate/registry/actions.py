@@ -12,13 +12,20 @@ from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.ledger.writer import Draft
 from lockgate.registry.provenance.verdict import Verdict
-from lockgate.registry.registration import Found, record_of
-from lockgate.registry.slots import chosen
+from lockgate.registry.registration import BundleSource, record_of
+from lockgate.registry.slots import choose_previous
 
-__all__ = ["Registered", "going_back", "judged", "promotion", "registration", "retirement"]
+__all__ = [
+    "AlreadyRegistered",
+    "judged",
+    "promotion",
+    "registration",
+    "retirement",
+    "rollback_draft",
+]
 
 
-class Registered(Exception):
+class AlreadyRegistered(Exception):
     """The bundle is a version already.
 
     Attributes
@@ -34,14 +41,14 @@ class Registered(Exception):
 
 
 def registration(
-    state: State, *, found: Found, version: str | None, bump: str | None, reason: str
+    state: State, *, found: BundleSource, version: str | None, bump: str | None, reason: str
 ) -> Draft:
     """Make a bundle a version; `Registered` where it is one."""
     name = found.manifest.name
     for listed in state.versions(name):
         record = state.version(name, listed)
         if record is not None and record.digest == found.digest:
-            raise Registered(record)
+            raise AlreadyRegistered(record)
     made = record_of(state, found, version=version, bump=bump)
     raw = msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n"
     said = {
@@ -104,7 +111,7 @@ def promotion(
     )
 
 
-def going_back(
+def rollback_draft(
     state: State, *, name: str, stage: str, to: str | None, expect: str | None, reason: str
 ) -> Draft:
     """Put an earlier version of a stage there again."""
@@ -118,7 +125,7 @@ def going_back(
         usable = (one for one in slot.before if not state.retired(name, one.version))
         slot = msgspec.structs.replace(slot, before=tuple(usable))
     try:
-        past = chosen(slot, to)
+        past = choose_previous(slot, to)
     except DeploymentError as error:
         raise LedgerError(str(error)) from None
     return Draft(

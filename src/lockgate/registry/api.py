@@ -21,7 +21,7 @@ from lockgate.registry.ledger.repository import event_of
 from lockgate.registry.ledger.state import StageRecord, VersionRecord
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.verdict import Verdict
-from lockgate.registry.registration import found_bundle
+from lockgate.registry.registration import inspect_bundle
 
 __all__ = ["Ledger"]
 
@@ -55,9 +55,9 @@ class Ledger(EventLog):
 
     def trace(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Return all that is known of a version, as plain data."""
-        from lockgate.registry.report.version_report import told
+        from lockgate.registry.report.version_report import version_report
 
-        return told(self, name, version)
+        return version_report(self, name, version)
 
     def register(
         self,
@@ -90,7 +90,7 @@ class Ledger(EventLog):
             ``dvc.lock`` names.
 
         """
-        found = found_bundle(self.repository, Path(bundle), outside=outside)
+        found = inspect_bundle(self.repository, Path(bundle), outside=outside)
         name = found.manifest.name
         copy_bundle(found.folder, stored(self.repository, found.digest), found.digest)
         ask = functools.partial(
@@ -98,14 +98,14 @@ class Ledger(EventLog):
         )
         try:
             event = self.writer.write(ask)
-        except actions.Registered as error:
+        except actions.AlreadyRegistered as error:
             if version not in (None, error.record.version):
                 raise LedgerConflict(
                     f"this bundle is {name}@{error.record.version} already"
                 ) from None
             return error.record
         made = rules.known(self.state, name, event.after)
-        self._host.announce("on_registered", Registration(name, made.version, made.digest))
+        self._host.notify("on_registered", Registration(name, made.version, made.digest))
         return made
 
     def record(self, verdict: Verdict, version: str) -> Event:
@@ -183,8 +183,8 @@ class Ledger(EventLog):
         )
         event = self.writer.write(ask)
         told = Promotion(name, str(event.after), stage, event.actor, reason)
-        self._host.announce("on_promoted", told)
-        return self._standing(event)
+        self._host.notify("on_promoted", told)
+        return self._stage_record(event)
 
     def rollback(
         self,
@@ -204,12 +204,12 @@ class Ledger(EventLog):
 
         """
         ask = functools.partial(
-            actions.going_back, name=name, stage=stage, to=to, expect=expect, reason=reason
+            actions.rollback_draft, name=name, stage=stage, to=to, expect=expect, reason=reason
         )
         event = self.writer.write(ask)
         told = Rollback(name, str(event.after), stage, event.actor, reason)
-        self._host.announce("on_rolled_back", told)
-        return self._standing(event)
+        self._host.notify("on_rolled_back", told)
+        return self._stage_record(event)
 
     def retire(
         self, name: str, *, version: str | None = None, stage: str | None = None, reason: str = ""
@@ -232,7 +232,7 @@ class Ledger(EventLog):
 
         return digest
 
-    def _standing(self, event: Event) -> StageRecord:
+    def _stage_record(self, event: Event) -> StageRecord:
         """Return what an event put into its stage, whatever came after."""
         for oid, commit in self.repository.walk(self.tip):
             if event_of(commit, oid).id == event.id:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from lockgate.errors import BundleError, LedgerError
-from lockgate.models.bundle.copy import copy_bundle, is_whole
+from lockgate.models.bundle.copy import copy_bundle, is_complete
 from lockgate.models.bundle.manifest import MANIFEST
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import VersionRecord
@@ -40,10 +40,10 @@ def bundle_of(repository: Repository, record: VersionRecord) -> Path:
 
     """
     target = stored(repository, record.digest)
-    if target.is_dir() and is_whole(target, record.digest):
+    if target.is_dir() and is_complete(target, record.digest):
         return target
     wrong = ""
-    if record.path is not None and is_whole(repository.top / record.path, record.digest):
+    if record.path is not None and is_complete(repository.top / record.path, record.digest):
         copy_bundle(repository.top / record.path, target, record.digest)
         return target
     if record.tracked is not None:

@@ -7,12 +7,14 @@ from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import StageRecord, VersionRecord
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
-from lockgate.registry.provenance.provenance import Proof
+from lockgate.registry.provenance.provenance import Provenance
 
-__all__ = ["proof_of", "registration"]
+__all__ = ["collect_provenance", "registration"]
 
 
-def proof_of(ledger: EventLog, record: VersionRecord, standing: StageRecord) -> Proof:
+def collect_provenance(
+    ledger: EventLog, record: VersionRecord, standing: StageRecord
+) -> Provenance:
     """Gather what shows that a version may be where it is.
 
     Parameters
@@ -46,7 +48,7 @@ def proof_of(ledger: EventLog, record: VersionRecord, standing: StageRecord) -> 
         path = f"verdicts/{record.name}/{record.version}/{slot.verdict}.json"
         found = state.trees.file(state.tree, path)
         verdict = None if found is None else found.decode()
-    return Proof(
+    return Provenance(
         registered=registered,
         judged=judged or None,
         promoted=promoted or placed,

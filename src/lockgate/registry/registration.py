@@ -13,7 +13,7 @@ import yaml
 
 from lockgate.data.io.digests import sha256_bytes, sha256_file
 from lockgate.errors import LedgerError, UsageError
-from lockgate.models.bundle.check import check_bundle
+from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.models.bundle.evaluation import estimates
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.registry.git.commands import git, run_git
@@ -22,7 +22,7 @@ from lockgate.registry.ledger.state import State, VersionRecord, newest_first
 from lockgate.registry.provenance.events import VERSION
 from lockgate.registry.versioning import next_version
 
-__all__ = ["Found", "Lineage", "check_clean", "directory_md5", "found_bundle", "record_of"]
+__all__ = ["BundleSource", "Lineage", "check_clean", "directory_md5", "inspect_bundle", "record_of"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Lineage:
 
 
 @dataclass(frozen=True)
-class Found:
+class BundleSource:
     """A bundle that is whole and opens.
 
     Attributes
@@ -70,7 +70,7 @@ class Found:
     lineage: Lineage
 
 
-def found_bundle(repository: Repository, folder: Path, *, outside: bool = False) -> Found:
+def inspect_bundle(repository: Repository, folder: Path, *, outside: bool = False) -> BundleSource:
     """Read a bundle and find out where it comes from.
 
     Parameters
@@ -94,9 +94,9 @@ def found_bundle(repository: Repository, folder: Path, *, outside: bool = False)
     manifest = read_manifest(folder)
     verify_files(folder, manifest)
     raw = (folder / MANIFEST).read_bytes()
-    check_bundle(folder, sha256_bytes(raw))
+    check_in_subprocess(folder, sha256_bytes(raw))
     lineage = _lineage(repository, folder, manifest, outside=outside)
-    return Found(folder, sha256_bytes(raw), manifest, raw, lineage)
+    return BundleSource(folder, sha256_bytes(raw), manifest, raw, lineage)
 
 
 def check_clean(repository: Repository) -> None:
@@ -197,7 +197,7 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 
 def record_of(
-    state: State, found: Found, *, version: str | None, bump: str | None
+    state: State, found: BundleSource, *, version: str | None, bump: str | None
 ) -> VersionRecord:
     """Decide which version a bundle becomes.
 
@@ -239,7 +239,7 @@ def _asked(version: str, least: str, last: str | None, why: list[str]) -> str:
     return version
 
 
-def _figures(found: Found) -> dict[str, dict[str, float]]:
+def _figures(found: BundleSource) -> dict[str, dict[str, float]]:
     """Read the estimates that lie in the bundle."""
     path = found.folder / "metrics.json"
     if sha256_file(path) != found.manifest.files["metrics.json"]:

@@ -8,14 +8,14 @@ import msgspec
 
 from lockgate.errors import DeploymentError, nearest
 
-__all__ = ["STAGE", "Past", "Slot", "advanced", "chosen", "gone_back"]
+__all__ = ["STAGE", "PreviousBundle", "Slot", "choose_previous", "promoted", "rolled_back"]
 
 
 STAGE = "prod"
 """Stage that answers where a request names none."""
 
 
-class Past(msgspec.Struct, frozen=True):
+class PreviousBundle(msgspec.Struct, frozen=True):
     """A bundle that was served before.
 
     Attributes
@@ -69,7 +69,7 @@ class Slot(msgspec.Struct, frozen=True):
     stage: str
     version: str
     digest: str
-    before: tuple[Past, ...] = ()
+    before: tuple[PreviousBundle, ...] = ()
     verdict: str | None = None
     ledger: int = 0
     event: str = ""
@@ -81,12 +81,12 @@ class Slot(msgspec.Struct, frozen=True):
         """What is served, as requests ask for it, and which bundle it is."""
         return self.name, self.stage, self.version, self.digest
 
-    def past(self, *, left: bool = False, held: bool = False) -> Past:
+    def past(self, *, left: bool = False, held: bool = False) -> PreviousBundle:
         """Return it as something that was served before."""
-        return Past(self.version, self.digest, left, self.verdict, self.override, held)
+        return PreviousBundle(self.version, self.digest, left, self.verdict, self.override, held)
 
 
-def chosen(slot: Slot, to: str | None) -> Past:
+def choose_previous(slot: Slot, to: str | None) -> PreviousBundle:
     """Return what to go back to.
 
     Raises
@@ -117,13 +117,13 @@ def chosen(slot: Slot, to: str | None) -> Past:
     )
 
 
-def advanced(slot: Slot, made: Slot, *, kept: int) -> Slot:
+def promoted(slot: Slot, made: Slot, *, kept: int) -> Slot:
     """Return what a slot is when another bundle takes its place."""
     before = _distinct((slot.past(), *slot.before), made.digest)[:kept]
     return msgspec.structs.replace(made, before=before)
 
 
-def gone_back(slot: Slot, past: Past, *, kept: int, held: bool = False) -> Slot:
+def rolled_back(slot: Slot, past: PreviousBundle, *, kept: int, held: bool = False) -> Slot:
     """Return what a slot is when it goes back to an earlier bundle.
 
     Parameters
@@ -146,7 +146,7 @@ def gone_back(slot: Slot, past: Past, *, kept: int, held: bool = False) -> Slot:
     )
 
 
-def _behind(slot: Slot, past: Past, *, held: bool) -> tuple[Past, ...]:
+def _behind(slot: Slot, past: PreviousBundle, *, held: bool) -> tuple[PreviousBundle, ...]:
     """Return what can be gone back to from `past`: what was before it, then what was left."""
     if past.left:  # forward again, to what was rolled back from
         return _distinct((slot.past(), *slot.before), past.digest)
@@ -158,9 +158,9 @@ def _behind(slot: Slot, past: Past, *, held: bool) -> tuple[Past, ...]:
     return _distinct((*earlier, *gone), past.digest)
 
 
-def _distinct(past: Iterable[Past], served: str) -> tuple[Past, ...]:
+def _distinct(past: Iterable[PreviousBundle], served: str) -> tuple[PreviousBundle, ...]:
     """Return each bundle once, where it stands first, without the one that is served."""
-    made = {served: Past("", served)}
+    made = {served: PreviousBundle("", served)}
     for one in past:
         made.setdefault(one.digest, one)
     return tuple(made.values())[1:]

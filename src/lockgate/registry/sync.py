@@ -7,7 +7,7 @@ from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.repository import LEDGER
 from lockgate.registry.provenance.events import Event
 
-__all__ = ["mend_tags", "push_queued"]
+__all__ = ["push_queued", "repair_tags"]
 
 
 def push_queued(ledger: EventLog, *, drop: bool = False) -> tuple[list[Event], list[Event]]:
@@ -54,7 +54,7 @@ def push_queued(ledger: EventLog, *, drop: bool = False) -> tuple[list[Event], l
     return pushed[::-1], []
 
 
-def mend_tags(ledger: EventLog) -> list[str]:
+def repair_tags(ledger: EventLog) -> list[str]:
     """Write the tags for GTO that are not there, here and at the remote; return their names."""
     writer = ledger.writer
     events = [(event, commit) for event, commit, _ in ledger.commits()][::-1]

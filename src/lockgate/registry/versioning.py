@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.data.compatibility import breaking, same_form
+from lockgate.data.compatibility import breaking, same_columns
 from lockgate.errors import UsageError
 from lockgate.models.bundle.manifest import Manifest
 
@@ -52,7 +52,7 @@ def next_version(
 
 def _reasons(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
     reasons = [("major", words) for words in breaking(old, new)]
-    if not reasons and not same_form(old, new):
+    if not reasons and not same_columns(old, new):
         reasons.append(("minor", "the columns changed, and earlier requests still do"))
     for key, words in (("params", "parameters"), ("code", "plugins")):
         a, b = getattr(old.hashes, key), getattr(new.hashes, key)

@@ -8,13 +8,19 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lockgate.prediction_log.ids import Receipts
-from lockgate.serving.http.messages import OPAQUE, Refusal, Reply, Request, Send
+from lockgate.prediction_log.ids import PredictionIds
+from lockgate.serving.http.messages import (
+    INTERNAL_ERROR_MESSAGE,
+    HTTPError,
+    Request,
+    Response,
+    SendResponse,
+)
 from lockgate.serving.http.routing import Route, Routes
-from lockgate.serving.prediction.batcher import Desk
-from lockgate.serving.prediction.model_store import Shelf
+from lockgate.serving.prediction.batcher import Batcher
+from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.settings import ServeSettings
-from lockgate.serving.telemetry.metrics import Counts, memory
+from lockgate.serving.telemetry.metrics import MetricsRecorder, memory
 
 if TYPE_CHECKING:
     from lockgate.serving.http.tokens import Tokens
@@ -48,18 +54,18 @@ class Application:
 
     def __init__(
         self,
-        shelf: Shelf,
+        shelf: ModelStore,
         settings: ServeSettings,
-        counts: Counts,
+        counts: MetricsRecorder,
         *,
         recorder: Recorder | None = None,
         tokens: Tokens | None = None,
         began: float | None = None,
     ) -> None:
         self.shelf, self.settings, self.counts, self.tokens = shelf, settings, counts, tokens
-        self.receipts = recorder.receipts if recorder is not None else Receipts()
+        self.receipts = recorder.receipts if recorder is not None else PredictionIds()
         self.recorder = recorder
-        self.desk = Desk(self.receipts, recorder, counts, settings.limits.queue)
+        self.desk = Batcher(self.receipts, recorder, counts, settings.limits.queue)
         self.ready, self.began = True, began or time.time()
         self.routes = Routes([])
         self.hosts = _hosts(settings) if tokens is None else None
@@ -70,11 +76,11 @@ class Application:
 
     # letting in
 
-    def admit(self, request: Request) -> Reply | None:
+    def admit(self, request: Request) -> Response | None:
         """Decide by the head alone; a reply says no."""
         try:
             self._admit(request)
-        except Refusal as refusal:
+        except HTTPError as refusal:
             return self.refused(refusal)
         return None
 
@@ -83,7 +89,7 @@ class Application:
         method = "GET" if request.method == "HEAD" else request.method
         route = methods.get(method)
         headers = request.headers
-        request.words = words
+        request.path_params = words
         if self.tokens is not None:
             request.who = self.tokens.admit(headers.get(b"authorization"), route)
         elif self.hosts is not None:
@@ -93,17 +99,17 @@ class Application:
         assert route is not None
         request.route = route
         if route.role == "predict" and self.desk.full():
-            raise Refusal(503, "the queue is full", headers={b"retry-after": b"1"})
+            raise HTTPError(503, "the queue is full", headers={b"retry-after": b"1"})
         if route.kinds:
             kind = headers.get(b"content-type", b"")
             if kind != b"application/json" and _plain_kind(kind) not in route.kinds:
-                raise Refusal(
+                raise HTTPError(
                     415,
                     f"content type {kind[:80].decode('latin-1')!r} came, expected one of: "
                     + ", ".join(route.kinds),
                 )
             if headers.get(b"content-encoding", b"identity") != b"identity":
-                raise Refusal(415, "an encoded body came, expected one without content-encoding")
+                raise HTTPError(415, "an encoded body came, expected one without content-encoding")
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 18 or int(length) > self.settings.limits.body:
             raise self._large()
@@ -115,7 +121,7 @@ class Application:
             found = HOST.fullmatch(host)
             name = found[1].decode("latin-1").lower() if found else ""
             if name not in LOOPBACK and name != self.settings.host:
-                raise Refusal(
+                raise HTTPError(
                     421, f"host {host[:80].decode('latin-1')!r} is not served without tokens"
                 )
             if len(self.hosts) < 100:
@@ -123,16 +129,16 @@ class Application:
 
     # answering
 
-    def answer(self, request: Request, send: Send) -> None:
+    def answer(self, request: Request, send: SendResponse) -> None:
         """Answer an admitted request; `send` is called once, now or later."""
         try:
             reply = request.route.answer(request, send)
-        except Refusal as refusal:
+        except HTTPError as refusal:
             reply = self.refused(refusal)
         except Exception:
             receipt = self.receipts.next()
             log.exception("answering %s failed", request.path, extra={"id": receipt})
-            reply = Refusal(500, OPAQUE).reply(receipt)
+            reply = HTTPError(500, INTERNAL_ERROR_MESSAGE).reply(receipt)
         if reply is not None:
             send(reply)
 
@@ -144,7 +150,7 @@ class Application:
         now["queued_rows"] = self.desk.queued
         now["resident_memory_bytes"] = memory()
 
-    def count(self, request: Request | None, reply: Reply, seconds: float) -> None:
+    def count(self, request: Request | None, reply: Response, seconds: float) -> None:
         """Count a reply, and log it if it failed or all are logged."""
         route = request.route.path if request is not None and request.route else "none"
         self.counts.request(route, reply.status, seconds)
@@ -165,32 +171,32 @@ class Application:
 
     # refusing
 
-    def refused(self, refusal: Refusal) -> Reply:
+    def refused(self, refusal: HTTPError) -> Response:
         """Make the reply of a refusal."""
         return refusal.reply(self.receipts.next())
 
-    def busy(self, words: str) -> Reply:
+    def busy(self, words: str) -> Response:
         """Say that there is too much to do."""
-        return self.refused(Refusal(503, words, headers={b"retry-after": b"1"}))
+        return self.refused(HTTPError(503, words, headers={b"retry-after": b"1"}))
 
-    def too_large(self) -> Reply:
+    def too_large(self) -> Response:
         """Say that a body is too large."""
         return self.refused(self._large())
 
-    def _large(self) -> Refusal:
+    def _large(self) -> HTTPError:
         most = self.settings.limits.body
-        return Refusal(413, f"the body is larger than {most} bytes; send fewer rows at a time")
+        return HTTPError(413, f"the body is larger than {most} bytes; send fewer rows at a time")
 
 
 def _refuse_route(request: Request, methods: dict[str, Route]) -> None:
     if methods:
         allowed = ", ".join(sorted(methods))
-        raise Refusal(
+        raise HTTPError(
             405,
             f"{request.method[:20]} came, expected {allowed}",
             headers={b"allow": allowed.encode()},
         )
-    raise Refusal(404, f"no path {request.path[:200]!r}; / lists what there is")
+    raise HTTPError(404, f"no path {request.path[:200]!r}; / lists what there is")
 
 
 def _plain_kind(kind: bytes) -> str:

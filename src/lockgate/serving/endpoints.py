@@ -7,17 +7,24 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lockgate._version import __version__
-from lockgate.serving.http.messages import HTML, Refusal, Reply, Request, Send, json_reply
+from lockgate.serving.http.messages import (
+    HTML,
+    HTTPError,
+    Request,
+    Response,
+    SendResponse,
+    json_reply,
+)
 from lockgate.serving.http.routing import Route
 from lockgate.serving.pages.front_page import front_page
 from lockgate.serving.pages.openapi import document
-from lockgate.serving.prediction.model_store import Shelf
-from lockgate.serving.prediction.requests import Question
+from lockgate.serving.prediction.model_store import ModelStore
+from lockgate.serving.prediction.requests import PredictionRequest
 from lockgate.serving.protocols.mlflow import invocations_question
-from lockgate.serving.protocols.native.feedback import take_feedback
+from lockgate.serving.protocols.native.feedback import record_feedback
 from lockgate.serving.protocols.native.predict import predict_question
 from lockgate.serving.protocols.tabular import ARROW, CSV, table_question
-from lockgate.serving.protocols.v2.inference import infer_question, metadata, word_of
+from lockgate.serving.protocols.v2.inference import infer_question, metadata, model_in_path
 from lockgate.serving.telemetry.metrics import exposition
 
 if TYPE_CHECKING:
@@ -27,7 +34,7 @@ __all__ = ["all_routes"]
 
 JSON = "application/json"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-Read = Callable[[Shelf, Request, Send, int], Question]
+Read = Callable[[ModelStore, Request, SendResponse, int], PredictionRequest]
 
 
 def all_routes(app: Application) -> list[Route]:
@@ -48,7 +55,7 @@ def _own(app: Application) -> list[Route]:
             "/feedback",
             "POST",
             "feedback",
-            lambda request, _: take_feedback(app.recorder, app.shelf, request),
+            lambda request, _: record_feedback(app.recorder, app.shelf, request),
             "Say what turned out to be true.",
             (JSON,),
         ),
@@ -163,7 +170,7 @@ INFER = {
 def _asking(app: Application, read: Read, table: Read | None = None) -> Any:
     """Make the answer of a route that reads a question out of a body, by its content type."""
 
-    def answer(request: Request, send: Send) -> None:
+    def answer(request: Request, send: SendResponse) -> None:
         how = read
         if table is not None:
             kind = request.headers.get(b"content-type", b"").lower()
@@ -174,24 +181,24 @@ def _asking(app: Application, read: Read, table: Read | None = None) -> Any:
     return answer
 
 
-def _metrics(app: Application) -> Reply:
+def _metrics(app: Application) -> Response:
     app.refresh()
     text = exposition(app.counts.all(), app.shelf.all, app.began)
-    return Reply(200, text, PROMETHEUS.encode())
+    return Response(200, text, PROMETHEUS.encode())
 
 
-def _document(app: Application) -> Reply:
+def _document(app: Application) -> Response:
     return json_reply(document(app.routes.all, app.shelf, tokens=app.tokens is not None))
 
 
-def _front(app: Application, request: Request) -> Reply:
+def _front(app: Application, request: Request) -> Response:
     if b"text/html" in request.headers.get(b"accept", b""):
         scheme = "https" if app.settings.certificate else "http"
         host = request.headers.get(b"host", b"localhost").decode("latin-1")
         where = f"{scheme}://{host}"
         page = front_page(app.routes.all, app.shelf, where, tokens=app.tokens is not None)
         policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
-        return Reply(200, page, HTML, (policy,))
+        return Response(200, page, HTML, (policy,))
     said = [
         {
             "model": one.name,
@@ -206,14 +213,14 @@ def _front(app: Application, request: Request) -> Reply:
     return json_reply({"served": said, "lockgate": __version__})
 
 
-def _ready(app: Application) -> Reply:
+def _ready(app: Application) -> Response:
     if not app.ready:
-        raise Refusal(503, "the server is stopping", headers={b"retry-after": b"1"})
+        raise HTTPError(503, "the server is stopping", headers={b"retry-after": b"1"})
     return json_reply({"ready": True})
 
 
-def _model(app: Application, request: Request, *, ready: bool = False) -> Reply:
-    served = app.shelf.find(word_of(request))
+def _model(app: Application, request: Request, *, ready: bool = False) -> Response:
+    served = app.shelf.find(model_in_path(request))
     if ready:
         return json_reply({"name": served.name, "ready": app.ready})
     versions = [one.version for one in app.shelf.all if one.name == served.name]

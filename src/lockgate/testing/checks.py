@@ -18,7 +18,7 @@ from lockgate.plugins.host.host import Host
 from lockgate.testing.examples import example_requests, try_recipe
 from lockgate.testing.fingerprints import fingerprint, inputs_of
 
-__all__ = ["CHECKS", "HEAVY", "Failed", "Subject", "check_plugin", "run_checks"]
+__all__ = ["CHECKS", "HEAVY", "Failed", "PluginUnderTest", "check_plugin", "run_checks"]
 
 HEAVY = (
     "pandas",
@@ -43,7 +43,7 @@ class Failed(AssertionError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class PluginUnderTest:
     """A plugin class on trial.
 
     Attributes
@@ -67,7 +67,7 @@ class Subject:
     def answer(self, request: Request) -> Any:
         """Build the plugin and call it once, as the host does."""
         host = Host("check")
-        host.plug(self.kind, "tried", self.cls(**self.settings))
+        host.register(self.kind, "tried", self.cls(**self.settings))
         return host.call(self.kind, "tried", request)
 
 
@@ -124,7 +124,7 @@ def run_checks(
         names = ", ".join(row.name for row in KINDS)
         raise Failed(f"no kind {kind!r}; kinds: {names} (listeners need no check)")
     chosen = example_requests(kind) if requests is None else requests
-    subject = Subject(kind, cls, settings or {}, chosen)
+    subject = PluginUnderTest(kind, cls, settings or {}, chosen)
     found: dict[str, str] = {}
     for check in CHECKS:
         if found.get("check_contract") or found.get("check_settings"):
@@ -137,7 +137,7 @@ def run_checks(
     return found
 
 
-def check_contract(subject: Subject) -> None:
+def check_contract(subject: PluginUnderTest) -> None:
     """Be a plugin, and implement the hook of the kind."""
     if contract_of(subject.cls) is None:
         raise Failed("decorate the class with @lockgate.plugin")
@@ -146,7 +146,7 @@ def check_contract(subject: Subject) -> None:
         raise Failed(f"a {subject.kind} implements {hook}; mark it with @lockgate.hookimpl")
 
 
-def check_documentation(subject: Subject) -> None:
+def check_documentation(subject: PluginUnderTest) -> None:
     """Say in a first sentence what the plugin does, and what each setting means."""
     words = (subject.cls.__doc__ or "").strip()
     first = words.partition("\n\n")[0]
@@ -157,7 +157,7 @@ def check_documentation(subject: Subject) -> None:
             raise Failed(f"explain {name}: give it a help text or name `{name}` in the docstring")
 
 
-def check_settings(subject: Subject) -> None:
+def check_settings(subject: PluginUnderTest) -> None:
     """Build from the defaults, and refuse what is of another type."""
     missing = set(settings_of(subject.cls)) - set(defaults(subject.cls)) - set(subject.settings)
     if missing:
@@ -176,7 +176,7 @@ def check_settings(subject: Subject) -> None:
         raise Failed(f"{name} accepts any object; declare its type")
 
 
-def check_lazy_imports(subject: Subject) -> None:
+def check_lazy_imports(subject: PluginUnderTest) -> None:
     """Import nothing heavy with the module: it is imported to read the settings alone."""
     module = subject.cls.__module__
     if module == "__main__" or "<locals>" in subject.cls.__qualname__:
@@ -191,7 +191,7 @@ def check_lazy_imports(subject: Subject) -> None:
         raise Failed(f"{module} imports {done.stdout.strip()}; import inside the method")
 
 
-def check_answers(subject: Subject) -> None:
+def check_answers(subject: PluginUnderTest) -> None:
     """Answer at least one request, and refuse the others with lockgate's own errors."""
     complaints, answered = [], 0
     for name, request in subject.requests.items():
@@ -209,7 +209,7 @@ def check_answers(subject: Subject) -> None:
         raise Failed(f"answers no request; {'; '.join(complaints)}")
 
 
-def check_purity(subject: Subject) -> None:
+def check_purity(subject: PluginUnderTest) -> None:
     """Leave the tables and models of a request as they were."""
     for name, request in subject.requests.items():
         before = fingerprint(inputs_of(request))
@@ -221,7 +221,7 @@ def check_purity(subject: Subject) -> None:
             raise Failed(f"changes its input on {name}; work on a copy")
 
 
-def check_equal_seeds(subject: Subject) -> None:
+def check_equal_seeds(subject: PluginUnderTest) -> None:
     """Give equal answers to equal requests."""
     for name, request in subject.requests.items():
         try:
@@ -232,7 +232,7 @@ def check_equal_seeds(subject: Subject) -> None:
             raise Failed(f"two answers to {name} differ; draw from request.seed alone")
 
 
-def check_model(subject: Subject) -> None:
+def check_model(subject: PluginUnderTest) -> None:
     """For a model: what it proposes can be tuned, fitted, and written to a model file."""
     if subject.kind != "model":
         return
@@ -247,7 +247,7 @@ def check_model(subject: Subject) -> None:
             raise Failed(f"on {name}: {error}") from None
 
 
-CHECKS: Iterable[Callable[[Subject], None]] = (
+CHECKS: Iterable[Callable[[PluginUnderTest], None]] = (
     check_contract,
     check_documentation,
     check_settings,

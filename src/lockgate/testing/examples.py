@@ -27,11 +27,16 @@ from lockgate.contract.requests import Request, numpy_backend
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.cell_rules import cell_steps
-from lockgate.data.schema import learned, table
+from lockgate.data.schema import fit_schema, table
 from lockgate.data.splits import folds_of
 from lockgate.modeling.statistics.histograms import reference_of, window_counts
-from lockgate.modeling.training.estimators import answers, classes_of
-from lockgate.modeling.training.fitting import check_recipe, fit, loss_on, measurer
+from lockgate.modeling.training.estimators import classes_of, estimator_output
+from lockgate.modeling.training.fitting import (
+    check_recipe,
+    cross_validated_objective,
+    fit,
+    loss_function,
+)
 from lockgate.models.skops_file import write_estimator
 
 if TYPE_CHECKING:
@@ -59,7 +64,7 @@ def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
     )
     made = table(frame.astype({"colour": object}).assign(target=target), target="target")
     return Table(
-        made.frame.assign(colour=made.frame["colour"].astype(object)), learned(made), made.digest
+        made.frame.assign(colour=made.frame["colour"].astype(object)), fit_schema(made), made.digest
     )
 
 
@@ -136,7 +141,7 @@ def _problem(task: Task, seed: int) -> OptimizeRequest:
         train=train,
         folds=folds,
         metric=metric,
-        measure=measurer(recipe, train, folds, metric),
+        measure=cross_validated_objective(recipe, train, folds, metric),
     )
 
 
@@ -150,7 +155,7 @@ def _shrink(task: Task, seed: int, trees: bool = False) -> CompressRequest:
         train=train,
         tune=tune,
         metric=metric,
-        loss=loss_on(tune, metric, task, classes_of(estimator)),
+        loss=loss_function(tune, metric, task, classes_of(estimator)),
         fit=lambda changed, params: fit(changed, params, train),
         max_loss=0.05,
     )
@@ -165,7 +170,7 @@ class _Fitted:
         self.classes = classes_of(self._estimator)
 
     def predict(self, columns: Columns) -> Output:
-        return answers(self._estimator, pd.DataFrame(columns), self._task, self.classes)
+        return estimator_output(self._estimator, pd.DataFrame(columns), self._task, self.classes)
 
 
 def _exam(task: Task, seed: int) -> EvaluateRequest:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.outputs import by_score, value_of
-from lockgate.models.converters.tree_arrays import Grove, add_forest, float32_limits
+from lockgate.models.converters.tree_arrays import TreeArrays, add_forest, float32_limits
 from lockgate.models.packed.format import numeric, outputs
 
 __all__ = ["SMALL", "outcome_of"]
@@ -50,7 +50,7 @@ def outcome_of(
     short = int(head("threshold_type")[0]) == FLOAT32
     trees = [_Fields(model.get_tree_accessor(k)) for k in range(int(head("num_tree")[0]))]
     codes = _cardinality(trees)
-    grove = Grove.joined([_grove(one, short, codes, small) for one in trees])
+    grove = TreeArrays.joined([_grove(one, short, codes, small) for one in trees])
     divide = len(trees) // outputs if head("average_tree_output")[0] else 1
     margin = add_forest(
         trace.builder,
@@ -104,7 +104,7 @@ def _cardinality(trees: list[_Fields]) -> dict[int, int]:
     return found
 
 
-def _grove(tree: _Fields, short: bool, codes: dict[int, int], small: float) -> Grove:
+def _grove(tree: _Fields, short: bool, codes: dict[int, int], small: float) -> TreeArrays:
     left = tree.cleft.astype(np.int64)
     inner = left >= 0
     gap = tree.default_left.astype(bool) & inner
@@ -123,7 +123,7 @@ def _grove(tree: _Fields, short: bool, codes: dict[int, int], small: float) -> G
     zeroed = np.where(limit < 0, np.nextafter(-small, -np.inf), small)
     limit = np.where(within & (small > 0), zeroed, limit)
     right = tree.cright.astype(np.int64)
-    return Grove(np.zeros(1, np.int64), left, right, feature, limit, gap, value, sets)
+    return TreeArrays(np.zeros(1, np.int64), left, right, feature, limit, gap, value, sets)
 
 
 def _limits(tree: _Fields, short: bool) -> Any:

@@ -13,7 +13,7 @@ import lockgate
 class Prune:
     """Keep the first trees of an ensemble, as few as the loss budget allows."""
 
-    at_least: int = lockgate.setting(5, at_least=1, help="trees to keep in any case")
+    min_trees: int = lockgate.setting(5, at_least=1, help="trees to keep in any case")
     steps: int = lockgate.setting(24, at_least=2, at_most=500, help="numbers of trees to try")
 
     @lockgate.hookimpl
@@ -23,10 +23,10 @@ class Prune:
 
         fitted = request.candidate.estimator
         whole = _count(fitted[-1])
-        if whole <= self.at_least:
+        if whole <= self.min_trees:
             raise lockgate.NotApplicable(f"the model has only {whole} trees")
         limit = request.loss(fitted) + request.max_loss
-        counts = np.unique(np.linspace(self.at_least, whole - 1, self.steps).astype(int))
+        counts = np.unique(np.linspace(self.min_trees, whole - 1, self.steps).astype(int))
         for count in request.progress(counts.tolist(), total=len(counts), label="trees"):
             pruned = _pruned(fitted, count)
             if request.loss(pruned) <= limit:

@@ -22,9 +22,9 @@ class Business:
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
-        from lockgate.modeling.metrics.decisions import WorthFigures, worth_curve
-        from lockgate.modeling.metrics.intervals import bootstrapped
-        from lockgate.modeling.metrics.losses import positions
+        from lockgate.modeling.metrics.decisions import DecisionValue, value_curve
+        from lockgate.modeling.metrics.intervals import bootstrap_intervals
+        from lockgate.modeling.metrics.losses import class_indices
 
         if request.task != "binary":
             raise lockgate.DataError(
@@ -36,20 +36,20 @@ class Business:
                 "evaluator business needs to know what outcomes are worth; set e.g. "
                 "decision.value_matrix.true_positive=10 decision.value_matrix.false_positive=-1"
             )
-        positive = positions(request.table.target, request.classes) == 1
+        positive = class_indices(request.table.target, request.classes) == 1
         score = request.output.score
         if score is None:
             raise lockgate.DataError("evaluator business needs a model that gives scores")
         threshold = 0.5 if request.threshold is None else request.threshold
-        metrics = bootstrapped(
-            WorthFigures(positive, score, threshold, request.value_matrix),
+        metrics = bootstrap_intervals(
+            DecisionValue(positive, score, threshold, request.value_matrix),
             len(positive),
             weight=request.table.weight,
             groups=request.table.groups,
             resamples=self.resamples,
             seed=request.seed,
         )
-        cuts, money = worth_curve(positive, score, request.value_matrix, request.table.weight)
+        cuts, money = value_curve(positive, score, request.value_matrix, request.table.weight)
         best = int(money.argmax())
         metrics["best_threshold_in_hindsight"] = lockgate.Metric(float(cuts[best]))
         metrics["best_per_1000_in_hindsight"] = lockgate.Metric(float(money[best]))

@@ -18,18 +18,18 @@ class Classification:
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
-        from lockgate.modeling.metrics.intervals import bootstrapped
-        from lockgate.modeling.metrics.losses import figures_of
+        from lockgate.modeling.metrics.intervals import bootstrap_intervals
+        from lockgate.modeling.metrics.losses import metrics_for_task
 
         if request.task == "regression":
             raise lockgate.DataError(
                 "evaluator classification got a regression; choose evaluator=[regression]"
             )
         truth = request.table.target
-        figures = figures_of(
+        figures = metrics_for_task(
             request.task, truth, request.output, request.classes, request.threshold
         )
-        metrics = bootstrapped(
+        metrics = bootstrap_intervals(
             figures,
             len(truth),
             weight=request.table.weight,
@@ -40,9 +40,9 @@ class Classification:
         tables = {"confusion": _confusion(truth, request.output.label, request.classes)}
         if request.task != "binary":
             return lockgate.Report(metrics, tables, messages=_summary(metrics, "accuracy"))
-        from lockgate.modeling.metrics.losses import positions
+        from lockgate.modeling.metrics.losses import class_indices
 
-        positive, score = positions(truth, request.classes) == 1, request.output.score
+        positive, score = class_indices(truth, request.classes) == 1, request.output.score
         plots = (_roc(positive, score), _calibration(positive, score))
         return lockgate.Report(metrics, tables, plots, _summary(metrics, "roc_auc"))
 
@@ -60,10 +60,10 @@ def _summary(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...]:
 def _confusion(truth: Any, label: Any, classes: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
     import numpy as np
 
-    from lockgate.modeling.metrics.losses import positions
+    from lockgate.modeling.metrics.losses import class_indices
 
     size = len(classes)
-    cell = positions(truth, classes) * size + positions(label, classes)
+    cell = class_indices(truth, classes) * size + class_indices(label, classes)
     counts = np.bincount(cell, minlength=size * size).reshape(size, size)
     return tuple(
         {"truth": str(true)}

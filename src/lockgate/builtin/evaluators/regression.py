@@ -18,16 +18,17 @@ class Regression:
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
-        from lockgate.modeling.metrics.intervals import bootstrapped
-        from lockgate.modeling.metrics.regression import RegressionFigures
+        from lockgate.modeling.metrics.intervals import bootstrap_intervals
+        from lockgate.modeling.metrics.regression import RegressionMetrics
 
         if request.task != "regression":
             raise lockgate.DataError(
-                f"evaluator regression got a {request.task} model; choose evaluator=[classification]"
+                f"evaluator regression got a {request.task} model; "
+                "choose evaluator=[classification]"
             )
         truth, said = request.table.target.astype(float), request.output.label.astype(float)
-        metrics = bootstrapped(
-            RegressionFigures(truth, said),
+        metrics = bootstrap_intervals(
+            RegressionMetrics(truth, said),
             len(truth),
             weight=request.table.weight,
             groups=request.table.groups,

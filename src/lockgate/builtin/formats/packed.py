@@ -8,7 +8,7 @@ import lockgate
 
 if TYPE_CHECKING:
     from lockgate.contract.prediction import Columns
-    from lockgate.models.packed.runtime.model import Answer, PackedModel
+    from lockgate.models.packed.runtime.model import PackedModel, RowPrediction
 
 
 @lockgate.plugin
@@ -54,6 +54,6 @@ class PackedPredictor:
         """Answer for rows given as a frame, an Arrow table, columns, or a list of mappings."""
         return self.model.predict(columns, **{**self._options, **options})
 
-    def predict_one(self, row: Any) -> Answer:
+    def predict_one(self, row: Any) -> RowPrediction:
         """Answer for one row given as a mapping of column to value."""
         return self.model.predict_one(row)

@@ -35,10 +35,12 @@ class SkopsPredictor:
         """Answer for rows given as columns, held against the schema first."""
         import pandas as pd
 
-        from lockgate.data.conform import conform
-        from lockgate.modeling.training.estimators import answers
+        from lockgate.data.conform import conform_to_schema
+        from lockgate.modeling.training.estimators import estimator_output
 
         frame = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(dict(columns))
-        features = conform(frame, self.schema)
+        features = conform_to_schema(frame, self.schema)
         files = self._files
-        return answers(self._estimator, features, files.task, files.classes, files.threshold)
+        return estimator_output(
+            self._estimator, features, files.task, files.classes, files.threshold
+        )

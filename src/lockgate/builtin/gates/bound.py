@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lockgate
-from lockgate.builtin.gates.metrics import _shown
+from lockgate.builtin.gates.metrics import format_metric
 
 __all__ = ["Bound"]
 
@@ -16,10 +16,10 @@ class Bound:
     bundle promises of the rows that it was tested on.
     """
 
-    figure: str = lockgate.setting(help="e.g. classification.roc_auc or business.per_1000")
+    metric: str = lockgate.setting(help="e.g. classification.roc_auc or business.per_1000")
     at_least: float | None = lockgate.setting(None, help="smallest value that passes")
     at_most: float | None = lockgate.setting(None, help="largest value that passes")
-    certain: bool = lockgate.setting(
+    use_interval: bool = lockgate.setting(
         False, help="hold the end of the 95 % interval against it, not the estimate"
     )
 
@@ -29,28 +29,30 @@ class Bound:
         if self.at_least is None and self.at_most is None:
             raise lockgate.UsageError("gate bound needs at_least, at_most, or both")
         metric, where = self._metric(request.candidate, rows=request.rows is not None)
-        low = metric.low if self.certain and metric.low is not None else metric.estimate
-        high = metric.high if self.certain and metric.high is not None else metric.estimate
+        low = metric.low if self.use_interval and metric.low is not None else metric.estimate
+        high = metric.high if self.use_interval and metric.high is not None else metric.estimate
         passed = (self.at_least is None or low >= self.at_least) and (
             self.at_most is None or high <= self.at_most
         )
         bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
         bounds += [f"at most {self.at_most:g}"] if self.at_most is not None else []
-        sentence = f"{self.figure} is {_shown(metric)} {where}; allowed: {' and '.join(bounds)}"
-        if self.certain and metric.low is None:
+        sentence = (
+            f"{self.metric} is {format_metric(metric)} {where}; allowed: {' and '.join(bounds)}"
+        )
+        if self.use_interval and metric.low is None:
             sentence += "; it has no interval, so the estimate counts"
-        return lockgate.GateResult(passed, sentence, {self.figure: metric.estimate})
+        return lockgate.GateResult(passed, sentence, {self.metric: metric.estimate})
 
     def _metric(
         self, candidate: lockgate.EvaluatedBundle, *, rows: bool
     ) -> tuple[lockgate.Metric, str]:
-        evaluator, _, name = self.figure.rpartition(".")
+        evaluator, _, name = self.metric.rpartition(".")
         measured = candidate.metrics.get(evaluator, {})
         if name in measured:
             return measured[name], "on the rows given"
         if rows:
             raise lockgate.DataError(
-                f"{self.figure} was not measured on the rows given"
+                f"{self.metric} was not measured on the rows given"
                 + (f": {candidate.not_measured_because}" if candidate.not_measured_because else "")
             )
         promised = candidate.reported_metrics.get(evaluator, {})
@@ -63,4 +65,4 @@ class Bound:
             for key in figures
         ]
         there = ", ".join(sorted(set(known)))
-        raise lockgate.UsageError(f"gate bound: nobody measured {self.figure!r}; there are {there}")
+        raise lockgate.UsageError(f"gate bound: nobody measured {self.metric!r}; there are {there}")

@@ -18,13 +18,13 @@ class Fairness:
     """
 
     column: str = lockgate.setting(help="column of the rows that says the group; no input needed")
-    measure: str = lockgate.setting(
+    rate: str = lockgate.setting(
         "true_positive",
         choices=("selection", "true_positive", "false_positive"),
         help="which rate is compared",
     )
     at_most: float = lockgate.setting(0.1, at_least=0, at_most=1, help="largest gap of two groups")
-    least: int = lockgate.setting(30, at_least=1, help="rows below which a group does not count")
+    min_rows: int = lockgate.setting(30, at_least=1, help="rows below which a group does not count")
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
@@ -56,18 +56,18 @@ class Fairness:
         groups = np.asarray(request.rows[self.column].astype(str))
         rates = {}
         for name in sorted(set(groups.tolist())):
-            these = (groups == name) & counted[self.measure]
-            if these.sum() >= self.least:
+            these = (groups == name) & counted[self.rate]
+            if these.sum() >= self.min_rows:
                 rates[str(name)] = float(said[these].mean())
         if len(rates) < 2:
             return lockgate.GateResult(
-                False, f"fewer than two groups of {self.column} have {self.least} rows to count"
+                False, f"fewer than two groups of {self.column} have {self.min_rows} rows to count"
             )
         gap = max(rates.values()) - min(rates.values())
         most, least = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
         return lockgate.GateResult(
             gap <= self.at_most,
-            f"{self.measure.replace('_', ' ')} rate {rates[most]:.1%} for {self.column} {most}, "
+            f"{self.rate.replace('_', ' ')} rate {rates[most]:.1%} for {self.column} {most}, "
             f"{rates[least]:.1%} for {least}; a gap of {self.at_most:.1%} is allowed",
             {"gap": gap},
         )

@@ -21,13 +21,17 @@ class Latency:
     """
 
     at_most_us: float = lockgate.setting(0.0, at_least=0, help="microseconds; 0: no matter")
-    times: float = lockgate.setting(2.0, at_least=0, help="of the incumbent's time; 0: no matter")
+    max_ratio: float = lockgate.setting(
+        2.0, at_least=0, help="of the incumbent's time; 0: no matter"
+    )
     repeats: int = lockgate.setting(200, at_least=10, at_most=100_000, help="the median counts")
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Time single rows in turn."""
-        asked = [_asker(one) for one in (request.candidate, request.incumbent) if one is not None]
+        asked = [
+            row_predictor(one) for one in (request.candidate, request.incumbent) if one is not None
+        ]
         seconds: list[list[float]] = [[] for _ in asked]
         for _ in range(self.repeats):
             for ask, times in zip(asked, seconds, strict=True):
@@ -39,10 +43,10 @@ class Latency:
         if self.at_most_us:
             passed = medians[0] <= self.at_most_us
             allowed.append(f"{self.at_most_us:g} µs")
-        if self.times and request.incumbent is not None:
-            passed = passed and medians[0] <= self.times * medians[1]
+        if self.max_ratio and request.incumbent is not None:
+            passed = passed and medians[0] <= self.max_ratio * medians[1]
             version = request.incumbent.version
-            allowed.append(f"{self.times:g} times the {medians[1]:.1f} µs of {version}")
+            allowed.append(f"{self.max_ratio:g} times the {medians[1]:.1f} µs of {version}")
         if not allowed:
             return lockgate.GateResult(
                 None,
@@ -57,7 +61,7 @@ class Latency:
         )
 
 
-def _asker(one: lockgate.EvaluatedBundle) -> Any:
+def row_predictor(one: lockgate.EvaluatedBundle) -> Any:
     """Return a function that asks a model one row."""
     row: dict[str, Any] = {column.name: None for column in one.inputs.features}
     if one.table is not None:

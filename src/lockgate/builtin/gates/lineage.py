@@ -15,7 +15,7 @@ class Lineage:
     `declared`: also what its maker says of it; `unknown`: anything.
     """
 
-    least: str = lockgate.setting(
+    minimum: str = lockgate.setting(
         "pipeline", choices=("pipeline", "declared", "unknown"), help="what must be known"
     )
 
@@ -26,6 +26,6 @@ class Lineage:
         found = request.origin.lineage
         commit = f", commit {request.origin.commit[:12]}" if request.origin.commit else ""
         return lockgate.GateResult(
-            order.index(found) >= order.index(self.least),
-            f"its lineage is {found}{commit}; needed: {self.least}",
+            order.index(found) >= order.index(self.minimum),
+            f"its lineage is {found}{commit}; needed: {self.minimum}",
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import lockgate
-from lockgate.builtin.gates.metrics import FIGURE, _weighed
+from lockgate.builtin.gates.metrics import FIGURE, weighted_metric
 
 __all__ = ["NoWorse"]
 
@@ -22,17 +22,19 @@ class NoWorse:
     or a larger tolerance are needed.
     """
 
-    figure: str = lockgate.setting(
+    metric: str = lockgate.setting(
         "auto", help="roc_auc, log_loss, business.per_1000, ...; auto: roc_auc, accuracy or r2"
     )
-    by: float = lockgate.setting(0.01, at_least=0, help="loss that does not matter, in its unit")
-    certain: bool = lockgate.setting(
+    margin: float = lockgate.setting(
+        0.01, at_least=0, help="loss that does not matter, in its unit"
+    )
+    use_interval: bool = lockgate.setting(
         True, help="the whole interval must lie above the tolerance, not only the estimate"
     )
-    better: str = lockgate.setting(
+    direction: str = lockgate.setting(
         "auto", choices=("auto", "higher", "lower"), help="for figures of evaluators of your own"
     )
-    least: int = lockgate.setting(50, at_least=1, help="rows below which nothing is proved")
+    min_rows: int = lockgate.setting(50, at_least=1, help="rows below which nothing is proved")
     resamples: int = lockgate.setting(500, at_least=50, at_most=100_000, help="of the bootstrap")
 
     @lockgate.hookimpl
@@ -48,16 +50,16 @@ class NoWorse:
             return lockgate.GateResult(
                 False, f"answers {new.task}, and {old.version} {old.task}: there is no comparison"
             )
-        figure = FIGURE[new.task] if self.figure == "auto" else self.figure
+        figure = FIGURE[new.task] if self.metric == "auto" else self.metric
         better = self._direction(figure)
         rows = 0 if new.table is None else len(new.table)
-        if rows < self.least:
+        if rows < self.min_rows:
             return lockgate.GateResult(
-                False, f"{rows} rows prove nothing; {self.least} are needed (gate setting least)"
+                False, f"{rows} rows prove nothing; {self.min_rows} are needed (gate setting least)"
             )
         metric = self._difference(figure, better, new, old, request.seed)
-        low = metric.low if self.certain and metric.low is not None else metric.estimate
-        passed = low >= -self.by
+        low = metric.low if self.use_interval and metric.low is not None else metric.estimate
+        passed = low >= -self.margin
         between = (
             ""
             if metric.low is None or metric.high is None
@@ -65,32 +67,35 @@ class NoWorse:
         )
         sentence = (
             f"{figure} against {old.version}: {metric.estimate:+.3g}{between} on {rows} rows, "
-            f"more is better; a loss of {self.by:g} is allowed"
+            f"more is better; a loss of {self.margin:g} is allowed"
         )
-        if not passed and metric.estimate >= -self.by:
+        if not passed and metric.estimate >= -self.margin:
             sentence += "; not certain enough: measure more rows, or allow more"
         return lockgate.GateResult(passed, sentence, {"difference": metric.estimate})
 
     def _direction(self, figure: str) -> float:
-        from lockgate.modeling.metrics.losses import FALLING, GROWING
+        from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER, LOWER_IS_BETTER
 
         evaluator, _, name = figure.rpartition(".")
-        if self.better != "auto":
-            return 1.0 if self.better == "higher" else -1.0
-        if name not in FALLING | GROWING | {"rows_per_second"} and evaluator != "business":
+        if self.direction != "auto":
+            return 1.0 if self.direction == "higher" else -1.0
+        if (
+            name not in LOWER_IS_BETTER | HIGHER_IS_BETTER | {"rows_per_second"}
+            and evaluator != "business"
+        ):
             raise lockgate.UsageError(
                 f"gate no-worse: is more of {figure} better or worse? set better=higher or lower"
             )
-        return -1.0 if name in FALLING else 1.0
+        return -1.0 if name in LOWER_IS_BETTER else 1.0
 
     def _difference(
         self, figure: str, better: float, new: Any, old: Any, seed: int
     ) -> lockgate.Metric:
         """Return by how much the candidate is better, in the figure's unit."""
-        from lockgate.modeling.metrics.intervals import bootstrapped
+        from lockgate.modeling.metrics.intervals import bootstrap_intervals
 
         # what outcomes are worth is one thing for both: what it was for the incumbent
-        pair = [_weighed(figure, one, old.worth or new.worth) for one in (new, old)]
+        pair = [weighted_metric(figure, one, old.worth or new.worth) for one in (new, old)]
         if None in pair:
             return self._apart(figure, better, new, old)
         one, other = pair
@@ -104,7 +109,7 @@ class NoWorse:
             return {"difference": better * (values[0][name] - values[1][name])}
 
         table = new.table
-        found = bootstrapped(
+        found = bootstrap_intervals(
             differences,
             len(table),
             weight=table.weight,

@@ -12,7 +12,9 @@ class Size:
     """Refuse a model whose files are too large, by themselves or beside the incumbent's."""
 
     at_most_kb: float = lockgate.setting(100_000.0, above=0, help="1 kB is 1,024 bytes")
-    times: float = lockgate.setting(0.0, at_least=0, help="of the incumbent's size; 0: no matter")
+    max_ratio: float = lockgate.setting(
+        0.0, at_least=0, help="of the incumbent's size; 0: no matter"
+    )
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
@@ -21,10 +23,10 @@ class Size:
         figures = {"model_kb": size}
         sentence = f"the model has {size:,.1f} kB; allowed: {self.at_most_kb:,.0f}"
         passed = size <= self.at_most_kb
-        if request.incumbent is not None and self.times:
+        if request.incumbent is not None and self.max_ratio:
             before = request.incumbent.model_bytes / 1024
-            passed = passed and size <= self.times * before
+            passed = passed and size <= self.max_ratio * before
             sentence += (
-                f", and {self.times:g} times the {before:,.1f} of {request.incumbent.version}"
+                f", and {self.max_ratio:g} times the {before:,.1f} of {request.incumbent.version}"
             )
         return lockgate.GateResult(passed, sentence, figures)

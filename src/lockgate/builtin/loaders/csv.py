@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lockgate
-from lockgate.builtin.loaders.files import _below, _read, _table
+from lockgate.builtin.loaders.files import checked_path, read_table, table_with_roles
 
 __all__ = ["Csv"]
 
@@ -28,5 +28,5 @@ class Csv:
     @lockgate.hookimpl
     def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
         """Read the file."""
-        path = _below(request.root, self.path, self.sha256)
-        return _table(self, _read(path, "csv", self.separator))
+        path = checked_path(request.root, self.path, self.sha256)
+        return table_with_roles(self, read_table(path, "csv", self.separator))

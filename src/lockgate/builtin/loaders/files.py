@@ -26,7 +26,8 @@ class ColumnRoles(Protocol):
     horizon_days: int
 
 
-def _table(settings: ColumnRoles, frame: pd.DataFrame) -> lockgate.Table:
+def table_with_roles(settings: ColumnRoles, frame: pd.DataFrame) -> lockgate.Table:
+    """Make a table of a frame, its columns with the roles that the settings name."""
     frame = _dated(frame, settings.time)
     return lockgate.table(
         frame,
@@ -40,7 +41,8 @@ def _table(settings: ColumnRoles, frame: pd.DataFrame) -> lockgate.Table:
     )
 
 
-def _below(root: str, path: str, sha256: str | None) -> Path:
+def checked_path(root: str, path: str, sha256: str | None) -> Path:
+    """Return the path of a data file below data/raw, its digest checked where one is set."""
     from lockgate.data.io.digests import sha256_file
 
     inside = Path(os.path.normpath(path))
@@ -60,7 +62,8 @@ def _below(root: str, path: str, sha256: str | None) -> Path:
     return place
 
 
-def _read(path: Path, form: str, separator: str = ",") -> pd.DataFrame:
+def read_table(path: Path, form: str, separator: str = ",") -> pd.DataFrame:
+    """Read a CSV or Parquet file as it is; DataError if it cannot be read."""
     import pandas as pd
 
     try:

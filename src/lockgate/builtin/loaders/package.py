@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lockgate
-from lockgate.builtin.loaders.files import FORMATS, _read, _table
+from lockgate.builtin.loaders.files import FORMATS, read_table, table_with_roles
 
 __all__ = ["Package"]
 
@@ -34,4 +34,4 @@ class Package:
         path = lockgate.installed_file(
             self.distribution, self.path, version=self.version, sha256=self.sha256
         )
-        return _table(self, _read(path, self.format, self.separator))
+        return table_with_roles(self, read_table(path, self.format, self.separator))

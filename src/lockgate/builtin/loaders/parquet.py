@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lockgate
-from lockgate.builtin.loaders.files import _below, _read, _table
+from lockgate.builtin.loaders.files import checked_path, read_table, table_with_roles
 
 __all__ = ["Parquet"]
 
@@ -27,4 +27,6 @@ class Parquet:
     @lockgate.hookimpl
     def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
         """Read the file."""
-        return _table(self, _read(_below(request.root, self.path, self.sha256), "parquet"))
+        return table_with_roles(
+            self, read_table(checked_path(request.root, self.path, self.sha256), "parquet")
+        )

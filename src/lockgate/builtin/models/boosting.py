@@ -12,7 +12,7 @@ class Boosting:
     """Gradient-boosted trees on histograms; gaps need no filling, scales do not matter."""
 
     trees: int = lockgate.setting(150, at_least=1, at_most=10_000, help="trees to grow")
-    leaves: int = lockgate.setting(15, at_least=2, at_most=1024, help="most leaves of a tree")
+    max_leaves: int = lockgate.setting(15, at_least=2, at_most=1024, help="most leaves of a tree")
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
@@ -26,7 +26,7 @@ class Boosting:
         kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
         estimator = kind(
             max_iter=self.trees,
-            max_leaf_nodes=self.leaves,
+            max_leaf_nodes=self.max_leaves,
             early_stopping=False,
             random_state=request.seed,
         )

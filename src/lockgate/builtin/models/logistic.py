@@ -10,7 +10,7 @@ class Logistic:
     """Logistic regression for two or more classes, with the penalty to tune."""
 
     balanced: bool = lockgate.setting(False, help="weigh classes as if they were equally frequent")
-    iterations: int = lockgate.setting(1000, at_least=1, help="most iterations of the solver")
+    max_iterations: int = lockgate.setting(1000, at_least=1, help="most iterations of the solver")
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
@@ -23,7 +23,7 @@ class Logistic:
                 "choose model=linear or model=boosting"
             )
         estimator = LogisticRegression(
-            max_iter=self.iterations,
+            max_iter=self.max_iterations,
             class_weight="balanced" if self.balanced else None,
             random_state=request.seed,
         )

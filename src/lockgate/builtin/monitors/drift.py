@@ -37,7 +37,7 @@ class Drift:
         """Compare the window's counts with the reference's."""
         import numpy as np
 
-        from lockgate.modeling.statistics.two_sample import adjusted, compared
+        from lockgate.modeling.statistics.two_sample import adjust_p_values, compare_counts
 
         reference = [*request.reference.columns]
         if request.reference.scores is not None:
@@ -47,10 +47,10 @@ class Drift:
             for one in reference
             if one.column in request.window.counts
         ]
-        results = [compared(before, now) for before, now in pairs]
+        results = [compare_counts(before, now) for before, now in pairs]
         if not results:
             return lockgate.Findings()
-        corrected = adjusted(np.array([p for _, _, p in results]), self.correction)
+        corrected = adjust_p_values(np.array([p for _, _, p in results]), self.correction)
         found = []
         for (before, _), (test, effect, p), certain in zip(pairs, results, corrected, strict=True):
             severity = self._severity(effect, float(certain))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import lockgate
-from lockgate.builtin.optimizers.search import _best
+from lockgate.builtin.optimizers.search import best_trial
 
 __all__ = ["Grid"]
 
@@ -15,7 +15,9 @@ class Grid:
     """Try every combination of `points` values per parameter."""
 
     points: int = lockgate.setting(6, at_least=1, at_most=1000, help="values per parameter")
-    most: int = lockgate.setting(500, at_least=1, help="refuse a grid with more points than that")
+    max_points: int = lockgate.setting(
+        500, at_least=1, help="refuse a grid with more points than that"
+    )
 
     @lockgate.hookimpl
     def optimize(self, request: lockgate.OptimizeRequest) -> lockgate.SearchResult:
@@ -28,9 +30,9 @@ class Grid:
             for name, allowed in space.items()
         }
         grid = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
-        if len(grid) > self.most:
+        if len(grid) > self.max_points:
             raise lockgate.UsageError(
-                f"the grid has {len(grid)} points, at most {self.most} are allowed; "
+                f"the grid has {len(grid)} points, at most {self.max_points} are allowed; "
                 "lower optimizer.grid.points or choose optimizer=random"
             )
-        return _best(request, grid)
+        return best_trial(request, grid)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import lockgate
-from lockgate.builtin.optimizers.search import _best
+from lockgate.builtin.optimizers.search import best_trial
 
 __all__ = ["Random"]
 
@@ -24,7 +24,7 @@ class Random:
 
         rng = np.random.default_rng(request.seed)
         drawn = [_draw(request.recipe.space, rng) for _ in range(self.trials)]
-        return _best(request, drawn if request.recipe.space else [{}])
+        return best_trial(request, drawn if request.recipe.space else [{}])
 
 
 def _draw(space: Mapping[str, lockgate.SearchRange | list[Any]], rng: Any) -> dict[str, Any]:

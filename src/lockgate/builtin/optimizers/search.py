@@ -9,7 +9,7 @@ from typing import Any
 import lockgate
 
 
-def _best(
+def best_trial(
     problem: lockgate.OptimizeRequest, points: Iterable[Mapping[str, Any]]
 ) -> lockgate.SearchResult:
     """Measure points in order until the budget ends; ties go to the earlier one."""

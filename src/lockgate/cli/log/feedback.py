@@ -37,12 +37,12 @@ def command(source: Path, directory: Path, key: str | None, receipt: str | None,
 
     from lockgate.deployment.directory import Deployment
     from lockgate.errors import UsageError
-    from lockgate.prediction_log.feedback import take_labels
+    from lockgate.prediction_log.feedback import import_labels
 
     if (key is None) == (receipt is None):
         raise UsageError("say by what labels are joined: --key COLUMN or --id COLUMN")
     with tqdm(unit=" labels", unit_scale=True, disable=None) as bar:
-        taken = take_labels(
+        taken = import_labels(
             Deployment(directory),
             source,
             by=key or receipt or "",

@@ -51,10 +51,10 @@ def command(
     its answers were compared with the original's, label by label.
     """
     from lockgate.errors import NotCovered
-    from lockgate.models.packing.pack_file import Job, pack_file
+    from lockgate.models.packing.pack_file import PackJob, pack_file
 
     cut = _threshold(threshold)
-    job = Job(str(model), str(data), target, trust_code, not dry_run)
+    job = PackJob(str(model), str(data), target, trust_code, not dry_run)
     found, raw = pack_file(job)
     for step in found.steps:
         click.echo(f"  {step}")
@@ -85,14 +85,14 @@ def _write(
     from lockgate.data.io.frames import read_frame
     from lockgate.errors import UsageError
     from lockgate.models.packing.pack import write_packed
-    from lockgate.models.packing.rows import given_table
+    from lockgate.models.packing.rows import table_from
 
     def table(path: Path) -> Any:
         frame = read_frame(path)
         absent = [one for one in [*features, *([target] if target else [])] if one not in frame]
         if absent:
             raise UsageError(f"{path} has no column {', '.join(absent)}")
-        return given_table(frame[features], frame[target] if target else None)[0]
+        return table_from(frame[features], frame[target] if target else None)[0]
 
     lineage = dict(_declared(one) for one in declare)
     others = {key: table(path) for key, path in (("tune", tune), ("test", test)) if path}

@@ -44,7 +44,7 @@ def command(
     """
     from tqdm import tqdm
 
-    from lockgate.batch.predict_file import score_file
+    from lockgate.batch.predict_file import predict_file
     from lockgate.data.io.files import total_rows
     from lockgate.errors import UsageError
     from lockgate.models.bundle.open import open_bundle
@@ -56,7 +56,7 @@ def command(
     cores = threads or len(os.sched_getaffinity(0))
     total = total_rows(source) if source.is_file() else None
     with tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as bar:
-        found = score_file(
+        found = predict_file(
             opened,
             source,
             target,
@@ -80,5 +80,5 @@ def _engine(name: str | None) -> Any:
     if name is None:
         return None
     host = Host("predict")
-    host.plug("engine", name, Catalogue.installed().find("engine", name).load()())
+    host.register("engine", name, Catalogue.installed().find("engine", name).load()())
     return host.call("engine", name)

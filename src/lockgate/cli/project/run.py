@@ -46,7 +46,7 @@ def command(
     `lockgate plugins` lists the names, `lockgate show` all values and their origin.
     """
     from lockgate.plugins.config.compose import compose_document
-    from lockgate.plugins.config.recompose import kept_document
+    from lockgate.plugins.config.recompose import recompose
     from lockgate.plugins.host.params_file import read_params
 
     root = Path.cwd()
@@ -56,7 +56,7 @@ def command(
     file = root / "params.yaml"
     before = read_params(file) if file.is_file() else {}
     if keep:
-        document = kept_document(before, overrides)
+        document = recompose(before, overrides)
     else:
         document = compose_document(root, overrides)
         _tell_discarded(root, before, document)
@@ -122,14 +122,14 @@ def _shown(values: dict[str, Any], key: str) -> str:
 
 
 def _repro(root: Path, force: bool, until: str | None) -> int:
-    from lockgate.cli.project.summary import tell_results
-    from lockgate.pipeline.stage_server import warm_process
+    from lockgate.cli.project.summary import print_results
+    from lockgate.pipeline.stage_server import stage_server
 
     words = ["repro", *(["--force"] if force else []), *([until] if until else [])]
-    with warm_process("lockgate.cli.stage_server") as told:
+    with stage_server("lockgate.cli.stage_server") as told:
         code = _dvc(words, told)
     if code == 0 and until is None:
-        tell_results(root)
+        print_results(root)
     return code
 
 

@@ -10,10 +10,10 @@ import click
 
 from lockgate.cli.terminal.text import columns
 
-__all__ = ["tell_results"]
+__all__ = ["print_results"]
 
 
-def tell_results(root: Path) -> None:
+def print_results(root: Path) -> None:
     """Print figures, sentences and the next steps; say nothing of what is not there."""
     report = _read(root / "report" / "report.json")
     click.echo()

@@ -36,18 +36,18 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
     kind of processor for some linear models (BLAS), and not for loaders that
     ask a database which changes. Exit code 1 if a file differs.
     """
-    from lockgate.cli.terminal.status_line import saying
-    from lockgate.registry.attest.attest import attest, enter
+    from lockgate.cli.terminal.status_line import status_line
+    from lockgate.registry.attest.attest import attest, record_attestation
     from lockgate.registry.versioning import address
 
     ledger = opened(root, queue=queue)
     name, number = address(version)
-    with saying() as said:
+    with status_line() as said:
         found = attest(ledger, name, number, environment=environment, threads=threads, said=said)
     for file, words in found.differing.items():
         click.secho(f"{file} {words}", fg="red")
     if not dry:
-        enter(ledger, found)
+        record_attestation(ledger, found)
     same = "the same bytes" if found.passed else f"{len(found.differing)} differences"
     click.echo(
         f"{name}@{found.record.version} built again from {str(found.record.commit)[:12]} in "

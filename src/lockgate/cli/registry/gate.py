@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.terminal.repository import in_repository, opened, queueing, tell_verdict
+from lockgate.cli.terminal.repository import in_repository, opened, print_verdict, queueing
 
 __all__ = ["command"]
 
@@ -58,7 +58,7 @@ def command(
     Exit code 1 if one does not let it in.
     """
     from lockgate.cli.terminal.markdown import verdict_table
-    from lockgate.cli.terminal.status_line import saying
+    from lockgate.cli.terminal.status_line import status_line
     from lockgate.data.io.atomic import write_file
     from lockgate.registry.gates.judge import judge
     from lockgate.registry.versioning import address
@@ -66,11 +66,11 @@ def command(
     ledger = opened(root, queue=queue)
     ledger.writer.latest()
     name, number = address(version)
-    with saying() as said:
+    with status_line() as said:
         record, verdict = judge(
             ledger, name, stage, version=number, data=data, today=today, params=params, said=said
         )
-    tell_verdict(verdict, record.version)
+    print_verdict(verdict, record.version)
     for path, text in ((markdown, verdict_table(verdict, record.version)), (out, verdict.encode())):
         if path is not None:
             write_file(path, text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.terminal.repository import in_repository, opened, queueing, tell_verdict
+from lockgate.cli.terminal.repository import in_repository, opened, print_verdict, queueing
 
 if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
@@ -87,7 +87,7 @@ def _judged(
     params: Path | None,
 ) -> bool:
     """Ask the gates, unless a verdict says all; say whether they let it in."""
-    from lockgate.cli.terminal.status_line import saying
+    from lockgate.cli.terminal.status_line import status_line
     from lockgate.errors import GateRefused
     from lockgate.registry.gates.judge import judge
     from lockgate.registry.gates.policy import policy_of
@@ -106,7 +106,7 @@ def _judged(
             return True
         except GateRefused:
             pass
-    with saying() as said:
+    with status_line() as said:
         record, verdict = judge(
             ledger,
             name,
@@ -117,7 +117,7 @@ def _judged(
             params=params,
             said=said,
         )
-    tell_verdict(verdict, record.version)
+    print_verdict(verdict, record.version)
     ledger.record(verdict, record.version)
     if not verdict.passed:
         click.secho(

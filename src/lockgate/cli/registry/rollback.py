@@ -71,9 +71,9 @@ def command(
 def _here(
     directory: Path, name: str | None, stage: str, to: str | None, reason: str, *, history: bool
 ) -> int:
-    from lockgate.deployment.activation import followed
+    from lockgate.deployment.activation import wait_until_served
     from lockgate.deployment.directory import Deployment
-    from lockgate.models.bundle.check import check_bundle
+    from lockgate.models.bundle.check import check_in_subprocess
 
     deployment = Deployment(directory)
     if history:
@@ -84,8 +84,10 @@ def _here(
             what = f"{event.op} {event.name} {event.stage} {before} -> {after}"
             click.echo(f"{event.seq:4} {event.at[:19]}  {what}  {event.actor}{why}")
         return 0
-    pointer = deployment.rollback(name, stage=stage, to=to, reason=reason, check=check_bundle)
-    if note := followed(deployment, pointer):
+    pointer = deployment.rollback(
+        name, stage=stage, to=to, reason=reason, check=check_in_subprocess
+    )
+    if note := wait_until_served(deployment, pointer):
         click.echo(f"note: {note}", err=True)
     event_ = pointer.event
     if event_ is not None and event_.after is not None and event_.before is not None:

@@ -29,8 +29,8 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
 
     Fetches, pushes what was queued here, and mends the tags for GTO.
     """
-    from lockgate.deployment.take_back import enter_rollbacks
-    from lockgate.registry.sync import mend_tags, push_queued
+    from lockgate.deployment.take_back import record_rollbacks
+    from lockgate.registry.sync import push_queued, repair_tags
 
     ledger = opened(root)
     pushed, dropped = push_queued(ledger, drop=drop)
@@ -39,9 +39,9 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
     for event in pushed:
         click.echo(f"pushed: {event.subject}")
     if directory is not None:
-        for event in enter_rollbacks(ledger, directory):
+        for event in record_rollbacks(ledger, directory):
             click.echo(f"entered: {event.subject}: {event.reason}")
-    mended = mend_tags(ledger)
+    mended = repair_tags(ledger)
     if mended:
         click.echo(f"tags for GTO: {len(mended)} mended")
     click.echo(f"the ledger has {ledger.state.head().seq} events")

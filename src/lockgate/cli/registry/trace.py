@@ -97,9 +97,9 @@ def _version(what: str, root: str) -> tuple[str, str]:
 
 def _told(root: str, name: str, version: str | None) -> dict[str, Any]:
     from lockgate.cli.terminal.repository import opened
-    from lockgate.registry.report.version_report import told
+    from lockgate.registry.report.version_report import version_report
 
-    return told(opened(root), name, version)
+    return version_report(opened(root), name, version)
 
 
 def _answer(receipt: str, directory: Path | None) -> dict[str, Any]:

@@ -93,13 +93,13 @@ def _bundle(
     deployment: Deployment, bundle: Path, named: str | None, stage: str, reason: str
 ) -> None:
     from lockgate.errors import UsageError
-    from lockgate.models.bundle.check import check_bundle
+    from lockgate.models.bundle.check import check_in_subprocess
 
     if not bundle.is_dir():
         raise UsageError(f"{bundle} is no folder; expected a bundle, or NAME@STAGE of the ledger")
     before = deployment.pointer().seq if deployment.exists() else 0
     pointer = deployment.deploy(
-        bundle, version=named, stage=stage, reason=reason, check=check_bundle
+        bundle, version=named, stage=stage, reason=reason, check=check_in_subprocess
     )
     if pointer.seq == before:
         click.echo("served already; nothing was changed")
@@ -133,12 +133,12 @@ def _from_ledger(
 
 def _tell(deployment: Deployment, pointer: Pointer) -> None:
     """Wait for the server, and say what is served."""
-    from lockgate.deployment.activation import followed
+    from lockgate.deployment.activation import wait_until_served
 
     event = pointer.event
     if event is None:
         return
-    if note := followed(deployment, pointer):
+    if note := wait_until_served(deployment, pointer):
         click.echo(f"note: {note}", err=True)
     if event.after is None:
         return

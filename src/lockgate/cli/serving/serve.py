@@ -138,7 +138,7 @@ def _serve(source: Path, settings: Any) -> int:
             raise MissingExtra("serve", "lockgate serve") from None
         raise
     from lockgate.deployment.directory import Deployment
-    from lockgate.deployment.private import private_deployment
+    from lockgate.deployment.private import local_deployment
     from lockgate.serving.http.tokens import Tokens
     from lockgate.serving.telemetry.logs import log_lines
     from lockgate.serving.workers.listener import listen
@@ -148,7 +148,7 @@ def _serve(source: Path, settings: Any) -> int:
     deployment = Deployment(source)
     bare = not deployment.exists()
     if bare:
-        deployment = private_deployment(source)
+        deployment = local_deployment(source)
     _check_redacted(deployment, settings.log.redact)
     tls_context(settings)
     if settings.tokens:

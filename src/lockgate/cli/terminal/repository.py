@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
     from lockgate.registry.provenance.verdict import Verdict
 
-__all__ = ["fetched", "in_repository", "opened", "queueing", "tell_verdict"]
+__all__ = ["fetched", "in_repository", "opened", "print_verdict", "queueing"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,7 +51,7 @@ def fetched(root: str, *, offline: bool = False) -> Ledger:
     return ledger
 
 
-def tell_verdict(verdict: Verdict, version: str) -> None:
+def print_verdict(verdict: Verdict, version: str) -> None:
     """Print what the gates said."""
     from lockgate.cli.terminal.text import columns
 

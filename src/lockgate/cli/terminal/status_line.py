@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 import click
 
-__all__ = ["saying"]
+__all__ = ["status_line"]
 
 
 @contextlib.contextmanager
-def saying() -> Iterator[Callable[[str], None]]:
+def status_line() -> Iterator[Callable[[str], None]]:
     """Give a function that shows a line in place of the one before; nothing stays of it."""
     if not sys.stderr.isatty():
         yield lambda _: None

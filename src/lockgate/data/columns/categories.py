@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.data.columns.dates import is_gap
-from lockgate.data.columns.inputs import Input
-from lockgate.data.columns.rejections import Rejected, refuse_gaps, shown, unseen
+from lockgate.data.columns.dates import is_missing
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.rejections import (
+    RejectedRows,
+    format_value,
+    reject_missing,
+    unknown_category,
+)
 
-__all__ = ["category_text", "places_of", "read_codes"]
+__all__ = ["category_text", "code_by_text", "read_codes"]
 
 TRUTH = {"True": "1", "False": "0"}
 
@@ -32,7 +37,7 @@ def category_text(value: Any) -> str:
     return str(value)
 
 
-def places_of(categories: tuple[str, ...]) -> dict[str, int]:
+def code_by_text(categories: tuple[str, ...]) -> dict[str, int]:
     """Return each category's place by its text; where all are truth values, 1 and 0 are too."""
     places = {name: code for code, name in enumerate(categories)}
     if set(categories) <= set(TRUTH):
@@ -40,9 +45,9 @@ def places_of(categories: tuple[str, ...]) -> dict[str, int]:
     return places
 
 
-def read_codes(one: Input, values: Any, found: Rejected) -> Any:
+def read_codes(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
     """Return a column's codes: a place, one more for a gap, and one more for unknown."""
-    places = places_of(one.categories)
+    places = code_by_text(one.categories)
     gap, unknown = len(one.categories), len(one.categories) + 1
     coded = _dictionary(values)
     if coded is not None:
@@ -56,20 +61,21 @@ def read_codes(one: Input, values: Any, found: Rejected) -> Any:
         found.add(
             odd,
             lambda row: (
-                f"column {one.name} holds {shown(given[row])} in row {row}, expected one category"
+                f"column {one.name} holds {format_value(given[row])} in row {row}, "
+                "expected one category"
             ),
         )
         if one.unknown == "refuse":
             strange = np.flatnonzero(made == unknown)
-            found.add(strange, lambda row: unseen(one, given[row], row))
+            found.add(strange, lambda row: unknown_category(one, given[row], row))
         made = np.where(made < 0, unknown, made)
-    refuse_gaps(one, made == gap, found)
+    reject_missing(one, made == gap, found)
     return made
 
 
 def _code(value: Any, places: dict[str, int], gap: int) -> int:
     """Return one cell's code, -1 for what is no category at all."""
-    if is_gap(value):
+    if is_missing(value):
         return gap
     if isinstance(value, (list, tuple, dict, set, frozenset, np.ndarray, complex, bytes)):
         return -1

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["NO_DATE", "as_micros", "date_parts", "date_parts_one", "is_gap"]
+__all__ = ["MISSING_DATE", "as_micros", "date_parts", "date_parts_one", "is_missing"]
 
-NO_DATE = np.iinfo(np.int64).min
+MISSING_DATE = np.iinfo(np.int64).min
 """Microseconds that stand for no date, as NumPy has it."""
 DAY, HOUR = 86_400_000_000, 3_600_000_000
 EPOCH = datetime.datetime(1970, 1, 1)
 
 
-def is_gap(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """Say whether a cell is empty: None, NaN, or what pandas has for it."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
@@ -24,8 +24,8 @@ def is_gap(value: Any) -> bool:
 
 def as_micros(value: Any) -> int | None:
     """Return a cell as microseconds since 1970 in UTC, `NO_DATE` for a gap, None for no date."""
-    if is_gap(value):
-        return NO_DATE
+    if is_missing(value):
+        return MISSING_DATE
     if isinstance(value, str):
         try:
             value = datetime.datetime.fromisoformat(value)
@@ -45,7 +45,7 @@ def as_micros(value: Any) -> int | None:
 
 def date_parts(micros: Any) -> Any:
     """Return days since 1970, month, weekday and hour, shape (4, n); NaN where there is no date."""
-    empty = micros == NO_DATE
+    empty = micros == MISSING_DATE
     safe = np.where(empty, 0, micros)
     month = safe.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12 + 1
     parts = [safe / float(DAY), month, (safe // DAY + 3) % 7, safe // HOUR % 24]

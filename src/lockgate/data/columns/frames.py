@@ -9,7 +9,7 @@ import pandas as pd
 
 from lockgate.errors import SchemaViolation
 
-__all__ = ["ISO_DATE", "as_date", "as_texts", "converted"]
+__all__ = ["ISO_DATE", "as_date", "to_kind", "to_text"]
 
 
 def as_date(text: str) -> pd.Timestamp:
@@ -25,7 +25,7 @@ ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?"
 """Texts that all look like this are dates."""
 
 
-def converted(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
+def to_kind(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
     """Return a column as its kind holds it, the same at training and at serving."""
     if kind == "number":
         return pd.to_numeric(values).astype("float64")
@@ -35,10 +35,10 @@ def converted(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
         return _dates(values)
     if kind == "boolean":
         return values if values.hasnans else values.astype(bool)
-    return as_texts(values)
+    return to_text(values)
 
 
-def as_texts(values: pd.Series[Any]) -> pd.Series[Any]:
+def to_text(values: pd.Series[Any]) -> pd.Series[Any]:
     """Write each value as text; 3 and 3.0 are one category, a gap stays a gap.
 
     A column of whole numbers with a gap is read as floats, without one as

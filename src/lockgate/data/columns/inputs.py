@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Input"]
+__all__ = ["ColumnInput"]
 
 
-class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ColumnInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One column that the model asks for.
 
     Attributes

@@ -8,10 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.data.columns.categories import places_of, read_codes
-from lockgate.data.columns.dates import NO_DATE, as_micros, is_gap
-from lockgate.data.columns.inputs import Input
-from lockgate.data.columns.rejections import Rejected, endless, refuse_gaps, shown, unseen
+from lockgate.data.columns.categories import code_by_text, read_codes
+from lockgate.data.columns.dates import MISSING_DATE, as_micros, is_missing
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.rejections import (
+    RejectedRows,
+    format_value,
+    not_finite,
+    reject_missing,
+    unknown_category,
+)
 from lockgate.errors import SchemaViolation, nearest
 
 __all__ = ["cell_readers", "read_columns"]
@@ -21,7 +27,7 @@ EXACT = 2**53
 
 
 def read_columns(
-    inputs: Sequence[Input], source: Any, rejected: Rejected | None = None
+    inputs: Sequence[ColumnInput], source: Any, rejected: RejectedRows | None = None
 ) -> tuple[list[Any], int]:
     """Read the inputs' columns.
 
@@ -47,7 +53,7 @@ def read_columns(
         With column, row and value of what is refused.
 
     """
-    found = Rejected() if rejected is None else rejected
+    found = RejectedRows() if rejected is None else rejected
     columns = _columns(inputs, source, found)
     lengths = {len(one) for one in columns}
     if len(lengths) > 1:
@@ -62,7 +68,7 @@ def read_columns(
     return made, lengths.pop() if lengths else 0
 
 
-def _columns(inputs: Sequence[Input], source: Any, found: Rejected) -> list[Any]:
+def _columns(inputs: Sequence[ColumnInput], source: Any, found: RejectedRows) -> list[Any]:
     if isinstance(source, np.ndarray):
         if source.ndim != 2 or source.shape[1] != len(inputs):
             found.fatal.append(
@@ -91,7 +97,7 @@ def _columns(inputs: Sequence[Input], source: Any, found: Rejected) -> list[Any]
     return made
 
 
-def _checked(one: Input, values: Any, found: Rejected) -> Any:
+def _checked(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
     """Return a column, or note that it is none."""
     if isinstance(values, (str, bytes, set, frozenset, Mapping)) or not hasattr(values, "__len__"):
         found.fatal.append(
@@ -106,7 +112,9 @@ def _checked(one: Input, values: Any, found: Rejected) -> Any:
     return values
 
 
-def _of_records(inputs: Sequence[Input], records: Sequence[Any], found: Rejected) -> list[Any]:
+def _of_records(
+    inputs: Sequence[ColumnInput], records: Sequence[Any], found: RejectedRows
+) -> list[Any]:
     made: list[list[Any]] = [[] for _ in inputs]
     for row, record in enumerate(records):
         if not isinstance(record, Mapping):
@@ -123,16 +131,16 @@ def _of_records(inputs: Sequence[Input], records: Sequence[Any], found: Rejected
     return made
 
 
-def _numbers(one: Input, values: Any, found: Rejected) -> Any:
+def _numbers(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
     made = _doubles(one, values, found)
     if one.categories:
         allowed = [float(text) for text in one.categories]
         strange = np.flatnonzero(~np.isin(made, allowed) & np.isfinite(made))
-        found.add(strange, lambda row: unseen(one, float(made[row]), row))
+        found.add(strange, lambda row: unknown_category(one, float(made[row]), row))
     return made
 
 
-def _doubles(one: Input, values: Any, found: Rejected) -> Any:
+def _doubles(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
     array = _as_array(values)
     bad: list[int] = []
     if array.dtype.kind in "fiub":
@@ -148,12 +156,14 @@ def _doubles(one: Input, values: Any, found: Rejected) -> Any:
             made[row] = math.nan if number is None else number
     found.add(
         bad,
-        lambda row: f"column {one.name} holds {shown(array[row])} in row {row}, expected a number",
+        lambda row: (
+            f"column {one.name} holds {format_value(array[row])} in row {row}, expected a number"
+        ),
     )
     empty = np.isnan(made)
     empty[bad] = False
-    refuse_gaps(one, empty, found)
-    found.add(np.flatnonzero(np.isinf(made)), lambda row: endless(one, row))
+    reject_missing(one, empty, found)
+    found.add(np.flatnonzero(np.isinf(made)), lambda row: not_finite(one, row))
     return made
 
 
@@ -165,7 +175,7 @@ def _inexact(whole: np.ndarray, made: np.ndarray) -> list[int]:
 
 def _number(value: Any) -> float | None:
     """Return a cell as a double, NaN for a gap, None for what is none or what no double holds."""
-    if is_gap(value):
+    if is_missing(value):
         return math.nan
     if isinstance(value, (complex, np.complexfloating, np.timedelta64)):
         return None
@@ -181,44 +191,47 @@ def _number(value: Any) -> float | None:
     return None if isinstance(value, int) and int(made) != value else made
 
 
-def _dates(one: Input, values: Any, found: Rejected) -> Any:
+def _dates(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
     array = _as_array(values)
     if array.dtype.kind == "M":
         made = array.astype("datetime64[us]").astype(np.int64)
     else:
-        made = np.full(len(array), NO_DATE)
+        made = np.full(len(array), MISSING_DATE)
         bad = []
         for row, value in enumerate(array.tolist()):
             read = as_micros(value)
-            made[row] = NO_DATE if read is None else read
+            made[row] = MISSING_DATE if read is None else read
             if read is None:
                 bad.append(row)
         found.add(
             bad,
             lambda row: (
-                f"column {one.name} holds {shown(array[row])} in row {row}, expected a date"
+                f"column {one.name} holds {format_value(array[row])} in row {row}, expected a date"
             ),
         )
-        gaps = (made == NO_DATE) & ~np.isin(np.arange(len(made)), bad)
-        refuse_gaps(one, gaps, found)
+        gaps = (made == MISSING_DATE) & ~np.isin(np.arange(len(made)), bad)
+        reject_missing(one, gaps, found)
         return made
-    refuse_gaps(one, made == NO_DATE, found)
+    reject_missing(one, made == MISSING_DATE, found)
     return made
 
 
-def _texts(one: Input, values: Any, found: Rejected) -> Any:
+def _texts(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
     given = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
     made = [value if isinstance(value, str) else "" for value in given]
-    gaps = np.array([is_gap(value) for value in given], bool)
+    gaps = np.array([is_missing(value) for value in given], bool)
     bad = [k for k, v in enumerate(given) if not isinstance(v, str) and not gaps[k]]
     found.add(
-        bad, lambda row: f"column {one.name} holds {shown(given[row])} in row {row}, expected text"
+        bad,
+        lambda row: (
+            f"column {one.name} holds {format_value(given[row])} in row {row}, expected text"
+        ),
     )
-    refuse_gaps(one, gaps, found)
+    reject_missing(one, gaps, found)
     return made
 
 
-READERS: dict[str, Callable[[Input, Any, Rejected], Any]] = {
+READERS: dict[str, Callable[[ColumnInput, Any, RejectedRows], Any]] = {
     "number": _numbers,
     "integer": _numbers,
     "boolean": _numbers,
@@ -264,16 +277,16 @@ def _of_arrow(values: Any) -> np.ndarray:
     return made
 
 
-def cell_readers(inputs: Sequence[Input]) -> list[tuple[str, Callable[[Any], Any]]]:
+def cell_readers(inputs: Sequence[ColumnInput]) -> list[tuple[str, Callable[[Any], Any]]]:
     """Make a function for each input's cell of one row; ValueError says what is wrong."""
     return [(one.name, _cell_reader(one)) for one in inputs]
 
 
-def _cell_reader(one: Input) -> Callable[[Any], Any]:
-    places, gap = places_of(one.categories), len(one.categories)
+def _cell_reader(one: ColumnInput) -> Callable[[Any], Any]:
+    places, gap = code_by_text(one.categories), len(one.categories)
 
     def slow(value: Any) -> Any:
-        rejected = Rejected()
+        rejected = RejectedRows()
         cells = np.empty(1, dtype=object)
         cells[0] = value
         made = READERS[one.kind](one, cells, rejected)
@@ -284,13 +297,13 @@ def _cell_reader(one: Input) -> Callable[[Any], Any]:
 
     allowed = one.missing == "allow"
     if one.kind in ("number", "integer", "boolean") and not one.categories:
-        return _quick_number(slow, allowed)
+        return _fast_number(slow, allowed)
     if one.kind == "category":
-        return _quick_category(slow, gap if allowed else None, places)
+        return _fast_category(slow, gap if allowed else None, places)
     return slow
 
 
-def _quick_number(slow: Callable[[Any], Any], allowed: bool) -> Callable[[Any], Any]:
+def _fast_number(slow: Callable[[Any], Any], allowed: bool) -> Callable[[Any], Any]:
     """Read what JSON and Python have for a number; all else is read as columns are."""
 
     def number(value: Any) -> Any:
@@ -306,7 +319,7 @@ def _quick_number(slow: Callable[[Any], Any], allowed: bool) -> Callable[[Any], 
     return number
 
 
-def _quick_category(
+def _fast_category(
     slow: Callable[[Any], Any], gap: int | None, places: Mapping[str, int]
 ) -> Callable[[Any], Any]:
     """Read a known text; all else is read as columns are."""

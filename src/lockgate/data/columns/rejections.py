@@ -7,16 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.data.columns.dates import NO_DATE
-from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.dates import MISSING_DATE
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import SchemaViolation
 
-__all__ = ["Rejected", "endless", "filled", "refuse_gaps", "shown", "unseen"]
+__all__ = [
+    "RejectedRows",
+    "count_missing",
+    "format_value",
+    "not_finite",
+    "reject_missing",
+    "unknown_category",
+]
 
 SHOWN = 20
 
 
-class Rejected:
+class RejectedRows:
     """Rows whose cells the inputs refuse, with the reasons; a row may have several.
 
     Attributes
@@ -53,7 +60,7 @@ class Rejected:
             raise SchemaViolation(listed + more)
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value as an error shows it."""
     try:
         return repr(value.item() if isinstance(value, np.generic) else value)[:80]
@@ -61,19 +68,19 @@ def shown(value: Any) -> str:
         return f"a very long {type(value).__name__}"
 
 
-def unseen(one: Input, value: Any, row: int) -> str:
+def unknown_category(one: ColumnInput, value: Any, row: int) -> str:
     """Say that a value is not one of those that are known."""
     listed = ", ".join(one.categories[:SHOWN])
-    what = f"column {one.name} holds {shown(value)} in row {row}"
+    what = f"column {one.name} holds {format_value(value)} in row {row}"
     return f"{what}, which training never saw; known: {listed}"
 
 
-def endless(one: Input, row: int) -> str:
+def not_finite(one: ColumnInput, row: int) -> str:
     """Say that a number is infinite."""
     return f"column {one.name} is infinite in row {row}, expected a finite number"
 
 
-def refuse_gaps(one: Input, gaps: Any, found: Rejected) -> None:
+def reject_missing(one: ColumnInput, gaps: Any, found: RejectedRows) -> None:
     """Note the rows with a gap, where the input refuses them."""
     if one.missing == "refuse" and gaps.any():
         found.add(
@@ -82,7 +89,7 @@ def refuse_gaps(one: Input, gaps: Any, found: Rejected) -> None:
         )
 
 
-def filled(inputs: Sequence[Input], cells: Sequence[Any]) -> dict[str, dict[str, int]]:
+def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[str, dict[str, int]]:
     """Count cells without a value (``gaps``), and of no known category (``unknown``), by column.
 
     Parameters
@@ -103,7 +110,7 @@ def filled(inputs: Sequence[Input], cells: Sequence[Any]) -> dict[str, dict[str,
             gaps = int((codes == len(one.categories)).sum())
             strange = int((codes > len(one.categories)).sum())
         elif one.kind == "date":
-            gaps = int((np.asarray(column) == NO_DATE).sum())
+            gaps = int((np.asarray(column) == MISSING_DATE).sum())
         else:
             gaps = int(np.isnan(np.asarray(column, dtype=float)).sum())
         if gaps:

@@ -48,7 +48,7 @@ def csv_body(raw: bytes, inputs: Sequence[Any], keep: Sequence[str], most: int) 
         chunks = list(csv_chunks(raw, inputs, [k for k in keep if k in names], most))
     except (pa.ArrowException, ValueError, OSError, KeyError) as error:
         raise DataError(f"the body is no CSV: {' '.join(str(error).split())[:300]}") from None
-    broken = {row: words for one in chunks for row, words in one.broken.items()}
+    broken = {row: words for one in chunks for row, words in one.malformed.items()}
     if broken:
         raise DataError("; ".join(broken[row] for row in sorted(broken)[:20]))
     if len(chunks) > 1:

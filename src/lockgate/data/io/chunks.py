@@ -10,7 +10,7 @@ import numpy as np
 
 from lockgate.errors import DataError, nearest
 
-__all__ = ["Chunk", "check_names", "rebatched"]
+__all__ = ["Chunk", "check_names", "rechunk"]
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Chunk:
         Place of each row in the file, from 0 on.
     columns : mapping of str to column, or list of mappings
         What the model and the answers' file need of the rows.
-    broken : dict of int to str
+    malformed : dict of int to str
         Rows of the file that could not even be read, with the reason.
     count : int
         How many rows of the file the chunk covers.
@@ -32,12 +32,12 @@ class Chunk:
 
     numbers: np.ndarray
     columns: Any
-    broken: dict[int, str] = field(default_factory=dict)
+    malformed: dict[int, str] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """Count the rows of the file that the chunk covers."""
-        return len(self.numbers) + len(self.broken)
+        return len(self.numbers) + len(self.malformed)
 
 
 def check_names(whose: str, names: Sequence[str], inputs: Sequence[Any], keep: list[str]) -> None:
@@ -55,7 +55,7 @@ def check_names(whose: str, names: Sequence[str], inputs: Sequence[Any], keep: l
         raise DataError(f"{whose}: " + "; ".join(problems))
 
 
-def rebatched(batches: Iterator[Any], rows: int) -> Iterator[tuple[int, Any]]:
+def rechunk(batches: Iterator[Any], rows: int) -> Iterator[tuple[int, Any]]:
     """Yield tables of `rows` rows and where they begin."""
     import pyarrow as pa
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.data.columns.text_cells import _from_text
-from lockgate.data.io.chunks import Chunk, check_names, rebatched
+from lockgate.data.columns.text_cells import parse_text
+from lockgate.data.io.chunks import Chunk, check_names, rechunk
 from lockgate.errors import DataError
 
 __all__ = ["csv_chunks", "csv_header"]
@@ -32,7 +32,7 @@ def csv_chunks(
         return "skip"
 
     names = csv_header(source)
-    check_names(_called(source), names, inputs, keep)
+    check_names(source_name(source), names, inputs, keep)
     wanted = list(dict.fromkeys([*(one.name for one in inputs), *keep]))
     reader = csv.open_csv(
         io.BytesIO(source) if isinstance(source, bytes) else source,
@@ -45,7 +45,7 @@ def csv_chunks(
         ),
     )
     told = 0
-    for start, table in rebatched(iter(reader), rows):
+    for start, table in rechunk(iter(reader), rows):
         places = np.array(sorted(broken), dtype=np.int64)
         behind = places - np.arange(len(places))
         valid = np.arange(start, start + len(table))
@@ -53,7 +53,7 @@ def csv_chunks(
         own = {k: broken[k] for k in places.tolist() if told <= k < numbers[-1]}
         told = int(numbers[-1]) + 1
         columns = {name: table[name] for name in wanted}
-        columns |= {one.name: _from_text(one, table[one.name]) for one in inputs}
+        columns |= {one.name: parse_text(one, table[one.name]) for one in inputs}
         yield Chunk(numbers, columns, own)
     if left := {k: words for k, words in broken.items() if k >= told}:
         yield Chunk(np.zeros(0, np.int64), {name: [] for name in wanted}, left)
@@ -67,7 +67,9 @@ def csv_header(source: Path | bytes) -> list[str]:
         try:
             return next(iter(csv.reader(file)), [])
         except csv.Error as error:
-            raise DataError(f"{_called(source)}: the first line cannot be read: {error}") from None
+            raise DataError(
+                f"{source_name(source)}: the first line cannot be read: {error}"
+            ) from None
 
 
 def _text_of(source: Path | bytes) -> Any:
@@ -75,5 +77,5 @@ def _text_of(source: Path | bytes) -> Any:
     return io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
 
 
-def _called(source: Path | bytes) -> str:
+def source_name(source: Path | bytes) -> str:
     return "the body" if isinstance(source, bytes) else str(source)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lockgate.data.io.chunks import Chunk, check_names, rebatched
+from lockgate.data.io.chunks import Chunk, check_names, rechunk
 from lockgate.data.io.csv import csv_chunks
 from lockgate.errors import DataError
 
@@ -79,7 +79,7 @@ def _parquet(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> I
     check_names(str(path), file.schema_arrow.names, inputs, keep)
     wanted = list(dict.fromkeys([*(one.name for one in inputs), *keep]))
     batches = file.iter_batches(batch_size=min(rows, 65_536), columns=wanted)
-    for start, table in rebatched(batches, rows):
+    for start, table in rechunk(batches, rows):
         yield Chunk(np.arange(start, start + len(table)), table)
 
 
@@ -96,7 +96,7 @@ def _arrow(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Ite
             batches = iter(file)
         check_names(str(path), file.schema.names, inputs, keep)
         wanted = list(dict.fromkeys([*(one.name for one in inputs), *keep]))
-        for start, table in rebatched((one.select(wanted) for one in batches), rows):
+        for start, table in rechunk((one.select(wanted) for one in batches), rows):
             yield Chunk(np.arange(start, start + len(table)), table)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import getpass
 import os
 
-__all__ = ["user_here"]
+__all__ = ["current_user"]
 
 
-def user_here() -> tuple[str, str]:
+def current_user() -> tuple[str, str]:
     """Return the user's name, or number where it has none (a container), and the machine's."""
     try:
         user = getpass.getuser()

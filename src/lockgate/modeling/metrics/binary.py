@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BinaryFigures", "calibration_curve", "roc_curve"]
+__all__ = ["BinaryMetrics", "calibration_curve", "roc_curve"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 TINY = np.finfo(float).eps
 
 
-class BinaryFigures:
+class BinaryMetrics:
     """Figures of a yes-or-no model for any weights of the same rows.
 
     Parameters

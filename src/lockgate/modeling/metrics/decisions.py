@@ -8,12 +8,12 @@ import numpy as np
 
 from lockgate.contract.evaluation import ValueMatrix
 
-__all__ = ["WorthFigures", "best_f1_threshold", "best_threshold", "worth_curve"]
+__all__ = ["DecisionValue", "best_f1_threshold", "best_threshold", "value_curve"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class WorthFigures:
+class DecisionValue:
     """Money per 1,000 rows for any weights of the same rows.
 
     Parameters
@@ -48,7 +48,7 @@ class WorthFigures:
         }
 
 
-def worth_curve(
+def value_curve(
     truth: Array, score: Array, worth: ValueMatrix, weight: Array | None = None
 ) -> tuple[Array, Array]:
     """Return rising thresholds, shape (k,), and money per 1,000 rows at each.

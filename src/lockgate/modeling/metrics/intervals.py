@@ -9,12 +9,12 @@ import numpy as np
 
 from lockgate.contract.evaluation import Metric
 
-__all__ = ["bootstrapped"]
+__all__ = ["bootstrap_intervals"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def bootstrapped(
+def bootstrap_intervals(
     figures: Callable[[Array | None], Mapping[str, float]],
     rows: int,
     *,

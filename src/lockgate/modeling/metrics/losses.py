@@ -9,16 +9,24 @@ import numpy as np
 
 from lockgate.contract.prediction import Output
 from lockgate.errors import SchemaViolation, SettingError
-from lockgate.modeling.metrics.binary import BinaryFigures
-from lockgate.modeling.metrics.multiclass import MulticlassFigures
-from lockgate.modeling.metrics.regression import RegressionFigures
+from lockgate.modeling.metrics.binary import BinaryMetrics
+from lockgate.modeling.metrics.multiclass import MulticlassMetrics
+from lockgate.modeling.metrics.regression import RegressionMetrics
 
-__all__ = ["FALLING", "chosen_metric", "figures_of", "loss_of", "positions"]
+__all__ = ["LOWER_IS_BETTER", "chosen_metric", "class_indices", "loss_of", "metrics_for_task"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-GROWING = {"roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "r2"}
-FALLING = {"log_loss", "brier", "calibration_error", "rmse", "mae", "model_kb", "one_row_ms"}
+HIGHER_IS_BETTER = {"roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "r2"}
+LOWER_IS_BETTER = {
+    "log_loss",
+    "brier",
+    "calibration_error",
+    "rmse",
+    "mae",
+    "model_kb",
+    "one_row_ms",
+}
 """Figures of which less is better."""
 
 BY_TASK = {
@@ -37,19 +45,19 @@ def chosen_metric(wanted: str, task: str) -> str:
     return wanted
 
 
-def figures_of(
+def metrics_for_task(
     task: str, truth: Array, output: Output, classes: Sequence[Any], threshold: float | None
-) -> BinaryFigures | MulticlassFigures | RegressionFigures:
+) -> BinaryMetrics | MulticlassMetrics | RegressionMetrics:
     """Choose the figures that fit the task."""
     if task == "regression":
-        return RegressionFigures(truth, output.label)
+        return RegressionMetrics(truth, output.label)
     if output.score is None:
         raise ValueError("a classification needs scores")
     if task == "binary":
-        positive = positions(truth, classes) == 1
-        return BinaryFigures(positive, output.score, 0.5 if threshold is None else threshold)
-    return MulticlassFigures(
-        positions(truth, classes), positions(output.label, classes), output.score
+        positive = class_indices(truth, classes) == 1
+        return BinaryMetrics(positive, output.score, 0.5 if threshold is None else threshold)
+    return MulticlassMetrics(
+        class_indices(truth, classes), class_indices(output.label, classes), output.score
     )
 
 
@@ -64,11 +72,11 @@ def loss_of(
     weight: Array | None = None,
 ) -> float:
     """Return one figure; those that grow with quality are turned into 1 - figure."""
-    value = figures_of(task, truth, output, classes, threshold)(weight)[metric]
-    return 1 - value if metric in GROWING else value
+    value = metrics_for_task(task, truth, output, classes, threshold)(weight)[metric]
+    return 1 - value if metric in HIGHER_IS_BETTER else value
 
 
-def positions(labels: Array, classes: Sequence[Any]) -> Array:
+def class_indices(labels: Array, classes: Sequence[Any]) -> Array:
     """Return the position of each label among the classes, shape (n,).
 
     Labels are equal as values, whatever their type: 1, 1.0 and True are one label.

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MulticlassFigures"]
+__all__ = ["MulticlassMetrics"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class MulticlassFigures:
+class MulticlassMetrics:
     """Figures of a model with several classes for any weights of the same rows.
 
     Parameters

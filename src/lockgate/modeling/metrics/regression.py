@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["RegressionFigures"]
+__all__ = ["RegressionMetrics"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class RegressionFigures:
+class RegressionMetrics:
     """Figures of a regression for any weights of the same rows.
 
     Parameters

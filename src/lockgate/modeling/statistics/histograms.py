@@ -14,7 +14,7 @@ from lockgate.contract.tables import Schema
 if TYPE_CHECKING:
     from lockgate.contract.prediction import Columns
 
-__all__ = ["counted", "reference_of", "watched", "window_counts"]
+__all__ = ["count_into_bins", "monitored_output", "reference_of", "window_counts"]
 
 BINS = 64
 """Bins of an ordered column; edges are quantiles of the reference."""
@@ -46,15 +46,17 @@ def reference_of(
             empty = BinCounts(column.name, "nominal", categories=column.categories)
         else:
             empty = BinCounts(column.name, "ordered", _edges(_ordered(columns[column.name])))
-        counts.append(counted(empty, columns[column.name], backend))
+        counts.append(count_into_bins(empty, columns[column.name], backend))
     own = None
     if scores is not None:
-        own = counted(BinCounts(SCORES, "ordered", _edges(_ordered(scores))), scores, backend)
+        own = count_into_bins(
+            BinCounts(SCORES, "ordered", _edges(_ordered(scores))), scores, backend
+        )
     n = counts[0].n if counts else 0
     return ReferenceCounts(tuple(counts), own, n)
 
 
-def watched(output: Output, task: str) -> Any:
+def monitored_output(output: Output, task: str) -> Any:
     """Return the answers that are counted: values or scores of two classes, else None."""
     found = output.label if task == "regression" else output.score
     return None if found is None or np.ndim(found) > 1 else found
@@ -64,13 +66,15 @@ def window_counts(
     reference: ReferenceCounts, columns: Columns, backend: Backend, scores: Any = None
 ) -> dict[str, BinCounts]:
     """Count a window's columns into the bins of the reference."""
-    found = {one.column: counted(one, columns[one.column], backend) for one in reference.columns}
+    found = {
+        one.column: count_into_bins(one, columns[one.column], backend) for one in reference.columns
+    }
     if reference.scores is not None and scores is not None:
-        found[SCORES] = counted(reference.scores, scores, backend)
+        found[SCORES] = count_into_bins(reference.scores, scores, backend)
     return found
 
 
-def counted(bins: BinCounts, values: Any, backend: Backend) -> BinCounts:
+def count_into_bins(bins: BinCounts, values: Any, backend: Backend) -> BinCounts:
     """Count values into the bins of `bins`, whose own counts are ignored.
 
     Notes

@@ -8,12 +8,12 @@ import numpy as np
 
 from lockgate.contract.monitoring import BinCounts
 
-__all__ = ["adjusted", "chi_square", "compared", "kolmogorov_smirnov"]
+__all__ = ["adjust_p_values", "chi_square", "compare_counts", "kolmogorov_smirnov"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def compared(reference: BinCounts, window: BinCounts) -> tuple[str, float, float]:
+def compare_counts(reference: BinCounts, window: BinCounts) -> tuple[str, float, float]:
     """Compare two counts over the same bins.
 
     Returns
@@ -77,7 +77,7 @@ def chi_square(a: Array, b: Array) -> tuple[float, float]:
     return effect, float(chdtrc(degrees, statistic))
 
 
-def adjusted(p: Array, method: str) -> Array:
+def adjust_p_values(p: Array, method: str) -> Array:
     """Correct p-values for many tests.
 
     Parameters

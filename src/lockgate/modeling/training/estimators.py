@@ -10,7 +10,7 @@ import pandas as pd
 
 from lockgate.contract.prediction import Output
 
-__all__ = ["answers", "classes_of", "scores"]
+__all__ = ["classes_of", "estimator_output", "predict_scores"]
 
 
 def classes_of(estimator: Any) -> tuple[Any, ...]:
@@ -18,13 +18,13 @@ def classes_of(estimator: Any) -> tuple[Any, ...]:
     return tuple(np.asarray(getattr(estimator, "classes_", ())).tolist())
 
 
-def scores(estimator: Any, features: pd.DataFrame, task: str) -> np.ndarray:
+def predict_scores(estimator: Any, features: pd.DataFrame, task: str) -> np.ndarray:
     """Return probabilities: of the second class, shape (n,), or of each, shape (n, classes)."""
     found = np.asarray(estimator.predict_proba(features), dtype=float)
     return found[:, 1] if task == "binary" else found
 
 
-def answers(
+def estimator_output(
     estimator: Any,
     features: pd.DataFrame,
     task: str,
@@ -49,7 +49,7 @@ def answers(
     """
     if task == "regression":
         return Output(np.asarray(estimator.predict(features), dtype=float))
-    found = scores(estimator, features, task)
+    found = predict_scores(estimator, features, task)
     labels = np.asarray(classes)
     if task == "binary":
         return Output(

@@ -16,14 +16,21 @@ from lockgate.contract.modeling import Objective, Recipe, Trial
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Fold, Table
 from lockgate.errors import DataError, PluginFailed, nearest
-from lockgate.modeling.metrics.losses import loss_of, positions
-from lockgate.modeling.training.estimators import answers, scores
+from lockgate.modeling.metrics.losses import class_indices, loss_of
+from lockgate.modeling.training.estimators import estimator_output, predict_scores
 
-__all__ = ["check_params", "check_recipe", "fit", "limited", "loss_on", "measurer"]
+__all__ = [
+    "check_params",
+    "check_recipe",
+    "cross_validated_objective",
+    "fit",
+    "limit_threads",
+    "loss_function",
+]
 
 
 @contextlib.contextmanager
-def limited(threads: int) -> Iterator[None]:
+def limit_threads(threads: int) -> Iterator[None]:
     """Keep numerical libraries to that many threads.
 
     BLAS gets one: with more, the last digits of some linear models differ from
@@ -62,19 +69,21 @@ def fit(recipe: Recipe, params: Mapping[str, Any], train: Table) -> Pipeline:
     return made.fit(train.features, train.target, **extra)
 
 
-def loss_on(
+def loss_function(
     table: Table, metric: str, task: str, classes: tuple[Any, ...]
 ) -> Callable[[Any], float]:
     """Make a function from a fitted pipeline to its loss on these rows."""
 
     def loss(estimator: Any) -> float:
-        output = answers(estimator, table.features, task, classes)
+        output = estimator_output(estimator, table.features, task, classes)
         return loss_of(metric, task, table.target, output, classes, weight=table.weight)
 
     return loss
 
 
-def measurer(recipe: Recipe, train: Table, folds: tuple[Fold, ...], metric: str) -> Objective:
+def cross_validated_objective(
+    recipe: Recipe, train: Table, folds: tuple[Fold, ...], metric: str
+) -> Objective:
     """Make a function from parameters to their cross-validated loss.
 
     The steps before the estimator do not depend on its parameters, so they are
@@ -140,10 +149,10 @@ def _prepare(recipe: Recipe, train: Table, fold: Fold) -> tuple[Any, ...]:
 def _answer(estimator: Any, inputs: Any, task: str, classes: tuple[Any, ...]) -> Output:
     """Answer with scores for all classes, also those that the fold did not hold."""
     if task == "regression" or len(estimator.classes_) == len(classes):
-        return answers(estimator, inputs, task, classes)
-    found = scores(estimator, inputs, "multiclass")
+        return estimator_output(estimator, inputs, task, classes)
+    found = predict_scores(estimator, inputs, "multiclass")
     whole = np.zeros((len(found), len(classes)))
-    whole[:, positions(estimator.classes_, classes)] = found
+    whole[:, class_indices(estimator.classes_, classes)] = found
     if task == "binary":
         return Output(np.asarray(classes)[(whole[:, 1] >= 0.5).astype(int)], whole[:, 1])
     return Output(np.asarray(classes)[whole.argmax(axis=1)], whole)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lockgate.errors import BundleError
 
-__all__ = ["Check", "check_bundle"]
+__all__ = ["BundleCheck", "check_in_subprocess"]
 
 SECONDS = 60.0
 """Longest time that opening a bundle may take."""
@@ -21,7 +21,7 @@ MEMORY = 4 << 30
 """Bytes that opening it may take."""
 
 
-class Check:
+class BundleCheck:
     """A child process that opens a bundle and answers its probe rows.
 
     Parameters
@@ -94,7 +94,7 @@ class Check:
         os.waitpid(self.pid, 0)
 
 
-def check_bundle(folder: Path, digest: str | None = None) -> None:
+def check_in_subprocess(folder: Path, digest: str | None = None) -> None:
     """Open a bundle in a child and wait for what comes of it.
 
     Raises
@@ -103,7 +103,7 @@ def check_bundle(folder: Path, digest: str | None = None) -> None:
         If it cannot be opened there, with the reason.
 
     """
-    check = Check(folder, digest)
+    check = BundleCheck(folder, digest)
     while not check.finished():
         select.select([check], [], [], 0.5)
     if problem := check.verdict():

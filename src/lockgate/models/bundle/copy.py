@@ -14,10 +14,10 @@ from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
 from lockgate.models.bundle.manifest import MANIFEST, read_manifest, verify_files
 
-__all__ = ["copy_bundle", "is_whole", "remove_others"]
+__all__ = ["copy_bundle", "is_complete", "remove_unreferenced"]
 
 
-def is_whole(folder: Path, digest: str) -> bool:
+def is_complete(folder: Path, digest: str) -> bool:
     """Whether the bundle of that digest lies there, with all its files."""
     try:
         verify_files(folder, read_manifest(folder))
@@ -35,7 +35,7 @@ def copy_bundle(source: Path, target: Path, digest: str) -> None:
         If the source is not whole, or is not the bundle of that digest.
 
     """
-    if target.is_dir() and is_whole(target, digest):
+    if target.is_dir() and is_complete(target, digest):
         return
     manifest = read_manifest(source)
     verify_files(source, manifest)
@@ -48,7 +48,7 @@ def copy_bundle(source: Path, target: Path, digest: str) -> None:
             raise BundleError(f"{source} is not the bundle {digest[:12]}, or changed meanwhile")
 
 
-def remove_others(place: Path, kept: Collection[str]) -> None:
+def remove_unreferenced(place: Path, kept: Collection[str]) -> None:
     """Remove the bundles of a folder that are not kept, each in one step."""
     for folder in place.iterdir():
         if len(folder.name) == 64 and folder.name not in kept:

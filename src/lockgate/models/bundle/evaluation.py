@@ -60,7 +60,7 @@ def measured(
     host = Host("evaluate")
     figures: dict[str, dict[str, Metric]] = {}
     for name, plugin in evaluators.items():
-        host.plug("evaluator", name, plugin)
+        host.register("evaluator", name, plugin)
         figures[name] = dict(host.call("evaluator", name, exam).metrics)
     return output, figures
 
@@ -99,7 +99,7 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
     """
     import pandas as pd
 
-    from lockgate.data.conform import conform
+    from lockgate.data.conform import conform_to_schema
 
     schema = bundle.manifest.inputs
     target = str(schema.target)
@@ -107,7 +107,7 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
         raise SchemaViolation([f"it predicts {target}, which these rows do not have"])
     if bundle.manifest.task == "regression" and not pd.api.types.is_numeric_dtype(known[target]):
         raise SchemaViolation([f"target column {target} holds no numbers"])
-    features = conform(known, schema)
+    features = conform_to_schema(known, schema)
     for role in ("target", "group", "weight"):
         name = getattr(schema, role)
         if name is not None and name in known:

@@ -114,7 +114,7 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
     plugin = entry.load()()
     check_environment(manifest.environment.answers, str(folder))
     host = Host("open")
-    host.plug("format", manifest.format, plugin)
+    host.register("format", manifest.format, plugin)
     files = OpenRequest(
         directory=folder,
         files=tuple(manifest.model),

@@ -9,7 +9,7 @@ import numpy as np
 
 from lockgate.contract.prediction import Output, Predictor
 from lockgate.contract.tables import Schema
-from lockgate.data.columns.dates import is_gap
+from lockgate.data.columns.dates import is_missing
 from lockgate.errors import BundleError
 
 if TYPE_CHECKING:
@@ -75,6 +75,6 @@ def _compare(probes: dict[str, Any], output: Output) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if is_gap(value):
+    if is_missing(value):
         return None
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -15,11 +15,11 @@ from lockgate.data.io.atomic import replaced_directory
 from lockgate.data.io.digests import sha256_file, sha256_text
 from lockgate.models.bundle.manifest import MANIFEST, SCHEMA_VERSION, Environment, Hashes, Manifest
 
-__all__ = ["Content", "canonical", "write_bundle"]
+__all__ = ["BundleContent", "canonical", "write_bundle"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Content:
+class BundleContent:
     """What a bundle is made of.
 
     Attributes
@@ -58,7 +58,7 @@ class Content:
     environment: Environment
 
 
-def write_bundle(place: Path, content: Content) -> str:
+def write_bundle(place: Path, content: BundleContent) -> str:
     """Write a bundle in one step and return its digest, the manifest's sha256."""
     with replaced_directory(place) as folder:
         for name, raw in content.model.items():

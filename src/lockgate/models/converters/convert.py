@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lockgate.contract.conversion import ConvertedModel
-from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.models.converters.encoders import ENCODERS
 from lockgate.models.converters.linear_models import LINEAR
-from lockgate.models.converters.meta_estimators import ENSEMBLES, outcome_of
-from lockgate.models.converters.symbols import Raw
+from lockgate.models.converters.meta_estimators import ENSEMBLES, convert_model
+from lockgate.models.converters.symbols import RawColumn
 from lockgate.models.converters.trace import Trace
 from lockgate.models.converters.transformers import TRANSFORMERS
 from lockgate.models.converters.tree_models import TREES
@@ -60,17 +60,19 @@ def library_of(estimator: Any) -> str:
     return type(estimator).__module__.partition(".")[0]
 
 
-def inputs_of(columns: Sequence[Any]) -> tuple[Input, ...]:
+def inputs_of(columns: Sequence[Any]) -> tuple[ColumnInput, ...]:
     """Return inputs for a schema's columns, their categories left to the encoders."""
     return tuple(
-        Input(one.name, one.kind, one.missing, one.unknown if one.kind == "category" else "ignore")
+        ColumnInput(
+            one.name, one.kind, one.missing, one.unknown if one.kind == "category" else "ignore"
+        )
         for one in columns
     )
 
 
 def pack_estimator(
     estimator: Any,
-    inputs: Sequence[Input],
+    inputs: Sequence[ColumnInput],
     *,
     others: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Packed:
@@ -95,9 +97,9 @@ def pack_estimator(
     categories: dict[int, tuple[str, ...]] = {}
     for _ in range(PASSES + len(inputs)):  # each pass but the last learns of another column
         trace = Trace(inputs, categories, found)
-        columns = [Raw(k) for k in range(len(inputs))]
+        columns = [RawColumn(k) for k in range(len(inputs))]
         try:
-            outcome = outcome_of(trace, "model", estimator, list(columns))
+            outcome = convert_model(trace, "model", estimator, list(columns))
         except (NotCovered, PackedFormatError):
             if not _more(trace, categories):
                 raise
@@ -109,7 +111,7 @@ def pack_estimator(
 
 def _more(trace: Trace, categories: dict[int, tuple[str, ...]]) -> bool:
     """Take over categories that encoders asked for; say whether there were new ones."""
-    wanted = {source: tuple(sorted(names)) for source, names in trace.wanted.items()}
+    wanted = {source: tuple(sorted(names)) for source, names in trace.required.items()}
     if wanted == {source: categories.get(source) for source in wanted}:
         return False
     categories.update(wanted)

@@ -6,7 +6,7 @@ from typing import Any
 
 from lockgate.models.converters.convert import CONVERTERS, library_of
 
-__all__ = ["steps_of"]
+__all__ = ["coverage_report"]
 
 PARTS = ("steps", "transformers_", "transformer_list", "estimators")
 INNER = (
@@ -18,7 +18,7 @@ INNER = (
 )
 
 
-def steps_of(estimator: Any) -> list[str]:
+def coverage_report(estimator: Any) -> list[str]:
     """Return a line for each part of a fitted model: what it is, and whether it is covered.
 
     Examples

@@ -10,8 +10,8 @@ import numpy as np
 import sklearn
 
 from lockgate.data.columns.categories import category_text
-from lockgate.data.columns.dates import is_gap
-from lockgate.models.converters.symbols import GAP, UNKNOWN, Coded, Column, Number, Raw
+from lockgate.data.columns.dates import is_missing
+from lockgate.models.converters.symbols import GAP, UNKNOWN, CodedColumn, Column, Number, RawColumn
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import categorical, numeric
 
@@ -22,17 +22,17 @@ def simple_imputer(trace: Trace, est: Any, columns: list[Column]) -> list[Column
     """Gaps become the learned values; columns that were empty are left out."""
     values = trace.attribute(est, "statistics_")
     gap = est.missing_values
-    texts = [isinstance(one, (Coded, Raw)) and _is_text(trace, one) for one in columns]
-    empty = [is_gap(value) and not texts[k] for k, value in enumerate(values)]
+    texts = [isinstance(one, (CodedColumn, RawColumn)) and _is_text(trace, one) for one in columns]
+    empty = [is_missing(value) and not texts[k] for k, value in enumerate(values)]
     keep = [k for k in range(len(columns)) if not empty[k]]
     made: list[Column] = []
     if any(texts):
         trace.require(all(texts), "one imputer of numbers and categories together")
-        trace.require(is_gap(gap), f"missing_values={gap!r} of categories; use NaN or None")
+        trace.require(is_missing(gap), f"missing_values={gap!r} of categories; use NaN or None")
         made = [_filled(trace, columns[k], values[k]) for k in keep]
     elif keep:
         op = trace.numbers([columns[k] for k in keep])
-        number = None if is_gap(gap) else float(gap)
+        number = None if is_missing(gap) else float(gap)
         filled = trace.builder.array(np.asarray(values, dtype=float)[keep])
         op = trace.builder.add(numeric.Fill, op, values=filled, gap=number)
         if number is not None:
@@ -42,15 +42,17 @@ def simple_imputer(trace: Trace, est: Any, columns: list[Column]) -> list[Column
     return made + (missing_indicator(trace, indicator, columns) if indicator is not None else [])
 
 
-def _is_text(trace: Trace, one: Coded | Raw) -> bool:
-    if isinstance(one, Coded):
+def _is_text(trace: Trace, one: CodedColumn | RawColumn) -> bool:
+    if isinstance(one, CodedColumn):
         return any(isinstance(value, str) for value in one.values)
     return trace.builder.inputs[one.source].kind in ("category", "text")
 
 
-def _filled(trace: Trace, one: Column, value: Any) -> Coded:
+def _filled(trace: Trace, one: Column, value: Any) -> CodedColumn:
     coded = trace.coded(one, [value])
-    return Coded(coded.op, tuple(value if v is GAP else v for v in coded.values), coded.source)
+    return CodedColumn(
+        coded.op, tuple(value if v is GAP else v for v in coded.values), coded.source
+    )
 
 
 def missing_indicator(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
@@ -61,11 +63,13 @@ def missing_indicator(trace: Trace, est: Any, columns: list[Column]) -> list[Col
     if not features:
         return []
     chosen = [columns[k] for k in features]
-    if not any(isinstance(one, (Coded, Raw)) and _is_text(trace, one) for one in chosen):
+    if not any(
+        isinstance(one, (CodedColumn, RawColumn)) and _is_text(trace, one) for one in chosen
+    ):
         return _number_gaps(trace, est, chosen)
     made: list[Column] = []
     for one in chosen:
-        if isinstance(one, (Coded, Raw)) and _is_text(trace, one):
+        if isinstance(one, (CodedColumn, RawColumn)) and _is_text(trace, one):
             coded = trace.coded(one, [])
             rows = [[float(value is GAP)] for value in coded.values]
             made.append(Number(trace.table(coded, rows), 0))
@@ -75,7 +79,7 @@ def missing_indicator(trace: Trace, est: Any, columns: list[Column]) -> list[Col
 
 
 def _number_gaps(trace: Trace, est: Any, chosen: list[Column]) -> list[Column]:
-    gap = None if is_gap(est.missing_values) else float(est.missing_values)
+    gap = None if is_missing(est.missing_values) else float(est.missing_values)
     op = trace.builder.add(
         numeric.Gaps, trace.numbers(chosen), columns=tuple(range(len(chosen))), gap=gap
     )
@@ -87,23 +91,25 @@ def _place(value: Any, categories: Sequence[Any], texts: bool) -> int | None:
     if value is UNKNOWN:
         return None
     if value is GAP:
-        return next((k for k, one in enumerate(categories) if is_gap(one)), None)
+        return next((k for k, one in enumerate(categories) if is_missing(one)), None)
     if texts:
         wanted = category_text(value)
-        known = {category_text(one): k for k, one in enumerate(categories) if not is_gap(one)}
+        known = {category_text(one): k for k, one in enumerate(categories) if not is_missing(one)}
         return known.get(wanted)
-    return next((k for k, one in enumerate(categories) if not is_gap(one) and one == value), None)
+    return next(
+        (k for k, one in enumerate(categories) if not is_missing(one) and one == value), None
+    )
 
 
 def _placed(
     trace: Trace, one: Column, categories: Sequence[Any], refuses: bool
-) -> tuple[Coded, list[int | None]]:
+) -> tuple[CodedColumn, list[int | None]]:
     """Return codes and the category's place of each; None where the encoder knows none."""
     coded = trace.coded(one, categories)
     texts = any(isinstance(value, str) for value in (*coded.values, *categories))
     known = {}
     if texts:
-        known = {category_text(c): k for k, c in enumerate(categories) if not is_gap(c)}
+        known = {category_text(c): k for k, c in enumerate(categories) if not is_missing(c)}
     places = [
         known.get(category_text(value))
         if texts and value not in (GAP, UNKNOWN)
@@ -174,7 +180,7 @@ def ordinal_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Colum
         for place in places:
             if place is None:
                 rows.append([unknown])
-            elif is_gap(categories[place]):
+            elif is_missing(categories[place]):
                 rows.append([float(est.encoded_missing_value)])
             else:
                 rows.append([float(place if mappings[k] is None else mappings[k][place])])
@@ -183,7 +189,7 @@ def ordinal_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Colum
     return made
 
 
-def _table_gaps(coded: Coded, rows: list[list[float]]) -> frozenset[int]:
+def _table_gaps(coded: CodedColumn, rows: list[list[float]]) -> frozenset[int]:
     return frozenset({coded.source} if any(math.isnan(one[0]) for one in rows) else ())
 
 

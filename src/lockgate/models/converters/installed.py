@@ -24,7 +24,7 @@ class Converters(Mapping[str, Callable[..., Any]]):
         if library not in self._names:
             raise KeyError(library)
         host = Host("pack")
-        host.plug("converter", library, self._catalogue.find("converter", library).load()())
+        host.register("converter", library, self._catalogue.find("converter", library).load()())
 
         def convert(trace: Any, estimator: Any, columns: list[Any]) -> Any:
             fitted = ConvertRequest(estimator=estimator, trace=trace, columns=tuple(columns))

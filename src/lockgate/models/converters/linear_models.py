@@ -144,8 +144,10 @@ def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> ConvertedM
             row[ends[j] : ends[j + 1]] = dual[i, ends[j] : ends[j + 1]]
             weights.append(row)
     pairs = add(linear.Linear, near, weights=array(weights), bias=array(bias))
-    ranked = add(linear.Duels, pairs, classes=count, rank=True)
-    decides = ranked if est.break_ties else add(linear.Duels, pairs, classes=count, rank=False)
+    ranked = add(linear.PairwiseVotes, pairs, classes=count, rank=True)
+    decides = (
+        ranked if est.break_ties else add(linear.PairwiseVotes, pairs, classes=count, rank=False)
+    )
     margin = ranked if est.decision_function_shape == "ovr" else pairs
     return ConvertedModel(add(outputs.ArgMax, decides), plain_classes(est.classes_), None, margin)
 

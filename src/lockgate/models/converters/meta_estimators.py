@@ -10,13 +10,13 @@ from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.outputs import by_score, plain_classes, probabilities, value_of
 from lockgate.models.converters.symbols import Column
 from lockgate.models.converters.trace import Trace
-from lockgate.models.converters.transformers import through
+from lockgate.models.converters.transformers import convert_step
 from lockgate.models.packed.format import linear, numeric, outputs
 
-__all__ = ["ENSEMBLES", "outcome_of"]
+__all__ = ["ENSEMBLES", "convert_model"]
 
 
-def outcome_of(trace: Trace, name: str, est: Any, columns: list[Column]) -> ConvertedModel:
+def convert_model(trace: Trace, name: str, est: Any, columns: list[Column]) -> ConvertedModel:
     """Follow columns through one named model."""
     trace.path.append(name)
     found: ConvertedModel = trace.convert(est)(trace, est, columns)
@@ -31,16 +31,16 @@ def pipeline(trace: Trace, est: Any, columns: list[Column]) -> Any:
     """Transformers, and a model or one more transformer at the end."""
     *steps, (last, model) = est.steps
     for name, part in steps:
-        columns = through(trace, name, part, columns)
+        columns = convert_step(trace, name, part, columns)
     # RFE predicts as well, with a model of its own, but what it is there for is to select
     if hasattr(model, "predict") and not hasattr(model, "get_support"):
-        return outcome_of(trace, last, model, columns)
-    return through(trace, last, model, columns)
+        return convert_model(trace, last, model, columns)
+    return convert_step(trace, last, model, columns)
 
 
 def best_of_search(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The model that a search found."""
-    return outcome_of(trace, "best", trace.attribute(est, "best_estimator_"), columns)
+    return convert_model(trace, "best", trace.attribute(est, "best_estimator_"), columns)
 
 
 def frozen(trace: Trace, est: Any, columns: list[Column]) -> Any:
@@ -51,7 +51,7 @@ def frozen(trace: Trace, est: Any, columns: list[Column]) -> Any:
 def thresholded(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A model whose label is decided at a threshold."""
     inner = trace.attribute(est, "estimator_")
-    found = outcome_of(trace, "model", inner, columns)
+    found = convert_model(trace, "model", inner, columns)
     limit = getattr(est, "best_threshold_", getattr(est, "threshold", 0.5))
     method = getattr(est, "response_method", "auto")
     by_probability = found.score is not None and method in ("auto", "predict_proba")
@@ -74,7 +74,7 @@ def calibrated(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     parts = []
     classes = trace.attribute(est, "classes_")
     for k, one in enumerate(trace.attribute(est, "calibrated_classifiers_")):
-        inner = outcome_of(trace, f"calibrated-{k}", one.estimator, columns)
+        inner = convert_model(trace, f"calibrated-{k}", one.estimator, columns)
         parts.append(_corrected(trace, one, inner, classes))
     count = len(parts)
     op = trace.builder.add(outputs.Average, *parts, weights=(1.0,) * count)
@@ -143,7 +143,7 @@ def _members(
 ) -> tuple[list[ConvertedModel], tuple[float, ...]]:
     names = [name for name, one in est.estimators if not isinstance(one, str)]
     found = [
-        outcome_of(trace, name, one, columns)
+        convert_model(trace, name, one, columns)
         for name, one in zip(names, trace.attribute(est, "estimators_"), strict=True)
     ]
     weights = getattr(est, "_weights_not_none", None)
@@ -155,11 +155,11 @@ def stacking(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     made: list[Column] = []
     names = [name for name, one in est.estimators if not isinstance(one, str)]
     for name, one, method in zip(names, est.estimators_, est.stack_method_, strict=True):
-        found = outcome_of(trace, name, one, columns)
+        found = convert_model(trace, name, one, columns)
         made += _stacked(trace, found, method)
     if est.passthrough:
         made += columns
-    final = outcome_of(trace, "final", est.final_estimator_, made)
+    final = convert_model(trace, "final", est.final_estimator_, made)
     if not final.classes:
         return final
     return ConvertedModel(
@@ -195,7 +195,7 @@ def bagging_regressor(trace: Trace, est: Any, columns: list[Column]) -> Converte
 def _bagged(trace: Trace, est: Any, columns: list[Column]) -> list[ConvertedModel]:
     pairs = zip(est.estimators_, est.estimators_features_, strict=True)
     return [
-        outcome_of(trace, f"bag-{k}", one, [columns[place] for place in places])
+        convert_model(trace, f"bag-{k}", one, [columns[place] for place in places])
         for k, (one, places) in enumerate(pairs)
     ]
 
@@ -204,7 +204,9 @@ def one_against_rest(trace: Trace, est: Any, columns: list[Column]) -> Converted
     """One model a class against all others."""
     trace.require(not est.multilabel_, "several labels a row; fit one model a label")
     add, classes = trace.builder.add, plain_classes(est.classes_)
-    found = [outcome_of(trace, f"class-{k}", one, columns) for k, one in enumerate(est.estimators_)]
+    found = [
+        convert_model(trace, f"class-{k}", one, columns) for k, one in enumerate(est.estimators_)
+    ]
     by_margin = all(one.margin is not None for one in found)
     decides = [
         trace.present(one.margin if by_margin else one.score, "members without margins")
@@ -228,7 +230,7 @@ INVERSES = {"expm1": "expm1", "exp": "exp", "square": "square"}
 
 def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A regressor of a transformed target, turned back."""
-    found = outcome_of(trace, "regressor", trace.attribute(est, "regressor_"), columns)
+    found = convert_model(trace, "regressor", trace.attribute(est, "regressor_"), columns)
     back = trace.attribute(est, "transformer_")
     add, array = trace.builder.add, trace.builder.array
     if type(back).__name__ == "StandardScaler":

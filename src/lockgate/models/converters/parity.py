@@ -16,7 +16,7 @@ from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.numeric import Arith, Concat, Fill, Numbers, Select
 from lockgate.models.packed.runtime.model import PackedModel
 
-__all__ = ["Parity", "awkward_rows", "compare", "proved"]
+__all__ = ["Parity", "check_parity", "compare", "edge_case_rows"]
 
 LARGEST = 1e30
 """Numbers beyond do not fit into 32 bits, and scikit-learn's trees refuse them."""
@@ -42,7 +42,7 @@ class Parity:
     """
 
     rows: int
-    flips: int
+    label_changes: int
     difference: float
     ties: int = 0
 
@@ -50,12 +50,12 @@ class Parity:
         """Say it in words."""
         ties = f" ({self.ties} of them exact ties)" if self.ties else ""
         return (
-            f"{self.rows} rows: {self.flips + self.ties} labels differ{ties}, "
+            f"{self.rows} rows: {self.label_changes + self.ties} labels differ{ties}, "
             f"largest difference {self.difference:.2g}"
         )
 
 
-def proved(
+def check_parity(
     estimator: Any,
     packed: PackedModel,
     frame: pd.DataFrame,
@@ -77,15 +77,15 @@ def proved(
     readable = _readable(packed, frame)
     some = frame.iloc[readable[np.sort(rng.permutation(len(readable))[:rows])]]
     parts = [compare(estimator, packed, some, tolerance)]
-    awkward = awkward_rows(packed, some, rows, rng)
+    awkward = edge_case_rows(packed, some, rows, rng)
     parts.append(compare(estimator, packed, awkward, tolerance))
     found = Parity(
         sum(one.rows for one in parts),
-        sum(one.flips for one in parts),
+        sum(one.label_changes for one in parts),
         float(np.max([one.difference for one in parts])),  # NaN stays NaN
         sum(one.ties for one in parts),
     )
-    if found.flips or not found.difference <= tolerance:
+    if found.label_changes or not found.difference <= tolerance:
         raise NotCovered(
             f"the packed model would answer otherwise than the original ({found}; allowed are "
             f"0 and {tolerance:g}). If the model was fitted with other versions of its libraries, "
@@ -97,9 +97,9 @@ def proved(
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
     """Return positions of rows that the model's inputs do not refuse."""
     from lockgate.data.columns.parsing import read_columns
-    from lockgate.data.columns.rejections import Rejected
+    from lockgate.data.columns.rejections import RejectedRows
 
-    rejected = Rejected()
+    rejected = RejectedRows()
     read_columns(packed.inputs, frame, rejected)
     keep = np.ones(len(frame), bool)
     keep[list(rejected.reasons)] = False
@@ -170,7 +170,7 @@ def as_fitted(estimator: Any, frame: pd.DataFrame) -> Any:
     return frame.to_numpy()
 
 
-def awkward_rows(
+def edge_case_rows(
     packed: PackedModel, frame: pd.DataFrame, rows: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Make rows at thresholds and one unit in the last place beside, with gaps and unknowns."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-__all__ = ["GAP", "UNKNOWN", "Coded", "Column", "Number", "Raw", "Sign", "Sparse"]
+__all__ = ["GAP", "UNKNOWN", "CodedColumn", "Column", "Marker", "Number", "RawColumn", "Sparse"]
 
 
-class Sign:
+class Marker:
     """A value that stands for no value."""
 
     def __init__(self, name: str) -> None:
@@ -19,12 +19,12 @@ class Sign:
         return self.name
 
 
-GAP, UNKNOWN = Sign("GAP"), Sign("UNKNOWN")
+GAP, UNKNOWN = Marker("GAP"), Marker("UNKNOWN")
 """An empty cell, and a category that training never saw."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Raw:
+class RawColumn:
     """A column as it was given; what it is used for decides what its cells are.
 
     Attributes
@@ -56,7 +56,7 @@ class Number:
 
 
 @dataclasses.dataclass(frozen=True)
-class Coded:
+class CodedColumn:
     """A column of codes, with what each code stands for by now.
 
     Attributes
@@ -82,4 +82,4 @@ class Sparse:
     op: int
 
 
-Column = Raw | Number | Coded | Sparse
+Column = RawColumn | Number | CodedColumn | Sparse

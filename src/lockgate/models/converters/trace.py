@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lockgate.data.columns.categories import category_text
-from lockgate.data.columns.dates import is_gap
-from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.dates import is_missing
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import NotCovered
 from lockgate.models.converters.symbols import (
     GAP,
     UNKNOWN,
-    Coded,
+    CodedColumn,
     Column,
+    Marker,
     Number,
-    Raw,
-    Sign,
+    RawColumn,
     Sparse,
 )
 from lockgate.models.packed.format import categorical, numeric
@@ -46,7 +46,7 @@ class Trace:
 
     def __init__(
         self,
-        inputs: Sequence[Input],
+        inputs: Sequence[ColumnInput],
         categories: dict[int, tuple[str, ...]],
         convert: Callable[[Any], Any],
     ) -> None:
@@ -54,7 +54,7 @@ class Trace:
             changed(one, categories=categories.get(k, ())) for k, one in enumerate(inputs)
         ]
         self.builder = Builder(self.given)
-        self.wanted: dict[int, set[str]] = {}
+        self.required: dict[int, set[str]] = {}
         self.allowed: dict[int, set[float]] = {}
         self.used: set[int] = set()
         self.convert = convert
@@ -94,7 +94,7 @@ class Trace:
             "fit it, or see docs/packing.md for the supported versions"
         )
 
-    def allow(self, tolerance: float) -> None:
+    def allow_tolerance(self, tolerance: float) -> None:
         """Allow answers to differ by that much, for a library that adds in 32 bits."""
         self.tolerance = max(self.tolerance, tolerance)
 
@@ -106,7 +106,7 @@ class Trace:
         self.require(listed, "no column reaches this step")
         runs: list[tuple[int, list[int]]] = []
         for one in listed:
-            op, place = (-1, one.source) if isinstance(one, Raw) else (one.op, one.place)
+            op, place = (-1, one.source) if isinstance(one, RawColumn) else (one.op, one.place)
             if runs and runs[-1][0] == op:
                 runs[-1][1].append(place)
             else:
@@ -121,11 +121,11 @@ class Trace:
             return op
         return self.builder.add(numeric.Select, op, columns=tuple(places))
 
-    def _as_number(self, one: Column) -> Raw | Number:
-        if isinstance(one, Raw):
+    def _as_number(self, one: Column) -> RawColumn | Number:
+        if isinstance(one, RawColumn):
             self.use(one.source, "number")
             return one
-        if isinstance(one, Coded):
+        if isinstance(one, CodedColumn):
             gaps = frozenset({one.source}) if one.values[-2] is GAP else frozenset()
             table = self.table(one, [[self._numeric(value)] for value in one.values])
             return Number(table, 0, gaps)
@@ -137,14 +137,14 @@ class Trace:
         return one
 
     def _numeric(self, value: Any) -> float:
-        if isinstance(value, Sign):
+        if isinstance(value, Marker):
             return math.nan
         try:
             return float(value)
         except (TypeError, ValueError):
             raise self.refuse(f"the category {value!r} reaches a step that needs numbers") from None
 
-    def table(self, one: Coded, rows: Sequence[Sequence[float]]) -> int:
+    def table(self, one: CodedColumn, rows: Sequence[Sequence[float]]) -> int:
         """Return an operation that looks codes up in a table."""
         return self.builder.add(categorical.Lookup, one.op, table=self.builder.array(rows))
 
@@ -167,33 +167,36 @@ class Trace:
 
     def holds_categories(self, one: Column) -> bool:
         """Say whether a column holds categories rather than numbers."""
-        if isinstance(one, Raw):
+        if isinstance(one, RawColumn):
             return self.builder.inputs[one.source].kind in ("category", "text")
-        return isinstance(one, Coded)
+        return isinstance(one, CodedColumn)
 
-    def coded(self, one: Column, categories: Sequence[Any]) -> Coded:
+    def coded(self, one: Column, categories: Sequence[Any]) -> CodedColumn:
         """Return a column as codes that tell these categories apart."""
-        if isinstance(one, Coded):
+        if isinstance(one, CodedColumn):
             if one.source >= 0 and self.builder.inputs[one.source].kind == "category":
-                self._want(one.source, categories)
+                self._require_categories(one.source, categories)
             return one
-        if isinstance(one, Raw) and self.builder.inputs[one.source].kind in ("category", "text"):
+        if isinstance(one, RawColumn) and self.builder.inputs[one.source].kind in (
+            "category",
+            "text",
+        ):
             self.use(one.source, "category")
-            self._want(one.source, categories)
+            self._require_categories(one.source, categories)
             texts = self.builder.inputs[one.source].categories
             op = self.builder.add(categorical.Category, column=one.source)
-            return Coded(op, (*texts, GAP, UNKNOWN), one.source)
+            return CodedColumn(op, (*texts, GAP, UNKNOWN), one.source)
         known = self._known_numbers(categories)
         self.require(known, "an encoder of a column without a value")
         op = self.builder.add(
             categorical.Match, self.numbers([one]), values=self.builder.array(known)
         )
-        source = one.source if isinstance(one, Raw) else -1
-        return Coded(op, (*known, GAP, UNKNOWN), source)
+        source = one.source if isinstance(one, RawColumn) else -1
+        return CodedColumn(op, (*known, GAP, UNKNOWN), source)
 
     def _known_numbers(self, categories: Sequence[Any]) -> list[float]:
         try:
-            return sorted({float(value) for value in categories if not is_gap(value)})
+            return sorted({float(value) for value in categories if not is_missing(value)})
         except (TypeError, ValueError):
             kinds = ", ".join(sorted({type(value).__name__ for value in categories}))
             raise self.refuse(
@@ -201,9 +204,9 @@ class Trace:
                 "of the same dtypes as when it was fitted"
             ) from None
 
-    def _want(self, source: int, categories: Sequence[Any]) -> None:
-        wanted = self.wanted.setdefault(source, set())
-        wanted.update(category_text(value) for value in categories if not is_gap(value))
+    def _require_categories(self, source: int, categories: Sequence[Any]) -> None:
+        wanted = self.required.setdefault(source, set())
+        wanted.update(category_text(value) for value in categories if not is_missing(value))
 
     # --- what inputs must not hold ---
 
@@ -211,11 +214,11 @@ class Trace:
         """Refuse gaps in the inputs that reach these columns."""
         for one in columns:
             empty: frozenset[int] = frozenset()
-            sources = {one.source} if isinstance(one, Raw) else getattr(one, "gaps", empty)
-            if isinstance(one, Coded) and one.values[-2] is GAP:
+            sources = {one.source} if isinstance(one, RawColumn) else getattr(one, "gaps", empty)
+            if isinstance(one, CodedColumn) and one.values[-2] is GAP:
                 sources = {one.source}
             for source in sources:
-                self.refuse_gaps(source)
+                self.reject_missing(source)
             if isinstance(one, Number) and self._wild(one.op):
                 self.finite.add(one.op)
 
@@ -229,12 +232,12 @@ class Trace:
             waiting += one.of
         return False
 
-    def refuse_gaps(self, source: int) -> None:
+    def reject_missing(self, source: int) -> None:
         """Refuse gaps in an input."""
         now = self.builder.inputs[source]
         self.builder.inputs[source] = changed(now, missing="refuse")
 
-    def refuse_unknown(self, one: Coded) -> None:
+    def refuse_unknown(self, one: CodedColumn) -> None:
         """Refuse values of the column's input that no code stands for."""
         self.require(
             one.source >= 0,
@@ -251,14 +254,16 @@ class Trace:
         """Return the inputs whose gaps reach these columns."""
         found: set[int] = set()
         for one in columns:
-            if isinstance(one, Raw) or (isinstance(one, Coded) and one.values[-2] is GAP):
+            if isinstance(one, RawColumn) or (
+                isinstance(one, CodedColumn) and one.values[-2] is GAP
+            ):
                 found.add(one.source)
             elif isinstance(one, Number):
                 found |= one.gaps
         return frozenset(found)
 
 
-def changed(one: Input, **fields: Any) -> Input:
+def changed(one: ColumnInput, **fields: Any) -> ColumnInput:
     """Return an input with other fields."""
     now = {name: getattr(one, name) for name in one.__struct_fields__}
-    return Input(**{**now, **fields})
+    return ColumnInput(**{**now, **fields})

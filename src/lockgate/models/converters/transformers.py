@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from lockgate.models.converters.symbols import Column, Number, Raw
+from lockgate.models.converters.symbols import Column, Number, RawColumn
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import linear, numeric, outputs
 
@@ -167,7 +167,7 @@ def column_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Co
     for name, part, _ in trace.attribute(est, "transformers_"):
         chosen = [columns[k] for k in places.get(name, [])]
         if chosen:
-            found = through(trace, name, part, chosen)
+            found = convert_step(trace, name, part, chosen)
             if name in weights and found:
                 found = _scaled(trace, found, [("multiply", np.full(len(found), weights[name]))])
             made += found
@@ -179,14 +179,14 @@ def feature_union(trace: Trace, est: Any, columns: list[Column]) -> list[Column]
     made: list[Column] = []
     weights = est.transformer_weights or {}
     for name, part in est.transformer_list:
-        found = through(trace, name, part, columns)
+        found = convert_step(trace, name, part, columns)
         if name in weights and found:
             found = _scaled(trace, found, [("multiply", np.full(len(found), weights[name]))])
         made += found
     return made
 
 
-def through(trace: Trace, name: str, part: Any, columns: list[Column]) -> list[Column]:
+def convert_step(trace: Trace, name: str, part: Any, columns: list[Column]) -> list[Column]:
     """Follow columns through one named transformer."""
     if part is None or (isinstance(part, str) and part == "passthrough"):
         return columns
@@ -234,7 +234,7 @@ def parts_of_dates(trace: Trace, est: Any, columns: list[Column]) -> list[Column
     """Days since 1970, month, weekday and hour."""
     made: list[Column] = []
     for one in columns:
-        if not isinstance(one, Raw):
+        if not isinstance(one, RawColumn):
             raise trace.refuse("dates that come from another step")
         trace.use(one.source, "date")
         op = trace.builder.add(numeric.Date, column=one.source)

@@ -11,11 +11,11 @@ import numpy as np
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.writer import Builder, smallest
 
-__all__ = ["Grove", "add_forest", "float32_limits"]
+__all__ = ["TreeArrays", "add_forest", "float32_limits"]
 
 
 @dataclasses.dataclass
-class Grove:
+class TreeArrays:
     """Trees as plain arrays, one after the other, as most libraries keep them.
 
     Attributes
@@ -48,7 +48,7 @@ class Grove:
     sets: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def joined(cls, parts: Sequence[Grove]) -> Grove:
+    def joined(cls, parts: Sequence[TreeArrays]) -> TreeArrays:
         """Put trees of several together, in order."""
         offsets = np.cumsum([0, *(len(one.left) for one in parts)])
 
@@ -100,7 +100,7 @@ def float32_limits(limits: np.ndarray) -> np.ndarray:
 def add_forest(
     builder: Builder,
     x: int,
-    grove: Grove,
+    grove: TreeArrays,
     outputs: int,
     *,
     base: Any = 0.0,
@@ -156,7 +156,7 @@ def add_forest(
     return builder.add(Forest, x, **fields)
 
 
-def _breadth_first(grove: Grove) -> tuple[np.ndarray, np.ndarray]:
+def _breadth_first(grove: TreeArrays) -> tuple[np.ndarray, np.ndarray]:
     """Return all nodes level by level, and those that are not leaves."""
     levels, inner = [], []
     level = grove.roots
@@ -169,7 +169,7 @@ def _breadth_first(grove: Grove) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ranked(
-    grove: Grove, inner: np.ndarray, feature: np.ndarray, width: int
+    grove: TreeArrays, inner: np.ndarray, feature: np.ndarray, width: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return codes and counts by column, ranks by node, edges, and sets as bits."""
     ranks, counts = np.zeros(len(inner), np.int64), np.zeros(width, np.int64)

@@ -10,13 +10,13 @@ from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.outputs import by_margin, by_score, value_of
 from lockgate.models.converters.symbols import Column
 from lockgate.models.converters.trace import Trace
-from lockgate.models.converters.tree_arrays import Grove, add_forest, float32_limits
+from lockgate.models.converters.tree_arrays import TreeArrays, add_forest, float32_limits
 from lockgate.models.packed.format import linear, numeric, outputs
 
 __all__ = ["TREES"]
 
 
-def sklearn_tree(tree: Any, value: np.ndarray) -> Grove:
+def sklearn_tree(tree: Any, value: np.ndarray) -> TreeArrays:
     """Return one of scikit-learn's trees; it compares numbers rounded to 32 bits."""
     state = tree.__getstate__()["nodes"]
     names = state.dtype.names or ()
@@ -26,7 +26,7 @@ def sklearn_tree(tree: Any, value: np.ndarray) -> Grove:
         else np.zeros(tree.node_count, bool)
     )
     left = tree.children_left.astype(np.int64)
-    return Grove(
+    return TreeArrays(
         np.zeros(1, np.int64),
         left,
         tree.children_right.astype(np.int64),
@@ -46,13 +46,15 @@ def _one_output(trace: Trace, est: Any) -> None:
     trace.require(est.n_outputs_ == 1, "several targets at once; fit one model a target")
 
 
-def _trees_of(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> tuple[int, Grove]:
+def _trees_of(
+    trace: Trace, est: Any, columns: list[Column], trees: list[Any]
+) -> tuple[int, TreeArrays]:
     if not _takes_gaps(est):
         trace.no_gaps(columns)
     parts = [sklearn_tree(one.tree_, one.tree_.value[:, 0, :]) for one in trees]
     op = trace.numbers(columns)
     trace.short.add(op)  # they round to 32 bits, and refuse what does not fit
-    return op, Grove.joined(parts)
+    return op, TreeArrays.joined(parts)
 
 
 def tree_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
@@ -109,7 +111,7 @@ def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[in
     op = add_forest(
         trace.builder,
         x,
-        Grove.joined(parts),
+        TreeArrays.joined(parts),
         outputs,
         base=base,
         output=owners,
@@ -144,14 +146,14 @@ def hist_trees(trace: Trace, est: Any, columns: list[Column]) -> int:
     return add_forest(
         trace.builder,
         trace.numbers(columns),
-        Grove.joined(parts),
+        TreeArrays.joined(parts),
         outputs,
         base=base,
         output=owners,
     )
 
 
-def _hist_tree(predictor: Any, known: np.ndarray, places: np.ndarray) -> Grove:
+def _hist_tree(predictor: Any, known: np.ndarray, places: np.ndarray) -> TreeArrays:
     nodes = predictor.nodes
     leaf = nodes["is_leaf"].astype(bool)
     gap_left = nodes["missing_go_to_left"].astype(bool)
@@ -160,7 +162,7 @@ def _hist_tree(predictor: Any, known: np.ndarray, places: np.ndarray) -> Grove:
         left = _bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
         seen = _bits(known[places[nodes["feature_idx"][node]]])
         sets[node] = np.append(left | (~seen & gap_left[node]), gap_left[node])
-    return Grove(
+    return TreeArrays(
         np.zeros(1, np.int64),
         np.where(leaf, -1, nodes["left"].astype(np.int64)),
         np.where(leaf, -1, nodes["right"].astype(np.int64)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockgate.models.converters.symbols import Column, Raw, Sparse
+from lockgate.models.converters.symbols import Column, RawColumn, Sparse
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format.text import TOKENS, CountTerms, Text, WeighTerms
 
@@ -17,7 +17,7 @@ PATTERNS = {pattern.pattern: name for name, pattern in TOKENS.items()} | {
 
 def _counted(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> int:
     only = columns[0]
-    if len(columns) != 1 or not isinstance(only, Raw):
+    if len(columns) != 1 or not isinstance(only, RawColumn):
         raise trace.refuse("texts of other than one column")
     for name in ("preprocessor", "tokenizer"):
         trace.require(
@@ -35,7 +35,7 @@ def _counted(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> in
         fields["stop"] = tuple(sorted(est.get_stop_words() or ()))
     low, high = est.ngram_range
     trace.use(only.source, "text")
-    trace.refuse_gaps(only.source)
+    trace.reject_missing(only.source)
     text = trace.builder.add(Text, column=only.source)
     return trace.builder.add(
         CountTerms,

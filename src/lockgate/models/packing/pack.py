@@ -14,23 +14,23 @@ from lockgate.contract.evaluation import EvaluateRequest
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Schema, Table
-from lockgate.data.columns.rejections import Rejected
+from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import UsageError
 from lockgate.models.bundle.card import model_card
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import MANIFEST, Hashes
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.probes import probes_of
-from lockgate.models.bundle.write import Content, write_bundle
+from lockgate.models.bundle.write import BundleContent, write_bundle
 from lockgate.models.converters.installed import Converters
 from lockgate.models.packed.runtime.model import PackedModel
-from lockgate.models.packing.rows import check_fitted, given_table
+from lockgate.models.packing.rows import check_fitted, table_from
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 
 if TYPE_CHECKING:
     import pandas as pd
-__all__ = ["MODEL", "matching", "pack", "packed_bytes", "write_packed"]
+__all__ = ["MODEL", "match_schema", "pack", "packed_bytes", "write_packed"]
 MODEL = "model.packed"
 """Name of the model's file in a bundle."""
 UNKNOWN = "unknown"
@@ -100,15 +100,15 @@ def pack(
     0
 
     """
-    from lockgate.models.converters.parity import proved
+    from lockgate.models.converters.parity import check_parity
 
     _check_threshold(threshold, tune)
-    table, frame = given_table(X, y)
+    table, frame = table_from(X, y)
     check_fitted(estimator, frame)
     raw, _ = packed_bytes(estimator, table.schema)
-    proved(estimator, PackedModel(raw), frame)
+    check_parity(estimator, PackedModel(raw), frame)
     others = {
-        key: given_table(*_pair(key, rows))[0]
+        key: table_from(*_pair(key, rows))[0]
         for key, rows in (("tune", tune), ("test", test))
         if rows is not None
     }
@@ -148,7 +148,7 @@ def packed_bytes(estimator: Any, schema: Schema) -> tuple[bytes, tuple[str, ...]
     return made.raw, made.steps
 
 
-def matching(schema: Schema, inputs: Any) -> Schema:
+def match_schema(schema: Schema, inputs: Any) -> Schema:
     """Leave out features that a packed model does not ask for; take over what it refuses."""
     asked = {one.name: one for one in inputs}
     features = {column.name for column in schema.features}
@@ -182,20 +182,20 @@ def write_packed(
     test: Table | None = None,
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
-    from lockgate.data.schema import learned
-    from lockgate.modeling.statistics.histograms import reference_of, watched
+    from lockgate.data.schema import fit_schema
+    from lockgate.modeling.statistics.histograms import monitored_output, reference_of
 
     _refuse_other_folder(place)
     model = PackedModel(raw)
-    schema = matching(learned(table), model.inputs)
+    schema = match_schema(fit_schema(table), model.inputs)
     cut = _threshold(threshold, model, tune)
-    predictor = _Asked(PackedModel(raw, threshold=cut), schema)
+    predictor = _SchemaPredictor(PackedModel(raw, threshold=cut), schema)
     features = _answered(model, table)[[one.name for one in model.inputs]]
     seen = predictor.predict(_answered(model, tune or table))
     figures = {} if test is None else _figures(predictor, test, cut)
     whose = dict(lineage or {})
-    reference = reference_of(features, schema, numpy_backend(), watched(seen, model.task))
-    content = Content(
+    reference = reference_of(features, schema, numpy_backend(), monitored_output(seen, model.task))
+    content = BundleContent(
         name,
         model.task,
         "packed",
@@ -219,7 +219,7 @@ def write_packed(
 
 def _answered(model: PackedModel, table: Table) -> pd.DataFrame:
     """Return the rows that the model does not refuse."""
-    rejected = Rejected()
+    rejected = RejectedRows()
     model.predict(table.frame, rejected=rejected)
     keep = np.ones(len(table), bool)
     keep[list(rejected.reasons)] = False
@@ -237,7 +237,7 @@ def _refuse_other_folder(place: Path) -> None:
 
 
 @dataclasses.dataclass
-class _Asked:
+class _SchemaPredictor:
     """A packed model with the schema of its bundle."""
 
     model: PackedModel
@@ -249,7 +249,7 @@ class _Asked:
 
 def _threshold(wanted: float | str | None, model: PackedModel, tune: Table | None) -> float | None:
     from lockgate.modeling.metrics.decisions import best_f1_threshold
-    from lockgate.modeling.metrics.losses import positions
+    from lockgate.modeling.metrics.losses import class_indices
 
     if wanted is None:
         return None
@@ -258,11 +258,11 @@ def _threshold(wanted: float | str | None, model: PackedModel, tune: Table | Non
     _check_threshold(wanted, tune)
     if isinstance(wanted, str) and tune is not None:
         score = model.predict(tune.frame).score
-        return best_f1_threshold(positions(tune.target, model.classes) == 1, np.asarray(score))
+        return best_f1_threshold(class_indices(tune.target, model.classes) == 1, np.asarray(score))
     return float(wanted)
 
 
-def _figures(predictor: _Asked, test: Table, threshold: float | None) -> dict[str, Any]:
+def _figures(predictor: _SchemaPredictor, test: Table, threshold: float | None) -> dict[str, Any]:
     """Put the task's own evaluator to the model."""
     model = predictor.model
     if model.task == "clustering" or test.schema.target is None:
@@ -272,7 +272,7 @@ def _figures(predictor: _Asked, test: Table, threshold: float | None) -> dict[st
     if model.task != "regression" and output.score is None:
         return {}
     host = Host("pack")
-    host.plug("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
+    host.register("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
     exam = EvaluateRequest(
         predictor=predictor,
         table=test,

@@ -22,10 +22,10 @@ import msgspec
 
 from lockgate.errors import BundleError, LockgateError, NotCovered, UsageError
 
-__all__ = ["Job", "Result", "is_skops", "pack_file"]
+__all__ = ["PackJob", "PackResult", "is_skops", "pack_file"]
 
 
-class Job(msgspec.Struct, frozen=True):
+class PackJob(msgspec.Struct, frozen=True):
     """What the process is asked to do.
 
     Attributes
@@ -48,7 +48,7 @@ class Job(msgspec.Struct, frozen=True):
     prove: bool
 
 
-class Result(msgspec.Struct, frozen=True):
+class PackResult(msgspec.Struct, frozen=True):
     """What came of it.
 
     Attributes
@@ -81,7 +81,7 @@ def is_skops(path: Path) -> bool:
         return "schema.json" in archive.namelist()
 
 
-def pack_file(job: Job) -> tuple[Result, bytes | None]:
+def pack_file(job: PackJob) -> tuple[PackResult, bytes | None]:
     """Open and pack a model file in another process.
 
     Raises
@@ -115,20 +115,20 @@ def pack_file(job: Job) -> tuple[Result, bytes | None]:
             raise BundleError(
                 f"the process that opened {path} ended with {done.returncode}: {last}"
             )
-        found = msgspec.json.decode(result.read_bytes(), type=Result)
+        found = msgspec.json.decode(result.read_bytes(), type=PackResult)
         raw = (place / "model.packed").read_bytes() if found.packed else None
     return found, raw
 
 
 def main(folder: Path) -> None:
     """Do the job in `folder`."""
-    job = msgspec.json.decode((folder / "job.json").read_bytes(), type=Job)
+    job = msgspec.json.decode((folder / "job.json").read_bytes(), type=PackJob)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
             result = _packed(job, folder)
         except LockgateError as error:
-            result = Result([], [], [], str(error), False)
+            result = PackResult([], [], [], str(error), False)
     result = msgspec.structs.replace(result, notes=[*_notes(heard), *result.notes])
     (folder / "result.json").write_bytes(msgspec.json.encode(result))
 
@@ -147,13 +147,13 @@ def _notes(heard: list[warnings.WarningMessage]) -> list[str]:
     return list(said)[:5]
 
 
-def _packed(job: Job, folder: Path) -> Result:
+def _packed(job: PackJob, folder: Path) -> PackResult:
     from lockgate.data.io.frames import read_frame
-    from lockgate.models.converters.coverage import steps_of
-    from lockgate.models.converters.parity import proved
+    from lockgate.models.converters.coverage import coverage_report
+    from lockgate.models.converters.parity import check_parity
     from lockgate.models.packed.runtime.model import PackedModel
     from lockgate.models.packing.pack import packed_bytes
-    from lockgate.models.packing.rows import given_table
+    from lockgate.models.packing.rows import table_from
 
     frame = read_frame(Path(job.data))
     if job.target is not None and job.target not in frame:
@@ -172,17 +172,17 @@ def _packed(job: Job, folder: Path) -> Result:
     absent = [name for name in features if name not in frame]
     if absent:
         raise UsageError(f"the model was fitted on {', '.join(absent)}, which {job.data} lacks")
-    table, rows = given_table(frame[features])
-    steps = steps_of(estimator)
+    table, rows = table_from(frame[features])
+    steps = coverage_report(estimator)
     try:
         raw, covered = packed_bytes(estimator, table.schema)
         notes = []
         if job.prove:
-            notes = [str(proved(estimator, PackedModel(raw), rows))]
+            notes = [str(check_parity(estimator, PackedModel(raw), rows))]
     except NotCovered as reason:
-        return Result(steps, features, [], str(reason), False)
+        return PackResult(steps, features, [], str(reason), False)
     (folder / "model.packed").write_bytes(raw)
-    return Result(list(covered), features, notes, None, True)
+    return PackResult(list(covered), features, notes, None, True)
 
 
 def _cannot_be_opened(path: str, error: Exception) -> str:
@@ -196,7 +196,7 @@ def _cannot_be_opened(path: str, error: Exception) -> str:
     )
 
 
-def _opened(job: Job) -> Any:
+def _opened(job: PackJob) -> Any:
     path = Path(job.model)
     if not is_skops(path):
         import joblib

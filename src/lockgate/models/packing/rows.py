@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["check_fitted", "given_table"]
+__all__ = ["check_fitted", "table_from"]
 
 
 def check_fitted(estimator: Any, frame: pd.DataFrame) -> None:
@@ -33,7 +33,7 @@ def check_fitted(estimator: Any, frame: pd.DataFrame) -> None:
         raise UsageError(f"the model was fitted on {count} columns, X has {frame.shape[1]}")
 
 
-def given_table(X: Any, y: Any = None) -> tuple[Table, pd.DataFrame]:
+def table_from(X: Any, y: Any = None) -> tuple[Table, pd.DataFrame]:
     """Make a table of rows as an estimator takes them, and a frame to ask it with."""
     import pandas as pd
 

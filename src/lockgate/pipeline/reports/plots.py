@@ -7,12 +7,12 @@ from pathlib import Path
 
 from lockgate.contract.evaluation import Plot
 
-__all__ = ["draw"]
+__all__ = ["draw_plot"]
 
 COLOURS = ("#1f6f8b", "#d1495b", "#8a9a5b", "#edae49", "#5c4b8a")
 
 
-def draw(plot: Plot, path: Path) -> None:
+def draw_plot(plot: Plot, path: Path) -> None:
     """Draw one plot; no window system is needed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -14,8 +14,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import LockgateError, UsageError
-from lockgate.plugins.config.override_errors import named_group, named_value, original
-from lockgate.plugins.config.source import check_composed, refuse_resolvers
+from lockgate.plugins.config.override_errors import (
+    root_lockgate_error,
+    unknown_choice_error,
+    unknown_key_error,
+)
+from lockgate.plugins.config.source import check_composed, reject_resolvers
 from lockgate.plugins.host.params_file import check_yaml
 
 __all__ = ["CONF", "compose_document"]
@@ -59,7 +63,7 @@ def _composed(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(folder), version_base="1.3"):
         config = compose("config", overrides=list(overrides))
-    refuse_resolvers(config)
+    reject_resolvers(config)
     return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
 
 
@@ -70,7 +74,7 @@ def _names_group(folder: Path, override: str) -> bool:
 
 def _explained(folder: Path, overrides: Sequence[str], error: Exception) -> LockgateError:
     """Say in our own words what is wrong; failing that, in Hydra's."""
-    own = original(error) or named_group(folder, overrides)
+    own = root_lockgate_error(error) or unknown_choice_error(folder, overrides)
     if own is not None:
         return own
     groups = [one for one in overrides if _names_group(folder, one)]
@@ -79,4 +83,4 @@ def _explained(folder: Path, overrides: Sequence[str], error: Exception) -> Lock
     except (HydraException, OmegaConfBaseException, ValueError):
         base = {}
     words = " ".join(str(error).split())
-    return named_value(base, overrides) or UsageError(words)
+    return unknown_key_error(base, overrides) or UsageError(words)

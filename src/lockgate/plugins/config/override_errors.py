@@ -20,14 +20,14 @@ from lockgate.errors import (
     nearest,
 )
 from lockgate.plugins.config.source import catalogue
-from lockgate.plugins.host.parameters import Document
+from lockgate.plugins.host.parameters import Parameters
 
-__all__ = ["named_group", "named_value", "original"]
+__all__ = ["root_lockgate_error", "unknown_choice_error", "unknown_key_error"]
 
 _KINDS = {kind.name for kind in CONFIGURED}
 
 
-def original(error: BaseException) -> LockgateError | None:
+def root_lockgate_error(error: BaseException) -> LockgateError | None:
     """Find our own error among the causes of Hydra's."""
     link: BaseException | None = error
     while link is not None:
@@ -38,7 +38,7 @@ def original(error: BaseException) -> LockgateError | None:
     return None
 
 
-def named_group(folder: Path, overrides: Sequence[str]) -> LockgateError | None:
+def unknown_choice_error(folder: Path, overrides: Sequence[str]) -> LockgateError | None:
     """Say which plugin, or which file of ``conf/``, is not there."""
     for override in _parsed(overrides):
         group = override.key_or_group
@@ -62,7 +62,7 @@ def named_group(folder: Path, overrides: Sequence[str]) -> LockgateError | None:
     return None
 
 
-def named_value(base: dict[str, Any], overrides: Sequence[str]) -> LockgateError | None:
+def unknown_key_error(base: dict[str, Any], overrides: Sequence[str]) -> LockgateError | None:
     """Say which key is unknown, or what its value may be, by our own check."""
     for override in _parsed(overrides):
         parts = override.key_or_group.split(".")
@@ -70,17 +70,17 @@ def named_value(base: dict[str, Any], overrides: Sequence[str]) -> LockgateError
             continue
         tried = _with(base, parts, _plain(override.value()))
         try:
-            Document.check(tried, catalogue())
+            Parameters.check(tried, catalogue())
         except LockgateError as error:
             return error
-        if override.is_add() or not _there(base, parts):
+        if override.is_add() or not _key_exists(base, parts):
             continue
     for override in _parsed(overrides):
         key = override.key_or_group
         top = key.partition(".")[0]
         if base and top not in base:
             return UnknownKey(top, [*base, "experiment"])
-        if base and not _there(base, key.split(".")) and not override.is_add():
+        if base and not _key_exists(base, key.split(".")) and not override.is_add():
             words = f"a new key of {key.rpartition('.')[0]}, written +{key}=..."
             return SettingError(key, _plain(override.value()), words)
     return None
@@ -94,7 +94,7 @@ def _with(base: dict[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
     return {**base, parts[0]: _with(inner if isinstance(inner, dict) else {}, parts[1:], value)}
 
 
-def _there(base: Any, parts: list[str]) -> bool:
+def _key_exists(base: Any, parts: list[str]) -> bool:
     for part in parts:
         if not isinstance(base, dict) or part not in base:
             return False

@@ -14,22 +14,22 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import UsageError
-from lockgate.plugins.config.override_errors import named_value, original
+from lockgate.plugins.config.override_errors import root_lockgate_error, unknown_key_error
 from lockgate.plugins.config.source import catalogue, check_composed, node_of
-from lockgate.plugins.host.parameters import ORDER, Document
+from lockgate.plugins.host.parameters import ORDER, Parameters
 
-__all__ = ["kept_document"]
+__all__ = ["recompose"]
 
 _GROUPS = {kind.name: kind for kind in CONFIGURED}
 
 
-def kept_document(params: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def recompose(params: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Apply overrides to a parameter file, and record the installed plugins anew.
 
     A plugin that stays chosen keeps its settings; one that is chosen now starts
     from its defaults.
     """
-    Document.check(params, catalogue())
+    Parameters.check(params, catalogue())
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         groups = [one for one in parsed if one.key_or_group in _GROUPS]
@@ -45,7 +45,9 @@ def kept_document(params: dict[str, Any], overrides: Sequence[str]) -> dict[str,
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         words = " ".join(str(error).split())
-        raise original(error) or named_value(params, overrides) or UsageError(words) from None
+        raise (
+            root_lockgate_error(error) or unknown_key_error(params, overrides) or UsageError(words)
+        ) from None
     document = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     check_composed(document)
     return document

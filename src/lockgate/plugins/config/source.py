@@ -15,7 +15,7 @@ from lockgate.errors import BackendUnavailable, LockgateError, PluginFailed, Set
 from lockgate.plugins.config.typed_nodes import typed_node
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
-from lockgate.plugins.host.parameters import ORDER, Document
+from lockgate.plugins.host.parameters import ORDER, Parameters
 from lockgate.plugins.host.provider import provider_of
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "is_option",
     "listed",
     "node_of",
-    "refuse_resolvers",
+    "reject_resolvers",
 ]
 
 ROOT = "lockgate"
@@ -76,7 +76,7 @@ def node_of(path: str) -> tuple[DictConfig, str]:
         raise _refusal(error) from None
 
 
-def refuse_resolvers(config: DictConfig) -> None:
+def reject_resolvers(config: DictConfig) -> None:
     """Refuse interpolations that call something: the result is saved, secrets with it.
 
     ``${project.name}`` refers to another value and is fine; ``${oc.env:TOKEN}``
@@ -103,10 +103,10 @@ def _texts(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
 
 def check_composed(document: dict[str, Any]) -> None:
     """Check a composed configuration whole, the backend's device included."""
-    checked = Document.check(document, catalogue())
+    checked = Parameters.check(document, catalogue())
     host = Host("composition")
     host.plug_chosen(checked.chosen["backend"])
-    chosen = checked.one("backend").instance
+    chosen = checked.one("backend").name
     try:
         host.call("backend", chosen)
     except PluginFailed as error:
@@ -126,7 +126,7 @@ def _root() -> DictConfig:
 
 
 def _order(*, _root_: DictConfig, _parent_: DictConfig) -> ListConfig:
-    refuse_resolvers(_root_)
+    reject_resolvers(_root_)
     document = {
         str(key): OmegaConf.to_container(_root_[key], resolve=True)
         if OmegaConf.is_config(_root_[key])

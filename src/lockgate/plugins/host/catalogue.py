@@ -24,7 +24,7 @@ from lockgate.errors import (
     UnknownPlugin,
 )
 
-__all__ = ["ALLOW", "LISTENERS", "Catalogue", "Entry"]
+__all__ = ["ALLOW", "LISTENERS", "Catalogue", "InstalledPlugin"]
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ ALLOW = "LOCKGATE_ALLOW_PLUGINS"
 
 
 @dataclass(frozen=True)
-class Entry:
+class InstalledPlugin:
     """One installed plugin, not yet imported.
 
     Attributes
@@ -62,7 +62,7 @@ class Entry:
     editable: bool = False
 
     @property
-    def provided_by(self) -> str:
+    def distribution_label(self) -> str:
         """Distribution and version, for messages."""
         return f"{self.distribution} {self.version}"
 
@@ -77,7 +77,7 @@ class Entry:
             If it was written for a contract that is not served.
 
         """
-        what = f"{self.kind or 'listener'} {self.name!r} of {self.provided_by}"
+        what = f"{self.kind or 'listener'} {self.name!r} of {self.distribution_label}"
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", self.name):
             raise BrokenPlugin(f"{what}: a name is lower case, with digits and dashes")
         module, _, attribute = self.target.partition(":")
@@ -112,7 +112,9 @@ class Entry:
 class Catalogue:
     """Installed plugins by kind and name."""
 
-    def __init__(self, entries: Iterable[Entry], allowed: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, entries: Iterable[InstalledPlugin], allowed: Iterable[str] | None = None
+    ) -> None:
         self._entries = tuple(entries)
         self._allowed = None if allowed is None else {_normal(name) for name in allowed}
 
@@ -123,7 +125,7 @@ class Catalogue:
         allowed = [name.strip() for name in wanted.split(",")] if wanted else None
         return cls(_scan(), allowed)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[InstalledPlugin]:
         """Yield all entries, by kind and name."""
         return iter(self._entries)
 
@@ -131,7 +133,7 @@ class Catalogue:
         """Return the sorted names of one kind."""
         return sorted({entry.name for entry in self._entries if entry.kind == of_kind})
 
-    def find(self, of_kind: str, name: str) -> Entry:
+    def find(self, of_kind: str, name: str) -> InstalledPlugin:
         """Return the one plugin of that kind and name.
 
         Raises
@@ -148,20 +150,20 @@ class Catalogue:
         if not found:
             raise UnknownPlugin(of_kind, name, self.names(of_kind))
         if len(found) > 1:
-            both = " and ".join(entry.provided_by for entry in found)
+            both = " and ".join(entry.distribution_label for entry in found)
             raise PluginConflict(f"{of_kind} {name!r} is provided by {both}; uninstall one of them")
         if not self.allows(found[0]):
             raise PluginError(
-                f"{of_kind} {name!r} of {found[0].provided_by} is not allowed here; "
+                f"{of_kind} {name!r} of {found[0].distribution_label} is not allowed here; "
                 f"{ALLOW} names {', '.join(sorted(self._allowed or ()))}"
             )
         return found[0]
 
-    def listeners(self) -> list[Entry]:
+    def listeners(self) -> list[InstalledPlugin]:
         """Return what listens to events, allowed distributions only."""
         return [entry for entry in self._entries if not entry.kind and self.allows(entry)]
 
-    def allows(self, entry: Entry) -> bool:
+    def allows(self, entry: InstalledPlugin) -> bool:
         """Whether the allow list lets this plugin be imported; ours always is."""
         return (
             self._allowed is None
@@ -171,9 +173,9 @@ class Catalogue:
 
 
 @functools.cache
-def _scan() -> tuple[Entry, ...]:
+def _scan() -> tuple[InstalledPlugin, ...]:
     groups = {kind.entry_points: kind.name for kind in KINDS} | {LISTENERS: ""}
-    found: list[Entry] = []
+    found: list[InstalledPlugin] = []
     seen: set[str] = set()
     for distribution in importlib.metadata.distributions():
         try:
@@ -196,9 +198,9 @@ def _scan() -> tuple[Entry, ...]:
 
 def _entries(
     distribution: importlib.metadata.Distribution, groups: Mapping[str, str]
-) -> list[Entry]:
+) -> list[InstalledPlugin]:
     return [
-        Entry(
+        InstalledPlugin(
             groups[point.group],
             point.name,
             point.value.partition("[")[0].strip(),

@@ -18,7 +18,7 @@ from lockgate.contract.requests import Request
 from lockgate.contract.settings import settings_of
 from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, PluginFailed
 from lockgate.plugins.host.catalogue import Catalogue
-from lockgate.plugins.host.parameters import Chosen
+from lockgate.plugins.host.parameters import PluginChoice
 
 __all__ = ["Host"]
 
@@ -56,23 +56,25 @@ class Host:
         self._manager.add_hookspecs(Events)
         self._broken: list[str] = []
 
-    def plug(self, of_kind: str, instance: str, plugin: object) -> None:
+    def register(self, of_kind: str, instance: str, plugin: object) -> None:
         """Register a plugin under its kind and instance name."""
         self._manager.register(plugin, name=f"{of_kind}.{instance}")
         self._manager.check_pending()
 
-    def plug_chosen(self, chosen: Iterable[Chosen]) -> None:
+    def plug_chosen(self, chosen: Iterable[PluginChoice]) -> None:
         """Build and register what a configuration chose."""
         for one in chosen:
-            self.plug(one.kind, one.instance, one.build())
+            self.register(one.kind, one.name, one.build())
 
     def plug_listeners(self, catalogue: Catalogue) -> None:
         """Register everything that listens to events; skip and name what is broken."""
         for entry in catalogue.listeners():
             try:
-                self.plug("listener", entry.name, entry.load()())
+                self.register("listener", entry.name, entry.load()())
             except (Exception, SystemExit) as error:
-                log.warning("listener %s of %s skipped: %s", entry.name, entry.provided_by, error)
+                log.warning(
+                    "listener %s of %s skipped: %s", entry.name, entry.distribution_label, error
+                )
 
     def names(self, of_kind: str) -> list[str]:
         """Return the registered instances of a kind, in the order registered."""
@@ -117,7 +119,9 @@ class Host:
             except ModuleNotFoundError as error:
                 raise self._missing(wanted, found.plugin, error) from error
             except (Exception, SystemExit) as error:
-                raise PluginFailed(self._complaint(wanted, found.plugin, error)) from error
+                raise PluginFailed(
+                    self._plugin_error_message(wanted, found.plugin, error)
+                ) from error
         if not isinstance(answer, row.answer):
             raise PluginFailed(
                 f"{wanted} gave {type(answer).__name__}; "
@@ -125,7 +129,7 @@ class Host:
             )
         return answer
 
-    def announce(self, event_hook: str, event: object) -> None:
+    def notify(self, event_hook: str, event: object) -> None:
         """Tell every listener; one that fails is named and stops nobody."""
         for impl in reversed(getattr(self._manager.hook, event_hook).get_hookimpls()):
             try:
@@ -137,9 +141,9 @@ class Host:
         """Name the extra that is not installed, if that is what is missing."""
         if (error.name or "").partition(".")[0] in PIPELINE_LIBRARIES:
             return MissingExtra("pipeline", name)
-        return PluginFailed(self._complaint(name, plugin, error))
+        return PluginFailed(self._plugin_error_message(name, plugin, error))
 
-    def _complaint(self, name: str, plugin: object, error: BaseException) -> str:
+    def _plugin_error_message(self, name: str, plugin: object, error: BaseException) -> str:
         cls: type = type(plugin)
         settings = ", ".join(f"{key}={getattr(plugin, key)!r}" for key in settings_of(cls))
         frames = traceback.extract_tb(error.__traceback__)

@@ -13,24 +13,24 @@ from lockgate.contract.kinds import kind as kind_named
 from lockgate.contract.sections import DATES, SECTIONS, Sections
 from lockgate.contract.settings import build, check
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
-from lockgate.plugins.host.catalogue import Catalogue, Entry
+from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
 from lockgate.plugins.host.provider import provider_of
 
-__all__ = ["ORDER", "Chosen", "Document", "choose"]
+__all__ = ["ORDER", "Parameters", "PluginChoice", "choose"]
 
 ORDER = "compressor_order"
 """Key that lists the compressors in the order to run them."""
 
 
 @dataclass(frozen=True)
-class Chosen:
+class PluginChoice:
     """A plugin as the configuration chose it.
 
     Attributes
     ----------
     kind : str
         Name of its kind.
-    instance : str
+    name : str
         The key it stands under; often, but not always, the plugin's name.
     entry : Entry
         Who provides it.
@@ -42,8 +42,8 @@ class Chosen:
     """
 
     kind: str
-    instance: str
-    entry: Entry
+    name: str
+    entry: InstalledPlugin
     settings: Mapping[str, Any]
     stages: tuple[str, ...] = ()
 
@@ -53,7 +53,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Document:
+class Parameters:
     """Checked parameters.
 
     Attributes
@@ -66,10 +66,10 @@ class Document:
     """
 
     sections: Sections
-    chosen: Mapping[str, tuple[Chosen, ...]]
+    chosen: Mapping[str, tuple[PluginChoice, ...]]
 
     @classmethod
-    def check(cls, raw: Mapping[str, Any], catalogue: Catalogue) -> Document:
+    def check(cls, raw: Mapping[str, Any], catalogue: Catalogue) -> Parameters:
         """Check plain data, all of it, before any work.
 
         Raises
@@ -93,7 +93,7 @@ class Document:
         chosen["compressor"] = _in_order(chosen["compressor"], raw.get(ORDER))
         return cls(sections, chosen)
 
-    def one(self, kind: str) -> Chosen:
+    def one(self, kind: str) -> PluginChoice:
         """Return the plugin of a kind of which there is exactly one."""
         return self.chosen[kind][0]
 
@@ -108,11 +108,11 @@ class Document:
         """
         for kind in kinds:
             for chosen in self.chosen[kind]:
-                recorded = raw[chosen.kind][chosen.instance].get("provider")
+                recorded = raw[chosen.kind][chosen.name].get("provider")
                 installed = provider_of(chosen.entry)
                 if recorded is not None and recorded != installed:
                     raise PluginChanged(
-                        f"{chosen.kind}.{chosen.instance}: params.yaml records {recorded}, "
+                        f"{chosen.kind}.{chosen.name}: params.yaml records {recorded}, "
                         f"installed is {installed}; recompose with: lockgate run --keep"
                     )
 
@@ -136,7 +136,7 @@ def _mapping(value: Any, key: str) -> Mapping[str, Any]:
     return value
 
 
-def choose(of_kind: str, raw: Any, catalogue: Catalogue) -> tuple[Chosen, ...]:
+def choose(of_kind: str, raw: Any, catalogue: Catalogue) -> tuple[PluginChoice, ...]:
     """Check what a configuration chose of one kind.
 
     Raises
@@ -154,7 +154,7 @@ def choose(of_kind: str, raw: Any, catalogue: Catalogue) -> tuple[Chosen, ...]:
     return chosen
 
 
-def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> Chosen:
+def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> PluginChoice:
     at = f"{kind.name}.{instance}"
     if not re.fullmatch(r"[A-Za-z][\w-]*", str(instance)):
         raise SettingError(kind.name, instance, "names of letters, digits, - and _")
@@ -173,7 +173,7 @@ def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> Chosen:
     if not isinstance(name, str):
         raise SettingError(f"{at}.plugin", name, "the name of a plugin")
     entry = catalogue.find(kind.name, name)
-    return Chosen(kind.name, instance, entry, check(entry.load(), node, at), stages)
+    return PluginChoice(kind.name, instance, entry, check(entry.load(), node, at), stages)
 
 
 def _stages(said: Any, at: str) -> tuple[str, ...]:
@@ -182,8 +182,8 @@ def _stages(said: Any, at: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in said.split(",") if one.strip())
 
 
-def _in_order(chosen: tuple[Chosen, ...], order: Any) -> tuple[Chosen, ...]:
-    by_name = {one.instance: one for one in chosen}
+def _in_order(chosen: tuple[PluginChoice, ...], order: Any) -> tuple[PluginChoice, ...]:
+    by_name = {one.name: one for one in chosen}
     listed = list(by_name) if order is None else order
     if not isinstance(listed, list) or sorted(map(str, listed)) != sorted(by_name):
         words = f"each of {', '.join(by_name) or 'nothing'} once, in the order to run them"

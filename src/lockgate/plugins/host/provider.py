@@ -8,7 +8,7 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from lockgate.plugins.host.catalogue import Entry
+from lockgate.plugins.host.catalogue import InstalledPlugin
 
 __all__ = ["provider_of"]
 
@@ -16,7 +16,7 @@ _CONTRACT_PACKAGES = ("lockgate.contract", "lockgate.errors", "lockgate.plugins.
 
 
 @functools.cache
-def provider_of(entry: Entry) -> str:
+def provider_of(entry: InstalledPlugin) -> str:
     """Say who provides a plugin, so that a change of its code changes the parameters.
 
     Returns

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from lockgate.data.io.digests import sha256_bytes, sha256_file
-from lockgate.data.io.identity import user_here
+from lockgate.data.io.identity import current_user
 from lockgate.errors import LedgerError
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest
 from lockgate.plugins.host.params_file import read_params, write_params
@@ -29,7 +29,7 @@ from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.ledger.writer import Draft
 from lockgate.registry.provenance.events import Event
 
-__all__ = ["Attestation", "attest", "enter"]
+__all__ = ["Attestation", "attest", "record_attestation"]
 
 SECONDS = 6 * 3600.0
 
@@ -64,7 +64,7 @@ class Attestation:
 
     def encode(self) -> bytes:
         """Return the file that the ledger keeps."""
-        user, machine = user_here()
+        user, machine = current_user()
         said: dict[str, Any] = {
             "v": 1,
             "name": self.record.name,
@@ -150,7 +150,7 @@ def attest(
     )
 
 
-def enter(ledger: EventLog, found: Attestation) -> Event:
+def record_attestation(ledger: EventLog, found: Attestation) -> Event:
     """Enter what came of it into the ledger."""
     raw, record = found.encode(), found.record
 

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.contract.gates import BundleOrigin
-from lockgate.models.bundle.copy import is_whole
+from lockgate.models.bundle.copy import is_complete
 from lockgate.models.bundle.evaluation import labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.bundle_store import bundle_of
 from lockgate.registry.gates.policy import policy_of
-from lockgate.registry.gates.verdicts import judged
+from lockgate.registry.gates.verdicts import run_gates
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.ledger.trust import signers_of
-from lockgate.registry.provenance.sshsig import BadSignature
+from lockgate.registry.provenance.sshsig import InvalidSignature
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.provenance_export import registration
 
@@ -72,7 +72,7 @@ def judge(
         incumbent = open_bundle(bundle_of(ledger.repository, held))
     versions = (record.version, None if standing is None else standing.slot.version)
     rows = _rows(candidate.manifest.inputs.target, data, project, record)
-    verdict = judged(
+    verdict = run_gates(
         candidate,
         incumbent,
         policy,
@@ -92,7 +92,7 @@ def _rows(
     if data is not None:
         return read_rows(data, target)
     test = project / "data" / "prepared" / "test.parquet"
-    made_here = record.path is not None and is_whole(project / "bundle", record.digest)
+    made_here = record.path is not None and is_complete(project / "bundle", record.digest)
     if not (made_here and test.is_file()):
         return None
     frame = _read(test)
@@ -112,7 +112,7 @@ def _origin(ledger: EventLog, record: VersionRecord) -> BundleOrigin:
     if signers is not None:
         try:
             who = signers.check(commit, event).principal
-        except BadSignature:
+        except InvalidSignature:
             who = None
     tries = ledger.state.attestations(record.name, record.version)
     attested = (tries[-1].get("passed") is True) if tries else None

@@ -11,7 +11,7 @@ from typing import Any
 from lockgate.data.io.digests import sha256_text
 from lockgate.errors import UsageError
 from lockgate.plugins.host.catalogue import Catalogue
-from lockgate.plugins.host.parameters import Chosen, choose
+from lockgate.plugins.host.parameters import PluginChoice, choose
 from lockgate.plugins.host.params_file import read_params
 
 __all__ = ["DEFAULT", "Policy", "policy_of"]
@@ -35,7 +35,7 @@ class Policy:
 
     """
 
-    gates: tuple[Chosen, ...]
+    gates: tuple[PluginChoice, ...]
     digest: str
     evaluators: Mapping[str, object]
 
@@ -69,11 +69,10 @@ def policy_of(params: Path, stage: str, *, given: bool = False) -> Policy:
     gates = choose("gate", nodes, catalogue)
     guarding = tuple(one for one in gates if not one.stages or stage in one.stages)
     said = {
-        one.instance: {"plugin": one.entry.name, "settings": dict(one.settings)} for one in guarding
+        one.name: {"plugin": one.entry.name, "settings": dict(one.settings)} for one in guarding
     }
     digest = sha256_text(json.dumps(said, sort_keys=True, default=str))
     evaluators = {
-        one.instance: one.build()
-        for one in choose("evaluator", raw.get("evaluator") or {}, catalogue)
+        one.name: one.build() for one in choose("evaluator", raw.get("evaluator") or {}, catalogue)
     }
     return Policy(guarding, digest, evaluators)

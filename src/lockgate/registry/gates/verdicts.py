@@ -22,15 +22,15 @@ from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.provider import provider_of
 from lockgate.registry.gates.policy import Policy
-from lockgate.registry.provenance.verdict import Judged, Rival, Verdict
+from lockgate.registry.provenance.verdict import GateRecord, Incumbent, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["judged"]
+__all__ = ["run_gates"]
 
 
-def judged(
+def run_gates(
     candidate: Bundle,
     incumbent: Bundle | None,
     policy: Policy,
@@ -77,15 +77,15 @@ def judged(
     host = Host(f"gate {stage}")
     found = []
     for gate in policy.gates:
-        said(f"gate {gate.instance}")
-        host.plug("gate", gate.instance, gate.build())
-        ruling = _asked(host, gate.instance, case)
+        said(f"gate {gate.name}")
+        host.register("gate", gate.name, gate.build())
+        ruling = _asked(host, gate.name, case)
         who = provider_of(gate.entry)
         figures = dict(ruling.metrics)
         found.append(
-            Judged(gate.instance, gate.entry.name, who, ruling.passed, ruling.message, figures)
+            GateRecord(gate.name, gate.entry.name, who, ruling.passed, ruling.message, figures)
         )
-    rival = None if incumbent is None else Rival(str(versions[1]), incumbent.digest)
+    rival = None if incumbent is None else Incumbent(str(versions[1]), incumbent.digest)
     return Verdict(
         name=candidate.manifest.name,
         stage=stage,

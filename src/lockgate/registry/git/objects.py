@@ -10,14 +10,14 @@ from typing import Any, Protocol
 from lockgate.errors import LedgerError, MissingExtra
 from lockgate.registry.git.commands import git, run_git
 
-__all__ = ["CommandStore", "LibraryStore", "Moved", "Store", "free_lock", "store_of"]
+__all__ = ["CommandStore", "LibraryStore", "RefChanged", "Store", "free_lock", "store_of"]
 
 STALE_SECONDS = 1.0
 """Age from which a lock of a reference of ours is a killed process's: ours are held for
 milliseconds, and whoever looks holds the ledger's own lock."""
 
 
-class Moved(Exception):
+class RefChanged(Exception):
     """A reference is not where it was expected."""
 
 
@@ -84,7 +84,7 @@ class LibraryStore:
         """Point a reference elsewhere if it still points to `old`."""
         found = self.repo.references.get(name)
         if (None if found is None else str(found.target)) != old:
-            raise Moved(name)
+            raise RefChanged(name)
         try:
             if found is None and new is not None:
                 self.repo.references.create(name, new)
@@ -93,11 +93,11 @@ class LibraryStore:
             elif found is not None and new is not None:
                 found.set_target(new)
         except (self.git2.AlreadyExistsError, ValueError):
-            raise Moved(name) from None
+            raise RefChanged(name) from None
         except (self.git2.GitError, KeyError, OSError) as error:
             if "failed to lock" not in str(error) and "modified" not in str(error):
                 raise LedgerError(f"{name} cannot be written: {error}") from None
-            raise Moved(name) from None
+            raise RefChanged(name) from None
 
     def listed(self, prefix: str) -> dict[str, str]:
         """Return all references that begin so, and what they point to."""
@@ -138,7 +138,7 @@ class CommandStore:
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace")
             if "cannot lock ref" in said or "reference already exists" in said:
-                raise Moved(name)
+                raise RefChanged(name)
             raise LedgerError(f"{name} cannot be written: {' '.join(said.split())[:300]}")
 
     def listed(self, prefix: str) -> dict[str, str]:

@@ -15,13 +15,13 @@ import re
 from collections.abc import Iterable, Mapping
 
 from lockgate.errors import LedgerError
-from lockgate.registry.git.objects import Moved
+from lockgate.registry.git.objects import RefChanged
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.provenance.commits import Commit, Person
 from lockgate.registry.provenance.events import Event
 
-__all__ = ["Mirror", "Tags"]
+__all__ = ["GtoTags", "Tags"]
 
 Tags = Mapping[str, str | None]
 """From a reference to the object that it must point to; None where there must be none."""
@@ -30,7 +30,7 @@ GRAMMAR = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
 """Names that GTO can read (gto.constants, 1.10): no dots, no signs at the end."""
 
 
-class Mirror:
+class GtoTags:
     """Works out tags.
 
     Parameters
@@ -114,7 +114,7 @@ class Mirror:
         for ref, oid in tags.items():
             old = self.repository.store.ref(ref)
             if old is None or oid is None:
-                with contextlib.suppress(Moved):
+                with contextlib.suppress(RefChanged):
                     self.repository.point(ref, old, oid)
 
     def _tag(

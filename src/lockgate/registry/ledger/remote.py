@@ -10,7 +10,7 @@ from lockgate.registry.git.commands import TookTooLong, run_git
 from lockgate.registry.git.objects import free_lock
 from lockgate.registry.ledger.repository import Repository
 
-__all__ = ["BRANCH", "TRUSTED", "Outrun", "Remote", "Unanswered", "remote_of"]
+__all__ = ["BRANCH", "TRUSTED", "PushRejected", "PushUnconfirmed", "Remote", "remote_of"]
 
 BRANCH = "refs/heads/lockgate/ledger"
 
@@ -27,11 +27,11 @@ OUTRUN = re.compile(
 """What git says of a push that came second."""
 
 
-class Outrun(Exception):
+class PushRejected(Exception):
     """Somebody pushed first."""
 
 
-class Unanswered(Exception):
+class PushUnconfirmed(Exception):
     """A push was sent, and whether it landed is not known."""
 
 
@@ -139,7 +139,7 @@ class Remote:
         try:
             done = run_git([*words, f"{oid}:{BRANCH}", *others], self.repository.top)
         except TookTooLong as error:
-            raise Unanswered(str(error)) from None
+            raise PushUnconfirmed(str(error)) from None
         if done.returncode == 0:
             return
         lines = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").splitlines()
@@ -154,10 +154,10 @@ class Remote:
                 "it there, or do without tags for GTO: git config lockgate.mirror false"
             )
         if any(outrun) and "cannot create" not in said:
-            raise Outrun(said)
+            raise PushRejected(said)
         if refused or "denied" in said.lower() or "could not read" in said:
             raise LedgerError(f"{self.name} does not take the event: {said[-400:]}")
-        raise Unanswered(said[-300:])
+        raise PushUnconfirmed(said[-300:])
 
 
 def remote_of(repository: Repository) -> Remote | None:

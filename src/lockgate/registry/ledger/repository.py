@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockgate.data.io.identity import user_here
+from lockgate.data.io.identity import current_user
 from lockgate.errors import LedgerError, LedgerTampered
 from lockgate.registry.git.commands import git, run_git
-from lockgate.registry.git.objects import Moved, Store, free_lock, store_of
+from lockgate.registry.git.objects import RefChanged, Store, free_lock, store_of
 from lockgate.registry.git.trees import Trees
 from lockgate.registry.ledger.state import State
-from lockgate.registry.provenance.commits import BadCommit, Commit, Person
-from lockgate.registry.provenance.events import BadEvent, Event
+from lockgate.registry.provenance.commits import Commit, InvalidCommit, Person
+from lockgate.registry.provenance.events import Event, InvalidEvent
 
 __all__ = ["LEDGER", "Repository", "event_of"]
 
@@ -108,7 +108,7 @@ class Repository:
 
     def person(self, date: int) -> Person:
         """Return who works here, as Git's configuration says, or else the user of this machine."""
-        user, machine = user_here()
+        user, machine = current_user()
         name = os.environ.get("GIT_COMMITTER_NAME") or self.settings.get("user.name") or user
         email = (
             os.environ.get("GIT_COMMITTER_EMAIL")
@@ -130,9 +130,9 @@ class Repository:
         kind, raw = self.store.read(oid)
         try:
             if kind != "commit":
-                raise BadCommit(f"it is a {kind}")
+                raise InvalidCommit(f"it is a {kind}")
             return Commit.decode(raw)
-        except BadCommit as error:
+        except InvalidCommit as error:
             raise LedgerTampered(f"the commit {oid[:12]} is no event: {error}") from None
 
     def state(self, tip: str | None) -> State:
@@ -183,7 +183,7 @@ class Repository:
             try:
                 self.store.swap(name, old, new)
                 return
-            except Moved:
+            except RefChanged:
                 if self.store.ref(name) != old or not free_lock(self.folder, name):
                     raise
         raise LedgerError(f"{self.folder / name}.lock stays locked; who holds it?")
@@ -206,5 +206,5 @@ def event_of(commit: Commit, oid: str) -> Event:
     """
     try:
         return Event.parse(commit.message)
-    except BadEvent as error:
+    except InvalidEvent as error:
         raise LedgerTampered(f"the commit {oid[:12]} is no event: {error}") from None

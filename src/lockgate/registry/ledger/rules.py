@@ -21,7 +21,7 @@ from lockgate.errors import (
 from lockgate.registry.ledger.state import Head, StageRecord, State, VersionRecord, newest_first
 from lockgate.registry.provenance.events import NAME, VERSION, Event
 from lockgate.registry.provenance.verdict import Verdict
-from lockgate.registry.slots import Slot, advanced, chosen, gone_back
+from lockgate.registry.slots import Slot, choose_previous, promoted, rolled_back
 
 __all__ = ["Files", "attached_paths", "changes", "known", "usable", "verdict_for"]
 
@@ -252,7 +252,7 @@ def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[
         override=event.override,
     )
     if now is not None:
-        slot = advanced(now.slot, slot, kept=KEPT)
+        slot = promoted(now.slot, slot, kept=KEPT)
     return _placed(event, slot, now)
 
 
@@ -261,13 +261,13 @@ def _rollback(state: State, event: Event, attached: Mapping[str, bytes]) -> dict
     if now is None:
         raise LedgerError(f"{event.name} has nothing in {event.stage} to go back from")
     try:
-        past = chosen(now.slot, event.after)
+        past = choose_previous(now.slot, event.after)
     except DeploymentError as error:
         raise LedgerError(str(error)) from None
     usable(state, event.name, past.version)
     if (past.digest, past.verdict) != (event.digest, event.gate):
         raise LedgerError(f"{event.subject} names another bundle or verdict than it goes back to")
-    return _placed(event, gone_back(now.slot, past, kept=KEPT), now)
+    return _placed(event, rolled_back(now.slot, past, kept=KEPT), now)
 
 
 def _placed(event: Event, slot: Slot, now: StageRecord | None) -> dict[str, bytes | None]:

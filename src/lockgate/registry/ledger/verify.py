@@ -15,7 +15,7 @@ from lockgate.registry.ledger.trust import Anchor, anchor_of, signers_of
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.signers import Signers
-from lockgate.registry.provenance.sshsig import BadSignature
+from lockgate.registry.provenance.sshsig import InvalidSignature
 
 __all__ = ["Finding", "Verified", "verify"]
 
@@ -174,7 +174,7 @@ def _signature(
         return []
     try:
         signers.check(commit, event)
-    except BadSignature as error:
+    except InvalidSignature as error:
         return [str(error)] if needed else []
     found.signed += 1
     return []

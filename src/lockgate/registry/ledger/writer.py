@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered, RemoteUnavailable
-from lockgate.registry.git.objects import Moved
-from lockgate.registry.ledger.gto_tags import Mirror
-from lockgate.registry.ledger.remote import Outrun, Remote, Unanswered
+from lockgate.registry.git.objects import RefChanged
+from lockgate.registry.ledger.gto_tags import GtoTags
+from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.rules import attached_paths, changes
 from lockgate.registry.ledger.signing import signature
@@ -22,7 +22,7 @@ from lockgate.registry.ledger.trust import SIGNERS, signers_of
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.signers import Signers
-from lockgate.registry.provenance.sshsig import BadSignature
+from lockgate.registry.provenance.sshsig import InvalidSignature
 
 __all__ = ["Draft", "Writer"]
 
@@ -68,7 +68,7 @@ class Writer:
     def __init__(self, repository: Repository, remote: Remote | None, *, queue: bool) -> None:
         self.repository, self.remote, self.queue = repository, remote, queue
         self.signers: Callable[[], Signers | None] = lambda: signers_of(repository)
-        self.mirror = Mirror(repository)
+        self.mirror = GtoTags(repository)
 
     def write(self, draft: Callable[[State], Draft], *, id: str | None = None) -> Event:
         """Write an event.
@@ -112,7 +112,7 @@ class Writer:
                 try:
                     if self._landed(tip, oid, event, commit, shared=shared):
                         return event
-                except Unanswered as error:
+                except PushUnconfirmed as error:
                     unanswered += 1
                     if unanswered == MOST_UNANSWERED:
                         raise RemoteUnavailable(
@@ -134,11 +134,11 @@ class Writer:
         if self.remote is not None and shared:
             try:
                 self.remote.push(oid, *(f"{made or ''}:{ref}" for ref, made in tags.items()))
-            except Outrun:
+            except PushRejected:
                 return False
         try:
             repository.point(LEDGER, tip, oid)
-        except Moved:
+        except RefChanged:
             # with a remote it has landed all the same, and the next look brings it here
             return self.remote is not None and shared
         if self.remote is not None and shared:
@@ -151,7 +151,7 @@ class Writer:
         name = self.remote.tracking
         try:
             self.repository.point(name, self.repository.store.ref(name), oid)
-        except Moved:
+        except RefChanged:
             return  # a fetch was faster
 
     def push(self) -> None:
@@ -173,9 +173,9 @@ class Writer:
                     self.remote.push(tip)
                     self._track(tip)
                     return
-                except Outrun:
+                except PushRejected:
                     continue
-                except Unanswered as error:
+                except PushUnconfirmed as error:
                     raise RemoteUnavailable(f"the push was not answered: {error}") from None
             raise LedgerError(f"somebody else was first {ATTEMPTS} times; try again")
 
@@ -245,7 +245,7 @@ class Writer:
                 continue
             state = self.repository.state(oid)
             files = [state.trees.file(state.tree, path) or b"" for path in attached_paths(event)]
-            said = {name: getattr(event, name) for name in _SAID}
+            said = {name: getattr(event, name) for name in _REQUESTED_FIELDS}
             try:
                 _, tip, _ = self._made(tip, Draft(said, tuple(files)), event.id)
             except LedgerError as error:
@@ -295,7 +295,7 @@ class Writer:
             return
         try:
             signers.check(commit, event)
-        except BadSignature as error:
+        except InvalidSignature as error:
             key = self.repository.settings.get("user.signingkey", "none")
             raise LedgerError(
                 f"{SIGNERS} of the main branch lets only signed events in, and {event.subject} "
@@ -304,7 +304,7 @@ class Writer:
             ) from None
 
 
-_SAID = (
+_REQUESTED_FIELDS = (
     "op",
     "name",
     "stage",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["BadCommit", "Commit", "Person"]
+__all__ = ["Commit", "InvalidCommit", "Person"]
 
 PERSON = re.compile(rb"(.*) <([^<>\n]*)> (\d{1,12}) ([+-]\d{4})", re.DOTALL)
 
 
-class BadCommit(ValueError):
+class InvalidCommit(ValueError):
     """Bytes that are no commit of the form that a ledger holds."""
 
 
@@ -96,13 +96,13 @@ class Commit:
             found = {one[0]: one[1] for one in fields}
             match = PERSON.fullmatch(found[b"committer"])
             if match is None:
-                raise BadCommit("its committer is not as lockgate writes it")
+                raise InvalidCommit("its committer is not as lockgate writes it")
             person = Person(match[1].decode(), match[2].decode(), int(match[3]))
             signature = found.get(b"gpgsig", b"").replace(b"\0", b"\n")
             parent = found[b"parent"].decode() if b"parent" in found else None
             made = cls(found[b"tree"].decode(), parent, person, message.decode(), signature)
         except (KeyError, ValueError) as error:
-            raise BadCommit(f"it is no commit of a ledger: {error}") from None
+            raise InvalidCommit(f"it is no commit of a ledger: {error}") from None
         if made.encode() != raw:
-            raise BadCommit("it is not as lockgate writes it")
+            raise InvalidCommit("it is not as lockgate writes it")
         return made

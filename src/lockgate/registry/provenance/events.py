@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["NAME", "VERSION", "BadEvent", "Event", "Op"]
+__all__ = ["NAME", "VERSION", "Event", "InvalidEvent", "Op"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 """Names of models and stages."""
@@ -18,7 +18,7 @@ VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 Op = Literal["register", "gate", "promote", "rollback", "retire", "attest"]
 
 
-class BadEvent(ValueError):
+class InvalidEvent(ValueError):
     """A message that holds no event, or one that contradicts itself."""
 
 
@@ -107,9 +107,9 @@ class Event(
         try:
             event = msgspec.json.decode(message.split("\n\n", 1)[1], type=cls)
         except (IndexError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise BadEvent(f"its message holds no event: {str(error)[:200]}") from None
+            raise InvalidEvent(f"its message holds no event: {str(error)[:200]}") from None
         if event.v != 1:
-            raise BadEvent(f"its event has form {event.v}; this lockgate reads 1: upgrade it")
+            raise InvalidEvent(f"its event has form {event.v}; this lockgate reads 1: upgrade it")
         if event.message() != message:
-            raise BadEvent("its message is not as lockgate writes it")
+            raise InvalidEvent("its message is not as lockgate writes it")
         return event

@@ -6,16 +6,16 @@ import msgspec
 
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import GateRefused, LedgerError
-from lockgate.registry.provenance.commits import BadCommit, Commit
-from lockgate.registry.provenance.events import BadEvent, Event
+from lockgate.registry.provenance.commits import Commit, InvalidCommit
+from lockgate.registry.provenance.events import Event, InvalidEvent
 from lockgate.registry.provenance.signers import Signers
-from lockgate.registry.provenance.sshsig import BadSignature
+from lockgate.registry.provenance.sshsig import InvalidSignature
 from lockgate.registry.provenance.verdict import Verdict
 
-__all__ = ["Proof"]
+__all__ = ["Provenance"]
 
 
-class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Commits of a ledger, word for word, and the verdict that they rest on.
 
     What was signed is in them, so that a server can check it without Git.
@@ -46,7 +46,7 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
     @classmethod
-    def decode(cls, raw: bytes) -> Proof:
+    def decode(cls, raw: bytes) -> Provenance:
         """Read the file.
 
         Raises
@@ -120,7 +120,7 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             return
         try:
             signers.check(commit, event, now=now)
-        except BadSignature as error:
+        except InvalidSignature as error:
             raise GateRefused(f"{what}: {event.subject}: {error}") from None
 
     def _check_verdict(self, what: str, promoted: Event) -> None:
@@ -143,5 +143,5 @@ def _event(raw: str) -> tuple[Commit, Event]:
     try:
         commit = Commit.decode(raw.encode())
         return commit, Event.parse(commit.message)
-    except (BadCommit, BadEvent) as error:
+    except (InvalidCommit, InvalidEvent) as error:
         raise GateRefused(f"its proof holds no event: {error}") from None

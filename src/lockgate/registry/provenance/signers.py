@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from lockgate.errors import LedgerError
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import NAME, Event
-from lockgate.registry.provenance.sshsig import BadSignature, signed_by
+from lockgate.registry.provenance.sshsig import InvalidSignature, signed_by
 
 __all__ = ["Signer", "Signers"]
 
@@ -117,26 +117,26 @@ class Signers:
 
         """
         if not commit.signature:
-            raise BadSignature("it is not signed")
+            raise InvalidSignature("it is not signed")
         key = signed_by(commit.payload, commit.signature)
         found = [one for one in self.listed if one.key == key]
         if not found:
-            raise BadSignature("it is signed with a key that is not among the allowed signers")
+            raise InvalidSignature("it is signed with a key that is not among the allowed signers")
         dates = [commit.person.date, *([] if now is None else [now])]
         valid = [one for one in found if all(one.holds(date) for date in dates)]
         if not valid:
-            raise BadSignature(f"the key of {found[0].principal} was not valid at its date")
+            raise InvalidSignature(f"the key of {found[0].principal} was not valid at its date")
         email = commit.person.email
         valid = [one for one in valid if one.is_called(email)]
         if not valid or event.actor != f"{commit.person.name} <{email}>":
-            raise BadSignature(
+            raise InvalidSignature(
                 f"{found[0].principal} signed what {event.actor} is said to have done"
             )
         able = [one for one in valid if one.may(event)]
         if not able:
             roles = ", ".join(valid[0].roles or ())
             what = event.op + (f" in {event.stage}" if event.stage else "")
-            raise BadSignature(f"{valid[0].principal} may not {what}; their roles: {roles}")
+            raise InvalidSignature(f"{valid[0].principal} may not {what}; their roles: {roles}")
         return able[0]
 
 

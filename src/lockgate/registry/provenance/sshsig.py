@@ -10,13 +10,13 @@ from typing import Any
 
 from lockgate.errors import MissingExtra
 
-__all__ = ["BadSignature", "signed_by"]
+__all__ = ["InvalidSignature", "signed_by"]
 
 BEGIN, END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 MAGIC = b"SSHSIG"
 
 
-class BadSignature(ValueError):
+class InvalidSignature(ValueError):
     """A signature that does not hold, with the reason."""
 
 
@@ -45,12 +45,12 @@ def signed_by(message: bytes, armored: bytes, *, namespace: str = "git") -> byte
     """
     fields = _Fields(_unarmored(armored))
     if fields.take(len(MAGIC)) != MAGIC or fields.number() != 1:
-        raise BadSignature("no SSH signature of version 1")
+        raise InvalidSignature("no SSH signature of version 1")
     key, space, reserved, algorithm, signature = (fields.text() for _ in range(5))
     if space != namespace.encode():
-        raise BadSignature(f"signed for {space[:40]!r}, expected {namespace!r}")
+        raise InvalidSignature(f"signed for {space[:40]!r}, expected {namespace!r}")
     if algorithm not in (b"sha256", b"sha512"):
-        raise BadSignature(f"hash {algorithm[:20]!r} is not allowed")
+        raise InvalidSignature(f"hash {algorithm[:20]!r} is not allowed")
     digest = hashlib.new(algorithm.decode(), message).digest()
     words = (space, reserved, algorithm, digest)
     signed = MAGIC + b"".join(struct.pack(">I", len(one)) + one for one in words)
@@ -67,7 +67,7 @@ class _Fields:
     def take(self, size: int) -> bytes:
         found = self.raw[self.at : self.at + size]
         if len(found) != size:
-            raise BadSignature("the signature is cut off")
+            raise InvalidSignature("the signature is cut off")
         self.at += size
         return found
 
@@ -81,11 +81,11 @@ class _Fields:
 def _unarmored(armored: bytes) -> bytes:
     lines = armored.strip().splitlines()
     if len(lines) < 3 or lines[0] != BEGIN or lines[-1] != END:
-        raise BadSignature("no SSH signature")
+        raise InvalidSignature("no SSH signature")
     try:
         return base64.b64decode(b"".join(lines[1:-1]), validate=True)
     except binascii.Error:
-        raise BadSignature("the signature is no base64") from None
+        raise InvalidSignature("the signature is no base64") from None
 
 
 def _check(key: bytes, signature: bytes, signed: bytes) -> None:
@@ -107,9 +107,11 @@ def _check(key: bytes, signature: bytes, signed: bytes) -> None:
         elif kind.startswith(b"ecdsa-sha2-nistp") and made == kind:
             _check_ecdsa(key, kind, value, signed)
         else:
-            raise BadSignature(f"keys of the kind {kind[:40]!r} with {made[:40]!r} are not known")
+            raise InvalidSignature(
+                f"keys of the kind {kind[:40]!r} with {made[:40]!r} are not known"
+            )
     except InvalidSignature:
-        raise BadSignature("the signature does not fit what was signed") from None
+        raise InvalidSignature("the signature does not fit what was signed") from None
 
 
 def _loaded(key: bytes) -> Any:
@@ -119,7 +121,7 @@ def _loaded(key: bytes) -> Any:
     try:
         return load_ssh_public_key(kind + b" " + base64.b64encode(key))
     except Exception as error:  # the library has no one error for a bad key
-        raise BadSignature(f"the key cannot be read: {error}") from None
+        raise InvalidSignature(f"the key cannot be read: {error}") from None
 
 
 def _ed25519(key: bytes) -> Any:
@@ -130,7 +132,7 @@ def _ed25519(key: bytes) -> Any:
     try:
         return Ed25519PublicKey.from_public_bytes(fields.text())
     except ValueError as error:
-        raise BadSignature(f"the key cannot be read: {error}") from None
+        raise InvalidSignature(f"the key cannot be read: {error}") from None
 
 
 def _check_security_key(key: bytes, value: bytes, fields: _Fields, signed: bytes) -> None:
@@ -140,7 +142,7 @@ def _check_security_key(key: bytes, value: bytes, fields: _Fields, signed: bytes
     application = hashlib.sha256(parts.text()).digest()
     presence = fields.take(5)
     if not presence[0] & 1:
-        raise BadSignature("the security key was not touched")
+        raise InvalidSignature("the security key was not touched")
     _ed25519(key).verify(value, application + presence + hashlib.sha256(signed).digest())
 
 

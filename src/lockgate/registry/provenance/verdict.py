@@ -9,17 +9,17 @@ import msgspec
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import LedgerError
 
-__all__ = ["Judged", "Rival", "Verdict"]
+__all__ = ["GateRecord", "Incumbent", "Verdict"]
 
 
-class Rival(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Incumbent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The version that was in the stage when the gates were asked."""
 
     version: str
     digest: str
 
 
-class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GateRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one gate said.
 
     Attributes
@@ -77,11 +77,11 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     name: str
     stage: str
     bundle: str
-    incumbent: Rival | None
+    incumbent: Incumbent | None
     policy: str
     rows: str | None = None
     passed: bool
-    judged: tuple[Judged, ...]
+    judged: tuple[GateRecord, ...]
     made_with: str
     at: str
 
@@ -113,6 +113,6 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return made
 
     @property
-    def failed(self) -> list[Judged]:
+    def failed(self) -> list[GateRecord]:
         """Gates that were not content."""
         return [one for one in self.judged if one.passed is False]

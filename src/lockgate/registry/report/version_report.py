@@ -14,9 +14,9 @@ from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.ledger.trust import signers_of
-from lockgate.registry.provenance.sshsig import BadSignature
+from lockgate.registry.provenance.sshsig import InvalidSignature
 
-__all__ = ["told", "version_of"]
+__all__ = ["version_of", "version_report"]
 
 MOST_FILES = 200
 
@@ -31,7 +31,7 @@ def version_of(state: State, digest: str, name: str | None = None) -> VersionRec
     return None
 
 
-def told(ledger: EventLog, name: str, version: str | None = None) -> dict[str, Any]:
+def version_report(ledger: EventLog, name: str, version: str | None = None) -> dict[str, Any]:
     """Return all about a version as plain data.
 
     Returns
@@ -173,7 +173,7 @@ def _events(ledger: EventLog, record: VersionRecord) -> list[dict[str, Any]]:
         if signers is not None:
             try:
                 said["signed_by"] = signers.check(commit, event).principal
-            except BadSignature as error:
+            except InvalidSignature as error:
                 said["signed_by"] = f"nobody: {error}"
         found.append(said)
     return found[::-1]

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from lockgate.serving.http.messages import Handler, Refusal, Reply, Request
+from lockgate.serving.http.messages import Handler, HTTPError, Request, Response
 from lockgate.serving.settings import Limits
 
 __all__ = ["IDLE", "Connection", "Pool"]
@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
         self.shared, self.app, self.limits = shared, shared.app, shared.limits
         self.parser: Any = httptools.HttpRequestParser(self)
         self.phase, self.since = IDLE, time.monotonic()
-        self.waiting: deque[tuple[Request | None, Reply | None, bool, float]] = deque()
+        self.waiting: deque[tuple[Request | None, Response | None, bool, float]] = deque()
         self.busy = self.closed = self.skipping = self.ended = False
         self.stuck = 0.0
         self.size = self.head = self.fields = self.unfinished = 0
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         self.headers: dict[bytes, bytes] = {}
         self.parts: list[bytes] = []
         self.request: Request | None = None
-        self.early: Reply | None = None
+        self.early: Response | None = None
         self.asked: Request | None = None
         self.method = ""
         self.keep = self.keep_asked = True
@@ -253,7 +253,7 @@ class Connection(asyncio.Protocol):
 
     # answering
 
-    def _take(self, request: Request | None, early: Reply | None, keep: bool) -> None:
+    def _take(self, request: Request | None, early: Response | None, keep: bool) -> None:
         """Answer now, or after those that came before."""
         now = time.perf_counter()
         if self.busy or self.stuck:
@@ -263,7 +263,7 @@ class Connection(asyncio.Protocol):
             self._begin(request, early, keep, now)
 
     def _begin(
-        self, request: Request | None, early: Reply | None, keep: bool, began: float
+        self, request: Request | None, early: Response | None, keep: bool, began: float
     ) -> None:
         self.busy, self.asked, self.keep_asked, self.began = True, request, keep, began
         if early is not None:
@@ -271,7 +271,7 @@ class Connection(asyncio.Protocol):
         elif request is not None:
             self.app.answer(request, self._reply)
 
-    def _reply(self, reply: Reply) -> None:
+    def _reply(self, reply: Response) -> None:
         """Write a reply, and go on with what waits."""
         request = self.asked
         self.app.count(request, reply, time.perf_counter() - self.began)
@@ -307,9 +307,9 @@ class Connection(asyncio.Protocol):
     # refusing
 
     def _refuse_words(self, status: int, words: str) -> None:
-        self._refuse(self.app.refused(Refusal(status, words)))
+        self._refuse(self.app.refused(HTTPError(status, words)))
 
-    def _refuse(self, reply: Reply) -> None:
+    def _refuse(self, reply: Response) -> None:
         """Say no, read no further, and close once the client had time to see it."""
         if self.phase == LINGER:
             return

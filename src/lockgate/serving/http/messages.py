@@ -10,13 +10,13 @@ import msgspec
 
 __all__ = [
     "HTML",
+    "INTERNAL_ERROR_MESSAGE",
     "JSON",
-    "OPAQUE",
+    "HTTPError",
     "Handler",
-    "Refusal",
-    "Reply",
     "Request",
-    "Send",
+    "Response",
+    "SendResponse",
     "check_rows",
     "json_reply",
     "read_body",
@@ -25,7 +25,7 @@ __all__ = [
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
 
-OPAQUE = "something went wrong here; the server's log says more under this id"
+INTERNAL_ERROR_MESSAGE = "something went wrong here; the server's log says more under this id"
 """What a client hears of our own faults."""
 
 encode = msgspec.json.Encoder().encode
@@ -51,7 +51,17 @@ class Request:
 
     """
 
-    __slots__ = ("body", "headers", "method", "path", "peer", "query", "route", "who", "words")
+    __slots__ = (
+        "body",
+        "headers",
+        "method",
+        "path",
+        "path_params",
+        "peer",
+        "query",
+        "route",
+        "who",
+    )
 
     def __init__(
         self,
@@ -64,10 +74,10 @@ class Request:
         self.method, self.path, self.query, self.headers = method, path, query, headers
         self.body, self.peer, self.who = b"", peer, ""
         self.route: Any = None
-        self.words: tuple[str, ...] = ()
+        self.path_params: tuple[str, ...] = ()
 
 
-class Reply:
+class Response:
     """One reply.
 
     Attributes
@@ -123,32 +133,32 @@ def _head(status: int, kind: bytes) -> bytes:
     return made
 
 
-Send = Callable[[Reply], None]
+SendResponse = Callable[[Response], None]
 
 
 class Handler(Protocol):
     """What answers the requests that connections bring."""
 
-    def admit(self, request: Request) -> Reply | None:
+    def admit(self, request: Request) -> Response | None:
         """Decide by the head alone; a reply refuses the request."""
 
-    def answer(self, request: Request, send: Send) -> None:
+    def answer(self, request: Request, send: SendResponse) -> None:
         """Answer an admitted request; `send` is called once, now or later."""
 
-    def count(self, request: Request | None, reply: Reply, seconds: float) -> None:
+    def count(self, request: Request | None, reply: Response, seconds: float) -> None:
         """Count a reply that was sent."""
 
-    def refused(self, refusal: Refusal) -> Reply:
+    def refused(self, refusal: HTTPError) -> Response:
         """Make the reply of a refusal."""
 
-    def busy(self, words: str) -> Reply:
+    def busy(self, words: str) -> Response:
         """Make the reply of a server that has too much to do."""
 
-    def too_large(self) -> Reply:
+    def too_large(self) -> Response:
         """Make the reply to a body that is too large."""
 
 
-class Refusal(Exception):
+class HTTPError(Exception):
     """A request that gets no answer but a reason.
 
     Attributes
@@ -175,7 +185,7 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
         super().__init__(what)
 
-    def reply(self, receipt: str) -> Reply:
+    def reply(self, receipt: str) -> Response:
         """Make the reply; `receipt` is the id under which the log knows it."""
         said: dict[str, Any] = {
             "id": receipt,
@@ -185,12 +195,14 @@ class Refusal(Exception):
         }
         if self.problems:
             said["problems"] = self.problems
-        return Reply(self.status, encode(said), JSON, tuple(self.headers.items()))
+        return Response(self.status, encode(said), JSON, tuple(self.headers.items()))
 
 
-def json_reply(value: Any, status: int = 200, extra: Sequence[tuple[bytes, bytes]] = ()) -> Reply:
+def json_reply(
+    value: Any, status: int = 200, extra: Sequence[tuple[bytes, bytes]] = ()
+) -> Response:
     """Make a reply of plain data or of a struct."""
-    return Reply(status, encode(value), JSON, extra)
+    return Response(status, encode(value), JSON, extra)
 
 
 B = TypeVar("B")
@@ -211,10 +223,10 @@ def read_body(decode: Callable[[Any], B], raw: bytes | memoryview, expected: str
         why = "the JSON is nested too deeply"
     except (msgspec.DecodeError, UnicodeError) as error:
         why = f"the body is not what is read here: {str(error)[:300]}"
-    raise Refusal(400, f"{why}; {expected}")
+    raise HTTPError(400, f"{why}; {expected}")
 
 
 def check_rows(rows: int, most: int) -> None:
     """Refuse no rows, and more than a request may have."""
     if not 0 < rows <= most:
-        raise Refusal(422, f"{rows} rows came, expected 1 to {most}")
+        raise HTTPError(422, f"{rows} rows came, expected 1 to {most}")

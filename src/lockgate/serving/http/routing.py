@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockgate.serving.http.messages import Reply, Request, Send
+from lockgate.serving.http.messages import Request, Response, SendResponse
 
 __all__ = ["Route", "Routes"]
 
-Answer = Callable[[Request, Send], Reply | None]
+Answer = Callable[[Request, SendResponse], Response | None]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 
 from lockgate.errors import ServingError, UsageError
-from lockgate.serving.http.messages import Refusal
+from lockgate.serving.http.messages import HTTPError
 from lockgate.serving.http.routing import Route
 
 __all__ = ["ROLES", "Tokens", "new_token"]
@@ -83,9 +83,11 @@ class Tokens:
             if hmac.compare_digest(digest, shown):
                 name, roles = whose, may
         if not name or scheme.lower() != b"bearer":
-            raise Refusal(401, "a bearer token is needed", headers={b"www-authenticate": b"Bearer"})
+            raise HTTPError(
+                401, "a bearer token is needed", headers={b"www-authenticate": b"Bearer"}
+            )
         if route is not None and route.role not in roles and "admin" not in roles:
-            raise Refusal(403, f"this token has no role {route.role}")
+            raise HTTPError(403, f"this token has no role {route.role}")
         return name
 
 

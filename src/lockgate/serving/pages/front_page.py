@@ -8,12 +8,12 @@ from typing import Any
 
 from lockgate._version import __version__
 from lockgate.serving.http.routing import Route
-from lockgate.serving.prediction.model_store import Shelf
+from lockgate.serving.prediction.model_store import ModelStore
 
 __all__ = ["front_page"]
 
 
-def front_page(routes: list[Route], shelf: Shelf, where: str, *, tokens: bool) -> bytes:
+def front_page(routes: list[Route], shelf: ModelStore, where: str, *, tokens: bool) -> bytes:
     """Return a page that says what is served and how to ask at the address `where`."""
     head = "authorization: Bearer TOKEN" if tokens else ""
     parts = [PAGE_HEAD]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.serving.http.routing import Route
-from lockgate.serving.prediction.model_store import Served, Shelf
+from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 
 __all__ = ["document"]
 
@@ -15,7 +15,7 @@ NAMED = {"model": "name", "version": "version"}
 TYPES = {"number": "number", "integer": "integer", "boolean": "boolean"}
 
 
-def document(routes: list[Route], shelf: Shelf, *, tokens: bool) -> dict[str, Any]:
+def document(routes: list[Route], shelf: ModelStore, *, tokens: bool) -> dict[str, Any]:
     """Return the document, with the inputs of the models as they are now."""
     paths: dict[str, Any] = {}
     for route in routes:
@@ -89,7 +89,7 @@ CODES = {
 """Replies besides 200, and what they mean."""
 
 
-def _content(route: Route, shelf: Shelf) -> dict[str, Any]:
+def _content(route: Route, shelf: ModelStore) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for kind in filter(None, route.kinds):  # that of a client which names none is not listed
         if kind == JSON:
@@ -101,7 +101,7 @@ def _content(route: Route, shelf: Shelf) -> dict[str, Any]:
     return made
 
 
-def _schemas(shelf: Shelf) -> dict[str, Any]:
+def _schemas(shelf: ModelStore) -> dict[str, Any]:
     rows = [
         {"$ref": f"#/components/schemas/row.{name}"} for name in sorted({s.name for s in shelf.all})
     ]
@@ -138,7 +138,7 @@ def _schemas(shelf: Shelf) -> dict[str, Any]:
     return made
 
 
-def _row_schema(served: Served) -> dict[str, Any]:
+def _row_schema(served: LoadedModel) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     bounds = {column.name: column.bounds for column in served.manifest.inputs.columns}
     for one in served.model.inputs:

@@ -8,16 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lockgate.errors import LogError
-from lockgate.prediction_log.ids import Receipts
-from lockgate.serving.http.messages import OPAQUE, Refusal
-from lockgate.serving.prediction.model_store import Served
-from lockgate.serving.prediction.requests import Found, Question, compute, compute_rows
+from lockgate.prediction_log.ids import PredictionIds
+from lockgate.serving.http.messages import INTERNAL_ERROR_MESSAGE, HTTPError
+from lockgate.serving.prediction.model_store import LoadedModel
+from lockgate.serving.prediction.requests import (
+    Prediction,
+    PredictionRequest,
+    compute,
+    compute_rows,
+)
 
 if TYPE_CHECKING:
     from lockgate.serving.prediction.recorder import Recorder
-    from lockgate.serving.telemetry.metrics import Counts
+    from lockgate.serving.telemetry.metrics import MetricsRecorder
 
-__all__ = ["Desk"]
+__all__ = ["Batcher"]
 
 log = logging.getLogger("lockgate.serve")
 
@@ -28,7 +33,7 @@ LARGE = 4
 """Requests that may wait for that thread."""
 
 
-class Desk:
+class Batcher:
     """Takes questions and sends answers.
 
     Attributes
@@ -39,36 +44,40 @@ class Desk:
     """
 
     def __init__(
-        self, receipts: Receipts, recorder: Recorder | None, counts: Counts, queue: int
+        self,
+        receipts: PredictionIds,
+        recorder: Recorder | None,
+        counts: MetricsRecorder,
+        queue: int,
     ) -> None:
         self.receipts, self.recorder, self.counts, self.queue = receipts, recorder, counts, queue
         self.queued = self.large = 0
-        self._pending: dict[Served, list[Question]] = {}
+        self._pending: dict[LoadedModel, list[PredictionRequest]] = {}
         self._thread = ThreadPoolExecutor(1, "large")
 
     def full(self) -> bool:
         """Whether no more may wait."""
         return self.queued >= self.queue
 
-    def ask(self, question: Question) -> None:
+    def ask(self, question: PredictionRequest) -> None:
         """Take a question; its reply is sent when it is answered."""
         if question.rows == 0:
             if not self._pending:
                 asyncio.get_running_loop().call_soon(self._flush)
-            self._pending.setdefault(question.served, []).append(question)
+            self._pending.setdefault(question.model, []).append(question)
             self.queued += 1
         elif question.rows <= INLINE:
             self._guarded(compute_rows, question)
             self._settle([question])
         elif self.large >= LARGE:
-            raise Refusal(503, "too many large requests wait", headers={b"retry-after": b"1"})
+            raise HTTPError(503, "too many large requests wait", headers={b"retry-after": b"1"})
         else:
             self.large += 1
             loop = asyncio.get_running_loop()
             work = loop.run_in_executor(self._thread, self._guarded, compute_rows, question)
             work.add_done_callback(lambda _: self._large_done(question))
 
-    def _large_done(self, question: Question) -> None:
+    def _large_done(self, question: PredictionRequest) -> None:
         self.large -= 1
         self._settle([question])
 
@@ -84,52 +93,52 @@ class Desk:
             self._settle(questions)
 
     @staticmethod
-    def _guarded(work: object, question: Question) -> None:
+    def _guarded(work: object, question: PredictionRequest) -> None:
         try:
             work(question)  # type: ignore[operator]  # a function of one question
         except Exception:
             log.exception("answering failed")
 
-    def _settle(self, questions: list[Question]) -> None:
+    def _settle(self, questions: list[PredictionRequest]) -> None:
         """Give ids, write down, and send; in this order."""
         answered = []
         for one in questions:
-            one.receipt = self.receipts.next()
+            one.prediction_id = self.receipts.next()
             one.number = self.receipts.count
-            if isinstance(one.found, Found):
+            if isinstance(one.result, Prediction):
                 answered.append(one)
         if answered:
             for one in answered:
-                served, found = one.served, one.found
-                assert isinstance(found, Found)
+                served, found = one.model, one.result
+                assert isinstance(found, Prediction)
                 self.counts.predicted(served.address, served.name, one.rows or 1, found.filled)
         if answered and self.recorder is not None and self._written(answered):
-            questions = [one for one in questions if not isinstance(one.found, Found)]
+            questions = [one for one in questions if not isinstance(one.result, Prediction)]
         self._send(questions)
 
-    def _written(self, answered: list[Question]) -> bool:
+    def _written(self, answered: list[PredictionRequest]) -> bool:
         """Write down what was answered; return whether the log sends the replies, later."""
         assert self.recorder is not None
         try:
             return self.recorder.write(answered, self._send)
         except LogError as error:
             for one in answered:
-                one.found = Refusal(503, str(error), headers={b"retry-after": b"5"})
+                one.result = HTTPError(503, str(error), headers={b"retry-after": b"5"})
         except Exception:
             log.exception("writing to the prediction log failed")
             for one in answered:
-                one.found = Refusal(500, OPAQUE)
+                one.result = HTTPError(500, INTERNAL_ERROR_MESSAGE)
         return False
 
-    def _send(self, questions: list[Question]) -> None:
+    def _send(self, questions: list[PredictionRequest]) -> None:
         for one in questions:
-            found = one.found
-            if isinstance(found, Found):
+            found = one.result
+            if isinstance(found, Prediction):
                 try:
-                    reply = one.form(one, one.receipt, found)
+                    reply = one.write_response(one, one.prediction_id, found)
                 except Exception:
-                    log.exception("a reply cannot be written", extra={"id": one.receipt})
-                    reply = Refusal(500, OPAQUE).reply(one.receipt)
+                    log.exception("a reply cannot be written", extra={"id": one.prediction_id})
+                    reply = HTTPError(500, INTERNAL_ERROR_MESSAGE).reply(one.prediction_id)
             else:
-                reply = (found or Refusal(500, OPAQUE)).reply(one.receipt)
+                reply = (found or HTTPError(500, INTERNAL_ERROR_MESSAGE)).reply(one.prediction_id)
             one.send(reply)

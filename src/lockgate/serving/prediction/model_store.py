@@ -15,15 +15,15 @@ from lockgate.errors import BundleError, nearest
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.registry.slots import STAGE, Slot
-from lockgate.serving.http.messages import Refusal
+from lockgate.serving.http.messages import HTTPError
 
-__all__ = ["Served", "Shelf"]
+__all__ = ["LoadedModel", "ModelStore"]
 
 SIZES = (4, 8, 16, 32, 64, 128)
 """Numbers of waiting rows at which both ways are timed."""
 
 
-class Served:
+class LoadedModel:
     """One model, opened and warm.
 
     Attributes
@@ -73,12 +73,12 @@ class Served:
         """Name and version."""
         return f"{self.name}@{self.version}"
 
-    def suspicious(self, row: Any) -> bool:
+    def may_have_missing(self, row: Any) -> bool:
         """Whether a row may hold gaps or unknown categories."""
         return None in row.values() or any(row[name] not in known for name, known in self.listed)
 
 
-class Shelf:
+class ModelStore:
     """What is served at one moment; never changed, only replaced.
 
     Parameters
@@ -90,9 +90,9 @@ class Shelf:
 
     """
 
-    def __init__(self, served: Iterable[Served], seq: int = 0) -> None:
+    def __init__(self, served: Iterable[LoadedModel], seq: int = 0) -> None:
         self.all, self.seq = tuple(served), seq
-        self.by_word: dict[str, Served] = {}
+        self.by_word: dict[str, LoadedModel] = {}
         for one in self.all:
             self.by_word[f"{one.name}@{one.version}"] = one
         for one in self.all:
@@ -102,7 +102,7 @@ class Shelf:
         names = {one.name for one in self.all}
         self.default = self.by_word[names.pop()] if len(names) == 1 else None
 
-    def find(self, word: str | None) -> Served:
+    def find(self, word: str | None) -> LoadedModel:
         """Return the model that a request asks for.
 
         Raises
@@ -116,8 +116,10 @@ class Shelf:
             return found
         listed = ", ".join(sorted(one.address for one in self.all)) or "nothing"
         if not word:
-            raise Refusal(404, f"several models are served; say which: {listed}")
-        raise Refusal(404, f"no model {word[:80]!r}{nearest(word, self.by_word)}; served: {listed}")
+            raise HTTPError(404, f"several models are served; say which: {listed}")
+        raise HTTPError(
+            404, f"no model {word[:80]!r}{nearest(word, self.by_word)}; served: {listed}"
+        )
 
 
 def _probe_rows(folder: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:

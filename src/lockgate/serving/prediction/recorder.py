@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from lockgate.errors import LogError
-from lockgate.prediction_log.columns import kept_columns
-from lockgate.prediction_log.entries import Entry, Model, key_text
-from lockgate.prediction_log.ids import Receipts
+from lockgate.prediction_log.columns import logged_columns
+from lockgate.prediction_log.entries import LogEntry, Model, key_text
+from lockgate.prediction_log.ids import PredictionIds
 from lockgate.prediction_log.writer import LogWriter
-from lockgate.serving.http.messages import OPAQUE, Refusal
-from lockgate.serving.prediction.model_store import Served
-from lockgate.serving.prediction.requests import Question, listed
+from lockgate.serving.http.messages import INTERNAL_ERROR_MESSAGE, HTTPError
+from lockgate.serving.prediction.model_store import LoadedModel
+from lockgate.serving.prediction.requests import PredictionRequest, to_lists
 from lockgate.serving.settings import LogSettings
-from lockgate.serving.telemetry.metrics import Counts
+from lockgate.serving.telemetry.metrics import MetricsRecorder
 
 __all__ = ["Recorder"]
 
@@ -52,20 +52,22 @@ class Recorder:
 
     """
 
-    def __init__(self, folder: Path, settings: LogSettings, counts: Counts) -> None:
+    def __init__(self, folder: Path, settings: LogSettings, counts: MetricsRecorder) -> None:
         self.folder, self.settings, self.counts = folder, settings, counts
-        self.receipts = Receipts()
+        self.receipts = PredictionIds()
         self.full = settings.durability == "full"
         self.writer = LogWriter(folder, self.receipts.boot, full=self.full)
         self.labels = LogWriter(folder, f"{self.receipts.boot}-labels", full=True)
-        self._models: dict[Served, Model] = {}
+        self._models: dict[LoadedModel, Model] = {}
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._last_words = 0.0
         if self.full:
             threading.Thread(target=self._commit_for_ever, daemon=True, name="log").start()
         threading.Thread(target=self._tidy_for_ever, daemon=True, name="tidy").start()
 
-    def write(self, questions: list[Question], send: Callable[[list[Question]], None]) -> bool:
+    def write(
+        self, questions: list[PredictionRequest], send: Callable[[list[PredictionRequest]], None]
+    ) -> bool:
         """Write what was answered; return whether `send` is called later instead of by the caller.
 
         Raises
@@ -78,7 +80,7 @@ class Recorder:
             questions = [one for one in questions if random.random() < self.settings.share]  # noqa: S311  # a sample
             if not questions:
                 return False
-        batch = (self._model(questions[0].served), [self._entry(one) for one in questions])
+        batch = (self._model(questions[0].model), [self._entry(one) for one in questions])
         if self.full:
             self._waiting.put((batch, questions, send, asyncio.get_running_loop()))
             return True
@@ -88,17 +90,19 @@ class Recorder:
             self._lost(questions, error)
         return False
 
-    def _model(self, served: Served) -> Model:
+    def _model(self, served: LoadedModel) -> Model:
         found = self._models.get(served)
         if found is None:
-            columns = kept_columns(served.model.inputs, self.settings.inputs, self.settings.redact)
+            columns = logged_columns(
+                served.model.inputs, self.settings.inputs, self.settings.redact
+            )
             found = Model(served.digest, served.name, served.version, served.stage, columns)
             self._models = dict(list(self._models.items())[-32:]) | {served: found}
         return found
 
-    def _entry(self, question: Question) -> Entry:
-        found: Any = question.found
-        columns = self._models[question.served].columns
+    def _entry(self, question: PredictionRequest) -> LogEntry:
+        found: Any = question.result
+        columns = self._models[question.model].columns
         source, key = question.source, question.keys
         if not question.rows:
             inputs: Any = [source[name] for name in columns]
@@ -106,15 +110,15 @@ class Recorder:
                 key = source.get(self.settings.key)
             key = None if key is None else key_text(key)
         else:
-            inputs, own = _columns(source, question.served.names, columns, self.settings.key)
+            inputs, own = _columns(source, question.model.names, columns, self.settings.key)
             key = own if key is None else key
             if key is not None:
                 key = [None if one is None else key_text(one) for one in key]
         label, score, margin = found.label, found.score, found.margin
         if question.rows:
-            label, score, margin = listed(found)
+            label, score, margin = to_lists(found)
         trace = question.request.headers.get(b"traceparent", b"")
-        return Entry(
+        return LogEntry(
             question.number,
             question.rows,
             inputs,
@@ -125,11 +129,11 @@ class Recorder:
             trace.decode("latin-1"),
         )
 
-    def _wrote(self, questions: Sequence[Question], size: int) -> None:
+    def _wrote(self, questions: Sequence[PredictionRequest], size: int) -> None:
         self.counts.once("log_rows", sum(one.rows or 1 for one in questions))
         self.counts.once("log_written_bytes", size)
 
-    def _lost(self, questions: Sequence[Question], error: LogError) -> None:
+    def _lost(self, questions: Sequence[PredictionRequest], error: LogError) -> None:
         """Count what could not be written; say so once in a while; refuse where that is wanted."""
         self.counts.once("log_lost", sum(one.rows or 1 for one in questions))
         if time.monotonic() - self._last_words > 10:
@@ -149,7 +153,9 @@ class Recorder:
                 log.exception("the log's thread failed")
                 for _, many, send, loop in gathered:
                     for one in many:
-                        one.found = Refusal(500, OPAQUE)  # nothing is acknowledged unwritten
+                        one.found = HTTPError(
+                            500, INTERNAL_ERROR_MESSAGE
+                        )  # nothing is acknowledged unwritten
                     loop.call_soon_threadsafe(send, many)
 
     def _commit(self, gathered: list[Any]) -> None:
@@ -162,7 +168,7 @@ class Recorder:
                 self._lost(questions, error)
             except LogError:
                 for one in questions:
-                    one.found = Refusal(503, str(error), headers={b"retry-after": b"5"})
+                    one.found = HTTPError(503, str(error), headers={b"retry-after": b"5"})
         for _, many, send, loop in gathered:
             loop.call_soon_threadsafe(send, many)
 

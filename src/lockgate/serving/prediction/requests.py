@@ -10,18 +10,18 @@ import numpy as np
 
 from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
-from lockgate.data.columns.rejections import Rejected, filled
+from lockgate.data.columns.rejections import RejectedRows, count_missing
 from lockgate.errors import SchemaViolation
-from lockgate.models.packed.runtime.model import Answer
-from lockgate.serving.http.messages import Refusal, Reply, Request, Send
-from lockgate.serving.prediction.model_store import Served
+from lockgate.models.packed.runtime.model import RowPrediction
+from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse
+from lockgate.serving.prediction.model_store import LoadedModel
 
-__all__ = ["Filled", "Found", "Question", "compute", "compute_rows", "listed"]
+__all__ = ["Filled", "Prediction", "PredictionRequest", "compute", "compute_rows", "to_lists"]
 
 Filled = dict[str, dict[str, int]]
 
 
-class Found(msgspec.Struct):
+class Prediction(msgspec.Struct):
     """What came of a question.
 
     Attributes
@@ -43,20 +43,20 @@ class Found(msgspec.Struct):
     refused: dict[int, list[str]] = {}
 
 
-class Question:
+class PredictionRequest:
     """Rows that a request asks about.
 
     Attributes
     ----------
     request, send
         The request, and where its reply goes.
-    served : Served
+    model : Served
         Who answers.
     source : mapping, or what `PackedModel.predict` takes
         One row as a mapping, or rows.
     rows : int
         How many; 0 stands for one row as a mapping.
-    form : callable
+    write_response : callable
         Makes the reply of the question, its id and what was found.
     partial : bool
         Whether the good rows are answered where others are refused.
@@ -66,100 +66,100 @@ class Question:
     """
 
     __slots__ = (
-        "form",
-        "found",
+        "result",
         "keys",
+        "model",
         "number",
         "partial",
-        "receipt",
+        "prediction_id",
         "request",
         "rows",
         "send",
-        "served",
         "source",
+        "write_response",
     )
 
     def __init__(
         self,
         request: Request,
-        send: Send,
-        served: Served,
+        send: SendResponse,
+        served: LoadedModel,
         source: Any,
         rows: int,
-        form: Callable[[Question, str, Found], Reply],
+        form: Callable[[PredictionRequest, str, Prediction], Response],
         *,
         partial: bool = False,
         keys: Any = None,
     ) -> None:
-        self.request, self.send, self.served = request, send, served
-        self.source, self.rows, self.form = source, rows, form
+        self.request, self.send, self.model = request, send, served
+        self.source, self.rows, self.write_response = source, rows, form
         self.partial, self.keys = partial, keys
-        self.found: Found | Refusal | None = None
-        self.receipt, self.number = "", 0
+        self.result: Prediction | HTTPError | None = None
+        self.prediction_id, self.number = "", 0
 
 
-def compute(questions: list[Question]) -> None:
+def compute(questions: list[PredictionRequest]) -> None:
     """Answer questions of one row each, all of one model, the faster way."""
-    served = questions[0].served
+    served = questions[0].model
     if len(questions) < served.columns_from:
         ask = served.model.predict_one
         for one in questions:
             try:
-                one.found = _one(served, one.source, ask(one.source))
+                one.result = _one(served, one.source, ask(one.source))
             except SchemaViolation as error:
-                one.found = _unfit(error.problems)
+                one.result = _unfit(error.problems)
         return
-    rejected = Rejected()
+    rejected = RejectedRows()
     rows = [one.source for one in questions]
     output = served.model.predict(rows, rejected=rejected, engine="columns")
     label, score, margin = _plain(output)
     for row, one in enumerate(questions):
         if row in rejected.reasons:
-            one.found = _alone(one)
+            one.result = _alone(one)
         else:
-            answer = Answer(
+            answer = RowPrediction(
                 label[row],
                 None if score is None else score[row],
                 None if margin is None else margin[row],
             )
-            one.found = _one(served, one.source, answer)
+            one.result = _one(served, one.source, answer)
 
 
-def _alone(question: Question) -> Found | Refusal:
+def _alone(question: PredictionRequest) -> Prediction | HTTPError:
     """Ask about a refused row once more by itself, so that the reason has the same words."""
     try:
         return _one(
-            question.served, question.source, question.served.model.predict_one(question.source)
+            question.model, question.source, question.model.model.predict_one(question.source)
         )
     except SchemaViolation as error:
         return _unfit(error.problems)
 
 
-def compute_rows(question: Question) -> None:
+def compute_rows(question: PredictionRequest) -> None:
     """Answer a question of several rows."""
-    rejected = Rejected()
-    served = question.served
+    rejected = RejectedRows()
+    served = question.model
     try:
         output = served.model.predict(question.source, rejected=rejected)
     except SchemaViolation as error:
-        question.found = _unfit(error.problems)
+        question.result = _unfit(error.problems)
         return
     if rejected.reasons and not question.partial:
         try:
             rejected.raise_first()
         except SchemaViolation as error:
-            question.found = _unfit(error.problems)
+            question.result = _unfit(error.problems)
             return
-    question.found = Found(
+    question.result = Prediction(
         output.label,
         output.score,
         output.margin,
-        filled(served.model.inputs, rejected.cells),
+        count_missing(served.model.inputs, rejected.cells),
         rejected.reasons,
     )
 
 
-def listed(found: Found) -> tuple[list[Any], Any, Any]:
+def to_lists(found: Prediction) -> tuple[list[Any], Any, Any]:
     """Return label, score and margin of several rows as lists, None for rows that were refused."""
     made: list[Any] = []
     for values in (found.label, found.score, found.margin):
@@ -171,11 +171,11 @@ def listed(found: Found) -> tuple[list[Any], Any, Any]:
     return made[0], made[1], made[2]
 
 
-def _one(served: Served, row: Any, answer: Answer) -> Found:
-    if not served.suspicious(row):
-        return Found(answer.label, answer.score, answer.margin)
+def _one(served: LoadedModel, row: Any, answer: RowPrediction) -> Prediction:
+    if not served.may_have_missing(row):
+        return Prediction(answer.label, answer.score, answer.margin)
     cells, _ = read_columns(served.model.inputs, [row])
-    return Found(*answer, filled(served.model.inputs, cells))
+    return Prediction(*answer, count_missing(served.model.inputs, cells))
 
 
 def _plain(output: Output) -> tuple[Any, Any, Any]:
@@ -185,5 +185,5 @@ def _plain(output: Output) -> tuple[Any, Any, Any]:
     return label, score, margin
 
 
-def _unfit(problems: Any) -> Refusal:
-    return Refusal(422, "rows do not fit the model's inputs", list(problems))
+def _unfit(problems: Any) -> HTTPError:
+    return HTTPError(422, "rows do not fit the model's inputs", list(problems))

@@ -9,15 +9,15 @@ import msgspec
 
 from lockgate.serving.http.messages import (
     JSON,
-    Refusal,
-    Reply,
+    HTTPError,
     Request,
-    Send,
+    Response,
+    SendResponse,
     check_rows,
     read_body,
 )
-from lockgate.serving.prediction.model_store import Served, Shelf
-from lockgate.serving.prediction.requests import Found, Question, listed
+from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
+from lockgate.serving.prediction.requests import Prediction, PredictionRequest, to_lists
 from lockgate.serving.protocols.native.predict import check_width, row_of
 
 __all__ = ["invocations_question", "predictions"]
@@ -56,7 +56,9 @@ decode = msgspec.json.Decoder(Body).decode
 encode = msgspec.json.Encoder().encode
 
 
-def invocations_question(shelf: Shelf, request: Request, send: Send, most: int) -> Question:
+def invocations_question(
+    shelf: ModelStore, request: Request, send: SendResponse, most: int
+) -> PredictionRequest:
     """Read what is asked.
 
     Raises
@@ -65,31 +67,31 @@ def invocations_question(shelf: Shelf, request: Request, send: Send, most: int) 
         If the body is no such question.
 
     """
-    served = shelf.find(request.words[0] if request.words else None)
+    served = shelf.find(request.path_params[0] if request.path_params else None)
     body = read_body(decode, request.body, EXPECTED)
     forms = (body.dataframe_split, body.dataframe_records, body.inputs, body.instances)
     given = [one for one in forms if one is not None]
     if len(given) != 1:
-        raise Refusal(400, f"{len(given)} of the forms came; {EXPECTED}")
+        raise HTTPError(400, f"{len(given)} of the forms came; {EXPECTED}")
     output = body.params.output if body.params else "label"
     if output not in ("label", "score"):
-        raise Refusal(400, f"params.output is {output[:40]!r}, expected label or score")
+        raise HTTPError(400, f"params.output is {output[:40]!r}, expected label or score")
     source, rows = _source(served, given[0])
     check_rows(rows, most)
-    return Question(
+    return PredictionRequest(
         request, send, served, source, rows, functools.partial(predictions, output=output)
     )
 
 
-def _source(served: Served, given: Any) -> tuple[Any, int]:
+def _source(served: LoadedModel, given: Any) -> tuple[Any, int]:
     if isinstance(given, Split):
         names = served.names if given.columns is None else given.columns
         check_width(len(names))
         if len(set(names)) < len(names):
-            raise Refusal(422, "a column stands twice")
+            raise HTTPError(422, "a column stands twice")
         for k, row in enumerate(given.data):
             if len(row) != len(names):
-                raise Refusal(422, f"row {k} has {len(row)} values, expected {len(names)}")
+                raise HTTPError(422, f"row {k} has {len(row)} values, expected {len(names)}")
         return [dict(zip(names, row, strict=True)) for row in given.data], len(given.data)
     if isinstance(given, dict):
         check_width(len(given))
@@ -102,10 +104,12 @@ def _source(served: Served, given: Any) -> tuple[Any, int]:
     return rows, len(rows)
 
 
-def predictions(question: Question, receipt: str, found: Found, output: str = "label") -> Reply:
+def predictions(
+    question: PredictionRequest, receipt: str, found: Prediction, output: str = "label"
+) -> Response:
     """Write the answers as MLflow does, with their origin beside them."""
-    served = question.served
-    label, score, margin = listed(found)
+    served = question.model
+    label, score, margin = to_lists(found)
     values = label if output == "label" else (margin if score is None else score)
     said = {
         "predictions": values,
@@ -113,4 +117,4 @@ def predictions(question: Question, receipt: str, found: Found, output: str = "l
         "model": served.name,
         "version": served.version,
     }
-    return Reply(200, encode(said), JSON)
+    return Response(200, encode(said), JSON)

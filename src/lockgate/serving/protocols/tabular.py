@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from lockgate.errors import DataError
-from lockgate.serving.http.messages import Refusal, Reply, Request, Send, check_rows
-from lockgate.serving.prediction.model_store import Shelf
-from lockgate.serving.prediction.requests import Found, Question
+from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse, check_rows
+from lockgate.serving.prediction.model_store import ModelStore
+from lockgate.serving.prediction.requests import Prediction, PredictionRequest
 from lockgate.serving.protocols.mlflow import predictions
 from lockgate.serving.protocols.native.predict import many_rows
 
@@ -28,8 +28,14 @@ EXPANDED = 256 << 20
 
 
 def table_question(
-    shelf: Shelf, request: Request, send: Send, most: int, *, key: str = "", mlflow: bool = False
-) -> Question:
+    shelf: ModelStore,
+    request: Request,
+    send: SendResponse,
+    most: int,
+    *,
+    key: str = "",
+    mlflow: bool = False,
+) -> PredictionRequest:
     """Read what is asked.
 
     Raises
@@ -38,7 +44,7 @@ def table_question(
         If the body is no such table.
 
     """
-    served = shelf.find(request.words[0] if request.words else None)
+    served = shelf.find(request.path_params[0] if request.path_params else None)
     inputs = served.model.inputs
     raw = request.body
     keep = [key] if key else []
@@ -52,9 +58,9 @@ def table_question(
         else:
             columns, rows = csv_body(raw, inputs, keep, most)
     except ModuleNotFoundError:
-        raise Refusal(415, "tables need more here: pip install 'lockgate[serve]'") from None
+        raise HTTPError(415, "tables need more here: pip install 'lockgate[serve]'") from None
     except DataError as error:
-        raise Refusal(422, str(error)) from None
+        raise HTTPError(422, str(error)) from None
     check_rows(rows, most)
     accept = request.headers.get(b"accept", b"")
     form: Any = many_rows
@@ -62,14 +68,14 @@ def table_question(
         form = functools.partial(predictions, output="label")
     elif ARROW.encode() in accept:
         form = arrow_reply
-    return Question(request, send, served, columns, rows, form)
+    return PredictionRequest(request, send, served, columns, rows, form)
 
 
-def arrow_reply(question: Question, receipt: str, found: Found) -> Reply:
+def arrow_reply(question: PredictionRequest, receipt: str, found: Prediction) -> Response:
     """Write the answers as an Arrow stream: label, and score or one score a class."""
     import pyarrow as pa
 
-    served = question.served
+    served = question.model
     score = found.score if found.score is not None else found.margin
     columns = {"value" if served.regression else "label": found.label}
     if score is not None and not served.regression:
@@ -85,7 +91,7 @@ def arrow_reply(question: Question, receipt: str, found: Found) -> Reply:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return Reply(200, sink.getvalue().to_pybytes(), ARROW.encode())
+    return Response(200, sink.getvalue().to_pybytes(), ARROW.encode())
 
 
 def _check_expansion(raw: bytes) -> None:
@@ -99,4 +105,4 @@ def _check_expansion(raw: bytes) -> None:
                 total += length
             at = raw.find(magic, at + 4)
     if total > EXPANDED:
-        raise Refusal(413, f"the stream would expand to {total} bytes, {EXPANDED} are read")
+        raise HTTPError(413, f"the stream would expand to {total} bytes, {EXPANDED} are read")

@@ -16,7 +16,7 @@ __all__ = ["log_lines"]
 TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
-class Ecs(logging.Formatter):
+class EcsFormatter(logging.Formatter):
     """One JSON object a line, with the field names of the Elastic Common Schema 8."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -56,7 +56,7 @@ FIELDS = {
 """Attributes of a record, and their names there."""
 
 
-class Words(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """A line for people."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -92,7 +92,7 @@ def log_lines(*, machine: bool | None = None) -> None:
     root = logging.getLogger("lockgate")
     made = Lines()
     as_json = not sys.stderr.isatty() if machine is None else machine
-    made.setFormatter(Ecs() if as_json else Words())
+    made.setFormatter(EcsFormatter() if as_json else TextFormatter())
     root.handlers[:] = [made]
     root.setLevel(logging.INFO)
     root.propagate = False

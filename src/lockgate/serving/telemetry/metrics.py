@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["BUCKETS", "Counts", "Tally", "exposition", "families", "memory"]
+__all__ = ["BUCKETS", "MetricsRecorder", "WorkerMetrics", "exposition", "families", "memory"]
 
 BUCKETS = (
     0.0001,
@@ -47,7 +47,7 @@ PAGE = 1 << 16
 """Bytes that a worker's counts may take."""
 
 
-class Tally(msgspec.Struct):
+class WorkerMetrics(msgspec.Struct):
     """One worker's counts.
 
     Attributes
@@ -84,7 +84,7 @@ class Tally(msgspec.Struct):
     now: dict[str, float] = {}
 
 
-class Counts:
+class MetricsRecorder:
     """A worker's counts, and the page that it shows them on.
 
     Parameters
@@ -98,7 +98,7 @@ class Counts:
 
     def __init__(self, pages: mmap.mmap, slot: int) -> None:
         self.pages, self.slot = pages, slot
-        self.tally = _read(pages, slot) or Tally()
+        self.tally = _read(pages, slot) or WorkerMetrics()
         self.tally.now = {}
         self._routes: dict[tuple[str, int], list[int]] = {}
 
@@ -156,7 +156,7 @@ class Counts:
             head = len(raw).to_bytes(4, "little") + zlib.crc32(raw).to_bytes(4, "little")
             self.pages[start : start + 8 + len(raw)] = head + raw
 
-    def all(self) -> dict[int, Tally]:
+    def all(self) -> dict[int, WorkerMetrics]:
         """Read everybody's counts."""
         self.show()
         found = {k: _read(self.pages, k) for k in range(len(self.pages) // PAGE)}
@@ -170,7 +170,7 @@ def _place(bounds: tuple[float, ...], value: float) -> int:
     return len(bounds)
 
 
-def _read(pages: mmap.mmap, slot: int) -> Tally | None:
+def _read(pages: mmap.mmap, slot: int) -> WorkerMetrics | None:
     """Read a page that its owner may be writing at this moment."""
     start = slot * PAGE
     for _ in range(50):
@@ -180,12 +180,12 @@ def _read(pages: mmap.mmap, slot: int) -> Tally | None:
             return None
         raw = pages[start + 8 : start + 8 + size]
         if zlib.crc32(raw) == int.from_bytes(head[4:], "little"):
-            return msgspec.msgpack.decode(raw, type=Tally)
+            return msgspec.msgpack.decode(raw, type=WorkerMetrics)
         time.sleep(0.0002)
     return None
 
 
-def exposition(tallies: dict[int, Tally], served: Iterable[Any], began: float) -> bytes:
+def exposition(tallies: dict[int, WorkerMetrics], served: Iterable[Any], began: float) -> bytes:
     """Write all counts in Prometheus' text format."""
     from prometheus_client import CollectorRegistry, generate_latest
 
@@ -220,7 +220,7 @@ NOW = {
 """Values of the moment, by worker."""
 
 
-def families(tallies: list[Tally], served: Iterable[Any], began: float) -> Iterator[Any]:
+def families(tallies: list[WorkerMetrics], served: Iterable[Any], began: float) -> Iterator[Any]:
     """Yield everything that is shown, as prometheus_client's families."""
     from prometheus_client.core import (
         CounterMetricFamily,

@@ -10,12 +10,12 @@ from lockgate.deployment.pointer import Pointer
 from lockgate.errors import BundleError
 from lockgate.serving.settings import ServeSettings
 
-__all__ = ["welcome"]
+__all__ = ["log_banner"]
 
 log = logging.getLogger("lockgate.serve")
 
 
-def welcome(
+def log_banner(
     settings: ServeSettings, deployment: Deployment, live: Pointer, where: str, *, bare: bool
 ) -> None:
     """Log what is served, where, and how to ask.
@@ -43,7 +43,7 @@ def welcome(
 
 def _say_what_is_kept(settings: ServeSettings, deployment: Deployment, live: Pointer) -> None:
     """Name the inputs that the prediction log leaves out."""
-    from lockgate.prediction_log.columns import kept_columns
+    from lockgate.prediction_log.columns import logged_columns
 
     keep = settings.log
     if keep.durability == "off":
@@ -54,7 +54,7 @@ def _say_what_is_kept(settings: ServeSettings, deployment: Deployment, live: Poi
         if manifest is None:
             raise BundleError(f"the manifest of {one.name}@{one.version} is gone")
         columns = manifest.inputs.features
-        kept = kept_columns(columns, keep.inputs, keep.redact)
+        kept = logged_columns(columns, keep.inputs, keep.redact)
         left = [column.name for column in columns if column.name not in kept]
         if left:
             log.info("the prediction log of %s leaves out %s", one.name, json.dumps(left)[:500])

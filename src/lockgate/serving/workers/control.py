@@ -13,7 +13,7 @@ import msgspec
 
 from lockgate.deployment.control.channel import Channel
 from lockgate.deployment.control.client import NAME, _reached
-from lockgate.serving.workers.reload import Swap
+from lockgate.serving.workers.reload import ModelReloader
 from lockgate.serving.workers.state import ServerState
 
 __all__ = ["Control"]
@@ -26,7 +26,7 @@ class Control:
     ----------
     state : ServerState
         The server.
-    swap : Swap
+    reloader : Swap
         Follows the pointer.
     status, drain : callable
         Describe the server; begin to stop it.
@@ -36,12 +36,12 @@ class Control:
     def __init__(
         self,
         state: ServerState,
-        swap: Swap,
+        swap: ModelReloader,
         *,
         status: Callable[[], dict[str, Any]],
         drain: Callable[[], None],
     ) -> None:
-        self.state, self.swap = state, swap
+        self.state, self.reloader = state, swap
         self._status, self._drain = status, drain
         self.clients: dict[Channel, int | None] = {}
         folder = state.deployment.path
@@ -85,11 +85,11 @@ class Control:
         if op == "status":
             return self._status()
         if op == "reload":
-            self.swap.look(again=True)
+            self.reloader.poll(again=True)
             return {"seq": self.state.live.seq}
         if op == "outcome":
             seq = message.get("seq")
-            return {"outcome": self.swap.outcome(seq if isinstance(seq, int) else 0)}
+            return {"outcome": self.reloader.outcome(seq if isinstance(seq, int) else 0)}
         if op == "drain":
             self._drain()
             return {"draining": True}

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from lockgate.deployment.admission import check_proofs, read_signers
+from lockgate.deployment.admission import read_signers, require_provenance
 from lockgate.deployment.pointer import Pointer
 from lockgate.errors import GateRefused, LockgateError
-from lockgate.models.bundle.check import Check
-from lockgate.serving.workers.state import Child, ServerState
+from lockgate.models.bundle.check import BundleCheck
+from lockgate.serving.workers.state import ServerState, WorkerHandle
 
-__all__ = ["Swap"]
+__all__ = ["ModelReloader"]
 
 log = logging.getLogger("lockgate.serve")
 
@@ -23,7 +23,7 @@ READY_SECONDS = 120.0
 """Longest time in which all workers must have opened what is next."""
 
 
-class Swap:
+class ModelReloader:
     """Follows the pointer of the deployment directory.
 
     A pointer that changed is followed in three steps: a child opens each new
@@ -41,7 +41,7 @@ class Swap:
         self.state = state
         self.seen: Any = None
         self.wanted: Pointer | None = None
-        self.checks: list[Check] = []
+        self.checks: list[BundleCheck] = []
         self.ready: set[int] = set()
         self.asked: set[int] = set()
         self.preparing = False
@@ -52,9 +52,9 @@ class Swap:
         except GateRefused as error:
             path = state.deployment.path
             raise GateRefused(f"{error}; or go back: lockgate rollback --here {path}") from None
-        self.look(first=True)
+        self.poll(first=True)
 
-    def look(self, *, first: bool = False, again: bool = False) -> None:
+    def poll(self, *, first: bool = False, again: bool = False) -> None:
         """Look whether the pointer changed."""
         try:
             found = self.state.deployment.pointer_path.stat()
@@ -69,10 +69,10 @@ class Swap:
         if not first and self.wanted is None:
             self._begin()
 
-    def turn(self) -> None:
+    def step(self) -> None:
         """Go on."""
         if self.wanted is None:
-            self.look()
+            self.poll()
             self._catch_up()
         elif self.checks:
             self._checked()
@@ -97,7 +97,7 @@ class Swap:
                 return
             self.wanted = pointer
             self._demand(pointer, self.state.live)
-            self.checks = [Check(folder, digest) for folder, digest in folders]
+            self.checks = [BundleCheck(folder, digest) for folder, digest in folders]
         except (LockgateError, OSError) as error:
             self._refuse(self.wanted, str(error))
             return
@@ -112,7 +112,9 @@ class Swap:
             known = {one.address for one in live.slots}
             new = [one for one in pointer.slots if one.address not in known]
             now = time.time() if live.slots else None  # what was served before goes on
-            check_proofs(self.state.deployment, new, read_signers(self.state.settings.signers), now)
+            require_provenance(
+                self.state.deployment, new, read_signers(self.state.settings.signers), now
+            )
 
     def _checked(self) -> None:
         """Go on when every child is done."""
@@ -135,7 +137,7 @@ class Swap:
         self.until = time.monotonic() + READY_SECONDS
         self._prepared()
 
-    def _send_prepare(self, child: Child, pointer: Pointer | None) -> None:
+    def _send_prepare(self, child: WorkerHandle, pointer: Pointer | None) -> None:
         child.channel.send("prepare", pointer=msgspec.to_builtins(pointer))
 
     def _prepared(self) -> None:
@@ -160,7 +162,7 @@ class Swap:
         for one in pointer.slots:
             log.info("serving %s@%s in %s (%s)", one.name, one.version, one.stage, one.digest[:12])
 
-    def told(self, child: Child, message: dict[str, Any]) -> None:
+    def worker_message(self, child: WorkerHandle, message: dict[str, Any]) -> None:
         """Hear a worker."""
         op, seq = message["op"], message.get("seq")
         if op == "switched":
@@ -176,7 +178,7 @@ class Swap:
         elif op == "failed":
             log.error("worker %d cannot open what is served: %s", child.slot, message["why"])
 
-    def lost(self, child: Child) -> None:
+    def worker_lost(self, child: WorkerHandle) -> None:
         """Forget a worker that ended; the one in its place starts with what is served."""
         self.ready.discard(child.slot)
         self.asked.discard(child.slot)

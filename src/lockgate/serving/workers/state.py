@@ -10,12 +10,12 @@ from lockgate.deployment.control.channel import Channel
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import Pointer
 from lockgate.serving.settings import ServeSettings
-from lockgate.serving.telemetry.metrics import Counts
+from lockgate.serving.telemetry.metrics import MetricsRecorder
 
-__all__ = ["Child", "ServerState"]
+__all__ = ["ServerState", "WorkerHandle"]
 
 
-class Child:
+class WorkerHandle:
     """A worker.
 
     Attributes
@@ -69,6 +69,6 @@ class ServerState:
     settings: ServeSettings
     deployment: Deployment
     live: Pointer
-    counts: Counts
-    workers: dict[int, Child] = field(default_factory=dict)
+    counts: MetricsRecorder
+    workers: dict[int, WorkerHandle] = field(default_factory=dict)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)

@@ -22,15 +22,15 @@ from typing import Any
 from lockgate.deployment.control.channel import Channel
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError
-from lockgate.prediction_log.segments import prune
+from lockgate.prediction_log.segments import delete_old_segments
 from lockgate.prediction_log.trace import LOG
 from lockgate.serving.settings import ServeSettings
-from lockgate.serving.telemetry.metrics import PAGE, Counts
-from lockgate.serving.workers.banner import welcome
+from lockgate.serving.telemetry.metrics import PAGE, MetricsRecorder
+from lockgate.serving.workers.banner import log_banner
 from lockgate.serving.workers.control import Control
 from lockgate.serving.workers.listener import address
-from lockgate.serving.workers.reload import Swap
-from lockgate.serving.workers.state import Child, ServerState
+from lockgate.serving.workers.reload import ModelReloader
+from lockgate.serving.workers.state import ServerState, WorkerHandle
 from lockgate.serving.workers.worker import work
 
 __all__ = ["Supervisor"]
@@ -79,13 +79,15 @@ class Supervisor:
         self.bare, self.started = bare, False
         self.began = time.time()
         self.pages = mmap.mmap(-1, PAGE * (settings.workers + 1))
-        self.state = ServerState(settings, deployment, deployment.pointer(), Counts(self.pages, 0))
+        self.state = ServerState(
+            settings, deployment, deployment.pointer(), MetricsRecorder(self.pages, 0)
+        )
         self.due: dict[int, float] = {}
         self.failures = 0
         self.next_prune = time.monotonic() + 1
         self.stopping = 0.0
         self.failed = ""
-        self.swap = Swap(self.state)
+        self.reloader = ModelReloader(self.state)
         self.control: Control
         self.lock: Any
 
@@ -93,7 +95,7 @@ class Supervisor:
         """Serve; return the exit code."""
         self.lock = self._only_one()
         _many_files()
-        self.control = Control(self.state, self.swap, status=self.status, drain=self.drain)
+        self.control = Control(self.state, self.reloader, status=self.status, drain=self.drain)
         self._hear_signals()
         gc.collect()
         gc.freeze()
@@ -115,7 +117,7 @@ class Supervisor:
     def _turn(self) -> None:
         for key, _ in self.state.selector.select(TICK):
             key.data()
-        self._bury()
+        self._reap_workers()
         now = time.monotonic()
         for child in list(self.state.workers.values()):
             self._look_at(child, now)
@@ -126,7 +128,7 @@ class Supervisor:
         for slot in [slot for slot, at in self.due.items() if at <= now]:
             del self.due[slot]
             self._fork(slot)
-        self.swap.turn()
+        self.reloader.step()
         self._prune(now)
         self.state.counts.show()
 
@@ -137,14 +139,14 @@ class Supervisor:
         self.next_prune = now + PRUNE
         keep = self.settings.log
         try:
-            removed = prune(self.deployment.path / LOG, keep.days, keep.megabytes)
+            removed = delete_old_segments(self.deployment.path / LOG, keep.days, keep.megabytes)
         except OSError as error:
             log.warning("the prediction log cannot be pruned: %s", error)
             return
         if removed:
             log.info("%d files of the prediction log were deleted for age or size", removed)
 
-    def _look_at(self, child: Child, now: float) -> None:
+    def _look_at(self, child: WorkerHandle, now: float) -> None:
         if not child.serving:
             silent = now - child.born > START_SECONDS
         else:
@@ -156,7 +158,7 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGKILL)
 
-    def _told(self, child: Child) -> None:
+    def _on_message(self, child: WorkerHandle) -> None:
         for message in child.channel.receive():
             child.heard = time.monotonic()
             op = message["op"]
@@ -166,11 +168,13 @@ class Supervisor:
                 if not self.started:
                     self.started = True
                     where = address(self.settings, self.listening)
-                    welcome(self.settings, self.deployment, self.state.live, where, bare=self.bare)
+                    log_banner(
+                        self.settings, self.deployment, self.state.live, where, bare=self.bare
+                    )
             elif op == "unfit":
                 child.why = message["why"]
             elif op != "pong":
-                self.swap.told(child, message)
+                self.reloader.worker_message(child, message)
         if child.channel.closed:
             self._unregister(child)
 
@@ -185,13 +189,15 @@ class Supervisor:
             self.due[slot] = time.monotonic() + 1
             return
         if pid == 0:
-            self._be_worker(slot, ours, theirs)
+            self._run_worker(slot, ours, theirs)
         theirs.close()
-        child = Child(slot, pid, Channel(ours), self.state.live.seq)
+        child = WorkerHandle(slot, pid, Channel(ours), self.state.live.seq)
         self.state.workers[slot] = child
-        self.state.selector.register(child.channel, selectors.EVENT_READ, lambda: self._told(child))
+        self.state.selector.register(
+            child.channel, selectors.EVENT_READ, lambda: self._on_message(child)
+        )
 
-    def _be_worker(self, slot: int, ours: socket.socket, theirs: socket.socket) -> None:
+    def _run_worker(self, slot: int, ours: socket.socket, theirs: socket.socket) -> None:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -216,7 +222,7 @@ class Supervisor:
         finally:
             os._exit(code)
 
-    def _bury(self) -> None:
+    def _reap_workers(self) -> None:
         """Take note of workers that ended, and start others in their place."""
         for slot, child in list(self.state.workers.items()):
             pid, status = os.waitpid(child.pid, os.WNOHANG)
@@ -227,7 +233,7 @@ class Supervisor:
             self._unregister(child)
             child.channel.close()
             del self.state.workers[slot]
-            self.swap.lost(child)
+            self.reloader.worker_lost(child)
             if self.stopping:
                 continue
             how = child.why or (
@@ -245,7 +251,7 @@ class Supervisor:
             self.state.counts.once("restarts")
             self.due[slot] = time.monotonic() + wait
 
-    def _unregister(self, child: Child) -> None:
+    def _unregister(self, child: WorkerHandle) -> None:
         with contextlib.suppress(KeyError, ValueError):
             self.state.selector.unregister(child.channel)
 
@@ -285,7 +291,7 @@ class Supervisor:
                 for c in self.state.workers.values()
             ],
             "draining": bool(self.stopping),
-            "refused": self.swap.refused,
+            "refused": self.reloader.refused,
         }
 
     def _hear_signals(self) -> None:
@@ -301,7 +307,7 @@ class Supervisor:
                 if number in (signal.SIGTERM, signal.SIGINT):
                     self.drain()
                 elif number == signal.SIGHUP:
-                    self.swap.look(again=True)
+                    self.reloader.poll(again=True)
 
         self.state.selector.register(reading, selectors.EVENT_READ, heard)
 

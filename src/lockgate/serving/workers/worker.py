@@ -24,10 +24,10 @@ from lockgate.serving.application import Application
 from lockgate.serving.endpoints import all_routes
 from lockgate.serving.http.connection_pool import Connections
 from lockgate.serving.http.tokens import Tokens
-from lockgate.serving.prediction.model_store import Served, Shelf
+from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.recorder import Recorder
 from lockgate.serving.settings import ServeSettings
-from lockgate.serving.telemetry.metrics import Counts
+from lockgate.serving.telemetry.metrics import MetricsRecorder
 
 __all__ = ["tls_context", "work"]
 
@@ -51,24 +51,24 @@ class Worker:
         settings: ServeSettings,
         deployment: Deployment,
         channel: Channel,
-        counts: Counts,
+        counts: MetricsRecorder,
         began: float,
     ) -> None:
         self.settings, self.deployment, self.channel = settings, deployment, channel
         self.counts, self.began = counts, began
-        self.next: Shelf | None = None
-        self.shelf = Shelf([])
+        self.next: ModelStore | None = None
+        self.shelf = ModelStore([])
         self.app: Application
         self.connections: Connections
         self.stopping, self.orphaned = asyncio.Event(), False
 
-    def open(self, pointer: Pointer) -> Shelf:
+    def open(self, pointer: Pointer) -> ModelStore:
         """Open and warm up what the pointer names; what is open already is used again."""
         have = {(one.name, one.stage, one.version, one.digest): one for one in self.shelf.all}
-        return Shelf(
+        return ModelStore(
             [
                 have.get((slot.name, slot.stage, slot.version, slot.digest))
-                or Served(
+                or LoadedModel(
                     slot, self.deployment.bundle(slot.digest), batching=self.settings.batching
                 )
                 for slot in pointer.slots
@@ -99,7 +99,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(None, self.open, pointer)
 
-        def done(found: asyncio.Future[Shelf]) -> None:
+        def done(found: asyncio.Future[ModelStore]) -> None:
             try:
                 self.next = found.result()
             except (LockgateError, OSError, MemoryError) as error:
@@ -174,7 +174,7 @@ def work(
     channel = Channel(end)
 
     async def answer() -> None:
-        worker = Worker(settings, deployment, channel, Counts(pages, slot), began)
+        worker = Worker(settings, deployment, channel, MetricsRecorder(pages, slot), began)
         worker.shelf = worker.open(pointer)
         recorder = None
         if settings.log.durability != "off":

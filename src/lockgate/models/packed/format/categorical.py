@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.models.packed.format.container import need
-from lockgate.models.packed.format.operation import Look, Operation, Shape, codes, numbers
+from lockgate.models.packed.format.container import require
+from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape, codes, numbers
 
 __all__ = ["CODES", "Bins", "Category", "Lookup", "Match", "OneHot"]
 
@@ -19,10 +19,10 @@ class Category(Operation, tag="category", frozen=True):
 
     column: int
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(not given, "a column of categories takes no operand")
-        need(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
-        need(look.inputs[self.column].kind == "category", f"input {self.column} is no category")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(not given, "a column of categories takes no operand")
+        require(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
+        require(look.inputs[self.column].kind == "category", f"input {self.column} is no category")
         return Shape("codes", len(look.inputs[self.column].categories))
 
 
@@ -31,10 +31,10 @@ class Bins(Operation, tag="bins", frozen=True):
 
     edges: str
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(numbers(given) == 1, "one column expected")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(numbers(given) == 1, "one column expected")
         edges = look.floats(self.edges, None)
-        need((np.diff(edges) >= 0).all(), "edges that do not rise")
+        require((np.diff(edges) >= 0).all(), "edges that do not rise")
         return Shape("codes", len(edges) + 1)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -55,10 +55,10 @@ class Match(Operation, tag="match", frozen=True):
 
     values: str
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(numbers(given) == 1, "one column expected")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(numbers(given) == 1, "one column expected")
         values = look.floats(self.values, None)
-        need(len(values) and (np.diff(values) > 0).all(), "values that do not rise")
+        require(len(values) and (np.diff(values) > 0).all(), "values that do not rise")
         return Shape("codes", len(values))
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -81,10 +81,12 @@ class Lookup(Operation, tag="lookup", frozen=True):
 
     table: str
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         known = codes(given)
         table = look.array(self.table, "f8", known + 2, None)
-        need(not np.isinf(table).any() and table.shape[1], f"array {self.table!r} holds infinity")
+        require(
+            not np.isinf(table).any() and table.shape[1], f"array {self.table!r} holds infinity"
+        )
         return Shape("numbers", table.shape[1])
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -100,11 +102,11 @@ class OneHot(Operation, tag="onehot", frozen=True):
     places: str
     width: int
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         known = codes(given)
         places = look.array(self.places, "i4", known + 2)
-        need(0 < self.width <= known + 2, "more columns than codes")
-        need(((places >= -1) & (places < self.width)).all(), "a column that is not there")
+        require(0 < self.width <= known + 2, "more columns than codes")
+        require(((places >= -1) & (places < self.width)).all(), "a column that is not there")
         return Shape("numbers", self.width)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:

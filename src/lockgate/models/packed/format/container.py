@@ -24,7 +24,7 @@ import numpy as np
 
 from lockgate.errors import PackedFormatError
 
-__all__ = ["DTYPES", "LARGEST_FILE", "ArrayEntry", "need", "read_arrays", "read_header", "write"]
+__all__ = ["DTYPES", "LARGEST_FILE", "ArrayEntry", "read_arrays", "read_header", "require", "write"]
 
 MAGIC = b"LOCKGATE"
 START = 48
@@ -68,7 +68,7 @@ class ArrayEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
-def need(condition: Any, sentence: str) -> None:
+def require(condition: Any, sentence: str) -> None:
     """Refuse the file with that sentence unless the condition holds."""
     if not condition:
         raise PackedFormatError(f"not a usable packed model: {sentence}")
@@ -103,14 +103,16 @@ def read_header(raw: bytes) -> tuple[bytes, int]:
         If the front of the file is not as it was written.
 
     """
-    need(len(raw) <= LARGEST_FILE, f"{len(raw)} bytes, more than the {LARGEST_FILE} that are read")
-    need(len(raw) >= START and raw[:8] == MAGIC, "it does not start like one")
+    require(
+        len(raw) <= LARGEST_FILE, f"{len(raw)} bytes, more than the {LARGEST_FILE} that are read"
+    )
+    require(len(raw) >= START and raw[:8] == MAGIC, "it does not start like one")
     length = int.from_bytes(raw[8:16], "little")
-    need(length <= min(LARGEST_HEADER, len(raw) - START), "the header is cut off")
+    require(length <= min(LARGEST_HEADER, len(raw) - START), "the header is cut off")
     text = raw[START : START + length]
-    need(hashlib.sha256(text).digest() == raw[16:START], "the header is damaged")
+    require(hashlib.sha256(text).digest() == raw[16:START], "the header is damaged")
     start = START + length + (-(START + length) % ALIGN)
-    need(not any(raw[START + length : start]), "there is something between header and arrays")
+    require(not any(raw[START + length : start]), "there is something between header and arrays")
     return text, start
 
 
@@ -123,29 +125,31 @@ def read_arrays(raw: bytes, start: int, entries: Mapping[str, ArrayEntry]) -> di
         If an array lies elsewhere than the entries before it say, or is damaged.
 
     """
-    need(len(entries) <= MOST_ARRAYS, "too many arrays")
+    require(len(entries) <= MOST_ARRAYS, "too many arrays")
     view = memoryview(raw)
     arrays: dict[str, np.ndarray] = {}
     at, end = 0, start
     for name, entry in sorted(entries.items(), key=lambda pair: (pair[1].offset, pair[0])):
         size = _size(name, entry)
-        need(entry.offset == at, f"array {name} does not lie where it should")
+        require(entry.offset == at, f"array {name} does not lie where it should")
         end = start + at + size
-        need(end <= len(raw), f"array {name} is cut off")
+        require(end <= len(raw), f"array {name} is cut off")
         piece = view[start + at : end]
-        need(hashlib.sha256(piece).hexdigest() == entry.sha256, f"array {name} is damaged")
+        require(hashlib.sha256(piece).hexdigest() == entry.sha256, f"array {name} is damaged")
         at += size + (-size % ALIGN)
-        need(
+        require(
             not any(raw[end : min(start + at, len(raw))]), f"array {name} is not followed by zeros"
         )
         flat = np.frombuffer(piece, dtype=DTYPES[entry.dtype])
         arrays[name] = flat.reshape(entry.shape)
-    need(end == len(raw) or (not entries and start >= len(raw)), "something follows the last array")
+    require(
+        end == len(raw) or (not entries and start >= len(raw)), "something follows the last array"
+    )
     return arrays
 
 
 def _size(name: str, entry: ArrayEntry) -> int:
-    need(entry.dtype in DTYPES, f"array {name} has dtype {entry.dtype!r}")
-    need(1 <= len(entry.shape) <= 2, f"array {name} has {len(entry.shape)} dimensions")
-    need(all(0 <= n <= LARGEST_FILE for n in entry.shape), f"array {name} has no usable shape")
+    require(entry.dtype in DTYPES, f"array {name} has dtype {entry.dtype!r}")
+    require(1 <= len(entry.shape) <= 2, f"array {name} has {len(entry.shape)} dimensions")
+    require(all(0 <= n <= LARGEST_FILE for n in entry.shape), f"array {name} has no usable shape")
     return math.prod(entry.shape) * DTYPES[entry.dtype].itemsize

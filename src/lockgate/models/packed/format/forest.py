@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.models.packed.format.container import need
-from lockgate.models.packed.format.operation import Look, Operation, Shape, bounded, numbers
+from lockgate.models.packed.format.container import require
+from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape, bounded, numbers
 
-__all__ = ["DEEPEST", "Forest", "Nodes", "expanded"]
+__all__ = ["DEEPEST", "Forest", "ForestNodes", "expand_nodes"]
 
 DEEPEST = 512
 """Most levels of a tree."""
@@ -81,64 +81,64 @@ class Forest(Operation, tag="forest", frozen=True):
     output: str | None = None
     divide: int = 1
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         width = numbers(given)
         bounded(self.outputs)
-        need(0 < self.trees <= MOST_NODES and self.outputs > 0, "no tree or no output")
-        need(1 <= self.divide <= MOST_NODES, "a sum divided by nothing")
+        require(0 < self.trees <= MOST_NODES and self.outputs > 0, "no tree or no output")
+        require(1 <= self.divide <= MOST_NODES, "a sum divided by nothing")
         self._check_nodes(width, look)
-        nodes = expanded(self, look.arrays)
+        nodes = expand_nodes(self, look.arrays)
         leaves = int(nodes.leaf.sum())
         per_row = 1 if self.output is not None else self.outputs
         rows = look.floats(self.values, None, per_row).shape[0]
         look.floats(self.base, self.outputs)
         if self.leaf_rows is None:
-            need(rows == leaves, f"{rows} leaf values for {leaves} leaves")
+            require(rows == leaves, f"{rows} leaf values for {leaves} leaves")
         else:
             places = look.array(self.leaf_rows, "u1 u2 u4", leaves)
-            need(rows > 0 and (places < rows).all(), "a leaf without a value")
+            require(rows > 0 and (places < rows).all(), "a leaf without a value")
         if self.output is not None:
             owners = look.array(self.output, "u2", self.trees)
-            need((owners < self.outputs).all(), "a tree whose output is not there")
+            require((owners < self.outputs).all(), "a tree whose output is not there")
         return Shape("numbers", self.outputs)
 
-    def _check_nodes(self, width: int, look: Look) -> None:
+    def _check_nodes(self, width: int, look: ArrayReader) -> None:
         bits = look.array(self.leaves, "u1", None)
-        need(len(bits) * 8 <= MOST_NODES, "too many nodes")
+        require(len(bits) * 8 <= MOST_NODES, "too many nodes")
         features = look.array(self.features, "u1 u2 u4", None)
         ranks = look.array(self.ranks, "u1 u2 u4", len(features))
         total = self.trees + 2 * len(features)
-        need(len(bits) == -(-total // 8), "the number of leaf bits is not that of the nodes")
-        need(not len(features) or features.max() < width, "a node asks for a column not there")
+        require(len(bits) == -(-total // 8), "the number of leaf bits is not that of the nodes")
+        require(not len(features) or features.max() < width, "a node asks for a column not there")
         counts = look.array(self.counts, "u4", width).astype(np.int64)
-        need((ranks < counts[features]).all(), "a node compares with an edge not there")
-        need((counts < MOST_EDGES).all(), f"a column of more than {MOST_EDGES} edges")
+        require((ranks < counts[features]).all(), "a node compares with an edge not there")
+        require((counts < MOST_EDGES).all(), f"a column of more than {MOST_EDGES} edges")
         if self.gaps is not None:
             look.array(self.gaps, "u1", -(-len(features) // 8))
         codes = np.zeros(width, np.int64)
         if self.codes is not None:
             codes = look.array(self.codes, "u4", width).astype(np.int64)
-            need((codes < 1 << 16).all(), "a column of more than 65535 categories")
+            require((codes < 1 << 16).all(), "a column of more than 65535 categories")
         numeric = codes == 0
         own = np.count_nonzero(counts) + int(counts[~numeric].sum())
-        need(own <= MOST_COLUMNS, f"more than {MOST_COLUMNS} columns and sets")
+        require(own <= MOST_COLUMNS, f"more than {MOST_COLUMNS} columns and sets")
         edges = look.floats(self.edges, int(counts[numeric].sum()))
         ends = np.cumsum(np.where(numeric, counts, 0))
         rises = np.diff(edges) > 0
         rises[ends[(ends > 0) & (ends < len(edges))] - 1] = True
-        need(rises.all(), "edges that do not rise")
+        require(rises.all(), "edges that do not rise")
         if self.sets is not None:
             wide = (int(codes.max()) + 8) // 8
             look.array(self.sets, "u1", int(counts[~numeric].sum()), wide)
         else:
-            need(numeric.all(), "categories without sets")
+            require(numeric.all(), "categories without sets")
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
         raise NotImplementedError  # the engine prepares forests: `Grown`
 
 
 @dataclass(frozen=True)
-class Nodes:
+class ForestNodes:
     """The nodes of a forest, expanded.
 
     Attributes
@@ -160,24 +160,24 @@ class Nodes:
     levels: list[tuple[int, int]]
 
 
-def expanded(forest: Forest, arrays: Mapping[str, np.ndarray]) -> Nodes:
+def expand_nodes(forest: Forest, arrays: Mapping[str, np.ndarray]) -> ForestNodes:
     """Expand the leaf bits; PackedFormatError unless every node belongs to one tree."""
     trees, inner_count = forest.trees, len(arrays[forest.features])
     total = trees + 2 * inner_count
     bits = np.unpackbits(arrays[forest.leaves])
-    need(not bits[total:].any(), "leaf bits after the last node")
+    require(not bits[total:].any(), "leaf bits after the last node")
     leaf = bits[:total].astype(bool)
     inner = np.flatnonzero(~leaf)
-    need(len(inner) == inner_count, "the leaf bits are not those of these nodes")
-    need((inner < trees + 2 * np.arange(inner_count)).all(), "a node before its parent")
+    require(len(inner) == inner_count, "the leaf bits are not those of these nodes")
+    require((inner < trees + 2 * np.arange(inner_count)).all(), "a node before its parent")
     tree = np.empty(total, np.int32)
     tree[:trees] = np.arange(trees)
     levels: list[tuple[int, int]] = []
     low, high, done = 0, trees, 0
     while low < high:
-        need(len(levels) < DEEPEST, f"a tree of more than {DEEPEST} levels")
+        require(len(levels) < DEEPEST, f"a tree of more than {DEEPEST} levels")
         levels.append((low, high))
         own = int(np.count_nonzero(~leaf[low:high]))
         tree[high : high + 2 * own] = np.repeat(tree[inner[done : done + own]], 2)
         done, low, high = done + own, high, high + 2 * own
-    return Nodes(leaf, inner, tree, levels)
+    return ForestNodes(leaf, inner, tree, levels)

@@ -9,14 +9,14 @@ from typing import Any, Union
 import msgspec
 import numpy as np
 
-from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import PackedFormatError
 from lockgate.models.packed.format.categorical import CODES
-from lockgate.models.packed.format.container import ArrayEntry, need, read_arrays, read_header
+from lockgate.models.packed.format.container import ArrayEntry, read_arrays, read_header, require
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.linear import MODELS
 from lockgate.models.packed.format.numeric import CELLS
-from lockgate.models.packed.format.operation import Look, Operation, Shape
+from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape
 from lockgate.models.packed.format.outputs import DECIDING
 from lockgate.models.packed.format.text import TEXTS
 
@@ -98,7 +98,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_reader: int
     task: str
     classes: tuple[str | int | float | bool, ...]
-    inputs: tuple[Input, ...]
+    inputs: tuple[ColumnInput, ...]
     # made of the table, so that a new operation is a new entry there and nowhere else
     ops: tuple[Union[tuple(OPERATIONS.values())], ...]  # type: ignore[valid-type]  # noqa: UP007
     answers: Answers
@@ -128,7 +128,7 @@ def decode(raw: bytes) -> tuple[Header, dict[str, np.ndarray], list[Shape]]:
     text, start = read_header(raw)
     try:
         front = msgspec.json.decode(text, type=_Front)
-        need(front.format == FORMAT, f"its format is {front.format!r}, expected {FORMAT!r}")
+        require(front.format == FORMAT, f"its format is {front.format!r}, expected {FORMAT!r}")
         _check_reader(front)
         header = msgspec.json.decode(text, type=Header)
         arrays = read_arrays(raw, start, header.arrays)
@@ -154,19 +154,19 @@ def _check_reader(front: _Front) -> None:
 
 def shapes_of(header: Header, arrays: Mapping[str, np.ndarray]) -> list[Shape]:
     """Infer what every operation gives; PackedFormatError where something does not fit."""
-    need(header.version == VERSION, f"its version is {header.version}, expected {VERSION}")
-    need(0 < len(header.ops) <= MOST_OPERATIONS, "no operation, or too many")
+    require(header.version == VERSION, f"its version is {header.version}, expected {VERSION}")
+    require(0 < len(header.ops) <= MOST_OPERATIONS, "no operation, or too many")
     for place, op in enumerate(header.ops):
-        need(all(0 <= one < place for one in op.of), f"operation {place} takes a later one")
+        require(all(0 <= one < place for one in op.of), f"operation {place} takes a later one")
     _check_economy(header, arrays)
     _check_inputs(header)
-    look = Look(header.inputs, arrays)
+    look = ArrayReader(header.inputs, arrays)
     shapes: list[Shape] = []
     for place, op in enumerate(header.ops):
         shape = _inferred(place, op, [shapes[one] for one in op.of], look)
         shapes.append(shape)
     width = sum(one.width for one in shapes if one.kind == "numbers")
-    need(width <= WIDEST, f"{width} numbers a row, more than {WIDEST}")
+    require(width <= WIDEST, f"{width} numbers a row, more than {WIDEST}")
     _check_answers(header, shapes)
     return shapes
 
@@ -186,22 +186,22 @@ def _check_economy(header: Header, arrays: Mapping[str, np.ndarray]) -> None:
     for name in ("label", "score", "margin"):
         place = getattr(header.answers, name)
         there = place is None or 0 <= place < len(header.ops)
-        need(there, f"{name} is an operation that is not there")
-    need(len(needed(header)) == len(header.ops), "an operation that no answer depends on")
-    need(sum(len(op.of) for op in header.ops) <= MOST_OPERANDS, "too many operands")
+        require(there, f"{name} is an operation that is not there")
+    require(len(needed(header)) == len(header.ops), "an operation that no answer depends on")
+    require(sum(len(op.of) for op in header.ops) <= MOST_OPERANDS, "too many operands")
     used: dict[str, int] = {}
     for op in header.ops:
         for field in op.__struct_fields__:
             name = getattr(op, field)
             if isinstance(name, str) and name in arrays:
                 used[name] = used.get(name, 0) + 1
-    need(len(used) == len(arrays), "an array that no operation uses")
+    require(len(used) == len(arrays), "an array that no operation uses")
     held = sum(one.nbytes for one in arrays.values())
     asked = sum(arrays[name].nbytes * times for name, times in used.items())
-    need(asked <= 2 * held + SHARED, "arrays that are used again and again")
+    require(asked <= 2 * held + SHARED, "arrays that are used again and again")
 
 
-def _inferred(place: int, op: Operation, given: list[Shape], look: Look) -> Shape:
+def _inferred(place: int, op: Operation, given: list[Shape], look: ArrayReader) -> Shape:
     try:
         return op.infer(given, look)
     except PackedFormatError as error:
@@ -214,43 +214,43 @@ def _inferred(place: int, op: Operation, given: list[Shape], look: Look) -> Shap
 
 def _check_inputs(header: Header) -> None:
     names = [one.name for one in header.inputs]
-    need(len(set(names)) == len(names), "an input stands twice")
+    require(len(set(names)) == len(names), "an input stands twice")
     for one in header.inputs:
-        need(one.kind in KINDS, f"input {one.name!r} holds {one.kind!r}")
-        need(one.missing in ("allow", "refuse"), f"input {one.name!r}: missing {one.missing!r}")
-        need(one.unknown in ("ignore", "refuse"), f"input {one.name!r}: unknown {one.unknown!r}")
+        require(one.kind in KINDS, f"input {one.name!r} holds {one.kind!r}")
+        require(one.missing in ("allow", "refuse"), f"input {one.name!r}: missing {one.missing!r}")
+        require(one.unknown in ("ignore", "refuse"), f"input {one.name!r}: unknown {one.unknown!r}")
         distinct = len(set(one.categories)) == len(one.categories)
-        need(distinct, f"input {one.name!r} has a category twice")
+        require(distinct, f"input {one.name!r} has a category twice")
         _check_allowed(one)
 
 
-def _check_allowed(one: Input) -> None:
+def _check_allowed(one: ColumnInput) -> None:
     """Categories of a column of numbers are the only numbers that it may hold."""
     if one.kind in ("number", "integer", "boolean"):
-        need(
+        require(
             bool(one.categories) == (one.unknown == "refuse"), f"input {one.name!r} allows nothing"
         )
         values = [float(text) for text in one.categories]
-        need(all(map(math.isfinite, values)), f"input {one.name!r} allows what is not finite")
+        require(all(map(math.isfinite, values)), f"input {one.name!r} allows what is not finite")
     elif one.kind != "category":
-        need(not one.categories, f"input {one.name!r} has categories")
+        require(not one.categories, f"input {one.name!r} has categories")
 
 
 def _check_answers(header: Header, shapes: list[Shape]) -> None:
     answers, count = header.answers, len(header.classes)
-    need(header.task in ("binary", "multiclass", "regression", "clustering"), "an unknown task")
-    need((header.task == "regression") == (count == 0), "classes do not go with the task")
-    need(header.task != "binary" or count == 2, "a binary task has two classes")
-    need(len(set(header.classes)) == count, "a class stands twice")
+    require(header.task in ("binary", "multiclass", "regression", "clustering"), "an unknown task")
+    require((header.task == "regression") == (count == 0), "classes do not go with the task")
+    require(header.task != "binary" or count == 2, "a binary task has two classes")
+    require(len(set(header.classes)) == count, "a class stands twice")
     widths = {"label": (1,), "score": (1,) if header.task == "binary" else (count,)}
     for name in ("label", "score", "margin"):
         place = getattr(answers, name)
         if place is None:
             continue
-        need(shapes[place].kind == "numbers", f"{name} is not a number")
+        require(shapes[place].kind == "numbers", f"{name} is not a number")
         fits = shapes[place].width in widths.get(name, (shapes[place].width,))
-        need(fits, f"{name} has width {shapes[place].width}")
+        require(fits, f"{name} has width {shapes[place].width}")
     for place in (*answers.finite, *answers.short):
-        need(0 <= place < len(shapes), "a check of an operation that is not there")
-        need(shapes[place].kind == "numbers", "a check of what is no number")
-    need(answers.score is None or header.task != "regression", "a regression has no score")
+        require(0 <= place < len(shapes), "a check of an operation that is not there")
+        require(shapes[place].kind == "numbers", "a check of what is no number")
+    require(answers.score is None or header.task != "regression", "a regression has no score")

@@ -9,8 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from lockgate.models.packed.format import arithmetic
-from lockgate.models.packed.format.container import need
-from lockgate.models.packed.format.operation import POWERS, Look, Operation, Shape, numbers
+from lockgate.models.packed.format.container import require
+from lockgate.models.packed.format.operation import (
+    POWERS_KEY,
+    ArrayReader,
+    Operation,
+    Shape,
+    numbers,
+)
 
 __all__ = ["MODELS", "Linear"]
 
@@ -25,12 +31,14 @@ class Linear(Operation, tag="linear", frozen=True):
     weights: str
     bias: str
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(given and all(one.kind in ("numbers", "terms") for one in given), "numbers expected")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(
+            given and all(one.kind in ("numbers", "terms") for one in given), "numbers expected"
+        )
         width = sum(one.width for one in given)
         weights = look.floats(self.weights, None, width)
         look.floats(self.bias, weights.shape[0])
-        need(weights.shape[0], "no output")
+        require(weights.shape[0], "no output")
         return Shape("numbers", weights.shape[0])
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -39,11 +47,11 @@ class Linear(Operation, tag="linear", frozen=True):
         total = xp.reshape(a[self.bias], (-1, 1)) + xp.zeros((weights.shape[0], rows))
         at = 0
         for one in given:
-            if isinstance(one, Hot):
+            if isinstance(one, OneHotBlock):
                 part = xp.take(weights[:, at : at + one.width], one.safe, axis=1)
                 total = total + xp.where(one.known, part, 0.0 * part)
                 at += one.width
-            elif isinstance(one, Terms):
+            elif isinstance(one, TermCounts):
                 total = total + one.weighted(weights[:, at : at + one.width])
                 at += one.width
             else:
@@ -87,7 +95,7 @@ def _weighted(weights: list[float], bias: float) -> Any:
     return answer
 
 
-class Hot:
+class OneHotBlock:
     """One-hot columns kept as their code's place, shape (n,): a weighted sum needs no more."""
 
     def __init__(self, places: Any, width: int, xp: Any) -> None:
@@ -97,7 +105,7 @@ class Hot:
         self.shape = (width, places.shape[0])
 
 
-class Terms:
+class TermCounts:
     """Counts or weights of terms for n rows, most of them zero.
 
     Attributes
@@ -143,10 +151,10 @@ class Kernel(Operation, tag="kernel", frozen=True):
     offset: float = 0.0
     degree: int = 1
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         vectors = look.floats(self.vectors, None, numbers(given))
-        need(math.isfinite(self.gamma) and math.isfinite(self.offset), "not finite")
-        need(0 <= self.degree <= 64 and len(vectors), "a degree from 0 to 64 expected")
+        require(math.isfinite(self.gamma) and math.isfinite(self.offset), "not finite")
+        require(0 <= self.degree <= 64 and len(vectors), "a degree from 0 to 64 expected")
         return Shape("numbers", vectors.shape[0])
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -156,12 +164,12 @@ class Kernel(Operation, tag="kernel", frozen=True):
             column, own = xp.reshape(x[k, :], (1, -1)), vectors[:, k : k + 1]
             total += (column - own) ** 2 if self.kind == "rbf" else column * own
         if self.kind == "rbf":
-            return arithmetic.exp(-self.gamma * total, xp, a[POWERS])
+            return arithmetic.exp(-self.gamma * total, xp, a[POWERS_KEY])
         if self.kind == "linear":
             return total
         total = self.gamma * total + self.offset
         if self.kind == "sigmoid":
-            return arithmetic.tanh(total, xp, a[POWERS])
+            return arithmetic.tanh(total, xp, a[POWERS_KEY])
         made = xp.ones_like(total)
         for _ in range(self.degree):
             made = made * total
@@ -173,9 +181,9 @@ class Distances(Operation, tag="distances", frozen=True):
 
     centres: str
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         centres = look.floats(self.centres, None, numbers(given))
-        need(len(centres), "no centre")
+        require(len(centres), "no centre")
         return Shape("numbers", centres.shape[0])
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -187,7 +195,7 @@ class Distances(Operation, tag="distances", frozen=True):
         return total
 
 
-class Duels(Operation, tag="duels", frozen=True):
+class PairwiseVotes(Operation, tag="duels", frozen=True):
     """Margins of each pair of classes, turned into one number a class.
 
     A positive margin is a vote for the first of the pair. `rank` adds the sums of
@@ -197,10 +205,10 @@ class Duels(Operation, tag="duels", frozen=True):
     classes: int
     rank: bool
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         width = numbers(given)
-        need(1 < self.classes <= 512, "2 to 512 classes expected")
-        need(width == self.classes * (self.classes - 1) // 2, "one margin a pair expected")
+        require(1 < self.classes <= 512, "2 to 512 classes expected")
+        require(width == self.classes * (self.classes - 1) // 2, "one margin a pair expected")
         return Shape("numbers", self.classes)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -218,5 +226,5 @@ class Duels(Operation, tag="duels", frozen=True):
         return found + total / (3 * (xp.abs(total) + 1)) if self.rank else found
 
 
-MODELS = (Linear, Kernel, Distances, Duels)
+MODELS = (Linear, Kernel, Distances, PairwiseVotes)
 """Operations of models without trees."""

@@ -9,8 +9,15 @@ from typing import Any, Literal
 import numpy as np
 
 from lockgate.models.packed.format import arithmetic
-from lockgate.models.packed.format.container import need
-from lockgate.models.packed.format.operation import POWERS, Look, Operation, Shape, bounded, numbers
+from lockgate.models.packed.format.container import require
+from lockgate.models.packed.format.operation import (
+    POWERS_KEY,
+    ArrayReader,
+    Operation,
+    Shape,
+    bounded,
+    numbers,
+)
 
 __all__ = ["CELLS"]
 
@@ -20,12 +27,12 @@ class Numbers(Operation, tag="numbers", frozen=True):
 
     columns: tuple[int, ...]
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(not given and self.columns, "columns of numbers take no operand")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(not given and self.columns, "columns of numbers take no operand")
         for column in self.columns:
-            need(0 <= column < len(look.inputs), f"there is no input {column}")
+            require(0 <= column < len(look.inputs), f"there is no input {column}")
             kind = look.inputs[column].kind
-            need(kind in ("number", "integer", "boolean"), f"input {column} holds {kind}")
+            require(kind in ("number", "integer", "boolean"), f"input {column} holds {kind}")
         return Shape("numbers", len(self.columns))
 
 
@@ -34,10 +41,10 @@ class Date(Operation, tag="date", frozen=True):
 
     column: int
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(not given, "a column of dates takes no operand")
-        need(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
-        need(look.inputs[self.column].kind == "date", f"input {self.column} is no date")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(not given, "a column of dates takes no operand")
+        require(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
+        require(look.inputs[self.column].kind == "date", f"input {self.column} is no date")
         return Shape("numbers", 4)
 
 
@@ -47,7 +54,7 @@ class Fill(Operation, tag="fill", frozen=True):
     values: str
     gap: float | None = None
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         width = numbers(given)
         look.floats(self.values, width)
         return Shape("numbers", width)
@@ -70,9 +77,9 @@ class Gaps(Operation, tag="gaps", frozen=True):
     columns: tuple[int, ...]
     gap: float | None = None
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         width = numbers(given)
-        need(all(0 <= one < width for one in self.columns), "a column that is not there")
+        require(all(0 <= one < width for one in self.columns), "a column that is not there")
         return Shape("numbers", len(self.columns))
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -92,10 +99,10 @@ class Arith(Operation, tag="arith", frozen=True):
     how: Literal["add", "subtract", "multiply", "divide"]
     values: str
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         width = numbers(given)
         values = look.floats(self.values, width)
-        need(self.how != "divide" or (values != 0).all(), "a division by zero")
+        require(self.how != "divide" or (values != 0).all(), "a division by zero")
         return Shape("numbers", width)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -123,10 +130,10 @@ class Clip(Operation, tag="clip", frozen=True):
     low: str
     high: str
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         width = numbers(given)
         low, high = look.floats(self.low, width), look.floats(self.high, width)
-        need((low <= high).all(), "a lower bound above the upper one")
+        require((low <= high).all(), "a lower bound above the upper one")
         return Shape("numbers", width)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -149,13 +156,13 @@ class Apply(Operation, tag="apply", frozen=True):
         "abs", "exp", "expm1", "log", "log1p", "negate", "relu", "sigmoid", "sqrt", "square", "tanh"
     ]
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         return Shape("numbers", numbers(given))
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
         x, name = given[0], self.function
         if name in ("exp", "sigmoid", "tanh"):
-            return getattr(arithmetic, name)(x, xp, a[POWERS])
+            return getattr(arithmetic, name)(x, xp, a[POWERS_KEY])
         if name == "relu":
             return xp.where(x < 0, 0.0 * xp.ones_like(x), x)
         if name in ("abs", "negate", "square"):
@@ -179,9 +186,9 @@ class Select(Operation, tag="select", frozen=True):
 
     columns: tuple[int, ...]
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         width = numbers(given)
-        need(self.columns and all(0 <= k < width for k in self.columns), "a column not there")
+        require(self.columns and all(0 <= k < width for k in self.columns), "a column not there")
         return Shape("numbers", len(self.columns))
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -195,7 +202,7 @@ class Select(Operation, tag="select", frozen=True):
 class Concat(Operation, tag="concat", frozen=True):
     """Columns of several blocks side by side."""
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         numbers(given, None)
         width = sum(one.width for one in given)
         bounded(width)
@@ -213,11 +220,11 @@ class Products(Operation, tag="products", frozen=True):
 
     factors: tuple[tuple[int, ...], ...]
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         width = numbers(given)
         bounded(len(self.factors), 1 << 10)
         for one in self.factors:
-            need(len(one) <= 16 and all(0 <= k < width for k in one), "a factor not there")
+            require(len(one) <= 16 and all(0 <= k < width for k in one), "a factor not there")
         return Shape("numbers", len(self.factors))
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -240,7 +247,7 @@ class RowNorm(Operation, tag="rownorm", frozen=True):
 
     norm: Literal["l1", "l2", "max"]
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         return Shape("numbers", numbers(given))
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from lockgate.data.columns.inputs import Input
-from lockgate.models.packed.format.container import need
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.models.packed.format.container import require
 
 __all__ = [
     "MOST_CELLS",
-    "POWERS",
-    "Look",
+    "POWERS_KEY",
+    "ArrayReader",
     "Operation",
     "Shape",
     "bounded",
@@ -44,10 +44,10 @@ class Shape(NamedTuple):
     width: int
 
 
-class Look:
+class ArrayReader:
     """What an operation sees of the file while it is checked."""
 
-    def __init__(self, inputs: Sequence[Input], arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, inputs: Sequence[ColumnInput], arrays: Mapping[str, np.ndarray]) -> None:
         self.inputs, self.arrays = inputs, arrays
 
     def array(self, name: str, dtypes: str, *shape: int | None) -> np.ndarray:
@@ -55,21 +55,21 @@ class Look:
 
         None in a shape stands for any length.
         """
-        need(name in self.arrays, f"array {name!r} is missing")
+        require(name in self.arrays, f"array {name!r} is missing")
         found = self.arrays[name]
         kinds = [np.dtype(f"<{one}") for one in dtypes.split()]
-        need(found.dtype in kinds, f"array {name!r} has dtype {found.dtype}, expected {dtypes}")
+        require(found.dtype in kinds, f"array {name!r} has dtype {found.dtype}, expected {dtypes}")
         fits = found.ndim == len(shape) and all(
             want is None or have == want for have, want in zip(found.shape, shape, strict=True)
         )
         words = " x ".join("?" if n is None else str(n) for n in shape)
-        need(fits, f"array {name!r} has shape {found.shape}, expected {words}")
+        require(fits, f"array {name!r} has shape {found.shape}, expected {words}")
         return found
 
     def floats(self, name: str, *shape: int | None) -> np.ndarray:
         """Return an array of finite doubles of this shape."""
         found = self.array(name, "f8", *shape)
-        need(np.isfinite(found).all(), f"array {name!r} holds NaN or infinity")
+        require(np.isfinite(found).all(), f"array {name!r} holds NaN or infinity")
         return found
 
 
@@ -85,7 +85,7 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
     of: tuple[int, ...]
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         """Check parameters and arrays, and say what comes out."""
         raise NotImplementedError
 
@@ -132,14 +132,14 @@ def plain(found: Any) -> Any:
 
 def numbers(given: Sequence[Shape], count: int | None = 1) -> int:
     """Check that `count` blocks of numbers came, and return the width of the first."""
-    need(count is None or len(given) == count, f"{len(given)} operands, expected {count}")
-    need(given and all(one.kind == "numbers" for one in given), "numbers expected")
+    require(count is None or len(given) == count, f"{len(given)} operands, expected {count}")
+    require(given and all(one.kind == "numbers" for one in given), "numbers expected")
     return given[0].width
 
 
 def codes(given: Sequence[Shape]) -> int:
     """Check that one column of codes came, and return how many categories it knows."""
-    need(len(given) == 1 and given[0].kind == "codes", "codes of one column expected")
+    require(len(given) == 1 and given[0].kind == "codes", "codes of one column expected")
     return given[0].width
 
 
@@ -147,11 +147,11 @@ def bounded(*lengths: int) -> int:
     """Refuse products of lengths that no real model needs; return the product."""
     product = 1
     for length in lengths:
-        need(length >= 0, "a negative length")
+        require(length >= 0, "a negative length")
         product *= length
-    need(product <= MOST_CELLS, f"{product} cells, more than {MOST_CELLS}")
+    require(product <= MOST_CELLS, f"{product} cells, more than {MOST_CELLS}")
     return product
 
 
-POWERS = "2**k"
+POWERS_KEY = "2**k"
 """Name under which the engine keeps the table that `exact.exp` reads."""

@@ -10,8 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from lockgate.models.packed.format import arithmetic
-from lockgate.models.packed.format.container import need
-from lockgate.models.packed.format.operation import POWERS, Look, Operation, Shape, bounded, numbers
+from lockgate.models.packed.format.container import require
+from lockgate.models.packed.format.operation import (
+    POWERS_KEY,
+    ArrayReader,
+    Operation,
+    Shape,
+    bounded,
+    numbers,
+)
 
 __all__ = [
     "DECIDING",
@@ -29,12 +36,12 @@ __all__ = [
 class Softmax(Operation, tag="softmax", frozen=True):
     """e to each number, as a share of their sum."""
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         return Shape("numbers", numbers(given))
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
         x = given[0]
-        raised = arithmetic.exp(x - xp.max(x, axis=0), xp, a[POWERS])
+        raised = arithmetic.exp(x - xp.max(x, axis=0), xp, a[POWERS_KEY])
         return raised / arithmetic.ordered_sum(raised, xp)
 
     def row(self, a: Mapping[str, np.ndarray]) -> Any:
@@ -52,7 +59,7 @@ class Share(Operation, tag="share", frozen=True):
 
     empty: Literal["equal", "zero"]
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         return Shape("numbers", numbers(given))
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -78,8 +85,8 @@ class Share(Operation, tag="share", frozen=True):
 class Pair(Operation, tag="pair", frozen=True):
     """The probability p as two: 1 - p and p."""
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(numbers(given) == 1, "one probability expected")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(numbers(given) == 1, "one probability expected")
         return Shape("numbers", 2)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -95,12 +102,12 @@ class Average(Operation, tag="average", frozen=True):
     weights: tuple[float, ...]
     divide: bool = True
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         width = numbers(given, None)
-        need(all(one.width == width for one in given), "blocks of equal width expected")
-        need(len(self.weights) == len(given), "one weight an operand expected")
-        need(all(map(math.isfinite, self.weights)), "a weight that is not finite")
-        need(not self.divide or sum(self.weights) != 0, "weights that add up to zero")
+        require(all(one.width == width for one in given), "blocks of equal width expected")
+        require(len(self.weights) == len(given), "one weight an operand expected")
+        require(all(map(math.isfinite, self.weights)), "a weight that is not finite")
+        require(not self.divide or sum(self.weights) != 0, "weights that add up to zero")
         return Shape("numbers", width)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -125,7 +132,7 @@ class Average(Operation, tag="average", frozen=True):
 class ArgMax(Operation, tag="argmax", frozen=True):
     """The place of the largest number, the first of several, as a number."""
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
         numbers(given)
         return Shape("numbers", 1)
 
@@ -142,9 +149,9 @@ class Above(Operation, tag="above", frozen=True):
     limit: float
     strict: bool
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(numbers(given) == 1, "one column expected")
-        need(math.isfinite(self.limit), "a limit that is not finite")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(numbers(given) == 1, "one column expected")
+        require(math.isfinite(self.limit), "a limit that is not finite")
         return Shape("numbers", 1)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
@@ -164,11 +171,13 @@ class Votes(Operation, tag="votes", frozen=True):
     weights: tuple[float, ...]
     classes: int
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(numbers(given, None) == 1 and all(one.width == 1 for one in given), "one place each")
-        need(len(self.weights) == len(given), "one weight an operand expected")
-        need(all(map(math.isfinite, self.weights)), "a weight that is not finite")
-        need(self.classes > 0, "no class")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(
+            numbers(given, None) == 1 and all(one.width == 1 for one in given), "one place each"
+        )
+        require(len(self.weights) == len(given), "one weight an operand expected")
+        require(all(map(math.isfinite, self.weights)), "a weight that is not finite")
+        require(self.classes > 0, "no class")
         bounded(self.classes, len(given), 64)
         return Shape("numbers", self.classes)
 
@@ -186,11 +195,11 @@ class Isotonic(Operation, tag="isotonic", frozen=True):
     x: str
     y: str
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(numbers(given) == 1, "one column expected")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(numbers(given) == 1, "one column expected")
         x = look.floats(self.x, None)
         look.floats(self.y, len(x))
-        need(len(x) and (np.diff(x) > 0).all(), "points that do not rise")
+        require(len(x) and (np.diff(x) > 0).all(), "points that do not rise")
         return Shape("numbers", 1)
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:

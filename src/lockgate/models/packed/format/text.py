@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lockgate.models.packed.format.container import need
-from lockgate.models.packed.format.linear import Terms
-from lockgate.models.packed.format.operation import Look, Operation, Shape, bounded
+from lockgate.models.packed.format.container import require
+from lockgate.models.packed.format.linear import TermCounts
+from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape, bounded
 
 __all__ = ["TEXTS", "TOKENS"]
 
@@ -31,10 +31,10 @@ class Text(Operation, tag="text", frozen=True):
 
     column: int
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(not given, "a column of texts takes no operand")
-        need(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
-        need(look.inputs[self.column].kind == "text", f"input {self.column} is no text")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(not given, "a column of texts takes no operand")
+        require(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
+        require(look.inputs[self.column].kind == "text", f"input {self.column} is no text")
         return Shape("text", 1)
 
 
@@ -78,17 +78,17 @@ class CountTerms(Operation, tag="terms", frozen=True):
     terms: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(len(given) == 1 and given[0].kind == "text", "one text expected")
-        need(1 <= self.low <= self.high <= 32, "runs of 1 to 32 expected")
-        need(len(set(self.terms)) == len(self.terms), "a term stands twice")
-        need(bool(self.terms) != bool(self.hashed), "terms or a hash expected")
-        need(0 <= self.hashed < 1 << 31, "a hash of fewer than 2**31 columns expected")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(len(given) == 1 and given[0].kind == "text", "one text expected")
+        require(1 <= self.low <= self.high <= 32, "runs of 1 to 32 expected")
+        require(len(set(self.terms)) == len(self.terms), "a term stands twice")
+        require(bool(self.terms) != bool(self.hashed), "terms or a hash expected")
+        require(0 <= self.hashed < 1 << 31, "a hash of fewer than 2**31 columns expected")
         bounded(self.hashed)
         return Shape("terms", self.hashed or len(self.terms))
 
     def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        need(xp is np, "texts are counted with NumPy")
+        require(xp is np, "texts are counted with NumPy")
         count = self.counter()
         starts, places, values = [0], [], []
         for text in given[0]:
@@ -96,7 +96,7 @@ class CountTerms(Operation, tag="terms", frozen=True):
                 places.append(place)
                 values.append(value)
             starts.append(len(places))
-        return Terms(
+        return TermCounts(
             np.array(starts), np.array(places, np.int64), np.array(values, float), self.width
         )
 
@@ -208,8 +208,8 @@ class WeighTerms(Operation, tag="weigh", frozen=True):
     weights: str | None = None
     norm: Literal["l1", "l2", "max"] | None = None
 
-    def infer(self, given: Sequence[Shape], look: Look) -> Shape:
-        need(len(given) == 1 and given[0].kind == "terms", "terms expected")
+    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+        require(len(given) == 1 and given[0].kind == "terms", "terms expected")
         if self.weights is not None:
             look.floats(self.weights, given[0].width)
         return given[0]
@@ -223,13 +223,13 @@ class WeighTerms(Operation, tag="weigh", frozen=True):
             values = values * a[self.weights][terms.places]
         if self.norm is not None and len(values):
             values = values / _norms(terms, values, self.norm)[terms.owners()]
-        return Terms(terms.starts, terms.places, values, terms.width)
+        return TermCounts(terms.starts, terms.places, values, terms.width)
 
     def row(self, a: Mapping[str, np.ndarray]) -> Any:
         return lambda terms: self.run([terms], a, np)
 
 
-def _norms(terms: Terms, values: Any, norm: str) -> Any:
+def _norms(terms: TermCounts, values: Any, norm: str) -> Any:
     """Return each row's norm, 1 where it is zero; bincount adds in order."""
     owners, rows = terms.owners(), len(terms.starts) - 1
     if norm == "l2":

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.data.columns.inputs import Input
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.packed.format.container import DTYPES, write
 from lockgate.models.packed.format.header import FORMAT, VERSION, Answers, Header, shapes_of
-from lockgate.models.packed.format.operation import Look, Operation, Shape
+from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape
 
 __all__ = ["Builder", "smallest"]
 
@@ -27,7 +27,7 @@ class Builder:
 
     """
 
-    def __init__(self, inputs: Sequence[Input]) -> None:
+    def __init__(self, inputs: Sequence[ColumnInput]) -> None:
         self.inputs = list(inputs)
         self.ops: list[Operation] = []
         self.shapes: list[Shape] = []
@@ -50,7 +50,7 @@ class Builder:
         """Add an operation, checked, and return its place; equal operations are added once."""
         op = kind(of=tuple(of), **fields)
         if op not in self._known:
-            look = Look(self.inputs, self.arrays)
+            look = ArrayReader(self.inputs, self.arrays)
             self.shapes.append(op.infer([self.shapes[one] for one in of], look))
             self.ops.append(op)
             self._known[op] = len(self.ops) - 1

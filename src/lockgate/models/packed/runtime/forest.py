@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.models.packed.format.forest import Forest, expanded
+from lockgate.models.packed.format.forest import Forest, expand_nodes
 from lockgate.models.packed.runtime.mask_tables import MaskTables
-from lockgate.models.packed.runtime.tree_walk import Walk
+from lockgate.models.packed.runtime.tree_walk import TreeWalk
 
-__all__ = ["MOST_TABLE_BYTES", "Grown"]
+__all__ = ["MOST_TABLE_BYTES", "CompiledForest"]
 
 
 MOST_TABLE_BYTES = 1 << 26
 """Largest mask tables; larger ones leave the cache and lose to walking."""
 
 
-class Grown:
+class CompiledForest:
     """A forest ready to run on one backend.
 
     Parameters
@@ -56,9 +56,9 @@ class Grown:
             int(k): edges[ends[k] - counts[k] : ends[k]] for k in self.used if codes[k] == 0
         }
         self.device_edges = {k: backend.asarray(one) for k, one in self.edges.items()}
-        nodes = expanded(forest, a)
+        nodes = expand_nodes(forest, a)
         tables = MaskTables.of(forest, a, nodes, self.edges, codes, most_bytes, backend)
-        self.engine = tables or Walk(forest, a, nodes, self.edges, codes, backend)
+        self.engine = tables or TreeWalk(forest, a, nodes, self.edges, codes, backend)
         self.lists: dict[int, list[float]] | None = None
 
     @property

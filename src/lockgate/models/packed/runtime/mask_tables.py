@@ -17,7 +17,7 @@ from lockgate.models.packed.runtime.buffers import Buffers
 from lockgate.models.packed.runtime.tree_arrays import leaf_rows, missing_left, set_members
 
 if TYPE_CHECKING:
-    from lockgate.models.packed.format.forest import Forest, Nodes
+    from lockgate.models.packed.format.forest import Forest, ForestNodes
 
 __all__ = ["MaskTables"]
 
@@ -36,7 +36,7 @@ class MaskTables:
         cls,
         forest: Forest,
         a: Mapping[str, np.ndarray],
-        nodes: Nodes,
+        nodes: ForestNodes,
         edges: Mapping[int, np.ndarray],
         codes: np.ndarray,
         most_bytes: int,
@@ -54,7 +54,7 @@ class MaskTables:
         self,
         forest: Forest,
         a: Mapping[str, np.ndarray],
-        nodes: Nodes,
+        nodes: ForestNodes,
         edges: Mapping[int, np.ndarray],
         codes: np.ndarray,
         bits: int,
@@ -94,7 +94,7 @@ class MaskTables:
         self,
         forest: Forest,
         a: Mapping[str, np.ndarray],
-        nodes: Nodes,
+        nodes: ForestNodes,
         start: np.ndarray,
         backend: Any,
     ) -> None:
@@ -234,7 +234,7 @@ class MaskTables:
         return total
 
 
-def _places(nodes: Nodes) -> tuple[np.ndarray, np.ndarray]:
+def _places(nodes: ForestNodes) -> tuple[np.ndarray, np.ndarray]:
     """Return each node's first leaf, counted from the left of its tree, and how many it has."""
     trees, total = nodes.levels[0][1], len(nodes.leaf)
     child = np.full(total, -1, np.int64)

@@ -17,13 +17,13 @@ from lockgate.contract.conversion import ForestEngine
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.columns.parsing import cell_readers, read_columns
-from lockgate.data.columns.rejections import Rejected
+from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import PackedFormatError, SchemaViolation, nearest
 from lockgate.models.packed.format.container import LARGEST_FILE
 from lockgate.models.packed.format.header import decode
-from lockgate.models.packed.runtime.program import NO_ANSWER, Program
+from lockgate.models.packed.runtime.program import NO_PREDICTION, Program
 
-__all__ = ["Answer", "PackedModel", "open_packed"]
+__all__ = ["PackedModel", "RowPrediction", "open_packed"]
 
 FEW = 12
 """Up to that many rows are answered one by one; more are computed by columns."""
@@ -31,7 +31,7 @@ FEW = 12
 LARGEST = sys.float_info.max
 
 
-class Answer(NamedTuple):
+class RowPrediction(NamedTuple):
     """The answer to one row.
 
     Attributes
@@ -103,7 +103,7 @@ class PackedModel:
         *,
         backend: Backend | None = None,
         threads: int = 1,
-        rejected: Rejected | None = None,
+        rejected: RejectedRows | None = None,
         engine: str | ForestEngine | None = None,
     ) -> Output:
         """Answer for rows.
@@ -146,17 +146,17 @@ class PackedModel:
         return self._output(answers)
 
     @staticmethod
-    def _refuse_strange(rows: Any, rejected: Rejected | None) -> None:
+    def _refuse_strange(rows: Any, rejected: RejectedRows | None) -> None:
         """Refuse rows without a finite answer, unless something else is wrong with them already."""
         if not len(rows):
             return
-        found = Rejected() if rejected is None else rejected
+        found = RejectedRows() if rejected is None else rejected
         new = [row for row in rows.tolist() if row not in found.reasons]
-        found.add(new, lambda row: f"{NO_ANSWER} in row {row}")
+        found.add(new, lambda row: f"{NO_PREDICTION} in row {row}")
         if rejected is None:
             found.raise_first()
 
-    def predict_one(self, row: Mapping[str, Any]) -> Answer:
+    def predict_one(self, row: Mapping[str, Any]) -> RowPrediction:
         """Answer for one row given as a mapping of column to value, None for a gap.
 
         Raises
@@ -207,23 +207,25 @@ class PackedModel:
         classes, threshold = self.header.classes, self.threshold
         last = len(classes) - 1
 
-        def answer(label: Any, score: Any, margin: Any) -> Answer:
+        def answer(label: Any, score: Any, margin: Any) -> RowPrediction:
             if score is not None and binary:
                 score = score[0]
             if margin is not None and len(margin) == 1:
                 margin = margin[0]
             if threshold is not None:
-                return Answer(classes[score >= threshold], score, margin)
+                return RowPrediction(classes[score >= threshold], score, margin)
             found = label[0]
             if not classes:
-                return Answer(found, score, margin)
+                return RowPrediction(found, score, margin)
             inside = 0 <= found <= last
-            return Answer(classes[int(found) if inside else last * (found > last)], score, margin)
+            return RowPrediction(
+                classes[int(found) if inside else last * (found > last)], score, margin
+            )
 
         self._answer = answer
         self._row = row
 
-    def _one_by_one(self, cells: Sequence[Any], rows: int, rejected: Rejected | None) -> Output:
+    def _one_by_one(self, cells: Sequence[Any], rows: int, rejected: RejectedRows | None) -> Output:
         if self._row is None:
             self._prepare_row()
         given = [one.tolist() if isinstance(one, np.ndarray) else one for one in cells]

@@ -15,17 +15,17 @@ from lockgate.models.packed.format.arithmetic import POWERS_ARRAY
 from lockgate.models.packed.format.categorical import Category, OneHot
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.header import Header
-from lockgate.models.packed.format.linear import Hot, Linear
+from lockgate.models.packed.format.linear import Linear, OneHotBlock
 from lockgate.models.packed.format.numeric import Concat, Date, Numbers
-from lockgate.models.packed.format.operation import POWERS, Shape
+from lockgate.models.packed.format.operation import POWERS_KEY, Shape
 from lockgate.models.packed.format.text import Text
-from lockgate.models.packed.runtime.forest import MOST_TABLE_BYTES, Grown
+from lockgate.models.packed.runtime.forest import MOST_TABLE_BYTES, CompiledForest
 
-__all__ = ["NO_ANSWER", "Program"]
+__all__ = ["NO_PREDICTION", "Program"]
 
 SOURCES = (Numbers, Category, Date, Text)
 SHORT = float(np.finfo(np.float32).max)
-NO_ANSWER = (
+NO_PREDICTION = (
     "a number inside the model is not finite or too large, e.g. the logarithm of a negative one"
 )
 CHUNK_CELLS = 1 << 21
@@ -60,9 +60,9 @@ class Program:
         self.header, self.arrays, self.backend = header, arrays, backend
         self.engine = engine
         self._compiled: dict[int, Callable[[Any], Any]] = {}
-        self.host = {**arrays, POWERS: POWERS_ARRAY}
+        self.host = {**arrays, POWERS_KEY: POWERS_ARRAY}
         self.device: dict[str, Any] = {}
-        self._grown: dict[int, Grown] = {}
+        self._grown: dict[int, CompiledForest] = {}
         answers = header.answers
         self.outputs = [answers.label, answers.score, answers.margin]
         self.order = self._ordered()
@@ -87,7 +87,7 @@ class Program:
         for place, _ in self.order:
             op = self.header.ops[place]
             if isinstance(op, Forest):
-                grown = Grown(op, self.arrays, self.backend, left)
+                grown = CompiledForest(op, self.arrays, self.backend, left)
                 left -= getattr(grown.engine, "bytes", 0)
                 self._grown[place] = grown
                 run = grown.run if self.engine is None else self.engine.prepare(grown)
@@ -131,7 +131,7 @@ class Program:
                 if isinstance(op, SOURCES)
                 else self._compiled[place](given[0])
                 if place in self._compiled
-                else Hot(xp.take(self.device[op.places], given[0]), op.width, xp)
+                else OneHotBlock(xp.take(self.device[op.places], given[0]), op.width, xp)
                 if hot and isinstance(op, OneHot)
                 else op.run(given, self.device, xp)
             )
@@ -187,10 +187,10 @@ class Program:
             for slot in finite:
                 for value in found[slot]:
                     if value - value != 0:  # NaN and infinity alone
-                        raise SchemaViolation([NO_ANSWER])
+                        raise SchemaViolation([NO_PREDICTION])
             for slot in short:
                 if any(value > SHORT or value < -SHORT for value in found[slot]):
-                    raise SchemaViolation([NO_ANSWER])
+                    raise SchemaViolation([NO_PREDICTION])
             return [None if end is None else found[end] for end in ends]
 
         return answer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from lockgate.models.packed.format.forest import Forest, Nodes
+    from lockgate.models.packed.format.forest import Forest, ForestNodes
 
 
 __all__ = ["leaf_rows", "missing_left", "set_members"]
@@ -22,7 +22,7 @@ def missing_left(forest: Forest, a: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.unpackbits(a[forest.gaps])[:count].astype(bool)
 
 
-def leaf_rows(forest: Forest, a: Mapping[str, np.ndarray], nodes: Nodes) -> np.ndarray:
+def leaf_rows(forest: Forest, a: Mapping[str, np.ndarray], nodes: ForestNodes) -> np.ndarray:
     """Return the row of `values` of each node, 0 for inner ones."""
     made = np.zeros(len(nodes.leaf), np.int64)
     count = int(nodes.leaf.sum())

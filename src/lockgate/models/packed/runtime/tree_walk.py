@@ -12,14 +12,14 @@ from lockgate.models.packed.runtime.buffers import Buffers
 from lockgate.models.packed.runtime.tree_arrays import leaf_rows, missing_left, set_members
 
 if TYPE_CHECKING:
-    from lockgate.models.packed.format.forest import Forest, Nodes
+    from lockgate.models.packed.format.forest import Forest, ForestNodes
 
-__all__ = ["Walk"]
+__all__ = ["TreeWalk"]
 
 CODE_BITS, NODE_BITS = 22, 26
 
 
-class Walk:
+class TreeWalk:
     """One word a node: column, largest code that goes left, left child; leaves lead to themselves.
 
     Codes of gaps and of categories get columns of their own, in which 0 goes
@@ -33,7 +33,7 @@ class Walk:
         self,
         forest: Forest,
         a: Mapping[str, np.ndarray],
-        nodes: Nodes,
+        nodes: ForestNodes,
         edges: Mapping[int, np.ndarray],
         codes: np.ndarray,
         backend: Any,
@@ -78,7 +78,9 @@ class Walk:
                 self.made.append((place, None))
         self.gap_codes = [int(a[forest.counts][k]) + 1 if k not in sets else -1 for k in order]
 
-    def _words(self, forest: Forest, nodes: Nodes, column: np.ndarray, rank: np.ndarray) -> None:
+    def _words(
+        self, forest: Forest, nodes: ForestNodes, column: np.ndarray, rank: np.ndarray
+    ) -> None:
         total = len(nodes.leaf)
         child = np.arange(total, dtype=np.int64)
         child[nodes.inner] = forest.trees + 2 * np.arange(len(nodes.inner))
@@ -96,7 +98,7 @@ class Walk:
         self.back = self.asarray(np.argsort(order, kind="stable"))
         self.alive = [int((depth > level).sum()) for level in range(int(depth.max()))]
 
-    def _leaves(self, forest: Forest, a: Mapping[str, np.ndarray], nodes: Nodes) -> None:
+    def _leaves(self, forest: Forest, a: Mapping[str, np.ndarray], nodes: ForestNodes) -> None:
         rows = leaf_rows(forest, a, nodes)
         self.rows = self.asarray(rows)
         values = a[forest.values]

@@ -10,11 +10,11 @@ from lockgate.errors import LogError
 from lockgate.prediction_log.ids import parse_receipt
 from lockgate.prediction_log.labels import fitting_label
 from lockgate.prediction_log.reader import find
-from lockgate.serving.http.messages import Refusal, Reply, Request, json_reply, read_body
-from lockgate.serving.prediction.model_store import Shelf
+from lockgate.serving.http.messages import HTTPError, Request, Response, json_reply, read_body
+from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.recorder import Recorder
 
-__all__ = ["take_feedback"]
+__all__ = ["record_feedback"]
 
 EXPECTED = 'expected {"id": ..., "label": ...} or {"key": ..., "label": ...}, or {"labels": [...]}'
 MOST = 10_000
@@ -43,7 +43,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 decode = msgspec.json.Decoder(Body).decode
 
 
-def take_feedback(recorder: Recorder | None, shelf: Shelf, request: Request) -> Reply:
+def record_feedback(recorder: Recorder | None, shelf: ModelStore, request: Request) -> Response:
     """Write labels; they are on disk when the reply leaves.
 
     Raises
@@ -53,10 +53,10 @@ def take_feedback(recorder: Recorder | None, shelf: Shelf, request: Request) -> 
 
     """
     if recorder is None:
-        raise Refusal(409, "this server keeps no prediction log: it was started with --log off")
+        raise HTTPError(409, "this server keeps no prediction log: it was started with --log off")
     given = _read(request)
     if not 0 < len(given) <= MOST:
-        raise Refusal(422, f"{len(given)} labels came, expected 1 to {MOST}")
+        raise HTTPError(422, f"{len(given)} labels came, expected 1 to {MOST}")
     rows = []
     problems = []
     books = _Books(recorder, shelf)
@@ -66,11 +66,11 @@ def take_feedback(recorder: Recorder | None, shelf: Shelf, request: Request) -> 
         except ValueError as error:
             problems.append(f"label {k}: {error}")
     if problems:
-        raise Refusal(422, "labels do not belong to answers of this log", problems[:20])
+        raise HTTPError(422, "labels do not belong to answers of this log", problems[:20])
     try:
         taken = recorder.labels.label(rows)
     except LogError as error:
-        raise Refusal(503, str(error), headers={b"retry-after": b"5"}) from None
+        raise HTTPError(503, str(error), headers={b"retry-after": b"5"}) from None
     recorder.counts.once("labels", taken)
     return json_reply({"taken": taken})
 
@@ -80,14 +80,14 @@ def _read(request: Request) -> list[One]:
     if body.labels is not None:
         return body.labels
     if body.label is None:
-        raise Refusal(400, f"no label came; {EXPECTED}")
+        raise HTTPError(400, f"no label came; {EXPECTED}")
     return [One(body.label, body.id, body.key)]
 
 
 class _Books:
     """Looks up what labels are about; each request of the log is read once."""
 
-    def __init__(self, recorder: Recorder, shelf: Shelf) -> None:
+    def __init__(self, recorder: Recorder, shelf: ModelStore) -> None:
         self.recorder, self.shelf = recorder, shelf
         self.found: dict[tuple[str, int], Any] = {}
 

@@ -8,15 +8,15 @@ import msgspec
 
 from lockgate.serving.http.messages import (
     JSON,
-    Refusal,
-    Reply,
+    HTTPError,
     Request,
-    Send,
+    Response,
+    SendResponse,
     check_rows,
     read_body,
 )
-from lockgate.serving.prediction.model_store import Served, Shelf
-from lockgate.serving.prediction.requests import Filled, Found, Question, listed
+from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
+from lockgate.serving.prediction.requests import Filled, Prediction, PredictionRequest, to_lists
 
 __all__ = ["many_rows", "predict_question", "row_of"]
 
@@ -93,7 +93,9 @@ decode = msgspec.json.Decoder(Body).decode
 encode = msgspec.json.Encoder().encode
 
 
-def predict_question(shelf: Shelf, request: Request, send: Send, most: int) -> Question:
+def predict_question(
+    shelf: ModelStore, request: Request, send: SendResponse, most: int
+) -> PredictionRequest:
     """Read what is asked.
 
     Raises
@@ -103,13 +105,13 @@ def predict_question(shelf: Shelf, request: Request, send: Send, most: int) -> Q
 
     """
     body = read_body(decode, request.body, EXPECTED)
-    served = shelf.find(request.words[0] if request.words else body.model)
+    served = shelf.find(request.path_params[0] if request.path_params else body.model)
     given = [one for one in (body.row, body.rows, body.columns) if one is not None]
     if len(given) != 1:
-        raise Refusal(400, f"{len(given)} of row, rows and columns came; {EXPECTED}")
+        raise HTTPError(400, f"{len(given)} of row, rows and columns came; {EXPECTED}")
     if body.row is not None:
         row = row_of(served, body.row)
-        return Question(request, send, served, row, 0, one_row, keys=body.key)
+        return PredictionRequest(request, send, served, row, 0, one_row, keys=body.key)
     if body.rows is not None:
         source: Any = [
             row_of(served, one, f"row {k}") if one.__class__ in (list, dict) else one
@@ -122,8 +124,8 @@ def predict_question(shelf: Shelf, request: Request, send: Send, most: int) -> Q
         rows = max(map(len, source.values()), default=0)
     check_rows(rows, most)
     if body.keys is not None and len(body.keys) != rows:
-        raise Refusal(422, f"{len(body.keys)} keys came for {rows} rows")
-    return Question(
+        raise HTTPError(422, f"{len(body.keys)} keys came for {rows} rows")
+    return PredictionRequest(
         request, send, served, source, rows, many_rows, partial=body.partial, keys=body.keys
     )
 
@@ -131,16 +133,16 @@ def predict_question(shelf: Shelf, request: Request, send: Send, most: int) -> Q
 def check_width(columns: int) -> None:
     """Refuse what has more columns than any table."""
     if columns > WIDEST:
-        raise Refusal(422, f"{columns} columns came, at most {WIDEST} are read")
+        raise HTTPError(422, f"{columns} columns came, at most {WIDEST} are read")
 
 
-def row_of(served: Served, values: Any, where: str = "the row") -> dict[str, Any]:
+def row_of(served: LoadedModel, values: Any, where: str = "the row") -> dict[str, Any]:
     """Return a row as a mapping, given as one or as values in order."""
     if values.__class__ is dict:
         check_width(len(values))
         return values
     if len(values) != len(served.names):
-        raise Refusal(
+        raise HTTPError(
             422,
             f"{where} has {len(values)} values, expected {len(served.names)}: "
             f"{', '.join(served.names)}"[:2000],
@@ -148,9 +150,9 @@ def row_of(served: Served, values: Any, where: str = "the row") -> dict[str, Any
     return dict(zip(served.names, values, strict=True))
 
 
-def one_row(question: Question, receipt: str, found: Found) -> Reply:
+def one_row(question: PredictionRequest, receipt: str, found: Prediction) -> Response:
     """Write the answer to one row."""
-    served = question.served
+    served = question.model
     if served.regression:
         made: Any = Value(receipt, served.name, served.version, found.label, found.filled)
     else:
@@ -158,17 +160,17 @@ def one_row(question: Question, receipt: str, found: Found) -> Reply:
         made = Label(
             receipt, served.name, served.version, found.label, found.score, margin, found.filled
         )
-    return Reply(200, encode(made), JSON)
+    return Response(200, encode(made), JSON)
 
 
-def many_rows(question: Question, receipt: str, found: Found) -> Reply:
+def many_rows(question: PredictionRequest, receipt: str, found: Prediction) -> Response:
     """Write the answers to several rows."""
-    served = question.served
+    served = question.model
     names = receipt, served.name, served.version
-    label, score, margin = listed(found)
+    label, score, margin = to_lists(found)
     if served.regression:
         made: Any = Values(*names, label, found.filled, found.refused)
     else:
         margin = margin if score is None else None
         made = Labels(*names, label, score, margin, found.filled, found.refused)
-    return Reply(200, encode(made), JSON)
+    return Response(200, encode(made), JSON)

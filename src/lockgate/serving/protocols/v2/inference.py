@@ -16,18 +16,18 @@ import numpy as np
 
 from lockgate.serving.http.messages import (
     JSON,
-    Refusal,
-    Reply,
+    HTTPError,
     Request,
-    Send,
+    Response,
+    SendResponse,
     check_rows,
     read_body,
 )
-from lockgate.serving.prediction.model_store import Served, Shelf
-from lockgate.serving.prediction.requests import Found, Question
+from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
+from lockgate.serving.prediction.requests import Prediction, PredictionRequest
 from lockgate.serving.protocols.v2.tensors import Tensor, as_column, as_matrix, pack, unpack
 
-__all__ = ["infer_question", "metadata", "word_of"]
+__all__ = ["infer_question", "metadata", "model_in_path"]
 
 BINARY = b"application/octet-stream"
 LENGTH = b"inference-header-content-length"
@@ -53,12 +53,14 @@ decode = msgspec.json.Decoder(Infer).decode
 encode = msgspec.json.Encoder().encode
 
 
-def word_of(request: Request) -> str:
+def model_in_path(request: Request) -> str:
     """Return the model that the path names, with its version if it names one."""
-    return "@".join(request.words)
+    return "@".join(request.path_params)
 
 
-def infer_question(shelf: Shelf, request: Request, send: Send, most: int) -> Question:
+def infer_question(
+    shelf: ModelStore, request: Request, send: SendResponse, most: int
+) -> PredictionRequest:
     """Read what is asked.
 
     Raises
@@ -67,23 +69,23 @@ def infer_question(shelf: Shelf, request: Request, send: Send, most: int) -> Que
         If the body is no such question.
 
     """
-    served = shelf.find(word_of(request))
+    served = shelf.find(model_in_path(request))
     body, rest = _parts(request)
     columns: dict[str, Any] = {}
     for tensor in body.inputs:
         values, rest = unpack(tensor, rest)
         if tensor.name in columns:
-            raise Refusal(400, f"tensor {tensor.name[:80]!r} stands twice")
+            raise HTTPError(400, f"tensor {tensor.name[:80]!r} stands twice")
         columns[tensor.name] = (tensor, values)
     if len(rest):
-        raise Refusal(400, f"{len(rest)} bytes are left behind the last tensor")
+        raise HTTPError(400, f"{len(rest)} bytes are left behind the last tensor")
     outputs = _outputs(served, body)
     form = functools.partial(_response, body=body, outputs=outputs)
     source, rows = _source(served, columns)
     check_rows(rows, most)
     if rows == 1:
-        return Question(request, send, served, _only_row(served, source), 0, form)
-    return Question(request, send, served, source, rows, form)
+        return PredictionRequest(request, send, served, _only_row(served, source), 0, form)
+    return PredictionRequest(request, send, served, source, rows, form)
 
 
 def _parts(request: Request) -> tuple[Infer, memoryview]:
@@ -91,14 +93,14 @@ def _parts(request: Request) -> tuple[Infer, memoryview]:
     length = request.headers.get(LENGTH)
     if length is not None:
         if not length.isdigit() or len(length) > 12 or int(length) > len(raw):
-            raise Refusal(400, f"{LENGTH.decode()} is {length[:20]!r}, {len(raw)} bytes came")
+            raise HTTPError(400, f"{LENGTH.decode()} is {length[:20]!r}, {len(raw)} bytes came")
         raw, rest = raw[: int(length)], raw[int(length) :]
     else:
         rest = raw[len(raw) :]
     return read_body(decode, raw, "expected an inference request with inputs"), rest
 
 
-def _source(served: Served, tensors: dict[str, Any]) -> tuple[Any, int]:
+def _source(served: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]:
     """Return rows as columns by name, or as one matrix in the order of the inputs."""
     if len(tensors) == 1:
         ((name, (tensor, values)),) = tensors.items()
@@ -112,21 +114,21 @@ def _source(served: Served, tensors: dict[str, Any]) -> tuple[Any, int]:
     for name, (tensor, values) in tensors.items():
         if name in served.names:
             if not tensor.shape or math.prod(tensor.shape[1:]) != 1:
-                raise Refusal(
+                raise HTTPError(
                     400,
                     f"tensor {name[:80]!r} has shape {tensor.shape[:8]}, expected [n] or [n, 1]",
                 )
             columns[name] = as_column(values)
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
-        raise Refusal(400, f"tensors have different lengths: {sorted(lengths)}")
+        raise HTTPError(400, f"tensors have different lengths: {sorted(lengths)}")
     if not columns:
         wanted = ", ".join(served.names)
-        raise Refusal(400, f"no input of the model came; expected tensors {wanted}"[:2000])
+        raise HTTPError(400, f"no input of the model came; expected tensors {wanted}"[:2000])
     return columns, lengths.pop()
 
 
-def _only_row(served: Served, source: Any) -> dict[str, Any]:
+def _only_row(served: LoadedModel, source: Any) -> dict[str, Any]:
     if isinstance(source, np.ndarray):
         row = dict(zip(served.names, source[0].tolist(), strict=True))
     elif isinstance(source, list):
@@ -139,7 +141,7 @@ def _only_row(served: Served, source: Any) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in row.items()}
 
 
-def _kinds(served: Served) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _kinds(served: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return outputs by name: datatype, and the axes behind the rows."""
     model = served.model
     if served.regression:
@@ -156,13 +158,13 @@ def _kinds(served: Served) -> dict[str, tuple[str, tuple[int, ...]]]:
     return made
 
 
-def _outputs(served: Served, body: Infer) -> list[tuple[str, str, bool]]:
+def _outputs(served: LoadedModel, body: Infer) -> list[tuple[str, str, bool]]:
     kinds = _kinds(served)
     everything = bool(body.parameters.get("binary_data_output"))
     wanted = body.outputs or [Wanted(name) for name in kinds]
     for one in wanted:
         if one.name not in kinds:
-            raise Refusal(400, f"no output {one.name[:80]!r}; there are {', '.join(kinds)}")
+            raise HTTPError(400, f"no output {one.name[:80]!r}; there are {', '.join(kinds)}")
     return [
         (one.name, kinds[one.name][0], bool(one.parameters.get("binary_data", everything)))
         for one in wanted
@@ -170,13 +172,13 @@ def _outputs(served: Served, body: Infer) -> list[tuple[str, str, bool]]:
 
 
 def _response(
-    question: Question,
+    question: PredictionRequest,
     receipt: str,
-    found: Found,
+    found: Prediction,
     body: Infer,
     outputs: list[tuple[str, str, bool]],
-) -> Reply:
-    served = question.served
+) -> Response:
+    served = question.model
     tensors, raws = [], []
     for name, datatype, binary in outputs:
         values = getattr(found, "label" if name == "value" else name)
@@ -200,12 +202,12 @@ def _response(
         said["parameters"]["filled"] = msgspec.json.encode(found.filled).decode()
     head = encode(said)
     if not raws:
-        return Reply(200, head, JSON)
+        return Response(200, head, JSON)
     extra = ((LENGTH, str(len(head)).encode()),)
-    return Reply(200, b"".join((head, *raws)), BINARY, extra)
+    return Response(200, b"".join((head, *raws)), BINARY, extra)
 
 
-def metadata(served: Served, versions: list[str]) -> dict[str, Any]:
+def metadata(served: LoadedModel, versions: list[str]) -> dict[str, Any]:
     """Describe a model as the protocol does."""
     named = {"number": "FP64", "integer": "FP64", "boolean": "BOOL"}
     return {

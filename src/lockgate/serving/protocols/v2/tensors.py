@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lockgate.serving.http.messages import Refusal
+from lockgate.serving.http.messages import HTTPError
 
 __all__ = ["DATATYPES", "Tensor", "as_column", "as_matrix", "pack", "unpack"]
 
@@ -197,5 +197,5 @@ def _split(tensor: Tensor, raw: memoryview, count: int) -> list[str]:
     return made
 
 
-def _wrong(tensor: Tensor, words: str) -> Refusal:
-    return Refusal(400, f"tensor {tensor.name[:80]!r}: {words}")
+def _wrong(tensor: Tensor, words: str) -> HTTPError:
+    return HTTPError(400, f"tensor {tensor.name[:80]!r}: {words}")
