@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := -e . -e plugins/lockgate-datasets -e plugins/lockgate-treelite -e plugins/lockgate-numba
 
-.PHONY: help demo test lint format docs bench proof lock clean
+.PHONY: help demo test lint format docs bench soak lock clean
 
 help:  ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1	/' | expand -t 16
@@ -27,11 +27,12 @@ demo: .venv/.run  ## set up .venv, make a model of real shop customers, say what
 test: .venv/.dev  ## all tests, at most 12 minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-lint: .venv/.dev  ## formatting, lint, types, import contracts, generated documentation
+lint: .venv/.dev  ## formatting, lint, names and messages, types, import contracts, generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m docs.wording
 	$(BIN)/python -m docs.generate --check
 
 format: .venv/.dev  ## format and fix what can be fixed
@@ -44,8 +45,8 @@ docs: .venv/.dev  ## write the generated pages of docs/
 bench: .venv/.dev  ## measure every figure of docs/benchmarks.md anew
 	$(BIN)/python -m benchmarks
 
-proof: .venv/.dev  ## the long proofs: kills, swaps, fuzzing, full disks, over many seeds
-	LOCKGATE_PROOF=1 $(BIN)/python -m pytest -n 2 tests/proof tests/serving tests/ledger $(ARGS)
+soak: .venv/.dev  ## long runs: kills, swaps, fuzzing, full disks, many seeds; goes on where it was interrupted
+	LOCKGATE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/soak tests/serving tests/registry tests/models $(ARGS)
 
 lock:  ## resolve requirements/*.txt anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \

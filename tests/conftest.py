@@ -15,10 +15,10 @@ from hypothesis import settings
 # two workers share two cores, and OpenMP collapses where threads outnumber cores
 os.environ["OMP_THREAD_LIMIT"] = "1"
 
-# timing never decides a test, and `make test` is the same every time; LOCKGATE_PROOF explores
+# timing never decides a test, and `make test` is the same every time; LOCKGATE_SOAK explores
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("proof", deadline=None, max_examples=2000)
-settings.load_profile("proof" if os.environ.get("LOCKGATE_PROOF") else "steady")
+settings.load_profile("proof" if os.environ.get("LOCKGATE_SOAK") else "steady")
 
 ROOT = Path(__file__).resolve().parents[1]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -31,7 +31,7 @@ from .conftest import QUIET, git, new_repository
 from .test_ledger import put
 from .test_tampering import key, sign_with
 
-WHOLE = bool(os.environ.get("LOCKGATE_PROOF"))
+WHOLE = bool(os.environ.get("LOCKGATE_SOAK"))
 KILLS = 500 if WHOLE else 9
 
 

@@ -17,7 +17,7 @@ from lockgate.registry.sync import repair_tags
 
 from .conftest import git
 
-HISTORIES = 50 if os.environ.get("LOCKGATE_PROOF") else 3
+HISTORIES = 50 if os.environ.get("LOCKGATE_SOAK") else 3
 VERSIONS, STAGES = ("1.0.0", "1.1.0", "1.2.0"), ("prod", "canary")
 
 

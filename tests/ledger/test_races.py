@@ -20,7 +20,7 @@ from lockgate.registry.ledger.verify import verify
 from .conftest import QUIET, git
 
 pytestmark = pytest.mark.timeout(1800)
-WHOLE = bool(os.environ.get("LOCKGATE_PROOF"))
+WHOLE = bool(os.environ.get("LOCKGATE_SOAK"))
 WORKERS, EVENTS = (8, 50) if WHOLE else (4, 6)
 
 

@@ -34,7 +34,7 @@ from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from tests.packing import zoo
 
-ROWS = 20_000 if os.environ.get("LOCKGATE_PROOF") else 2000
+ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 2000
 """Plain rows, and as many at thresholds and beside."""
 
 pytestmark = [
@@ -165,7 +165,7 @@ def pipelines(draw: st.DrawFn) -> object:
     return make_pipeline(before, scale, draw(st.sampled_from(sums)))
 
 
-@settings(max_examples=200 if os.environ.get("LOCKGATE_PROOF") else 25)
+@settings(max_examples=200 if os.environ.get("LOCKGATE_SOAK") else 25)
 @given(model=pipelines(), seed=st.integers(0, 1000), target=st.sampled_from(["two", "three"]))
 def test_random_pipelines_answer_alike(model: object, seed: int, target: str) -> None:
     frame = zoo.frame_of(150, seed=seed)

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 
 pytestmark = pytest.mark.skipif(
-    not os.environ.get("LOCKGATE_PROOF"),
-    reason="two minutes; `make proof` runs it, and test_versions_docs attests one project",
+    not os.environ.get("LOCKGATE_SOAK"),
+    reason="two minutes; `make soak` runs it, and test_versions_docs attests one project",
 )
 
 

@@ -10,14 +10,14 @@ import pytest
 from tests.conftest import ROOT
 
 pytest.importorskip("atheris", reason="atheris has no wheel for this machine")
-SECONDS = 3600 if os.environ.get("LOCKGATE_PROOF") else 15
+SECONDS = 3600 if os.environ.get("LOCKGATE_SOAK") else 15
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 200)
 @pytest.mark.parametrize("what", ["fuzzing", "serving_fuzzing"])
 def test_no_input_leads_to_anything_but_an_answer_or_a_refusal(what: str, tmp_path: Path) -> None:
-    kept = ROOT / "build" / what if os.environ.get("LOCKGATE_PROOF") else tmp_path / "corpus"
+    kept = ROOT / "build" / what if os.environ.get("LOCKGATE_SOAK") else tmp_path / "corpus"
     done = subprocess.run(
         [sys.executable, "-m", f"tests.proof.{what}", str(SECONDS), str(kept)],
         cwd=ROOT,

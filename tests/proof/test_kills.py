@@ -1,5 +1,5 @@
 """Kills in the middle of every stage, over many moments; seeds are in the test's name, so a
-run that was interrupted goes on with `make proof ARGS=--last-failed` or `-k`."""
+run that was interrupted goes on with `make soak ARGS=--last-failed` or `-k`."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.pipeline.test_kills import killed_in
 pytestmark = pytest.mark.slow
 
 STAGES = ("load", "optimize", "compress", "evaluate", "package", "monitor")
-SEEDS = range(15) if os.environ.get("LOCKGATE_PROOF") else range(1)
+SEEDS = range(15) if os.environ.get("LOCKGATE_SOAK") else range(1)
 """Ninety kills in the proof; `make test` takes one of each stage."""
 
 

@@ -35,7 +35,7 @@ BESIDES = (
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.skipif(
-    not os.environ.get("LOCKGATE_PROOF"), reason="builds an environment of old releases: make proof"
+    not os.environ.get("LOCKGATE_SOAK"), reason="builds an environment of old releases: make soak"
 )
 def test_every_model_is_packed_on_the_oldest_releases(tmp_path: Path) -> None:
     python = tmp_path / "old" / "bin" / "python"
@@ -61,7 +61,7 @@ def test_every_model_is_packed_on_the_oldest_releases(tmp_path: Path) -> None:
             "tests/packing/test_determinism.py",
         ],
         cwd=ROOT,
-        env={**os.environ, "LOCKGATE_PROOF": ""},
+        env={**os.environ, "LOCKGATE_SOAK": ""},
         capture_output=True,
         text=True,
         check=False,

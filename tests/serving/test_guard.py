@@ -22,8 +22,8 @@ from tests.conftest import Run
 from tests.serving.running import Server, serving
 from tests.serving.test_answers import ROW
 
-SLOW = 500 if os.environ.get("LOCKGATE_PROOF") else 60
-HUGE = 500 << 20 if os.environ.get("LOCKGATE_PROOF") else 40 << 20
+SLOW = 500 if os.environ.get("LOCKGATE_SOAK") else 60
+HUGE = 500 << 20 if os.environ.get("LOCKGATE_SOAK") else 40 << 20
 
 
 @pytest.fixture(scope="module")

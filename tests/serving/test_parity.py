@@ -18,7 +18,7 @@ from tests.conftest import Run
 from tests.serving.load import message, read_reply
 from tests.serving.running import Server, serving
 
-ROWS = 10_000 if os.environ.get("LOCKGATE_PROOF") else 400
+ROWS = 10_000 if os.environ.get("LOCKGATE_SOAK") else 400
 COLUMNS = ("months", "charge", "calls", "plan", "abroad")
 
 

@@ -24,7 +24,7 @@ from tests.serving.load import read_reply
 from tests.serving.running import Server, serving
 from tests.serving.test_answers import ROW
 
-PROOF = bool(os.environ.get("LOCKGATE_PROOF"))
+PROOF = bool(os.environ.get("LOCKGATE_SOAK"))
 EXAMPLES = 2000 if PROOF else 12
 MUTATIONS = 1_000_000 if PROOF else 6000
 

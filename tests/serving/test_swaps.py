@@ -27,8 +27,8 @@ from tests.serving.conftest import rows
 from tests.serving.load import Load
 from tests.serving.running import Server, serving
 
-SWAPS = 200 if os.environ.get("LOCKGATE_PROOF") else 12
-KILLS = 50 if os.environ.get("LOCKGATE_PROOF") else 4
+SWAPS = 200 if os.environ.get("LOCKGATE_SOAK") else 12
+KILLS = 50 if os.environ.get("LOCKGATE_SOAK") else 4
 
 
 def records(count: int) -> list[Any]:
