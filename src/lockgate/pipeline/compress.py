@@ -13,7 +13,8 @@ from lockgate.errors import NotApplicable, PluginFailed, UsageError
 from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold
 from lockgate.modeling.metrics.losses import class_indices
 from lockgate.modeling.training.estimators import predict_scores
-from lockgate.modeling.training.fitting import fit, limit_threads, loss_function
+from lockgate.modeling.training.fitting import fit, loss_function
+from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.pack import match_schema
 from lockgate.pipeline.formats import ModelFormat, form_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.contract.evaluation import EvaluateRequest, Report
-from lockgate.modeling.training.fitting import limit_threads
+from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.formats import open_model
 from lockgate.pipeline.reports.pages import report_page
 from lockgate.pipeline.reports.plots import draw_plot

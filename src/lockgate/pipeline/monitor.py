@@ -16,7 +16,7 @@ from lockgate.data.conform import conform_to_schema, rows_in_window
 from lockgate.errors import SchemaViolation
 from lockgate.modeling.metrics.losses import metrics_for_task
 from lockgate.modeling.statistics.histograms import monitored_output, window_counts
-from lockgate.modeling.training.fitting import limit_threads
+from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.pipeline.reports.pages import monitor_page
 from lockgate.pipeline.stage import Stage

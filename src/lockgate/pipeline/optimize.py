@@ -17,8 +17,8 @@ from lockgate.modeling.training.fitting import (
     check_recipe,
     cross_validated_objective,
     fit,
-    limit_threads,
 )
+from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FittedModel, Workspace
 

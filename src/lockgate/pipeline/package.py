@@ -9,7 +9,7 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
 from lockgate.data.io.digests import sha256_text
 from lockgate.modeling.statistics.histograms import monitored_output, reference_of
-from lockgate.modeling.training.fitting import limit_threads
+from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.bundle.card import model_card
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import Hashes

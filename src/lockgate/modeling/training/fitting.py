@@ -1,16 +1,14 @@
-"""Fits recipes and measures them, under declared threads and one BLAS thread."""
+"""Fits recipes and measures them."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from lockgate.contract.modeling import Objective, Recipe, Trial
 from lockgate.contract.prediction import Output
@@ -19,25 +17,7 @@ from lockgate.errors import DataError, PluginFailed, nearest
 from lockgate.modeling.metrics.losses import class_indices, loss_of
 from lockgate.modeling.training.estimators import estimator_output, predict_scores
 
-__all__ = [
-    "check_params",
-    "check_recipe",
-    "cross_validated_objective",
-    "fit",
-    "limit_threads",
-    "loss_function",
-]
-
-
-@contextlib.contextmanager
-def limit_threads(threads: int) -> Iterator[None]:
-    """Keep numerical libraries to that many threads.
-
-    BLAS gets one: with more, the last digits of some linear models differ from
-    run to run. OpenMP, which grows trees, gives equal trees with any number.
-    """
-    with threadpool_limits(limits={"blas": 1, "openmp": threads}):
-        yield
+__all__ = ["check_params", "check_recipe", "cross_validated_objective", "fit", "loss_function"]
 
 
 def check_recipe(recipe: Recipe, who: str) -> None:
