@@ -177,6 +177,13 @@ def test_latency_times_models_that_answer_no_single_row(
     assert asked == [{name: [rows[name][0]] for name in names}] * 12
 
 
+@pytest.mark.xfail(reason="without rows it asks a row of gaps, which this model refuses")
+def test_latency_times_a_model_that_refuses_gaps_without_rows(bundles: Bundles) -> None:
+    request = case(bundles["good"])
+    assert {column.missing for column in request.candidate.inputs.features} == {"refuse"}
+    assert Latency(repeats=10, at_most_us=1e9).judge(request).passed is True
+
+
 def test_signature_has_nothing_to_say_without_an_incumbent(bundles: Bundles) -> None:
     ruling = Signature().judge(case(bundles["good"], stage="canary"))
     assert ruling.passed is None

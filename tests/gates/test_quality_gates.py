@@ -259,14 +259,14 @@ def test_fairness_compares_rates_of_groups(
         "true_positive": rows["benign"] == 1,
         "false_positive": rows["benign"] == 0,
     }
-    found = rates(rows, bundles["good"], counted[measure])
-    gap = abs(found["north"] - found["south"])
+    shares = rates(rows, bundles["good"], counted[measure])
+    gap = abs(shares["north"] - shares["south"])
     request = case(bundles["good"], rows=rows)
     ruling = Fairness(column="clinic", measure=measure, at_most=gap).judge(request)
     assert ruling.passed is True
     assert ruling.figures == {"gap": pytest.approx(gap, abs=1e-12)}
     for clinic in ("north", "south"):
-        assert f"{found[clinic]:.1%}" in ruling.sentence
+        assert f"{shares[clinic]:.1%}" in ruling.sentence
     ruling = Fairness(column="clinic", measure=measure, at_most=gap - 1e-9).judge(request)
     assert ruling.passed is False
     assert ruling.figures == {"gap": pytest.approx(gap, abs=1e-12)}

@@ -55,8 +55,8 @@ def main() -> None:
     (LEDGER / "gates.yaml").write_text(GATES)
     (deployment.path / ".lock").unlink()
     with tempfile.TemporaryDirectory() as scratch:
-        said = json.dumps(answers(opened(Path(scratch))), indent=1)
-    (LEDGER / "answers.json").write_text(said + "\n")
+        text = json.dumps(answers(opened(Path(scratch))), indent=1)
+    (LEDGER / "answers.json").write_text(text + "\n")
     (DEPLOYMENT / "answers.json").write_text(json.dumps(served(deployment), indent=1) + "\n")
 
 
@@ -122,27 +122,27 @@ def answers(shop: Path) -> dict[str, Any]:
         done = CliRunner().invoke(command_line, [*options, "-C", str(shop)], catch_exceptions=False)
         return done.stdout
 
-    found = Ledger(shop).verify()
+    verified = Ledger(shop).verify()
     return {
         "history": [json.loads(line) for line in asked("history", "--json").splitlines()],
         "current": json.loads(asked("current", "--json")),
-        "trace": {one: json.loads(asked("trace", f"fraud@{one}")) for one in VERSIONS},
+        "trace": {version: json.loads(asked("trace", f"fraud@{version}")) for version in VERSIONS},
         "verify": {
-            "events": found.events, "signed": found.signed, "demanded": found.demanded,
-            "overrides": found.overrides,
-            "findings": [finding.problem for finding in found.findings],
+            "events": verified.events, "signed": verified.signed, "demanded": verified.demanded,
+            "overrides": verified.overrides,
+            "findings": [finding.problem for finding in verified.findings],
         },
     }  # fmt: skip
 
 
 def served(deployment: Deployment) -> dict[str, Any]:
     """What the bundles of a deployment directory answer, each float in its shortest form."""
-    said = {}
+    scores = {}
     for path in sorted((deployment.path / "bundles").iterdir()):
         bundle = open_bundle(path)
-        found = [bundle.predict_one(row) for row in ROWS]
-        said[bundle.digest] = [[bool(answer.label), float(answer.score)] for answer in found]
-    return said
+        replies = [bundle.predict_one(row) for row in ROWS]
+        scores[bundle.digest] = [[bool(answer.label), float(answer.score)] for answer in replies]
+    return scores
 
 
 if __name__ == "__main__":

@@ -60,12 +60,12 @@ def check(deployment: Deployment, slot: Slot, allowed: Signers | None, **changes
 
 def test_a_golden_ledger_answers_as_when_it_was_written(shop: Path) -> None:
     expected = json.loads((LEDGER / "answers.json").read_text())
-    found = answers(shop)
-    assert found["history"] == expected["history"]
-    assert found["current"] == expected["current"]
-    assert found["verify"] == expected["verify"]
+    actual = answers(shop)
+    assert actual["history"] == expected["history"]
+    assert actual["current"] == expected["current"]
+    assert actual["verify"] == expected["verify"]
     for version, fields in expected["trace"].items():
-        assert {key: found["trace"][version][key] for key in fields} == fields
+        assert {key: actual["trace"][version][key] for key in fields} == fields
 
 
 def test_the_golden_ledger_holds_every_operation_and_nothing_wrong(shop: Path) -> None:
@@ -79,8 +79,8 @@ def test_the_golden_ledger_holds_every_operation_and_nothing_wrong(shop: Path) -
         ("promote", False),
     }
     assert {event.stage is None for event in events if event.op == "retire"} == {True, False}
-    found = ledger.verify()
-    assert (found.events, found.signed, found.findings) == (len(events), len(events), [])
+    verified = ledger.verify()
+    assert (verified.events, verified.signed, verified.findings) == (len(events), len(events), [])
     assert [event.seq for event in events] == list(range(len(events), 0, -1))
 
 
@@ -118,8 +118,8 @@ def test_a_golden_ledger_goes_on(shop: Path) -> None:
         ledger.promote("fraud", "canary", version="1.1.0", params=LEDGER / "gates.yaml")
     standing = ledger.promote("fraud", "canary", version="1.0.0", override=True, reason="again")
     assert standing.actor == "Ben <ben@shop.example>"
-    found = Ledger(shop).verify()
-    assert (found.events, found.findings) == (before + 3, [])
+    verified = Ledger(shop).verify()
+    assert (verified.events, verified.findings) == (before + 3, [])
 
 
 def test_a_changed_golden_ledger_is_seen_to_be_changed(shop: Path, tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ def test_a_changed_golden_ledger_is_seen_to_be_changed(shop: Path, tmp_path: Pat
 
 
 def test_a_golden_deployment_serves_what_it_served(deployment: Deployment) -> None:
-    found = {slot.stage: (slot.name, slot.version) for slot in deployment.pointer().slots}
-    assert found == {"canary": ("fraud", "1.1.0"), "prod": ("fraud", "1.0.0")}
+    current = {slot.stage: (slot.name, slot.version) for slot in deployment.pointer().slots}
+    assert current == {"canary": ("fraud", "1.1.0"), "prod": ("fraud", "1.0.0")}
     history = [(event.seq, event.op, event.stage) for event in deployment.history()]
     assert history == [
         (1, "deploy", "prod"),
