@@ -1,10 +1,11 @@
 """One answer by its id, all of them in order, and what to do with files that are damaged."""
 
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.errors import LogError
@@ -23,6 +24,8 @@ from tests.prediction_log.builders import (
 )
 
 OTHER = "bbandonwhat23456"
+FEWER = settings(max_examples=settings.default.max_examples // 3)
+"""Each example asks scikit-learn, or writes files; `LOCKGATE_PROOF` still multiplies them."""
 
 
 def test_an_answer_is_found_by_its_id_in_any_file(tmp_path: Path) -> None:
@@ -70,10 +73,9 @@ def test_answers_come_writer_by_writer_in_the_order_of_their_ids(tmp_path: Path)
     second.close()
 
 
+@FEWER
 @given(st.lists(st.sets(st.integers(1, 400), min_size=1, max_size=4), min_size=1, max_size=6))
 def test_every_answer_is_found_whatever_counts_a_log_holds(sizes: list[set[int]]) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         clock, count, written = Clock(), 0, []
         writer = writer_of(Path(folder), clock)

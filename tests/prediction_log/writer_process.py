@@ -13,6 +13,10 @@ from lockgate.monitoring.writing import LogWriter
 MODEL = Model("e" * 64, "churn", "2.0.0", "prod", ("age",))
 
 
+def say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())
+
+
 def main(folder: Path, name: str, action: str) -> None:
     writer = LogWriter(folder, name)
     for count in range(1, 6):
@@ -20,16 +24,16 @@ def main(folder: Path, name: str, action: str) -> None:
     if action == "die":
         os._exit(9)  # nothing is closed, nothing is moved out of the write-ahead log
     if action == "wait":
-        print("ready", flush=True)
+        say("ready")
         sys.stdin.readline()
     if action == "fork":
         receipts = Receipts()
-        print(receipts.next(), flush=True)
+        say(receipts.next())
         if not os.fork():
-            print(receipts.next(), flush=True)
+            say(receipts.next())
             os._exit(0)
         os.wait()
-        print(receipts.next(), flush=True)
+        say(receipts.next())
     writer.close()
 
 
