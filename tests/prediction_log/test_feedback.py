@@ -107,6 +107,13 @@ def test_an_export_that_fails_leaves_the_former_file_as_it_was(deployment: Deplo
     with pytest.raises(LogError):
         export(deployment, target, until=1)
     assert target.read_text() == "former"
+
+    def stop(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(deployment, target, done=stop)
+    assert target.read_text() == "former"
     assert not list(deployment.path.glob(".*.new"))
     with pytest.raises(UsageError, match="the folder of .* is not there"):
         export(deployment, deployment.path / "absent" / "log.parquet")

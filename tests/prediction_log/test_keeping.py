@@ -45,7 +45,7 @@ def left(folder: Path) -> list[str]:
 
 
 def test_what_is_older_than_the_days_goes(tmp_path: Path) -> None:
-    aged(tmp_path, {"a": [31, 29], "b": [30.001, 29.999]})
+    aged(tmp_path, {"a": [31, 29], "b": [30.000005, 29.999995]})
     assert prune(tmp_path, days=30, megabytes=100, now=START) == 2
     assert left(tmp_path) == ["a/1", "b/1"]
     assert prune(tmp_path, days=30, megabytes=100, now=START) == 0

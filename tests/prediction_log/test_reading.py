@@ -120,6 +120,7 @@ def test_labels_of_an_answer_come_by_id_and_by_key_the_latest_last(tmp_path: Pat
         ("", 0, 0, 17.0, 1, "by number"),
         (OTHER, 5, 0, None, 1, "of another writer"),
         ("", 0, 0, "170", 1, "by another key"),
+        (OTHER, 6, 0, "17", 1, "of another writer, with a key"),
     ]:
         writer.label([row])
         clock.seconds += 1
@@ -127,7 +128,7 @@ def test_labels_of_an_answer_come_by_id_and_by_key_the_latest_last(tmp_path: Pat
     assert by == ["by key", "by id", "by number"]
     assert [label.by for label in find_labels(tmp_path, WRITER, 5)] == ["by id"]
     assert find_labels(tmp_path, WRITER, 7) == []
-    assert len(list(labels(tmp_path))) == 6
+    assert len(list(labels(tmp_path))) == 7
     assert counts(tmp_path) == []
     writer.close()
 
