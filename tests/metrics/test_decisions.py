@@ -201,6 +201,13 @@ def test_weights_of_the_rows_are_part_of_the_estimate(resamples: int) -> None:
     assert (metric.low is None) == (resamples == 0)
 
 
+def test_weights_of_the_rows_are_part_of_every_resample() -> None:
+    weight = (np.median(VALUES) < VALUES).astype(float)
+    metric = bootstrapped(mean_of(VALUES), 80, weight=weight)["mean"]
+    assert metric.low is not None
+    assert VALUES.mean() < metric.low < metric.estimate
+
+
 def test_groups_of_one_row_each_are_rows() -> None:
     alone = bootstrapped(mean_of(VALUES), 80, seed=4)
     assert bootstrapped(mean_of(VALUES), 80, groups=np.arange(80), seed=4) == alone
