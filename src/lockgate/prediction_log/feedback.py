@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ def take_labels(
     label: str,
     ids: bool,
     done: Callable[[int], object] = int,
+    clock: Callable[[], int] = time.time_ns,
 ) -> Taken:
     """Write the labels of a file to the log.
 
@@ -50,6 +52,8 @@ def take_labels(
         Whether `by` holds ids of answers rather than the caller's keys.
     done : callable
         Told how many labels were written.
+    clock : callable
+        Nanoseconds since 1970, UTC.
 
     Raises
     ------
@@ -63,7 +67,8 @@ def take_labels(
     models = _classes(deployment)
     who = user_here()[0]
     taken = Taken()
-    with contextlib.closing(LogWriter(folder, f"{Receipts().boot}-labels", full=True)) as writer:
+    name = f"{Receipts().boot}-labels"
+    with contextlib.closing(LogWriter(folder, name, full=True, clock=clock)) as writer:
         number = 0
         for keys, values in _columns(source, by, label):
             rows = []
