@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge
 
 from lockgate import BackendUnavailable
+from lockgate.arrays.regressor import LeastSquares
 from lockgate.arrays.solving import least_squares
-from lockgate.baselines.least_squares import LeastSquares
 from lockgate.spec.values import Backend, numpy_backend
 
 STRICT = Backend("strict", array_api_strict, array_api_strict.asarray, np.asarray)

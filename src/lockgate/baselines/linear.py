@@ -16,7 +16,7 @@ class Linear:
     @lockgate.hookimpl
     def build(self, brief: lockgate.Brief) -> lockgate.Recipe:
         """Propose least squares on the chosen backend."""
-        from lockgate.baselines.least_squares import LeastSquares
+        from lockgate.arrays.regressor import LeastSquares
 
         if brief.task != "regression":
             raise lockgate.DataError(
