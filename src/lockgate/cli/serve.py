@@ -18,8 +18,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "source", metavar="BUNDLE|DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option(
+    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535),
+    help="Port to listen on; 0: any that is free.",
+)  # fmt: skip
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1, 64),
+    help="Processes that answer.",
+)  # fmt: skip
 @click.option("--tokens", type=FILE, help="File of tokens; `lockgate token` makes them.")
 @click.option("--open", "unguarded", is_flag=True, help="Let everybody ask, on any address.")
 @click.option("--certificate", type=FILE, help="PEM file, for TLS.")
@@ -28,15 +34,24 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--log", "durability", default="normal", show_default=True,
     type=click.Choice(["full", "normal", "sampled", "off"]), help="The prediction log; see below.",
 )  # fmt: skip
-@click.option("--log-share", default=0.1, show_default=True, type=click.FloatRange(0, 1))
+@click.option(
+    "--log-share", default=0.1, show_default=True, type=click.FloatRange(0, 1),
+    help="Share of the requests to keep, with --log sampled.",
+)  # fmt: skip
 @click.option(
     "--log-inputs", default="safe", show_default=True, type=click.Choice(["safe", "all", "none"]),
     help="safe: no texts, and no columns whose names point to a person.",
 )  # fmt: skip
 @click.option("--redact", multiple=True, metavar="COLUMN", help="Never keep it. May be repeated.")
 @click.option("--key", default="", metavar="COLUMN", help="Your own key of a row; kept for labels.")
-@click.option("--log-days", default=30.0, show_default=True, type=click.FloatRange(0, 36500))
-@click.option("--log-megabytes", default=10_240, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--log-days", default=30.0, show_default=True, type=click.FloatRange(0, 36500),
+    help="Days after which an entry is deleted.",
+)  # fmt: skip
+@click.option(
+    "--log-megabytes", default=10_240, show_default=True, type=click.IntRange(1),
+    help="Size beyond which the oldest entries are deleted.",
+)  # fmt: skip
 @click.option(
     "--log-full", default="keep", show_default=True, type=click.Choice(["keep", "refuse"]),
     help="A disk that is full: keep answering and count, or answer 503.",
@@ -45,14 +60,21 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--rows", default=100_000, show_default=True, type=click.IntRange(1), help="A request."
 )
-@click.option("--queue", default=512, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--batching", default="auto", show_default=True, type=click.Choice(["auto", "on", "off"])
-)
+    "--queue", default=512, show_default=True, type=click.IntRange(1),
+    help="Rows that may wait for an answer; beyond, 503.",
+)  # fmt: skip
+@click.option(
+    "--batching", default="auto", show_default=True, type=click.Choice(["auto", "on", "off"]),
+    help="Compute rows together that wait together.",
+)  # fmt: skip
 @click.option("--require-verdict", is_flag=True, help="Serve only what passed its gates.")
 @click.option("--signers", type=FILE, help="And whose events these may sign (allowed_signers).")
 @click.option("--access-log", "access", is_flag=True, help="Log every request, not only failures.")
-@click.option("--drain-seconds", default=30.0, show_default=True, type=click.FloatRange(0, 3600))
+@click.option(
+    "--drain-seconds", default=30.0, show_default=True, type=click.FloatRange(0, 3600),
+    help="Seconds that open requests get when the server stops.",
+)  # fmt: skip
 def command(source: Path, host: str, unguarded: bool, **said: Any) -> int:
     """Answer over HTTP, from a bundle or from a deployment directory.
 
