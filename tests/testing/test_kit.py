@@ -2,9 +2,8 @@
 
 import copy
 import functools
+import importlib
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -17,7 +16,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 
 import lockgate
-from lockgate import testing
 from lockgate.spec.kinds import KINDS
 from lockgate.testing import (
     CHECKS,
@@ -237,19 +235,6 @@ def test_what_is_no_plugin_at_all_is_refused_before_any_check(
 # --- a module of its own: what importing it loads
 
 
-def run_script(folder: Path, source: str) -> str:
-    """Check the plugin of a module written here, in a process that can import it."""
-    (folder / "tried_plugin.py").write_text(source)
-    script = (
-        f"from {testing.__name__} import run_checks\nfrom tried_plugin import Nothing\n"
-        "print(run_checks('compressor', Nothing, requests={})['check_lazy_imports'])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=folder
-    )
-    return done.stdout.strip()
-
-
 PLUGIN = '''
 import lockgate
 
@@ -270,15 +255,20 @@ class Nothing:
     [
         ("", "import pandas", ""),
         ("import json", "pass", ""),
-        ("import pandas", "pass", "tried_plugin imports pandas; import inside the method"),
+        ("import pandas", "pass", " imports pandas; import inside the method"),
         ("import sys\nif 'pandas' not in sys.modules:\n    raise OSError('broken')", "pass",
          "cannot be imported alone"),
     ],
 )  # fmt: skip
 def test_importing_a_plugin_loads_nothing_heavy(
-    tmp_path: Path, before: str, inside: str, complaint: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, inside: str, complaint: str
 ) -> None:
-    answer = run_script(tmp_path, before + PLUGIN.format(inside=inside))
+    name = f"tried_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(before + PLUGIN.format(inside=inside))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # for the process that imports it alone
+    plugin = importlib.import_module(name).Nothing
+    answer = run_checks("compressor", plugin, requests={})["check_lazy_imports"]
     assert (complaint in answer) if complaint else answer == ""
 
 
