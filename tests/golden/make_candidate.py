@@ -29,9 +29,9 @@ from lockgate.packing.skops_file import write_estimator
 from lockgate.tables.cells import Bins, Clip, DateParts, EmptyToZero
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACE = Path(__file__).parent / "candidate-1"
+FOLDER = Path(__file__).parent / "candidate-1"
 MODEL, ROWS, ANSWERS, STRUCTURE, PARAMS = (
-    PLACE / name
+    FOLDER / name
     for name in ("model.skops", "rows.json", "answers.json", "structure.json", "params.yaml")
 )
 COLUMNS = ["size", "price", "empty", "age", "colour", "day"]
@@ -47,7 +47,7 @@ def frame_of(count: int, seed: int) -> pd.DataFrame:
             "empty": np.full(count, np.nan),
             "age": rng.integers(15, 90, count).astype(float),
             "colour": rng.choice(["blue", "green", "red"], count).astype(object),
-            "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 700, count), "h"),
+            "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 17000, count), "h"),
         }
     )
     frame.loc[::7, "price"] = np.nan
@@ -132,12 +132,13 @@ def default_parameters() -> dict[str, Any]:
 
 
 def main() -> None:
-    PLACE.mkdir(exist_ok=True)
+    FOLDER.mkdir(exist_ok=True)
     estimator = fitted()
-    rows = json.loads(ROWS.read_text()) if ROWS.exists() else rows_of(frame_of(24, seed=2))
+    accept = "--accept" in sys.argv or not ANSWERS.exists()
+    rows = rows_of(frame_of(24, seed=2)) if accept else json.loads(ROWS.read_text())
     answers = answers_of(estimator, frame_from(rows))
     structure = structure_of(estimator)
-    if ANSWERS.exists() and "--accept" not in sys.argv:
+    if not accept:
         same = np.allclose(json.loads(ANSWERS.read_text()), answers, rtol=1e-9, atol=0)
         if not same or json.loads(STRUCTURE.read_text()) != json.loads(json.dumps(structure)):
             raise SystemExit("answers or structure differ from the golden ones; nothing is written")

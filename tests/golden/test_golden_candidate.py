@@ -38,8 +38,8 @@ from tests.golden.make_candidate import (
 
 @pytest.fixture
 def rows() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(ROWS.read_text())
-    return found
+    records: list[dict[str, Any]] = json.loads(ROWS.read_text())
+    return records
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +91,11 @@ def test_every_step_of_the_golden_model_matters(rows: list[dict[str, Any]], esti
     assert next(clipped) == next(clipped)
     for column, value in (("size", 9.0), ("age", 50.0), ("colour", "red"), ("price", 1.0)):
         assert not np.array_equal(before, answers_of(estimator, frame.assign(**{column: value})))
-    later = frame.assign(day=frame["day"] + np.timedelta64(31, "D"))
-    assert not np.array_equal(before, answers_of(estimator, later))
+    for time in ("2026-01-05T00:00", "2026-01-05T23:00", "2026-01-06T00:00", "2026-12-05T00:00"):
+        moved = frame.assign(day=np.datetime64(time))
+        assert not np.array_equal(before, answers_of(estimator, moved))
+        before = np.array(answers_of(estimator, moved))
+    before = np.array(answers_of(estimator, frame))
     filled = answers_of(estimator, frame.assign(empty=7.0))
     assert np.array_equal(before, filled)
 
@@ -150,4 +153,6 @@ def test_the_golden_parameters_are_checked_and_built() -> None:
         for chosen in document.chosen[kind.name]:
             built = chosen.build()
             assert set(golden[kind.name][chosen.instance]) - {"plugin", "provider", "stages"} == set(settings_of(type(built)))  # fmt: skip
-    assert [one.instance for one in document.chosen["compressor"]] == golden["compressor_order"]
+    assert [chosen.instance for chosen in document.chosen["compressor"]] == golden[
+        "compressor_order"
+    ]

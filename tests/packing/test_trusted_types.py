@@ -37,13 +37,13 @@ STEPS: dict[type, tuple[Any, Any]] = {
 
 def estimator_classes() -> set[type]:
     """Every class in the package that scikit-learn could fit."""
-    found: set[type] = set()
+    classes: set[type] = set()
     for module in pkgutil.walk_packages(lockgate.__path__, f"{lockgate.__name__}."):
         if module.name.rpartition(".")[2] == "__main__":
             continue
         members = vars(importlib.import_module(module.name)).values()
-        found |= {m for m in members if isinstance(m, type) and issubclass(m, BaseEstimator)}
-    return {cls for cls in found if cls.__module__.partition(".")[0] == lockgate.__name__}
+        classes |= {m for m in members if isinstance(m, type) and issubclass(m, BaseEstimator)}
+    return {cls for cls in classes if cls.__module__.partition(".")[0] == lockgate.__name__}
 
 
 def answers_of(estimator: Any, rows: Any) -> Any:
@@ -101,5 +101,5 @@ def test_a_fresh_process_reads_an_own_estimator(tmp_path: Path) -> None:
         f"import sys, pathlib\nfrom {skops_file.__name__} import read_estimator\n"
         "print(read_estimator(pathlib.Path(sys.argv[1])).predict([[2.0]]).round(6).tolist())"
     )
-    words = [sys.executable, "-c", script, str(tmp_path / "m")]
-    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "[5.0]\n"
+    command = [sys.executable, "-c", script, str(tmp_path / "m")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[5.0]\n"
