@@ -8,8 +8,14 @@ from typing import Any
 import pandas as pd
 
 import lockgate
-from lockgate.bundle.reading import Bundle, estimates
-from lockgate.gating.measuring import default_evaluators, measured, model_bytes, table_of
+from lockgate.models.bundle.evaluation import (
+    default_evaluators,
+    estimates,
+    measured,
+    model_bytes,
+    table_of,
+)
+from lockgate.models.bundle.open import Bundle
 
 
 def contestant(

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lockgate
-from lockgate.bundle.reading import Bundle
+from lockgate.models.bundle.open import Bundle
 
 INPUTS = ["mean radius", "mean texture", "mean smoothness", "mean symmetry"]
 

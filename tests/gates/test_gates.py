@@ -10,12 +10,16 @@ import pandas as pd
 import pytest
 
 import lockgate
-from lockgate.baselines.judging_cost import Latency, Size
-from lockgate.baselines.judging_form import Parity, Signature
-from lockgate.baselines.judging_origin import Attested, Lineage, Signed
-from lockgate.bundle.reading import Bundle
-from lockgate.host.catalogue import Catalogue
-from lockgate.host.document import choose
+from lockgate.builtin.gates.attested import Attested
+from lockgate.builtin.gates.latency import Latency
+from lockgate.builtin.gates.lineage import Lineage
+from lockgate.builtin.gates.parity import Parity
+from lockgate.builtin.gates.signature import Signature
+from lockgate.builtin.gates.signed import Signed
+from lockgate.builtin.gates.size import Size
+from lockgate.models.bundle.open import Bundle
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.parameters import choose
 
 from .cases import case
 
@@ -55,9 +59,18 @@ def with_size(request: lockgate.Case, new: int, old: int) -> lockgate.Case:
 
 def test_all_built_in_gates_are_installed_and_their_settings_have_defaults() -> None:
     ours = {
-        "bound", "no-worse", "size", "latency", "fairness", "today",
-        "signature", "parity", "lineage", "signed", "attested",
-    }  # fmt: skip
+        "bound",
+        "no-worse",
+        "size",
+        "latency",
+        "fairness",
+        "today",
+        "signature",
+        "parity",
+        "lineage",
+        "signed",
+        "attested",
+    }
     catalogue = Catalogue.installed()
     entries = [entry for entry in catalogue if entry.kind == "gate"]
     assert {entry.name for entry in entries if entry.distribution == "lockgate"} == ours

@@ -11,9 +11,11 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 
 import lockgate
-from lockgate.baselines.judging_figures import Bound, NoWorse
-from lockgate.baselines.judging_rows import Fairness, Today
-from lockgate.bundle.reading import Bundle
+from lockgate.builtin.gates.bound import Bound
+from lockgate.builtin.gates.fairness import Fairness
+from lockgate.builtin.gates.no_worse import NoWorse
+from lockgate.builtin.gates.today import Today
+from lockgate.models.bundle.open import Bundle
 
 from .cases import case, contestant
 from .conftest import INPUTS

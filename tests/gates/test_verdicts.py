@@ -15,15 +15,15 @@ import pandas as pd
 import pytest
 
 import lockgate
-from lockgate.bundle.reading import Bundle
-from lockgate.gating.judging import judged
-from lockgate.gating.measuring import labelled, read_rows
-from lockgate.gating.policy import Policy, policy_of
-from lockgate.host.catalogue import Entry
-from lockgate.host.document import Chosen
-from lockgate.ledger.gates import judge
-from lockgate.ledger.ledger import Ledger
-from lockgate.proof.verdict import Judged, Rival, Verdict
+from lockgate.models.bundle.evaluation import labelled, read_rows
+from lockgate.models.bundle.open import Bundle
+from lockgate.plugins.host.catalogue import Entry
+from lockgate.plugins.host.parameters import Chosen
+from lockgate.registry.api import Ledger
+from lockgate.registry.gates.judge import judge
+from lockgate.registry.gates.policy import Policy, policy_of
+from lockgate.registry.gates.verdicts import judged
+from lockgate.registry.provenance.verdict import Judged, Rival, Verdict
 from tests.ledger.conftest import QUIET, new_repository
 
 Bundles = dict[str, Bundle]

@@ -14,12 +14,12 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.reading import open_bundle
 from lockgate.cli.commands import lockgate as command_line
-from lockgate.ledger.attesting import Attestation, enter
-from lockgate.ledger.deploying import deploy_stage
-from lockgate.ledger.ledger import Ledger
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.follow import deploy_stage
+from lockgate.models.bundle.open import open_bundle
+from lockgate.registry.api import Ledger
+from lockgate.registry.attest.attest import Attestation, enter
 from tests.ledger.conftest import QUIET, git, new_repository, packed
 from tests.ledger.test_tampering import key, sign_with
 
@@ -46,11 +46,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         shop = new_shop(Path(scratch))
         deployment = Deployment(DEPLOYMENT / "served")
-        live(Ledger(shop), [packed(Path(scratch) / f"b{k}", seed=k, columns=2) for k in range(3)],
-             deployment)  # fmt: skip
+        live(
+            Ledger(shop),
+            [packed(Path(scratch) / f"b{k}", seed=k, columns=2) for k in range(3)],
+            deployment,
+        )
         LEDGER.mkdir()
-        git(shop, "bundle", "create", "-q", str(LEDGER / "ledger.bundle"), "main",
-            "refs/lockgate/ledger")  # fmt: skip
+        git(
+            shop,
+            "bundle",
+            "create",
+            "-q",
+            str(LEDGER / "ledger.bundle"),
+            "main",
+            "refs/lockgate/ledger",
+        )
         shutil.copy(shop / ".lockgate" / "allowed_signers", DEPLOYMENT)
     (LEDGER / "gates.yaml").write_text(GATES)
     (deployment.path / ".lock").unlink()
@@ -128,11 +138,13 @@ def answers(shop: Path) -> dict[str, Any]:
         "current": json.loads(asked("current", "--json")),
         "trace": {version: json.loads(asked("trace", f"fraud@{version}")) for version in VERSIONS},
         "verify": {
-            "events": verified.events, "signed": verified.signed, "demanded": verified.demanded,
+            "events": verified.events,
+            "signed": verified.signed,
+            "demanded": verified.demanded,
             "overrides": verified.overrides,
             "findings": [finding.problem for finding in verified.findings],
         },
-    }  # fmt: skip
+    }
 
 
 def served(deployment: Deployment) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from lockgate.monitoring.entries import Entry, Model
-from lockgate.monitoring.reading import known_models, labels, logged
-from lockgate.monitoring.writing import LogWriter
+from lockgate.prediction_log.entries import Entry, Model
+from lockgate.prediction_log.reader import known_models, labels, logged
+from lockgate.prediction_log.writer import LogWriter
 
 FOLDER = Path(__file__).parent / "log-1"
 WRITER = "abandonwhat23456"
@@ -33,15 +33,26 @@ def main() -> None:
     binary = Model("a" * 64, "churn", "1.0.0", "prod", ("age", "plan"))
     later = Model("b" * 64, "churn", "1.1.0", "canary", ("plan",))
     wide = Model("c" * 64, "kinds", "2", "prod", ("age",))
-    writer.write([(binary, [
-        Entry(1, 0, [30.5, "plus"], 1, 0.1 + 0.2, None, "17", "00-ab-cd-01"),
-        Entry(2, 0, [None, "größer"], 0, None, -1.5),
-        Entry(3, 2, [[1, 2], ["basic", None]], [0, 1], [1e-300, 1.0], None, ["a", None]),
-    ])])  # fmt: skip
-    writer.write([
-        (later, [Entry(10, 0, [1 << 70], True, 0.5, None, 1 << 63)]),
-        (wide, [Entry(12, 1, [[0.25]], ["x"], [[0.25, 0.75]], [[-1.0, 1.0]])]),
-    ])  # fmt: skip
+    writer.write(
+        [
+            (
+                binary,
+                [
+                    Entry(1, 0, [30.5, "plus"], 1, 0.1 + 0.2, None, "17", "00-ab-cd-01"),
+                    Entry(2, 0, [None, "größer"], 0, None, -1.5),
+                    Entry(
+                        3, 2, [[1, 2], ["basic", None]], [0, 1], [1e-300, 1.0], None, ["a", None]
+                    ),
+                ],
+            )
+        ]
+    )
+    writer.write(
+        [
+            (later, [Entry(10, 0, [1 << 70], True, 0.5, None, 1 << 63)]),
+            (wide, [Entry(12, 1, [[0.25]], ["x"], [[0.25, 0.75]], [[-1.0, 1.0]])]),
+        ]
+    )
     writer.write([(wide, [Entry(0x1F000, 0, [7], "y", [1.0, 0.0])])])
     writer.close()
     second = LogWriter(FOLDER / "log", f"{WRITER}-labels", full=True, clock=clock)
@@ -57,10 +68,17 @@ def main() -> None:
 def content(folder: Path) -> dict[str, Any]:
     """All that a log holds, as JSON holds it; each float in its shortest form, which is exact."""
     answers = [
-        {"id": answer.id, "at": answer.at, "version": answer.model.version, "stage": answer.model.stage,
-         "rows": list(answer.rows()), "margin": answer.entry.margin, "trace": answer.entry.trace}
+        {
+            "id": answer.id,
+            "at": answer.at,
+            "version": answer.model.version,
+            "stage": answer.model.stage,
+            "rows": list(answer.rows()),
+            "margin": answer.entry.margin,
+            "trace": answer.entry.trace,
+        }
         for answer in logged(folder)
-    ]  # fmt: skip
+    ]
     plain = {
         "models": msgspec.to_builtins(known_models(folder)),
         "answers": answers,

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.pointer import Slot
-from lockgate.bundle.proofs import check_proofs, read_signers
+from lockgate.deployment.admission import check_proofs, read_signers
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import GateRefused
-from lockgate.gating.policy import policy_of
-from lockgate.ledger.ledger import Ledger
-from lockgate.proof.proof import Proof
-from lockgate.proof.signers import Signers
+from lockgate.registry.api import Ledger
+from lockgate.registry.gates.policy import policy_of
+from lockgate.registry.provenance.provenance import Proof
+from lockgate.registry.provenance.signers import Signers
+from lockgate.registry.slots import Slot
 from tests.ledger.conftest import QUIET, git
 
 from .make_ledger import DEPLOYMENT, GATES, LEDGER, ROWS, VERSIONS, answers, opened, served
@@ -72,8 +72,13 @@ def test_the_golden_ledger_holds_every_operation_and_nothing_wrong(shop: Path) -
     ledger = Ledger(shop)
     events = list(ledger.history())
     assert {event.op for event in events} == {
-        "register", "gate", "promote", "rollback", "retire", "attest",
-    }  # fmt: skip
+        "register",
+        "gate",
+        "promote",
+        "rollback",
+        "retire",
+        "attest",
+    }
     assert {(event.op, event.override) for event in events} >= {
         ("promote", True),
         ("promote", False),

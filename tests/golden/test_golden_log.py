@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.monitoring.reading import find, find_labels
-from lockgate.monitoring.segments import segments
-from lockgate.monitoring.writing import LogWriter
+from lockgate.prediction_log.reader import find, find_labels
+from lockgate.prediction_log.segments import segments
+from lockgate.prediction_log.writer import LogWriter
 from tests.golden.make_log import FOLDER, WRITER, content
 
 

@@ -7,9 +7,14 @@ from hypothesis import strategies as st
 from sklearn import metrics as peer
 
 from lockgate import Worth
-from lockgate.metrics.binary import BinaryFigures, calibration_curve, roc_curve
-from lockgate.metrics.intervals import bootstrapped
-from lockgate.metrics.worth import WorthFigures, best_f1_threshold, best_threshold, worth_curve
+from lockgate.modeling.metrics.binary import BinaryFigures, calibration_curve, roc_curve
+from lockgate.modeling.metrics.decisions import (
+    WorthFigures,
+    best_f1_threshold,
+    best_threshold,
+    worth_curve,
+)
+from lockgate.modeling.metrics.intervals import bootstrapped
 
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
 MONEY = st.floats(-100, 100).map(lambda value: round(value, 3))

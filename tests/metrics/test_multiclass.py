@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sklearn import metrics as peer
 
 from lockgate import SettingError
-from lockgate.metrics.losses import chosen_metric, figures_of, loss_of, positions
-from lockgate.metrics.multiclass import MulticlassFigures
-from lockgate.metrics.regression import RegressionFigures
-from lockgate.spec.values import Output
+from lockgate.contract.prediction import Output
+from lockgate.modeling.metrics.losses import chosen_metric, figures_of, loss_of, positions
+from lockgate.modeling.metrics.multiclass import MulticlassFigures
+from lockgate.modeling.metrics.regression import RegressionFigures
 
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 FEWER = settings(max_examples=settings.default.max_examples // 3)
@@ -162,8 +162,12 @@ def test_the_threshold_decides_and_is_a_half_where_there_is_none(
 
 @pytest.mark.parametrize(
     ("task", "first", "absent"),
-    [("binary", "log_loss", "rmse"), ("multiclass", "log_loss", "roc_auc"), ("regression", "rmse", "f1")],
-)  # fmt: skip
+    [
+        ("binary", "log_loss", "rmse"),
+        ("multiclass", "log_loss", "roc_auc"),
+        ("regression", "rmse", "f1"),
+    ],
+)
 def test_each_task_has_its_metrics(task: str, first: str, absent: str) -> None:
     assert chosen_metric("auto", task) == first == chosen_metric(first, task)
     with pytest.raises(SettingError, match=f"{absent}.*for {task}: {first}"):

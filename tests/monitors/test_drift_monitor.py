@@ -10,13 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lockgate.baselines.drifting import Drift
-from lockgate.drift.counting import counted, reference_of, watched, window_counts
-from lockgate.drift.testing import adjusted, chi_square, compared, kolmogorov_smirnov
+from lockgate.builtin.monitors.drift import Drift
+from lockgate.contract.monitoring import Counts, Finding, Findings, Reference, Watch, Window
+from lockgate.contract.prediction import Output
+from lockgate.contract.requests import numpy_backend
+from lockgate.contract.tables import Column, Schema
 from lockgate.errors import LockgateError
-from lockgate.spec.tables import Column, Schema
-from lockgate.spec.values import Output, numpy_backend
-from lockgate.spec.watching import Counts, Finding, Findings, Reference, Watch, Window
+from lockgate.modeling.statistics.histograms import counted, reference_of, watched, window_counts
+from lockgate.modeling.statistics.two_sample import (
+    adjusted,
+    chi_square,
+    compared,
+    kolmogorov_smirnov,
+)
 from lockgate.testing import example_requests
 
 BACKEND = numpy_backend()
@@ -89,7 +95,9 @@ def test_the_effect_of_gaps_is_their_share(share: float) -> None:
 
 def test_unseen_categories_share_a_bin_and_are_drift() -> None:
     before = text(["a"] * 300 + ["b"] * 300)
-    finding = monitored(before, text(["a"] * 80 + ["b"] * 80 + ["new"] * 20 + ["newer"] * 20), ("a", "b"))  # fmt: skip
+    finding = monitored(
+        before, text(["a"] * 80 + ["b"] * 80 + ["new"] * 20 + ["newer"] * 20), ("a", "b")
+    )
     assert finding.test == "chi-square"
     assert finding.effect == pytest.approx(0.2)
     assert finding.severity == "alarm"
@@ -152,7 +160,9 @@ def test_columns_that_the_window_lacks_are_left_out() -> None:
     assert findings.sentences == ("1 of 1 columns have drifted: y",)
 
 
-@pytest.mark.parametrize(("floor", "severity"), [(0.0, "alarm"), (0.05, "alarm"), (0.06, "notice"), (1.0, "notice")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("floor", "severity"), [(0.0, "alarm"), (0.05, "alarm"), (0.06, "notice"), (1.0, "notice")]
+)
 def test_the_effect_floor_tells_an_alarm_from_a_notice(floor: float, severity: str) -> None:
     before, now = text(["a", "b"] * 50_000), text(["a"] * 55_000 + ["b"] * 45_000)
     finding = monitored(before, now, ("a", "b"), effect=floor)
@@ -224,8 +234,14 @@ def test_the_monitor_depends_on_counts_alone() -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("level", 0.0), ("level", 1.0), ("effect", -0.1), ("effect", 1.1), ("correction", "bonferroni")],
-)  # fmt: skip
+    [
+        ("level", 0.0),
+        ("level", 1.0),
+        ("effect", -0.1),
+        ("effect", 1.1),
+        ("correction", "bonferroni"),
+    ],
+)
 def test_settings_outside_of_their_range_are_refused(option: str, value: object) -> None:
     with pytest.raises(LockgateError, match=option):
         Drift(**{option: value})

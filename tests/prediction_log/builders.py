@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from lockgate.bundle.deployment import Deployment
-from lockgate.bundle.manifest import Environment, Hashes, Manifest
-from lockgate.bundle.pointer import Pointer, Slot
-from lockgate.monitoring.entries import Entry, Model
-from lockgate.monitoring.reading import logged
-from lockgate.monitoring.writing import LogWriter
-from lockgate.spec.tables import Column, Schema
+from lockgate.contract.tables import Column, Schema
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.pointer import Pointer
+from lockgate.models.bundle.manifest import Environment, Hashes, Manifest
+from lockgate.prediction_log.entries import Entry, Model
+from lockgate.prediction_log.reader import logged
+from lockgate.prediction_log.writer import LogWriter
+from lockgate.registry.slots import Slot
 
 WRITER = "abandonwhat23456"
 START = 1_577_836_800

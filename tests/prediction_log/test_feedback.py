@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lockgate.bundle.deployment import Deployment
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import DataError, DeploymentError, LogError, UsageError
-from lockgate.monitoring.exporting import export
-from lockgate.monitoring.feedback import take_labels
-from lockgate.monitoring.labels import fitting_label
-from lockgate.monitoring.reading import labels
-from lockgate.monitoring.tracing import LOG, trace
+from lockgate.prediction_log.export import export
+from lockgate.prediction_log.feedback import take_labels
+from lockgate.prediction_log.labels import fitting_label
+from lockgate.prediction_log.reader import labels
+from lockgate.prediction_log.trace import LOG, trace
 from tests.prediction_log.builders import (
     START,
     WRITER,
@@ -165,8 +165,9 @@ def test_rows_without_a_key_or_a_label_are_counted(deployment: Deployment, clock
 def test_keys_of_a_csv_keep_their_leading_zeros(deployment: Deployment, clock: Clock) -> None:
     take(deployment, clock, "key,label\n0099,1\n99,0\n")
     assert [(label.key, label.label) for label in labels(deployment.path / LOG)] == [
-        ("0099", 1), ("99", 0),
-    ]  # fmt: skip
+        ("0099", 1),
+        ("99", 0),
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".feather", ".ndjson", ".jsonl"])
@@ -205,7 +206,10 @@ def test_a_file_that_does_not_fit_names_its_row_or_column(
 
 def test_files_of_unknown_forms_and_absent_ones_are_refused(deployment: Deployment) -> None:
     (deployment.path / "late.xlsx").write_text("")
-    for name, message in (("late.xlsx", "ends in '.xlsx'; expected one of .csv"), ("a.csv", "is not there")):  # fmt: skip
+    for name, message in (
+        ("late.xlsx", "ends in '.xlsx'; expected one of .csv"),
+        ("a.csv", "is not there"),
+    ):
         with pytest.raises(DataError, match=message):
             take_labels(deployment, deployment.path / name, by="a", label="b", ids=False)
 
@@ -253,8 +257,10 @@ def test_versions_whose_columns_differ_are_exported_together(tmp_path: Path, clo
     writer.close()
     first, second = exported(deployment)
     assert [name for name in first if name.startswith("input.")] == [
-        "input.age", "input.plan", "input.region",
-    ]  # fmt: skip
+        "input.age",
+        "input.plan",
+        "input.region",
+    ]
     assert (first["input.age"], first["input.region"]) == (30.5, None)
     assert (second["input.age"], second["input.region"]) == (None, "7")
 
@@ -334,10 +340,18 @@ def test_a_label_is_held_as_the_model_knows_it(
 @pytest.mark.parametrize(
     ("label", "classes"),
     [
-        (True, [(0, 1)]), (1, [(False, True)]), ("1", [(0, 1)]), (2, [(0, 1)]), ("Yes", [("no", "yes")]),
-        (True, [()]), ("7", [()]), (float("nan"), [()]), (float("inf"), [()]), (10**400, [()]),
+        (True, [(0, 1)]),
+        (1, [(False, True)]),
+        ("1", [(0, 1)]),
+        (2, [(0, 1)]),
+        ("Yes", [("no", "yes")]),
+        (True, [()]),
+        ("7", [()]),
+        (float("nan"), [()]),
+        (float("inf"), [()]),
+        (10**400, [()]),
     ],
-)  # fmt: skip
+)
 def test_a_label_that_no_model_could_answer_is_refused(
     label: Any, classes: list[tuple[Any, ...]]
 ) -> None:

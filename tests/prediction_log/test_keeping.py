@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.monitoring.keeping import kept_columns, personal
-from lockgate.monitoring.receipts import Receipts, parse_receipt
-from lockgate.monitoring.segments import Segment, prune, segments
-from lockgate.spec.tables import Column
+from lockgate.contract.tables import Column
+from lockgate.prediction_log.columns import kept_columns, personal
+from lockgate.prediction_log.ids import Receipts, parse_receipt
+from lockgate.prediction_log.segments import Segment, prune, segments
 from tests.prediction_log import writer_process
 from tests.prediction_log.builders import (
     COLUMNS,
@@ -136,8 +136,11 @@ def test_a_forked_process_gives_no_id_that_its_parent_gives(tmp_path: Path) -> N
         parse_receipt(child)
 
 
-@given(st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=16, max_size=16),
-       st.integers(0, (1 << 48) - 1), st.integers(0, 999_999_999))  # fmt: skip
+@given(
+    st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=16, max_size=16),
+    st.integers(0, (1 << 48) - 1),
+    st.integers(0, 999_999_999),
+)
 def test_an_id_is_taken_apart_as_it_was_put_together(writer: str, count: int, row: int) -> None:
     assert parse_receipt(f"{writer}-{count:x}.{row}") == (writer, count, row)
     assert parse_receipt(f"{writer}-{count:x}") == (writer, count, 0)
@@ -145,10 +148,23 @@ def test_an_id_is_taken_apart_as_it_was_put_together(writer: str, count: int, ro
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", f"{WRITER}", f"{WRITER}-", f"{WRITER}-1.", f"{WRITER}-1.-1", f"{WRITER}-g", f" {WRITER}-1",
-     f"{WRITER}-1\n", f"{WRITER.upper()}-1", f"../{WRITER[3:]}-1", f"{WRITER}-{'1' * 13}",
-     f"{WRITER}-labels", f"{WRITER}-1.{'1' * 10}"],
-)  # fmt: skip
+    [
+        "",
+        "x",
+        f"{WRITER}",
+        f"{WRITER}-",
+        f"{WRITER}-1.",
+        f"{WRITER}-1.-1",
+        f"{WRITER}-g",
+        f" {WRITER}-1",
+        f"{WRITER}-1\n",
+        f"{WRITER.upper()}-1",
+        f"../{WRITER[3:]}-1",
+        f"{WRITER}-{'1' * 13}",
+        f"{WRITER}-labels",
+        f"{WRITER}-1.{'1' * 10}",
+    ],
+)
 def test_what_is_not_an_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="prediction id, e"):
         parse_receipt(text)
@@ -160,8 +176,10 @@ def test_texts_and_persons_are_kept_only_when_asked_for() -> None:
     assert kept_columns(COLUMNS, "none", []) == ()
 
 
-@given(st.sets(st.sampled_from([column.name for column in COLUMNS] + ["absent"])),
-       st.sampled_from(["safe", "all", "none"]))  # fmt: skip
+@given(
+    st.sets(st.sampled_from([column.name for column in COLUMNS] + ["absent"])),
+    st.sampled_from(["safe", "all", "none"]),
+)
 def test_a_redacted_column_is_never_kept_and_the_others_keep_their_order(
     redact: set[str], which: str
 ) -> None:
@@ -171,10 +189,29 @@ def test_a_redacted_column_is_never_kept_and_the_others_keep_their_order(
 
 @pytest.mark.parametrize(
     "name",
-    ["email", "Email", "E-Mail", "e_mail", "customerEmail", "first name", "first_name", "zip_code",
-     "ZIP", "ip address", "client.ip", "homePhone", "date_of_birth", "dob", "taxId", "national_no",
-     "socialSecurityNumber", "tax id", "iban", "card.number"],
-)  # fmt: skip
+    [
+        "email",
+        "Email",
+        "E-Mail",
+        "e_mail",
+        "customerEmail",
+        "first name",
+        "first_name",
+        "zip_code",
+        "ZIP",
+        "ip address",
+        "client.ip",
+        "homePhone",
+        "date_of_birth",
+        "dob",
+        "taxId",
+        "national_no",
+        "socialSecurityNumber",
+        "tax id",
+        "iban",
+        "card.number",
+    ],
+)
 def test_a_name_that_points_to_a_person_is_recognised(name: str) -> None:
     assert personal(name)
     assert kept_columns([Column(name, "category")], "safe", []) == ()
@@ -182,9 +219,27 @@ def test_a_name_that_points_to_a_person_is_recognised(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["age", "plan", "monthly_charge", "shipping", "zipped", "named", "phonetic", "order_id", "number_of_calls",
-     "taxes", "tax", "tax_rate", "person_count", "latency", "longest", "cards", "discard", ""],
-)  # fmt: skip
+    [
+        "age",
+        "plan",
+        "monthly_charge",
+        "shipping",
+        "zipped",
+        "named",
+        "phonetic",
+        "order_id",
+        "number_of_calls",
+        "taxes",
+        "tax",
+        "tax_rate",
+        "person_count",
+        "latency",
+        "longest",
+        "cards",
+        "discard",
+        "",
+    ],
+)
 def test_a_name_that_points_to_no_person_is_kept(name: str) -> None:
     assert not personal(name)
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.errors import LogError
-from lockgate.monitoring.entries import Model
-from lockgate.monitoring.reading import Logged, find, find_labels, known_models, labels, logged
-from lockgate.monitoring.segments import segments
+from lockgate.prediction_log.entries import Model
+from lockgate.prediction_log.reader import Logged, find, find_labels, known_models, labels, logged
+from lockgate.prediction_log.segments import segments
 from tests.prediction_log.builders import (
     MODEL,
     START,

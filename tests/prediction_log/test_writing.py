@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from lockgate.errors import LogError
-from lockgate.monitoring.entries import key_text
-from lockgate.monitoring.reading import find, known_models, labels, logged
-from lockgate.monitoring.segments import segments
-from lockgate.monitoring.writing import LogWriter
+from lockgate.prediction_log.entries import key_text
+from lockgate.prediction_log.reader import find, known_models, labels, logged
+from lockgate.prediction_log.segments import segments
+from lockgate.prediction_log.writer import LogWriter
 from tests.prediction_log import writer_process
 from tests.prediction_log.builders import (
     MODEL,
@@ -248,8 +248,16 @@ def test_a_writer_goes_on_behind_the_files_of_a_dead_process(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [(17, "17"), (17.0, "17"), (17.5, "17.5"), ("017", "017"), (True, "True"), ("x" * 300, "x" * 200),
-     (float("inf"), "inf"), (-0.0, "0")],
-)  # fmt: skip
+    [
+        (17, "17"),
+        (17.0, "17"),
+        (17.5, "17.5"),
+        ("017", "017"),
+        (True, "True"),
+        ("x" * 300, "x" * 200),
+        (float("inf"), "inf"),
+        (-0.0, "0"),
+    ],
+)
 def test_keys_are_compared_as_texts(key: object, text: str) -> None:
     assert key_text(key) == text

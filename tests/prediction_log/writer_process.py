@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from lockgate.monitoring.entries import Entry, Model
-from lockgate.monitoring.receipts import Receipts
-from lockgate.monitoring.writing import LogWriter
+from lockgate.prediction_log.entries import Entry, Model
+from lockgate.prediction_log.ids import Receipts
+from lockgate.prediction_log.writer import LogWriter
 
 MODEL = Model("e" * 64, "churn", "2.0.0", "prod", ("age",))
 

@@ -19,14 +19,15 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
 import lockgate
-from lockgate.baselines.searching import Grid, Random
+from lockgate.builtin.optimizers.grid import Grid
+from lockgate.builtin.optimizers.random import Random
+from lockgate.contract.modeling import Budget, Problem, Recipe, Span, Task
+from lockgate.contract.prediction import Output
+from lockgate.contract.tables import Fold, Table
+from lockgate.data.splits import folds_of
 from lockgate.errors import DataError, PluginFailed
-from lockgate.metrics.losses import loss_of
-from lockgate.spec.models import Budget, Problem, Recipe, Span, Task
-from lockgate.spec.tables import Fold, Table
-from lockgate.spec.values import Output
-from lockgate.tables.splits import folds_of
-from lockgate.training.fitting import (
+from lockgate.modeling.metrics.losses import loss_of
+from lockgate.modeling.training.fitting import (
     check_params,
     check_recipe,
     fit,
@@ -142,7 +143,9 @@ def test_a_fitted_recipe_is_the_pipeline_by_hand(task: Task) -> None:
 def test_weights_change_what_is_fitted_and_what_is_measured(task: Task) -> None:
     weighted, recipe = rows_of(task, weighted=True), recipe_of(task)
     plain = Table(weighted.frame, replace(weighted.schema, weight=None))
-    plain = Table(plain.frame.drop(columns="w"), replace(plain.schema, columns=plain.schema.columns[:3]))  # fmt: skip
+    plain = Table(
+        plain.frame.drop(columns="w"), replace(plain.schema, columns=plain.schema.columns[:3])
+    )
     metric = METRICS[task][0]
     classes = tuple(np.unique(plain.target).tolist())
     weighed, unweighed = fit(recipe, {}, weighted), fit(recipe, {}, plain)
@@ -385,7 +388,11 @@ def test_ties_go_to_the_earlier_point() -> None:
 
 
 def test_the_grid_is_every_combination_of_spans_and_lists() -> None:
-    space = {"C": Span(1, 100, log=True), "max_iter": Span(5, 6, whole=True), "fit_intercept": [True, False]}  # fmt: skip
+    space = {
+        "C": Span(1, 100, log=True),
+        "max_iter": Span(5, 6, whole=True),
+        "fit_intercept": [True, False],
+    }
     measure, asked = counted([0.1] * 12)
     recipe = replace(recipe_of("binary"), space=space)
     problem = problem_of(recipe, rows_of("binary"), measure=measure)
@@ -393,8 +400,11 @@ def test_the_grid_is_every_combination_of_spans_and_lists() -> None:
     assert len(asked) == 12
     assert {point["C"] for point in asked} == {1.0, 10.0, 100.0}
     assert {(point["max_iter"], point["fit_intercept"]) for point in asked} == {
-        (5, True), (5, False), (6, True), (6, False),
-    }  # fmt: skip
+        (5, True),
+        (5, False),
+        (6, True),
+        (6, False),
+    }
     with pytest.raises(lockgate.UsageError, match="the grid has 12 points, at most 11 are allowed"):
         Grid(points=3, most=11).optimize(problem)
 
