@@ -7,6 +7,7 @@ make scikit-learn do (read outside of a tree, expand without end) is refused her
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import zipfile
@@ -18,15 +19,10 @@ import numpy as np
 
 from lockgate.errors import BundleError
 
-__all__ = ["TRUSTED", "read_estimator", "write_estimator"]
+__all__ = ["own_types", "read_estimator", "trusted_types", "write_estimator"]
 
-TRUSTED = (
+LIBRARY_TYPES = (
     "collections.OrderedDict",
-    "lockgate.modeling.solvers.regressor.LeastSquares",
-    "lockgate.tables.codes.Bins",
-    "lockgate.data.transformers.Clip",
-    "lockgate.data.transformers.DateParts",
-    "lockgate.data.transformers.EmptyToZero",
     "numpy.dtype",
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.IdentityLink",
@@ -43,10 +39,26 @@ TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )
-"""Types beyond skops' own list of scikit-learn estimators that a model may consist of."""
+"""Types of libraries, beyond skops' own list of estimators, that a model may consist of."""
 
 LARGEST = 1 << 30
 """Most bytes that a model file may expand to."""
+
+
+def own_types() -> tuple[type, ...]:
+    """Return lockgate's own classes that a model may consist of."""
+    # imported here: their modules import scikit-learn and pandas
+    from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
+    from lockgate.modeling.solvers.regressor import LeastSquares
+
+    return (Bins, Clip, DateParts, EmptyToZero, LeastSquares)
+
+
+@functools.cache
+def trusted_types() -> frozenset[str]:
+    """Return the full names of all types that a file may hold beyond skops' own list."""
+    own = (f"{cls.__module__}.{cls.__qualname__}" for cls in own_types())
+    return frozenset(LIBRARY_TYPES).union(own)
 
 
 def write_estimator(path: Path, estimator: Any) -> None:
@@ -127,7 +139,7 @@ def _canonical(raw: bytes) -> bytes:
 def _strange(raw: bytes) -> list[str]:
     from skops import io as skops_io
 
-    return sorted(set(skops_io.get_untrusted_types(data=raw)) - set(TRUSTED))
+    return sorted(set(skops_io.get_untrusted_types(data=raw)) - trusted_types())
 
 
 @dataclass(frozen=True)

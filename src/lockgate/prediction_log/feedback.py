@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ def import_labels(
     label: str,
     ids: bool,
     done: Callable[[int], object] = int,
+    clock: Callable[[], int] = time.time_ns,
 ) -> ImportedLabels:
     """Write the labels of a file to the log.
 
@@ -50,6 +52,8 @@ def import_labels(
         Whether `by` holds ids of answers rather than the caller's keys.
     done : callable
         Told how many labels were written.
+    clock : callable
+        Nanoseconds since 1970, UTC.
 
     Raises
     ------
@@ -63,9 +67,8 @@ def import_labels(
     models = _classes(deployment)
     who = current_user()[0]
     taken = ImportedLabels()
-    with contextlib.closing(
-        LogWriter(folder, f"{PredictionIds().boot}-labels", full=True)
-    ) as writer:
+    name = f"{PredictionIds().boot}-labels"
+    with contextlib.closing(LogWriter(folder, name, full=True, clock=clock)) as writer:
         number = 0
         for keys, values in _columns(source, by, label):
             rows = []

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Callable
 
 __all__ = ["PredictionIds", "parse_receipt"]
 
@@ -20,6 +21,11 @@ class PredictionIds:
     bits, and a count. The log keeps a file for each worker's name, ordered by
     the count: an id says where its answer lies.
 
+    Parameters
+    ----------
+    clock : callable
+        Seconds since 1970, UTC.
+
     Attributes
     ----------
     boot : str
@@ -29,8 +35,8 @@ class PredictionIds:
 
     """
 
-    def __init__(self) -> None:
-        raw = int(time.time()).to_bytes(5, "big") + secrets.token_bytes(5)
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        raw = int(clock()).to_bytes(5, "big") + secrets.token_bytes(5)
         self.boot = base64.b32encode(raw).decode().lower()
         self.count = 0
         self._prefix = f"{self.boot}-"

@@ -7,7 +7,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,24 @@ class LogWriter:
         Its name.
     full : bool
         Whether every commit is flushed to disk.
+    clock : callable
+        Nanoseconds since 1970, UTC: when a batch or a label was written.
+    monotonic : callable
+        Seconds that never go back: the age of a file.
 
     """
 
-    def __init__(self, folder: Path, writer: str, *, full: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        writer: str,
+        *,
+        full: bool = False,
+        clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.folder, self.writer, self.full = folder / writer, writer, full
+        self._clock, self._monotonic = clock, monotonic
         self.path: Path | None = None
         self._connection: sqlite3.Connection | None = None
         self._models: dict[Model, int] = {}
@@ -66,7 +79,7 @@ class LogWriter:
             If they could not be written, all of them.
 
         """
-        at = time.time_ns() // 1000
+        at = self._clock() // 1000
         size = 0
         try:
             packed = [(model, entries, _encoded(entries)) for model, entries in batches]
@@ -100,7 +113,7 @@ class LogWriter:
             If they could not be written, all of them.
 
         """
-        at = time.time_ns() // 1000
+        at = self._clock() // 1000
         rows = [
             (writer, count, row, None if key is None else key_text(key), _json(label), at, by)
             for writer, count, row, key, label, by in labels
@@ -138,7 +151,7 @@ class LogWriter:
 
     def _ready(self, first: int) -> sqlite3.Connection:
         """Return the open file; begin a new one where there is none, or it is full, old or gone."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now > self._look:
             self._look = now + LOOK
             if self._connection is not None and not self._is_there():
@@ -178,7 +191,7 @@ class LogWriter:
         connection.execute(f"PRAGMA synchronous = {'FULL' if self.full else 'NORMAL'}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # `tidy` does it, beside the requests
         self.path, self._connection, self._models, self._written = path, connection, {}, 0
-        self._inode, self._until = path.stat().st_ino, time.monotonic() + AGE
+        self._inode, self._until = path.stat().st_ino, self._monotonic() + AGE
 
     def _free(self, first: int) -> Path:
         """Return a name that sorts behind those that are there."""

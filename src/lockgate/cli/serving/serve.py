@@ -18,8 +18,20 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "source", metavar="BUNDLE|DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0: any that is free.",
+)
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Processes that answer.",
+)
 @click.option("--tokens", type=FILE, help="File of tokens; `lockgate token` makes them.")
 @click.option("--open", "unguarded", is_flag=True, help="Let everybody ask, on any address.")
 @click.option("--certificate", type=FILE, help="PEM file, for TLS.")
@@ -32,7 +44,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(["full", "normal", "sampled", "off"]),
     help="The prediction log; see below.",
 )
-@click.option("--log-share", default=0.1, show_default=True, type=click.FloatRange(0, 1))
+@click.option(
+    "--log-share",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the requests to keep, with --log sampled.",
+)
 @click.option(
     "--log-inputs",
     default="safe",
@@ -42,8 +60,20 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--redact", multiple=True, metavar="COLUMN", help="Never keep it. May be repeated.")
 @click.option("--key", default="", metavar="COLUMN", help="Your own key of a row; kept for labels.")
-@click.option("--log-days", default=30.0, show_default=True, type=click.FloatRange(0, 36500))
-@click.option("--log-megabytes", default=10_240, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--log-days",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0, 36500),
+    help="Days after which an entry is deleted.",
+)
+@click.option(
+    "--log-megabytes",
+    default=10_240,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Size beyond which the oldest entries are deleted.",
+)
 @click.option(
     "--log-full",
     default="keep",
@@ -55,14 +85,30 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--rows", default=100_000, show_default=True, type=click.IntRange(1), help="A request."
 )
-@click.option("--queue", default=512, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--batching", default="auto", show_default=True, type=click.Choice(["auto", "on", "off"])
+    "--queue",
+    default=512,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Rows that may wait for an answer; beyond, 503.",
+)
+@click.option(
+    "--batching",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "on", "off"]),
+    help="Compute rows together that wait together.",
 )
 @click.option("--require-verdict", is_flag=True, help="Serve only what passed its gates.")
 @click.option("--signers", type=FILE, help="And whose events these may sign (allowed_signers).")
 @click.option("--access-log", "access", is_flag=True, help="Log every request, not only failures.")
-@click.option("--drain-seconds", default=30.0, show_default=True, type=click.FloatRange(0, 3600))
+@click.option(
+    "--drain-seconds",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0, 3600),
+    help="Seconds that open requests get when the server stops.",
+)
 def command(source: Path, host: str, unguarded: bool, **said: Any) -> int:
     """Answer over HTTP, from a bundle or from a deployment directory.
 

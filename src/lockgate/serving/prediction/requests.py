@@ -66,13 +66,13 @@ class PredictionRequest:
     """
 
     __slots__ = (
-        "result",
         "keys",
         "model",
         "number",
         "partial",
         "prediction_id",
         "request",
+        "result",
         "rows",
         "send",
         "source",

@@ -1,0 +1,853 @@
+"""Every setting of every section, set once: what it changes in what the stages leave behind."""
+
+import copy
+import dataclasses
+import functools
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lockgate
+from lockgate.contract.prediction import Output, Predictor
+from lockgate.contract.requests import no_progress, numpy_backend
+from lockgate.contract.sections import SECTIONS
+from lockgate.pipeline import compress, evaluate, load, monitor, optimize, package
+from lockgate.pipeline.stage import STAGES, Stage
+from lockgate.pipeline.workspace import Workspace
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
+from lockgate.plugins.host.parameters import Parameters
+from lockgate.plugins.host.params_file import read_params, write_params
+from tests.conftest import Run
+
+WORK = {
+    "load": load.work,
+    "optimize": optimize.work,
+    "compress": compress.work,
+    "evaluate": evaluate.work,
+    "package": package.work,
+    "monitor": monitor.work,
+}
+ROWS, DOUBLED, FIRST_DAY = 240, 12, pd.Timestamp("2026-01-01")
+SET: set[str] = set()
+"""Settings that the projects of the test now running have set."""
+EXERCISED: dict[str, list[str]] = {}
+"""Tests by the setting whose effect they look at."""
+
+
+def option(key: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Say whose effect a test looks at, and hold it to setting that."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        EXERCISED.setdefault(key, []).append(test.__name__)
+
+        @functools.wraps(test)
+        def checked(*args: Any, **kwargs: Any) -> None:
+            SET.clear()
+            test(*args, **kwargs)
+            assert key in SET, f"{test.__name__} never sets {key}"
+
+        return checked
+
+    return decorate
+
+
+def field_names(cls: type, at: str) -> Iterator[str]:
+    """Dotted names of a section's fields, those of nested sections included."""
+    for field in dataclasses.fields(cls):
+        value = field.default_factory() if callable(field.default_factory) else field.default
+        if dataclasses.is_dataclass(value):
+            yield from field_names(type(value), f"{at}.{field.name}")
+        else:
+            yield f"{at}.{field.name}"
+
+
+def rows() -> pd.DataFrame:
+    """Rows with numbers, gaps, categories, dates, each role, doubles and a far outlier."""
+    rng = np.random.default_rng(7)
+    size = rng.normal(50, 10, ROWS)
+    count = rng.integers(0, 4, ROWS)
+    colour = rng.choice(["blue", "green", "red"], ROWS, p=[0.5, 0.3, 0.2])
+    colour[[20, 70]] = ["mauve", "teal"]
+    signal = (size - 50) / 10 + (colour == "red") + count / 2 + rng.normal(scale=0.8, size=ROWS)
+    frame = pd.DataFrame(
+        {
+            "size": size.round(3),
+            "count": count,
+            "colour": colour.astype(object),
+            "price": rng.gamma(2.0, 10.0, ROWS).round(2),
+            "born": (FIRST_DAY - pd.to_timedelta(rng.integers(1, 9000, ROWS), "D")).strftime(
+                "%Y-%m-%d"
+            ),
+            "always": "same",
+            "day": (FIRST_DAY + pd.to_timedelta(np.arange(ROWS), "D")).strftime("%Y-%m-%d"),
+            "household": rng.integers(0, 80, ROWS),
+            "weight": rng.uniform(0.5, 2, ROWS).round(2),
+            "bought": np.where(signal > 1.0, "yes", "no"),
+        }
+    )
+    frame.loc[::9, "price"] = np.nan
+    frame.loc[::11, "born"] = None
+    frame.loc[[100, 150, 200], "size"] = 125.0
+    return pd.concat([frame, frame.iloc[:DOUBLED]], ignore_index=True)
+
+
+FEATURES = ("size", "count", "colour", "price", "born", "always")
+OTHERS = ["day", "household", "weight"]
+
+
+@pytest.fixture(scope="session")
+def table_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rows") / "rows.csv"
+    rows().to_csv(path, index=False)
+    return path
+
+
+@dataclasses.dataclass
+class Project:
+    """A folder with parameters and rows, whose stages run in this process."""
+
+    root: Path
+    probes: dict[str, object] = dataclasses.field(default_factory=dict)
+
+    def stage(self, name: str) -> Stage:
+        """Build a stage as the pipeline does; a probe takes the place of a chosen plugin."""
+        raw = read_params(self.root / "params.yaml")
+        document = Parameters.check(raw, Catalogue.installed())
+        host = Host(name)
+        for kind in STAGES[name]:
+            for chosen in document.chosen[kind]:
+                host.register(kind, chosen.name, self.probes.get(kind) or chosen.build())
+        return Stage(name, self.root, document, raw, host, logging.getLogger(name), no_progress)
+
+    def run(self, *names: str) -> dict[str, float]:
+        """Run stages in order and return the figures of the last."""
+        figures: dict[str, float] = {}
+        for name in names:
+            figures = WORK[name](self.stage(name))
+        return figures
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.root)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self.workspace.facts()
+
+    def part(self, name: str) -> pd.DataFrame:
+        return self.workspace.table(name, self.workspace.schema()).frame
+
+    @property
+    def columns(self) -> dict[str, str]:
+        return {column.name: column.kind for column in self.workspace.schema().features}
+
+    def estimator(self) -> Any:
+        stored = self.workspace.read_model("candidate", numpy_backend())
+        return stored.candidate.estimator
+
+    def cells(self, part: str = "train") -> np.ndarray:
+        """What the estimator is given for the features of a part."""
+        stored = self.workspace.read_model("candidate", numpy_backend())
+        features = self.workspace.table(part, stored.schema).features
+        return np.asarray(stored.candidate.estimator[:-1].transform(features), dtype=float)
+
+    def trials(self) -> pd.DataFrame:
+        return pd.read_csv(self.root / "models" / "trials.csv")
+
+
+Make = Callable[..., Project]
+
+
+@pytest.fixture
+def make(tmp_path: Path, table_file: Path) -> Make:
+    """Make a project; its arguments are settings by dotted name, and the loader's roles."""
+    numbers = iter(range(100))
+
+    def build(
+        settings: dict[str, Any] | None = None,
+        *,
+        target: str = "bought",
+        probes: dict[str, object] | None = None,
+        model: str = "logistic",
+        **roles: str,
+    ) -> Project:
+        settings = {"data.leave_out": [n for n in OTHERS if n not in roles.values()]} | (
+            settings or {}
+        )
+        raw: dict[str, Any] = {
+            "loader": {
+                "csv": {"plugin": "csv", "path": "data/raw/rows.csv", "target": target, **roles}
+            },
+            "model": {model: {"plugin": model}},
+            "optimizer": {"random": {"plugin": "random", "trials": 2}},
+            "compressor": {},
+            "evaluator": {"classification": {"plugin": "classification", "resamples": 0}},
+            "monitor": {"drift": {"plugin": "drift"}},
+            "backend": {"numpy": {"plugin": "numpy"}},
+            "format": {"packed": {"plugin": "packed"}},
+        }
+        for key, value in settings.items():
+            node = raw
+            *path, last = key.split(".")
+            for name in path:
+                node = node.setdefault(name, {})
+            node[last] = copy.deepcopy(value)
+            SET.add(key)
+        root = tmp_path / str(next(numbers))
+        (root / "data" / "raw").mkdir(parents=True)
+        (root / "data" / "raw" / "rows.csv").write_bytes(table_file.read_bytes())
+        (root / "report").mkdir()
+        write_params(root / "params.yaml", raw)
+        return Project(root, probes or {})
+
+    return build
+
+
+def loaded(project: Project) -> Project:
+    project.run("load")
+    return project
+
+
+def fitted(project: Project) -> Project:
+    project.run("load", "optimize")
+    return project
+
+
+@lockgate.plugin
+class FirstTrial:
+    """Keep the problem, and choose the defaults."""
+
+    @lockgate.hookimpl
+    def optimize(self, request: lockgate.OptimizeRequest) -> lockgate.SearchResult:
+        """Measure once."""
+        KEPT["request"] = request
+        return lockgate.SearchResult(lockgate.Candidate(request.recipe), (request.measure({}),))
+
+
+@lockgate.plugin
+class Worsen:
+    """Make a model smaller by making it worse."""
+
+    @lockgate.hookimpl
+    def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
+        """Fit with next to no freedom."""
+        KEPT["request"] = request
+        return dataclasses.replace(request.candidate, params={"C": 1e-3}, estimator=None)
+
+
+@lockgate.plugin
+class Remember:
+    """Keep the window, and find nothing."""
+
+    @lockgate.hookimpl
+    def monitor(self, request: lockgate.MonitorRequest) -> lockgate.Findings:
+        """Look at nothing."""
+        KEPT["window"] = request.window
+        return lockgate.Findings()
+
+
+KEPT: dict[str, Any] = {}
+PRUNE = {"compressor": {"prune": {"plugin": "prune"}}}
+
+# --- the rule of this file
+
+
+def test_every_setting_of_every_section_is_exercised_here() -> None:
+    known = {name for key, cls in SECTIONS.items() for name in field_names(cls, key)}
+    assert set(EXERCISED) == known
+
+
+def test_a_setting_that_nothing_reads_is_refused(make: Make) -> None:
+    with pytest.raises(lockgate.UnknownKey, match="did you mean 'clip'"):
+        make({"cells.clp": 0.1}).stage("load")
+
+
+# --- project
+
+
+@option("project.name")
+def test_the_name_goes_into_the_bundle_and_the_report(make: Make) -> None:
+    project = make({"project.name": "parcels"})
+    project.run(*STAGES)
+    assert lockgate.open(project.root / "bundle").manifest.name == "parcels"
+    for page in ("index.html", "monitor.html"):
+        assert "parcels" in (project.root / "report" / page).read_text()
+    assert "parcels" in (project.root / "bundle" / "card.md").read_text()
+
+
+@option("project.seed")
+def test_the_seed_decides_which_rows_are_kept_apart(make: Make) -> None:
+    first, same, other = (
+        loaded(make({"project.seed": seed, "split.by": "random"})).part("test")
+        for seed in (1, 1, 2)
+    )
+    pd.testing.assert_frame_equal(first, same)
+    assert not first.equals(other)
+    assert make({"project.seed": 5}).stage("optimize").means()["seed"] == 5
+
+
+@option("project.task")
+@pytest.mark.parametrize(
+    ("task", "target", "result"),
+    [
+        ("auto", "bought", "binary"),
+        ("auto", "count", "multiclass"),
+        ("auto", "size", "regression"),
+        ("regression", "count", "regression"),
+        ("multiclass", "bought", "multiclass"),
+        ("binary", "bought", "binary"),
+    ],
+)
+def test_the_task_is_asked_for_or_read_off_the_target(
+    make: Make, task: str, target: str, result: str
+) -> None:
+    assert loaded(make({"project.task": task}, target=target)).facts["task"] == result
+
+
+@option("project.task")
+@pytest.mark.parametrize(
+    ("task", "target"), [("binary", "count"), ("regression", "bought"), ("multiclass", "size")]
+)
+def test_a_task_that_the_target_cannot_be_is_refused(make: Make, task: str, target: str) -> None:
+    with pytest.raises(lockgate.SchemaViolation, match=f"target {target}"):
+        loaded(make({"project.task": task}, target=target))
+
+
+# --- data
+
+
+@option("data.since")
+@option("data.until")
+def test_rows_outside_of_the_dates_are_left_out(make: Make) -> None:
+    project = loaded(make({"data.since": "2026-02-01", "data.until": "2026-05-01"}, time="day"))
+    days = pd.concat([project.part(name) for name in ("train", "tune", "test")])["day"]
+    assert (days.min(), days.max()) == (pd.Timestamp("2026-02-01"), pd.Timestamp("2026-04-30"))
+    assert len(days) == 28 + 31 + 30
+    with pytest.raises(lockgate.SchemaViolation, match="need a time column"):
+        loaded(make({"data.since": "2026-02-01"}))
+
+
+@option("data.kinds")
+def test_a_kind_that_is_declared_is_not_inferred(make: Make) -> None:
+    assert loaded(make()).columns["count"] == "integer"
+    project = loaded(make({"data.kinds": {"count": "category"}}))
+    assert project.columns["count"] == "category"
+    assert project.workspace.schema()["count"].categories == ("0", "1", "2", "3")
+    with pytest.raises(lockgate.SettingError, match="data.kinds"):
+        make({"data.kinds": {"count": "categorical"}}).stage("load")
+
+
+@option("data.leave_out")
+def test_a_column_that_is_left_out_is_in_no_part(make: Make) -> None:
+    project = loaded(make({"data.leave_out": [*OTHERS, "price"]}))
+    assert "price" not in project.columns
+    assert "price" not in project.part("test")
+    with pytest.raises(lockgate.SchemaViolation, match="did you mean 'price'"):
+        loaded(make({"data.leave_out": ["prize"]}))
+
+
+@option("data.useless")
+def test_a_column_that_says_nothing_is_dropped_or_refused(make: Make) -> None:
+    project = loaded(make({"data.useless": "drop"}))
+    assert project.facts["columns_left_out"] == ["column always is always 'same'; dropped"]
+    assert set(project.columns) == set(FEATURES) - {"always"}
+    with pytest.raises(lockgate.SchemaViolation, match="column always is always 'same'"):
+        loaded(make({"data.useless": "refuse"}))
+
+
+# --- rows
+
+
+def left_out(make: Make, settings: dict[str, Any]) -> tuple[dict[str, int], Project, Project]:
+    """Rows that the rules took out, the project, and one without rules."""
+    project, plain = loaded(make(settings)), loaded(make())
+    for name in ("tune", "test"):
+        pd.testing.assert_frame_equal(project.part(name), plain.part(name))
+    counts = project.facts["rows_left_out"]
+    assert len(plain.part("train")) - len(project.part("train")) == sum(counts.values())
+    return counts, project, plain
+
+
+@option("rows.duplicates")
+def test_equal_training_rows_are_dropped_when_asked(make: Make) -> None:
+    counts, project, plain = left_out(make, {"rows.duplicates": "drop"})
+    assert list(counts) == ["duplicates"]
+    assert counts["duplicates"] == plain.part("train").duplicated().sum() > 3
+    assert not project.part("train").duplicated().any()
+    assert loaded(make({"rows.duplicates": "keep"})).facts["rows_left_out"] == {}
+
+
+@option("rows.outlier_spread")
+def test_far_training_rows_are_dropped_when_asked(make: Make) -> None:
+    counts, project, plain = left_out(make, {"rows.outlier_spread": 4.0})
+    assert plain.part("train")["size"].max() == 125
+    assert project.part("train")["size"].max() < 100
+    assert counts == {"outliers": (plain.part("train")["size"] == 125).sum()}
+    stricter, *_ = left_out(make, {"rows.outlier_spread": 0.5})
+    assert stricter["outliers"] > 10
+
+
+@option("rows.ranges")
+def test_training_rows_out_of_range_are_dropped(make: Make) -> None:
+    ranges = {"size": [40, 60], "price": [5.0, 50.0]}
+    counts, project, _ = left_out(make, {"rows.ranges": ranges})
+    assert set(counts) == {"range of size", "range of price"}
+    assert project.part("train")["size"].between(40, 60).all()
+    assert project.part("train")["price"].min() >= 5
+    assert project.part("train")["price"].isna().any()
+    for wrong, message in (
+        ({"sise": [0, 1]}, "did you mean 'size'"),
+        ({"size": [2, 1]}, r"expected \[low, high\]"),
+        ({"colour": [0, 1]}, "not numbers"),
+    ):
+        with pytest.raises(lockgate.SchemaViolation, match=message):
+            loaded(make({"rows.ranges": wrong}))
+
+
+# --- cells
+
+
+@option("cells.missing")
+def test_a_gap_is_filled_or_its_row_refused(make: Make) -> None:
+    answers = {}
+    whole = ["price", "born", *OTHERS]
+    for rule in ("impute", "refuse"):
+        project = make({"cells.missing": rule, "data.leave_out": whole})
+        project.run("load", "optimize", "compress")
+        answers[rule] = opened(project)
+    row = pd.DataFrame({"size": [50.0, np.nan], "count": [1, 2], "colour": ["red", "blue"]})
+    assert len(answers["impute"].predict(columns_of(row)).label) == 2
+    with pytest.raises(lockgate.SchemaViolation, match="size"):
+        answers["refuse"].predict(columns_of(row))
+    assert answers["refuse"].predict(columns_of(row[:1])).score == pytest.approx(
+        answers["impute"].predict(columns_of(row[:1])).score
+    )
+    with pytest.raises(lockgate.SchemaViolation, match="price has no value in row .* refused"):
+        fitted(make({"cells.missing": "refuse"}))
+
+
+@option("cells.unknown")
+def test_a_category_that_training_never_saw_is_ignored_or_refused(make: Make) -> None:
+    row = columns_of(pd.DataFrame({"size": [50.0], "count": [1], "colour": ["beige"]}))
+    leave = ["price", "born", *OTHERS]
+    # with this seed no category stands in the tune rows alone
+    for rule in ("ignore", "refuse"):
+        settings = {"cells.unknown": rule, "data.leave_out": leave, "project.seed": 3}
+        project = make(settings)
+        project.run("load", "optimize", "compress")
+        predictor = opened(project)
+        if rule == "ignore":
+            assert 0 < predictor.predict(row).score[0] < 1  # type: ignore[index]  # a classifier
+        else:
+            with pytest.raises(lockgate.SchemaViolation, match="colour.*beige"):
+                predictor.predict(row)
+
+
+@option("cells.indicator")
+def test_an_indicator_says_where_a_value_was_missing(make: Make) -> None:
+    plain, marked = (fitted(make({"cells.indicator": on})).cells() for on in (False, True))
+    assert marked.shape[1] == plain.shape[1] + 1
+    gaps = loaded(make()).part("train")["price"].isna().to_numpy()
+    assert any(np.array_equal(column > 0, gaps) for column in marked.T)
+    assert not any(np.array_equal(column > 0, gaps) for column in plain.T)
+
+
+@option("cells.scale")
+def test_numbers_are_scaled_when_asked_or_when_the_model_needs_it(make: Make) -> None:
+    spread: dict[tuple[str, str], float] = {}
+    for rule in ("auto", "standard", "none"):
+        for model in ("linear", "boosting"):
+            settings = {"cells.scale": rule, "project.task": "regression", **small_trees(model)}
+            project = fitted(make(settings, target="count", model=model))
+            spread[rule, model] = float(np.nanstd(project.cells()[:, 0]))
+    for scaled in (("auto", "linear"), ("standard", "linear"), ("standard", "boosting")):
+        assert spread.pop(scaled) == pytest.approx(1)
+    assert min(spread.values()) > 5
+
+
+@option("cells.clip")
+def test_numbers_are_clipped_to_quantiles_of_the_training_rows(make: Make) -> None:
+    trees = small_trees("boosting")
+    project = fitted(make({"cells.clip": 0.1, **trees}, model="boosting"))
+    size = project.cells()[:, 0]
+    low, high = project.part("train")["size"].quantile([0.1, 0.9])
+    assert (size.min(), size.max()) == (pytest.approx(low), pytest.approx(high))
+    assert fitted(make({"cells.clip": 0.0, **trees}, model="boosting")).cells()[:, 0].max() == 125
+
+
+@option("cells.bins")
+def test_a_binned_number_becomes_a_category(make: Make) -> None:
+    project = make({"cells.bins": {"size": [40, 60]}})
+    project.run("load", "optimize", "compress")
+    last = project.cells()[:, -3:]
+    size = project.part("train")["size"].to_numpy()
+    assert np.array_equal(last, np.c_[size < 40, (size >= 40) & (size < 60), size >= 60])
+    predictor = opened(project)
+    frame = project.part("test")[["count", "colour", "price", "born"]].iloc[[0] * 4]
+    frame = frame.reset_index(drop=True).assign(size=[41.0, 59.9, 60.0, 1e6])
+    below, same, above, far = predictor.predict(columns_of(frame)).score  # type: ignore[misc]
+    assert below == same != above == far
+    for wrong, message in (
+        ({"sise": [1]}, "did you mean 'size'"),
+        ({"size": [2, 1]}, "expected rising edges"),
+        ({"colour": [1]}, "not numbers"),
+    ):
+        with pytest.raises(lockgate.SchemaViolation, match=message):
+            fitted(make({"cells.bins": wrong}))
+
+
+@option("cells.rare")
+@pytest.mark.parametrize(("rare", "columns"), [(0, 5), (5, 4), (60, 3)])
+def test_rare_categories_become_one(make: Make, rare: int, columns: int) -> None:
+    project = fitted(
+        make({"cells.rare": rare, "data.leave_out": [*OTHERS, "size", "count", "price", "born"]})
+    )
+    counts = project.part("train")["colour"].value_counts()
+    expected = counts[counts >= rare].size + bool((counts < rare).any())
+    assert project.cells().shape[1] == expected
+    assert expected <= columns
+
+
+# --- split
+
+
+@option("split.by")
+@pytest.mark.parametrize(
+    ("by", "roles", "way"),
+    [
+        ("auto", {}, "stratified"),
+        ("auto", {"group": "household"}, "group"),
+        ("auto", {"group": "household", "time": "day"}, "time"),
+        ("random", {"time": "day"}, "random"),
+        ("group", {"group": "household", "time": "day"}, "group"),
+        ("time", {"time": "day"}, "time"),
+        ("stratified", {"group": "household"}, "stratified"),
+    ],
+)
+def test_rows_are_kept_apart_in_the_way_asked_for(
+    make: Make, by: str, roles: dict[str, str], way: str
+) -> None:
+    project = loaded(make({"split.by": by}, **roles))
+    train, tune, test = (project.part(name) for name in ("train", "tune", "test"))
+    assert project.facts["split"] == way
+    assert len(train) + len(tune) + len(test) == ROWS + DOUBLED
+    if way == "time":
+        assert max(train["day"].max(), tune["day"].max()) < test["day"].min()
+    if "group" in roles:
+        sides = [set(frame["household"]) for frame in (train, tune, test)]
+        shared = (sides[0] & sides[2]) | (sides[0] & sides[1]) | (sides[1] & sides[2])
+        assert bool(shared) == (way != "group")
+    if way == "stratified":
+        shares = [(frame["bought"] == "yes").mean() for frame in (train, tune, test)]
+        assert max(shares) - min(shares) < 0.03
+
+
+@option("split.by")
+@pytest.mark.parametrize("by", ["time", "group"])
+def test_a_split_needs_its_column(make: Make, by: str) -> None:
+    with pytest.raises(lockgate.SchemaViolation, match=f"names no {by} column"):
+        loaded(make({"split.by": by}))
+
+
+@option("split.test")
+@option("split.tune")
+def test_shares_of_rows_are_those_asked_for(make: Make) -> None:
+    counts = loaded(make({"split.test": 0.5, "split.tune": 0.1})).facts["rows"]
+    whole = ROWS + DOUBLED
+    assert counts["loaded"] == whole
+    assert counts["test"] == pytest.approx(0.5 * whole, abs=2)
+    assert counts["tune"] == pytest.approx(0.05 * whole, abs=2)
+
+
+@option("split.test_from")
+@option("split.tune_from")
+def test_test_and_tune_rows_start_on_their_dates(make: Make) -> None:
+    dates = {"split.test_from": "2026-07-01", "split.tune_from": "2026-06-01"}
+    project = loaded(make(dates, time="day"))
+    starts = [str(project.part(name)["day"].min().date()) for name in ("tune", "test")]
+    assert starts == ["2026-06-01", "2026-07-01"]
+    assert str(project.part("train")["day"].max().date()) == "2026-05-31"
+    with pytest.raises(lockgate.SchemaViolation, match="is a date, and the split is by stratified"):
+        loaded(make(dates))
+
+
+# --- search
+
+
+@option("search.metric")
+@pytest.mark.parametrize(
+    ("metric", "target", "model", "chosen"),
+    [
+        ("auto", "bought", "logistic", "log_loss"),
+        ("auto", "size", "linear", "rmse"),
+        *(
+            (m, "bought", "logistic", m)
+            for m in ("roc_auc", "pr_auc", "brier", "accuracy", "f1", "log_loss")
+        ),
+        *((m, "size", "linear", m) for m in ("rmse", "mae", "r2")),
+    ],
+)
+def test_the_metric_decides_and_is_recorded(
+    make: Make, metric: str, target: str, model: str, chosen: str
+) -> None:
+    project = make(
+        {"search.metric": metric}, target=target, model=model, probes={"optimizer": FirstTrial()}
+    )
+    fitted(project)
+    assert KEPT["problem"].metric == chosen
+    assert project.workspace.read_model("candidate", numpy_backend()).metric == chosen
+    loss = project.trials()["loss"].item()
+    grows = chosen in ("roc_auc", "pr_auc", "accuracy", "f1", "r2")
+    assert (loss < 1) if grows or chosen in ("log_loss", "brier") else (loss > 5)
+
+
+@option("search.metric")
+def test_a_metric_of_another_task_is_refused(make: Make) -> None:
+    with pytest.raises(lockgate.SettingError, match="for binary: log_loss"):
+        fitted(make({"search.metric": "rmse"}))
+
+
+@option("search.folds")
+@pytest.mark.parametrize("folds", [2, 7])
+def test_the_number_of_folds_is_that_asked_for(make: Make, folds: int) -> None:
+    project = fitted(make({"search.folds": folds}, probes={"optimizer": FirstTrial()}))
+    problem = KEPT["problem"]
+    assert len(problem.folds) == folds
+    measured = np.concatenate([fold.measure for fold in problem.folds])
+    assert sorted(measured) == list(range(len(project.part("train"))))
+
+
+@option("search.seconds")
+def test_no_trial_starts_when_the_time_is_up(make: Make) -> None:
+    assert len(fitted(make({"search.seconds": None})).trials()) == 2
+    assert len(fitted(make({"search.seconds": 1e-6})).trials()) == 1
+
+
+# --- compression
+
+
+@option("compression.max_loss")
+@pytest.mark.parametrize(("max_loss", "applied"), [(0.0, False), (50.0, True)])
+def test_a_step_may_cost_as_much_as_allowed(make: Make, max_loss: float, applied: bool) -> None:
+    settings = {"compression.max_loss": max_loss, **PRUNE}
+    project = make(settings, probes={"compressor": Worsen()})
+    figures = project.run("load", "optimize", "compress")
+    (step,) = json.loads((project.root / "models" / "steps.json").read_text())["steps"]
+    assert step["applied"] is applied is bool(figures["applied"])
+    assert KEPT["shrink"].max_loss == pytest.approx(max_loss * step["loss_before"])
+    assert project.workspace.read_made().parent == ("prune" if applied else None)
+    assert (project.workspace.read_made().params["C"] == 1e-3) is applied
+
+
+@option("compression.strict")
+def test_a_step_that_does_not_help_is_skipped_or_fails(make: Make) -> None:
+    project = make({"compression.strict": False, **PRUNE})
+    assert project.run("load", "optimize", "compress") == {"steps": 1.0, "applied": 0.0}
+    strict = make({"compression.strict": True, **PRUNE})
+    with pytest.raises(lockgate.UsageError, match="prune does not help.*compression.strict=false"):
+        strict.run("load", "optimize", "compress")
+
+
+# --- decision
+
+
+def opened(project: Project) -> Predictor:
+    """The finished model, opened by its format."""
+    stage = project.stage("evaluate")
+    finished = project.workspace.read_made()
+    files = lockgate.OpenRequest(
+        directory=project.workspace.model("compressed"),
+        files=(finished.file,),
+        schema=finished.schema,
+        task=finished.task,
+        classes=finished.classes,
+        threshold=finished.threshold,
+    )
+    predictor: Predictor = stage.host.call("format", "packed", files)
+    return predictor
+
+
+def columns_of(frame: pd.DataFrame) -> dict[str, Any]:
+    return {str(name): frame[name].to_numpy() for name in frame}
+
+
+def decided(make: Make, settings: dict[str, Any]) -> tuple[float, np.ndarray, np.ndarray, Output]:
+    """The threshold, with the scores and outcomes of the tune rows that it was chosen on."""
+    project = make(settings)
+    project.run("load", "optimize", "compress")
+    finished = project.workspace.read_made()
+    tune = project.workspace.table("tune", finished.schema)
+    output = opened(project).predict(tune.features)
+    assert finished.threshold is not None
+    assert output.score is not None
+    return finished.threshold, output.score, np.asarray(tune.target == "yes"), output
+
+
+def f1(chosen: np.ndarray, truth: np.ndarray) -> float:
+    return float(2 * (chosen & truth).sum() / (chosen.sum() + truth.sum()))
+
+
+@option("decision.rule")
+@option("decision.threshold")
+def test_a_fixed_threshold_is_taken_as_it_is(make: Make) -> None:
+    for threshold in (0.1, 0.9):
+        settings = {"decision.rule": "fixed", "decision.threshold": threshold}
+        chosen, score, _, output = decided(make, settings)
+        assert chosen == threshold
+        assert np.array_equal(output.label == "yes", score >= threshold)
+        assert 0 < (output.label == "yes").mean() < 1
+
+
+@option("decision.rule")
+def test_the_rule_f1_takes_the_best_f1_on_tune(make: Make) -> None:
+    threshold, score, truth, _ = decided(make, {"decision.rule": "f1"})
+    best = max(f1(score >= cut, truth) for cut in score)
+    # the threshold is a score of the fitted model; the packed score may be an ulp below it
+    assert f1(score >= threshold - 1e-12, truth) == pytest.approx(best)
+    assert np.abs(score - threshold).min() < 1e-12
+
+
+@option("decision.value_matrix.true_positive")
+@option("decision.value_matrix.false_positive")
+@option("decision.value_matrix.false_negative")
+@option("decision.value_matrix.true_negative")
+@pytest.mark.parametrize(
+    ("outcome", "value", "other", "act"),
+    [
+        ("true_positive", 9.0, "false_positive", True),
+        ("false_positive", -9.0, "true_positive", False),
+        ("false_negative", -9.0, "false_positive", True),
+        ("true_negative", 9.0, "true_positive", False),
+    ],
+)
+def test_what_an_outcome_is_worth_moves_the_threshold(
+    make: Make, outcome: str, value: float, other: str, act: bool
+) -> None:
+    small = -1.0 if other.startswith("false") else 1.0
+    names = ("true_positive", "false_positive", "false_negative", "true_negative")
+    worth = dict.fromkeys((f"decision.value_matrix.{name}" for name in names), 0.0)
+    worth |= {f"decision.value_matrix.{outcome}": value, f"decision.value_matrix.{other}": small}
+    threshold, score, truth, output = decided(make, {"decision.rule": "worth", **worth})
+    even = {**worth, f"decision.value_matrix.{outcome}": abs(small) * value / abs(value)}
+    balanced, *_ = decided(make, {"decision.rule": "worth", **even})
+    assert (threshold < balanced) if act else (threshold > balanced)
+
+    def money(acts: np.ndarray) -> float:
+        hit = {
+            "true_positive": acts & truth,
+            "false_positive": acts & ~truth,
+            "false_negative": ~acts & truth,
+            "true_negative": ~acts & ~truth,
+        }
+        return sum(
+            worth[f"decision.value_matrix.{name}"] * int(rows.sum()) for name, rows in hit.items()
+        )
+
+    best = max(money(score >= cut) for cut in [*score, 2.0])
+    assert money(output.label == "yes") == pytest.approx(best)
+
+
+# --- resources
+
+
+@option("resources.threads")
+@option("resources.memory_mb")
+def test_plugins_are_told_what_they_may_use(make: Make) -> None:
+    limits = {"resources.threads": 3, "resources.memory_mb": 256}
+    fitted(make(limits, probes={"optimizer": FirstTrial()}))
+    assert KEPT["problem"].resources == lockgate.Resources(3, 256)
+    idle = make({"resources.threads": 0, "resources.memory_mb": None}).stage("load").resources
+    assert idle.threads >= 1
+    assert idle.memory_mb is None
+    with pytest.raises(lockgate.SettingError, match="at least 64"):
+        make({"resources.memory_mb": 1}).stage("load")
+
+
+# --- window
+
+
+@option("window.since")
+@option("window.until")
+@pytest.mark.parametrize(
+    ("since", "until", "count"),
+    [
+        ("2026-02-01", "2026-03-01", 28),
+        ("2026-08-01", None, 28),
+        (None, "2026-01-03", 2 + 2),
+        (None, None, None),
+    ],
+)
+def test_monitors_look_at_the_window(
+    watched: Project, since: str | None, until: str | None, count: int | None
+) -> None:
+    raw = read_params(watched.root / "params.yaml")
+    raw["window"] = {"since": since, "until": until}
+    SET.update(("window.since", "window.until"))
+    write_params(watched.root / "params.yaml", raw)
+    watched.run("monitor")
+    report = json.loads((watched.root / "report" / "findings.json").read_text())["window"]
+    rows = len(watched.part("test")) if count is None else count
+    assert report == {"since": since, "until": until, "rows": rows}
+    assert (KEPT["window"].since, KEPT["window"].until, KEPT["window"].n) == (since, until, rows)
+    page = (watched.root / "report" / "monitor.html").read_text()
+    assert (since or until or "the test rows") in page
+
+
+@pytest.fixture
+def watched(make: Make) -> Project:
+    project = make(time="day", probes={"monitor": Remember()})
+    project.run("load", "optimize", "compress", "evaluate", "package")
+    return project
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "data.since",
+        "data.until",
+        "split.test_from",
+        "split.tune_from",
+        "window.since",
+        "window.until",
+    ],
+)
+def test_dates_are_dates_before_any_work(make: Make, key: str) -> None:
+    with pytest.raises(lockgate.SettingError, match=f"{key} is 'soon'.*ISO date"):
+        make({key: "soon"}).stage("load")
+
+
+def small_trees(model: str) -> dict[str, Any]:
+    """Settings that keep boosting quick."""
+    return {"model.boosting.trees": 5} if model == "boosting" else {}
+
+
+# --- the command line
+
+
+@pytest.mark.slow
+def test_bins_go_through_the_command_line(call: Run, tmp_path: Path, table_file: Path) -> None:
+    root = tmp_path / "shop"
+    data = ["--data", str(table_file), "--target", "bought"]
+    call("lockgate", "init", str(root), *data, cwd=tmp_path)
+    call(
+        "lockgate",
+        "run",
+        "+cells.bins.size=[40,60]",
+        "compressor=[]",
+        "optimizer.grid.points=1",
+        "data.leave_out=[day,household,weight]",
+        cwd=root,
+    )
+    assert read_params(root / "params.yaml")["cells"]["bins"] == {"size": [40, 60]}
+    bundle = lockgate.open(root / "bundle")
+    row = {"count": 1, "colour": "red", "price": 20.0, "born": "2001-01-01"}
+    frame = pd.DataFrame([row | {"size": size} for size in (41.0, 59.0, 61.0)])
+    inside, same, above = bundle.predict(frame).score
+    assert inside == same != above
