@@ -56,7 +56,7 @@ def test_lasso_drops_the_feature_that_is_noise() -> None:
     kept = {name for _, _, names in parts for name in names}
     assert "size" in kept
     assert "noise" not in kept
-    assert shrink.loss(candidate.estimator) <= shrink.loss(shrink.candidate.estimator) + 0.05
+    assert request.loss(candidate.estimator) <= request.loss(request.candidate.estimator) + 0.05
 
 
 def test_lasso_says_when_every_feature_is_needed() -> None:
@@ -69,8 +69,8 @@ def test_prune_keeps_as_few_trees_as_the_budget_allows() -> None:
     shrink = example_requests("compressor")["binary-trees"]
     candidate = Prune(min_trees=1).compress(shrink)
     assert len(candidate.estimator[-1]._predictors) < 20
-    assert len(shrink.candidate.estimator[-1]._predictors) == 20
-    assert shrink.loss(candidate.estimator) <= shrink.loss(shrink.candidate.estimator) + 0.05
+    assert len(request.candidate.estimator[-1]._predictors) == 20
+    assert request.loss(candidate.estimator) <= request.loss(request.candidate.estimator) + 0.05
 
 
 def test_prune_has_nothing_to_do_without_trees() -> None:

@@ -40,12 +40,12 @@ def contestant(
         "reference": bundle.reference(),
         "model_bytes": model_bytes(bundle),
         "promised": estimates(bundle.metrics()),
-        "unmeasured": "no rows were given",
+        "not_measured_because": "no rows were given",
     }
     if rows is not None:
         table = table_of(bundle, rows)
         output, figures = measured(bundle, table, evaluators or default_evaluators(manifest.task))
-        fields |= {"table": table, "output": output, "figures": figures, "unmeasured": ""}
+        fields |= {"table": table, "output": output, "metrics": figures, "not_measured_because": ""}
     return lockgate.EvaluatedBundle(**(fields | changes))
 
 

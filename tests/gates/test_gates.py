@@ -24,7 +24,7 @@ from lockgate.plugins.host.parameters import choose
 from .cases import case
 
 Bundles = dict[str, Bundle]
-MINIMAL = {"bound": {"figure": "classification.roc_auc"}, "fairness": {"column": "clinic"}}
+MINIMAL = {"bound": {"metric": "classification.roc_auc"}, "fairness": {"column": "clinic"}}
 
 
 class Answers:
@@ -84,25 +84,25 @@ def test_all_built_in_gates_are_installed_and_their_settings_have_defaults() -> 
     [
         ("bound", {"at_least": "0.9"}),
         ("no-worse", {"by": -0.01}),
-        ("no-worse", {"better": "more"}),
-        ("no-worse", {"least": 0}),
+        ("no-worse", {"direction": "more"}),
+        ("no-worse", {"min_rows": 0}),
         ("no-worse", {"resamples": 49}),
         ("no-worse", {"resamples": 100_001}),
         ("size", {"at_most_kb": 0}),
-        ("size", {"times": -1}),
+        ("size", {"max_ratio": -1}),
         ("latency", {"repeats": 9}),
         ("latency", {"repeats": 10.5}),
         ("latency", {"at_most_us": -1}),
         ("fairness", {"at_most": 1.01}),
         ("fairness", {"at_most": float("nan")}),
-        ("fairness", {"measure": "odds"}),
+        ("fairness", {"rate": "odds"}),
         ("today", {"level": 0}),
         ("today", {"level": 1}),
         ("today", {"columns": -1}),
         ("today", {"effect": 1.5}),
         ("signature", {"breaking": "yes"}),
         ("parity", {"rows": 0}),
-        ("lineage", {"least": "everything"}),
+        ("lineage", {"minimum": "everything"}),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(name: str, settings: dict[str, Any]) -> None:
@@ -112,7 +112,7 @@ def test_settings_out_of_range_are_refused_by_name(name: str, settings: dict[str
         choose("gate", {"g": node}, Catalogue.installed())
 
 
-@pytest.mark.parametrize(("name", "key"), [("bound", "figure"), ("fairness", "column")])
+@pytest.mark.parametrize(("name", "key"), [("bound", "metric"), ("fairness", "column")])
 def test_settings_without_a_default_must_be_set(name: str, key: str) -> None:
     with pytest.raises(lockgate.SettingError, match=rf"gate\.g\.{key}"):
         choose("gate", {"g": {"plugin": name}}, Catalogue.installed())
@@ -151,18 +151,18 @@ def test_latency_is_compared_with_microseconds_and_with_the_incumbent(
 ) -> None:
     request = case(bundles["good"], bundles["near"], rows)
     for settings, passed in (
-        ({"at_most_us": 1e9, "times": 0}, True),
-        ({"at_most_us": 1e-6, "times": 0}, False),
-        ({"times": 1e6}, True),
-        ({"times": 1e-6}, False),
-        ({"at_most_us": 1e9, "times": 1e-6}, False),
-        ({"at_most_us": 1e-6, "times": 1e6}, False),
+        ({"at_most_us": 1e9, "max_ratio": 0}, True),
+        ({"at_most_us": 1e-6, "max_ratio": 0}, False),
+        ({"max_ratio": 1e6}, True),
+        ({"max_ratio": 1e-6}, False),
+        ({"at_most_us": 1e9, "max_ratio": 1e-6}, False),
+        ({"at_most_us": 1e-6, "max_ratio": 1e6}, False),
     ):
         ruling = Latency(repeats=10, **settings).judge(request)
         assert ruling.passed is passed
         assert ruling.nondeterministic
         assert 0 < ruling.metrics["one_row_us"] < 1e9
-        assert ("1.0.0" in ruling.message) is bool(settings.get("times", 2.0))
+        assert ("1.0.0" in ruling.message) is bool(settings.get("max_ratio", 2.0))
 
 
 def test_latency_has_nothing_to_say_without_a_limit(bundles: Bundles, rows: pd.DataFrame) -> None:
@@ -338,7 +338,7 @@ def test_a_ruling_that_no_verdict_could_show_is_refused() -> None:
     for fields in (
         {"passed": True, "sentence": " "},
         {"passed": "yes", "sentence": "it is fine"},
-        {"passed": False, "sentence": "too slow", "figures": {"us": float("inf")}},
+        {"passed": False, "message": "too slow", "metrics": {"us": float("inf")}},
     ):
         with pytest.raises(ValueError, match="leave out|True, False or None"):
             lockgate.GateResult(**fields)

@@ -87,7 +87,7 @@ def test_bound_names_the_figures_that_there_are(bundles: Bundles) -> None:
 def test_bound_does_not_fall_back_on_promises_where_rows_were_given(
     bundles: Bundles, rows: pd.DataFrame
 ) -> None:
-    unmeasured = contestant(bundles["good"], "1.1.0", unmeasured="target column x is missing")
+    unmeasured = contestant(bundles["good"], "1.1.0", not_measured_because="target column x is missing")
     request = lockgate.JudgeRequest(candidate=unmeasured, rows=rows)
     gate = Bound(metric="classification.roc_auc", at_least=0.5)
     with pytest.raises(lockgate.DataError, match="target column x is missing"):
@@ -181,7 +181,7 @@ def test_no_worse_refuses_what_was_not_measured(bundles: Bundles) -> None:
 
 
 def test_no_worse_compares_no_two_tasks(bundles: Bundles, rows: pd.DataFrame) -> None:
-    iris = contestant(bundles["iris"], "2.0.0", unmeasured="")
+    iris = contestant(bundles["iris"], "2.0.0", not_measured_because="")
     old = contestant(bundles["good"], "1.0.0", rows)
     ruling = NoWorse().judge(lockgate.JudgeRequest(candidate=iris, incumbent=old, rows=rows))
     assert ruling.passed is False

@@ -14,7 +14,7 @@ def define(body: str) -> type:
     return namespace["Tried"]
 
 
-HOOK = "    @lockgate.hookimpl\n    def compress(self, shrink): return shrink\n"
+HOOK = "    @lockgate.hookimpl\n    def compress(self, request): return shrink\n"
 
 
 def test_a_plugin_is_built_with_its_defaults_and_hashable_by_identity() -> None:
@@ -30,7 +30,7 @@ def test_a_plugin_is_built_with_its_defaults_and_hashable_by_identity() -> None:
     ("body", "words"),
     [
         (HOOK, "has no docstring"),
-        ("    'Doc.'\n    def compress(self, shrink): return shrink\n", "mark it with"),
+        ("    'Doc.'\n    def compress(self, request): return shrink\n", "mark it with"),
         ("    'Doc.'\n" + HOOK.replace("compress", "compres"), "did you mean 'compress'"),
         (
             "    'Doc.'\n" + HOOK.replace("shrink)", "it)").replace("shrink", "it", 0),

@@ -64,7 +64,7 @@ def another_hook() -> type:
 
 
 def compressor(
-    work: Callable[[lockgate.CompressRequest], Any] = lambda shrink: shrink.candidate,
+    work: Callable[[lockgate.CompressRequest], Any] = lambda shrink: request.candidate,
     *,
     doc: str = "Change nothing.",
     fields: dict[str, tuple[Any, Any]] | None = None,
@@ -106,25 +106,25 @@ def fails(error: Exception) -> Callable[[lockgate.CompressRequest], Any]:
 
 
 def spoils_rows(shrink: lockgate.CompressRequest) -> lockgate.Candidate:
-    shrink.tune.frame.loc[0, "size"] = 1e6
-    return shrink.candidate
+    request.tune.frame.loc[0, "size"] = 1e6
+    return request.candidate
 
 
 def spoils_the_model(shrink: lockgate.CompressRequest) -> lockgate.Candidate:
-    last = shrink.candidate.estimator[-1]
+    last = request.candidate.estimator[-1]
     if hasattr(last, "coef_"):
         last.coef_ = last.coef_ * 0
-    return shrink.candidate
+    return request.candidate
 
 
 def another_every_time(shrink: lockgate.CompressRequest) -> lockgate.Candidate:
-    return replace(shrink.candidate, threshold=next(CALLS) / 1e6)
+    return replace(request.candidate, threshold=next(CALLS) / 1e6)
 
 
 def serves_two_classes_alone(shrink: lockgate.CompressRequest) -> lockgate.Candidate:
-    if shrink.candidate.recipe.task != "binary":
+    if request.candidate.recipe.task != "binary":
         raise lockgate.NotApplicable("two classes only")
-    return shrink.candidate
+    return request.candidate
 
 
 class Unwritable(ClassifierMixin, BaseEstimator):

@@ -84,7 +84,7 @@ class NoWorse:
             and evaluator != "business"
         ):
             raise lockgate.UsageError(
-                f"gate no-worse: is more of {figure} better or worse? set better=higher or lower"
+                f"gate no-worse: is more of {figure} better or worse? set direction=higher or lower"
             )
         return -1.0 if name in LOWER_IS_BETTER else 1.0
 
@@ -95,7 +95,7 @@ class NoWorse:
         from lockgate.modeling.metrics.intervals import bootstrap_intervals
 
         # what outcomes are worth is one thing for both: what it was for the incumbent
-        pair = [weighted_metric(figure, one, old.worth or new.worth) for one in (new, old)]
+        pair = [weighted_metric(figure, one, old.value_matrix or new.value_matrix) for one in (new, old)]
         if None in pair:
             return self._apart(figure, better, new, old)
         one, other = pair
@@ -124,9 +124,9 @@ class NoWorse:
     def _apart(self, figure: str, better: float, new: Any, old: Any) -> lockgate.Metric:
         """Compare what an evaluator said of each; wider than of pairs, never too sure."""
         evaluator, _, name = figure.rpartition(".")
-        found = [one.figures.get(evaluator, {}).get(name) for one in (new, old)]
+        found = [one.metrics.get(evaluator, {}).get(name) for one in (new, old)]
         if None in found:
-            known = ", ".join(f"{e}.{k}" for e, figures in new.figures.items() for k in figures)
+            known = ", ".join(f"{e}.{k}" for e, figures in new.metrics.items() for k in figures)
             raise lockgate.UsageError(
                 f"gate no-worse: nobody measured {figure!r} of both; there are {known}"
             )

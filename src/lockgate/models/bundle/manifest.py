@@ -69,7 +69,12 @@ class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: dict[str, str]
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    rename={"value_matrix": "worth"},  # the key on disk since schema 1
+):
     """A bundle's table of contents; a function of the bundle's inputs alone.
 
     Attributes

@@ -91,7 +91,7 @@ def _unarmored(armored: bytes) -> bytes:
 def _check(key: bytes, signature: bytes, signed: bytes) -> None:
     """Check a signature of one of the kinds that OpenSSH makes by default."""
     try:
-        from cryptography.exceptions import InvalidSignature
+        from cryptography.exceptions import InvalidSignature as MismatchedSignature
     except ModuleNotFoundError:
         raise MissingExtra("ledger", "checking a signature") from None
     kind = _Fields(key).text()
@@ -110,7 +110,7 @@ def _check(key: bytes, signature: bytes, signed: bytes) -> None:
             raise InvalidSignature(
                 f"keys of the kind {kind[:40]!r} with {made[:40]!r} are not known"
             )
-    except InvalidSignature:
+    except MismatchedSignature:
         raise InvalidSignature("the signature does not fit what was signed") from None
 
 

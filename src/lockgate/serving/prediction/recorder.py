@@ -153,7 +153,7 @@ class Recorder:
                 log.exception("the log's thread failed")
                 for _, many, send, loop in gathered:
                     for one in many:
-                        one.found = HTTPError(
+                        one.result = HTTPError(
                             500, INTERNAL_ERROR_MESSAGE
                         )  # nothing is acknowledged unwritten
                     loop.call_soon_threadsafe(send, many)
@@ -168,7 +168,7 @@ class Recorder:
                 self._lost(questions, error)
             except LogError:
                 for one in questions:
-                    one.found = HTTPError(503, str(error), headers={b"retry-after": b"5"})
+                    one.result = HTTPError(503, str(error), headers={b"retry-after": b"5"})
         for _, many, send, loop in gathered:
             loop.call_soon_threadsafe(send, many)
 
