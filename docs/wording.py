@@ -68,7 +68,9 @@ def check_module(path: Path, source: str) -> Iterator[Finding]:
     """Yield the names, docstrings and messages of a module that need other words."""
     tree = ast.parse(source)
     if path.stem.endswith("ing") and path.stem not in GERUNDS:
-        yield Finding(path, 1, path.stem, "name a module after what it holds, not after an activity")
+        yield Finding(
+            path, 1, path.stem, "name a module after what it holds, not after an activity"
+        )
     for node in ast.walk(tree):
         for name in _bound(node):
             if name.strip("_") in NAMES:

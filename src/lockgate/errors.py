@@ -120,10 +120,10 @@ class UnknownKey(UsageError):
 
     def __init__(self, key: str, known: Iterable[str]) -> None:
         self.key, self.known = key, tuple(known)
-        at, _, last = key.rpartition(".")
-        listed = ", ".join(self.known) or "nothing"
-        place = f"{at} knows" if at else "known are"
-        super().__init__(f"no key {key!r}{nearest(last, self.known)}; {place} {listed}")
+        parent, _, leaf = key.rpartition(".")
+        available = ", ".join(self.known) or "nothing"
+        prefix = f"{parent} knows" if parent else "known are"
+        super().__init__(f"no key {key!r}{nearest(leaf, self.known)}; {prefix} {available}")
 
 
 class UnknownPlugin(UsageError):
@@ -131,9 +131,9 @@ class UnknownPlugin(UsageError):
 
     def __init__(self, kind: str, name: str, installed: Iterable[str]) -> None:
         self.kind, self.name, self.installed = kind, name, tuple(sorted(installed))
-        listed = ", ".join(self.installed) or "none"
+        available = ", ".join(self.installed) or "none"
         super().__init__(
-            f"no {kind} named {name!r}{nearest(name, self.installed)}; installed: {listed}"
+            f"no {kind} named {name!r}{nearest(name, self.installed)}; installed: {available}"
         )
 
 
@@ -178,9 +178,9 @@ class DataError(LockgateError):
 class DigestMismatch(DataError):
     """A file's content is not the one that was pinned."""
 
-    def __init__(self, path: str, expected: str, found: str, remedy: str) -> None:
-        self.path, self.expected, self.found = path, expected, found
-        super().__init__(f"{path}: expected sha256 {expected}, found {found}; {remedy}")
+    def __init__(self, path: str, expected: str, actual: str, remedy: str) -> None:
+        self.path, self.expected, self.actual = path, expected, actual
+        super().__init__(f"{path}: expected sha256 {expected}, found {actual}; {remedy}")
 
 
 class SchemaViolation(DataError):
@@ -269,7 +269,7 @@ PIPELINE_LIBRARIES = frozenset(
 """What the extra ``pipeline`` brings."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known word is probably meant, or nothing.
 
     Examples
@@ -281,6 +281,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     """
     # names may come from a stranger, thousands of them
-    listed = [one[:100] for one in itertools.islice(known, 1000)]
-    close = difflib.get_close_matches(str(word)[:100], listed, n=1)
+    candidates = [candidate[:100] for candidate in itertools.islice(known, 1000)]
+    close = difflib.get_close_matches(str(name)[:100], candidates, n=1)
     return f", did you mean {close[0]!r}?" if close else ""

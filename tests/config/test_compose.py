@@ -7,8 +7,8 @@ import pytest
 
 import lockgate
 from lockgate.plugins.config.compose import compose_document
-from lockgate.plugins.config.last_composed import discarded, remember
-from lockgate.plugins.config.origins import leaves, origins
+from lockgate.plugins.config.last_composed import find_discarded_edits, record_composition
+from lockgate.plugins.config.origins import find_origins, flatten
 from lockgate.plugins.config.recompose import recompose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,7 +127,7 @@ def test_a_configuration_is_data_and_never_code(
     assert "_target_" not in repr(document)
     assert all(
         isinstance(v, (str, int, float, bool, list, dict, type(None)))
-        for v in leaves(document).values()
+        for v in flatten(document).values()
     )
 
 
@@ -165,7 +165,7 @@ def test_keeping_records_the_installed_plugins_anew(project: Path) -> None:
 
 
 def test_each_value_has_an_origin(project: Path) -> None:
-    found = origins(project, ["experiment=spend", "model.linear.ridge=false"])
+    found = find_origins(project, ["experiment=spend", "model.linear.ridge=false"])
     assert found["project.name"] == "conf/experiment/spend.yaml"
     assert found["model.linear.ridge"] == "override model.linear.ridge=false"
     assert found["optimizer.grid.points"] == "default of optimizer/grid"
@@ -174,10 +174,10 @@ def test_each_value_has_an_origin(project: Path) -> None:
 
 def test_hand_edits_that_are_discarded_are_told(project: Path) -> None:
     document = compose_document(project)
-    remember(project, document, [])
+    record_composition(project, document, [])
     edited = {**document, "split": {**document["split"], "test": 0.4}}
-    assert discarded(project, edited, document) == {"split.test": (0.4, 0.2)}
-    assert discarded(project, document, document) == {}
+    assert find_discarded_edits(project, edited, document) == {"split.test": (0.4, 0.2)}
+    assert find_discarded_edits(project, document, document) == {}
 
 
 def test_whole_numbers_are_numbers_in_lists_and_mappings(project: Path) -> None:

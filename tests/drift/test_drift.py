@@ -13,7 +13,7 @@ from scipy import stats
 import lockgate
 from lockgate.builtin.monitors.drift import Drift
 from lockgate.contract.requests import Backend, numpy_backend
-from lockgate.modeling.statistics.histograms import count_into_bins, reference_of, window_counts
+from lockgate.modeling.statistics.histograms import build_reference, count_into_bins, count_window
 from lockgate.modeling.statistics.two_sample import (
     adjust_p_values,
     chi_square,
@@ -50,10 +50,10 @@ def test_counts_of_parts_add_up_to_those_of_the_whole() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(size=1000)
     schema = lockgate.table(pd.DataFrame({"x": values})).schema
-    reference = reference_of({"x": values}, schema, numpy_backend())
-    whole = window_counts(reference, {"x": values}, numpy_backend())["x"].counts
+    reference = build_reference({"x": values}, schema, numpy_backend())
+    whole = count_window(reference, {"x": values}, numpy_backend())["x"].counts
     halves = [
-        window_counts(reference, {"x": half}, numpy_backend())["x"].counts
+        count_window(reference, {"x": half}, numpy_backend())["x"].counts
         for half in (values[:300], values[300:])
     ]
     assert np.array_equal(np.sum(halves, axis=0), whole)
@@ -95,8 +95,8 @@ def test_corrections_never_lower_p_and_keep_its_order(values: list[float]) -> No
 
 def watch_of(before: dict[str, Any], now: dict[str, Any]) -> lockgate.MonitorRequest:
     schema = lockgate.table(pd.DataFrame(before)).schema
-    reference = reference_of(before, schema, numpy_backend())
-    counts = window_counts(reference, now, numpy_backend())
+    reference = build_reference(before, schema, numpy_backend())
+    counts = count_window(reference, now, numpy_backend())
     window = lockgate.MonitoringWindow(counts, len(next(iter(now.values()))))
     return lockgate.MonitorRequest(reference=reference, window=window, schema=schema)
 
@@ -110,7 +110,7 @@ def test_false_alarms_stay_within_the_declared_budget() -> None:
     watch = watch_of(before, {name: rng.normal(size=500) for name in before})
     for _ in range(200):
         now = {name: rng.normal(size=500) for name in before}
-        counts = window_counts(watch.reference, now, numpy_backend())
+        counts = count_window(watch.reference, now, numpy_backend())
         again = lockgate.MonitorRequest(
             reference=watch.reference,
             window=lockgate.MonitoringWindow(counts, 500),

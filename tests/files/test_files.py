@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import lockgate
-from lockgate.data.io.atomic import replaced_directory, write_file
+from lockgate.data.io.atomic import replace_directory, write_file
 from lockgate.data.io.digests import sha256_file, sha256_text
 
 
@@ -26,9 +26,9 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside(tmp_path: Path) -> 
 
 def test_a_failing_block_leaves_the_old_directory(tmp_path: Path) -> None:
     place = tmp_path / "bundle"
-    with replaced_directory(place) as folder:
+    with replace_directory(place) as folder:
         (folder / "a").write_text("old")
-    with contextlib.suppress(ZeroDivisionError), replaced_directory(place) as folder:
+    with contextlib.suppress(ZeroDivisionError), replace_directory(place) as folder:
         (folder / "a").write_text("new")
         raise ZeroDivisionError
     assert (place / "a").read_text() == "old"
@@ -38,7 +38,7 @@ def test_a_failing_block_leaves_the_old_directory(tmp_path: Path) -> None:
 def test_files_that_are_no_longer_there_are_gone(tmp_path: Path) -> None:
     place = tmp_path / "bundle"
     for names in (("a", "b"), ("b", "c")):
-        with replaced_directory(place) as folder:
+        with replace_directory(place) as folder:
             for name in names:
                 (folder / name).write_text(name)
     assert sorted(path.name for path in place.iterdir()) == ["b", "c"]
@@ -74,7 +74,7 @@ def test_a_kill_leaves_the_old_directory_or_the_new_one(tmp_path: Path, seed: in
         contents = {name: (place / name).read_text() for name in "abcd"}
         assert len(set(contents.values())) == 1, contents
     # what the killed process left beside it is taken away by the next one
-    with replaced_directory(place) as folder:
+    with replace_directory(place) as folder:
         (folder / "a").write_text("last")
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 

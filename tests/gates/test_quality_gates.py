@@ -87,7 +87,9 @@ def test_bound_names_the_figures_that_there_are(bundles: Bundles) -> None:
 def test_bound_does_not_fall_back_on_promises_where_rows_were_given(
     bundles: Bundles, rows: pd.DataFrame
 ) -> None:
-    unmeasured = contestant(bundles["good"], "1.1.0", not_measured_because="target column x is missing")
+    unmeasured = contestant(
+        bundles["good"], "1.1.0", not_measured_because="target column x is missing"
+    )
     request = lockgate.JudgeRequest(candidate=unmeasured, rows=rows)
     gate = Bound(metric="classification.roc_auc", at_least=0.5)
     with pytest.raises(lockgate.DataError, match="target column x is missing"):

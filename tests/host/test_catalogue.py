@@ -122,9 +122,9 @@ def test_damaged_metadata_is_named_and_skipped(
     (folder / "entry_points.txt").write_text("[lockgate.compressor]\nx = acme:X\n")
     (folder / "direct_url.json").write_text("[]")
     monkeypatch.syspath_prepend(str(tmp_path))
-    catalogue._scan.cache_clear()
+    catalogue._scan_distributions.cache_clear()
     try:
         assert "lasso" in Catalogue.installed().names("compressor")
         assert "acme_damaged" in caplog.text
     finally:
-        catalogue._scan.cache_clear()
+        catalogue._scan_distributions.cache_clear()

@@ -10,7 +10,7 @@ from lockgate.contract.kinds import CONFIGURED
 from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
 from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params
-from lockgate.plugins.host.provider import provider_of
+from lockgate.plugins.host.provider import identify_provider
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +26,7 @@ def checked(raw: dict[str, Any]) -> Parameters:
 
 def test_the_committed_parameters_are_right(raw: dict[str, Any]) -> None:
     document = checked(raw)
-    assert document.one("loader").name == "purchases"
+    assert document.single("loader").name == "purchases"
     assert [one.name for one in document.chosen["compressor"]] == raw["compressor_order"]
     document.verify_providers(raw, [kind.name for kind in CONFIGURED])
 
@@ -79,9 +79,9 @@ def test_changed_plugin_code_is_noticed(raw: dict[str, Any]) -> None:
 
 def test_a_release_is_named_by_its_version_and_ours_by_its_code() -> None:
     stranger = InstalledPlugin("model", "x", "acme:X", "acme", "1.2")
-    assert provider_of(stranger) == "acme==1.2"
+    assert identify_provider(stranger) == "acme==1.2"
     ours = Catalogue.installed().find("model", "logistic")
-    assert provider_of(ours).startswith("lockgate@")
+    assert identify_provider(ours).startswith("lockgate@")
 
 
 def test_an_edit_of_what_a_plugin_imports_changes_its_digest(
@@ -97,8 +97,8 @@ def test_an_edit_of_what_a_plugin_imports_changes_its_digest(
     entry = InstalledPlugin("model", "x", "acmepack.plugin:X", "acme", "1.2", editable=True)
 
     def digest() -> str:
-        provider_of.cache_clear()
-        return provider_of(entry)
+        identify_provider.cache_clear()
+        return identify_provider(entry)
 
     first = digest()
     (package / "other.py").write_text("x = 2\n")

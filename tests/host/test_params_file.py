@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate import UsageError
-from lockgate.plugins.host.params_file import LARGEST, read_params, write_params
+from lockgate.plugins.host.params_file import MAX_BYTES, read_params, write_params
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -73,7 +73,7 @@ def test_nonsense_is_named_with_its_place(tmp_path: Path, text: str, words: str)
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
-    file.write_bytes(b"a" * (LARGEST + 1))
+    file.write_bytes(b"a" * (MAX_BYTES + 1))
     with pytest.raises(UsageError, match="larger than"):
         read_params(file)
 

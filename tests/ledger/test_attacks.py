@@ -47,7 +47,7 @@ def test_a_pointer_that_was_changed_by_hand_is_not_followed(shop: Path, tmp_path
     deploy_stage(ledger, deployment, "fraud", "prod")
     other = ledger.version("fraud", "1.2.0").digest
     with serving(deployment.path, "--require-verdict") as server:
-        deployment._place(shop / ".git" / "lockgate" / "bundles" / other)
+        deployment._store_bundle(shop / ".git" / "lockgate" / "bundles" / other)
         pointer = deployment.pointer()
         slot = msgspec.structs.replace(pointer.slots[0], digest=other, version="6.6.6")
         deployment._write(msgspec.structs.replace(pointer, slots=(slot,)))
@@ -99,7 +99,7 @@ def test_who_may_only_promote_cannot_make_up_a_verdict(tmp_path: Path, bundles: 
 
     def forged(who: str, date: int | None = None) -> Provenance:
         """The same papers with a verdict of one's own, signed by `who`."""
-        from lockgate.registry.ledger.signing import signature
+        from lockgate.registry.ledger.signing import sign
 
         be(who)
         mine = msgspec.structs.replace(verdict, judged=(GateRecord("all", "x", "x", True, "fine"),))
@@ -112,7 +112,7 @@ def test_who_may_only_promote_cannot_make_up_a_verdict(tmp_path: Path, bundles: 
                 event, gate=mine.digest, actor=f"{person.name} <{person.email}>"
             )
             made = dataclasses.replace(old, person=person, message=event.message(), signature=b"")
-            signed = dataclasses.replace(made, signature=signature(ledger.repository, made.payload))
+            signed = dataclasses.replace(made, signature=sign(ledger.repository, made.payload))
             papers[name] = signed.encode().decode()
         papers["placed"] = papers["promoted"]
         return msgspec.structs.replace(proof, verdict=mine.encode().decode(), **papers)
@@ -175,7 +175,9 @@ def test_nothing_is_deployed_from_a_ledger_that_does_not_hold(shop: Path, tmp_pa
     put(ledger, "1.0.0")
     assert ledger.tip is not None
     last = ledger.repository.commit(ledger.tip)
-    slipped = ledger.repository.trees.changed(last.tree, {"verdicts/fraud/1.0.0/x.json": b"{}"})
+    slipped = ledger.repository.trees.apply_changes(
+        last.tree, {"verdicts/fraud/1.0.0/x.json": b"{}"}
+    )
     made = dataclasses.replace(last, tree=slipped)
     git(shop, "update-ref", LEDGER, ledger.repository.store.write("commit", made.encode()))
     with pytest.raises(LedgerTampered, match="does not hold, and nothing is taken from it"):

@@ -15,7 +15,7 @@ from lockgate.errors import LedgerError, LedgerTampered
 from lockgate.registry.api import Ledger
 from lockgate.registry.ledger.repository import LEDGER
 from lockgate.registry.ledger.rules import attached_paths, changes
-from lockgate.registry.ledger.verify import Verified, verify
+from lockgate.registry.ledger.verify import Verification, verify
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 
@@ -60,7 +60,7 @@ def signed(tmp_path: Path, bundles: list[Path]) -> Path:
     return shop
 
 
-def verified(shop: Path) -> Verified:
+def verified(shop: Path) -> Verification:
     ledger = Ledger(shop)
     return verify(ledger.repository, ledger.tip, now=time.time())
 
@@ -108,15 +108,15 @@ def rewrite(
         tree = commit.tree
         if honest_trees:
             state = repository.state(tip)
-            tree = repository.trees.changed(
+            tree = repository.trees.apply_changes(
                 state.tree, changes(state, event, files.get(event.id, {}))
             )
         made = dataclasses.replace(commit, tree=tree, parent=tip, message=event.message())
         if resign:
-            from lockgate.registry.ledger.signing import signature
+            from lockgate.registry.ledger.signing import sign
 
             made = dataclasses.replace(made, signature=b"")
-            made = dataclasses.replace(made, signature=signature(repository, made.payload))
+            made = dataclasses.replace(made, signature=sign(repository, made.payload))
         tip = repository.store.write("commit", made.encode())
     git(shop, "update-ref", LEDGER, str(tip))
 
@@ -157,7 +157,7 @@ def test_files_that_no_event_explains_are_named(signed: Path) -> None:
     repository = ledger.repository
     assert ledger.tip is not None
     last = repository.commit(ledger.tip)
-    slipped = repository.trees.changed(last.tree, {"verdicts/fraud/1.0.0/x.json": b"{}"})
+    slipped = repository.trees.apply_changes(last.tree, {"verdicts/fraud/1.0.0/x.json": b"{}"})
     made = dataclasses.replace(last, tree=slipped)
     git(signed, "update-ref", LEDGER, repository.store.write("commit", made.encode()))
     said = problems(signed)
@@ -187,10 +187,10 @@ def test_a_key_that_has_ended_is_named_and_back_dating_does_not_help(
     ledger = Ledger(signed)
     commits = [(event, commit) for event, commit, _ in ledger.commits()][::-1]
     made = dated(commits)[-1][1]
-    from lockgate.registry.ledger.signing import signature
+    from lockgate.registry.ledger.signing import sign
 
     made = dataclasses.replace(made, signature=b"")
-    made = dataclasses.replace(made, signature=signature(ledger.repository, made.payload))
+    made = dataclasses.replace(made, signature=sign(ledger.repository, made.payload))
     git(signed, "update-ref", LEDGER, ledger.repository.store.write("commit", made.encode()))
     said = problems(signed)
     assert "old@shop.example was not valid" not in said

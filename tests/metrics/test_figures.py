@@ -11,7 +11,7 @@ from lockgate.contract.prediction import Output
 from lockgate.modeling.metrics.binary import BinaryMetrics, calibration_curve, roc_curve
 from lockgate.modeling.metrics.decisions import DecisionValue, best_threshold, value_curve
 from lockgate.modeling.metrics.intervals import bootstrap_intervals
-from lockgate.modeling.metrics.losses import chosen_metric, class_indices, loss_of
+from lockgate.modeling.metrics.losses import chosen_metric, class_indices, compute_loss
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
 from lockgate.modeling.metrics.regression import RegressionMetrics
 
@@ -163,8 +163,10 @@ def test_a_metric_that_the_task_does_not_have_is_refused() -> None:
 def test_figures_that_grow_with_quality_are_turned() -> None:
     truth = np.array(["no", "yes"])
     right = Output(truth, np.array([0.1, 0.9]))
-    assert loss_of("roc_auc", "binary", truth, right, ("no", "yes")) == 0
-    assert loss_of("log_loss", "binary", truth, right, ("no", "yes")) == pytest.approx(-np.log(0.9))
+    assert compute_loss("roc_auc", "binary", truth, right, ("no", "yes")) == 0
+    assert compute_loss("log_loss", "binary", truth, right, ("no", "yes")) == pytest.approx(
+        -np.log(0.9)
+    )
 
 
 def test_labels_are_found_among_classes_whatever_their_type() -> None:

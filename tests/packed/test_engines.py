@@ -85,7 +85,7 @@ def random_grove(
                 members,
             )
         )
-    return TreeArrays.joined(parts)
+    return TreeArrays.concatenate(parts)
 
 
 def walked(

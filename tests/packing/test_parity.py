@@ -236,7 +236,7 @@ def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None
     """Each pass over a pipeline may learn the categories of one column only."""
     from lockgate.contract.modeling import Requirements
     from lockgate.contract.sections import CellRules
-    from lockgate.data.cell_rules import cell_steps
+    from lockgate.data.cell_rules import build_cell_steps
     from lockgate.data.schema import fit_schema, table
 
     rng = np.random.default_rng(0)
@@ -245,7 +245,7 @@ def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None
     )
     made = table(frame.assign(y=rng.choice(["no", "yes"], 400)), target="y")
     schema = fit_schema(made)
-    steps = cell_steps(schema, CellRules(), Requirements())
+    steps = build_cell_steps(schema, CellRules(), Requirements())
     fitted = make_pipeline(*(step for _, step in steps), LogisticRegression()).fit(
         made.frame[list(frame.columns)], made.frame["y"]
     )

@@ -80,7 +80,7 @@ from sklearn.tree import (
 from lockgate.contract.modeling import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Schema
-from lockgate.data.cell_rules import cell_steps
+from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.columns.inputs import ColumnInput
 
 NUMBERS = ["x0", "x1", "x2", "x3", "level"]
@@ -165,7 +165,7 @@ def own_cells(imputed: bool = True) -> Any:
     needs = (
         Requirements() if imputed else Requirements(scaled=False, encoding="ordinal", imputed=False)
     )
-    return cell_steps(schema, rules, needs)[0][1]
+    return build_cell_steps(schema, rules, needs)[0][1]
 
 
 class Frozen:

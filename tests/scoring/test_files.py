@@ -160,7 +160,9 @@ def test_parts_of_another_input_are_not_used(folder: Path, tmp_path: Path) -> No
         raise Stop
 
     with pytest.raises(Stop):
-        predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", part_rows=500, done=stop)
+        predict_file(
+            bundle, tmp_path / "in.csv", tmp_path / "out.csv", part_rows=500, on_progress=stop
+        )
     assert list(folder_of_parts.glob("*.arrow"))
     rows.iloc[::-1].to_csv(tmp_path / "in.csv", index=False)
     found = predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", part_rows=500)
@@ -281,5 +283,6 @@ def test_two_runs_do_not_write_the_same_file(folder: Path, tmp_path: Path) -> No
             predict_file(bundle, folder / "in.csv", tmp_path / "out.csv")
 
     assert (
-        predict_file(bundle, folder / "in.csv", tmp_path / "out.csv", done=other).answered == ROWS
+        predict_file(bundle, folder / "in.csv", tmp_path / "out.csv", on_progress=other).answered
+        == ROWS
     )

@@ -21,8 +21,8 @@ import pytest
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DeploymentError
 from lockgate.prediction_log.columns import is_personal
-from lockgate.prediction_log.reader import logged
-from lockgate.prediction_log.segments import delete_old_segments, segments
+from lockgate.prediction_log.reader import read_predictions
+from lockgate.prediction_log.segments import delete_old_segments, list_segments
 from lockgate.prediction_log.trace import trace
 from tests.conftest import Run
 from tests.serving.load import Load
@@ -381,9 +381,9 @@ def test_retention_leaves_what_is_being_written(deployed: Deployment) -> None:
         time.sleep(6)  # the write-ahead log was moved meanwhile
         third = server.predict(ROW)
         assert server.ask("POST", "/feedback", {"id": third["id"], "label": 0})[0] == 200
-        kept = [one.id for one in logged(log)]
+        kept = [one.id for one in read_predictions(log)]
         assert kept == [second["id"], third["id"]]
-        assert all(one.size for one in segments(log))
+        assert all(one.size for one in list_segments(log))
 
 
 def test_labels_are_classes_of_the_model(deployed: Deployment, call: Run, tmp_path: Path) -> None:

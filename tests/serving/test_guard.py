@@ -17,7 +17,7 @@ import pytest
 
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError, UsageError
-from lockgate.serving.http.tokens import ROLES, Tokens, new_token
+from lockgate.serving.http.tokens import ROLES, Tokens, add_token
 from tests.conftest import Run
 from tests.serving.running import Server, serving
 from tests.serving.test_answers import ROW
@@ -34,7 +34,7 @@ def guarded(
     folder = tmp_path_factory.mktemp("guarded")
     deployment = Deployment(folder / "live")
     deployment.deploy(bundles["logistic"], version="1")
-    tokens = {role: new_token(folder / "tokens", f"the-{role}", (role,)) for role in ROLES}
+    tokens = {role: add_token(folder / "tokens", f"the-{role}", (role,)) for role in ROLES}
     with serving(deployment.path, "--tokens", str(folder / "tokens")) as server:
         yield server, tokens
 
@@ -121,13 +121,13 @@ def test_tokens_come_and_go_without_a_restart(
         server.wait(lambda: not known(first))
         file.write_text(lines.strip())
         server.wait(lambda: known(second))
-        third = new_token(file, "van", ("predict",))  # behind a line without an end
+        third = add_token(file, "van", ("predict",))  # behind a line without an end
         server.wait(lambda: known(third))
         file.unlink()
         server.wait(lambda: not known(third))
         file.write_text(lines)
         server.wait(lambda: known(first))
-        new_token(tmp_path / "other", "till", ("predict",))
+        add_token(tmp_path / "other", "till", ("predict",))
         file.write_text((tmp_path / "other").read_text())
         server.wait(lambda: not known(first))
 
@@ -143,9 +143,9 @@ def test_token_files_that_make_no_sense_are_named(tmp_path: Path) -> None:
     with pytest.raises(ServingError, match="line 1"):
         Tokens(path)
     with pytest.raises(UsageError, match="no role emperor"):
-        new_token(path, "shop", ("emperor",))
+        add_token(path, "shop", ("emperor",))
     with pytest.raises(UsageError, match="no name"):
-        new_token(tmp_path / "new", "a b", ("predict",))
+        add_token(tmp_path / "new", "a b", ("predict",))
 
 
 def test_only_this_machine_may_ask_unless_said_otherwise(

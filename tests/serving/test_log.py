@@ -18,8 +18,8 @@ import pytest
 
 import lockgate
 from lockgate.deployment.directory import Deployment
-from lockgate.prediction_log.reader import logged
-from lockgate.prediction_log.segments import delete_old_segments, segments
+from lockgate.prediction_log.reader import read_predictions
+from lockgate.prediction_log.segments import delete_old_segments, list_segments
 from lockgate.prediction_log.trace import trace
 from tests.conftest import Run
 from tests.serving.load import Load
@@ -55,7 +55,7 @@ def test_killed_servers_lose_and_double_nothing_that_was_acknowledged(
             server.process.wait(10)
         assert not account.failed
         acknowledged += account.ids
-    kept = [one.id for one in logged(deployed.path / "log")]
+    kept = [one.id for one in read_predictions(deployed.path / "log")]
     assert len(kept) == len(set(kept))
     assert set(acknowledged) <= set(kept)
     assert len(set(acknowledged)) == len(acknowledged) > 0
@@ -106,7 +106,7 @@ def test_a_full_disk_is_met_as_declared_and_what_is_in_the_log_stays(
             text = server.ask("GET", "/metrics")[1].decode()
             lost = float(text.split("\nlockgate_log_lost_total ")[1].split()[0])
             assert lost > 0
-            kept = {one.id for one in logged(log)}
+            kept = {one.id for one in read_predictions(log)}
             assert len(kept) > 5
             if policy == "refuse":
                 assert refused > 5
@@ -246,7 +246,7 @@ def test_what_is_not_to_be_kept_is_not_kept(deployed: Deployment, tmp_path: Path
     assert trace(deployed, said["id"]) is None
     with serving(deployed.path, "--log", "sampled", "--log-share", "0.5") as server:
         ids = [server.predict(ROW)["id"] for _ in range(60)]
-    kept_ids = {one.id for one in logged(deployed.path / "log")}
+    kept_ids = {one.id for one in read_predictions(deployed.path / "log")}
     assert 5 < len(kept_ids & set(ids)) < 55
     for path in (deployed.path / "log").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
@@ -264,16 +264,16 @@ def test_a_long_log_is_cut_into_files_and_the_oldest_go(
     writer = LogWriter(tmp_path, "abandonwhat23456")
     for count in range(1, 401):
         writer.write([(model, [LogEntry(count, 0, ["x" * 1000], 1, 0.5)])])
-    writer.label([("abandonwhat23456", 7, 0, None, 1, "me")])
-    writer.tidy()
-    found = list(segments(tmp_path))
+    writer.write_labels([("abandonwhat23456", 7, 0, None, 1, "me")])
+    writer.checkpoint()
+    found = list(list_segments(tmp_path))
     assert 4 <= len(found) <= 5
-    assert [one.entry.count for one in logged(tmp_path)] == list(range(1, 401))
+    assert [one.entry.count for one in read_predictions(tmp_path)] == list(range(1, 401))
     assert delete_old_segments(tmp_path, days=30, megabytes=10) == 0
     assert (
         delete_old_segments(tmp_path, days=30, megabytes=0) == len(found) - 1
     )  # the last one is in use
-    left = [one.entry.count for one in logged(tmp_path)]
+    left = [one.entry.count for one in read_predictions(tmp_path)]
     assert left == list(range(left[0], 401))
     assert delete_old_segments(tmp_path, days=0, megabytes=10, now=time.time() + 9) == 0
     writer.close()

@@ -198,9 +198,9 @@ def test_killed_workers_are_back_at_once_and_lose_only_what_they_were_answering(
     assert account.lost <= KILLS * clients  # each client has one request under way
     assert f"lockgate_restarts_total {float(KILLS)}" in restarts
     log = deployed.path / "log"
-    from lockgate.prediction_log.reader import logged
+    from lockgate.prediction_log.reader import read_predictions
 
-    kept = [one.id for one in logged(log)]
+    kept = [one.id for one in read_predictions(log)]
     assert len(kept) == len(set(kept))
     assert set(account.ids) <= set(kept)  # what was acknowledged is in the log
 

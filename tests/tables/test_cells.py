@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import lockgate
 from lockgate.contract.modeling import Requirements
 from lockgate.contract.sections import CellRules
-from lockgate.data.cell_rules import cell_steps
+from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.conform import conform_to_schema
 from lockgate.data.transformers import Bins, Clip, DateParts
 
@@ -28,7 +28,7 @@ def frame() -> pd.DataFrame:
 
 def encoded(rules: CellRules, needs: Requirements) -> np.ndarray:
     schema = lockgate.table(frame()).schema
-    ((_, step),) = cell_steps(schema, rules, needs)
+    ((_, step),) = build_cell_steps(schema, rules, needs)
     return np.asarray(step.fit_transform(conform_to_schema(frame(), schema)), dtype=float)
 
 
@@ -48,7 +48,7 @@ def test_what_trees_need_keeps_gaps_and_order() -> None:
 
 def test_an_unknown_category_is_no_category() -> None:
     schema = lockgate.table(frame()).schema
-    ((_, step),) = cell_steps(schema, CellRules(), Requirements())
+    ((_, step),) = build_cell_steps(schema, CellRules(), Requirements())
     step.fit(frame())
     strange = frame().assign(town="z")
     assert (np.asarray(step.transform(strange))[:, 1:4] == 0).all()
@@ -73,7 +73,7 @@ def test_what_cannot_be_encoded_is_named(
 ) -> None:
     schema = lockgate.table(frame(), kinds=kinds).schema
     with pytest.raises(lockgate.SchemaViolation, match=words):
-        cell_steps(schema, rules, Requirements())
+        build_cell_steps(schema, rules, Requirements())
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30), st.floats(0.01, 0.4))
@@ -108,6 +108,6 @@ def test_a_column_that_is_empty_in_a_fold_is_no_trouble() -> None:
     frame = pd.DataFrame({"late": [np.nan] * 30, "x": np.arange(30.0)})
     schema = lockgate.table(frame).schema
     needs = Requirements(scaled=False, encoding="ordinal", imputed=False)
-    ((_, step),) = cell_steps(schema, CellRules(), needs)
+    ((_, step),) = build_cell_steps(schema, CellRules(), needs)
     model = make_pipeline(step, HistGradientBoostingRegressor(max_iter=3)).fit(frame, frame["x"])
     assert np.isfinite(model.predict(frame.assign(late=3.0))).all()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import lockgate
-from lockgate.data.schema import digest_of, fit_schema, task_of
+from lockgate.data.schema import compute_digest, fit_schema, infer_task
 
 
 def test_kinds_are_inferred() -> None:
@@ -74,7 +74,7 @@ def test_equal_tables_have_equal_digests_and_a_change_shows(values: np.ndarray) 
     assert one.digest == lockgate.table(pd.DataFrame({"a": values.copy()})).digest
     changed = values.copy()
     changed[0] = 0.5 if changed[0] != 0.5 else 1.5
-    assert digest_of(pd.DataFrame({"a": changed}), one.schema) != one.digest
+    assert compute_digest(pd.DataFrame({"a": changed}), one.schema) != one.digest
 
 
 def test_training_rows_teach_categories_and_bounds() -> None:
@@ -97,7 +97,7 @@ def test_training_rows_teach_categories_and_bounds() -> None:
 )
 def test_the_target_says_what_the_task_is(target: object, wanted: str, task: str) -> None:
     made = lockgate.table(pd.DataFrame({"y": target}), target="y")
-    assert task_of(made, wanted) == task
+    assert infer_task(made, wanted) == task
 
 
 @pytest.mark.parametrize(
@@ -111,4 +111,4 @@ def test_the_target_says_what_the_task_is(target: object, wanted: str, task: str
 def test_a_target_that_cannot_be_the_task_is_named(target: object, wanted: str, words: str) -> None:
     made = lockgate.table(pd.DataFrame({"y": target}), target="y")
     with pytest.raises(lockgate.SchemaViolation, match=words):
-        task_of(made, wanted)
+        infer_task(made, wanted)

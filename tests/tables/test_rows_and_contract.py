@@ -104,9 +104,11 @@ def test_every_problem_is_named_at_once() -> None:
 
 def test_policies_refuse_gaps_and_unknown_categories() -> None:
     from lockgate.contract.sections import CellRules
-    from lockgate.data.cell_rules import with_cell_policies
+    from lockgate.data.cell_rules import apply_cell_policies
 
-    schema = with_cell_policies(fit_schema(sample()), CellRules(missing="refuse", unknown="refuse"))
+    schema = apply_cell_policies(
+        fit_schema(sample()), CellRules(missing="refuse", unknown="refuse")
+    )
     with pytest.raises(lockgate.SchemaViolation, match="no value in row 1"):
         conform_to_schema(pd.DataFrame({"age": [1.0, np.nan], "town": ["a", "b"]}), schema)
     with pytest.raises(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import lockgate
 from lockgate.contract.sections import Split
-from lockgate.data.splits import folds_of, split_method, split_rows
+from lockgate.data.splits import make_folds, resolve_method, split_rows
 
 
 def dated(rows: int = 400, horizon: int = 0, group: bool = False) -> lockgate.Table:
@@ -27,9 +27,9 @@ def dated(rows: int = 400, horizon: int = 0, group: bool = False) -> lockgate.Ta
 
 def test_auto_prefers_time_then_group_then_classes() -> None:
     frame = pd.DataFrame({"y": [0, 1], "t": pd.to_datetime(["2026", "2027"]), "g": ["a", "b"]})
-    assert split_method(lockgate.table(frame, target="y", time="t", group="g"), Split()) == "time"
-    assert split_method(lockgate.table(frame, target="y", group="g"), Split()) == "group"
-    assert split_method(lockgate.table(frame, target="y"), Split()) == "stratified"
+    assert resolve_method(lockgate.table(frame, target="y", time="t", group="g"), Split()) == "time"
+    assert resolve_method(lockgate.table(frame, target="y", group="g"), Split()) == "group"
+    assert resolve_method(lockgate.table(frame, target="y"), Split()) == "stratified"
 
 
 @given(horizon=st.integers(0, 25), seed=st.integers(0, 1000))
@@ -86,7 +86,7 @@ def test_equal_seeds_give_equal_parts_and_others_other_ones(way: str) -> None:
 @pytest.mark.parametrize("way", ["time", "group", "stratified", "random"])
 def test_folds_never_fit_on_what_they_measure(way: str) -> None:
     train = dated(group=way == "group")
-    folds = folds_of(train, way, 5, 0)
+    folds = make_folds(train, way, 5, 0)
     assert len(folds) == 5
     when = train.frame["when"].to_numpy()
     for fold in folds:
@@ -116,7 +116,7 @@ def test_an_impossible_split_is_named(rules: Split, words: str) -> None:
 def test_folds_by_time_wait_until_the_target_is_known() -> None:
     train = dated(horizon=10)
     when = train.frame["when"].to_numpy()
-    for fold in folds_of(train, "time", 4, 0):
+    for fold in make_folds(train, "time", 4, 0):
         assert when[fold.fit].max() + np.timedelta64(10, "D") <= when[fold.measure].min()
 
 
@@ -124,4 +124,4 @@ def test_folds_of_one_class_say_what_to_do() -> None:
     frame = dated().frame.sort_values("when", ignore_index=True)
     frame["y"] = (np.arange(len(frame)) > 390).astype(int)
     with pytest.raises(lockgate.SchemaViolation, match="more than one target value"):
-        folds_of(lockgate.table(frame, target="y", time="when"), "time", 4, 0)
+        make_folds(lockgate.table(frame, target="y", time="when"), "time", 4, 0)

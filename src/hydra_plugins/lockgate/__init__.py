@@ -20,9 +20,9 @@ class LockgateConfigSource(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Give the typed node of one plugin, importing that plugin alone."""
-        from lockgate.plugins.config.source import node_of
+        from lockgate.plugins.config.source import build_node
 
-        config, package = node_of(config_path)
+        config, package = build_node(config_path)
         return ConfigResult(
             provider=self.provider,
             path=f"lockgate://{config_path}",
@@ -48,9 +48,9 @@ class LockgateConfigSource(ConfigSource):
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """List the kinds, or the plugins of one kind."""
-        from lockgate.plugins.config.source import listed
+        from lockgate.plugins.config.source import list_options
 
-        return listed(
+        return list_options(
             config_path,
             groups=results_filter in (None, ObjectType.GROUP),
             options=results_filter in (None, ObjectType.CONFIG),

@@ -19,17 +19,17 @@ OUTPUTS = (".csv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl")
 
 
 def answer_columns(
-    output: Output, classes: Sequence[Any], numbers: np.ndarray, kept: dict[str, Any]
+    output: Output, classes: Sequence[Any], row_numbers: np.ndarray, kept_columns: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the columns of the answers' file: row, kept columns, label, scores."""
-    made: dict[str, Any] = {"row": numbers, **kept, "label": output.label}
+    columns: dict[str, Any] = {"row": row_numbers, **kept_columns, "label": output.label}
     if output.score is not None:
         score = np.asarray(output.score)
         if score.ndim == 1:
-            made["score"] = score
+            columns["score"] = score
         else:
-            made |= {f"score_{name}": score[:, k] for k, name in enumerate(classes)}
-    return made
+            columns |= {f"score_{name}": score[:, k] for k, name in enumerate(classes)}
+    return columns
 
 
 def write_part(path: Path, columns: dict[str, Any]) -> None:
@@ -38,39 +38,39 @@ def write_part(path: Path, columns: dict[str, Any]) -> None:
 
     table = pa.table(
         {
-            name: one if isinstance(one, (pa.Array, pa.ChunkedArray)) else pa.array(one)
-            for name, one in columns.items()
+            name: column if isinstance(column, (pa.Array, pa.ChunkedArray)) else pa.array(column)
+            for name, column in columns.items()
         }
     )
-    beside = path.with_suffix(".new")
-    with beside.open("wb") as file:
+    temporary_path = path.with_suffix(".new")
+    with temporary_path.open("wb") as file:
         with pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    temporary_path.replace(path)
 
 
 def merge_parts(parts: Sequence[Path], target: Path) -> int:
     """Write all parts into one file in the form of its ending, and return its rows."""
-    beside = target.with_name(f".{target.name}.new")
-    ending = target.suffix.lower()
+    temporary_path = target.with_name(f".{target.name}.new")
+    suffix = target.suffix.lower()
     rows = 0
-    with beside.open("wb") as file:
-        if ending in (".ndjson", ".jsonl"):
-            for table in _tables(parts):
+    with temporary_path.open("wb") as file:
+        if suffix in (".ndjson", ".jsonl"):
+            for table in _read_tables(parts):
                 rows += len(table)
                 for record in table.to_pylist():
                     file.write(json.dumps(record, default=str).encode() + b"\n")
         else:
-            rows = _written(parts, file, ending)
+            rows = _write_tables(parts, file, suffix)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(target)
+    temporary_path.replace(target)
     return rows
 
 
-def _tables(parts: Sequence[Path]) -> Iterator[Any]:
+def _read_tables(parts: Sequence[Path]) -> Iterator[Any]:
     import pyarrow as pa
 
     schema = None
@@ -81,22 +81,22 @@ def _tables(parts: Sequence[Path]) -> Iterator[Any]:
         yield table.cast(schema)
 
 
-def _written(parts: Sequence[Path], file: Any, ending: str) -> int:
+def _write_tables(parts: Sequence[Path], file: Any, suffix: str) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
     from pyarrow import csv
 
-    makers: dict[str, Any] = {
+    writer_factories: dict[str, Any] = {
         ".csv": csv.CSVWriter,
         ".parquet": pq.ParquetWriter,
         ".arrow": pa.ipc.new_file,
         ".feather": pa.ipc.new_file,
     }
-    if ending not in makers:
-        raise DataError(f"answers cannot end in {ending!r}; expected one of {', '.join(OUTPUTS)}")
+    if suffix not in writer_factories:
+        raise DataError(f"answers cannot end in {suffix!r}; expected one of {', '.join(OUTPUTS)}")
     writer, rows = None, 0
-    for table in _tables(parts):
-        writer = writer or makers[ending](file, table.schema)
+    for table in _read_tables(parts):
+        writer = writer or writer_factories[suffix](file, table.schema)
         writer.write_table(table)
         rows += len(table)
     if writer is not None:

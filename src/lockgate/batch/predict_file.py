@@ -21,7 +21,7 @@ from lockgate.batch.output_files import OUTPUTS, answer_columns, merge_parts, wr
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
-from lockgate.data.io.files import chunks_of
+from lockgate.data.io.files import read_chunks
 from lockgate.errors import BundleError, DataError, UsageError
 
 __all__ = ["FileResult", "predict_file"]
@@ -72,7 +72,7 @@ def predict_file(
     threads: int = 1,
     engine: Any = None,
     part_rows: int = PART_ROWS,
-    done: Callable[[int], object] = int,
+    on_progress: Callable[[int], object] = int,
 ) -> FileResult:
     """Answer for every row of a file.
 
@@ -95,7 +95,7 @@ def predict_file(
         Another way of walking trees.
     part_rows : int
         Rows of a part.
-    done : callable
+    on_progress : callable
         Told how many rows each part covered.
 
     Raises
@@ -111,37 +111,39 @@ def predict_file(
         raise UsageError(f"{target} ends in {target.suffix!r}; expected {', '.join(OUTPUTS)}")
     if source.resolve() == target.resolve():
         raise UsageError("the answers would overwrite the rows; choose another file")
-    _check_kept(keep, model.classes)
-    chunks = chunks_of(source, model.inputs, keep, part_rows)
-    first = next(chunks, None)  # whatever is wrong with the file is said before anything is made
-    if first is None:
+    _check_kept_columns(keep, model.classes)
+    chunks = read_chunks(source, model.inputs, keep, part_rows)
+    first_chunk = next(
+        chunks, None
+    )  # whatever is wrong with the file is said before anything is made
+    if first_chunk is None:
         raise DataError(f"{source} has no rows")
     folder = target.with_name(f"{target.name}.parts")
-    with _prepared(folder, _job(bundle, source, keep, part_rows)):
-        names, resumed = [], 0
-        for place, chunk in enumerate(itertools.chain([first], chunks)):
-            part = folder / f"{place:08d}.arrow"
+    with _lock_parts(folder, _describe_job(bundle, source, keep, part_rows)):
+        parts, resumed = [], 0
+        for index, chunk in enumerate(itertools.chain([first_chunk], chunks)):
+            part = folder / f"{index:08d}.arrow"
             if part.exists():
                 resumed += chunk.count
             else:
-                _answer(model, chunk, keep, {"threads": threads, "engine": engine}, part)
-            names.append(part)
-            done(chunk.count)
+                _write_predictions(model, chunk, keep, {"threads": threads, "engine": engine}, part)
+            parts.append(part)
+            on_progress(chunk.count)
         # the side file first: an answers' file that is there means that all is done
-        rejected, refused = _join_rejected(names, target)
-        answered = merge_parts(names, target)
+        rejected, refused = _join_rejected(parts, target)
+        answered = merge_parts(parts, target)
         shutil.rmtree(folder)
     return FileResult(answered, refused, resumed, rejected)
 
 
-def _check_kept(keep: Sequence[str], classes: Sequence[Any]) -> None:
-    taken = {"row", "label", "score", *(f"score_{name}" for name in classes)}
+def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
+    reserved = {"row", "label", "score", *(f"score_{name}" for name in classes)}
     for name in keep:
-        if name in taken:
+        if name in reserved:
             raise UsageError(f"--keep {name}: the answers have a column of that name; rename yours")
 
 
-def _job(bundle: Any, source: Path, keep: Sequence[str], part_rows: int) -> _Job:
+def _describe_job(bundle: Any, source: Path, keep: Sequence[str], part_rows: int) -> _Job:
     if not source.is_file():
         raise DataError(f"{source} is not there, or is no file")
     state = source.stat()
@@ -162,10 +164,10 @@ def _job(bundle: Any, source: Path, keep: Sequence[str], part_rows: int) -> _Job
 
 
 @contextlib.contextmanager
-def _prepared(folder: Path, job: _Job) -> Iterator[None]:
+def _lock_parts(folder: Path, job: _Job) -> Iterator[None]:
     """Keep parts of the same job and nothing else, and let no other run touch them."""
-    note = folder / "job.json"
-    if folder.exists() and not note.is_file() and any(folder.iterdir()):
+    job_file = folder / "job.json"
+    if folder.exists() and not job_file.is_file() and any(folder.iterdir()):
         raise UsageError(f"{folder} is there and not ours; move it away")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
@@ -173,59 +175,61 @@ def _prepared(folder: Path, job: _Job) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UsageError(f"another run is writing {folder}; wait for it") from None
-        wanted = msgspec.json.encode(job)
-        if note.is_file() and note.read_bytes() != wanted:
+        expected = msgspec.json.encode(job)
+        if job_file.is_file() and job_file.read_bytes() != expected:
             shutil.rmtree(folder)
             folder.mkdir()
-        if not note.is_file():
-            write_file(note, wanted)
-        for left in folder.glob("*.new"):
-            left.unlink()
+        if not job_file.is_file():
+            write_file(job_file, expected)
+        for leftover in folder.glob("*.new"):
+            leftover.unlink()
         try:
             yield
         finally:
             Path(lock.name).unlink()
 
 
-def _answer(model: Any, chunk: Chunk, keep: Sequence[str], how: dict[str, Any], part: Path) -> None:
+def _write_predictions(
+    model: Any, chunk: Chunk, keep: Sequence[str], options: dict[str, Any], part: Path
+) -> None:
     """Write a part; its refused rows first, so that a part that is there is complete."""
     rejected = RejectedRows()
-    output = model.predict(chunk.columns, rejected=rejected, **how)
+    output = model.predict(chunk.columns, rejected=rejected, **options)
     reasons = {
-        int(chunk.numbers[row]): [one.replace(f" in row {row}", "") for one in words]
-        for row, words in rejected.reasons.items()
+        int(chunk.numbers[row]): [message.replace(f" in row {row}", "") for message in messages]
+        for row, messages in rejected.reasons.items()
     }
-    reasons |= {row: [words] for row, words in chunk.malformed.items()}
+    reasons |= {row: [message] for row, message in chunk.malformed.items()}
     lines = [json.dumps({"row": row, "reasons": reasons[row]}) for row in sorted(reasons)]
     write_file(part.with_suffix(".rejected"), "".join(line + "\n" for line in lines).encode())
-    good = np.ones(len(chunk.numbers), bool)
-    good[list(rejected.reasons)] = False
-    kept = {name: _taken(chunk.columns, name, good) for name in keep}
+    accepted = np.ones(len(chunk.numbers), bool)
+    accepted[list(rejected.reasons)] = False
+    kept_columns = {name: _select_column(chunk.columns, name, accepted) for name in keep}
     answers = answer_columns(output, model.classes, chunk.numbers, {})
-    columns = {name: np.asarray(one)[good] for name, one in answers.items()}
-    write_part(part, {"row": columns.pop("row"), **kept, **columns})
+    columns = {name: np.asarray(column)[accepted] for name, column in answers.items()}
+    write_part(part, {"row": columns.pop("row"), **kept_columns, **columns})
 
 
-def _taken(columns: Any, name: str, good: np.ndarray) -> Any:
+def _select_column(columns: Any, name: str, accepted: np.ndarray) -> Any:
     import pyarrow as pa
 
     if isinstance(columns, list):
-        listed = [record.get(name) for record in columns]
+        cells = [record.get(name) for record in columns]
         try:
-            values = pa.array(listed)
+            values = pa.array(cells)
         except (pa.ArrowInvalid, pa.ArrowTypeError):  # texts beside numbers
-            values = pa.array([None if one is None else str(one) for one in listed])
+            values = pa.array([None if cell is None else str(cell) for cell in cells])
     else:
         values = columns[name]
         values = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values)
-    return values.filter(pa.array(good))
+    return values.filter(pa.array(accepted))
 
 
 def _join_rejected(parts: Sequence[Path], target: Path) -> tuple[Path | None, int]:
-    place = target.with_name(f"{target.name}.rejected.ndjson")
-    beside = place.with_name(f".{place.name}.new")
+    path = target.with_name(f"{target.name}.rejected.ndjson")
+    temporary_path = path.with_name(f".{path.name}.new")
     count = 0
-    with beside.open("wb") as file:
+    with temporary_path.open("wb") as file:
         for part in parts:
             raw = part.with_suffix(".rejected").read_bytes()
             count += raw.count(b"\n")
@@ -233,8 +237,8 @@ def _join_rejected(parts: Sequence[Path], target: Path) -> tuple[Path | None, in
         file.flush()
         os.fsync(file.fileno())
     if count:
-        beside.replace(place)
-        return place, count
-    beside.unlink()
-    place.unlink(missing_ok=True)
+        temporary_path.replace(path)
+        return path, count
+    temporary_path.unlink()
+    path.unlink(missing_ok=True)
     return None, 0

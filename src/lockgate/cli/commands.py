@@ -70,7 +70,7 @@ PACKAGES = {name: package for package, (_, names) in SECTIONS.items() for name i
 """The package of each subcommand."""
 
 
-class _Lazy(click.Group):
+class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(PACKAGES)
 
@@ -89,8 +89,8 @@ class _Lazy(click.Group):
         except click.UsageError as error:
             from lockgate.errors import nearest
 
-            words = f"no command {args[0]!r}{nearest(args[0], PACKAGES)}"
-            raise click.UsageError(words, ctx) from error
+            message = f"no command {args[0]!r}{nearest(args[0], PACKAGES)}"
+            raise click.UsageError(message, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # from the table, so that --help imports no subcommand
@@ -102,7 +102,7 @@ class _Lazy(click.Group):
 
 
 @click.group(
-    cls=_Lazy,
+    cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with `lockgate init shop && cd shop && lockgate run`.",
 )
@@ -120,23 +120,25 @@ def run_cli() -> None:
         code = lockgate.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except LockgateError as error:
-        sys.exit(_say(str(error), error.exit_code))
+        sys.exit(_print_error(str(error), error.exit_code))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        sys.exit(_say("interrupted", 130))
+        sys.exit(_print_error("interrupted", 130))
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in PIPELINE_LIBRARIES:
             raise
-        asked = " ".join(["lockgate", *sys.argv[1:2]])
+        command = " ".join(["lockgate", *sys.argv[1:2]])
         extra = "pack" if sys.argv[1:2] in (["pack"], ["predict"], ["evaluate"]) else "pipeline"
-        sys.exit(_say(str(MissingExtra(extra, asked)), MissingExtra.exit_code))
+        sys.exit(_print_error(str(MissingExtra(extra, command)), MissingExtra.exit_code))
     except OSError as error:
         # a full disk, a folder that may not be written: the user's machine, not our code
-        sys.exit(_say(f"{error.strerror}: {error.filename}" if error.filename else str(error), 2))
+        sys.exit(
+            _print_error(f"{error.strerror}: {error.filename}" if error.filename else str(error), 2)
+        )
 
 
-def _say(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     click.echo(f"{click.style('lockgate', fg='red', bold=True)}: {message}", err=True)
     return code

@@ -170,7 +170,7 @@ KINDS: tuple[Kind, ...] = (
 """All kinds, in the order in which a model meets them."""
 
 
-CONFIGURED = tuple(one for one in KINDS if one.configured)
+CONFIGURED = tuple(plugin_kind for plugin_kind in KINDS if plugin_kind.configured)
 """Kinds that a configuration chooses plugins of."""
 
 

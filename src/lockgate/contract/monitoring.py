@@ -176,6 +176,6 @@ class Findings:
 
     def __post_init__(self) -> None:
         """Refuse what is no finding."""
-        for one in self.findings:
-            if not isinstance(one, Finding):
-                raise TypeError(f"{one!r} is no lockgate.Finding")
+        for finding in self.findings:
+            if not isinstance(finding, Finding):
+                raise TypeError(f"{finding!r} is no lockgate.Finding")

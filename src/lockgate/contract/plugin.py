@@ -59,11 +59,11 @@ def plugin(cls: Any = None, *, contract: int = 1) -> Any:
 def _define(cls: type, contract: int) -> type:
     _check_docstring(cls)
     _check_hooks(cls)
-    _check_when_built(cls)
-    made: type = dataclasses.dataclass(eq=False, kw_only=True)(cls)
-    _check_settings(made)
-    setattr(made, CONTRACT_ATTRIBUTE, contract)
-    return made
+    _wrap_post_init(cls)
+    plugin_class: type = dataclasses.dataclass(eq=False, kw_only=True)(cls)
+    _check_settings(plugin_class)
+    setattr(plugin_class, CONTRACT_ATTRIBUTE, contract)
+    return plugin_class
 
 
 def contract_of(cls: object) -> int | None:
@@ -100,7 +100,7 @@ def _check_hooks(cls: type) -> None:
                 f"{cls.__qualname__}.{name} is no hook{nearest(name, hooks)}; "
                 f"hooks: {', '.join(hooks)}"
             )
-        _check_argument(cls, name)
+        _check_arguments(cls, name)
     operations = [name for name in marked if name in OPERATIONS]
     if len(operations) > 1 or not marked:
         raise PluginDefinitionError(
@@ -109,14 +109,14 @@ def _check_hooks(cls: type) -> None:
         )
 
 
-def _check_argument(cls: type, hook: str) -> None:
+def _check_arguments(cls: type, hook: str) -> None:
     spec = Operations if hook in OPERATIONS else Events
-    wanted = list(inspect.signature(getattr(spec, hook)).parameters)
-    got = list(inspect.signature(inspect.getattr_static(cls, hook)).parameters)
-    if got != wanted:
+    expected = list(inspect.signature(getattr(spec, hook)).parameters)
+    actual = list(inspect.signature(inspect.getattr_static(cls, hook)).parameters)
+    if actual != expected:
         raise PluginDefinitionError(
-            f"{cls.__qualname__}.{hook} takes ({', '.join(got)}); "
-            f"the hook gives ({', '.join(wanted)})"
+            f"{cls.__qualname__}.{hook} takes ({', '.join(actual)}); "
+            f"the hook gives ({', '.join(expected)})"
         )
 
 
@@ -126,7 +126,7 @@ def _check_settings(cls: type) -> None:
             raise PluginDefinitionError(
                 f"{cls.__qualname__}.{name}: that key is lockgate's own; rename the setting"
             )
-        if not _configurable(hint):
+        if not _is_configurable(hint):
             raise PluginDefinitionError(
                 f"{cls.__qualname__}.{name} is of type {type_name(hint)}; a setting is "
                 "bool, int, float, str, Literal, a dataclass of these, or a list, dict or "
@@ -134,7 +134,7 @@ def _check_settings(cls: type) -> None:
             )
 
 
-def _configurable(hint: Any) -> bool:
+def _is_configurable(hint: Any) -> bool:
     if hint in _PLAIN or dataclasses.is_dataclass(hint):
         return True
     origin = typing.get_origin(hint)
@@ -143,18 +143,18 @@ def _configurable(hint: Any) -> bool:
     if origin is dict and typing.get_args(hint)[0] is not str:
         return False
     allowed = (list, dict, typing.Union, type(int | None))
-    return origin in allowed and all(_configurable(part) for part in typing.get_args(hint))
+    return origin in allowed and all(_is_configurable(part) for part in typing.get_args(hint))
 
 
-def _check_when_built(cls: type) -> None:
+def _wrap_post_init(cls: type) -> None:
     """Wrap ``__post_init__`` so that no instance with a wrong value exists."""
     inner = getattr(cls, "__post_init__", None)
 
-    def checked(self: Any) -> None:
-        given = {name: getattr(self, name) for name in settings_of(cls)}
-        for name, value in check(cls, given, "").items():
+    def check_settings(self: Any) -> None:
+        values = {name: getattr(self, name) for name in settings_of(cls)}
+        for name, value in check(cls, values, "").items():
             setattr(self, name, value)
         if inner is not None:
             inner(self)
 
-    cls.__post_init__ = checked  # type: ignore[attr-defined]  # a dataclass calls it
+    cls.__post_init__ = check_settings  # type: ignore[attr-defined]  # a dataclass calls it

@@ -56,14 +56,14 @@ class Setting:
     def describe(self, hint: Any) -> str:
         """Say what is allowed, e.g. ``int, at least 0, at most 12``."""
         parts = [type_name(hint)]
-        for word, bound in (
+        for label, bound in (
             ("at least", self.at_least),
             ("at most", self.at_most),
             ("above", self.above),
             ("below", self.below),
         ):
             if bound is not None:
-                parts.append(f"{word} {bound}")
+                parts.append(f"{label} {bound}")
         if self.choices:
             parts.append("one of " + ", ".join(map(str, self.choices)))
         return ", ".join(parts)
@@ -134,7 +134,7 @@ def settings_of(cls: type) -> dict[str, tuple[Any, Setting]]:
 
 def defaults(cls: type) -> dict[str, Any]:
     """Return the default of each setting as plain data; those without one are left out."""
-    found: dict[str, Any] = {}
+    default_values: dict[str, Any] = {}
     for field in dataclasses.fields(cls):
         if field.default is not dataclasses.MISSING:
             value = field.default
@@ -142,8 +142,10 @@ def defaults(cls: type) -> dict[str, Any]:
             value = field.default_factory()
         else:
             continue
-        found[field.name] = defaults(type(value)) if dataclasses.is_dataclass(value) else value
-    return found
+        default_values[field.name] = (
+            defaults(type(value)) if dataclasses.is_dataclass(value) else value
+        )
+    return default_values
 
 
 def check(cls: type, values: Mapping[str, Any], key_path: str) -> dict[str, Any]:
@@ -176,7 +178,7 @@ def check(cls: type, values: Mapping[str, Any], key_path: str) -> dict[str, Any]
         if key not in known:
             raise UnknownKey(f"{key_path}.{key}", known)
     checked = {}
-    required = {f.name for f in dataclasses.fields(cls) if _required(f)}
+    required = {f.name for f in dataclasses.fields(cls) if _is_required(f)}
     for name, (hint, rule) in known.items():
         if name in values:
             checked[name] = _check_value(
@@ -194,7 +196,7 @@ def build(cls: type[T], values: Mapping[str, Any], key_path: str) -> T:
     return cls(**check(cls, values, key_path))
 
 
-def _required(field: dataclasses.Field[Any]) -> bool:
+def _is_required(field: dataclasses.Field[Any]) -> bool:
     no_default = field.default is dataclasses.MISSING
     return no_default and field.default_factory is dataclasses.MISSING
 
@@ -204,7 +206,7 @@ def _check_value(hint: Any, rule: Setting, value: Any, key: str) -> Any:
 
     if value == UNSET:
         raise SettingError(key, None, f"{rule.describe(hint)}; it has no default, set it")
-    nested = next((kind for kind in _members(hint) if dataclasses.is_dataclass(kind)), None)
+    nested = next((kind for kind in _union_members(hint) if dataclasses.is_dataclass(kind)), None)
     if nested is not None and isinstance(value, Mapping):
         return build(cast(type, nested), value, key)
     if nested is not None and isinstance(value, cast(type, nested)):
@@ -218,7 +220,7 @@ def _check_value(hint: Any, rule: Setting, value: Any, key: str) -> Any:
     return converted
 
 
-def _members(hint: Any) -> Iterator[Any]:
+def _union_members(hint: Any) -> Iterator[Any]:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         yield from typing.get_args(hint)
     else:
@@ -234,10 +236,10 @@ def type_name(hint: Any) -> str:
     ('list of int', 'float or nothing')
 
     """
-    members = list(_members(hint))
+    members = list(_union_members(hint))
     if len(members) > 1:
-        named = [type_name(m) for m in members if m is not type(None)]
-        return " or ".join(named + (["nothing"] if type(None) in members else []))
+        names = [type_name(m) for m in members if m is not type(None)]
+        return " or ".join(names + (["nothing"] if type(None) in members else []))
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return "one of " + ", ".join(map(str, args))

@@ -18,10 +18,10 @@ from lockgate.contract.tables import Schema
 from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
 from lockgate.errors import SchemaViolation, nearest
 
-__all__ = ["cell_steps", "with_cell_policies"]
+__all__ = ["apply_cell_policies", "build_cell_steps"]
 
 
-def with_cell_policies(schema: Schema, rules: CellRules) -> Schema:
+def apply_cell_policies(schema: Schema, rules: CellRules) -> Schema:
     """Write the policies for gaps and unknown categories into the columns."""
     return schema.with_columns(
         tuple(
@@ -35,8 +35,8 @@ def with_cell_policies(schema: Schema, rules: CellRules) -> Schema:
     )
 
 
-def cell_steps(
-    schema: Schema, rules: CellRules, needs: Requirements
+def build_cell_steps(
+    schema: Schema, rules: CellRules, requirements: Requirements
 ) -> tuple[tuple[str, Any], ...]:
     """Build the unfitted steps that turn features into what an estimator needs.
 
@@ -58,26 +58,30 @@ def cell_steps(
         kind = "bins" if column.name in rules.bins else column.kind
         by_kind.setdefault(kind, []).append(column.name)
     if "text" in by_kind:
-        listed = ", ".join(by_kind["text"])
+        joined_names = ", ".join(by_kind["text"])
         raise SchemaViolation(
             [
-                f"no rule turns the text of {listed} into numbers; "
+                f"no rule turns the text of {joined_names} into numbers; "
                 "put them in data.leave_out, or, if they are dates, in data.kinds"
             ]
         )
     numbers = by_kind.get("number", []) + by_kind.get("integer", []) + by_kind.get("boolean", [])
-    parts: list[tuple[str, Any, list[str]]] = []
+    transformers: list[tuple[str, Any, list[str]]] = []
     if numbers:
         ordered = [name for name in names if name in numbers]
-        parts.append(("numbers", _numbers(rules, needs), ordered))
+        transformers.append(("numbers", _build_number_pipeline(rules, requirements), ordered))
     if "category" in by_kind:
-        parts.append(("categories", _categories(rules, needs), by_kind["category"]))
+        transformers.append(
+            ("categories", _build_category_encoder(rules, requirements), by_kind["category"])
+        )
     if "date" in by_kind:
-        parts.append(("dates", _dates(rules, needs), by_kind["date"]))
+        transformers.append(("dates", _build_date_pipeline(rules, requirements), by_kind["date"]))
     for number, name in enumerate(by_kind.get("bins", [])):
-        parts.append((f"bins-{number}", Bins(list(rules.bins[name])), [name]))
-    together = ColumnTransformer(parts, verbose_feature_names_out=False, sparse_threshold=0)
-    return (("cells", together),)
+        transformers.append((f"bins-{number}", Bins(list(rules.bins[name])), [name]))
+    column_transformer = ColumnTransformer(
+        transformers, verbose_feature_names_out=False, sparse_threshold=0
+    )
+    return (("cells", column_transformer),)
 
 
 def _check_bins(schema: Schema, name: str, edges: list[float]) -> None:
@@ -87,40 +91,40 @@ def _check_bins(schema: Schema, name: str, edges: list[float]) -> None:
         raise SchemaViolation([f"cells.bins.{name} is {edges}; expected rising edges"])
 
 
-def _numbers(rules: CellRules, needs: Requirements) -> Any:
+def _build_number_pipeline(rules: CellRules, requirements: Requirements) -> Any:
     steps: list[tuple[str, Any]] = []
     if rules.clip > 0:
         steps.append(("clip", Clip(rules.clip)))
-    if needs.imputed:
+    if requirements.imputed:
         # a column may be empty in one fold and not in the whole
-        filled = SimpleImputer(
+        imputer = SimpleImputer(
             strategy="median", add_indicator=rules.indicator, keep_empty_features=True
         )
-        steps.append(("impute", filled))
+        steps.append(("impute", imputer))
     else:
         steps.append(("empty", EmptyToZero()))
-    if rules.scale == "standard" or (rules.scale == "auto" and needs.scaled):
+    if rules.scale == "standard" or (rules.scale == "auto" and requirements.scaled):
         steps.append(("scale", StandardScaler()))
     return Pipeline(steps) if steps else "passthrough"
 
 
-def _categories(rules: CellRules, needs: Requirements) -> Any:
-    rare = {"min_frequency": rules.rare} if rules.rare else {}
-    if needs.encoding == "ordinal":
+def _build_category_encoder(rules: CellRules, requirements: Requirements) -> Any:
+    rare_options = {"min_frequency": rules.rare} if rules.rare else {}
+    if requirements.encoding == "ordinal":
         return OrdinalEncoder(
             handle_unknown="use_encoded_value",
             unknown_value=np.nan,
             encoded_missing_value=np.nan,
-            **rare,
+            **rare_options,
         )
     unknown = "infrequent_if_exist" if rules.rare else "ignore"
-    return OneHotEncoder(handle_unknown=unknown, sparse_output=False, **rare)
+    return OneHotEncoder(handle_unknown=unknown, sparse_output=False, **rare_options)
 
 
-def _dates(rules: CellRules, needs: Requirements) -> Any:
+def _build_date_pipeline(rules: CellRules, requirements: Requirements) -> Any:
     steps: list[tuple[str, Any]] = [("parts", DateParts())]
-    if needs.imputed:
+    if requirements.imputed:
         steps.append(("impute", SimpleImputer(strategy="median", keep_empty_features=True)))
-    if rules.scale == "standard" or (rules.scale == "auto" and needs.scaled):
+    if rules.scale == "standard" or (rules.scale == "auto" and requirements.scaled):
         steps.append(("scale", StandardScaler()))
     return Pipeline(steps)

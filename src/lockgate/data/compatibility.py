@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from lockgate.contract.tables import Column, Schema
 
-__all__ = ["ModelSignature", "breaking", "same_columns"]
+__all__ = ["ModelSignature", "find_breaking_changes", "have_same_columns"]
 
 
 class ModelSignature(Protocol):
@@ -26,47 +26,49 @@ class ModelSignature(Protocol):
         """Labels in the order of the scores."""
 
 
-def breaking(old: ModelSignature, new: ModelSignature) -> list[str]:
+def find_breaking_changes(old: ModelSignature, new: ModelSignature) -> list[str]:
     """Say what may break a caller of the old one, one sentence each."""
-    found = []
+    changes = []
     if old.task != new.task:
-        found.append(f"it answers {new.task} instead of {old.task}")
-    elif [(type(one), one) for one in old.classes] != [(type(one), one) for one in new.classes]:
-        found.append(f"its classes are {[*new.classes]} instead of {[*old.classes]}")
+        changes.append(f"it answers {new.task} instead of {old.task}")
+    elif [(type(label), label) for label in old.classes] != [
+        (type(label), label) for label in new.classes
+    ]:
+        changes.append(f"its classes are {[*new.classes]} instead of {[*old.classes]}")
     if old.inputs.target != new.inputs.target:
-        found.append(f"it predicts {new.inputs.target} instead of {old.inputs.target}")
-    before, after = _inputs(old.inputs), _inputs(new.inputs)
+        changes.append(f"it predicts {new.inputs.target} instead of {old.inputs.target}")
+    before, after = _columns_by_name(old.inputs), _columns_by_name(new.inputs)
     for name in sorted(before.keys() | after.keys()):
         if name not in before:
-            found.append(f"it asks for the new column {name}")
+            changes.append(f"it asks for the new column {name}")
         elif name in after:
-            found += _narrower(before[name], after[name])
-    return found
+            changes += _find_narrowed(before[name], after[name])
+    return changes
 
 
-def _inputs(schema: Schema) -> dict[str, Column]:
+def _columns_by_name(schema: Schema) -> dict[str, Column]:
     return {column.name: column for column in schema.features}
 
 
-def _narrower(old: Column, new: Column) -> Sequence[str]:
+def _find_narrowed(old: Column, new: Column) -> Sequence[str]:
     """Say in which ways a column takes less than before."""
-    found = []
+    changes = []
     if old.kind != new.kind:
-        found.append(f"{new.name} is {new.kind} instead of {old.kind}")
+        changes.append(f"{new.name} is {new.kind} instead of {old.kind}")
     if old.missing != new.missing and new.missing == "refuse":
-        found.append(f"{new.name} may not be missing any more")
+        changes.append(f"{new.name} may not be missing any more")
     if old.unknown != new.unknown and new.unknown == "refuse":
-        found.append(f"{new.name} refuses unknown categories now")
+        changes.append(f"{new.name} refuses unknown categories now")
     elif new.unknown == "refuse" and set(old.categories or ()) - set(new.categories or ()):
-        gone = sorted(map(str, set(old.categories or ()) - set(new.categories or ())))
-        found.append(f"{new.name} takes no {', '.join(gone[:5])} any more")
-    return found
+        removed = sorted(map(str, set(old.categories or ()) - set(new.categories or ())))
+        changes.append(f"{new.name} takes no {', '.join(removed[:5])} any more")
+    return changes
 
 
-def same_columns(old: ModelSignature, new: ModelSignature) -> bool:
+def have_same_columns(old: ModelSignature, new: ModelSignature) -> bool:
     """Whether both take the same columns, whatever values of them they know."""
-    forms = []
-    for one in (old, new):
-        columns = _inputs(one.inputs).values()
-        forms.append([(c.name, c.kind, c.missing, c.unknown) for c in columns])
-    return forms[0] == forms[1]
+    signatures = []
+    for signature in (old, new):
+        columns = _columns_by_name(signature.inputs).values()
+        signatures.append([(c.name, c.kind, c.missing, c.unknown) for c in columns])
+    return signatures[0] == signatures[1]

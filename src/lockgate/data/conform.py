@@ -10,25 +10,27 @@ import pandas as pd
 
 from lockgate.contract.sections import DataSelection
 from lockgate.contract.tables import ROLES, Column, Schema, Table
-from lockgate.data.columns.frames import as_date, to_kind, to_text
-from lockgate.data.schema import digest_of, table
+from lockgate.data.columns.frames import convert_to_kind, convert_to_text, parse_date
+from lockgate.data.schema import compute_digest, table
 from lockgate.errors import SchemaViolation, nearest
 
-__all__ = ["conform_to_schema", "conform_to_selection", "drop_uninformative", "rows_in_window"]
+__all__ = ["conform_to_schema", "conform_to_selection", "drop_uninformative", "select_window"]
 
 
 def conform_to_selection(loaded: Table, data: DataSelection) -> Table:
     """Return rows of the stretch asked for, with columns of the kinds asked for."""
     schema, frame = loaded.schema, loaded.frame
-    _check_named(data.leave_out, schema)
+    _check_column_names(data.leave_out, schema)
     frame = frame.drop(columns=data.leave_out)
-    frame = rows_in_window(frame, schema, data.since, data.until)
+    frame = select_window(frame, schema, data.since, data.until)
     kinds = {c.name: c.kind for c in schema.columns} | data.kinds
-    return _remade(frame, schema, {n: k for n, k in kinds.items() if n not in data.leave_out})
+    return _rebuild_table(
+        frame, schema, {n: k for n, k in kinds.items() if n not in data.leave_out}
+    )
 
 
 def drop_uninformative(
-    train: Table, others: Sequence[Table], data: DataSelection
+    train: Table, other_splits: Sequence[Table], data: DataSelection
 ) -> tuple[list[Table], list[str]]:
     """Drop features that the training rows say nothing about, or refuse them.
 
@@ -40,27 +42,27 @@ def drop_uninformative(
         What was dropped, in words.
 
     """
-    useless = uninformative_reasons(train)
-    if useless and data.uninformative == "refuse":
-        raise SchemaViolation(useless.values())
-    kept = []
-    for one in (train, *others):
-        schema = one.schema.with_columns(
-            tuple(column for column in one.schema.columns if column.name not in useless)
+    reasons = find_uninformative(train)
+    if reasons and data.uninformative == "refuse":
+        raise SchemaViolation(reasons.values())
+    reduced = []
+    for split in (train, *other_splits):
+        schema = split.schema.with_columns(
+            tuple(column for column in split.schema.columns if column.name not in reasons)
         )
-        frame = one.frame[list(schema.names)]
-        kept.append(Table(frame, schema, digest_of(frame, schema)))
-    if not kept[0].schema.features:
+        frame = split.frame[list(schema.names)]
+        reduced.append(Table(frame, schema, compute_digest(frame, schema)))
+    if not reduced[0].schema.features:
         raise SchemaViolation(["no feature is left: every column has a role or is useless"])
-    return kept, [f"{sentence}; dropped" for sentence in useless.values()]
+    return reduced, [f"{reason}; dropped" for reason in reasons.values()]
 
 
-def _remade(frame: pd.DataFrame, schema: Schema, kinds: Mapping[str, str]) -> Table:
+def _rebuild_table(frame: pd.DataFrame, schema: Schema, kinds: Mapping[str, str]) -> Table:
     roles = {role: getattr(schema, role) for role in ROLES}
     return table(frame, **roles, horizon_days=schema.horizon_days, kinds=kinds)
 
 
-def rows_in_window(
+def select_window(
     frame: pd.DataFrame, schema: Schema, since: str | None, until: str | None
 ) -> pd.DataFrame:
     """Return the rows whose time lies in [since, until)."""
@@ -71,9 +73,9 @@ def rows_in_window(
     time = pd.to_datetime(frame[schema.time])
     keep = pd.Series(True, index=frame.index)
     if since is not None:
-        keep &= time >= as_date(since)
+        keep &= time >= parse_date(since)
     if until is not None:
-        keep &= time < as_date(until)
+        keep &= time < parse_date(until)
     if not keep.any():
         known = f"{schema.time} runs from {time.min()} to {time.max()}"
         raise SchemaViolation([f"no row from {since} until {until}; {known}"])
@@ -95,75 +97,75 @@ def conform_to_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
 
     """
     problems: list[str] = []
-    made: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for column in schema.features:
         if column.name not in frame:
             hint = nearest(column.name, map(str, frame.columns))
             problems.append(f"column {column.name} is missing{hint}")
             continue
         values = frame[column.name]
-        problem = _problem(column, values)
+        problem = _find_problem(column, values)
         if problem:
             problems.append(problem)
             continue
         try:
-            made[column.name] = _cast(values, column)
+            columns[column.name] = _cast(values, column)
         except (ValueError, TypeError, OverflowError) as error:
             problems.append(f"column {column.name} cannot be {column.kind}: {error}")
     if problems:
         raise SchemaViolation(problems)
-    return pd.DataFrame(made, index=frame.index)
+    return pd.DataFrame(columns, index=frame.index)
 
 
-def _problem(column: Column, values: pd.Series[Any]) -> str | None:
+def _find_problem(column: Column, values: pd.Series[Any]) -> str | None:
     if column.missing == "refuse" and values.isna().any():
         row = int(values.isna().to_numpy().argmax())
         return f"column {column.name} has no value in row {row}, and gaps are refused"
     if column.kind in ("number", "integer", "boolean"):
-        return _number_problem(column, values)
+        return _find_number_problem(column, values)
     if column.kind == "category" and column.unknown == "refuse":
-        strange = values[~to_text(values).isin(column.categories) & values.notna()]
-        if len(strange):
+        unknown = values[~convert_to_text(values).isin(column.categories) & values.notna()]
+        if len(unknown):
             return (
-                f"column {column.name} holds {strange.iloc[0]!r} in row {strange.index[0]}, "
+                f"column {column.name} holds {unknown.iloc[0]!r} in row {unknown.index[0]}, "
                 f"which training never saw; known: {', '.join(column.categories[:20])}"
             )
     return None
 
 
-def _number_problem(column: Column, values: pd.Series[Any]) -> str | None:
+def _find_number_problem(column: Column, values: pd.Series[Any]) -> str | None:
     numeric = pd.api.types.is_numeric_dtype(values) or values.isna().all()
     if not numeric and values.dtype == object:
         # whole numbers and gaps, or booleans and gaps, arrive as objects
         numeric = values.dropna().map(lambda v: isinstance(v, (bool, int, float, np.number))).all()
     if not numeric:
-        bad = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
-        shown = repr(bad.iloc[0]) if len(bad) else repr(values.iloc[0])
-        return f"column {column.name} holds {values.dtype} (e.g. {shown}), expected {column.kind}"
-    endless = np.isinf(values.astype("float64").to_numpy())
-    if endless.any():
-        return f"column {column.name} is infinite in row {int(endless.argmax())}"
+        invalid = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
+        example = repr(invalid.iloc[0]) if len(invalid) else repr(values.iloc[0])
+        return f"column {column.name} holds {values.dtype} (e.g. {example}), expected {column.kind}"
+    infinite = np.isinf(values.astype("float64").to_numpy())
+    if infinite.any():
+        return f"column {column.name} is infinite in row {int(infinite.argmax())}"
     return None
 
 
 def _cast(values: pd.Series[Any], column: Column) -> pd.Series[Any]:
     if column.kind in ("number", "integer", "boolean"):
         return values.astype("float64")
-    return to_kind(values, column.kind)
+    return convert_to_kind(values, column.kind)
 
 
-def uninformative_reasons(made: Table) -> dict[str, str]:
-    found = {}
-    for column in made.schema.features:
-        values = made.frame[column.name]
+def find_uninformative(train: Table) -> dict[str, str]:
+    reasons = {}
+    for column in train.schema.features:
+        values = train.frame[column.name]
         if values.isna().all():
-            found[column.name] = f"column {column.name} has no value at all"
+            reasons[column.name] = f"column {column.name} has no value at all"
         elif values.nunique(dropna=False) == 1:
-            found[column.name] = f"column {column.name} is always {values.tolist()[0]!r}"
-    return found
+            reasons[column.name] = f"column {column.name} is always {values.tolist()[0]!r}"
+    return reasons
 
 
-def _check_named(names: list[str], schema: Schema) -> None:
+def _check_column_names(names: list[str], schema: Schema) -> None:
     problems = [
         f"data.leave_out names {name!r}, which is no column{nearest(name, schema.names)}"
         for name in names

@@ -6,7 +6,7 @@ import pandas as pd
 
 from lockgate.contract.sections import RowRules
 from lockgate.contract.tables import Table
-from lockgate.data.schema import digest_of
+from lockgate.data.schema import compute_digest
 from lockgate.errors import SchemaViolation, nearest
 
 __all__ = ["apply_row_rules", "drop_unlabelled"]
@@ -18,7 +18,7 @@ def drop_unlabelled(loaded: Table) -> tuple[Table, int]:
     if target is None:
         return loaded, 0
     keep = loaded.frame[target].notna()
-    return _kept(loaded, keep), int((~keep).sum())
+    return _filter_rows(loaded, keep), int((~keep).sum())
 
 
 def apply_row_rules(train: Table, rules: RowRules) -> tuple[Table, dict[str, int]]:
@@ -36,21 +36,21 @@ def apply_row_rules(train: Table, rules: RowRules) -> tuple[Table, dict[str, int
     if rules.duplicates == "drop":
         keep = ~train.frame.duplicated()
         counts["duplicates"] = int((~keep).sum())
-        train = _kept(train, keep)
+        train = _filter_rows(train, keep)
     for name, bounds in rules.ranges.items():
-        keep = _in_range(train, name, bounds)
+        keep = _is_in_range(train, name, bounds)
         counts[f"range of {name}"] = int((~keep).sum())
-        train = _kept(train, keep)
+        train = _filter_rows(train, keep)
     if rules.outlier_spread > 0:
-        keep = _near(train, rules.outlier_spread)
+        keep = _is_inside_fences(train, rules.outlier_spread)
         counts["outliers"] = int((~keep).sum())
-        train = _kept(train, keep)
+        train = _filter_rows(train, keep)
     if not len(train):
         raise SchemaViolation([f"the row rules leave no training row: {counts}"])
     return train, counts
 
 
-def _in_range(train: Table, name: str, bounds: list[float]) -> pd.Series[bool]:
+def _is_in_range(train: Table, name: str, bounds: list[float]) -> pd.Series[bool]:
     if name not in train.schema.names:
         raise SchemaViolation(
             [f"rows.ranges names {name!r}, which is no column{nearest(name, train.schema.names)}"]
@@ -64,20 +64,22 @@ def _in_range(train: Table, name: str, bounds: list[float]) -> pd.Series[bool]:
     return values.between(bounds[0], bounds[1]) | values.isna()
 
 
-def _near(train: Table, spread: float) -> pd.Series[bool]:
+def _is_inside_fences(train: Table, spread: float) -> pd.Series[bool]:
     """Tukey's fences (Exploratory Data Analysis, 1977) with a factor of one's own."""
     names = [c.name for c in train.schema.features if c.kind in ("number", "integer")]
     numbers = train.frame[names]
     low, high = numbers.quantile(0.25), numbers.quantile(0.75)
-    room = (high - low) * spread
+    margin = (high - low) * spread
     # a column whose middle half is one value has no spread to measure by
-    varied = [name for name in names if room[name] > 0]
-    outside = (numbers[varied] < (low - room)[varied]) | (numbers[varied] > (high + room)[varied])
+    varied = [name for name in names if margin[name] > 0]
+    outside = (numbers[varied] < (low - margin)[varied]) | (
+        numbers[varied] > (high + margin)[varied]
+    )
     return ~outside.any(axis=1)
 
 
-def _kept(of: Table, keep: pd.Series[bool]) -> Table:
+def _filter_rows(table: Table, keep: pd.Series[bool]) -> Table:
     if keep.all():
-        return of
-    frame = of.frame[keep].reset_index(drop=True)
-    return Table(frame, of.schema, digest_of(frame, of.schema))
+        return table
+    frame = table.frame[keep].reset_index(drop=True)
+    return Table(frame, table.schema, compute_digest(frame, table.schema))

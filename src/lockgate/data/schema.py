@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.tables import Column, Schema, Table
-from lockgate.data.columns.frames import ISO_DATE, to_kind
+from lockgate.data.columns.frames import ISO_DATE, convert_to_kind
 from lockgate.errors import SchemaViolation, nearest
 
 if TYPE_CHECKING:
     from lockgate.contract.tables import ColumnKind
 
-__all__ = ["digest_of", "fit_schema", "table", "task_of"]
+__all__ = ["compute_digest", "fit_schema", "infer_task", "table"]
 
 
-MOST_CATEGORIES = 200
+MAX_CATEGORIES = 200
 """Text columns with more distinct values than that are text, not categories."""
 
 
@@ -73,13 +73,13 @@ def table(
     _check_cells(frame, time, weight)
     if time is not None:
         chosen[time] = "date"
-    frame = _as_declared(frame, {str(name): chosen.get(str(name)) for name in frame})
-    columns = tuple(_column(str(name), frame[name], chosen.get(str(name))) for name in frame)
+    frame = _convert_columns(frame, {str(name): chosen.get(str(name)) for name in frame})
+    columns = tuple(_infer_column(str(name), frame[name], chosen.get(str(name))) for name in frame)
     schema = Schema(columns, **roles, horizon_days=horizon_days)
-    return Table(frame, schema, digest_of(frame, schema))
+    return Table(frame, schema, compute_digest(frame, schema))
 
 
-def digest_of(frame: pd.DataFrame, schema: Schema) -> str:
+def compute_digest(frame: pd.DataFrame, schema: Schema) -> str:
     """Return the sha256 of content and schema, in hex; row order counts."""
     digest = hashlib.sha256(msgspec.json.encode(dataclasses.asdict(schema)))
     digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
@@ -89,11 +89,11 @@ def digest_of(frame: pd.DataFrame, schema: Schema) -> str:
 def fit_schema(train: Table) -> Schema:
     """Return the schema with categories and bounds as the training rows have them."""
     return train.schema.with_columns(
-        tuple(_learn(column, train.frame[column.name]) for column in train.schema.columns)
+        tuple(_fit_column(column, train.frame[column.name]) for column in train.schema.columns)
     )
 
 
-def task_of(train: Table, wanted: str) -> str:
+def infer_task(train: Table, requested: str) -> str:
     """Say what the target asks for, or check that it can be what is wanted."""
     name = train.schema.target
     if name is None:
@@ -103,31 +103,31 @@ def task_of(train: Table, wanted: str) -> str:
     if distinct < 2:
         raise SchemaViolation([f"target {name} has {distinct} distinct value; nothing to learn"])
     numeric = train.schema[name].kind in ("number", "integer")
-    if wanted == "auto":
+    if requested == "auto":
         fractions = numeric and bool((target.dropna() % 1 != 0).any())
-        found = "binary" if distinct == 2 else "multiclass"
-        return "regression" if numeric and (distinct > 20 or fractions) else found
-    if wanted == "multiclass" and numeric and (target.dropna() % 1 != 0).any():
+        classification = "binary" if distinct == 2 else "multiclass"
+        return "regression" if numeric and (distinct > 20 or fractions) else classification
+    if requested == "multiclass" and numeric and (target.dropna() % 1 != 0).any():
         raise SchemaViolation([f"target {name} holds fractions; they are no classes"])
-    if wanted == "regression" and not numeric:
+    if requested == "regression" and not numeric:
         raise SchemaViolation([f"target {name} is {target.dtype}; a regression needs numbers"])
-    if wanted == "binary" and distinct != 2:
+    if requested == "binary" and distinct != 2:
         raise SchemaViolation([f"target {name} has {distinct} distinct values, expected 2"])
-    return wanted
+    return requested
 
 
 def _check_names(
     frame: pd.DataFrame, roles: Mapping[str, str | None], kinds: Mapping[str, str]
 ) -> None:
     names = [str(name) for name in frame.columns]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    problems = [f"column {name} stands twice" for name in doubled]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    problems = [f"column {name} stands twice" for name in duplicates]
     problems += [f"column {n!r} is no text" for n in frame.columns if not isinstance(n, str)]
     for role, name in roles.items():
         if name is not None and name not in names:
-            listed = ", ".join(names[:20])
+            available = ", ".join(names[:20])
             problems.append(
-                f"{role} column {name!r} is missing{nearest(name, names)}; found: {listed}"
+                f"{role} column {name!r} is missing{nearest(name, names)}; found: {available}"
             )
     for name in kinds:
         if name not in names:
@@ -136,15 +136,15 @@ def _check_names(
         raise SchemaViolation(problems)
 
 
-def _column(name: str, values: pd.Series[Any], kind: str | None) -> Column:
-    found = cast("ColumnKind", kind or _kind(values))
+def _infer_column(name: str, values: pd.Series[Any], kind: str | None) -> Column:
+    resolved_kind = cast("ColumnKind", kind or _infer_kind(values))
     categories: tuple[str, ...] = ()
-    if found == "category":
+    if resolved_kind == "category":
         categories = tuple(sorted(map(str, values.dropna().unique())))
-    return Column(name, found, str(values.dtype), categories)
+    return Column(name, resolved_kind, str(values.dtype), categories)
 
 
-def _kind(values: pd.Series[Any]) -> str:
+def _infer_kind(values: pd.Series[Any]) -> str:
     if pd.api.types.is_bool_dtype(values):
         return "boolean"
     if pd.api.types.is_integer_dtype(values):
@@ -156,51 +156,53 @@ def _kind(values: pd.Series[Any]) -> str:
     distinct = pd.Series(values.dropna().map(str).unique())
     if len(distinct) and distinct.str.fullmatch(ISO_DATE).all():
         return "date"
-    return "category" if len(distinct) <= MOST_CATEGORIES else "text"
+    return "category" if len(distinct) <= MAX_CATEGORIES else "text"
 
 
 def _check_cells(frame: pd.DataFrame, time: str | None, weight: str | None) -> None:
     """Name columns whose cells no kind of column holds."""
-    problems = [sentence for name in frame for sentence in _strange(str(name), frame[name])]
+    problems = [
+        problem for name in frame for problem in _find_invalid_cells(str(name), frame[name])
+    ]
     if time is not None and pd.api.types.is_numeric_dtype(frame[time]):
         problems.append(f"time column {time} holds {frame[time].dtype}, expected dates")
     if weight is not None:
-        given = frame[weight]
-        usable = pd.api.types.is_numeric_dtype(given) and not given.isna().any()
-        if not usable or (given < 0).any() or not given.sum() > 0:
+        weights = frame[weight]
+        usable = pd.api.types.is_numeric_dtype(weights) and not weights.isna().any()
+        if not usable or (weights < 0).any() or not weights.sum() > 0:
             problems.append(f"weight column {weight} must hold numbers of at least 0, without gaps")
     if problems:
         raise SchemaViolation(problems)
 
 
-def _strange(name: str, values: pd.Series[Any]) -> list[str]:
+def _find_invalid_cells(name: str, values: pd.Series[Any]) -> list[str]:
     known = values.dropna()
     if known.dtype == object:
         is_nested = known.map(lambda cell: isinstance(cell, (list, tuple, dict, set, np.ndarray)))
         nested = known[is_nested]
         if len(nested):
-            word = type(nested.iloc[0]).__name__
-            return [f"column {name} holds {word}, expected one value a cell"]
+            type_name = type(nested.iloc[0]).__name__
+            return [f"column {name} holds {type_name}, expected one value a cell"]
     if known.dtype.kind == "f" and np.isinf(known.to_numpy()).any():
         row = known.index[np.isinf(known.to_numpy())][0]
         return [f"column {name} is infinite in row {row}, expected finite numbers"]
     return []
 
 
-def _as_declared(frame: pd.DataFrame, kinds: Mapping[str, str | None]) -> pd.DataFrame:
+def _convert_columns(frame: pd.DataFrame, kinds: Mapping[str, str | None]) -> pd.DataFrame:
     """Convert columns to what their kind says, naming the values that cannot be."""
-    made, problems = frame.copy(deep=False), []
+    converted, problems = frame.copy(deep=False), []
     for name, kind in kinds.items():
         try:
-            made[name] = to_kind(frame[name], kind or _kind(frame[name]))
+            converted[name] = convert_to_kind(frame[name], kind or _infer_kind(frame[name]))
         except (ValueError, TypeError, OverflowError) as error:
             problems.append(f"column {name} cannot be {kind}: {error}")
     if problems:
         raise SchemaViolation(problems)
-    return made
+    return converted
 
 
-def _learn(column: Column, values: pd.Series[Any]) -> Column:
+def _fit_column(column: Column, values: pd.Series[Any]) -> Column:
     known = values.dropna()
     if column.kind == "category":
         return dataclasses.replace(column, categories=tuple(sorted(map(str, known.unique()))))

@@ -10,28 +10,28 @@ import pandas as pd
 
 from lockgate.contract.sections import Split
 from lockgate.contract.tables import Fold, Splits, Table
-from lockgate.data.columns.frames import as_date
-from lockgate.data.schema import digest_of
+from lockgate.data.columns.frames import parse_date
+from lockgate.data.schema import compute_digest
 from lockgate.errors import SchemaViolation
 
-__all__ = ["folds_of", "split_method", "split_rows"]
+__all__ = ["make_folds", "resolve_method", "split_rows"]
 
 
-def split_method(whole: Table, rules: Split) -> str:
+def resolve_method(table: Table, rules: Split) -> str:
     """Say how a table is split when the rules leave it open."""
     if rules.by != "auto":
-        missing = rules.by in ("time", "group") and getattr(whole.schema, rules.by) is None
+        missing = rules.by in ("time", "group") and getattr(table.schema, rules.by) is None
         if missing:
             raise SchemaViolation(
                 [f"split.by is {rules.by}, and the loader names no {rules.by} column"]
             )
         return rules.by
-    if whole.schema.time is not None:
+    if table.schema.time is not None:
         return "time"
-    return "group" if whole.schema.group is not None else "stratified"
+    return "group" if table.schema.group is not None else "stratified"
 
 
-def split_rows(whole: Table, rules: Split, seed: int) -> Splits:
+def split_rows(table: Table, rules: Split, seed: int) -> Splits:
     """Take a table apart into train, tune and test.
 
     By time: test rows are the latest, and no training row's target becomes known
@@ -40,46 +40,46 @@ def split_rows(whole: Table, rules: Split, seed: int) -> Splits:
     on one side; which one depends on group and seed alone, so rows that are added
     later move nobody. Stratified: equal shares of every class.
     """
-    way = split_method(whole, rules)
+    method = resolve_method(table, rules)
     for name in ("test_from", "tune_from"):
-        if way != "time" and getattr(rules, name) is not None:
-            raise SchemaViolation([f"split.{name} is a date, and the split is by {way}"])
-    if way == "time":
-        test, rest, dropped = _by_time(whole, rules)
+        if method != "time" and getattr(rules, name) is not None:
+            raise SchemaViolation([f"split.{name} is a date, and the split is by {method}"])
+    if method == "time":
+        test, rest, dropped = _split_by_time(table, rules)
     else:
-        test = _sample(whole, np.arange(len(whole)), rules.test, way, f"{seed}:test")
-        rest = np.setdiff1d(np.arange(len(whole)), test)
+        test = _sample_rows(table, np.arange(len(table)), rules.test, method, f"{seed}:test")
+        rest = np.setdiff1d(np.arange(len(table)), test)
         dropped = {}
-    tune = _tune(whole, rest, rules, way, seed)
+    tune = _choose_tune_rows(table, rest, rules, method, seed)
     train = np.setdiff1d(rest, tune)
-    if way == "time" and len(tune):
-        train, late = drop_unlabelled_at_cutoff(whole, train, tune)
+    if method == "time" and len(tune):
+        train, late = drop_unlabelled_at_cutoff(table, train, tune)
         if late:
             dropped["target not known before the first tune row"] = late
     parts = {"train": train, "tune": tune, "test": test}
     empty = [name for name, rows in parts.items() if not len(rows)]
     if empty:
         raise SchemaViolation([f"the split leaves no rows to {' and '.join(empty)}"])
-    taken = {name: _take(whole, rows) for name, rows in parts.items()}
-    return Splits(taken["train"], taken["tune"], taken["test"], dropped=dropped)
+    tables = {name: _select_rows(table, rows) for name, rows in parts.items()}
+    return Splits(tables["train"], tables["tune"], tables["test"], dropped=dropped)
 
 
-def folds_of(train: Table, way: str, count: int, seed: int) -> tuple[Fold, ...]:
+def make_folds(train: Table, method: str, count: int, seed: int) -> tuple[Fold, ...]:
     """Split training rows for cross-validation, the same way as the table was.
 
     By time without groups each fold is measured on what comes after it
     (rolling origin); rows with equal times stay together.
     """
     rows = np.arange(len(train))
-    if way == "time" and train.schema.group is None:
-        block = _blocks(_times(train).to_numpy(), count + 1)
+    if method == "time" and train.schema.group is None:
+        block = _assign_blocks(_parse_times(train).to_numpy(), count + 1)
         pairs = [(rows[block <= k], rows[block == k + 1]) for k in range(count)]
         pairs = [
             (drop_unlabelled_at_cutoff(train, f, m)[0], m) for f, m in pairs if len(f) and len(m)
         ]
     else:
-        grouped = train.schema.group is not None and way in ("time", "group")
-        block = assign_folds(train, count, "group" if grouped else way, f"{seed}:folds")
+        grouped = train.schema.group is not None and method in ("time", "group")
+        block = assign_folds(train, count, "group" if grouped else method, f"{seed}:folds")
         pairs = [(rows[block != k], rows[block == k]) for k in range(count)]
     target = train.target
     folds = tuple(
@@ -88,39 +88,41 @@ def folds_of(train: Table, way: str, count: int, seed: int) -> tuple[Fold, ...]:
         if len(measure) and len(fit) and len(pd.unique(target[fit])) > 1
     )
     if len(folds) < 2:
-        given = f"{len(train)} training rows, split by {way}, give {len(folds)} folds of {count}"
+        summary = (
+            f"{len(train)} training rows, split by {method}, give {len(folds)} folds of {count}"
+        )
         remedy = "fewer search.folds or another split.by may do"
-        raise SchemaViolation([f"{given} with more than one target value; {remedy}"])
+        raise SchemaViolation([f"{summary} with more than one target value; {remedy}"])
     return folds
 
 
-def drop_unlabelled_at_cutoff(whole: Table, rows: Any, later: Any) -> tuple[Any, int]:
+def drop_unlabelled_at_cutoff(table: Table, rows: Any, later: Any) -> tuple[Any, int]:
     """Leave out rows whose target was not known when the first of the later rows began.
 
     Rows of the same time as the later ones (groups split at one cut date) are no
     past of theirs, and stay.
     """
-    times = _times(whole)
+    times = _parse_times(table)
     start = times.iloc[later].min()
     if times.iloc[rows].max() >= start:
         return rows, 0
-    known = (times.iloc[rows] + pd.Timedelta(days=whole.schema.horizon_days) <= start).to_numpy()
+    known = (times.iloc[rows] + pd.Timedelta(days=table.schema.horizon_days) <= start).to_numpy()
     return rows[known], int((~known).sum())
 
 
-def _times(whole: Table) -> pd.Series[pd.Timestamp]:
-    return pd.to_datetime(whole.frame[str(whole.schema.time)])
+def _parse_times(table: Table) -> pd.Series[pd.Timestamp]:
+    return pd.to_datetime(table.frame[str(table.schema.time)])
 
 
-def _by_time(whole: Table, rules: Split) -> tuple[Any, Any, dict[str, int]]:
-    times = _times(whole)
+def _split_by_time(table: Table, rules: Split) -> tuple[Any, Any, dict[str, int]]:
+    times = _parse_times(table)
     if times.isna().any():
-        raise SchemaViolation([f"time column {whole.schema.time} has gaps"])
+        raise SchemaViolation([f"time column {table.schema.time} has gaps"])
     if rules.test_from is not None:
-        start = as_date(rules.test_from)
+        start = parse_date(rules.test_from)
     else:
         start = times.sort_values().iloc[int(len(times) * (1 - rules.test))]
-    known = times + pd.Timedelta(days=whole.schema.horizon_days)
+    known = times + pd.Timedelta(days=table.schema.horizon_days)
     is_test = (times >= start).to_numpy()
     is_rest = (~is_test) & (known <= start).to_numpy()
     late = int((~is_test & ~is_rest).sum())
@@ -128,65 +130,65 @@ def _by_time(whole: Table, rules: Split) -> tuple[Any, Any, dict[str, int]]:
     return np.flatnonzero(is_test), np.flatnonzero(is_rest), dropped
 
 
-def _tune(whole: Table, rest: Any, rules: Split, way: str, seed: int) -> Any:
+def _choose_tune_rows(table: Table, rest: Any, rules: Split, method: str, seed: int) -> Any:
     if not len(rest):
         return rest
-    if way != "time":
-        return _sample(whole, rest, rules.tune, way, f"{seed}:tune")
-    times = _times(whole).iloc[rest]
+    if method != "time":
+        return _sample_rows(table, rest, rules.tune, method, f"{seed}:tune")
+    times = _parse_times(table).iloc[rest]
     if rules.tune_from is not None:
-        return rest[(times >= as_date(rules.tune_from)).to_numpy()]
-    if whole.schema.group is not None:
-        return _sample(whole, rest, rules.tune, "group", f"{seed}:tune")
+        return rest[(times >= parse_date(rules.tune_from)).to_numpy()]
+    if table.schema.group is not None:
+        return _sample_rows(table, rest, rules.tune, "group", f"{seed}:tune")
     if times.nunique() == 1:
-        return _sample(whole, rest, rules.tune, "stratified", f"{seed}:tune")
+        return _sample_rows(table, rest, rules.tune, "stratified", f"{seed}:tune")
     start = times.sort_values().iloc[int(len(times) * (1 - rules.tune))]
     return rest[(times >= start).to_numpy()]
 
 
-def _sample(whole: Table, rows: Any, share: float, way: str, key: str) -> Any:
-    part = _take(whole, rows)
-    if way == "group":
-        return rows[_uniform(part.frame[part.schema.group], key) < share]
-    order = _rank_within(part, way, key)
+def _sample_rows(table: Table, rows: Any, share: float, method: str, key: str) -> Any:
+    part = _select_rows(table, rows)
+    if method == "group":
+        return rows[_hash_groups(part.frame[part.schema.group], key) < share]
+    order = _rank_within(part, method, key)
     return np.sort(rows[order < share])
 
 
-def assign_folds(train: Table, count: int, way: str, key: str) -> Any:
+def assign_folds(train: Table, count: int, method: str, key: str) -> Any:
     """Give each row the number of its fold."""
-    if way == "group":
-        return (_uniform(train.frame[train.schema.group], key) * count).astype(int)
-    return np.minimum((_rank_within(train, way, key) * count).astype(int), count - 1)
+    if method == "group":
+        return (_hash_groups(train.frame[train.schema.group], key) * count).astype(int)
+    return np.minimum((_rank_within(train, method, key) * count).astype(int), count - 1)
 
 
-def _rank_within(part: Table, way: str, key: str) -> Any:
+def _rank_within(part: Table, method: str, key: str) -> Any:
     """Give each row a place from 0 to 1 in a random order, within its class if stratified."""
-    numbers = np.random.default_rng(_number(key)).random(len(part))
+    numbers = np.random.default_rng(_hash_key(key)).random(len(part))
     target = part.schema.target
-    classes = part.frame[target] if way == "stratified" and target else None
+    classes = part.frame[target] if method == "stratified" and target else None
     if classes is None or classes.nunique() > 50:
         return pd.Series(numbers).rank(pct=True, method="first").to_numpy() - 1e-12
     ranks = pd.Series(numbers).groupby(classes.to_numpy()).rank(pct=True, method="first")
     return ranks.to_numpy() - 1e-12
 
 
-def _uniform(groups: pd.Series[Any], key: str) -> Any:
+def _hash_groups(groups: pd.Series[Any], key: str) -> Any:
     """Give each group a number in [0, 1) that depends on its name and the key alone."""
     names = pd.Series(groups.astype(str).to_numpy())
-    numbers = {name: _number(f"{key}:{name}") / 2**64 for name in names.unique()}
+    numbers = {name: _hash_key(f"{key}:{name}") / 2**64 for name in names.unique()}
     return names.map(numbers).to_numpy(dtype=float)
 
 
-def _number(key: str) -> int:
+def _hash_key(key: str) -> int:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
-def _blocks(times: Any, count: int) -> Any:
+def _assign_blocks(times: Any, count: int) -> Any:
     """Cut rows into blocks of about equal size, rising in time, equal times together."""
     ranks = pd.Series(times).rank(pct=True, method="max").to_numpy()
     return np.minimum((ranks * count - 1e-9).astype(int), count - 1)
 
 
-def _take(whole: Table, rows: Any) -> Table:
-    frame = whole.frame.iloc[rows].reset_index(drop=True)
-    return Table(frame, whole.schema, digest_of(frame, whole.schema))
+def _select_rows(table: Table, rows: Any) -> Table:
+    frame = table.frame.iloc[rows].reset_index(drop=True)
+    return Table(frame, table.schema, compute_digest(frame, table.schema))

@@ -27,13 +27,13 @@ class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def fit(self, X: Any, y: Any = None) -> Clip:
         """Learn the quantiles, shape of X (rows, columns); gaps are ignored."""
         numbers = np.asarray(X, dtype=float)
-        most = np.finfo(float).max
-        self.low_ = np.full(numbers.shape[1], -most)
-        self.high_ = np.full(numbers.shape[1], most)
+        largest = np.finfo(float).max
+        self.low_ = np.full(numbers.shape[1], -largest)
+        self.high_ = np.full(numbers.shape[1], largest)
         known = ~np.isnan(numbers).all(axis=0)  # a column may be empty in a fold
         if known.any():
-            ends = np.nanquantile(numbers[:, known], [self.share, 1 - self.share], axis=0)
-            self.low_[known], self.high_[known] = ends
+            quantiles = np.nanquantile(numbers[:, known], [self.share, 1 - self.share], axis=0)
+            self.low_[known], self.high_[known] = quantiles
         return self
 
     def transform(self, X: Any) -> Any:
@@ -78,9 +78,9 @@ class Bins(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def transform(self, X: Any) -> Any:
         """Return one 0/1 column per bin, shape (rows, edges + 1); a gap is in no bin."""
         numbers = np.asarray(X, dtype=float).reshape(-1)
-        place = np.searchsorted(np.asarray(self.edges, dtype=float), numbers, side="right")
-        made = place[:, None] == np.arange(len(self.edges) + 1)
-        return (made & ~np.isnan(numbers)[:, None]).astype(float)
+        bin_index = np.searchsorted(np.asarray(self.edges, dtype=float), numbers, side="right")
+        in_bin = bin_index[:, None] == np.arange(len(self.edges) + 1)
+        return (in_bin & ~np.isnan(numbers)[:, None]).astype(float)
 
 
 class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -95,7 +95,7 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """Return four numbers per date, shape (rows, 4 * columns)."""
         parts = []
         for _, dates in pd.DataFrame(X).items():
-            found = pd.to_datetime(dates)
-            days = (found - pd.Timestamp(0)) / pd.Timedelta(days=1)
-            parts += [days, found.dt.month, found.dt.day_of_week, found.dt.hour]
+            timestamps = pd.to_datetime(dates)
+            days = (timestamps - pd.Timestamp(0)) / pd.Timedelta(days=1)
+            parts += [days, timestamps.dt.month, timestamps.dt.day_of_week, timestamps.dt.hour]
         return np.column_stack([np.asarray(part, dtype=float) for part in parts])

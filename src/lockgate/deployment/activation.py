@@ -10,7 +10,7 @@ from lockgate.errors import BundleError, DeploymentError, LockgateError, Serving
 
 __all__ = ["wait_until_served"]
 
-SECONDS = 150.0
+TIMEOUT_SECONDS = 150.0
 
 
 def wait_until_served(deployment: Deployment, pointer: Pointer) -> str:
@@ -29,10 +29,10 @@ def wait_until_served(deployment: Deployment, pointer: Pointer) -> str:
     """
     from lockgate.deployment.control.client import ask
 
-    until = time.monotonic() + SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     try:
         ask(deployment.path, "reload")
-        while time.monotonic() < until:
+        while time.monotonic() < deadline:
             outcome = ask(deployment.path, "outcome", seq=pointer.seq)["outcome"]
             if outcome == "":
                 return ""
@@ -42,33 +42,33 @@ def wait_until_served(deployment: Deployment, pointer: Pointer) -> str:
             time.sleep(0.02)
     except ServingError as error:
         return f"{error}; it is served when one starts"
-    raise DeploymentError(f"the server did not follow within {SECONDS:g} s; see its log")
+    raise DeploymentError(f"the server did not follow within {TIMEOUT_SECONDS:g} s; see its log")
 
 
-def _revert_pointer(deployment: Deployment, pointer: Pointer, why: str) -> None:
+def _revert_pointer(deployment: Deployment, pointer: Pointer, reason: str) -> None:
     event = pointer.event
     if event is None or event.after is None:
         return
     try:
-        _undo(deployment, pointer, why)
+        _record_refusal(deployment, pointer, reason)
     except LockgateError as error:
         raise BundleError(
-            f"the server refuses it ({why}), and the pointer cannot go back: {error}"
+            f"the server refuses it ({reason}), and the pointer cannot go back: {error}"
         ) from None
 
 
-def _undo(deployment: Deployment, pointer: Pointer, why: str) -> None:
+def _record_refusal(deployment: Deployment, pointer: Pointer, reason: str) -> None:
     event = pointer.event
     assert event is not None
     assert event.after is not None
     if event.before is None:
-        deployment.remove(event.name, event.stage, reason=why, op="refused")
+        deployment.remove(event.name, event.stage, reason=reason, op="refused")
     else:
         deployment.rollback(
             event.name,
             stage=event.stage,
             to=event.before.version,
-            reason=why,
+            reason=reason,
             op="refused",
             expect=event.after.digest,
         )

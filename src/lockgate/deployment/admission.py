@@ -17,7 +17,7 @@ __all__ = ["read_signers", "require_provenance", "store_provenance"]
 
 def store_provenance(deployment: Deployment, digest: str, stage: str, proof: Provenance) -> None:
     """Lay a proof beside the pointer; one with a verdict is not given up for one without."""
-    path = _path(deployment, digest, stage)
+    path = _provenance_path(deployment, digest, stage)
     if proof.verdict is not None or not path.is_file():
         write_file(path, proof.encode())
 
@@ -45,11 +45,11 @@ def require_provenance(
 
     """
     for slot in slots:
-        path = _path(deployment, slot.digest, slot.stage)
-        what = f"{slot.name}@{slot.version} ({slot.digest[:12]}) in {slot.stage}"
+        path = _provenance_path(deployment, slot.digest, slot.stage)
+        subject = f"{slot.name}@{slot.version} ({slot.digest[:12]}) in {slot.stage}"
         if not path.is_file():
             raise GateRefused(
-                f"{what}: there is no verdict, and this server demands one; it comes from the "
+                f"{subject}: there is no verdict, and this server demands one; it comes from the "
                 f"ledger: lockgate deploy {slot.name}@{slot.stage} {deployment.path}"
             )
         Provenance.decode(path.read_bytes()).check(
@@ -69,5 +69,5 @@ def read_signers(path: str) -> Signers | None:
     return Signers.parse(Path(path).read_text(encoding="utf-8", errors="replace"), path)
 
 
-def _path(deployment: Deployment, digest: str, stage: str) -> Path:
+def _provenance_path(deployment: Deployment, digest: str, stage: str) -> Path:
     return deployment.path / "proofs" / f"{digest}-{stage}.json"

@@ -28,7 +28,7 @@ from lockgate.data.io.atomic import write_file
 from lockgate.data.io.digests import sha256_file
 from lockgate.data.io.identity import current_user
 from lockgate.deployment.pointer import Event, Pointer, check_version
-from lockgate.deployment.record import read_record, record
+from lockgate.deployment.record import append_event, read_record
 from lockgate.errors import BundleError, DeploymentError, UsageError, nearest
 from lockgate.models.bundle.copy import copy_bundle, remove_unreferenced
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
@@ -37,7 +37,7 @@ from lockgate.registry.slots import STAGE, Slot, choose_previous, promoted, roll
 
 __all__ = ["Deployment"]
 
-KEPT = 5
+MAX_PREVIOUS = 5
 """Bundles kept of each model and stage for rolling back."""
 
 
@@ -90,20 +90,20 @@ class Deployment:
 
     def manifest(self, digest: str) -> Manifest | None:
         """Read the manifest of a bundle that is or was here."""
-        for place in (self.bundle(digest) / MANIFEST, self._manifest_path(digest)):
-            if place.is_file() and sha256_file(place) == digest:
-                return msgspec.json.decode(place.read_bytes(), type=Manifest)
+        for path in (self.bundle(digest) / MANIFEST, self._manifest_path(digest)):
+            if path.is_file() and sha256_file(path) == digest:
+                return msgspec.json.decode(path.read_bytes(), type=Manifest)
         return None
 
     def history(self) -> list[Event]:
         """Read all events, the oldest first."""
-        made = read_record(self.history_path)
+        events = read_record(self.history_path)
         last = self.pointer().event if self.exists() else None
-        if last is not None and (not made or made[-1].seq < last.seq):
-            made.append(last)
-        return made
+        if last is not None and (not events or events[-1].seq < last.seq):
+            events.append(last)
+        return events
 
-    def _place(self, source: Path) -> tuple[Manifest, str]:
+    def _store_bundle(self, source: Path) -> tuple[Manifest, str]:
         """Copy a bundle here and return its manifest and digest; nothing is served yet."""
         manifest = read_manifest(source)
         if not NAME.fullmatch(manifest.name):
@@ -154,18 +154,18 @@ class Deployment:
             If it is incomplete or changed.
 
         """
-        for word in (stage, *([] if version is None else [version])):
-            if not NAME.fullmatch(word):
-                raise UsageError(f"{word[:80]!r} is no version or stage; letters, digits, . _ + -")
-        with self._locked():
-            manifest, digest = self._place(source)
+        for label in (stage, *([] if version is None else [version])):
+            if not NAME.fullmatch(label):
+                raise UsageError(f"{label[:80]!r} is no version or stage; letters, digits, . _ + -")
+        with self._lock():
+            manifest, digest = self._store_bundle(source)
             if check is not None:
                 check(self.bundle(digest))
             version = version or digest[:12]
-            pointer = self.pointer() if self.exists() else self._first()
-            old = _found(pointer, manifest.name, stage)
+            pointer = self.pointer() if self.exists() else self._create_pointer()
+            old = _find_slot(pointer, manifest.name, stage)
             if old is not None and (old.version, old.digest) == (version, digest):
-                return self._marked(pointer, old, following)
+                return self._mark_followed(pointer, old, following)
             check_version(
                 read_record(self.history_path), pointer, Slot(manifest.name, stage, version, digest)
             )
@@ -174,8 +174,8 @@ class Deployment:
                 following = (old.ledger, old.event)
             slot = Slot(manifest.name, stage, version, digest, (), verdict, *following, local)
             if old is not None:
-                slot = promoted(old, slot, kept=KEPT)
-            return self._point(pointer, slot, "deploy", reason)
+                slot = promoted(old, slot, limit=MAX_PREVIOUS)
+            return self._write_event(pointer, slot, "deploy", reason)
 
     def rollback(
         self,
@@ -213,91 +213,96 @@ class Deployment:
             If nothing came before, or what came before is not whole any more.
 
         """
-        with self._locked():
+        with self._lock():
             pointer = self.pointer()
-            slot = self._slot(pointer, name, stage)
+            slot = self._require_slot(pointer, name, stage)
             if expect is not None and slot.digest != expect:
                 return pointer
-            past = choose_previous(slot, to)
-            folder = self.bundle(past.digest)
+            previous = choose_previous(slot, to)
+            folder = self.bundle(previous.digest)
             verify_files(folder, read_manifest(folder))
             if check is not None:
                 check(folder)
-            taken = op == "rollback" and bool(slot.ledger)
-            made = rolled_back(slot, past, kept=KEPT, held=taken)
-            made = msgspec.structs.replace(made, local=slot.local or taken)
-            return self._point(pointer, made, op, reason)
+            rolled_back_here = op == "rollback" and bool(slot.ledger)
+            new_slot = rolled_back(slot, previous, limit=MAX_PREVIOUS, held=rolled_back_here)
+            new_slot = msgspec.structs.replace(new_slot, local=slot.local or rolled_back_here)
+            return self._write_event(pointer, new_slot, op, reason)
 
     def mark(self, name: str, stage: str, following: tuple[int, str]) -> None:
         """Note that the ledger knows what is served, as of this event; nothing is held any more."""
-        with self._locked():
+        with self._lock():
             pointer = self.pointer()
-            self._marked(pointer, self._slot(pointer, name, stage), following, held=False)
+            self._mark_followed(
+                pointer, self._require_slot(pointer, name, stage), following, held=False
+            )
 
-    def _marked(
+    def _mark_followed(
         self, pointer: Pointer, slot: Slot, following: tuple[int, str], *, held: bool = True
     ) -> Pointer:
         """Note which event of the ledger is followed."""
         if not following[0]:
             return pointer
-        before = [msgspec.structs.replace(one, held=one.held and held) for one in slot.before]
-        made = msgspec.structs.replace(
+        before = [
+            msgspec.structs.replace(previous, held=previous.held and held)
+            for previous in slot.before
+        ]
+        updated = msgspec.structs.replace(
             slot, ledger=following[0], event=following[1], local=False, before=tuple(before)
         )
-        slots = tuple(made if one is slot else one for one in pointer.slots)
+        slots = tuple(updated if entry is slot else entry for entry in pointer.slots)
         pointer = msgspec.structs.replace(pointer, slots=slots)
         self._write(pointer)
         return pointer
 
     def remove(self, name: str, stage: str, *, reason: str = "", op: str = "remove") -> Pointer:
         """Serve a model no longer in a stage."""
-        with self._locked():
+        with self._lock():
             pointer = self.pointer()
-            slot = self._slot(pointer, name, stage)
-            return self._point(pointer, slot, op, reason, gone=True)
+            slot = self._require_slot(pointer, name, stage)
+            return self._write_event(pointer, slot, op, reason, removed=True)
 
-    def _first(self) -> Pointer:
+    def _create_pointer(self) -> Pointer:
         """Return a pointer to nothing, counting on from the record if the last one is lost."""
         events = read_record(self.history_path)
         return Pointer(event=events[-1] if events else None)
 
-    def _slot(self, pointer: Pointer, name: str | None, stage: str) -> Slot:
-        here = [one for one in pointer.slots if one.stage == stage]
-        found = [one for one in here if name is None or one.name == name]
-        if len(found) == 1:
-            return found[0]
-        names = sorted({one.name for one in here})
+    def _require_slot(self, pointer: Pointer, name: str | None, stage: str) -> Slot:
+        in_stage = [slot for slot in pointer.slots if slot.stage == stage]
+        matches = [slot for slot in in_stage if name is None or slot.name == name]
+        if len(matches) == 1:
+            return matches[0]
+        names = sorted({slot.name for slot in in_stage})
         if name is None and names:
             raise DeploymentError(f"{self.path} serves {', '.join(names)}; say which one")
-        listed = ", ".join(names) or "nothing"
+        served = ", ".join(names) or "nothing"
         hint = nearest(name or "", names)
-        raise DeploymentError(f"no {name} in stage {stage} of {self.path}{hint}; served: {listed}")
+        raise DeploymentError(f"no {name} in stage {stage} of {self.path}{hint}; served: {served}")
 
-    def _point(
-        self, pointer: Pointer, slot: Slot, op: str, reason: str, *, gone: bool = False
+    def _write_event(
+        self, pointer: Pointer, slot: Slot, op: str, reason: str, *, removed: bool = False
     ) -> Pointer:
         """Write the record's missing line, the pointer, and the record's new line."""
         key = (slot.name, slot.stage)
-        old = _found(pointer, *key)
+        old = _find_slot(pointer, *key)
         event = Event(
             pointer.seq + 1,
             op,
             *key,
-            None if old is None else old.past(),
-            None if gone else slot.past(),
+            None if old is None else old.as_previous(),
+            None if removed else slot.as_previous(),
             datetime.now(UTC).isoformat(timespec="milliseconds"),
             "@".join(current_user()),
             reason,
         )
-        slots = [one for one in pointer.slots if (one.name, one.stage) != key]
-        made = Pointer(1, event, tuple(slots if gone else [*slots, slot]))
-        record(self.history_path, pointer.event)
-        self._write(made)
-        record(self.history_path, event)
-        kept = {one.digest for one in made.slots}
-        kept |= {past.digest for one in made.slots for past in one.before}
-        remove_unreferenced(self.path / "bundles", kept)
-        return made
+        slots = [entry for entry in pointer.slots if (entry.name, entry.stage) != key]
+        new_pointer = Pointer(1, event, tuple(slots if removed else [*slots, slot]))
+        append_event(self.history_path, pointer.event)
+        self._write(new_pointer)
+        append_event(self.history_path, event)
+        referenced = {entry.digest for entry in new_pointer.slots}
+        referenced |= {past.digest for entry in new_pointer.slots for past in entry.before}
+        remove_unreferenced(self.path / "bundles", referenced)
+        return new_pointer
 
     def _write(self, pointer: Pointer) -> None:
         write_file(self.pointer_path, msgspec.json.format(msgspec.json.encode(pointer), indent=1))
@@ -306,7 +311,7 @@ class Deployment:
         return self.path / "manifests" / f"{digest}.json"
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         """Let one process at a time change the pointer."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o750)
         with (self.path / ".lock").open("w") as file:
@@ -314,5 +319,5 @@ class Deployment:
             yield
 
 
-def _found(pointer: Pointer, name: str, stage: str) -> Slot | None:
-    return next((one for one in pointer.slots if (one.name, one.stage) == (name, stage)), None)
+def _find_slot(pointer: Pointer, name: str, stage: str) -> Slot | None:
+    return next((slot for slot in pointer.slots if (slot.name, slot.stage) == (name, stage)), None)

@@ -19,10 +19,10 @@ from lockgate.registry.slots import Slot
 
 __all__ = ["Step", "deploy_stage", "follow"]
 
-LOOK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 """How often a follower looks whether the ledger here changed; a look takes some 50 µs."""
 
-AGAIN_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 """When what could not be done is tried again."""
 
 Step = tuple[Pointer | None, str]
@@ -43,62 +43,68 @@ def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str
         If the ledger does not hold, or is not the one that was followed.
 
     """
-    slot = _slot(deployment, name, stage)
+    slot = _find_slot(deployment, name, stage)
     _check_ledger(ledger, deployment, slot)
     standing = ledger.current(name, stage)
     if standing is None:
         if slot is None or not slot.ledger:
-            rules.known(ledger.state, name, None)
+            rules.find_version(ledger.state, name, None)
             raise LedgerError(f"{name} has nothing in {stage}; lockgate promote {name} {stage}")
         pointer = deployment.remove(name, stage, reason="the ledger has nothing there any more")
         return pointer, f"{name} is no longer served in {stage}: the ledger has nothing there"
-    wanted = standing.slot
+    target_slot = standing.slot
     if slot is not None:
         if (slot.ledger, slot.event) == (standing.seq, standing.id):
-            same = slot.digest == wanted.digest
-            return None, "in step with the ledger" if same else _stays(deployment, slot, wanted)
-        if wanted.digest in {past.digest for past in slot.before if past.held}:
-            return None, _stays(deployment, slot, wanted)
-    record = rules.known(ledger.state, name, wanted.version)
+            is_same_bundle = slot.digest == target_slot.digest
+            return None, "in step with the ledger" if is_same_bundle else _explain_kept(
+                deployment, slot, target_slot
+            )
+        if target_slot.digest in {past.digest for past in slot.before if past.held}:
+            return None, _explain_kept(deployment, slot, target_slot)
+    record = rules.find_version(ledger.state, name, target_slot.version)
     bundle = bundle_of(ledger.repository, record)
     store_provenance(deployment, record.digest, stage, collect_provenance(ledger, record, standing))
     before = deployment.pointer().seq if deployment.exists() else 0
     pointer = deployment.deploy(
         bundle,
-        version=wanted.version,
+        version=target_slot.version,
         stage=stage,
         reason=standing.reason,
-        verdict=wanted.verdict,
+        verdict=target_slot.verdict,
         following=(standing.seq, standing.id),
         check=check_in_subprocess,
     )
-    words = f"event {standing.seq}: {name}@{wanted.version} for {stage}"
-    return (pointer if pointer.seq != before else None), words
+    message = f"event {standing.seq}: {name}@{target_slot.version} for {stage}"
+    return (pointer if pointer.seq != before else None), message
 
 
 def _check_ledger(ledger: EventLog, deployment: Deployment, slot: Slot | None) -> None:
     """See that the ledger holds, and goes on from what was followed before."""
-    found = ledger.verify()
-    if found.findings:
-        first = found.findings[0]
+    verification = ledger.verify()
+    if verification.findings:
+        first = verification.findings[0]
         raise LedgerTampered(
             f"the ledger does not hold, and nothing is taken from it: {first.subject}: "
             f"{first.problem}; lockgate verify says all"
         )
-    if slot is not None and found.events < slot.ledger:
+    if slot is not None and verification.events < slot.ledger:
         raise LedgerTampered(
             f"{deployment.path} followed event {slot.ledger}, and the ledger here has "
-            f"{found.events}: it is another repository, or was lost; lockgate sync fetches it"
+            f"{verification.events}: it is another repository, or was lost; lockgate sync fetches it"
         )
 
 
-def _stays(deployment: Deployment, slot: Slot, wanted: Slot) -> str:
-    past = {one.digest: one for one in slot.before}.get(wanted.digest)
-    if past is not None and past.held:
-        why = f"was rolled back from here; lockgate sync {deployment.path} tells the ledger"
+def _explain_kept(deployment: Deployment, slot: Slot, target_slot: Slot) -> str:
+    previous_bundle = {previous.digest: previous for previous in slot.before}.get(
+        target_slot.digest
+    )
+    if previous_bundle is not None and previous_bundle.held:
+        reason = f"was rolled back from here; lockgate sync {deployment.path} tells the ledger"
     else:
-        why = f"was refused or replaced here; lockgate rollback --here {deployment.path} --history"
-    return f"{slot.name}@{slot.version} stays in {slot.stage}: {wanted.version} {why}"
+        reason = (
+            f"was refused or replaced here; lockgate rollback --here {deployment.path} --history"
+        )
+    return f"{slot.name}@{slot.version} stays in {slot.stage}: {target_slot.version} {reason}"
 
 
 def follow(
@@ -120,32 +126,34 @@ def follow(
 
     """
     deployment = Deployment(directory)
-    asked, again, seen, said = -1e9, 0.0, "", ""
+    last_fetch, retry_at, seen_tip, last_message = -1e9, 0.0, "", ""
     while True:
-        words, now = "", time.monotonic()
-        if ledger.remote is not None and now - asked >= every:
-            asked = now
+        message, current_time = "", time.monotonic()
+        if ledger.remote is not None and current_time - last_fetch >= every:
+            last_fetch = current_time
             try:
                 ledger.fetch()
             except (RemoteUnavailable, LedgerError) as error:
-                words = f"{str(error).partition(';')[0]}; what is served stays"
+                message = f"{str(error).partition(';')[0]}; what is served stays"
         try:
             tip = ledger.tip or "none"
-            if tip != seen and now >= again:
-                again = now + AGAIN_SECONDS
-                done = deploy_stage(ledger, deployment, name, stage)
-                seen, again = tip, 0.0
-                yield done
+            if tip != seen_tip and current_time >= retry_at:
+                retry_at = current_time + RETRY_SECONDS
+                step = deploy_stage(ledger, deployment, name, stage)
+                seen_tip, retry_at = tip, 0.0
+                yield step
         except (LockgateError, OSError) as error:
-            words = str(error)
-        if words and words != said:
-            yield None, words
-        said = words or said if again else words
-        time.sleep(LOOK_SECONDS)
+            message = str(error)
+        if message and message != last_message:
+            yield None, message
+        last_message = message or last_message if retry_at else message
+        time.sleep(POLL_SECONDS)
 
 
-def _slot(deployment: Deployment, name: str, stage: str) -> Slot | None:
+def _find_slot(deployment: Deployment, name: str, stage: str) -> Slot | None:
     if not deployment.exists():
         return None
-    found = (one for one in deployment.pointer().slots if (one.name, one.stage) == (name, stage))
-    return next(found, None)
+    matches = (
+        slot for slot in deployment.pointer().slots if (slot.name, slot.stage) == (name, stage)
+    )
+    return next(matches, None)

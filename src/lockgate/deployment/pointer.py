@@ -64,16 +64,16 @@ def check_version(record: list[Event], pointer: Pointer, slot: Slot) -> None:
 
     """
     for event in record:
-        known = event.after
-        if known is None or (event.name, known.version) != (slot.name, slot.version):
+        after = event.after
+        if after is None or (event.name, after.version) != (slot.name, slot.version):
             continue
-        if known.digest != slot.digest:
+        if after.digest != slot.digest:
             raise DeploymentError(
                 f"{slot.name}@{slot.version} was another bundle (event {event.seq}); "
                 "choose another version"
             )
-    same = [one for one in pointer.slots if one.name == slot.name]
-    if slot.version in {one.stage for one in same} | {slot.stage} or slot.stage in {
-        one.version for one in same
+    same_name = [entry for entry in pointer.slots if entry.name == slot.name]
+    if slot.version in {entry.stage for entry in same_name} | {slot.stage} or slot.stage in {
+        entry.version for entry in same_name
     }:
         raise DeploymentError(f"a version and a stage of {slot.name} cannot have one name")

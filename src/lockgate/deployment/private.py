@@ -22,17 +22,17 @@ def private_root() -> Path:
 
 def local_deployment(bundle: Path) -> Deployment:
     """Deploy a bundle to a directory of its own and return that; the same one every time."""
-    place = bundle.resolve()
+    path = bundle.resolve()
     name = read_manifest(bundle).name
-    made = Deployment(private_root() / f"{name[:40]}-{sha256_text(str(place))[:10]}")
+    deployment = Deployment(private_root() / f"{name[:40]}-{sha256_text(str(path))[:10]}")
     try:
-        said = ask(made.path, "status")
+        status = ask(deployment.path, "status")
     except ServingError:
         pass
     else:
         raise ServingError(
-            f"{bundle} is served already, at {said['address']}; lockgate deploy BUNDLE "
-            f"{made.path} changes that, lockgate deploy {bundle} DIR makes another directory"
+            f"{bundle} is served already, at {status['address']}; lockgate deploy BUNDLE "
+            f"{deployment.path} changes that, lockgate deploy {bundle} DIR makes another directory"
         )
-    made.deploy(bundle, reason=f"lockgate serve {place}")
-    return made
+    deployment.deploy(bundle, reason=f"lockgate serve {path}")
+    return deployment

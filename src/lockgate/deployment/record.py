@@ -11,31 +11,31 @@ import msgspec
 
 from lockgate.deployment.pointer import Event
 
-__all__ = ["read_record", "record"]
+__all__ = ["append_event", "read_record"]
 
 
 def read_record(path: Path) -> list[Event]:
     """Read all events, the oldest first; a line that a kill cut off does not count."""
-    return _events(path.read_bytes().splitlines() if path.is_file() else [])
+    return _parse_events(path.read_bytes().splitlines() if path.is_file() else [])
 
 
-def record(path: Path, event: Event | None) -> None:
+def append_event(path: Path, event: Event | None) -> None:
     """Append an event, unless it is there."""
     if event is None:
         return
     raw = path.read_bytes() if path.is_file() else b""
-    if event.seq in {one.seq for one in _events(raw.splitlines()[-4:])}:
+    if event.seq in {recent.seq for recent in _parse_events(raw.splitlines()[-4:])}:
         return
     with path.open("ab") as file:
-        broken = bool(raw) and not raw.endswith(b"\n")
-        file.write((b"\n" if broken else b"") + msgspec.json.encode(event) + b"\n")
+        truncated = bool(raw) and not raw.endswith(b"\n")
+        file.write((b"\n" if truncated else b"") + msgspec.json.encode(event) + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 
-def _events(lines: Iterable[bytes]) -> list[Event]:
-    made = []
+def _parse_events(lines: Iterable[bytes]) -> list[Event]:
+    events = []
     for line in lines:
         with contextlib.suppress(msgspec.DecodeError, UnicodeError):
-            made.append(msgspec.json.decode(line, type=Event))
-    return made
+            events.append(msgspec.json.decode(line, type=Event))
+    return events

@@ -24,10 +24,10 @@ def record_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
 
     """
     deployment = Deployment(directory)
-    entered = []
+    recorded_events = []
     for slot in deployment.pointer().slots:
-        held = [one.version for one in slot.before if one.held]
-        if not slot.ledger or not (slot.local or held):
+        held_versions = [previous.version for previous in slot.before if previous.held]
+        if not slot.ledger or not (slot.local or held_versions):
             continue
         standing = ledger.current(slot.name, slot.stage)
         if standing is None:
@@ -39,32 +39,34 @@ def record_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
                 slot.stage,
                 to=slot.digest,
                 expect=standing.slot.version,
-                reason=_reason(deployment, slot),
+                reason=_describe_rollback(deployment, slot),
             )
-            entered += [one for one in ledger.history(slot.name) if one.seq == standing.seq]
+            recorded_events += [
+                event for event in ledger.history(slot.name) if event.seq == standing.seq
+            ]
         deployment.mark(slot.name, slot.stage, (standing.seq, standing.id))
-    return entered
+    return recorded_events
 
 
 def _check_unchanged(directory: Path, slot: Slot, standing: StageRecord) -> None:
     """Refuse where the ledger has gone on, or never had what is served."""
-    what = f"{directory} serves {slot.name}@{slot.version} in {slot.stage}"
+    subject = f"{directory} serves {slot.name}@{slot.version} in {slot.stage}"
     if (standing.seq, standing.id) != (slot.ledger, slot.event):
         raise LedgerConflict(
-            f"{what} since a rollback there, and the ledger has put {standing.slot.version} there "
+            f"{subject} since a rollback there, and the ledger has put {standing.slot.version} there "
             f"since; say which it is: lockgate promote or rollback {slot.name} {slot.stage}"
         )
-    if slot.digest not in {one.digest for one in standing.slot.before}:
+    if slot.digest not in {previous.digest for previous in standing.slot.before}:
         raise LedgerConflict(
-            f"{what}, which the ledger never had there; register and promote it, or go back to "
+            f"{subject}, which the ledger never had there; register and promote it, or go back to "
             f"the ledger's: lockgate rollback --here {directory} --to {standing.slot.version}"
         )
 
 
-def _reason(deployment: Deployment, slot: Slot) -> str:
+def _describe_rollback(deployment: Deployment, slot: Slot) -> str:
     """Say who took it, where and when, in the words of the directory's own record."""
     for event in reversed(deployment.history()):
         if (event.name, event.stage) == (slot.name, slot.stage):
-            why = f": {event.reason}" if event.reason else ""
-            return f"taken at {deployment.path} at {event.at} by {event.actor}{why}"
+            reason = f": {event.reason}" if event.reason else ""
+            return f"taken at {deployment.path} at {event.at} by {event.actor}{reason}"
     return f"taken at {deployment.path}"

@@ -73,10 +73,10 @@ def write_estimator(path: Path, estimator: Any) -> None:
     from skops import io as skops_io
 
     raw = _canonical(skops_io.dumps(estimator))
-    strange = _strange(raw)
-    if strange:
+    untrusted = _untrusted_types(raw)
+    if untrusted:
         raise BundleError(
-            f"the model holds {', '.join(strange)}, which a model file may not contain; "
+            f"the model holds {', '.join(untrusted)}, which a model file may not contain; "
             "most of scikit-learn's linear models and trees may (docs/writing-a-plugin.md)"
         )
     path.write_bytes(raw)
@@ -99,20 +99,20 @@ def read_estimator(path: Path) -> Any:
         if size > LARGEST:
             raise BundleError(f"{path} expands to {size} bytes; at most {LARGEST} are read")
         raw = path.read_bytes()
-        strange = _strange(raw)
-        if strange:
-            raise BundleError(f"{path} holds {', '.join(strange)}, which no model file may")
+        untrusted = _untrusted_types(raw)
+        if untrusted:
+            raise BundleError(f"{path} holds {', '.join(untrusted)}, which no model file may")
         estimator = skops_io.loads(raw, trusted=skops_io.get_untrusted_types(data=raw))
     except BundleError:
         raise
     except Exception as error:
-        words = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         if isinstance(error, (AttributeError, ImportError)):
             raise BundleError(
-                f"{path} names what the libraries here do not have: {words}; it was written with "
+                f"{path} names what the libraries here do not have: {message}; it was written with "
                 "other versions"
             ) from None
-        raise BundleError(f"{path} is damaged: {words}") from None
+        raise BundleError(f"{path} is damaged: {message}") from None
     for tree in _trees(estimator, set(), 0):
         _check_tree(path, tree)
     return estimator
@@ -120,23 +120,28 @@ def read_estimator(path: Path) -> Any:
 
 def _canonical(raw: bytes) -> bytes:
     """Number what skops names by memory address, and date nothing: equal models, equal bytes."""
-    found = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(raw)) as archive, zipfile.ZipFile(found, "w") as made:
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(raw)) as archive,
+        zipfile.ZipFile(buffer, "w") as output_archive,
+    ):
         schema = archive.read("schema.json").decode()
-        places: dict[str, str] = {}
+        numbering: dict[str, str] = {}
         numbers = re.compile(r'("__id__": |"file": ")(\d+)')
-        schema = numbers.sub(lambda m: m[1] + places.setdefault(m[2], str(len(places) + 1)), schema)
+        schema = numbers.sub(
+            lambda m: m[1] + numbering.setdefault(m[2], str(len(numbering) + 1)), schema
+        )
         names = {
-            name: name.replace(stem := name.partition(".")[0], places.get(stem, stem))
+            name: name.replace(stem := name.partition(".")[0], numbering.get(stem, stem))
             for name in archive.namelist()
         }
         for name, new in sorted(names.items(), key=lambda pair: (len(pair[1]), pair[1])):
             content = schema.encode() if name == "schema.json" else archive.read(name)
-            made.writestr(zipfile.ZipInfo(new), content, zipfile.ZIP_DEFLATED)
-    return found.getvalue()
+            output_archive.writestr(zipfile.ZipInfo(new), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
 
 
-def _strange(raw: bytes) -> list[str]:
+def _untrusted_types(raw: bytes) -> list[str]:
     from skops import io as skops_io
 
     return sorted(set(skops_io.get_untrusted_types(data=raw)) - trusted_types())
@@ -155,16 +160,16 @@ class _Tree:
     bitsets: int = 0
 
 
-def _trees(found: Any, seen: set[int], features: int) -> list[_Tree]:
+def _trees(part: Any, seen: set[int], features: int) -> list[_Tree]:
     """Collect every tree inside an object, with the number of features it may ask for."""
-    if id(found) in seen:
+    if id(part) in seen:
         return []
-    seen.add(id(found))
-    features = int(getattr(found, "n_features_in_", features))
-    name = type(found).__name__
+    seen.add(id(part))
+    features = int(getattr(part, "n_features_in_", features))
+    name = type(part).__name__
     if name == "TreePredictor":
-        nodes = found.nodes
-        known = min(len(found.binned_left_cat_bitsets), len(found.raw_left_cat_bitsets))
+        nodes = part.nodes
+        known = min(len(part.binned_left_cat_bitsets), len(part.raw_left_cat_bitsets))
         categorical = np.where(
             nodes["is_categorical"] > 0, nodes["bitset_idx"].astype(np.int64), -1
         )
@@ -181,17 +186,15 @@ def _trees(found: Any, seen: set[int], features: int) -> list[_Tree]:
             )
         ]
     if name == "Tree":
-        left = found.children_left
-        return [_Tree(left, found.children_right, found.feature, left == -1, found.n_features)]
-    if isinstance(found, dict):
-        inner: list[Any] = list(found.values())
-    elif isinstance(found, (list, tuple)) or (
-        isinstance(found, np.ndarray) and found.dtype == object
-    ):
-        inner = list(found)
+        left = part.children_left
+        return [_Tree(left, part.children_right, part.feature, left == -1, part.n_features)]
+    if isinstance(part, dict):
+        inner: list[Any] = list(part.values())
+    elif isinstance(part, (list, tuple)) or (isinstance(part, np.ndarray) and part.dtype == object):
+        inner = list(part)
     else:
-        inner = list(getattr(found, "__dict__", {}).values())
-    return [tree for one in inner for tree in _trees(one, seen, features)]
+        inner = list(getattr(part, "__dict__", {}).values())
+    return [tree for child in inner for tree in _trees(child, seen, features)]
 
 
 def _check_tree(path: Path, tree: _Tree) -> None:
@@ -203,9 +206,9 @@ def _check_tree(path: Path, tree: _Tree) -> None:
     inner = np.flatnonzero(~tree.is_leaf)
     children = np.stack([tree.left[inner], tree.right[inner]]).astype(np.int64)
     feature = tree.feature[inner].astype(np.int64)
-    lost = count == 0 or (children <= inner).any() or (children >= count).any()
-    blind = (feature < 0).any() or (feature >= tree.features).any()
+    bad_children = count == 0 or (children <= inner).any() or (children >= count).any()
+    bad_features = (feature < 0).any() or (feature >= tree.features).any()
     if tree.bitset is not None:
-        blind |= bool((tree.bitset[inner] >= tree.bitsets).any())
-    if lost or blind:
+        bad_features |= bool((tree.bitset[inner] >= tree.bitsets).any())
+    if bad_children or bad_features:
         raise BundleError(f"{path} holds a tree whose branches lead nowhere; do not use it")

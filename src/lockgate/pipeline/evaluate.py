@@ -10,7 +10,7 @@ from lockgate.pipeline.formats import open_model
 from lockgate.pipeline.reports.pages import report_page
 from lockgate.pipeline.reports.plots import draw_plot
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Workspace, fresh_folder, write_json
+from lockgate.pipeline.workspace import Workspace, empty_folder, write_json
 
 __all__ = ["work"]
 
@@ -18,48 +18,60 @@ __all__ = ["work"]
 def work(stage: Stage) -> dict[str, float]:
     """Open the model as a server would, and put every chosen evaluator to it."""
     workspace = Workspace(stage.root)
-    made = workspace.read_made()
-    test = workspace.table("test", made.schema)
+    model = workspace.read_finished()
+    test = workspace.table("test", model.schema)
     decision = stage.sections.decision
     with limit_threads(stage.resources.threads):
-        predictor = open_model(stage, workspace, made)
-        exam = EvaluateRequest(
-            **stage.means(),
+        predictor = open_model(stage, workspace, model)
+        request = EvaluateRequest(
+            **stage.request_context(),
             predictor=predictor,
             table=test,
             output=predictor.predict(test.features),
-            task=made.task,  # type: ignore[arg-type]  # checked when it was loaded
-            classes=made.classes,
-            threshold=made.threshold,
+            task=model.task,  # type: ignore[arg-type]  # checked when it was loaded
+            classes=model.classes,
+            threshold=model.threshold,
             value_matrix=decision.value_matrix,
-            model_bytes=(workspace.model("compressed") / made.file).stat().st_size,
+            model_bytes=(workspace.model("compressed") / model.file).stat().st_size,
         )
         reports: dict[str, Report] = {
-            chosen.name: stage.host.call("evaluator", chosen.name, exam)
-            for chosen in stage.document.chosen["evaluator"]
+            choice.name: stage.host.call("evaluator", choice.name, request)
+            for choice in stage.document.chosen["evaluator"]
         }
-    figures = _write(stage, workspace, reports)
+    metrics = _write_reports(stage, workspace, reports)
     for name, report in reports.items():
         for sentence in report.messages:
             stage.log.info("%s: %s", name, sentence)
-    return figures
+    return metrics
 
 
-def _write(stage: Stage, workspace: Workspace, reports: dict[str, Report]) -> dict[str, float]:
+def _write_reports(
+    stage: Stage, workspace: Workspace, reports: dict[str, Report]
+) -> dict[str, float]:
     """Write figures for machines, pictures, and one page for people."""
-    lasting = {name: report for name, report in reports.items() if not report.nondeterministic}
-    moment = {name: report for name, report in reports.items() if report.nondeterministic}
-    write_json(workspace.report / "metrics.json", _estimates(lasting))
-    write_json(workspace.report / "report.json", {n: _without_plots(r) for n, r in lasting.items()})
-    write_json(workspace.report / "cost.json", {n: _without_plots(r) for n, r in moment.items()})
-    plots = fresh_folder(workspace.report / "plots")
-    for name, report in lasting.items():
+    deterministic = {
+        name: report for name, report in reports.items() if not report.nondeterministic
+    }
+    nondeterministic = {name: report for name, report in reports.items() if report.nondeterministic}
+    write_json(workspace.report / "metrics.json", _estimates(deterministic))
+    write_json(
+        workspace.report / "report.json", {n: _without_plots(r) for n, r in deterministic.items()}
+    )
+    write_json(
+        workspace.report / "cost.json", {n: _without_plots(r) for n, r in nondeterministic.items()}
+    )
+    plots = empty_folder(workspace.report / "plots")
+    for name, report in deterministic.items():
         for plot in report.plots:
             draw_plot(plot, plots / f"{name}-{plot.name}.png")
     page = report_page(stage.sections.project.name, workspace, reports, stage.raw)
     (workspace.report / "index.html").write_text(page, encoding="utf-8")
-    flat = _estimates(reports)
-    return {f"{name}.{key}": value for name, one in flat.items() for key, value in one.items()}
+    estimates = _estimates(reports)
+    return {
+        f"{name}.{key}": value
+        for name, metrics in estimates.items()
+        for key, value in metrics.items()
+    }
 
 
 def _estimates(reports: dict[str, Report]) -> dict[str, dict[str, float]]:

@@ -18,7 +18,7 @@ from lockgate.models.skops_file import write_estimator
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FinishedModel, Workspace
 
-__all__ = ["FORMS", "ModelFormat", "form_of", "open_model"]
+__all__ = ["MODEL_FORMATS", "ModelFormat", "find_format", "open_model"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,34 +41,34 @@ class ModelFormat:
     check: Callable[[Any, bytes, Table], None]
 
 
-def _packed(estimator: Any, schema: Schema) -> bytes:
+def _write_packed(estimator: Any, schema: Schema) -> bytes:
     try:
         return packed_bytes(estimator, schema)[0]
-    except NotCovered as reason:
+    except NotCovered as error:
         raise NotCovered(
-            f"{reason}; or choose format=skops, which needs scikit-learn to answer"
+            f"{error}; or choose format=skops, which needs scikit-learn to answer"
         ) from None
 
 
-def _proved(estimator: Any, raw: bytes, rows: Table) -> None:
+def _check_packed(estimator: Any, raw: bytes, rows: Table) -> None:
     check_parity(estimator, PackedModel(raw), rows.features)
 
 
-def _skops(estimator: Any, schema: Schema) -> bytes:
+def _write_skops(estimator: Any, schema: Schema) -> bytes:
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         path = Path(folder) / "model"
         write_estimator(path, estimator)
         return path.read_bytes()
 
 
-FORMS = {
-    "packed": ModelFormat("model.packed", _packed, _proved),
-    "skops": ModelFormat("model.skops", _skops, lambda *_: None),
+MODEL_FORMATS = {
+    "packed": ModelFormat("model.packed", _write_packed, _check_packed),
+    "skops": ModelFormat("model.skops", _write_skops, lambda *_: None),
 }
 """Forms that the stages write; any format plugin may open a bundle made elsewhere."""
 
 
-def form_of(name: str) -> ModelFormat:
+def find_format(name: str) -> ModelFormat:
     """Return the form that goes with a format.
 
     Raises
@@ -77,24 +77,24 @@ def form_of(name: str) -> ModelFormat:
         If the stages do not know how to write it.
 
     """
-    if name not in FORMS:
+    if name not in MODEL_FORMATS:
         raise UsageError(
             f"format={name} opens model files, but the pipeline does not write them; "
-            f"it writes {' and '.join(FORMS)}"
+            f"it writes {' and '.join(MODEL_FORMATS)}"
         )
-    return FORMS[name]
+    return MODEL_FORMATS[name]
 
 
-def open_model(stage: Stage, workspace: Workspace, made: FinishedModel) -> Predictor:
+def open_model(stage: Stage, workspace: Workspace, model: FinishedModel) -> Predictor:
     """Open the finished model through its format, as a server would."""
-    files = OpenRequest(
-        **stage.means(),
+    request = OpenRequest(
+        **stage.request_context(),
         directory=workspace.model("compressed"),
-        files=(made.file,),
-        schema=made.schema,
-        task=made.task,
-        classes=made.classes,
-        threshold=made.threshold,
+        files=(model.file,),
+        schema=model.schema,
+        task=model.task,
+        classes=model.classes,
+        threshold=model.threshold,
     )
-    found: Predictor = stage.host.call("format", stage.document.one("format").name, files)
-    return found
+    predictor: Predictor = stage.host.call("format", stage.document.single("format").name, request)
+    return predictor

@@ -7,8 +7,8 @@ import dataclasses
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.conform import conform_to_selection, drop_uninformative
 from lockgate.data.row_rules import apply_row_rules, drop_unlabelled
-from lockgate.data.schema import fit_schema, task_of
-from lockgate.data.splits import split_method, split_rows
+from lockgate.data.schema import fit_schema, infer_task
+from lockgate.data.splits import resolve_method, split_rows
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace
 
@@ -19,28 +19,28 @@ def work(stage: Stage) -> dict[str, float]:
     """Load, hold against the rules, split, clean the training rows."""
     sections, host = stage.sections, stage.host
     request = LoadRequest(
-        **stage.means(),
+        **stage.request_context(),
         root=str(stage.root),
         since=sections.data.since,
         until=sections.data.until,
     )
-    loaded: Table = host.call("loader", stage.document.one("loader").name, request)
-    whole, unlabelled = drop_unlabelled(conform_to_selection(loaded, sections.data))
-    task = task_of(whole, sections.project.task)
-    parts = split_rows(whole, sections.split, sections.project.seed)
-    train, taken_out = apply_row_rules(parts.train, sections.rows)
+    loaded: Table = host.call("loader", stage.document.single("loader").name, request)
+    labelled, unlabelled_count = drop_unlabelled(conform_to_selection(loaded, sections.data))
+    task = infer_task(labelled, sections.project.task)
+    parts = split_rows(labelled, sections.split, sections.project.seed)
+    train, dropped_counts = apply_row_rules(parts.train, sections.rows)
     (train, tune, test), left_out = drop_uninformative(
         train, (parts.tune, parts.test), sections.data
     )
     for sentence in left_out:
         stage.log.warning("%s", sentence)
-    task_of(train, task)
+    infer_task(train, task)
     schema = fit_schema(train)
-    counts = {"no target": unlabelled, **parts.dropped, **taken_out}
+    counts = {"no target": unlabelled_count, **parts.dropped, **dropped_counts}
     facts = {
         "schema": dataclasses.asdict(schema),
         "task": task,
-        "split": split_method(whole, sections.split),
+        "split": resolve_method(labelled, sections.split),
         "rows": {"loaded": len(loaded), "train": len(train), "tune": len(tune), "test": len(test)},
         "rows_left_out": {reason: n for reason, n in counts.items() if n},
         "columns_left_out": left_out,

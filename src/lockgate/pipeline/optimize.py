@@ -7,11 +7,11 @@ from dataclasses import replace
 import pandas as pd
 
 from lockgate.contract.modeling import Budget, BuildRequest, OptimizeRequest, Recipe, SearchResult
-from lockgate.data.cell_rules import cell_steps, with_cell_policies
+from lockgate.data.cell_rules import apply_cell_policies, build_cell_steps
 from lockgate.data.io.atomic import write_file
-from lockgate.data.splits import folds_of
+from lockgate.data.splits import make_folds
 from lockgate.modeling.metrics.losses import chosen_metric
-from lockgate.modeling.training.estimators import classes_of
+from lockgate.modeling.training.estimators import get_classes
 from lockgate.modeling.training.fitting import (
     check_params,
     check_recipe,
@@ -29,19 +29,19 @@ def work(stage: Stage) -> dict[str, float]:
     """Ask the model for a recipe and the optimizer for its parameters; fit the best."""
     sections, workspace = stage.sections, Workspace(stage.root)
     facts = workspace.facts()
-    schema = with_cell_policies(workspace.schema(), sections.cells)
+    schema = apply_cell_policies(workspace.schema(), sections.cells)
     train, task = workspace.table("train", schema), facts["task"]
-    model, optimizer = (stage.document.one(kind).name for kind in ("model", "optimizer"))
-    means = stage.means()
-    brief = BuildRequest(**means, schema=schema, task=task)
-    proposed: Recipe = stage.host.call("model", model, brief)
-    check_recipe(proposed, f"model.{model}")
-    steps = cell_steps(schema, sections.cells, proposed.requirements)
-    recipe = replace(proposed, steps=(*steps, *proposed.steps))
+    model, optimizer = (stage.document.single(kind).name for kind in ("model", "optimizer"))
+    context = stage.request_context()
+    build_request = BuildRequest(**context, schema=schema, task=task)
+    proposal: Recipe = stage.host.call("model", model, build_request)
+    check_recipe(proposal, f"model.{model}")
+    steps = build_cell_steps(schema, sections.cells, proposal.requirements)
+    recipe = replace(proposal, steps=(*steps, *proposal.steps))
     metric = chosen_metric(sections.search.metric, task)
-    folds = folds_of(train, facts["split"], sections.search.folds, sections.project.seed)
-    problem = OptimizeRequest(
-        **means,
+    folds = make_folds(train, facts["split"], sections.search.folds, sections.project.seed)
+    optimize_request = OptimizeRequest(
+        **context,
         recipe=recipe,
         train=train,
         folds=folds,
@@ -50,20 +50,22 @@ def work(stage: Stage) -> dict[str, float]:
         budget=Budget(sections.search.seconds),
     )
     with limit_threads(stage.resources.threads):
-        search: SearchResult = stage.host.call("optimizer", optimizer, problem)
+        search: SearchResult = stage.host.call("optimizer", optimizer, optimize_request)
         candidate = search.candidate
         estimator = candidate.estimator
-        check_params(recipe, candidate.params, f"optimizer.{stage.document.one('optimizer').name}")
+        check_params(
+            recipe, candidate.params, f"optimizer.{stage.document.single('optimizer').name}"
+        )
         if estimator is None:
             estimator = fit(candidate.recipe, candidate.params, train)
     candidate = replace(candidate, estimator=estimator)
-    stored = FittedModel(candidate, schema, task, classes_of(estimator), metric)
-    workspace.write_model("candidate", stored)
+    fitted = FittedModel(candidate, schema, task, get_classes(estimator), metric)
+    workspace.write_model("candidate", fitted)
     _write_trials(workspace, search)
     best = min(trial.loss for trial in search.trials)
-    chosen = ", ".join(f"{name}={value}" for name, value in candidate.params.items())
+    params_text = ", ".join(f"{name}={value}" for name, value in candidate.params.items())
     stage.log.info(
-        "best of %d trials: %s (%s loss %.4f)", len(search.trials), chosen or "-", metric, best
+        "best of %d trials: %s (%s loss %.4f)", len(search.trials), params_text or "-", metric, best
     )
     return {"trials": float(len(search.trials)), "loss": best}
 

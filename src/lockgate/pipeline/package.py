@@ -8,7 +8,7 @@ from typing import Any
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
 from lockgate.data.io.digests import sha256_text
-from lockgate.modeling.statistics.histograms import monitored_output, reference_of
+from lockgate.modeling.statistics.histograms import build_reference, select_monitored_output
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.bundle.card import model_card
 from lockgate.models.bundle.environment import environment_of
@@ -18,8 +18,8 @@ from lockgate.models.bundle.probes import probes_of
 from lockgate.models.bundle.write import BundleContent, canonical, write_bundle
 from lockgate.pipeline.formats import open_model
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import FinishedModel, Workspace, plain
-from lockgate.plugins.host.provider import provider_of
+from lockgate.pipeline.workspace import FinishedModel, Workspace, to_plain
+from lockgate.plugins.host.provider import identify_provider
 
 __all__ = ["work"]
 
@@ -45,30 +45,30 @@ SHAPING = (
 def work(stage: Stage) -> dict[str, float]:
     """Gather everything, write it in one step, and open it once as a user would."""
     workspace = Workspace(stage.root)
-    made = workspace.read_made()
-    tune = workspace.table("tune", made.schema)
-    train = workspace.table("train", made.schema)
-    report = json.loads((workspace.report / "report.json").read_bytes())
+    model = workspace.read_finished()
+    tune = workspace.table("tune", model.schema)
+    train = workspace.table("train", model.schema)
+    reports = json.loads((workspace.report / "report.json").read_bytes())
     with limit_threads(stage.resources.threads):
-        predictor = open_model(stage, workspace, made)
-        seen = predictor.predict(tune.features)
+        predictor = open_model(stage, workspace, model)
+        output = predictor.predict(tune.features)
         content = BundleContent(
             stage.sections.project.name,
-            made.task,
-            stage.document.one("format").entry.name,
-            made.schema,
-            made.classes,
-            made.threshold,
-            stage.sections.decision.value_matrix if made.task == "binary" else None,
-            {made.file: (workspace.model("compressed") / made.file).read_bytes()},
+            model.task,
+            stage.document.single("format").entry.name,
+            model.schema,
+            model.classes,
+            model.threshold,
+            stage.sections.decision.value_matrix if model.task == "binary" else None,
+            {model.file: (workspace.model("compressed") / model.file).read_bytes()},
             {
-                "reference.json": _reference(stage, made, train, seen),
+                "reference.json": _build_reference(stage, model, train, output),
                 "probes.json": probes_of(tune.features, predictor),
-                "metrics.json": {name: one["metrics"] for name, one in report.items()},
-                "card.md": _card(stage, made, workspace.facts(), report),
+                "metrics.json": {name: report["metrics"] for name, report in reports.items()},
+                "card.md": _format_card(stage, model, workspace.facts(), reports),
             },
-            _hashes(stage, train),
-            environment_of(stage.document.one("format").entry.load()),
+            _build_hashes(stage, train),
+            environment_of(stage.document.single("format").entry.load()),
         )
         digest = write_bundle(workspace.bundle, content)
         open_bundle(workspace.bundle)
@@ -77,48 +77,53 @@ def work(stage: Stage) -> dict[str, float]:
     return {"bundle_kb": size / 1024}
 
 
-def _card(stage: Stage, made: FinishedModel, facts: dict[str, Any], report: dict[str, Any]) -> str:
-    chosen = {
-        kind: ", ".join(one.name for one in found) or "nothing"
-        for kind, found in stage.document.chosen.items()
+def _format_card(
+    stage: Stage, model: FinishedModel, facts: dict[str, Any], reports: dict[str, Any]
+) -> str:
+    plugin_names = {
+        kind: ", ".join(choice.name for choice in choices) or "nothing"
+        for kind, choices in stage.document.chosen.items()
     }
     decision = ""
-    if made.threshold is not None:
+    if model.threshold is not None:
         rule = stage.sections.decision.rule
         decision = (
-            f"`{made.classes[1]}` is answered from a score of {made.threshold:.4g} on ({rule})."
+            f"`{model.classes[1]}` is answered from a score of {model.threshold:.4g} on ({rule})."
         )
     return model_card(
         stage.sections.project.name,
-        made.task,
-        made.schema,
-        made=f"{chosen['model']}, tuned by {chosen['optimizer']}, "
-        f"compressed by {chosen['compressor']}.",
-        data=[
-            f"Loaded by `{chosen['loader']}`: {facts['rows']['train']} rows to train, "
+        model.task,
+        model.schema,
+        description=f"{plugin_names['model']}, tuned by {plugin_names['optimizer']}, "
+        f"compressed by {plugin_names['compressor']}.",
+        data_notes=[
+            f"Loaded by `{plugin_names['loader']}`: {facts['rows']['train']} rows to train, "
             f"{facts['rows']['tune']} to tune, {facts['rows']['test']} to test, split by "
             f"{facts['split']}.",
             *(f"Left out: {n} rows, {reason}." for reason, n in facts["rows_left_out"].items()),
         ],
-        figures={name: one["metrics"] for name, one in report.items()},
+        metrics_by_evaluator={name: report["metrics"] for name, report in reports.items()},
         decision=decision,
     )
 
 
-def _reference(stage: Stage, made: FinishedModel, train: Table, seen: Output) -> Any:
+def _build_reference(stage: Stage, model: FinishedModel, train: Table, output: Output) -> Any:
     """Count the training rows, and the answers to rows that were not trained on."""
-    return plain(
-        reference_of(
-            train.features, made.schema, stage.backend(), monitored_output(seen, made.task)
+    return to_plain(
+        build_reference(
+            train.features,
+            model.schema,
+            stage.backend(),
+            select_monitored_output(output, model.task),
         )
     )
 
 
-def _hashes(stage: Stage, train: Table) -> Hashes:
+def _build_hashes(stage: Stage, train: Table) -> Hashes:
     shaping = {key: stage.raw.get(key) for key in SHAPING}
     code = {
-        f"{one.kind}.{one.name}": provider_of(one.entry)
+        f"{choice.kind}.{choice.name}": identify_provider(choice.entry)
         for kind in ("loader", "model", "optimizer", "compressor", "backend")
-        for one in stage.document.chosen[kind]
+        for choice in stage.document.chosen[kind]
     }
     return Hashes(sha256_text(canonical(shaping)), train.digest, code)

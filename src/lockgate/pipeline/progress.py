@@ -35,12 +35,12 @@ class ProgressBar:
             from tqdm import tqdm
 
             return tqdm(items, total=total, desc=f"  {label}", leave=False, unit="")
-        return self._lines(items, total, label)
+        return self._log_progress(items, total, label)
 
-    def _lines(self, items: Iterable[Item], total: int | None, label: str) -> Iterator[Item]:
+    def _log_progress(self, items: Iterable[Item], total: int | None, label: str) -> Iterator[Item]:
         quarter = 0
-        for done, item in enumerate(items, start=1):
+        for completed, item in enumerate(items, start=1):
             yield item
-            if total and total >= 4 and 4 * done // total > quarter:
-                quarter = 4 * done // total
-                self._log.info("%s: %d of %d", label, done, total)
+            if total and total >= 4 and 4 * completed // total > quarter:
+                quarter = 4 * completed // total
+                self._log.info("%s: %d of %d", label, completed, total)

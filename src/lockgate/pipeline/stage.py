@@ -73,9 +73,9 @@ class Stage:
     def resources(self) -> Resources:
         """What may be used of the machine."""
         limits = self.sections.resources
-        return Resources(limits.threads or _idle_cores(), limits.memory_mb)
+        return Resources(limits.threads or _count_idle_cores(), limits.memory_mb)
 
-    def means(self) -> dict[str, Any]:
+    def request_context(self) -> dict[str, Any]:
         """What every request carries besides its own fields."""
         return {
             "seed": self.sections.project.seed,
@@ -91,7 +91,7 @@ class Stage:
         return self.host.call("backend", names[0]) if names else numpy_backend()
 
 
-def _idle_cores() -> int:
+def _count_idle_cores() -> int:
     """Count the cores that nobody uses, at least one.
 
     OpenMP's threads wait for each other by spinning: with a neighbour on one of
@@ -117,26 +117,26 @@ def run_stage(name: str, root: Path) -> dict[str, float]:
     """
     if name not in STAGES:
         raise UsageError(f"no stage {name!r}{nearest(name, STAGES)}; stages: {', '.join(STAGES)}")
-    stage = _prepared(name, root)
+    stage = _prepare(name, root)
     project = stage.sections.project.name
     stage.host.notify("before_stage", StageEvent(name, project))
     started = time.perf_counter()
     error: str | None = "interrupted"
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     try:
-        figures = _work(name)(stage)
+        metrics = _work(name)(stage)
         error = None
     except Exception as failure:
         error = str(failure)
         raise
     finally:
         seconds = time.perf_counter() - started
-        event = StageEvent(name, project, seconds, error, figures)
+        event = StageEvent(name, project, seconds, error, metrics)
         stage.host.notify("after_stage", event)
-    return figures
+    return metrics
 
 
-def _prepared(name: str, root: Path) -> Stage:
+def _prepare(name: str, root: Path) -> Stage:
     raw = read_params(root / "params.yaml")
     catalogue = Catalogue.installed()
     document = Parameters.check(raw, catalogue)

@@ -48,7 +48,7 @@ PRELOADED = (
 )
 """What stages import; a name that is missing is left to the stage to complain about."""
 
-DECIDED_AT_START = (
+IMPORT_TIME_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     "PYTHONPATH",
@@ -66,21 +66,21 @@ def stage_server(module: str) -> Iterator[dict[str, str]]:
         yield {}
         return
     with tempfile.TemporaryDirectory(prefix="lockgate-warm-") as folder:
-        place = str(Path(folder) / "socket")
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(place)
-            listening.listen()
+        socket_path = str(Path(folder) / "socket")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(socket_path)
+            listener.listen()
             child = subprocess.Popen(
-                [sys.executable, "-m", module, str(listening.fileno())],
+                [sys.executable, "-m", module, str(listener.fileno())],
                 stdin=subprocess.PIPE,
-                pass_fds=[listening.fileno()],
+                pass_fds=[listener.fileno()],
                 # its own session: Ctrl-C reaches the stage's client, which passes it on
                 start_new_session=True,
                 # a forked process must not inherit BLAS threads; stages use one anyway
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             )
         try:
-            yield {SOCKET_VARIABLE: place}
+            yield {SOCKET_VARIABLE: socket_path}
         finally:
             # it may still be importing; a run that is killed itself closes its input instead
             child.kill()
@@ -91,13 +91,18 @@ def stage_server(module: str) -> Iterator[dict[str, str]]:
 
 def run_in_stage_server() -> int | None:
     """Hand this stage to the warm process; its exit code, or None to run here."""
-    place = os.environ.get(SOCKET_VARIABLE)
-    if place is None:
+    socket_path = os.environ.get(SOCKET_VARIABLE)
+    if socket_path is None:
         return None
-    request = {"argv": sys.argv, "cwd": str(Path.cwd()), "env": dict(os.environ), "is": _here()}
+    request = {
+        "argv": sys.argv,
+        "cwd": str(Path.cwd()),
+        "env": dict(os.environ),
+        "is": _describe_environment(),
+    }
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(place)
+            connection.connect(socket_path)
             raw = json.dumps(request).encode()
             socket.send_fds(connection, [len(raw).to_bytes(8, "big")], [0, 1, 2])
             connection.sendall(raw)
@@ -107,17 +112,17 @@ def run_in_stage_server() -> int | None:
     return int(answer) if answer and answer != b"no" else None
 
 
-def serve(listening: socket.socket, run: Callable[[], None]) -> None:
+def serve(listener: socket.socket, run: Callable[[], None]) -> None:
     """Fork a process per connection that calls `run`, until standard input ends."""
     _preload()
     while True:
-        watched: list[Any] = [listening, 0]
-        ready, _, _ = select.select(watched, [], [])
+        inputs: list[Any] = [listener, 0]
+        ready, _, _ = select.select(inputs, [], [])
         if 0 in ready:
             return
-        connection, _ = listening.accept()
+        connection, _ = listener.accept()
         with connection:
-            _serve_one(connection, listening, run)
+            _serve_one(connection, listener, run)
 
 
 def _preload() -> None:
@@ -128,28 +133,26 @@ def _preload() -> None:
             importlib.import_module(name)
 
 
-def _serve_one(
-    connection: socket.socket, listening: socket.socket, run: Callable[[], None]
-) -> None:
+def _serve_one(connection: socket.socket, listener: socket.socket, run: Callable[[], None]) -> None:
     streams: list[int] = []
     try:
-        head, streams, _, _ = socket.recv_fds(connection, 8, 3)
+        length, streams, _, _ = socket.recv_fds(connection, 8, 3)
         raw = bytearray()
-        while len(raw) < int.from_bytes(head, "big"):
-            piece = connection.recv(1 << 20)
-            if not piece:
+        while len(raw) < int.from_bytes(length, "big"):
+            chunk = connection.recv(1 << 20)
+            if not chunk:
                 return
-            raw += piece
+            raw += chunk
         request = json.loads(raw)
-        if request["is"] != _here() or len(streams) != 3:
+        if request["is"] != _describe_environment() or len(streams) != 3:
             connection.sendall(b"no")
             return
         pid = os.fork()
         if pid == 0:
-            listening.close()
-            _become(request, streams, run)
+            listener.close()
+            _run_as_stage(request, streams, run)
         _close(streams)
-        connection.sendall(str(_waited(pid, connection)).encode())
+        connection.sendall(str(_wait_for_stage(pid, connection)).encode())
     except OSError:
         return
     finally:
@@ -162,23 +165,23 @@ def _close(streams: list[int]) -> None:
         os.close(streams.pop())
 
 
-def _waited(pid: int, connection: socket.socket) -> int:
+def _wait_for_stage(pid: int, connection: socket.socket) -> int:
     """Wait for the stage; end it when its client, or the whole run, is gone."""
-    watched = os.pidfd_open(pid)
+    pidfd = os.pidfd_open(pid)
     try:
-        ends: list[Any] = [watched, connection, 0]
-        ready, _, _ = select.select(ends, [], [])
-        if watched not in ready:
+        inputs: list[Any] = [pidfd, connection, 0]
+        ready, _, _ = select.select(inputs, [], [])
+        if pidfd not in ready:
             os.kill(pid, signal.SIGINT)
-            ready, _, _ = select.select([watched], [], [], 5)
+            ready, _, _ = select.select([pidfd], [], [], 5)
             if not ready:
                 os.kill(pid, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     finally:
-        os.close(watched)
+        os.close(pidfd)
 
 
-def _become(request: dict[str, Any], streams: list[int], run: Callable[[], None]) -> None:
+def _run_as_stage(request: dict[str, Any], streams: list[int], run: Callable[[], None]) -> None:
     """Be the stage: its streams, folder, environment and arguments; never return."""
     import ctypes
     import traceback
@@ -205,6 +208,6 @@ def _become(request: dict[str, Any], streams: list[int], run: Callable[[], None]
         os._exit(code)
 
 
-def _here() -> list[str | None]:
+def _describe_environment() -> list[str | None]:
     """What must be equal in client and server for their stages to be the same."""
-    return [sys.prefix, sys.version, *(os.environ.get(name) for name in DECIDED_AT_START)]
+    return [sys.prefix, sys.version, *(os.environ.get(name) for name in IMPORT_TIME_VARIABLES)]

@@ -17,12 +17,12 @@ from lockgate.contract.modeling import Candidate, Recipe
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.conform import conform_to_schema
-from lockgate.data.io.atomic import replaced_directory, write_file
+from lockgate.data.io.atomic import replace_directory, write_file
 from lockgate.errors import DataError
-from lockgate.modeling.training.estimators import classes_of
+from lockgate.modeling.training.estimators import get_classes
 from lockgate.models.skops_file import read_estimator, write_estimator
 
-__all__ = ["FinishedModel", "FittedModel", "Workspace", "plain"]
+__all__ = ["FinishedModel", "FittedModel", "Workspace", "to_plain"]
 
 ESTIMATOR_FILE = "model.skops"
 
@@ -127,18 +127,18 @@ class Workspace:
         """Read a part of the data, its features as models expect them."""
         path = self.root / "data" / "prepared" / f"{name}.parquet"
         frame = pd.read_parquet(path)
-        return conformed(Table(frame, schema, self.facts()["digests"][name]))
+        return conform_table(Table(frame, schema, self.facts()["digests"][name]))
 
-    def write_model(self, name: str, stored: FittedModel) -> None:
+    def write_model(self, name: str, fitted: FittedModel) -> None:
         """Write a fitted model and what is known about it."""
-        candidate = stored.candidate
-        with replaced_directory(self.model(name)) as folder:
+        candidate = fitted.candidate
+        with replace_directory(self.model(name)) as folder:
             write_estimator(folder / ESTIMATOR_FILE, candidate.estimator)
             facts = {
-                "schema": dataclasses.asdict(stored.schema),
-                "task": stored.task,
-                "classes": list(stored.classes),
-                "metric": stored.metric,
+                "schema": dataclasses.asdict(fitted.schema),
+                "task": fitted.task,
+                "classes": list(fitted.classes),
+                "metric": fitted.metric,
                 "params": dict(candidate.params),
                 "threshold": candidate.threshold,
                 "parent": candidate.parent,
@@ -165,16 +165,16 @@ class Workspace:
             parent=facts["parent"],
         )
         schema = msgspec.convert(facts["schema"], Schema)
-        classes = classes_of(estimator)
+        classes = get_classes(estimator)
         return FittedModel(candidate, schema, facts["task"], classes, facts["metric"])
 
-    def write_made(self, made: FinishedModel, raw: bytes) -> None:
+    def write_finished(self, model: FinishedModel, raw: bytes) -> None:
         """Write a finished model and what is known about it."""
-        with replaced_directory(self.model("compressed")) as folder:
-            (folder / made.file).write_bytes(raw)
-            write_json(folder / "facts.json", made)
+        with replace_directory(self.model("compressed")) as folder:
+            (folder / model.file).write_bytes(raw)
+            write_json(folder / "facts.json", model)
 
-    def read_made(self) -> FinishedModel:
+    def read_finished(self) -> FinishedModel:
         """Read what is known about the finished model."""
         path = self.model("compressed") / "facts.json"
         if not path.is_file():
@@ -182,7 +182,7 @@ class Workspace:
         return msgspec.json.decode(path.read_bytes(), type=FinishedModel)
 
 
-def conformed(table: Table) -> Table:
+def conform_table(table: Table) -> Table:
     """Cast the features as models expect them; other columns stay."""
     features = conform_to_schema(table.frame, table.schema)
     frame = table.frame.copy(deep=False)
@@ -193,22 +193,22 @@ def conformed(table: Table) -> Table:
 
 def write_json(path: Path, value: Any) -> None:
     """Write plain data as JSON with sorted keys, one line per entry."""
-    raw = msgspec.json.encode(plain(value), order="sorted")
+    raw = msgspec.json.encode(to_plain(value), order="sorted")
     write_file(path, msgspec.json.format(raw, indent=2) + b"\n")
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Turn dataclasses and numpy's numbers into plain data."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+        return to_plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): to_plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [to_plain(entry) for entry in value]
     return value.item() if isinstance(value, np.generic) else value
 
 
-def fresh_folder(path: Path) -> Path:
+def empty_folder(path: Path) -> Path:
     """Empty a folder, or make it."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
@@ -216,6 +216,6 @@ def fresh_folder(path: Path) -> Path:
 
 
 def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    frame.to_parquet(beside, index=False)
-    beside.replace(path)
+    temporary_path = path.with_name(f".{path.name}.new")
+    frame.to_parquet(temporary_path, index=False)
+    temporary_path.replace(path)

@@ -61,7 +61,9 @@ PERSONAL = frozenset(
 )
 """Words in names of columns that point to a person; such columns are not kept unless asked for."""
 
-WHOSE = frozenset({"citizen", "insurance", "national", "person", "personal", "social", "tax"})
+ID_QUALIFIERS = frozenset(
+    {"citizen", "insurance", "national", "person", "personal", "social", "tax"}
+)
 """Words that do so together with ``id``, ``number`` or ``no``."""
 
 
@@ -75,10 +77,10 @@ def is_personal(name: str) -> bool:
 
     """
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
-    words = re.findall(r"[a-z]+", spaced.lower())
-    pairs = {a + b for a, b in itertools.pairwise(words)}
-    numbered = bool({"id", "number", "no", "nr"} & set(words))
-    return bool(PERSONAL & (set(words) | pairs)) or (numbered and bool(WHOSE & set(words)))
+    parts = re.findall(r"[a-z]+", spaced.lower())
+    pairs = {a + b for a, b in itertools.pairwise(parts)}
+    numbered = bool({"id", "number", "no", "nr"} & set(parts))
+    return bool(PERSONAL & (set(parts) | pairs)) or (numbered and bool(ID_QUALIFIERS & set(parts)))
 
 
 def logged_columns(columns: Iterable[Any], which: str, redact: Iterable[str]) -> tuple[str, ...]:
@@ -105,8 +107,8 @@ def logged_columns(columns: Iterable[Any], which: str, redact: Iterable[str]) ->
         return ()
     never = set(redact)
     return tuple(
-        one.name
-        for one in columns
-        if one.name not in never
-        and (which == "all" or (one.kind != "text" and not is_personal(one.name)))
+        column.name
+        for column in columns
+        if column.name not in never
+        and (which == "all" or (column.kind != "text" and not is_personal(column.name)))
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["LogEntry", "Model", "key_text", "models_of"]
+__all__ = ["LogEntry", "Model", "key_text", "read_models"]
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class LogEntry(msgspec.Struct, frozen=True, array_like=True):
     trace: str = ""
 
 
-def models_of(connection: sqlite3.Connection) -> dict[int, Model]:
+def read_models(connection: sqlite3.Connection) -> dict[int, Model]:
     """Read who answered in a file of the log, by number."""
     rows = connection.execute("SELECT number, digest, name, version, stage, columns FROM models")
     return {

@@ -11,12 +11,18 @@ from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError, UsageError, nearest
 from lockgate.models.bundle.manifest import Manifest
 from lockgate.prediction_log.entries import key_text
-from lockgate.prediction_log.reader import Label, LoggedPrediction, known_models, labels, logged
+from lockgate.prediction_log.reader import (
+    Label,
+    LoggedPrediction,
+    list_models,
+    read_labels,
+    read_predictions,
+)
 from lockgate.prediction_log.trace import LOG
 
 __all__ = ["export"]
 
-ROWS = 20_000
+BATCH_ROWS = 20_000
 """Rows written at a time."""
 
 
@@ -27,7 +33,7 @@ def export(
     model: str | None = None,
     since: int = 0,
     until: int = 1 << 62,
-    done: Callable[[int], object] = int,
+    on_written: Callable[[int], object] = int,
 ) -> int:
     """Write the answers of one model.
 
@@ -41,7 +47,7 @@ def export(
         Which model; not needed where the log knows only one.
     since, until : int
         From when to before when, in microseconds since 1970, UTC.
-    done : callable
+    on_written : callable
         Told how many rows were written.
 
     Returns
@@ -63,137 +69,145 @@ def export(
     folder = deployment.path / LOG
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")
-    name = _model(folder, model)
-    truth = _Truth(labels(folder))
-    beside = target.with_name(f".{target.name}.new")
+    name = _choose_model(folder, model)
+    label_index = _LabelIndex(read_labels(folder))
+    temporary_path = target.with_name(f".{target.name}.new")
     writer, rows, schema = None, 0, None
     try:
-        for records in _gathered(_rows(folder, name, since, until, truth)):
+        for records in _batch_rows(_read_rows(folder, name, since, until, label_index)):
             if schema is None:
-                schema = _schema(deployment, folder, name, pa)
-            table = pa.Table.from_pylist([_fitting(one, schema) for one in records], schema)
-            writer = writer or pq.ParquetWriter(beside, schema)
+                schema = _build_schema(deployment, folder, name, pa)
+            table = pa.Table.from_pylist(
+                [_fit_record(record, schema) for record in records], schema
+            )
+            writer = writer or pq.ParquetWriter(temporary_path, schema)
             writer.write_table(table)
             rows += len(records)
-            done(len(records))
+            on_written(len(records))
         if writer is None:
             raise LogError(f"the log holds no answers of {name} in that time")
         writer.close()
-        with beside.open("rb") as file:
+        with temporary_path.open("rb") as file:
             os.fsync(file.fileno())
-        beside.replace(target)
+        temporary_path.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary_path.unlink(missing_ok=True)
     return rows
 
 
-class _Truth:
+class _LabelIndex:
     """Labels by id and by key, the latest of each."""
 
-    def __init__(self, found: Iterator[Label]) -> None:
+    def __init__(self, known_labels: Iterator[Label]) -> None:
         self.by_id: dict[tuple[str, int, int], Label] = {}
         self.by_key: dict[str, Label] = {}
-        for one in sorted(found, key=lambda label: label.at):
-            if one.writer:
-                self.by_id[one.writer, one.count, one.row] = one
-            elif one.key is not None:
-                self.by_key[one.key] = one
+        for label in sorted(known_labels, key=lambda label: label.at):
+            if label.writer:
+                self.by_id[label.writer, label.count, label.row] = label
+            elif label.key is not None:
+                self.by_key[label.key] = label
 
-    def of(self, answer: LoggedPrediction, row: int, key: Any) -> Label | None:
+    def find(self, prediction: LoggedPrediction, row: int, key: Any) -> Label | None:
         """Return what is known of a row."""
-        found = self.by_id.get((answer.writer, answer.entry.count, row))
-        if found is None and key is not None:
-            found = self.by_key.get(key_text(key))
-        return found
+        label = self.by_id.get((prediction.writer, prediction.entry.count, row))
+        if label is None and key is not None:
+            label = self.by_key.get(key_text(key))
+        return label
 
 
-def _model(folder: Path, wanted: str | None) -> str:
-    names = sorted({one.name for one in known_models(folder)})
-    if wanted is None and len(names) == 1:
+def _choose_model(folder: Path, requested: str | None) -> str:
+    names = sorted({model.name for model in list_models(folder)})
+    if requested is None and len(names) == 1:
         return names[0]
-    listed = ", ".join(names) or "none"
-    if wanted is None:
-        raise LogError(f"the log knows these models: {listed}; say which one")
-    if wanted not in names:
-        raise LogError(f"the log knows no {wanted}{nearest(wanted, names)}; it knows {listed}")
-    return wanted
+    available = ", ".join(names) or "none"
+    if requested is None:
+        raise LogError(f"the log knows these models: {available}; say which one")
+    if requested not in names:
+        raise LogError(
+            f"the log knows no {requested}{nearest(requested, names)}; it knows {available}"
+        )
+    return requested
 
 
-def _rows(
-    folder: Path, name: str, since: int, until: int, truth: _Truth
+def _read_rows(
+    folder: Path, name: str, since: int, until: int, label_index: _LabelIndex
 ) -> Iterator[dict[str, Any]]:
-    for answer in logged(folder, since, until):
-        if answer.model.name != name:
+    for prediction in read_predictions(folder, since, until):
+        if prediction.model.name != name:
             continue
-        for row, (inputs, label, score, key) in enumerate(answer.rows()):
-            known = truth.of(answer, row, key)
+        for row, (inputs, label, score, key) in enumerate(prediction.rows()):
+            true_label = label_index.find(prediction, row, key)
             yield {
-                "id": f"{answer.id}.{row}" if answer.entry.rows else answer.id,
-                "time": answer.time,
+                "id": f"{prediction.id}.{row}" if prediction.entry.rows else prediction.id,
+                "time": prediction.time,
                 "model": name,
-                "version": answer.model.version,
-                "stage": answer.model.stage,
-                "bundle": answer.model.digest,
+                "version": prediction.model.version,
+                "stage": prediction.model.stage,
+                "bundle": prediction.model.digest,
                 "key": None if key is None else key_text(key),
                 **{f"input.{column}": value for column, value in inputs.items()},
                 "label": label,
                 "score": score,
-                "margin": _margin(answer, row),
-                "traceparent": answer.entry.trace or None,
-                "truth": None if known is None else known.label,
-                "truth_at": None if known is None else known.at,
+                "margin": _row_margin(prediction, row),
+                "traceparent": prediction.entry.trace or None,
+                "truth": None if true_label is None else true_label.label,
+                "truth_at": None if true_label is None else true_label.at,
             }
 
 
-def _gathered(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    gathered = []
+def _batch_rows(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch = []
     for row in rows:
-        gathered.append(row)
-        if len(gathered) == ROWS:
-            yield gathered
-            gathered = []
-    if gathered:
-        yield gathered
+        batch.append(row)
+        if len(batch) == BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-def _margin(answer: LoggedPrediction, row: int) -> Any:
-    margin = answer.entry.margin
-    return margin if margin is None or not answer.entry.rows else margin[row]
+def _row_margin(prediction: LoggedPrediction, row: int) -> Any:
+    margin = prediction.entry.margin
+    return margin if margin is None or not prediction.entry.rows else margin[row]
 
 
-def _schema(deployment: Deployment, folder: Path, name: str, pa: Any) -> Any:
+def _build_schema(deployment: Deployment, folder: Path, name: str, pa: Any) -> Any:
     """Return the file's columns, of all versions together: numbers as doubles, else text."""
-    models = [one for one in known_models(folder) if one.name == name]
-    manifests = [found for one in models if (found := deployment.manifest(one.digest))]
-    kinds = {one.name: one.kind for found in manifests for one in found.inputs.columns}
-    outcome = _outcome(manifests, pa)
-    wide = any(found.task == "multiclass" for found in manifests)
-    figure = pa.list_(pa.float64()) if wide else pa.float64()
-    moment = pa.timestamp("us", tz="UTC")
-    fields = [("id", pa.string()), ("time", moment)]
-    fields += [(one, pa.string()) for one in ("model", "version", "stage", "bundle", "key")]
-    for column in dict.fromkeys(column for one in models for column in one.columns):
-        number = kinds.get(column) in ("number", "integer", "boolean")
-        fields.append((f"input.{column}", pa.float64() if number else pa.string()))
-    fields += [("label", outcome), ("score", figure), ("margin", figure)]
-    fields += [("traceparent", pa.string()), ("truth", outcome), ("truth_at", moment)]
+    models = [model for model in list_models(folder) if model.name == name]
+    manifests = [manifest for model in models if (manifest := deployment.manifest(model.digest))]
+    kinds = {
+        column.name: column.kind for manifest in manifests for column in manifest.inputs.columns
+    }
+    label_type = _label_type(manifests, pa)
+    is_multiclass = any(manifest.task == "multiclass" for manifest in manifests)
+    score_type = pa.list_(pa.float64()) if is_multiclass else pa.float64()
+    timestamp_type = pa.timestamp("us", tz="UTC")
+    fields = [("id", pa.string()), ("time", timestamp_type)]
+    fields += [
+        (field_name, pa.string()) for field_name in ("model", "version", "stage", "bundle", "key")
+    ]
+    for column in dict.fromkeys(column for model in models for column in model.columns):
+        is_number = kinds.get(column) in ("number", "integer", "boolean")
+        fields.append((f"input.{column}", pa.float64() if is_number else pa.string()))
+    fields += [("label", label_type), ("score", score_type), ("margin", score_type)]
+    fields += [("traceparent", pa.string()), ("truth", label_type), ("truth_at", timestamp_type)]
     return pa.schema(fields)
 
 
-def _outcome(manifests: list[Manifest], pa: Any) -> Any:
-    kinds = {type(one) for found in manifests for one in found.classes}
+def _label_type(manifests: list[Manifest], pa: Any) -> Any:
+    kinds = {type(class_label) for manifest in manifests for class_label in manifest.classes}
     if manifests and not kinds:
         return pa.float64()
-    named = {int: pa.int64(), bool: pa.bool_(), float: pa.float64()}
-    return named.get(kinds.pop(), pa.string()) if len(kinds) == 1 else pa.string()
+    arrow_types = {int: pa.int64(), bool: pa.bool_(), float: pa.float64()}
+    return arrow_types.get(kinds.pop(), pa.string()) if len(kinds) == 1 else pa.string()
 
 
-def _fitting(record: dict[str, Any], schema: Any) -> dict[str, Any]:
+def _fit_record(record: dict[str, Any], schema: Any) -> dict[str, Any]:
     """Return a record whose values are what the columns hold; what is not becomes empty."""
-    return {field.name: _value(record.get(field.name), str(field.type)) for field in schema}
+    return {field.name: _fit_value(record.get(field.name), str(field.type)) for field in schema}
 
 
-def _value(value: Any, kind: str) -> Any:
+def _fit_value(value: Any, kind: str) -> Any:
     if value is None:
         return None
     if kind == "string":

@@ -9,9 +9,9 @@ import secrets
 import time
 from collections.abc import Callable
 
-__all__ = ["PredictionIds", "parse_receipt"]
+__all__ = ["PredictionIds", "parse_prediction_id"]
 
-FORM = re.compile(r"([a-z2-7]{16})-([0-9a-f]{1,12})(?:\.([0-9]{1,9}))?")
+ID_PATTERN = re.compile(r"([a-z2-7]{16})-([0-9a-f]{1,12})(?:\.([0-9]{1,9}))?")
 
 
 class PredictionIds:
@@ -52,7 +52,7 @@ class PredictionIds:
         return f"{self._prefix}{self.count:x}"
 
 
-def parse_receipt(text: str) -> tuple[str, int, int]:
+def parse_prediction_id(text: str) -> tuple[str, int, int]:
     """Take an id apart: the worker, the count, and the row of the request.
 
     Raises
@@ -66,7 +66,7 @@ def parse_receipt(text: str) -> tuple[str, int, int]:
     ('abandonwhat23456', 31, 3)
 
     """
-    found = FORM.fullmatch(text)
-    if found is None:
+    match = ID_PATTERN.fullmatch(text)
+    if match is None:
         raise ValueError(f"{text[:80]!r} is no prediction id, e.g. abandonwhat23456-1f")
-    return found[1], int(found[2], 16), int(found[3] or 0)
+    return match[1], int(match[2], 16), int(match[3] or 0)

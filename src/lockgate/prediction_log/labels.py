@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["fitting_label"]
+__all__ = ["match_label"]
 
 
-def fitting_label(label: Any, models: Sequence[Sequence[Any]]) -> Any:
+def match_label(label: Any, models: Sequence[Sequence[Any]]) -> Any:
     """Return a label as one of the models knows it.
 
     Parameters
@@ -39,15 +39,15 @@ def fitting_label(label: Any, models: Sequence[Sequence[Any]]) -> Any:
 
     """
     for classes in models:
-        for one in classes:
-            if one == label and isinstance(one, bool) == isinstance(label, bool):
-                return one
-            if isinstance(one, str) and one == str(label):
-                return one
+        for class_label in classes:
+            if class_label == label and isinstance(class_label, bool) == isinstance(label, bool):
+                return class_label
+            if isinstance(class_label, str) and class_label == str(label):
+                return class_label
     number = isinstance(label, (int, float)) and not isinstance(label, bool)
     if not all(models):
         if number and abs(label) < 1e308 and math.isfinite(label):
             return float(label)
         raise ValueError(f"label {label!r:.60} is no finite number")
-    known = ", ".join(repr(one) for classes in models for one in classes)
+    known = ", ".join(repr(class_label) for classes in models for class_label in classes)
     raise ValueError(f"label {label!r:.60} is no class of the model; there are {known[:500]}")

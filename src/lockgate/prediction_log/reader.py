@@ -11,10 +11,18 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.prediction_log.entries import LogEntry, Model, key_text, models_of
-from lockgate.prediction_log.segments import Segment, segments
+from lockgate.prediction_log.entries import LogEntry, Model, key_text, read_models
+from lockgate.prediction_log.segments import Segment, list_segments
 
-__all__ = ["Label", "LoggedPrediction", "find", "find_labels", "known_models", "labels", "logged"]
+__all__ = [
+    "Label",
+    "LoggedPrediction",
+    "find_labels",
+    "find_prediction",
+    "list_models",
+    "read_labels",
+    "read_predictions",
+]
 
 decode = msgspec.msgpack.Decoder(list[LogEntry]).decode
 
@@ -52,15 +60,20 @@ class LoggedPrediction(msgspec.Struct, frozen=True):
 
     def rows(self) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:
         """Yield inputs, label, score and key of each row."""
-        one = self.entry
+        entry = self.entry
         names = self.model.columns
-        if not one.rows:
-            yield dict(zip(names, one.inputs, strict=True)), one.label, one.score, one.key
+        if not entry.rows:
+            yield dict(zip(names, entry.inputs, strict=True)), entry.label, entry.score, entry.key
             return
-        keys = one.key if isinstance(one.key, list) else [one.key] * one.rows
-        for k in range(one.rows):
-            inputs = {name: one.inputs[i][k] for i, name in enumerate(names)}
-            yield inputs, one.label[k], None if one.score is None else one.score[k], keys[k]
+        keys = entry.key if isinstance(entry.key, list) else [entry.key] * entry.rows
+        for row in range(entry.rows):
+            inputs = {name: entry.inputs[i][row] for i, name in enumerate(names)}
+            yield (
+                inputs,
+                entry.label[row],
+                None if entry.score is None else entry.score[row],
+                keys[row],
+            )
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -88,11 +101,11 @@ class Label(msgspec.Struct, frozen=True):
     by: str
 
 
-def find(folder: Path, writer: str, count: int) -> LoggedPrediction | None:
+def find_prediction(folder: Path, writer: str, count: int) -> LoggedPrediction | None:
     """Find the answer with this id."""
-    chosen = [one for one in segments(folder, writer) if one.first <= count]
-    for segment in reversed(chosen):
-        with contextlib.closing(segment.read()) as connection:
+    candidates = [segment for segment in list_segments(folder, writer) if segment.first <= count]
+    for segment in reversed(candidates):
+        with contextlib.closing(segment.connect()) as connection:
             row = connection.execute(
                 "SELECT at, model, content FROM batches WHERE first <= ? AND last >= ? "
                 "ORDER BY first DESC LIMIT 1",
@@ -100,62 +113,64 @@ def find(folder: Path, writer: str, count: int) -> LoggedPrediction | None:
             ).fetchone()
             if row is None:
                 continue
-            models = models_of(connection)
+            models = read_models(connection)
             for entry in decode(row[2]):
                 if entry.count == count:
                     return LoggedPrediction(writer, row[0], models[row[1]], entry)
     return None
 
 
-def logged(folder: Path, since: int = 0, until: int = 1 << 62) -> Iterator[LoggedPrediction]:
+def read_predictions(
+    folder: Path, since: int = 0, until: int = 1 << 62
+) -> Iterator[LoggedPrediction]:
     """Yield all answers between two times, writer by writer in the order of their ids."""
-    for segment in segments(folder):
-        if segment.changed * 1e6 + 1e6 < since:
+    for segment in list_segments(folder):
+        if segment.modified * 1e6 + 1e6 < since:
             continue
-        with contextlib.closing(segment.read()) as connection:
-            models = models_of(connection)
+        with contextlib.closing(segment.connect()) as connection:
+            models = read_models(connection)
             rows = connection.execute(
                 "SELECT at, model, content FROM batches WHERE at >= ? AND at < ? ORDER BY first",
                 (since, until),
             )
             for at, number, content in rows:
                 if number not in models:  # introduced since we looked
-                    models = models_of(connection)
-                for entry in _entries(segment, content):
+                    models = read_models(connection)
+                for entry in _decode_entries(segment, content):
                     yield LoggedPrediction(segment.writer, at, models[number], entry)
 
 
-def known_models(folder: Path) -> list[Model]:
+def list_models(folder: Path) -> list[Model]:
     """Return who ever answered, in the order of the log's files."""
-    made: dict[Model, None] = {}
-    for segment in segments(folder):
-        with contextlib.closing(segment.read()) as connection:
-            made |= dict.fromkeys(models_of(connection).values())
-    return list(made)
+    models: dict[Model, None] = {}
+    for segment in list_segments(folder):
+        with contextlib.closing(segment.connect()) as connection:
+            models |= dict.fromkeys(read_models(connection).values())
+    return list(models)
 
 
-def labels(folder: Path) -> Iterator[Label]:
+def read_labels(folder: Path) -> Iterator[Label]:
     """Yield all labels, in no order."""
-    yield from _labels(folder, "", ())
+    yield from _query_labels(folder, "", ())
 
 
 def find_labels(folder: Path, writer: str, count: int, key: Any = None) -> list[Label]:
     """Find what was said about one answer, the latest last."""
-    found = list(_labels(folder, "WHERE writer = ? AND count = ?", (writer, count)))
+    matching = list(_query_labels(folder, "WHERE writer = ? AND count = ?", (writer, count)))
     if key is not None:
-        found += _labels(folder, "WHERE writer = '' AND key = ?", (key_text(key),))
-    return sorted(found, key=lambda one: one.at)
+        matching += _query_labels(folder, "WHERE writer = '' AND key = ?", (key_text(key),))
+    return sorted(matching, key=lambda label: label.at)
 
 
-def _labels(folder: Path, where: str, values: tuple[Any, ...]) -> Iterator[Label]:
-    for segment in segments(folder):
-        with contextlib.closing(segment.read()) as connection:
-            query = f"SELECT writer, count, row, key, label, at, by FROM labels {where}"  # noqa: S608  # ours
+def _query_labels(folder: Path, condition: str, values: tuple[Any, ...]) -> Iterator[Label]:
+    for segment in list_segments(folder):
+        with contextlib.closing(segment.connect()) as connection:
+            query = f"SELECT writer, count, row, key, label, at, by FROM labels {condition}"  # noqa: S608  # ours
             for writer, count, row, key, label, at, by in connection.execute(query, values):
                 yield Label(writer, count, row, key, msgspec.json.decode(label), at, by)
 
 
-def _entries(segment: Segment, content: bytes) -> list[LogEntry]:
+def _decode_entries(segment: Segment, content: bytes) -> list[LogEntry]:
     try:
         return decode(content)
     except msgspec.DecodeError as error:

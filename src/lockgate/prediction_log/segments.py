@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lockgate.errors import LogError
 
-__all__ = ["ALIVE", "SCHEMA", "Segment", "delete_old_segments", "segments"]
+__all__ = ["ALIVE", "SCHEMA", "Segment", "delete_old_segments", "list_segments"]
 
 SCHEMA = """
 PRAGMA user_version = 1;
@@ -61,16 +61,19 @@ class Segment:
     @property
     def size(self) -> int:
         """Bytes on disk, with what SQLite keeps beside it."""
-        beside = (self.path, *(self.path.with_name(self.path.name + end) for end in AFTER))
-        return sum(one.stat().st_size for one in beside if one.exists())
+        paths = (
+            self.path,
+            *(self.path.with_name(self.path.name + suffix) for suffix in SQLITE_SUFFIXES),
+        )
+        return sum(path.stat().st_size for path in paths if path.exists())
 
     @property
-    def changed(self) -> float:
+    def modified(self) -> float:
         """When it was last written to, in seconds since 1970."""
-        beside = (self.path, self.path.with_name(self.path.name + "-wal"))
-        return max((one.stat().st_mtime for one in beside if one.exists()), default=0.0)
+        paths = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
 
-    def read(self) -> sqlite3.Connection:
+    def connect(self) -> sqlite3.Connection:
         """Open it for reading, also while its writer goes on.
 
         Raises
@@ -80,39 +83,39 @@ class Segment:
 
         """
         try:
-            made = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
-            version = made.execute("PRAGMA user_version").fetchone()[0]
+            connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise LogError(f"{self.path} cannot be read: {error}") from None
         if version == 0:  # an empty file, e.g. of a full disk
-            made.close()
-            return _nothing()
+            connection.close()
+            return _open_empty()
         if version != 1:
-            made.close()
+            connection.close()
             raise LogError(f"{self.path} has log schema {version}, this lockgate reads 1")
-        return made
+        return connection
 
     def remove(self) -> None:
         """Delete it."""
         self.path.unlink(missing_ok=True)
-        for end in AFTER:
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+        for suffix in SQLITE_SUFFIXES:
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
 
-def _nothing() -> sqlite3.Connection:
+def _open_empty() -> sqlite3.Connection:
     """Return a log that holds nothing."""
-    made = sqlite3.connect(":memory:")
-    made.executescript(SCHEMA)
-    return made
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(SCHEMA)
+    return connection
 
 
 ALIVE = ".alive"
 """File that a writer keeps locked while it lives."""
 
-AFTER = ("-wal", "-shm")
+SQLITE_SUFFIXES = ("-wal", "-shm")
 
 
-def segments(folder: Path, writer: str = "*") -> Iterator[Segment]:
+def list_segments(folder: Path, writer: str = "*") -> Iterator[Segment]:
     """Yield the files of a log, each writer's in order."""
     for path in sorted(folder.glob(f"{writer}/*.db")):
         try:
@@ -127,27 +130,32 @@ def delete_old_segments(folder: Path, days: float, megabytes: int, now: float | 
     The last file of a writer that lives is never deleted.
     """
     now = time.time() if now is None else now
-    known = sorted(segments(folder), key=lambda one: one.changed)
-    last = {one.writer: one.path for one in sorted(known, key=lambda one: one.first)}
-    total = sum(one.size for one in known)
+    by_age = sorted(list_segments(folder), key=lambda segment: segment.modified)
+    last = {
+        segment.writer: segment.path
+        for segment in sorted(by_age, key=lambda segment: segment.first)
+    }
+    total = sum(segment.size for segment in by_age)
     removed = 0
-    for one in known:
-        old = now - one.changed > days * 86_400
+    for segment in by_age:
+        old = now - segment.modified > days * 86_400
         large = total > megabytes << 20
-        in_use = last[one.writer] == one.path and _lives(one.path.parent)
+        in_use = last[segment.writer] == segment.path and _writer_alive(segment.path.parent)
         if (old or large) and not in_use:
-            total -= one.size
-            one.remove()
+            total -= segment.size
+            segment.remove()
             removed += 1
-    for place in folder.glob("*"):
-        empty = place.is_dir() and {one.name for one in place.iterdir()} <= {ALIVE}
-        if empty and now - place.stat().st_mtime > 60 and not _lives(place):
-            (place / ALIVE).unlink(missing_ok=True)
-            place.rmdir()
+    for writer_folder in folder.glob("*"):
+        empty = writer_folder.is_dir() and {path.name for path in writer_folder.iterdir()} <= {
+            ALIVE
+        }
+        if empty and now - writer_folder.stat().st_mtime > 60 and not _writer_alive(writer_folder):
+            (writer_folder / ALIVE).unlink(missing_ok=True)
+            writer_folder.rmdir()
     return removed
 
 
-def _lives(folder: Path) -> bool:
+def _writer_alive(folder: Path) -> bool:
     """Whether the folder's writer still runs: then it holds the lock."""
     try:
         with (folder / ALIVE).open() as file:

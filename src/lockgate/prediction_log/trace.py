@@ -8,8 +8,8 @@ import msgspec
 
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError
-from lockgate.prediction_log.ids import parse_receipt
-from lockgate.prediction_log.reader import find, find_labels
+from lockgate.prediction_log.ids import parse_prediction_id
+from lockgate.prediction_log.reader import find_labels, find_prediction
 
 __all__ = ["LOG", "trace"]
 
@@ -17,59 +17,61 @@ LOG = "log"
 """Folder of the prediction log in a deployment directory."""
 
 
-def trace(deployment: Deployment, receipt: str) -> dict[str, Any] | None:
+def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
     """Return what is known of an answer, as plain data; None if its log is not here.
 
     Raises
     ------
     LogError
-        If `receipt` is no id, or asks for a row that the request did not have.
+        If `prediction_id` is no id, or asks for a row that the request did not have.
 
     """
     try:
-        writer, count, row = parse_receipt(receipt)
+        writer, count, row = parse_prediction_id(prediction_id)
     except ValueError as error:
         raise LogError(str(error)) from None
     deployment.pointer()  # says so where it is no deployment directory
     folder = deployment.path / LOG
-    found = find(folder, writer, count)
-    if found is None:
+    prediction = find_prediction(folder, writer, count)
+    if prediction is None:
         return None
-    rows = list(found.rows())
+    rows = list(prediction.rows())
     if row >= len(rows):
-        raise LogError(f"{receipt} asks for row {row}, the request had {len(rows)}")
+        raise LogError(f"{prediction_id} asks for row {row}, the request had {len(rows)}")
     inputs, label, score, key = rows[row]
-    manifest = deployment.manifest(found.model.digest)
-    said: dict[str, Any] = {
-        "id": receipt,
-        "time": found.time.isoformat(),
-        "model": found.model.name,
-        "version": found.model.version,
-        "stage": found.model.stage,
-        "bundle": found.model.digest,
+    manifest = deployment.manifest(prediction.model.digest)
+    record: dict[str, Any] = {
+        "id": prediction_id,
+        "time": prediction.time.isoformat(),
+        "model": prediction.model.name,
+        "version": prediction.model.version,
+        "stage": prediction.model.stage,
+        "bundle": prediction.model.digest,
         "inputs": inputs,
         "label": label,
         "score": score,
     }
-    if found.entry.margin is not None:
-        said["margin"] = found.entry.margin[row] if found.entry.rows else found.entry.margin
+    if prediction.entry.margin is not None:
+        record["margin"] = (
+            prediction.entry.margin[row] if prediction.entry.rows else prediction.entry.margin
+        )
     if key is not None:
-        said["key"] = key
-    if found.entry.trace:
-        said["traceparent"] = found.entry.trace
-    said["labels"] = [
-        {"label": one.label, "at": one.at, "by": one.by}
-        for one in find_labels(folder, writer, count, key)
-        if not one.writer or one.row == row
+        record["key"] = key
+    if prediction.entry.trace:
+        record["traceparent"] = prediction.entry.trace
+    record["labels"] = [
+        {"label": later_label.label, "at": later_label.at, "by": later_label.by}
+        for later_label in find_labels(folder, writer, count, key)
+        if not later_label.writer or later_label.row == row
     ]
     if manifest is None:
-        said["origin"] = "unknown: the bundle's manifest is not here any more"
+        record["origin"] = "unknown: the bundle's manifest is not here any more"
     else:
-        said["origin"] = {
+        record["origin"] = {
             "hashes": msgspec.to_builtins(manifest.hashes),
             "environment": msgspec.to_builtins(manifest.environment),
             "threshold": manifest.threshold,
             "classes": manifest.classes,
             "files": manifest.files,
         }
-    return said
+    return record

@@ -14,15 +14,15 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.prediction_log.entries import LogEntry, Model, key_text, models_of
-from lockgate.prediction_log.segments import AFTER, ALIVE, SCHEMA
+from lockgate.prediction_log.entries import LogEntry, Model, key_text, read_models
+from lockgate.prediction_log.segments import ALIVE, SCHEMA, SQLITE_SUFFIXES
 
 __all__ = ["LogWriter"]
 
-LOOK = 1.0
+CHECK_SECONDS = 1.0
 """Seconds between two looks whether the file is still there."""
 
-AGE = 86_400.0
+MAX_AGE = 86_400.0
 """Seconds after which a new file begins, so that retention can remove the old one."""
 
 SEGMENT = 64 << 20
@@ -66,9 +66,9 @@ class LogWriter:
         self._models: dict[Model, int] = {}
         self._written = 0
         self._retired: list[sqlite3.Connection] = []
-        self._look = self._until = 0.0
+        self._next_check = self._segment_deadline = 0.0
         self._inode = 0
-        self._alive: Any = None
+        self._lock_file: Any = None
 
     def write(self, batches: Sequence[tuple[Model, Sequence[LogEntry]]]) -> int:
         """Write batches and commit them together; return how many bytes of content there were.
@@ -79,32 +79,34 @@ class LogWriter:
             If they could not be written, all of them.
 
         """
-        at = self._clock() // 1000
+        timestamp = self._clock() // 1000
         size = 0
         try:
-            packed = [(model, entries, _encoded(entries)) for model, entries in batches]
-            connection = self._ready(packed[0][1][0].count)
-            alone = len(packed) == 1 and packed[0][0] in self._models
-            if not alone:  # a single statement is a transaction by itself
+            encoded_batches = [
+                (model, entries, _encode_entries(entries)) for model, entries in batches
+            ]
+            connection = self._open_connection(encoded_batches[0][1][0].count)
+            single_statement = len(encoded_batches) == 1 and encoded_batches[0][0] in self._models
+            if not single_statement:  # a single statement is a transaction by itself
                 connection.execute("BEGIN")
-            for model, entries, content in packed:
+            for model, entries, content in encoded_batches:
                 size += len(content)
                 number = self._models.get(model)
                 if number is None:
-                    number = self._introduce(connection, model)
+                    number = self._insert_model(connection, model)
                 connection.execute(
                     "INSERT INTO batches VALUES (?, ?, ?, ?, ?)",
-                    (entries[0].count, entries[-1].count, at, number, content),
+                    (entries[0].count, entries[-1].count, timestamp, number, content),
                 )
-            if not alone:
+            if not single_statement:
                 connection.execute("COMMIT")
         except Exception as error:  # whatever it is, no transaction is left open
-            self._undo()
+            self._rollback()
             raise LogError(f"the prediction log cannot be written: {error}") from None
         self._written += size
         return size
 
-    def label(self, labels: Iterable[tuple[str, int, int, Any, Any, str]]) -> int:
+    def write_labels(self, labels: Iterable[tuple[str, int, int, Any, Any, str]]) -> int:
         """Write labels, given as writer, count, row, key, label, and who says so.
 
         Raises
@@ -113,22 +115,30 @@ class LogWriter:
             If they could not be written, all of them.
 
         """
-        at = self._clock() // 1000
+        timestamp = self._clock() // 1000
         rows = [
-            (writer, count, row, None if key is None else key_text(key), _json(label), at, by)
+            (
+                writer,
+                count,
+                row,
+                None if key is None else key_text(key),
+                _to_json(label),
+                timestamp,
+                by,
+            )
             for writer, count, row, key, label, by in labels
         ]
         try:
-            connection = self._ready(0)
+            connection = self._open_connection(0)
             connection.execute("BEGIN")
             connection.executemany("INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            self._undo()
+            self._rollback()
             raise LogError(f"the labels cannot be written: {error}") from None
         return len(rows)
 
-    def tidy(self) -> None:
+    def checkpoint(self) -> None:
         """Move what was committed out of the write-ahead log; from another thread than `write`."""
         while self._retired:
             self._retired.pop().close()
@@ -137,68 +147,78 @@ class LogWriter:
             return
         with contextlib.suppress(sqlite3.Error):
             # "rw": a file that somebody deleted is not made again
-            made = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)
-            with contextlib.closing(made) as one:
-                one.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)
+            with contextlib.closing(connection) as open_connection:
+                open_connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close the file."""
         self._retire()
-        if self._alive is not None:
-            self._alive.close()
+        if self._lock_file is not None:
+            self._lock_file.close()
         while self._retired:
             self._retired.pop().close()
 
-    def _ready(self, first: int) -> sqlite3.Connection:
+    def _open_connection(self, first: int) -> sqlite3.Connection:
         """Return the open file; begin a new one where there is none, or it is full, old or gone."""
         now = self._monotonic()
-        if now > self._look:
-            self._look = now + LOOK
-            if self._connection is not None and not self._is_there():
+        if now > self._next_check:
+            self._next_check = now + CHECK_SECONDS
+            if self._connection is not None and not self._is_same_file():
                 self._retire()
-        full = self._written > SEGMENT or now > self._until
+        full = self._written > SEGMENT or now > self._segment_deadline
         if self._connection is None or full:
-            self._begin(first)
+            self._start_segment(first)
         assert self._connection is not None
         return self._connection
 
-    def _is_there(self) -> bool:
+    def _is_same_file(self) -> bool:
         """Whether the file is still the one that was opened."""
         try:
             return self.path is not None and self.path.stat().st_ino == self._inode
         except OSError:
             return False
 
-    def _begin(self, first: int) -> None:
+    def _start_segment(self, first: int) -> None:
         self._retire()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._alive is None or not (self.folder / ALIVE).exists():
-            self._alive = os.fdopen(
+        if self._lock_file is None or not (self.folder / ALIVE).exists():
+            self._lock_file = os.fdopen(
                 os.open(self.folder / ALIVE, os.O_CREAT | os.O_RDWR, 0o600), "w"
             )
-            fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path = self._free(first)
-        beside = path.with_suffix(".new")
-        for left in (beside, *(beside.with_name(beside.name + end) for end in AFTER)):
-            left.unlink(missing_ok=True)
-        os.close(os.open(beside, os.O_CREAT | os.O_WRONLY, 0o600))
-        with contextlib.closing(sqlite3.connect(beside, isolation_level=None)) as made:
-            made.executescript(SCHEMA)
-            made.execute("PRAGMA journal_mode = WAL")  # before it has its name: readers never see
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path = self._next_path(first)
+        temporary_path = path.with_suffix(".new")
+        for leftover in (
+            temporary_path,
+            *(temporary_path.with_name(temporary_path.name + suffix) for suffix in SQLITE_SUFFIXES),
+        ):
+            leftover.unlink(missing_ok=True)
+        os.close(os.open(temporary_path, os.O_CREAT | os.O_WRONLY, 0o600))
+        with contextlib.closing(
+            sqlite3.connect(temporary_path, isolation_level=None)
+        ) as new_connection:
+            new_connection.executescript(SCHEMA)
+            new_connection.execute(
+                "PRAGMA journal_mode = WAL"
+            )  # before it has its name: readers never see
             # a file that was killed between the two modes, which only a writer can mend
-        beside.rename(path)
+        temporary_path.rename(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA synchronous = {'FULL' if self.full else 'NORMAL'}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # `tidy` does it, beside the requests
         self.path, self._connection, self._models, self._written = path, connection, {}, 0
-        self._inode, self._until = path.stat().st_ino, self._monotonic() + AGE
+        self._inode, self._segment_deadline = path.stat().st_ino, self._monotonic() + MAX_AGE
 
-    def _free(self, first: int) -> Path:
+    def _next_path(self, first: int) -> Path:
         """Return a name that sorts behind those that are there."""
-        known = [int(one.stem, 16) for one in self.folder.glob("*.db")]
-        return self.folder / f"{max([first, *(one + 1 for one in known if one >= first)]):012x}.db"
+        first_ids = [int(path.stem, 16) for path in self.folder.glob("*.db")]
+        return (
+            self.folder
+            / f"{max([first, *(first_id + 1 for first_id in first_ids if first_id >= first)]):012x}.db"
+        )
 
-    def _introduce(self, connection: sqlite3.Connection, model: Model) -> int:
+    def _insert_model(self, connection: sqlite3.Connection, model: Model) -> int:
         number = len(self._models) + 1
         columns = msgspec.json.encode(model.columns).decode()
         connection.execute(
@@ -208,7 +228,7 @@ class LogWriter:
         self._models[model] = number
         return number
 
-    def _undo(self) -> None:
+    def _rollback(self) -> None:
         """Leave nothing open behind a failure; a file that cannot be used is begun anew."""
         connection = self._connection
         if connection is None:
@@ -217,7 +237,7 @@ class LogWriter:
         with contextlib.suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            self._models = {one: number for number, one in models_of(connection).items()}
+            self._models = {model: number for number, model in read_models(connection).items()}
 
     def _retire(self) -> None:
         if self._connection is not None:
@@ -225,24 +245,26 @@ class LogWriter:
             self._connection = None
 
 
-def _encoded(entries: Sequence[LogEntry]) -> bytes:
+def _encode_entries(entries: Sequence[LogEntry]) -> bytes:
     try:
         return encode(entries)
     except (OverflowError, RecursionError):  # a whole number of more than 64 bits, deep nesting
         return encode(
             [
-                msgspec.structs.replace(one, inputs=_words(one.inputs), key=_words(one.key))
-                for one in entries
+                msgspec.structs.replace(
+                    entry, inputs=_to_text(entry.inputs), key=_to_text(entry.key)
+                )
+                for entry in entries
             ]
         )
 
 
-def _words(value: Any) -> Any:
+def _to_text(value: Any) -> Any:
     """Return lists as they are, and everything else as text."""
     if isinstance(value, list):
-        return [_words(one) for one in value]
+        return [_to_text(element) for element in value]
     return None if value is None else str(value)[:1000]
 
 
-def _json(value: Any) -> str:
+def _to_json(value: Any) -> str:
     return msgspec.json.encode(value, enc_hook=str).decode()

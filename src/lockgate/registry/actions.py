@@ -17,11 +17,11 @@ from lockgate.registry.slots import choose_previous
 
 __all__ = [
     "AlreadyRegistered",
-    "judged",
-    "promotion",
-    "registration",
-    "retirement",
+    "promotion_draft",
+    "registration_draft",
+    "retirement_draft",
     "rollback_draft",
+    "verdict_draft",
 ]
 
 
@@ -40,44 +40,44 @@ class AlreadyRegistered(Exception):
         super().__init__(record.version)
 
 
-def registration(
-    state: State, *, found: BundleSource, version: str | None, bump: str | None, reason: str
+def registration_draft(
+    state: State, *, source: BundleSource, version: str | None, bump: str | None, reason: str
 ) -> Draft:
     """Make a bundle a version; `Registered` where it is one."""
-    name = found.manifest.name
-    for listed in state.versions(name):
-        record = state.version(name, listed)
-        if record is not None and record.digest == found.digest:
+    name = source.manifest.name
+    for existing in state.versions(name):
+        record = state.version(name, existing)
+        if record is not None and record.digest == source.digest:
             raise AlreadyRegistered(record)
-    made = record_of(state, found, version=version, bump=bump)
-    raw = msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n"
-    said = {
+    new_record = record_of(state, source, version=version, bump=bump)
+    raw = msgspec.json.format(msgspec.json.encode(new_record), indent=1) + b"\n"
+    fields = {
         "op": "register",
         "name": name,
-        "after": made.version,
-        "digest": found.digest,
+        "after": new_record.version,
+        "digest": source.digest,
         "attached": sha256_bytes(raw),
         "reason": reason,
     }
-    return Draft(said, (raw, found.raw))
+    return Draft(fields, (raw, source.raw))
 
 
-def judged(verdict: Verdict, version: str) -> Draft:
+def verdict_draft(verdict: Verdict, version: str) -> Draft:
     """Enter a verdict."""
-    rival = None if verdict.incumbent is None else verdict.incumbent.version
-    said = {
+    incumbent_version = None if verdict.incumbent is None else verdict.incumbent.version
+    fields = {
         "op": "gate",
         "name": verdict.name,
         "stage": verdict.stage,
-        "before": rival,
+        "before": incumbent_version,
         "after": version,
         "digest": verdict.bundle,
         "gate": verdict.digest,
     }
-    return Draft(said, (verdict.encode(),))
+    return Draft(fields, (verdict.encode(),))
 
 
-def promotion(
+def promotion_draft(
     state: State,
     *,
     name: str,
@@ -89,10 +89,10 @@ def promotion(
     policy: Callable[[VersionRecord], str],
 ) -> Draft:
     """Put a version into a stage."""
-    record = rules.usable(state, name, version)
-    now = _expected(state, name, stage, expect)
-    if now == record.version:
-        raise LedgerConflict(f"{name}@{now} is in {stage} already")
+    record = rules.find_usable_version(state, name, version)
+    current = _require_expected(state, name, stage, expect)
+    if current == record.version:
+        raise LedgerConflict(f"{name}@{current} is in {stage} already")
     gate = None
     if not override:
         gate = rules.verdict_for(state, record, stage, policy(record)).digest
@@ -101,7 +101,7 @@ def promotion(
             "op": "promote",
             "name": name,
             "stage": stage,
-            "before": now,
+            "before": current,
             "after": record.version,
             "digest": record.digest,
             "gate": gate,
@@ -115,17 +115,17 @@ def rollback_draft(
     state: State, *, name: str, stage: str, to: str | None, expect: str | None, reason: str
 ) -> Draft:
     """Put an earlier version of a stage there again."""
-    now = _expected(state, name, stage, expect)
-    found = state.stage(name, stage)
-    if found is None:
-        rules.known(state, name, None)
+    current = _require_expected(state, name, stage, expect)
+    stage_record = state.stage(name, stage)
+    if stage_record is None:
+        rules.find_version(state, name, None)
         raise LedgerError(f"{name} has nothing in {stage} to go back from")
-    slot = found.slot
+    slot = stage_record.slot
     if to is None:  # what is retired is passed over
-        usable = (one for one in slot.before if not state.retired(name, one.version))
+        usable = (bundle for bundle in slot.before if not state.is_retired(name, bundle.version))
         slot = msgspec.structs.replace(slot, before=tuple(usable))
     try:
-        past = choose_previous(slot, to)
+        previous = choose_previous(slot, to)
     except DeploymentError as error:
         raise LedgerError(str(error)) from None
     return Draft(
@@ -133,26 +133,26 @@ def rollback_draft(
             "op": "rollback",
             "name": name,
             "stage": stage,
-            "before": now,
-            "after": past.version,
-            "digest": past.digest,
-            "gate": past.verdict,
+            "before": current,
+            "after": previous.version,
+            "digest": previous.digest,
+            "gate": previous.verdict,
             "reason": reason,
         }
     )
 
 
-def retirement(
+def retirement_draft(
     state: State, *, name: str, version: str | None, stage: str | None, reason: str
 ) -> Draft:
     """Withdraw a version, or take a model out of a stage."""
     if stage is not None:
-        found = state.stage(name, stage)
-        if found is None:
-            rules.known(state, name, None)
+        stage_record = state.stage(name, stage)
+        if stage_record is None:
+            rules.find_version(state, name, None)
             raise LedgerError(f"{name} has nothing in {stage}")
-        version = found.slot.version
-    digest = rules.known(state, name, version).digest
+        version = stage_record.slot.version
+    digest = rules.find_version(state, name, version).digest
     return Draft(
         {
             "op": "retire",
@@ -165,11 +165,13 @@ def retirement(
     )
 
 
-def _expected(state: State, name: str, stage: str, expect: str | None) -> str | None:
+def _require_expected(state: State, name: str, stage: str, expect: str | None) -> str | None:
     """Return which version is in a stage, if it is the expected one."""
-    found = state.stage(name, stage)
-    now = None if found is None else found.slot.version
-    if expect is not None and expect != (now or "nothing"):
-        by = f", since {found.at} by {found.actor}" if found else ""
-        raise LedgerConflict(f"{name} in {stage} is {now or 'nothing'} now{by}; expected {expect}")
-    return now
+    stage_record = state.stage(name, stage)
+    current = None if stage_record is None else stage_record.slot.version
+    if expect is not None and expect != (current or "nothing"):
+        by = f", since {stage_record.at} by {stage_record.actor}" if stage_record else ""
+        raise LedgerConflict(
+            f"{name} in {stage} is {current or 'nothing'} now{by}; expected {expect}"
+        )
+    return current

@@ -13,7 +13,7 @@ from lockgate.models.bundle.copy import copy_bundle
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.registry import actions
-from lockgate.registry.bundle_store import stored
+from lockgate.registry.bundle_store import store_path
 from lockgate.registry.gates.policy import policy_of
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
@@ -90,23 +90,23 @@ class Ledger(EventLog):
             ``dvc.lock`` names.
 
         """
-        found = inspect_bundle(self.repository, Path(bundle), outside=outside)
-        name = found.manifest.name
-        copy_bundle(found.folder, stored(self.repository, found.digest), found.digest)
-        ask = functools.partial(
-            actions.registration, found=found, version=version, bump=bump, reason=reason
+        source = inspect_bundle(self.repository, Path(bundle), outside=outside)
+        name = source.manifest.name
+        copy_bundle(source.folder, store_path(self.repository, source.digest), source.digest)
+        draft = functools.partial(
+            actions.registration_draft, source=source, version=version, bump=bump, reason=reason
         )
         try:
-            event = self.writer.write(ask)
+            event = self.writer.write(draft)
         except actions.AlreadyRegistered as error:
             if version not in (None, error.record.version):
                 raise LedgerConflict(
                     f"this bundle is {name}@{error.record.version} already"
                 ) from None
             return error.record
-        made = rules.known(self.state, name, event.after)
-        self._host.notify("on_registered", Registration(name, made.version, made.digest))
-        return made
+        record = rules.find_version(self.state, name, event.after)
+        self._host.notify("on_registered", Registration(name, record.version, record.digest))
+        return record
 
     def record(self, verdict: Verdict, version: str) -> Event:
         """Enter a verdict, passing or not.
@@ -117,7 +117,7 @@ class Ledger(EventLog):
             If another version than its incumbent is in the stage by now.
 
         """
-        return self.writer.write(lambda _: actions.judged(verdict, version))
+        return self.writer.write(lambda _: actions.verdict_draft(verdict, version))
 
     def gate(
         self,
@@ -171,8 +171,8 @@ class Ledger(EventLog):
             If something else is there than was expected.
 
         """
-        ask = functools.partial(
-            actions.promotion,
+        draft = functools.partial(
+            actions.promotion_draft,
             name=name,
             stage=stage,
             version=version,
@@ -181,9 +181,9 @@ class Ledger(EventLog):
             reason=reason,
             policy=self._policy(params, stage),
         )
-        event = self.writer.write(ask)
-        told = Promotion(name, str(event.after), stage, event.actor, reason)
-        self._host.notify("on_promoted", told)
+        event = self.writer.write(draft)
+        notification = Promotion(name, str(event.after), stage, event.actor, reason)
+        self._host.notify("on_promoted", notification)
         return self._stage_record(event)
 
     def rollback(
@@ -203,12 +203,12 @@ class Ledger(EventLog):
             If nothing came before.
 
         """
-        ask = functools.partial(
+        draft = functools.partial(
             actions.rollback_draft, name=name, stage=stage, to=to, expect=expect, reason=reason
         )
-        event = self.writer.write(ask)
-        told = Rollback(name, str(event.after), stage, event.actor, reason)
-        self._host.notify("on_rolled_back", told)
+        event = self.writer.write(draft)
+        notification = Rollback(name, str(event.after), stage, event.actor, reason)
+        self._host.notify("on_rolled_back", notification)
         return self._stage_record(event)
 
     def retire(
@@ -218,10 +218,10 @@ class Ledger(EventLog):
         if (version is None) == (stage is None):
             raise UsageError("retire either a version (fraud@1.3.0) or a stage (fraud prod)")
 
-        ask = functools.partial(
-            actions.retirement, name=name, version=version, stage=stage, reason=reason
+        draft = functools.partial(
+            actions.retirement_draft, name=name, version=version, stage=stage, reason=reason
         )
-        return self.writer.write(ask)
+        return self.writer.write(draft)
 
     def _policy(self, params: Path | None, stage: str) -> Callable[[VersionRecord], str]:
         """Return which gates are in force for a version, by their digest."""
@@ -236,7 +236,7 @@ class Ledger(EventLog):
         """Return what an event put into its stage, whatever came after."""
         for oid, commit in self.repository.walk(self.tip):
             if event_of(commit, oid).id == event.id:
-                found = self.repository.state(oid).stage(event.name, str(event.stage))
-                assert found is not None
-                return found
+                stage_record = self.repository.state(oid).stage(event.name, str(event.stage))
+                assert stage_record is not None
+                return stage_record
         raise LedgerError(f"{event.subject} is not here; fetch: lockgate sync")

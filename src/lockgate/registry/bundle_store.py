@@ -16,12 +16,12 @@ from lockgate.models.bundle.manifest import MANIFEST
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import VersionRecord
 
-__all__ = ["bundle_of", "stored"]
+__all__ = ["bundle_of", "store_path"]
 
 SECONDS = 1800.0
 
 
-def stored(repository: Repository, digest: str) -> Path:
+def store_path(repository: Repository, digest: str) -> Path:
     """Return where this clone keeps a bundle, whether or not it has it."""
     return repository.folder / "lockgate" / "bundles" / digest
 
@@ -39,59 +39,59 @@ def bundle_of(repository: Repository, record: VersionRecord) -> Path:
         If it is nowhere, or what was delivered is not it.
 
     """
-    target = stored(repository, record.digest)
+    target = store_path(repository, record.digest)
     if target.is_dir() and is_complete(target, record.digest):
         return target
-    wrong = ""
+    failure = ""
     if record.path is not None and is_complete(repository.top / record.path, record.digest):
         copy_bundle(repository.top / record.path, target, record.digest)
         return target
     if record.tracked is not None:
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-            place = Path(scratch) / "bundle"
-            for way in (_from_cache, _from_remote):
+            folder = Path(scratch) / "bundle"
+            for fetch in (_copy_from_cache, _get_from_remote):
                 try:
-                    way(repository, record, place)
-                    copy_bundle(place, target, record.digest)
+                    fetch(repository, record, folder)
+                    copy_bundle(folder, target, record.digest)
                     return target
                 except (BundleError, LedgerError, OSError) as error:
-                    wrong = str(error)
+                    failure = str(error)
                 except (ValueError, KeyError, TypeError, subprocess.TimeoutExpired) as error:
-                    wrong = f"DVC's list of files cannot be used: {error}"
-    hint = f"; DVC's last word: {wrong}" if wrong else ""
-    where = (
+                    failure = f"DVC's list of files cannot be used: {error}"
+    hint = f"; DVC's last word: {failure}" if failure else ""
+    advice = (
         "track it (dvc add, dvc push), or register it here again"
-        if not wrong
+        if not failure
         else ("dvc push where it was made, then here again")
     )
     raise LedgerError(
         f"the bundle of {record.name}@{record.version} ({record.digest[:12]}) is not here{hint}; "
-        f"{where}"
+        f"{advice}"
     )
 
 
-def _from_cache(repository: Repository, record: VersionRecord, place: Path) -> None:
+def _copy_from_cache(repository: Repository, record: VersionRecord, folder: Path) -> None:
     """Copy a directory out of DVC's local cache, without starting DVC."""
-    cache = _cache(repository, record) / "files" / "md5"
-    listed = json.loads(_cached(cache, str(record.tracked)).read_bytes())
-    for one in listed:
+    cache = _cache_folder(repository, record) / "files" / "md5"
+    entries = json.loads(_cache_path(cache, str(record.tracked)).read_bytes())
+    for entry in entries:
         # what a cache says is a name like any other: contained before it is used
-        path, md5 = str(one["relpath"]), str(one["md5"])
+        path, md5 = str(entry["relpath"]), str(entry["md5"])
         if (
             path.startswith("/")
             or ".." in Path(path).parts
             or not re.fullmatch("[0-9a-f]{32}", md5)
         ):
             raise LedgerError(f"DVC's cache names the file {path[:80]!r}")
-        target = place / path
+        target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(_cached(cache, md5).read_bytes())
-    if not (place / MANIFEST).is_file():
+        target.write_bytes(_cache_path(cache, md5).read_bytes())
+    if not (folder / MANIFEST).is_file():
         raise LedgerError("DVC's cache has no such bundle")
 
 
-def _cache(repository: Repository, record: VersionRecord) -> Path:
-    project = _project(repository, record)
+def _cache_folder(repository: Repository, record: VersionRecord) -> Path:
+    project = _dvc_project(repository, record)
     for name in ("config.local", "config"):  # a cache named elsewhere is DVC's own to find
         path = project / ".dvc" / name
         parser = configparser.ConfigParser(strict=False, interpolation=None)
@@ -104,31 +104,31 @@ def _cache(repository: Repository, record: VersionRecord) -> Path:
     return project / ".dvc" / "cache"
 
 
-def _cached(cache: Path, md5: str) -> Path:
+def _cache_path(cache: Path, md5: str) -> Path:
     return cache / md5[:2] / md5[2:]
 
 
-def _project(repository: Repository, record: VersionRecord) -> Path:
+def _dvc_project(repository: Repository, record: VersionRecord) -> Path:
     """Return the DVC project that a bundle's path belongs to."""
     start = repository.top / str(record.path)
-    found = next((one for one in start.parents if (one / ".dvc").is_dir()), None)
-    if found is None or not found.is_relative_to(repository.top):
+    project = next((parent for parent in start.parents if (parent / ".dvc").is_dir()), None)
+    if project is None or not project.is_relative_to(repository.top):
         raise LedgerError(f"{repository.top} is no DVC project")
-    return found
+    return project
 
 
-def _from_remote(repository: Repository, record: VersionRecord, place: Path) -> None:
+def _get_from_remote(repository: Repository, record: VersionRecord, folder: Path) -> None:
     """Let DVC get it, as of the commit that it belongs to."""
-    project = _project(repository, record)
+    project = _dvc_project(repository, record)
     path = (repository.top / str(record.path)).relative_to(project).as_posix()
-    words = [sys.executable, "-m", "dvc", "get", str(project), path, "--rev", str(record.commit)]
-    done = subprocess.run(
-        [*words, "-o", str(place), "--quiet"],
-        cwd=place.parent,
+    argv = [sys.executable, "-m", "dvc", "get", str(project), path, "--rev", str(record.commit)]
+    completed = subprocess.run(
+        [*argv, "-o", str(folder), "--quiet"],
+        cwd=folder.parent,
         capture_output=True,
         text=True,
         timeout=SECONDS,
         check=False,
     )
-    if done.returncode:
-        raise LedgerError(" ".join((done.stderr or done.stdout).split())[-300:])
+    if completed.returncode:
+        raise LedgerError(" ".join((completed.stderr or completed.stdout).split())[-300:])

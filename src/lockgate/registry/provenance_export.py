@@ -9,11 +9,11 @@ from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.provenance import Provenance
 
-__all__ = ["collect_provenance", "registration"]
+__all__ = ["collect_provenance", "find_registration"]
 
 
 def collect_provenance(
-    ledger: EventLog, record: VersionRecord, standing: StageRecord
+    ledger: EventLog, record: VersionRecord, stage_record: StageRecord
 ) -> Provenance:
     """Gather what shows that a version may be where it is.
 
@@ -23,15 +23,15 @@ def collect_provenance(
         Where it is registered.
     record : VersionRecord
         The version.
-    standing : StageRecord
+    stage_record : StageRecord
         Where it is.
 
     """
-    slot = standing.slot
+    slot = stage_record.slot
     placed = judged = promoted = registered = ""
     for event, commit, _ in ledger.commits():
         raw = commit.encode().decode()
-        if event.seq == standing.seq:
+        if event.seq == stage_record.seq:
             placed = raw
         if event.name != record.name or event.after != record.version:
             continue
@@ -46,8 +46,8 @@ def collect_provenance(
     if slot.verdict is not None:
         state = ledger.state
         path = f"verdicts/{record.name}/{record.version}/{slot.verdict}.json"
-        found = state.trees.file(state.tree, path)
-        verdict = None if found is None else found.decode()
+        content = state.trees.file(state.tree, path)
+        verdict = None if content is None else content.decode()
     return Provenance(
         registered=registered,
         judged=judged or None,
@@ -57,7 +57,7 @@ def collect_provenance(
     )
 
 
-def registration(ledger: EventLog, record: VersionRecord) -> tuple[Event, Commit, str]:
+def find_registration(ledger: EventLog, record: VersionRecord) -> tuple[Event, Commit, str]:
     """Find the event that made a version."""
     for event, commit, oid in ledger.commits():
         if (event.op, event.name, event.after) == ("register", record.name, record.version):

@@ -95,7 +95,7 @@ def inspect_bundle(repository: Repository, folder: Path, *, outside: bool = Fals
     verify_files(folder, manifest)
     raw = (folder / MANIFEST).read_bytes()
     check_in_subprocess(folder, sha256_bytes(raw))
-    lineage = _lineage(repository, folder, manifest, outside=outside)
+    lineage = _find_lineage(repository, folder, manifest, outside=outside)
     return BundleSource(folder, sha256_bytes(raw), manifest, raw, lineage)
 
 
@@ -108,8 +108,8 @@ def check_clean(repository: Repository) -> None:
         Naming the first files.
 
     """
-    said = git(["status", "--porcelain", "--untracked-files=normal"], repository.top)
-    lines = said.splitlines()
+    status = git(["status", "--porcelain", "--untracked-files=normal"], repository.top)
+    lines = status.splitlines()
     if lines:
         shown = ", ".join(line[3:] for line in lines[:5])
         more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
@@ -124,36 +124,38 @@ def directory_md5(folder: Path) -> str:
     files = sorted(
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     )
-    listed = [
+    entries = [
         {
-            "md5": hashlib.md5((folder / one).read_bytes(), usedforsecurity=False).hexdigest(),
-            "relpath": one,
+            "md5": hashlib.md5((folder / file).read_bytes(), usedforsecurity=False).hexdigest(),
+            "relpath": file,
         }
-        for one in files
+        for file in files
     ]
-    text = json.dumps(listed, sort_keys=True)
+    text = json.dumps(entries, sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def _lineage(repository: Repository, folder: Path, manifest: Manifest, *, outside: bool) -> Lineage:
-    named = _named(repository, folder)
-    if named is None or outside:
+def _find_lineage(
+    repository: Repository, folder: Path, manifest: Manifest, *, outside: bool
+) -> Lineage:
+    dvc_entry = _find_dvc_file(repository, folder)
+    if dvc_entry is None or outside:
         if manifest.hashes.params is not None and not outside:
             raise LedgerError(
                 f"{folder} came out of a pipeline, and no dvc.lock of {repository.top} names it; "
                 "register it from its project, or --outside to give up its lineage"
             )
         return Lineage("declared" if manifest.hashes.declared else "unknown")
-    where, md5 = named
+    dvc_file, md5 = dvc_entry
     repository.head()
-    done = run_git(["ls-files", "--error-unmatch", str(where)], repository.top)
-    if done.returncode:
-        raise LedgerError(f"{where} is not in Git: git add -A && git commit")
+    completed = run_git(["ls-files", "--error-unmatch", str(dvc_file)], repository.top)
+    if completed.returncode:
+        raise LedgerError(f"{dvc_file} is not in Git: git add -A && git commit")
     check_clean(repository)
-    found = directory_md5(folder)
-    if md5 != found:
+    actual_md5 = directory_md5(folder)
+    if md5 != actual_md5:
         raise LedgerError(
-            f"{where} names another bundle ({md5}) than {folder} is ({found}): "
+            f"{dvc_file} names another bundle ({md5}) than {folder} is ({actual_md5}): "
             "dvc repro, then git commit"
         )
     kind = "pipeline" if manifest.hashes.params is not None else "declared"
@@ -161,43 +163,45 @@ def _lineage(repository: Repository, folder: Path, manifest: Manifest, *, outsid
     return Lineage(kind, repository.head(), path, md5)
 
 
-def _named(repository: Repository, folder: Path) -> tuple[Path, str] | None:
+def _find_dvc_file(repository: Repository, folder: Path) -> tuple[Path, str] | None:
     """Find the DVC file that names a bundle, and the name in it."""
     top = repository.top.resolve()
     if not folder.is_relative_to(top):
         return None
-    note = folder.with_name(folder.name + ".dvc")
-    if note.is_file():
-        return note, _out(_loaded(note).get("outs"), folder.name) or ""
+    dvc_file = folder.with_name(folder.name + ".dvc")
+    if dvc_file.is_file():
+        return dvc_file, _output_md5(_load_yaml(dvc_file).get("outs"), folder.name) or ""
     for parent in folder.parents:
         lock = parent / "dvc.lock"
         if lock.is_file():
             path = folder.relative_to(parent).as_posix()
-            stages = _loaded(lock).get("stages") or {}
+            stages = _load_yaml(lock).get("stages") or {}
             for stage in stages.values() if isinstance(stages, dict) else ():
-                if md5 := _out(stage.get("outs") if isinstance(stage, dict) else None, path):
+                if md5 := _output_md5(stage.get("outs") if isinstance(stage, dict) else None, path):
                     return lock, md5
         if parent == top:
             break
     return None
 
 
-def _out(outs: Any, path: str) -> str | None:
-    listed = [one for one in outs if isinstance(one, dict)] if isinstance(outs, list) else []
-    found = [one.get("md5") for one in listed if one.get("path") == path]
-    return str(found[0]) if found else None
+def _output_md5(outs: Any, path: str) -> str | None:
+    outputs = (
+        [output for output in outs if isinstance(output, dict)] if isinstance(outs, list) else []
+    )
+    digests = [output.get("md5") for output in outputs if output.get("path") == path]
+    return str(digests[0]) if digests else None
 
 
-def _loaded(path: Path) -> dict[str, Any]:
+def _load_yaml(path: Path) -> dict[str, Any]:
     try:
-        made = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe loaders
-        return made if isinstance(made, dict) else {}
+        root = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe loaders
+        return root if isinstance(root, dict) else {}
     except (yaml.YAMLError, TypeError, ValueError, UnicodeError) as error:
         raise LedgerError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 
 def record_of(
-    state: State, found: BundleSource, *, version: str | None, bump: str | None
+    state: State, source: BundleSource, *, version: str | None, bump: str | None
 ) -> VersionRecord:
     """Decide which version a bundle becomes.
 
@@ -207,41 +211,41 @@ def record_of(
         If the version that was asked for cannot be had.
 
     """
-    name = found.manifest.name
-    listed = state.versions(name)
-    last = listed[0] if listed else None
+    name = source.manifest.name
+    versions = state.versions(name)
+    last = versions[0] if versions else None
     raw = state.manifest(name, last) if last else None
     old = msgspec.json.decode(raw, type=Manifest) if raw else None
-    made, why = next_version(last, old, found.manifest, bump=bump)
+    new_version, reasons = next_version(last, old, source.manifest, bump=bump)
     if version is not None:
-        made = _asked(version, made, last, why)
+        new_version = _check_requested(version, new_version, last, reasons)
     return VersionRecord(
         name=name,
-        version=made,
-        digest=found.digest,
-        lineage=found.lineage.kind,
-        commit=found.lineage.commit,
-        path=found.lineage.path,
-        tracked=found.lineage.tracked,
-        size=sum(path.stat().st_size for path in found.folder.rglob("*") if path.is_file()),
-        why=tuple(why),
-        figures=_figures(found),
+        version=new_version,
+        digest=source.digest,
+        lineage=source.lineage.kind,
+        commit=source.lineage.commit,
+        path=source.lineage.path,
+        tracked=source.lineage.tracked,
+        size=sum(path.stat().st_size for path in source.folder.rglob("*") if path.is_file()),
+        why=tuple(reasons),
+        figures=_read_estimates(source),
     )
 
 
-def _asked(version: str, least: str, last: str | None, why: list[str]) -> str:
+def _check_requested(version: str, minimum: str, last: str | None, reasons: list[str]) -> str:
     if not VERSION.fullmatch(version):
-        raise UsageError(f"{version[:80]!r} is no version; expected e.g. {least}")
+        raise UsageError(f"{version[:80]!r} is no version; expected e.g. {minimum}")
     if last is not None and newest_first([version, last])[0] == last:
-        raise UsageError(f"{version} does not follow {last}; the next is {least}")
-    if last is not None and newest_first([version, least])[0] == least != version:
-        raise UsageError(f"{version} is too little: it must be {least}, as {'; '.join(why)}")
+        raise UsageError(f"{version} does not follow {last}; the next is {minimum}")
+    if last is not None and newest_first([version, minimum])[0] == minimum != version:
+        raise UsageError(f"{version} is too little: it must be {minimum}, as {'; '.join(reasons)}")
     return version
 
 
-def _figures(found: BundleSource) -> dict[str, dict[str, float]]:
+def _read_estimates(source: BundleSource) -> dict[str, dict[str, float]]:
     """Read the estimates that lie in the bundle."""
-    path = found.folder / "metrics.json"
-    if sha256_file(path) != found.manifest.files["metrics.json"]:
+    path = source.folder / "metrics.json"
+    if sha256_file(path) != source.manifest.files["metrics.json"]:
         raise LedgerError(f"{path} changed meanwhile")
     return estimates(json.loads(path.read_bytes()))

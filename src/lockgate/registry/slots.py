@@ -81,7 +81,7 @@ class Slot(msgspec.Struct, frozen=True):
         """What is served, as requests ask for it, and which bundle it is."""
         return self.name, self.stage, self.version, self.digest
 
-    def past(self, *, left: bool = False, held: bool = False) -> PreviousBundle:
+    def as_previous(self, *, left: bool = False, held: bool = False) -> PreviousBundle:
         """Return it as something that was served before."""
         return PreviousBundle(self.version, self.digest, left, self.verdict, self.override, held)
 
@@ -98,39 +98,39 @@ def choose_previous(slot: Slot, to: str | None) -> PreviousBundle:
     if not slot.before:
         raise DeploymentError(f"nothing was served before {slot.name}@{slot.version}")
     if to is None:
-        earlier = [one for one in slot.before if not one.left]
+        earlier = [bundle for bundle in slot.before if not bundle.left]
         if earlier:
             return earlier[0]
-        names = ", ".join(one.version for one in slot.before)
+        names = ", ".join(bundle.version for bundle in slot.before)
         raise DeploymentError(
             f"nothing was served before {slot.name}@{slot.version}; rolled back from were {names}: "
             "--to names one"
         )
-    found = [p for p in slot.before if p.version == to] or [
-        p for p in slot.before if len(to) >= 6 and p.digest.startswith(to)
+    matching = [bundle for bundle in slot.before if bundle.version == to] or [
+        bundle for bundle in slot.before if len(to) >= 6 and bundle.digest.startswith(to)
     ]
-    if found:
-        return found[0]
-    listed: Sequence[str] = [p.version for p in slot.before]
+    if matching:
+        return matching[0]
+    versions: Sequence[str] = [bundle.version for bundle in slot.before]
     raise DeploymentError(
-        f"no earlier {slot.name} {to}{nearest(to, listed)}; kept are {', '.join(listed)}"
+        f"no earlier {slot.name} {to}{nearest(to, versions)}; kept are {', '.join(versions)}"
     )
 
 
-def promoted(slot: Slot, made: Slot, *, kept: int) -> Slot:
+def promoted(slot: Slot, new_slot: Slot, *, limit: int) -> Slot:
     """Return what a slot is when another bundle takes its place."""
-    before = _distinct((slot.past(), *slot.before), made.digest)[:kept]
-    return msgspec.structs.replace(made, before=before)
+    before = _distinct((slot.as_previous(), *slot.before), new_slot.digest)[:limit]
+    return msgspec.structs.replace(new_slot, before=before)
 
 
-def rolled_back(slot: Slot, past: PreviousBundle, *, kept: int, held: bool = False) -> Slot:
+def rolled_back(slot: Slot, previous: PreviousBundle, *, limit: int, held: bool = False) -> Slot:
     """Return what a slot is when it goes back to an earlier bundle.
 
     Parameters
     ----------
-    slot, past : Slot, Past
+    slot, previous : Slot, Past
         What is there, and what it goes back to.
-    kept : int
+    limit : int
         How many can be gone back to afterwards.
     held : bool
         Whether what is left must not come back by itself.
@@ -138,29 +138,31 @@ def rolled_back(slot: Slot, past: PreviousBundle, *, kept: int, held: bool = Fal
     """
     return msgspec.structs.replace(
         slot,
-        version=past.version,
-        digest=past.digest,
-        verdict=past.verdict,
-        override=past.override,
-        before=_behind(slot, past, held=held)[:kept],
+        version=previous.version,
+        digest=previous.digest,
+        verdict=previous.verdict,
+        override=previous.override,
+        before=_behind(slot, previous, held=held)[:limit],
     )
 
 
-def _behind(slot: Slot, past: PreviousBundle, *, held: bool) -> tuple[PreviousBundle, ...]:
-    """Return what can be gone back to from `past`: what was before it, then what was left."""
-    if past.left:  # forward again, to what was rolled back from
-        return _distinct((slot.past(), *slot.before), past.digest)
-    place = slot.before.index(past)
-    earlier = [one for one in slot.before[place + 1 :] if not one.left]
-    gone = [slot.past(left=True, held=held)]
-    gone += [msgspec.structs.replace(one, left=True, held=held) for one in slot.before[:place]]
-    gone += [one for one in slot.before[place + 1 :] if one.left]
-    return _distinct((*earlier, *gone), past.digest)
+def _behind(slot: Slot, previous: PreviousBundle, *, held: bool) -> tuple[PreviousBundle, ...]:
+    """Return what can be gone back to from `previous`: what was before it, then what was left."""
+    if previous.left:  # forward again, to what was rolled back from
+        return _distinct((slot.as_previous(), *slot.before), previous.digest)
+    index = slot.before.index(previous)
+    earlier = [bundle for bundle in slot.before[index + 1 :] if not bundle.left]
+    reverted = [slot.as_previous(left=True, held=held)]
+    reverted += [
+        msgspec.structs.replace(bundle, left=True, held=held) for bundle in slot.before[:index]
+    ]
+    reverted += [bundle for bundle in slot.before[index + 1 :] if bundle.left]
+    return _distinct((*earlier, *reverted), previous.digest)
 
 
-def _distinct(past: Iterable[PreviousBundle], served: str) -> tuple[PreviousBundle, ...]:
+def _distinct(bundles: Iterable[PreviousBundle], served: str) -> tuple[PreviousBundle, ...]:
     """Return each bundle once, where it stands first, without the one that is served."""
-    made = {served: PreviousBundle("", served)}
-    for one in past:
-        made.setdefault(one.digest, one)
-    return tuple(made.values())[1:]
+    by_digest = {served: PreviousBundle("", served)}
+    for bundle in bundles:
+        by_digest.setdefault(bundle.digest, bundle)
+    return tuple(by_digest.values())[1:]

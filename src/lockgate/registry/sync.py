@@ -36,19 +36,19 @@ def push_queued(ledger: EventLog, *, drop: bool = False) -> tuple[list[Event], l
     repository = ledger.repository
     if drop:
         with repository.locked():
-            there = ledger.remote.fetch()
-            if there is None:
+            shared_tip = ledger.remote.fetch()
+            if shared_tip is None:
                 raise LedgerConflict(
                     f"{ledger.remote.name} has no ledger: all of it is here, and nothing is queued"
                 )
-            known = {oid for oid, _ in repository.walk(there)}
-            gone = [event for event, _, oid in ledger.commits() if oid not in known]
-            repository.point(LEDGER, ledger.tip, there)
-        return [], gone[::-1]
+            shared_oids = {oid for oid, _ in repository.walk(shared_tip)}
+            dropped = [event for event, _, oid in ledger.commits() if oid not in shared_oids]
+            repository.update_ref(LEDGER, ledger.tip, shared_tip)
+        return [], dropped[::-1]
     with repository.locked():
-        there = ledger.remote.fetch()
-        known = {oid for oid, _ in repository.walk(there)}
-    queued = {event.id for event, _, oid in ledger.commits() if oid not in known}
+        shared_tip = ledger.remote.fetch()
+        shared_oids = {oid for oid, _ in repository.walk(shared_tip)}
+    queued = {event.id for event, _, oid in ledger.commits() if oid not in shared_oids}
     ledger.writer.push()
     pushed = [event for event in ledger.history() if event.id in queued]
     return pushed[::-1], []
@@ -58,14 +58,16 @@ def repair_tags(ledger: EventLog) -> list[str]:
     """Write the tags for GTO that are not there, here and at the remote; return their names."""
     writer = ledger.writer
     events = [(event, commit) for event, commit, _ in ledger.commits()][::-1]
-    wanted = writer.mirror.all(events)
-    lacking = set(writer.mirror.missing(wanted))
+    expected = writer.gto_tags.all_tags(events)
+    missing = set(writer.gto_tags.missing(expected))
     with ledger.repository.locked():
-        writer.mirror.write(wanted)
-        if ledger.remote is not None and ledger.tip is not None and wanted:
-            there = ledger.remote.tags()
-            away = [ref for ref, oid in wanted.items() if there.get(ref) != oid]
-            if away:
-                ledger.remote.push(ledger.tip, *(f"{wanted[ref] or ''}:{ref}" for ref in away))
-            lacking |= set(away)
-    return sorted(ref.removeprefix("refs/tags/") for ref in lacking)
+        writer.gto_tags.write(expected)
+        if ledger.remote is not None and ledger.tip is not None and expected:
+            remote_tags = ledger.remote.tags()
+            remote_missing = [ref for ref, oid in expected.items() if remote_tags.get(ref) != oid]
+            if remote_missing:
+                ledger.remote.push(
+                    ledger.tip, *(f"{expected[ref] or ''}:{ref}" for ref in remote_missing)
+                )
+            missing |= set(remote_missing)
+    return sorted(ref.removeprefix("refs/tags/") for ref in missing)

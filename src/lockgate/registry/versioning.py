@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.data.compatibility import breaking, same_columns
+from lockgate.data.compatibility import find_breaking_changes, have_same_columns
 from lockgate.errors import UsageError
 from lockgate.models.bundle.manifest import Manifest
 
@@ -37,29 +37,29 @@ def next_version(
     if before is None or old is None:
         return FIRST, ["the first version"]
     reasons = _reasons(old, new)
-    part = min((PARTS.index(one) for one, _ in reasons), default=2)
+    part = min((PARTS.index(level) for level, _ in reasons), default=2)
     if bump is not None:
         if bump not in PARTS:
             raise UsageError(f"no part {bump!r} of a version; there are {', '.join(PARTS)}")
         if PARTS.index(bump) > part:
-            said = "; ".join(words for _, words in reasons)
-            raise UsageError(f"{bump} does not do: it must be {PARTS[part]}, as {said}")
+            explanation = "; ".join(reason for _, reason in reasons)
+            raise UsageError(f"{bump} does not do: it must be {PARTS[part]}, as {explanation}")
         part = PARTS.index(bump)
-    numbers = [int(one) for one in before.split(".")]
+    numbers = [int(number) for number in before.split(".")]
     numbers = [*numbers[:part], numbers[part] + 1, *[0] * (2 - part)]
-    return ".".join(map(str, numbers)), [words for _, words in reasons]
+    return ".".join(map(str, numbers)), [reason for _, reason in reasons]
 
 
 def _reasons(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
-    reasons = [("major", words) for words in breaking(old, new)]
-    if not reasons and not same_columns(old, new):
+    reasons = [("major", reason) for reason in find_breaking_changes(old, new)]
+    if not reasons and not have_same_columns(old, new):
         reasons.append(("minor", "the columns changed, and earlier requests still do"))
-    for key, words in (("params", "parameters"), ("code", "plugins")):
-        a, b = getattr(old.hashes, key), getattr(new.hashes, key)
-        if a is None and b is None:
-            reasons.append(("minor", f"nobody recorded its {words}"))
-        elif a != b:
-            reasons.append(("minor", f"{words} changed"))
+    for key, label in (("params", "parameters"), ("code", "plugins")):
+        old_hash, new_hash = getattr(old.hashes, key), getattr(new.hashes, key)
+        if old_hash is None and new_hash is None:
+            reasons.append(("minor", f"nobody recorded its {label}"))
+        elif old_hash != new_hash:
+            reasons.append(("minor", f"{label} changed"))
     if old.hashes.data != new.hashes.data:
         reasons.append(("patch", "the training data changed"))
     elif new.hashes.data is None:

@@ -20,7 +20,7 @@ from lockgate.serving.http.routing import Route, Routes
 from lockgate.serving.prediction.batcher import Batcher
 from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.settings import ServeSettings
-from lockgate.serving.telemetry.metrics import MetricsRecorder, memory
+from lockgate.serving.telemetry.metrics import MetricsRecorder, resident_memory
 
 if TYPE_CHECKING:
     from lockgate.serving.http.tokens import Tokens
@@ -39,11 +39,11 @@ class Application:
 
     Parameters
     ----------
-    shelf : Shelf
+    store : Shelf
         What is served.
     settings : ServeSettings
         What the server was told.
-    counts : Counts
+    metrics : Counts
         Where it is counted.
     recorder : Recorder, optional
         The prediction log.
@@ -54,19 +54,19 @@ class Application:
 
     def __init__(
         self,
-        shelf: ModelStore,
+        store: ModelStore,
         settings: ServeSettings,
-        counts: MetricsRecorder,
+        metrics: MetricsRecorder,
         *,
         recorder: Recorder | None = None,
         tokens: Tokens | None = None,
-        began: float | None = None,
+        started_at: float | None = None,
     ) -> None:
-        self.shelf, self.settings, self.counts, self.tokens = shelf, settings, counts, tokens
-        self.receipts = recorder.receipts if recorder is not None else PredictionIds()
+        self.store, self.settings, self.metrics, self.tokens = store, settings, metrics, tokens
+        self.prediction_ids = recorder.prediction_ids if recorder is not None else PredictionIds()
         self.recorder = recorder
-        self.desk = Batcher(self.receipts, recorder, counts, settings.limits.queue)
-        self.ready, self.began = True, began or time.time()
+        self.batcher = Batcher(self.prediction_ids, recorder, metrics, settings.limits.queue)
+        self.ready, self.started_at = True, started_at or time.time()
         self.routes = Routes([])
         self.hosts = _hosts(settings) if tokens is None else None
 
@@ -80,29 +80,29 @@ class Application:
         """Decide by the head alone; a reply says no."""
         try:
             self._admit(request)
-        except HTTPError as refusal:
-            return self.refused(refusal)
+        except HTTPError as error:
+            return self.error_response(error)
         return None
 
     def _admit(self, request: Request) -> None:
-        methods, words = self.routes.find(request.path)
+        methods, path_params = self.routes.find(request.path)
         method = "GET" if request.method == "HEAD" else request.method
         route = methods.get(method)
         headers = request.headers
-        request.path_params = words
+        request.path_params = path_params
         if self.tokens is not None:
-            request.who = self.tokens.admit(headers.get(b"authorization"), route)
+            request.token_name = self.tokens.admit(headers.get(b"authorization"), route)
         elif self.hosts is not None:
             self._check_host(headers.get(b"host", b""))
         if route is None:
             _refuse_route(request, methods)
         assert route is not None
         request.route = route
-        if route.role == "predict" and self.desk.full():
+        if route.role == "predict" and self.batcher.full():
             raise HTTPError(503, "the queue is full", headers={b"retry-after": b"1"})
         if route.kinds:
             kind = headers.get(b"content-type", b"")
-            if kind != b"application/json" and _plain_kind(kind) not in route.kinds:
+            if kind != b"application/json" and _media_type(kind) not in route.kinds:
                 raise HTTPError(
                     415,
                     f"content type {kind[:80].decode('latin-1')!r} came, expected one of: "
@@ -112,14 +112,14 @@ class Application:
                 raise HTTPError(415, "an encoded body came, expected one without content-encoding")
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 18 or int(length) > self.settings.limits.body:
-            raise self._large()
+            raise self._too_large_error()
 
     def _check_host(self, host: bytes) -> None:
         """Turn away pages of other sites that a browser was led to ask for (DNS rebinding)."""
         assert self.hosts is not None
         if host not in self.hosts:
-            found = HOST.fullmatch(host)
-            name = found[1].decode("latin-1").lower() if found else ""
+            match = HOST.fullmatch(host)
+            name = match[1].decode("latin-1").lower() if match else ""
             if name not in LOOPBACK and name != self.settings.host:
                 raise HTTPError(
                     421, f"host {host[:80].decode('latin-1')!r} is not served without tokens"
@@ -132,60 +132,60 @@ class Application:
     def answer(self, request: Request, send: SendResponse) -> None:
         """Answer an admitted request; `send` is called once, now or later."""
         try:
-            reply = request.route.answer(request, send)
-        except HTTPError as refusal:
-            reply = self.refused(refusal)
+            response = request.route.answer(request, send)
+        except HTTPError as error:
+            response = self.error_response(error)
         except Exception:
-            receipt = self.receipts.next()
-            log.exception("answering %s failed", request.path, extra={"id": receipt})
-            reply = HTTPError(500, INTERNAL_ERROR_MESSAGE).reply(receipt)
-        if reply is not None:
-            send(reply)
+            prediction_id = self.prediction_ids.next()
+            log.exception("answering %s failed", request.path, extra={"id": prediction_id})
+            response = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)
+        if response is not None:
+            send(response)
 
     # counting
 
     def refresh(self) -> None:
         """Take the values of this moment."""
-        now = self.counts.tally.now
-        now["queued_rows"] = self.desk.queued
-        now["resident_memory_bytes"] = memory()
+        gauges = self.metrics.tally.gauges
+        gauges["queued_rows"] = self.batcher.queued
+        gauges["resident_memory_bytes"] = resident_memory()
 
-    def count(self, request: Request | None, reply: Response, seconds: float) -> None:
+    def count(self, request: Request | None, response: Response, seconds: float) -> None:
         """Count a reply, and log it if it failed or all are logged."""
         route = request.route.path if request is not None and request.route else "none"
-        self.counts.request(route, reply.status, seconds)
-        if (reply.status >= 500 or self.settings.access) and request is not None:
+        self.metrics.request(route, response.status, seconds)
+        if (response.status >= 500 or self.settings.access) and request is not None:
             log.info(
                 "%s %s %s",
                 request.method,
                 request.path[:200],
-                reply.status,
+                response.status,
                 extra={
                     "seconds": seconds,
                     "peer": request.peer,
-                    "who": request.who,
-                    "status": reply.status,
+                    "who": request.token_name,
+                    "status": response.status,
                     "traceparent": request.headers.get(b"traceparent", b"").decode("latin-1"),
                 },
             )
 
     # refusing
 
-    def refused(self, refusal: HTTPError) -> Response:
+    def error_response(self, error: HTTPError) -> Response:
         """Make the reply of a refusal."""
-        return refusal.reply(self.receipts.next())
+        return error.to_response(self.prediction_ids.next())
 
-    def busy(self, words: str) -> Response:
+    def busy_response(self, message: str) -> Response:
         """Say that there is too much to do."""
-        return self.refused(HTTPError(503, words, headers={b"retry-after": b"1"}))
+        return self.error_response(HTTPError(503, message, headers={b"retry-after": b"1"}))
 
-    def too_large(self) -> Response:
+    def too_large_response(self) -> Response:
         """Say that a body is too large."""
-        return self.refused(self._large())
+        return self.error_response(self._too_large_error())
 
-    def _large(self) -> HTTPError:
-        most = self.settings.limits.body
-        return HTTPError(413, f"the body is larger than {most} bytes; send fewer rows at a time")
+    def _too_large_error(self) -> HTTPError:
+        maximum = self.settings.limits.body
+        return HTTPError(413, f"the body is larger than {maximum} bytes; send fewer rows at a time")
 
 
 def _refuse_route(request: Request, methods: dict[str, Route]) -> None:
@@ -199,8 +199,8 @@ def _refuse_route(request: Request, methods: dict[str, Route]) -> None:
     raise HTTPError(404, f"no path {request.path[:200]!r}; / lists what there is")
 
 
-def _plain_kind(kind: bytes) -> str:
-    return kind.partition(b";")[0].strip().lower().decode("latin-1")
+def _media_type(content_type: bytes) -> str:
+    return content_type.partition(b";")[0].strip().lower().decode("latin-1")
 
 
 def _hosts(settings: ServeSettings) -> set[bytes] | None:

@@ -13,18 +13,18 @@ from lockgate.serving.http.messages import (
     Request,
     Response,
     SendResponse,
-    json_reply,
+    json_response,
 )
 from lockgate.serving.http.routing import Route
 from lockgate.serving.pages.front_page import front_page
-from lockgate.serving.pages.openapi import document
+from lockgate.serving.pages.openapi import openapi_document
 from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.requests import PredictionRequest
-from lockgate.serving.protocols.mlflow import invocations_question
+from lockgate.serving.protocols.mlflow import read_invocations_request
 from lockgate.serving.protocols.native.feedback import record_feedback
-from lockgate.serving.protocols.native.predict import predict_question
-from lockgate.serving.protocols.tabular import ARROW, CSV, table_question
-from lockgate.serving.protocols.v2.inference import infer_question, metadata, model_in_path
+from lockgate.serving.protocols.native.predict import read_predict_request
+from lockgate.serving.protocols.tabular import ARROW, CSV, read_table_request
+from lockgate.serving.protocols.v2.inference import metadata, model_in_path, read_infer_request
 from lockgate.serving.telemetry.metrics import exposition
 
 if TYPE_CHECKING:
@@ -34,28 +34,32 @@ __all__ = ["all_routes"]
 
 JSON = "application/json"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-Read = Callable[[ModelStore, Request, SendResponse, int], PredictionRequest]
+ReadRequest = Callable[[ModelStore, Request, SendResponse, int], PredictionRequest]
 
 
 def all_routes(app: Application) -> list[Route]:
     """Return the routes of an application."""
-    return [*_own(app), *_protocol(app), *_mlflow(app)]
+    return [*_native_routes(app), *_v2_routes(app), *_mlflow_routes(app)]
 
 
-def _own(app: Application) -> list[Route]:
+def _native_routes(app: Application) -> list[Route]:
     key = app.settings.log.key
-    ask = _asking(app, predict_question, functools.partial(table_question, key=key))
+    predict = _predict_handler(
+        app, read_predict_request, functools.partial(read_table_request, key=key)
+    )
     kinds = (JSON, CSV, ARROW)
     body = {"body": {"$ref": "#/components/schemas/Predict"}, "example": "row"}
     page = {"produces": ["application/json", "text/html"]}
     return [
-        Route("/predict", "POST", "predict", ask, "Answer rows.", kinds, body),
-        Route("/predict/{model}", "POST", "predict", ask, "Answer rows with a model.", kinds, body),
+        Route("/predict", "POST", "predict", predict, "Answer rows.", kinds, body),
+        Route(
+            "/predict/{model}", "POST", "predict", predict, "Answer rows with a model.", kinds, body
+        ),
         Route(
             "/feedback",
             "POST",
             "feedback",
-            lambda request, _: record_feedback(app.recorder, app.shelf, request),
+            lambda request, _: record_feedback(app.recorder, app.store, request),
             "Say what turned out to be true.",
             (JSON,),
         ),
@@ -63,50 +67,54 @@ def _own(app: Application) -> list[Route]:
             "/metrics",
             "GET",
             "read",
-            lambda _, __: _metrics(app),
+            lambda _, __: _metrics_response(app),
             "Counts for Prometheus.",
             about={"produces": ["text/plain"]},
         ),
-        Route("/openapi.json", "GET", "read", lambda _, __: _document(app), "This document."),
+        Route(
+            "/openapi.json", "GET", "read", lambda _, __: _openapi_response(app), "This document."
+        ),
         Route(
             "/",
             "GET",
             "read",
-            lambda request, _: _front(app, request),
+            lambda request, _: _front_page_response(app, request),
             "What is served.",
             about=page,
         ),
     ]
 
 
-def _protocol(app: Application) -> list[Route]:
-    infer = _asking(app, infer_question)
+def _v2_routes(app: Application) -> list[Route]:
+    infer = _predict_handler(app, read_infer_request)
     kinds = (JSON, "application/octet-stream", "")
-    made = [
-        Route("/v2", "GET", "read", lambda _, __: json_reply(SERVER), "The server."),
+    routes = [
+        Route("/v2", "GET", "read", lambda _, __: json_response(SERVER), "The server."),
         Route(
             "/v2/health/live",
             "GET",
             "",
-            lambda _, __: json_reply({"live": True}),
+            lambda _, __: json_response({"live": True}),
             "Whether the process lives.",
         ),
         Route(
             "/v2/health/ready",
             "GET",
             "",
-            lambda _, __: _ready(app),
+            lambda _, __: _ready_response(app),
             "Whether requests are answered.",
         ),
     ]
     for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
-        made += [
-            Route(path, "GET", "read", lambda request, _: _model(app, request), "A model."),
+        routes += [
+            Route(
+                path, "GET", "read", lambda request, _: _model_response(app, request), "A model."
+            ),
             Route(
                 f"{path}/ready",
                 "GET",
                 "read",
-                lambda request, _: _model(app, request, ready=True),
+                lambda request, _: _model_response(app, request, ready=True),
                 "Whether a model answers.",
             ),
             Route(
@@ -119,20 +127,37 @@ def _protocol(app: Application) -> list[Route]:
                 {"body": INFER, "produces": [JSON, "application/octet-stream"]},
             ),
         ]
-    return made
+    return routes
 
 
-def _mlflow(app: Application) -> list[Route]:
-    ask = _asking(app, invocations_question, functools.partial(table_question, mlflow=True))
+def _mlflow_routes(app: Application) -> list[Route]:
+    predict = _predict_handler(
+        app, read_invocations_request, functools.partial(read_table_request, mlflow=True)
+    )
     version = {"version": __version__}
     return [
-        Route("/invocations", "POST", "predict", ask, "Answer rows as MLflow does.", (JSON, CSV)),
         Route(
-            "/invocations/{model}", "POST", "predict", ask, "The same, with a model.", (JSON, CSV)
+            "/invocations", "POST", "predict", predict, "Answer rows as MLflow does.", (JSON, CSV)
         ),
-        Route("/ping", "GET", "", lambda _, __: _ready(app), "Whether requests are answered."),
-        Route("/health", "GET", "", lambda _, __: _ready(app), "Whether requests are answered."),
-        Route("/version", "GET", "read", lambda _, __: json_reply(version), "Of lockgate."),
+        Route(
+            "/invocations/{model}",
+            "POST",
+            "predict",
+            predict,
+            "The same, with a model.",
+            (JSON, CSV),
+        ),
+        Route(
+            "/ping", "GET", "", lambda _, __: _ready_response(app), "Whether requests are answered."
+        ),
+        Route(
+            "/health",
+            "GET",
+            "",
+            lambda _, __: _ready_response(app),
+            "Whether requests are answered.",
+        ),
+        Route("/version", "GET", "read", lambda _, __: json_response(version), "Of lockgate."),
     ]
 
 
@@ -167,61 +192,65 @@ INFER = {
 }
 
 
-def _asking(app: Application, read: Read, table: Read | None = None) -> Any:
+def _predict_handler(
+    app: Application, read_request: ReadRequest, read_table: ReadRequest | None = None
+) -> Any:
     """Make the answer of a route that reads a question out of a body, by its content type."""
 
     def answer(request: Request, send: SendResponse) -> None:
-        how = read
-        if table is not None:
-            kind = request.headers.get(b"content-type", b"").lower()
-            if kind != b"application/json" and kind.startswith((CSV.encode(), ARROW.encode())):
-                how = table
-        app.desk.ask(how(app.shelf, request, send, app.settings.limits.rows))
+        reader = read_request
+        if read_table is not None:
+            content_type = request.headers.get(b"content-type", b"").lower()
+            if content_type != b"application/json" and content_type.startswith(
+                (CSV.encode(), ARROW.encode())
+            ):
+                reader = read_table
+        app.batcher.submit(reader(app.store, request, send, app.settings.limits.rows))
 
     return answer
 
 
-def _metrics(app: Application) -> Response:
+def _metrics_response(app: Application) -> Response:
     app.refresh()
-    text = exposition(app.counts.all(), app.shelf.all, app.began)
+    text = exposition(app.metrics.all(), app.store.all, app.started_at)
     return Response(200, text, PROMETHEUS.encode())
 
 
-def _document(app: Application) -> Response:
-    return json_reply(document(app.routes.all, app.shelf, tokens=app.tokens is not None))
+def _openapi_response(app: Application) -> Response:
+    return json_response(openapi_document(app.routes.all, app.store, tokens=app.tokens is not None))
 
 
-def _front(app: Application, request: Request) -> Response:
+def _front_page_response(app: Application, request: Request) -> Response:
     if b"text/html" in request.headers.get(b"accept", b""):
         scheme = "https" if app.settings.certificate else "http"
         host = request.headers.get(b"host", b"localhost").decode("latin-1")
-        where = f"{scheme}://{host}"
-        page = front_page(app.routes.all, app.shelf, where, tokens=app.tokens is not None)
+        base_url = f"{scheme}://{host}"
+        page = front_page(app.routes.all, app.store, base_url, tokens=app.tokens is not None)
         policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
         return Response(200, page, HTML, (policy,))
-    said = [
+    models = [
         {
-            "model": one.name,
-            "version": one.version,
-            "stage": one.stage,
-            "bundle": one.digest,
-            "task": one.model.task,
-            "inputs": one.names,
+            "model": model.name,
+            "version": model.version,
+            "stage": model.stage,
+            "bundle": model.digest,
+            "task": model.packed.task,
+            "inputs": model.names,
         }
-        for one in app.shelf.all
+        for model in app.store.all
     ]
-    return json_reply({"served": said, "lockgate": __version__})
+    return json_response({"served": models, "lockgate": __version__})
 
 
-def _ready(app: Application) -> Response:
+def _ready_response(app: Application) -> Response:
     if not app.ready:
         raise HTTPError(503, "the server is stopping", headers={b"retry-after": b"1"})
-    return json_reply({"ready": True})
+    return json_response({"ready": True})
 
 
-def _model(app: Application, request: Request, *, ready: bool = False) -> Response:
-    served = app.shelf.find(model_in_path(request))
+def _model_response(app: Application, request: Request, *, ready: bool = False) -> Response:
+    model = app.store.find(model_in_path(request))
     if ready:
-        return json_reply({"name": served.name, "ready": app.ready})
-    versions = [one.version for one in app.shelf.all if one.name == served.name]
-    return json_reply(metadata(served, versions))
+        return json_response({"name": model.name, "ready": app.ready})
+    versions = [other.version for other in app.store.all if other.name == model.name]
+    return json_response(metadata(model, versions))

@@ -123,18 +123,18 @@ def run_checks(
     if kind not in {row.name for row in KINDS}:
         names = ", ".join(row.name for row in KINDS)
         raise Failed(f"no kind {kind!r}; kinds: {names} (listeners need no check)")
-    chosen = example_requests(kind) if requests is None else requests
-    subject = PluginUnderTest(kind, cls, settings or {}, chosen)
-    found: dict[str, str] = {}
+    chosen_requests = example_requests(kind) if requests is None else requests
+    subject = PluginUnderTest(kind, cls, settings or {}, chosen_requests)
+    complaints: dict[str, str] = {}
     for check in CHECKS:
-        if found.get("check_contract") or found.get("check_settings"):
+        if complaints.get("check_contract") or complaints.get("check_settings"):
             break  # nothing can be built, so nothing can be tried
         try:
             check(subject)
-            found[check.__name__] = ""
+            complaints[check.__name__] = ""
         except Failed as complaint:
-            found[check.__name__] = str(complaint)
-    return found
+            complaints[check.__name__] = str(complaint)
+    return complaints
 
 
 def check_contract(subject: PluginUnderTest) -> None:
@@ -148,12 +148,12 @@ def check_contract(subject: PluginUnderTest) -> None:
 
 def check_documentation(subject: PluginUnderTest) -> None:
     """Say in a first sentence what the plugin does, and what each setting means."""
-    words = (subject.cls.__doc__ or "").strip()
-    first = words.partition("\n\n")[0]
-    if not first.endswith((".", "?", "!")):
+    docstring = (subject.cls.__doc__ or "").strip()
+    first_paragraph = docstring.partition("\n\n")[0]
+    if not first_paragraph.endswith((".", "?", "!")):
         raise Failed("end the first sentence of the docstring with a full stop")
     for name, (_, rule) in settings_of(subject.cls).items():
-        if not rule.help and f"`{name}`" not in words:
+        if not rule.help and f"`{name}`" not in docstring:
             raise Failed(f"explain {name}: give it a help text or name `{name}` in the docstring")
 
 
@@ -168,9 +168,9 @@ def check_settings(subject: PluginUnderTest) -> None:
     except SettingError as error:
         raise Failed(f"a default is not allowed: {error}") from None
     for name in settings_of(subject.cls):
-        wrong = {**subject.settings, name: object()}
+        invalid_settings = {**subject.settings, name: object()}
         try:
-            subject.cls(**wrong)
+            subject.cls(**invalid_settings)
         except SettingError:
             continue
         raise Failed(f"{name} accepts any object; declare its type")
@@ -182,13 +182,13 @@ def check_lazy_imports(subject: PluginUnderTest) -> None:
     if module == "__main__" or "<locals>" in subject.cls.__qualname__:
         return
     script = f"import sys, {module}\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )  # our own interpreter
-    if done.returncode:
-        raise Failed(f"{module} cannot be imported alone: {done.stderr.strip()[-300:]}")
-    if done.stdout.split():
-        raise Failed(f"{module} imports {done.stdout.strip()}; import inside the method")
+    if completed.returncode:
+        raise Failed(f"{module} cannot be imported alone: {completed.stderr.strip()[-300:]}")
+    if completed.stdout.split():
+        raise Failed(f"{module} imports {completed.stdout.strip()}; import inside the method")
 
 
 def check_answers(subject: PluginUnderTest) -> None:

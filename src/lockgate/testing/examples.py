@@ -26,11 +26,11 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Request, numpy_backend
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import LoadRequest, Table
-from lockgate.data.cell_rules import cell_steps
+from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema, table
-from lockgate.data.splits import folds_of
-from lockgate.modeling.statistics.histograms import reference_of, window_counts
-from lockgate.modeling.training.estimators import classes_of, estimator_output
+from lockgate.data.splits import make_folds
+from lockgate.modeling.statistics.histograms import build_reference, count_window
+from lockgate.modeling.training.estimators import get_classes, predict_output
 from lockgate.modeling.training.fitting import (
     check_recipe,
     cross_validated_objective,
@@ -62,9 +62,11 @@ def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
     frame = pd.DataFrame(
         {"size": size, "price": price, "noise": rng.normal(size=rows), "colour": colour}
     )
-    made = table(frame.astype({"colour": object}).assign(target=target), target="target")
+    base_table = table(frame.astype({"colour": object}).assign(target=target), target="target")
     return Table(
-        made.frame.assign(colour=made.frame["colour"].astype(object)), fit_schema(made), made.digest
+        base_table.frame.assign(colour=base_table.frame["colour"].astype(object)),
+        fit_schema(base_table),
+        base_table.digest,
     )
 
 
@@ -77,40 +79,43 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
     if kind == "loader":
         return {"project": LoadRequest(seed=seed)}
     if kind == "monitor":
-        return {"same": _watch(seed, 0.0), "shifted": _watch(seed, 1.0)}
-    makers: Mapping[str, Any] = {
-        "model": _brief,
-        "optimizer": _problem,
-        "compressor": _shrink,
-        "evaluator": _exam,
-        "gate": _case,
+        return {
+            "same": _make_monitor_request(seed, 0.0),
+            "shifted": _make_monitor_request(seed, 1.0),
+        }
+    factories: Mapping[str, Any] = {
+        "model": _make_build_request,
+        "optimizer": _make_optimize_request,
+        "compressor": _make_compress_request,
+        "evaluator": _make_evaluate_request,
+        "gate": _make_judge_request,
     }
-    if kind not in makers:
+    if kind not in factories:
         return {}
-    found: dict[str, Request] = {}
+    requests: dict[str, Request] = {}
     for task in TASKS:
-        found[task] = makers[kind](task, seed)
+        requests[task] = factories[kind](task, seed)
         if kind == "compressor":
-            found[f"{task}-trees"] = _shrink(task, seed, trees=True)
-    return found
+            requests[f"{task}-trees"] = _make_compress_request(task, seed, trees=True)
+    return requests
 
 
 def try_recipe(recipe: Recipe) -> None:
     """Fit a recipe on example rows and write it, as the optimize stage would."""
     table = example_table(recipe.task)
     check_recipe(recipe, "the model")
-    steps = cell_steps(table.schema, CellRules(), recipe.requirements)
-    whole = replace(recipe, steps=(*steps, *recipe.steps))
-    estimator = fit(whole, {}, table)
+    steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
+    full_recipe = replace(recipe, steps=(*steps, *recipe.steps))
+    estimator = fit(full_recipe, {}, table)
     with tempfile.TemporaryDirectory() as folder:
         write_estimator(Path(folder) / "model", estimator)
 
 
-def _brief(task: Task, seed: int) -> BuildRequest:
+def _make_build_request(task: Task, seed: int) -> BuildRequest:
     return BuildRequest(seed=seed, schema=example_table(task).schema, task=task)
 
 
-def _recipe(task: Task, trees: bool = False) -> Recipe:
+def _make_recipe(task: Task, trees: bool = False) -> Recipe:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -127,13 +132,13 @@ def _recipe(task: Task, trees: bool = False) -> Recipe:
         estimator = LogisticRegression(max_iter=500)
         space = {"C": SearchRange(0.01, 100, log_scale=True)}
     recipe = Recipe(estimator, task, space)
-    steps = cell_steps(example_table(task).schema, CellRules(), recipe.requirements)
+    steps = build_cell_steps(example_table(task).schema, CellRules(), recipe.requirements)
     return Recipe(estimator, task, space, steps)
 
 
-def _problem(task: Task, seed: int) -> OptimizeRequest:
-    train, recipe = example_table(task), _recipe(task)
-    folds = folds_of(train, "stratified", 3, 0)
+def _make_optimize_request(task: Task, seed: int) -> OptimizeRequest:
+    train, recipe = example_table(task), _make_recipe(task)
+    folds = make_folds(train, "stratified", 3, 0)
     metric = "rmse" if task == "regression" else "log_loss"
     return OptimizeRequest(
         seed=seed,
@@ -145,8 +150,12 @@ def _problem(task: Task, seed: int) -> OptimizeRequest:
     )
 
 
-def _shrink(task: Task, seed: int, trees: bool = False) -> CompressRequest:
-    train, tune, recipe = example_table(task), example_table(task, seed=1), _recipe(task, trees)
+def _make_compress_request(task: Task, seed: int, trees: bool = False) -> CompressRequest:
+    train, tune, recipe = (
+        example_table(task),
+        example_table(task, seed=1),
+        _make_recipe(task, trees),
+    )
     estimator = fit(recipe, {}, train)
     metric = "rmse" if task == "regression" else "log_loss"
     return CompressRequest(
@@ -155,26 +164,26 @@ def _shrink(task: Task, seed: int, trees: bool = False) -> CompressRequest:
         train=train,
         tune=tune,
         metric=metric,
-        loss=loss_function(tune, metric, task, classes_of(estimator)),
+        loss=loss_function(tune, metric, task, get_classes(estimator)),
         fit=lambda changed, params: fit(changed, params, train),
         max_loss=0.05,
     )
 
 
-class _Fitted:
+class _FittedPredictor:
     """A model in memory."""
 
     def __init__(self, task: Task) -> None:
         self.schema, self._task = example_table(task).schema, task
-        self._estimator = fit(_recipe(task), {}, example_table(task))
-        self.classes = classes_of(self._estimator)
+        self._estimator = fit(_make_recipe(task), {}, example_table(task))
+        self.classes = get_classes(self._estimator)
 
     def predict(self, columns: Columns) -> Output:
-        return estimator_output(self._estimator, pd.DataFrame(columns), self._task, self.classes)
+        return predict_output(self._estimator, pd.DataFrame(columns), self._task, self.classes)
 
 
-def _exam(task: Task, seed: int) -> EvaluateRequest:
-    test, predictor = example_table(task, seed=2), _Fitted(task)
+def _make_evaluate_request(task: Task, seed: int) -> EvaluateRequest:
+    test, predictor = example_table(task, seed=2), _FittedPredictor(task)
     return EvaluateRequest(
         seed=seed,
         predictor=predictor,
@@ -188,30 +197,30 @@ def _exam(task: Task, seed: int) -> EvaluateRequest:
     )
 
 
-def _case(task: Task, seed: int) -> JudgeRequest:
+def _make_judge_request(task: Task, seed: int) -> JudgeRequest:
     """One model before a gate twice: as who wants to go in, and as who is there."""
-    exam = _exam(task, seed)
-    frame = exam.table.frame
+    evaluate_request = _make_evaluate_request(task, seed)
+    frame = evaluate_request.table.frame
     train = example_table(task)
     backend = numpy_backend()
-    reference = reference_of(train.features, train.schema, backend)
-    figures = {"example": {"score": Metric(0.8, 0.7, 0.9)}}
+    reference = build_reference(train.features, train.schema, backend)
+    metrics = {"example": {"score": Metric(0.8, 0.7, 0.9)}}
     candidate = EvaluatedBundle(
         name="example",
         version="1.1.0",
         digest="1" * 64,
         inputs=train.schema,
         task=task,
-        classes=exam.classes,
-        threshold=exam.threshold,
-        value_matrix=exam.value_matrix,
-        predictor=exam.predictor,
+        classes=evaluate_request.classes,
+        threshold=evaluate_request.threshold,
+        value_matrix=evaluate_request.value_matrix,
+        predictor=evaluate_request.predictor,
         reference=reference,
         model_bytes=1024,
         reported_metrics={"example": {"score": 0.8}},
-        table=exam.table,
-        output=exam.output,
-        metrics=figures,
+        table=evaluate_request.table,
+        output=evaluate_request.output,
+        metrics=metrics,
     )
     incumbent = replace(candidate, version="1.0.0", digest="0" * 64, model_bytes=2048)
     return JudgeRequest(
@@ -224,12 +233,12 @@ def _case(task: Task, seed: int) -> JudgeRequest:
     )
 
 
-def _watch(seed: int, shift: float) -> MonitorRequest:
-    train, now = example_table("binary"), example_table("binary", rows=500, seed=3)
-    rows = now.frame.assign(size=now.frame["size"] + shift)
-    moved = Table(rows, now.schema, now.digest)
+def _make_monitor_request(seed: int, shift: float) -> MonitorRequest:
+    train, recent = example_table("binary"), example_table("binary", rows=500, seed=3)
+    rows = recent.frame.assign(size=recent.frame["size"] + shift)
+    shifted = Table(rows, recent.schema, recent.digest)
     backend = numpy_backend()
-    reference = reference_of(train.features, train.schema, backend)
-    counts = window_counts(reference, moved.features, backend)
-    window = MonitoringWindow(counts, len(moved), "2026-01-01", "2026-02-01", moved)
+    reference = build_reference(train.features, train.schema, backend)
+    counts = count_window(reference, shifted.features, backend)
+    window = MonitoringWindow(counts, len(shifted), "2026-01-01", "2026-02-01", shifted)
     return MonitorRequest(seed=seed, reference=reference, window=window, schema=train.schema)

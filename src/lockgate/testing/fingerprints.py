@@ -18,7 +18,7 @@ from lockgate.contract.tables import Table
 
 __all__ = ["fingerprint", "inputs_of"]
 
-MEANS = {field.name for field in dataclasses.fields(Request)}
+CONTEXT_FIELDS = {field.name for field in dataclasses.fields(Request)}
 
 
 def inputs_of(request: Request) -> dict[str, Any]:
@@ -26,15 +26,15 @@ def inputs_of(request: Request) -> dict[str, Any]:
     return {
         field.name: getattr(request, field.name)
         for field in dataclasses.fields(request)
-        if field.name not in MEANS and not callable(getattr(request, field.name))
+        if field.name not in CONTEXT_FIELDS and not callable(getattr(request, field.name))
     }
 
 
 def fingerprint(value: Any) -> Any:
     """Reduce a value to what must be equal when two of them are; times are left out."""
     if isinstance(value, pd.DataFrame):
-        hashed = pd.util.hash_pandas_object(value).to_numpy().tobytes()
-        return hashed, tuple(map(str, value.columns)), tuple(map(str, value.dtypes))
+        row_hashes = pd.util.hash_pandas_object(value).to_numpy().tobytes()
+        return row_hashes, tuple(map(str, value.columns)), tuple(map(str, value.dtypes))
     if isinstance(value, Table):
         return fingerprint(value.frame), fingerprint(value.schema)
     if isinstance(value, np.ndarray):
@@ -43,26 +43,30 @@ def fingerprint(value: Any) -> Any:
         return fingerprint(value.params), repr(value.loss)
     if isinstance(value, Candidate):
         parts = (value.params, value.threshold, value.packed)
-        return fingerprint(parts), _model(value.estimator), _model(value.recipe.estimator)
+        return (
+            fingerprint(parts),
+            _fingerprint_object(value.estimator),
+            _fingerprint_object(value.recipe.estimator),
+        )
     if isinstance(value, (Report, GateResult)) and value.nondeterministic:
         return tuple(sorted(value.metrics))
     if isinstance(value, Backend):
         return value.name
-    return _nested(value)
+    return _fingerprint_nested(value)
 
 
-def _nested(value: Any) -> Any:
+def _fingerprint_nested(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return tuple((str(key), fingerprint(one)) for key, one in value.items())
+        return tuple((str(key), fingerprint(entry)) for key, entry in value.items())
     if isinstance(value, (list, tuple)):
-        return tuple(fingerprint(one) for one in value)
+        return tuple(fingerprint(entry) for entry in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
         return tuple((name, fingerprint(getattr(value, name))) for name in names)
-    return _model(value)
+    return _fingerprint_object(value)
 
 
-def _model(value: Any) -> Any:
+def _fingerprint_object(value: Any) -> Any:
     """Compare an object by its content where it has one that can be written."""
     if isinstance(value, (str, int, float, bool, type(None), bytes)):
         return repr(value)

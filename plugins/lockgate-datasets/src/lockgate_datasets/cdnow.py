@@ -33,9 +33,9 @@ class Purchases:
     @lockgate.hookimpl
     def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
         """Aggregate the orders."""
-        frame = _customers(self.cuts, self.horizon_days)
+        frame = _aggregate_customers(self.cuts, self.horizon_days)
         frame["buys"] = frame.pop("spend") > 0
-        return _table(frame, "buys", self.horizon_days)
+        return _build_table(frame, "buys", self.horizon_days)
 
 
 @lockgate.plugin
@@ -50,10 +50,12 @@ class Spend:
     @lockgate.hookimpl
     def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
         """Aggregate the orders."""
-        return _table(_customers(self.cuts, self.horizon_days), "spend", self.horizon_days)
+        return _build_table(
+            _aggregate_customers(self.cuts, self.horizon_days), "spend", self.horizon_days
+        )
 
 
-def _table(frame: pd.DataFrame, target: str, horizon_days: int) -> lockgate.Table:
+def _build_table(frame: pd.DataFrame, target: str, horizon_days: int) -> lockgate.Table:
     return lockgate.table(
         frame,
         target=target,
@@ -63,12 +65,12 @@ def _table(frame: pd.DataFrame, target: str, horizon_days: int) -> lockgate.Tabl
     )
 
 
-def _customers(cuts: list[str], horizon_days: int) -> pd.DataFrame:
+def _aggregate_customers(cuts: list[str], horizon_days: int) -> pd.DataFrame:
     """Return one row per cut and customer who had ordered by then."""
     import pandas as pd
 
-    orders = _orders()
-    known = pd.Timestamp(LAST_DAY) + pd.Timedelta(days=1)
+    orders = _read_orders()
+    known_until = pd.Timestamp(LAST_DAY) + pd.Timedelta(days=1)
     parts = []
     for text in cuts:
         try:
@@ -76,46 +78,46 @@ def _customers(cuts: list[str], horizon_days: int) -> pd.DataFrame:
         except ValueError:
             raise lockgate.DataError(f"{text!r} is no date; write it like 1998-01-31") from None
         end = cut + pd.Timedelta(days=horizon_days)
-        if end > known or cut <= orders["date"].min():
+        if end > known_until or cut <= orders["date"].min():
             raise lockgate.DataError(
                 f"cut {text} with a horizon of {horizon_days} days: orders are known "
                 f"from {orders['date'].min().date()} to {LAST_DAY}"
             )
-        parts.append(_as_of(orders, cut, end))
+        parts.append(_aggregate_orders(orders, cut, end))
     return pd.concat(parts, ignore_index=True)
 
 
-def _as_of(orders: pd.DataFrame, cut: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+def _aggregate_orders(orders: pd.DataFrame, cut: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
     """Aggregate what was known before a cut, and the dollars that came in [cut, end)."""
     import pandas as pd
 
     before = orders[orders["date"] < cut]
     after = orders[(orders["date"] >= cut) & (orders["date"] < end)]
     recent = before[before["date"] >= cut - pd.Timedelta(days=90)]
-    by = before.groupby("customer")
-    first, last = by["date"].min(), by["date"].max()
-    made = pd.DataFrame(
+    grouped = before.groupby("customer")
+    first, last = grouped["date"].min(), grouped["date"].max()
+    frame = pd.DataFrame(
         {
             "recency_days": (cut - last).dt.days,
             "tenure_days": (cut - first).dt.days,
-            "orders": by.size(),
+            "orders": grouped.size(),
             "orders_90_days": recent.groupby("customer").size(),
-            "dollars": by["dollars"].sum(),
+            "dollars": grouped["dollars"].sum(),
             "dollars_90_days": recent.groupby("customer")["dollars"].sum(),
-            "dollars_per_order": by["dollars"].mean(),
-            "largest_order": by["dollars"].max(),
-            "discs": by["discs"].sum(),
-            "days_between_orders": (last - first).dt.days / (by.size() - 1).clip(lower=1),
+            "dollars_per_order": grouped["dollars"].mean(),
+            "largest_order": grouped["dollars"].max(),
+            "discs": grouped["discs"].sum(),
+            "days_between_orders": (last - first).dt.days / (grouped.size() - 1).clip(lower=1),
         }
     )
-    quiet = ["orders_90_days", "dollars_90_days"]
-    made[quiet] = made[quiet].fillna(0)
-    made["cut"] = cut
-    made["spend"] = after.groupby("customer")["dollars"].sum().reindex(made.index).fillna(0.0)
-    return made.reset_index()
+    recent_columns = ["orders_90_days", "dollars_90_days"]
+    frame[recent_columns] = frame[recent_columns].fillna(0)
+    frame["cut"] = cut
+    frame["spend"] = after.groupby("customer")["dollars"].sum().reindex(frame.index).fillna(0.0)
+    return frame.reset_index()
 
 
-def _orders() -> pd.DataFrame:
+def _read_orders() -> pd.DataFrame:
     """Read the orders; 255 rows that stand twice are taken once."""
     import pandas as pd
 

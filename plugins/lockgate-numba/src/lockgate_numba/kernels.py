@@ -9,7 +9,7 @@ from numba import njit
 
 from lockgate.models.packed.runtime.tree_walk import CODE_BITS, NODE_BITS
 
-__all__ = ["codes", "masked", "walked", "widened"]
+__all__ = ["encode", "sum_masked", "sum_walked", "widen"]
 
 TILE = 4096
 CODE_MASK = (1 << CODE_BITS) - 1
@@ -18,15 +18,15 @@ COLUMN = CODE_BITS + NODE_BITS
 
 
 @njit(nogil=True, cache=True)
-def codes(x: Any, used: Any, known: Any, edges: Any, starts: Any, found: Any) -> None:
+def encode(x: Any, used: Any, known: Any, edges: Any, starts: Any, out: Any) -> None:
     """Write each row's codes: the number of edges below, or the category; gaps above all."""
-    for place in range(len(used)):
-        column, low, high = used[place], starts[place], starts[place + 1]
+    for index in range(len(used)):
+        column, low, high = used[index], starts[index], starts[index + 1]
         for row in range(x.shape[1]):
             value = x[column, row]
-            if known[place] == 0:
+            if known[index] == 0:
                 if np.isnan(value):
-                    found[row, place] = high - low + 1
+                    out[row, index] = high - low + 1
                     continue
                 first, count = low, high - low
                 while count > 0:
@@ -34,15 +34,15 @@ def codes(x: Any, used: Any, known: Any, edges: Any, starts: Any, found: Any) ->
                     below = edges[first + half] < value
                     first += below * (half + 1)
                     count = count - half - 1 if below else half
-                found[row, place] = first - low
-            elif np.isnan(value) or value <= -1 or value >= known[place]:
-                found[row, place] = known[place]
+                out[row, index] = first - low
+            elif np.isnan(value) or value <= -1 or value >= known[index]:
+                out[row, index] = known[index]
             else:
-                found[row, place] = int(value)
+                out[row, index] = int(value)
 
 
 @njit(nogil=True, cache=True)
-def masked(
+def sum_masked(
     codes: Any,
     tables: Any,
     starts: Any,
@@ -52,7 +52,7 @@ def masked(
     values: Any,
     owners: Any,
     base: Any,
-    found: Any,
+    out: Any,
 ) -> None:
     """Write the sums of leaves, found by mask tables."""
     trees, outputs = tables.shape[1], len(base)
@@ -62,20 +62,20 @@ def masked(
     total = np.empty(outputs)
     for row in range(len(codes)):
         alive[:] = tables[starts[0] + codes[row, 0]] if len(starts) else tables[0]
-        for place in range(1, len(starts)):
-            own = tables[starts[place] + codes[row, place]]
+        for index in range(1, len(starts)):
+            column_masks = tables[starts[index] + codes[row, index]]
             for tree in range(trees):
-                alive[tree] &= own[tree]
+                alive[tree] &= column_masks[tree]
         for tree in range(trees):
             # numba computes in 64 bits, whatever the words have
-            word = np.uint64(alive[tree])
-            lowest = word & (np.uint64(0) - word)
+            leaf_bits = np.uint64(alive[tree])
+            lowest = leaf_bits & (np.uint64(0) - leaf_bits)
             slots[tree] = np.uint64(tree * bits) + ((lowest * multiplier & mask) >> shift)
         if outputs == 1:
-            only = base[0]
+            row_sum = base[0]
             for tree in range(trees):
-                only += values[slots[tree], 0]
-            found[0, row] = only
+                row_sum += values[slots[tree], 0]
+            out[0, row] = row_sum
             continue
         total[:] = base
         for tree in range(trees):
@@ -84,29 +84,29 @@ def masked(
             else:
                 for k in range(outputs):
                     total[k] += values[slots[tree], k]
-        found[:, row] = total
+        out[:, row] = total
 
 
 @njit(nogil=True, cache=True)
-def widened(codes: Any, places: Any, starts: Any, outside: Any, gaps: Any) -> Any:
+def widen(codes: Any, source_columns: Any, starts: Any, outside: Any, missing_codes: Any) -> Any:
     """Add the columns that gaps sent left and sets of categories have for themselves."""
     rows, width = codes.shape
-    wide = np.empty((rows, width + len(places)), np.int32)
+    wide = np.empty((rows, width + len(source_columns)), np.int32)
     for row in range(rows):
-        for place in range(width):
-            wide[row, place] = codes[row, place]
-        for k in range(len(places)):
-            code = codes[row, places[k]]
+        for index in range(width):
+            wide[row, index] = codes[row, index]
+        for k in range(len(source_columns)):
+            code = codes[row, source_columns[k]]
             if starts[k + 1] > starts[k]:
                 wide[row, width + k] = outside[starts[k] + code]
             else:
-                wide[row, width + k] = 0 if code == gaps[places[k]] else code
+                wide[row, width + k] = 0 if code == missing_codes[source_columns[k]] else code
     return wide
 
 
 @njit(nogil=True, cache=True)
-def walked(
-    wide: Any, words: Any, depths: Any, leaves: Any, values: Any, owners: Any, base: Any, found: Any
+def sum_walked(
+    wide: Any, nodes: Any, depths: Any, leaves: Any, values: Any, owners: Any, base: Any, out: Any
 ) -> None:
     """Write the sums of leaves, found by walking; 16 rows go down each tree side by side."""
     rows, outputs = wide.shape[0], len(base)
@@ -114,21 +114,21 @@ def walked(
     for first in range(0, rows, TILE):
         last = min(first + TILE, rows)
         for k in range(outputs):
-            found[k, first:last] = base[k]
+            out[k, first:last] = base[k]
         for tree in range(len(depths)):
             for low in range(first, last, 16):
                 size = min(16, last - low)
                 state[:] = tree
                 for _ in range(depths[tree]):
                     for k in range(size):
-                        word = np.uint64(words[state[k]])
-                        code = np.uint64(wide[low + k, word >> np.uint64(COLUMN)])
-                        limit = (word >> np.uint64(NODE_BITS)) & np.uint64(CODE_MASK)
-                        state[k] = (word & np.uint64(NODE_MASK)) + np.uint64(code > limit)
+                        node = np.uint64(nodes[state[k]])
+                        code = np.uint64(wide[low + k, node >> np.uint64(COLUMN)])
+                        limit = (node >> np.uint64(NODE_BITS)) & np.uint64(CODE_MASK)
+                        state[k] = (node & np.uint64(NODE_MASK)) + np.uint64(code > limit)
                 for k in range(size):
                     leaf = np.uint64(leaves[state[k]])
                     if owners[tree] >= 0:
-                        found[owners[tree], low + k] += values[leaf, 0]
+                        out[owners[tree], low + k] += values[leaf, 0]
                     else:
                         for output in range(outputs):
-                            found[output, low + k] += values[leaf, output]
+                            out[output, low + k] += values[leaf, output]

@@ -17,17 +17,21 @@ class LightGBM:
         """Read the booster, the best iterations only, and write it down."""
         from treelite.frontend import from_lightgbm
 
-        from lockgate_treelite.trees import SMALL, outcome_of
+        from lockgate_treelite.trees import SMALL, convert_model
 
-        trace, est = request.trace, request.estimator
-        known = type(est).__name__ in ("LGBMClassifier", "LGBMRegressor")
-        trace.require(known, f"lightgbm.{type(est).__name__}; use LGBMClassifier or LGBMRegressor")
-        booster = trace.attribute(est, "booster_")
+        trace, estimator = request.trace, request.estimator
+        known = type(estimator).__name__ in ("LGBMClassifier", "LGBMRegressor")
+        trace.require(
+            known, f"lightgbm.{type(estimator).__name__}; use LGBMClassifier or LGBMRegressor"
+        )
+        booster = trace.attribute(estimator, "booster_")
         for option in ("zero_as_missing", "linear_tree"):
             trace.require(not booster.params.get(option), f"{option}=True; fit without it")
-        columns = _with_categories(trace, list(request.columns), booster.pandas_categorical)
-        classes = tuple(getattr(est, "classes_", ()))
-        return outcome_of(trace, from_lightgbm(booster), columns, _plain(classes), small=SMALL)
+        columns = _encode_categories(trace, list(request.columns), booster.pandas_categorical)
+        classes = tuple(getattr(estimator, "classes_", ()))
+        return convert_model(
+            trace, from_lightgbm(booster), columns, _convert_labels(classes), small=SMALL
+        )
 
 
 @lockgate.plugin
@@ -39,53 +43,63 @@ class XGBoost:
         """Read the booster, the best iterations only, and write it down."""
         from treelite.frontend import from_xgboost
 
-        from lockgate_treelite.trees import outcome_of
+        from lockgate_treelite.trees import convert_model
 
-        trace, est = request.trace, request.estimator
-        known = type(est).__name__ in (
+        trace, estimator = request.trace, request.estimator
+        known = type(estimator).__name__ in (
             "XGBClassifier",
             "XGBRegressor",
             "XGBRFClassifier",
             "XGBRFRegressor",
         )
-        trace.require(known, f"xgboost.{type(est).__name__}; use XGBClassifier or XGBRegressor")
-        gap = est.missing
-        trace.require(isinstance(gap, float) and math.isnan(gap), f"missing={gap!r}; use NaN")
-        booster = est.get_booster()
-        trees = str(est.booster or "gbtree")
+        trace.require(
+            known, f"xgboost.{type(estimator).__name__}; use XGBClassifier or XGBRegressor"
+        )
+        missing = estimator.missing
+        trace.require(
+            isinstance(missing, float) and math.isnan(missing), f"missing={missing!r}; use NaN"
+        )
+        booster = estimator.get_booster()
+        trees = str(estimator.booster or "gbtree")
         trace.require(trees == "gbtree", f"booster={trees!r}; use gbtree")
-        best = getattr(est, "best_iteration", None) if est.early_stopping_rounds else None
+        best = (
+            getattr(estimator, "best_iteration", None) if estimator.early_stopping_rounds else None
+        )
         if best is not None:
             booster = booster[: best + 1]
-        trace.allow(1e-6)  # it adds in 32 bits
-        classes = tuple(getattr(est, "classes_", ()))
-        return outcome_of(trace, from_xgboost(booster), list(request.columns), _plain(classes))
+        trace.allow_tolerance(1e-6)  # it adds in 32 bits
+        classes = tuple(getattr(estimator, "classes_", ()))
+        return convert_model(
+            trace, from_xgboost(booster), list(request.columns), _convert_labels(classes)
+        )
 
 
-def _plain(classes: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(one.item() if hasattr(one, "item") else one for one in classes)
+def _convert_labels(classes: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(label.item() if hasattr(label, "item") else label for label in classes)
 
 
-def _with_categories(trace: Any, columns: list[Any], learned: list[list[Any]] | None) -> list[Any]:
+def _encode_categories(
+    trace: Any, columns: list[Any], learned: list[list[Any]] | None
+) -> list[Any]:
     """Turn columns of categories into the codes that LightGBM gave them."""
     from lockgate.data.columns.categories import category_text
-    from lockgate.models.converters.symbols import GAP, UNKNOWN, Number
+    from lockgate.models.converters.symbols import MISSING, UNKNOWN, Number
 
     if not learned:
         return columns
-    places = [k for k, one in enumerate(columns) if trace.holds_categories(one)]
+    category_indices = [k for k, column in enumerate(columns) if trace.holds_categories(column)]
     trace.require(
-        len(places) == len(learned),
-        f"{len(learned)} columns were categories when it was fitted, {len(places)} are now; "
+        len(category_indices) == len(learned),
+        f"{len(learned)} columns were categories when it was fitted, {len(category_indices)} are now; "
         "give rows with the same dtypes",
     )
-    made = list(columns)
-    for place, categories in zip(places, learned, strict=True):
-        coded = trace.coded(columns[place], categories)
+    encoded = list(columns)
+    for index, categories in zip(category_indices, learned, strict=True):
+        coded = trace.coded(columns[index], categories)
         codes = {category_text(value): float(k) for k, value in enumerate(categories)}
         rows = [
-            [math.nan if value in (GAP, UNKNOWN) else codes.get(category_text(value), math.nan)]
+            [math.nan if value in (MISSING, UNKNOWN) else codes.get(category_text(value), math.nan)]
             for value in coded.values
         ]
-        made[place] = Number(trace.table(coded, rows), 0, frozenset({coded.source}))
-    return made
+        encoded[index] = Number(trace.table(coded, rows), 0, frozenset({coded.source}))
+    return encoded

@@ -11,7 +11,7 @@ from lockgate.models.converters.outputs import by_score, value_of
 from lockgate.models.converters.tree_arrays import TreeArrays, add_forest, float32_limits
 from lockgate.models.packed.format import numeric, outputs
 
-__all__ = ["SMALL", "outcome_of"]
+__all__ = ["SMALL", "convert_model"]
 
 CATEGORICAL, LESS = 2, 2
 """How treelite writes a split by categories, and the comparison ``<``."""
@@ -22,7 +22,7 @@ SMALL = float(np.float32(1e-35))
 """Numbers of at most that size are zeros to LightGBM."""
 
 
-def outcome_of(
+def convert_model(
     trace: Any, model: Any, columns: list[Any], classes: tuple[Any, ...], *, small: float = 0.0
 ) -> ConvertedModel:
     """Write down a treelite model.
@@ -47,22 +47,22 @@ def outcome_of(
     )
     trace.require(head("leaf_vector_shape").tolist() == [1, 1], "leaves of several numbers")
     outputs = int(head("num_class")[0])
-    short = int(head("threshold_type")[0]) == FLOAT32
+    is_float32 = int(head("threshold_type")[0]) == FLOAT32
     trees = [_Fields(model.get_tree_accessor(k)) for k in range(int(head("num_tree")[0]))]
-    codes = _cardinality(trees)
-    grove = TreeArrays.joined([_grove(one, short, codes, small) for one in trees])
+    codes = _count_categories(trees)
+    forest = TreeArrays.concatenate([_read_tree(tree, is_float32, codes, small) for tree in trees])
     divide = len(trees) // outputs if head("average_tree_output")[0] else 1
     margin = add_forest(
         trace.builder,
-        _columns(trace, columns, codes),
-        grove,
+        _clip_columns(trace, columns, codes),
+        forest,
         outputs,
         base=np.asarray(head("base_scores"), dtype=float)[:outputs],
         output=head("class_id") if outputs > 1 else np.zeros(len(trees), int),
         divide=divide,
     )
     alpha = float(head("sigmoid_alpha")[0])
-    return _answer(trace, str(head("postprocessor")), alpha, margin, classes)
+    return _convert_output(trace, str(head("postprocessor")), alpha, margin, classes)
 
 
 class _Fields:
@@ -80,34 +80,34 @@ class _Fields:
         return self.category_list[int(low) : int(high)]
 
 
-def _columns(trace: Any, columns: list[Any], codes: dict[int, int]) -> int:
+def _clip_columns(trace: Any, columns: list[Any], codes: dict[int, int]) -> int:
     """Return the columns; codes beyond the largest of a split are kept apart from gaps."""
-    op = int(trace.numbers(columns))
+    operation = int(trace.numbers(columns))
     if not codes:
-        return op
-    most = np.finfo(float).max
-    low, high = np.full(len(columns), -most), np.full(len(columns), most)
+        return operation
+    largest = np.finfo(float).max
+    low, high = np.full(len(columns), -largest), np.full(len(columns), largest)
     for column, count in codes.items():
         high[column] = count - 1
     array = trace.builder.array
-    return int(trace.builder.add(numeric.Clip, op, low=array(low), high=array(high)))
+    return int(trace.builder.add(numeric.Clip, operation, low=array(low), high=array(high)))
 
 
-def _cardinality(trees: list[_Fields]) -> dict[int, int]:
+def _count_categories(trees: list[_Fields]) -> dict[int, int]:
     """Return by column of categories one more code than any split names."""
-    found: dict[int, int] = {}
+    cardinality: dict[int, int] = {}
     for tree in trees:
         for node in np.flatnonzero(tree.node_type == CATEGORICAL).tolist():
             column = int(tree.split_index[node])
             largest = int(tree.categories(node).max(initial=0))
-            found[column] = max(found.get(column, 0), largest + 2)
-    return found
+            cardinality[column] = max(cardinality.get(column, 0), largest + 2)
+    return cardinality
 
 
-def _grove(tree: _Fields, short: bool, codes: dict[int, int], small: float) -> TreeArrays:
+def _read_tree(tree: _Fields, is_float32: bool, codes: dict[int, int], small: float) -> TreeArrays:
     left = tree.cleft.astype(np.int64)
     inner = left >= 0
-    gap = tree.default_left.astype(bool) & inner
+    missing_left = tree.default_left.astype(bool) & inner
     feature = np.where(inner, tree.split_index, 0).astype(np.int64)
     sets = {}
     for node in np.flatnonzero(tree.node_type == CATEGORICAL).tolist():
@@ -115,48 +115,50 @@ def _grove(tree: _Fields, short: bool, codes: dict[int, int], small: float) -> T
         members[tree.categories(node)] = True
         if tree.category_list_right_child[node]:
             members = ~members
-        members[-1] = gap[node]
+        members[-1] = missing_left[node]
         sets[node] = members
     value = np.where(inner, 0.0, tree.leaf_value.astype(float))[:, None]
-    limit = np.where(inner, _limits(tree, short), 0.0)
+    limit = np.where(inner, _find_limits(tree, is_float32), 0.0)
     within = (np.abs(limit) <= small) & inner
     zeroed = np.where(limit < 0, np.nextafter(-small, -np.inf), small)
     limit = np.where(within & (small > 0), zeroed, limit)
     right = tree.cright.astype(np.int64)
-    return TreeArrays(np.zeros(1, np.int64), left, right, feature, limit, gap, value, sets)
+    return TreeArrays(np.zeros(1, np.int64), left, right, feature, limit, missing_left, value, sets)
 
 
-def _limits(tree: _Fields, short: bool) -> Any:
+def _find_limits(tree: _Fields, is_float32: bool) -> Any:
     """Return the largest numbers that go left, as doubles."""
     limit = tree.threshold
     below = np.where(tree.cmp == LESS, np.nextafter(limit, limit.dtype.type(-np.inf)), limit)
     below = below.astype(float)
-    most = np.finfo(float).max
-    return float32_limits(below) if short else np.clip(below, -most, most)
+    largest = np.finfo(float).max
+    return float32_limits(below) if is_float32 else np.clip(below, -largest, largest)
 
 
-def _answer(
-    trace: Any, after: str, alpha: float, margin: int, classes: tuple[Any, ...]
+def _convert_output(
+    trace: Any, postprocessor: str, alpha: float, margin: int, classes: tuple[Any, ...]
 ) -> ConvertedModel:
     add = trace.builder.add
     if not classes:
-        if after == "exponential":
+        if postprocessor == "exponential":
             return value_of(add(numeric.Apply, margin, function="exp"))
-        known = after in ("identity", "sigmoid")
-        trace.require(known, f"the output function {after}")
+        known = postprocessor in ("identity", "sigmoid")
+        trace.require(known, f"the output function {postprocessor}")
         return value_of(
-            margin if after == "identity" else add(numeric.Apply, margin, function="sigmoid")
+            margin
+            if postprocessor == "identity"
+            else add(numeric.Apply, margin, function="sigmoid")
         )
-    known = after in ("sigmoid", "softmax", "multiclass_ova")
-    trace.require(known, f"the output function {after}")
-    if after == "softmax":
+    known = postprocessor in ("sigmoid", "softmax", "multiclass_ova")
+    trace.require(known, f"the output function {postprocessor}")
+    if postprocessor == "softmax":
         return by_score(trace, classes, add(outputs.Softmax, margin))
     scaled = margin
     if alpha != 1.0:
         values = trace.builder.array(np.full(trace.builder.width(margin), alpha))
         scaled = add(numeric.Arith, margin, how="multiply", values=values)
-    each = add(numeric.Apply, scaled, function="sigmoid")
+    probabilities = add(numeric.Apply, scaled, function="sigmoid")
     if len(classes) > 2:
-        return ConvertedModel(add(outputs.ArgMax, each), classes, each, margin)
-    found = by_score(trace, classes, add(outputs.Pair, each))
-    return ConvertedModel(found.label, classes, each, margin, found.pair)
+        return ConvertedModel(add(outputs.ArgMax, probabilities), classes, probabilities, margin)
+    converted = by_score(trace, classes, add(outputs.Pair, probabilities))
+    return ConvertedModel(converted.label, classes, probabilities, margin, converted.pair)

@@ -24,7 +24,7 @@ class Lasso:
     def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
         """Select, refit, compare on the tune rows."""
         candidate = request.candidate
-        features = _features(candidate.recipe)
+        features = _list_features(candidate.recipe)
         limit = request.loss(candidate.estimator) + request.max_loss
         tried: set[tuple[str, ...]] = set()
         path = self._selections(features, request)
@@ -32,64 +32,64 @@ class Lasso:
             if not keep or len(keep) == len(features) or keep in tried:
                 continue
             tried.add(keep)
-            recipe = _restricted(candidate.recipe, keep)
+            recipe = _restrict_recipe(candidate.recipe, keep)
             refitted = request.fit(recipe, candidate.params)
             if request.loss(refitted) <= limit:
-                words = ", ".join(keep) if len(keep) <= 12 else f"{len(keep)} features"
-                request.log.info("lasso keeps %d of %d: %s", len(keep), len(features), words)
+                description = ", ".join(keep) if len(keep) <= 12 else f"{len(keep)} features"
+                request.log.info("lasso keeps %d of %d: %s", len(keep), len(features), description)
                 return replace(candidate, recipe=recipe, estimator=refitted)
         raise lockgate.NotApplicable(f"all {len(features)} features are needed")
 
     def _selections(
-        self, features: list[str], shrink: lockgate.CompressRequest
+        self, features: list[str], request: lockgate.CompressRequest
     ) -> Iterator[tuple[str, ...]]:
         """Yield the features kept, strongest penalty first."""
         import numpy as np
         from sklearn.preprocessing import StandardScaler
 
-        blocks = [_encoded(shrink, name) for name in features]
+        blocks = [_encode_feature(request, name) for name in features]
         of_input = np.repeat(np.arange(len(features)), [block.shape[1] for block in blocks])
         inputs = np.nan_to_num(StandardScaler().fit_transform(np.hstack(blocks)))
         for share in np.geomspace(1, 0.001, self.strengths + 1)[1:]:
-            coefficients = _penalized(inputs, shrink, float(share))
-            kept = np.unique(of_input[np.abs(coefficients).max(axis=0) > 0])
-            yield tuple(features[position] for position in kept)
+            coefficients = _fit_penalized(inputs, request, float(share))
+            selected = np.unique(of_input[np.abs(coefficients).max(axis=0) > 0])
+            yield tuple(features[index] for index in selected)
 
 
-def _features(recipe: lockgate.Recipe) -> list[str]:
+def _list_features(recipe: lockgate.Recipe) -> list[str]:
     if not recipe.steps or not hasattr(recipe.steps[0][1], "transformers"):
         raise lockgate.NotApplicable("the model has no step that names its features")
     return [name for _, _, names in recipe.steps[0][1].transformers for name in names]
 
 
-def _restricted(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate.Recipe:
+def _restrict_recipe(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate.Recipe:
     """Let only some features into the first step."""
     from sklearn.base import clone
 
-    (name, cells), *others = recipe.steps
+    (name, cells), *remaining_steps = recipe.steps
     narrowed = clone(cells)
     narrowed.transformers = [
         (part, transformer, [feature for feature in features if feature in keep])
         for part, transformer, features in narrowed.transformers
         if set(features) & set(keep)
     ]
-    return replace(recipe, steps=((name, narrowed), *others))
+    return replace(recipe, steps=((name, narrowed), *remaining_steps))
 
 
-def _encoded(shrink: lockgate.CompressRequest, feature: str) -> Any:
+def _encode_feature(request: lockgate.CompressRequest, feature: str) -> Any:
     """Return what one feature becomes before it reaches the estimator, shape (rows, inputs)."""
     import numpy as np
 
-    alone = _restricted(shrink.candidate.recipe, (feature,)).steps[0][1]
-    return np.asarray(alone.fit_transform(shrink.train.features), dtype=float)
+    transformer = _restrict_recipe(request.candidate.recipe, (feature,)).steps[0][1]
+    return np.asarray(transformer.fit_transform(request.train.features), dtype=float)
 
 
-def _penalized(inputs: Any, shrink: lockgate.CompressRequest, share: float) -> Any:
+def _fit_penalized(inputs: Any, request: lockgate.CompressRequest, share: float) -> Any:
     """Fit with an L1 penalty at a share of the one that lets nothing through."""
     import numpy as np
 
-    target = shrink.train.target
-    if shrink.candidate.recipe.task == "regression":
+    target = request.train.target
+    if request.candidate.recipe.task == "regression":
         from sklearn import linear_model
 
         centred = target.astype(float) - target.mean()
@@ -99,15 +99,15 @@ def _penalized(inputs: Any, shrink: lockgate.CompressRequest, share: float) -> A
         )
     from sklearn.linear_model import LogisticRegression
 
-    names = np.unique(target)
-    sides = (target[:, None] == names).astype(float)
-    strongest = np.abs(inputs.T @ (sides - sides.mean(axis=0))).max()
+    classes = np.unique(target)
+    indicators = (target[:, None] == classes).astype(float)
+    strongest = np.abs(inputs.T @ (indicators - indicators.mean(axis=0))).max()
     model = LogisticRegression(
         C=1 / (share * strongest),
         l1_ratio=1.0,
-        solver="liblinear" if len(names) == 2 else "saga",
+        solver="liblinear" if len(classes) == 2 else "saga",
         max_iter=5000,
-        random_state=shrink.seed,
+        random_state=request.seed,
         tol=1e-3,
     )
     return np.atleast_2d(model.fit(inputs, target).coef_)

@@ -21,21 +21,21 @@ class Prune:
         """Try growing numbers of trees on the tune rows and take the first that will do."""
         import numpy as np
 
-        fitted = request.candidate.estimator
-        whole = _count(fitted[-1])
-        if whole <= self.min_trees:
-            raise lockgate.NotApplicable(f"the model has only {whole} trees")
-        limit = request.loss(fitted) + request.max_loss
-        counts = np.unique(np.linspace(self.min_trees, whole - 1, self.steps).astype(int))
+        pipeline = request.candidate.estimator
+        tree_count = _count_trees(pipeline[-1])
+        if tree_count <= self.min_trees:
+            raise lockgate.NotApplicable(f"the model has only {tree_count} trees")
+        limit = request.loss(pipeline) + request.max_loss
+        counts = np.unique(np.linspace(self.min_trees, tree_count - 1, self.steps).astype(int))
         for count in request.progress(counts.tolist(), total=len(counts), label="trees"):
-            pruned = _pruned(fitted, count)
+            pruned = _keep_trees(pipeline, count)
             if request.loss(pruned) <= limit:
-                request.log.info("prune keeps %d of %d trees", count, whole)
+                request.log.info("prune keeps %d of %d trees", count, tree_count)
                 return replace(request.candidate, estimator=pruned)
-        raise lockgate.NotApplicable(f"all {whole} trees are needed")
+        raise lockgate.NotApplicable(f"all {tree_count} trees are needed")
 
 
-def _count(model: Any) -> int:
+def _count_trees(model: Any) -> int:
     """Count the trees; scikit-learn's private ``_predictors`` holds those of boosting."""
     trees = getattr(model, "_predictors", None)
     if trees is None and hasattr(model, "n_estimators"):
@@ -45,15 +45,15 @@ def _count(model: Any) -> int:
     return len(trees)
 
 
-def _pruned(fitted: Any, count: int) -> Any:
+def _keep_trees(pipeline: Any, count: int) -> Any:
     """Copy a pipeline with fewer trees; all other steps are shared."""
-    last = copy.copy(fitted[-1])
+    last = copy.copy(pipeline[-1])
     if hasattr(last, "_predictors"):
         last._predictors = last._predictors[:count]
         last.max_iter = count
     else:
         last.estimators_ = last.estimators_[:count]
         last.n_estimators = count
-    made = copy.copy(fitted)
-    made.steps = [*fitted.steps[:-1], (fitted.steps[-1][0], last)]
-    return made
+    pruned = copy.copy(pipeline)
+    pruned.steps = [*pipeline.steps[:-1], (pipeline.steps[-1][0], last)]
+    return pruned

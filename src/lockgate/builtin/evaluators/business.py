@@ -49,17 +49,17 @@ class Business:
             resamples=self.resamples,
             seed=request.seed,
         )
-        cuts, money = value_curve(positive, score, request.value_matrix, request.table.weight)
+        thresholds, money = value_curve(positive, score, request.value_matrix, request.table.weight)
         best = int(money.argmax())
-        metrics["best_threshold_in_hindsight"] = lockgate.Metric(float(cuts[best]))
+        metrics["best_threshold_in_hindsight"] = lockgate.Metric(float(thresholds[best]))
         metrics["best_per_1000_in_hindsight"] = lockgate.Metric(float(money[best]))
         metrics["threshold"] = lockgate.Metric(threshold)
-        plot = _plot(cuts, money, threshold, float(cuts[best]))
-        return lockgate.Report(metrics, plots=(plot,), messages=_words(metrics))
+        plot = _plot_values(thresholds, money, threshold, float(thresholds[best]))
+        return lockgate.Report(metrics, plots=(plot,), messages=_summarize(metrics))
 
 
-def _plot(cuts: Any, money: Any, threshold: float, best: float) -> lockgate.Plot:
-    line = lockgate.Series("model", tuple(cuts.tolist()), tuple(money.tolist()))
+def _plot_values(thresholds: Any, money: Any, threshold: float, best: float) -> lockgate.Plot:
+    line = lockgate.Series("model", tuple(thresholds.tolist()), tuple(money.tolist()))
     return lockgate.Plot(
         "money",
         "What a threshold is worth",
@@ -70,12 +70,14 @@ def _plot(cuts: Any, money: Any, threshold: float, best: float) -> lockgate.Plot
     )
 
 
-def _words(metrics: dict[str, lockgate.Metric]) -> tuple[str, ...]:
+def _summarize(metrics: dict[str, lockgate.Metric]) -> tuple[str, ...]:
     model, everyone = metrics["per_1000"], metrics["per_1000_all"]
     nobody = metrics["per_1000_none"]
-    simple = max(everyone.estimate, nobody.estimate)
-    than = "acting on everyone" if everyone.estimate > nobody.estimate else "acting on no one"
+    baseline = max(everyone.estimate, nobody.estimate)
+    baseline_name = (
+        "acting on everyone" if everyone.estimate > nobody.estimate else "acting on no one"
+    )
     return (
         f"brings {model.estimate:,.0f} per 1,000 rows, "
-        f"{model.estimate - simple:+,.0f} against {than}",
+        f"{model.estimate - baseline:+,.0f} against {baseline_name}",
     )

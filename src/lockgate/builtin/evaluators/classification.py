@@ -26,28 +26,28 @@ class Classification:
                 "evaluator classification got a regression; choose evaluator=[regression]"
             )
         truth = request.table.target
-        figures = metrics_for_task(
+        measure = metrics_for_task(
             request.task, truth, request.output, request.classes, request.threshold
         )
         metrics = bootstrap_intervals(
-            figures,
+            measure,
             len(truth),
             weight=request.table.weight,
             groups=request.table.groups,
             resamples=self.resamples,
             seed=request.seed,
         )
-        tables = {"confusion": _confusion(truth, request.output.label, request.classes)}
+        tables = {"confusion": _count_confusions(truth, request.output.label, request.classes)}
         if request.task != "binary":
-            return lockgate.Report(metrics, tables, messages=_summary(metrics, "accuracy"))
+            return lockgate.Report(metrics, tables, messages=_summarize(metrics, "accuracy"))
         from lockgate.modeling.metrics.losses import class_indices
 
         positive, score = class_indices(truth, request.classes) == 1, request.output.score
-        plots = (_roc(positive, score), _calibration(positive, score))
-        return lockgate.Report(metrics, tables, plots, _summary(metrics, "roc_auc"))
+        plots = (_plot_roc(positive, score), _plot_calibration(positive, score))
+        return lockgate.Report(metrics, tables, plots, _summarize(metrics, "roc_auc"))
 
 
-def _summary(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...]:
+def _summarize(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...]:
     metric = metrics.get(name)
     name = "ROC AUC" if name == "roc_auc" else name
     if metric is None:
@@ -57,7 +57,9 @@ def _summary(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...]:
     return (f"{name} {metric.estimate:.3f}, between {metric.low:.3f} and {metric.high:.3f}",)
 
 
-def _confusion(truth: Any, label: Any, classes: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
+def _count_confusions(
+    truth: Any, label: Any, classes: tuple[Any, ...]
+) -> tuple[dict[str, Any], ...]:
     import numpy as np
 
     from lockgate.modeling.metrics.losses import class_indices
@@ -67,16 +69,18 @@ def _confusion(truth: Any, label: Any, classes: tuple[Any, ...]) -> tuple[dict[s
     counts = np.bincount(cell, minlength=size * size).reshape(size, size)
     return tuple(
         {"truth": str(true)}
-        | {f"said {said}": int(n) for said, n in zip(classes, row, strict=True)}
+        | {f"said {predicted}": int(n) for predicted, n in zip(classes, row, strict=True)}
         for true, row in zip(classes, counts, strict=True)
     )
 
 
-def _roc(positive: Any, score: Any) -> lockgate.Plot:
+def _plot_roc(positive: Any, score: Any) -> lockgate.Plot:
     from lockgate.modeling.metrics.binary import roc_curve
 
-    false, true = roc_curve(positive, score)
-    line = lockgate.Series("model", tuple(false.tolist()), tuple(true.tolist()))
+    false_positive_rate, true_positive_rate = roc_curve(positive, score)
+    line = lockgate.Series(
+        "model", tuple(false_positive_rate.tolist()), tuple(true_positive_rate.tolist())
+    )
     return lockgate.Plot(
         "roc",
         "Who is found, at what price",
@@ -87,11 +91,11 @@ def _roc(positive: Any, score: Any) -> lockgate.Plot:
     )
 
 
-def _calibration(positive: Any, score: Any) -> lockgate.Plot:
+def _plot_calibration(positive: Any, score: Any) -> lockgate.Plot:
     from lockgate.modeling.metrics.binary import calibration_curve
 
-    said, seen = calibration_curve(positive, score)
-    line = lockgate.Series("model", tuple(said.tolist()), tuple(seen.tolist()))
+    predicted, observed = calibration_curve(positive, score)
+    line = lockgate.Series("model", tuple(predicted.tolist()), tuple(observed.tolist()))
     return lockgate.Plot(
         "calibration",
         "Does it happen as often as it says?",

@@ -27,18 +27,18 @@ class Cost:
         features = request.table.features
         bulk = features.iloc[np.resize(np.arange(len(features)), self.rows)].reset_index(drop=True)
         single = features.iloc[:1].reset_index(drop=True)
-        seconds = self._median(lambda: request.predictor.predict(bulk))
-        one = self._median(lambda: request.predictor.predict(single))
+        bulk_seconds = self._median_seconds(lambda: request.predictor.predict(bulk))
+        row_seconds = self._median_seconds(lambda: request.predictor.predict(single))
         return lockgate.Report(
             {
                 "model_kb": lockgate.Metric(request.model_bytes / 1024),
-                "rows_per_second": lockgate.Metric(self.rows / seconds),
-                "one_row_ms": lockgate.Metric(one * 1000),
+                "rows_per_second": lockgate.Metric(self.rows / bulk_seconds),
+                "one_row_ms": lockgate.Metric(row_seconds * 1000),
             },
             nondeterministic=True,
         )
 
-    def _median(self, work: Callable[[], object]) -> float:
+    def _median_seconds(self, work: Callable[[], object]) -> float:
         """Return the median time of one call, in seconds, after one to warm up."""
         work()
         times = []

@@ -26,9 +26,9 @@ class Regression:
                 f"evaluator regression got a {request.task} model; "
                 "choose evaluator=[classification]"
             )
-        truth, said = request.table.target.astype(float), request.output.label.astype(float)
+        truth, predicted = request.table.target.astype(float), request.output.label.astype(float)
         metrics = bootstrap_intervals(
-            RegressionMetrics(truth, said),
+            RegressionMetrics(truth, predicted),
             len(truth),
             weight=request.table.weight,
             groups=request.table.groups,
@@ -36,17 +36,19 @@ class Regression:
             seed=request.seed,
         )
         r2 = metrics.get("r2")
-        words = f"explains {r2.estimate:.0%} of the variance" if r2 else "the target is constant"
-        return lockgate.Report(metrics, plots=(_deciles(truth, said),), messages=(words,))
+        message = f"explains {r2.estimate:.0%} of the variance" if r2 else "the target is constant"
+        return lockgate.Report(
+            metrics, plots=(_plot_deciles(truth, predicted),), messages=(message,)
+        )
 
 
-def _deciles(truth: Any, said: Any) -> lockgate.Plot:
+def _plot_deciles(truth: Any, predicted: Any) -> lockgate.Plot:
     import numpy as np
 
-    groups = np.array_split(np.argsort(said, kind="stable"), min(10, len(said)))
+    groups = np.array_split(np.argsort(predicted, kind="stable"), min(10, len(predicted)))
     line = lockgate.Series(
         "model",
-        tuple(float(said[group].mean()) for group in groups),
+        tuple(float(predicted[group].mean()) for group in groups),
         tuple(float(truth[group].mean()) for group in groups),
     )
     return lockgate.Plot(

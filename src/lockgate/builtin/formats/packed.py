@@ -38,17 +38,17 @@ class PackedPredictor:
 
     """
 
-    def __init__(self, model: PackedModel, files: lockgate.OpenRequest) -> None:
-        self.schema, self.model = files.schema, model
-        self._options: dict[str, Any] = {"threads": files.resources.threads}
-        if files.backend.name != "numpy":
-            self._options["backend"] = files.backend
-        if (model.task, model.classes) != (files.task, files.classes):
+    def __init__(self, model: PackedModel, request: lockgate.OpenRequest) -> None:
+        self.schema, self.model = request.schema, model
+        self._options: dict[str, Any] = {"threads": request.resources.threads}
+        if request.backend.name != "numpy":
+            self._options["backend"] = request.backend
+        if (model.task, model.classes) != (request.task, request.classes):
             raise lockgate.BundleError("the model's task or classes are not the manifest's")
-        names = {column.name for column in files.schema.features}
-        strange = sorted({one.name for one in model.inputs} - names)
-        if strange:
-            raise lockgate.BundleError(f"the model asks for {', '.join(strange)}, the schema not")
+        names = {column.name for column in request.schema.features}
+        unknown = sorted({column.name for column in model.inputs} - names)
+        if unknown:
+            raise lockgate.BundleError(f"the model asks for {', '.join(unknown)}, the schema not")
 
     def predict(self, columns: Columns, **options: Any) -> lockgate.Output:
         """Answer for rows given as a frame, an Arrow table, columns, or a list of mappings."""

@@ -27,20 +27,20 @@ class Skops:
 class SkopsPredictor:
     """Answers through the scikit-learn pipeline."""
 
-    def __init__(self, estimator: Any, files: lockgate.OpenRequest) -> None:
-        self.schema = files.schema
-        self._estimator, self._files = estimator, files
+    def __init__(self, estimator: Any, request: lockgate.OpenRequest) -> None:
+        self.schema = request.schema
+        self._estimator, self._request = estimator, request
 
     def predict(self, columns: Columns) -> lockgate.Output:
         """Answer for rows given as columns, held against the schema first."""
         import pandas as pd
 
         from lockgate.data.conform import conform_to_schema
-        from lockgate.modeling.training.estimators import estimator_output
+        from lockgate.modeling.training.estimators import predict_output
 
         frame = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(dict(columns))
         features = conform_to_schema(frame, self.schema)
-        files = self._files
-        return estimator_output(
-            self._estimator, features, files.task, files.classes, files.threshold
+        request = self._request
+        return predict_output(
+            self._estimator, features, request.task, request.classes, request.threshold
         )

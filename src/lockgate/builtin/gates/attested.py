@@ -14,10 +14,11 @@ class Attested:
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Look at its attestations."""
-        one = request.candidate
+        candidate = request.candidate
         if request.origin.attested is None:
             return lockgate.GateResult(
-                False, f"nobody built it again: lockgate attest {one.name}@{one.version}"
+                False,
+                f"nobody built it again: lockgate attest {candidate.name}@{candidate.version}",
             )
-        words = "the same bytes" if request.origin.attested else "other bytes"
-        return lockgate.GateResult(request.origin.attested, f"built again, it gave {words}")
+        outcome = "the same bytes" if request.origin.attested else "other bytes"
+        return lockgate.GateResult(request.origin.attested, f"built again, it gave {outcome}")

@@ -28,7 +28,7 @@ class Bound:
         """Look the figure up and compare."""
         if self.at_least is None and self.at_most is None:
             raise lockgate.UsageError("gate bound needs at_least, at_most, or both")
-        metric, where = self._metric(request.candidate, rows=request.rows is not None)
+        metric, where = self._find_metric(request.candidate, rows=request.rows is not None)
         low = metric.low if self.use_interval and metric.low is not None else metric.estimate
         high = metric.high if self.use_interval and metric.high is not None else metric.estimate
         passed = (self.at_least is None or low >= self.at_least) and (
@@ -43,7 +43,7 @@ class Bound:
             sentence += "; it has no interval, so the estimate counts"
         return lockgate.GateResult(passed, sentence, {self.metric: metric.estimate})
 
-    def _metric(
+    def _find_metric(
         self, candidate: lockgate.EvaluatedBundle, *, rows: bool
     ) -> tuple[lockgate.Metric, str]:
         evaluator, _, name = self.metric.rpartition(".")
@@ -55,14 +55,16 @@ class Bound:
                 f"{self.metric} was not measured on the rows given"
                 + (f": {candidate.not_measured_because}" if candidate.not_measured_because else "")
             )
-        promised = candidate.reported_metrics.get(evaluator, {})
-        if name in promised:
-            return lockgate.Metric(promised[name]), "in the bundle"
+        reported = candidate.reported_metrics.get(evaluator, {})
+        if name in reported:
+            return lockgate.Metric(reported[name]), "in the bundle"
         known = [
-            f"{one}.{key}"
+            f"{evaluator_name}.{key}"
             for source in (candidate.metrics, candidate.reported_metrics)
-            for one, figures in source.items()
-            for key in figures
+            for evaluator_name, metrics in source.items()
+            for key in metrics
         ]
-        there = ", ".join(sorted(set(known)))
-        raise lockgate.UsageError(f"gate bound: nobody measured {self.metric!r}; there are {there}")
+        available = ", ".join(sorted(set(known)))
+        raise lockgate.UsageError(
+            f"gate bound: nobody measured {self.metric!r}; there are {available}"
+        )

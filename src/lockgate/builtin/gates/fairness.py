@@ -31,43 +31,47 @@ class Fairness:
         """Compare rates."""
         import numpy as np
 
-        one = request.candidate
-        if one.task != "binary":
+        candidate = request.candidate
+        if candidate.task != "binary":
             raise lockgate.NotApplicable(
-                f"rates of groups need two classes, and this is {one.task}"
+                f"rates of groups need two classes, and this is {candidate.task}"
             )
         if (
-            one.not_measured_because
+            candidate.not_measured_because
             or request.rows is None
-            or one.table is None
-            or one.output is None
+            or candidate.table is None
+            or candidate.output is None
         ):
             return lockgate.GateResult(
-                False, f"cannot be measured: {one.not_measured_because or 'no rows'}"
+                False, f"cannot be measured: {candidate.not_measured_because or 'no rows'}"
             )
         if self.column not in request.rows:
             known = ", ".join(map(str, request.rows.columns[:20]))
             raise lockgate.UsageError(
                 f"gate fairness: no column {self.column!r}; rows have {known}"
             )
-        said = np.asarray(one.output.label == one.classes[1])
-        truth = np.asarray(one.table.target == one.classes[1])
-        counted = {"selection": said | ~said, "true_positive": truth, "false_positive": ~truth}
+        predicted = np.asarray(candidate.output.label == candidate.classes[1])
+        truth = np.asarray(candidate.table.target == candidate.classes[1])
+        eligible = {
+            "selection": predicted | ~predicted,
+            "true_positive": truth,
+            "false_positive": ~truth,
+        }
         groups = np.asarray(request.rows[self.column].astype(str))
         rates = {}
         for name in sorted(set(groups.tolist())):
-            these = (groups == name) & counted[self.rate]
-            if these.sum() >= self.min_rows:
-                rates[str(name)] = float(said[these].mean())
+            group_rows = (groups == name) & eligible[self.rate]
+            if group_rows.sum() >= self.min_rows:
+                rates[str(name)] = float(predicted[group_rows].mean())
         if len(rates) < 2:
             return lockgate.GateResult(
                 False, f"fewer than two groups of {self.column} have {self.min_rows} rows to count"
             )
-        gap = max(rates.values()) - min(rates.values())
-        most, least = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
+        difference = max(rates.values()) - min(rates.values())
+        highest, lowest = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
         return lockgate.GateResult(
-            gap <= self.at_most,
-            f"{self.rate.replace('_', ' ')} rate {rates[most]:.1%} for {self.column} {most}, "
-            f"{rates[least]:.1%} for {least}; a gap of {self.at_most:.1%} is allowed",
-            {"gap": gap},
+            difference <= self.at_most,
+            f"{self.rate.replace('_', ' ')} rate {rates[highest]:.1%} for {self.column} {highest}, "
+            f"{rates[lowest]:.1%} for {lowest}; a gap of {self.at_most:.1%} is allowed",
+            {"gap": difference},
         )

@@ -29,14 +29,16 @@ class Latency:
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Time single rows in turn."""
-        asked = [
-            row_predictor(one) for one in (request.candidate, request.incumbent) if one is not None
+        predictors = [
+            row_predictor(bundle)
+            for bundle in (request.candidate, request.incumbent)
+            if bundle is not None
         ]
-        seconds: list[list[float]] = [[] for _ in asked]
+        seconds: list[list[float]] = [[] for _ in predictors]
         for _ in range(self.repeats):
-            for ask, times in zip(asked, seconds, strict=True):
+            for predict_row, times in zip(predictors, seconds, strict=True):
                 started = time.perf_counter()
-                ask()
+                predict_row()
                 times.append(time.perf_counter() - started)
         medians = [statistics.median(times) * 1e6 for times in seconds]
         passed, allowed = True, []
@@ -61,13 +63,13 @@ class Latency:
         )
 
 
-def row_predictor(one: lockgate.EvaluatedBundle) -> Any:
+def row_predictor(bundle: lockgate.EvaluatedBundle) -> Any:
     """Return a function that asks a model one row."""
-    row: dict[str, Any] = {column.name: None for column in one.inputs.features}
-    if one.table is not None:
-        row = plain_rows(one.table.features.iloc[:1])[0]
-    single = getattr(one.predictor, "predict_one", None)
-    if single is not None:
-        return lambda: single(row)
+    row: dict[str, Any] = {column.name: None for column in bundle.inputs.features}
+    if bundle.table is not None:
+        row = plain_rows(bundle.table.features.iloc[:1])[0]
+    predict_one = getattr(bundle.predictor, "predict_one", None)
+    if predict_one is not None:
+        return lambda: predict_one(row)
     columns = {name: [value] for name, value in row.items()}
-    return lambda: one.predictor.predict(columns)
+    return lambda: bundle.predictor.predict(columns)

@@ -23,9 +23,9 @@ class Lineage:
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Look at the record."""
         order = ("unknown", "declared", "pipeline")
-        found = request.origin.lineage
+        lineage = request.origin.lineage
         commit = f", commit {request.origin.commit[:12]}" if request.origin.commit else ""
         return lockgate.GateResult(
-            order.index(found) >= order.index(self.minimum),
-            f"its lineage is {found}{commit}; needed: {self.minimum}",
+            order.index(lineage) >= order.index(self.minimum),
+            f"its lineage is {lineage}{commit}; needed: {self.minimum}",
         )

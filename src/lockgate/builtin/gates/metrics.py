@@ -7,26 +7,26 @@ from typing import Any
 
 import lockgate
 
-FIGURE = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
+DEFAULT_METRICS = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
 """What ``auto`` stands for: figures from 0 to 1, so that a tolerance means the same for each."""
 
 
 def weighted_metric(
-    figure: str, one: Any, worth: Any
+    metric_name: str, bundle: Any, value_matrix: Any
 ) -> Callable[[Any], Mapping[str, float]] | None:
     """Return a function from row weights to figures, where the figure is one of ours."""
     from lockgate.modeling.metrics.decisions import DecisionValue
     from lockgate.modeling.metrics.losses import class_indices, metrics_for_task
 
-    evaluator = figure.rpartition(".")[0]
-    truth = one.table.target
-    own = "regression" if one.task == "regression" else "classification"
-    if evaluator in ("", own):
-        return metrics_for_task(one.task, truth, one.output, one.classes, one.threshold)
-    if evaluator == "business" and one.task == "binary" and worth is not None:
-        positive = class_indices(truth, one.classes) == 1
-        threshold = 0.5 if one.threshold is None else one.threshold
-        return DecisionValue(positive, one.output.score, threshold, worth)
+    evaluator = metric_name.rpartition(".")[0]
+    truth = bundle.table.target
+    task_evaluator = "regression" if bundle.task == "regression" else "classification"
+    if evaluator in ("", task_evaluator):
+        return metrics_for_task(bundle.task, truth, bundle.output, bundle.classes, bundle.threshold)
+    if evaluator == "business" and bundle.task == "binary" and value_matrix is not None:
+        positive = class_indices(truth, bundle.classes) == 1
+        threshold = 0.5 if bundle.threshold is None else bundle.threshold
+        return DecisionValue(positive, bundle.output.score, threshold, value_matrix)
     return None
 
 

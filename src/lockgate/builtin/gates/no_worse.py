@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import lockgate
-from lockgate.builtin.gates.metrics import FIGURE, weighted_metric
+from lockgate.builtin.gates.metrics import DEFAULT_METRICS, weighted_metric
 
 __all__ = ["NoWorse"]
 
@@ -40,43 +40,48 @@ class NoWorse:
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Measure the difference."""
-        new, old = request.candidate, request.incumbent
-        if old is None:
+        candidate, incumbent = request.candidate, request.incumbent
+        if incumbent is None:
             return lockgate.GateResult(None, f"nothing is in {request.stage} to compare with")
-        missing = new.not_measured_because or old.not_measured_because
-        if missing:
-            return lockgate.GateResult(False, f"cannot be compared with {old.version}: {missing}")
-        if new.task != old.task:
+        reason = candidate.not_measured_because or incumbent.not_measured_because
+        if reason:
             return lockgate.GateResult(
-                False, f"answers {new.task}, and {old.version} {old.task}: there is no comparison"
+                False, f"cannot be compared with {incumbent.version}: {reason}"
             )
-        figure = FIGURE[new.task] if self.metric == "auto" else self.metric
-        better = self._direction(figure)
-        rows = 0 if new.table is None else len(new.table)
+        if candidate.task != incumbent.task:
+            return lockgate.GateResult(
+                False,
+                f"answers {candidate.task}, and {incumbent.version} {incumbent.task}: there is no comparison",
+            )
+        metric_name = DEFAULT_METRICS[candidate.task] if self.metric == "auto" else self.metric
+        direction = self._find_direction(metric_name)
+        rows = 0 if candidate.table is None else len(candidate.table)
         if rows < self.min_rows:
             return lockgate.GateResult(
                 False, f"{rows} rows prove nothing; {self.min_rows} are needed (gate setting least)"
             )
-        metric = self._difference(figure, better, new, old, request.seed)
+        metric = self._bootstrap_difference(
+            metric_name, direction, candidate, incumbent, request.seed
+        )
         low = metric.low if self.use_interval and metric.low is not None else metric.estimate
         passed = low >= -self.margin
-        between = (
+        interval = (
             ""
             if metric.low is None or metric.high is None
             else f" ({metric.low:+.3g} to {metric.high:+.3g})"
         )
         sentence = (
-            f"{figure} against {old.version}: {metric.estimate:+.3g}{between} on {rows} rows, "
+            f"{metric_name} against {incumbent.version}: {metric.estimate:+.3g}{interval} on {rows} rows, "
             f"more is better; a loss of {self.margin:g} is allowed"
         )
         if not passed and metric.estimate >= -self.margin:
             sentence += "; not certain enough: measure more rows, or allow more"
         return lockgate.GateResult(passed, sentence, {"difference": metric.estimate})
 
-    def _direction(self, figure: str) -> float:
+    def _find_direction(self, metric_name: str) -> float:
         from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER, LOWER_IS_BETTER
 
-        evaluator, _, name = figure.rpartition(".")
+        evaluator, _, name = metric_name.rpartition(".")
         if self.direction != "auto":
             return 1.0 if self.direction == "higher" else -1.0
         if (
@@ -84,32 +89,39 @@ class NoWorse:
             and evaluator != "business"
         ):
             raise lockgate.UsageError(
-                f"gate no-worse: is more of {figure} better or worse? set direction=higher or lower"
+                f"gate no-worse: is more of {metric_name} better or worse? set direction=higher or lower"
             )
         return -1.0 if name in LOWER_IS_BETTER else 1.0
 
-    def _difference(
-        self, figure: str, better: float, new: Any, old: Any, seed: int
+    def _bootstrap_difference(
+        self, metric_name: str, direction: float, candidate: Any, incumbent: Any, seed: int
     ) -> lockgate.Metric:
         """Return by how much the candidate is better, in the figure's unit."""
         from lockgate.modeling.metrics.intervals import bootstrap_intervals
 
         # what outcomes are worth is one thing for both: what it was for the incumbent
-        pair = [weighted_metric(figure, one, old.value_matrix or new.value_matrix) for one in (new, old)]
-        if None in pair:
-            return self._apart(figure, better, new, old)
-        one, other = pair
-        name = figure.rpartition(".")[2]
+        measures = [
+            weighted_metric(metric_name, bundle, incumbent.value_matrix or candidate.value_matrix)
+            for bundle in (candidate, incumbent)
+        ]
+        if None in measures:
+            return self._compare_metrics(metric_name, direction, candidate, incumbent)
+        candidate_measure, incumbent_measure = measures
+        name = metric_name.rpartition(".")[2]
 
         def differences(weight: Any) -> Mapping[str, float]:
-            values = [dict(measure(weight)) for measure in (one, other) if measure is not None]
+            values = [
+                dict(measure(weight))
+                for measure in (candidate_measure, incumbent_measure)
+                if measure is not None
+            ]
             if name not in values[0]:
                 known = ", ".join(values[0])
                 raise lockgate.UsageError(f"gate no-worse: no figure {name!r}; there are {known}")
-            return {"difference": better * (values[0][name] - values[1][name])}
+            return {"difference": direction * (values[0][name] - values[1][name])}
 
-        table = new.table
-        found = bootstrap_intervals(
+        table = candidate.table
+        intervals = bootstrap_intervals(
             differences,
             len(table),
             weight=table.weight,
@@ -117,21 +129,25 @@ class NoWorse:
             resamples=self.resamples,
             seed=seed,
         )
-        if "difference" not in found:
-            raise lockgate.DataError(f"these rows do not define {figure}")
-        return found["difference"]
+        if "difference" not in intervals:
+            raise lockgate.DataError(f"these rows do not define {metric_name}")
+        return intervals["difference"]
 
-    def _apart(self, figure: str, better: float, new: Any, old: Any) -> lockgate.Metric:
+    def _compare_metrics(
+        self, metric_name: str, direction: float, candidate: Any, incumbent: Any
+    ) -> lockgate.Metric:
         """Compare what an evaluator said of each; wider than of pairs, never too sure."""
-        evaluator, _, name = figure.rpartition(".")
-        found = [one.metrics.get(evaluator, {}).get(name) for one in (new, old)]
-        if None in found:
-            known = ", ".join(f"{e}.{k}" for e, figures in new.metrics.items() for k in figures)
-            raise lockgate.UsageError(
-                f"gate no-worse: nobody measured {figure!r} of both; there are {known}"
+        evaluator, _, name = metric_name.rpartition(".")
+        pair = [bundle.metrics.get(evaluator, {}).get(name) for bundle in (candidate, incumbent)]
+        if None in pair:
+            known = ", ".join(
+                f"{e}.{k}" for e, metrics in candidate.metrics.items() for k in metrics
             )
-        first, second = found
-        difference = better * (first.estimate - second.estimate)
+            raise lockgate.UsageError(
+                f"gate no-worse: nobody measured {metric_name!r} of both; there are {known}"
+            )
+        first, second = pair
+        difference = direction * (first.estimate - second.estimate)
         if None in (first.low, first.high, second.low, second.high):
             return lockgate.Metric(difference)
         spread = math.hypot((first.high - first.low) / 2, (second.high - second.low) / 2)

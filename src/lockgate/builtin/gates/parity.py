@@ -24,23 +24,23 @@ class Parity:
 
         from lockgate.builtin.gates.rows import plain_rows
 
-        one = request.candidate
-        single = getattr(one.predictor, "predict_one", None)
-        if one.table is None:
+        candidate = request.candidate
+        predict_one = getattr(candidate.predictor, "predict_one", None)
+        if candidate.table is None:
             return lockgate.GateResult(True, "its probe rows were answered as when it was made")
-        if single is None:
+        if predict_one is None:
             return lockgate.GateResult(None, "its format answers no single row")
-        features = one.table.features.iloc[: self.rows].reset_index(drop=True)
-        together = one.predictor.predict(features)
-        for k, row in enumerate(plain_rows(features)):
-            answer = single(row)
-            same = answer.label == together.label[k]
-            if together.score is not None:
-                same = same and np.array_equal(answer.score, together.score[k])
+        features = candidate.table.features.iloc[: self.rows].reset_index(drop=True)
+        batch_output = candidate.predictor.predict(features)
+        for index, row in enumerate(plain_rows(features)):
+            row_output = predict_one(row)
+            same = row_output.label == batch_output.label[index]
+            if batch_output.score is not None:
+                same = same and np.array_equal(row_output.score, batch_output.score[index])
             if not same:
                 return lockgate.GateResult(
                     False,
-                    f"row {k} alone is answered {answer.label!r} ({answer.score}), among others "
-                    f"{together.label[k]!r}",
+                    f"row {index} alone is answered {row_output.label!r} ({row_output.score}), among others "
+                    f"{batch_output.label[index]!r}",
                 )
         return lockgate.GateResult(True, f"{len(features)} rows alone are answered as among others")

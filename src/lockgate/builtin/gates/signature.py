@@ -18,13 +18,14 @@ class Signature:
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Compare what is asked for and what is answered."""
-        from lockgate.data.compatibility import breaking
+        from lockgate.data.compatibility import find_breaking_changes
 
         if request.incumbent is None:
             return lockgate.GateResult(None, f"nothing is in {request.stage} to compare with")
-        found = breaking(request.incumbent, request.candidate)
-        if not found:
+        breaking_changes = find_breaking_changes(request.incumbent, request.candidate)
+        if not breaking_changes:
             return lockgate.GateResult(True, f"requests for {request.incumbent.version} still do")
         return lockgate.GateResult(
-            self.breaking, f"requests for {request.incumbent.version} may fail: {'; '.join(found)}"
+            self.breaking,
+            f"requests for {request.incumbent.version} may fail: {'; '.join(breaking_changes)}",
         )

@@ -14,9 +14,9 @@ class Signed:
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Look at the event that registered it."""
-        who = request.origin.signed_by
-        if who is None:
+        signer = request.origin.signed_by
+        if signer is None:
             return lockgate.GateResult(
                 False, "no allowed signer registered it (.lockgate/allowed_signers, main branch)"
             )
-        return lockgate.GateResult(True, f"registered and signed by {who}")
+        return lockgate.GateResult(True, f"registered and signed by {signer}")

@@ -20,13 +20,11 @@ class Size:
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Compare bytes."""
         size = request.candidate.model_bytes / 1024
-        figures = {"model_kb": size}
+        metrics = {"model_kb": size}
         sentence = f"the model has {size:,.1f} kB; allowed: {self.at_most_kb:,.0f}"
         passed = size <= self.at_most_kb
         if request.incumbent is not None and self.max_ratio:
-            before = request.incumbent.model_bytes / 1024
-            passed = passed and size <= self.max_ratio * before
-            sentence += (
-                f", and {self.max_ratio:g} times the {before:,.1f} of {request.incumbent.version}"
-            )
-        return lockgate.GateResult(passed, sentence, figures)
+            incumbent_size = request.incumbent.model_bytes / 1024
+            passed = passed and size <= self.max_ratio * incumbent_size
+            sentence += f", and {self.max_ratio:g} times the {incumbent_size:,.1f} of {request.incumbent.version}"
+        return lockgate.GateResult(passed, sentence, metrics)

@@ -29,7 +29,7 @@ class DataDrift:
         """Count today's rows and compare."""
         from lockgate.builtin.monitors.drift import Drift
         from lockgate.data.conform import conform_to_schema
-        from lockgate.modeling.statistics.histograms import window_counts
+        from lockgate.modeling.statistics.histograms import count_window
 
         if request.today is None:
             return lockgate.GateResult(False, "needs today's rows: --today FILE")
@@ -37,21 +37,23 @@ class DataDrift:
             return lockgate.GateResult(
                 False, f"{len(request.today)} rows of today; needed: {self.min_rows}"
             )
-        one = request.candidate
-        features = conform_to_schema(request.today, one.inputs)
-        counts: Any = window_counts(one.reference, features, request.backend)
-        watch = lockgate.MonitorRequest(
-            reference=one.reference,
+        candidate = request.candidate
+        features = conform_to_schema(request.today, candidate.inputs)
+        counts: Any = count_window(candidate.reference, features, request.backend)
+        monitor_request = lockgate.MonitorRequest(
+            reference=candidate.reference,
             window=lockgate.MonitoringWindow(counts, len(features)),
-            schema=one.inputs,
+            schema=candidate.inputs,
         )
         drift = Drift(level=self.level, effect=self.effect, correction="holm")
-        found = drift.monitor(watch)
-        alarms = [finding for finding in found.findings if finding.severity == "alarm"]
-        named = f": {', '.join(one.column for one in alarms[:5])}" if alarms else ""
+        findings = drift.monitor(monitor_request)
+        alarms = [finding for finding in findings.findings if finding.severity == "alarm"]
+        drifted_columns = (
+            f": {', '.join(finding.column for finding in alarms[:5])}" if alarms else ""
+        )
         return lockgate.GateResult(
             len(alarms) <= self.max_drifted,
-            f"{len(alarms)} of {len(found.findings)} columns drifted in {len(features)} rows of "
-            f"today{named}; allowed: {self.max_drifted}",
+            f"{len(alarms)} of {len(findings.findings)} columns drifted in {len(features)} rows of "
+            f"today{drifted_columns}; allowed: {self.max_drifted}",
             {"drifted": float(len(alarms))},
         )

@@ -28,7 +28,7 @@ class ColumnRoles(Protocol):
 
 def table_with_roles(settings: ColumnRoles, frame: pd.DataFrame) -> lockgate.Table:
     """Make a table of a frame, its columns with the roles that the settings name."""
-    frame = _dated(frame, settings.time)
+    frame = _parse_dates(frame, settings.time)
     return lockgate.table(
         frame,
         target=settings.target,
@@ -45,45 +45,47 @@ def checked_path(root: str, path: str, sha256: str | None) -> Path:
     """Return the path of a data file below data/raw, its digest checked where one is set."""
     from lockgate.data.io.digests import sha256_file
 
-    inside = Path(os.path.normpath(path))
-    if inside.is_absolute() or inside.parts[:2] != ("data", "raw"):
+    relative_path = Path(os.path.normpath(path))
+    if relative_path.is_absolute() or relative_path.parts[:2] != ("data", "raw"):
         raise lockgate.DataError(
             f"data file {path} is not below data/raw, where changes are noticed; move it there"
         )
-    place = Path(root) / inside
-    if not place.is_file():
-        beside = sorted(str(p.relative_to(root)) for p in place.parent.glob("*") if p.is_file())
-        found = f"; found: {', '.join(beside[:10])}" if beside else ""
+    full_path = Path(root) / relative_path
+    if not full_path.is_file():
+        available = sorted(
+            str(p.relative_to(root)) for p in full_path.parent.glob("*") if p.is_file()
+        )
+        hint = f"; found: {', '.join(available[:10])}" if available else ""
         expected = f" (expected sha256 {sha256})" if sha256 else ""
-        raise lockgate.DataError(f"data file {path} is missing{expected}{found}")
-    if sha256 is not None and (digest := sha256_file(place)) != sha256:
+        raise lockgate.DataError(f"data file {path} is missing{expected}{hint}")
+    if sha256 is not None and (digest := sha256_file(full_path)) != sha256:
         remedy = "get the pinned file back, or set sha256 to the new one"
         raise lockgate.DigestMismatch(path, sha256, digest, remedy)
-    return place
+    return full_path
 
 
-def read_table(path: Path, form: str, separator: str = ",") -> pd.DataFrame:
+def read_table(path: Path, file_format: str, separator: str = ",") -> pd.DataFrame:
     """Read a CSV or Parquet file as it is; DataError if it cannot be read."""
     import pandas as pd
 
     try:
-        if form == "parquet":
+        if file_format == "parquet":
             return pd.read_parquet(path)
         return pd.read_csv(path, sep=separator)
     except (ValueError, OSError) as error:
-        words = " ".join(str(error).split())
-        raise lockgate.DataError(f"{path} is no readable {form} file: {words}") from None
+        message = " ".join(str(error).split())
+        raise lockgate.DataError(f"{path} is no readable {file_format} file: {message}") from None
 
 
-def _dated(frame: Any, time: str | None) -> Any:
+def _parse_dates(frame: Any, time: str | None) -> Any:
     """Read the time column as dates where it came as text."""
     import pandas as pd
 
     if time is None or time not in frame or pd.api.types.is_numeric_dtype(frame[time]):
         return frame
     try:
-        made = frame.copy(deep=False)
-        made[time] = pd.to_datetime(frame[time])
-        return made
+        converted = frame.copy(deep=False)
+        converted[time] = pd.to_datetime(frame[time])
+        return converted
     except (ValueError, TypeError) as error:
         raise lockgate.SchemaViolation([f"time column {time} holds no dates: {error}"]) from None

@@ -23,8 +23,10 @@ class Boosting:
         )
 
         regression = request.task == "regression"
-        kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
-        estimator = kind(
+        estimator_class = (
+            HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+        )
+        estimator = estimator_class(
             max_iter=self.trees,
             max_leaf_nodes=self.max_leaves,
             early_stopping=False,
@@ -34,5 +36,5 @@ class Boosting:
             "learning_rate": lockgate.SearchRange(0.02, 0.3, log_scale=True),
             "min_samples_leaf": [20, 100],
         }
-        needs = lockgate.Requirements(scaled=False, encoding="ordinal", imputed=False)
-        return lockgate.Recipe(estimator, request.task, space=space, requirements=needs)
+        requirements = lockgate.Requirements(scaled=False, encoding="ordinal", imputed=False)
+        return lockgate.Recipe(estimator, request.task, space=space, requirements=requirements)

@@ -23,7 +23,7 @@ class Linear:
                 f"model linear predicts numbers, and the target asks for {request.task}; "
                 "choose model=logistic or model=boosting"
             )
-        penalty = {"alpha": lockgate.SearchRange(0.01, 10_000, log_scale=True)}
+        space = {"alpha": lockgate.SearchRange(0.01, 10_000, log_scale=True)}
         return lockgate.Recipe(
-            LeastSquares(backend=request.backend), request.task, space=penalty if self.ridge else {}
+            LeastSquares(backend=request.backend), request.task, space=space if self.ridge else {}
         )

@@ -43,18 +43,20 @@ class Drift:
         if request.reference.scores is not None:
             reference.append(request.reference.scores)
         pairs = [
-            (one, request.window.counts[one.column])
-            for one in reference
-            if one.column in request.window.counts
+            (column, request.window.counts[column.column])
+            for column in reference
+            if column.column in request.window.counts
         ]
         results = [compare_counts(before, now) for before, now in pairs]
         if not results:
             return lockgate.Findings()
-        corrected = adjust_p_values(np.array([p for _, _, p in results]), self.correction)
-        found = []
-        for (before, _), (test, effect, p), certain in zip(pairs, results, corrected, strict=True):
-            severity = self._severity(effect, float(certain))
-            found.append(
+        adjusted = adjust_p_values(np.array([p for _, _, p in results]), self.correction)
+        findings = []
+        for (before, _), (test, effect, p), adjusted_p in zip(
+            pairs, results, adjusted, strict=True
+        ):
+            severity = self._severity(effect, float(adjusted_p))
+            findings.append(
                 lockgate.Finding(
                     before.column,
                     test,
@@ -62,10 +64,10 @@ class Drift:
                     p,
                     severity,
                     request.window.since,
-                    _sentence(before.column, effect, severity),
+                    _describe_column(before.column, effect, severity),
                 )
             )
-        return lockgate.Findings(tuple(found), (_overall(found),))
+        return lockgate.Findings(tuple(findings), (_summarize(findings),))
 
     def _severity(self, effect: float, p: float) -> Severity:
         if p > self.level:
@@ -73,7 +75,7 @@ class Drift:
         return "alarm" if effect >= self.effect else "notice"
 
 
-def _sentence(column: str, effect: float, severity: str) -> str:
+def _describe_column(column: str, effect: float, severity: str) -> str:
     if severity == "alarm":
         return f"{column} has drifted: {effect:.0%} of the rows lie elsewhere than in training"
     if severity == "notice":
@@ -81,8 +83,8 @@ def _sentence(column: str, effect: float, severity: str) -> str:
     return f"{column} is as in training"
 
 
-def _overall(found: list[lockgate.Finding]) -> str:
-    alarms = [one.column for one in found if one.severity == "alarm"]
+def _summarize(findings: list[lockgate.Finding]) -> str:
+    alarms = [finding.column for finding in findings if finding.severity == "alarm"]
     if not alarms:
-        return f"none of {len(found)} columns has drifted"
-    return f"{len(alarms)} of {len(found)} columns have drifted: {', '.join(alarms)}"
+        return f"none of {len(findings)} columns has drifted"
+    return f"{len(alarms)} of {len(findings)} columns have drifted: {', '.join(alarms)}"

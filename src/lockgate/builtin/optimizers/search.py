@@ -10,17 +10,17 @@ import lockgate
 
 
 def best_trial(
-    problem: lockgate.OptimizeRequest, points: Iterable[Mapping[str, Any]]
+    request: lockgate.OptimizeRequest, points: Iterable[Mapping[str, Any]]
 ) -> lockgate.SearchResult:
     """Measure points in order until the budget ends; ties go to the earlier one."""
     started = time.monotonic()
     trials: list[lockgate.Trial] = []
-    listed = list(points)
-    for params in problem.progress(listed, total=len(listed), label="trials"):
-        spent = time.monotonic() - started
-        if trials and problem.budget.seconds is not None and spent > problem.budget.seconds:
-            problem.log.info("the time is up after %d of %d trials", len(trials), len(listed))
+    point_list = list(points)
+    for params in request.progress(point_list, total=len(point_list), label="trials"):
+        elapsed = time.monotonic() - started
+        if trials and request.budget.seconds is not None and elapsed > request.budget.seconds:
+            request.log.info("the time is up after %d of %d trials", len(trials), len(point_list))
             break
-        trials.append(problem.measure(params))
+        trials.append(request.measure(params))
     best = min(trials, key=lambda trial: trial.loss)
-    return lockgate.SearchResult(lockgate.Candidate(problem.recipe, best.params), tuple(trials))
+    return lockgate.SearchResult(lockgate.Candidate(request.recipe, best.params), tuple(trials))

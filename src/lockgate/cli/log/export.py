@@ -46,17 +46,17 @@ def command(
     if target.exists() and not force:
         raise UsageError(f"{target} is there already; --force overwrites it")
     with tqdm(unit=" rows", unit_scale=True, disable=None) as bar:
-        rows = export(
+        row_count = export(
             Deployment(directory),
             target,
             model=model,
-            since=_micros(since, 0),
-            until=_micros(until, 1 << 62),
-            done=bar.update,
+            since=_microseconds(since, 0),
+            until=_microseconds(until, 1 << 62),
+            on_written=bar.update,
         )
-    click.echo(f"{rows:,} rows: {target}")
+    click.echo(f"{row_count:,} rows: {target}")
     return 0
 
 
-def _micros(at: datetime | None, otherwise: int) -> int:
-    return otherwise if at is None else int(at.replace(tzinfo=UTC).timestamp() * 1e6)
+def _microseconds(date: datetime | None, default: int) -> int:
+    return default if date is None else int(date.replace(tzinfo=UTC).timestamp() * 1e6)

@@ -20,9 +20,11 @@ __all__ = ["command"]
     help="Deployment directory.",
 )
 @click.option("--key", metavar="COLUMN", help="Column with your own key of the row.")
-@click.option("--id", "receipt", metavar="COLUMN", help="Column with the id of the answer.")
+@click.option("--id", "id_column", metavar="COLUMN", help="Column with the id of the answer.")
 @click.option("--label", default="label", show_default=True, help="Column with what is true.")
-def command(source: Path, directory: Path, key: str | None, receipt: str | None, label: str) -> int:
+def command(
+    source: Path, directory: Path, key: str | None, id_column: str | None, label: str
+) -> int:
     """Tell the prediction log of DIR what turned out to be true.
 
     \b
@@ -39,18 +41,18 @@ def command(source: Path, directory: Path, key: str | None, receipt: str | None,
     from lockgate.errors import UsageError
     from lockgate.prediction_log.feedback import import_labels
 
-    if (key is None) == (receipt is None):
+    if (key is None) == (id_column is None):
         raise UsageError("say by what labels are joined: --key COLUMN or --id COLUMN")
     with tqdm(unit=" labels", unit_scale=True, disable=None) as bar:
-        taken = import_labels(
+        counts = import_labels(
             Deployment(directory),
             source,
-            by=key or receipt or "",
+            by=key or id_column or "",
             label=label,
-            ids=receipt is not None,
-            done=bar.update,
+            ids=id_column is not None,
+            on_written=bar.update,
         )
-    click.echo(f"{taken.labels:,} labels taken")
-    if taken.empty:
-        click.secho(f"{taken.empty:,} rows without a key or a label were left out", fg="yellow")
+    click.echo(f"{counts.labels:,} labels taken")
+    if counts.empty:
+        click.secho(f"{counts.empty:,} rows without a key or a label were left out", fg="yellow")
     return 0

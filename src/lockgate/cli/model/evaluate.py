@@ -45,80 +45,87 @@ def command(
     """
     from lockgate.models.bundle.open import open_bundle
 
-    wanted = [_parsed(one) for one in requirements]
+    parsed_requirements = [_parse_requirement(text) for text in requirements]
     opened = open_bundle(bundle)
-    figures = opened.metrics() if data is None else _measured(opened, data, names)
-    failed = [one for one in wanted if not _holds(one, figures)]
+    evaluations = opened.metrics() if data is None else _measure(opened, data, names)
+    failed = [
+        requirement for requirement in parsed_requirements if not _holds(requirement, evaluations)
+    ]
     if as_json:
-        shown = {
+        summary = {
             "bundle": opened.digest,
             "name": opened.manifest.name,
-            "figures": figures,
-            "failed": [one[0] for one in failed],
+            "figures": evaluations,
+            "failed": [requirement[0] for requirement in failed],
         }
-        click.echo(json.dumps(shown, indent=1))
+        click.echo(json.dumps(summary, indent=1))
     else:
-        _print(opened, figures, failed)
+        _print(opened, evaluations, failed)
     return 1 if failed else 0
 
 
-def _parsed(text: str) -> tuple[str, str, str, str, float]:
+def _parse_requirement(text: str) -> tuple[str, str, str, str, float]:
     from lockgate.errors import UsageError
 
     match = REQUIREMENT.match(text.strip())
     try:
         if match is None:
             raise ValueError
-        evaluator, figure, sign, bound = match.groups()
-        return text, evaluator, figure, sign, float(bound)
+        evaluator, metric, sign, bound = match.groups()
+        return text, evaluator, metric, sign, float(bound)
     except ValueError:
         raise UsageError(
             f"--require {text!r} cannot be read; write e.g. 'classification.roc_auc>=0.75'"
         ) from None
 
 
-def _holds(requirement: tuple[str, str, str, str, float], figures: dict[str, Any]) -> bool:
+def _holds(requirement: tuple[str, str, str, str, float], evaluations: dict[str, Any]) -> bool:
     from lockgate.errors import UsageError, nearest
 
-    _, evaluator, figure, sign, bound = requirement
-    known = [f"{name}.{key}" for name, metrics in figures.items() for key in metrics]
-    if f"{evaluator}.{figure}" not in known:
-        asked = f"{evaluator}.{figure}"
+    _, evaluator, metric, sign, bound = requirement
+    known = [f"{name}.{key}" for name, metrics in evaluations.items() for key in metrics]
+    if f"{evaluator}.{metric}" not in known:
+        requested = f"{evaluator}.{metric}"
         raise UsageError(
-            f"no figure {asked!r}{nearest(asked, known)}; there are {', '.join(known)}"
+            f"no figure {requested!r}{nearest(requested, known)}; there are {', '.join(known)}"
         )
-    value = figures[evaluator][figure]["estimate"]
+    value = evaluations[evaluator][metric]["estimate"]
     return bool(
         {">=": value >= bound, "<=": value <= bound, ">": value > bound, "<": value < bound}[sign]
     )
 
 
-def _measured(opened: Any, data: Path, names: tuple[str, ...]) -> dict[str, Any]:
+def _measure(bundle: Any, path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     """Put the chosen evaluators to the bundle on the rows of a file."""
     import msgspec
 
-    from lockgate.models.bundle.evaluation import default_evaluators, measured, read_rows, table_of
+    from lockgate.models.bundle.evaluation import (
+        default_evaluators,
+        predict_and_evaluate,
+        read_rows,
+        table_of,
+    )
     from lockgate.plugins.host.catalogue import Catalogue
 
     catalogue = Catalogue.installed()
     evaluators = {name: catalogue.find("evaluator", name).load()() for name in names}
-    rows = read_rows(data, opened.manifest.inputs.target)
-    _, figures = measured(
-        opened, table_of(opened, rows), evaluators or default_evaluators(opened.manifest.task)
+    rows = read_rows(path, bundle.manifest.inputs.target)
+    _, evaluations = predict_and_evaluate(
+        bundle, table_of(bundle, rows), evaluators or default_evaluators(bundle.manifest.task)
     )
-    return {name: msgspec.to_builtins(metrics) for name, metrics in figures.items()}
+    return {name: msgspec.to_builtins(metrics) for name, metrics in evaluations.items()}
 
 
-def _print(opened: Any, figures: dict[str, Any], failed: list[Any]) -> None:
-    from lockgate.cli.terminal.text import columns
+def _print(bundle: Any, evaluations: dict[str, Any], failed: list[Any]) -> None:
+    from lockgate.cli.terminal.text import align_columns
 
-    click.echo(f"{opened.manifest.name} {opened.digest[:12]}: whole, and its probe rows agree")
+    click.echo(f"{bundle.manifest.name} {bundle.digest[:12]}: whole, and its probe rows agree")
     rows = []
-    for name, metrics in figures.items():
+    for name, metrics in evaluations.items():
         for key, metric in metrics.items():
             low, high = metric["low"], metric["high"]
-            between = "" if low is None else f"{low:.4g} to {high:.4g}"
-            rows.append([f"{name}.{key}", f"{metric['estimate']:.4g}", between])
-    click.echo("\n".join(columns(rows, indent=2)))
-    for one in failed:
-        click.secho(f"does not hold: {one[0]}", fg="red", err=True)
+            interval = "" if low is None else f"{low:.4g} to {high:.4g}"
+            rows.append([f"{name}.{key}", f"{metric['estimate']:.4g}", interval])
+    click.echo("\n".join(align_columns(rows, indent=2)))
+    for requirement in failed:
+        click.secho(f"does not hold: {requirement[0]}", fg="red", err=True)

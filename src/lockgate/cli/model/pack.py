@@ -53,20 +53,29 @@ def command(
     from lockgate.errors import NotCovered
     from lockgate.models.packing.pack_file import PackJob, pack_file
 
-    cut = _threshold(threshold)
+    parsed_threshold = _parse_threshold(threshold)
     job = PackJob(str(model), str(data), target, trust_code, not dry_run)
-    found, raw = pack_file(job)
-    for step in found.steps:
+    result, raw = pack_file(job)
+    for step in result.steps:
         click.echo(f"  {step}")
-    for note in found.notes:
+    for note in result.notes:
         click.echo(f"  note: {note}", err=True)
-    if found.error is not None or raw is None:
-        raise NotCovered(str(found.error))
+    if result.error is not None or raw is None:
+        raise NotCovered(str(result.error))
     if dry_run:
         click.echo("everything is covered; leave out --dry-run to make the bundle")
         return 0
     return _write(
-        raw, found.features, data, target, name or model.stem, out, tune, test, cut, declare
+        raw,
+        result.features,
+        data,
+        target,
+        name or model.stem,
+        out,
+        tune,
+        test,
+        parsed_threshold,
+        declare,
     )
 
 
@@ -87,23 +96,25 @@ def _write(
     from lockgate.models.packing.pack import write_packed
     from lockgate.models.packing.rows import table_from
 
-    def table(path: Path) -> Any:
+    def read_table(path: Path) -> Any:
         frame = read_frame(path)
-        absent = [one for one in [*features, *([target] if target else [])] if one not in frame]
-        if absent:
-            raise UsageError(f"{path} has no column {', '.join(absent)}")
+        missing = [
+            column for column in [*features, *([target] if target else [])] if column not in frame
+        ]
+        if missing:
+            raise UsageError(f"{path} has no column {', '.join(missing)}")
         return table_from(frame[features], frame[target] if target else None)[0]
 
-    lineage = dict(_declared(one) for one in declare)
-    others = {key: table(path) for key, path in (("tune", tune), ("test", test)) if path}
+    lineage = dict(_parse_declaration(text) for text in declare)
+    tables = {key: read_table(path) for key, path in (("tune", tune), ("test", test)) if path}
     bundle = write_packed(
         raw,
-        table(data),
-        place=out or Path(name),
+        read_table(data),
+        path=out or Path(name),
         name=name,
         threshold=threshold,
         lineage=lineage,
-        **others,
+        **tables,
     )
     size = sum(path.stat().st_size for path in bundle.path.iterdir()) / 1024
     click.echo(f"{bundle.path}: {bundle.manifest.task} model {bundle.digest[:12]}, {size:.1f} kB")
@@ -111,7 +122,7 @@ def _write(
     return 0
 
 
-def _threshold(text: str | None) -> float | str | None:
+def _parse_threshold(text: str | None) -> float | str | None:
     from lockgate.errors import UsageError
 
     if text is None or text == "f1":
@@ -122,10 +133,10 @@ def _threshold(text: str | None) -> float | str | None:
         raise UsageError(f"--threshold {text!r}: give a number from 0 to 1, or f1") from None
 
 
-def _declared(text: str) -> tuple[str, str]:
+def _parse_declaration(text: str) -> tuple[str, str]:
     from lockgate.errors import UsageError
 
-    key, sign, value = text.partition("=")
-    if not sign or not key:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
         raise UsageError(f"--declare {text!r}: write KEY=TEXT, e.g. commit=1a2b3c")
     return key, value

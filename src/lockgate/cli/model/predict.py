@@ -45,7 +45,7 @@ def command(
     from tqdm import tqdm
 
     from lockgate.batch.predict_file import predict_file
-    from lockgate.data.io.files import total_rows
+    from lockgate.data.io.files import count_rows
     from lockgate.errors import UsageError
     from lockgate.models.bundle.open import open_bundle
 
@@ -54,26 +54,26 @@ def command(
         raise UsageError(f"{target} is there already; --force overwrites it")
     opened = open_bundle(bundle)
     cores = threads or len(os.sched_getaffinity(0))
-    total = total_rows(source) if source.is_file() else None
+    total = count_rows(source) if source.is_file() else None
     with tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as bar:
-        found = predict_file(
+        result = predict_file(
             opened,
             source,
             target,
             keep=keep,
             threads=cores,
-            engine=_engine(engine),
-            done=lambda rows: bar.update(rows),
+            engine=_load_engine(engine),
+            on_progress=lambda rows: bar.update(rows),
         )
-    if found.resumed:
-        click.echo(f"{found.resumed:,} rows were done by an earlier run")
-    click.echo(f"{found.answered:,} rows answered: {target}")
-    if found.rejected is not None:
-        click.secho(f"{found.refused:,} rows refused: {found.rejected}", fg="yellow")
-    return 1 if found.refused else 0
+    if result.resumed:
+        click.echo(f"{result.resumed:,} rows were done by an earlier run")
+    click.echo(f"{result.answered:,} rows answered: {target}")
+    if result.rejected is not None:
+        click.secho(f"{result.refused:,} rows refused: {result.rejected}", fg="yellow")
+    return 1 if result.refused else 0
 
 
-def _engine(name: str | None) -> Any:
+def _load_engine(name: str | None) -> Any:
     from lockgate.plugins.host.catalogue import Catalogue
     from lockgate.plugins.host.host import Host
 

@@ -39,7 +39,7 @@ def command(kind: str | None, name: str | None, as_json: bool) -> int:
     if kind not in (None, LISTENER) and name is not None:
         catalogue.find(kind, name)
     rows = [
-        _row(catalogue, entry)
+        _describe_plugin(catalogue, entry)
         for entry in catalogue
         if kind in (None, entry.kind or LISTENER) and (name is None or entry.name == name)
     ]
@@ -50,7 +50,7 @@ def command(kind: str | None, name: str | None, as_json: bool) -> int:
     return 3 if any(row["error"] for row in rows) else 0
 
 
-def _row(catalogue: Any, entry: Any) -> dict[str, Any]:
+def _describe_plugin(catalogue: Any, entry: Any) -> dict[str, Any]:
     """Describe one plugin; import it to do so."""
     from lockgate.errors import LockgateError
 
@@ -72,17 +72,17 @@ def _row(catalogue: Any, entry: Any) -> dict[str, Any]:
     except LockgateError as error:
         return row | {"error": str(error)}
     summary = (cls.__doc__ or "").strip().splitlines()[0]
-    return row | {"summary": summary, "settings": _settings(cls)}
+    return row | {"summary": summary, "settings": _describe_settings(cls)}
 
 
-def _settings(cls: type) -> list[dict[str, Any]]:
+def _describe_settings(cls: type) -> list[dict[str, Any]]:
     from lockgate.contract.settings import defaults, settings_of
 
-    given = defaults(cls)
+    default_values = defaults(cls)
     return [
         {
             "name": name,
-            "default": given.get(name, "(must be set)"),
+            "default": default_values.get(name, "(must be set)"),
             "allowed": rule.describe(hint),
             "help": rule.help,
         }
@@ -92,26 +92,26 @@ def _settings(cls: type) -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]], *, details: bool) -> None:
-    from lockgate.cli.terminal.text import columns
+    from lockgate.cli.terminal.text import align_columns
     from lockgate.contract.kinds import KINDS
 
     for kind in [*KINDS, None]:
         label = kind.name if kind else LISTENER
-        found = [row for row in rows if row["kind"] == label]
-        if not found:
+        matching_rows = [row for row in rows if row["kind"] == label]
+        if not matching_rows:
             continue
         click.secho(f"{label}: {kind.summary if kind else 'Told of events.'}", bold=True)
         cells = [
             [row["name"], f"{row['distribution']} {row['version']}", row["error"] or row["summary"]]
-            for row in found
+            for row in matching_rows
         ]
-        for row, line in zip(found, columns(cells, indent=2), strict=True):
+        for row, line in zip(matching_rows, align_columns(cells, indent=2), strict=True):
             click.secho(line, fg="red" if row["error"] else None)
         if details:
-            for row in found:
+            for row in matching_rows:
                 settings = [
                     [s["name"], f"= {s['default']!r}", s["allowed"], s["help"]]
                     for s in row["settings"]
                 ]
-                click.echo("\n".join(columns(settings, indent=6)))
+                click.echo("\n".join(align_columns(settings, indent=6)))
         click.echo()

@@ -50,7 +50,7 @@ def command(
     from lockgate.plugins.host.params_file import read_params
 
     root = Path.cwd()
-    _check_words(multirun, until, [keep, force, no_run, dry])
+    _check_options(multirun, until, [keep, force, no_run, dry])
     if multirun:
         return _queue(overrides)
     file = root / "params.yaml"
@@ -59,45 +59,45 @@ def command(
         document = recompose(before, overrides)
     else:
         document = compose_document(root, overrides)
-        _tell_discarded(root, before, document)
+        _print_discarded(root, before, document)
     if dry:
-        _tell_changes(before, document)
+        _print_changes(before, document)
         return 0
     _write(root, before, document, overrides)
     return 0 if no_run else _repro(root, force, until)
 
 
-def _check_words(multirun: bool, until: str | None, others: list[bool]) -> None:
+def _check_options(multirun: bool, until: str | None, other_flags: list[bool]) -> None:
     from lockgate.errors import UsageError, nearest
     from lockgate.pipeline.stage import STAGES
 
     if until is not None and until not in STAGES:
         raise UsageError(f"no stage {until!r}{nearest(until, STAGES)}; stages: {', '.join(STAGES)}")
-    if multirun and (until is not None or any(others)):
+    if multirun and (until is not None or any(other_flags)):
         raise UsageError("-m queues whole experiments; it goes with no other option")
 
 
 def _write(
     root: Path, before: dict[str, Any], document: dict[str, Any], overrides: tuple[str, ...]
 ) -> None:
-    from lockgate.plugins.config.last_composed import remember
+    from lockgate.plugins.config.last_composed import record_composition
     from lockgate.plugins.host.params_file import write_params
 
     if before != document:
-        _tell_changes(before, document)
+        _print_changes(before, document)
         write_params(
             root / "params.yaml",
             document,
             "Composed by `lockgate run` from conf/ and overrides; checked whole by every stage.\n"
             "Edit it and run `dvc repro`, or recompose it with `lockgate run OVERRIDES`.",
         )
-    remember(root, document, overrides)
+    record_composition(root, document, overrides)
 
 
-def _tell_discarded(root: Path, before: dict[str, Any], document: dict[str, Any]) -> None:
-    from lockgate.plugins.config.last_composed import discarded
+def _print_discarded(root: Path, before: dict[str, Any], document: dict[str, Any]) -> None:
+    from lockgate.plugins.config.last_composed import find_discarded_edits
 
-    edits = discarded(root, before, document)
+    edits = find_discarded_edits(root, before, document)
     if edits:
         click.secho(
             "Hand edits of params.yaml that this discards (--keep keeps them):", fg="yellow"
@@ -106,18 +106,18 @@ def _tell_discarded(root: Path, before: dict[str, Any], document: dict[str, Any]
             click.echo(f"  {key}: {value!r} becomes {new!r}")
 
 
-def _tell_changes(before: dict[str, Any], document: dict[str, Any]) -> None:
-    from lockgate.plugins.config.origins import leaves
+def _print_changes(before: dict[str, Any], document: dict[str, Any]) -> None:
+    from lockgate.plugins.config.origins import flatten
 
-    old, new = leaves(before), leaves(document)
+    old, new = flatten(before), flatten(document)
     if not before:
         return
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
-            click.echo(f"  {key}: {_shown(old, key)} -> {_shown(new, key)}")
+            click.echo(f"  {key}: {_format_value(old, key)} -> {_format_value(new, key)}")
 
 
-def _shown(values: dict[str, Any], key: str) -> str:
+def _format_value(values: dict[str, Any], key: str) -> str:
     return repr(values[key]) if key in values else "(not there)"
 
 
@@ -125,29 +125,29 @@ def _repro(root: Path, force: bool, until: str | None) -> int:
     from lockgate.cli.project.summary import print_results
     from lockgate.pipeline.stage_server import stage_server
 
-    words = ["repro", *(["--force"] if force else []), *([until] if until else [])]
-    with stage_server("lockgate.cli.stage_server") as told:
-        code = _dvc(words, told)
+    argv = ["repro", *(["--force"] if force else []), *([until] if until else [])]
+    with stage_server("lockgate.cli.stage_server") as variables:
+        code = _run_dvc(argv, variables)
     if code == 0 and until is None:
         print_results(root)
     return code
 
 
 def _queue(overrides: tuple[str, ...]) -> int:
-    words = ["exp", "run", "--queue"]
+    argv = ["exp", "run", "--queue"]
     for override in overrides:
-        words += ["-S", override]
-    code = _dvc(words, {})
+        argv += ["-S", override]
+    code = _run_dvc(argv, {})
     if code == 0:
         click.echo("Queued. Run them: dvc queue start. Compare them: dvc exp show")
     return code
 
 
-def _dvc(words: list[str], variables: dict[str, str]) -> int:
+def _run_dvc(argv: list[str], variables: dict[str, str]) -> int:
     """Run the DVC of this environment; its stages find this environment's lockgate."""
     scripts = sysconfig.get_path("scripts")
     path = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, **variables}
-    command = [sys.executable, "-m", "dvc", *words]
+    command = [sys.executable, "-m", "dvc", *argv]
     # DVC's own code for a failed stage is 255; what failed it has said why
     return min(subprocess.run(command, env=environment, check=False).returncode, 2)

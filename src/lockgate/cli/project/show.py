@@ -25,29 +25,29 @@ def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
     Values of params.yaml that differ from what would be composed now are marked:
     they come from other overrides, or were edited by hand.
     """
-    from lockgate.cli.terminal.text import columns
+    from lockgate.cli.terminal.text import align_columns
     from lockgate.plugins.config.compose import compose_document
-    from lockgate.plugins.config.origins import leaves, origins
+    from lockgate.plugins.config.origins import find_origins, flatten
     from lockgate.plugins.host.params_file import read_params
 
     root = Path.cwd()
-    composed = leaves(compose_document(root, overrides))
-    sources = origins(root, overrides)
+    composed = flatten(compose_document(root, overrides))
+    sources = find_origins(root, overrides)
     file = root / "params.yaml"
-    now = leaves(read_params(file)) if file.is_file() else {}
+    current = flatten(read_params(file)) if file.is_file() else {}
     rows: list[dict[str, Any]] = []
     for key, value in composed.items():
-        source = _source(key, sources)
+        source = _find_source(key, sources)
         if changed and "default" in source:
             continue
-        differs = key in now and now[key] != value
+        differs = key in current and current[key] != value
         rows.append(
             {"key": key, "value": value, "from": source}
-            | ({"params.yaml": now[key]} if differs else {})
+            | ({"params.yaml": current[key]} if differs else {})
         )
     rows += [
         {"key": key, "value": None, "from": "only in params.yaml", "params.yaml": value}
-        for key, value in now.items()
+        for key, value in current.items()
         if key not in composed
     ]
     if as_json:
@@ -56,26 +56,30 @@ def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
     cells = [
         [
             row["key"],
-            _shown(row["value"]),
+            _format_value(row["value"]),
             row["from"]
-            + (f"  (params.yaml: {_shown(row['params.yaml'])})" if "params.yaml" in row else ""),
+            + (
+                f"  (params.yaml: {_format_value(row['params.yaml'])})"
+                if "params.yaml" in row
+                else ""
+            ),
         ]
         for row in rows
     ]
-    click.echo("\n".join(columns(cells)))
+    click.echo("\n".join(align_columns(cells)))
 
 
-def _source(key: str, sources: dict[str, str]) -> str:
+def _find_source(key: str, sources: dict[str, str]) -> str:
     """Find the origin of a key, or of the nearest one above it."""
     parts = key.split(".")
     for length in range(len(parts), 0, -1):
-        found = sources.get(".".join(parts[:length]))
-        if found is not None:
-            return found
+        source = sources.get(".".join(parts[:length]))
+        if source is not None:
+            return source
     return "lockgate's default"
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return (
         "-"
         if value is None

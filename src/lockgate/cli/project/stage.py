@@ -17,8 +17,8 @@ def command(name: str) -> None:
     It checks the whole of params.yaml first, then builds its plugins, then works.
     Use `lockgate run` or `dvc repro` instead: they run just the stages that have to.
     """
-    from lockgate.cli.terminal.logs import to_terminal
+    from lockgate.cli.terminal.logs import log_to_terminal
     from lockgate.pipeline.stage import run_stage
 
-    to_terminal()
+    log_to_terminal()
     run_stage(name, Path.cwd())

@@ -8,44 +8,46 @@ from typing import Any
 
 import click
 
-from lockgate.cli.terminal.text import columns
+from lockgate.cli.terminal.text import align_columns
 
 __all__ = ["print_results"]
 
 
 def print_results(root: Path) -> None:
     """Print figures, sentences and the next steps; say nothing of what is not there."""
-    report = _read(root / "report" / "report.json")
+    reports = _read_json(root / "report" / "report.json")
     click.echo()
-    for name, one in report.items():
-        for sentence in one["messages"]:
+    for name, report in reports.items():
+        for sentence in report["messages"]:
             click.echo(f"{click.style(name, bold=True)}: {sentence}")
-    for name, one in _read(root / "report" / "cost.json").items():
-        figures = ", ".join(
+    for name, report in _read_json(root / "report" / "cost.json").items():
+        metrics_text = ", ".join(
             f"{key.replace('_', ' ')} {metric['estimate']:,.4g}"
-            for key, metric in one["metrics"].items()
+            for key, metric in report["metrics"].items()
         )
-        click.echo(f"{click.style(name, bold=True)}: {figures}")
-    monitor = _read(root / "report" / "monitor.json")
+        click.echo(f"{click.style(name, bold=True)}: {metrics_text}")
+    monitor = _read_json(root / "report" / "monitor.json")
     if monitor:
         click.echo(
             f"{click.style('monitor', bold=True)}: {monitor['alarms']} alarms "
             f"on {monitor['columns']} columns"
         )
     click.echo()
-    places = [
+    outputs = [
         ["report/index.html", "what the model can do, with pictures"],
         ["report/monitor.html", "what has drifted since it was trained"],
         ["bundle/card.md", "what left the pipeline, in words"],
     ]
-    click.echo("\n".join(columns([p for p in places if (root / p[0]).exists()], indent=2)))
+    click.echo(
+        "\n".join(align_columns([row for row in outputs if (root / row[0]).exists()], indent=2))
+    )
     click.echo("\nNext: lockgate run model=boosting    lockgate show    lockgate plugins")
     click.echo(
         "Then: git add -A && git commit -m 'a model'    lockgate register    lockgate promote"
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError):

@@ -18,9 +18,9 @@ def command(as_json: bool) -> None:
     from importlib.metadata import PackageNotFoundError, version
 
     from lockgate import CONTRACT, __version__
-    from lockgate.cli.terminal.text import columns
+    from lockgate.cli.terminal.text import align_columns
 
-    found = {
+    versions = {
         "lockgate": __version__,
         "contract": str(CONTRACT),
         "python": platform.python_version(),
@@ -28,10 +28,10 @@ def command(as_json: bool) -> None:
     }
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
+            versions[name] = "not installed"
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(versions, indent=1))
     else:
-        click.echo("\n".join(columns([list(row) for row in found.items()])))
+        click.echo("\n".join(align_columns([list(row) for row in versions.items()])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lockgate.cli.terminal.repository import in_repository, opened, queueing
+from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
 
 __all__ = ["command"]
 
@@ -20,8 +20,8 @@ __all__ = ["command"]
 )
 @click.option("--threads", default=0, type=click.IntRange(0, 1024), help="0: as the project says.")
 @click.option("--dry", is_flag=True, help="Enter nothing.")
-@queueing
-@in_repository
+@queue_option
+@repository_option
 def command(version: str, environment: str, threads: int, dry: bool, queue: bool, root: str) -> int:
     """Build a version again from its commit, and compare the bundles byte for byte.
 
@@ -40,17 +40,21 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
     from lockgate.registry.attest.attest import attest, record_attestation
     from lockgate.registry.versioning import address
 
-    ledger = opened(root, queue=queue)
+    ledger = open_ledger(root, queue=queue)
     name, number = address(version)
-    with status_line() as said:
-        found = attest(ledger, name, number, environment=environment, threads=threads, said=said)
-    for file, words in found.differing.items():
-        click.secho(f"{file} {words}", fg="red")
+    with status_line() as on_status:
+        attestation = attest(
+            ledger, name, number, environment=environment, threads=threads, on_status=on_status
+        )
+    for file, difference in attestation.differing.items():
+        click.secho(f"{file} {difference}", fg="red")
     if not dry:
-        record_attestation(ledger, found)
-    same = "the same bytes" if found.passed else f"{len(found.differing)} differences"
-    click.echo(
-        f"{name}@{found.record.version} built again from {str(found.record.commit)[:12]} in "
-        f"{found.seconds:.1f} s: {same}"
+        record_attestation(ledger, attestation)
+    outcome = (
+        "the same bytes" if attestation.passed else f"{len(attestation.differing)} differences"
     )
-    return 0 if found.passed else 1
+    click.echo(
+        f"{name}@{attestation.record.version} built again from {str(attestation.record.commit)[:12]} in "
+        f"{attestation.seconds:.1f} s: {outcome}"
+    )
+    return 0 if attestation.passed else 1

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from lockgate.cli.terminal.repository import fetched, in_repository
+from lockgate.cli.terminal.repository import fetch_ledger, repository_option
 
 __all__ = ["command"]
 
@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.argument("stage", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--offline", is_flag=True, help="Do not ask the remote.")
-@in_repository
+@repository_option
 def command(name: str | None, stage: str | None, as_json: bool, offline: bool, root: str) -> int:
     """Say which version is in which stage, since when, by whom; exit code 1 if none is.
 
@@ -26,28 +26,28 @@ def command(name: str | None, stage: str | None, as_json: bool, offline: bool, r
     """
     import msgspec
 
-    from lockgate.cli.terminal.text import columns
+    from lockgate.cli.terminal.text import align_columns
 
-    state = fetched(root, offline=offline).state
-    found = [
-        state.stage(one, where)
-        for one in ([name] if name else state.names())
-        for where in ([stage] if stage else state.stages(one))
+    state = fetch_ledger(root, offline=offline).state
+    stage_records = [
+        state.stage(model_name, stage_name)
+        for model_name in ([name] if name else state.names())
+        for stage_name in ([stage] if stage else state.stages(model_name))
     ]
-    standing = [one for one in found if one is not None]
+    records = [record for record in stage_records if record is not None]
     if as_json:
-        click.echo(json.dumps([msgspec.to_builtins(one) for one in standing], indent=1))
-        return 0 if standing else 1
+        click.echo(json.dumps([msgspec.to_builtins(record) for record in records], indent=1))
+        return 0 if records else 1
     rows = [
         [
-            f"{one.slot.name}@{one.slot.version}",
-            one.slot.stage,
-            one.slot.digest[:12],
-            f"since {one.at[:19]}",
-            one.actor,
-            ("AGAINST THE GATES: " if one.override else "") + (one.reason or "-"),
+            f"{record.slot.name}@{record.slot.version}",
+            record.slot.stage,
+            record.slot.digest[:12],
+            f"since {record.at[:19]}",
+            record.actor,
+            ("AGAINST THE GATES: " if record.override else "") + (record.reason or "-"),
         ]
-        for one in standing
+        for record in records
     ]
-    click.echo("\n".join(columns(rows)) or "nothing is in any stage")
-    return 0 if standing else 1
+    click.echo("\n".join(align_columns(rows)) or "nothing is in any stage")
+    return 0 if records else 1

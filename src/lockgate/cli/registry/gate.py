@@ -6,7 +6,12 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.terminal.repository import in_repository, opened, print_verdict, queueing
+from lockgate.cli.terminal.repository import (
+    open_ledger,
+    print_verdict,
+    queue_option,
+    repository_option,
+)
 
 __all__ = ["command"]
 
@@ -32,8 +37,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="FILE",
     help="Also write the verdict.",
 )
-@queueing
-@in_repository
+@queue_option
+@repository_option
 def command(
     version: str,
     stage: str,
@@ -63,12 +68,19 @@ def command(
     from lockgate.registry.gates.judge import judge
     from lockgate.registry.versioning import address
 
-    ledger = opened(root, queue=queue)
+    ledger = open_ledger(root, queue=queue)
     ledger.writer.latest()
     name, number = address(version)
-    with status_line() as said:
+    with status_line() as on_status:
         record, verdict = judge(
-            ledger, name, stage, version=number, data=data, today=today, params=params, said=said
+            ledger,
+            name,
+            stage,
+            version=number,
+            data=data,
+            today=today,
+            params=params,
+            on_status=on_status,
         )
     print_verdict(verdict, record.version)
     for path, text in ((markdown, verdict_table(verdict, record.version)), (out, verdict.encode())):

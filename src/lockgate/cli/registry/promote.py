@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.terminal.repository import in_repository, opened, print_verdict, queueing
+from lockgate.cli.terminal.repository import (
+    open_ledger,
+    print_verdict,
+    queue_option,
+    repository_option,
+)
 
 if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
@@ -26,8 +31,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--params", type=FILE, help="File with the key gate:, instead of params.yaml.")
 @click.option("--override", is_flag=True, help="Against the gates; needs --reason, stays visible.")
 @click.option("--reason", default="", help="Why, for the record.")
-@queueing
-@in_repository
+@queue_option
+@repository_option
 def command(
     version: str,
     stage: str,
@@ -57,11 +62,11 @@ def command(
 
     if override and not reason.strip():
         raise UsageError("--override needs --reason: everybody will see both")
-    ledger = opened(root, queue=queue)
+    ledger = open_ledger(root, queue=queue)
     name, number = address(version)
-    if not override and not _judged(ledger, name, stage, number, data, today, params):
+    if not override and not _passes_gates(ledger, name, stage, number, data, today, params):
         return 1
-    made = ledger.promote(
+    record = ledger.promote(
         name,
         stage,
         version=number,
@@ -70,14 +75,16 @@ def command(
         reason=reason,
         params=params,
     )
-    before = made.slot.before[0].version if made.slot.before else "nothing"
-    click.echo(f"{name}@{made.slot.version} is in {stage}, instead of {before} (event {made.seq})")
-    if made.slot.before:
+    before = record.slot.before[0].version if record.slot.before else "nothing"
+    click.echo(
+        f"{name}@{record.slot.version} is in {stage}, instead of {before} (event {record.seq})"
+    )
+    if record.slot.before:
         click.echo(f"back to it: lockgate rollback {name} {stage}")
     return 0
 
 
-def _judged(
+def _passes_gates(
     ledger: Ledger,
     name: str,
     stage: str,
@@ -94,19 +101,19 @@ def _judged(
     from lockgate.registry.ledger import rules
 
     ledger.writer.latest()
-    asked = data is not None or today is not None
-    record = rules.usable(ledger.state, name, number)
-    now = ledger.current(name, stage)
-    if now is not None and now.slot.version == record.version:
+    has_rows = data is not None or today is not None
+    record = rules.find_usable_version(ledger.state, name, number)
+    current = ledger.current(name, stage)
+    if current is not None and current.slot.version == record.version:
         return True  # it is there already, and promoting says so
-    if not asked:
+    if not has_rows:
         try:
             path = params or ledger.repository.project(record.path) / "params.yaml"
             rules.verdict_for(ledger.state, record, stage, policy_of(path, stage).digest)
             return True
         except GateRefused:
             pass
-    with status_line() as said:
+    with status_line() as on_status:
         record, verdict = judge(
             ledger,
             name,
@@ -115,7 +122,7 @@ def _judged(
             data=data,
             today=today,
             params=params,
-            said=said,
+            on_status=on_status,
         )
     print_verdict(verdict, record.version)
     ledger.record(verdict, record.version)

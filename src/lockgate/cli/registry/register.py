@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.terminal.repository import in_repository, opened, queueing
+from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
 
 __all__ = ["command"]
 
@@ -19,8 +19,8 @@ __all__ = ["command"]
 @click.option("--bump", type=click.Choice(["major", "minor", "patch"]), help="At least this.")
 @click.option("--outside", is_flag=True, help="Although no dvc.lock here names it.")
 @click.option("--reason", default="", help="Why, for the record.")
-@queueing
-@in_repository
+@queue_option
+@repository_option
 def command(
     bundle: Path,
     version: str | None,
@@ -41,12 +41,12 @@ def command(
     requests may break. Minor: parameters or code changed. Patch: other data.
     A bundle that is a version already stays that version.
     """
-    ledger = opened(root, queue=queue)
-    made = ledger.register(bundle, version=version, bump=bump, outside=outside, reason=reason)
-    click.echo(f"{made.name}@{made.version} is {made.digest[:12]}, lineage {made.lineage}")
-    click.echo(f"  {'; '.join(made.why)}")
-    if ledger.state.retired(made.name, made.version):
+    ledger = open_ledger(root, queue=queue)
+    record = ledger.register(bundle, version=version, bump=bump, outside=outside, reason=reason)
+    click.echo(f"{record.name}@{record.version} is {record.digest[:12]}, lineage {record.lineage}")
+    click.echo(f"  {'; '.join(record.why)}")
+    if ledger.state.is_retired(record.name, record.version):
         click.echo("  it is retired: it cannot be promoted")
     else:
-        click.echo(f"Next: lockgate promote {made.name}@{made.version} STAGE")
+        click.echo(f"Next: lockgate promote {record.name}@{record.version} STAGE")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lockgate.cli.terminal.repository import in_repository, opened, queueing
+from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
 
 __all__ = ["command"]
 
@@ -13,8 +13,8 @@ __all__ = ["command"]
 @click.argument("version", metavar="NAME[@VERSION]")
 @click.argument("stage", required=False)
 @click.option("--reason", default="", help="Why, for the record.")
-@queueing
-@in_repository
+@queue_option
+@repository_option
 def command(version: str, stage: str | None, reason: str, queue: bool, root: str) -> int:
     """Withdraw a version for good, or take a model out of STAGE.
 
@@ -27,7 +27,7 @@ def command(version: str, stage: str | None, reason: str, queue: bool, root: str
     from lockgate.registry.versioning import address
 
     name, number = address(version)
-    event = opened(root, queue=queue).retire(name, version=number, stage=stage, reason=reason)
-    where = f"no longer in {stage}" if stage else "retired"
-    click.echo(f"{name}@{event.before} is {where} (event {event.seq})")
+    event = open_ledger(root, queue=queue).retire(name, version=number, stage=stage, reason=reason)
+    outcome = f"no longer in {stage}" if stage else "retired"
+    click.echo(f"{name}@{event.before} is {outcome} (event {event.seq})")
     return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.terminal.repository import in_repository, opened, queueing
+from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
 
 __all__ = ["command"]
 
@@ -26,8 +26,8 @@ __all__ = ["command"]
 )
 @click.option("--stage", "where", default="prod", help="With --here, if NAME is left out.")
 @click.option("--history", is_flag=True, help="With --here: only list what was done there.")
-@queueing
-@in_repository
+@queue_option
+@repository_option
 def command(
     name: str | None,
     stage: str | None,
@@ -56,19 +56,21 @@ def command(
     from lockgate.errors import UsageError
 
     if directory is not None:
-        return _here(directory, name, stage or where, to, reason, history=history)
+        return _roll_back_deployment(directory, name, stage or where, to, reason, history=history)
     if name is None or stage is None:
         raise UsageError("say what and where: lockgate rollback NAME STAGE, or --here DIR")
-    ledger = opened(root, queue=queue)
-    made = ledger.rollback(name, stage, to=to, expect=expect, reason=reason)
-    left = next((one.version for one in made.slot.before if one.left), "nothing")
+    ledger = open_ledger(root, queue=queue)
+    record = ledger.rollback(name, stage, to=to, expect=expect, reason=reason)
+    replaced_version = next(
+        (bundle.version for bundle in record.slot.before if bundle.left), "nothing"
+    )
     click.echo(
-        f"{name}@{made.slot.version} is in {stage} again, instead of {left} (event {made.seq})"
+        f"{name}@{record.slot.version} is in {stage} again, instead of {replaced_version} (event {record.seq})"
     )
     return 0
 
 
-def _here(
+def _roll_back_deployment(
     directory: Path, name: str | None, stage: str, to: str | None, reason: str, *, history: bool
 ) -> int:
     from lockgate.deployment.activation import wait_until_served
@@ -79,21 +81,23 @@ def _here(
     if history:
         deployment.pointer()  # says so where it is no deployment directory
         for event in deployment.history():
-            before, after = (one.version if one else "-" for one in (event.before, event.after))
-            why = f"  {event.reason}" if event.reason else ""
-            what = f"{event.op} {event.name} {event.stage} {before} -> {after}"
-            click.echo(f"{event.seq:4} {event.at[:19]}  {what}  {event.actor}{why}")
+            before, after = (
+                bundle.version if bundle else "-" for bundle in (event.before, event.after)
+            )
+            reason_text = f"  {event.reason}" if event.reason else ""
+            change = f"{event.op} {event.name} {event.stage} {before} -> {after}"
+            click.echo(f"{event.seq:4} {event.at[:19]}  {change}  {event.actor}{reason_text}")
         return 0
     pointer = deployment.rollback(
         name, stage=stage, to=to, reason=reason, check=check_in_subprocess
     )
     if note := wait_until_served(deployment, pointer):
         click.echo(f"note: {note}", err=True)
-    event_ = pointer.event
-    if event_ is not None and event_.after is not None and event_.before is not None:
+    last_event = pointer.event
+    if last_event is not None and last_event.after is not None and last_event.before is not None:
         click.echo(
-            f"{event_.name}@{event_.after.version} is served in {event_.stage} again, "
-            f"instead of {event_.before.version}"
+            f"{last_event.name}@{last_event.after.version} is served in {last_event.stage} again, "
+            f"instead of {last_event.before.version}"
         )
     if any(slot.local for slot in pointer.slots):
         click.echo(f"the ledger does not know yet: lockgate sync {directory}")

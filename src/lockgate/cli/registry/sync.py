@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.terminal.repository import in_repository, opened
+from lockgate.cli.terminal.repository import open_ledger, repository_option
 
 __all__ = ["command"]
 
@@ -19,7 +19,7 @@ __all__ = ["command"]
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
 @click.option("--drop", is_flag=True, help="Give up the events that were queued here.")
-@in_repository
+@repository_option
 def command(directory: Path | None, drop: bool, root: str) -> int:
     """Bring this clone's ledger and the shared one together.
 
@@ -32,7 +32,7 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
     from lockgate.deployment.take_back import record_rollbacks
     from lockgate.registry.sync import push_queued, repair_tags
 
-    ledger = opened(root)
+    ledger = open_ledger(root)
     pushed, dropped = push_queued(ledger, drop=drop)
     for event in dropped:
         click.echo(f"given up: {event.subject} ({event.at}, {event.actor})")
@@ -41,8 +41,8 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
     if directory is not None:
         for event in record_rollbacks(ledger, directory):
             click.echo(f"entered: {event.subject}: {event.reason}")
-    mended = repair_tags(ledger)
-    if mended:
-        click.echo(f"tags for GTO: {len(mended)} mended")
+    repaired = repair_tags(ledger)
+    if repaired:
+        click.echo(f"tags for GTO: {len(repaired)} mended")
     click.echo(f"the ledger has {ledger.state.head().seq} events")
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.terminal.repository import fetched, in_repository
+from lockgate.cli.terminal.repository import fetch_ledger, repository_option
 
 __all__ = ["command"]
 
@@ -15,7 +15,7 @@ __all__ = ["command"]
 @click.command("verify")
 @click.option("--anchor", is_flag=True, help="Write .lockgate/anchor.json for the main branch.")
 @click.option("--offline", is_flag=True, help="Do not ask the remote.")
-@in_repository
+@repository_option
 def command(anchor: bool, offline: bool, root: str) -> int:
     """Read the whole ledger again, and name everything that is not as it must be.
 
@@ -35,30 +35,32 @@ def command(anchor: bool, offline: bool, root: str) -> int:
     from lockgate.registry.ledger.trust import ANCHOR, Anchor
     from lockgate.registry.ledger.verify import verify
 
-    ledger = fetched(root, offline=offline)
+    ledger = fetch_ledger(root, offline=offline)
     with tqdm(desc="events", unit="event", disable=None, leave=False) as bar:
 
-        def progress(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
+        def progress(completed: int, total: int) -> None:
+            bar.total = total
+            bar.update(completed - bar.n)
 
-        found = verify(ledger.repository, ledger.tip, now=time.time(), progress=progress)
-    for one in found.findings:
-        click.secho(f"{one.commit[:12]}  {one.subject}: {one.problem}", fg="red")
-    for said in found.overrides:
-        click.echo(f"against the gates: {said}")
-    for said in found.notes:
-        click.echo(f"note: {said}")
-    signed = f"{found.signed} signed" if found.demanded else "nobody says who may sign"
-    vouched = f"the main branch vouches for the first {found.anchor.seq}" if found.anchor else ""
-    words = [f"{found.events} events", signed, *([vouched] if vouched else [])]
-    click.echo(f"{', '.join(words)}: {len(found.findings) or 'nothing'} wrong")
+        report = verify(ledger.repository, ledger.tip, now=time.time(), progress=progress)
+    for finding in report.findings:
+        click.secho(f"{finding.commit[:12]}  {finding.subject}: {finding.problem}", fg="red")
+    for message in report.overrides:
+        click.echo(f"against the gates: {message}")
+    for message in report.notes:
+        click.echo(f"note: {message}")
+    signature_text = f"{report.signed} signed" if report.demanded else "nobody says who may sign"
+    anchor_text = (
+        f"the main branch vouches for the first {report.anchor.seq}" if report.anchor else ""
+    )
+    parts = [f"{report.events} events", signature_text, *([anchor_text] if anchor_text else [])]
+    click.echo(f"{', '.join(parts)}: {len(report.findings) or 'nothing'} wrong")
     if anchor and ledger.repository.top == ledger.repository.folder:
         raise UsageError("a bare repository has no work tree; write the anchor in a clone")
-    if anchor and not found.findings and ledger.tip is not None:
-        place = Path(ledger.repository.top) / ANCHOR
-        place.parent.mkdir(exist_ok=True)
-        made = Anchor(ledger.state.head().seq, ledger.tip)
-        place.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
-        click.echo(f"written: {place}; commit it to the main branch")
-    return 1 if found.findings else 0
+    if anchor and not report.findings and ledger.tip is not None:
+        path = Path(ledger.repository.top) / ANCHOR
+        path.parent.mkdir(exist_ok=True)
+        new_anchor = Anchor(ledger.state.head().seq, ledger.tip)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(new_anchor), indent=1) + b"\n")
+        click.echo(f"written: {path}; commit it to the main branch")
+    return 1 if report.findings else 0

@@ -15,9 +15,9 @@ __all__ = ["command"]
     "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.argument(
-    "what", type=click.Choice(["status", "reload", "drain"]), default="status", required=False
+    "operation", type=click.Choice(["status", "reload", "drain"]), default="status", required=False
 )
-def command(directory: Path, what: str) -> int:
+def command(directory: Path, operation: str) -> int:
     """Ask the server of a deployment directory, or tell it something.
 
     \b
@@ -30,7 +30,7 @@ def command(directory: Path, what: str) -> int:
     """
     from lockgate.deployment.control.client import ask
 
-    said = ask(directory, what)
-    said.pop("op", None)
-    click.echo(json.dumps(said, indent=1))
+    response = ask(directory, operation)
+    response.pop("op", None)
+    click.echo(json.dumps(response, indent=1))
     return 0

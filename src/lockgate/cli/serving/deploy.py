@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.terminal.repository import fetched, in_repository
+from lockgate.cli.terminal.repository import fetch_ledger, repository_option
 
 if TYPE_CHECKING:
     from lockgate.deployment.directory import Deployment
@@ -37,7 +37,7 @@ __all__ = ["command"]
     type=click.Choice(["systemd", "docker", "kubernetes"]),
     help="Also write what runs a server there.",
 )
-@in_repository
+@repository_option
 def command(
     source: str,
     directory: Path,
@@ -67,17 +67,17 @@ def command(
     from lockgate.errors import UsageError
 
     deployment = Deployment(directory)
-    name, at, where = source.partition("@")
-    if at and not where:
+    name, separator, stage_name = source.partition("@")
+    if separator and not stage_name:
         raise UsageError(f"{source} names no stage; write e.g. {name}@prod")
-    if at and not Path(source).exists():
+    if separator and not Path(source).exists():
         if named is not None or reason:
             raise UsageError("version and reason of NAME@STAGE are the ledger's")
-        _from_ledger(deployment, name, where, root, every=every if follow else None)
+        _deploy_from_ledger(deployment, name, stage_name, root, every=every if follow else None)
     elif follow:
         raise UsageError("--follow follows a stage: lockgate deploy NAME@STAGE DIR --follow")
     else:
-        _bundle(deployment, Path(source), named, stage, reason)
+        _deploy_bundle(deployment, Path(source), named, stage, reason)
     names = sorted({slot.name for slot in deployment.pointer().slots})
     if len(names) > 1:
         click.echo(f"note: requests must name their model now: {', '.join(names)}")
@@ -89,7 +89,7 @@ def command(
     return 0
 
 
-def _bundle(
+def _deploy_bundle(
     deployment: Deployment, bundle: Path, named: str | None, stage: str, reason: str
 ) -> None:
     from lockgate.errors import UsageError
@@ -104,34 +104,34 @@ def _bundle(
     if pointer.seq == before:
         click.echo("served already; nothing was changed")
     else:
-        _tell(deployment, pointer)
+        _print_served(deployment, pointer)
 
 
-def _from_ledger(
+def _deploy_from_ledger(
     deployment: Deployment, name: str, stage: str, root: str, *, every: float | None
 ) -> None:
     """Do it once, or for ever."""
     from lockgate.deployment.follow import deploy_stage, follow
     from lockgate.errors import BundleError, DeploymentError
 
-    ledger = fetched(root)
+    ledger = fetch_ledger(root)
     if every is None:
-        pointer, words = deploy_stage(ledger, deployment, name, stage)
-        click.echo(words)
+        pointer, message = deploy_stage(ledger, deployment, name, stage)
+        click.echo(message)
         if pointer is not None:
-            _tell(deployment, pointer)
+            _print_served(deployment, pointer)
         return
     click.echo(f"following {name}@{stage}; stop with Ctrl-C", err=True)
-    for pointer, words in follow(ledger, deployment.path, name, stage, every=every):
-        click.echo(words)
+    for pointer, message in follow(ledger, deployment.path, name, stage, every=every):
+        click.echo(message)
         if pointer is not None:
             try:
-                _tell(deployment, pointer)
+                _print_served(deployment, pointer)
             except (BundleError, DeploymentError) as error:
                 click.echo(f"not followed: {error}", err=True)
 
 
-def _tell(deployment: Deployment, pointer: Pointer) -> None:
+def _print_served(deployment: Deployment, pointer: Pointer) -> None:
     """Wait for the server, and say what is served."""
     from lockgate.deployment.activation import wait_until_served
 
@@ -142,7 +142,9 @@ def _tell(deployment: Deployment, pointer: Pointer) -> None:
         click.echo(f"note: {note}", err=True)
     if event.after is None:
         return
-    place = deployment.path
-    click.echo(f"{event.name}@{event.after.version} is served in {event.stage} of {place}")
+    directory = deployment.path
+    click.echo(f"{event.name}@{event.after.version} is served in {event.stage} of {directory}")
     if event.before is not None:
-        click.echo(f"before: {event.before.version}; back to it: lockgate rollback --here {place}")
+        click.echo(
+            f"before: {event.before.version}; back to it: lockgate rollback --here {directory}"
+        )

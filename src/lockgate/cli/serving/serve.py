@@ -109,7 +109,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.FloatRange(0, 3600),
     help="Seconds that open requests get when the server stops.",
 )
-def command(source: Path, host: str, unguarded: bool, **said: Any) -> int:
+def command(source: Path, host: str, unguarded: bool, **options: Any) -> int:
     """Answer over HTTP, from a bundle or from a deployment directory.
 
     \b
@@ -132,49 +132,49 @@ def command(source: Path, host: str, unguarded: bool, **said: Any) -> int:
     from lockgate.errors import UsageError
     from lockgate.serving.settings import is_loopback
 
-    if not is_loopback(host) and said["tokens"] is None and not unguarded:
+    if not is_loopback(host) and options["tokens"] is None and not unguarded:
         raise UsageError(
             f"{host} can be reached from elsewhere: give --tokens FILE "
             "(`lockgate token NAME --file FILE` makes one), or --open to let everybody ask"
         )
-    if said["private_key"] and not said["certificate"]:
+    if options["private_key"] and not options["certificate"]:
         raise UsageError("--private-key needs the --certificate that it belongs to")
-    if said["key"] and said["key"] in said["redact"]:
-        raise UsageError(f"--key {said['key']} is to be kept, and --redact says never to")
-    return _serve(source, _settings(host, said))
+    if options["key"] and options["key"] in options["redact"]:
+        raise UsageError(f"--key {options['key']} is to be kept, and --redact says never to")
+    return _run_server(source, _build_settings(host, options))
 
 
-def _settings(host: str, said: dict[str, Any]) -> Any:
+def _build_settings(host: str, options: dict[str, Any]) -> Any:
     from lockgate.serving.settings import Limits, LogSettings, ServeSettings
 
     log = LogSettings(
-        durability=said["durability"],
-        share=said["log_share"],
-        full_disk=said["log_full"],
-        inputs=said["log_inputs"],
-        redact=said["redact"],
-        key=said["key"],
-        days=said["log_days"],
-        megabytes=said["log_megabytes"],
+        durability=options["durability"],
+        share=options["log_share"],
+        full_disk=options["log_full"],
+        inputs=options["log_inputs"],
+        redact=options["redact"],
+        key=options["key"],
+        days=options["log_days"],
+        megabytes=options["log_megabytes"],
     )
     return ServeSettings(
         host=host,
-        port=said["port"],
-        workers=said["workers"],
-        limits=Limits(body=said["body"] << 20, rows=said["rows"], queue=said["queue"]),
+        port=options["port"],
+        workers=options["workers"],
+        limits=Limits(body=options["body"] << 20, rows=options["rows"], queue=options["queue"]),
         log=log,
-        tokens=str(said["tokens"] or ""),
-        certificate=str(said["certificate"] or ""),
-        key=str(said["private_key"] or ""),
-        access=said["access"],
-        drain_seconds=said["drain_seconds"],
-        batching=said["batching"],
-        require_verdict=said["require_verdict"] or bool(said["signers"]),
-        signers=str(said["signers"] or ""),
+        tokens=str(options["tokens"] or ""),
+        certificate=str(options["certificate"] or ""),
+        key=str(options["private_key"] or ""),
+        access=options["access"],
+        drain_seconds=options["drain_seconds"],
+        batching=options["batching"],
+        require_verdict=options["require_verdict"] or bool(options["signers"]),
+        signers=str(options["signers"] or ""),
     )
 
 
-def _serve(source: Path, settings: Any) -> int:
+def _run_server(source: Path, settings: Any) -> int:
     try:
         from lockgate.serving.workers.supervisor import Supervisor
     except ModuleNotFoundError as error:
@@ -186,11 +186,11 @@ def _serve(source: Path, settings: Any) -> int:
     from lockgate.deployment.directory import Deployment
     from lockgate.deployment.private import local_deployment
     from lockgate.serving.http.tokens import Tokens
-    from lockgate.serving.telemetry.logs import log_lines
+    from lockgate.serving.telemetry.logs import configure_logging
     from lockgate.serving.workers.listener import listen
     from lockgate.serving.workers.worker import tls_context
 
-    log_lines()
+    configure_logging()
     deployment = Deployment(source)
     bare = not deployment.exists()
     if bare:
@@ -199,8 +199,8 @@ def _serve(source: Path, settings: Any) -> int:
     tls_context(settings)
     if settings.tokens:
         Tokens(Path(settings.tokens))  # a wrong file is said before anything is bound
-    listening = listen(settings)
-    supervisor = Supervisor(settings, deployment, listening, bare=bare)
+    listener = listen(settings)
+    supervisor = Supervisor(settings, deployment, listener, bare=bare)
     return supervisor.run()
 
 
@@ -208,8 +208,13 @@ def _check_redacted(deployment: Any, redact: tuple[str, ...]) -> None:
     """A misspelt column would be kept."""
     from lockgate.errors import UsageError, nearest
 
-    found = [deployment.manifest(one.digest) for one in deployment.pointer().slots]
-    known = {column.name for one in found if one is not None for column in one.inputs.columns}
+    manifests = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
+    known = {
+        column.name
+        for manifest in manifests
+        if manifest is not None
+        for column in manifest.inputs.columns
+    }
     for name in redact:
         if name not in known:
             raise UsageError(

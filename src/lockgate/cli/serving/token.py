@@ -37,7 +37,7 @@ def command(name: str, path: Path, roles: tuple[str, ...]) -> int:
     The file keeps its digest only. A line that is removed is a token that is void,
     within a second and without a restart.
     """
-    from lockgate.serving.http.tokens import new_token
+    from lockgate.serving.http.tokens import add_token
 
-    click.echo(new_token(path, name, roles))
+    click.echo(add_token(path, name, roles))
     return 0

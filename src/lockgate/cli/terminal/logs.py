@@ -7,37 +7,37 @@ import sys
 
 import click
 
-__all__ = ["to_terminal"]
+__all__ = ["log_to_terminal"]
 
 
-class _Lines(logging.Formatter):
+class _LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         stage = record.name.rpartition(".")[2]
-        mark = ""
+        prefix = ""
         if record.levelno >= logging.WARNING:
-            mark = click.style(
+            prefix = click.style(
                 "note: " if record.levelno < logging.ERROR else "error: ", fg="yellow"
             )
-        return f"  {click.style(stage, dim=True)}  {mark}{record.getMessage()}"
+        return f"  {click.style(stage, dim=True)}  {prefix}{record.getMessage()}"
 
 
-class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]  # generic in stubs only
+class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic in stubs only
     """Writes above a progress bar, not through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)
-        bars = sys.modules.get("tqdm")
-        if bars is not None:
-            bars.tqdm.write(text, file=sys.stderr)
+        tqdm_module = sys.modules.get("tqdm")
+        if tqdm_module is not None:
+            tqdm_module.tqdm.write(text, file=sys.stderr)
         else:
             click.echo(text, err=True)
 
 
-def to_terminal() -> None:
+def log_to_terminal() -> None:
     """Send lockgate's messages to standard error."""
     root = logging.getLogger("lockgate")
-    handler = _Stderr()
-    handler.setFormatter(_Lines())
+    handler = _StderrHandler()
+    handler.setFormatter(_LineFormatter())
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     root.propagate = False

@@ -18,10 +18,10 @@ def status_line() -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
 
-    def say(words: str) -> None:
-        click.echo(f"\r\033[K{words[:100]}", nl=False, err=True)
+    def show_status(message: str) -> None:
+        click.echo(f"\r\033[K{message[:100]}", nl=False, err=True)
 
     try:
-        yield say
+        yield show_status
     finally:
         click.echo("\r\033[K", nl=False, err=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["columns"]
+__all__ = ["align_columns"]
 
 
-def columns(rows: Sequence[Sequence[str]], *, indent: int = 0) -> list[str]:
+def align_columns(rows: Sequence[Sequence[str]], *, indent: int = 0) -> list[str]:
     """Align cells in columns, two spaces apart; the last column runs free.
 
     Examples

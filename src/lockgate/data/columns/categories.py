@@ -11,14 +11,14 @@ from lockgate.data.columns.dates import is_missing
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.rejections import (
     RejectedRows,
+    describe_unknown_category,
     format_value,
     reject_missing,
-    unknown_category,
 )
 
 __all__ = ["category_text", "code_by_text", "read_codes"]
 
-TRUTH = {"True": "1", "False": "0"}
+BOOLEAN_ALIASES = {"True": "1", "False": "0"}
 
 
 def category_text(value: Any) -> str:
@@ -39,70 +39,75 @@ def category_text(value: Any) -> str:
 
 def code_by_text(categories: tuple[str, ...]) -> dict[str, int]:
     """Return each category's place by its text; where all are truth values, 1 and 0 are too."""
-    places = {name: code for code, name in enumerate(categories)}
-    if set(categories) <= set(TRUTH):
-        places |= {TRUTH[name]: code for name, code in places.items()}
-    return places
+    codes_by_text = {name: code for code, name in enumerate(categories)}
+    if set(categories) <= set(BOOLEAN_ALIASES):
+        codes_by_text |= {BOOLEAN_ALIASES[name]: code for name, code in codes_by_text.items()}
+    return codes_by_text
 
 
-def read_codes(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
+def read_codes(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
     """Return a column's codes: a place, one more for a gap, and one more for unknown."""
-    places = code_by_text(one.categories)
-    gap, unknown = len(one.categories), len(one.categories) + 1
-    coded = _dictionary(values)
-    if coded is not None:
-        indices, names = coded
-        made = np.array([*(_code(name, places, gap) for name in names), gap], np.int64)[indices]
+    codes_by_text = code_by_text(column.categories)
+    missing_code, unknown_code = len(column.categories), len(column.categories) + 1
+    dictionary = _read_dictionary(values)
+    if dictionary is not None:
+        indices, names = dictionary
+        codes = np.array(
+            [*(_encode_cell(name, codes_by_text, missing_code) for name in names), missing_code],
+            np.int64,
+        )[indices]
     else:
-        made = _one_by_one(values, places, gap)
-    odd = np.flatnonzero(made < 0)
-    if len(odd) or (one.unknown == "refuse" and (made == unknown).any()):
-        given = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
-        found.add(
-            odd,
+        codes = _encode_cells(values, codes_by_text, missing_code)
+    invalid_rows = np.flatnonzero(codes < 0)
+    if len(invalid_rows) or (column.unknown == "refuse" and (codes == unknown_code).any()):
+        cells = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+        rejected.add(
+            invalid_rows,
             lambda row: (
-                f"column {one.name} holds {format_value(given[row])} in row {row}, "
+                f"column {column.name} holds {format_value(cells[row])} in row {row}, "
                 "expected one category"
             ),
         )
-        if one.unknown == "refuse":
-            strange = np.flatnonzero(made == unknown)
-            found.add(strange, lambda row: unknown_category(one, given[row], row))
-        made = np.where(made < 0, unknown, made)
-    reject_missing(one, made == gap, found)
-    return made
+        if column.unknown == "refuse":
+            unknown_rows = np.flatnonzero(codes == unknown_code)
+            rejected.add(
+                unknown_rows, lambda row: describe_unknown_category(column, cells[row], row)
+            )
+        codes = np.where(codes < 0, unknown_code, codes)
+    reject_missing(column, codes == missing_code, rejected)
+    return codes
 
 
-def _code(value: Any, places: dict[str, int], gap: int) -> int:
+def _encode_cell(value: Any, codes_by_text: dict[str, int], missing_code: int) -> int:
     """Return one cell's code, -1 for what is no category at all."""
     if is_missing(value):
-        return gap
+        return missing_code
     if isinstance(value, (list, tuple, dict, set, frozenset, np.ndarray, complex, bytes)):
         return -1
     try:
-        return places.get(category_text(value), gap + 1)
+        return codes_by_text.get(category_text(value), missing_code + 1)
     except (ValueError, OverflowError):
         return -1
 
 
-def _one_by_one(values: Any, places: dict[str, int], gap: int) -> Any:
+def _encode_cells(values: Any, codes_by_text: dict[str, int], missing_code: int) -> Any:
     """Read cells of any kind; equal values of other types, such as 1 and True, are kept apart."""
-    known: dict[Any, int] = {}
-    made = np.empty(len(values), np.int64)
+    codes_by_key: dict[Any, int] = {}
+    codes = np.empty(len(values), np.int64)
     for row, value in enumerate(values):
         key = (value.__class__, value)
         try:
-            code = known.get(key)
+            code = codes_by_key.get(key)
         except TypeError:  # not hashable
-            made[row] = _code(value, places, gap)
+            codes[row] = _encode_cell(value, codes_by_text, missing_code)
             continue
         if code is None:
-            code = known[key] = _code(value, places, gap)
-        made[row] = code
-    return made
+            code = codes_by_key[key] = _encode_cell(value, codes_by_text, missing_code)
+        codes[row] = code
+    return codes
 
 
-def _dictionary(values: Any) -> tuple[Any, list[Any]] | None:
+def _read_dictionary(values: Any) -> tuple[Any, list[Any]] | None:
     """Return indices, -1 for gaps, and what they stand for, where a library has them at hand."""
     if hasattr(values, "cat"):
         return values.cat.codes.to_numpy(), values.cat.categories.tolist()
@@ -110,12 +115,12 @@ def _dictionary(values: Any) -> tuple[Any, list[Any]] | None:
     if arrow is None:
         return None
     try:
-        return _arrow_dictionary(arrow, values)
+        return _read_arrow_dictionary(arrow, values)
     except Exception:  # cells of several kinds, nested or broken ones: they are read one by one
         return None
 
 
-def _arrow_dictionary(arrow: Any, values: Any) -> tuple[Any, list[Any]] | None:
+def _read_arrow_dictionary(arrow: Any, values: Any) -> tuple[Any, list[Any]] | None:
     if not isinstance(values, (arrow.Array, arrow.ChunkedArray)):
         if not hasattr(values, "dtype"):
             return None

@@ -13,16 +13,16 @@ from lockgate.data.columns.dates import MISSING_DATE, as_micros, is_missing
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.rejections import (
     RejectedRows,
+    describe_infinite,
+    describe_unknown_category,
     format_value,
-    not_finite,
     reject_missing,
-    unknown_category,
 )
 from lockgate.errors import SchemaViolation, nearest
 
-__all__ = ["cell_readers", "read_columns"]
+__all__ = ["build_cell_readers", "read_columns"]
 
-EXACT = 2**53
+EXACT_INTEGER_LIMIT = 2**53
 """From here on not every whole number is a double."""
 
 
@@ -53,55 +53,58 @@ def read_columns(
         With column, row and value of what is refused.
 
     """
-    found = RejectedRows() if rejected is None else rejected
-    columns = _columns(inputs, source, found)
-    lengths = {len(one) for one in columns}
+    rejections = RejectedRows() if rejected is None else rejected
+    columns = _select_columns(inputs, source, rejections)
+    lengths = {len(column) for column in columns}
     if len(lengths) > 1:
-        found.fatal.append(f"columns have different lengths: {sorted(lengths)}")
-    if found.fatal:
-        raise SchemaViolation(found.fatal)
-    made = [
-        READERS[one.kind](one, values, found) for one, values in zip(inputs, columns, strict=True)
+        rejections.fatal.append(f"columns have different lengths: {sorted(lengths)}")
+    if rejections.fatal:
+        raise SchemaViolation(rejections.fatal)
+    cells = [
+        READERS[column.kind](column, values, rejections)
+        for column, values in zip(inputs, columns, strict=True)
     ]
     if rejected is None:
-        found.raise_first()
-    return made, lengths.pop() if lengths else 0
+        rejections.raise_first()
+    return cells, lengths.pop() if lengths else 0
 
 
-def _columns(inputs: Sequence[ColumnInput], source: Any, found: RejectedRows) -> list[Any]:
+def _select_columns(
+    inputs: Sequence[ColumnInput], source: Any, rejected: RejectedRows
+) -> list[Any]:
     if isinstance(source, np.ndarray):
         if source.ndim != 2 or source.shape[1] != len(inputs):
-            found.fatal.append(
+            rejected.fatal.append(
                 f"an array of shape {source.shape} came, expected (rows, {len(inputs)})"
             )
             return []
         return [source[:, k] for k in range(len(inputs))]
     if isinstance(source, Sequence) and not isinstance(source, (str, bytes)):
-        return _of_records(inputs, source, found)
+        return _read_records(inputs, source, rejected)
     if not (hasattr(source, "column_names") or hasattr(source, "keys")):
-        found.fatal.append(
+        rejected.fatal.append(
             f"{type(source).__name__} came, expected a DataFrame, an Arrow table, columns by name, "
             "or a list of mappings"
         )
         return []
     names = source.column_names if hasattr(source, "column_names") else list(source.keys())
-    made = []
-    for one in inputs:
-        if one.name not in names:
-            hint = nearest(one.name, [str(name) for name in names])
-            found.fatal.append(f"column {one.name} is missing{hint}")
-        elif list(names).count(one.name) > 1:
-            found.fatal.append(f"column {one.name} stands twice")
+    columns = []
+    for column in inputs:
+        if column.name not in names:
+            hint = nearest(column.name, [str(name) for name in names])
+            rejected.fatal.append(f"column {column.name} is missing{hint}")
+        elif list(names).count(column.name) > 1:
+            rejected.fatal.append(f"column {column.name} stands twice")
         else:
-            made.append(_checked(one, source[one.name], found))
-    return made
+            columns.append(_check_column(column, source[column.name], rejected))
+    return columns
 
 
-def _checked(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
+def _check_column(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
     """Return a column, or note that it is none."""
     if isinstance(values, (str, bytes, set, frozenset, Mapping)) or not hasattr(values, "__len__"):
-        found.fatal.append(
-            f"column {one.name} is {type(values).__name__}, expected a sequence of values; "
+        rejected.fatal.append(
+            f"column {column.name} is {type(values).__name__}, expected a sequence of values; "
             "for a single row use predict_one"
         )
         return []
@@ -112,68 +115,72 @@ def _checked(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
     return values
 
 
-def _of_records(
-    inputs: Sequence[ColumnInput], records: Sequence[Any], found: RejectedRows
+def _read_records(
+    inputs: Sequence[ColumnInput], records: Sequence[Any], rejected: RejectedRows
 ) -> list[Any]:
-    made: list[list[Any]] = [[] for _ in inputs]
+    columns: list[list[Any]] = [[] for _ in inputs]
     for row, record in enumerate(records):
         if not isinstance(record, Mapping):
-            word = type(record).__name__
-            found.fatal.append(f"row {row} is {word}, expected a mapping of column to value")
+            type_name = type(record).__name__
+            rejected.fatal.append(
+                f"row {row} is {type_name}, expected a mapping of column to value"
+            )
             return [[] for _ in inputs]
-        for one, values in zip(inputs, made, strict=True):
-            if one.name not in record:
-                hint = nearest(one.name, map(str, record)) if len(found.reasons) < 20 else ""
-                found.note(row, f"row {row} has no {one.name}{hint}")
+        for column, values in zip(inputs, columns, strict=True):
+            if column.name not in record:
+                hint = nearest(column.name, map(str, record)) if len(rejected.reasons) < 20 else ""
+                rejected.note(row, f"row {row} has no {column.name}{hint}")
                 values.append(None)
             else:
-                values.append(record[one.name])
-    return made
+                values.append(record[column.name])
+    return columns
 
 
-def _numbers(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
-    made = _doubles(one, values, found)
-    if one.categories:
-        allowed = [float(text) for text in one.categories]
-        strange = np.flatnonzero(~np.isin(made, allowed) & np.isfinite(made))
-        found.add(strange, lambda row: unknown_category(one, float(made[row]), row))
-    return made
+def _read_numbers(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
+    numbers = _read_doubles(column, values, rejected)
+    if column.categories:
+        allowed = [float(text) for text in column.categories]
+        unknown_rows = np.flatnonzero(~np.isin(numbers, allowed) & np.isfinite(numbers))
+        rejected.add(
+            unknown_rows, lambda row: describe_unknown_category(column, float(numbers[row]), row)
+        )
+    return numbers
 
 
-def _doubles(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
-    array = _as_array(values)
-    bad: list[int] = []
+def _read_doubles(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
+    array = _convert_to_array(values)
+    invalid_rows: list[int] = []
     if array.dtype.kind in "fiub":
-        made = array.astype(np.float64)
+        doubles = array.astype(np.float64)
         if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
-            bad = _inexact(array, made)
+            invalid_rows = _find_inexact_rows(array, doubles)
     else:
-        made = np.empty(len(array))
+        doubles = np.empty(len(array))
         for row, value in enumerate(array if array.dtype.kind in "mM" else array.tolist()):
-            number = _number(value)
+            number = _parse_number(value)
             if number is None:
-                bad.append(row)
-            made[row] = math.nan if number is None else number
-    found.add(
-        bad,
+                invalid_rows.append(row)
+            doubles[row] = math.nan if number is None else number
+    rejected.add(
+        invalid_rows,
         lambda row: (
-            f"column {one.name} holds {format_value(array[row])} in row {row}, expected a number"
+            f"column {column.name} holds {format_value(array[row])} in row {row}, expected a number"
         ),
     )
-    empty = np.isnan(made)
-    empty[bad] = False
-    reject_missing(one, empty, found)
-    found.add(np.flatnonzero(np.isinf(made)), lambda row: not_finite(one, row))
-    return made
+    missing = np.isnan(doubles)
+    missing[invalid_rows] = False
+    reject_missing(column, missing, rejected)
+    rejected.add(np.flatnonzero(np.isinf(doubles)), lambda row: describe_infinite(column, row))
+    return doubles
 
 
-def _inexact(whole: np.ndarray, made: np.ndarray) -> list[int]:
+def _find_inexact_rows(integers: np.ndarray, doubles: np.ndarray) -> list[int]:
     """Return rows of whole numbers that no double holds, from 2**53 on."""
-    large = np.flatnonzero(np.abs(made) >= EXACT)
-    return [row for row in large.tolist() if int(made[row]) != int(whole[row])]
+    large = np.flatnonzero(np.abs(doubles) >= EXACT_INTEGER_LIMIT)
+    return [row for row in large.tolist() if int(doubles[row]) != int(integers[row])]
 
 
-def _number(value: Any) -> float | None:
+def _parse_number(value: Any) -> float | None:
     """Return a cell as a double, NaN for a gap, None for what is none or what no double holds."""
     if is_missing(value):
         return math.nan
@@ -183,151 +190,155 @@ def _number(value: Any) -> float | None:
     if not known and type(value).__name__ != "Decimal":
         return None
     try:
-        made = float(value)
+        number = float(value)
     except OverflowError:
         return math.inf
     except ValueError:
         return None
-    return None if isinstance(value, int) and int(made) != value else made
+    return None if isinstance(value, int) and int(number) != value else number
 
 
-def _dates(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
-    array = _as_array(values)
+def _read_dates(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
+    array = _convert_to_array(values)
     if array.dtype.kind == "M":
-        made = array.astype("datetime64[us]").astype(np.int64)
+        micros = array.astype("datetime64[us]").astype(np.int64)
     else:
-        made = np.full(len(array), MISSING_DATE)
-        bad = []
+        micros = np.full(len(array), MISSING_DATE)
+        invalid_rows = []
         for row, value in enumerate(array.tolist()):
-            read = as_micros(value)
-            made[row] = MISSING_DATE if read is None else read
-            if read is None:
-                bad.append(row)
-        found.add(
-            bad,
+            parsed = as_micros(value)
+            micros[row] = MISSING_DATE if parsed is None else parsed
+            if parsed is None:
+                invalid_rows.append(row)
+        rejected.add(
+            invalid_rows,
             lambda row: (
-                f"column {one.name} holds {format_value(array[row])} in row {row}, expected a date"
+                f"column {column.name} holds {format_value(array[row])} in row {row}, expected a date"
             ),
         )
-        gaps = (made == MISSING_DATE) & ~np.isin(np.arange(len(made)), bad)
-        reject_missing(one, gaps, found)
-        return made
-    reject_missing(one, made == MISSING_DATE, found)
-    return made
+        missing = (micros == MISSING_DATE) & ~np.isin(np.arange(len(micros)), invalid_rows)
+        reject_missing(column, missing, rejected)
+        return micros
+    reject_missing(column, micros == MISSING_DATE, rejected)
+    return micros
 
 
-def _texts(one: ColumnInput, values: Any, found: RejectedRows) -> Any:
-    given = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
-    made = [value if isinstance(value, str) else "" for value in given]
-    gaps = np.array([is_missing(value) for value in given], bool)
-    bad = [k for k, v in enumerate(given) if not isinstance(v, str) and not gaps[k]]
-    found.add(
-        bad,
+def _read_texts(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
+    cells = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+    texts = [value if isinstance(value, str) else "" for value in cells]
+    missing = np.array([is_missing(value) for value in cells], bool)
+    invalid_rows = [k for k, v in enumerate(cells) if not isinstance(v, str) and not missing[k]]
+    rejected.add(
+        invalid_rows,
         lambda row: (
-            f"column {one.name} holds {format_value(given[row])} in row {row}, expected text"
+            f"column {column.name} holds {format_value(cells[row])} in row {row}, expected text"
         ),
     )
-    reject_missing(one, gaps, found)
-    return made
+    reject_missing(column, missing, rejected)
+    return texts
 
 
 READERS: dict[str, Callable[[ColumnInput, Any, RejectedRows], Any]] = {
-    "number": _numbers,
-    "integer": _numbers,
-    "boolean": _numbers,
+    "number": _read_numbers,
+    "integer": _read_numbers,
+    "boolean": _read_numbers,
     "category": read_codes,
-    "date": _dates,
-    "text": _texts,
+    "date": _read_dates,
+    "text": _read_texts,
 }
 
 
-def _as_array(values: Any) -> np.ndarray:
+def _convert_to_array(values: Any) -> np.ndarray:
     """Return a NumPy array, gaps as NaN or NaT where the dtype has them, else as objects."""
     if hasattr(values, "to_pylist"):  # Arrow
-        return _of_arrow(values)
+        return _convert_arrow(values)
     dtype = getattr(values, "dtype", None)
     if getattr(dtype, "tz", None) is not None:  # pandas, with a time zone
         return np.asarray(values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     try:
-        made = np.asarray(values)
+        array = np.asarray(values)
     except ValueError:  # cells of different lengths
-        made = np.empty(0, dtype="U")
-    rounded = dtype is None and made.dtype.kind == "f" and bool((np.abs(made) >= EXACT).any())
-    if made.dtype.kind not in "US" and made.ndim == 1 and not rounded:
-        return made
+        array = np.empty(0, dtype="U")
+    rounded = (
+        dtype is None
+        and array.dtype.kind == "f"
+        and bool((np.abs(array) >= EXACT_INTEGER_LIMIT).any())
+    )
+    if array.dtype.kind not in "US" and array.ndim == 1 and not rounded:
+        return array
     objects = np.empty(len(values), dtype=object)  # NumPy would write texts, or round
     for row, cell in enumerate(values):
         objects[row] = cell.item() if isinstance(cell, np.str_) else cell
     return objects
 
 
-def _of_arrow(values: Any) -> np.ndarray:
-    counted = str(values.type).startswith(("int", "uint", "bool"))
+def _convert_arrow(values: Any) -> np.ndarray:
+    integral = str(values.type).startswith(("int", "uint", "bool"))
     try:
-        if not (values.null_count and counted):
+        if not (values.null_count and integral):
             flat = values.combine_chunks() if hasattr(values, "combine_chunks") else values
             return np.asarray(flat.to_numpy(zero_copy_only=False))
     except (ValueError, NotImplementedError):
         pass  # NumPy has no such cells, e.g. times of day: they are read one by one
-    made = np.empty(len(values), dtype=object)
+    objects = np.empty(len(values), dtype=object)
     for row, cell in enumerate(values.to_pylist()):
-        made[row] = cell
-    return made
+        objects[row] = cell
+    return objects
 
 
-def cell_readers(inputs: Sequence[ColumnInput]) -> list[tuple[str, Callable[[Any], Any]]]:
+def build_cell_readers(inputs: Sequence[ColumnInput]) -> list[tuple[str, Callable[[Any], Any]]]:
     """Make a function for each input's cell of one row; ValueError says what is wrong."""
-    return [(one.name, _cell_reader(one)) for one in inputs]
+    return [(column.name, _build_cell_reader(column)) for column in inputs]
 
 
-def _cell_reader(one: ColumnInput) -> Callable[[Any], Any]:
-    places, gap = code_by_text(one.categories), len(one.categories)
+def _build_cell_reader(column: ColumnInput) -> Callable[[Any], Any]:
+    codes_by_text, missing_code = code_by_text(column.categories), len(column.categories)
 
-    def slow(value: Any) -> Any:
+    def read_cell(value: Any) -> Any:
         rejected = RejectedRows()
         cells = np.empty(1, dtype=object)
         cells[0] = value
-        made = READERS[one.kind](one, cells, rejected)
+        values = READERS[column.kind](column, cells, rejected)
         if rejected.reasons:
             raise SchemaViolation(rejected.reasons[0])
-        cell = made[0]
+        cell = values[0]
         return cell.item() if isinstance(cell, np.generic) else cell
 
-    allowed = one.missing == "allow"
-    if one.kind in ("number", "integer", "boolean") and not one.categories:
-        return _fast_number(slow, allowed)
-    if one.kind == "category":
-        return _fast_category(slow, gap if allowed else None, places)
-    return slow
+    allow_missing = column.missing == "allow"
+    if column.kind in ("number", "integer", "boolean") and not column.categories:
+        return _fast_number(read_cell, allow_missing)
+    if column.kind == "category":
+        return _fast_category(read_cell, missing_code if allow_missing else None, codes_by_text)
+    return read_cell
 
 
-def _fast_number(slow: Callable[[Any], Any], allowed: bool) -> Callable[[Any], Any]:
+def _fast_number(read_cell: Callable[[Any], Any], allow_missing: bool) -> Callable[[Any], Any]:
     """Read what JSON and Python have for a number; all else is read as columns are."""
 
-    def number(value: Any) -> Any:
+    def read_number(value: Any) -> Any:
         if value.__class__ in (float, int, bool):
-            if -EXACT <= value <= EXACT:
+            if -EXACT_INTEGER_LIMIT <= value <= EXACT_INTEGER_LIMIT:
                 return float(value)
-            if value != value and allowed:
+            if value != value and allow_missing:
                 return value
-        elif value is None and allowed:
+        elif value is None and allow_missing:
             return math.nan
-        return slow(value)
+        return read_cell(value)
 
-    return number
+    return read_number
 
 
 def _fast_category(
-    slow: Callable[[Any], Any], gap: int | None, places: Mapping[str, int]
+    read_cell: Callable[[Any], Any], missing_code: int | None, codes_by_text: Mapping[str, int]
 ) -> Callable[[Any], Any]:
     """Read a known text; all else is read as columns are."""
 
-    def category(value: Any) -> Any:
-        if value is None and gap is not None:
-            return gap
-        code = places.get(value) if value.__class__ is str else None
-        return slow(value) if code is None else code
+    def read_category(value: Any) -> Any:
+        if value is None and missing_code is not None:
+            return missing_code
+        code = codes_by_text.get(value) if value.__class__ is str else None
+        return read_cell(value) if code is None else code
 
-    return category
+    return read_category

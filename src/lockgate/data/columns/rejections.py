@@ -14,13 +14,13 @@ from lockgate.errors import SchemaViolation
 __all__ = [
     "RejectedRows",
     "count_missing",
+    "describe_infinite",
+    "describe_unknown_category",
     "format_value",
-    "not_finite",
     "reject_missing",
-    "unknown_category",
 ]
 
-SHOWN = 20
+MAX_LISTED = 20
 
 
 class RejectedRows:
@@ -54,10 +54,12 @@ class RejectedRows:
         if self.fatal:
             raise SchemaViolation(self.fatal)
         if self.reasons:
-            listed = [one for row in sorted(self.reasons)[:SHOWN] for one in self.reasons[row]]
-            left = len(self.reasons) - min(SHOWN, len(self.reasons))
-            more = [f"and {left} more rows"] if left > 0 else []
-            raise SchemaViolation(listed + more)
+            reasons = [
+                reason for row in sorted(self.reasons)[:MAX_LISTED] for reason in self.reasons[row]
+            ]
+            remaining = len(self.reasons) - min(MAX_LISTED, len(self.reasons))
+            more = [f"and {remaining} more rows"] if remaining > 0 else []
+            raise SchemaViolation(reasons + more)
 
 
 def format_value(value: Any) -> str:
@@ -68,29 +70,29 @@ def format_value(value: Any) -> str:
         return f"a very long {type(value).__name__}"
 
 
-def unknown_category(one: ColumnInput, value: Any, row: int) -> str:
+def describe_unknown_category(column: ColumnInput, value: Any, row: int) -> str:
     """Say that a value is not one of those that are known."""
-    listed = ", ".join(one.categories[:SHOWN])
-    what = f"column {one.name} holds {format_value(value)} in row {row}"
-    return f"{what}, which training never saw; known: {listed}"
+    known = ", ".join(column.categories[:MAX_LISTED])
+    subject = f"column {column.name} holds {format_value(value)} in row {row}"
+    return f"{subject}, which training never saw; known: {known}"
 
 
-def not_finite(one: ColumnInput, row: int) -> str:
+def describe_infinite(column: ColumnInput, row: int) -> str:
     """Say that a number is infinite."""
-    return f"column {one.name} is infinite in row {row}, expected a finite number"
+    return f"column {column.name} is infinite in row {row}, expected a finite number"
 
 
-def reject_missing(one: ColumnInput, gaps: Any, found: RejectedRows) -> None:
+def reject_missing(column: ColumnInput, missing: Any, rejected: RejectedRows) -> None:
     """Note the rows with a gap, where the input refuses them."""
-    if one.missing == "refuse" and gaps.any():
-        found.add(
-            np.flatnonzero(gaps),
-            lambda row: f"column {one.name} has no value in row {row}, and gaps are refused",
+    if column.missing == "refuse" and missing.any():
+        rejected.add(
+            np.flatnonzero(missing),
+            lambda row: f"column {column.name} has no value in row {row}, and gaps are refused",
         )
 
 
 def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[str, dict[str, int]]:
-    """Count cells without a value (``gaps``), and of no known category (``unknown``), by column.
+    """Count cells without a value (``missing``), and of no known category (``unknown``), by column.
 
     Parameters
     ----------
@@ -100,21 +102,21 @@ def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[s
         As `read_columns` gives them.
 
     """
-    made: dict[str, dict[str, int]] = {"gaps": {}, "unknown": {}}
-    for one, column in zip(inputs, cells, strict=True):
-        strange = 0
-        if one.kind == "text":
-            gaps = 0  # an absent text is read as an empty one
-        elif one.kind == "category":
+    counts_by_problem: dict[str, dict[str, int]] = {"gaps": {}, "unknown": {}}
+    for column_input, column in zip(inputs, cells, strict=True):
+        unknown = 0
+        if column_input.kind == "text":
+            missing = 0  # an absent text is read as an empty one
+        elif column_input.kind == "category":
             codes = np.asarray(column)
-            gaps = int((codes == len(one.categories)).sum())
-            strange = int((codes > len(one.categories)).sum())
-        elif one.kind == "date":
-            gaps = int((np.asarray(column) == MISSING_DATE).sum())
+            missing = int((codes == len(column_input.categories)).sum())
+            unknown = int((codes > len(column_input.categories)).sum())
+        elif column_input.kind == "date":
+            missing = int((np.asarray(column) == MISSING_DATE).sum())
         else:
-            gaps = int(np.isnan(np.asarray(column, dtype=float)).sum())
-        if gaps:
-            made["gaps"][one.name] = gaps
-        if strange:
-            made["unknown"][one.name] = strange
-    return {what: counts for what, counts in made.items() if counts}
+            missing = int(np.isnan(np.asarray(column, dtype=float)).sum())
+        if missing:
+            counts_by_problem["gaps"][column_input.name] = missing
+        if unknown:
+            counts_by_problem["unknown"][column_input.name] = unknown
+    return {problem: counts for problem, counts in counts_by_problem.items() if counts}

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["replaced_directory", "write_file"]
+__all__ = ["replace_directory", "write_file"]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -20,20 +20,20 @@ def write_file(path: Path, content: bytes | str) -> None:
     """Write a file beside its place, flush it to disk, and move it there."""
     raw = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with beside.open("wb") as stream:
+        with temporary.open("wb") as stream:
             stream.write(raw)
             stream.flush()
             os.fsync(stream.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     _flush_directory(path.parent)
 
 
 @contextlib.contextmanager
-def replaced_directory(path: Path) -> Iterator[Path]:
+def replace_directory(path: Path) -> Iterator[Path]:
     """Give a new directory to fill, and put it in place when the block ends well.
 
     Both names are exchanged in one system call on Linux. Elsewhere there is a
@@ -42,43 +42,43 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_remains(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.new")
-    beside.mkdir()
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.new")
+    temporary.mkdir()
     try:
-        yield beside
-        for file in beside.rglob("*"):
+        yield temporary
+        for file in temporary.rglob("*"):
             if file.is_file():
                 _flush(file)
-        _flush_directory(beside)
-        _exchange(beside, path)
+        _flush_directory(temporary)
+        _exchange(temporary, path)
         _flush_directory(path.parent)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _remove_remains(path: Path) -> None:
-    for left in path.parent.glob(f".{path.name}.*.new"):
-        if not Path(f"/proc/{left.name.split('.')[-3]}").exists():
-            shutil.rmtree(left, ignore_errors=True)
+def _remove_leftovers(path: Path) -> None:
+    for leftover in path.parent.glob(f".{path.name}.*.new"):
+        if not Path(f"/proc/{leftover.name.split('.')[-3]}").exists():
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _exchange(new: Path, place: Path) -> None:
-    if not place.exists():
-        new.rename(place)
+def _exchange(new: Path, target: Path) -> None:
+    if not target.exists():
+        new.rename(target)
         return
     libc = ctypes.CDLL(None, use_errno=True)
     renameat2 = getattr(libc, "renameat2", None)
     if renameat2 is not None:
         failed = renameat2(
-            _AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(place), _RENAME_EXCHANGE
+            _AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(target), _RENAME_EXCHANGE
         )
         if not failed:
             return
-    aside = place.with_name(new.name + ".old")
-    place.rename(aside)
-    new.rename(place)
-    shutil.rmtree(aside)
+    backup = target.with_name(new.name + ".old")
+    target.rename(backup)
+    new.rename(target)
+    shutil.rmtree(backup)
 
 
 def _flush(path: Path) -> None:

@@ -6,22 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from lockgate.data.io.chunks import check_names
-from lockgate.data.io.csv import csv_chunks, csv_header
+from lockgate.data.io.csv import read_csv_chunks, read_csv_header
 from lockgate.errors import DataError
 
-__all__ = ["arrow_body", "csv_body"]
+__all__ = ["read_arrow_body", "read_csv_body"]
 
-WIDEST = 10_000
+MAX_COLUMNS = 10_000
 """Most columns of a table."""
 
-EXPANDED = 64 << 20
+MAX_EXPANDED_BYTES = 64 << 20
 """Bytes that the texts of a column may take when each row has its own."""
 
-YEARS = (-62_135_596_800, 253_402_300_799)
+DATE_RANGE = (-62_135_596_800, 253_402_300_799)
 """Seconds since 1970 of the first and the last moment that Python has a date for."""
 
 
-def csv_body(raw: bytes, inputs: Sequence[Any], keep: Sequence[str], most: int) -> tuple[Any, int]:
+def read_csv_body(
+    raw: bytes, inputs: Sequence[Any], keep: Sequence[str], max_rows: int
+) -> tuple[Any, int]:
     """Read a CSV table that came in a request.
 
     Returns
@@ -39,26 +41,26 @@ def csv_body(raw: bytes, inputs: Sequence[Any], keep: Sequence[str], most: int) 
     """
     import pyarrow as pa
 
-    if raw.count(b"\n") > 2 * most:
-        raise DataError(f"the body has more than {most} rows")
+    if raw.count(b"\n") > 2 * max_rows:
+        raise DataError(f"the body has more than {max_rows} rows")
     try:
         str(raw, "utf-8")  # pyarrow looks at cells one by one, and not at those of broken lines
-        names = csv_header(raw)
+        names = read_csv_header(raw)
         _check_width(names)
-        chunks = list(csv_chunks(raw, inputs, [k for k in keep if k in names], most))
+        chunks = list(read_csv_chunks(raw, inputs, [k for k in keep if k in names], max_rows))
     except (pa.ArrowException, ValueError, OSError, KeyError) as error:
         raise DataError(f"the body is no CSV: {' '.join(str(error).split())[:300]}") from None
-    broken = {row: words for one in chunks for row, words in one.malformed.items()}
-    if broken:
-        raise DataError("; ".join(broken[row] for row in sorted(broken)[:20]))
+    malformed = {row: message for chunk in chunks for row, message in chunk.malformed.items()}
+    if malformed:
+        raise DataError("; ".join(malformed[row] for row in sorted(malformed)[:20]))
     if len(chunks) > 1:
-        raise DataError(f"the body has more than {most} rows")
+        raise DataError(f"the body has more than {max_rows} rows")
     return (chunks[0].columns, len(chunks[0].numbers)) if chunks else ({}, 0)
 
 
 def _check_width(names: Sequence[str]) -> None:
-    if len(names) > WIDEST:
-        raise DataError(f"{len(names)} columns came, at most {WIDEST} are read")
+    if len(names) > MAX_COLUMNS:
+        raise DataError(f"{len(names)} columns came, at most {MAX_COLUMNS} are read")
 
 
 def _check_column(name: str, column: Any) -> None:
@@ -71,16 +73,16 @@ def _check_column(name: str, column: Any) -> None:
     if kinds.is_dictionary(kind):
         longest = 0
         for chunk in column.chunks:
-            words = chunk.dictionary
-            if not (kinds.is_string(words.type) or kinds.is_large_string(words.type)):
+            dictionary = chunk.dictionary
+            if not (kinds.is_string(dictionary.type) or kinds.is_large_string(dictionary.type)):
                 raise DataError(f"column {name} is {kind}, expected texts in its dictionary")
-            longest = max(longest, pc.max(pc.binary_length(words)).as_py() or 0)
-        if longest * len(column) > EXPANDED:
+            longest = max(longest, pc.max(pc.binary_length(dictionary)).as_py() or 0)
+        if longest * len(column) > MAX_EXPANDED_BYTES:
             raise DataError(f"column {name} has a text of {longest} bytes for {len(column)} rows")
     elif kinds.is_date(kind) or kinds.is_timestamp(kind):
         span = pc.min_max(column.cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
         low, high = span["min"].as_py(), span["max"].as_py()
-        if low is not None and not YEARS[0] <= low <= high <= YEARS[1]:
+        if low is not None and not DATE_RANGE[0] <= low <= high <= DATE_RANGE[1]:
             raise DataError(f"column {name} holds a date outside the years 1 to 9999")
     elif not any(
         check(kind)
@@ -97,8 +99,8 @@ def _check_column(name: str, column: Any) -> None:
         raise DataError(f"column {name} is {kind}, expected numbers, texts, booleans or dates")
 
 
-def arrow_body(
-    raw: bytes, inputs: Sequence[Any], keep: Sequence[str], most: int
+def read_arrow_body(
+    raw: bytes, inputs: Sequence[Any], keep: Sequence[str], max_rows: int
 ) -> tuple[Any, int]:
     """Read an Arrow stream that came in a request, checked whole before it is used.
 
@@ -115,19 +117,19 @@ def arrow_body(
             names = stream.schema.names
             _check_width(names)
             check_names("the body", names, inputs, [])
-            wanted = [one.name for one in inputs]
-            wanted += [name for name in keep if name in names and name not in wanted]
+            requested = [column.name for column in inputs]
+            requested += [name for name in keep if name in names and name not in requested]
             batches, rows = [], 0
             for batch in stream:
                 rows += batch.num_rows
-                if rows > most:
-                    raise DataError(f"the body has more than {most} rows")
+                if rows > max_rows:
+                    raise DataError(f"the body has more than {max_rows} rows")
                 batches.append(batch)
-            table = pa.Table.from_batches(batches, stream.schema).select(wanted)
+            table = pa.Table.from_batches(batches, stream.schema).select(requested)
             table.validate(full=True)
-            for name in wanted:
+            for name in requested:
                 _check_column(name, table[name])
     except (pa.ArrowException, ValueError, OSError, KeyError, NotImplementedError) as error:
-        words = " ".join(str(error).split())[:300]
-        raise DataError(f"the body is no Arrow stream: {words}") from None
+        message = " ".join(str(error).split())[:300]
+        raise DataError(f"the body is no Arrow stream: {message}") from None
     return table.combine_chunks(), rows

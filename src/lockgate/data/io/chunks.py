@@ -40,35 +40,35 @@ class Chunk:
         return len(self.numbers) + len(self.malformed)
 
 
-def check_names(whose: str, names: Sequence[str], inputs: Sequence[Any], keep: list[str]) -> None:
+def check_names(source: str, names: Sequence[str], inputs: Sequence[Any], keep: list[str]) -> None:
     """Refuse rows that lack a column, or have it twice."""
-    wanted = [*(one.name for one in inputs), *keep]
+    requested = [*(column.name for column in inputs), *keep]
     problems = [
-        f"column {name} is missing{nearest(name, names)}" for name in wanted if name not in names
+        f"column {name} is missing{nearest(name, names)}" for name in requested if name not in names
     ]
     problems += [
         f"column {name} stands twice"
-        for name in dict.fromkeys(wanted)
+        for name in dict.fromkeys(requested)
         if list(names).count(name) > 1
     ]
     if problems:
-        raise DataError(f"{whose}: " + "; ".join(problems))
+        raise DataError(f"{source}: " + "; ".join(problems))
 
 
 def rechunk(batches: Iterator[Any], rows: int) -> Iterator[tuple[int, Any]]:
     """Yield tables of `rows` rows and where they begin."""
     import pyarrow as pa
 
-    waiting: list[Any] = []
-    have = start = 0
+    pending: list[Any] = []
+    pending_rows = start = 0
     for batch in batches:
-        waiting.append(batch)
-        have += batch.num_rows
-        while have >= rows:
-            table = pa.Table.from_batches(waiting)
+        pending.append(batch)
+        pending_rows += batch.num_rows
+        while pending_rows >= rows:
+            table = pa.Table.from_batches(pending)
             yield start, table.slice(0, rows)
             rest = table.slice(rows)
-            waiting = rest.to_batches()
-            have, start = rest.num_rows, start + rows
-    if have:
-        yield start, pa.Table.from_batches(waiting)
+            pending = rest.to_batches()
+            pending_rows, start = rest.num_rows, start + rows
+    if pending_rows:
+        yield start, pa.Table.from_batches(pending)

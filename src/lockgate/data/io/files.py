@@ -10,15 +10,17 @@ import msgspec
 import numpy as np
 
 from lockgate.data.io.chunks import Chunk, check_names, rechunk
-from lockgate.data.io.csv import csv_chunks
+from lockgate.data.io.csv import read_csv_chunks
 from lockgate.errors import DataError
 
-__all__ = ["ENDINGS", "chunks_of", "total_rows"]
+__all__ = ["ENDINGS", "count_rows", "read_chunks"]
 
 ENDINGS = (".csv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl")
 
 
-def chunks_of(path: Path, inputs: Sequence[Any], keep: Sequence[str], rows: int) -> Iterator[Chunk]:
+def read_chunks(
+    path: Path, inputs: Sequence[Any], keep: Sequence[str], rows: int
+) -> Iterator[Chunk]:
     """Read a file chunk by chunk.
 
     Parameters
@@ -38,28 +40,28 @@ def chunks_of(path: Path, inputs: Sequence[Any], keep: Sequence[str], rows: int)
         If the file is missing, of another form, damaged, or lacks a column.
 
     """
-    reads: dict[str, Callable[..., Iterator[Chunk]]] = {
-        ".csv": csv_chunks,
-        ".parquet": _parquet,
-        ".arrow": _arrow,
-        ".feather": _arrow,
-        ".ndjson": _ndjson,
-        ".jsonl": _ndjson,
+    readers: dict[str, Callable[..., Iterator[Chunk]]] = {
+        ".csv": read_csv_chunks,
+        ".parquet": _read_parquet,
+        ".arrow": _read_arrow,
+        ".feather": _read_arrow,
+        ".ndjson": _read_ndjson,
+        ".jsonl": _read_ndjson,
     }
     ending = path.suffix.lower()
-    if ending not in reads:
+    if ending not in readers:
         raise DataError(f"{path} ends in {path.suffix!r}; expected one of {', '.join(ENDINGS)}")
     if not path.is_file():
         raise DataError(f"{path} is not there, or is no file")
     try:
-        yield from reads[ending](path, inputs, list(keep), rows)
+        yield from readers[ending](path, inputs, list(keep), rows)
     except (ValueError, OSError, KeyError, NotImplementedError) as error:
-        words = " ".join(str(error).split())
-        remedy = "; write the file in UTF-8" if "utf" in words.lower() else ""
-        raise DataError(f"{path} cannot be read: {words}{remedy}") from None
+        message = " ".join(str(error).split())
+        remedy = "; write the file in UTF-8" if "utf" in message.lower() else ""
+        raise DataError(f"{path} cannot be read: {message}{remedy}") from None
 
 
-def total_rows(path: Path) -> int | None:
+def count_rows(path: Path) -> int | None:
     """Return how many rows a file has, where it says so itself."""
     if path.suffix.lower() == ".parquet":
         import pyarrow as pa
@@ -72,18 +74,18 @@ def total_rows(path: Path) -> int | None:
     return None
 
 
-def _parquet(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Iterator[Chunk]:
+def _read_parquet(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Iterator[Chunk]:
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
     check_names(str(path), file.schema_arrow.names, inputs, keep)
-    wanted = list(dict.fromkeys([*(one.name for one in inputs), *keep]))
-    batches = file.iter_batches(batch_size=min(rows, 65_536), columns=wanted)
+    requested = list(dict.fromkeys([*(column.name for column in inputs), *keep]))
+    batches = file.iter_batches(batch_size=min(rows, 65_536), columns=requested)
     for start, table in rechunk(batches, rows):
         yield Chunk(np.arange(start, start + len(table)), table)
 
 
-def _arrow(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Iterator[Chunk]:
+def _read_arrow(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Iterator[Chunk]:
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as source:
@@ -95,16 +97,16 @@ def _arrow(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Ite
             file = pa.ipc.open_stream(source)
             batches = iter(file)
         check_names(str(path), file.schema.names, inputs, keep)
-        wanted = list(dict.fromkeys([*(one.name for one in inputs), *keep]))
-        for start, table in rechunk((one.select(wanted) for one in batches), rows):
+        requested = list(dict.fromkeys([*(column.name for column in inputs), *keep]))
+        for start, table in rechunk((batch.select(requested) for batch in batches), rows):
             yield Chunk(np.arange(start, start + len(table)), table)
 
 
-def _ndjson(path: Path, _: Sequence[Any], __: list[str], rows: int) -> Iterator[Chunk]:
+def _read_ndjson(path: Path, _: Sequence[Any], __: list[str], rows: int) -> Iterator[Chunk]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     numbers: list[int] = []
     records: list[Any] = []
-    broken: dict[int, str] = {}
+    malformed: dict[int, str] = {}
     with path.open("rb") as file:
         number = -1
         for line in file:
@@ -115,9 +117,9 @@ def _ndjson(path: Path, _: Sequence[Any], __: list[str], rows: int) -> Iterator[
                 records.append(decode(line))
                 numbers.append(number)
             except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
-                broken[number] = f"line is no JSON object: {str(error)[:200]}"
-            if len(records) + len(broken) == rows:
-                yield Chunk(np.array(numbers, dtype=np.int64), records, broken)
-                numbers, records, broken = [], [], {}
-    if records or broken:
-        yield Chunk(np.array(numbers, dtype=np.int64), records, broken)
+                malformed[number] = f"line is no JSON object: {str(error)[:200]}"
+            if len(records) + len(malformed) == rows:
+                yield Chunk(np.array(numbers, dtype=np.int64), records, malformed)
+                numbers, records, malformed = [], [], {}
+    if records or malformed:
+        yield Chunk(np.array(numbers, dtype=np.int64), records, malformed)

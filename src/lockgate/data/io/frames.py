@@ -24,12 +24,12 @@ def read_frame(path: Path) -> pd.DataFrame:
 
     from lockgate.errors import DataError
 
-    reads: dict[str, Any] = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
+    readers: dict[str, Any] = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
     ending = path.suffix.lower()
-    if ending not in reads:
+    if ending not in readers:
         raise DataError(f"{path} ends in {path.suffix!r}; expected .csv or .parquet")
     try:
-        frame: pd.DataFrame = reads[ending](path)
+        frame: pd.DataFrame = readers[ending](path)
     except (ValueError, OSError) as error:
         raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     return frame

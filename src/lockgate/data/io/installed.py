@@ -42,24 +42,24 @@ def installed_file(
 
     """
     try:
-        found = importlib.metadata.distribution(distribution)
+        installed = importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
-        wanted = f"{distribution}=={version}" if version else distribution
+        requirement = f"{distribution}=={version}" if version else distribution
         raise DataError(
             f"the data come from the package {distribution}, which is not installed; "
-            f"pip install '{wanted}'"
+            f"pip install '{requirement}'"
         ) from None
-    if version is not None and found.version != version:
+    if version is not None and installed.version != version:
         raise DataError(
-            f"expected {distribution} {version}, found {found.version}; "
+            f"expected {distribution} {version}, found {installed.version}; "
             f"pip install '{distribution}=={version}'"
         )
-    listed = {str(file): file for file in found.files or ()}
-    if path not in listed:
+    files = {str(file): file for file in installed.files or ()}
+    if path not in files:
         raise DataError(
-            f"{distribution} {found.version} has no file {path!r}{nearest(path, listed)}"
+            f"{distribution} {installed.version} has no file {path!r}{nearest(path, files)}"
         )
-    located = Path(str(listed[path].locate()))
+    located = Path(str(files[path].locate()))
     if not located.is_file():
         raise DataError(f"{located} is listed by {distribution} and missing; reinstall it")
     if sha256 is not None and (digest := sha256_file(located)) != sha256:

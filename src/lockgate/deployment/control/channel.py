@@ -11,7 +11,7 @@ import msgspec
 __all__ = ["Channel"]
 
 
-LONGEST = 1 << 20
+MAX_MESSAGE_BYTES = 1 << 20
 """Bytes of a message."""
 
 
@@ -28,15 +28,15 @@ class Channel:
     def __init__(self, end: socket.socket) -> None:
         self.end, self.closed = end, False
         end.setblocking(False)
-        self._rest = b""
+        self._buffer = b""
 
     def fileno(self) -> int:
         """Return what becomes readable."""
         return self.end.fileno()
 
-    def send(self, op: str, *, patience: float = 5.0, **said: Any) -> None:
+    def send(self, op: str, *, patience: float = 5.0, **fields: Any) -> None:
         """Send a message; an end that is dead, or does not read for so long, is noticed."""
-        line = msgspec.json.encode({"op": op, **said}) + b"\n"
+        line = msgspec.json.encode({"op": op, **fields}) + b"\n"
         self.end.setblocking(True)
         try:
             self.end.settimeout(patience)
@@ -51,19 +51,19 @@ class Channel:
         """Return the messages that have come."""
         try:
             while True:
-                piece = self.end.recv(65536)
-                if not piece:
+                received = self.end.recv(65536)
+                if not received:
                     self.closed = True
                     break
-                self._rest += piece
+                self._buffer += received
         except BlockingIOError:
             pass
         except OSError:
             self.closed = True
-        *lines, self._rest = self._rest.split(b"\n")
-        if len(self._rest) > LONGEST:
+        *lines, self._buffer = self._buffer.split(b"\n")
+        if len(self._buffer) > MAX_MESSAGE_BYTES:
             self.closed = True
-            self._rest = b""
+            self._buffer = b""
         return [msgspec.json.decode(line, type=dict[str, Any]) for line in lines]
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ __all__ = ["NAME", "ask"]
 NAME = "control.sock"
 
 
-def ask(folder: Path, op: str, *, seconds: float = 10.0, **said: Any) -> dict[str, Any]:
+def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
     """Ask the server of a deployment directory.
 
     Raises
@@ -30,14 +30,14 @@ def ask(folder: Path, op: str, *, seconds: float = 10.0, **said: Any) -> dict[st
     """
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _reached(folder) as place:
-            end.connect(place)
+        with _open_socket_path(folder) as socket_path:
+            end.connect(socket_path)
         channel = Channel(end)
-        channel.send(op, **said)
-        until = time.monotonic() + seconds
+        channel.send(op, **fields)
+        deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(channel, selectors.EVENT_READ)
-            while time.monotonic() < until and not channel.closed:
+            while time.monotonic() < deadline and not channel.closed:
                 selector.select(0.2)
                 for message in channel.receive():
                     return message
@@ -49,7 +49,7 @@ def ask(folder: Path, op: str, *, seconds: float = 10.0, **said: Any) -> dict[st
 
 
 @contextlib.contextmanager
-def _reached(folder: Path) -> Any:
+def _open_socket_path(folder: Path) -> Any:
     """Give a short path to the socket: the system takes no more than 107 bytes."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -12,7 +12,7 @@ from lockgate.errors import UsageError
 
 __all__ = ["TARGETS", "write_target"]
 
-HERE = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 TARGETS = {
     "systemd": ("lockgate-serve.service",),
@@ -34,16 +34,16 @@ def write_target(target: str, deployment: Deployment) -> list[Path]:
     if target not in TARGETS:
         raise UsageError(f"no target {target!r}; there are {', '.join(TARGETS)}")
     names = sorted({slot.name for slot in deployment.pointer().slots})
-    said = {
+    substitutions = {
         "directory": str(deployment.path),
         "name": names[0].lower().replace("_", "-").replace(".", "-").replace("+", "-"),
         "names": ", ".join(names),
         "version": __version__,
         "versions": " ".join(sorted({slot.version for slot in deployment.pointer().slots})),
     }
-    made = []
+    paths = []
     for name in TARGETS[target]:
-        template = Template((HERE / f"{name}.template").read_text(encoding="utf-8"))
-        write_file(deployment.path / name, template.substitute(said))
-        made.append(deployment.path / name)
-    return made
+        template = Template((TEMPLATES / f"{name}.template").read_text(encoding="utf-8"))
+        write_file(deployment.path / name, template.substitute(substitutions))
+        paths.append(deployment.path / name)
+    return paths

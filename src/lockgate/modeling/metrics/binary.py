@@ -47,7 +47,7 @@ class BinaryMetrics:
         self._truth = truth[order].astype(float)
         ordered = score[order]
         self._starts = np.flatnonzero(np.r_[True, np.diff(ordered) > 0])
-        self._said = ordered >= threshold
+        self._predicted = ordered >= threshold
         chance = np.clip(ordered, TINY, 1 - TINY)
         self._log_loss = -np.where(self._truth > 0, np.log(chance), np.log1p(-chance))
         self._squared = (ordered - self._truth) ** 2
@@ -62,38 +62,38 @@ class BinaryMetrics:
         w = np.ones(len(self._truth)) if weight is None else weight[self._order].astype(float)
         positive, negative = w * self._truth, w * (1 - self._truth)
         all_positive, all_negative, total = positive.sum(), negative.sum(), w.sum()
-        true_positive = positive[self._said].sum()
-        false_positive = negative[self._said].sum()
+        true_positive = positive[self._predicted].sum()
+        false_positive = negative[self._predicted].sum()
         return {
             "roc_auc": self._roc_auc(positive, negative),
             "pr_auc": self._pr_auc(positive, negative),
-            "log_loss": _share((w * self._log_loss).sum(), total),
-            "brier": _share((w * self._squared).sum(), total),
+            "log_loss": _divide((w * self._log_loss).sum(), total),
+            "brier": _divide((w * self._squared).sum(), total),
             "calibration_error": self._calibration_error(w, positive),
-            "accuracy": _share(true_positive + all_negative - false_positive, total),
-            "precision": _share(true_positive, true_positive + false_positive),
-            "recall": _share(true_positive, all_positive, np.nan),
-            "f1": _share(2 * true_positive, true_positive + false_positive + all_positive),
-            "positive_rate": _share(all_positive, total),
+            "accuracy": _divide(true_positive + all_negative - false_positive, total),
+            "precision": _divide(true_positive, true_positive + false_positive),
+            "recall": _divide(true_positive, all_positive, np.nan),
+            "f1": _divide(2 * true_positive, true_positive + false_positive + all_positive),
+            "positive_rate": _divide(all_positive, total),
         }
 
     def _roc_auc(self, positive: Array, negative: Array) -> float:
         p = np.add.reduceat(positive, self._starts)
         n = np.add.reduceat(negative, self._starts)
         below = np.cumsum(n) - n
-        return _share((p * (below + n / 2)).sum(), p.sum() * n.sum(), np.nan)
+        return _divide((p * (below + n / 2)).sum(), p.sum() * n.sum(), np.nan)
 
     def _pr_auc(self, positive: Array, negative: Array) -> float:
         p = np.add.reduceat(positive, self._starts)[::-1]
         n = np.add.reduceat(negative, self._starts)[::-1]
-        said = np.cumsum(p + n)
-        precision = np.divide(np.cumsum(p), said, out=np.zeros_like(p), where=said > 0)
-        return _share((p * precision).sum(), p.sum(), np.nan)
+        predicted = np.cumsum(p + n)
+        precision = np.divide(np.cumsum(p), predicted, out=np.zeros_like(p), where=predicted > 0)
+        return _divide((p * precision).sum(), p.sum(), np.nan)
 
     def _calibration_error(self, weight: Array, positive: Array) -> float:
-        scored = np.bincount(self._bin, weight * self._score, minlength=10)
-        happened = np.bincount(self._bin, positive, minlength=10)
-        return _share(np.abs(scored - happened).sum(), weight.sum())
+        predicted = np.bincount(self._bin, weight * self._score, minlength=10)
+        observed = np.bincount(self._bin, positive, minlength=10)
+        return _divide(np.abs(predicted - observed).sum(), weight.sum())
 
 
 def roc_curve(truth: Array, score: Array, points: int = 200) -> tuple[Array, Array]:
@@ -101,10 +101,14 @@ def roc_curve(truth: Array, score: Array, points: int = 200) -> tuple[Array, Arr
     order = np.argsort(-score, kind="stable")
     hits, ordered = truth[order].astype(float), score[order]
     ends = np.flatnonzero(np.r_[np.diff(ordered) != 0, True])
-    true = np.r_[0.0, np.cumsum(hits)[ends]] / max(hits.sum(), 1)
-    false = np.r_[0.0, np.cumsum(1 - hits)[ends]] / max((1 - hits).sum(), 1)
-    pick = np.unique(np.linspace(0, len(true) - 1, min(points, len(true))).astype(int))
-    return false[pick], true[pick]
+    true_positive_rate = np.r_[0.0, np.cumsum(hits)[ends]] / max(hits.sum(), 1)
+    false_positive_rate = np.r_[0.0, np.cumsum(1 - hits)[ends]] / max((1 - hits).sum(), 1)
+    indices = np.unique(
+        np.linspace(0, len(true_positive_rate) - 1, min(points, len(true_positive_rate))).astype(
+            int
+        )
+    )
+    return false_positive_rate[indices], true_positive_rate[indices]
 
 
 def calibration_curve(truth: Array, score: Array, bins: int = 10) -> tuple[Array, Array]:
@@ -116,5 +120,5 @@ def calibration_curve(truth: Array, score: Array, bins: int = 10) -> tuple[Array
     )
 
 
-def _share(part: float, whole: float, otherwise: float = 0.0) -> float:
-    return float(part / whole) if whole else otherwise
+def _divide(part: float, total: float, default: float = 0.0) -> float:
+    return float(part / total) if total else default

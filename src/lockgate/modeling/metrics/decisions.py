@@ -24,14 +24,16 @@ class DecisionValue:
         Probability of the positive class.
     threshold : float
         Score from which the model acts.
-    worth : Worth
+    value_matrix : Worth
         Money by outcome.
 
     """
 
-    def __init__(self, truth: Array, score: Array, threshold: float, worth: ValueMatrix) -> None:
-        acted = np.where(truth, worth.true_positive, worth.false_positive)
-        waited = np.where(truth, worth.false_negative, worth.true_negative)
+    def __init__(
+        self, truth: Array, score: Array, threshold: float, value_matrix: ValueMatrix
+    ) -> None:
+        acted = np.where(truth, value_matrix.true_positive, value_matrix.false_positive)
+        waited = np.where(truth, value_matrix.false_negative, value_matrix.true_negative)
         self._acts = score >= threshold
         self._model = np.where(self._acts, acted, waited)
         self._all, self._none = acted, waited
@@ -49,7 +51,7 @@ class DecisionValue:
 
 
 def value_curve(
-    truth: Array, score: Array, worth: ValueMatrix, weight: Array | None = None
+    truth: Array, score: Array, value_matrix: ValueMatrix, weight: Array | None = None
 ) -> tuple[Array, Array]:
     """Return rising thresholds, shape (k,), and money per 1,000 rows at each.
 
@@ -57,12 +59,12 @@ def value_curve(
     may all be small where the positives are rare.
     """
     spread = np.quantile(score, np.linspace(0, 1, 201), method="lower")
-    cuts = np.unique(np.r_[np.linspace(0, 1, 101), spread])
-    return cuts, _money(cuts, truth, score, worth, weight)
+    thresholds = np.unique(np.r_[np.linspace(0, 1, 101), spread])
+    return thresholds, _compute_value(thresholds, truth, score, value_matrix, weight)
 
 
 def best_threshold(
-    truth: Array, score: Array, worth: ValueMatrix, weight: Array | None = None
+    truth: Array, score: Array, value_matrix: ValueMatrix, weight: Array | None = None
 ) -> float:
     """Return the threshold that brings most of all there are.
 
@@ -70,32 +72,32 @@ def best_threshold(
     acting on nobody is best, at 0 where acting on everybody is.
     """
     distinct = np.unique(score)
-    between = (distinct[1:] + distinct[:-1]) / 2
-    cuts = np.r_[0.0, between, np.nextafter(distinct[-1], np.inf)]
-    money = _money(cuts, truth, score, worth, weight)
-    best = np.flatnonzero(np.isclose(money, money.max(), rtol=1e-12))
-    return float(cuts[best[len(best) // 2]])
+    midpoints = (distinct[1:] + distinct[:-1]) / 2
+    thresholds = np.r_[0.0, midpoints, np.nextafter(distinct[-1], np.inf)]
+    values = _compute_value(thresholds, truth, score, value_matrix, weight)
+    best = np.flatnonzero(np.isclose(values, values.max(), rtol=1e-12))
+    return float(thresholds[best[len(best) // 2]])
 
 
 def best_f1_threshold(truth: Array, score: Array, weight: Array | None = None) -> float:
     """Return the score from which on answering yes gives the best F1."""
     order = np.argsort(-score, kind="stable")
     w = np.ones(len(truth)) if weight is None else weight.astype(float)
-    found = np.cumsum((w * truth)[order])
-    f1 = 2 * found / (np.cumsum(w[order]) + (w * truth).sum())
+    true_positives = np.cumsum((w * truth)[order])
+    f1 = 2 * true_positives / (np.cumsum(w[order]) + (w * truth).sum())
     ends = np.r_[np.diff(score[order]) != 0, True]
     return float(score[order][np.where(ends, f1, -1).argmax()])
 
 
-def _money(
-    cuts: Array, truth: Array, score: Array, worth: ValueMatrix, weight: Array | None
+def _compute_value(
+    thresholds: Array, truth: Array, score: Array, value_matrix: ValueMatrix, weight: Array | None
 ) -> Array:
     """Return money per 1,000 rows: from a threshold on the act counts, below it the waiting."""
     w = np.ones(len(truth)) if weight is None else weight.astype(float)
-    acted = w * np.where(truth, worth.true_positive, worth.false_positive)
-    waited = w * np.where(truth, worth.false_negative, worth.true_negative)
+    acted = w * np.where(truth, value_matrix.true_positive, value_matrix.false_positive)
+    waited = w * np.where(truth, value_matrix.false_negative, value_matrix.true_negative)
     order = np.argsort(score, kind="stable")
-    place = np.searchsorted(score[order], cuts, side="left")
+    index = np.searchsorted(score[order], thresholds, side="left")
     below = np.r_[0.0, np.cumsum(waited[order])]
     above = np.r_[0.0, np.cumsum(acted[order])]
-    return np.asarray(1000 * (below[place] + above[-1] - above[place]) / w.sum())
+    return np.asarray(1000 * (below[index] + above[-1] - above[index]) / w.sum())

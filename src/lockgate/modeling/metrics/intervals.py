@@ -15,7 +15,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def bootstrap_intervals(
-    figures: Callable[[Array | None], Mapping[str, float]],
+    compute_metrics: Callable[[Array | None], Mapping[str, float]],
     rows: int,
     *,
     weight: Array | None = None,
@@ -28,7 +28,7 @@ def bootstrap_intervals(
 
     Parameters
     ----------
-    figures : callable
+    compute_metrics : callable
         From row weights, shape (rows,), to figures by name.
     rows : int
         Number of rows.
@@ -46,28 +46,28 @@ def bootstrap_intervals(
     Returns
     -------
     dict of str to Metric
-        In the order of `figures`; those that these rows do not define are left
+        In the order of `compute_metrics`; those that these rows do not define are left
         out, and resamples that do not define one do not count for it.
 
     """
     rng = np.random.default_rng(seed)
     base = np.ones(rows) if weight is None else weight.astype(float)
-    estimate = figures(None if weight is None else base)
+    estimate = compute_metrics(None if weight is None else base)
     if resamples < 1:
         return {name: Metric(value) for name, value in estimate.items() if not np.isnan(value)}
     member = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     units = int(member.max()) + 1 if rows else 0
-    drawn = []
+    samples = []
     for _ in range(resamples):
         counts = np.bincount(rng.integers(0, units, units), minlength=units)
-        drawn.append(list(figures(base * counts[member]).values()))
+        samples.append(list(compute_metrics(base * counts[member]).values()))
     tail = (1 - confidence) / 2
-    table = np.array(drawn)
-    found = {}
+    table = np.array(samples)
+    metrics = {}
     for k, (name, value) in enumerate(estimate.items()):
         known = table[~np.isnan(table[:, k]), k]
         if np.isnan(value) or not len(known):
             continue
         low, high = np.quantile(known, [tail, 1 - tail])
-        found[name] = Metric(value, float(low), float(high))
-    return found
+        metrics[name] = Metric(value, float(low), float(high))
+    return metrics

@@ -13,7 +13,7 @@ from lockgate.modeling.metrics.binary import BinaryMetrics
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
 from lockgate.modeling.metrics.regression import RegressionMetrics
 
-__all__ = ["LOWER_IS_BETTER", "chosen_metric", "class_indices", "loss_of", "metrics_for_task"]
+__all__ = ["LOWER_IS_BETTER", "chosen_metric", "class_indices", "compute_loss", "metrics_for_task"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -36,13 +36,13 @@ BY_TASK = {
 }
 
 
-def chosen_metric(wanted: str, task: str) -> str:
+def chosen_metric(requested: str, task: str) -> str:
     """Resolve ``auto``, and refuse a metric that the task does not have."""
-    if wanted == "auto":
+    if requested == "auto":
         return BY_TASK[task][0]
-    if wanted not in BY_TASK[task]:
-        raise SettingError("search.metric", wanted, f"for {task}: " + ", ".join(BY_TASK[task]))
-    return wanted
+    if requested not in BY_TASK[task]:
+        raise SettingError("search.metric", requested, f"for {task}: " + ", ".join(BY_TASK[task]))
+    return requested
 
 
 def metrics_for_task(
@@ -61,7 +61,7 @@ def metrics_for_task(
     )
 
 
-def loss_of(
+def compute_loss(
     metric: str,
     task: str,
     truth: Array,
@@ -92,12 +92,12 @@ def class_indices(labels: Array, classes: Sequence[Any]) -> Array:
     [1, 0]
 
     """
-    place = {label: k for k, label in enumerate(classes)}
-    plain = labels.tolist()
-    strange = [label for label in plain if label not in place]
-    if strange:
+    index_by_label = {label: k for k, label in enumerate(classes)}
+    values = labels.tolist()
+    unknown = [label for label in values if label not in index_by_label]
+    if unknown:
         known = ", ".join(map(repr, classes))
         raise SchemaViolation(
-            [f"the target holds {strange[0]!r}, which training never saw; it saw {known}"]
+            [f"the target holds {unknown[0]!r}, which training never saw; it saw {known}"]
         )
-    return np.array([place[label] for label in plain], dtype=int)
+    return np.array([index_by_label[label] for label in values], dtype=int)

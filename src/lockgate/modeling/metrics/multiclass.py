@@ -31,15 +31,15 @@ class MulticlassMetrics:
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
         """Compute all figures; weights have shape (n,)."""
         w = np.ones(len(self._truth)) if weight is None else weight.astype(float)
-        right = w * (self._truth == self._label)
-        hit = np.bincount(self._truth, right, minlength=self._classes)
-        is_class = np.bincount(self._truth, w, minlength=self._classes)
-        said = np.bincount(self._label, w, minlength=self._classes)
-        both = is_class + said
-        f1 = np.divide(2 * hit, both, out=np.zeros_like(hit), where=both > 0)
+        correct = w * (self._truth == self._label)
+        true_positives = np.bincount(self._truth, correct, minlength=self._classes)
+        actual = np.bincount(self._truth, w, minlength=self._classes)
+        predicted = np.bincount(self._label, w, minlength=self._classes)
+        both = actual + predicted
+        f1 = np.divide(2 * true_positives, both, out=np.zeros_like(true_positives), where=both > 0)
         total = max(w.sum(), np.finfo(float).tiny)
         return {
-            "accuracy": float(right.sum() / total),
+            "accuracy": float(correct.sum() / total),
             "f1": float(f1[both > 0].mean()) if (both > 0).any() else 0.0,
             "log_loss": float((w * self._log_loss).sum() / total),
         }

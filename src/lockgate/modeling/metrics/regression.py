@@ -29,18 +29,18 @@ class RegressionMetrics:
 
     def __init__(self, truth: Array, value: Array) -> None:
         self._truth = truth.astype(float)
-        self._miss = value.astype(float) - self._truth
+        self._residual = value.astype(float) - self._truth
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
         """Compute all figures; weights have shape (n,)."""
         w = np.ones(len(self._truth)) if weight is None else weight.astype(float)
         total = max(w.sum(), np.finfo(float).tiny)
-        squared = (w * self._miss**2).sum()
+        squared = (w * self._residual**2).sum()
         mean = (w * self._truth).sum() / total
         spread = (w * (self._truth - mean) ** 2).sum()
         return {
             "r2": float(1 - squared / spread) if spread else float("nan"),
             "rmse": float(np.sqrt(squared / total)),
-            "mae": float((w * np.abs(self._miss)).sum() / total),
-            "bias": float((w * self._miss).sum() / total),
+            "mae": float((w * np.abs(self._residual)).sum() / total),
+            "bias": float((w * self._residual).sum() / total),
         }

@@ -61,13 +61,15 @@ def least_squares(
     total = xp.sum(w)
     mean_x = xp.sum(features * w[:, None], axis=0) / total
     mean_y = xp.sum(target * w) / total
-    root = xp.sqrt(w)
-    left, values, right = xp.linalg.svd((features - mean_x) * root[:, None], full_matrices=False)
-    projected = xp.matmul(xp.matrix_transpose(left), (target - mean_y) * root)
-    smallest = xp.max(values) * max(host_x.shape) * xp.finfo(values.dtype).eps
-    kept = values > smallest
-    safe = xp.where(kept, values, xp.ones_like(values))
-    factor = xp.where(kept, safe / (safe**2 + strength), xp.zeros_like(values))
+    root_weight = xp.sqrt(w)
+    left, values, right = xp.linalg.svd(
+        (features - mean_x) * root_weight[:, None], full_matrices=False
+    )
+    projected = xp.matmul(xp.matrix_transpose(left), (target - mean_y) * root_weight)
+    tolerance = xp.max(values) * max(host_x.shape) * xp.finfo(values.dtype).eps
+    nonzero = values > tolerance
+    safe = xp.where(nonzero, values, xp.ones_like(values))
+    factor = xp.where(nonzero, safe / (safe**2 + strength), xp.zeros_like(values))
     coefficients = xp.matmul(xp.matrix_transpose(right), factor * projected)
     intercept = mean_y - xp.sum(mean_x * coefficients)
     return backend.to_numpy(coefficients), float(intercept)

@@ -14,7 +14,7 @@ from lockgate.contract.tables import Schema
 if TYPE_CHECKING:
     from lockgate.contract.prediction import Columns
 
-__all__ = ["count_into_bins", "monitored_output", "reference_of", "window_counts"]
+__all__ = ["build_reference", "count_into_bins", "count_window", "select_monitored_output"]
 
 BINS = 64
 """Bins of an ordered column; edges are quantiles of the reference."""
@@ -23,7 +23,7 @@ SCORES = "(score)"
 """Name of the model's own answers among the columns."""
 
 
-def reference_of(
+def build_reference(
     columns: Columns, schema: Schema, backend: Backend, scores: Any = None
 ) -> ReferenceCounts:
     """Choose bins for each feature and count the training rows into them.
@@ -45,33 +45,36 @@ def reference_of(
         if column.kind in ("category", "text"):
             empty = BinCounts(column.name, "nominal", categories=column.categories)
         else:
-            empty = BinCounts(column.name, "ordered", _edges(_ordered(columns[column.name])))
+            empty = BinCounts(
+                column.name, "ordered", _choose_edges(_convert_to_floats(columns[column.name]))
+            )
         counts.append(count_into_bins(empty, columns[column.name], backend))
-    own = None
+    score_counts = None
     if scores is not None:
-        own = count_into_bins(
-            BinCounts(SCORES, "ordered", _edges(_ordered(scores))), scores, backend
+        score_counts = count_into_bins(
+            BinCounts(SCORES, "ordered", _choose_edges(_convert_to_floats(scores))), scores, backend
         )
     n = counts[0].n if counts else 0
-    return ReferenceCounts(tuple(counts), own, n)
+    return ReferenceCounts(tuple(counts), score_counts, n)
 
 
-def monitored_output(output: Output, task: str) -> Any:
+def select_monitored_output(output: Output, task: str) -> Any:
     """Return the answers that are counted: values or scores of two classes, else None."""
-    found = output.label if task == "regression" else output.score
-    return None if found is None or np.ndim(found) > 1 else found
+    values = output.label if task == "regression" else output.score
+    return None if values is None or np.ndim(values) > 1 else values
 
 
-def window_counts(
+def count_window(
     reference: ReferenceCounts, columns: Columns, backend: Backend, scores: Any = None
 ) -> dict[str, BinCounts]:
     """Count a window's columns into the bins of the reference."""
-    found = {
-        one.column: count_into_bins(one, columns[one.column], backend) for one in reference.columns
+    counts = {
+        bins.column: count_into_bins(bins, columns[bins.column], backend)
+        for bins in reference.columns
     }
     if reference.scores is not None and scores is not None:
-        found[SCORES] = count_into_bins(reference.scores, scores, backend)
-    return found
+        counts[SCORES] = count_into_bins(reference.scores, scores, backend)
+    return counts
 
 
 def count_into_bins(bins: BinCounts, values: Any, backend: Backend) -> BinCounts:
@@ -92,13 +95,13 @@ def count_into_bins(bins: BinCounts, values: Any, backend: Backend) -> BinCounts
 
     """
     if bins.kind == "nominal":
-        found = _nominal(bins.categories, values)
+        counts = _count_nominal(bins.categories, values)
     else:
-        found = _ranked(bins.edges, _ordered(values), backend)
-    return BinCounts(bins.column, bins.kind, bins.edges, bins.categories, found)
+        counts = _count_ordered(bins.edges, _convert_to_floats(values), backend)
+    return BinCounts(bins.column, bins.kind, bins.edges, bins.categories, counts)
 
 
-def _ranked(edges: tuple[float, ...], values: Any, backend: Backend) -> tuple[int, ...]:
+def _count_ordered(edges: tuple[float, ...], values: Any, backend: Backend) -> tuple[int, ...]:
     xp = backend.xp
     known = values[~np.isnan(values)]
     missing = len(values) - len(known)
@@ -112,17 +115,17 @@ def _ranked(edges: tuple[float, ...], values: Any, backend: Backend) -> tuple[in
     return (missing, *(int(step) for step in steps))
 
 
-def _nominal(categories: tuple[str, ...], values: Any) -> tuple[int, ...]:
+def _count_nominal(categories: tuple[str, ...], values: Any) -> tuple[int, ...]:
     import pandas as pd
 
     column = pd.Series(np.asarray(values, dtype=object))
     missing = int(column.isna().sum())
-    seen = column.dropna().map(str).value_counts()
-    counts = [int(seen.get(name, 0)) for name in categories]
+    counts_by_category = column.dropna().map(str).value_counts()
+    counts = [int(counts_by_category.get(name, 0)) for name in categories]
     return (missing, *counts, len(column) - missing - sum(counts))
 
 
-def _edges(values: Any) -> tuple[float, ...]:
+def _choose_edges(values: Any) -> tuple[float, ...]:
     known = values[~np.isnan(values)]
     if not len(known):
         return ()
@@ -137,10 +140,10 @@ def _edges(values: Any) -> tuple[float, ...]:
     return tuple(np.unique(np.append(below, inner)).tolist())
 
 
-def _ordered(values: Any) -> Any:
+def _convert_to_floats(values: Any) -> Any:
     """Turn numbers, booleans and dates into floats; dates become days."""
-    found = np.asarray(values)
-    if found.dtype.kind == "M":
-        days = (found - np.datetime64(0, "s")) / np.timedelta64(1, "D")
-        return np.where(np.isnat(found), np.nan, days)
-    return found.astype(float)
+    array = np.asarray(values)
+    if array.dtype.kind == "M":
+        days = (array - np.datetime64(0, "s")) / np.timedelta64(1, "D")
+        return np.where(np.isnat(array), np.nan, days)
+    return array.astype(float)

@@ -68,7 +68,7 @@ def chi_square(a: Array, b: Array) -> tuple[float, float]:
         return 0.0, 1.0
     # rounding may carry a sum of shares past 1
     effect = min(1.0, float(np.abs(a / n - b / m).sum() / 2))
-    table = _merged(np.stack([a, b]))
+    table = _merge_rare_bins(np.stack([a, b]))
     degrees = table.shape[1] - 1
     if degrees < 1:
         return effect, 1.0
@@ -104,7 +104,7 @@ def adjust_p_values(p: Array, method: str) -> Array:
     """
     k = len(p)
     order = np.argsort(p, kind="stable")
-    made = np.empty(k)
+    adjusted = np.empty(k)
     if method == "holm":
         stepped = np.maximum.accumulate(p[order] * (k - np.arange(k)))
     elif method == "benjamini-hochberg":
@@ -112,17 +112,17 @@ def adjust_p_values(p: Array, method: str) -> Array:
         stepped = np.minimum.accumulate(scaled[::-1])[::-1]
     else:
         raise ValueError(f"no correction named {method!r}; known: holm, benjamini-hochberg")
-    made[order] = np.minimum(stepped, 1)
-    return made
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted
 
 
-def _merged(table: Array) -> Array:
+def _merge_rare_bins(table: Array) -> Array:
     columns = table[:, table.sum(axis=0) > 0]
     smaller_share = columns.sum(axis=1).min() / columns.sum()
     columns = columns[:, np.argsort(columns.sum(axis=0), kind="stable")]
     while columns.shape[1] > 1 and columns[:, 0].sum() * smaller_share < 5:
-        together = columns[:, 0] + columns[:, 1]
+        merged = columns[:, 0] + columns[:, 1]
         rest = columns[:, 2:]
-        columns = np.concatenate([together[:, None], rest], axis=1)
+        columns = np.concatenate([merged[:, None], rest], axis=1)
         columns = columns[:, np.argsort(columns.sum(axis=0), kind="stable")]
     return columns

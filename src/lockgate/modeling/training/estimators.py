@@ -10,21 +10,21 @@ import pandas as pd
 
 from lockgate.contract.prediction import Output
 
-__all__ = ["classes_of", "estimator_output", "predict_scores"]
+__all__ = ["get_classes", "predict_output", "predict_scores"]
 
 
-def classes_of(estimator: Any) -> tuple[Any, ...]:
+def get_classes(estimator: Any) -> tuple[Any, ...]:
     """Return the classes in the order of the scores, as plain values; empty for a regression."""
     return tuple(np.asarray(getattr(estimator, "classes_", ())).tolist())
 
 
 def predict_scores(estimator: Any, features: pd.DataFrame, task: str) -> np.ndarray:
     """Return probabilities: of the second class, shape (n,), or of each, shape (n, classes)."""
-    found = np.asarray(estimator.predict_proba(features), dtype=float)
-    return found[:, 1] if task == "binary" else found
+    probabilities = np.asarray(estimator.predict_proba(features), dtype=float)
+    return probabilities[:, 1] if task == "binary" else probabilities
 
 
-def estimator_output(
+def predict_output(
     estimator: Any,
     features: pd.DataFrame,
     task: str,
@@ -49,10 +49,10 @@ def estimator_output(
     """
     if task == "regression":
         return Output(np.asarray(estimator.predict(features), dtype=float))
-    found = predict_scores(estimator, features, task)
+    scores = predict_scores(estimator, features, task)
     labels = np.asarray(classes)
     if task == "binary":
         return Output(
-            labels[(found >= (0.5 if threshold is None else threshold)).astype(int)], found
+            labels[(scores >= (0.5 if threshold is None else threshold)).astype(int)], scores
         )
-    return Output(labels[found.argmax(axis=1)], found)
+    return Output(labels[scores.argmax(axis=1)], scores)

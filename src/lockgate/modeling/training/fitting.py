@@ -14,28 +14,30 @@ from lockgate.contract.modeling import Objective, Recipe, Trial
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Fold, Table
 from lockgate.errors import DataError, PluginFailed, nearest
-from lockgate.modeling.metrics.losses import class_indices, loss_of
-from lockgate.modeling.training.estimators import estimator_output, predict_scores
+from lockgate.modeling.metrics.losses import class_indices, compute_loss
+from lockgate.modeling.training.estimators import predict_output, predict_scores
 
 __all__ = ["check_params", "check_recipe", "cross_validated_objective", "fit", "loss_function"]
 
 
-def check_recipe(recipe: Recipe, who: str) -> None:
+def check_recipe(recipe: Recipe, plugin_name: str) -> None:
     """Refuse a recipe that cannot be tuned or asked for scores, and name its plugin."""
-    check_params(recipe, recipe.space, who)
+    check_params(recipe, recipe.space, plugin_name)
     if recipe.task != "regression" and not hasattr(recipe.estimator, "predict_proba"):
         name = type(recipe.estimator).__name__
-        raise PluginFailed(f"{who} gave {name}, which has no predict_proba; a classifier needs it")
+        raise PluginFailed(
+            f"{plugin_name} gave {name}, which has no predict_proba; a classifier needs it"
+        )
 
 
-def check_params(recipe: Recipe, params: Mapping[str, Any], who: str) -> None:
+def check_params(recipe: Recipe, params: Mapping[str, Any], plugin_name: str) -> None:
     """Refuse parameters that the estimator does not have, and name the plugin."""
     known = recipe.estimator.get_params()
     for name in params:
         if name not in known:
-            word = type(recipe.estimator).__name__
+            estimator_name = type(recipe.estimator).__name__
             raise PluginFailed(
-                f"{who} sets {name!r}, which {word} does not have{nearest(name, known)}"
+                f"{plugin_name} sets {name!r}, which {estimator_name} does not have{nearest(name, known)}"
             )
 
 
@@ -43,10 +45,10 @@ def fit(recipe: Recipe, params: Mapping[str, Any], train: Table) -> Pipeline:
     """Fit all steps of a recipe on training rows."""
     estimator = clone(recipe.estimator).set_params(**params)
     steps = [(name, clone(step)) for name, step in recipe.steps]
-    made = Pipeline([*steps, ("model", estimator)])
+    pipeline = Pipeline([*steps, ("model", estimator)])
     weight = train.weight
     extra = {} if weight is None else {"model__sample_weight": weight}
-    return made.fit(train.features, train.target, **extra)
+    return pipeline.fit(train.features, train.target, **extra)
 
 
 def loss_function(
@@ -55,8 +57,8 @@ def loss_function(
     """Make a function from a fitted pipeline to its loss on these rows."""
 
     def loss(estimator: Any) -> float:
-        output = estimator_output(estimator, table.features, task, classes)
-        return loss_of(metric, task, table.target, output, classes, weight=table.weight)
+        output = predict_output(estimator, table.features, task, classes)
+        return compute_loss(metric, task, table.target, output, classes, weight=table.weight)
 
     return loss
 
@@ -79,16 +81,16 @@ def cross_validated_objective(
             raise ValueError(f"share is {share!r}; it must lie in (0, 1]")
         started = time.perf_counter()
         if not prepared:
-            prepared.extend(_prepare(recipe, train, fold) for fold in folds)
+            prepared.extend(_prepare_fold(recipe, train, fold) for fold in folds)
         losses = []
         for inputs, truth, weight, held_inputs, held_truth, held_weight in prepared:
             estimator = clone(recipe.estimator).set_params(**params)
-            some = _some(len(truth), share)
-            extra = {} if weight is None else {"sample_weight": weight[some]}
-            estimator.fit(inputs[some], truth[some], **extra)
-            output = _answer(estimator, held_inputs, recipe.task, classes)
+            subset = _sample_rows(len(truth), share)
+            extra = {} if weight is None else {"sample_weight": weight[subset]}
+            estimator.fit(inputs[subset], truth[subset], **extra)
+            output = _predict(estimator, held_inputs, recipe.task, classes)
             losses.append(
-                loss_of(metric, recipe.task, held_truth, output, classes, weight=held_weight)
+                compute_loss(metric, recipe.task, held_truth, output, classes, weight=held_weight)
             )
         seconds = time.perf_counter() - started
         known = [loss for loss in losses if not np.isnan(loss)]
@@ -99,7 +101,7 @@ def cross_validated_objective(
     return measure
 
 
-def _some(rows: int, share: float) -> Any:
+def _sample_rows(rows: int, share: float) -> Any:
     """Choose a share of the rows, the smaller shares within the larger ones."""
     if share == 1:
         return slice(None)
@@ -107,7 +109,7 @@ def _some(rows: int, share: float) -> Any:
     return np.sort(order[: max(2, round(share * rows))])
 
 
-def _prepare(recipe: Recipe, train: Table, fold: Fold) -> tuple[Any, ...]:
+def _prepare_fold(recipe: Recipe, train: Table, fold: Fold) -> tuple[Any, ...]:
     features, target, weight = train.features, train.target, train.weight
     inputs: Any
     held: Any
@@ -126,13 +128,13 @@ def _prepare(recipe: Recipe, train: Table, fold: Fold) -> tuple[Any, ...]:
     )
 
 
-def _answer(estimator: Any, inputs: Any, task: str, classes: tuple[Any, ...]) -> Output:
+def _predict(estimator: Any, inputs: Any, task: str, classes: tuple[Any, ...]) -> Output:
     """Answer with scores for all classes, also those that the fold did not hold."""
     if task == "regression" or len(estimator.classes_) == len(classes):
-        return estimator_output(estimator, inputs, task, classes)
-    found = predict_scores(estimator, inputs, "multiclass")
-    whole = np.zeros((len(found), len(classes)))
-    whole[:, class_indices(estimator.classes_, classes)] = found
+        return predict_output(estimator, inputs, task, classes)
+    scores = predict_scores(estimator, inputs, "multiclass")
+    all_scores = np.zeros((len(scores), len(classes)))
+    all_scores[:, class_indices(estimator.classes_, classes)] = scores
     if task == "binary":
-        return Output(np.asarray(classes)[(whole[:, 1] >= 0.5).astype(int)], whole[:, 1])
-    return Output(np.asarray(classes)[whole.argmax(axis=1)], whole)
+        return Output(np.asarray(classes)[(all_scores[:, 1] >= 0.5).astype(int)], all_scores[:, 1])
+    return Output(np.asarray(classes)[all_scores.argmax(axis=1)], all_scores)

@@ -15,9 +15,9 @@ def model_card(
     task: str,
     schema: Schema,
     *,
-    made: str,
-    data: Sequence[str],
-    figures: Mapping[str, Mapping[str, Any]],
+    description: str,
+    data_notes: Sequence[str],
+    metrics_by_evaluator: Mapping[str, Mapping[str, Any]],
     decision: str = "",
     lineage: Sequence[str] = (),
 ) -> str:
@@ -27,11 +27,11 @@ def model_card(
     ----------
     name, task, schema
         Which model, what it predicts, from what.
-    made : str
+    description : str
         How it came about, in a sentence.
-    data : sequence of str
+    data_notes : sequence of str
         Sentences about the rows.
-    figures : mapping
+    metrics_by_evaluator : mapping
         Metrics by evaluator, as dictionaries with estimate, low and high.
     decision : str
         From which score on which class is answered.
@@ -43,11 +43,11 @@ def model_card(
     lines = [
         f"# {name}",
         "",
-        f"A {task} model{of}: {made}",
+        f"A {task} model{of}: {description}",
         "",
         "## Data",
         "",
-        *data,
+        *data_notes,
         "",
         "## Inputs",
         "",
@@ -58,15 +58,15 @@ def model_card(
         "## Figures on rows that nothing was decided on",
         "",
     ]
-    if figures:
+    if metrics_by_evaluator:
         lines += ["| evaluator | figure | estimate | 95 % interval |", "|---|---|---|---|"]
     else:
         lines += ["None: no test rows were given."]
-    for evaluator, metrics in figures.items():
-        for figure, metric in metrics.items():
+    for evaluator, metrics in metrics_by_evaluator.items():
+        for metric_name, metric in metrics.items():
             low, high = metric["low"], metric["high"]
-            between = "" if low is None else f"{low:.4g} to {high:.4g}"
-            lines.append(f"| {evaluator} | {figure} | {metric['estimate']:.4g} | {between} |")
+            interval = "" if low is None else f"{low:.4g} to {high:.4g}"
+            lines.append(f"| {evaluator} | {metric_name} | {metric['estimate']:.4g} | {interval} |")
     if decision:
         lines += ["", decision]
     if lineage:
@@ -79,5 +79,5 @@ def _input(column: Any) -> str:
         shown = ", ".join(column.categories[:8]) + (", ..." if len(column.categories) > 8 else "")
     else:
         shown = "" if column.bounds is None else f"{column.bounds[0]:g} to {column.bounds[1]:g}"
-    gaps = "refused" if column.missing == "refuse" else "allowed"
-    return f"| {column.name} | {column.kind} | {shown} | {gaps} |"
+    missing = "refused" if column.missing == "refuse" else "allowed"
+    return f"| {column.name} | {column.kind} | {shown} | {missing} |"

@@ -47,15 +47,15 @@ class BundleCheck:
     ) -> None:
         self.folder, self.digest = folder, digest
         self.deadline = time.monotonic() + seconds
-        reading, writing = os.pipe()
+        read_end, write_end = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(reading)
-            _open_and_leave(folder, digest, writing, seconds, memory)
-        os.close(writing)
-        os.set_blocking(reading, False)
-        self.pipe = reading
-        self._said = b""
+            os.close(read_end)
+            _run_child(folder, digest, write_end, seconds, memory)
+        os.close(write_end)
+        os.set_blocking(read_end, False)
+        self.pipe = read_end
+        self._output = b""
 
     def fileno(self) -> int:
         """Return what becomes readable when there is something to see."""
@@ -67,8 +67,8 @@ class BundleCheck:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         try:
-            while piece := os.read(self.pipe, 65536):
-                self._said += piece
+            while chunk := os.read(self.pipe, 65536):
+                self._output += chunk
         except BlockingIOError:
             return False
         return True
@@ -77,14 +77,14 @@ class BundleCheck:
         """Return what is wrong, or an empty text; call it once, after `finished`."""
         os.close(self.pipe)
         _, status = os.waitpid(self.pid, 0)
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 and self._said == b"ok":
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 and self._output == b"ok":
             return ""
-        if self._said.startswith(b"no:"):
-            return self._said[3:].decode("utf-8", "replace")
+        if self._output.startswith(b"no:"):
+            return self._output[3:].decode("utf-8", "replace")
         if time.monotonic() > self.deadline:
             return f"{self.folder}: opening it took too long"
-        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "an error"
-        return f"{self.folder}: opening it ended with {how} under the limits of memory and time"
+        cause = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "an error"
+        return f"{self.folder}: opening it ended with {cause} under the limits of memory and time"
 
     def stop(self) -> None:
         """Give up on it."""
@@ -110,29 +110,29 @@ def check_in_subprocess(folder: Path, digest: str | None = None) -> None:
         raise BundleError(problem)
 
 
-def _open_and_leave(
-    folder: Path, digest: str | None, pipe: int, seconds: float, memory: int
-) -> None:
+def _run_child(folder: Path, digest: str | None, pipe: int, seconds: float, memory: int) -> None:
     """Be the child: say "ok" or "no:" with a reason, and leave without unwinding."""
     code = 1
     try:
-        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(one, signal.SIG_DFL)
+        for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(signal_number, signal.SIG_DFL)
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        memory_limit = pages * resource.getpagesize() + memory
+        resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         from lockgate.models.bundle.open import open_bundle
 
-        found = open_bundle(folder).digest
-        if digest is not None and found != digest:
-            raise BundleError(f"{folder} has digest {found}, expected {digest}")
+        actual_digest = open_bundle(folder).digest
+        if digest is not None and actual_digest != digest:
+            raise BundleError(f"{folder} has digest {actual_digest}, expected {digest}")
         os.write(pipe, b"ok")
         code = 0
     except BaseException as error:  # whatever it is, the parent hears of it and the child ends
-        words = str(error) if isinstance(error, BundleError) else f"{type(error).__name__}: {error}"
+        message = (
+            str(error) if isinstance(error, BundleError) else f"{type(error).__name__}: {error}"
+        )
         with contextlib.suppress(OSError):
-            os.write(pipe, b"no:" + words.encode()[:60_000])
+            os.write(pipe, b"no:" + message.encode()[:60_000])
     finally:
         os._exit(code)

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from lockgate.data.io.atomic import replaced_directory
+from lockgate.data.io.atomic import replace_directory
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
 from lockgate.models.bundle.manifest import MANIFEST, read_manifest, verify_files
@@ -39,7 +39,7 @@ def copy_bundle(source: Path, target: Path, digest: str) -> None:
         return
     manifest = read_manifest(source)
     verify_files(source, manifest)
-    with replaced_directory(target) as folder:
+    with replace_directory(target) as folder:
         for name in (MANIFEST, *manifest.files):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, folder / name, follow_symlinks=False)
@@ -48,10 +48,10 @@ def copy_bundle(source: Path, target: Path, digest: str) -> None:
             raise BundleError(f"{source} is not the bundle {digest[:12]}, or changed meanwhile")
 
 
-def remove_unreferenced(place: Path, kept: Collection[str]) -> None:
+def remove_unreferenced(directory: Path, referenced: Collection[str]) -> None:
     """Remove the bundles of a folder that are not kept, each in one step."""
-    for folder in place.iterdir():
-        if len(folder.name) == 64 and folder.name not in kept:
+    for folder in directory.iterdir():
+        if len(folder.name) == 64 and folder.name not in referenced:
             aside = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}.new")
             with contextlib.suppress(OSError):
                 folder.rename(aside)

@@ -34,13 +34,13 @@ def environment_of(plugin: Any) -> Environment:
     answers = {"python": platform.python_version(), READER: str(VERSION)}
     answers |= {name: _version(name) or "" for name in needs}
     training = {"machine": f"{platform.system()} {platform.machine()}"}
-    training |= {name: found for name in TRAINING if (found := _version(name))}
+    training |= {name: installed for name in TRAINING if (installed := _version(name))}
     if blas := _blas():
         training["blas"] = blas
     return Environment(answers, training)
 
 
-def check_environment(answers: dict[str, str], who: str) -> None:
+def check_environment(answers: dict[str, str], subject: str) -> None:
     """Hold the versions that answers depend on against those here.
 
     The same: nothing is said. Compatible: a note in the log. Otherwise refused.
@@ -51,39 +51,41 @@ def check_environment(answers: dict[str, str], who: str) -> None:
         With the command that makes the right environment.
 
     """
-    here = {"python": platform.python_version(), READER: str(VERSION)}
+    local_versions = {"python": platform.python_version(), READER: str(VERSION)}
     differing: list[tuple[str, str, str]] = []
-    wrong: list[tuple[str, str, str]] = []
-    for name, wanted in sorted(answers.items()):
-        found = here.get(name) or _version(name)
-        if found == wanted:
+    incompatible: list[tuple[str, str, str]] = []
+    for name, required in sorted(answers.items()):
+        installed = local_versions.get(name) or _version(name)
+        if installed == required:
             continue
-        words = f"{name} {wanted}, here {found or 'none'}"
-        (wrong if _incompatible(name, wanted, found) else differing).append((name, wanted, words))
-    if wrong:
-        listed = "; ".join(words for _, _, words in wrong)
-        raise EnvironmentMismatch(f"{who} was made with {listed}; {_remedy(wrong)}")
+        difference = f"{name} {required}, here {installed or 'none'}"
+        (incompatible if _incompatible(name, required, installed) else differing).append(
+            (name, required, difference)
+        )
+    if incompatible:
+        differences = "; ".join(difference for _, _, difference in incompatible)
+        raise EnvironmentMismatch(f"{subject} was made with {differences}; {_remedy(incompatible)}")
     if differing:
-        listed = "; ".join(words for _, _, words in differing)
-        log.info("%s was made with %s; its probe rows decide", who, listed)
+        differences = "; ".join(difference for _, _, difference in differing)
+        log.info("%s was made with %s; its probe rows decide", subject, differences)
 
 
-def _incompatible(name: str, wanted: str, found: str | None) -> bool:
-    if found is None:
+def _incompatible(name: str, required: str, installed: str | None) -> bool:
+    if installed is None:
         return True
     if name == READER:
-        return int(found) < int(wanted) if wanted.isdigit() else True
+        return int(installed) < int(required) if required.isdigit() else True
     parts = 2 if name in STRICT else 1
-    return wanted.split(".")[:parts] != found.split(".")[:parts]
+    return required.split(".")[:parts] != installed.split(".")[:parts]
 
 
-def _remedy(wrong: list[tuple[str, str, str]]) -> str:
-    names = {name: wanted for name, wanted, _ in wrong}
+def _remedy(incompatible: list[tuple[str, str, str]]) -> str:
+    names = {name: required for name, required, _ in incompatible}
     if READER in names:
         return "pip install --upgrade lockgate"
     if "python" in names:
         return f"use Python {names['python']}"
-    pinned = " ".join(f"'{name}=={wanted}'" for name, wanted in names.items())
+    pinned = " ".join(f"'{name}=={required}'" for name, required in names.items())
     return f"pip install {pinned}"
 
 
@@ -100,9 +102,9 @@ def _blas() -> str:
         from threadpoolctl import threadpool_info
     except ImportError:
         return ""
-    found = {
+    kernels = {
         f"{info.get('internal_api')} {info.get('version')} {info.get('architecture', '')}".strip()
         for info in threadpool_info()
         if info.get("user_api") == "blas"
     }
-    return ", ".join(sorted(found))
+    return ", ".join(sorted(kernels))

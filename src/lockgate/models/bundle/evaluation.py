@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "default_evaluators",
     "estimates",
-    "labelled",
-    "measured",
+    "keep_labelled",
     "model_bytes",
+    "predict_and_evaluate",
     "read_rows",
     "table_of",
 ]
@@ -34,7 +34,7 @@ def default_evaluators(task: str) -> dict[str, object]:
     return {name: Catalogue.installed().find("evaluator", name).load()()}
 
 
-def measured(
+def predict_and_evaluate(
     bundle: Bundle, table: Table, evaluators: Mapping[str, object]
 ) -> tuple[Any, dict[str, dict[str, Metric]]]:
     """Answer rows, and put evaluators to the answers.
@@ -47,7 +47,7 @@ def measured(
     """
     manifest = bundle.manifest
     output = bundle.predict(table.features)
-    exam = EvaluateRequest(
+    request = EvaluateRequest(
         predictor=bundle.predictor,
         table=table,
         output=output,
@@ -58,11 +58,11 @@ def measured(
         model_bytes=model_bytes(bundle),
     )
     host = Host("evaluate")
-    figures: dict[str, dict[str, Metric]] = {}
+    metrics: dict[str, dict[str, Metric]] = {}
     for name, plugin in evaluators.items():
         host.register("evaluator", name, plugin)
-        figures[name] = dict(host.call("evaluator", name, exam).metrics)
-    return output, figures
+        metrics[name] = dict(host.call("evaluator", name, request).metrics)
+    return output, metrics
 
 
 def model_bytes(bundle: Bundle) -> int:
@@ -70,7 +70,7 @@ def model_bytes(bundle: Bundle) -> int:
     return sum((bundle.path / name).stat().st_size for name in bundle.manifest.model)
 
 
-def labelled(frame: pd.DataFrame, target: str | None, where: str) -> pd.DataFrame:
+def keep_labelled(frame: pd.DataFrame, target: str | None, where: str) -> pd.DataFrame:
     """Return the rows whose target is known.
 
     Raises
@@ -112,8 +112,10 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
         name = getattr(schema, role)
         if name is not None and name in known:
             features[name] = known[name]
-    there = {role: getattr(schema, role) for role in ("group", "weight")}
-    absent: dict[str, Any] = {role: None for role, name in there.items() if name not in features}
+    role_columns = {role: getattr(schema, role) for role in ("group", "weight")}
+    absent: dict[str, Any] = {
+        role: None for role, name in role_columns.items() if name not in features
+    }
     return Table(features, dataclasses.replace(schema, **absent))
 
 
@@ -121,12 +123,12 @@ def read_rows(path: Path, target: str | None) -> pd.DataFrame:
     """Read the rows of a file whose target is known."""
     from lockgate.data.io.frames import read_frame
 
-    return labelled(read_frame(path), target, str(path))
+    return keep_labelled(read_frame(path), target, str(path))
 
 
 def estimates(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Return the estimates of a bundle's ``metrics.json``, by evaluator and figure."""
     return {
-        evaluator: {key: float(one["estimate"]) for key, one in figures.items()}
-        for evaluator, figures in metrics.items()
+        evaluator: {key: float(metric["estimate"]) for key, metric in evaluator_metrics.items()}
+        for evaluator, evaluator_metrics in metrics.items()
     }

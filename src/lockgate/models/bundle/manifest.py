@@ -160,13 +160,15 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
     """
     present = {str(path.relative_to(folder)) for path in folder.rglob("*")} - {MANIFEST}
     for name in sorted(present ^ set(manifest.files)):
-        word = "is not in the manifest" if name in present else "is missing"
-        raise BundleError(f"{folder}: {name} {word}")
+        problem = "is not in the manifest" if name in present else "is missing"
+        raise BundleError(f"{folder}: {name} {problem}")
     for name, expected in sorted(manifest.files.items()):
         path = folder / name
         _must_be_file(path)
-        if (found := sha256_file(path)) != expected:
-            raise BundleError(f"{folder}: {name} has sha256 {found}, the manifest says {expected}")
+        if (actual_digest := sha256_file(path)) != expected:
+            raise BundleError(
+                f"{folder}: {name} has sha256 {actual_digest}, the manifest says {expected}"
+            )
     for name in (*manifest.model, *NEEDED):
         if name not in manifest.files:
             raise BundleError(f"{folder}: the file {name} is not in the manifest")
@@ -179,5 +181,7 @@ def _must_be_file(path: Path) -> None:
     except OSError:
         return
     if not stat.S_ISREG(mode):
-        word = "a link" if stat.S_ISLNK(mode) else "no regular file"
-        raise BundleError(f"{path.parent}: {path.name} is {word}; a bundle holds its own files")
+        file_type = "a link" if stat.S_ISLNK(mode) else "no regular file"
+        raise BundleError(
+            f"{path.parent}: {path.name} is {file_type}; a bundle holds its own files"
+        )

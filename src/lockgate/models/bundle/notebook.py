@@ -9,7 +9,7 @@ from lockgate.models.bundle.manifest import Manifest
 
 __all__ = ["bundle_html"]
 
-MOST_ROWS = 30
+MAXIMUM_ROWS = 30
 
 
 def bundle_html(
@@ -25,15 +25,20 @@ def bundle_html(
             "threshold",
             "the model's own rule" if manifest.threshold is None else f"{manifest.threshold:.4g}",
         ),
-        *(("figure", words) for words in _figures(metrics)),
+        *(("figure", text) for text in _format_metrics(metrics)),
         *((f"declared {key}", value) for key, value in manifest.hashes.declared.items()),
     ]
     features = manifest.inputs.features
     columns = [
-        (one.name, one.kind, ", ".join(one.categories[:6]) or _bounds(one.bounds), one.missing)
-        for one in features[:MOST_ROWS]
+        (
+            column.name,
+            column.kind,
+            ", ".join(column.categories[:6]) or _bounds(column.bounds),
+            column.missing,
+        )
+        for column in features[:MAXIMUM_ROWS]
     ]
-    more = f"<p>and {len(features) - MOST_ROWS} more</p>" if len(features) > MOST_ROWS else ""
+    more = f"<p>and {len(features) - MAXIMUM_ROWS} more</p>" if len(features) > MAXIMUM_ROWS else ""
     return (
         f"<div><strong>{escape(manifest.name)}</strong>"
         f"<table>{_rows(facts)}</table>"
@@ -53,12 +58,12 @@ def _bounds(bounds: tuple[float, float] | None) -> str:
     return "" if bounds is None else f"{bounds[0]:g} to {bounds[1]:g}"
 
 
-def _figures(metrics: dict[str, Any]) -> list[str]:
-    found = []
-    for name, one in metrics.items():
-        for key, metric in one.items():
-            between = ""
+def _format_metrics(metrics: dict[str, Any]) -> list[str]:
+    lines = []
+    for evaluator, evaluator_metrics in metrics.items():
+        for key, metric in evaluator_metrics.items():
+            interval = ""
             if metric["low"] is not None:
-                between = f" ({metric['low']:.4g} to {metric['high']:.4g})"
-            found.append(f"{name}.{key} {metric['estimate']:.4g}{between}")
-    return found
+                interval = f" ({metric['low']:.4g} to {metric['high']:.4g})"
+            lines.append(f"{evaluator}.{key} {metric['estimate']:.4g}{interval}")
+    return lines

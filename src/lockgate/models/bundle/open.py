@@ -61,12 +61,12 @@ class Bundle:
             With `label`, `score` and `margin`.
 
         """
-        ask = getattr(self.predictor, "predict_one", None)
-        if ask is None:
+        predict_row = getattr(self.predictor, "predict_one", None)
+        if predict_row is None:
             raise BundleError(
                 f"format {self.manifest.format} answers no single row; use predict with one row"
             )
-        return ask(row)
+        return predict_row(row)
 
     def reference(self) -> ReferenceCounts:
         """Read what the model was trained on, for monitors."""
@@ -115,7 +115,7 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
     check_environment(manifest.environment.answers, str(folder))
     host = Host("open")
     host.register("format", manifest.format, plugin)
-    files = OpenRequest(
+    request = OpenRequest(
         directory=folder,
         files=tuple(manifest.model),
         schema=manifest.inputs,
@@ -125,7 +125,7 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
         resources=Resources(threads),
     )
     try:
-        predictor: Predictor = host.call("format", manifest.format, files)
+        predictor: Predictor = host.call("format", manifest.format, request)
     except PluginFailed as error:
         raise BundleError(f"{folder}: the model cannot be opened: {error}") from error
     try:

@@ -57,20 +57,20 @@ def check_probes(probes: dict[str, Any], schema: Schema, predictor: Predictor) -
 
 
 def _compare(probes: dict[str, Any], output: Output) -> None:
-    for row, (expected, found) in enumerate(
+    for row, (expected, actual) in enumerate(
         zip(probes["label"], output.label.tolist(), strict=True)
     ):
-        same = expected == _plain(found) or (
-            isinstance(expected, float) and math.isclose(expected, found, rel_tol=TOLERANCE)
+        same = expected == _plain(actual) or (
+            isinstance(expected, float) and math.isclose(expected, actual, rel_tol=TOLERANCE)
         )
         if not same:
             raise BundleError(
-                f"probe row {row} was answered {expected!r}, is answered {found!r} here"
+                f"probe row {row} was answered {expected!r}, is answered {actual!r} here"
             )
     if probes["score"] is not None:
-        expected, found = np.asarray(probes["score"]), np.asarray(output.score)
-        if not np.allclose(expected, found, rtol=TOLERANCE, atol=TOLERANCE):
-            worst = float(np.abs(expected - found).max())
+        expected, actual = np.asarray(probes["score"]), np.asarray(output.score)
+        if not np.allclose(expected, actual, rtol=TOLERANCE, atol=TOLERANCE):
+            worst = float(np.abs(expected - actual).max())
             raise BundleError(f"probe scores differ by up to {worst:.3g} here")
 
 

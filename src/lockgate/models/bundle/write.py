@@ -11,7 +11,7 @@ import msgspec
 
 from lockgate.contract.evaluation import ValueMatrix
 from lockgate.contract.tables import Schema
-from lockgate.data.io.atomic import replaced_directory
+from lockgate.data.io.atomic import replace_directory
 from lockgate.data.io.digests import sha256_file, sha256_text
 from lockgate.models.bundle.manifest import MANIFEST, SCHEMA_VERSION, Environment, Hashes, Manifest
 
@@ -58,9 +58,9 @@ class BundleContent:
     environment: Environment
 
 
-def write_bundle(place: Path, content: BundleContent) -> str:
+def write_bundle(target: Path, content: BundleContent) -> str:
     """Write a bundle in one step and return its digest, the manifest's sha256."""
-    with replaced_directory(place) as folder:
+    with replace_directory(target) as folder:
         for name, raw in content.model.items():
             (folder / name).write_bytes(raw)
         for name, document in content.documents.items():

@@ -64,9 +64,12 @@ def inputs_of(columns: Sequence[Any]) -> tuple[ColumnInput, ...]:
     """Return inputs for a schema's columns, their categories left to the encoders."""
     return tuple(
         ColumnInput(
-            one.name, one.kind, one.missing, one.unknown if one.kind == "category" else "ignore"
+            column.name,
+            column.kind,
+            column.missing,
+            column.unknown if column.kind == "category" else "ignore",
         )
-        for one in columns
+        for column in columns
     )
 
 
@@ -74,7 +77,7 @@ def pack_estimator(
     estimator: Any,
     inputs: Sequence[ColumnInput],
     *,
-    others: Mapping[str, Callable[..., Any]] | None = None,
+    library_converters: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Packed:
     """Turn a fitted model into a packed one.
 
@@ -84,7 +87,7 @@ def pack_estimator(
         A classifier, regressor, clustering, or a pipeline that ends in one.
     inputs : sequence of Input
         Columns of the table that it was fitted on, in order.
-    others : mapping of str to callable, optional
+    library_converters : mapping of str to callable, optional
         Converters of other libraries' models, by library.
 
     Raises
@@ -93,38 +96,38 @@ def pack_estimator(
         Naming the step, the option, and what to do instead.
 
     """
-    found = functools.partial(_converter, others=others or {})
+    find_converter = functools.partial(_find_converter, library_converters=library_converters or {})
     categories: dict[int, tuple[str, ...]] = {}
     for _ in range(PASSES + len(inputs)):  # each pass but the last learns of another column
-        trace = Trace(inputs, categories, found)
+        trace = Trace(inputs, categories, find_converter)
         columns = [RawColumn(k) for k in range(len(inputs))]
         try:
             outcome = convert_model(trace, "model", estimator, list(columns))
         except (NotCovered, PackedFormatError):
-            if not _more(trace, categories):
+            if not _learn_categories(trace, categories):
                 raise
             continue
-        if not _more(trace, categories):
-            return _finished(trace, estimator, outcome)
+        if not _learn_categories(trace, categories):
+            return _finish_model(trace, estimator, outcome)
     raise NotCovered("its encoders ask for ever more categories; report this with the pipeline")
 
 
-def _more(trace: Trace, categories: dict[int, tuple[str, ...]]) -> bool:
+def _learn_categories(trace: Trace, categories: dict[int, tuple[str, ...]]) -> bool:
     """Take over categories that encoders asked for; say whether there were new ones."""
-    wanted = {source: tuple(sorted(names)) for source, names in trace.required.items()}
-    if wanted == {source: categories.get(source) for source in wanted}:
+    requested = {source: tuple(sorted(names)) for source, names in trace.required.items()}
+    if requested == {source: categories.get(source) for source in requested}:
         return False
-    categories.update(wanted)
+    categories.update(requested)
     return True
 
 
-def _finished(trace: Trace, estimator: Any, outcome: ConvertedModel) -> Packed:
+def _finish_model(trace: Trace, estimator: Any, outcome: ConvertedModel) -> Packed:
     """Leave out inputs that nothing reads, and write the file."""
     builder = trace.builder
-    keep = sorted(trace.used)
-    place = {source: k for k, source in enumerate(keep)}
-    builder.ops = [_moved(op, place) for op in builder.ops]
-    builder.inputs = [builder.inputs[source] for source in keep]
+    used_sources = sorted(trace.used)
+    index_by_source = {source: k for k, source in enumerate(used_sources)}
+    builder.ops = [_renumber_inputs(op, index_by_source) for op in builder.ops]
+    builder.inputs = [builder.inputs[source] for source in used_sources]
     count = len(outcome.classes)
     task = "regression" if not count else "binary" if count == 2 else "multiclass"
     if hasattr(estimator, "cluster_centers_") or _ends_in_clusters(estimator):
@@ -133,7 +136,7 @@ def _finished(trace: Trace, estimator: Any, outcome: ConvertedModel) -> Packed:
         outcome.label, outcome.score, outcome.margin, tuple(trace.finite), tuple(trace.short)
     )
     raw = builder.finish(task, outcome.classes, answers, tolerance=trace.tolerance)
-    return Packed(raw, tuple(trace.steps), tuple(one.name for one in builder.inputs))
+    return Packed(raw, tuple(trace.steps), tuple(column.name for column in builder.inputs))
 
 
 def _ends_in_clusters(estimator: Any) -> bool:
@@ -141,25 +144,27 @@ def _ends_in_clusters(estimator: Any) -> bool:
     return hasattr(steps[-1][1], "cluster_centers_")
 
 
-def _moved(op: Any, place: Mapping[int, int]) -> Any:
+def _renumber_inputs(op: Any, index_by_source: Mapping[int, int]) -> Any:
     """Return an operation with its inputs where they are now."""
     fields = {name: getattr(op, name) for name in op.__struct_fields__}
     if "column" in fields:
-        fields["column"] = place[fields["column"]]
+        fields["column"] = index_by_source[fields["column"]]
     elif type(op).__name__ == "Numbers":
-        fields["columns"] = tuple(place[one] for one in fields["columns"])
+        fields["columns"] = tuple(index_by_source[source] for source in fields["columns"])
     else:
         return op
     return type(op)(**fields)
 
 
-def _converter(estimator: Any, others: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+def _find_converter(
+    estimator: Any, library_converters: Mapping[str, Callable[..., Any]]
+) -> Callable[..., Any]:
     library, name = library_of(estimator), type(estimator).__name__
     key = f"{library}.{name}"
     if key in CONVERTERS:
         return CONVERTERS[key]
-    if library in others:
-        return others[library]
+    if library in library_converters:
+        return library_converters[library]
     remedy = {
         "lightgbm": "pip install lockgate-treelite",
         "xgboost": "pip install lockgate-treelite",

@@ -39,10 +39,10 @@ def _walk(path: str, part: Any, lines: list[str]) -> None:
     name = type(part).__name__
     known = f"{library_of(part)}.{name}" in CONVERTERS
     lines.append(f"{path}: {name}, {'covered' if known else 'not covered'}")
-    for listed in PARTS:
-        for one in getattr(part, listed, None) or []:
-            if isinstance(one, tuple) and isinstance(one[0], str):
-                _walk(f"{path}.{one[0]}", one[1], lines)
+    for attribute in PARTS:
+        for step in getattr(part, attribute, None) or []:
+            if isinstance(step, tuple) and isinstance(step[0], str):
+                _walk(f"{path}.{step[0]}", step[1], lines)
     for inner in INNER:
         if hasattr(getattr(part, inner, None), "get_params"):
             _walk(f"{path}.{inner.strip('_')}", getattr(part, inner), lines)

@@ -11,7 +11,14 @@ import sklearn
 
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.dates import is_missing
-from lockgate.models.converters.symbols import GAP, UNKNOWN, CodedColumn, Column, Number, RawColumn
+from lockgate.models.converters.symbols import (
+    MISSING,
+    UNKNOWN,
+    CodedColumn,
+    Column,
+    Number,
+    RawColumn,
+)
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import categorical, numeric
 
@@ -21,37 +28,43 @@ __all__ = ["ENCODERS"]
 def simple_imputer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Gaps become the learned values; columns that were empty are left out."""
     values = trace.attribute(est, "statistics_")
-    gap = est.missing_values
-    texts = [isinstance(one, (CodedColumn, RawColumn)) and _is_text(trace, one) for one in columns]
+    missing_value = est.missing_values
+    texts = [
+        isinstance(column, (CodedColumn, RawColumn)) and _is_text(trace, column)
+        for column in columns
+    ]
     empty = [is_missing(value) and not texts[k] for k, value in enumerate(values)]
     keep = [k for k in range(len(columns)) if not empty[k]]
-    made: list[Column] = []
+    imputed: list[Column] = []
     if any(texts):
         trace.require(all(texts), "one imputer of numbers and categories together")
-        trace.require(is_missing(gap), f"missing_values={gap!r} of categories; use NaN or None")
-        made = [_filled(trace, columns[k], values[k]) for k in keep]
+        trace.require(
+            is_missing(missing_value),
+            f"missing_values={missing_value!r} of categories; use NaN or None",
+        )
+        imputed = [_fill_missing(trace, columns[k], values[k]) for k in keep]
     elif keep:
         op = trace.numbers([columns[k] for k in keep])
-        number = None if is_missing(gap) else float(gap)
+        number = None if is_missing(missing_value) else float(missing_value)
         filled = trace.builder.array(np.asarray(values, dtype=float)[keep])
         op = trace.builder.add(numeric.Fill, op, values=filled, gap=number)
         if number is not None:
-            trace.no_gaps(columns)
-        made = trace.columns_of(op)
+            trace.require_no_missing(columns)
+        imputed = trace.columns_of(op)
     indicator = getattr(est, "indicator_", None)
-    return made + (missing_indicator(trace, indicator, columns) if indicator is not None else [])
+    return imputed + (missing_indicator(trace, indicator, columns) if indicator is not None else [])
 
 
-def _is_text(trace: Trace, one: CodedColumn | RawColumn) -> bool:
-    if isinstance(one, CodedColumn):
-        return any(isinstance(value, str) for value in one.values)
-    return trace.builder.inputs[one.source].kind in ("category", "text")
+def _is_text(trace: Trace, column: CodedColumn | RawColumn) -> bool:
+    if isinstance(column, CodedColumn):
+        return any(isinstance(value, str) for value in column.values)
+    return trace.builder.inputs[column.source].kind in ("category", "text")
 
 
-def _filled(trace: Trace, one: Column, value: Any) -> CodedColumn:
-    coded = trace.coded(one, [value])
+def _fill_missing(trace: Trace, column: Column, value: Any) -> CodedColumn:
+    coded = trace.coded(column, [value])
     return CodedColumn(
-        coded.op, tuple(value if v is GAP else v for v in coded.values), coded.source
+        coded.op, tuple(value if v is MISSING else v for v in coded.values), coded.source
     )
 
 
@@ -59,71 +72,84 @@ def missing_indicator(trace: Trace, est: Any, columns: list[Column]) -> list[Col
     """1 where there was a gap."""
     features = [int(k) for k in trace.attribute(est, "features_")]
     if est.error_on_new and est.features == "missing-only":
-        trace.no_gaps([one for k, one in enumerate(columns) if k not in features])
+        trace.require_no_missing([column for k, column in enumerate(columns) if k not in features])
     if not features:
         return []
     chosen = [columns[k] for k in features]
     if not any(
-        isinstance(one, (CodedColumn, RawColumn)) and _is_text(trace, one) for one in chosen
+        isinstance(column, (CodedColumn, RawColumn)) and _is_text(trace, column)
+        for column in chosen
     ):
-        return _number_gaps(trace, est, chosen)
-    made: list[Column] = []
-    for one in chosen:
-        if isinstance(one, (CodedColumn, RawColumn)) and _is_text(trace, one):
-            coded = trace.coded(one, [])
-            rows = [[float(value is GAP)] for value in coded.values]
-            made.append(Number(trace.table(coded, rows), 0))
+        return _mark_missing_numbers(trace, est, chosen)
+    indicators: list[Column] = []
+    for column in chosen:
+        if isinstance(column, (CodedColumn, RawColumn)) and _is_text(trace, column):
+            coded = trace.coded(column, [])
+            rows = [[float(value is MISSING)] for value in coded.values]
+            indicators.append(Number(trace.table(coded, rows), 0))
         else:
-            made += _number_gaps(trace, est, [one])
-    return made
+            indicators += _mark_missing_numbers(trace, est, [column])
+    return indicators
 
 
-def _number_gaps(trace: Trace, est: Any, chosen: list[Column]) -> list[Column]:
-    gap = None if is_missing(est.missing_values) else float(est.missing_values)
+def _mark_missing_numbers(trace: Trace, est: Any, chosen: list[Column]) -> list[Column]:
+    missing_value = None if is_missing(est.missing_values) else float(est.missing_values)
     op = trace.builder.add(
-        numeric.Gaps, trace.numbers(chosen), columns=tuple(range(len(chosen))), gap=gap
+        numeric.MissingIndicator,
+        trace.numbers(chosen),
+        columns=tuple(range(len(chosen))),
+        gap=missing_value,
     )
     return trace.columns_of(op)
 
 
-def _place(value: Any, categories: Sequence[Any], texts: bool) -> int | None:
+def _find_category(value: Any, categories: Sequence[Any], texts: bool) -> int | None:
     """Return the place of what a code stands for among an encoder's categories."""
     if value is UNKNOWN:
         return None
-    if value is GAP:
-        return next((k for k, one in enumerate(categories) if is_missing(one)), None)
+    if value is MISSING:
+        return next((k for k, category in enumerate(categories) if is_missing(category)), None)
     if texts:
-        wanted = category_text(value)
-        known = {category_text(one): k for k, one in enumerate(categories) if not is_missing(one)}
-        return known.get(wanted)
+        text = category_text(value)
+        known = {
+            category_text(category): k
+            for k, category in enumerate(categories)
+            if not is_missing(category)
+        }
+        return known.get(text)
     return next(
-        (k for k, one in enumerate(categories) if not is_missing(one) and one == value), None
+        (
+            k
+            for k, category in enumerate(categories)
+            if not is_missing(category) and category == value
+        ),
+        None,
     )
 
 
-def _placed(
-    trace: Trace, one: Column, categories: Sequence[Any], refuses: bool
+def _encode_categories(
+    trace: Trace, column: Column, categories: Sequence[Any], reject_unknown: bool
 ) -> tuple[CodedColumn, list[int | None]]:
     """Return codes and the category's place of each; None where the encoder knows none."""
-    coded = trace.coded(one, categories)
+    coded = trace.coded(column, categories)
     texts = any(isinstance(value, str) for value in (*coded.values, *categories))
     known = {}
     if texts:
         known = {category_text(c): k for k, c in enumerate(categories) if not is_missing(c)}
-    places = [
+    indices = [
         known.get(category_text(value))
-        if texts and value not in (GAP, UNKNOWN)
-        else _place(value, categories, texts)
+        if texts and value not in (MISSING, UNKNOWN)
+        else _find_category(value, categories, texts)
         for value in coded.values
     ]
-    if refuses:
-        strange = [v for v, k in zip(coded.values[:-2], places[:-2], strict=True) if k is None]
-        trace.require(not strange, f"two encoders of one column differ about {strange[:5]}")
-        if places[-1] is None:
+    if reject_unknown:
+        unknown = [v for v, k in zip(coded.values[:-2], indices[:-2], strict=True) if k is None]
+        trace.require(not unknown, f"two encoders of one column differ about {unknown[:5]}")
+        if indices[-1] is None:
             trace.refuse_unknown(coded)
-        if places[-2] is None:
-            trace.no_gaps([coded])
-    return coded, places
+        if indices[-2] is None:
+            trace.require_no_missing([coded])
+    return coded, indices
 
 
 def one_hot_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
@@ -131,26 +157,26 @@ def one_hot_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Colum
     learned = trace.attribute(est, "categories_")
     mappings = getattr(est, "_default_to_infrequent_mappings", None) or [None] * len(learned)
     drops = getattr(est, "_drop_idx_after_grouping", None)
-    made: list[Column] = []
-    for k, (one, categories) in enumerate(zip(columns, learned, strict=True)):
-        refuses = est.handle_unknown == "error"
-        coded, places = _placed(trace, one, list(categories), refuses)
-        mapping, drop = mappings[k], None if drops is None else drops[k]
+    encoded: list[Column] = []
+    for column_index, (column, categories) in enumerate(zip(columns, learned, strict=True)):
+        reject_unknown = est.handle_unknown == "error"
+        coded, indices = _encode_categories(trace, column, list(categories), reject_unknown)
+        mapping, drop = mappings[column_index], None if drops is None else drops[column_index]
         rare = None if mapping is None else int(np.max(mapping))
         unknown = rare if _joins_rare(est.handle_unknown) else None
         grouped = [
-            unknown if place is None else place if mapping is None else int(mapping[place])
-            for place in places
+            unknown if index is None else index if mapping is None else int(mapping[index])
+            for index in indices
         ]
         width = (len(categories) if mapping is None else int(np.max(mapping)) + 1) - (
             drop is not None
         )
         if width:
-            final = [_after_drop(place, drop) for place in grouped]
+            final = [_shift_after_drop(index, drop) for index in grouped]
             hot = trace.builder.array(final, "i4")
             op = trace.builder.add(categorical.OneHot, coded.op, places=hot, width=width)
-            made += trace.columns_of(op)
-    return made
+            encoded += trace.columns_of(op)
+    return encoded
 
 
 def _joins_rare(option: str) -> bool:
@@ -161,78 +187,89 @@ def _joins_rare(option: str) -> bool:
     return option == "infrequent_if_exist"
 
 
-def _after_drop(place: int | None, drop: Any) -> int:
-    if place is None or (drop is not None and place == drop):
+def _shift_after_drop(index: int | None, drop: Any) -> int:
+    if index is None or (drop is not None and index == drop):
         return -1
-    return place - 1 if drop is not None and place > drop else place
+    return index - 1 if drop is not None and index > drop else index
 
 
 def ordinal_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """The number of a category."""
     learned = trace.attribute(est, "categories_")
     mappings = getattr(est, "_default_to_infrequent_mappings", None) or [None] * len(learned)
-    made: list[Column] = []
-    for k, (one, categories) in enumerate(zip(columns, learned, strict=True)):
-        refuses = est.handle_unknown == "error"
-        coded, places = _placed(trace, one, list(categories), refuses)
+    encoded: list[Column] = []
+    for column_index, (column, categories) in enumerate(zip(columns, learned, strict=True)):
+        reject_unknown = est.handle_unknown == "error"
+        coded, indices = _encode_categories(trace, column, list(categories), reject_unknown)
         unknown = math.nan if est.unknown_value is None else float(est.unknown_value)
         rows = []
-        for place in places:
-            if place is None:
+        for index in indices:
+            if index is None:
                 rows.append([unknown])
-            elif is_missing(categories[place]):
+            elif is_missing(categories[index]):
                 rows.append([float(est.encoded_missing_value)])
             else:
-                rows.append([float(place if mappings[k] is None else mappings[k][place])])
+                rows.append(
+                    [
+                        float(
+                            index
+                            if mappings[column_index] is None
+                            else mappings[column_index][index]
+                        )
+                    ]
+                )
         op = trace.table(coded, rows)
-        made.append(Number(op, 0, _table_gaps(coded, rows)))
-    return made
+        encoded.append(Number(op, 0, _find_missing_sources(coded, rows)))
+    return encoded
 
 
-def _table_gaps(coded: CodedColumn, rows: list[list[float]]) -> frozenset[int]:
-    return frozenset({coded.source} if any(math.isnan(one[0]) for one in rows) else ())
+def _find_missing_sources(coded: CodedColumn, rows: list[list[float]]) -> frozenset[int]:
+    return frozenset({coded.source} if any(math.isnan(row[0]) for row in rows) else ())
 
 
 def target_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """The mean target of a category, shrunk; unknown categories get the overall mean."""
-    learned, found = trace.attribute(est, "categories_"), trace.attribute(est, "encodings_")
+    learned, encodings = trace.attribute(est, "categories_"), trace.attribute(est, "encodings_")
     overall = np.atleast_1d(trace.attribute(est, "target_mean_"))
-    each = len(found) // len(learned)
-    made: list[Column] = []
-    for k, (one, categories) in enumerate(zip(columns, learned, strict=True)):
-        coded, places = _placed(trace, one, list(categories), False)
+    class_count = len(encodings) // len(learned)
+    encoded: list[Column] = []
+    for k, (column, categories) in enumerate(zip(columns, learned, strict=True)):
+        coded, indices = _encode_categories(trace, column, list(categories), False)
         rows = [
-            [float(overall[c] if p is None else found[k * each + c][p]) for c in range(each)]
-            for p in places
+            [
+                float(overall[c] if p is None else encodings[k * class_count + c][p])
+                for c in range(class_count)
+            ]
+            for p in indices
         ]
-        made += trace.columns_of(trace.table(coded, rows))
-    return made
+        encoded += trace.columns_of(trace.table(coded, rows))
+    return encoded
 
 
 def kbins_discretizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """The bin of a number, as one column or as one column a bin."""
-    trace.no_gaps(columns)
-    made: list[Column] = []
-    for one, edges in zip(columns, trace.attribute(est, "bin_edges_"), strict=True):
+    trace.require_no_missing(columns)
+    binned: list[Column] = []
+    for column, edges in zip(columns, trace.attribute(est, "bin_edges_"), strict=True):
         inner = np.asarray(edges, dtype=float)[1:-1]
         op = trace.builder.add(
-            categorical.Bins, trace.numbers([one]), edges=trace.builder.array(inner)
+            categorical.Bins, trace.numbers([column]), edges=trace.builder.array(inner)
         )
         if est.encode == "ordinal":
             table = [[float(k)] for k in range(len(inner) + 1)] + [[0.0], [0.0]]
-            made.append(
+            binned.append(
                 Number(
                     trace.builder.add(categorical.Lookup, op, table=trace.builder.array(table)), 0
                 )
             )
         else:
-            made += _hot_bins(trace, op, len(inner) + 1)
-    return made
+            binned += _one_hot_bins(trace, op, len(inner) + 1)
+    return binned
 
 
-def _hot_bins(trace: Trace, op: int, count: int) -> list[Column]:
-    places = trace.builder.array([*range(count), -1, -1], "i4")
-    return trace.columns_of(trace.builder.add(categorical.OneHot, op, places=places, width=count))
+def _one_hot_bins(trace: Trace, op: int, count: int) -> list[Column]:
+    indices = trace.builder.array([*range(count), -1, -1], "i4")
+    return trace.columns_of(trace.builder.add(categorical.OneHot, op, places=indices, width=count))
 
 
 def bins(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
@@ -240,7 +277,7 @@ def bins(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     op = trace.builder.add(
         categorical.Bins, trace.numbers(columns), edges=trace.builder.array(est.edges)
     )
-    return _hot_bins(trace, op, len(est.edges) + 1)
+    return _one_hot_bins(trace, op, len(est.edges) + 1)
 
 
 ENCODERS = {

@@ -27,8 +27,8 @@ class Converters(Mapping[str, Callable[..., Any]]):
         host.register("converter", library, self._catalogue.find("converter", library).load()())
 
         def convert(trace: Any, estimator: Any, columns: list[Any]) -> Any:
-            fitted = ConvertRequest(estimator=estimator, trace=trace, columns=tuple(columns))
-            return host.call("converter", library, fitted)
+            request = ConvertRequest(estimator=estimator, trace=trace, columns=tuple(columns))
+            return host.call("converter", library, request)
 
         return convert
 

@@ -12,22 +12,22 @@ from lockgate.models.converters.symbols import Column, Sparse
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import linear, numeric, outputs
 
-__all__ = ["LINEAR", "weighted"]
+__all__ = ["LINEAR", "add_weighted_sum"]
 
 
-def weighted(trace: Trace, columns: list[Column], weights: Any, bias: Any) -> int:
+def add_weighted_sum(trace: Trace, columns: list[Column], weights: Any, bias: Any) -> int:
     """Return weighted sums of columns; counts of terms may be among them."""
-    trace.no_gaps(columns)
+    trace.require_no_missing(columns)
     blocks: list[int] = []
     run: list[Column] = []
-    for one in columns:
-        if isinstance(one, Sparse):
+    for column in columns:
+        if isinstance(column, Sparse):
             if run:
                 blocks.append(trace.numbers(run))
                 run = []
-            blocks.append(one.op)
+            blocks.append(column.op)
         else:
-            run.append(one)
+            run.append(column)
     if run:
         blocks.append(trace.numbers(run))
     dense = np.atleast_2d(weights.toarray() if hasattr(weights, "toarray") else weights)
@@ -38,7 +38,7 @@ def weighted(trace: Trace, columns: list[Column], weights: Any, bias: Any) -> in
 
 def _margin(trace: Trace, est: Any, columns: list[Column]) -> int:
     weights = trace.attribute(est, "coef_")
-    return weighted(trace, columns, weights, trace.attribute(est, "intercept_"))
+    return add_weighted_sum(trace, columns, weights, trace.attribute(est, "intercept_"))
 
 
 def logistic(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
@@ -109,7 +109,7 @@ def tweedie(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
 
 def _kernel(trace: Trace, est: Any, columns: list[Column]) -> int:
     """Return each support vector's similarity to a row."""
-    trace.no_gaps(columns)
+    trace.require_no_missing(columns)
     known = isinstance(est.kernel, str) and est.kernel in ("rbf", "poly", "sigmoid", "linear")
     trace.require(known, f"kernel={est.kernel!r}; use rbf, poly, sigmoid or linear")
     vectors = est.support_vectors_
@@ -127,13 +127,13 @@ def _kernel(trace: Trace, est: Any, columns: list[Column]) -> int:
 
 def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A support vector classifier: the side of a surface, or duels between classes."""
-    near = _kernel(trace, est, columns)
+    similarities = _kernel(trace, est, columns)
     array, add = trace.builder.array, trace.builder.add
     dual, bias = est.dual_coef_, est.intercept_
     dual = dual.toarray() if hasattr(dual, "toarray") else dual
     count = len(est.classes_)
     if count == 2:
-        margin = add(linear.Linear, near, weights=array(dual), bias=array(bias))
+        margin = add(linear.Linear, similarities, weights=array(dual), bias=array(bias))
         return margin_alone(trace, est.classes_, margin)
     ends = np.cumsum([0, *est.n_support_])
     weights = []
@@ -143,7 +143,7 @@ def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> ConvertedM
             row[ends[i] : ends[i + 1]] = dual[j - 1, ends[i] : ends[i + 1]]
             row[ends[j] : ends[j + 1]] = dual[i, ends[j] : ends[j + 1]]
             weights.append(row)
-    pairs = add(linear.Linear, near, weights=array(weights), bias=array(bias))
+    pairs = add(linear.Linear, similarities, weights=array(weights), bias=array(bias))
     ranked = add(linear.PairwiseVotes, pairs, classes=count, rank=True)
     decides = (
         ranked if est.break_ties else add(linear.PairwiseVotes, pairs, classes=count, rank=False)
@@ -154,12 +154,14 @@ def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> ConvertedM
 
 def support_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A support vector regressor."""
-    near = _kernel(trace, est, columns)
+    similarities = _kernel(trace, est, columns)
     array = trace.builder.array
     dual = est.dual_coef_
     dual = dual.toarray() if hasattr(dual, "toarray") else dual
     return value_of(
-        trace.builder.add(linear.Linear, near, weights=array(dual), bias=array(est.intercept_))
+        trace.builder.add(
+            linear.Linear, similarities, weights=array(dual), bias=array(est.intercept_)
+        )
     )
 
 
@@ -170,7 +172,7 @@ def _network(trace: Trace, est: Any, columns: list[Column]) -> int:
     """Return the last layer of a network before its output function."""
     trace.require(est.activation in ACTIVATIONS, f"activation={est.activation!r}")
     layers = list(zip(trace.attribute(est, "coefs_"), est.intercepts_, strict=True))
-    op = weighted(trace, columns, layers[0][0].T, layers[0][1])
+    op = add_weighted_sum(trace, columns, layers[0][0].T, layers[0][1])
     array, add, name = trace.builder.array, trace.builder.add, ACTIVATIONS[est.activation]
     for weights, bias in layers[1:]:
         if name is not None:
@@ -182,16 +184,16 @@ def _network(trace: Trace, est: Any, columns: list[Column]) -> int:
 def network_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A network of layers; the label is the likelier class."""
     margin = _network(trace, est, columns)
-    found = by_margin(trace, est.classes_, margin)
-    if len(found.classes) != 2:
-        return found
+    converted = by_margin(trace, est.classes_, margin)
+    if len(converted.classes) != 2:
+        return converted
     label = trace.builder.add(
         outputs.Above,
-        trace.present(found.score, "a network without probabilities"),
+        trace.present(converted.score, "a network without probabilities"),
         limit=0.5,
         strict=True,
     )
-    return ConvertedModel(label, found.classes, found.score, margin)
+    return ConvertedModel(label, converted.classes, converted.score, margin)
 
 
 def network_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
@@ -201,13 +203,15 @@ def network_regressor(trace: Trace, est: Any, columns: list[Column]) -> Converte
     return value_of(_network(trace, est, columns))
 
 
-def _likelier(trace: Trace, classes: Any, joint: int) -> ConvertedModel:
-    add, found = trace.builder.add, plain_classes(classes)
+def _by_joint_likelihood(trace: Trace, classes: Any, joint: int) -> ConvertedModel:
+    add, class_labels = trace.builder.add, plain_classes(classes)
     shares = add(outputs.Softmax, joint)
     label = add(outputs.ArgMax, joint)
-    if len(found) == 2:
-        return ConvertedModel(label, found, add(numeric.Select, shares, columns=(1,)), None, shares)
-    return ConvertedModel(label, found, shares)
+    if len(class_labels) == 2:
+        return ConvertedModel(
+            label, class_labels, add(numeric.Select, shares, columns=(1,)), None, shares
+        )
+    return ConvertedModel(label, class_labels, shares)
 
 
 def counting_bayes(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
@@ -215,32 +219,32 @@ def counting_bayes(trace: Trace, est: Any, columns: list[Column]) -> ConvertedMo
     prior = est.class_log_prior_
     if type(est).__name__ == "ComplementNB" and len(est.classes_) > 1:
         prior = np.zeros(len(est.classes_))
-    joint = weighted(trace, columns, trace.attribute(est, "feature_log_prob_"), prior)
-    return _likelier(trace, est.classes_, joint)
+    joint = add_weighted_sum(trace, columns, trace.attribute(est, "feature_log_prob_"), prior)
+    return _by_joint_likelihood(trace, est.classes_, joint)
 
 
 def gaussian_bayes(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Gaussian naive Bayes: each class's weighted squares."""
-    trace.no_gaps(columns)
+    trace.require_no_missing(columns)
     add, array = trace.builder.add, trace.builder.array
     x = trace.numbers(columns)
     each = []
     for mean, var, prior in zip(est.theta_, est.var_, est.class_prior_, strict=True):
-        apart = add(numeric.Arith, x, how="subtract", values=array(mean))
-        squares = add(numeric.Apply, apart, function="square")
+        centred = add(numeric.Arith, x, how="subtract", values=array(mean))
+        squares = add(numeric.Apply, centred, function="square")
         start = np.log(prior) - 0.5 * np.sum(np.log(2.0 * np.pi * var))
         each.append(add(linear.Linear, squares, weights=array([-0.5 / var]), bias=array([start])))
-    return _likelier(trace, est.classes_, add(numeric.Concat, *each))
+    return _by_joint_likelihood(trace, est.classes_, add(numeric.Concat, *each))
 
 
 def clusters(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The nearest of some centres."""
-    trace.no_gaps(columns)
+    trace.require_no_missing(columns)
     add, centres = trace.builder.add, np.asarray(trace.attribute(est, "cluster_centers_"), float)
-    apart = add(linear.Distances, trace.numbers(columns), centres=trace.builder.array(centres))
-    label = add(outputs.ArgMax, add(numeric.Apply, apart, function="negate"))
+    distances = add(linear.Distances, trace.numbers(columns), centres=trace.builder.array(centres))
+    label = add(outputs.ArgMax, add(numeric.Apply, distances, function="negate"))
     return ConvertedModel(
-        label, tuple(range(len(centres))), None, add(numeric.Apply, apart, function="sqrt")
+        label, tuple(range(len(centres))), None, add(numeric.Apply, distances, function="sqrt")
     )
 
 

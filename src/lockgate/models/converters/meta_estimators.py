@@ -19,12 +19,12 @@ __all__ = ["ENSEMBLES", "convert_model"]
 def convert_model(trace: Trace, name: str, est: Any, columns: list[Column]) -> ConvertedModel:
     """Follow columns through one named model."""
     trace.path.append(name)
-    found: ConvertedModel = trace.convert(est)(trace, est, columns)
-    trace.require(isinstance(found, ConvertedModel), f"{type(est).__name__} ends in no model")
+    converted: ConvertedModel = trace.convert(est)(trace, est, columns)
+    trace.require(isinstance(converted, ConvertedModel), f"{type(est).__name__} ends in no model")
     if type(est).__name__ != "Pipeline":
         trace.steps.append(f"{'.'.join(trace.path)}: {type(est).__name__}")
     trace.path.pop()
-    return found
+    return converted
 
 
 def pipeline(trace: Trace, est: Any, columns: list[Column]) -> Any:
@@ -51,115 +51,132 @@ def frozen(trace: Trace, est: Any, columns: list[Column]) -> Any:
 def thresholded(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A model whose label is decided at a threshold."""
     inner = trace.attribute(est, "estimator_")
-    found = convert_model(trace, "model", inner, columns)
+    converted = convert_model(trace, "model", inner, columns)
     limit = getattr(est, "best_threshold_", getattr(est, "threshold", 0.5))
     method = getattr(est, "response_method", "auto")
-    by_probability = found.score is not None and method in ("auto", "predict_proba")
+    by_probability = converted.score is not None and method in ("auto", "predict_proba")
     if limit == "auto":
         limit = 0.5 if by_probability else 0.0
     positive = getattr(est, "pos_label", None)
     trace.require(
-        len(found.classes) == 2 and positive in (None, found.classes[1]),
+        len(converted.classes) == 2 and positive in (None, converted.classes[1]),
         "a threshold of another class than the second",
     )
     decides = trace.present(
-        found.score if by_probability else found.margin, f"response_method={method!r}"
+        converted.score if by_probability else converted.margin, f"response_method={method!r}"
     )
     label = trace.builder.add(outputs.Above, decides, limit=float(limit), strict=False)
-    return ConvertedModel(label, found.classes, found.score, found.margin, found.pair)
+    return ConvertedModel(
+        label, converted.classes, converted.score, converted.margin, converted.pair
+    )
 
 
 def calibrated(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Probabilities of several models, each corrected by what was seen, then their mean."""
     parts = []
     classes = trace.attribute(est, "classes_")
-    for k, one in enumerate(trace.attribute(est, "calibrated_classifiers_")):
-        inner = convert_model(trace, f"calibrated-{k}", one.estimator, columns)
-        parts.append(_corrected(trace, one, inner, classes))
+    for k, calibrated_classifier in enumerate(trace.attribute(est, "calibrated_classifiers_")):
+        inner = convert_model(trace, f"calibrated-{k}", calibrated_classifier.estimator, columns)
+        parts.append(_calibrate(trace, calibrated_classifier, inner, classes))
     count = len(parts)
     op = trace.builder.add(outputs.Average, *parts, weights=(1.0,) * count)
     return by_score(trace, classes, op)
 
 
-def _corrected(trace: Trace, one: Any, inner: ConvertedModel, classes: Any) -> int:
+def _calibrate(
+    trace: Trace, calibrated_classifier: Any, inner: ConvertedModel, classes: Any
+) -> int:
     """Return one model's corrected probabilities of all classes."""
     add = trace.builder.add
     same = inner.classes == plain_classes(classes)
     trace.require(same, "a part of the calibration that saw other classes")
-    decides = hasattr(one.estimator, "decision_function") and inner.margin is not None
+    decides = (
+        hasattr(calibrated_classifier.estimator, "decision_function") and inner.margin is not None
+    )
     raw = trace.present(
         inner.margin if decides else inner.score, "a part of the calibration without probabilities"
     )
-    kinds = {type(c).__name__ for c in one.calibrators}
+    kinds = {type(c).__name__ for c in calibrated_classifier.calibrators}
     if kinds == {"_TemperatureScaling"}:
         raise trace.refuse("method='temperature' is not covered; use sigmoid or isotonic")
     columns = [
         add(numeric.Select, raw, columns=(k,)) if trace.builder.width(raw) > 1 else raw
-        for k in range(len(one.calibrators))
+        for k in range(len(calibrated_classifier.calibrators))
     ]
-    found = [_calibrator(trace, c, op) for c, op in zip(one.calibrators, columns, strict=True)]
+    corrected = [
+        _convert_calibrator(trace, c, op)
+        for c, op in zip(calibrated_classifier.calibrators, columns, strict=True)
+    ]
     if len(inner.classes) == 2:
-        return add(outputs.Pair, found[0])
-    return add(outputs.Share, add(numeric.Concat, *found), empty="equal")
+        return add(outputs.Pair, corrected[0])
+    return add(outputs.Share, add(numeric.Concat, *corrected), empty="equal")
 
 
-def _calibrator(trace: Trace, one: Any, op: int) -> int:
-    add, array, name = trace.builder.add, trace.builder.array, type(one).__name__
+def _convert_calibrator(trace: Trace, calibrator: Any, op: int) -> int:
+    add, array, name = trace.builder.add, trace.builder.array, type(calibrator).__name__
     if name == "_SigmoidCalibration":
-        sums = add(linear.Linear, op, weights=array([[-one.a_]]), bias=array([-one.b_]))
+        sums = add(
+            linear.Linear, op, weights=array([[-calibrator.a_]]), bias=array([-calibrator.b_])
+        )
         return add(numeric.Apply, sums, function="sigmoid")
     trace.require(name == "IsotonicRegression", f"the calibrator {name}")
-    return add(outputs.Isotonic, op, x=array(one.X_thresholds_), y=array(one.y_thresholds_))
+    return add(
+        outputs.Isotonic, op, x=array(calibrator.X_thresholds_), y=array(calibrator.y_thresholds_)
+    )
 
 
 def isotonic(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Isotonic regression on one column."""
-    trace.no_gaps(columns)
+    trace.require_no_missing(columns)
     trace.require(est.out_of_bounds == "clip", "out_of_bounds other than 'clip'")
-    return value_of(_calibrator(trace, est, trace.numbers(columns)))
+    return value_of(_convert_calibrator(trace, est, trace.numbers(columns)))
 
 
 def voting_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of probabilities, or a count of votes."""
-    found, weights = _members(trace, est, columns)
+    members, weights = _convert_members(trace, est, columns)
     classes = est.classes_
     if est.voting == "soft":
-        each = [probabilities(trace, one) for one in found]
+        each = [probabilities(trace, member) for member in members]
         return by_score(trace, classes, trace.builder.add(outputs.Average, *each, weights=weights))
     add = trace.builder.add
-    votes = add(outputs.Votes, *[one.label for one in found], weights=weights, classes=len(classes))
+    votes = add(
+        outputs.Votes, *[member.label for member in members], weights=weights, classes=len(classes)
+    )
     return ConvertedModel(add(outputs.ArgMax, votes), plain_classes(classes))
 
 
 def voting_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of values."""
-    found, weights = _members(trace, est, columns)
-    each = [one.label for one in found]
+    members, weights = _convert_members(trace, est, columns)
+    each = [member.label for member in members]
     return value_of(trace.builder.add(outputs.Average, *each, weights=weights))
 
 
-def _members(
+def _convert_members(
     trace: Trace, est: Any, columns: list[Column]
 ) -> tuple[list[ConvertedModel], tuple[float, ...]]:
-    names = [name for name, one in est.estimators if not isinstance(one, str)]
-    found = [
-        convert_model(trace, name, one, columns)
-        for name, one in zip(names, trace.attribute(est, "estimators_"), strict=True)
+    names = [name for name, estimator in est.estimators if not isinstance(estimator, str)]
+    members = [
+        convert_model(trace, name, estimator, columns)
+        for name, estimator in zip(names, trace.attribute(est, "estimators_"), strict=True)
     ]
     weights = getattr(est, "_weights_not_none", None)
-    return found, tuple(float(w) for w in weights) if weights is not None else (1.0,) * len(found)
+    return members, tuple(float(w) for w in weights) if weights is not None else (1.0,) * len(
+        members
+    )
 
 
 def stacking(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A model on the answers of others, and on the columns where they are passed through."""
-    made: list[Column] = []
-    names = [name for name, one in est.estimators if not isinstance(one, str)]
-    for name, one, method in zip(names, est.estimators_, est.stack_method_, strict=True):
-        found = convert_model(trace, name, one, columns)
-        made += _stacked(trace, found, method)
+    final_columns: list[Column] = []
+    names = [name for name, estimator in est.estimators if not isinstance(estimator, str)]
+    for name, estimator, method in zip(names, est.estimators_, est.stack_method_, strict=True):
+        converted = convert_model(trace, name, estimator, columns)
+        final_columns += _prediction_columns(trace, converted, method)
     if est.passthrough:
-        made += columns
-    final = convert_model(trace, "final", est.final_estimator_, made)
+        final_columns += columns
+    final = convert_model(trace, "final", est.final_estimator_, final_columns)
     if not final.classes:
         return final
     return ConvertedModel(
@@ -167,36 +184,38 @@ def stacking(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     )
 
 
-def _stacked(trace: Trace, found: ConvertedModel, method: str) -> list[Column]:
+def _prediction_columns(trace: Trace, converted: ConvertedModel, method: str) -> list[Column]:
     if method == "predict_proba":
-        return trace.columns_of(trace.present(found.score, "a classifier without probabilities"))
+        return trace.columns_of(
+            trace.present(converted.score, "a classifier without probabilities")
+        )
     if method == "decision_function":
-        return trace.columns_of(trace.present(found.margin, "a classifier without margins"))
-    trace.require(not found.classes, "labels of classifiers as columns; use predict_proba")
-    return trace.columns_of(found.label)
+        return trace.columns_of(trace.present(converted.margin, "a classifier without margins"))
+    trace.require(not converted.classes, "labels of classifiers as columns; use predict_proba")
+    return trace.columns_of(converted.label)
 
 
 def bagging_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of the members' probabilities."""
-    found = _bagged(trace, est, columns)
-    same = all(one.classes == tuple(range(len(est.classes_))) for one in found)
+    members = _convert_bag(trace, est, columns)
+    same = all(member.classes == tuple(range(len(est.classes_))) for member in members)
     trace.require(same, "a member of the bag that saw other classes")
-    each = [probabilities(trace, one) for one in found]
+    each = [probabilities(trace, member) for member in members]
     op = trace.builder.add(outputs.Average, *each, weights=(1.0,) * len(each))
     return by_score(trace, est.classes_, op)
 
 
 def bagging_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """The mean of the members' values."""
-    each = [one.label for one in _bagged(trace, est, columns)]
+    each = [member.label for member in _convert_bag(trace, est, columns)]
     return value_of(trace.builder.add(outputs.Average, *each, weights=(1.0,) * len(each)))
 
 
-def _bagged(trace: Trace, est: Any, columns: list[Column]) -> list[ConvertedModel]:
+def _convert_bag(trace: Trace, est: Any, columns: list[Column]) -> list[ConvertedModel]:
     pairs = zip(est.estimators_, est.estimators_features_, strict=True)
     return [
-        convert_model(trace, f"bag-{k}", one, [columns[place] for place in places])
-        for k, (one, places) in enumerate(pairs)
+        convert_model(trace, f"bag-{k}", estimator, [columns[index] for index in indices])
+        for k, (estimator, indices) in enumerate(pairs)
     ]
 
 
@@ -204,25 +223,26 @@ def one_against_rest(trace: Trace, est: Any, columns: list[Column]) -> Converted
     """One model a class against all others."""
     trace.require(not est.multilabel_, "several labels a row; fit one model a label")
     add, classes = trace.builder.add, plain_classes(est.classes_)
-    found = [
-        convert_model(trace, f"class-{k}", one, columns) for k, one in enumerate(est.estimators_)
+    members = [
+        convert_model(trace, f"class-{k}", estimator, columns)
+        for k, estimator in enumerate(est.estimators_)
     ]
-    by_margin = all(one.margin is not None for one in found)
+    by_margin = all(member.margin is not None for member in members)
     decides = [
-        trace.present(one.margin if by_margin else one.score, "members without margins")
-        for one in found
+        trace.present(member.margin if by_margin else member.score, "members without margins")
+        for member in members
     ]
-    if len(found) == 1:
+    if len(members) == 1:
         limit = 0.0 if by_margin else 0.5
         label = add(outputs.Above, decides[0], limit=limit, strict=True)
-        return ConvertedModel(label, classes, found[0].score, found[0].margin)
-    together = add(numeric.Concat, *decides)
-    scores = [one.score for one in found if one.score is not None]
+        return ConvertedModel(label, classes, members[0].score, members[0].margin)
+    decisions = add(numeric.Concat, *decides)
+    scores = [member.score for member in members if member.score is not None]
     share = None
-    if len(scores) == len(found):
+    if len(scores) == len(members):
         share = add(outputs.Share, add(numeric.Concat, *scores), empty="zero")
-    label = add(outputs.ArgMax, together)
-    return ConvertedModel(label, classes, share, together if by_margin else None)
+    label = add(outputs.ArgMax, decisions)
+    return ConvertedModel(label, classes, share, decisions if by_margin else None)
 
 
 INVERSES = {"expm1": "expm1", "exp": "exp", "square": "square"}
@@ -230,26 +250,28 @@ INVERSES = {"expm1": "expm1", "exp": "exp", "square": "square"}
 
 def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """A regressor of a transformed target, turned back."""
-    found = convert_model(trace, "regressor", trace.attribute(est, "regressor_"), columns)
-    back = trace.attribute(est, "transformer_")
+    converted = convert_model(trace, "regressor", trace.attribute(est, "regressor_"), columns)
+    transformer = trace.attribute(est, "transformer_")
     add, array = trace.builder.add, trace.builder.array
-    if type(back).__name__ == "StandardScaler":
-        op = found.label
-        if back.with_std:
-            op = add(numeric.Arith, op, how="multiply", values=array(back.scale_))
-        if back.with_mean:
-            op = add(numeric.Arith, op, how="add", values=array(back.mean_))
+    if type(transformer).__name__ == "StandardScaler":
+        op = converted.label
+        if transformer.with_std:
+            op = add(numeric.Arith, op, how="multiply", values=array(transformer.scale_))
+        if transformer.with_mean:
+            op = add(numeric.Arith, op, how="add", values=array(transformer.mean_))
         return value_of(op)
-    plain = type(back).__name__ == "FunctionTransformer"
-    trace.require(plain, f"the target's {type(back).__name__}; use StandardScaler or a function")
-    inverse = getattr(back, "inverse_func", None)
+    plain = type(transformer).__name__ == "FunctionTransformer"
+    trace.require(
+        plain, f"the target's {type(transformer).__name__}; use StandardScaler or a function"
+    )
+    inverse = getattr(transformer, "inverse_func", None)
     name = getattr(inverse, "__name__", "")
     known = type(inverse).__name__ == "ufunc" and name in INVERSES
     trace.require(
         known or inverse is None,
         f"the inverse {name or inverse!r}; use numpy.expm1, numpy.exp or numpy.square",
     )
-    return value_of(add(numeric.Apply, found.label, function=name)) if known else found
+    return value_of(add(numeric.Apply, converted.label, function=name)) if known else converted
 
 
 def dummy_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:

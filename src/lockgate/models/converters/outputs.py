@@ -20,32 +20,38 @@ def plain_classes(classes: Any) -> tuple[Any, ...]:
 
 def by_score(trace: Trace, classes: Any, share: int) -> ConvertedModel:
     """The class with the largest share; the first of several."""
-    add, found = trace.builder.add, plain_classes(classes)
-    trace.require(len(found) > 1, "a classifier of one class")
+    add, class_labels = trace.builder.add, plain_classes(classes)
+    trace.require(len(class_labels) > 1, "a classifier of one class")
     label = add(outputs.ArgMax, share)
-    if len(found) == 2:
-        return ConvertedModel(label, found, add(numeric.Select, share, columns=(1,)), None, share)
-    return ConvertedModel(label, found, share)
+    if len(class_labels) == 2:
+        return ConvertedModel(
+            label, class_labels, add(numeric.Select, share, columns=(1,)), None, share
+        )
+    return ConvertedModel(label, class_labels, share)
 
 
 def by_margin(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -> ConvertedModel:
     """The side of zero, or the largest margin; probabilities by the logistic function."""
-    add, found = trace.builder.add, plain_classes(classes)
-    if len(found) == 2:
+    add, class_labels = trace.builder.add, plain_classes(classes)
+    if len(class_labels) == 2:
         trace.require(trace.builder.width(margin) == 1, "two margins of two classes")
         label = add(outputs.Above, margin, limit=0.0, strict=strict)
-        return ConvertedModel(label, found, add(numeric.Apply, margin, function="sigmoid"), margin)
-    return ConvertedModel(add(outputs.ArgMax, margin), found, add(outputs.Softmax, margin), margin)
+        return ConvertedModel(
+            label, class_labels, add(numeric.Apply, margin, function="sigmoid"), margin
+        )
+    return ConvertedModel(
+        add(outputs.ArgMax, margin), class_labels, add(outputs.Softmax, margin), margin
+    )
 
 
 def margin_alone(trace: Trace, classes: Any, margin: int) -> ConvertedModel:
     """A label by margin, without probabilities."""
-    add, found = trace.builder.add, plain_classes(classes)
-    if len(found) == 2:
+    add, class_labels = trace.builder.add, plain_classes(classes)
+    if len(class_labels) == 2:
         return ConvertedModel(
-            add(outputs.Above, margin, limit=0.0, strict=True), found, None, margin
+            add(outputs.Above, margin, limit=0.0, strict=True), class_labels, None, margin
         )
-    return ConvertedModel(add(outputs.ArgMax, margin), found, None, margin)
+    return ConvertedModel(add(outputs.ArgMax, margin), class_labels, None, margin)
 
 
 def value_of(op: int) -> ConvertedModel:

@@ -75,23 +75,23 @@ def check_parity(
     tolerance = packed.header.tolerance
     rng = np.random.default_rng(seed)
     readable = _readable(packed, frame)
-    some = frame.iloc[readable[np.sort(rng.permutation(len(readable))[:rows])]]
-    parts = [compare(estimator, packed, some, tolerance)]
-    awkward = edge_case_rows(packed, some, rows, rng)
-    parts.append(compare(estimator, packed, awkward, tolerance))
-    found = Parity(
-        sum(one.rows for one in parts),
-        sum(one.label_changes for one in parts),
-        float(np.max([one.difference for one in parts])),  # NaN stays NaN
-        sum(one.ties for one in parts),
+    sample = frame.iloc[readable[np.sort(rng.permutation(len(readable))[:rows])]]
+    parts = [compare(estimator, packed, sample, tolerance)]
+    edge_cases = edge_case_rows(packed, sample, rows, rng)
+    parts.append(compare(estimator, packed, edge_cases, tolerance))
+    parity = Parity(
+        sum(part.rows for part in parts),
+        sum(part.label_changes for part in parts),
+        float(np.max([part.difference for part in parts])),  # NaN stays NaN
+        sum(part.ties for part in parts),
     )
-    if found.label_changes or not found.difference <= tolerance:
+    if parity.label_changes or not parity.difference <= tolerance:
         raise NotCovered(
-            f"the packed model would answer otherwise than the original ({found}; allowed are "
+            f"the packed model would answer otherwise than the original ({parity}; allowed are "
             f"0 and {tolerance:g}). If the model was fitted with other versions of its libraries, "
             "these answer otherwise too: pack it where it was fitted; else please report it"
         )
-    return found
+    return parity
 
 
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
@@ -111,50 +111,50 @@ def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
 
 def compare(estimator: Any, packed: PackedModel, frame: pd.DataFrame, tolerance: float) -> Parity:
     """Compare answers to the same rows."""
-    found = packed.predict(frame, engine="columns")
+    output = packed.predict(frame, engine="columns")
     with warnings.catch_warnings():  # the original may have something to say about unknowns
         warnings.simplefilter("ignore")
         try:
-            return _compared(estimator, packed, frame, found, tolerance)
+            return _compare_outputs(estimator, packed, frame, output, tolerance)
         except (AttributeError, TypeError, ValueError) as error:
-            words = " ".join(str(error).split())[:300]
+            message = " ".join(str(error).split())[:300]
             raise NotCovered(
-                f"the original cannot be asked here ({type(error).__name__}: {words}); if it was "
+                f"the original cannot be asked here ({type(error).__name__}: {message}); if it was "
                 "fitted with other versions of its libraries, pack it where those are installed"
             ) from error
 
 
-def _compared(
-    estimator: Any, packed: PackedModel, frame: pd.DataFrame, found: Output, tolerance: float
+def _compare_outputs(
+    estimator: Any, packed: PackedModel, frame: pd.DataFrame, output: Output, tolerance: float
 ) -> Parity:
-    given = as_fitted(estimator, frame)
-    label = np.asarray(estimator.predict(given)).reshape(-1)
+    inputs = as_fitted(estimator, frame)
+    label = np.asarray(estimator.predict(inputs)).reshape(-1)
     if packed.task == "regression":
-        return Parity(len(frame), 0, _relative(found.label, label))
-    apart = found.label != label
+        return Parity(len(frame), 0, _relative_difference(output.label, label))
+    differs = output.label != label
     difference, close = 0.0, np.zeros(len(frame), bool)
-    if found.score is not None and hasattr(estimator, "predict_proba"):
-        wanted = np.asarray(estimator.predict_proba(given))
-        ours = found.score
-        whole = np.stack([1 - ours, ours], axis=1) if ours.ndim == 1 else ours
-        difference = float(np.abs(whole - wanted).max(initial=0.0))
-        top = np.sort(wanted, axis=1)
+    if output.score is not None and hasattr(estimator, "predict_proba"):
+        expected = np.asarray(estimator.predict_proba(inputs))
+        ours = output.score
+        probabilities = np.stack([1 - ours, ours], axis=1) if ours.ndim == 1 else ours
+        difference = float(np.abs(probabilities - expected).max(initial=0.0))
+        top = np.sort(expected, axis=1)
         close = top[:, -1] - top[:, -2] <= tolerance
-    elif found.margin is not None and hasattr(estimator, "decision_function"):
-        wanted = np.asarray(estimator.decision_function(given))
-        difference = _relative(found.margin, wanted)
-        close = np.abs(wanted) <= tolerance if wanted.ndim == 1 else close
-    ties = int((apart & close).sum())
-    return Parity(len(frame), int(apart.sum()) - ties, difference, ties)
+    elif output.margin is not None and hasattr(estimator, "decision_function"):
+        expected = np.asarray(estimator.decision_function(inputs))
+        difference = _relative_difference(output.margin, expected)
+        close = np.abs(expected) <= tolerance if expected.ndim == 1 else close
+    ties = int((differs & close).sum())
+    return Parity(len(frame), int(differs.sum()) - ties, difference, ties)
 
 
-def _relative(ours: Any, theirs: Any) -> float:
+def _relative_difference(ours: Any, theirs: Any) -> float:
     if np.shape(ours) != np.shape(theirs):
         return np.inf
     scale = np.maximum(1.0, np.abs(theirs))
     with np.errstate(invalid="ignore"):
-        apart = np.abs(ours - theirs) / scale
-    return float(np.where(ours == theirs, 0.0, apart).max(initial=0.0))
+        difference = np.abs(ours - theirs) / scale
+    return float(np.where(ours == theirs, 0.0, difference).max(initial=0.0))
 
 
 def as_fitted(estimator: Any, frame: pd.DataFrame) -> Any:
@@ -175,34 +175,34 @@ def edge_case_rows(
 ) -> pd.DataFrame:
     """Make rows at thresholds and one unit in the last place beside, with gaps and unknowns."""
     base = frame.iloc[rng.integers(0, len(frame), rows)].reset_index(drop=True)
-    limits = _limits(packed)
-    made = dict(base.items())
-    for place, one in enumerate(packed.inputs):
-        values = base[one.name]
-        if one.kind in ("number", "integer", "boolean"):
-            if values.dtype == bool or one.categories:
+    limits = _tree_thresholds(packed)
+    columns = dict(base.items())
+    for index, column in enumerate(packed.inputs):
+        values = base[column.name]
+        if column.kind in ("number", "integer", "boolean"):
+            if values.dtype == bool or column.categories:
                 continue
-            made[one.name] = _beside(values, limits.get(place), one, rng)
-        elif one.kind in ("category", "text"):
-            made[one.name] = _mixed(values, one, rng)
-        elif one.kind == "date" and one.missing == "allow":
-            made[one.name] = values.mask(rng.random(rows) < 0.1)
-    return pd.DataFrame(made)[list(base.columns)]
+            columns[column.name] = _sample_near_limits(values, limits.get(index), column, rng)
+        elif column.kind in ("category", "text"):
+            columns[column.name] = _mix_in_unknown(values, column, rng)
+        elif column.kind == "date" and column.missing == "allow":
+            columns[column.name] = values.mask(rng.random(rows) < 0.1)
+    return pd.DataFrame(columns)[list(base.columns)]
 
 
-def _beside(values: Any, limits: Any, one: Any, rng: np.random.Generator) -> Any:
-    own = values.to_numpy(dtype=float, na_value=np.nan)
-    known = own[np.isfinite(own)]
+def _sample_near_limits(values: Any, limits: Any, column: Any, rng: np.random.Generator) -> Any:
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
+    known = numbers[np.isfinite(numbers)]
     pool = known if limits is None else np.concatenate([limits, known[:100]])
     pool = pool[np.abs(pool) < LARGEST]
     if not len(pool):
         pool = np.zeros(1)
-    chosen = rng.choice(pool, len(own))
+    chosen = rng.choice(pool, len(numbers))
     with np.errstate(over="ignore"):
         short = chosen.astype(np.float32)
-        ways = np.stack(
+        candidates = np.stack(
             [
-                own,
+                numbers,
                 chosen,
                 np.nextafter(chosen, np.inf),
                 np.nextafter(chosen, -np.inf),
@@ -211,73 +211,75 @@ def _beside(values: Any, limits: Any, one: Any, rng: np.random.Generator) -> Any
                 np.nextafter(short, np.float32(-np.inf)).astype(float),
             ]
         )
-    picked = ways[rng.integers(0, len(ways), len(own)), np.arange(len(own))]
-    picked = np.where(np.isfinite(picked), picked, own)
-    if one.missing == "allow":
-        picked = np.where(rng.random(len(own)) < 0.08, np.nan, picked)
+    picked = candidates[rng.integers(0, len(candidates), len(numbers)), np.arange(len(numbers))]
+    picked = np.where(np.isfinite(picked), picked, numbers)
+    if column.missing == "allow":
+        picked = np.where(rng.random(len(numbers)) < 0.08, np.nan, picked)
     return picked
 
 
-def _mixed(values: Any, one: Any, rng: np.random.Generator) -> Any:
-    if one.kind == "text":
+def _mix_in_unknown(values: Any, column: Any, rng: np.random.Generator) -> Any:
+    if column.kind == "text":
         return values
-    made = values.astype(object).to_numpy(copy=True)
-    share = rng.random(len(made))
-    kinds = {type(v) for v in made if isinstance(v, str)}
-    if one.unknown == "ignore" and kinds and not hasattr(values, "cat"):
-        made[share < 0.1] = UNSEEN
-    if one.missing == "allow":
-        gaps = values.isna().to_numpy()
-        made[(share >= 0.1) & (share < 0.2)] = values.iloc[gaps.argmax()] if gaps.any() else np.nan
+    cells = values.astype(object).to_numpy(copy=True)
+    share = rng.random(len(cells))
+    kinds = {type(v) for v in cells if isinstance(v, str)}
+    if column.unknown == "ignore" and kinds and not hasattr(values, "cat"):
+        cells[share < 0.1] = UNSEEN
+    if column.missing == "allow":
+        missing = values.isna().to_numpy()
+        cells[(share >= 0.1) & (share < 0.2)] = (
+            values.iloc[missing.argmax()] if missing.any() else np.nan
+        )
     if hasattr(values, "cat"):
-        return pd.Categorical(made, dtype=values.dtype)
-    return pd.Series(made, dtype=object)
+        return pd.Categorical(cells, dtype=values.dtype)
+    return pd.Series(cells, dtype=object)
 
 
-def _limits(packed: PackedModel) -> dict[int, np.ndarray]:
+def _tree_thresholds(packed: PackedModel) -> dict[int, np.ndarray]:
     """Return the thresholds of trees by input, turned back through what lies between."""
-    found: dict[int, list[np.ndarray]] = {}
+    thresholds: dict[int, list[np.ndarray]] = {}
     ops, arrays = packed.header.ops, packed.arrays
     for op in ops:
         if isinstance(op, Forest):
             counts = arrays[op.counts].astype(int)
             codes = arrays[op.codes] if op.codes else np.zeros(len(counts), int)
-            at = 0
+            offset = 0
             for column, count in enumerate(counts.tolist()):
                 if codes[column] == 0:
-                    own = arrays[op.edges][at : at + count]
-                    at += count
-                    _back(packed, op.of[0], column, own, found)
-    return {place: np.unique(np.concatenate(parts)) for place, parts in found.items()}
+                    edges = arrays[op.edges][offset : offset + count]
+                    offset += count
+                    _trace_back(packed, op.of[0], column, edges, thresholds)
+    return {source: np.unique(np.concatenate(parts)) for source, parts in thresholds.items()}
 
 
-def _back(
+def _trace_back(
     packed: PackedModel,
-    place: int,
+    op_index: int,
     column: int,
     limits: np.ndarray,
-    found: dict[int, list[np.ndarray]],
+    thresholds: dict[int, list[np.ndarray]],
 ) -> None:
-    op: Any = packed.header.ops[place]
+    op: Any = packed.header.ops[op_index]
     if isinstance(op, Numbers):
-        found.setdefault(op.columns[column], []).append(limits)
+        thresholds.setdefault(op.columns[column], []).append(limits)
     elif isinstance(op, Fill):
-        _back(packed, op.of[0], column, limits, found)
+        _trace_back(packed, op.of[0], column, limits, thresholds)
     elif isinstance(op, Select):
-        _back(packed, op.of[0], op.columns[column], limits, found)
+        _trace_back(packed, op.of[0], op.columns[column], limits, thresholds)
     elif isinstance(op, Arith):
-        own = packed.arrays[op.values][column]
-        back: Mapping[str, Any] = {
-            "add": limits - own,
-            "subtract": limits + own,
-            "divide": limits * own,
-            "multiply": limits / own if own else limits,
+        constant = packed.arrays[op.values][column]
+        inverses: Mapping[str, Any] = {
+            "add": limits - constant,
+            "subtract": limits + constant,
+            "divide": limits * constant,
+            "multiply": limits / constant if constant else limits,
         }
-        _back(packed, op.of[0], column, back[op.how], found)
+        _trace_back(packed, op.of[0], column, inverses[op.how], thresholds)
     elif isinstance(op, Concat):
-        for one in op.of:
-            width = packed._shapes[one].width
+        for operand in op.of:
+            width = packed._shapes[operand].width
             if column < width:
-                _back(packed, one, column, limits, found)
+                _trace_back(packed, operand, column, limits, thresholds)
                 return
             column -= width

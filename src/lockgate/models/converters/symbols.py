@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-__all__ = ["GAP", "UNKNOWN", "CodedColumn", "Column", "Marker", "Number", "RawColumn", "Sparse"]
+__all__ = ["MISSING", "UNKNOWN", "CodedColumn", "Column", "Marker", "Number", "RawColumn", "Sparse"]
 
 
 class Marker:
@@ -19,7 +19,7 @@ class Marker:
         return self.name
 
 
-GAP, UNKNOWN = Marker("GAP"), Marker("UNKNOWN")
+MISSING, UNKNOWN = Marker("GAP"), Marker("UNKNOWN")
 """An empty cell, and a category that training never saw."""
 
 
@@ -43,7 +43,7 @@ class Number:
 
     Attributes
     ----------
-    op, place : int
+    op, index : int
         Which operation, and which of its columns.
     gaps : frozenset of int
         Inputs whose gaps reach it as NaN.
@@ -51,7 +51,7 @@ class Number:
     """
 
     op: int
-    place: int
+    index: int
     gaps: frozenset[int] = frozenset()
 
 

@@ -11,7 +11,7 @@ from lockgate.data.columns.dates import is_missing
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import NotCovered
 from lockgate.models.converters.symbols import (
-    GAP,
+    MISSING,
     UNKNOWN,
     CodedColumn,
     Column,
@@ -50,10 +50,11 @@ class Trace:
         categories: dict[int, tuple[str, ...]],
         convert: Callable[[Any], Any],
     ) -> None:
-        self.given = [
-            changed(one, categories=categories.get(k, ())) for k, one in enumerate(inputs)
+        self.inputs = [
+            replace_fields(column, categories=categories.get(k, ()))
+            for k, column in enumerate(inputs)
         ]
-        self.builder = Builder(self.given)
+        self.builder = Builder(self.inputs)
         self.required: dict[int, set[str]] = {}
         self.allowed: dict[int, set[float]] = {}
         self.used: set[int] = set()
@@ -87,10 +88,10 @@ class Trace:
         for name in names:
             if hasattr(estimator, name):
                 return getattr(estimator, name)
-        word = type(estimator).__name__
-        listed = " or ".join(names)
+        class_name = type(estimator).__name__
+        joined_names = " or ".join(names)
         raise self.refuse(
-            f"{word} has no {listed}: it is not fitted, or its version is not one that is known; "
+            f"{class_name} has no {joined_names}: it is not fitted, or its version is not one that is known; "
             "fit it, or see docs/packing.md for the supported versions"
         )
 
@@ -102,39 +103,43 @@ class Trace:
 
     def numbers(self, columns: Iterable[Column]) -> int:
         """Return an operation that gives these columns as numbers, in order."""
-        listed = [self._as_number(one) for one in columns]
-        self.require(listed, "no column reaches this step")
+        number_columns = [self._as_number(column) for column in columns]
+        self.require(number_columns, "no column reaches this step")
         runs: list[tuple[int, list[int]]] = []
-        for one in listed:
-            op, place = (-1, one.source) if isinstance(one, RawColumn) else (one.op, one.place)
+        for column in number_columns:
+            op, index = (
+                (-1, column.source) if isinstance(column, RawColumn) else (column.op, column.index)
+            )
             if runs and runs[-1][0] == op:
-                runs[-1][1].append(place)
+                runs[-1][1].append(index)
             else:
-                runs.append((op, [place]))
-        parts = [self._run(op, places) for op, places in runs]
+                runs.append((op, [index]))
+        parts = [self._run(op, indices) for op, indices in runs]
         return parts[0] if len(parts) == 1 else self.builder.add(numeric.Concat, *parts)
 
-    def _run(self, op: int, places: list[int]) -> int:
+    def _run(self, op: int, indices: list[int]) -> int:
         if op == -1:
-            return self.builder.add(numeric.Numbers, columns=tuple(places))
-        if places == list(range(self.builder.width(op))):
+            return self.builder.add(numeric.Numbers, columns=tuple(indices))
+        if indices == list(range(self.builder.width(op))):
             return op
-        return self.builder.add(numeric.Select, op, columns=tuple(places))
+        return self.builder.add(numeric.Select, op, columns=tuple(indices))
 
-    def _as_number(self, one: Column) -> RawColumn | Number:
-        if isinstance(one, RawColumn):
-            self.use(one.source, "number")
-            return one
-        if isinstance(one, CodedColumn):
-            gaps = frozenset({one.source}) if one.values[-2] is GAP else frozenset()
-            table = self.table(one, [[self._numeric(value)] for value in one.values])
-            return Number(table, 0, gaps)
-        if isinstance(one, Sparse):
+    def _as_number(self, column: Column) -> RawColumn | Number:
+        if isinstance(column, RawColumn):
+            self.use(column.source, "number")
+            return column
+        if isinstance(column, CodedColumn):
+            missing_sources = (
+                frozenset({column.source}) if column.values[-2] is MISSING else frozenset()
+            )
+            table = self.table(column, [[self._numeric(value)] for value in column.values])
+            return Number(table, 0, missing_sources)
+        if isinstance(column, Sparse):
             raise self.refuse(
                 "counts of terms reach a step other than a linear model; "
                 "only linear models take them"
             )
-        return one
+        return column
 
     def _numeric(self, value: Any) -> float:
         if isinstance(value, Marker):
@@ -144,55 +149,59 @@ class Trace:
         except (TypeError, ValueError):
             raise self.refuse(f"the category {value!r} reaches a step that needs numbers") from None
 
-    def table(self, one: CodedColumn, rows: Sequence[Sequence[float]]) -> int:
+    def table(self, column: CodedColumn, rows: Sequence[Sequence[float]]) -> int:
         """Return an operation that looks codes up in a table."""
-        return self.builder.add(categorical.Lookup, one.op, table=self.builder.array(rows))
+        return self.builder.add(categorical.Lookup, column.op, table=self.builder.array(rows))
 
-    def columns_of(self, op: int, gaps: frozenset[int] = frozenset()) -> list[Column]:
+    def columns_of(self, op: int, missing_sources: frozenset[int] = frozenset()) -> list[Column]:
         """Return an operation's numbers as columns."""
-        return [Number(op, place, gaps) for place in range(self.builder.width(op))]
+        return [Number(op, index, missing_sources) for index in range(self.builder.width(op))]
 
     def use(self, source: int, kind: str) -> None:
         """Note what an input is used as; one column cannot be two things."""
         self.used.add(source)
-        now = self.builder.inputs[source]
-        same = now.kind == kind or (kind == "number" and now.kind in ("integer", "boolean"))
+        column_input = self.builder.inputs[source]
+        same = column_input.kind == kind or (
+            kind == "number" and column_input.kind in ("integer", "boolean")
+        )
         if same:
             return
         texts = ("category", "text")
-        if now.kind in texts and kind in texts:
-            self.builder.inputs[source] = changed(now, kind=kind)
+        if column_input.kind in texts and kind in texts:
+            self.builder.inputs[source] = replace_fields(column_input, kind=kind)
             return
-        raise self.refuse(f"column {now.name} holds {now.kind}, and this step needs {kind}")
+        raise self.refuse(
+            f"column {column_input.name} holds {column_input.kind}, and this step needs {kind}"
+        )
 
-    def holds_categories(self, one: Column) -> bool:
+    def holds_categories(self, column: Column) -> bool:
         """Say whether a column holds categories rather than numbers."""
-        if isinstance(one, RawColumn):
-            return self.builder.inputs[one.source].kind in ("category", "text")
-        return isinstance(one, CodedColumn)
+        if isinstance(column, RawColumn):
+            return self.builder.inputs[column.source].kind in ("category", "text")
+        return isinstance(column, CodedColumn)
 
-    def coded(self, one: Column, categories: Sequence[Any]) -> CodedColumn:
+    def coded(self, column: Column, categories: Sequence[Any]) -> CodedColumn:
         """Return a column as codes that tell these categories apart."""
-        if isinstance(one, CodedColumn):
-            if one.source >= 0 and self.builder.inputs[one.source].kind == "category":
-                self._require_categories(one.source, categories)
-            return one
-        if isinstance(one, RawColumn) and self.builder.inputs[one.source].kind in (
+        if isinstance(column, CodedColumn):
+            if column.source >= 0 and self.builder.inputs[column.source].kind == "category":
+                self._require_categories(column.source, categories)
+            return column
+        if isinstance(column, RawColumn) and self.builder.inputs[column.source].kind in (
             "category",
             "text",
         ):
-            self.use(one.source, "category")
-            self._require_categories(one.source, categories)
-            texts = self.builder.inputs[one.source].categories
-            op = self.builder.add(categorical.Category, column=one.source)
-            return CodedColumn(op, (*texts, GAP, UNKNOWN), one.source)
+            self.use(column.source, "category")
+            self._require_categories(column.source, categories)
+            texts = self.builder.inputs[column.source].categories
+            op = self.builder.add(categorical.Category, column=column.source)
+            return CodedColumn(op, (*texts, MISSING, UNKNOWN), column.source)
         known = self._known_numbers(categories)
         self.require(known, "an encoder of a column without a value")
         op = self.builder.add(
-            categorical.Match, self.numbers([one]), values=self.builder.array(known)
+            categorical.Match, self.numbers([column]), values=self.builder.array(known)
         )
-        source = one.source if isinstance(one, RawColumn) else -1
-        return CodedColumn(op, (*known, GAP, UNKNOWN), source)
+        source = column.source if isinstance(column, RawColumn) else -1
+        return CodedColumn(op, (*known, MISSING, UNKNOWN), source)
 
     def _known_numbers(self, categories: Sequence[Any]) -> list[float]:
         try:
@@ -205,65 +214,69 @@ class Trace:
             ) from None
 
     def _require_categories(self, source: int, categories: Sequence[Any]) -> None:
-        wanted = self.required.setdefault(source, set())
-        wanted.update(category_text(value) for value in categories if not is_missing(value))
+        required = self.required.setdefault(source, set())
+        required.update(category_text(value) for value in categories if not is_missing(value))
 
     # --- what inputs must not hold ---
 
-    def no_gaps(self, columns: Iterable[Column]) -> None:
+    def require_no_missing(self, columns: Iterable[Column]) -> None:
         """Refuse gaps in the inputs that reach these columns."""
-        for one in columns:
+        for column in columns:
             empty: frozenset[int] = frozenset()
-            sources = {one.source} if isinstance(one, RawColumn) else getattr(one, "gaps", empty)
-            if isinstance(one, CodedColumn) and one.values[-2] is GAP:
-                sources = {one.source}
+            sources = (
+                {column.source} if isinstance(column, RawColumn) else getattr(column, "gaps", empty)
+            )
+            if isinstance(column, CodedColumn) and column.values[-2] is MISSING:
+                sources = {column.source}
             for source in sources:
                 self.reject_missing(source)
-            if isinstance(one, Number) and self._wild(one.op):
-                self.finite.add(one.op)
+            if isinstance(column, Number) and self._may_be_infinite(column.op):
+                self.finite.add(column.op)
 
-    def _wild(self, op: int) -> bool:
+    def _may_be_infinite(self, op: int) -> bool:
         """Say whether an operation may make NaN or infinity of finite numbers."""
-        waiting = [op]
-        while waiting:
-            one = self.builder.ops[waiting.pop()]
-            if isinstance(one, numeric.Apply) and one.function in WILD:
+        pending = [op]
+        while pending:
+            operation = self.builder.ops[pending.pop()]
+            if isinstance(operation, numeric.Apply) and operation.function in WILD:
                 return True
-            waiting += one.of
+            pending += operation.of
         return False
 
     def reject_missing(self, source: int) -> None:
         """Refuse gaps in an input."""
-        now = self.builder.inputs[source]
-        self.builder.inputs[source] = changed(now, missing="refuse")
+        column_input = self.builder.inputs[source]
+        self.builder.inputs[source] = replace_fields(column_input, missing="refuse")
 
-    def refuse_unknown(self, one: CodedColumn) -> None:
+    def refuse_unknown(self, column: CodedColumn) -> None:
         """Refuse values of the column's input that no code stands for."""
         self.require(
-            one.source >= 0,
+            column.source >= 0,
             "an encoder of computed numbers refuses unknown ones; "
             "set handle_unknown to something else and fit again",
         )
-        now = self.builder.inputs[one.source]
-        categories = now.categories
-        if now.kind != "category":
-            categories = tuple(category_text(value) for value in one.values[:-2])
-        self.builder.inputs[one.source] = changed(now, unknown="refuse", categories=categories)
+        column_input = self.builder.inputs[column.source]
+        categories = column_input.categories
+        if column_input.kind != "category":
+            categories = tuple(category_text(value) for value in column.values[:-2])
+        self.builder.inputs[column.source] = replace_fields(
+            column_input, unknown="refuse", categories=categories
+        )
 
-    def gaps_of(self, columns: Iterable[Column]) -> frozenset[int]:
+    def find_missing_sources(self, columns: Iterable[Column]) -> frozenset[int]:
         """Return the inputs whose gaps reach these columns."""
-        found: set[int] = set()
-        for one in columns:
-            if isinstance(one, RawColumn) or (
-                isinstance(one, CodedColumn) and one.values[-2] is GAP
+        sources: set[int] = set()
+        for column in columns:
+            if isinstance(column, RawColumn) or (
+                isinstance(column, CodedColumn) and column.values[-2] is MISSING
             ):
-                found.add(one.source)
-            elif isinstance(one, Number):
-                found |= one.gaps
-        return frozenset(found)
+                sources.add(column.source)
+            elif isinstance(column, Number):
+                sources |= column.gaps
+        return frozenset(sources)
 
 
-def changed(one: ColumnInput, **fields: Any) -> ColumnInput:
+def replace_fields(column_input: ColumnInput, **fields: Any) -> ColumnInput:
     """Return an input with other fields."""
-    now = {name: getattr(one, name) for name in one.__struct_fields__}
-    return ColumnInput(**{**now, **fields})
+    current = {name: getattr(column_input, name) for name in column_input.__struct_fields__}
+    return ColumnInput(**{**current, **fields})

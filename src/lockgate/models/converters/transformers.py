@@ -19,54 +19,56 @@ def _arith(trace: Trace, op: int, how: str, values: Any) -> int:
     return add(numeric.Arith, op, how=how, values=trace.builder.array(values))
 
 
-def _scaled(trace: Trace, columns: list[Column], steps: Sequence[tuple[str, Any]]) -> list[Column]:
-    gaps = trace.gaps_of(columns)
+def _scale(trace: Trace, columns: list[Column], steps: Sequence[tuple[str, Any]]) -> list[Column]:
+    missing_sources = trace.find_missing_sources(columns)
     op = trace.numbers(columns)
     for how, values in steps:
         if values is not None:
             op = _arith(trace, op, how, values)
-    return trace.columns_of(op, gaps)
+    return trace.columns_of(op, missing_sources)
 
 
 def standard_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """(x - mean) / scale, each where it is on."""
     mean = trace.attribute(est, "mean_") if est.with_mean else None
     scale = trace.attribute(est, "scale_") if est.with_std else None
-    return _scaled(trace, columns, [("subtract", mean), ("divide", scale)])
+    return _scale(trace, columns, [("subtract", mean), ("divide", scale)])
 
 
 def min_max_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """X * scale + min, clipped where that is on."""
-    scale, least = trace.attribute(est, "scale_"), trace.attribute(est, "min_")
-    made = _scaled(trace, columns, [("multiply", scale), ("add", least)])
-    return _clipped(trace, est, made, est.feature_range)
+    scale, minimum = trace.attribute(est, "scale_"), trace.attribute(est, "min_")
+    scaled = _scale(trace, columns, [("multiply", scale), ("add", minimum)])
+    return _clip_if_enabled(trace, est, scaled, est.feature_range)
 
 
 def max_abs_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """X / scale."""
-    made = _scaled(trace, columns, [("divide", trace.attribute(est, "scale_"))])
-    return _clipped(trace, est, made, (-1.0, 1.0))
+    scaled = _scale(trace, columns, [("divide", trace.attribute(est, "scale_"))])
+    return _clip_if_enabled(trace, est, scaled, (-1.0, 1.0))
 
 
-def _clipped(trace: Trace, est: Any, made: list[Column], span: tuple[float, float]) -> list[Column]:
+def _clip_if_enabled(
+    trace: Trace, est: Any, columns: list[Column], span: tuple[float, float]
+) -> list[Column]:
     if not getattr(est, "clip", False):
-        return made
+        return columns
     array = trace.builder.array
-    low, high = array(np.full(len(made), span[0])), array(np.full(len(made), span[1]))
-    op = trace.builder.add(numeric.Clip, trace.numbers(made), low=low, high=high)
-    return trace.columns_of(op, trace.gaps_of(made))
+    low, high = array(np.full(len(columns), span[0])), array(np.full(len(columns), span[1]))
+    op = trace.builder.add(numeric.Clip, trace.numbers(columns), low=low, high=high)
+    return trace.columns_of(op, trace.find_missing_sources(columns))
 
 
 def robust_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """(x - center) / scale, each where it is on."""
     centre = trace.attribute(est, "center_") if est.with_centering else None
     scale = trace.attribute(est, "scale_") if est.with_scaling else None
-    return _scaled(trace, columns, [("subtract", centre), ("divide", scale)])
+    return _scale(trace, columns, [("subtract", centre), ("divide", scale)])
 
 
 def normalizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Rows of norm 1."""
-    trace.no_gaps(columns)
+    trace.require_no_missing(columns)
     return trace.columns_of(
         trace.builder.add(numeric.RowNorm, trace.numbers(columns), norm=est.norm)
     )
@@ -74,18 +76,18 @@ def normalizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
 
 def binarizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """1 above a threshold, else 0."""
-    trace.no_gaps(columns)
+    trace.require_no_missing(columns)
     limit = float(est.threshold)
-    made = [
-        trace.builder.add(outputs.Above, trace.numbers([one]), limit=limit, strict=True)
-        for one in columns
+    operations = [
+        trace.builder.add(outputs.Above, trace.numbers([column]), limit=limit, strict=True)
+        for column in columns
     ]
-    return [Number(op, 0) for op in made]
+    return [Number(op, 0) for op in operations]
 
 
 def polynomial_features(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Products of columns."""
-    trace.no_gaps(columns)
+    trace.require_no_missing(columns)
     factors = tuple(
         tuple(k for k, power in enumerate(row) for _ in range(int(power)))
         for row in trace.attribute(est, "powers_")
@@ -116,35 +118,35 @@ def function_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[
     if est.func is None or getattr(inner, "__name__", "") == "check_array":
         return columns
     trace.require(not est.kw_args, "a function with kw_args; use one that needs none")
-    return applied(trace, est.func, columns)
+    return apply_function(trace, est.func, columns)
 
 
-def applied(trace: Trace, function: Any, columns: list[Column]) -> list[Column]:
+def apply_function(trace: Trace, function: Any, columns: list[Column]) -> list[Column]:
     """Apply a function of the closed list."""
     name = getattr(function, "__name__", "")
     known = type(function).__name__ == "ufunc" and name in FUNCTIONS
     trace.require(
         known,
         f"the function {name or function!r} is your own code, and a packed model carries none; "
-        f"use one of {', '.join('numpy.' + one for one in FUNCTIONS if one != 'expit')}, "
+        f"use one of {', '.join('numpy.' + ufunc for ufunc in FUNCTIONS if ufunc != 'expit')}, "
         "or compute this column before the pipeline",
     )
-    gaps = trace.gaps_of(columns)
+    missing_sources = trace.find_missing_sources(columns)
     op = trace.builder.add(numeric.Apply, trace.numbers(columns), function=FUNCTIONS[name])
-    return trace.columns_of(op, gaps)
+    return trace.columns_of(op, missing_sources)
 
 
 def selector(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Columns that were selected."""
     trace.attribute(est, "get_support")
     if not est.__sklearn_tags__().input_tags.allow_nan:
-        trace.no_gaps(columns)
-    return [one for one, kept in zip(columns, est.get_support(), strict=True) if kept]
+        trace.require_no_missing(columns)
+    return [column for column, selected in zip(columns, est.get_support(), strict=True) if selected]
 
 
 def projection(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Principal components or singular vectors."""
-    trace.no_gaps(columns)
+    trace.require_no_missing(columns)
     components = np.asarray(trace.attribute(est, "components_"), dtype=float)
     op = trace.numbers(columns)
     if getattr(est, "mean_", None) is not None:
@@ -161,29 +163,33 @@ def projection(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
 
 def column_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Each part on its columns, side by side."""
-    places = trace.attribute(est, "_transformer_to_input_indices")
+    input_indices = trace.attribute(est, "_transformer_to_input_indices")
     weights = est.transformer_weights or {}
-    made: list[Column] = []
+    transformed: list[Column] = []
     for name, part, _ in trace.attribute(est, "transformers_"):
-        chosen = [columns[k] for k in places.get(name, [])]
+        chosen = [columns[k] for k in input_indices.get(name, [])]
         if chosen:
-            found = convert_step(trace, name, part, chosen)
-            if name in weights and found:
-                found = _scaled(trace, found, [("multiply", np.full(len(found), weights[name]))])
-            made += found
-    return made
+            part_columns = convert_step(trace, name, part, chosen)
+            if name in weights and part_columns:
+                part_columns = _scale(
+                    trace, part_columns, [("multiply", np.full(len(part_columns), weights[name]))]
+                )
+            transformed += part_columns
+    return transformed
 
 
 def feature_union(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Each part on all columns, side by side."""
-    made: list[Column] = []
+    transformed: list[Column] = []
     weights = est.transformer_weights or {}
     for name, part in est.transformer_list:
-        found = convert_step(trace, name, part, columns)
-        if name in weights and found:
-            found = _scaled(trace, found, [("multiply", np.full(len(found), weights[name]))])
-        made += found
-    return made
+        part_columns = convert_step(trace, name, part, columns)
+        if name in weights and part_columns:
+            part_columns = _scale(
+                trace, part_columns, [("multiply", np.full(len(part_columns), weights[name]))]
+            )
+        transformed += part_columns
+    return transformed
 
 
 def convert_step(trace: Trace, name: str, part: Any, columns: list[Column]) -> list[Column]:
@@ -193,25 +199,25 @@ def convert_step(trace: Trace, name: str, part: Any, columns: list[Column]) -> l
     if isinstance(part, str) and part == "drop":
         return []
     trace.path.append(name)
-    found: Any = trace.convert(part)(trace, part, columns)
+    converted: Any = trace.convert(part)(trace, part, columns)
     name = type(part).__name__
     trace.require(
-        isinstance(found, list),
+        isinstance(converted, list),
         f"{name} as a step between is not covered, only as the model at the end",
     )
     trace.steps.append(f"{'.'.join(trace.path)}: {name}")
     trace.path.pop()
-    return cast("list[Column]", found)
+    return cast("list[Column]", converted)
 
 
 def clip(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Keep numbers within learned quantiles."""
-    gaps = trace.gaps_of(columns)
+    missing_sources = trace.find_missing_sources(columns)
     array = trace.builder.array
     op = trace.builder.add(
         numeric.Clip, trace.numbers(columns), low=array(est.low_), high=array(est.high_)
     )
-    return trace.columns_of(op, gaps)
+    return trace.columns_of(op, missing_sources)
 
 
 def empty_to_zero(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
@@ -219,27 +225,29 @@ def empty_to_zero(trace: Trace, est: Any, columns: list[Column]) -> list[Column]
     if not est.empty_.any():
         return columns
     zeros = trace.builder.array(np.zeros(len(columns)))
-    nothing = _arith(trace, trace.numbers(columns), "multiply", np.where(est.empty_, 0.0, 1.0))
-    op = trace.builder.add(numeric.Fill, nothing, values=zeros)
-    kept = trace.numbers(columns)
+    zeroed = _arith(trace, trace.numbers(columns), "multiply", np.where(est.empty_, 0.0, 1.0))
+    op = trace.builder.add(numeric.Fill, zeroed, values=zeros)
+    unchanged = trace.numbers(columns)
     return [
         Number(
-            op if est.empty_[k] else kept, k, frozenset() if est.empty_[k] else trace.gaps_of([one])
+            op if est.empty_[k] else unchanged,
+            k,
+            frozenset() if est.empty_[k] else trace.find_missing_sources([column]),
         )
-        for k, one in enumerate(columns)
+        for k, column in enumerate(columns)
     ]
 
 
 def parts_of_dates(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Days since 1970, month, weekday and hour."""
-    made: list[Column] = []
-    for one in columns:
-        if not isinstance(one, RawColumn):
+    date_parts: list[Column] = []
+    for column in columns:
+        if not isinstance(column, RawColumn):
             raise trace.refuse("dates that come from another step")
-        trace.use(one.source, "date")
-        op = trace.builder.add(numeric.Date, column=one.source)
-        made += trace.columns_of(op, frozenset({one.source}))
-    return made
+        trace.use(column.source, "date")
+        op = trace.builder.add(numeric.Date, column=column.source)
+        date_parts += trace.columns_of(op, frozenset({column.source}))
+    return date_parts
 
 
 TRANSFORMERS = {

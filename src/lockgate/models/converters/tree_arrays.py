@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lockgate.models.packed.format.forest import Forest
-from lockgate.models.packed.format.writer import Builder, smallest
+from lockgate.models.packed.format.writer import Builder, smallest_dtype
 
 __all__ = ["TreeArrays", "add_forest", "float32_limits"]
 
@@ -48,26 +48,26 @@ class TreeArrays:
     sets: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def joined(cls, parts: Sequence[TreeArrays]) -> TreeArrays:
+    def concatenate(cls, parts: Sequence[TreeArrays]) -> TreeArrays:
         """Put trees of several together, in order."""
-        offsets = np.cumsum([0, *(len(one.left) for one in parts)])
+        offsets = np.cumsum([0, *(len(part.left) for part in parts)])
 
         def children(name: str) -> np.ndarray:
-            moved = [
-                np.where(getattr(one, name) >= 0, getattr(one, name) + offset, -1)
-                for one, offset in zip(parts, offsets, strict=False)
+            shifted = [
+                np.where(getattr(part, name) >= 0, getattr(part, name) + offset, -1)
+                for part, offset in zip(parts, offsets, strict=False)
             ]
-            return np.concatenate(moved)
+            return np.concatenate(shifted)
 
         def stacked(name: str) -> np.ndarray:
-            return np.concatenate([getattr(one, name) for one in parts])
+            return np.concatenate([getattr(part, name) for part in parts])
 
         sets: dict[int, np.ndarray] = {}
-        for one, offset in zip(parts, offsets.tolist(), strict=False):
-            sets |= {node + offset: members for node, members in one.sets.items()}
+        for part, offset in zip(parts, offsets.tolist(), strict=False):
+            sets |= {node + offset: members for node, members in part.sets.items()}
         return cls(
             roots=np.concatenate(
-                [one.roots + offset for one, offset in zip(parts, offsets, strict=False)]
+                [part.roots + offset for part, offset in zip(parts, offsets, strict=False)]
             ),
             left=children("left"),
             right=children("right"),
@@ -92,15 +92,15 @@ def float32_limits(limits: np.ndarray) -> np.ndarray:
         above = np.nextafter(below, np.float32(np.inf))
         half = below.astype(float) + (above.astype(float) - below.astype(float)) / 2
         rounds_down = half.astype(np.float32) <= below
-    made = np.where(rounds_down, half, np.nextafter(half, -np.inf))
+    boundary = np.where(rounds_down, half, np.nextafter(half, -np.inf))
     beyond = np.isinf(below) | np.isinf(above)
-    return np.clip(np.where(beyond, limits, made), -np.finfo(float).max, np.finfo(float).max)
+    return np.clip(np.where(beyond, limits, boundary), -np.finfo(float).max, np.finfo(float).max)
 
 
 def add_forest(
     builder: Builder,
     x: int,
-    grove: TreeArrays,
+    tree_arrays: TreeArrays,
     outputs: int,
     *,
     base: Any = 0.0,
@@ -115,7 +115,7 @@ def add_forest(
         What to add it to.
     x : int
         Operation whose columns the trees compare.
-    grove : Grove
+    tree_arrays : Grove
         The trees.
     outputs : int
         How many numbers come out.
@@ -127,74 +127,78 @@ def add_forest(
         Output of each tree, where each has one.
 
     """
-    order, inner = _breadth_first(grove)
-    leaf = grove.left[order] < 0
-    feature = grove.feature[inner].astype(np.int64)
+    order, inner = _breadth_first(tree_arrays)
+    leaf = tree_arrays.left[order] < 0
+    feature = tree_arrays.feature[inner].astype(np.int64)
     width = builder.width(x)
-    codes, counts, ranks, edges, sets = _ranked(grove, inner, feature, width)
+    codes, counts, ranks, edges, sets = _rank_limits(tree_arrays, inner, feature, width)
     array = builder.array
-    gaps = grove.gap_left[inner]
+    missing_left = tree_arrays.gap_left[inner]
     fields: dict[str, Any] = {
-        "trees": len(grove.roots),
+        "trees": len(tree_arrays.roots),
         "outputs": outputs,
         "leaves": array(np.packbits(leaf), "u1"),
-        "features": array(feature, smallest(feature)),
-        "ranks": array(ranks, smallest(ranks)),
+        "features": array(feature, smallest_dtype(feature)),
+        "ranks": array(ranks, smallest_dtype(ranks)),
         "edges": array(edges),
         "counts": array(counts, "u4"),
         "base": array(np.broadcast_to(np.asarray(base, dtype=float), (outputs,))),
         "divide": divide,
     }
-    if gaps.any():
-        fields["gaps"] = array(np.packbits(gaps), "u1")
+    if missing_left.any():
+        fields["gaps"] = array(np.packbits(missing_left), "u1")
     if codes.any():
         fields["codes"] = array(codes, "u4")
         fields["sets"] = array(sets, "u1")
     if output is not None:
         fields["output"] = array(output, "u2")
-    fields |= _leaves(builder, grove.value[order[leaf]] + 0.0)
+    fields |= _leaves(builder, tree_arrays.value[order[leaf]] + 0.0)
     return builder.add(Forest, x, **fields)
 
 
-def _breadth_first(grove: TreeArrays) -> tuple[np.ndarray, np.ndarray]:
+def _breadth_first(tree_arrays: TreeArrays) -> tuple[np.ndarray, np.ndarray]:
     """Return all nodes level by level, and those that are not leaves."""
     levels, inner = [], []
-    level = grove.roots
+    level = tree_arrays.roots
     while len(level):
         levels.append(level)
-        own = level[grove.left[level] >= 0]
-        inner.append(own)
-        level = np.stack([grove.left[own], grove.right[own]], axis=1).ravel()
+        split_nodes = level[tree_arrays.left[level] >= 0]
+        inner.append(split_nodes)
+        level = np.stack(
+            [tree_arrays.left[split_nodes], tree_arrays.right[split_nodes]], axis=1
+        ).ravel()
     return np.concatenate(levels), np.concatenate(inner)
 
 
-def _ranked(
-    grove: TreeArrays, inner: np.ndarray, feature: np.ndarray, width: int
+def _rank_limits(
+    tree_arrays: TreeArrays, inner: np.ndarray, feature: np.ndarray, width: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return codes and counts by column, ranks by node, edges, and sets as bits."""
     ranks, counts = np.zeros(len(inner), np.int64), np.zeros(width, np.int64)
     codes = np.zeros(width, np.int64)
     edges: list[np.ndarray] = []
     sets: list[np.ndarray] = []
-    by_set = np.array([node in grove.sets for node in inner.tolist()], bool)
-    for k in range(width):
-        own = np.flatnonzero(feature == k)
-        if not len(own):
+    by_set = np.array([node in tree_arrays.sets for node in inner.tolist()], bool)
+    for column in range(width):
+        positions = np.flatnonzero(feature == column)
+        if not len(positions):
             continue
-        if by_set[own].any():
-            listed = [grove.sets[node] for node in inner[own].tolist()]
-            codes[k] = len(listed[0]) - 1
-            distinct, found = np.unique(np.stack(listed), axis=0, return_inverse=True)
-            ranks[own] = found.reshape(-1)
+        if by_set[positions].any():
+            node_sets = [tree_arrays.sets[node] for node in inner[positions].tolist()]
+            codes[column] = len(node_sets[0]) - 1
+            distinct, inverse = np.unique(np.stack(node_sets), axis=0, return_inverse=True)
+            ranks[positions] = inverse.reshape(-1)
             sets += list(distinct)
-            counts[k] = len(distinct)
+            counts[column] = len(distinct)
         else:
-            distinct, found = np.unique(grove.limit[inner[own]] + 0.0, return_inverse=True)
-            ranks[own] = found.reshape(-1)
+            distinct, inverse = np.unique(
+                tree_arrays.limit[inner[positions]] + 0.0, return_inverse=True
+            )
+            ranks[positions] = inverse.reshape(-1)
             edges.append(distinct)
-            counts[k] = len(distinct)
-    wide = (int(codes.max(initial=0)) + 8) // 8
-    bits = np.zeros((len(sets), wide), np.uint8)
+            counts[column] = len(distinct)
+    byte_count = (int(codes.max(initial=0)) + 8) // 8
+    bits = np.zeros((len(sets), byte_count), np.uint8)
     for row, members in enumerate(sets):
         packed = np.packbits(members)
         bits[row, : len(packed)] = packed
@@ -204,7 +208,7 @@ def _ranked(
 def _leaves(builder: Builder, values: np.ndarray) -> dict[str, str]:
     """Keep equal leaves once where that takes less room."""
     distinct, rows = np.unique(values, axis=0, return_inverse=True)
-    dtype = smallest(np.array([len(distinct) - 1]))
+    dtype = smallest_dtype(np.array([len(distinct) - 1]))
     width = {"u1": 1, "u2": 2, "u4": 4}[dtype]
     if distinct.nbytes + len(values) * width < values.nbytes:
         rows_name = builder.array(rows.reshape(-1), dtype)

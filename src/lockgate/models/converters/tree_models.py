@@ -37,7 +37,7 @@ def sklearn_tree(tree: Any, value: np.ndarray) -> TreeArrays:
     )
 
 
-def _takes_gaps(est: Any) -> bool:
+def _allows_missing(est: Any) -> bool:
     """Say whether scikit-learn lets gaps through to this tree or forest."""
     return bool(est.__sklearn_tags__().input_tags.allow_nan)
 
@@ -49,12 +49,12 @@ def _one_output(trace: Trace, est: Any) -> None:
 def _trees_of(
     trace: Trace, est: Any, columns: list[Column], trees: list[Any]
 ) -> tuple[int, TreeArrays]:
-    if not _takes_gaps(est):
-        trace.no_gaps(columns)
-    parts = [sklearn_tree(one.tree_, one.tree_.value[:, 0, :]) for one in trees]
+    if not _allows_missing(est):
+        trace.require_no_missing(columns)
+    parts = [sklearn_tree(tree.tree_, tree.tree_.value[:, 0, :]) for tree in trees]
     op = trace.numbers(columns)
     trace.short.add(op)  # they round to 32 bits, and refuse what does not fit
-    return op, TreeArrays.joined(parts)
+    return op, TreeArrays.concatenate(parts)
 
 
 def tree_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
@@ -69,8 +69,8 @@ def forest_classifier(trace: Trace, est: Any, columns: list[Column]) -> Converte
 
 def _voting(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> ConvertedModel:
     _one_output(trace, est)
-    op, grove = _trees_of(trace, est, columns, trees)
-    share = add_forest(trace.builder, op, grove, len(est.classes_), divide=len(trees))
+    op, tree_arrays = _trees_of(trace, est, columns, trees)
+    share = add_forest(trace.builder, op, tree_arrays, len(est.classes_), divide=len(trees))
     return by_score(trace, est.classes_, share)
 
 
@@ -86,24 +86,24 @@ def forest_regressor(trace: Trace, est: Any, columns: list[Column]) -> Converted
 
 def _mean(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> ConvertedModel:
     _one_output(trace, est)
-    op, grove = _trees_of(trace, est, columns, trees)
-    return value_of(add_forest(trace.builder, op, grove, 1, divide=len(trees)))
+    op, tree_arrays = _trees_of(trace, est, columns, trees)
+    return value_of(add_forest(trace.builder, op, tree_arrays, 1, divide=len(trees)))
 
 
 def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[int, int]:
     """Return the operation that sums scikit-learn's older boosting, and how many sums."""
-    trace.no_gaps(columns)
-    start = getattr(est, "init_", None)
-    simple = isinstance(start, str) or type(start).__name__.startswith("Dummy")
+    trace.require_no_missing(columns)
+    init_estimator = getattr(est, "init_", None)
+    simple = isinstance(init_estimator, str) or type(init_estimator).__name__.startswith("Dummy")
     trace.require(simple, "gradient boosting with an init of its own; use init=None or 'zero'")
     stages = trace.attribute(est, "estimators_")
     outputs = stages.shape[1]
     zeros = np.zeros((1, est.n_features_in_), dtype=np.float32)
     base = est._raw_predict_init(zeros).reshape(-1)
     parts = [
-        sklearn_tree(one.tree_, est.learning_rate * one.tree_.value[:, 0, :1])
+        sklearn_tree(tree.tree_, est.learning_rate * tree.tree_.value[:, 0, :1])
         for stage in stages
-        for one in stage
+        for tree in stage
     ]
     owners = np.tile(np.arange(outputs), len(stages))
     x = trace.numbers(columns)
@@ -111,7 +111,7 @@ def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[in
     op = add_forest(
         trace.builder,
         x,
-        TreeArrays.joined(parts),
+        TreeArrays.concatenate(parts),
         outputs,
         base=base,
         output=owners,
@@ -138,29 +138,33 @@ def hist_trees(trace: Trace, est: Any, columns: list[Column]) -> int:
         columns = trace.convert(encoder)(trace, encoder, columns)
     stages = trace.attribute(est, "_predictors")
     mapper = trace.attribute(est, "_bin_mapper")
-    known, places = mapper.make_known_categories_bitsets()
-    parts = [_hist_tree(one, known, places) for stage in stages for one in stage]
+    known_bitsets, bitset_indices = mapper.make_known_categories_bitsets()
+    parts = [
+        _hist_tree(predictor, known_bitsets, bitset_indices)
+        for stage in stages
+        for predictor in stage
+    ]
     outputs = len(stages[0])
     base = np.asarray(trace.attribute(est, "_baseline_prediction"), dtype=float).reshape(-1)
     owners = np.tile(np.arange(outputs), len(stages))
     return add_forest(
         trace.builder,
         trace.numbers(columns),
-        TreeArrays.joined(parts),
+        TreeArrays.concatenate(parts),
         outputs,
         base=base,
         output=owners,
     )
 
 
-def _hist_tree(predictor: Any, known: np.ndarray, places: np.ndarray) -> TreeArrays:
+def _hist_tree(predictor: Any, known_bitsets: np.ndarray, bitset_indices: np.ndarray) -> TreeArrays:
     nodes = predictor.nodes
     leaf = nodes["is_leaf"].astype(bool)
     gap_left = nodes["missing_go_to_left"].astype(bool)
     sets = {}
     for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist():
-        left = _bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
-        seen = _bits(known[places[nodes["feature_idx"][node]]])
+        left = _unpack_bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
+        seen = _unpack_bits(known_bitsets[bitset_indices[nodes["feature_idx"][node]]])
         sets[node] = np.append(left | (~seen & gap_left[node]), gap_left[node])
     return TreeArrays(
         np.zeros(1, np.int64),
@@ -175,9 +179,9 @@ def _hist_tree(predictor: Any, known: np.ndarray, places: np.ndarray) -> TreeArr
     )
 
 
-def _bits(words: np.ndarray) -> np.ndarray:
+def _unpack_bits(bitset: np.ndarray) -> np.ndarray:
     """Return bits of 32-bit words, the least significant first."""
-    return np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little").astype(bool)
+    return np.unpackbits(bitset.astype("<u4").view(np.uint8), bitorder="little").astype(bool)
 
 
 def hist_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
@@ -200,12 +204,12 @@ def isolation(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
 
 def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     """Weighted votes of classifiers, as a share of the weight, then a probability."""
-    trace.no_gaps(columns)  # its trees would take them, but it checks its rows itself
+    trace.require_no_missing(columns)  # its trees would take them, but it checks its rows itself
     classes = est.classes_
     weights = est.estimator_weights_[: len(est.estimators_)]
     trace.require(getattr(est, "algorithm", "SAMME") != "SAMME.R", "algorithm SAMME.R; fit again")
     count = len(classes)
-    places = []
+    centred_votes = []
     for inner in est.estimators_:
         outcome = trace.convert(inner)(trace, inner, columns)
         votes = trace.builder.add(outputs.Votes, outcome.label, weights=(1.0,), classes=count)
@@ -213,13 +217,13 @@ def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
         scaled = trace.builder.add(
             numeric.Arith, votes, how="multiply", values=array(np.full(count, count / (count - 1)))
         )
-        places.append(
+        centred_votes.append(
             trace.builder.add(
                 numeric.Arith, scaled, how="subtract", values=array(np.full(count, 1 / (count - 1)))
             )
         )
     total = trace.builder.add(
-        outputs.Average, *places, weights=tuple(float(w) for w in weights), divide=True
+        outputs.Average, *centred_votes, weights=tuple(float(w) for w in weights), divide=True
     )
     return _ada_outcome(trace, classes, total)
 
@@ -231,15 +235,15 @@ def _ada_outcome(trace: Trace, classes: Any, total: int) -> ConvertedModel:
         margin = add(linear.Linear, total, weights=array([[-1.0, 1.0]]), bias=array([0.0]))
         half = add(numeric.Arith, margin, how="divide", values=array([2.0]))
         both = add(numeric.Concat, add(numeric.Apply, half, function="negate"), half)
-        raised = add(outputs.Softmax, both)
-        score = add(numeric.Select, raised, columns=(1,))
+        probabilities = add(outputs.Softmax, both)
+        score = add(numeric.Select, probabilities, columns=(1,))
         label = add(outputs.Above, margin, limit=0.0, strict=True)
-        return ConvertedModel(label, tuple(classes.tolist()), score, margin, raised)
-    raised = add(
+        return ConvertedModel(label, tuple(classes.tolist()), score, margin, probabilities)
+    probabilities = add(
         outputs.Softmax,
         add(numeric.Arith, total, how="divide", values=array(np.full(count, count - 1.0))),
     )
-    return ConvertedModel(add(outputs.ArgMax, total), tuple(classes.tolist()), raised, total)
+    return ConvertedModel(add(outputs.ArgMax, total), tuple(classes.tolist()), probabilities, total)
 
 
 TREES = {

@@ -15,9 +15,9 @@ PATTERNS = {pattern.pattern: name for name, pattern in TOKENS.items()} | {
 }
 
 
-def _counted(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> int:
-    only = columns[0]
-    if len(columns) != 1 or not isinstance(only, RawColumn):
+def _count_terms(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> int:
+    column = columns[0]
+    if len(columns) != 1 or not isinstance(column, RawColumn):
         raise trace.refuse("texts of other than one column")
     for name in ("preprocessor", "tokenizer"):
         trace.require(
@@ -29,14 +29,14 @@ def _counted(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> in
     trace.require(unit in ("word", "char", "char_wb"), f"analyzer={unit!r}; use 'word' or 'char'")
     if unit == "word":
         pattern = est.token_pattern
-        listed = " or ".join(repr(one) for one in PATTERNS)
-        trace.require(pattern in PATTERNS, f"token_pattern={pattern!r}; use {listed}")
+        choices = " or ".join(repr(choice) for choice in PATTERNS)
+        trace.require(pattern in PATTERNS, f"token_pattern={pattern!r}; use {choices}")
         fields["tokens"] = PATTERNS[pattern]
         fields["stop"] = tuple(sorted(est.get_stop_words() or ()))
     low, high = est.ngram_range
-    trace.use(only.source, "text")
-    trace.reject_missing(only.source)
-    text = trace.builder.add(Text, column=only.source)
+    trace.use(column.source, "text")
+    trace.reject_missing(column.source)
+    text = trace.builder.add(Text, column=column.source)
     return trace.builder.add(
         CountTerms,
         text,
@@ -58,7 +58,7 @@ def count_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Colu
 def _vocabulary(trace: Trace, est: Any, columns: list[Column]) -> int:
     known = trace.attribute(est, "vocabulary_")
     terms = tuple(sorted(known, key=lambda term: int(known[term])))
-    return _counted(trace, est, columns, terms=terms)
+    return _count_terms(trace, est, columns, terms=terms)
 
 
 def tfidf_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
@@ -69,13 +69,13 @@ def tfidf_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Colu
 
 def tfidf_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Weights of counts."""
-    only = columns[0]
-    if len(columns) != 1 or not isinstance(only, Sparse):
+    column = columns[0]
+    if len(columns) != 1 or not isinstance(column, Sparse):
         raise trace.refuse("weights of other than counts")
     weights = trace.builder.array(est.idf_) if est.use_idf else None
     op = trace.builder.add(
         WeighTerms,
-        only.op,
+        column.op,
         logarithm=bool(est.sublinear_tf),
         weights=weights,
         norm=est.norm,
@@ -85,7 +85,9 @@ def tfidf_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Col
 
 def hashing_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     """Counts of hashed terms."""
-    op = _counted(trace, est, columns, hashed=int(est.n_features), signed=bool(est.alternate_sign))
+    op = _count_terms(
+        trace, est, columns, hashed=int(est.n_features), signed=bool(est.alternate_sign)
+    )
     if est.norm is not None:
         op = trace.builder.add(WeighTerms, op, norm=est.norm)
     return [Sparse(op)]

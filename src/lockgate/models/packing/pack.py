@@ -107,7 +107,7 @@ def pack(
     check_fitted(estimator, frame)
     raw, _ = packed_bytes(estimator, table.schema)
     check_parity(estimator, PackedModel(raw), frame)
-    others = {
+    held_out = {
         key: table_from(*_pair(key, rows))[0]
         for key, rows in (("tune", tune), ("test", test))
         if rows is not None
@@ -115,21 +115,21 @@ def pack(
     return write_packed(
         raw,
         table,
-        place=Path(path or name),
+        path=Path(path or name),
         name=name,
         threshold=threshold,
         lineage=dict(lineage or {}),
-        **others,
+        **held_out,
     )
 
 
-def _check_threshold(wanted: Any, tune: Any) -> None:
-    if isinstance(wanted, str) and wanted == "f1" and tune is not None:
+def _check_threshold(threshold: Any, tune: Any) -> None:
+    if isinstance(threshold, str) and threshold == "f1" and tune is not None:
         return
-    if isinstance(wanted, str) or not (wanted is None or isinstance(wanted, (int, float))):
-        raise UsageError(f"threshold={wanted!r}: give a number, or 'f1' together with tune")
-    if wanted is not None and not 0 <= wanted <= 1:
-        raise UsageError(f"threshold is {wanted}; it must lie from 0 to 1")
+    if isinstance(threshold, str) or not (threshold is None or isinstance(threshold, (int, float))):
+        raise UsageError(f"threshold={threshold!r}: give a number, or 'f1' together with tune")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"threshold is {threshold}; it must lie from 0 to 1")
 
 
 def _pair(name: str, rows: Any) -> tuple[Any, Any]:
@@ -142,39 +142,39 @@ def packed_bytes(estimator: Any, schema: Schema) -> tuple[bytes, tuple[str, ...]
     """Return the packed model and the steps that were covered."""
     from lockgate.models.converters.convert import inputs_of, pack_estimator
 
-    made = pack_estimator(
-        estimator, inputs_of(schema.features), others=Converters(Catalogue.installed())
+    packed = pack_estimator(
+        estimator, inputs_of(schema.features), library_converters=Converters(Catalogue.installed())
     )
-    return made.raw, made.steps
+    return packed.raw, packed.steps
 
 
 def match_schema(schema: Schema, inputs: Any) -> Schema:
     """Leave out features that a packed model does not ask for; take over what it refuses."""
-    asked = {one.name: one for one in inputs}
+    inputs_by_name = {column_input.name: column_input for column_input in inputs}
     features = {column.name for column in schema.features}
-    kept = []
+    columns = []
     for column in schema.columns:
-        if column.name in asked:
-            one = asked[column.name]
-            kept.append(
+        if column.name in inputs_by_name:
+            column_input = inputs_by_name[column.name]
+            columns.append(
                 dataclasses.replace(
                     column,
-                    kind=one.kind,
-                    missing=one.missing,
-                    unknown=one.unknown,
-                    categories=one.categories if one.kind == "category" else (),
+                    kind=column_input.kind,
+                    missing=column_input.missing,
+                    unknown=column_input.unknown,
+                    categories=column_input.categories if column_input.kind == "category" else (),
                 )
             )
         elif column.name not in features:
-            kept.append(column)
-    return schema.with_columns(tuple(kept))
+            columns.append(column)
+    return schema.with_columns(tuple(columns))
 
 
 def write_packed(
     raw: bytes,
     table: Table,
     *,
-    place: Path,
+    path: Path,
     name: str,
     threshold: float | str | None = None,
     lineage: Mapping[str, str] | None = None,
@@ -183,41 +183,43 @@ def write_packed(
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
     from lockgate.data.schema import fit_schema
-    from lockgate.modeling.statistics.histograms import monitored_output, reference_of
+    from lockgate.modeling.statistics.histograms import build_reference, select_monitored_output
 
-    _refuse_other_folder(place)
+    _refuse_other_folder(path)
     model = PackedModel(raw)
     schema = match_schema(fit_schema(table), model.inputs)
-    cut = _threshold(threshold, model, tune)
-    predictor = _SchemaPredictor(PackedModel(raw, threshold=cut), schema)
-    features = _answered(model, table)[[one.name for one in model.inputs]]
-    seen = predictor.predict(_answered(model, tune or table))
-    figures = {} if test is None else _figures(predictor, test, cut)
-    whose = dict(lineage or {})
-    reference = reference_of(features, schema, numpy_backend(), monitored_output(seen, model.task))
+    score_threshold = _choose_threshold(threshold, model, tune)
+    predictor = _SchemaPredictor(PackedModel(raw, threshold=score_threshold), schema)
+    features = _accepted_rows(model, table)[[column.name for column in model.inputs]]
+    output = predictor.predict(_accepted_rows(model, tune or table))
+    metrics = {} if test is None else _evaluate(predictor, test, score_threshold)
+    declared = dict(lineage or {})
+    reference = build_reference(
+        features, schema, numpy_backend(), select_monitored_output(output, model.task)
+    )
     content = BundleContent(
         name,
         model.task,
         "packed",
         schema,
         model.classes,
-        cut,
+        score_threshold,
         None,
         {MODEL: raw},
         {
             "reference.json": msgspec.to_builtins(reference),
             "probes.json": probes_of(features, predictor),
-            "metrics.json": figures,
-            "card.md": _card(name, model, schema, table, figures, cut, whose),
+            "metrics.json": metrics,
+            "card.md": _card(name, model, schema, table, metrics, score_threshold, declared),
         },
-        Hashes(None, table.digest, {}, whose),
+        Hashes(None, table.digest, {}, declared),
         environment_of(Catalogue.installed().find("format", "packed").load()),
     )
-    write_bundle(place, content)
-    return open_bundle(place)
+    write_bundle(path, content)
+    return open_bundle(path)
 
 
-def _answered(model: PackedModel, table: Table) -> pd.DataFrame:
+def _accepted_rows(model: PackedModel, table: Table) -> pd.DataFrame:
     """Return the rows that the model does not refuse."""
     rejected = RejectedRows()
     model.predict(table.frame, rejected=rejected)
@@ -226,14 +228,14 @@ def _answered(model: PackedModel, table: Table) -> pd.DataFrame:
     return table.frame[keep]
 
 
-def _refuse_other_folder(place: Path) -> None:
+def _refuse_other_folder(path: Path) -> None:
     """Replace a bundle, or write where nothing is, but nothing else."""
     if (
-        place.exists()
-        and not (place / MANIFEST).is_file()
-        and (not place.is_dir() or any(place.iterdir()))
+        path.exists()
+        and not (path / MANIFEST).is_file()
+        and (not path.is_dir() or any(path.iterdir()))
     ):
-        raise UsageError(f"{place} is there and is no bundle; choose another path")
+        raise UsageError(f"{path} is there and is no bundle; choose another path")
 
 
 @dataclasses.dataclass
@@ -247,22 +249,24 @@ class _SchemaPredictor:
         return self.model.predict(columns)
 
 
-def _threshold(wanted: float | str | None, model: PackedModel, tune: Table | None) -> float | None:
+def _choose_threshold(
+    threshold: float | str | None, model: PackedModel, tune: Table | None
+) -> float | None:
     from lockgate.modeling.metrics.decisions import best_f1_threshold
     from lockgate.modeling.metrics.losses import class_indices
 
-    if wanted is None:
+    if threshold is None:
         return None
     if model.task != "binary" or model.header.answers.score is None:
         raise UsageError("threshold needs a model of two classes with a probability")
-    _check_threshold(wanted, tune)
-    if isinstance(wanted, str) and tune is not None:
+    _check_threshold(threshold, tune)
+    if isinstance(threshold, str) and tune is not None:
         score = model.predict(tune.frame).score
         return best_f1_threshold(class_indices(tune.target, model.classes) == 1, np.asarray(score))
-    return float(wanted)
+    return float(threshold)
 
 
-def _figures(predictor: _SchemaPredictor, test: Table, threshold: float | None) -> dict[str, Any]:
+def _evaluate(predictor: _SchemaPredictor, test: Table, threshold: float | None) -> dict[str, Any]:
     """Put the task's own evaluator to the model."""
     model = predictor.model
     if model.task == "clustering" or test.schema.target is None:
@@ -273,7 +277,7 @@ def _figures(predictor: _SchemaPredictor, test: Table, threshold: float | None) 
         return {}
     host = Host("pack")
     host.register("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
-    exam = EvaluateRequest(
+    request = EvaluateRequest(
         predictor=predictor,
         table=test,
         output=output,
@@ -281,7 +285,7 @@ def _figures(predictor: _SchemaPredictor, test: Table, threshold: float | None) 
         classes=model.classes,
         threshold=threshold if threshold is not None else 0.5,
     )
-    return {name: msgspec.to_builtins(host.call("evaluator", name, exam).metrics)}
+    return {name: msgspec.to_builtins(host.call("evaluator", name, request).metrics)}
 
 
 def _card(
@@ -289,13 +293,13 @@ def _card(
     model: PackedModel,
     schema: Schema,
     table: Table,
-    figures: dict[str, Any],
-    cut: float | None,
+    metrics: dict[str, Any],
+    score_threshold: float | None,
     lineage: Mapping[str, str],
 ) -> str:
     decision = ""
-    if cut is not None:
-        decision = f"`{model.classes[1]}` is answered from a score of {cut:.4g} on."
+    if score_threshold is not None:
+        decision = f"`{model.classes[1]}` is answered from a score of {score_threshold:.4g} on."
     known = {key: f"declared: {value}" for key, value in lineage.items()}
     origin = [f"- {key}: {known.pop(key, UNKNOWN)}" for key in ORIGIN]
     origin += [f"- {key}: {value}" for key, value in known.items()]
@@ -303,9 +307,11 @@ def _card(
         name,
         model.task,
         schema,
-        made="fitted elsewhere, packed as it was.",
-        data=[f"{len(table)} rows were given when it was packed (sha256 {table.digest[:12]})."],
-        figures=figures,
+        description="fitted elsewhere, packed as it was.",
+        data_notes=[
+            f"{len(table)} rows were given when it was packed (sha256 {table.digest[:12]})."
+        ],
+        metrics_by_evaluator=metrics,
         decision=decision,
         lineage=origin,
     )

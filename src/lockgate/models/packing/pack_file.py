@@ -101,53 +101,53 @@ def pack_file(job: PackJob) -> tuple[PackResult, bytes | None]:
             "trust where it comes from, say so: --trust-code; a skops file needs no trust"
         )
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        place = Path(folder)
-        (place / "job.json").write_bytes(msgspec.json.encode(job))
-        done = subprocess.run(
+        directory = Path(folder)
+        (directory / "job.json").write_bytes(msgspec.json.encode(job))
+        completed = subprocess.run(
             [sys.executable, "-m", "lockgate.models.packing.pack_file", folder],
             capture_output=True,
             text=True,
             check=False,
         )
-        result = place / "result.json"
+        result = directory / "result.json"
         if not result.is_file():
-            last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+            last = (completed.stderr.strip().splitlines() or ["no word"])[-1]
             raise BundleError(
-                f"the process that opened {path} ended with {done.returncode}: {last}"
+                f"the process that opened {path} ended with {completed.returncode}: {last}"
             )
-        found = msgspec.json.decode(result.read_bytes(), type=PackResult)
-        raw = (place / "model.packed").read_bytes() if found.packed else None
-    return found, raw
+        pack_result = msgspec.json.decode(result.read_bytes(), type=PackResult)
+        raw = (directory / "model.packed").read_bytes() if pack_result.packed else None
+    return pack_result, raw
 
 
 def main(folder: Path) -> None:
     """Do the job in `folder`."""
     job = msgspec.json.decode((folder / "job.json").read_bytes(), type=PackJob)
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = _packed(job, folder)
+            result = _pack(job, folder)
         except LockgateError as error:
             result = PackResult([], [], [], str(error), False)
-    result = msgspec.structs.replace(result, notes=[*_notes(heard), *result.notes])
+    result = msgspec.structs.replace(result, notes=[*_notes(caught), *result.notes])
     (folder / "result.json").write_bytes(msgspec.json.encode(result))
 
 
-def _notes(heard: list[warnings.WarningMessage]) -> list[str]:
+def _notes(caught: list[warnings.WarningMessage]) -> list[str]:
     """Return what the libraries warned of; versions that differ are one note."""
-    said: dict[str, None] = {}
-    for one in heard:
-        before = getattr(one.message, "original_sklearn_version", None)
-        here = getattr(one.message, "current_sklearn_version", "")
-        said[
-            f"fitted with scikit-learn {before}, opened with {here}"
-            if before
-            else " ".join(str(one.message).split())
+    notes: dict[str, None] = {}
+    for warning in caught:
+        fitted_version = getattr(warning.message, "original_sklearn_version", None)
+        current_version = getattr(warning.message, "current_sklearn_version", "")
+        notes[
+            f"fitted with scikit-learn {fitted_version}, opened with {current_version}"
+            if fitted_version
+            else " ".join(str(warning.message).split())
         ] = None
-    return list(said)[:5]
+    return list(notes)[:5]
 
 
-def _packed(job: PackJob, folder: Path) -> PackResult:
+def _pack(job: PackJob, folder: Path) -> PackResult:
     from lockgate.data.io.frames import read_frame
     from lockgate.models.converters.coverage import coverage_report
     from lockgate.models.converters.parity import check_parity
@@ -159,16 +159,16 @@ def _packed(job: PackJob, folder: Path) -> PackResult:
     if job.target is not None and job.target not in frame:
         raise UsageError(f"{job.data} has no column {job.target}")
     try:
-        estimator = _opened(job)
+        estimator = _open_estimator(job)
     except LockgateError:
         raise
     except Exception as error:
         raise BundleError(_cannot_be_opened(job.model, error)) from error
     features = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
     features = features or [str(name) for name in frame if name != job.target]
-    given = [str(name) for name in frame if name != job.target]
-    if len(given) == len(features) and not set(features) <= set(given):
-        features = given  # LightGBM writes blanks in names as underscores
+    data_columns = [str(name) for name in frame if name != job.target]
+    if len(data_columns) == len(features) and not set(features) <= set(data_columns):
+        features = data_columns  # LightGBM writes blanks in names as underscores
     absent = [name for name in features if name not in frame]
     if absent:
         raise UsageError(f"the model was fitted on {', '.join(absent)}, which {job.data} lacks")
@@ -188,15 +188,15 @@ def _packed(job: PackJob, folder: Path) -> PackResult:
 def _cannot_be_opened(path: str, error: Exception) -> str:
     from importlib.metadata import version
 
-    words = " ".join(str(error).split())
+    message = " ".join(str(error).split())
     return (
-        f"{path} cannot be opened: {type(error).__name__}: {words}. Most often it was saved with "
+        f"{path} cannot be opened: {type(error).__name__}: {message}. Most often it was saved with "
         f"another scikit-learn, or with a library that is not here (here: scikit-learn "
         f"{version('scikit-learn')}); pack it where it was fitted: pip install 'lockgate[pack]'"
     )
 
 
-def _opened(job: PackJob) -> Any:
+def _open_estimator(job: PackJob) -> Any:
     path = Path(job.model)
     if not is_skops(path):
         import joblib

@@ -24,8 +24,8 @@ def check_fitted(estimator: Any, frame: pd.DataFrame) -> None:
     try:
         check_is_fitted(estimator)
     except NotFittedError:
-        word = type(estimator).__name__
-        raise NotCovered(f"{word} is not fitted; call fit first, then pack it") from None
+        class_name = type(estimator).__name__
+        raise NotCovered(f"{class_name} is not fitted; call fit first, then pack it") from None
     except TypeError:
         raise NotCovered(f"{type(estimator).__name__} is no estimator") from None
     count = getattr(estimator, "n_features_in_", frame.shape[1])
@@ -46,7 +46,7 @@ def table_from(X: Any, y: Any = None) -> tuple[Table, pd.DataFrame]:
         if not pd.api.types.is_numeric_dtype(frame[column])
         and not pd.api.types.is_datetime64_any_dtype(frame[column])
     }
-    named = frame
+    with_target = frame
     target = None
     if y is not None:
         target = str(getattr(y, "name", None) or "target")
@@ -55,9 +55,9 @@ def table_from(X: Any, y: Any = None) -> tuple[Table, pd.DataFrame]:
         values = np.asarray(y).reshape(-1)
         if len(values) != len(frame):
             raise DataError(f"X has {len(frame)} rows and y has {len(values)}")
-        named = frame.assign(**{target: values})
-    made = table(named, target=target, kinds=typed)
-    return made, frame.reset_index(drop=True)
+        with_target = frame.assign(**{target: values})
+    typed_table = table(with_target, target=target, kinds=typed)
+    return typed_table, frame.reset_index(drop=True)
 
 
 def _frame(X: Any) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def report_page(
 ) -> str:
     """Write the report of an evaluation as one page."""
     steps = json.loads((workspace.root / "models" / "steps.json").read_bytes())
-    chosen = {
+    plugin_names = {
         kind: ", ".join(params.get(kind) or {}) or "none"
         for kind in ("loader", "model", "optimizer", "compressor", "backend")
     }
@@ -31,17 +31,20 @@ def report_page(
         {
             "name": key,
             "messages": report.messages,
-            "metrics": [_figure(metric, one) for metric, one in report.metrics.items()],
+            "metrics": [
+                _format_metric(metric_name, metric)
+                for metric_name, metric in report.metrics.items()
+            ],
             "tables": {title: list(rows) for title, rows in report.tables.items() if rows},
             "plots": [
-                (plot.title, _picture(workspace.report / "plots" / f"{key}-{plot.name}.png"))
+                (plot.title, _encode_image(workspace.report / "plots" / f"{key}-{plot.name}.png"))
                 for plot in report.plots
             ],
         }
         for key, report in reports.items()
     ]
-    return _template("report.html").render(
-        name=name, facts=workspace.facts(), chosen=chosen, steps=steps, sections=sections
+    return _load_template("report.html").render(
+        name=name, facts=workspace.facts(), chosen=plugin_names, steps=steps, sections=sections
     )
 
 
@@ -50,13 +53,19 @@ def monitor_page(
 ) -> str:
     """Write what the monitors found as one page, alarms first."""
     rank = {"alarm": 0, "notice": 1, "ok": 2}
-    rows = [(monitor, one) for monitor, found in findings.items() for one in found]
+    rows = [
+        (monitor, finding)
+        for monitor, monitor_findings in findings.items()
+        for finding in monitor_findings
+    ]
     rows.sort(key=lambda row: (rank[row[1].severity], -row[1].effect))
-    return _template("monitor.html").render(name=name, title=title, rows=rows, sentences=sentences)
+    return _load_template("monitor.html").render(
+        name=name, title=title, rows=rows, sentences=sentences
+    )
 
 
 @cache
-def _template(name: str) -> Template:
+def _load_template(name: str) -> Template:
     templates = importlib.resources.files(__package__).joinpath("templates")
     text = templates.joinpath(name).read_text("utf-8")
     style = templates.joinpath("style.css").read_text("utf-8")
@@ -65,17 +74,17 @@ def _template(name: str) -> Template:
     return environment.from_string(text)
 
 
-def _figure(name: str, metric: Metric) -> tuple[str, str, str]:
-    between = ""
+def _format_metric(name: str, metric: Metric) -> tuple[str, str, str]:
+    interval = ""
     if metric.low is not None and metric.high is not None:
-        between = f"{_number(metric.low)} to {_number(metric.high)}"
-    return name.replace("_", " "), _number(metric.estimate), between
+        interval = f"{_format_number(metric.low)} to {_format_number(metric.high)}"
+    return name.replace("_", " "), _format_number(metric.estimate), interval
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     """Write a number for people: about four digits, thousands apart."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _picture(path: Any) -> str:
+def _encode_image(path: Any) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -52,14 +52,14 @@ def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any
     for file in sorted(folder.rglob("*.yaml")):
         check_yaml(file)
     try:
-        document = _composed(folder, overrides)
+        document = _compose(folder, overrides)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise _explained(folder, overrides, error) from None
+        raise _explain_error(folder, overrides, error) from None
     check_composed(document)
     return document
 
 
-def _composed(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+def _compose(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(folder), version_base="1.3"):
         config = compose("config", overrides=list(overrides))
@@ -67,20 +67,20 @@ def _composed(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
 
 
-def _names_group(folder: Path, override: str) -> bool:
+def _is_group_override(folder: Path, override: str) -> bool:
     name = override.lstrip("+~").partition("=")[0].partition("@")[0]
     return name in {kind.name for kind in CONFIGURED} or (bool(name) and (folder / name).is_dir())
 
 
-def _explained(folder: Path, overrides: Sequence[str], error: Exception) -> LockgateError:
+def _explain_error(folder: Path, overrides: Sequence[str], error: Exception) -> LockgateError:
     """Say in our own words what is wrong; failing that, in Hydra's."""
-    own = root_lockgate_error(error) or unknown_choice_error(folder, overrides)
-    if own is not None:
-        return own
-    groups = [one for one in overrides if _names_group(folder, one)]
+    lockgate_error = root_lockgate_error(error) or unknown_choice_error(folder, overrides)
+    if lockgate_error is not None:
+        return lockgate_error
+    groups = [override for override in overrides if _is_group_override(folder, override)]
     try:
-        base = _composed(folder, groups)
+        base_document = _compose(folder, groups)
     except (HydraException, OmegaConfBaseException, ValueError):
-        base = {}
-    words = " ".join(str(error).split())
-    return unknown_key_error(base, overrides) or UsageError(words)
+        base_document = {}
+    message = " ".join(str(error).split())
+    return unknown_key_error(base_document, overrides) or UsageError(message)

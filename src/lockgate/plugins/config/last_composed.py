@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.data.io.atomic import write_file
-from lockgate.plugins.config.origins import leaves
+from lockgate.plugins.config.origins import flatten
 
-__all__ = ["discarded", "remember"]
+__all__ = ["find_discarded_edits", "record_composition"]
 
-PLACE = Path(".lockgate", "tmp", "composed.json")
+RECORD_PATH = Path(".lockgate", "tmp", "composed.json")
 
 
-def remember(root: Path, document: dict[str, Any], overrides: Sequence[str]) -> None:
+def record_composition(root: Path, document: dict[str, Any], overrides: Sequence[str]) -> None:
     """Note what is written to ``params.yaml`` now."""
     content = {"overrides": list(overrides), "document": document}
-    write_file(root / PLACE, json.dumps(content, indent=1))
-    ignore = root / PLACE.parent / ".gitignore"
+    write_file(root / RECORD_PATH, json.dumps(content, indent=1))
+    ignore = root / RECORD_PATH.parent / ".gitignore"
     if not ignore.exists():
         write_file(ignore, "*\n")
 
 
-def discarded(
+def find_discarded_edits(
     root: Path, before: dict[str, Any], after: dict[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
     """Return hand edits of ``params.yaml`` that a new composition does not keep.
@@ -36,12 +36,12 @@ def discarded(
 
     """
     try:
-        last = leaves(json.loads((root / PLACE).read_bytes())["document"])
+        last_written = flatten(json.loads((root / RECORD_PATH).read_bytes())["document"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    now, then = leaves(before), leaves(after)
+    current, updated = flatten(before), flatten(after)
     return {
-        key: (value, then.get(key))
-        for key, value in now.items()
-        if last.get(key) != value and then.get(key) != value
+        key: (value, updated.get(key))
+        for key, value in current.items()
+        if last_written.get(key) != value and updated.get(key) != value
     }

@@ -13,12 +13,12 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from lockgate.plugins.config.compose import CONF
-from lockgate.plugins.config.source import ROOT, node_of
+from lockgate.plugins.config.source import ROOT, build_node
 
-__all__ = ["leaves", "origins"]
+__all__ = ["find_origins", "flatten"]
 
 
-def leaves(value: Any, at: str = "") -> dict[str, Any]:
+def flatten(value: Any, key_path: str = "") -> dict[str, Any]:
     """Flatten nested mappings to dotted keys; empty mappings and lists are leaves.
 
     Examples
@@ -27,48 +27,48 @@ def leaves(value: Any, at: str = "") -> dict[str, Any]:
     {'a.b': 1, 'a.c': [], 'd': {}}
 
     """
-    if not isinstance(value, dict) or (not value and at):
-        return {at: value}
-    found: dict[str, Any] = {}
+    if not isinstance(value, dict) or (not value and key_path):
+        return {key_path: value}
+    flat: dict[str, Any] = {}
     for key, inner in value.items():
-        found |= leaves(inner, f"{at}.{key}" if at else str(key))
-    return found
+        flat |= flatten(inner, f"{key_path}.{key}" if key_path else str(key))
+    return flat
 
 
-def origins(root: Path, overrides: Sequence[str] = ()) -> dict[str, str]:
+def find_origins(root: Path, overrides: Sequence[str] = ()) -> dict[str, str]:
     """Return the origin of each composed value by its dotted key.
 
     Hydra merges the entries of its defaults list in order; the last one that
     holds a key decides, and an override decides over all.
     """
     GlobalHydra.instance().clear()
-    found: dict[str, str] = {}
+    origin_by_key: dict[str, str] = {}
     with initialize_config_dir(str((root / CONF).absolute()), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         loader = hydra.config_loader
-        listed = loader.compute_defaults_list("config", list(overrides), RunMode.RUN)
+        defaults_list = loader.compute_defaults_list("config", list(overrides), RunMode.RUN)
         repository = loader.repository  # type: ignore[attr-defined]  # of the only implementation
-        for default in listed.defaults:
+        for default in defaults_list.defaults:
             path = default.config_path or ""
             if path.startswith(("hydra/", "_dummy")) or not path:
                 continue
             # the loader's own repository knows only conf/, not the search path in config.yaml
             loaded = repository.load_config(path)
-            config = node_of(path)[0] if loaded is None else loaded.config
-            source = f"{CONF}/{path}.yaml" if loaded else _default(path)
+            config = build_node(path)[0] if loaded is None else loaded.config
+            source = f"{CONF}/{path}.yaml" if loaded else _describe_default(path)
             node = OmegaConf.to_container(config, resolve=False)
-            at = default.package or ""
-            for key in leaves(node):
-                dotted = f"{at}.{key}" if at and key else at or key
+            package = default.package or ""
+            for key in flatten(node):
+                dotted = f"{package}.{key}" if package and key else package or key
                 if not dotted.startswith("hydra."):
-                    found[dotted] = source
+                    origin_by_key[dotted] = source
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         key = (override.key_or_group or "").replace("/", ".")
-        if key in found and not override.is_delete():
-            found[key] = f"override {override.input_line}"
-    return found
+        if key in origin_by_key and not override.is_delete():
+            origin_by_key[key] = f"override {override.input_line}"
+    return origin_by_key
 
 
-def _default(path: str) -> str:
+def _describe_default(path: str) -> str:
     return "lockgate's default" if path == ROOT else f"default of {path}"

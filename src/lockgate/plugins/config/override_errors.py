@@ -31,16 +31,16 @@ def root_lockgate_error(error: BaseException) -> LockgateError | None:
     """Find our own error among the causes of Hydra's."""
     link: BaseException | None = error
     while link is not None:
-        found = getattr(link, "original", link)
-        if isinstance(found, LockgateError):
-            return found
+        original = getattr(link, "original", link)
+        if isinstance(original, LockgateError):
+            return original
         link = link.__cause__ or link.__context__
     return None
 
 
 def unknown_choice_error(folder: Path, overrides: Sequence[str]) -> LockgateError | None:
     """Say which plugin, or which file of ``conf/``, is not there."""
-    for override in _parsed(overrides):
+    for override in _parse_overrides(overrides):
         group = override.key_or_group
         value: Any = override.value()
         names = value if isinstance(value, list) else [value]
@@ -54,44 +54,44 @@ def unknown_choice_error(folder: Path, overrides: Sequence[str]) -> LockgateErro
                 continue
             if group in _KINDS:
                 return UnknownPlugin(group, str(name), options)
-            listed = ", ".join(options)
+            available = ", ".join(options)
             return UsageError(
                 f"no {group} named {str(name)!r}{nearest(str(name), options)}; "
-                f"in conf/{group}: {listed}"
+                f"in conf/{group}: {available}"
             )
     return None
 
 
 def unknown_key_error(base: dict[str, Any], overrides: Sequence[str]) -> LockgateError | None:
     """Say which key is unknown, or what its value may be, by our own check."""
-    for override in _parsed(overrides):
+    for override in _parse_overrides(overrides):
         parts = override.key_or_group.split(".")
         if len(parts) < 2 or parts[0] not in base or override.is_delete():
             continue
-        tried = _with(base, parts, _plain(override.value()))
+        candidate = _set_key(base, parts, _convert_to_plain(override.value()))
         try:
-            Parameters.check(tried, catalogue())
+            Parameters.check(candidate, catalogue())
         except LockgateError as error:
             return error
         if override.is_add() or not _key_exists(base, parts):
             continue
-    for override in _parsed(overrides):
+    for override in _parse_overrides(overrides):
         key = override.key_or_group
         top = key.partition(".")[0]
         if base and top not in base:
             return UnknownKey(top, [*base, "experiment"])
         if base and not _key_exists(base, key.split(".")) and not override.is_add():
-            words = f"a new key of {key.rpartition('.')[0]}, written +{key}=..."
-            return SettingError(key, _plain(override.value()), words)
+            allowed = f"a new key of {key.rpartition('.')[0]}, written +{key}=..."
+            return SettingError(key, _convert_to_plain(override.value()), allowed)
     return None
 
 
-def _with(base: dict[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
+def _set_key(base: dict[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
     """Copy nested mappings with one value set."""
     inner = base.get(parts[0])
     if len(parts) == 1:
         return {**base, parts[0]: value}
-    return {**base, parts[0]: _with(inner if isinstance(inner, dict) else {}, parts[1:], value)}
+    return {**base, parts[0]: _set_key(inner if isinstance(inner, dict) else {}, parts[1:], value)}
 
 
 def _key_exists(base: Any, parts: list[str]) -> bool:
@@ -102,24 +102,24 @@ def _key_exists(base: Any, parts: list[str]) -> bool:
     return True
 
 
-def _plain(value: Any) -> Any:
+def _convert_to_plain(value: Any) -> Any:
     """Take the quotes and wrappers of Hydra's grammar away."""
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_convert_to_plain(element) for element in value]
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _convert_to_plain(element) for key, element in value.items()}
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
 
 
-def _parsed(overrides: Sequence[str]) -> list[Override]:
-    found = []
+def _parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    parsed = []
     for override in overrides:
         try:
-            found += OverridesParser.create().parse_overrides([override])
+            parsed += OverridesParser.create().parse_overrides([override])
         except HydraException as error:
-            words = " ".join(str(error).partition("See http")[0].split())
+            message = " ".join(str(error).partition("See http")[0].split())
             raise UsageError(
-                f"the override {override!r} cannot be read: {words}; write KEY=VALUE, and quote "
+                f"the override {override!r} cannot be read: {message}; write KEY=VALUE, and quote "
                 "a value with blanks or signs twice: \"key='some value'\""
             ) from None
-    return found
+    return parsed

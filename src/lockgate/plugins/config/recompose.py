@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import UsageError
 from lockgate.plugins.config.override_errors import root_lockgate_error, unknown_key_error
-from lockgate.plugins.config.source import catalogue, check_composed, node_of
+from lockgate.plugins.config.source import build_node, catalogue, check_composed
 from lockgate.plugins.host.parameters import ORDER, Parameters
 
 __all__ = ["recompose"]
@@ -32,28 +32,30 @@ def recompose(params: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any
     Parameters.check(params, catalogue())
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
-        groups = [one for one in parsed if one.key_or_group in _GROUPS]
-        values = [one for one in parsed if one.key_or_group not in _GROUPS]
-        made = {**params}
+        groups = [override for override in parsed if override.key_or_group in _GROUPS]
+        values = [override for override in parsed if override.key_or_group not in _GROUPS]
+        updated = {**params}
         for override in groups:
-            made[override.key_or_group] = _chosen(params, override)
-        config = _typed(made)
-        order = [name for name in params.get(ORDER) or [] if name in made["compressor"]]
-        order += [name for name in made["compressor"] if name not in order]
+            updated[override.key_or_group] = _build_nodes(params, override)
+        config = _build_typed_config(updated)
+        order = [name for name in params.get(ORDER) or [] if name in updated["compressor"]]
+        order += [name for name in updated["compressor"] if name not in order]
         config[ORDER] = order
         OmegaConf.set_struct(config, True)
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        words = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         raise (
-            root_lockgate_error(error) or unknown_key_error(params, overrides) or UsageError(words)
+            root_lockgate_error(error)
+            or unknown_key_error(params, overrides)
+            or UsageError(message)
         ) from None
     document = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     check_composed(document)
     return document
 
 
-def _chosen(params: dict[str, Any], override: Override) -> dict[str, Any]:
+def _build_nodes(params: dict[str, Any], override: Override) -> dict[str, Any]:
     """Return the nodes that a group override such as ``model=boosting`` asks for."""
     group = override.key_or_group
     value = override.value()
@@ -66,15 +68,15 @@ def _chosen(params: dict[str, Any], override: Override) -> dict[str, Any]:
     return {str(name): before.get(str(name), {"plugin": str(name)}) for name in names}
 
 
-def _typed(params: dict[str, Any]) -> DictConfig:
+def _build_typed_config(params: dict[str, Any]) -> DictConfig:
     """Put values of a file into typed nodes, so that overrides are held to the types."""
-    root, _ = node_of("lockgate")
+    root, _ = build_node("lockgate")
     config = root
     for key, value in params.items():
         if key in _GROUPS:
-            for instance, given in (value or {}).items():
-                node, _ = node_of(f"{key}/{given.get('plugin', instance)}")
-                rest = {name: one for name, one in given.items() if name != "provider"}
+            for instance, settings in (value or {}).items():
+                node, _ = build_node(f"{key}/{settings.get('plugin', instance)}")
+                rest = {name: setting for name, setting in settings.items() if name != "provider"}
                 config[key][instance] = OmegaConf.merge(node, rest)
         elif key in config and key != ORDER:
             config[key] = OmegaConf.merge(config[key], value)

@@ -13,21 +13,21 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from lockgate.contract.settings import settings_of
 
-__all__ = ["typed_node"]
+__all__ = ["build_typed_node"]
 
 
-def typed_node(cls: type, first: Mapping[str, str] | None = None) -> DictConfig:
+def build_typed_node(cls: type, leading_keys: Mapping[str, str] | None = None) -> DictConfig:
     """Make a node that refuses unknown keys and wrong types when overridden.
 
     Parameters
     ----------
     cls : type
         A dataclass whose fields are settings.
-    first : mapping of str to str, optional
+    leading_keys : mapping of str to str, optional
         Keys to put before the settings.
 
     """
-    node = OmegaConf.structured(_structured(cls, tuple((first or {}).items())))
+    node = OmegaConf.structured(_build_structured(cls, tuple((leading_keys or {}).items())))
     OmegaConf.set_readonly(node, None)
     for name, (hint, _) in settings_of(cls).items():
         if typing.get_origin(hint) is dict:
@@ -36,36 +36,40 @@ def typed_node(cls: type, first: Mapping[str, str] | None = None) -> DictConfig:
 
 
 @functools.cache
-def _structured(cls: type, fixed: tuple[tuple[str, str], ...]) -> type:
+def _build_structured(cls: type, leading_keys: tuple[tuple[str, str], ...]) -> type:
     """Rebuild a dataclass with only the types that OmegaConf knows."""
-    fields: list[Any] = [(name, str, dataclasses.field(default=text)) for name, text in fixed]
+    fields: list[Any] = [
+        (name, str, dataclasses.field(default=text)) for name, text in leading_keys
+    ]
     hints = settings_of(cls)
     for field in dataclasses.fields(cls):
         if field.init:
-            fields.append((field.name, _known(hints[field.name][0]), _default(field)))
+            fields.append(
+                (field.name, _convert_hint(hints[field.name][0]), _convert_default(field))
+            )
     return dataclasses.make_dataclass(cls.__name__, fields)
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
+def _convert_default(field: dataclasses.Field[Any]) -> Any:
     factory = field.default_factory
     if factory is not dataclasses.MISSING:
         value = factory()
         if dataclasses.is_dataclass(value):
-            made: type = type(value)
-            return dataclasses.field(default_factory=_structured(made, ()))
+            nested_type: type = type(value)
+            return dataclasses.field(default_factory=_build_structured(nested_type, ()))
         return dataclasses.field(default_factory=factory)
-    given = MISSING if field.default is dataclasses.MISSING else field.default
-    return dataclasses.field(default=given)
+    default = MISSING if field.default is dataclasses.MISSING else field.default
+    return dataclasses.field(default=default)
 
 
-def _known(hint: Any) -> Any:
+def _convert_hint(hint: Any) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return _structured(hint, ())
+        return _build_structured(hint, ())
     if origin is Literal:
         return str
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(_known(part) for part in args)]  # noqa: UP007  # built from parts
+        return typing.Union[tuple(_convert_hint(part) for part in args)]  # noqa: UP007  # built from parts
     if origin in (list, dict):
         # OmegaConf refuses an integer among floats; our own check holds the elements
         return Any

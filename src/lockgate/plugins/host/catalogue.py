@@ -24,14 +24,14 @@ from lockgate.errors import (
     UnknownPlugin,
 )
 
-__all__ = ["ALLOW", "LISTENERS", "Catalogue", "InstalledPlugin"]
+__all__ = ["ALLOW_VARIABLE", "LISTENERS", "Catalogue", "InstalledPlugin"]
 
 log = logging.getLogger(__name__)
 
 LISTENERS = "lockgate"
 """Entry-point group of plugins that only listen to events."""
 
-ALLOW = "LOCKGATE_ALLOW_PLUGINS"
+ALLOW_VARIABLE = "LOCKGATE_ALLOW_PLUGINS"
 """Environment variable: distributions, separated by commas, whose plugins may be imported."""
 
 
@@ -77,36 +77,36 @@ class InstalledPlugin:
             If it was written for a contract that is not served.
 
         """
-        what = f"{self.kind or 'listener'} {self.name!r} of {self.distribution_label}"
+        subject = f"{self.kind or 'listener'} {self.name!r} of {self.distribution_label}"
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", self.name):
-            raise BrokenPlugin(f"{what}: a name is lower case, with digits and dashes")
+            raise BrokenPlugin(f"{subject}: a name is lower case, with digits and dashes")
         module, _, attribute = self.target.partition(":")
         try:
-            found = getattr(importlib.import_module(module), attribute)
+            plugin_class = getattr(importlib.import_module(module), attribute)
         except (Exception, SystemExit) as error:
-            reason = str(error) if isinstance(error, LockgateError) else _one_line(error)
+            reason = str(error) if isinstance(error, LockgateError) else _format_error(error)
             remedy = f"pip uninstall {self.distribution}, or reinstall it"
             raise BrokenPlugin(
-                f"{what} cannot be imported: {reason} ({_place(error)}); "
+                f"{subject} cannot be imported: {reason} ({_locate_error(error)}); "
                 + ("mend it there" if self.editable else remedy)
             ) from error
-        contract = contract_of(found)
+        contract = contract_of(plugin_class)
         if contract is None:
             raise BrokenPlugin(
-                f"{what} is no plugin: {self.target} lacks @lockgate.plugin; tell its author"
+                f"{subject} is no plugin: {self.target} lacks @lockgate.plugin; tell its author"
             )
         if contract not in CONTRACTS_SERVED:
             remedy = "upgrade lockgate" if contract > CONTRACT else f"upgrade {self.distribution}"
             served = f"{CONTRACTS_SERVED[0]} to {CONTRACTS_SERVED[-1]}"
             raise ContractMismatch(
-                f"{what} needs contract {contract}; this lockgate serves {served}; {remedy}"
+                f"{subject} needs contract {contract}; this lockgate serves {served}; {remedy}"
             )
-        if self.kind and (hook := kind(self.kind).hook) not in hooks_of(found):
+        if self.kind and (hook := kind(self.kind).hook) not in hooks_of(plugin_class):
             raise BrokenPlugin(
-                f"{what} implements {', '.join(hooks_of(found))}; "
+                f"{subject} implements {', '.join(hooks_of(plugin_class))}; "
                 f"a plugin of the kind {self.kind} implements {hook}; tell its author"
             )
-        return found  # type: ignore[no-any-return]  # contract_of says that it is a class
+        return plugin_class  # type: ignore[no-any-return]  # contract_of says that it is a class
 
 
 class Catalogue:
@@ -116,14 +116,14 @@ class Catalogue:
         self, entries: Iterable[InstalledPlugin], allowed: Iterable[str] | None = None
     ) -> None:
         self._entries = tuple(entries)
-        self._allowed = None if allowed is None else {_normal(name) for name in allowed}
+        self._allowed = None if allowed is None else {_normalize_name(name) for name in allowed}
 
     @classmethod
     def installed(cls) -> Catalogue:
         """Read the metadata of this environment, and the allow list from `ALLOW`."""
-        wanted = os.environ.get(ALLOW, "").strip()
-        allowed = [name.strip() for name in wanted.split(",")] if wanted else None
-        return cls(_scan(), allowed)
+        allow_list = os.environ.get(ALLOW_VARIABLE, "").strip()
+        allowed = [name.strip() for name in allow_list.split(",")] if allow_list else None
+        return cls(_scan_distributions(), allowed)
 
     def __iter__(self) -> Iterator[InstalledPlugin]:
         """Yield all entries, by kind and name."""
@@ -146,18 +146,18 @@ class Catalogue:
             If its distribution is not on the allow list.
 
         """
-        found = [e for e in self._entries if e.kind == of_kind and e.name == name]
-        if not found:
+        matches = [e for e in self._entries if e.kind == of_kind and e.name == name]
+        if not matches:
             raise UnknownPlugin(of_kind, name, self.names(of_kind))
-        if len(found) > 1:
-            both = " and ".join(entry.distribution_label for entry in found)
+        if len(matches) > 1:
+            both = " and ".join(entry.distribution_label for entry in matches)
             raise PluginConflict(f"{of_kind} {name!r} is provided by {both}; uninstall one of them")
-        if not self.allows(found[0]):
+        if not self.allows(matches[0]):
             raise PluginError(
-                f"{of_kind} {name!r} of {found[0].distribution_label} is not allowed here; "
-                f"{ALLOW} names {', '.join(sorted(self._allowed or ()))}"
+                f"{of_kind} {name!r} of {matches[0].distribution_label} is not allowed here; "
+                f"{ALLOW_VARIABLE} names {', '.join(sorted(self._allowed or ()))}"
             )
-        return found[0]
+        return matches[0]
 
     def listeners(self) -> list[InstalledPlugin]:
         """Return what listens to events, allowed distributions only."""
@@ -168,35 +168,35 @@ class Catalogue:
         return (
             self._allowed is None
             or entry.distribution == "lockgate"
-            or _normal(entry.distribution) in self._allowed
+            or _normalize_name(entry.distribution) in self._allowed
         )
 
 
 @functools.cache
-def _scan() -> tuple[InstalledPlugin, ...]:
+def _scan_distributions() -> tuple[InstalledPlugin, ...]:
     groups = {kind.entry_points: kind.name for kind in KINDS} | {LISTENERS: ""}
-    found: list[InstalledPlugin] = []
+    plugins: list[InstalledPlugin] = []
     seen: set[str] = set()
     for distribution in importlib.metadata.distributions():
         try:
             # parsing the metadata of every distribution would take most of the time
             if "lockgate" not in (distribution.read_text("entry_points.txt") or ""):
                 continue
-            name = _normal(distribution.name)
+            name = _normalize_name(distribution.name)
             if name in seen:
                 continue  # the first one on the path is the one that is imported
             seen.add(name)
-            found += _entries(distribution, groups)
+            plugins += _read_entry_points(distribution, groups)
         except Exception as error:
             log.warning(
                 "an installed distribution is damaged and skipped: %s: %s",
                 getattr(distribution, "_path", "unknown"),
-                _one_line(error),
+                _format_error(error),
             )
-    return tuple(sorted(found, key=lambda e: (e.kind, e.name, e.distribution)))
+    return tuple(sorted(plugins, key=lambda e: (e.kind, e.name, e.distribution)))
 
 
-def _entries(
+def _read_entry_points(
     distribution: importlib.metadata.Distribution, groups: Mapping[str, str]
 ) -> list[InstalledPlugin]:
     return [
@@ -206,23 +206,23 @@ def _entries(
             point.value.partition("[")[0].strip(),
             distribution.name,
             distribution.version,
-            _editable(distribution),
+            _is_editable(distribution),
         )
         for point in distribution.entry_points
         if point.group in groups
     ]
 
 
-def _editable(distribution: importlib.metadata.Distribution) -> bool:
+def _is_editable(distribution: importlib.metadata.Distribution) -> bool:
     origin = distribution.read_text("direct_url.json")
     return bool(origin and json.loads(origin).get("dir_info", {}).get("editable"))
 
 
-def _normal(name: str) -> str:
+def _normalize_name(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
-def _place(error: BaseException) -> str:
+def _locate_error(error: BaseException) -> str:
     """Say where an error arose, leaving out our own decorator's frames."""
     frames = traceback.extract_tb(error.__traceback__)
     outside = [
@@ -233,5 +233,5 @@ def _place(error: BaseException) -> str:
     return f"{outside[-1].filename}:{outside[-1].lineno}" if outside else "no line known"
 
 
-def _one_line(error: BaseException) -> str:
+def _format_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -63,8 +63,8 @@ class Host:
 
     def plug_chosen(self, chosen: Iterable[PluginChoice]) -> None:
         """Build and register what a configuration chose."""
-        for one in chosen:
-            self.register(one.kind, one.name, one.build())
+        for choice in chosen:
+            self.register(choice.kind, choice.name, choice.build())
 
     def plug_listeners(self, catalogue: Catalogue) -> None:
         """Register everything that listens to events; skip and name what is broken."""
@@ -103,29 +103,31 @@ class Host:
             something else; names plugin, settings, stage and line.
 
         """
-        row = kind(of_kind)
-        implementations = getattr(self._manager.hook, row.hook).get_hookimpls()
-        wanted = f"{of_kind}.{instance}"
-        found = next(impl for impl in implementations if impl.plugin_name == wanted)
+        plugin_kind = kind(of_kind)
+        implementations = getattr(self._manager.hook, plugin_kind.hook).get_hookimpls()
+        plugin_name = f"{of_kind}.{instance}"
+        implementation = next(impl for impl in implementations if impl.plugin_name == plugin_name)
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
             try:
                 if request is None:
-                    answer = found.function()
+                    answer = implementation.function()
                 else:
-                    given = dataclasses.replace(request, scratch=Path(scratch))
-                    answer = found.function(given)
+                    scratch_request = dataclasses.replace(request, scratch=Path(scratch))
+                    answer = implementation.function(scratch_request)
             except LockgateError:
                 raise
             except ModuleNotFoundError as error:
-                raise self._missing(wanted, found.plugin, error) from error
+                raise self._explain_missing_module(
+                    plugin_name, implementation.plugin, error
+                ) from error
             except (Exception, SystemExit) as error:
                 raise PluginFailed(
-                    self._plugin_error_message(wanted, found.plugin, error)
+                    self._format_plugin_error(plugin_name, implementation.plugin, error)
                 ) from error
-        if not isinstance(answer, row.answer):
+        if not isinstance(answer, plugin_kind.answer):
             raise PluginFailed(
-                f"{wanted} gave {type(answer).__name__}; "
-                f"{row.hook} must give lockgate.{row.answer.__name__}"
+                f"{plugin_name} gave {type(answer).__name__}; "
+                f"{plugin_kind.hook} must give lockgate.{plugin_kind.answer.__name__}"
             )
         return answer
 
@@ -137,26 +139,34 @@ class Host:
             except Exception as error:
                 log.warning("%s failed in %s: %s", impl.plugin_name, event_hook, error)
 
-    def _missing(self, name: str, plugin: object, error: ModuleNotFoundError) -> LockgateError:
+    def _explain_missing_module(
+        self, name: str, plugin: object, error: ModuleNotFoundError
+    ) -> LockgateError:
         """Name the extra that is not installed, if that is what is missing."""
         if (error.name or "").partition(".")[0] in PIPELINE_LIBRARIES:
             return MissingExtra("pipeline", name)
-        return PluginFailed(self._plugin_error_message(name, plugin, error))
+        return PluginFailed(self._format_plugin_error(name, plugin, error))
 
-    def _plugin_error_message(self, name: str, plugin: object, error: BaseException) -> str:
+    def _format_plugin_error(self, name: str, plugin: object, error: BaseException) -> str:
         cls: type = type(plugin)
         settings = ", ".join(f"{key}={getattr(plugin, key)!r}" for key in settings_of(cls))
         frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if frame.filename == _file(plugin)] or frames[-1:]
-        line = f"{own[-1].filename}:{own[-1].lineno}" if own else "unknown line"
-        words = " ".join(str(error).split())
+        plugin_frames = [
+            frame for frame in frames if frame.filename == _find_source_file(plugin)
+        ] or frames[-1:]
+        line = (
+            f"{plugin_frames[-1].filename}:{plugin_frames[-1].lineno}"
+            if plugin_frames
+            else "unknown line"
+        )
+        message = " ".join(str(error).split())
         return (
             f"{name} ({settings}) failed in stage {self.stage} at {line}: "
-            f"{type(error).__name__}: {words}"
+            f"{type(error).__name__}: {message}"
         )
 
 
-def _file(plugin: object) -> str:
+def _find_source_file(plugin: object) -> str:
     import sys
 
     return getattr(sys.modules.get(type(plugin).__module__), "__file__", "") or ""

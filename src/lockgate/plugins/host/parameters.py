@@ -14,7 +14,7 @@ from lockgate.contract.sections import DATES, SECTIONS, Sections
 from lockgate.contract.settings import build, check
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
 from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
-from lockgate.plugins.host.provider import provider_of
+from lockgate.plugins.host.provider import identify_provider
 
 __all__ = ["ORDER", "Parameters", "PluginChoice", "choose"]
 
@@ -86,14 +86,18 @@ class Parameters:
         for key in raw:
             if key not in known:
                 raise UnknownKey(str(key), known)
-        given = {key: _mapping(raw.get(key), key) for key in SECTIONS}
-        sections = Sections(**{key: build(SECTIONS[key], given[key], key) for key in SECTIONS})
+        section_values = {key: _check_mapping(raw.get(key), key) for key in SECTIONS}
+        sections = Sections(
+            **{key: build(SECTIONS[key], section_values[key], key) for key in SECTIONS}
+        )
         _check_dates(sections)
-        chosen = {one.name: choose(one.name, raw.get(one.name), catalogue) for one in CONFIGURED}
-        chosen["compressor"] = _in_order(chosen["compressor"], raw.get(ORDER))
+        chosen = {
+            kind.name: choose(kind.name, raw.get(kind.name), catalogue) for kind in CONFIGURED
+        }
+        chosen["compressor"] = _order_choices(chosen["compressor"], raw.get(ORDER))
         return cls(sections, chosen)
 
-    def one(self, kind: str) -> PluginChoice:
+    def single(self, kind: str) -> PluginChoice:
         """Return the plugin of a kind of which there is exactly one."""
         return self.chosen[kind][0]
 
@@ -109,7 +113,7 @@ class Parameters:
         for kind in kinds:
             for chosen in self.chosen[kind]:
                 recorded = raw[chosen.kind][chosen.name].get("provider")
-                installed = provider_of(chosen.entry)
+                installed = identify_provider(chosen.entry)
                 if recorded is not None and recorded != installed:
                     raise PluginChanged(
                         f"{chosen.kind}.{chosen.name}: params.yaml records {recorded}, "
@@ -128,7 +132,7 @@ def _check_dates(sections: Sections) -> None:
             raise SettingError(key, text, "an ISO date such as 1998-01-31, or nothing") from None
 
 
-def _mapping(value: Any, key: str) -> Mapping[str, Any]:
+def _check_mapping(value: Any, key: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -146,46 +150,48 @@ def choose(of_kind: str, raw: Any, catalogue: Catalogue) -> tuple[PluginChoice, 
 
     """
     kind = kind_named(of_kind)
-    nodes = _mapping(raw, kind.name)
-    chosen = tuple(_one(kind, name, node, catalogue) for name, node in nodes.items())
+    nodes = _check_mapping(raw, kind.name)
+    chosen = tuple(_choose_instance(kind, name, node, catalogue) for name, node in nodes.items())
     if len(chosen) != 1 and not kind.several:
         installed = ", ".join(catalogue.names(kind.name)) or "none"
         raise SettingError(kind.name, list(nodes), f"exactly one plugin; installed: {installed}")
     return chosen
 
 
-def _one(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> PluginChoice:
-    at = f"{kind.name}.{instance}"
+def _choose_instance(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> PluginChoice:
+    key_path = f"{kind.name}.{instance}"
     if not re.fullmatch(r"[A-Za-z][\w-]*", str(instance)):
         raise SettingError(kind.name, instance, "names of letters, digits, - and _")
-    node = dict(_mapping(raw, at))
+    node = dict(_check_mapping(raw, key_path))
     name = node.pop("plugin", None)
     node.pop("provider", None)
-    stages = _stages(node.pop("stages", ""), at) if kind.name == "gate" else ()
+    stages = _parse_stages(node.pop("stages", ""), key_path) if kind.name == "gate" else ()
     if name is None:
         # hand-written, or an override of a plugin that was not chosen
         if instance not in catalogue.names(kind.name):
             raise UnknownPlugin(kind.name, instance, catalogue.names(kind.name))
         raise UsageError(
-            f"{at} is set, by conf/ or by an override, and not chosen; "
-            f"choose it with {kind.name}={instance}, or take it out with ~{at}"
+            f"{key_path} is set, by conf/ or by an override, and not chosen; "
+            f"choose it with {kind.name}={instance}, or take it out with ~{key_path}"
         )
     if not isinstance(name, str):
-        raise SettingError(f"{at}.plugin", name, "the name of a plugin")
+        raise SettingError(f"{key_path}.plugin", name, "the name of a plugin")
     entry = catalogue.find(kind.name, name)
-    return PluginChoice(kind.name, instance, entry, check(entry.load(), node, at), stages)
+    return PluginChoice(kind.name, instance, entry, check(entry.load(), node, key_path), stages)
 
 
-def _stages(said: Any, at: str) -> tuple[str, ...]:
-    if not isinstance(said, str):
-        raise SettingError(f"{at}.stages", said, "names with commas, e.g. prod,canary; '' for all")
-    return tuple(one.strip() for one in said.split(",") if one.strip())
+def _parse_stages(raw_stages: Any, key_path: str) -> tuple[str, ...]:
+    if not isinstance(raw_stages, str):
+        raise SettingError(
+            f"{key_path}.stages", raw_stages, "names with commas, e.g. prod,canary; '' for all"
+        )
+    return tuple(stage.strip() for stage in raw_stages.split(",") if stage.strip())
 
 
-def _in_order(chosen: tuple[PluginChoice, ...], order: Any) -> tuple[PluginChoice, ...]:
-    by_name = {one.name: one for one in chosen}
-    listed = list(by_name) if order is None else order
-    if not isinstance(listed, list) or sorted(map(str, listed)) != sorted(by_name):
-        words = f"each of {', '.join(by_name) or 'nothing'} once, in the order to run them"
-        raise SettingError(ORDER, order, words)
-    return tuple(by_name[name] for name in listed)
+def _order_choices(chosen: tuple[PluginChoice, ...], order: Any) -> tuple[PluginChoice, ...]:
+    by_name = {choice.name: choice for choice in chosen}
+    names = list(by_name) if order is None else order
+    if not isinstance(names, list) or sorted(map(str, names)) != sorted(by_name):
+        allowed = f"each of {', '.join(by_name) or 'nothing'} once, in the order to run them"
+        raise SettingError(ORDER, order, allowed)
+    return tuple(by_name[name] for name in names)

@@ -11,9 +11,9 @@ import yaml
 from lockgate.data.io.atomic import write_file
 from lockgate.errors import UsageError
 
-__all__ = ["LARGEST", "check_yaml", "read_params", "write_params"]
+__all__ = ["MAX_BYTES", "check_yaml", "read_params", "write_params"]
 
-LARGEST = 1 << 20
+MAX_BYTES = 1 << 20
 """Largest file that is read, in bytes."""
 
 # YAML 1.2 core schema, section 10.3.2: 1e-1 is a number, 1_000 and 12:30 are not
@@ -48,30 +48,30 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for where, _ in node.value:
-            key = self.construct_object(where, deep=True)
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 problem = f"expected a text as key, found {key!r}"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=where.start_mark)
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             if key in seen:
                 problem = f"the key {key!r} stands twice"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=where.start_mark)
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
 
-def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+def _construct_float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
     return float(
         str(loader.construct_scalar(node)).lower().replace(".inf", "inf").replace(".nan", "nan")
     )
 
 
-def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     return int(str(loader.construct_scalar(node)))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:float", _float)
-_Loader.add_constructor("tag:yaml.org,2002:int", _int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 def read_params(path: Path) -> dict[str, Any]:
@@ -96,8 +96,8 @@ def check_yaml(path: Path) -> None:
 
 def _load(path: Path) -> Any:
     try:
-        if path.stat().st_size > LARGEST:
-            raise UsageError(f"{path} is larger than {LARGEST} bytes; that is no parameter file")
+        if path.stat().st_size > MAX_BYTES:
+            raise UsageError(f"{path} is larger than {MAX_BYTES} bytes; that is no parameter file")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UsageError(f"{path} is missing; write it with: lockgate run") from None
@@ -107,8 +107,8 @@ def _load(path: Path) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UsageError(f"{path}{where}: {error.problem}") from None
+        location = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UsageError(f"{path}{location}: {error.problem}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
 
@@ -120,13 +120,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     # PyYAML writes these line separators as they are and reads them as line ends
     style = '"' if set(text) & set("\x85\u2028\u2029\ufeff") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _represent_text)
 for _tag, _form, _first in _SCALARS:
     _Loader.add_implicit_resolver(_tag, _form, list(_first))
     # so that a text that looks like a number in either version is quoted

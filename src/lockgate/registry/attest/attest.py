@@ -21,7 +21,7 @@ from lockgate.data.io.identity import current_user
 from lockgate.errors import LedgerError
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest
 from lockgate.plugins.host.params_file import read_params, write_params
-from lockgate.registry.attest.environment import recorded_environment
+from lockgate.registry.attest.environment import create_environment
 from lockgate.registry.git.commands import git
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
@@ -65,7 +65,7 @@ class Attestation:
     def encode(self) -> bytes:
         """Return the file that the ledger keeps."""
         user, machine = current_user()
-        said: dict[str, Any] = {
+        document: dict[str, Any] = {
             "v": 1,
             "name": self.record.name,
             "version": self.record.version,
@@ -78,7 +78,7 @@ class Attestation:
             "by": f"{user}@{machine}",
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
-        return json.dumps(said, indent=1).encode() + b"\n"
+        return json.dumps(document, indent=1).encode() + b"\n"
 
 
 def attest(
@@ -88,7 +88,7 @@ def attest(
     *,
     environment: str = "here",
     threads: int = 0,
-    said: Callable[[str], None] = lambda _: None,
+    on_status: Callable[[str], None] = lambda _: None,
 ) -> Attestation:
     """Clone the commit, get the data, run the pipeline, compare.
 
@@ -108,7 +108,7 @@ def attest(
         environment with the versions that the bundle records.
     threads : int
         Threads to train with; 0 as the project says.
-    said : callable
+    on_status : callable
         Told what is being done.
 
     Raises
@@ -117,7 +117,7 @@ def attest(
         If there is nothing to build, or a step fails.
 
     """
-    record = rules.known(ledger.state, name, version)
+    record = rules.find_version(ledger.state, name, version)
     if record.lineage != "pipeline" or record.commit is None or record.path is None:
         raise LedgerError(
             f"{name}@{record.version} has lineage {record.lineage}: no commit says how it was made"
@@ -128,17 +128,17 @@ def attest(
     with tempfile.TemporaryDirectory(prefix="lockgate-attest-") as scratch:
         python = Path(sys.executable)
         if environment == "recorded":
-            said("making the recorded environment")
-            python = recorded_environment(manifest, Path(scratch) / "environment")
-        clone = _clone(ledger, record, Path(scratch) / "clone", said)
-        project = _project_of(clone / record.path)
+            on_status("making the recorded environment")
+            python = create_environment(manifest, Path(scratch) / "environment")
+        clone = _clone(ledger, record, Path(scratch) / "clone", on_status)
+        project = _find_project(clone / record.path)
         if threads:
-            _limit(project / "params.yaml", threads)
-        _get_data(ledger, clone, project, python, said)
-        said("running the pipeline")
-        _dvc(python, ["repro", "--force", "--no-run-cache", "--no-commit", "package"], project)
+            _limit_threads(project / "params.yaml", threads)
+        _get_data(ledger, clone, project, python, on_status)
+        on_status("running the pipeline")
+        _run_dvc(python, ["repro", "--force", "--no-run-cache", "--no-commit", "package"], project)
         rebuilt = clone / record.path
-        differing = _differing(manifest, read_manifest(rebuilt))
+        differing = _compare_manifests(manifest, read_manifest(rebuilt))
         digest = sha256_file(rebuilt / MANIFEST)
     return Attestation(
         record,
@@ -150,71 +150,73 @@ def attest(
     )
 
 
-def record_attestation(ledger: EventLog, found: Attestation) -> Event:
+def record_attestation(ledger: EventLog, attestation: Attestation) -> Event:
     """Enter what came of it into the ledger."""
-    raw, record = found.encode(), found.record
+    raw, record = attestation.encode(), attestation.record
 
     def draft(_: State) -> Draft:
-        said = {
+        fields = {
             "op": "attest",
             "name": record.name,
             "after": record.version,
             "digest": record.digest,
             "attached": sha256_bytes(raw),
-            "reason": "the same bytes" if found.passed else f"{len(found.differing)} files differ",
+            "reason": "the same bytes"
+            if attestation.passed
+            else f"{len(attestation.differing)} files differ",
         }
-        return Draft(said, (raw,))
+        return Draft(fields, (raw,))
 
     return ledger.writer.write(draft)
 
 
 def _clone(
-    ledger: EventLog, record: VersionRecord, place: Path, said: Callable[[str], None]
+    ledger: EventLog, record: VersionRecord, target: Path, on_status: Callable[[str], None]
 ) -> Path:
-    said(f"cloning {str(record.commit)[:12]}")
+    on_status(f"cloning {str(record.commit)[:12]}")
     top = ledger.repository.top
-    git(["clone", "--quiet", "--no-checkout", "--local", str(top), str(place)], top)
-    git(["-c", "advice.detachedHead=false", "checkout", "--quiet", str(record.commit)], place)
-    return place
+    git(["clone", "--quiet", "--no-checkout", "--local", str(top), str(target)], top)
+    git(["-c", "advice.detachedHead=false", "checkout", "--quiet", str(record.commit)], target)
+    return target
 
 
-def _project_of(bundle: Path) -> Path:
-    found = (one for one in bundle.parents if (one / "dvc.yaml").is_file())
-    project = next(found, None)
+def _find_project(bundle: Path) -> Path:
+    projects = (parent for parent in bundle.parents if (parent / "dvc.yaml").is_file())
+    project = next(projects, None)
     if project is None:
         raise LedgerError("the commit has no dvc.yaml that makes the bundle")
     return project
 
 
-def _limit(params: Path, threads: int) -> None:
+def _limit_threads(params: Path, threads: int) -> None:
     raw = read_params(params)
     raw["resources"] = {**(raw.get("resources") or {}), "threads": threads}
     write_params(params, raw)
 
 
 def _get_data(
-    ledger: EventLog, clone: Path, project: Path, python: Path, said: Callable[[str], None]
+    ledger: EventLog, clone: Path, project: Path, python: Path, on_status: Callable[[str], None]
 ) -> None:
     """Get what the pipeline starts from: the files that ``*.dvc`` notes name."""
-    notes = git(["ls-files", "--", "*.dvc"], project).splitlines()
-    if not notes:
+    dvc_files = git(["ls-files", "--", "*.dvc"], project).splitlines()
+    if not dvc_files:
         return
-    said("getting the data")
-    here = ledger.repository.top / project.relative_to(clone)
-    cache = _dvc(python, ["cache", "dir"], here).strip()
-    _dvc(python, ["cache", "dir", "--local", cache], project)
+    on_status("getting the data")
+    local_project = ledger.repository.top / project.relative_to(clone)
+    cache = _run_dvc(python, ["cache", "dir"], local_project).strip()
+    _run_dvc(python, ["cache", "dir", "--local", cache], project)
     try:
-        _dvc(python, ["checkout", "--quiet", *notes], project)
+        _run_dvc(python, ["checkout", "--quiet", *dvc_files], project)
     except LedgerError:
-        _dvc(python, ["pull", "--quiet", *notes], project)
+        _run_dvc(python, ["pull", "--quiet", *dvc_files], project)
 
 
-def _dvc(python: Path, words: list[str], folder: Path) -> str:
+def _run_dvc(python: Path, argv: list[str], folder: Path) -> str:
     # the environment's own commands come first: dvc.yaml calls `lockgate` by its name
     path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    done = subprocess.run(
-        [str(python), "-m", "dvc", *words],
+    completed = subprocess.run(
+        [str(python), "-m", "dvc", *argv],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -222,22 +224,22 @@ def _dvc(python: Path, words: list[str], folder: Path) -> str:
         timeout=SECONDS,
         check=False,
     )
-    if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())
-        raise LedgerError(f"dvc {words[0]} failed: {said[-600:]}")
-    return done.stdout
+    if completed.returncode:
+        message = " ".join((completed.stderr or completed.stdout).split())
+        raise LedgerError(f"dvc {argv[0]} failed: {message[-600:]}")
+    return completed.stdout
 
 
-def _differing(expected: Manifest, found: Manifest) -> dict[str, str]:
+def _compare_manifests(expected: Manifest, rebuilt: Manifest) -> dict[str, str]:
     differing = {}
-    for name in sorted({*expected.files, *found.files}):
-        before, after = expected.files.get(name), found.files.get(name)
+    for name in sorted({*expected.files, *rebuilt.files}):
+        before, after = expected.files.get(name), rebuilt.files.get(name)
         if before != after:
-            word = "is new" if before is None else "is missing" if after is None else "is another"
-            differing[name] = f"{word}: {str(before)[:12]} -> {str(after)[:12]}"
+            change = "is new" if before is None else "is missing" if after is None else "is another"
+            differing[name] = f"{change}: {str(before)[:12]} -> {str(after)[:12]}"
     for part in ("hashes", "environment", "inputs", "classes", "threshold", "model"):
-        if getattr(expected, part) != getattr(found, part):
+        if getattr(expected, part) != getattr(rebuilt, part):
             differing[f"manifest.json: {part}"] = (
-                f"{getattr(expected, part)!s:.200} -> {getattr(found, part)!s:.200}"
+                f"{getattr(expected, part)!s:.200} -> {getattr(rebuilt, part)!s:.200}"
             )
     return differing

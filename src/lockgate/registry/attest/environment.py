@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from lockgate.errors import LedgerError
 from lockgate.models.bundle.manifest import Manifest
 
-__all__ = ["recorded_environment", "requirements_of"]
+__all__ = ["create_environment", "requirements_of"]
 
 SECONDS = 3600.0
 NOT_INSTALLED = ("python", "packed reader", "machine", "blas")
@@ -27,12 +27,16 @@ def requirements_of(manifest: Manifest) -> list[str]:
     installed here is safe.
     """
     recorded = {**manifest.environment.training, **manifest.environment.answers}
-    pins = [f"{name}=={one}" for name, one in sorted(recorded.items()) if name not in NOT_INSTALLED]
+    pins = [
+        f"{name}=={version}"
+        for name, version in sorted(recorded.items())
+        if name not in NOT_INSTALLED
+    ]
     providers = {code.partition("@")[0] for code in manifest.hashes.code.values()}
     return [*pins, *(_source(name) for name in sorted(providers | {"lockgate"}))]
 
 
-def recorded_environment(manifest: Manifest, place: Path) -> Path:
+def create_environment(manifest: Manifest, folder: Path) -> Path:
     """Make the environment and return its interpreter.
 
     Raises
@@ -41,12 +45,14 @@ def recorded_environment(manifest: Manifest, place: Path) -> Path:
         If this is another Python or machine than the recorded one, or pip fails.
 
     """
-    wanted = manifest.environment.answers.get("python", "")
-    here = ".".join(map(str, sys.version_info[:2]))
-    if wanted and ".".join(wanted.split(".")[:2]) != here:
-        raise LedgerError(f"it was made with Python {wanted}, and this is {here}: use that one")
-    _run([sys.executable, "-m", "venv", str(place)])
-    python = place / "bin" / "python"
+    recorded = manifest.environment.answers.get("python", "")
+    running = ".".join(map(str, sys.version_info[:2]))
+    if recorded and ".".join(recorded.split(".")[:2]) != running:
+        raise LedgerError(
+            f"it was made with Python {recorded}, and this is {running}: use that one"
+        )
+    _run([sys.executable, "-m", "venv", str(folder)])
+    python = folder / "bin" / "python"
     _run(
         [
             str(python),
@@ -65,21 +71,21 @@ def _source(name: str) -> str:
     """Return what installs a distribution as it is installed here."""
     extra = "[pipeline]" if name == "lockgate" else ""
     try:
-        found = importlib.metadata.distribution(name)
+        distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
         raise LedgerError(f"{name}, which it was made with, is not installed here") from None
-    direct = found.read_text("direct_url.json")
+    direct = distribution.read_text("direct_url.json")
     if direct is not None:
         url = urlsplit(str(json.loads(direct)["url"]))
         if url.scheme == "file":
             return f"{unquote(url.path)}{extra}"
-    return f"{name}{extra}=={found.version}"
+    return f"{name}{extra}=={distribution.version}"
 
 
-def _run(words: list[str]) -> None:
-    done = subprocess.run(
-        words, capture_output=True, text=True, timeout=SECONDS, check=False
+def _run(argv: list[str]) -> None:
+    completed = subprocess.run(
+        argv, capture_output=True, text=True, timeout=SECONDS, check=False
     )  # our own interpreter
-    if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())
-        raise LedgerError(f"the recorded environment cannot be made: {said[-500:]}")
+    if completed.returncode:
+        message = " ".join((completed.stderr or completed.stdout).split())
+        raise LedgerError(f"the recorded environment cannot be made: {message[-500:]}")

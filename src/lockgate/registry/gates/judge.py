@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lockgate.contract.gates import BundleOrigin
 from lockgate.models.bundle.copy import is_complete
-from lockgate.models.bundle.evaluation import labelled, read_rows
+from lockgate.models.bundle.evaluation import keep_labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.bundle_store import bundle_of
 from lockgate.registry.gates.policy import policy_of
@@ -16,10 +16,10 @@ from lockgate.registry.gates.verdicts import run_gates
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import VersionRecord
-from lockgate.registry.ledger.trust import signers_of
+from lockgate.registry.ledger.trust import read_trusted_signers
 from lockgate.registry.provenance.sshsig import InvalidSignature
 from lockgate.registry.provenance.verdict import Verdict
-from lockgate.registry.provenance_export import registration
+from lockgate.registry.provenance_export import find_registration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def judge(
     data: Path | None = None,
     today: Path | None = None,
     params: Path | None = None,
-    said: Callable[[str], None] = lambda _: None,
+    on_status: Callable[[str], None] = lambda _: None,
 ) -> tuple[VersionRecord, Verdict]:
     """Ask the gates of a stage about a version; nothing is entered.
 
@@ -55,22 +55,22 @@ def judge(
         Recent rows.
     params : pathlib.Path, optional
         File that says which gates there are; by default the project's ``params.yaml``.
-    said : callable
+    on_status : callable
         Told what is being done.
 
     """
     state = ledger.state
-    record = rules.usable(state, name, version)
+    record = rules.find_usable_version(state, name, version)
     project = ledger.repository.project(record.path)
-    policy = policy_of(params or project / "params.yaml", stage, given=params is not None)
-    standing = state.stage(name, stage)
-    said("opening the bundles")
+    policy = policy_of(params or project / "params.yaml", stage, explicit=params is not None)
+    stage_record = state.stage(name, stage)
+    on_status("opening the bundles")
     candidate = open_bundle(bundle_of(ledger.repository, record))
     incumbent = None
-    if standing is not None:
-        held = rules.known(state, name, standing.slot.version)
-        incumbent = open_bundle(bundle_of(ledger.repository, held))
-    versions = (record.version, None if standing is None else standing.slot.version)
+    if stage_record is not None:
+        incumbent_record = rules.find_version(state, name, stage_record.slot.version)
+        incumbent = open_bundle(bundle_of(ledger.repository, incumbent_record))
+    versions = (record.version, None if stage_record is None else stage_record.slot.version)
     rows = _rows(candidate.manifest.inputs.target, data, project, record)
     verdict = run_gates(
         candidate,
@@ -81,7 +81,7 @@ def judge(
         origin=_origin(ledger, record),
         rows=rows,
         today=_read(today),
-        said=said,
+        on_status=on_status,
     )
     return record, verdict
 
@@ -96,7 +96,7 @@ def _rows(
     if not (made_here and test.is_file()):
         return None
     frame = _read(test)
-    return None if frame is None else labelled(frame, target, str(test))
+    return None if frame is None else keep_labelled(frame, target, str(test))
 
 
 def _read(path: Path | None) -> pd.DataFrame | None:
@@ -106,14 +106,14 @@ def _read(path: Path | None) -> pd.DataFrame | None:
 
 
 def _origin(ledger: EventLog, record: VersionRecord) -> BundleOrigin:
-    event, commit, _ = registration(ledger, record)
-    signers = signers_of(ledger.repository)
-    who = None
+    event, commit, _ = find_registration(ledger, record)
+    signers = read_trusted_signers(ledger.repository)
+    signer = None
     if signers is not None:
         try:
-            who = signers.check(commit, event).principal
+            signer = signers.check(commit, event).principal
         except InvalidSignature:
-            who = None
-    tries = ledger.state.attestations(record.name, record.version)
-    attested = (tries[-1].get("passed") is True) if tries else None
-    return BundleOrigin(record.lineage, record.commit, who, attested)
+            signer = None
+    attestations = ledger.state.attestations(record.name, record.version)
+    attested = (attestations[-1].get("passed") is True) if attestations else None
+    return BundleOrigin(record.lineage, record.commit, signer, attested)

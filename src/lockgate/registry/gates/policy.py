@@ -40,7 +40,7 @@ class Policy:
     evaluators: Mapping[str, object]
 
 
-def policy_of(params: Path, stage: str, *, given: bool = False) -> Policy:
+def policy_of(params: Path, stage: str, *, explicit: bool = False) -> Policy:
     """Read which gates guard a stage.
 
     Parameters
@@ -50,7 +50,7 @@ def policy_of(params: Path, stage: str, *, given: bool = False) -> Policy:
         `gate` and `evaluator` are read.
     stage : str
         Which stage.
-    given : bool
+    explicit : bool
         Whether somebody named this very file: then it must say what the gates are.
 
     Raises
@@ -63,16 +63,18 @@ def policy_of(params: Path, stage: str, *, given: bool = False) -> Policy:
     catalogue = Catalogue.installed()
     nodes = raw.get("gate")
     if nodes is None:
-        if given:
+        if explicit:
             raise UsageError(f"{params} has no key gate:, which says what the gates are")
         nodes = DEFAULT
     gates = choose("gate", nodes, catalogue)
-    guarding = tuple(one for one in gates if not one.stages or stage in one.stages)
-    said = {
-        one.name: {"plugin": one.entry.name, "settings": dict(one.settings)} for one in guarding
+    stage_gates = tuple(gate for gate in gates if not gate.stages or stage in gate.stages)
+    configuration = {
+        gate.name: {"plugin": gate.entry.name, "settings": dict(gate.settings)}
+        for gate in stage_gates
     }
-    digest = sha256_text(json.dumps(said, sort_keys=True, default=str))
+    digest = sha256_text(json.dumps(configuration, sort_keys=True, default=str))
     evaluators = {
-        one.name: one.build() for one in choose("evaluator", raw.get("evaluator") or {}, catalogue)
+        choice.name: choice.build()
+        for choice in choose("evaluator", raw.get("evaluator") or {}, catalogue)
     }
-    return Policy(guarding, digest, evaluators)
+    return Policy(stage_gates, digest, evaluators)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from lockgate._version import __version__
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, GateResult, JudgeRequest
-from lockgate.data.schema import digest_of
+from lockgate.data.schema import compute_digest
 from lockgate.errors import LockgateError, NotApplicable
 from lockgate.models.bundle.evaluation import (
     default_evaluators,
     estimates,
-    measured,
     model_bytes,
+    predict_and_evaluate,
     table_of,
 )
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.host import Host
-from lockgate.plugins.host.provider import provider_of
+from lockgate.plugins.host.provider import identify_provider
 from lockgate.registry.gates.policy import Policy
 from lockgate.registry.provenance.verdict import GateRecord, Incumbent, Verdict
 
@@ -40,7 +40,7 @@ def run_gates(
     origin: BundleOrigin,
     rows: pd.DataFrame | None = None,
     today: pd.DataFrame | None = None,
-    said: Callable[[str], None] = lambda _: None,
+    on_status: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
     """Ask all gates, even after one that does not let it in.
 
@@ -60,66 +60,66 @@ def run_gates(
         With a known target; both are measured on them.
     today : DataFrame, optional
         Recent rows.
-    said : callable
+    on_status : callable
         Told what is being done.
 
     """
-    case = JudgeRequest(
-        candidate=_contestant(candidate, versions[0], policy, rows, said),
+    request = JudgeRequest(
+        candidate=_evaluate_bundle(candidate, versions[0], policy, rows, on_status),
         incumbent=None
         if incumbent is None
-        else _contestant(incumbent, str(versions[1]), policy, rows, said),
+        else _evaluate_bundle(incumbent, str(versions[1]), policy, rows, on_status),
         stage=stage,
         rows=rows,
         today=today,
         origin=origin,
     )
     host = Host(f"gate {stage}")
-    found = []
+    records = []
     for gate in policy.gates:
-        said(f"gate {gate.name}")
+        on_status(f"gate {gate.name}")
         host.register("gate", gate.name, gate.build())
-        ruling = _asked(host, gate.name, case)
-        who = provider_of(gate.entry)
-        figures = dict(ruling.metrics)
-        found.append(
-            GateRecord(gate.name, gate.entry.name, who, ruling.passed, ruling.message, figures)
+        result = _run_gate(host, gate.name, request)
+        provider = identify_provider(gate.entry)
+        metrics = dict(result.metrics)
+        records.append(
+            GateRecord(gate.name, gate.entry.name, provider, result.passed, result.message, metrics)
         )
-    rival = None if incumbent is None else Incumbent(str(versions[1]), incumbent.digest)
+    incumbent_record = None if incumbent is None else Incumbent(str(versions[1]), incumbent.digest)
     return Verdict(
         name=candidate.manifest.name,
         stage=stage,
         bundle=candidate.digest,
-        incumbent=rival,
+        incumbent=incumbent_record,
         policy=policy.digest,
-        rows=None if rows is None else digest_of(rows, candidate.manifest.inputs),
-        passed=all(one.passed is not False for one in found),
-        judged=tuple(found),
+        rows=None if rows is None else compute_digest(rows, candidate.manifest.inputs),
+        passed=all(record.passed is not False for record in records),
+        judged=tuple(records),
         made_with=f"lockgate {__version__}",
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
 
 
-def _asked(host: Host, gate: str, case: JudgeRequest) -> GateResult:
+def _run_gate(host: Host, gate: str, request: JudgeRequest) -> GateResult:
     """Ask one gate; one that fails lets nobody in."""
     try:
-        ruling: GateResult = host.call("gate", gate, case)
+        result: GateResult = host.call("gate", gate, request)
     except NotApplicable as error:
         return GateResult(None, str(error) or "nothing to say")
     except LockgateError as error:
         return GateResult(False, str(error))
-    return ruling
+    return result
 
 
-def _contestant(
+def _evaluate_bundle(
     bundle: Bundle,
     version: str,
     policy: Policy,
     rows: pd.DataFrame | None,
-    said: Callable[[str], None],
+    on_status: Callable[[str], None],
 ) -> EvaluatedBundle:
     manifest = bundle.manifest
-    made = EvaluatedBundle(
+    evaluated = EvaluatedBundle(
         name=manifest.name,
         version=version,
         digest=bundle.digest,
@@ -135,14 +135,16 @@ def _contestant(
         not_measured_because="no rows were given: --data FILE",
     )
     if rows is None:
-        return made
-    said(f"{manifest.name}@{version} answers {len(rows)} rows")
+        return evaluated
+    on_status(f"{manifest.name}@{version} answers {len(rows)} rows")
     try:
         table = table_of(bundle, rows)
         evaluators = policy.evaluators or default_evaluators(manifest.task)
-        output, figures = measured(bundle, table, evaluators)
+        output, metrics = predict_and_evaluate(bundle, table, evaluators)
     except LockgateError as error:
-        return dataclasses.replace(made, not_measured_because=f"{manifest.name}@{version}: {error}")
+        return dataclasses.replace(
+            evaluated, not_measured_because=f"{manifest.name}@{version}: {error}"
+        )
     return dataclasses.replace(
-        made, table=table, output=output, metrics=figures, not_measured_because=""
+        evaluated, table=table, output=output, metrics=metrics, not_measured_because=""
     )

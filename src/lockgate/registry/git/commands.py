@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lockgate.errors import LedgerError
 
-__all__ = ["TookTooLong", "git", "run_git"]
+__all__ = ["GitTimeout", "git", "run_git"]
 
 LOCATING = frozenset(
     {
@@ -32,12 +32,12 @@ QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonito
 SECONDS = 300.0
 
 
-class TookTooLong(LedgerError):
+class GitTimeout(LedgerError):
     """A command of git was given up; what it did is not known."""
 
 
 def run_git(
-    words: Sequence[str], folder: Path, *, given: bytes | None = None, seconds: float = SECONDS
+    arguments: Sequence[str], folder: Path, *, stdin: bytes | None = None, seconds: float = SECONDS
 ) -> subprocess.CompletedProcess[bytes]:
     """Run git and return what came of it, whatever it is.
 
@@ -54,9 +54,9 @@ def run_git(
     environment.setdefault("GIT_HTTP_LOW_SPEED_TIME", "30")
     try:
         return subprocess.run(
-            ["git", *QUIET, *words],
+            ["git", *QUIET, *arguments],
             cwd=folder,
-            input=given or b"",
+            input=stdin or b"",
             capture_output=True,
             env=environment,
             timeout=seconds,
@@ -67,10 +67,10 @@ def run_git(
             raise LedgerError(f"{folder} is no folder") from None
         raise LedgerError("git is not installed; versions are kept with it") from None
     except subprocess.TimeoutExpired:
-        raise TookTooLong(f"git {words[0]} took longer than {seconds:g} s") from None
+        raise GitTimeout(f"git {arguments[0]} took longer than {seconds:g} s") from None
 
 
-def git(words: Sequence[str], folder: Path, *, given: bytes | None = None) -> str:
+def git(arguments: Sequence[str], folder: Path, *, stdin: bytes | None = None) -> str:
     """Run git and return what it says.
 
     Raises
@@ -79,8 +79,8 @@ def git(words: Sequence[str], folder: Path, *, given: bytes | None = None) -> st
         If it fails, with its own words.
 
     """
-    done = run_git(words, folder, given=given)
-    if done.returncode:
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())
-        raise LedgerError(f"git {words[0]} failed: {said[:400] or done.returncode}")
-    return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+    completed = run_git(arguments, folder, stdin=stdin)
+    if completed.returncode:
+        message = " ".join(completed.stderr.decode("utf-8", "replace").split())
+        raise LedgerError(f"git {arguments[0]} failed: {message[:400] or completed.returncode}")
+    return completed.stdout.decode("utf-8", "surrogateescape").rstrip("\n")

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from lockgate.errors import LedgerError, MissingExtra
 from lockgate.registry.git.commands import git, run_git
 
-__all__ = ["CommandStore", "LibraryStore", "RefChanged", "Store", "free_lock", "store_of"]
+__all__ = ["CommandStore", "LibraryStore", "RefChanged", "Store", "free_lock", "open_store"]
 
 STALE_SECONDS = 1.0
 """Age from which a lock of a reference of ours is a killed process's: ours are held for
@@ -33,10 +33,10 @@ class Store(Protocol):
     def ref(self, name: str) -> str | None:
         """Return what a reference points to."""
 
-    def swap(self, name: str, old: str | None, new: str | None) -> None:
+    def compare_and_set(self, name: str, old: str | None, new: str | None) -> None:
         """Point a reference elsewhere if it still points to `old`; `Moved` otherwise."""
 
-    def listed(self, prefix: str) -> dict[str, str]:
+    def list_refs(self, prefix: str) -> dict[str, str]:
         """Return all references that begin so, and what they point to."""
 
 
@@ -74,24 +74,24 @@ class LibraryStore:
 
     def ref(self, name: str) -> str | None:
         """Return what a reference points to."""
-        found = self.repo.references.get(name)
+        reference = self.repo.references.get(name)
         try:
-            return None if found is None else str(found.resolve().target)
+            return None if reference is None else str(reference.resolve().target)
         except (KeyError, self.git2.GitError):  # it stands for another that is not there
             return None
 
-    def swap(self, name: str, old: str | None, new: str | None) -> None:
+    def compare_and_set(self, name: str, old: str | None, new: str | None) -> None:
         """Point a reference elsewhere if it still points to `old`."""
-        found = self.repo.references.get(name)
-        if (None if found is None else str(found.target)) != old:
+        reference = self.repo.references.get(name)
+        if (None if reference is None else str(reference.target)) != old:
             raise RefChanged(name)
         try:
-            if found is None and new is not None:
+            if reference is None and new is not None:
                 self.repo.references.create(name, new)
-            elif found is not None and new is None:
-                found.delete()
-            elif found is not None and new is not None:
-                found.set_target(new)
+            elif reference is not None and new is None:
+                reference.delete()
+            elif reference is not None and new is not None:
+                reference.set_target(new)
         except (self.git2.AlreadyExistsError, ValueError):
             raise RefChanged(name) from None
         except (self.git2.GitError, KeyError, OSError) as error:
@@ -99,11 +99,11 @@ class LibraryStore:
                 raise LedgerError(f"{name} cannot be written: {error}") from None
             raise RefChanged(name) from None
 
-    def listed(self, prefix: str) -> dict[str, str]:
+    def list_refs(self, prefix: str) -> dict[str, str]:
         """Return all references that begin so, and what they point to."""
-        names = [one for one in self.repo.listall_references() if one.startswith(prefix)]
-        found = ((one, self.ref(one)) for one in names)
-        return {name: oid for name, oid in found if oid is not None}
+        names = [name for name in self.repo.listall_references() if name.startswith(prefix)]
+        references = ((name, self.ref(name)) for name in names)
+        return {name: oid for name, oid in references if oid is not None}
 
 
 class CommandStore:
@@ -115,40 +115,40 @@ class CommandStore:
 
     def read(self, oid: str) -> tuple[str, bytes]:
         """Return an object's type and content."""
-        done = run_git(["cat-file", "--batch"], self.folder, given=f"{oid}\n".encode())
-        head, _, rest = done.stdout.partition(b"\n")
-        words = head.split()
-        if done.returncode or len(words) != 3:
+        completed = run_git(["cat-file", "--batch"], self.folder, stdin=f"{oid}\n".encode())
+        head, _, rest = completed.stdout.partition(b"\n")
+        fields = head.split()
+        if completed.returncode or len(fields) != 3:
             raise _missing(oid)
-        return words[1].decode(), rest[: int(words[2])]
+        return fields[1].decode(), rest[: int(fields[2])]
 
     def write(self, kind: str, content: bytes) -> str:
         """Store an object and return its id."""
-        return git(["hash-object", "-w", "-t", kind, "--stdin"], self.folder, given=content)
+        return git(["hash-object", "-w", "-t", kind, "--stdin"], self.folder, stdin=content)
 
     def ref(self, name: str) -> str | None:
         """Return what a reference points to."""
-        done = run_git(["rev-parse", "--verify", "--quiet", name], self.folder)
-        return done.stdout.decode().strip() or None
+        completed = run_git(["rev-parse", "--verify", "--quiet", name], self.folder)
+        return completed.stdout.decode().strip() or None
 
-    def swap(self, name: str, old: str | None, new: str | None) -> None:
+    def compare_and_set(self, name: str, old: str | None, new: str | None) -> None:
         """Point a reference elsewhere if it still points to `old`."""
         change = ["-d", name, old or ""] if new is None else [name, new, old or self.empty]
-        done = run_git(["update-ref", *change], self.folder)
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace")
-            if "cannot lock ref" in said or "reference already exists" in said:
+        completed = run_git(["update-ref", *change], self.folder)
+        if completed.returncode:
+            message = completed.stderr.decode("utf-8", "replace")
+            if "cannot lock ref" in message or "reference already exists" in message:
                 raise RefChanged(name)
-            raise LedgerError(f"{name} cannot be written: {' '.join(said.split())[:300]}")
+            raise LedgerError(f"{name} cannot be written: {' '.join(message.split())[:300]}")
 
-    def listed(self, prefix: str) -> dict[str, str]:
+    def list_refs(self, prefix: str) -> dict[str, str]:
         """Return all references that begin so, and what they point to."""
-        words = ["for-each-ref", "--format=%(objectname) %(refname)", prefix]
-        pairs = (line.split(" ", 1) for line in git(words, self.folder).splitlines())
+        arguments = ["for-each-ref", "--format=%(objectname) %(refname)", prefix]
+        pairs = (line.split(" ", 1) for line in git(arguments, self.folder).splitlines())
         return {name: oid for oid, name in pairs}
 
 
-def store_of(folder: Path) -> Store:
+def open_store(folder: Path) -> Store:
     """Open a repository's folder (``.git``, or what stands for it)."""
     try:
         import pygit2
@@ -167,8 +167,8 @@ def free_lock(folder: Path, name: str) -> bool:
     """
     lock = folder / f"{name}.lock"
     with contextlib.suppress(FileNotFoundError):
-        made = lock.stat().st_mtime
-        if time.time() - made > STALE_SECONDS:
+        modified = lock.stat().st_mtime
+        if time.time() - modified > STALE_SECONDS:
             lock.unlink()
         else:
             time.sleep(0.05)  # whoever holds it is alive, or it grows stale

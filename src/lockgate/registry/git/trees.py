@@ -51,13 +51,13 @@ class Trees:
         if kind != "tree":
             raise LedgerTampered(f"{tree} is a {kind}, expected a tree")
         size = len(tree) // 2
-        made, at = {}, 0
-        while at < len(raw):
-            end = raw.index(b"\0", at)
-            mode, name = raw[at:end].decode("utf-8", "replace").split(" ", 1)
-            at = end + 1 + size
-            made[name] = Entry(mode, raw[end + 1 : at].hex())
-        return made
+        entries, offset = {}, 0
+        while offset < len(raw):
+            end = raw.index(b"\0", offset)
+            mode, name = raw[offset:end].decode("utf-8", "replace").split(" ", 1)
+            offset = end + 1 + size
+            entries[name] = Entry(mode, raw[end + 1 : offset].hex())
+        return entries
 
     def file(self, tree: str | None, path: str) -> bytes | None:
         """Return a file's content, or None if there is none."""
@@ -77,7 +77,7 @@ class Trees:
             tree = entry.oid
         return tree
 
-    def changed(self, tree: str | None, changes: Mapping[str, bytes | None]) -> str:
+    def apply_changes(self, tree: str | None, changes: Mapping[str, bytes | None]) -> str:
         """Return a tree with files written, or taken out where the content is None."""
         entries = self.entries(tree)
         below: dict[str, dict[str, bytes | None]] = {}
@@ -91,15 +91,15 @@ class Trees:
                 entries[name] = Entry(FILE, self.write("blob", content))
         for name, inner in below.items():
             old = entries.get(name)
-            made = self.changed(old.oid if old and old.mode == FOLDER else None, inner)
-            if self.entries(made):
-                entries[name] = Entry(FOLDER, made)
+            subtree = self.apply_changes(old.oid if old and old.mode == FOLDER else None, inner)
+            if self.entries(subtree):
+                entries[name] = Entry(FOLDER, subtree)
             else:
                 entries.pop(name, None)
-        return self.write("tree", _encoded(entries))
+        return self.write("tree", _encode(entries))
 
 
-def _encoded(entries: Mapping[str, Entry]) -> bytes:
+def _encode(entries: Mapping[str, Entry]) -> bytes:
     # Git sorts folders as if their names ended with a slash
     order = sorted(entries, key=lambda name: name.encode() + b"/" * (entries[name].mode == FOLDER))
     return b"".join(

@@ -16,7 +16,7 @@ from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 
 if TYPE_CHECKING:
-    from lockgate.registry.ledger.verify import Verified
+    from lockgate.registry.ledger.verify import Verification
 
 __all__ = ["EventLog"]
 
@@ -82,7 +82,7 @@ class EventLog:
 
     def version(self, name: str, version: str | None = None) -> VersionRecord:
         """Return what a version is, by default the newest."""
-        return rules.known(self.state, name, version)
+        return rules.find_version(self.state, name, version)
 
     def history(self, name: str | None = None, stage: str | None = None) -> Iterator[Event]:
         """Give all events, the newest first, of all models or one, of all stages or one."""
@@ -94,7 +94,7 @@ class EventLog:
         """Give all events with their commits, the newest first."""
         return self.repository.events()
 
-    def verify(self) -> Verified:
+    def verify(self) -> Verification:
         """Read all events again and name everything that is not as it must be."""
         from lockgate.registry.ledger.verify import verify
 

@@ -44,7 +44,7 @@ class GtoTags:
         self.repository = repository
 
     @property
-    def wanted(self) -> bool:
+    def enabled(self) -> bool:
         """Whether tags are kept; ``git config lockgate.mirror false`` says no."""
         return self.repository.settings.get("lockgate.mirror", "true").lower() not in (
             "false",
@@ -55,8 +55,8 @@ class GtoTags:
 
     def tags(self, event: Event, commit: Commit) -> dict[str, str | None]:
         """Return the tags that an event makes and removes."""
-        words = (event.name, event.stage or "x")
-        if not self.wanted or not all(GRAMMAR.fullmatch(one) for one in words):
+        names = (event.name, event.stage or "x")
+        if not self.enabled or not all(GRAMMAR.fullmatch(name) for name in names):
             return {}
         try:
             return self._tags(event, commit)
@@ -66,48 +66,54 @@ class GtoTags:
     def _tags(self, event: Event, commit: Commit) -> dict[str, str | None]:
         name, stage, date = event.name, event.stage, commit.person.date
         if event.op == "register":
-            release = self._release(event, commit)
-            return dict([self._tag(f"{name}@v{event.after}", release, commit.person, date, event)])
+            release = self._write_release(event, commit)
+            return dict(
+                [self._write_tag(f"{name}@v{event.after}", release, commit.person, date, event)]
+            )
         if event.op in ("promote", "rollback"):
             assigned = f"{name}#{stage}#{2 * event.seq}"
-            made = [
-                self._tag(
-                    assigned, self._released(name, event.after), commit.person, date + 1, event
+            tags = [
+                self._write_tag(
+                    assigned,
+                    self._release_commit(name, event.after),
+                    commit.person,
+                    date + 1,
+                    event,
                 )
             ]
             if event.before is not None:
-                left = f"{name}#{stage}!#{2 * event.seq - 1}"
-                release = self._released(name, event.before)
-                made.append(self._tag(left, release, commit.person, date, event))
-            return dict(made)
+                unassigned = f"{name}#{stage}!#{2 * event.seq - 1}"
+                release = self._release_commit(name, event.before)
+                tags.append(self._write_tag(unassigned, release, commit.person, date, event))
+            return dict(tags)
         if event.op == "retire" and stage is not None:
             pattern = re.compile(rf"refs/tags/{re.escape(name)}#{re.escape(stage)}!?#\d+")
-            there = self.repository.store.listed("refs/tags/")
-            return {ref: None for ref in there if pattern.fullmatch(ref)}
+            refs = self.repository.store.list_refs("refs/tags/")
+            return {ref: None for ref in refs if pattern.fullmatch(ref)}
         if event.op == "retire":
-            release = self._released(name, event.before)
+            release = self._release_commit(name, event.before)
             return dict(
-                [self._tag(f"{name}@v{event.before}!", release, commit.person, date, event)]
+                [self._write_tag(f"{name}@v{event.before}!", release, commit.person, date, event)]
             )
         return {}
 
-    def all(self, events: Iterable[tuple[Event, Commit]]) -> dict[str, str | None]:
+    def all_tags(self, events: Iterable[tuple[Event, Commit]]) -> dict[str, str | None]:
         """Return the tags that all events make together, given the oldest first."""
-        made: dict[str, str | None] = {}
+        tags: dict[str, str | None] = {}
         for event, commit in events:
-            made |= self.tags(event, commit)
+            tags |= self.tags(event, commit)
             if event.op == "retire" and event.stage is not None:
-                start = (
+                prefixes = (
                     f"refs/tags/{event.name}#{event.stage}#",
                     f"refs/tags/{event.name}#{event.stage}!#",
                 )
-                made |= {ref: None for ref in made if ref.startswith(start)}
-        return made
+                tags |= {ref: None for ref in tags if ref.startswith(prefixes)}
+        return tags
 
     def missing(self, tags: Tags) -> dict[str, str | None]:
         """Return those tags that are not here as they must be."""
-        there = {ref: self.repository.store.ref(ref) for ref in tags}
-        return {ref: oid for ref, oid in tags.items() if there[ref] != oid}
+        existing = {ref: self.repository.store.ref(ref) for ref in tags}
+        return {ref: oid for ref, oid in tags.items() if existing[ref] != oid}
 
     def write(self, tags: Tags) -> None:
         """Write tags here; those that somebody made by hand are not touched."""
@@ -115,19 +121,19 @@ class GtoTags:
             old = self.repository.store.ref(ref)
             if old is None or oid is None:
                 with contextlib.suppress(RefChanged):
-                    self.repository.point(ref, old, oid)
+                    self.repository.update_ref(ref, old, oid)
 
-    def _tag(
+    def _write_tag(
         self, name: str, release: str, person: Person, date: int, event: Event
     ) -> tuple[str, str]:
         tagger = dataclasses.replace(person, date=date)
         head = [f"object {release}", "type commit", f"tag {name}"]
         raw = "\n".join(head).encode() + b"\ntagger " + tagger.encode()
-        words = f"{event.subject}\n\nlockgate event {event.seq}, {event.id}\n"
-        oid = self.repository.store.write("tag", raw + b"\n\n" + words.encode())
+        message = f"{event.subject}\n\nlockgate event {event.seq}, {event.id}\n"
+        oid = self.repository.store.write("tag", raw + b"\n\n" + message.encode())
         return f"refs/tags/{name}", oid
 
-    def _release(self, event: Event, commit: Commit) -> str:
+    def _write_release(self, event: Event, commit: Commit) -> str:
         """Write the commit of a version: a child of the one it belongs to, with the same files."""
         store = self.repository.store
         record = State(self.repository.trees, commit.tree).version(event.name, str(event.after))
@@ -137,10 +143,10 @@ class GtoTags:
             _, raw = store.read(parent)
             tree = raw.partition(b"\n")[0].removeprefix(b"tree ").decode()
         tree = tree or store.write("tree", b"")
-        words = f"release {event.name} {event.after}\n"
-        return store.write("commit", Commit(tree, parent, commit.person, words).encode())
+        message = f"release {event.name} {event.after}\n"
+        return store.write("commit", Commit(tree, parent, commit.person, message).encode())
 
-    def _released(self, name: str, version: str | None) -> str:
+    def _release_commit(self, name: str, version: str | None) -> str:
         """Return the release commit of a version."""
         tag = self.repository.store.ref(f"refs/tags/{name}@v{version}")
         if tag is not None:
@@ -149,5 +155,5 @@ class GtoTags:
                 return raw.partition(b"\n")[0].removeprefix(b"object ").decode()
         for event, commit, _ in self.repository.events():
             if (event.op, event.name, event.after) == ("register", name, version):
-                return self._release(event, commit)
+                return self._write_release(event, commit)
         raise LedgerError(f"no event registered {name}@{version}")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lockgate.errors import LedgerError, LedgerTampered, RemoteUnavailable
-from lockgate.registry.git.commands import TookTooLong, run_git
+from lockgate.registry.git.commands import GitTimeout, run_git
 from lockgate.registry.git.objects import free_lock
 from lockgate.registry.ledger.repository import Repository
 
@@ -19,7 +19,7 @@ TRUSTED = "refs/lockgate/main"
 
 FETCH = ("fetch", "--no-progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
 
-OUTRUN = re.compile(
+PUSH_REJECTED = re.compile(
     r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|"
     r"incorrect old value|reference already exists|failed to lock|is at [0-9a-f]+ but expected|"
     r"atomic (push|transaction) failed"
@@ -68,43 +68,45 @@ class Remote:
 
         """
         before = self.repository.store.ref(self.tracking)
-        said = self._fetched(main=True)
-        if "find remote ref" in said and BRANCH not in said:  # a remote without a main branch yet
-            said = self._fetched(main=False)
-        if not said:
+        stderr = self._run_fetch(main=True)
+        if (
+            "find remote ref" in stderr and BRANCH not in stderr
+        ):  # a remote without a main branch yet
+            stderr = self._run_fetch(main=False)
+        if not stderr:
             return self.repository.store.ref(self.tracking)
-        if "couldn't find remote ref" in said:
+        if "couldn't find remote ref" in stderr:
             if before is not None:
                 raise LedgerTampered(
                     f"{self.name} has no {BRANCH} any more; it had one, at {before[:12]}, which is "
                     f"kept here as {self.tracking}; to bring it back: git push {self.name} "
                     f"{self.tracking}:{BRANCH}"
                 )
-            self._fetched(ledger=False)
+            self._run_fetch(ledger=False)
             return None
-        if "non-fast-forward" in said or "[rejected]" in said:
+        if "non-fast-forward" in stderr or "[rejected]" in stderr:
             raise LedgerTampered(
                 f"the ledger of {self.name} was rewritten: it does not go on from "
                 f"{str(before)[:12]}, which is kept here as {self.tracking}; ask who did it before "
                 "anything else"
             )
-        raise RemoteUnavailable(f"{self.name} cannot be reached: {said[-300:]}")
+        raise RemoteUnavailable(f"{self.name} cannot be reached: {stderr[-300:]}")
 
-    def _fetched(self, *, ledger: bool = True, main: bool = True) -> str:
+    def _run_fetch(self, *, ledger: bool = True, main: bool = True) -> str:
         """Fetch the ledger and the main branch, and return what git complains of."""
         # without a +, so that a ledger that was rewritten is refused
         branch = self.repository.settings.get("lockgate.main", "HEAD")
-        wanted = [f"{BRANCH}:{self.tracking}"] if ledger else []
-        wanted += [f"+{branch}:{TRUSTED}/{self.name}"] if main else []
+        refspecs = [f"{BRANCH}:{self.tracking}"] if ledger else []
+        refspecs += [f"+{branch}:{TRUSTED}/{self.name}"] if main else []
         for _ in range(60):
-            done = run_git([*FETCH, self.name, *wanted], self.repository.top)
-            said = " ".join(done.stderr.decode("utf-8", "replace").split())
-            locks = [one for one in (self.tracking, f"{TRUSTED}/{self.name}") if one in said]
-            if "cannot lock ref" not in said or not locks:
-                return said if done.returncode else ""
+            completed = run_git([*FETCH, self.name, *refspecs], self.repository.top)
+            stderr = " ".join(completed.stderr.decode("utf-8", "replace").split())
+            locks = [ref for ref in (self.tracking, f"{TRUSTED}/{self.name}") if ref in stderr]
+            if "cannot lock ref" not in stderr or not locks:
+                return stderr if completed.returncode else ""
             for name in locks:  # another fetch of this clone, or what a killed one left
                 free_lock(self.repository.folder, name)
-        return said
+        return stderr
 
     def tags(self) -> dict[str, str]:
         """Return the remote's tags, and what they point to.
@@ -115,14 +117,14 @@ class Remote:
             If it cannot be reached.
 
         """
-        done = run_git(["ls-remote", "--tags", self.name], self.repository.top)
-        if done.returncode:
-            said = " ".join(done.stderr.decode("utf-8", "replace").split())
-            raise RemoteUnavailable(f"{self.name} cannot be reached: {said[-300:]}")
-        pairs = (line.split("\t", 1) for line in done.stdout.decode().splitlines())
+        completed = run_git(["ls-remote", "--tags", self.name], self.repository.top)
+        if completed.returncode:
+            stderr = " ".join(completed.stderr.decode("utf-8", "replace").split())
+            raise RemoteUnavailable(f"{self.name} cannot be reached: {stderr[-300:]}")
+        pairs = (line.split("\t", 1) for line in completed.stdout.decode().splitlines())
         return {ref: oid for oid, ref in pairs if not ref.endswith("^{}")}
 
-    def push(self, oid: str, *others: str) -> None:
+    def push(self, oid: str, *refspecs: str) -> None:
         """Push a new tip, with other references, all or nothing.
 
         Raises
@@ -135,29 +137,31 @@ class Remote:
             If the remote does not let this user write.
 
         """
-        words = ["push", "--porcelain", "--no-verify", "--atomic", "--no-signed", self.name]
+        arguments = ["push", "--porcelain", "--no-verify", "--atomic", "--no-signed", self.name]
         try:
-            done = run_git([*words, f"{oid}:{BRANCH}", *others], self.repository.top)
-        except TookTooLong as error:
+            completed = run_git([*arguments, f"{oid}:{BRANCH}", *refspecs], self.repository.top)
+        except GitTimeout as error:
             raise PushUnconfirmed(str(error)) from None
-        if done.returncode == 0:
+        if completed.returncode == 0:
             return
-        lines = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").splitlines()
+        lines = (
+            (completed.stdout + b"\n" + completed.stderr).decode("utf-8", "replace").splitlines()
+        )
         refused = [line for line in lines if line.startswith("!") and BRANCH in line]
-        said = " ".join(" ".join(lines).split())
-        outrun = [OUTRUN.search(line) for line in refused]
-        taken = [line for line in lines if line.startswith("!") and "already exists" in line]
+        output = " ".join(" ".join(lines).split())
+        matches = [PUSH_REJECTED.search(line) for line in refused]
+        tags = [line for line in lines if line.startswith("!") and "already exists" in line]
         # all is refused where one tag is; where somebody was first, so are their tags
-        if taken and all(one is None or one[0].startswith("atomic") for one in outrun):
+        if tags and all(match is None or match[0].startswith("atomic") for match in matches):
             raise LedgerError(
-                f"{self.name} has a tag that is not the ledger's: {taken[0][1:].strip()}; remove "
+                f"{self.name} has a tag that is not the ledger's: {tags[0][1:].strip()}; remove "
                 "it there, or do without tags for GTO: git config lockgate.mirror false"
             )
-        if any(outrun) and "cannot create" not in said:
-            raise PushRejected(said)
-        if refused or "denied" in said.lower() or "could not read" in said:
-            raise LedgerError(f"{self.name} does not take the event: {said[-400:]}")
-        raise PushUnconfirmed(said[-300:])
+        if any(matches) and "cannot create" not in output:
+            raise PushRejected(output)
+        if refused or "denied" in output.lower() or "could not read" in output:
+            raise LedgerError(f"{self.name} does not take the event: {output[-400:]}")
+        raise PushUnconfirmed(output[-300:])
 
 
 def remote_of(repository: Repository) -> Remote | None:
@@ -167,21 +171,21 @@ def remote_of(repository: Repository) -> Remote | None:
     clone. Without it, `origin` is taken where there is one.
     """
     settings = repository.settings
-    said = settings.get("lockgate.remote")
+    setting = settings.get("lockgate.remote")
     urls = (re.fullmatch(r"remote\.(.*)\.url", key) for key in settings)
-    there = sorted({match[1] for match in urls if match})
-    if said == "none":
+    names = sorted({match[1] for match in urls if match})
+    if setting == "none":
         return None
-    if said is None and len(there) > 0 and "origin" not in there:
+    if setting is None and len(names) > 0 and "origin" not in names:
         raise LedgerError(
-            f"which remote holds the ledger: {', '.join(there)}? git config lockgate.remote NAME, "
+            f"which remote holds the ledger: {', '.join(names)}? git config lockgate.remote NAME, "
             "or none to keep it here"
         )
-    if said is None:
-        return Remote(repository, "origin") if there else None
-    if said not in there:
+    if setting is None:
+        return Remote(repository, "origin") if names else None
+    if setting not in names:
         raise LedgerError(
-            f"lockgate.remote is {said!r}, and there are {', '.join(there) or 'no remotes'}; "
+            f"lockgate.remote is {setting!r}, and there are {', '.join(names) or 'no remotes'}; "
             "git config lockgate.remote NAME, or none"
         )
-    return Remote(repository, said)
+    return Remote(repository, setting)

@@ -14,7 +14,7 @@ from pathlib import Path
 from lockgate.data.io.identity import current_user
 from lockgate.errors import LedgerError, LedgerTampered
 from lockgate.registry.git.commands import git, run_git
-from lockgate.registry.git.objects import RefChanged, Store, free_lock, store_of
+from lockgate.registry.git.objects import RefChanged, Store, free_lock, open_store
 from lockgate.registry.git.trees import Trees
 from lockgate.registry.ledger.state import State
 from lockgate.registry.provenance.commits import Commit, InvalidCommit, Person
@@ -54,16 +54,21 @@ class Repository:
             If there is none, with git's own reason.
 
         """
-        words = ["rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository"]
-        done = run_git(words, start)
-        if done.returncode:
-            said = " ".join(done.stderr.decode("utf-8", "replace").split())
-            if "not a git repository" in said:
+        arguments = [
+            "rev-parse",
+            "--path-format=absolute",
+            "--git-common-dir",
+            "--is-bare-repository",
+        ]
+        completed = run_git(arguments, start)
+        if completed.returncode:
+            message = " ".join(completed.stderr.decode("utf-8", "replace").split())
+            if "not a git repository" in message:
                 raise LedgerError(
                     f"{start.absolute()} is in no Git repository; begin with: git init"
                 )
-            raise LedgerError(f"{start}: {said[:300]}")
-        folder, bare = os.fsdecode(done.stdout).splitlines()[:2]
+            raise LedgerError(f"{start}: {message[:300]}")
+        folder, bare = os.fsdecode(completed.stdout).splitlines()[:2]
         if bare == "true":
             return cls(Path(folder), Path(folder))
         return cls(Path(git(["rev-parse", "--show-toplevel"], start)), Path(folder))
@@ -71,7 +76,7 @@ class Repository:
     @functools.cached_property
     def store(self) -> Store:
         """Its objects and references."""
-        return store_of(self.folder)
+        return open_store(self.folder)
 
     @functools.cached_property
     def trees(self) -> Trees:
@@ -82,14 +87,14 @@ class Repository:
     def settings(self) -> dict[str, str]:
         """Git's configuration, names in lower case; of several values the last."""
         raw = git(["config", "--list", "--null"], self.top)
-        pairs = (one.partition("\n") for one in raw.split("\0") if one)
+        pairs = (entry.partition("\n") for entry in raw.split("\0") if entry)
         return {key: value for key, _, value in pairs}
 
     def project(self, path: str | None) -> Path:
         """Return the folder whose ``params.yaml`` counts for a bundle at a path, or the top."""
         start = self.top / (path or "bundle")
-        found = (one for one in start.parents if (one / "params.yaml").is_file())
-        project = next(found, self.top)
+        projects = (parent for parent in start.parents if (parent / "params.yaml").is_file())
+        project = next(projects, self.top)
         return project if project.is_relative_to(self.top) else self.top
 
     def head(self) -> str:
@@ -101,10 +106,10 @@ class Repository:
             If there is no commit yet.
 
         """
-        done = run_git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], self.top)
-        if done.returncode:
+        completed = run_git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], self.top)
+        if completed.returncode:
             raise LedgerError(f"{self.top} has no commit yet; begin with: git add -A && git commit")
-        return done.stdout.decode().strip()
+        return completed.stdout.decode().strip()
 
     def person(self, date: int) -> Person:
         """Return who works here, as Git's configuration says, or else the user of this machine."""
@@ -115,7 +120,7 @@ class Repository:
             or self.settings.get("user.email")
             or f"{user}@{machine}"
         )
-        name, email = (_written(one) for one in (name, email))
+        name, email = (_clean_name(text) for text in (name, email))
         return Person(name or user, email, date)
 
     def commit(self, oid: str) -> Commit:
@@ -154,23 +159,23 @@ class Repository:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Let one process of this clone at a time change the ledger."""
-        place = self.folder / "lockgate" / "lock"
-        place.parent.mkdir(exist_ok=True)
-        until = time.monotonic() + LOCK_SECONDS
-        with place.open("w") as file:
+        path = self.folder / "lockgate" / "lock"
+        path.parent.mkdir(exist_ok=True)
+        deadline = time.monotonic() + LOCK_SECONDS
+        with path.open("w") as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    if time.monotonic() > until:
+                    if time.monotonic() > deadline:
                         raise LedgerError(
-                            f"another command has held {place} for {LOCK_SECONDS:g} s"
+                            f"another command has held {path} for {LOCK_SECONDS:g} s"
                         ) from None
                     time.sleep(0.002)  # a turn takes some 10 ms; waiting in the kernel has no end
             yield
 
-    def point(self, name: str, old: str | None, new: str | None) -> None:
+    def update_ref(self, name: str, old: str | None, new: str | None) -> None:
         """Compare and set a reference of ours, past what a killed process left.
 
         Raises
@@ -181,7 +186,7 @@ class Repository:
         """
         for _ in range(60):
             try:
-                self.store.swap(name, old, new)
+                self.store.compare_and_set(name, old, new)
                 return
             except RefChanged:
                 if self.store.ref(name) != old or not free_lock(self.folder, name):
@@ -189,7 +194,7 @@ class Repository:
         raise LedgerError(f"{self.folder / name}.lock stays locked; who holds it?")
 
 
-def _written(text: str) -> str:
+def _clean_name(text: str) -> str:
     """Return a name as a commit can hold it."""
     plain = text.encode("utf-8", "replace").decode()
     return plain.translate(str.maketrans("", "", "<>\n\0")).strip()

@@ -23,11 +23,18 @@ from lockgate.registry.provenance.events import NAME, VERSION, Event
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot, choose_previous, promoted, rolled_back
 
-__all__ = ["Files", "attached_paths", "changes", "known", "usable", "verdict_for"]
+__all__ = [
+    "Files",
+    "attached_paths",
+    "changes",
+    "find_usable_version",
+    "find_version",
+    "verdict_for",
+]
 
 Files = Mapping[str, bytes | None]
 
-KEPT = 20
+HISTORY_LENGTH = 20
 """Versions of each stage that can be gone back to."""
 
 
@@ -67,15 +74,15 @@ def changes(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[s
     head = state.head()
     if event.seq != head.seq + 1:
         raise LedgerConflict(f"event {event.seq} cannot follow event {head.seq}")
-    made: dict[str, bytes | None] = {"HEAD.json": _encoded(Head(1, event.seq, event.id))}
-    return made | _CHANGES[event.op](state, event, attached)
+    files: dict[str, bytes | None] = {"HEAD.json": _encode(Head(1, event.seq, event.id))}
+    return files | _CHANGES[event.op](state, event, attached)
 
 
 def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
-    for word in (event.name, event.stage):
-        if word is not None and not NAME.fullmatch(word):
+    for name in (event.name, event.stage):
+        if name is not None and not NAME.fullmatch(name):
             raise LedgerError(
-                f"{word[:80]!r} cannot name a model or a stage; letters, digits and . _ + - can"
+                f"{name[:80]!r} cannot name a model or a stage; letters, digits and . _ + - can"
             )
     stage = event.stage
     if stage is not None and (stage != stage.lower() or VERSION.fullmatch(stage)):
@@ -100,7 +107,7 @@ def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
         raise LedgerError(f"{event.subject} brings along {', '.join(attached) or 'nothing'}")
 
 
-def known(state: State, name: str, version: str | None) -> VersionRecord:
+def find_version(state: State, name: str, version: str | None) -> VersionRecord:
     """Return a version's record, by default of the newest that is not retired.
 
     Raises
@@ -109,31 +116,31 @@ def known(state: State, name: str, version: str | None) -> VersionRecord:
         If there is none, with what there is.
 
     """
-    listed = state.versions(name)
-    if not listed:
+    versions = state.versions(name)
+    if not versions:
         names = state.names()
         raise LedgerError(
             f"no model {name[:80]!r} is registered{nearest(name, names)}; registered are "
             f"{', '.join(names[:20]) or 'none'}; lockgate register BUNDLE makes a version"
         )
     if version is None:
-        left = [one for one in listed if not state.retired(name, one)]
-        if not left:
+        remaining = [number for number in versions if not state.is_retired(name, number)]
+        if not remaining:
             raise LedgerError(f"every version of {name} is retired")
-        version = left[0]
-    record = state.version(name, version) if version in listed else None
+        version = remaining[0]
+    record = state.version(name, version) if version in versions else None
     if record is None:
         raise LedgerError(
-            f"no version {name}@{version[:40]}{nearest(version, listed)}; there are "
-            f"{', '.join(listed[:20])}"
+            f"no version {name}@{version[:40]}{nearest(version, versions)}; there are "
+            f"{', '.join(versions[:20])}"
         )
     return record
 
 
-def usable(state: State, name: str, version: str | None) -> VersionRecord:
+def find_usable_version(state: State, name: str, version: str | None) -> VersionRecord:
     """Return the record of a version that was not retired."""
-    record = known(state, name, version)
-    if state.retired(name, record.version):
+    record = find_version(state, name, version)
+    if state.is_retired(name, record.version):
         raise LedgerError(f"{name}@{record.version} is retired")
     return record
 
@@ -147,49 +154,53 @@ def verdict_for(state: State, record: VersionRecord, stage: str, policy: str) ->
         If there is none, with what there is instead.
 
     """
-    here = f"{record.name}@{record.version}"
+    address = f"{record.name}@{record.version}"
     incumbent = state.stage(record.name, stage)
-    now = None if incumbent is None else incumbent.slot
-    every = [one for one in state.verdicts(record.name, record.version) if one.stage == stage]
-    found = [one for one in every if one.policy == policy]
-    fitting = [one for one in found if _fits(one, record, now)]
-    again = f"lockgate gate {here} {stage}"
-    if fitting:
-        last = max(fitting, key=lambda one: one.at)
-        if last.passed:
-            return last
-        said = "; ".join(f"{one.gate}: {one.sentence}" for one in last.failed)
-        raise GateRefused(f"{here} did not pass the gates of {stage}: {said}")
-    there = "nothing" if now is None else now.version
-    if found:
-        last = max(found, key=lambda one: one.at)
-        against = "nothing" if last.incumbent is None else last.incumbent.version
+    current_slot = None if incumbent is None else incumbent.slot
+    stage_verdicts = [
+        verdict for verdict in state.verdicts(record.name, record.version) if verdict.stage == stage
+    ]
+    policy_verdicts = [verdict for verdict in stage_verdicts if verdict.policy == policy]
+    matching = [verdict for verdict in policy_verdicts if _is_about(verdict, record, current_slot)]
+    command = f"lockgate gate {address} {stage}"
+    if matching:
+        latest = max(matching, key=lambda verdict: verdict.at)
+        if latest.passed:
+            return latest
+        failures = "; ".join(f"{result.gate}: {result.sentence}" for result in latest.failed)
+        raise GateRefused(f"{address} did not pass the gates of {stage}: {failures}")
+    current = "nothing" if current_slot is None else current_slot.version
+    if policy_verdicts:
+        latest = max(policy_verdicts, key=lambda verdict: verdict.at)
+        against = "nothing" if latest.incumbent is None else latest.incumbent.version
         raise GateRefused(
-            f"{here} was judged for {stage} against {against}; {there} is there now: {again}"
+            f"{address} was judged for {stage} against {against}; {current} is there now: {command}"
         )
-    if every:
-        raise GateRefused(f"{here} was judged for {stage} by other gates than those now: {again}")
-    raise GateRefused(f"{here} has no verdict for {stage}, where {there} is now: {again}")
+    if stage_verdicts:
+        raise GateRefused(
+            f"{address} was judged for {stage} by other gates than those now: {command}"
+        )
+    raise GateRefused(f"{address} has no verdict for {stage}, where {current} is now: {command}")
 
 
-def _fits(verdict: Verdict, record: VersionRecord, now: Slot | None) -> bool:
-    rival = None if verdict.incumbent is None else verdict.incumbent.digest
-    right = verdict.bundle == record.digest and verdict.name == record.name
-    return right and rival == (None if now is None else now.digest)
+def _is_about(verdict: Verdict, record: VersionRecord, slot: Slot | None) -> bool:
+    incumbent_digest = None if verdict.incumbent is None else verdict.incumbent.digest
+    same_bundle = verdict.bundle == record.digest and verdict.name == record.name
+    return same_bundle and incumbent_digest == (None if slot is None else slot.digest)
 
 
-def _expected(state: State, event: Event) -> StageRecord | None:
+def _require_expected(state: State, event: Event) -> StageRecord | None:
     """Return what is in the event's stage, if that is what the event takes it to be."""
     assert event.stage is not None
-    found = state.stage(event.name, event.stage)
-    there = None if found is None else found.slot.version
-    if there != event.before:
+    stage_record = state.stage(event.name, event.stage)
+    current_version = None if stage_record is None else stage_record.slot.version
+    if current_version != event.before:
         raise LedgerConflict(
-            f"{event.name} in {event.stage} is {there or 'nothing'} now, not "
+            f"{event.name} in {event.stage} is {current_version or 'nothing'} now, not "
             f"{event.before or 'nothing'}"
-            + (f"; {found.actor} put it there at {found.at}" if found else "")
+            + (f"; {stage_record.actor} put it there at {stage_record.at}" if stage_record else "")
         )
-    return found
+    return stage_record
 
 
 def _register(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[str, bytes | None]:
@@ -198,50 +209,50 @@ def _register(state: State, event: Event, attached: Mapping[str, bytes]) -> dict
         record = msgspec.json.decode(attached[path], type=VersionRecord)
     except msgspec.DecodeError as error:
         raise LedgerError(f"the record of {event.subject} cannot be read: {error}") from None
-    said = (record.name, record.version, record.digest)
-    if said != (event.name, event.after, event.digest):
+    recorded = (record.name, record.version, record.digest)
+    if recorded != (event.name, event.after, event.digest):
         raise LedgerError(f"{event.subject} brings along the record of another version")
     if sha256_bytes(attached[path]) != event.attached:
         raise LedgerError(f"{event.subject} names another record than it brings along")
     if sha256_bytes(attached[manifest]) != event.digest:
         raise LedgerError(f"{event.subject} names another bundle than it brings along")
-    listed = state.versions(event.name)
-    if listed and newest_first([*listed[:1], record.version])[0] == listed[0]:
-        raise LedgerConflict(f"{event.name}@{event.after} does not follow {listed[0]}")
-    for one in listed:
-        other = state.version(event.name, one)
+    versions = state.versions(event.name)
+    if versions and newest_first([*versions[:1], record.version])[0] == versions[0]:
+        raise LedgerConflict(f"{event.name}@{event.after} does not follow {versions[0]}")
+    for version in versions:
+        other = state.version(event.name, version)
         if other is not None and other.digest == record.digest:
-            raise LedgerConflict(f"this bundle is {event.name}@{one} already")
+            raise LedgerConflict(f"this bundle is {event.name}@{version} already")
     return {path: attached[path], manifest: attached[manifest]}
 
 
 def _gate(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[str, bytes | None]:
-    record = usable(state, event.name, event.after)
-    now = _expected(state, event)
+    record = find_usable_version(state, event.name, event.after)
+    current = _require_expected(state, event)
     (path,) = attached_paths(event)
     if sha256_bytes(attached[path]) != event.gate:
         raise LedgerError(f"{event.subject} names another verdict than it brings along")
     verdict = Verdict.decode(attached[path])
-    right = _fits(verdict, record, None if now is None else now.slot)
-    if not right or verdict.stage != event.stage or record.digest != event.digest:
+    matches = _is_about(verdict, record, None if current is None else current.slot)
+    if not matches or verdict.stage != event.stage or record.digest != event.digest:
         raise LedgerConflict(f"{event.subject}: its verdict is about something else")
     return {path: attached[path]}
 
 
 def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[str, bytes | None]:
-    record = usable(state, event.name, event.after)
-    now = _expected(state, event)
+    record = find_usable_version(state, event.name, event.after)
+    current = _require_expected(state, event)
     assert event.stage is not None
     if event.digest != record.digest:
         raise LedgerError(f"{event.subject} names another bundle than {record.version} is")
-    if now is not None and now.slot.version == record.version:
+    if current is not None and current.slot.version == record.version:
         raise LedgerConflict(f"{event.name}@{record.version} is in {event.stage} already")
     if not event.override:
         gate = state.verdict(event.name, record.version, event.gate or "")
-        slot = None if now is None else now.slot
+        slot = None if current is None else current.slot
         if gate is None or not gate.passed or gate.stage != event.stage:
             raise GateRefused(f"{event.subject} rests on no passing verdict")
-        if not _fits(gate, record, slot):
+        if not _is_about(gate, record, slot):
             raise GateRefused(f"{event.subject} rests on a verdict about something else")
     slot = Slot(
         event.name,
@@ -251,67 +262,67 @@ def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[
         verdict=event.gate,
         override=event.override,
     )
-    if now is not None:
-        slot = promoted(now.slot, slot, kept=KEPT)
-    return _placed(event, slot, now)
+    if current is not None:
+        slot = promoted(current.slot, slot, limit=HISTORY_LENGTH)
+    return _stage_files(event, slot, current)
 
 
 def _rollback(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[str, bytes | None]:
-    now = _expected(state, event)
-    if now is None:
+    current = _require_expected(state, event)
+    if current is None:
         raise LedgerError(f"{event.name} has nothing in {event.stage} to go back from")
     try:
-        past = choose_previous(now.slot, event.after)
+        previous = choose_previous(current.slot, event.after)
     except DeploymentError as error:
         raise LedgerError(str(error)) from None
-    usable(state, event.name, past.version)
-    if (past.digest, past.verdict) != (event.digest, event.gate):
+    find_usable_version(state, event.name, previous.version)
+    if (previous.digest, previous.verdict) != (event.digest, event.gate):
         raise LedgerError(f"{event.subject} names another bundle or verdict than it goes back to")
-    return _placed(event, rolled_back(now.slot, past, kept=KEPT), now)
+    return _stage_files(event, rolled_back(current.slot, previous, limit=HISTORY_LENGTH), current)
 
 
-def _placed(event: Event, slot: Slot, now: StageRecord | None) -> dict[str, bytes | None]:
+def _stage_files(event: Event, slot: Slot, current: StageRecord | None) -> dict[str, bytes | None]:
     record = StageRecord(
         slot=slot,
         seq=event.seq,
-        prev_seq=0 if now is None else now.seq,
+        prev_seq=0 if current is None else current.seq,
         id=event.id,
         override=slot.override,
         at=event.at,
         actor=event.actor,
         reason=event.reason,
     )
-    return {f"stages/{event.name}/{event.stage}.json": _encoded(record)}
+    return {f"stages/{event.name}/{event.stage}.json": _encode(record)}
 
 
 def _retire(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[str, bytes | None]:
-    record = known(state, event.name, event.before)
+    record = find_version(state, event.name, event.before)
     if event.digest != record.digest:
         raise LedgerError(f"{event.subject} names another bundle than {record.version} is")
     if event.stage is not None:
-        _expected(state, event)
+        _require_expected(state, event)
         return {f"stages/{event.name}/{event.stage}.json": None}
-    usable(state, event.name, event.before)
+    find_usable_version(state, event.name, event.before)
     for stage in state.stages(event.name):
-        found = state.stage(event.name, stage)
-        if found is not None and found.slot.version == event.before:
+        stage_record = state.stage(event.name, stage)
+        if stage_record is not None and stage_record.slot.version == event.before:
             raise LedgerConflict(
                 f"{event.name}@{event.before} is in {stage}; put another version there first, "
                 f"or take it out: lockgate retire {event.name} {stage}"
             )
-    said = {"at": event.at, "actor": event.actor, "reason": event.reason}
-    return {f"retired/{event.name}/{event.before}.json": msgspec.json.encode(said)}
+    retirement = {"at": event.at, "actor": event.actor, "reason": event.reason}
+    return {f"retired/{event.name}/{event.before}.json": msgspec.json.encode(retirement)}
 
 
 def _attest(state: State, event: Event, attached: Mapping[str, bytes]) -> dict[str, bytes | None]:
-    record = known(state, event.name, event.after)
+    record = find_version(state, event.name, event.after)
     (path,) = attached_paths(event)
     if sha256_bytes(attached[path]) != event.attached or record.digest != event.digest:
         raise LedgerError(f"{event.subject}: its attestation is about something else")
     return {path: attached[path]}
 
 
-def _encoded(value: msgspec.Struct) -> bytes:
+def _encode(value: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from lockgate.errors import LedgerError
 from lockgate.registry.ledger.repository import Repository
 
-__all__ = ["signature"]
+__all__ = ["sign"]
 
 
-def signature(repository: Repository, payload: bytes) -> bytes:
+def sign(repository: Repository, payload: bytes) -> bytes:
     """Return the signature of an event, or nothing where no SSH key is configured.
 
     Raises
@@ -26,17 +26,17 @@ def signature(repository: Repository, payload: bytes) -> bytes:
     if not key or settings.get("gpg.format") != "ssh":
         return b""
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        place = Path(key).expanduser()
+        key_path = Path(key).expanduser()
         program = settings.get("gpg.ssh.program", "ssh-keygen")
-        words = [program, "-Y", "sign", "-n", "git"]
+        argv = [program, "-Y", "sign", "-n", "git"]
         literal = key.removeprefix("key::")
         if literal.startswith(("ssh-", "ecdsa-", "sk-")):  # the key itself; an agent has the rest
-            place = Path(folder) / "key.pub"
-            place.write_text(literal + "\n", encoding="utf-8")
-            words.append("-U")
+            key_path = Path(folder) / "key.pub"
+            key_path.write_text(literal + "\n", encoding="utf-8")
+            argv.append("-U")
         try:
-            done = subprocess.run(
-                [*words, "-f", str(place)],
+            completed = subprocess.run(
+                [*argv, "-f", str(key_path)],
                 input=payload,
                 capture_output=True,
                 check=False,
@@ -44,7 +44,7 @@ def signature(repository: Repository, payload: bytes) -> bytes:
             )
         except (FileNotFoundError, subprocess.TimeoutExpired) as error:
             raise LedgerError(f"{program} cannot sign the event: {error}") from None
-    if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())
-        raise LedgerError(f"the event cannot be signed with {key[:80]}: {said[:300]}")
-    return done.stdout.strip()
+    if completed.returncode or not completed.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
+        message = " ".join(completed.stderr.decode("utf-8", "replace").split())
+        raise LedgerError(f"the event cannot be signed with {key[:80]}: {message[:300]}")
+    return completed.stdout.strip()

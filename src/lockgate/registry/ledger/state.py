@@ -120,12 +120,12 @@ class State:
 
     def names(self) -> list[str]:
         """Return the models that have versions."""
-        return sorted(self._listed("versions"))
+        return sorted(self._list_folder("versions"))
 
     def versions(self, name: str) -> list[str]:
         """Return a model's versions, the newest first."""
-        found = self._listed(f"versions/{name}")
-        return newest_first([one.removesuffix(".json") for one in found])
+        file_names = self._list_folder(f"versions/{name}")
+        return newest_first([file_name.removesuffix(".json") for file_name in file_names])
 
     def version(self, name: str, version: str) -> VersionRecord | None:
         """Read what a version is."""
@@ -135,13 +135,15 @@ class State:
         """Read the manifest of a version's bundle, byte for byte."""
         return self.trees.file(self.tree, f"manifests/{name}/{version}.json")
 
-    def retired(self, name: str, version: str) -> bool:
+    def is_retired(self, name: str, version: str) -> bool:
         """Whether a version was withdrawn."""
         return self.trees.file(self.tree, f"retired/{name}/{version}.json") is not None
 
     def stages(self, name: str) -> list[str]:
         """Return the stages in which a model has a version."""
-        return sorted(one.removesuffix(".json") for one in self._listed(f"stages/{name}"))
+        return sorted(
+            file_name.removesuffix(".json") for file_name in self._list_folder(f"stages/{name}")
+        )
 
     def stage(self, name: str, stage: str) -> StageRecord | None:
         """Read what is in a stage."""
@@ -155,18 +157,25 @@ class State:
     def verdicts(self, name: str, version: str) -> list[Verdict]:
         """Read all verdicts on a version, in no order."""
         folder = f"verdicts/{name}/{version}"
-        found = [
-            self.verdict(name, version, one.removesuffix(".json")) for one in self._listed(folder)
+        verdicts = [
+            self.verdict(name, version, file_name.removesuffix(".json"))
+            for file_name in self._list_folder(folder)
         ]
-        return [one for one in found if one is not None]
+        return [verdict for verdict in verdicts if verdict is not None]
 
     def attestations(self, name: str, version: str) -> list[dict[str, Any]]:
         """Read what came of building a version again."""
         folder = f"attestations/{name}/{version}"
-        found = (self._read(f"{folder}/{one}", dict[str, Any]) for one in self._listed(folder))
-        return sorted((one for one in found if one), key=lambda one: str(one.get("at", "")))
+        attestations = (
+            self._read(f"{folder}/{file_name}", dict[str, Any])
+            for file_name in self._list_folder(folder)
+        )
+        return sorted(
+            (attestation for attestation in attestations if attestation),
+            key=lambda attestation: str(attestation.get("at", "")),
+        )
 
-    def _listed(self, path: str) -> list[str]:
+    def _list_folder(self, path: str) -> list[str]:
         return list(self.trees.entries(self.trees.folder(self.tree, path)))
 
     def _read(self, path: str, form: type[T]) -> T | None:
@@ -188,4 +197,4 @@ def newest_first(versions: list[str]) -> list[str]:
     ['1.10.0', '1.9.0', '0.3.1']
 
     """
-    return sorted(versions, key=lambda one: tuple(map(int, one.split("."))), reverse=True)
+    return sorted(versions, key=lambda version: tuple(map(int, version.split("."))), reverse=True)

@@ -9,7 +9,7 @@ from lockgate.registry.ledger.remote import TRUSTED
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.provenance.signers import Signers
 
-__all__ = ["ANCHOR", "SIGNERS", "Anchor", "anchor_of", "signers_of"]
+__all__ = ["ANCHOR", "SIGNERS", "Anchor", "read_anchor", "read_trusted_signers"]
 
 SIGNERS = ".lockgate/allowed_signers"
 ANCHOR = ".lockgate/anchor.json"
@@ -32,22 +32,22 @@ class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commit: str
 
 
-def signers_of(repository: Repository) -> Signers | None:
+def read_trusted_signers(repository: Repository) -> Signers | None:
     """Read who may sign; None where nobody says so."""
-    raw = _of_main(repository, SIGNERS)
+    raw = _read_from_main(repository, SIGNERS)
     return None if raw is None else Signers.parse(raw.decode("utf-8", "replace"), SIGNERS)
 
 
-def anchor_of(repository: Repository) -> Anchor | None:
+def read_anchor(repository: Repository) -> Anchor | None:
     """Read which event the main branch vouches for."""
-    raw = _of_main(repository, ANCHOR)
+    raw = _read_from_main(repository, ANCHOR)
     try:
         return None if raw is None else msgspec.json.decode(raw, type=Anchor)
     except msgspec.DecodeError as error:
         raise LedgerError(f"{ANCHOR} of the main branch cannot be read: {error}") from None
 
 
-def _of_main(repository: Repository, path: str) -> bytes | None:
+def _read_from_main(repository: Repository, path: str) -> bytes | None:
     """Read a file of the branch whose word counts.
 
     `git config lockgate.main` names it; otherwise it is the remote's default
@@ -60,7 +60,7 @@ def _of_main(repository: Repository, path: str) -> bytes | None:
         If the branch that was named is not there, or the file is no plain file.
 
     """
-    commit = _main(repository)
+    commit = _main_commit(repository)
     if commit is None:
         return None
     _, raw = repository.store.read(commit)
@@ -74,8 +74,8 @@ def _of_main(repository: Repository, path: str) -> bytes | None:
     return repository.store.read(entry.oid)[1]
 
 
-def _main(repository: Repository) -> str | None:
-    said = repository.settings.get("lockgate.main")
+def _main_commit(repository: Repository) -> str | None:
+    configured = repository.settings.get("lockgate.main")
     remote = repository.settings.get("lockgate.remote", "origin")
     names = [
         f"{TRUSTED}/{remote}",
@@ -86,16 +86,16 @@ def _main(repository: Repository) -> str | None:
         "refs/heads/master",
         "HEAD",
     ]
-    if said:
-        short = said.removeprefix("refs/heads/")
+    if configured:
+        short = configured.removeprefix("refs/heads/")
         names = [
             f"{TRUSTED}/{remote}",
             f"refs/remotes/{remote}/{short}",
             f"refs/heads/{short}",
-            said,
+            configured,
         ]
-        names = [one for one in names if one.startswith("refs/")]
-    found = next((oid for name in names if (oid := repository.store.ref(name))), None)
-    if said and found is None:
-        raise LedgerError(f"lockgate.main is {said!r}, and there is no such branch")
-    return found
+        names = [name for name in names if name.startswith("refs/")]
+    commit = next((oid for name in names if (oid := repository.store.ref(name))), None)
+    if configured and commit is None:
+        raise LedgerError(f"lockgate.main is {configured!r}, and there is no such branch")
+    return commit

@@ -11,13 +11,13 @@ from lockgate.registry.git.trees import Trees, object_id
 from lockgate.registry.ledger.repository import Repository, event_of
 from lockgate.registry.ledger.rules import attached_paths, changes
 from lockgate.registry.ledger.state import State
-from lockgate.registry.ledger.trust import Anchor, anchor_of, signers_of
+from lockgate.registry.ledger.trust import Anchor, read_anchor, read_trusted_signers
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.signers import Signers
 from lockgate.registry.provenance.sshsig import InvalidSignature
 
-__all__ = ["Finding", "Verified", "verify"]
+__all__ = ["Finding", "Verification", "verify"]
 
 FUTURE_SECONDS = 24 * 3600
 """How far ahead of this machine's clock an event may be: bursts of events run ahead of clocks."""
@@ -44,7 +44,7 @@ class Finding:
 
 
 @dataclass
-class Verified:
+class Verification:
     """What came of it.
 
     Attributes
@@ -81,7 +81,7 @@ def verify(
     *,
     now: float,
     progress: Callable[[int, int], None] = lambda *_: None,
-) -> Verified:
+) -> Verification:
     """Go through all events, the oldest first, as the writer would have.
 
     Every event must follow from the one before: its number, its date, a tree
@@ -100,54 +100,56 @@ def verify(
         Told how many of how many are done.
 
     """
-    found = Verified(anchor=anchor_of(repository))
-    signers = signers_of(repository)
-    found.demanded = signers is not None
+    result = Verification(anchor=read_anchor(repository))
+    signers = read_trusted_signers(repository)
+    result.demanded = signers is not None
     try:
         chain = list(repository.walk(tip))[::-1]
     except LedgerError as error:
-        found.findings.append(Finding(tip or "", "", str(error)))
-        return found
+        result.findings.append(Finding(tip or "", "", str(error)))
+        return result
     reader = _Reader(repository, len(tip or "") or 40)
-    anchored = _anchored(found, chain)
+    anchored_seq = _check_anchor(result, chain)
     seen: dict[str, str] = {}
     before: tuple[Commit | None, State] = (None, reader.state(None))
     for number, (oid, commit) in enumerate(chain, 1):
         progress(number, len(chain))
-        found.events += 1
+        result.events += 1
         try:
             event = event_of(commit, oid)
         except LedgerTampered as error:
-            found.findings.append(Finding(oid, commit.message.partition("\n")[0][:120], str(error)))
+            result.findings.append(
+                Finding(oid, commit.message.partition("\n")[0][:120], str(error))
+            )
             before = (commit, reader.state(commit.tree))
             continue
-        problems = [*_order(commit, before[0]), *reader.problems(event, commit, before[1])]
+        problems = [*_check_order(commit, before[0]), *reader.problems(event, commit, before[1])]
         if event.id in seen:
             problems.append(f"it is there twice, also as {seen[event.id][:12]}")
         seen[event.id] = oid
-        problems += _signature(found, signers, commit, event, needed=number > anchored)
-        found.findings += [Finding(oid, event.subject, problem) for problem in problems]
+        problems += _check_signature(result, signers, commit, event, needed=number > anchored_seq)
+        result.findings += [Finding(oid, event.subject, problem) for problem in problems]
         if event.override:
-            found.overrides.append(f"{event.subject}, {event.at}, {event.actor}: {event.reason}")
+            result.overrides.append(f"{event.subject}, {event.at}, {event.actor}: {event.reason}")
         before = (commit, reader.state(commit.tree))
     if chain and chain[-1][1].person.date > now + FUTURE_SECONDS:
-        date = _time(chain[-1][1].person.date)
-        found.notes.append(f"the last event is dated {date}: somebody's clock was wrong")
-    return found
+        date = _format_time(chain[-1][1].person.date)
+        result.notes.append(f"the last event is dated {date}: somebody's clock was wrong")
+    return result
 
 
-def _anchored(found: Verified, chain: list[tuple[str, Commit]]) -> int:
+def _check_anchor(result: Verification, chain: list[tuple[str, Commit]]) -> int:
     """Return up to which event the main branch vouches, and see that it is there."""
-    anchor = found.anchor
+    anchor = result.anchor
     if anchor is None:
         return 0
     if anchor.seq < 1 or anchor.seq > len(chain) or chain[anchor.seq - 1][0] != anchor.commit:
-        there = f"{len(chain)} events" if anchor.seq > len(chain) else "another event"
-        found.findings.append(
+        actual = f"{len(chain)} events" if anchor.seq > len(chain) else "another event"
+        result.findings.append(
             Finding(
                 anchor.commit,
                 f"event {anchor.seq}",
-                f"the main branch vouches for it, and the ledger has {there} there: it was "
+                f"the main branch vouches for it, and the ledger has {actual} there: it was "
                 "rewritten or cut off",
             )
         )
@@ -155,20 +157,24 @@ def _anchored(found: Verified, chain: list[tuple[str, Commit]]) -> int:
     return anchor.seq
 
 
-def _order(commit: Commit, before: Commit | None) -> list[str]:
+def _check_order(commit: Commit, before: Commit | None) -> list[str]:
     problems = []
     if before is not None and commit.person.date <= before.person.date:
-        then, earlier = (_time(one.person.date) for one in (commit, before))
-        problems.append(f"its date, {then}, is not after {earlier}, that of the event before it")
+        date, previous_date = (
+            _format_time(event_commit.person.date) for event_commit in (commit, before)
+        )
+        problems.append(
+            f"its date, {date}, is not after {previous_date}, that of the event before it"
+        )
     return problems
 
 
-def _time(seconds: int) -> str:
+def _format_time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def _signature(
-    found: Verified, signers: Signers | None, commit: Commit, event: Event, *, needed: bool
+def _check_signature(
+    result: Verification, signers: Signers | None, commit: Commit, event: Event, *, needed: bool
 ) -> list[str]:
     if signers is None:
         return []
@@ -176,7 +182,7 @@ def _signature(
         signers.check(commit, event)
     except InvalidSignature as error:
         return [str(error)] if needed else []
-    found.signed += 1
+    result.signed += 1
     return []
 
 
@@ -185,7 +191,7 @@ class _Reader:
 
     def __init__(self, repository: Repository, length: int) -> None:
         self.store, self.length = repository.store, length
-        self.kept: dict[str, tuple[str, bytes]] = {}
+        self.cache: dict[str, tuple[str, bytes]] = {}
         self.trees = Trees(self._read, self._write)
 
     def state(self, tree: str | None) -> State:
@@ -193,8 +199,8 @@ class _Reader:
 
     def problems(self, event: Event, commit: Commit, before: State) -> list[str]:
         """Say in which ways a commit is not what its event makes of the one before."""
-        if len(self.kept) > 20_000:
-            self.kept.clear()
+        if len(self.cache) > 20_000:
+            self.cache.clear()
         after = self.state(commit.tree)
         try:
             attached = {}
@@ -203,7 +209,7 @@ class _Reader:
                 if content is None:
                     return [f"it brings no {path} along"]
                 attached[path] = content
-            expected = self.trees.changed(before.tree, changes(before, event, attached))
+            expected = self.trees.apply_changes(before.tree, changes(before, event, attached))
         except LedgerError as error:
             return [str(error)]
         if expected != commit.tree:
@@ -211,11 +217,11 @@ class _Reader:
         return []
 
     def _read(self, oid: str) -> tuple[str, bytes]:
-        if oid not in self.kept:
-            self.kept[oid] = self.store.read(oid)
-        return self.kept[oid]
+        if oid not in self.cache:
+            self.cache[oid] = self.store.read(oid)
+        return self.cache[oid]
 
     def _write(self, kind: str, content: bytes) -> str:
         oid = object_id(kind, content, length=self.length)
-        self.kept[oid] = (kind, content)
+        self.cache[oid] = (kind, content)
         return oid

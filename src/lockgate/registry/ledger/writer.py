@@ -16,9 +16,9 @@ from lockgate.registry.ledger.gto_tags import GtoTags
 from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.rules import attached_paths, changes
-from lockgate.registry.ledger.signing import signature
+from lockgate.registry.ledger.signing import sign
 from lockgate.registry.ledger.state import State
-from lockgate.registry.ledger.trust import SIGNERS, signers_of
+from lockgate.registry.ledger.trust import SIGNERS, read_trusted_signers
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.signers import Signers
@@ -27,7 +27,7 @@ from lockgate.registry.provenance.sshsig import InvalidSignature
 __all__ = ["Draft", "Writer"]
 
 ATTEMPTS = 200
-MOST_UNANSWERED = 8
+MAX_UNCONFIRMED = 8
 """Pushes without an answer until it is given up; one in seven may be lost."""
 
 DATE_STEP = 2
@@ -40,14 +40,14 @@ class Draft:
 
     Attributes
     ----------
-    said : mapping
+    fields : mapping
         Fields of the event: `op`, `name`, and what goes with them.
     attached : mapping of str to bytes
         What it brings along, by path; the paths are those of `rules.attached_paths`.
 
     """
 
-    said: Mapping[str, object]
+    fields: Mapping[str, object]
     attached: tuple[bytes, ...] = field(default=())
 
 
@@ -67,8 +67,8 @@ class Writer:
 
     def __init__(self, repository: Repository, remote: Remote | None, *, queue: bool) -> None:
         self.repository, self.remote, self.queue = repository, remote, queue
-        self.signers: Callable[[], Signers | None] = lambda: signers_of(repository)
-        self.mirror = GtoTags(repository)
+        self.signers: Callable[[], Signers | None] = lambda: read_trusted_signers(repository)
+        self.gto_tags = GtoTags(repository)
 
     def write(self, draft: Callable[[State], Draft], *, id: str | None = None) -> Event:
         """Write an event.
@@ -92,8 +92,8 @@ class Writer:
         id = id or secrets.token_hex(16)
         repository = self.repository
         with repository.locked():
-            looked = repository.store.ref(LEDGER)
-            sent, unanswered = False, 0
+            last_tip = repository.store.ref(LEDGER)
+            sent, unconfirmed = False, 0
             for _ in range(ATTEMPTS):
                 try:
                     tip, shared = self._latest()
@@ -104,53 +104,53 @@ class Writer:
                             "known: look with `lockgate history` before you do it again"
                         ) from None
                     raise
-                landed = self._find(tip, looked, id)
-                if landed is not None:
-                    return landed
-                looked = tip
-                event, oid, commit = self._made(tip, draft(repository.state(tip)), id)
+                existing = self._find(tip, last_tip, id)
+                if existing is not None:
+                    return existing
+                last_tip = tip
+                event, oid, commit = self._write_objects(tip, draft(repository.state(tip)), id)
                 try:
-                    if self._landed(tip, oid, event, commit, shared=shared):
+                    if self._publish(tip, oid, event, commit, shared=shared):
                         return event
                 except PushUnconfirmed as error:
-                    unanswered += 1
-                    if unanswered == MOST_UNANSWERED:
+                    unconfirmed += 1
+                    if unconfirmed == MAX_UNCONFIRMED:
                         raise RemoteUnavailable(
-                            f"{unanswered} pushes were not answered: {error}; whether the event "
+                            f"{unconfirmed} pushes were not answered: {error}; whether the event "
                             f"{id} was taken is not known: look with `lockgate history`"
                         ) from None
                 sent = sent or shared
             raise LedgerError(f"somebody else was first {ATTEMPTS} times; try again")
 
-    def _landed(
+    def _publish(
         self, tip: str | None, oid: str, event: Event, commit: Commit, *, shared: bool
     ) -> bool:
         """Put a commit in place, with the remote first; say whether it is there."""
         repository = self.repository
-        tags = self.mirror.missing(self.mirror.tags(event, commit))
+        tags = self.gto_tags.missing(self.gto_tags.tags(event, commit))
         if tip is not None:  # those of the event before, if its writer was killed
             last = repository.commit(tip)
-            tags = self.mirror.missing(self.mirror.tags(event_of(last, tip), last)) | tags
+            tags = self.gto_tags.missing(self.gto_tags.tags(event_of(last, tip), last)) | tags
         if self.remote is not None and shared:
             try:
-                self.remote.push(oid, *(f"{made or ''}:{ref}" for ref, made in tags.items()))
+                self.remote.push(oid, *(f"{target or ''}:{ref}" for ref, target in tags.items()))
             except PushRejected:
                 return False
         try:
-            repository.point(LEDGER, tip, oid)
+            repository.update_ref(LEDGER, tip, oid)
         except RefChanged:
             # with a remote it has landed all the same, and the next look brings it here
             return self.remote is not None and shared
         if self.remote is not None and shared:
             self._track(oid)
-        self.mirror.write(tags)
+        self.gto_tags.write(tags)
         return True
 
     def _track(self, oid: str) -> None:
         assert self.remote is not None
         name = self.remote.tracking
         try:
-            self.repository.point(name, self.repository.store.ref(name), oid)
+            self.repository.update_ref(name, self.repository.store.ref(name), oid)
         except RefChanged:
             return  # a fetch was faster
 
@@ -194,66 +194,76 @@ class Writer:
     def _latest(self) -> tuple[str | None, bool]:
         """Return the tip, and whether the remote was reached."""
         repository = self.repository
-        here = repository.store.ref(LEDGER)
+        local_tip = repository.store.ref(LEDGER)
         if self.remote is None:
-            return here, False
+            return local_tip, False
         try:
-            there = self.remote.fetch()
+            shared_tip = self.remote.fetch()
         except RemoteUnavailable as error:
             if self.queue:
-                return here, False
+                return local_tip, False
             raise RemoteUnavailable(
                 f"{error}; nothing was written. --queue keeps the event here until `lockgate sync`"
             ) from None
-        if there is None or there == here:
-            return here, True
-        ahead = self._ahead(here, there)
-        if not ahead:
-            repository.point(LEDGER, here, there)
-            return there, True
-        if ahead[0][1].parent == there:  # the next push brings what was queued
-            return here, True
-        return self._replayed(here, there, ahead), True
+        if shared_tip is None or shared_tip == local_tip:
+            return local_tip, True
+        queued = self._queued_events(local_tip, shared_tip)
+        if not queued:
+            repository.update_ref(LEDGER, local_tip, shared_tip)
+            return shared_tip, True
+        if queued[0][1].parent == shared_tip:  # the next push brings what was queued
+            return local_tip, True
+        return self._replay(local_tip, shared_tip, queued), True
 
-    def _ahead(self, here: str | None, there: str) -> list[tuple[str, Commit]]:
+    def _queued_events(self, local_tip: str | None, shared_tip: str) -> list[tuple[str, Commit]]:
         """Return the events that only this clone has, the oldest first."""
-        mine: list[tuple[str, Commit]] = []
-        mine_at, theirs_at = here, there
-        while mine_at is not None and mine_at != theirs_at:
-            own, other = (self.repository.commit(oid) for oid in (mine_at, theirs_at))
-            own_seq, other_seq = event_of(own, mine_at).seq, event_of(other, theirs_at).seq
-            if own_seq >= other_seq:
-                mine.append((mine_at, own))
-                mine_at = own.parent
-            if other_seq >= own_seq:
-                if other.parent is None:
+        queued: list[tuple[str, Commit]] = []
+        local_oid, shared_oid = local_tip, shared_tip
+        while local_oid is not None and local_oid != shared_oid:
+            local_commit, shared_commit = (
+                self.repository.commit(oid) for oid in (local_oid, shared_oid)
+            )
+            local_seq, shared_seq = (
+                event_of(local_commit, local_oid).seq,
+                event_of(shared_commit, shared_oid).seq,
+            )
+            if local_seq >= shared_seq:
+                queued.append((local_oid, local_commit))
+                local_oid = local_commit.parent
+            if shared_seq >= local_seq:
+                if shared_commit.parent is None:
                     raise LedgerTampered(
                         "the ledger here and the shared one have no event in common; "
-                        f"here: {str(here)[:12]}, shared: {there[:12]}"
+                        f"here: {str(local_tip)[:12]}, shared: {shared_tip[:12]}"
                     )
-                theirs_at = other.parent
-        return mine[::-1]
+                shared_oid = shared_commit.parent
+        return queued[::-1]
 
-    def _replayed(self, here: str | None, there: str, queued: list[tuple[str, Commit]]) -> str:
+    def _replay(
+        self, local_tip: str | None, shared_tip: str, queued: list[tuple[str, Commit]]
+    ) -> str:
         """Put queued events on top of what the remote has now."""
-        tip = there
+        tip = shared_tip
         fork = queued[0][1].parent
-        known = {event_of(one, oid).id for oid, one in self.repository.walk(there, until=fork)}
+        shared_ids = {
+            event_of(shared_commit, oid).id
+            for oid, shared_commit in self.repository.walk(shared_tip, until=fork)
+        }
         for oid, commit in queued:
             event = event_of(commit, oid)
-            if event.id in known:  # its push had landed, and nobody had said so
+            if event.id in shared_ids:  # its push had landed, and nobody had said so
                 continue
             state = self.repository.state(oid)
             files = [state.trees.file(state.tree, path) or b"" for path in attached_paths(event)]
-            said = {name: getattr(event, name) for name in _REQUESTED_FIELDS}
+            fields = {name: getattr(event, name) for name in _REQUESTED_FIELDS}
             try:
-                _, tip, _ = self._made(tip, Draft(said, tuple(files)), event.id)
+                _, tip, _ = self._write_objects(tip, Draft(fields, tuple(files)), event.id)
             except LedgerError as error:
                 raise LedgerConflict(
                     f"an event that was queued here does not fit any more: {event.subject} "
                     f"({event.at}): {error}; `lockgate sync --drop` gives up what is queued"
                 ) from None
-        self.repository.point(LEDGER, here, tip)
+        self.repository.update_ref(LEDGER, local_tip, tip)
         return tip
 
     def _find(self, tip: str | None, until: str | None, id: str) -> Event | None:
@@ -264,7 +274,7 @@ class Writer:
                 return event
         return None
 
-    def _made(self, tip: str | None, asked: Draft, id: str) -> tuple[Event, str, Commit]:
+    def _write_objects(self, tip: str | None, draft: Draft, id: str) -> tuple[Event, str, Commit]:
         """Write the objects of an event; nothing points to them yet."""
         repository = self.repository
         state = repository.state(tip)
@@ -275,20 +285,20 @@ class Writer:
         fields: dict[str, object] = {
             "actor": f"{person.name} <{person.email}>",
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            **asked.said,
+            **draft.fields,
         }
         event = msgspec.convert(
-            {"seq": state.head().seq + 1, "id": id} | _renamed(fields), type=Event
+            {"seq": state.head().seq + 1, "id": id} | _rename_fields(fields), type=Event
         )
-        attached = dict(zip(attached_paths(event), asked.attached, strict=True))
-        tree = repository.trees.changed(state.tree, changes(state, event, attached))
+        attached = dict(zip(attached_paths(event), draft.attached, strict=True))
+        tree = repository.trees.apply_changes(state.tree, changes(state, event, attached))
         commit = Commit(tree, tip, person, event.message())
-        if signed := signature(repository, commit.payload):
+        if signed := sign(repository, commit.payload):
             commit = Commit(tree, tip, person, event.message(), signed)
-        self._check_right(commit, event)
+        self._check_allowed(commit, event)
         return event, repository.store.write("commit", commit.encode()), commit
 
-    def _check_right(self, commit: Commit, event: Event) -> None:
+    def _check_allowed(self, commit: Commit, event: Event) -> None:
         """Refuse what `verify` would find fault with."""
         signers = self.signers()
         if signers is None:
@@ -319,6 +329,6 @@ _REQUESTED_FIELDS = (
 )
 
 
-def _renamed(fields: Mapping[str, object]) -> dict[str, object]:
+def _rename_fields(fields: Mapping[str, object]) -> dict[str, object]:
     names = {"before": "from", "after": "to"}
     return {names.get(key, key): value for key, value in fields.items()}

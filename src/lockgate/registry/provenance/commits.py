@@ -93,16 +93,16 @@ class Commit:
         try:
             head, message = raw.split(b"\n\n", 1)
             fields = [line.split(b" ", 1) for line in head.replace(b"\n ", b"\0").split(b"\n")]
-            found = {one[0]: one[1] for one in fields}
-            match = PERSON.fullmatch(found[b"committer"])
+            headers = {field[0]: field[1] for field in fields}
+            match = PERSON.fullmatch(headers[b"committer"])
             if match is None:
                 raise InvalidCommit("its committer is not as lockgate writes it")
             person = Person(match[1].decode(), match[2].decode(), int(match[3]))
-            signature = found.get(b"gpgsig", b"").replace(b"\0", b"\n")
-            parent = found[b"parent"].decode() if b"parent" in found else None
-            made = cls(found[b"tree"].decode(), parent, person, message.decode(), signature)
+            signature = headers.get(b"gpgsig", b"").replace(b"\0", b"\n")
+            parent = headers[b"parent"].decode() if b"parent" in headers else None
+            commit = cls(headers[b"tree"].decode(), parent, person, message.decode(), signature)
         except (KeyError, ValueError) as error:
             raise InvalidCommit(f"it is no commit of a ledger: {error}") from None
-        if made.encode() != raw:
+        if commit.encode() != raw:
             raise InvalidCommit("it is not as lockgate writes it")
-        return made
+        return commit

@@ -81,14 +81,14 @@ class Event(
     @property
     def subject(self) -> str:
         """The event in a line, e.g. ``promote fraud 1.4.0 -> prod``."""
-        words = [self.op, self.name]
+        parts = [self.op, self.name]
         if self.op in ("gate", "promote", "rollback"):
-            words += [self.after or "-", "->", self.stage or "-"]
+            parts += [self.after or "-", "->", self.stage or "-"]
         elif self.op == "retire":
-            words += [self.before or "-", *(["from", self.stage] if self.stage else [])]
+            parts += [self.before or "-", *(["from", self.stage] if self.stage else [])]
         else:
-            words += [self.after or "-"]
-        return " ".join(words) + (" (override)" if self.override else "")
+            parts += [self.after or "-"]
+        return " ".join(parts) + (" (override)" if self.override else "")
 
     def message(self) -> str:
         """Return a commit's message."""

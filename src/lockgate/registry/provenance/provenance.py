@@ -88,58 +88,62 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             With what is missing.
 
         """
-        what = f"{name}@{version} ({digest[:12]}) in {stage}"
+        subject = f"{name}@{version} ({digest[:12]}) in {stage}"
         if self.verdict is None or self.judged is None:
-            event = _event(self.placed)[1]
+            event = _parse_event(self.placed)[1]
             why = f" against the gates: {event.reason}" if event.override else ""
-            raise GateRefused(f"{what}: there is no passing verdict; it was put there{why}")
-        papers = {
-            "register": (_event(self.registered), None),
-            "gate": (_event(self.judged), stage),
-            "promote": (_event(self.promoted), stage),
-            "rollback": (_event(self.placed), stage),
+            raise GateRefused(f"{subject}: there is no passing verdict; it was put there{why}")
+        required_events = {
+            "register": (_parse_event(self.registered), None),
+            "gate": (_parse_event(self.judged), stage),
+            "promote": (_parse_event(self.promoted), stage),
+            "rollback": (_parse_event(self.placed), stage),
         }
         date = 0
-        for op, ((commit, event), where) in papers.items():
+        for op, ((commit, event), expected_stage) in required_events.items():
             ops = ("promote", "rollback") if op == "rollback" else (op,)
-            said = (event.name, event.stage, event.after, event.digest)
-            if event.op not in ops or said != (name, where, version, digest) or event.override:
-                raise GateRefused(f"{what}: its proof is about {event.subject}")
-            if where is not None and event.gate != sha256_bytes(self.verdict.encode()):
-                raise GateRefused(f"{what}: {event.subject} rests on another verdict")
+            recorded = (event.name, event.stage, event.after, event.digest)
+            if (
+                event.op not in ops
+                or recorded != (name, expected_stage, version, digest)
+                or event.override
+            ):
+                raise GateRefused(f"{subject}: its proof is about {event.subject}")
+            if expected_stage is not None and event.gate != sha256_bytes(self.verdict.encode()):
+                raise GateRefused(f"{subject}: {event.subject} rests on another verdict")
             if commit.person.date < date:
-                raise GateRefused(f"{what}: {event.subject} is dated before what it rests on")
+                raise GateRefused(f"{subject}: {event.subject} is dated before what it rests on")
             date = commit.person.date
-            self._check_signature(what, commit, event, signers, now)
-        self._check_verdict(what, papers["promote"][0][1])
+            self._check_signature(subject, commit, event, signers, now)
+        self._check_verdict(subject, required_events["promote"][0][1])
 
     def _check_signature(
-        self, what: str, commit: Commit, event: Event, signers: Signers | None, now: float | None
+        self, subject: str, commit: Commit, event: Event, signers: Signers | None, now: float | None
     ) -> None:
         if signers is None:
             return
         try:
             signers.check(commit, event, now=now)
         except InvalidSignature as error:
-            raise GateRefused(f"{what}: {event.subject}: {error}") from None
+            raise GateRefused(f"{subject}: {event.subject}: {error}") from None
 
-    def _check_verdict(self, what: str, promoted: Event) -> None:
+    def _check_verdict(self, subject: str, promoted: Event) -> None:
         assert self.verdict is not None
         try:
             verdict = Verdict.decode(self.verdict.encode())
         except LedgerError as error:
-            raise GateRefused(f"{what}: {error}") from None
-        rival = None if verdict.incumbent is None else verdict.incumbent.version
-        said = (verdict.name, verdict.bundle, verdict.stage, rival)
-        if said != (promoted.name, promoted.digest, promoted.stage, promoted.before):
-            raise GateRefused(f"{what}: its verdict is about something else")
+            raise GateRefused(f"{subject}: {error}") from None
+        incumbent_version = None if verdict.incumbent is None else verdict.incumbent.version
+        recorded = (verdict.name, verdict.bundle, verdict.stage, incumbent_version)
+        if recorded != (promoted.name, promoted.digest, promoted.stage, promoted.before):
+            raise GateRefused(f"{subject}: its verdict is about something else")
         if not verdict.passed:
-            raise GateRefused(f"{what}: its verdict does not let it in")
+            raise GateRefused(f"{subject}: its verdict does not let it in")
         if not verdict.judged:
-            raise GateRefused(f"{what}: no gates were asked about it")
+            raise GateRefused(f"{subject}: no gates were asked about it")
 
 
-def _event(raw: str) -> tuple[Commit, Event]:
+def _parse_event(raw: str) -> tuple[Commit, Event]:
     try:
         commit = Commit.decode(raw.encode())
         return commit, Event.parse(commit.message)

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from lockgate.errors import LedgerError
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import NAME, Event
-from lockgate.registry.provenance.sshsig import InvalidSignature, signed_by
+from lockgate.registry.provenance.sshsig import InvalidSignature, verify_signature
 
 __all__ = ["Signer", "Signers"]
 
@@ -55,17 +55,17 @@ class Signer:
 
     def is_called(self, email: str) -> bool:
         """Whether an address is its owner's; a principal may be a list of patterns."""
-        return any(fnmatch.fnmatchcase(email, one) for one in self.principal.split(","))
+        return any(fnmatch.fnmatchcase(email, pattern) for pattern in self.principal.split(","))
 
     def may(self, event: Event) -> bool:
         """Whether it may sign such an event."""
         if self.roles is None:
             return True
-        wanted = {event.op, f"{event.op}:{event.stage}"}
+        accepted_roles = {event.op, f"{event.op}:{event.stage}"}
         if event.op in ("rollback", "retire") and event.stage:
             # whoever may put a version somewhere may also take it away
-            wanted |= {"promote", f"promote:{event.stage}"}
-        return bool(wanted & set(self.roles))
+            accepted_roles |= {"promote", f"promote:{event.stage}"}
+        return bool(accepted_roles & set(self.roles))
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ class Signers:
 
     Attributes
     ----------
-    listed : tuple of Signer
+    entries : tuple of Signer
         In the order of the file.
 
     """
 
-    listed: tuple[Signer, ...]
+    entries: tuple[Signer, ...]
 
     @classmethod
-    def parse(cls, text: str, where: str = "allowed_signers") -> Signers:
+    def parse(cls, text: str, source: str = "allowed_signers") -> Signers:
         """Read the file.
 
         Raises
@@ -91,14 +91,14 @@ class Signers:
             Naming the first line that cannot be read.
 
         """
-        made = []
+        signers = []
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip() and not line.lstrip().startswith("#"):
                 try:
-                    made.append(_signer(line))
+                    signers.append(_parse_signer(line))
                 except (ValueError, binascii.Error) as error:
-                    raise LedgerError(f"{where}, line {number}: {error}") from None
-        return cls(tuple(made))
+                    raise LedgerError(f"{source}, line {number}: {error}") from None
+        return cls(tuple(signers))
 
     def check(self, commit: Commit, event: Event, *, now: float | None = None) -> Signer:
         """Return who signed an event, if they were allowed to.
@@ -118,83 +118,91 @@ class Signers:
         """
         if not commit.signature:
             raise InvalidSignature("it is not signed")
-        key = signed_by(commit.payload, commit.signature)
-        found = [one for one in self.listed if one.key == key]
-        if not found:
+        key = verify_signature(commit.payload, commit.signature)
+        matching = [signer for signer in self.entries if signer.key == key]
+        if not matching:
             raise InvalidSignature("it is signed with a key that is not among the allowed signers")
         dates = [commit.person.date, *([] if now is None else [now])]
-        valid = [one for one in found if all(one.holds(date) for date in dates)]
+        valid = [signer for signer in matching if all(signer.holds(date) for date in dates)]
         if not valid:
-            raise InvalidSignature(f"the key of {found[0].principal} was not valid at its date")
+            raise InvalidSignature(f"the key of {matching[0].principal} was not valid at its date")
         email = commit.person.email
-        valid = [one for one in valid if one.is_called(email)]
+        valid = [signer for signer in valid if signer.is_called(email)]
         if not valid or event.actor != f"{commit.person.name} <{email}>":
             raise InvalidSignature(
-                f"{found[0].principal} signed what {event.actor} is said to have done"
+                f"{matching[0].principal} signed what {event.actor} is said to have done"
             )
-        able = [one for one in valid if one.may(event)]
-        if not able:
+        authorized = [signer for signer in valid if signer.may(event)]
+        if not authorized:
             roles = ", ".join(valid[0].roles or ())
-            what = event.op + (f" in {event.stage}" if event.stage else "")
-            raise InvalidSignature(f"{valid[0].principal} may not {what}; their roles: {roles}")
-        return able[0]
+            operation = event.op + (f" in {event.stage}" if event.stage else "")
+            raise InvalidSignature(
+                f"{valid[0].principal} may not {operation}; their roles: {roles}"
+            )
+        return authorized[0]
 
 
-def _signer(line: str) -> Signer:
+def _parse_signer(line: str) -> Signer:
     """Read ``principals [options] type base64 [comment]`` (ssh-keygen(1), ALLOWED SIGNERS)."""
-    words = re.findall(r'(?:[^\s"]|"[^"]*")+', line)
-    place = next((k for k, word in enumerate(words) if _key_at(words, k)), None)
-    if place not in (1, 2):
+    tokens = re.findall(r'(?:[^\s"]|"[^"]*")+', line)
+    key_index = next((index for index, _ in enumerate(tokens) if _is_key_at(tokens, index)), None)
+    if key_index not in (1, 2):
         raise ValueError("expected: whose [options] type key [roles=...]")
-    options = dict(_options(words[1])) if place == 2 else {}
-    spaces = options.pop("namespaces", "git").split(",")
-    if not any(fnmatch.fnmatchcase("git", one) for one in spaces):
-        raise ValueError(f'the key is for {", ".join(spaces)}, expected namespaces="git"')
-    since, until = (_seconds(options.pop(k, None)) for k in ("valid-after", "valid-before"))
+    options = dict(_parse_options(tokens[1])) if key_index == 2 else {}
+    namespaces = options.pop("namespaces", "git").split(",")
+    if not any(fnmatch.fnmatchcase("git", pattern) for pattern in namespaces):
+        raise ValueError(f'the key is for {", ".join(namespaces)}, expected namespaces="git"')
+    since, until = (
+        _parse_time(options.pop(option, None)) for option in ("valid-after", "valid-before")
+    )
     if options:
         raise ValueError(f"the option {next(iter(options))} is not known here")
     return Signer(
-        words[0], base64.b64decode(words[place + 1]), _roles(words[place + 2 :]), since, until
+        tokens[0],
+        base64.b64decode(tokens[key_index + 1]),
+        _parse_roles(tokens[key_index + 2 :]),
+        since,
+        until,
     )
 
 
-def _key_at(words: list[str], k: int) -> bool:
+def _is_key_at(tokens: list[str], index: int) -> bool:
     """Whether a type and a key of that type stand at this place."""
-    if k + 1 >= len(words):
+    if index + 1 >= len(tokens):
         return False
     try:
-        raw = base64.b64decode(words[k + 1], validate=True)
+        raw = base64.b64decode(tokens[index + 1], validate=True)
     except (binascii.Error, ValueError):
         return False
     size = int.from_bytes(raw[:4], "big")
-    return raw[4 : 4 + size] == words[k].encode()
+    return raw[4 : 4 + size] == tokens[index].encode()
 
 
-def _options(text: str) -> list[tuple[str, str]]:
-    found = [(m[1], m[2] if m[2] is not None else m[3] or "") for m in OPTION.finditer(text)]
-    if not found or "".join(m[0] for m in OPTION.finditer(text)) != text:
+def _parse_options(text: str) -> list[tuple[str, str]]:
+    options = [(m[1], m[2] if m[2] is not None else m[3] or "") for m in OPTION.finditer(text)]
+    if not options or "".join(m[0] for m in OPTION.finditer(text)) != text:
         raise ValueError(f"the options {text[:80]} cannot be read")
-    return found
+    return options
 
 
-def _roles(words: list[str]) -> tuple[str, ...] | None:
-    said = [one.removeprefix("roles=") for one in words if one.startswith("roles=")]
-    wrong = [one for one in words if "=" in one and not one.startswith("roles=")]
-    if wrong or len(said) > 1:
-        raise ValueError(f"expected roles=... once after the key, found {' '.join(words)[:80]}")
-    if not said:
+def _parse_roles(tokens: list[str]) -> tuple[str, ...] | None:
+    role_lists = [token.removeprefix("roles=") for token in tokens if token.startswith("roles=")]
+    invalid = [token for token in tokens if "=" in token and not token.startswith("roles=")]
+    if invalid or len(role_lists) > 1:
+        raise ValueError(f"expected roles=... once after the key, found {' '.join(tokens)[:80]}")
+    if not role_lists:
         return None
-    roles = tuple(one for one in said[0].split(",") if one)
-    for one in roles:
-        role, _, stage = one.partition(":")
-        if role not in ROLES or (":" in one and not NAME.fullmatch(stage)):
+    roles = tuple(entry for entry in role_lists[0].split(",") if entry)
+    for entry in roles:
+        role, _, stage = entry.partition(":")
+        if role not in ROLES or (":" in entry and not NAME.fullmatch(stage)):
             raise ValueError(
-                f"no role {one[:80]!r}; there are {', '.join(ROLES)}, and e.g. promote:prod"
+                f"no role {entry[:80]!r}; there are {', '.join(ROLES)}, and e.g. promote:prod"
             )
     return roles
 
 
-def _seconds(text: str | None) -> int | None:
+def _parse_time(text: str | None) -> int | None:
     """Read OpenSSH's ``YYYYMMDD[HHMM[SS]][Z]``; times of a file are taken as UTC."""
     if text is None:
         return None

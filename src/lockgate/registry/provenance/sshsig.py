@@ -10,7 +10,7 @@ from typing import Any
 
 from lockgate.errors import MissingExtra
 
-__all__ = ["InvalidSignature", "signed_by"]
+__all__ = ["InvalidSignature", "verify_signature"]
 
 BEGIN, END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 MAGIC = b"SSHSIG"
@@ -20,7 +20,7 @@ class InvalidSignature(ValueError):
     """A signature that does not hold, with the reason."""
 
 
-def signed_by(message: bytes, armored: bytes, *, namespace: str = "git") -> bytes:
+def verify_signature(message: bytes, armored: bytes, *, namespace: str = "git") -> bytes:
     """Return the key that signed a message.
 
     Parameters
@@ -43,33 +43,33 @@ def signed_by(message: bytes, armored: bytes, *, namespace: str = "git") -> byte
         If it does not hold, or is of a kind that is not known here.
 
     """
-    fields = _Fields(_unarmored(armored))
+    fields = _FieldReader(_decode_armor(armored))
     if fields.take(len(MAGIC)) != MAGIC or fields.number() != 1:
         raise InvalidSignature("no SSH signature of version 1")
-    key, space, reserved, algorithm, signature = (fields.text() for _ in range(5))
-    if space != namespace.encode():
-        raise InvalidSignature(f"signed for {space[:40]!r}, expected {namespace!r}")
+    key, signed_namespace, reserved, algorithm, signature = (fields.text() for _ in range(5))
+    if signed_namespace != namespace.encode():
+        raise InvalidSignature(f"signed for {signed_namespace[:40]!r}, expected {namespace!r}")
     if algorithm not in (b"sha256", b"sha512"):
         raise InvalidSignature(f"hash {algorithm[:20]!r} is not allowed")
     digest = hashlib.new(algorithm.decode(), message).digest()
-    words = (space, reserved, algorithm, digest)
-    signed = MAGIC + b"".join(struct.pack(">I", len(one)) + one for one in words)
-    _check(key, signature, signed)
+    parts = (signed_namespace, reserved, algorithm, digest)
+    signed = MAGIC + b"".join(struct.pack(">I", len(part)) + part for part in parts)
+    _check_signature(key, signature, signed)
     return key
 
 
-class _Fields:
+class _FieldReader:
     """Reads length-prefixed fields (RFC 4251, section 5)."""
 
     def __init__(self, raw: bytes) -> None:
-        self.raw, self.at = raw, 0
+        self.raw, self.offset = raw, 0
 
     def take(self, size: int) -> bytes:
-        found = self.raw[self.at : self.at + size]
-        if len(found) != size:
+        chunk = self.raw[self.offset : self.offset + size]
+        if len(chunk) != size:
             raise InvalidSignature("the signature is cut off")
-        self.at += size
-        return found
+        self.offset += size
+        return chunk
 
     def number(self) -> int:
         return int.from_bytes(self.take(4), "big")
@@ -78,7 +78,7 @@ class _Fields:
         return self.take(self.number())
 
 
-def _unarmored(armored: bytes) -> bytes:
+def _decode_armor(armored: bytes) -> bytes:
     lines = armored.strip().splitlines()
     if len(lines) < 3 or lines[0] != BEGIN or lines[-1] != END:
         raise InvalidSignature("no SSH signature")
@@ -88,36 +88,36 @@ def _unarmored(armored: bytes) -> bytes:
         raise InvalidSignature("the signature is no base64") from None
 
 
-def _check(key: bytes, signature: bytes, signed: bytes) -> None:
+def _check_signature(key: bytes, signature: bytes, signed: bytes) -> None:
     """Check a signature of one of the kinds that OpenSSH makes by default."""
     try:
         from cryptography.exceptions import InvalidSignature as MismatchedSignature
     except ModuleNotFoundError:
         raise MissingExtra("ledger", "checking a signature") from None
-    kind = _Fields(key).text()
-    fields = _Fields(signature)
-    made, value = fields.text(), fields.text()
+    kind = _FieldReader(key).text()
+    fields = _FieldReader(signature)
+    signature_kind, value = fields.text(), fields.text()
     try:
-        if kind == b"ssh-ed25519" and made == kind:
+        if kind == b"ssh-ed25519" and signature_kind == kind:
             _ed25519(key).verify(value, signed)
-        elif kind == b"sk-ssh-ed25519@openssh.com" and made == kind:
+        elif kind == b"sk-ssh-ed25519@openssh.com" and signature_kind == kind:
             _check_security_key(key, value, fields, signed)
-        elif kind == b"ssh-rsa" and made in (b"rsa-sha2-256", b"rsa-sha2-512"):
-            _check_rsa(key, made, value, signed)
-        elif kind.startswith(b"ecdsa-sha2-nistp") and made == kind:
+        elif kind == b"ssh-rsa" and signature_kind in (b"rsa-sha2-256", b"rsa-sha2-512"):
+            _check_rsa(key, signature_kind, value, signed)
+        elif kind.startswith(b"ecdsa-sha2-nistp") and signature_kind == kind:
             _check_ecdsa(key, kind, value, signed)
         else:
             raise InvalidSignature(
-                f"keys of the kind {kind[:40]!r} with {made[:40]!r} are not known"
+                f"keys of the kind {kind[:40]!r} with {signature_kind[:40]!r} are not known"
             )
     except MismatchedSignature:
         raise InvalidSignature("the signature does not fit what was signed") from None
 
 
-def _loaded(key: bytes) -> Any:
+def _load_key(key: bytes) -> Any:
     from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
-    kind = _Fields(key).text()
+    kind = _FieldReader(key).text()
     try:
         return load_ssh_public_key(kind + b" " + base64.b64encode(key))
     except Exception as error:  # the library has no one error for a bad key
@@ -127,7 +127,7 @@ def _loaded(key: bytes) -> Any:
 def _ed25519(key: bytes) -> Any:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    fields = _Fields(key)
+    fields = _FieldReader(key)
     fields.text()
     try:
         return Ed25519PublicKey.from_public_bytes(fields.text())
@@ -135,9 +135,9 @@ def _ed25519(key: bytes) -> Any:
         raise InvalidSignature(f"the key cannot be read: {error}") from None
 
 
-def _check_security_key(key: bytes, value: bytes, fields: _Fields, signed: bytes) -> None:
+def _check_security_key(key: bytes, value: bytes, fields: _FieldReader, signed: bytes) -> None:
     """Check what a FIDO token signs: the application, its flags and its counter, too."""
-    parts = _Fields(key)
+    parts = _FieldReader(key)
     parts.text(), parts.text()
     application = hashlib.sha256(parts.text()).digest()
     presence = fields.take(5)
@@ -146,12 +146,12 @@ def _check_security_key(key: bytes, value: bytes, fields: _Fields, signed: bytes
     _ed25519(key).verify(value, application + presence + hashlib.sha256(signed).digest())
 
 
-def _check_rsa(key: bytes, made: bytes, value: bytes, signed: bytes) -> None:
+def _check_rsa(key: bytes, signature_kind: bytes, value: bytes, signed: bytes) -> None:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding
 
-    algorithm = hashes.SHA512() if made.endswith(b"512") else hashes.SHA256()
-    _loaded(key).verify(value, signed, padding.PKCS1v15(), algorithm)
+    algorithm = hashes.SHA512() if signature_kind.endswith(b"512") else hashes.SHA256()
+    _load_key(key).verify(value, signed, padding.PKCS1v15(), algorithm)
 
 
 def _check_ecdsa(key: bytes, kind: bytes, value: bytes, signed: bytes) -> None:
@@ -160,6 +160,6 @@ def _check_ecdsa(key: bytes, kind: bytes, value: bytes, signed: bytes) -> None:
     from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
     algorithm = {b"256": hashes.SHA256(), b"384": hashes.SHA384(), b"521": hashes.SHA512()}
-    numbers = _Fields(value)
+    numbers = _FieldReader(value)
     r, s = (int.from_bytes(numbers.text(), "big") for _ in range(2))
-    _loaded(key).verify(encode_dss_signature(r, s), signed, ec.ECDSA(algorithm[kind[-3:]]))
+    _load_key(key).verify(encode_dss_signature(r, s), signed, ec.ECDSA(algorithm[kind[-3:]]))

@@ -105,14 +105,14 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
         """
         try:
-            made = msgspec.json.decode(raw, type=cls)
+            verdict = msgspec.json.decode(raw, type=cls)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise LedgerError(f"this is no verdict: {str(error)[:200]}") from None
-        if made.passed != all(one.passed is not False for one in made.judged):
+        if verdict.passed != all(record.passed is not False for record in verdict.judged):
             raise LedgerError("a verdict says otherwise than its gates")
-        return made
+        return verdict
 
     @property
     def failed(self) -> list[GateRecord]:
         """Gates that were not content."""
-        return [one for one in self.judged if one.passed is False]
+        return [record for record in self.judged if record.passed is False]

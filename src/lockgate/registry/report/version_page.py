@@ -11,73 +11,84 @@ __all__ = ["version_page"]
 MARKS = {True: "pass", False: "fail", None: "n/a"}
 
 
-def version_page(found: dict[str, Any], answer: dict[str, Any] | None = None) -> str:
+def version_page(report: dict[str, Any], prediction: dict[str, Any] | None = None) -> str:
     """Write the page.
 
     Parameters
     ----------
-    found : dict
+    report : dict
         What `told` returns.
-    answer : dict, optional
+    prediction : dict, optional
         What is known of a single answer that the version gave.
 
     """
-    version, commit, made = found["version"], found["commit"], found["made_with"]
+    version, commit, build = report["version"], report["commit"], report["made_with"]
     title = f"{version['name']}@{version['version']}"
-    where = ", ".join(found["stages"]) or ("retired" if version["retired"] else "in no stage")
+    status = ", ".join(report["stages"]) or ("retired" if version["retired"] else "in no stage")
     facts = {
         "bundle": version["digest"],
         "lineage": version["lineage"],
-        "now": where,
+        "now": status,
         "because": "; ".join(version["why"]),
         "commit": "unknown" if commit is None else "  ".join(commit.values()),
-        "data": made["hashes"]["data"] or "not recorded",
-        "parameters": made["hashes"]["params"] or "not recorded",
+        "data": build["hashes"]["data"] or "not recorded",
+        "parameters": build["hashes"]["params"] or "not recorded",
     }
     parts = [HEAD.replace("TITLE", escape(title)), f"<h1>{escape(title)}</h1>", _facts(facts)]
-    if answer is not None:
-        parts.append(_section("The answer", _facts(_shown(answer))))
-    parts.append(_section("What was done with it", _events(found["events"])))
-    parts += [_gates(one) for one in reversed(found["gates"])]
-    if found["changes"]:
-        parts.append(_changes(found["changes"]))
-    if found["attestations"]:
+    if prediction is not None:
+        parts.append(_section("The answer", _facts(_plain_fields(prediction))))
+    parts.append(_section("What was done with it", _events(report["events"])))
+    parts += [_gates(verdict) for verdict in reversed(report["gates"])]
+    if report["changes"]:
+        parts.append(_changes(report["changes"]))
+    if report["attestations"]:
         rows = [
             (
-                one.get("at"),
-                MARKS.get(one.get("passed")),
-                f"{one.get('threads')} threads",
-                one.get("by"),
-                ", ".join(one.get("differing", {})) or "the same bytes",
+                attestation.get("at"),
+                MARKS.get(attestation.get("passed")),
+                f"{attestation.get('threads')} threads",
+                attestation.get("by"),
+                ", ".join(attestation.get("differing", {})) or "the same bytes",
             )
-            for one in found["attestations"]
+            for attestation in report["attestations"]
         ]
         parts.append(_section("Built again", _table(("when", "", "threads", "where", ""), rows)))
-    environment = {**made["environment"]["training"], **made["environment"]["answers"]}
+    environment = {**build["environment"]["training"], **build["environment"]["answers"]}
     parts.append(_section("Environment", _facts(environment)))
-    parts.append(_section("Files", _facts(made["files"])))
+    parts.append(_section("Files", _facts(build["files"])))
     return "".join(parts) + "</main></html>"
 
 
 def _events(events: list[dict[str, Any]]) -> str:
     rows = []
-    for one in reversed(events):
-        what = f"{one['op']} {one['stage'] or ''}"
-        if one["override"]:
-            what += " AGAINST THE GATES"
-        between = f"{one['from'] or '-'} → {one['to'] or '-'}"
-        signed = one.get("signed_by", "")
+    for event in reversed(events):
+        operation = f"{event['op']} {event['stage'] or ''}"
+        if event["override"]:
+            operation += " AGAINST THE GATES"
+        versions = f"{event['from'] or '-'} → {event['to'] or '-'}"
+        signed = event.get("signed_by", "")
         rows.append(
-            (one["seq"], one["at"][:19], what, between, one["actor"], one["reason"], signed)
+            (
+                event["seq"],
+                event["at"][:19],
+                operation,
+                versions,
+                event["actor"],
+                event["reason"],
+                signed,
+            )
         )
     return _table(("", "when (UTC)", "what", "", "who", "why", "signed by"), rows)
 
 
 def _gates(verdict: dict[str, Any]) -> str:
     against = (verdict["incumbent"] or {}).get("version", "nothing")
-    rows = [(MARKS[one["passed"]], one["gate"], one["sentence"]) for one in verdict["judged"]]
-    words = "passed" if verdict["passed"] else "did not pass"
-    title = f"It {words} the gates of {verdict['stage']}, where {against} was"
+    rows = [
+        (MARKS[record["passed"]], record["gate"], record["sentence"])
+        for record in verdict["judged"]
+    ]
+    outcome = "passed" if verdict["passed"] else "did not pass"
+    title = f"It {outcome} the gates of {verdict['stage']}, where {against} was"
     return _section(
         title, f"<p>{escape(verdict['at'][:19])}</p>" + _table(("", "gate", "why"), rows)
     )
@@ -103,9 +114,11 @@ def _number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _shown(answer: dict[str, Any]) -> dict[str, Any]:
-    plain = {key: one for key, one in answer.items() if not isinstance(one, (dict, list))}
-    return plain | {f"input {key}": one for key, one in (answer.get("inputs") or {}).items()}
+def _plain_fields(prediction: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in prediction.items() if not isinstance(value, (dict, list))}
+    return plain | {
+        f"input {key}": value for key, value in (prediction.get("inputs") or {}).items()
+    }
 
 
 def _section(title: str, inside: str) -> str:
@@ -116,13 +129,13 @@ def _facts(facts: dict[str, Any]) -> str:
     return _table((), list(facts.items()))
 
 
-def _table(head: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
-    top = "".join(f"<th>{escape(one)}" for one in head)
+def _table(titles: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
+    header_row = "".join(f"<th>{escape(title)}" for title in titles)
     body = "".join(
         "<tr>" + "".join(f'<td class="{_class(cell)}">{escape(str(cell))}' for cell in row)
         for row in rows
     )
-    return f"<div><table>{f'<tr>{top}' if top else ''}{body}</table></div>"
+    return f"<div><table>{f'<tr>{header_row}' if header_row else ''}{body}</table></div>"
 
 
 def _class(cell: Any) -> str:

@@ -77,10 +77,10 @@ class Connection(asyncio.Protocol):
         self.parts: list[bytes] = []
         self.request: Request | None = None
         self.early: Response | None = None
-        self.asked: Request | None = None
+        self.current_request: Request | None = None
         self.method = ""
-        self.keep = self.keep_asked = True
-        self.began = 0.0
+        self.keep = self.keep_current = True
+        self.started = 0.0
         self.peer = ""
 
     # what the loop calls
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else "local"
         if len(self.shared.open) > self.limits.connections:
-            self._refuse(self.app.busy("too many connections"))
+            self._refuse(self.app.busy_response("too many connections"))
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
@@ -107,13 +107,13 @@ class Connection(asyncio.Protocol):
             self._feed(data)
         except httptools.HttpParserError as error:
             if self.phase != LINGER:
-                words = str(error) or type(error).__name__
-                self._refuse_words(400, f"that is no HTTP/1.1 request: {words[:200]}")
+                message = str(error) or type(error).__name__
+                self._refuse_with_error(400, f"that is no HTTP/1.1 request: {message[:200]}")
         if self.phase == HEAD:
             self.unfinished += 0 if self.fresh else len(data)
             self.fresh = False
             if self.unfinished > self.limits.head:
-                self._refuse_words(431, f"the head is longer than {self.limits.head} bytes")
+                self._refuse_with_error(431, f"the head is longer than {self.limits.head} bytes")
 
     def _feed(self, data: bytes) -> None:
         """Parse; an offer to speak another protocol is not taken, and the request read as it is."""
@@ -127,13 +127,13 @@ class Connection(asyncio.Protocol):
                 # what follows such a head is left to us: it is put behind one without the offer
                 rest = data[upgrade.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
-                kept = [
+                headers = [
                     b"%b: %b\r\n" % pair
                     for pair in self.headers.items()
                     if pair[0] not in (b"upgrade", b"connection", b"http2-settings")
                 ]
                 method = self.method.encode()
-                data = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, self.url, b"".join(kept), rest)
+                data = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, self.url, b"".join(headers), rest)
 
     def eof_received(self) -> bool:
         """Finish what was asked, then close."""
@@ -176,14 +176,14 @@ class Connection(asyncio.Protocol):
         """Take a piece of the target."""
         self.url += url
         if len(self.url) > self.limits.target:
-            self._refuse_words(414, f"the path is longer than {self.limits.target} bytes")
+            self._refuse_with_error(414, f"the path is longer than {self.limits.target} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, also one behind the body."""
         self.fields += 1
         self.head += len(name) + len(value)
         if self.fields > self.limits.fields or self.head > self.limits.head:
-            self._refuse_words(
+            self._refuse_with_error(
                 431, f"more than {self.limits.fields} headers or {self.limits.head} bytes of them"
             )
         elif self.request is None:
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
         self.method = self.parser.get_method().decode("ascii")
         if self.parser.should_upgrade():
             if self.method == "CONNECT":
-                self._refuse_words(405, "CONNECT came; this is no proxy")
+                self._refuse_with_error(405, "CONNECT came; this is no proxy")
             self.upgrading = True
             return
         path, _, query = self.url.partition(b"?")
@@ -225,7 +225,7 @@ class Connection(asyncio.Protocol):
             self.skipping = True
         elif expects:
             if self.busy:
-                self._refuse_words(417, "a body was announced while an answer was due")
+                self._refuse_with_error(417, "a body was announced while an answer was due")
                 return
             self.transport.write(CONTINUE)
         self.phase, self.since = BODY, time.monotonic()
@@ -236,7 +236,7 @@ class Connection(asyncio.Protocol):
             return
         self.size += len(body)
         if self.size > self.limits.body:
-            self._refuse(self.app.too_large())
+            self._refuse(self.app.too_large_response())
             return
         self.parts.append(body)
 
@@ -263,25 +263,30 @@ class Connection(asyncio.Protocol):
             self._begin(request, early, keep, now)
 
     def _begin(
-        self, request: Request | None, early: Response | None, keep: bool, began: float
+        self, request: Request | None, early: Response | None, keep: bool, started: float
     ) -> None:
-        self.busy, self.asked, self.keep_asked, self.began = True, request, keep, began
+        self.busy, self.current_request, self.keep_current, self.started = (
+            True,
+            request,
+            keep,
+            started,
+        )
         if early is not None:
-            self._reply(early)
+            self._respond(early)
         elif request is not None:
-            self.app.answer(request, self._reply)
+            self.app.answer(request, self._respond)
 
-    def _reply(self, reply: Response) -> None:
+    def _respond(self, response: Response) -> None:
         """Write a reply, and go on with what waits."""
-        request = self.asked
-        self.app.count(request, reply, time.perf_counter() - self.began)
+        request = self.current_request
+        self.app.count(request, response, time.perf_counter() - self.started)
         self.busy = False
         if self.closed:
             return
         last = self.ended or self.shared.draining
-        keep = (self.keep_asked and not last) or bool(self.waiting)
+        keep = (self.keep_current and not last) or bool(self.waiting)
         bare = request is not None and request.method == "HEAD"
-        self.transport.write(reply.render(self.shared.date, keep=keep, bare=bare))
+        self.transport.write(response.render(self.shared.date, keep=keep, bare=bare))
         if self.waiting:
             asyncio.get_running_loop().call_soon(self._next)
         elif not keep:
@@ -306,33 +311,33 @@ class Connection(asyncio.Protocol):
 
     # refusing
 
-    def _refuse_words(self, status: int, words: str) -> None:
-        self._refuse(self.app.refused(HTTPError(status, words)))
+    def _refuse_with_error(self, status: int, message: str) -> None:
+        self._refuse(self.app.error_response(HTTPError(status, message)))
 
-    def _refuse(self, reply: Response) -> None:
+    def _refuse(self, response: Response) -> None:
         """Say no, read no further, and close once the client had time to see it."""
         if self.phase == LINGER:
             return
         self.phase, self.since, self.size = LINGER, time.monotonic(), 0
         self.refused, self.parts = True, []
-        self._take(self.request, reply, keep=False)
+        self._take(self.request, response, keep=False)
 
-    def look(self, now: float) -> None:
+    def check_timeouts(self, now: float) -> None:
         """Close the connection if it took too long for what it is doing."""
-        passed, limits = now - self.since, self.limits
+        elapsed, limits = now - self.since, self.limits
         if self.stuck and now - self.stuck > limits.write_seconds:
             log.info("a client does not read; connection of %s closed", self.peer)
             self.transport.abort()
-        elif self.phase == IDLE and not self.busy and passed > limits.idle_seconds:
+        elif self.phase == IDLE and not self.busy and elapsed > limits.idle_seconds:
             self.transport.close()
-        elif self.phase == HEAD and passed > limits.head_seconds:
-            self._refuse_words(408, f"the head took longer than {limits.head_seconds:g} s")
-        elif self.phase == BODY and passed > limits.body_seconds:
-            self._refuse_words(408, f"the body took longer than {limits.body_seconds:g} s")
+        elif self.phase == HEAD and elapsed > limits.head_seconds:
+            self._refuse_with_error(408, f"the head took longer than {limits.head_seconds:g} s")
+        elif self.phase == BODY and elapsed > limits.body_seconds:
+            self._refuse_with_error(408, f"the body took longer than {limits.body_seconds:g} s")
         elif (
             self.phase == LINGER
             and self.refused
             and not self.busy
-            and passed > limits.linger_seconds
+            and elapsed > limits.linger_seconds
         ):
             self.transport.abort()

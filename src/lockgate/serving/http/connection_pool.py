@@ -25,8 +25,10 @@ class Connections:
     def __init__(self, app: Handler, limits: Limits) -> None:
         self.app = app
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = limits.connections if files < 0 else min(limits.connections, max(files - SPARE, 1))
-        self.limits = msgspec.structs.replace(limits, connections=most)
+        maximum = (
+            limits.connections if files < 0 else min(limits.connections, max(files - SPARE, 1))
+        )
+        self.limits = msgspec.structs.replace(limits, connections=maximum)
         self.open: set[Connection] = set()
         self.date = b""
         self.draining = False
@@ -40,11 +42,11 @@ class Connections:
         """Look after all connections; called once a second."""
         self.date = formatdate(time.time(), usegmt=True).encode()
         now = time.monotonic()
-        for one in list(self.open):
-            one.look(now)
+        for connection in list(self.open):
+            connection.check_timeouts(now)
 
     def close_idle(self) -> None:
         """Close connections on which nothing is under way."""
-        for one in list(self.open):
-            if one.phase == IDLE and not one.busy:
-                one.transport.close()
+        for connection in list(self.open):
+            if connection.phase == IDLE and not connection.busy:
+                connection.transport.close()

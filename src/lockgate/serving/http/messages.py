@@ -18,7 +18,7 @@ __all__ = [
     "Response",
     "SendResponse",
     "check_rows",
-    "json_reply",
+    "json_response",
     "read_body",
 ]
 
@@ -60,7 +60,7 @@ class Request:
         "peer",
         "query",
         "route",
-        "who",
+        "token_name",
     )
 
     def __init__(
@@ -72,7 +72,7 @@ class Request:
         peer: str = "",
     ) -> None:
         self.method, self.path, self.query, self.headers = method, path, query, headers
-        self.body, self.peer, self.who = b"", peer, ""
+        self.body, self.peer, self.token_name = b"", peer, ""
         self.route: Any = None
         self.path_params: tuple[str, ...] = ()
 
@@ -124,13 +124,13 @@ HEADS: dict[tuple[int, bytes], bytes] = {}
 
 def _head(status: int, kind: bytes) -> bytes:
     phrase = http.HTTPStatus(status).phrase.encode()
-    made = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\nx-content-type-options: nosniff\r\n" % (
+    head = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\nx-content-type-options: nosniff\r\n" % (
         status,
         phrase,
         kind,
     )
-    HEADS[status, kind] = made
-    return made
+    HEADS[status, kind] = head
+    return head
 
 
 SendResponse = Callable[[Response], None]
@@ -145,16 +145,16 @@ class Handler(Protocol):
     def answer(self, request: Request, send: SendResponse) -> None:
         """Answer an admitted request; `send` is called once, now or later."""
 
-    def count(self, request: Request | None, reply: Response, seconds: float) -> None:
+    def count(self, request: Request | None, response: Response, seconds: float) -> None:
         """Count a reply that was sent."""
 
-    def refused(self, refusal: HTTPError) -> Response:
+    def error_response(self, error: HTTPError) -> Response:
         """Make the reply of a refusal."""
 
-    def busy(self, words: str) -> Response:
+    def busy_response(self, message: str) -> Response:
         """Make the reply of a server that has too much to do."""
 
-    def too_large(self) -> Response:
+    def too_large_response(self) -> Response:
         """Make the reply to a body that is too large."""
 
 
@@ -165,7 +165,7 @@ class HTTPError(Exception):
     ----------
     status : int
         HTTP status.
-    what : str
+    message : str
         What was expected, what came, what to do.
     problems : tuple of str
         One sentence for each thing that is wrong with the rows.
@@ -177,28 +177,28 @@ class HTTPError(Exception):
     def __init__(
         self,
         status: int,
-        what: str,
+        message: str,
         problems: Sequence[str] = (),
         headers: Mapping[bytes, bytes] | None = None,
     ) -> None:
-        self.status, self.what, self.problems = status, what, tuple(problems)
+        self.status, self.message, self.problems = status, message, tuple(problems)
         self.headers = dict(headers or {})
-        super().__init__(what)
+        super().__init__(message)
 
-    def reply(self, receipt: str) -> Response:
-        """Make the reply; `receipt` is the id under which the log knows it."""
-        said: dict[str, Any] = {
-            "id": receipt,
-            "error": self.what,
+    def to_response(self, prediction_id: str) -> Response:
+        """Make the reply; `prediction_id` is the id under which the log knows it."""
+        body: dict[str, Any] = {
+            "id": prediction_id,
+            "error": self.message,
             "title": http.HTTPStatus(self.status).phrase,
             "status": self.status,
         }
         if self.problems:
-            said["problems"] = self.problems
-        return Response(self.status, encode(said), JSON, tuple(self.headers.items()))
+            body["problems"] = self.problems
+        return Response(self.status, encode(body), JSON, tuple(self.headers.items()))
 
 
-def json_reply(
+def json_response(
     value: Any, status: int = 200, extra: Sequence[tuple[bytes, bytes]] = ()
 ) -> Response:
     """Make a reply of plain data or of a struct."""
@@ -220,13 +220,13 @@ def read_body(decode: Callable[[Any], B], raw: bytes | memoryview, expected: str
     try:
         return decode(raw)
     except RecursionError:
-        why = "the JSON is nested too deeply"
+        reason = "the JSON is nested too deeply"
     except (msgspec.DecodeError, UnicodeError) as error:
-        why = f"the body is not what is read here: {str(error)[:300]}"
-    raise HTTPError(400, f"{why}; {expected}")
+        reason = f"the body is not what is read here: {str(error)[:300]}"
+    raise HTTPError(400, f"{reason}; {expected}")
 
 
-def check_rows(rows: int, most: int) -> None:
+def check_rows(rows: int, maximum: int) -> None:
     """Refuse no rows, and more than a request may have."""
-    if not 0 < rows <= most:
-        raise HTTPError(422, f"{rows} rows came, expected 1 to {most}")
+    if not 0 < rows <= maximum:
+        raise HTTPError(422, f"{rows} rows came, expected 1 to {maximum}")

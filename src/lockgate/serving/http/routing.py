@@ -51,33 +51,33 @@ class Routes:
     def __init__(self, routes: list[Route]) -> None:
         self.all = routes
         self._exact: dict[str, dict[str, Route]] = {}
-        self._shaped: list[tuple[tuple[str, ...], dict[str, Route]]] = []
-        for one in routes:
-            if "{" not in one.path:
-                self._exact.setdefault(one.path, {})[one.method] = one
+        self._patterns: list[tuple[tuple[str, ...], dict[str, Route]]] = []
+        for route in routes:
+            if "{" not in route.path:
+                self._exact.setdefault(route.path, {})[route.method] = route
             else:
-                shape = tuple(one.path.split("/"))
-                known = [methods for other, methods in self._shaped if other == shape]
-                if known:
-                    known[0][one.method] = one
+                pattern = tuple(route.path.split("/"))
+                matching = [methods for other, methods in self._patterns if other == pattern]
+                if matching:
+                    matching[0][route.method] = route
                 else:
-                    self._shaped.append((shape, {one.method: one}))
+                    self._patterns.append((pattern, {route.method: route}))
 
     def find(self, path: str) -> tuple[dict[str, Route], tuple[str, ...]]:
         """Return the routes of a path by method, and the words in it."""
-        found = self._exact.get(path)
-        if found is not None:
-            return found, ()
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact, ()
         parts = tuple(path.split("/"))
-        for shape, methods in self._shaped:
-            if len(shape) == len(parts):
-                words = []
-                for want, have in zip(shape, parts, strict=True):
-                    if want[:1] == "{":
-                        words.append(have)
-                    elif want != have:
+        for pattern, methods in self._patterns:
+            if len(pattern) == len(parts):
+                path_params = []
+                for expected, part in zip(pattern, parts, strict=True):
+                    if expected[:1] == "{":
+                        path_params.append(part)
+                    elif expected != part:
                         break
                 else:
-                    if all(words):
-                        return methods, tuple(words)
+                    if all(path_params):
+                        return methods, tuple(path_params)
         return {}, ()

@@ -13,7 +13,7 @@ from lockgate.errors import ServingError, UsageError
 from lockgate.serving.http.messages import HTTPError
 from lockgate.serving.http.routing import Route
 
-__all__ = ["ROLES", "Tokens", "new_token"]
+__all__ = ["ROLES", "Tokens", "add_token"]
 
 log = logging.getLogger("lockgate.serve")
 
@@ -23,7 +23,7 @@ ROLES = ("predict", "feedback", "read", "admin")
 LINE = re.compile(
     r"(?P<name>[\w.@-]{1,64})\s+(?P<roles>[a-z]+(,[a-z]+)*)\s+(?P<digest>[0-9a-f]{64})"
 )
-LARGEST = 1 << 20
+MAX_BYTES = 1 << 20
 
 
 class Tokens:
@@ -47,17 +47,19 @@ class Tokens:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mark: object = None
+        self._fingerprint: object = None
         self._known: list[tuple[bytes, str, frozenset[str]]] = []
-        self._mark = _mark(path)  # before reading: a change between the two is seen later
+        self._fingerprint = _fingerprint(
+            path
+        )  # before reading: a change between the two is seen later
         self._known = _read(path)
 
     def refresh(self) -> None:
         """Read the file again if it changed; lines that make no sense are left out."""
-        mark = _mark(self.path)
-        if mark == self._mark:
+        fingerprint = _fingerprint(self.path)
+        if fingerprint == self._fingerprint:
             return
-        self._mark = mark
+        self._fingerprint = fingerprint
         try:
             self._known = _read(self.path, strict=False)
         except ServingError as error:
@@ -77,11 +79,11 @@ class Tokens:
         if route is not None and not route.role:
             return ""
         scheme, _, token = (authorization or b"").partition(b" ")
-        shown = hashlib.sha256(token.strip()).digest()
+        token_digest = hashlib.sha256(token.strip()).digest()
         name, roles = "", frozenset[str]()
-        for digest, whose, may in self._known:
-            if hmac.compare_digest(digest, shown):
-                name, roles = whose, may
+        for digest, token_name, token_roles in self._known:
+            if hmac.compare_digest(digest, token_digest):
+                name, roles = token_name, token_roles
         if not name or scheme.lower() != b"bearer":
             raise HTTPError(
                 401, "a bearer token is needed", headers={b"www-authenticate": b"Bearer"}
@@ -91,11 +93,11 @@ class Tokens:
         return name
 
 
-def new_token(path: Path, name: str, roles: tuple[str, ...]) -> str:
+def add_token(path: Path, name: str, roles: tuple[str, ...]) -> str:
     """Add a token to a file, made if need be, and return it; it can never be shown again."""
-    strange = sorted(set(roles) - set(ROLES))
-    if strange or not roles:
-        raise UsageError(f"no role {', '.join(strange)}; there are {', '.join(ROLES)}")
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown or not roles:
+        raise UsageError(f"no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
     token = secrets.token_urlsafe(32)
     line = f"{name} {','.join(roles)} {hashlib.sha256(token.encode()).hexdigest()}"
     if LINE.fullmatch(line) is None:
@@ -106,23 +108,23 @@ def new_token(path: Path, name: str, roles: tuple[str, ...]) -> str:
     path.touch(mode=0o600)
     with path.open("a+b") as file:
         file.seek(0)
-        glued = bool(text := file.read()) and not text.endswith(b"\n")
-        file.write((b"\n" if glued else b"") + line.encode() + b"\n")
+        needs_newline = bool(text := file.read()) and not text.endswith(b"\n")
+        file.write((b"\n" if needs_newline else b"") + line.encode() + b"\n")
     return token
 
 
-def _mark(path: Path) -> object:
+def _fingerprint(path: Path) -> object:
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
 
 def _read(path: Path, *, strict: bool = True) -> list[tuple[bytes, str, frozenset[str]]]:
     try:
-        if path.stat().st_size > LARGEST:
-            raise ServingError(f"{path} is larger than {LARGEST} bytes; that is no token file")
+        if path.stat().st_size > MAX_BYTES:
+            raise ServingError(f"{path} is larger than {MAX_BYTES} bytes; that is no token file")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise ServingError(f"the tokens cannot be read: {error}") from None
@@ -130,9 +132,9 @@ def _read(path: Path, *, strict: bool = True) -> list[tuple[bytes, str, frozense
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        found = LINE.fullmatch(line.strip())
-        roles = frozenset(found["roles"].split(",")) if found else frozenset()
-        if found is None or not roles <= set(ROLES):
+        match = LINE.fullmatch(line.strip())
+        roles = frozenset(match["roles"].split(",")) if match else frozenset()
+        if match is None or not roles <= set(ROLES):
             problem = ServingError(
                 f"{path}, line {number}: expected NAME ROLE[,ROLE...] SHA256, "
                 f"roles from {', '.join(ROLES)}; `lockgate token` writes such lines"
@@ -141,7 +143,7 @@ def _read(path: Path, *, strict: bool = True) -> list[tuple[bytes, str, frozense
                 raise problem
             log.error("%s", problem)
             continue
-        known.append((bytes.fromhex(found["digest"]), found["name"], roles))
+        known.append((bytes.fromhex(match["digest"]), match["name"], roles))
     if not known and strict:
         raise ServingError(f"{path} holds no token; lockgate token NAME --file {path} makes one")
     return known

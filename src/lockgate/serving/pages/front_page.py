@@ -13,25 +13,25 @@ from lockgate.serving.prediction.model_store import ModelStore
 __all__ = ["front_page"]
 
 
-def front_page(routes: list[Route], shelf: ModelStore, where: str, *, tokens: bool) -> bytes:
-    """Return a page that says what is served and how to ask at the address `where`."""
+def front_page(routes: list[Route], store: ModelStore, base_url: str, *, tokens: bool) -> bytes:
+    """Return a page that says what is served and how to ask at the address `base_url`."""
     head = "authorization: Bearer TOKEN" if tokens else ""
     parts = [PAGE_HEAD]
-    for one in shelf.all:
-        row = json.dumps({"row": one.probes[0] if one.probes else {}}, ensure_ascii=False)
+    for model in store.all:
+        row = json.dumps({"row": model.probes[0] if model.probes else {}}, ensure_ascii=False)
         quoted = row.replace("'", "'\\''")
-        asked = f"{where}/predict/{one.name}@{one.stage}"
-        shown = f"-H {head!r} " if head else ""
-        curl = f"curl {asked} {shown}\\\n  -H 'content-type: application/json' \\\n  -d '{quoted}'"
-        inputs = "".join(_input_line(i) for i in one.model.inputs)
+        url = f"{base_url}/predict/{model.name}@{model.stage}"
+        header_option = f"-H {head!r} " if head else ""
+        curl = f"curl {url} {header_option}\\\n  -H 'content-type: application/json' \\\n  -d '{quoted}'"
+        inputs = "".join(_input_row(i) for i in model.packed.inputs)
         parts.append(
-            f"<section><h2>{_e(one.name)} <small>{_e(one.version)} &middot; {_e(one.stage)}</small>"
-            f"</h2><p>{_e(one.model.task)}, bundle <code>{one.digest[:12]}</code></p>"
-            f"<pre>{_e(curl)}</pre><details><summary>{len(one.model.inputs)} inputs</summary>"
+            f"<section><h2>{_e(model.name)} <small>{_e(model.version)} &middot; {_e(model.stage)}</small>"
+            f"</h2><p>{_e(model.packed.task)}, bundle <code>{model.digest[:12]}</code></p>"
+            f"<pre>{_e(curl)}</pre><details><summary>{len(model.packed.inputs)} inputs</summary>"
             f"<table><tr><th>name<th>kind<th>gaps<th>categories</tr>{inputs}</table></details>"
             "</section>"
         )
-    if not shelf.all:
+    if not store.all:
         parts.append("<p>Nothing is served.</p>")
     rows = "".join(
         f"<tr><td><code>{r.method}</code><td><code>{_e(r.path)}</code><td>{_e(r.summary)}"
@@ -46,10 +46,10 @@ def front_page(routes: list[Route], shelf: ModelStore, where: str, *, tokens: bo
     return "".join(parts).encode()
 
 
-def _input_line(one: Any) -> str:
-    known = ", ".join(one.categories[:12]) + (" ..." if len(one.categories) > 12 else "")
-    gaps = "allowed" if one.missing == "allow" else "refused"
-    return f"<tr><td>{_e(one.name)}<td>{_e(one.kind)}<td>{gaps}<td>{_e(known)}</tr>"
+def _input_row(column: Any) -> str:
+    categories = ", ".join(column.categories[:12]) + (" ..." if len(column.categories) > 12 else "")
+    missing = "allowed" if column.missing == "allow" else "refused"
+    return f"<tr><td>{_e(column.name)}<td>{_e(column.kind)}<td>{missing}<td>{_e(categories)}</tr>"
 
 
 def _e(text: str) -> str:

@@ -7,15 +7,15 @@ from typing import Any
 from lockgate.serving.http.routing import Route
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 
-__all__ = ["document"]
+__all__ = ["openapi_document"]
 
 JSON = "application/json"
-NAMED = {"model": "name", "version": "version"}
+PARAMETER_FIELDS = {"model": "name", "version": "version"}
 """Words of paths, and what they are called elsewhere."""
 TYPES = {"number": "number", "integer": "integer", "boolean": "boolean"}
 
 
-def document(routes: list[Route], shelf: ModelStore, *, tokens: bool) -> dict[str, Any]:
+def openapi_document(routes: list[Route], store: ModelStore, *, tokens: bool) -> dict[str, Any]:
     """Return the document, with the inputs of the models as they are now."""
     paths: dict[str, Any] = {}
     for route in routes:
@@ -24,53 +24,59 @@ def document(routes: list[Route], shelf: ModelStore, *, tokens: bool) -> dict[st
             "operationId": f"{route.method.lower()}{route.path}".replace("/", "_"),
             "responses": _responses(route, tokens=tokens),
         }
-        words = [part[1:-1] for part in route.path.split("/") if part[:1] == "{"]
-        if words:
+        parameters = [part[1:-1] for part in route.path.split("/") if part[:1] == "{"]
+        if parameters:
             operation["parameters"] = [
                 {
-                    "name": word,
+                    "name": parameter,
                     "in": "path",
                     "required": True,
                     "schema": {"type": "string"},
-                    **({"example": getattr(shelf.all[0], NAMED[word])} if shelf.all else {}),
+                    **(
+                        {"example": getattr(store.all[0], PARAMETER_FIELDS[parameter])}
+                        if store.all
+                        else {}
+                    ),
                 }
-                for word in words
+                for parameter in parameters
             ]
         if route.kinds:
-            operation["requestBody"] = {"required": True, "content": _content(route, shelf)}
+            operation["requestBody"] = {"required": True, "content": _content(route, store)}
         if tokens and route.role:
             operation["security"] = [{"bearer": []}]
             operation["description"] = f"Needs a token with the role {route.role}."
         paths.setdefault(route.path, {})[route.method.lower()] = operation
-    made: dict[str, Any] = {
+    openapi: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
-            "title": ", ".join(sorted({one.name for one in shelf.all})) or "lockgate",
-            "version": ", ".join(sorted({one.version for one in shelf.all})) or "none",
+            "title": ", ".join(sorted({model.name for model in store.all})) or "lockgate",
+            "version": ", ".join(sorted({model.version for model in store.all})) or "none",
             "description": "Answers of packed models, each with the id that leads to its origin.",
         },
         "paths": paths,
-        "components": {"schemas": _schemas(shelf)},
+        "components": {"schemas": _schemas(store)},
     }
     if tokens:
-        made["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-    return made
+        openapi["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    return openapi
 
 
 def _responses(route: Route, *, tokens: bool) -> dict[str, Any]:
-    said = {JSON: {"schema": route.about.get("response", {"type": "object"})}}
+    content = {JSON: {"schema": route.about.get("response", {"type": "object"})}}
     if "produces" in route.about:
-        said = {kind: {"schema": {}} for kind in route.about["produces"]}
+        content = {kind: {"schema": {}} for kind in route.about["produces"]}
     error = {"content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}}
-    made: dict[str, Any] = {"200": {"description": "Done.", "content": said}}
-    made |= {str(code): {"description": words, **error} for code, words in CODES.items()}
+    responses: dict[str, Any] = {"200": {"description": "Done.", "content": content}}
+    responses |= {
+        str(code): {"description": description, **error} for code, description in CODES.items()
+    }
     if not route.kinds:
         for code in ("400", "409", "413", "415", "422", "503"):
-            del made[code]
+            del responses[code]
     if not tokens or not route.role:
         for code in ("401", "403"):
-            del made[code]
-    return made
+            del responses[code]
+    return responses
 
 
 CODES = {
@@ -89,24 +95,24 @@ CODES = {
 """Replies besides 200, and what they mean."""
 
 
-def _content(route: Route, shelf: ModelStore) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+def _content(route: Route, store: ModelStore) -> dict[str, Any]:
+    content: dict[str, Any] = {}
     for kind in filter(None, route.kinds):  # that of a client which names none is not listed
         if kind == JSON:
-            made[kind] = {"schema": route.about.get("body", {"type": "object"})}
-            if route.about.get("example") == "row" and shelf.default and shelf.default.probes:
-                made[kind]["example"] = {"row": shelf.default.probes[0]}
+            content[kind] = {"schema": route.about.get("body", {"type": "object"})}
+            if route.about.get("example") == "row" and store.default and store.default.probes:
+                content[kind]["example"] = {"row": store.default.probes[0]}
         else:
-            made[kind] = {"schema": {"type": "string", "format": "binary"}}
-    return made
+            content[kind] = {"schema": {"type": "string", "format": "binary"}}
+    return content
 
 
-def _schemas(shelf: ModelStore) -> dict[str, Any]:
+def _schemas(store: ModelStore) -> dict[str, Any]:
     rows = [
-        {"$ref": f"#/components/schemas/row.{name}"} for name in sorted({s.name for s in shelf.all})
+        {"$ref": f"#/components/schemas/row.{name}"} for name in sorted({s.name for s in store.all})
     ]
     row = {"anyOf": [*rows, {"type": "array"}]} if rows else {}
-    made: dict[str, Any] = {
+    schemas: dict[str, Any] = {
         "Error": {
             "type": "object",
             "required": ["id", "error", "title", "status"],
@@ -133,26 +139,26 @@ def _schemas(shelf: ModelStore) -> dict[str, Any]:
             },
         },
     }
-    for one in shelf.all:
-        made[f"row.{one.name}"] = _row_schema(one)
-    return made
+    for model in store.all:
+        schemas[f"row.{model.name}"] = _row_schema(model)
+    return schemas
 
 
-def _row_schema(served: LoadedModel) -> dict[str, Any]:
+def _row_schema(model: LoadedModel) -> dict[str, Any]:
     properties: dict[str, Any] = {}
-    bounds = {column.name: column.bounds for column in served.manifest.inputs.columns}
-    for one in served.model.inputs:
-        types = [TYPES.get(one.kind, "string")]
-        if one.missing == "allow":
+    bounds = {column.name: column.bounds for column in model.manifest.inputs.columns}
+    for column in model.packed.inputs:
+        types = [TYPES.get(column.kind, "string")]
+        if column.missing == "allow":
             types.append("null")
         about: dict[str, Any] = {"type": types}
-        if one.kind == "category" and one.unknown == "refuse":
-            about["enum"] = [*one.categories, *([None] if one.missing == "allow" else [])]
-        elif one.kind == "category":
-            about["examples"] = list(one.categories[:20])
-        if one.kind == "date":
+        if column.kind == "category" and column.unknown == "refuse":
+            about["enum"] = [*column.categories, *([None] if column.missing == "allow" else [])]
+        elif column.kind == "category":
+            about["examples"] = list(column.categories[:20])
+        if column.kind == "date":
             about["format"] = "date-time"
-        if found := bounds.get(one.name):
-            about["description"] = f"In training from {found[0]:g} to {found[1]:g}."
-        properties[one.name] = about
+        if value_range := bounds.get(column.name):
+            about["description"] = f"In training from {value_range[0]:g} to {value_range[1]:g}."
+        properties[column.name] = about
     return {"type": "object", "required": list(properties), "properties": properties}

@@ -45,12 +45,17 @@ class Batcher:
 
     def __init__(
         self,
-        receipts: PredictionIds,
+        prediction_ids: PredictionIds,
         recorder: Recorder | None,
-        counts: MetricsRecorder,
+        metrics: MetricsRecorder,
         queue: int,
     ) -> None:
-        self.receipts, self.recorder, self.counts, self.queue = receipts, recorder, counts, queue
+        self.prediction_ids, self.recorder, self.metrics, self.queue = (
+            prediction_ids,
+            recorder,
+            metrics,
+            queue,
+        )
         self.queued = self.large = 0
         self._pending: dict[LoadedModel, list[PredictionRequest]] = {}
         self._thread = ThreadPoolExecutor(1, "large")
@@ -59,86 +64,94 @@ class Batcher:
         """Whether no more may wait."""
         return self.queued >= self.queue
 
-    def ask(self, question: PredictionRequest) -> None:
+    def submit(self, request: PredictionRequest) -> None:
         """Take a question; its reply is sent when it is answered."""
-        if question.rows == 0:
+        if request.rows == 0:
             if not self._pending:
                 asyncio.get_running_loop().call_soon(self._flush)
-            self._pending.setdefault(question.model, []).append(question)
+            self._pending.setdefault(request.model, []).append(request)
             self.queued += 1
-        elif question.rows <= INLINE:
-            self._guarded(compute_rows, question)
-            self._settle([question])
+        elif request.rows <= INLINE:
+            self._run_guarded(compute_rows, request)
+            self._settle([request])
         elif self.large >= LARGE:
             raise HTTPError(503, "too many large requests wait", headers={b"retry-after": b"1"})
         else:
             self.large += 1
             loop = asyncio.get_running_loop()
-            work = loop.run_in_executor(self._thread, self._guarded, compute_rows, question)
-            work.add_done_callback(lambda _: self._large_done(question))
+            future = loop.run_in_executor(self._thread, self._run_guarded, compute_rows, request)
+            future.add_done_callback(lambda _: self._finish_large(request))
 
-    def _large_done(self, question: PredictionRequest) -> None:
+    def _finish_large(self, request: PredictionRequest) -> None:
         self.large -= 1
-        self._settle([question])
+        self._settle([request])
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, {}
         self.queued = 0
-        for questions in pending.values():
-            self.counts.batch(len(questions))
+        for requests in pending.values():
+            self.metrics.batch(len(requests))
             try:
-                compute(questions)
+                compute(requests)
             except Exception:
                 log.exception("answering failed")
-            self._settle(questions)
+            self._settle(requests)
 
     @staticmethod
-    def _guarded(work: object, question: PredictionRequest) -> None:
+    def _run_guarded(function: object, request: PredictionRequest) -> None:
         try:
-            work(question)  # type: ignore[operator]  # a function of one question
+            function(request)  # type: ignore[operator]  # a function of one question
         except Exception:
             log.exception("answering failed")
 
-    def _settle(self, questions: list[PredictionRequest]) -> None:
+    def _settle(self, requests: list[PredictionRequest]) -> None:
         """Give ids, write down, and send; in this order."""
-        answered = []
-        for one in questions:
-            one.prediction_id = self.receipts.next()
-            one.number = self.receipts.count
-            if isinstance(one.result, Prediction):
-                answered.append(one)
-        if answered:
-            for one in answered:
-                served, found = one.model, one.result
-                assert isinstance(found, Prediction)
-                self.counts.predicted(served.address, served.name, one.rows or 1, found.filled)
-        if answered and self.recorder is not None and self._written(answered):
-            questions = [one for one in questions if not isinstance(one.result, Prediction)]
-        self._send(questions)
+        predicted = []
+        for request in requests:
+            request.prediction_id = self.prediction_ids.next()
+            request.number = self.prediction_ids.count
+            if isinstance(request.result, Prediction):
+                predicted.append(request)
+        if predicted:
+            for request in predicted:
+                model, prediction = request.model, request.result
+                assert isinstance(prediction, Prediction)
+                self.metrics.predicted(
+                    model.address, model.name, request.rows or 1, prediction.filled
+                )
+        if predicted and self.recorder is not None and self._record(predicted):
+            requests = [
+                request for request in requests if not isinstance(request.result, Prediction)
+            ]
+        self._send(requests)
 
-    def _written(self, answered: list[PredictionRequest]) -> bool:
+    def _record(self, predicted: list[PredictionRequest]) -> bool:
         """Write down what was answered; return whether the log sends the replies, later."""
         assert self.recorder is not None
         try:
-            return self.recorder.write(answered, self._send)
+            return self.recorder.write(predicted, self._send)
         except LogError as error:
-            for one in answered:
-                one.result = HTTPError(503, str(error), headers={b"retry-after": b"5"})
+            for request in predicted:
+                request.result = HTTPError(503, str(error), headers={b"retry-after": b"5"})
         except Exception:
             log.exception("writing to the prediction log failed")
-            for one in answered:
-                one.result = HTTPError(500, INTERNAL_ERROR_MESSAGE)
+            for request in predicted:
+                request.result = HTTPError(500, INTERNAL_ERROR_MESSAGE)
         return False
 
-    def _send(self, questions: list[PredictionRequest]) -> None:
-        for one in questions:
-            found = one.result
-            if isinstance(found, Prediction):
+    def _send(self, requests: list[PredictionRequest]) -> None:
+        for request in requests:
+            result = request.result
+            if isinstance(result, Prediction):
                 try:
-                    reply = one.write_response(one, one.prediction_id, found)
+                    response = request.write_response(request, request.prediction_id, result)
                 except Exception:
-                    log.exception("a reply cannot be written", extra={"id": one.prediction_id})
-                    reply = HTTPError(500, INTERNAL_ERROR_MESSAGE).reply(one.prediction_id)
+                    log.exception("a reply cannot be written", extra={"id": request.prediction_id})
+                    response = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(
+                        request.prediction_id
+                    )
             else:
-                reply = (found or HTTPError(500, INTERNAL_ERROR_MESSAGE)).reply(one.prediction_id)
-            one.send(reply)
+                response = (result or HTTPError(500, INTERNAL_ERROR_MESSAGE)).to_response(
+                    request.prediction_id
+                )
+            request.send(response)

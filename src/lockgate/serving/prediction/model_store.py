@@ -32,7 +32,7 @@ class LoadedModel:
         What is served, where, and the bundle's digest.
     manifest : Manifest
         What the bundle says about itself.
-    model : PackedModel
+    packed : PackedModel
         What answers.
     names : tuple of str
         Its inputs, in order.
@@ -49,24 +49,24 @@ class LoadedModel:
             raise BundleError(f"{folder} has digest {bundle.digest}, expected {slot.digest}")
         if bundle.manifest.name != slot.name:
             raise BundleError(f"{folder} is the model {bundle.manifest.name}, not {slot.name}")
-        model = getattr(bundle.predictor, "model", None)
-        if not isinstance(model, PackedModel):
+        packed = getattr(bundle.predictor, "model", None)
+        if not isinstance(packed, PackedModel):
             raise BundleError(
                 f"{folder} has the format {bundle.manifest.format}; a server answers with packed "
                 "models only: run the pipeline with format=packed, or lockgate pack"
             )
-        self.manifest, self.model = bundle.manifest, model
-        self.names = tuple(one.name for one in model.inputs)
-        self.listed = [
-            (one.name, frozenset(one.categories))
-            for one in model.inputs
-            if one.kind == "category" and one.unknown == "ignore"
+        self.manifest, self.packed = bundle.manifest, packed
+        self.names = tuple(column.name for column in packed.inputs)
+        self.known_categories = [
+            (column.name, frozenset(column.categories))
+            for column in packed.inputs
+            if column.kind == "category" and column.unknown == "ignore"
         ]
-        self.probes = _probe_rows(folder, self.names)
+        self.probes = _read_probes(folder, self.names)
         self.columns_from: float = {"on": 2, "off": math.inf}.get(batching, 0)
         if batching == "auto":
-            self.columns_from = _faster_from(model, self.probes)
-        self.regression = model.task == "regression"
+            self.columns_from = _measure_columns_from(packed, self.probes)
+        self.regression = packed.task == "regression"
 
     @property
     def address(self) -> str:
@@ -75,7 +75,9 @@ class LoadedModel:
 
     def may_have_missing(self, row: Any) -> bool:
         """Whether a row may hold gaps or unknown categories."""
-        return None in row.values() or any(row[name] not in known for name, known in self.listed)
+        return None in row.values() or any(
+            row[name] not in known for name, known in self.known_categories
+        )
 
 
 class ModelStore:
@@ -83,26 +85,26 @@ class ModelStore:
 
     Parameters
     ----------
-    served : iterable of Served
+    models : iterable of Served
         All models in all stages.
     seq : int
         Event of the deployment directory that it follows.
 
     """
 
-    def __init__(self, served: Iterable[LoadedModel], seq: int = 0) -> None:
-        self.all, self.seq = tuple(served), seq
-        self.by_word: dict[str, LoadedModel] = {}
-        for one in self.all:
-            self.by_word[f"{one.name}@{one.version}"] = one
-        for one in self.all:
-            self.by_word[f"{one.name}@{one.stage}"] = one
-        for one in sorted(self.all, key=lambda one: one.stage == STAGE):
-            self.by_word[one.name] = one
-        names = {one.name for one in self.all}
-        self.default = self.by_word[names.pop()] if len(names) == 1 else None
+    def __init__(self, models: Iterable[LoadedModel], seq: int = 0) -> None:
+        self.all, self.seq = tuple(models), seq
+        self.by_name: dict[str, LoadedModel] = {}
+        for model in self.all:
+            self.by_name[f"{model.name}@{model.version}"] = model
+        for model in self.all:
+            self.by_name[f"{model.name}@{model.stage}"] = model
+        for model in sorted(self.all, key=lambda model: model.stage == STAGE):
+            self.by_name[model.name] = model
+        names = {model.name for model in self.all}
+        self.default = self.by_name[names.pop()] if len(names) == 1 else None
 
-    def find(self, word: str | None) -> LoadedModel:
+    def find(self, model_name: str | None) -> LoadedModel:
         """Return the model that a request asks for.
 
         Raises
@@ -111,43 +113,44 @@ class ModelStore:
             404, with what is served.
 
         """
-        found = self.by_word.get(word) if word else self.default
-        if found is not None:
-            return found
-        listed = ", ".join(sorted(one.address for one in self.all)) or "nothing"
-        if not word:
-            raise HTTPError(404, f"several models are served; say which: {listed}")
+        model = self.by_name.get(model_name) if model_name else self.default
+        if model is not None:
+            return model
+        available = ", ".join(sorted(other.address for other in self.all)) or "nothing"
+        if not model_name:
+            raise HTTPError(404, f"several models are served; say which: {available}")
         raise HTTPError(
-            404, f"no model {word[:80]!r}{nearest(word, self.by_word)}; served: {listed}"
+            404,
+            f"no model {model_name[:80]!r}{nearest(model_name, self.by_name)}; served: {available}",
         )
 
 
-def _probe_rows(folder: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def _read_probes(folder: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
     probes = msgspec.json.decode((folder / "probes.json").read_bytes())
     columns = [probes["columns"][name] for name in names]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _faster_from(model: PackedModel, probes: list[dict[str, Any]]) -> float:
+def _measure_columns_from(model: PackedModel, probes: list[dict[str, Any]]) -> float:
     """Time both ways; they answer alike, so only the speed hangs on what is found."""
     if not probes:
         return math.inf
     best = math.inf
     for size in reversed(SIZES):
         rows = (probes * (size // len(probes) + 1))[:size]
-        together = _seconds(partial(model.predict, rows, engine="columns"))
-        alone = _seconds(lambda given: [model.predict_one(row) for row in given], rows)
+        together = _measure_seconds(partial(model.predict, rows, engine="columns"))
+        alone = _measure_seconds(lambda batch: [model.predict_one(row) for row in batch], rows)
         if together >= 0.9 * alone:
             break
         best = size
     return best
 
 
-def _seconds(work: Any, *given: Any) -> float:
+def _measure_seconds(function: Any, *arguments: Any) -> float:
     """Return the shortest of three times, after one that warms up."""
     times = []
     for _ in range(4):
-        began = time.perf_counter()
-        work(*given)
-        times.append(time.perf_counter() - began)
+        started = time.perf_counter()
+        function(*arguments)
+        times.append(time.perf_counter() - started)
     return min(times[1:])

@@ -29,7 +29,7 @@ __all__ = ["Recorder"]
 
 log = logging.getLogger("lockgate.serve")
 
-TIDY = 5.0
+CHECKPOINT_SECONDS = 5.0
 """Seconds between two tidyings of the write-ahead log."""
 
 
@@ -47,26 +47,26 @@ class Recorder:
         The log.
     settings : LogSettings
         What is kept, and how.
-    counts : Counts
+    metrics : Counts
         Where losses are counted.
 
     """
 
-    def __init__(self, folder: Path, settings: LogSettings, counts: MetricsRecorder) -> None:
-        self.folder, self.settings, self.counts = folder, settings, counts
-        self.receipts = PredictionIds()
+    def __init__(self, folder: Path, settings: LogSettings, metrics: MetricsRecorder) -> None:
+        self.folder, self.settings, self.metrics = folder, settings, metrics
+        self.prediction_ids = PredictionIds()
         self.full = settings.durability == "full"
-        self.writer = LogWriter(folder, self.receipts.boot, full=self.full)
-        self.labels = LogWriter(folder, f"{self.receipts.boot}-labels", full=True)
+        self.writer = LogWriter(folder, self.prediction_ids.boot, full=self.full)
+        self.label_writer = LogWriter(folder, f"{self.prediction_ids.boot}-labels", full=True)
         self._models: dict[LoadedModel, Model] = {}
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._last_words = 0.0
+        self._last_error_time = 0.0
         if self.full:
-            threading.Thread(target=self._commit_for_ever, daemon=True, name="log").start()
-        threading.Thread(target=self._tidy_for_ever, daemon=True, name="tidy").start()
+            threading.Thread(target=self._commit_forever, daemon=True, name="log").start()
+        threading.Thread(target=self._checkpoint_forever, daemon=True, name="tidy").start()
 
     def write(
-        self, questions: list[PredictionRequest], send: Callable[[list[PredictionRequest]], None]
+        self, requests: list[PredictionRequest], send: Callable[[list[PredictionRequest]], None]
     ) -> bool:
         """Write what was answered; return whether `send` is called later instead of by the caller.
 
@@ -77,50 +77,55 @@ class Recorder:
 
         """
         if self.settings.durability == "sampled":
-            questions = [one for one in questions if random.random() < self.settings.share]  # noqa: S311  # a sample
-            if not questions:
+            requests = [request for request in requests if random.random() < self.settings.share]  # noqa: S311  # a sample
+            if not requests:
                 return False
-        batch = (self._model(questions[0].model), [self._entry(one) for one in questions])
+        batch = (
+            self._logged_model(requests[0].model),
+            [self._entry(request) for request in requests],
+        )
         if self.full:
-            self._waiting.put((batch, questions, send, asyncio.get_running_loop()))
+            self._waiting.put((batch, requests, send, asyncio.get_running_loop()))
             return True
         try:
-            self._wrote(questions, self.writer.write([batch]))
+            self._count_written(requests, self.writer.write([batch]))
         except LogError as error:
-            self._lost(questions, error)
+            self._count_lost(requests, error)
         return False
 
-    def _model(self, served: LoadedModel) -> Model:
-        found = self._models.get(served)
-        if found is None:
+    def _logged_model(self, model: LoadedModel) -> Model:
+        logged_model = self._models.get(model)
+        if logged_model is None:
             columns = logged_columns(
-                served.model.inputs, self.settings.inputs, self.settings.redact
+                model.packed.inputs, self.settings.inputs, self.settings.redact
             )
-            found = Model(served.digest, served.name, served.version, served.stage, columns)
-            self._models = dict(list(self._models.items())[-32:]) | {served: found}
-        return found
+            logged_model = Model(model.digest, model.name, model.version, model.stage, columns)
+            self._models = dict(list(self._models.items())[-32:]) | {model: logged_model}
+        return logged_model
 
-    def _entry(self, question: PredictionRequest) -> LogEntry:
-        found: Any = question.result
-        columns = self._models[question.model].columns
-        source, key = question.source, question.keys
-        if not question.rows:
+    def _entry(self, request: PredictionRequest) -> LogEntry:
+        prediction: Any = request.result
+        columns = self._models[request.model].columns
+        source, key = request.source, request.keys
+        if not request.rows:
             inputs: Any = [source[name] for name in columns]
             if key is None and self.settings.key:
                 key = source.get(self.settings.key)
             key = None if key is None else key_text(key)
         else:
-            inputs, own = _columns(source, question.model.names, columns, self.settings.key)
-            key = own if key is None else key
+            inputs, row_keys = _select_columns(
+                source, request.model.names, columns, self.settings.key
+            )
+            key = row_keys if key is None else key
             if key is not None:
-                key = [None if one is None else key_text(one) for one in key]
-        label, score, margin = found.label, found.score, found.margin
-        if question.rows:
-            label, score, margin = to_lists(found)
-        trace = question.request.headers.get(b"traceparent", b"")
+                key = [None if row_key is None else key_text(row_key) for row_key in key]
+        label, score, margin = prediction.label, prediction.score, prediction.margin
+        if request.rows:
+            label, score, margin = to_lists(prediction)
+        trace = request.request.headers.get(b"traceparent", b"")
         return LogEntry(
-            question.number,
-            question.rows,
+            request.number,
+            request.rows,
             inputs,
             label,
             score,
@@ -129,72 +134,72 @@ class Recorder:
             trace.decode("latin-1"),
         )
 
-    def _wrote(self, questions: Sequence[PredictionRequest], size: int) -> None:
-        self.counts.once("log_rows", sum(one.rows or 1 for one in questions))
-        self.counts.once("log_written_bytes", size)
+    def _count_written(self, requests: Sequence[PredictionRequest], size: int) -> None:
+        self.metrics.increment("log_rows", sum(request.rows or 1 for request in requests))
+        self.metrics.increment("log_written_bytes", size)
 
-    def _lost(self, questions: Sequence[PredictionRequest], error: LogError) -> None:
+    def _count_lost(self, requests: Sequence[PredictionRequest], error: LogError) -> None:
         """Count what could not be written; say so once in a while; refuse where that is wanted."""
-        self.counts.once("log_lost", sum(one.rows or 1 for one in questions))
-        if time.monotonic() - self._last_words > 10:
-            self._last_words = time.monotonic()
+        self.metrics.increment("log_lost", sum(request.rows or 1 for request in requests))
+        if time.monotonic() - self._last_error_time > 10:
+            self._last_error_time = time.monotonic()
             log.error("%s", error)
         if self.settings.full_disk == "refuse":
             raise error
 
-    def _commit_for_ever(self) -> None:
+    def _commit_forever(self) -> None:
         while True:
-            gathered = [self._waiting.get()]
-            while not self._waiting.empty() and len(gathered) < 1000:
-                gathered.append(self._waiting.get())
+            batches = [self._waiting.get()]
+            while not self._waiting.empty() and len(batches) < 1000:
+                batches.append(self._waiting.get())
             try:
-                self._commit(gathered)
+                self._commit(batches)
             except Exception:
                 log.exception("the log's thread failed")
-                for _, many, send, loop in gathered:
-                    for one in many:
-                        one.result = HTTPError(
+                for _, requests, send, loop in batches:
+                    for request in requests:
+                        request.result = HTTPError(
                             500, INTERNAL_ERROR_MESSAGE
                         )  # nothing is acknowledged unwritten
-                    loop.call_soon_threadsafe(send, many)
+                    loop.call_soon_threadsafe(send, requests)
 
-    def _commit(self, gathered: list[Any]) -> None:
-        questions = [one for _, many, _, _ in gathered for one in many]
+    def _commit(self, batches: list[Any]) -> None:
+        requests = [request for _, group, _, _ in batches for request in group]
         try:
-            size = self.writer.write([batch for batch, *_ in gathered])
-            self._wrote(questions, size)
+            size = self.writer.write([batch for batch, *_ in batches])
+            self._count_written(requests, size)
         except LogError as error:
             try:
-                self._lost(questions, error)
+                self._count_lost(requests, error)
             except LogError:
-                for one in questions:
-                    one.result = HTTPError(503, str(error), headers={b"retry-after": b"5"})
-        for _, many, send, loop in gathered:
-            loop.call_soon_threadsafe(send, many)
+                for request in requests:
+                    request.result = HTTPError(503, str(error), headers={b"retry-after": b"5"})
+        for _, group, send, loop in batches:
+            loop.call_soon_threadsafe(send, group)
 
-    def _tidy_for_ever(self) -> None:
+    def _checkpoint_forever(self) -> None:
         while True:
-            time.sleep(TIDY)
-            self.writer.tidy()
-            self.labels.tidy()
+            time.sleep(CHECKPOINT_SECONDS)
+            self.writer.checkpoint()
+            self.label_writer.checkpoint()
 
 
-def _columns(
-    source: Any, names: Sequence[str], kept: Sequence[str], key: str
+def _select_columns(
+    source: Any, names: Sequence[str], logged: Sequence[str], key: str
 ) -> tuple[list[list[Any]], Any]:
     """Return kept columns of several rows in whichever form they came, and the caller's keys."""
     if isinstance(source, np.ndarray):
-        places = [names.index(name) for name in kept]
-        return [source[:, place].tolist() for place in places], None
+        indexes = [names.index(name) for name in logged]
+        return [source[:, index].tolist() for index in indexes], None
     if isinstance(source, list):
-        own = [row.get(key) for row in source] if key else None
-        return [[row.get(name) for row in source] for name in kept], own
-    found = {name: _listed(source[name]) for name in kept}
-    columns = getattr(source, "column_names", source)
-    return list(found.values()), _listed(source[key]) if key and key in columns else None
+        keys = [row.get(key) for row in source] if key else None
+        return [[row.get(name) for row in source] for name in logged], keys
+    values = {name: _to_list(source[name]) for name in logged}
+    available = getattr(source, "column_names", source)
+    return list(values.values()), _to_list(source[key]) if key and key in available else None
 
 
-def _listed(column: Any) -> list[Any]:
+def _to_list(column: Any) -> list[Any]:
     if hasattr(column, "to_pylist"):
         return column.to_pylist()  # type: ignore[no-any-return]  # Arrow has no types
     return column.tolist() if isinstance(column, np.ndarray) else list(column)

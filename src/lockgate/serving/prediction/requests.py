@@ -83,107 +83,107 @@ class PredictionRequest:
         self,
         request: Request,
         send: SendResponse,
-        served: LoadedModel,
+        model: LoadedModel,
         source: Any,
         rows: int,
-        form: Callable[[PredictionRequest, str, Prediction], Response],
+        write_response: Callable[[PredictionRequest, str, Prediction], Response],
         *,
         partial: bool = False,
         keys: Any = None,
     ) -> None:
-        self.request, self.send, self.model = request, send, served
-        self.source, self.rows, self.write_response = source, rows, form
+        self.request, self.send, self.model = request, send, model
+        self.source, self.rows, self.write_response = source, rows, write_response
         self.partial, self.keys = partial, keys
         self.result: Prediction | HTTPError | None = None
         self.prediction_id, self.number = "", 0
 
 
-def compute(questions: list[PredictionRequest]) -> None:
+def compute(requests: list[PredictionRequest]) -> None:
     """Answer questions of one row each, all of one model, the faster way."""
-    served = questions[0].model
-    if len(questions) < served.columns_from:
-        ask = served.model.predict_one
-        for one in questions:
+    model = requests[0].model
+    if len(requests) < model.columns_from:
+        predict_one = model.packed.predict_one
+        for request in requests:
             try:
-                one.result = _one(served, one.source, ask(one.source))
+                request.result = _to_prediction(model, request.source, predict_one(request.source))
             except SchemaViolation as error:
-                one.result = _unfit(error.problems)
+                request.result = _schema_error(error.problems)
         return
     rejected = RejectedRows()
-    rows = [one.source for one in questions]
-    output = served.model.predict(rows, rejected=rejected, engine="columns")
-    label, score, margin = _plain(output)
-    for row, one in enumerate(questions):
+    rows = [request.source for request in requests]
+    output = model.packed.predict(rows, rejected=rejected, engine="columns")
+    label, score, margin = _to_plain(output)
+    for row, request in enumerate(requests):
         if row in rejected.reasons:
-            one.result = _alone(one)
+            request.result = _predict_alone(request)
         else:
-            answer = RowPrediction(
+            row_prediction = RowPrediction(
                 label[row],
                 None if score is None else score[row],
                 None if margin is None else margin[row],
             )
-            one.result = _one(served, one.source, answer)
+            request.result = _to_prediction(model, request.source, row_prediction)
 
 
-def _alone(question: PredictionRequest) -> Prediction | HTTPError:
+def _predict_alone(request: PredictionRequest) -> Prediction | HTTPError:
     """Ask about a refused row once more by itself, so that the reason has the same words."""
     try:
-        return _one(
-            question.model, question.source, question.model.model.predict_one(question.source)
+        return _to_prediction(
+            request.model, request.source, request.model.packed.predict_one(request.source)
         )
     except SchemaViolation as error:
-        return _unfit(error.problems)
+        return _schema_error(error.problems)
 
 
-def compute_rows(question: PredictionRequest) -> None:
+def compute_rows(request: PredictionRequest) -> None:
     """Answer a question of several rows."""
     rejected = RejectedRows()
-    served = question.model
+    model = request.model
     try:
-        output = served.model.predict(question.source, rejected=rejected)
+        output = model.packed.predict(request.source, rejected=rejected)
     except SchemaViolation as error:
-        question.result = _unfit(error.problems)
+        request.result = _schema_error(error.problems)
         return
-    if rejected.reasons and not question.partial:
+    if rejected.reasons and not request.partial:
         try:
             rejected.raise_first()
         except SchemaViolation as error:
-            question.result = _unfit(error.problems)
+            request.result = _schema_error(error.problems)
             return
-    question.result = Prediction(
+    request.result = Prediction(
         output.label,
         output.score,
         output.margin,
-        count_missing(served.model.inputs, rejected.cells),
+        count_missing(model.packed.inputs, rejected.cells),
         rejected.reasons,
     )
 
 
-def to_lists(found: Prediction) -> tuple[list[Any], Any, Any]:
+def to_lists(prediction: Prediction) -> tuple[list[Any], Any, Any]:
     """Return label, score and margin of several rows as lists, None for rows that were refused."""
-    made: list[Any] = []
-    for values in (found.label, found.score, found.margin):
+    lists: list[Any] = []
+    for values in (prediction.label, prediction.score, prediction.margin):
         flat = None if values is None else np.asarray(values).tolist()
         if flat is not None:
-            for row in found.refused:
+            for row in prediction.refused:
                 flat[row] = None
-        made.append(flat)
-    return made[0], made[1], made[2]
+        lists.append(flat)
+    return lists[0], lists[1], lists[2]
 
 
-def _one(served: LoadedModel, row: Any, answer: RowPrediction) -> Prediction:
-    if not served.may_have_missing(row):
-        return Prediction(answer.label, answer.score, answer.margin)
-    cells, _ = read_columns(served.model.inputs, [row])
-    return Prediction(*answer, count_missing(served.model.inputs, cells))
+def _to_prediction(model: LoadedModel, row: Any, row_prediction: RowPrediction) -> Prediction:
+    if not model.may_have_missing(row):
+        return Prediction(row_prediction.label, row_prediction.score, row_prediction.margin)
+    cells, _ = read_columns(model.packed.inputs, [row])
+    return Prediction(*row_prediction, count_missing(model.packed.inputs, cells))
 
 
-def _plain(output: Output) -> tuple[Any, Any, Any]:
+def _to_plain(output: Output) -> tuple[Any, Any, Any]:
     label: Any = output.label.tolist()
     score = None if output.score is None else output.score.tolist()
     margin = None if output.margin is None else output.margin.tolist()
     return label, score, margin
 
 
-def _unfit(problems: Any) -> HTTPError:
+def _schema_error(problems: Any) -> HTTPError:
     return HTTPError(422, "rows do not fit the model's inputs", list(problems))

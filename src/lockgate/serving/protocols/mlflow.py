@@ -18,9 +18,9 @@ from lockgate.serving.http.messages import (
 )
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest, to_lists
-from lockgate.serving.protocols.native.predict import check_width, row_of
+from lockgate.serving.protocols.native.predict import check_width, to_row
 
-__all__ = ["invocations_question", "predictions"]
+__all__ = ["read_invocations_request", "write_mlflow_response"]
 
 EXPECTED = (
     "expected one of dataframe_split, dataframe_records, inputs and instances, "
@@ -56,8 +56,8 @@ decode = msgspec.json.Decoder(Body).decode
 encode = msgspec.json.Encoder().encode
 
 
-def invocations_question(
-    shelf: ModelStore, request: Request, send: SendResponse, most: int
+def read_invocations_request(
+    store: ModelStore, request: Request, send: SendResponse, max_rows: int
 ) -> PredictionRequest:
     """Read what is asked.
 
@@ -67,54 +67,54 @@ def invocations_question(
         If the body is no such question.
 
     """
-    served = shelf.find(request.path_params[0] if request.path_params else None)
+    model = store.find(request.path_params[0] if request.path_params else None)
     body = read_body(decode, request.body, EXPECTED)
-    forms = (body.dataframe_split, body.dataframe_records, body.inputs, body.instances)
-    given = [one for one in forms if one is not None]
-    if len(given) != 1:
-        raise HTTPError(400, f"{len(given)} of the forms came; {EXPECTED}")
+    alternatives = (body.dataframe_split, body.dataframe_records, body.inputs, body.instances)
+    present = [alternative for alternative in alternatives if alternative is not None]
+    if len(present) != 1:
+        raise HTTPError(400, f"{len(present)} of the forms came; {EXPECTED}")
     output = body.params.output if body.params else "label"
     if output not in ("label", "score"):
         raise HTTPError(400, f"params.output is {output[:40]!r}, expected label or score")
-    source, rows = _source(served, given[0])
-    check_rows(rows, most)
+    source, rows = _read_source(model, present[0])
+    check_rows(rows, max_rows)
     return PredictionRequest(
-        request, send, served, source, rows, functools.partial(predictions, output=output)
+        request, send, model, source, rows, functools.partial(write_mlflow_response, output=output)
     )
 
 
-def _source(served: LoadedModel, given: Any) -> tuple[Any, int]:
-    if isinstance(given, Split):
-        names = served.names if given.columns is None else given.columns
+def _read_source(model: LoadedModel, body: Any) -> tuple[Any, int]:
+    if isinstance(body, Split):
+        names = model.names if body.columns is None else body.columns
         check_width(len(names))
         if len(set(names)) < len(names):
             raise HTTPError(422, "a column stands twice")
-        for k, row in enumerate(given.data):
+        for k, row in enumerate(body.data):
             if len(row) != len(names):
                 raise HTTPError(422, f"row {k} has {len(row)} values, expected {len(names)}")
-        return [dict(zip(names, row, strict=True)) for row in given.data], len(given.data)
-    if isinstance(given, dict):
-        check_width(len(given))
-        columns = {k: v if isinstance(v, list) else [v] for k, v in given.items()}
+        return [dict(zip(names, row, strict=True)) for row in body.data], len(body.data)
+    if isinstance(body, dict):
+        check_width(len(body))
+        columns = {k: v if isinstance(v, list) else [v] for k, v in body.items()}
         return columns, max(map(len, columns.values()), default=0)
     rows = [
-        row_of(served, one, f"row {k}") if isinstance(one, list) else one
-        for k, one in enumerate(given)
+        to_row(model, row, f"row {k}") if isinstance(row, list) else row
+        for k, row in enumerate(body)
     ]
     return rows, len(rows)
 
 
-def predictions(
-    question: PredictionRequest, receipt: str, found: Prediction, output: str = "label"
+def write_mlflow_response(
+    request: PredictionRequest, prediction_id: str, prediction: Prediction, output: str = "label"
 ) -> Response:
     """Write the answers as MLflow does, with their origin beside them."""
-    served = question.model
-    label, score, margin = to_lists(found)
+    model = request.model
+    label, score, margin = to_lists(prediction)
     values = label if output == "label" else (margin if score is None else score)
-    said = {
+    body = {
         "predictions": values,
-        "id": receipt,
-        "model": served.name,
-        "version": served.version,
+        "id": prediction_id,
+        "model": model.name,
+        "version": model.version,
     }
-    return Response(200, encode(said), JSON)
+    return Response(200, encode(body), JSON)

@@ -12,10 +12,10 @@ from lockgate.errors import DataError
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse, check_rows
 from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest
-from lockgate.serving.protocols.mlflow import predictions
-from lockgate.serving.protocols.native.predict import many_rows
+from lockgate.serving.protocols.mlflow import write_mlflow_response
+from lockgate.serving.protocols.native.predict import write_rows_response
 
-__all__ = ["ARROW", "CSV", "table_question"]
+__all__ = ["ARROW", "CSV", "read_table_request"]
 
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -23,15 +23,15 @@ ARROW = "application/vnd.apache.arrow.stream"
 MAGIC = (b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd")
 """How LZ4 frames and Zstandard frames begin; Arrow puts the expanded length before them."""
 
-EXPANDED = 256 << 20
+MAX_EXPANDED_BYTES = 256 << 20
 """Bytes that a compressed stream may say that it expands to."""
 
 
-def table_question(
-    shelf: ModelStore,
+def read_table_request(
+    store: ModelStore,
     request: Request,
     send: SendResponse,
-    most: int,
+    max_rows: int,
     *,
     key: str = "",
     mlflow: bool = False,
@@ -44,50 +44,52 @@ def table_question(
         If the body is no such table.
 
     """
-    served = shelf.find(request.path_params[0] if request.path_params else None)
-    inputs = served.model.inputs
+    model = store.find(request.path_params[0] if request.path_params else None)
+    inputs = model.packed.inputs
     raw = request.body
-    keep = [key] if key else []
+    extra_columns = [key] if key else []
     is_arrow = request.headers.get(b"content-type", b"").startswith(ARROW.encode())
     try:
-        from lockgate.data.io.bodies import arrow_body, csv_body
+        from lockgate.data.io.bodies import read_arrow_body, read_csv_body
 
         if is_arrow:
             _check_expansion(raw)
-            columns, rows = arrow_body(raw, inputs, keep, most)
+            columns, rows = read_arrow_body(raw, inputs, extra_columns, max_rows)
         else:
-            columns, rows = csv_body(raw, inputs, keep, most)
+            columns, rows = read_csv_body(raw, inputs, extra_columns, max_rows)
     except ModuleNotFoundError:
         raise HTTPError(415, "tables need more here: pip install 'lockgate[serve]'") from None
     except DataError as error:
         raise HTTPError(422, str(error)) from None
-    check_rows(rows, most)
+    check_rows(rows, max_rows)
     accept = request.headers.get(b"accept", b"")
-    form: Any = many_rows
+    write_response: Any = write_rows_response
     if mlflow:
-        form = functools.partial(predictions, output="label")
+        write_response = functools.partial(write_mlflow_response, output="label")
     elif ARROW.encode() in accept:
-        form = arrow_reply
-    return PredictionRequest(request, send, served, columns, rows, form)
+        write_response = write_arrow_response
+    return PredictionRequest(request, send, model, columns, rows, write_response)
 
 
-def arrow_reply(question: PredictionRequest, receipt: str, found: Prediction) -> Response:
+def write_arrow_response(
+    request: PredictionRequest, prediction_id: str, prediction: Prediction
+) -> Response:
     """Write the answers as an Arrow stream: label, and score or one score a class."""
     import pyarrow as pa
 
-    served = question.model
-    score = found.score if found.score is not None else found.margin
-    columns = {"value" if served.regression else "label": found.label}
-    if score is not None and not served.regression:
+    model = request.model
+    score = prediction.score if prediction.score is not None else prediction.margin
+    columns = {"value" if model.regression else "label": prediction.label}
+    if score is not None and not model.regression:
         score = np.asarray(score)
         if score.ndim == 1:
             columns["score"] = score
         else:
-            classes = served.model.classes
+            classes = model.packed.classes
             columns |= {f"score_{classes[k]}": score[:, k] for k in range(score.shape[1])}
-    origin = {"id": receipt, "model": served.name, "version": served.version}
+    origin = {"id": prediction_id, "model": model.name, "version": model.version}
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
-    table = table.replace_schema_metadata({**origin, "bundle": served.digest})
+    table = table.replace_schema_metadata({**origin, "bundle": model.digest})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -98,11 +100,13 @@ def _check_expansion(raw: bytes) -> None:
     """Refuse a stream whose compressed buffers say that they expand beyond all measure."""
     total = 0
     for magic in MAGIC:
-        at = raw.find(magic)
-        while at >= 8:
-            (length,) = struct.unpack_from("<q", raw, at - 8)
+        offset = raw.find(magic)
+        while offset >= 8:
+            (length,) = struct.unpack_from("<q", raw, offset - 8)
             if 0 < length < 1 << 50:
                 total += length
-            at = raw.find(magic, at + 4)
-    if total > EXPANDED:
-        raise HTTPError(413, f"the stream would expand to {total} bytes, {EXPANDED} are read")
+            offset = raw.find(magic, offset + 4)
+    if total > MAX_EXPANDED_BYTES:
+        raise HTTPError(
+            413, f"the stream would expand to {total} bytes, {MAX_EXPANDED_BYTES} are read"
+        )

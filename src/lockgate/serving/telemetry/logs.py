@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["log_lines"]
+__all__ = ["configure_logging"]
 
 TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
@@ -21,8 +21,8 @@ class EcsFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
-        said: dict[str, Any] = {
-            "@timestamp": _time(record),
+        document: dict[str, Any] = {
+            "@timestamp": _format_time(record),
             "log.level": record.levelname.lower(),
             "message": record.getMessage(),
             "ecs.version": "8.11",
@@ -33,16 +33,16 @@ class EcsFormatter(logging.Formatter):
         for field, name in FIELDS.items():
             value = getattr(record, field, None)
             if value not in (None, ""):
-                said[name] = value
+                document[name] = value
         if (seconds := getattr(record, "seconds", None)) is not None:
-            said["event.duration"] = int(seconds * 1e9)
-        if found := TRACE.fullmatch(getattr(record, "traceparent", "")):
-            said["trace.id"], said["span.id"] = found[1], found[2]
+            document["event.duration"] = int(seconds * 1e9)
+        if match := TRACE.fullmatch(getattr(record, "traceparent", "")):
+            document["trace.id"], document["span.id"] = match[1], match[2]
         if record.exc_info and record.exc_info[0] is not None:
-            said["error.type"] = record.exc_info[0].__name__
-            said["error.message"] = str(record.exc_info[1])
-            said["error.stack_trace"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(said).decode()
+            document["error.type"] = record.exc_info[0].__name__
+            document["error.message"] = str(record.exc_info[1])
+            document["error.stack_trace"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(document).decode()
 
 
 FIELDS = {
@@ -61,20 +61,20 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
-        at = _time(record)[11:19]
-        mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        time_of_day = _format_time(record)[11:19]
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         extra = ""
         if (seconds := getattr(record, "seconds", None)) is not None:
             extra = f"  {seconds * 1e3:.2f} ms"
-        if receipt := getattr(record, "id", ""):
-            extra += f"  id {receipt}"
-        text = f"{at}  {mark}{record.getMessage()}{extra}"
+        if prediction_id := getattr(record, "id", ""):
+            extra += f"  id {prediction_id}"
+        text = f"{time_of_day}  {level}{record.getMessage()}{extra}"
         if record.exc_info and record.exc_info[0] is not None:
             text += "\n" + self.formatException(record.exc_info)
         return text
 
 
-class Lines(logging.Handler):
+class LineHandler(logging.Handler):
     """Writes each line in one system call, so that processes do not mix theirs."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -87,17 +87,17 @@ class Lines(logging.Handler):
             self.handleError(record)
 
 
-def log_lines(*, machine: bool | None = None) -> None:
+def configure_logging(*, machine: bool | None = None) -> None:
     """Send lockgate's messages to standard error; ECS JSON unless that is a terminal."""
     root = logging.getLogger("lockgate")
-    made = Lines()
+    handler = LineHandler()
     as_json = not sys.stderr.isatty() if machine is None else machine
-    made.setFormatter(EcsFormatter() if as_json else TextFormatter())
-    root.handlers[:] = [made]
+    handler.setFormatter(EcsFormatter() if as_json else TextFormatter())
+    root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     root.propagate = False
 
 
-def _time(record: logging.LogRecord) -> str:
-    made = datetime.fromtimestamp(record.created, UTC)
-    return made.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _format_time(record: logging.LogRecord) -> str:
+    timestamp = datetime.fromtimestamp(record.created, UTC)
+    return timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")

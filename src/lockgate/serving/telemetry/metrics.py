@@ -16,7 +16,14 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["BUCKETS", "MetricsRecorder", "WorkerMetrics", "exposition", "families", "memory"]
+__all__ = [
+    "BUCKETS",
+    "MetricsRecorder",
+    "WorkerMetrics",
+    "exposition",
+    "families",
+    "resident_memory",
+]
 
 BUCKETS = (
     0.0001,
@@ -66,9 +73,9 @@ class WorkerMetrics(msgspec.Struct):
         Batches by `SIZES`.
     batches_sum : int
         Rows of all batches.
-    once : dict of str to float
+    counters : dict of str to float
         Other counts by name.
-    now : dict of str to float
+    gauges : dict of str to float
         Values of this moment, e.g. open connections.
 
     """
@@ -80,8 +87,8 @@ class WorkerMetrics(msgspec.Struct):
     filled: dict[str, int] = {}
     batches: list[int] = msgspec.field(default_factory=lambda: [0] * (len(SIZES) + 1))
     batches_sum: int = 0
-    once: dict[str, float] = {}
-    now: dict[str, float] = {}
+    counters: dict[str, float] = {}
+    gauges: dict[str, float] = {}
 
 
 class MetricsRecorder:
@@ -99,7 +106,7 @@ class MetricsRecorder:
     def __init__(self, pages: mmap.mmap, slot: int) -> None:
         self.pages, self.slot = pages, slot
         self.tally = _read(pages, slot) or WorkerMetrics()
-        self.tally.now = {}
+        self.tally.gauges = {}
         self._routes: dict[tuple[str, int], list[int]] = {}
 
     def request(self, route: str, status: int, seconds: float) -> None:
@@ -111,12 +118,12 @@ class MetricsRecorder:
         if row is None:
             row = tally.seconds[route] = [0] * (len(BUCKETS) + 1)
             tally.seconds_sum[route] = 0.0
-        row[_place(BUCKETS, seconds)] += 1
+        row[_bucket_index(BUCKETS, seconds)] += 1
         tally.seconds_sum[route] += seconds
 
     def batch(self, size: int) -> None:
         """Count rows that were computed together."""
-        self.tally.batches[_place(SIZES, size)] += 1
+        self.tally.batches[_bucket_index(SIZES, size)] += 1
         self.tally.batches_sum += size
 
     def predicted(
@@ -140,15 +147,15 @@ class MetricsRecorder:
         if address not in counts and len(counts) >= VERSIONS:
             del counts[next(iter(counts))]  # the version that was first served longest ago
         counts[address] = counts.get(address, 0) + rows
-        for what, columns in filled.items():
-            key = f"{name} {what}"
+        for reason, columns in filled.items():
+            key = f"{name} {reason}"
             cells[key] = cells.get(key, 0) + sum(columns.values())
 
-    def once(self, name: str, more: float = 1) -> None:
+    def increment(self, name: str, amount: float = 1) -> None:
         """Count something else."""
-        self.tally.once[name] = self.tally.once.get(name, 0) + more
+        self.tally.counters[name] = self.tally.counters.get(name, 0) + amount
 
-    def show(self) -> None:
+    def publish(self) -> None:
         """Write the counts to our page."""
         raw = msgspec.msgpack.encode(self.tally)
         if len(raw) <= PAGE - 8:
@@ -158,15 +165,15 @@ class MetricsRecorder:
 
     def all(self) -> dict[int, WorkerMetrics]:
         """Read everybody's counts."""
-        self.show()
-        found = {k: _read(self.pages, k) for k in range(len(self.pages) // PAGE)}
-        return {k: one for k, one in found.items() if one is not None}
+        self.publish()
+        tallies = {slot: _read(self.pages, slot) for slot in range(len(self.pages) // PAGE)}
+        return {slot: tally for slot, tally in tallies.items() if tally is not None}
 
 
-def _place(bounds: tuple[float, ...], value: float) -> int:
-    for k, bound in enumerate(bounds):
+def _bucket_index(bounds: tuple[float, ...], value: float) -> int:
+    for index, bound in enumerate(bounds):
         if value <= bound:
-            return k
+            return index
     return len(bounds)
 
 
@@ -185,13 +192,15 @@ def _read(pages: mmap.mmap, slot: int) -> WorkerMetrics | None:
     return None
 
 
-def exposition(tallies: dict[int, WorkerMetrics], served: Iterable[Any], began: float) -> bytes:
+def exposition(
+    tallies: dict[int, WorkerMetrics], loaded_models: Iterable[Any], started_at: float
+) -> bytes:
     """Write all counts in Prometheus' text format."""
     from prometheus_client import CollectorRegistry, generate_latest
 
     class Collector:
         def collect(self) -> Iterator[Any]:
-            yield from families(list(tallies.values()), served, began)
+            yield from families(list(tallies.values()), loaded_models, started_at)
 
         def describe(self) -> list[Any]:
             return []
@@ -201,7 +210,7 @@ def exposition(tallies: dict[int, WorkerMetrics], served: Iterable[Any], began: 
     return generate_latest(registry)
 
 
-ONCE = {
+COUNTERS = {
     "log_lost": "Answers that could not be written to the prediction log.",
     "log_rows": "Rows written to the prediction log.",
     "log_written_bytes": "Bytes of content written to the prediction log.",
@@ -212,7 +221,7 @@ ONCE = {
 }
 """Further counters, with what they count."""
 
-NOW = {
+GAUGES = {
     "connections": "Open connections.",
     "queued_rows": "Rows that wait for an answer.",
     "resident_memory_bytes": "Memory of the process, resident.",
@@ -220,7 +229,9 @@ NOW = {
 """Values of the moment, by worker."""
 
 
-def families(tallies: list[WorkerMetrics], served: Iterable[Any], began: float) -> Iterator[Any]:
+def families(
+    tallies: list[WorkerMetrics], loaded_models: Iterable[Any], started_at: float
+) -> Iterator[Any]:
     """Yield everything that is shown, as prometheus_client's families."""
     from prometheus_client.core import (
         CounterMetricFamily,
@@ -230,19 +241,19 @@ def families(tallies: list[WorkerMetrics], served: Iterable[Any], began: float) 
     )
 
     requests = CounterMetricFamily("lockgate_requests", "Replies.", labels=["route", "status"])
-    for key, count in _added(one.requests for one in tallies).items():
+    for key, count in _sum_by_key(tally.requests for tally in tallies).items():
         requests.add_metric(key.split(" "), count)
     yield requests
     times = HistogramMetricFamily(
         "lockgate_request_seconds", "Time from a whole request to its reply.", labels=["route"]
     )
-    sums = _added(one.seconds_sum for one in tallies)
+    sums = _sum_by_key(tally.seconds_sum for tally in tallies)
     for route, spent in sums.items():
-        rows = [one.seconds[route] for one in tallies if route in one.seconds]
-        times.add_metric([route], _cumulative(BUCKETS, rows), spent)
+        rows = [tally.seconds[route] for tally in tallies if route in tally.seconds]
+        times.add_metric([route], _cumulate(BUCKETS, rows), spent)
     yield times
     rows_total = CounterMetricFamily("lockgate_rows", "Rows answered.", labels=["model", "version"])
-    for key, count in _added(one.rows for one in tallies).items():
+    for key, count in _sum_by_key(tally.rows for tally in tallies).items():
         rows_total.add_metric(key.split("@", 1), count)
     yield rows_total
     filled = CounterMetricFamily(
@@ -250,45 +261,47 @@ def families(tallies: list[WorkerMetrics], served: Iterable[Any], began: float) 
         "Cells answered as a gap or an unknown category.",
         labels=["model", "what"],
     )
-    for key, count in _added(one.filled for one in tallies).items():
+    for key, count in _sum_by_key(tally.filled for tally in tallies).items():
         filled.add_metric(key.rsplit(" ", 1), count)
     yield filled
-    total = sum(one.batches_sum for one in tallies)
+    total = sum(tally.batches_sum for tally in tallies)
     batches = HistogramMetricFamily("lockgate_batch_rows", "Rows that were computed together.")
-    batches.add_metric([], _cumulative(SIZES, [one.batches for one in tallies]), total)
+    batches.add_metric([], _cumulate(SIZES, [tally.batches for tally in tallies]), total)
     yield batches
-    once = _added(one.once for one in tallies)
-    for name, help_ in ONCE.items():
-        yield CounterMetricFamily(f"lockgate_{name}", help_, value=once.get(name, 0))
-    now = _added(one.now for one in tallies)
-    for name, help_ in NOW.items():
-        yield GaugeMetricFamily(f"lockgate_{name}", help_, value=now.get(name, 0))
-    yield GaugeMetricFamily("lockgate_start_time_seconds", "When the server began.", value=began)
+    counters = _sum_by_key(tally.counters for tally in tallies)
+    for name, help_ in COUNTERS.items():
+        yield CounterMetricFamily(f"lockgate_{name}", help_, value=counters.get(name, 0))
+    gauges = _sum_by_key(tally.gauges for tally in tallies)
+    for name, help_ in GAUGES.items():
+        yield GaugeMetricFamily(f"lockgate_{name}", help_, value=gauges.get(name, 0))
+    yield GaugeMetricFamily(
+        "lockgate_start_time_seconds", "When the server began.", value=started_at
+    )
     models = InfoMetricFamily(
         "lockgate_model", "What is served.", labels=["model", "stage", "version", "digest"]
     )
-    for one in served:
-        models.add_metric([one.name, one.stage, one.version, one.digest[:12]], {})
+    for model in loaded_models:
+        models.add_metric([model.name, model.stage, model.version, model.digest[:12]], {})
     yield models
 
 
-def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+def _sum_by_key(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    totals: dict[str, Any] = {}
     for part in parts:
         for key, count in part.items():
-            made[key] = made.get(key, 0) + count
-    return dict(sorted(made.items()))
+            totals[key] = totals.get(key, 0) + count
+    return dict(sorted(totals.items()))
 
 
-def _cumulative(bounds: tuple[float, ...], rows: list[list[int]]) -> list[tuple[str, int]]:
-    made, total = [], 0
+def _cumulate(bounds: tuple[float, ...], rows: list[list[int]]) -> list[tuple[str, int]]:
+    buckets, total = [], 0
     for k, bound in enumerate((*bounds, float("inf"))):
         total += sum(row[k] for row in rows)
-        made.append(("+Inf" if k == len(bounds) else str(float(bound)), total))
-    return made
+        buckets.append(("+Inf" if k == len(bounds) else str(float(bound)), total))
+    return buckets
 
 
-def memory() -> int:
+def resident_memory() -> int:
     """Return this process's resident memory in bytes."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

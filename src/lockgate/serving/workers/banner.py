@@ -16,7 +16,7 @@ log = logging.getLogger("lockgate.serve")
 
 
 def log_banner(
-    settings: ServeSettings, deployment: Deployment, live: Pointer, where: str, *, bare: bool
+    settings: ServeSettings, deployment: Deployment, live: Pointer, url: str, *, bare: bool
 ) -> None:
     """Log what is served, where, and how to ask.
 
@@ -24,37 +24,37 @@ def log_banner(
     ----------
     settings, deployment, live
         Of the server.
-    where : str
+    url : str
         Its address, as a client writes it.
     bare : bool
         Whether it serves a bundle that was not deployed.
 
     """
-    for one in live.slots:
-        log.info("serving %s@%s in %s (%s)", one.name, one.version, one.stage, one.digest[:12])
-    log.info("at %s, which says in a browser how to ask", where)
+    for slot in live.slots:
+        log.info("serving %s@%s in %s (%s)", slot.name, slot.version, slot.stage, slot.digest[:12])
+    log.info("at %s, which says in a browser how to ask", url)
     if bare:
         log.info("no gate was passed: the bundle is served as it is, from %s", deployment.path)
         log.info("another version: lockgate deploy BUNDLE %s", deployment.path)
     if not (settings.private or settings.tokens):
-        log.warning("everybody who reaches %s may ask", where)
-    _say_what_is_kept(settings, deployment, live)
+        log.warning("everybody who reaches %s may ask", url)
+    _log_omitted_inputs(settings, deployment, live)
 
 
-def _say_what_is_kept(settings: ServeSettings, deployment: Deployment, live: Pointer) -> None:
+def _log_omitted_inputs(settings: ServeSettings, deployment: Deployment, live: Pointer) -> None:
     """Name the inputs that the prediction log leaves out."""
     from lockgate.prediction_log.columns import logged_columns
 
-    keep = settings.log
-    if keep.durability == "off":
+    log_settings = settings.log
+    if log_settings.durability == "off":
         log.info("no prediction log is kept: answers cannot be traced")
         return
-    for one in live.slots:
-        manifest = deployment.manifest(one.digest)
+    for slot in live.slots:
+        manifest = deployment.manifest(slot.digest)
         if manifest is None:
-            raise BundleError(f"the manifest of {one.name}@{one.version} is gone")
+            raise BundleError(f"the manifest of {slot.name}@{slot.version} is gone")
         columns = manifest.inputs.features
-        kept = logged_columns(columns, keep.inputs, keep.redact)
-        left = [column.name for column in columns if column.name not in kept]
-        if left:
-            log.info("the prediction log of %s leaves out %s", one.name, json.dumps(left)[:500])
+        logged = logged_columns(columns, log_settings.inputs, log_settings.redact)
+        omitted = [column.name for column in columns if column.name not in logged]
+        if omitted:
+            log.info("the prediction log of %s leaves out %s", slot.name, json.dumps(omitted)[:500])

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from lockgate.deployment.control.channel import Channel
-from lockgate.deployment.control.client import NAME, _reached
+from lockgate.deployment.control.client import NAME, _open_socket_path
 from lockgate.serving.workers.reload import ModelReloader
 from lockgate.serving.workers.state import ServerState
 
@@ -36,38 +36,40 @@ class Control:
     def __init__(
         self,
         state: ServerState,
-        swap: ModelReloader,
+        reloader: ModelReloader,
         *,
         status: Callable[[], dict[str, Any]],
         drain: Callable[[], None],
     ) -> None:
-        self.state, self.reloader = state, swap
+        self.state, self.reloader = state, reloader
         self._status, self._drain = status, drain
         self.clients: dict[Channel, int | None] = {}
         folder = state.deployment.path
         (folder / NAME).unlink(missing_ok=True)
         self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with _reached(folder) as place:
-            old = os.umask(0o177)
+        with _open_socket_path(folder) as socket_path:
+            old_umask = os.umask(0o177)
             try:
-                self.listening.bind(place)
+                self.listening.bind(socket_path)
             finally:
-                os.umask(old)
+                os.umask(old_umask)
         self.listening.listen(16)
         self.listening.setblocking(False)
         state.selector.register(self.listening, selectors.EVENT_READ, self._accept)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
-            end, _ = self.listening.accept()
+            connection, _ = self.listening.accept()
             if len(self.clients) >= 32:
-                end.close()
+                connection.close()
                 return
-            channel = Channel(end)
+            channel = Channel(connection)
             self.clients[channel] = None
-            self.state.selector.register(channel, selectors.EVENT_READ, lambda: self._hear(channel))
+            self.state.selector.register(
+                channel, selectors.EVENT_READ, lambda: self._receive(channel)
+            )
 
-    def _hear(self, channel: Channel) -> None:
+    def _receive(self, channel: Channel) -> None:
         try:
             messages = channel.receive()
         except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -8,7 +8,7 @@ import socket
 from lockgate.errors import ServingError
 from lockgate.serving.settings import ServeSettings
 
-__all__ = ["address", "listen"]
+__all__ = ["listen", "server_url"]
 
 
 def listen(settings: ServeSettings) -> socket.socket:
@@ -21,23 +21,25 @@ def listen(settings: ServeSettings) -> socket.socket:
 
     """
     try:
-        family, *_, place = socket.getaddrinfo(
+        family, *_, socket_address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        made = socket.socket(family, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(place)
-        made.listen(2048)
-        made.setblocking(False)
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(socket_address)
+        listening.listen(2048)
+        listening.setblocking(False)
     except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        taken = error.errno == errno.EADDRINUSE
-        remedy = "choose another --port" if taken else "choose another --host or --port"
-        raise ServingError(f"{where} cannot be listened on: {error.strerror}; {remedy}") from None
-    return made
+        host_port = f"{settings.host}:{settings.port}"
+        in_use = error.errno == errno.EADDRINUSE
+        remedy = "choose another --port" if in_use else "choose another --host or --port"
+        raise ServingError(
+            f"{host_port} cannot be listened on: {error.strerror}; {remedy}"
+        ) from None
+    return listening
 
 
-def address(settings: ServeSettings, listening: socket.socket) -> str:
+def server_url(settings: ServeSettings, listening: socket.socket) -> str:
     """Return the address as a client writes it."""
     scheme = "https" if settings.certificate else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

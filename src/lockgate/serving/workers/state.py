@@ -28,9 +28,9 @@ class WorkerHandle:
         Event of the deployment directory that it follows.
     serving : bool
         Whether it answers.
-    born, heard : float
+    started, last_heard : float
         When it was started, and when it last said something.
-    why : str
+    reason : str
         What it said before it ended.
     behind : bool
         Whether it was started just before a switch, and was told what it missed.
@@ -40,8 +40,8 @@ class WorkerHandle:
     def __init__(self, slot: int, pid: int, channel: Channel, seq: int) -> None:
         self.slot, self.pid, self.channel, self.seq = slot, pid, channel, seq
         self.serving = False
-        self.born = self.heard = time.monotonic()
-        self.why = ""
+        self.started = self.last_heard = time.monotonic()
+        self.reason = ""
         self.behind = False
 
 
@@ -57,7 +57,7 @@ class ServerState:
         The directory that it follows.
     live : Pointer
         What is served.
-    counts : Counts
+    metrics : Counts
         The supervisor's own metrics.
     workers : dict of int to Child
         Workers by their slot.
@@ -69,6 +69,6 @@ class ServerState:
     settings: ServeSettings
     deployment: Deployment
     live: Pointer
-    counts: MetricsRecorder
+    metrics: MetricsRecorder
     workers: dict[int, WorkerHandle] = field(default_factory=dict)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)

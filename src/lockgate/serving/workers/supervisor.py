@@ -28,10 +28,10 @@ from lockgate.serving.settings import ServeSettings
 from lockgate.serving.telemetry.metrics import PAGE, MetricsRecorder
 from lockgate.serving.workers.banner import log_banner
 from lockgate.serving.workers.control import Control
-from lockgate.serving.workers.listener import address
+from lockgate.serving.workers.listener import server_url
 from lockgate.serving.workers.reload import ModelReloader
 from lockgate.serving.workers.state import ServerState, WorkerHandle
-from lockgate.serving.workers.worker import work
+from lockgate.serving.workers.worker import run_worker
 
 __all__ = ["Supervisor"]
 
@@ -47,7 +47,7 @@ SILENT_SECONDS = 60.0
 """Time after which a worker that answers no question of ours is killed."""
 
 
-PRUNE = 60.0
+PRUNE_SECONDS = 60.0
 """Seconds between two looks at the size and age of the prediction log."""
 
 
@@ -77,12 +77,12 @@ class Supervisor:
     ) -> None:
         self.settings, self.deployment, self.listening = settings, deployment, listening
         self.bare, self.started = bare, False
-        self.began = time.time()
+        self.started_at = time.time()
         self.pages = mmap.mmap(-1, PAGE * (settings.workers + 1))
         self.state = ServerState(
             settings, deployment, deployment.pointer(), MetricsRecorder(self.pages, 0)
         )
-        self.due: dict[int, float] = {}
+        self.restart_times: dict[int, float] = {}
         self.failures = 0
         self.next_prune = time.monotonic() + 1
         self.stopping = 0.0
@@ -93,17 +93,17 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve; return the exit code."""
-        self.lock = self._only_one()
-        _many_files()
+        self.lock = self._acquire_lock()
+        _raise_file_limit()
         self.control = Control(self.state, self.reloader, status=self.status, drain=self.drain)
-        self._hear_signals()
+        self._handle_signals()
         gc.collect()
         gc.freeze()
         for slot in range(1, self.settings.workers + 1):
             self._fork(slot)
         try:
             while self.state.workers or not self.stopping:
-                self._turn()
+                self._run_once()
                 if self.failed:
                     raise ServingError(self.failed)
         finally:
@@ -114,69 +114,71 @@ class Supervisor:
 
     # one turn
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         for key, _ in self.state.selector.select(TICK):
             key.data()
         self._reap_workers()
         now = time.monotonic()
-        for child in list(self.state.workers.values()):
-            self._look_at(child, now)
+        for worker in list(self.state.workers.values()):
+            self._check_worker(worker, now)
         if self.stopping:
             if now > self.stopping:
                 self._kill_all()
             return
-        for slot in [slot for slot, at in self.due.items() if at <= now]:
-            del self.due[slot]
+        for slot in [
+            slot for slot, restart_time in self.restart_times.items() if restart_time <= now
+        ]:
+            del self.restart_times[slot]
             self._fork(slot)
         self.reloader.step()
         self._prune(now)
-        self.state.counts.show()
+        self.state.metrics.publish()
 
     def _prune(self, now: float) -> None:
         """Delete what the log need not keep any longer."""
         if now < self.next_prune:
             return
-        self.next_prune = now + PRUNE
-        keep = self.settings.log
+        self.next_prune = now + PRUNE_SECONDS
+        log_settings = self.settings.log
         try:
-            removed = delete_old_segments(self.deployment.path / LOG, keep.days, keep.megabytes)
+            removed = delete_old_segments(
+                self.deployment.path / LOG, log_settings.days, log_settings.megabytes
+            )
         except OSError as error:
             log.warning("the prediction log cannot be pruned: %s", error)
             return
         if removed:
             log.info("%d files of the prediction log were deleted for age or size", removed)
 
-    def _look_at(self, child: WorkerHandle, now: float) -> None:
-        if not child.serving:
-            silent = now - child.born > START_SECONDS
+    def _check_worker(self, worker: WorkerHandle, now: float) -> None:
+        if not worker.serving:
+            silent = now - worker.started > START_SECONDS
         else:
-            silent = now - child.heard > SILENT_SECONDS
-            if now - child.heard > 2:
-                child.channel.send("ping")
+            silent = now - worker.last_heard > SILENT_SECONDS
+            if now - worker.last_heard > 2:
+                worker.channel.send("ping")
         if silent:
-            log.error("worker %d does not answer; killed", child.slot)
+            log.error("worker %d does not answer; killed", worker.slot)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
+                os.kill(worker.pid, signal.SIGKILL)
 
-    def _on_message(self, child: WorkerHandle) -> None:
-        for message in child.channel.receive():
-            child.heard = time.monotonic()
+    def _on_message(self, worker: WorkerHandle) -> None:
+        for message in worker.channel.receive():
+            worker.last_heard = time.monotonic()
             op = message["op"]
             if op == "serving":
-                child.serving, child.seq = True, message["seq"]
+                worker.serving, worker.seq = True, message["seq"]
                 self.failures = 0
                 if not self.started:
                     self.started = True
-                    where = address(self.settings, self.listening)
-                    log_banner(
-                        self.settings, self.deployment, self.state.live, where, bare=self.bare
-                    )
+                    url = server_url(self.settings, self.listening)
+                    log_banner(self.settings, self.deployment, self.state.live, url, bare=self.bare)
             elif op == "unfit":
-                child.why = message["why"]
+                worker.reason = message["why"]
             elif op != "pong":
-                self.reloader.worker_message(child, message)
-        if child.channel.closed:
-            self._unregister(child)
+                self.reloader.worker_message(worker, message)
+        if worker.channel.closed:
+            self._unregister(worker)
 
     # workers
 
@@ -186,15 +188,15 @@ class Supervisor:
             pid = os.fork()
         except OSError as error:  # no memory, no descriptors: perhaps soon
             log.error("worker %d cannot be started: %s", slot, error)
-            self.due[slot] = time.monotonic() + 1
+            self.restart_times[slot] = time.monotonic() + 1
             return
         if pid == 0:
             self._run_worker(slot, ours, theirs)
         theirs.close()
-        child = WorkerHandle(slot, pid, Channel(ours), self.state.live.seq)
-        self.state.workers[slot] = child
+        worker = WorkerHandle(slot, pid, Channel(ours), self.state.live.seq)
+        self.state.workers[slot] = worker
         self.state.selector.register(
-            child.channel, selectors.EVENT_READ, lambda: self._on_message(child)
+            worker.channel, selectors.EVENT_READ, lambda: self._on_message(worker)
         )
 
     def _run_worker(self, slot: int, ours: socket.socket, theirs: socket.socket) -> None:
@@ -207,7 +209,7 @@ class Supervisor:
             self.control.close(inherited=True)
             self.state.selector.close()
             self.lock.close()  # else no other server could start before this process ends
-            code = work(
+            code = run_worker(
                 self.settings,
                 self.deployment,
                 self.state.live,
@@ -215,7 +217,7 @@ class Supervisor:
                 theirs,
                 self.pages,
                 slot,
-                self.began,
+                self.started_at,
             )
         except BaseException:
             log.exception("worker %d ends", slot)
@@ -224,44 +226,44 @@ class Supervisor:
 
     def _reap_workers(self) -> None:
         """Take note of workers that ended, and start others in their place."""
-        for slot, child in list(self.state.workers.items()):
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
+        for slot, worker in list(self.state.workers.items()):
+            pid, status = os.waitpid(worker.pid, os.WNOHANG)
             if pid == 0:
                 continue
-            for message in child.channel.receive():
-                child.why = message.get("why", child.why)
-            self._unregister(child)
-            child.channel.close()
+            for message in worker.channel.receive():
+                worker.reason = message.get("why", worker.reason)
+            self._unregister(worker)
+            worker.channel.close()
             del self.state.workers[slot]
-            self.reloader.worker_lost(child)
+            self.reloader.worker_lost(worker)
             if self.stopping:
                 continue
-            how = child.why or (
+            reason = worker.reason or (
                 f"signal {os.WTERMSIG(status)}"
                 if os.WIFSIGNALED(status)
                 else f"exit code {os.WEXITSTATUS(status)}"
             )
             if not self.started:
-                self.failed = f"what is to be served cannot be: {how}"
+                self.failed = f"what is to be served cannot be: {reason}"
                 return
-            quick = time.monotonic() - child.born < 1.0
+            quick = time.monotonic() - worker.started < 1.0
             self.failures = self.failures + 1 if quick else 0
-            wait = min(5.0, 0.1 * 2**self.failures) if self.failures > 2 else 0.0
-            log.error("worker %d ended (%s); a new one starts", slot, how)
-            self.state.counts.once("restarts")
-            self.due[slot] = time.monotonic() + wait
+            delay = min(5.0, 0.1 * 2**self.failures) if self.failures > 2 else 0.0
+            log.error("worker %d ended (%s); a new one starts", slot, reason)
+            self.state.metrics.increment("restarts")
+            self.restart_times[slot] = time.monotonic() + delay
 
-    def _unregister(self, child: WorkerHandle) -> None:
+    def _unregister(self, worker: WorkerHandle) -> None:
         with contextlib.suppress(KeyError, ValueError):
-            self.state.selector.unregister(child.channel)
+            self.state.selector.unregister(worker.channel)
 
     def _kill_all(self) -> None:
-        for child in self.state.workers.values():
+        for worker in self.state.workers.values():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
-        for child in self.state.workers.values():
+                os.kill(worker.pid, signal.SIGKILL)
+        for worker in self.state.workers.values():
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(child.pid, 0)
+                os.waitpid(worker.pid, 0)
         self.state.workers.clear()
 
     # being told
@@ -273,14 +275,14 @@ class Supervisor:
             return
         log.info("stopping: what was asked is still answered")
         self.stopping = time.monotonic() + self.settings.drain_seconds + 2
-        for child in self.state.workers.values():
-            child.channel.send("drain")
+        for worker in self.state.workers.values():
+            worker.channel.send("drain")
 
     def status(self) -> dict[str, Any]:
         """Say how things are."""
         return {
             "pid": os.getpid(),
-            "address": address(self.settings, self.listening),
+            "address": server_url(self.settings, self.listening),
             "seq": self.state.live.seq,
             "served": [
                 {"model": s.name, "version": s.version, "stage": s.stage, "digest": s.digest}
@@ -294,24 +296,24 @@ class Supervisor:
             "refused": self.reloader.refused,
         }
 
-    def _hear_signals(self) -> None:
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
-        os.set_blocking(writing, False)
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(one, lambda *_: None)
+    def _handle_signals(self) -> None:
+        read_fd, write_fd = os.pipe()
+        os.set_blocking(read_fd, False)
+        os.set_blocking(write_fd, False)
+        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(signum, lambda *_: None)
 
-        def heard() -> None:
-            for number in os.read(reading, 64):
+        def on_signal() -> None:
+            for number in os.read(read_fd, 64):
                 if number in (signal.SIGTERM, signal.SIGINT):
                     self.drain()
                 elif number == signal.SIGHUP:
                     self.reloader.poll(again=True)
 
-        self.state.selector.register(reading, selectors.EVENT_READ, heard)
+        self.state.selector.register(read_fd, selectors.EVENT_READ, on_signal)
 
-    def _only_one(self) -> Any:
+    def _acquire_lock(self) -> Any:
         file = (self.deployment.path / ".serving").open("w")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -321,10 +323,10 @@ class Supervisor:
         return file
 
 
-def _many_files() -> None:
+def _raise_file_limit() -> None:
     """Let the workers hold as many connections as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else 1 << 16
-    if soft < wanted:
+    limit = hard if hard != resource.RLIM_INFINITY else 1 << 16
+    if soft < limit:
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

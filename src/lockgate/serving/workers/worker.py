@@ -29,11 +29,11 @@ from lockgate.serving.prediction.recorder import Recorder
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.telemetry.metrics import MetricsRecorder
 
-__all__ = ["tls_context", "work"]
+__all__ = ["run_worker", "tls_context"]
 
 log = logging.getLogger("lockgate.serve")
 
-SHOW = 0.25
+PUBLISH_SECONDS = 0.25
 """Seconds between two writings of the counts."""
 
 ORPHAN = 2.0
@@ -51,23 +51,26 @@ class Worker:
         settings: ServeSettings,
         deployment: Deployment,
         channel: Channel,
-        counts: MetricsRecorder,
-        began: float,
+        metrics: MetricsRecorder,
+        started_at: float,
     ) -> None:
         self.settings, self.deployment, self.channel = settings, deployment, channel
-        self.counts, self.began = counts, began
-        self.next: ModelStore | None = None
-        self.shelf = ModelStore([])
+        self.metrics, self.started_at = metrics, started_at
+        self.next_store: ModelStore | None = None
+        self.store = ModelStore([])
         self.app: Application
         self.connections: Connections
         self.stopping, self.orphaned = asyncio.Event(), False
 
     def open(self, pointer: Pointer) -> ModelStore:
         """Open and warm up what the pointer names; what is open already is used again."""
-        have = {(one.name, one.stage, one.version, one.digest): one for one in self.shelf.all}
+        loaded = {
+            (model.name, model.stage, model.version, model.digest): model
+            for model in self.store.all
+        }
         return ModelStore(
             [
-                have.get((slot.name, slot.stage, slot.version, slot.digest))
+                loaded.get((slot.name, slot.stage, slot.version, slot.digest))
                 or LoadedModel(
                     slot, self.deployment.bundle(slot.digest), batching=self.settings.batching
                 )
@@ -76,15 +79,19 @@ class Worker:
             pointer.seq,
         )
 
-    def told(self) -> None:
+    def receive_messages(self) -> None:
         """Do what the supervisor says."""
         for message in self.channel.receive():
             op = message["op"]
             if op == "prepare":
                 self._prepare(msgspec.convert(message["pointer"], Pointer))
-            elif op == "switch" and self.next is not None and self.next.seq == message["seq"]:
-                self.shelf = self.app.shelf = self.next
-                self.next = None
+            elif (
+                op == "switch"
+                and self.next_store is not None
+                and self.next_store.seq == message["seq"]
+            ):
+                self.store = self.app.store = self.next_store
+                self.next_store = None
                 self.channel.send("switched", seq=message["seq"])
             elif op == "ping":
                 self.channel.send("pong")
@@ -97,11 +104,11 @@ class Worker:
 
     def _prepare(self, pointer: Pointer) -> None:
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(None, self.open, pointer)
+        opening = loop.run_in_executor(None, self.open, pointer)
 
-        def done(found: asyncio.Future[ModelStore]) -> None:
+        def on_opened(future: asyncio.Future[ModelStore]) -> None:
             try:
-                self.next = found.result()
+                self.next_store = future.result()
             except (LockgateError, OSError, MemoryError) as error:
                 self.channel.send("failed", seq=pointer.seq, why=str(error) or repr(error))
             except Exception as error:
@@ -110,12 +117,12 @@ class Worker:
             else:
                 self.channel.send("ready", seq=pointer.seq)
 
-        work.add_done_callback(done)
+        opening.add_done_callback(on_opened)
 
     async def run(self, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Answer until told to stop."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self.channel.fileno(), self.told)
+        loop.add_reader(self.channel.fileno(), self.receive_messages)
         server = await loop.create_server(
             self.connections.make,
             sock=listening,
@@ -124,17 +131,17 @@ class Worker:
             ssl_handshake_timeout=10.0 if tls else None,
             ssl_shutdown_timeout=3.0 if tls else None,
         )
-        self.channel.send("serving", seq=self.shelf.seq)
-        last = time.monotonic()
+        self.channel.send("serving", seq=self.store.seq)
+        last_tick = time.monotonic()
         while not self.stopping.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), SHOW)
+                await asyncio.wait_for(self.stopping.wait(), PUBLISH_SECONDS)
             now = time.monotonic()
             self.app.refresh()
-            self.counts.tally.now["connections"] = len(self.connections.open)
-            self.counts.show()
-            if now - last >= 1:
-                last = now
+            self.metrics.tally.gauges["connections"] = len(self.connections.open)
+            self.metrics.publish()
+            if now - last_tick >= 1:
+                last_tick = now
                 self.connections.tick()
                 if self.app.tokens is not None:
                     self.app.tokens.refresh()
@@ -146,42 +153,47 @@ class Worker:
         await self._drain()
 
     async def _drain(self) -> None:
-        until = time.monotonic() + (ORPHAN if self.orphaned else self.settings.drain_seconds)
-        while self.connections.open and time.monotonic() < until:
+        deadline = time.monotonic() + (ORPHAN if self.orphaned else self.settings.drain_seconds)
+        while self.connections.open and time.monotonic() < deadline:
             self.connections.close_idle()
             await asyncio.sleep(0.02)
-        for one in list(self.connections.open):
-            one.transport.abort()
-        self.counts.tally.now = {}
-        self.counts.show()
+        for connection in list(self.connections.open):
+            connection.transport.abort()
+        self.metrics.tally.gauges = {}
+        self.metrics.publish()
 
 
-def work(
+def run_worker(
     settings: ServeSettings,
     deployment: Deployment,
     pointer: Pointer,
     listening: socket.socket,
-    end: socket.socket,
+    channel_socket: socket.socket,
     pages: mmap.mmap,
     slot: int,
-    began: float,
+    started_at: float,
 ) -> int:
     """Be a worker until told to stop; return the exit code."""
     import uvloop
 
-    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(one, signal.SIG_IGN)  # the supervisor hears them, and tells
-    channel = Channel(end)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)  # the supervisor hears them, and tells
+    channel = Channel(channel_socket)
 
-    async def answer() -> None:
-        worker = Worker(settings, deployment, channel, MetricsRecorder(pages, slot), began)
-        worker.shelf = worker.open(pointer)
+    async def serve() -> None:
+        worker = Worker(settings, deployment, channel, MetricsRecorder(pages, slot), started_at)
+        worker.store = worker.open(pointer)
         recorder = None
         if settings.log.durability != "off":
-            recorder = Recorder(deployment.path / LOG, settings.log, worker.counts)
+            recorder = Recorder(deployment.path / LOG, settings.log, worker.metrics)
         tokens = Tokens(Path(settings.tokens)) if settings.tokens else None
         worker.app = Application(
-            worker.shelf, settings, worker.counts, recorder=recorder, tokens=tokens, began=began
+            worker.store,
+            settings,
+            worker.metrics,
+            recorder=recorder,
+            tokens=tokens,
+            started_at=started_at,
         )
         worker.app.mount(all_routes(worker.app))
         worker.connections = Connections(worker.app, settings.limits)
@@ -190,7 +202,7 @@ def work(
         await worker.run(listening, tls_context(settings))
 
     try:
-        uvloop.run(answer())
+        uvloop.run(serve())
     except LockgateError as error:
         channel.send("unfit", why=str(error))
         return 3
@@ -208,12 +220,12 @@ def tls_context(settings: ServeSettings) -> ssl.SSLContext | None:
     """
     if not settings.certificate:
         return None
-    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        made.load_cert_chain(settings.certificate, settings.key or None)
+        context.load_cert_chain(settings.certificate, settings.key or None)
     except (OSError, ssl.SSLError) as error:
         raise ServingError(
             f"{settings.certificate} is no certificate with a key: {error}"
         ) from None
-    return made
+    return context

@@ -66,20 +66,20 @@ def exp(x: Any, xp: Any, powers: Any) -> Any:
         `POWERS_ARRAY` on the device of `x`.
 
     """
-    strange = xp.isnan(x)
-    inside = xp.clip(xp.where(strange, xp.zeros_like(x), x), SMALLEST, LARGEST)
+    is_nan = xp.isnan(x)
+    inside = xp.clip(xp.where(is_nan, xp.zeros_like(x), x), SMALLEST, LARGEST)
     k = xp.round(inside * LOG2E)
     r = (inside - k * LN2_HIGH) - k * LN2_LOW
     total = r * TERMS[0] + TERMS[1]
     for term in TERMS[2:]:
         total *= r
         total += term
-    found = 1.0 + (r + r * r * total)
-    places = xp.reshape(xp.astype(k, xp.int64) + 1076, (-1,))
-    found = found * xp.reshape(xp.take(powers, places), x.shape)
-    found = xp.where(x < SMALLEST, 0.0 * found, found)
-    found = xp.where(x > LARGEST, xp.full_like(x, math.inf), found)
-    return xp.where(strange, x, found)
+    result = 1.0 + (r + r * r * total)
+    power_indices = xp.reshape(xp.astype(k, xp.int64) + 1076, (-1,))
+    result = result * xp.reshape(xp.take(powers, power_indices), x.shape)
+    result = xp.where(x < SMALLEST, 0.0 * result, result)
+    result = xp.where(x > LARGEST, xp.full_like(x, math.inf), result)
+    return xp.where(is_nan, x, result)
 
 
 def sigmoid_one(x: float) -> float:
@@ -99,15 +99,15 @@ def sigmoid(x: Any, xp: Any, powers: Any) -> Any:
 def tanh_one(x: float) -> float:
     """Return the hyperbolic tangent, to an absolute error of 2e-16."""
     e = exp_one(-2.0 * abs(x))
-    found = (1.0 - e) / (1.0 + e)
-    return found if x >= 0 else -found
+    magnitude = (1.0 - e) / (1.0 + e)
+    return magnitude if x >= 0 else -magnitude
 
 
 def tanh(x: Any, xp: Any, powers: Any) -> Any:
     """Return the hyperbolic tangent elementwise, the same bits as `tanh_one`."""
     e = exp(-2.0 * xp.abs(x), xp, powers)
-    found = (1.0 - e) / (1.0 + e)
-    return xp.where(x >= 0, found, -found)
+    magnitude = (1.0 - e) / (1.0 + e)
+    return xp.where(x >= 0, magnitude, -magnitude)
 
 
 def ordered_sum(rows: Any, xp: Any) -> Any:

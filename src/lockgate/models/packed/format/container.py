@@ -34,7 +34,7 @@ LARGEST_FILE = 1 << 31
 """Bytes of the largest file that is read."""
 
 LARGEST_HEADER = 1 << 26
-MOST_ARRAYS = 1 << 16
+MAX_ARRAYS = 1 << 16
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "f8": np.dtype("<f8"),
@@ -78,20 +78,20 @@ def write(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     """Write a header and arrays; equal content gives equal bytes."""
     entries: dict[str, Any] = {}
     parts: list[bytes] = []
-    at = 0
+    offset = 0
     for name, array in arrays.items():
         raw = array.tobytes()
-        dtype = next(key for key, one in DTYPES.items() if one == array.dtype)
+        dtype = next(key for key, numpy_dtype in DTYPES.items() if numpy_dtype == array.dtype)
         digest = hashlib.sha256(raw).hexdigest()
-        entries[name] = ArrayEntry(dtype, array.shape, at, digest)
+        entries[name] = ArrayEntry(dtype, array.shape, offset, digest)
         padding = bytes(-len(raw) % ALIGN)
         parts += [raw, padding]
-        at += len(raw) + len(padding)
+        offset += len(raw) + len(padding)
     if parts:
         parts.pop()
     text = msgspec.json.encode({**header, "arrays": entries}, order="sorted")
-    front = MAGIC + len(text).to_bytes(8, "little") + hashlib.sha256(text).digest() + text
-    return front + bytes(-len(front) % ALIGN) + b"".join(parts)
+    prefix = MAGIC + len(text).to_bytes(8, "little") + hashlib.sha256(text).digest() + text
+    return prefix + bytes(-len(prefix) % ALIGN) + b"".join(parts)
 
 
 def read_header(raw: bytes) -> tuple[bytes, int]:
@@ -125,22 +125,23 @@ def read_arrays(raw: bytes, start: int, entries: Mapping[str, ArrayEntry]) -> di
         If an array lies elsewhere than the entries before it say, or is damaged.
 
     """
-    require(len(entries) <= MOST_ARRAYS, "too many arrays")
+    require(len(entries) <= MAX_ARRAYS, "too many arrays")
     view = memoryview(raw)
     arrays: dict[str, np.ndarray] = {}
-    at, end = 0, start
+    offset, end = 0, start
     for name, entry in sorted(entries.items(), key=lambda pair: (pair[1].offset, pair[0])):
         size = _size(name, entry)
-        require(entry.offset == at, f"array {name} does not lie where it should")
-        end = start + at + size
+        require(entry.offset == offset, f"array {name} does not lie where it should")
+        end = start + offset + size
         require(end <= len(raw), f"array {name} is cut off")
-        piece = view[start + at : end]
-        require(hashlib.sha256(piece).hexdigest() == entry.sha256, f"array {name} is damaged")
-        at += size + (-size % ALIGN)
+        section = view[start + offset : end]
+        require(hashlib.sha256(section).hexdigest() == entry.sha256, f"array {name} is damaged")
+        offset += size + (-size % ALIGN)
         require(
-            not any(raw[end : min(start + at, len(raw))]), f"array {name} is not followed by zeros"
+            not any(raw[end : min(start + offset, len(raw))]),
+            f"array {name} is not followed by zeros",
         )
-        flat = np.frombuffer(piece, dtype=DTYPES[entry.dtype])
+        flat = np.frombuffer(section, dtype=DTYPES[entry.dtype])
         arrays[name] = flat.reshape(entry.shape)
     require(
         end == len(raw) or (not entries and start >= len(raw)), "something follows the last array"

@@ -9,16 +9,22 @@ from typing import Any
 import numpy as np
 
 from lockgate.models.packed.format.container import require
-from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape, bounded, numbers
+from lockgate.models.packed.format.operation import (
+    ArrayReader,
+    Operation,
+    Shape,
+    check_cell_count,
+    check_numbers,
+)
 
-__all__ = ["DEEPEST", "Forest", "ForestNodes", "expand_nodes"]
+__all__ = ["MAX_DEPTH", "Forest", "ForestNodes", "expand_nodes"]
 
-DEEPEST = 512
+MAX_DEPTH = 512
 """Most levels of a tree."""
 
-MOST_NODES = 1 << 26
-MOST_EDGES = (1 << 22) - 2
-MOST_COLUMNS = 1 << 14
+MAX_NODES = 1 << 26
+MAX_EDGES = (1 << 22) - 2
+MAX_COLUMNS = 1 << 14
 """Most columns and sets that nodes may compare with."""
 
 
@@ -81,59 +87,59 @@ class Forest(Operation, tag="forest", frozen=True):
     output: str | None = None
     divide: int = 1
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        width = numbers(given)
-        bounded(self.outputs)
-        require(0 < self.trees <= MOST_NODES and self.outputs > 0, "no tree or no output")
-        require(1 <= self.divide <= MOST_NODES, "a sum divided by nothing")
-        self._check_nodes(width, look)
-        nodes = expand_nodes(self, look.arrays)
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        width = check_numbers(operands)
+        check_cell_count(self.outputs)
+        require(0 < self.trees <= MAX_NODES and self.outputs > 0, "no tree or no output")
+        require(1 <= self.divide <= MAX_NODES, "a sum divided by nothing")
+        self._check_nodes(width, reader)
+        nodes = expand_nodes(self, reader.arrays)
         leaves = int(nodes.leaf.sum())
         per_row = 1 if self.output is not None else self.outputs
-        rows = look.floats(self.values, None, per_row).shape[0]
-        look.floats(self.base, self.outputs)
+        rows = reader.floats(self.values, None, per_row).shape[0]
+        reader.floats(self.base, self.outputs)
         if self.leaf_rows is None:
             require(rows == leaves, f"{rows} leaf values for {leaves} leaves")
         else:
-            places = look.array(self.leaf_rows, "u1 u2 u4", leaves)
-            require(rows > 0 and (places < rows).all(), "a leaf without a value")
+            leaf_rows = reader.array(self.leaf_rows, "u1 u2 u4", leaves)
+            require(rows > 0 and (leaf_rows < rows).all(), "a leaf without a value")
         if self.output is not None:
-            owners = look.array(self.output, "u2", self.trees)
-            require((owners < self.outputs).all(), "a tree whose output is not there")
+            tree_outputs = reader.array(self.output, "u2", self.trees)
+            require((tree_outputs < self.outputs).all(), "a tree whose output is not there")
         return Shape("numbers", self.outputs)
 
-    def _check_nodes(self, width: int, look: ArrayReader) -> None:
-        bits = look.array(self.leaves, "u1", None)
-        require(len(bits) * 8 <= MOST_NODES, "too many nodes")
-        features = look.array(self.features, "u1 u2 u4", None)
-        ranks = look.array(self.ranks, "u1 u2 u4", len(features))
+    def _check_nodes(self, width: int, reader: ArrayReader) -> None:
+        bits = reader.array(self.leaves, "u1", None)
+        require(len(bits) * 8 <= MAX_NODES, "too many nodes")
+        features = reader.array(self.features, "u1 u2 u4", None)
+        ranks = reader.array(self.ranks, "u1 u2 u4", len(features))
         total = self.trees + 2 * len(features)
         require(len(bits) == -(-total // 8), "the number of leaf bits is not that of the nodes")
         require(not len(features) or features.max() < width, "a node asks for a column not there")
-        counts = look.array(self.counts, "u4", width).astype(np.int64)
+        counts = reader.array(self.counts, "u4", width).astype(np.int64)
         require((ranks < counts[features]).all(), "a node compares with an edge not there")
-        require((counts < MOST_EDGES).all(), f"a column of more than {MOST_EDGES} edges")
+        require((counts < MAX_EDGES).all(), f"a column of more than {MAX_EDGES} edges")
         if self.gaps is not None:
-            look.array(self.gaps, "u1", -(-len(features) // 8))
+            reader.array(self.gaps, "u1", -(-len(features) // 8))
         codes = np.zeros(width, np.int64)
         if self.codes is not None:
-            codes = look.array(self.codes, "u4", width).astype(np.int64)
+            codes = reader.array(self.codes, "u4", width).astype(np.int64)
             require((codes < 1 << 16).all(), "a column of more than 65535 categories")
         numeric = codes == 0
-        own = np.count_nonzero(counts) + int(counts[~numeric].sum())
-        require(own <= MOST_COLUMNS, f"more than {MOST_COLUMNS} columns and sets")
-        edges = look.floats(self.edges, int(counts[numeric].sum()))
+        column_count = np.count_nonzero(counts) + int(counts[~numeric].sum())
+        require(column_count <= MAX_COLUMNS, f"more than {MAX_COLUMNS} columns and sets")
+        edges = reader.floats(self.edges, int(counts[numeric].sum()))
         ends = np.cumsum(np.where(numeric, counts, 0))
         rises = np.diff(edges) > 0
         rises[ends[(ends > 0) & (ends < len(edges))] - 1] = True
         require(rises.all(), "edges that do not rise")
         if self.sets is not None:
-            wide = (int(codes.max()) + 8) // 8
-            look.array(self.sets, "u1", int(counts[~numeric].sum()), wide)
+            set_bytes = (int(codes.max()) + 8) // 8
+            reader.array(self.sets, "u1", int(counts[~numeric].sum()), set_bytes)
         else:
             require(numeric.all(), "categories without sets")
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
         raise NotImplementedError  # the engine prepares forests: `Grown`
 
 
@@ -173,11 +179,13 @@ def expand_nodes(forest: Forest, arrays: Mapping[str, np.ndarray]) -> ForestNode
     tree = np.empty(total, np.int32)
     tree[:trees] = np.arange(trees)
     levels: list[tuple[int, int]] = []
-    low, high, done = 0, trees, 0
+    low, high, first_inner = 0, trees, 0
     while low < high:
-        require(len(levels) < DEEPEST, f"a tree of more than {DEEPEST} levels")
+        require(len(levels) < MAX_DEPTH, f"a tree of more than {MAX_DEPTH} levels")
         levels.append((low, high))
-        own = int(np.count_nonzero(~leaf[low:high]))
-        tree[high : high + 2 * own] = np.repeat(tree[inner[done : done + own]], 2)
-        done, low, high = done + own, high, high + 2 * own
+        level_inner_count = int(np.count_nonzero(~leaf[low:high]))
+        tree[high : high + 2 * level_inner_count] = np.repeat(
+            tree[inner[first_inner : first_inner + level_inner_count]], 2
+        )
+        first_inner, low, high = first_inner + level_inner_count, high, high + 2 * level_inner_count
     return ForestNodes(leaf, inner, tree, levels)

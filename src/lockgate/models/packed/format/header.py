@@ -17,26 +17,36 @@ from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.linear import MODELS
 from lockgate.models.packed.format.numeric import CELLS
 from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape
-from lockgate.models.packed.format.outputs import DECIDING
+from lockgate.models.packed.format.outputs import OUTPUTS
 from lockgate.models.packed.format.text import TEXTS
 
-__all__ = ["FORMAT", "OPERATIONS", "VERSION", "Answers", "Header", "decode", "needed", "shapes_of"]
+__all__ = [
+    "FORMAT",
+    "OPERATIONS",
+    "VERSION",
+    "Answers",
+    "Header",
+    "decode",
+    "find_required",
+    "infer_shapes",
+]
 
 FORMAT = "lockgate.packed"
 VERSION = 1
 """Version of the format that is written; readers of this version read it."""
 
 OPERATIONS = {
-    one.__struct_config__.tag: one for one in (*CELLS, *CODES, *MODELS, *DECIDING, Forest, *TEXTS)
+    operation.__struct_config__.tag: operation
+    for operation in (*CELLS, *CODES, *MODELS, *OUTPUTS, Forest, *TEXTS)
 }
 """Every operation by its name in a file."""
 
-MOST_OPERATIONS = 10_000
-MOST_OPERANDS = 1 << 18
-SHARED = 1 << 20
+MAX_OPERATIONS = 10_000
+MAX_OPERANDS = 1 << 18
+MAX_SHARED_BYTES = 1 << 20
 """Bytes of arrays that several operations may share, beyond twice what there is."""
 
-WIDEST = 1 << 22
+MAX_WIDTH = 1 << 22
 """Most numbers that all operations together make of one row."""
 
 KINDS = ("number", "integer", "boolean", "category", "date", "text")
@@ -107,7 +117,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     derived: tuple[dict[str, str], ...] = ()
 
 
-class _Front(msgspec.Struct):
+class _Preamble(msgspec.Struct):
     """What is looked at first, so that a newer file is refused for being newer."""
 
     format: str
@@ -127,12 +137,14 @@ def decode(raw: bytes) -> tuple[Header, dict[str, np.ndarray], list[Shape]]:
     """
     text, start = read_header(raw)
     try:
-        front = msgspec.json.decode(text, type=_Front)
-        require(front.format == FORMAT, f"its format is {front.format!r}, expected {FORMAT!r}")
-        _check_reader(front)
+        preamble = msgspec.json.decode(text, type=_Preamble)
+        require(
+            preamble.format == FORMAT, f"its format is {preamble.format!r}, expected {FORMAT!r}"
+        )
+        _check_reader(preamble)
         header = msgspec.json.decode(text, type=Header)
         arrays = read_arrays(raw, start, header.arrays)
-        return header, arrays, shapes_of(header, arrays)
+        return header, arrays, infer_shapes(header, arrays)
     except PackedFormatError:
         raise
     except (msgspec.MsgspecError, UnicodeError, ValueError, OverflowError) as error:
@@ -142,53 +154,55 @@ def decode(raw: bytes) -> tuple[Header, dict[str, np.ndarray], list[Shape]]:
         raise PackedFormatError(f"not a usable packed model: {name} while reading") from None
 
 
-def _check_reader(front: _Front) -> None:
-    strange = sorted({str(op.get("op")) for op in front.ops} - set(OPERATIONS))
-    if front.min_reader > VERSION or strange:
-        words = f"it uses {', '.join(strange)}; " if strange else ""
+def _check_reader(preamble: _Preamble) -> None:
+    unknown = sorted({str(op.get("op")) for op in preamble.ops} - set(OPERATIONS))
+    if preamble.min_reader > VERSION or unknown:
+        detail = f"it uses {', '.join(unknown)}; " if unknown else ""
         raise PackedFormatError(
-            f"not a usable packed model: {words}it needs a reader of version {front.min_reader}, "
+            f"not a usable packed model: {detail}it needs a reader of version {preamble.min_reader}, "
             f"this one has {VERSION}; upgrade lockgate"
         )
 
 
-def shapes_of(header: Header, arrays: Mapping[str, np.ndarray]) -> list[Shape]:
+def infer_shapes(header: Header, arrays: Mapping[str, np.ndarray]) -> list[Shape]:
     """Infer what every operation gives; PackedFormatError where something does not fit."""
     require(header.version == VERSION, f"its version is {header.version}, expected {VERSION}")
-    require(0 < len(header.ops) <= MOST_OPERATIONS, "no operation, or too many")
-    for place, op in enumerate(header.ops):
-        require(all(0 <= one < place for one in op.of), f"operation {place} takes a later one")
-    _check_economy(header, arrays)
+    require(0 < len(header.ops) <= MAX_OPERATIONS, "no operation, or too many")
+    for index, op in enumerate(header.ops):
+        require(
+            all(0 <= operand < index for operand in op.of), f"operation {index} takes a later one"
+        )
+    _check_usage(header, arrays)
     _check_inputs(header)
-    look = ArrayReader(header.inputs, arrays)
+    reader = ArrayReader(header.inputs, arrays)
     shapes: list[Shape] = []
-    for place, op in enumerate(header.ops):
-        shape = _inferred(place, op, [shapes[one] for one in op.of], look)
+    for index, op in enumerate(header.ops):
+        shape = _infer_shape(index, op, [shapes[operand] for operand in op.of], reader)
         shapes.append(shape)
-    width = sum(one.width for one in shapes if one.kind == "numbers")
-    require(width <= WIDEST, f"{width} numbers a row, more than {WIDEST}")
+    width = sum(shape.width for shape in shapes if shape.kind == "numbers")
+    require(width <= MAX_WIDTH, f"{width} numbers a row, more than {MAX_WIDTH}")
     _check_answers(header, shapes)
     return shapes
 
 
-def needed(header: Header) -> list[int]:
+def find_required(header: Header) -> list[int]:
     """Return the operations that the answers depend on, in order."""
     answers = header.answers
-    wanted = {answers.label, answers.score, answers.margin, *answers.finite, *answers.short}
-    for place in range(len(header.ops) - 1, -1, -1):
-        if place in wanted:
-            wanted.update(header.ops[place].of)
-    return [place for place in range(len(header.ops)) if place in wanted]
+    required = {answers.label, answers.score, answers.margin, *answers.finite, *answers.short}
+    for index in range(len(header.ops) - 1, -1, -1):
+        if index in required:
+            required.update(header.ops[index].of)
+    return [index for index in range(len(header.ops)) if index in required]
 
 
-def _check_economy(header: Header, arrays: Mapping[str, np.ndarray]) -> None:
+def _check_usage(header: Header, arrays: Mapping[str, np.ndarray]) -> None:
     """Refuse what makes a small file cost much: idle operations, arrays used again and again."""
     for name in ("label", "score", "margin"):
-        place = getattr(header.answers, name)
-        there = place is None or 0 <= place < len(header.ops)
-        require(there, f"{name} is an operation that is not there")
-    require(len(needed(header)) == len(header.ops), "an operation that no answer depends on")
-    require(sum(len(op.of) for op in header.ops) <= MOST_OPERANDS, "too many operands")
+        index = getattr(header.answers, name)
+        exists = index is None or 0 <= index < len(header.ops)
+        require(exists, f"{name} is an operation that is not there")
+    require(len(find_required(header)) == len(header.ops), "an operation that no answer depends on")
+    require(sum(len(op.of) for op in header.ops) <= MAX_OPERANDS, "too many operands")
     used: dict[str, int] = {}
     for op in header.ops:
         for field in op.__struct_fields__:
@@ -196,44 +210,53 @@ def _check_economy(header: Header, arrays: Mapping[str, np.ndarray]) -> None:
             if isinstance(name, str) and name in arrays:
                 used[name] = used.get(name, 0) + 1
     require(len(used) == len(arrays), "an array that no operation uses")
-    held = sum(one.nbytes for one in arrays.values())
-    asked = sum(arrays[name].nbytes * times for name, times in used.items())
-    require(asked <= 2 * held + SHARED, "arrays that are used again and again")
+    stored_bytes = sum(array.nbytes for array in arrays.values())
+    used_bytes = sum(arrays[name].nbytes * uses for name, uses in used.items())
+    require(
+        used_bytes <= 2 * stored_bytes + MAX_SHARED_BYTES, "arrays that are used again and again"
+    )
 
 
-def _inferred(place: int, op: Operation, given: list[Shape], look: ArrayReader) -> Shape:
+def _infer_shape(index: int, op: Operation, operands: list[Shape], reader: ArrayReader) -> Shape:
     try:
-        return op.infer(given, look)
+        return op.infer(operands, reader)
     except PackedFormatError as error:
-        _, _, words = str(error).partition(": ")
+        _, _, message = str(error).partition(": ")
         name = type(op).__struct_config__.tag
         raise PackedFormatError(
-            f"not a usable packed model: operation {place} ({name}): {words}"
+            f"not a usable packed model: operation {index} ({name}): {message}"
         ) from None
 
 
 def _check_inputs(header: Header) -> None:
-    names = [one.name for one in header.inputs]
+    names = [column.name for column in header.inputs]
     require(len(set(names)) == len(names), "an input stands twice")
-    for one in header.inputs:
-        require(one.kind in KINDS, f"input {one.name!r} holds {one.kind!r}")
-        require(one.missing in ("allow", "refuse"), f"input {one.name!r}: missing {one.missing!r}")
-        require(one.unknown in ("ignore", "refuse"), f"input {one.name!r}: unknown {one.unknown!r}")
-        distinct = len(set(one.categories)) == len(one.categories)
-        require(distinct, f"input {one.name!r} has a category twice")
-        _check_allowed(one)
-
-
-def _check_allowed(one: ColumnInput) -> None:
-    """Categories of a column of numbers are the only numbers that it may hold."""
-    if one.kind in ("number", "integer", "boolean"):
+    for column in header.inputs:
+        require(column.kind in KINDS, f"input {column.name!r} holds {column.kind!r}")
         require(
-            bool(one.categories) == (one.unknown == "refuse"), f"input {one.name!r} allows nothing"
+            column.missing in ("allow", "refuse"),
+            f"input {column.name!r}: missing {column.missing!r}",
         )
-        values = [float(text) for text in one.categories]
-        require(all(map(math.isfinite, values)), f"input {one.name!r} allows what is not finite")
-    elif one.kind != "category":
-        require(not one.categories, f"input {one.name!r} has categories")
+        require(
+            column.unknown in ("ignore", "refuse"),
+            f"input {column.name!r}: unknown {column.unknown!r}",
+        )
+        distinct = len(set(column.categories)) == len(column.categories)
+        require(distinct, f"input {column.name!r} has a category twice")
+        _check_allowed(column)
+
+
+def _check_allowed(column: ColumnInput) -> None:
+    """Categories of a column of numbers are the only numbers that it may hold."""
+    if column.kind in ("number", "integer", "boolean"):
+        require(
+            bool(column.categories) == (column.unknown == "refuse"),
+            f"input {column.name!r} allows nothing",
+        )
+        values = [float(text) for text in column.categories]
+        require(all(map(math.isfinite, values)), f"input {column.name!r} allows what is not finite")
+    elif column.kind != "category":
+        require(not column.categories, f"input {column.name!r} has categories")
 
 
 def _check_answers(header: Header, shapes: list[Shape]) -> None:
@@ -244,13 +267,13 @@ def _check_answers(header: Header, shapes: list[Shape]) -> None:
     require(len(set(header.classes)) == count, "a class stands twice")
     widths = {"label": (1,), "score": (1,) if header.task == "binary" else (count,)}
     for name in ("label", "score", "margin"):
-        place = getattr(answers, name)
-        if place is None:
+        index = getattr(answers, name)
+        if index is None:
             continue
-        require(shapes[place].kind == "numbers", f"{name} is not a number")
-        fits = shapes[place].width in widths.get(name, (shapes[place].width,))
-        require(fits, f"{name} has width {shapes[place].width}")
-    for place in (*answers.finite, *answers.short):
-        require(0 <= place < len(shapes), "a check of an operation that is not there")
-        require(shapes[place].kind == "numbers", "a check of what is no number")
+        require(shapes[index].kind == "numbers", f"{name} is not a number")
+        fits = shapes[index].width in widths.get(name, (shapes[index].width,))
+        require(fits, f"{name} has width {shapes[index].width}")
+    for index in (*answers.finite, *answers.short):
+        require(0 <= index < len(shapes), "a check of an operation that is not there")
+        require(shapes[index].kind == "numbers", "a check of what is no number")
     require(answers.score is None or header.task != "regression", "a regression has no score")

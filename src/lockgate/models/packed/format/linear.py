@@ -15,7 +15,7 @@ from lockgate.models.packed.format.operation import (
     ArrayReader,
     Operation,
     Shape,
-    numbers,
+    check_numbers,
 )
 
 __all__ = ["MODELS", "Linear"]
@@ -31,65 +31,71 @@ class Linear(Operation, tag="linear", frozen=True):
     weights: str
     bias: str
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         require(
-            given and all(one.kind in ("numbers", "terms") for one in given), "numbers expected"
+            operands and all(operand.kind in ("numbers", "terms") for operand in operands),
+            "numbers expected",
         )
-        width = sum(one.width for one in given)
-        weights = look.floats(self.weights, None, width)
-        look.floats(self.bias, weights.shape[0])
+        width = sum(operand.width for operand in operands)
+        weights = reader.floats(self.weights, None, width)
+        reader.floats(self.bias, weights.shape[0])
         require(weights.shape[0], "no output")
         return Shape("numbers", weights.shape[0])
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        weights = a[self.weights]
-        rows = next(_rows(one) for one in given)
-        total = xp.reshape(a[self.bias], (-1, 1)) + xp.zeros((weights.shape[0], rows))
-        at = 0
-        for one in given:
-            if isinstance(one, OneHotBlock):
-                part = xp.take(weights[:, at : at + one.width], one.safe, axis=1)
-                total = total + xp.where(one.known, part, 0.0 * part)
-                at += one.width
-            elif isinstance(one, TermCounts):
-                total = total + one.weighted(weights[:, at : at + one.width])
-                at += one.width
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        weights = arrays[self.weights]
+        rows = next(_rows(operand) for operand in operands)
+        total = xp.reshape(arrays[self.bias], (-1, 1)) + xp.zeros((weights.shape[0], rows))
+        offset = 0
+        for operand in operands:
+            if isinstance(operand, OneHotBlock):
+                part = xp.take(weights[:, offset : offset + operand.width], operand.safe, axis=1)
+                total = total + xp.where(operand.known, part, 0.0 * part)
+                offset += operand.width
+            elif isinstance(operand, TermCounts):
+                total = total + operand.weighted(weights[:, offset : offset + operand.width])
+                offset += operand.width
             else:
-                for k in range(one.shape[0]):
-                    total += weights[:, at : at + 1] * one[k, :]
-                    at += 1
+                for k in range(operand.shape[0]):
+                    total += weights[:, offset : offset + 1] * operand[k, :]
+                    offset += 1
         return total
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
-        weights, bias = a[self.weights].tolist(), (a[self.bias] + 0.0).tolist()
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        weights, bias = arrays[self.weights].tolist(), (arrays[self.bias] + 0.0).tolist()
         if len(weights) > 1:
-            singles = [_weighted(one, start) for one, start in zip(weights, bias, strict=True)]
-            return lambda *blocks: [single(*blocks) for single in singles]
-        single = _weighted(weights[0], bias[0])
-        return lambda *blocks: [single(*blocks)]
+            weighted_sums = [
+                _make_weighted_sum(output_weights, start)
+                for output_weights, start in zip(weights, bias, strict=True)
+            ]
+            return lambda *blocks: [weighted_sum(*blocks) for weighted_sum in weighted_sums]
+        weighted_sum = _make_weighted_sum(weights[0], bias[0])
+        return lambda *blocks: [weighted_sum(*blocks)]
 
 
-def _weighted(weights: list[float], bias: float) -> Any:
+def _make_weighted_sum(weights: list[float], bias: float) -> Any:
     """Make the weighted sum of one row's blocks: lists of numbers, places, terms."""
 
     def answer(*blocks: Any) -> float:
-        total, at = bias, 0
+        total, offset = bias, 0
         for block in blocks:
             if isinstance(block, list):
-                for value, weight in zip(block, weights[at:] if at else weights, strict=False):
+                for value, weight in zip(
+                    block, weights[offset:] if offset else weights, strict=False
+                ):
                     total += weight * value
-                at += len(block)
+                offset += len(block)
             elif isinstance(block, tuple):
-                place, width = block
-                if place >= 0:
-                    total += weights[at + place]
-                at += width
+                column, width = block
+                if column >= 0:
+                    total += weights[offset + column]
+                offset += width
             else:
-                own = 0.0
+                subtotal = 0.0
                 for k, value in block.pairs():
-                    own += weights[at + k] * value
-                total += own
-                at += block.width
+                    subtotal += weights[offset + k] * value
+                total += subtotal
+                offset += block.width
         return total
 
     return answer
@@ -98,11 +104,11 @@ def _weighted(weights: list[float], bias: float) -> Any:
 class OneHotBlock:
     """One-hot columns kept as their code's place, shape (n,): a weighted sum needs no more."""
 
-    def __init__(self, places: Any, width: int, xp: Any) -> None:
+    def __init__(self, columns: Any, width: int, xp: Any) -> None:
         self.width = width
-        self.known = places >= 0
-        self.safe = xp.where(self.known, places, 0 * places)
-        self.shape = (width, places.shape[0])
+        self.known = columns >= 0
+        self.safe = xp.where(self.known, columns, 0 * columns)
+        self.shape = (width, columns.shape[0])
 
 
 class TermCounts:
@@ -112,30 +118,30 @@ class TermCounts:
     ----------
     starts : ndarray, shape (n + 1,)
         Where each row's terms begin.
-    places, values : ndarray
+    columns, values : ndarray
         Column and number of each term, columns rising within a row.
     width : int
         How many terms there are.
 
     """
 
-    def __init__(self, starts: Any, places: Any, values: Any, width: int) -> None:
-        self.starts, self.places, self.values, self.width = starts, places, values, width
+    def __init__(self, starts: Any, columns: Any, values: Any, width: int) -> None:
+        self.starts, self.columns, self.values, self.width = starts, columns, values, width
         self.shape = (width, len(starts) - 1)
 
     def pairs(self) -> Any:
         """Yield place and number of each term of the first row."""
-        return zip(self.places.tolist(), self.values.tolist(), strict=True)
+        return zip(self.columns.tolist(), self.values.tolist(), strict=True)
 
-    def owners(self) -> Any:
+    def row_indices(self) -> Any:
         """Return the row of each term."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
     def weighted(self, weights: Any) -> Any:
         """Return weighted sums, shape (outputs, n), added in order."""
-        rows, owners = len(self.starts) - 1, self.owners()
-        parts = np.take(weights, self.places, axis=1) * self.values
-        return np.stack([np.bincount(owners, one, minlength=rows) for one in parts])
+        rows, row_indices = len(self.starts) - 1, self.row_indices()
+        parts = np.take(weights, self.columns, axis=1) * self.values
+        return np.stack([np.bincount(row_indices, part, minlength=rows) for part in parts])
 
 
 def _rows(block: Any) -> int:
@@ -151,29 +157,29 @@ class Kernel(Operation, tag="kernel", frozen=True):
     offset: float = 0.0
     degree: int = 1
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        vectors = look.floats(self.vectors, None, numbers(given))
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        vectors = reader.floats(self.vectors, None, check_numbers(operands))
         require(math.isfinite(self.gamma) and math.isfinite(self.offset), "not finite")
         require(0 <= self.degree <= 64 and len(vectors), "a degree from 0 to 64 expected")
         return Shape("numbers", vectors.shape[0])
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x, vectors = given[0], a[self.vectors]
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x, vectors = operands[0], arrays[self.vectors]
         total = xp.zeros((vectors.shape[0], x.shape[1]))
         for k in range(x.shape[0]):
-            column, own = xp.reshape(x[k, :], (1, -1)), vectors[:, k : k + 1]
-            total += (column - own) ** 2 if self.kind == "rbf" else column * own
+            column, coordinates = xp.reshape(x[k, :], (1, -1)), vectors[:, k : k + 1]
+            total += (column - coordinates) ** 2 if self.kind == "rbf" else column * coordinates
         if self.kind == "rbf":
-            return arithmetic.exp(-self.gamma * total, xp, a[POWERS_KEY])
+            return arithmetic.exp(-self.gamma * total, xp, arrays[POWERS_KEY])
         if self.kind == "linear":
             return total
         total = self.gamma * total + self.offset
         if self.kind == "sigmoid":
-            return arithmetic.tanh(total, xp, a[POWERS_KEY])
-        made = xp.ones_like(total)
+            return arithmetic.tanh(total, xp, arrays[POWERS_KEY])
+        power = xp.ones_like(total)
         for _ in range(self.degree):
-            made = made * total
-        return made
+            power = power * total
+        return power
 
 
 class Distances(Operation, tag="distances", frozen=True):
@@ -181,17 +187,17 @@ class Distances(Operation, tag="distances", frozen=True):
 
     centres: str
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        centres = look.floats(self.centres, None, numbers(given))
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        centres = reader.floats(self.centres, None, check_numbers(operands))
         require(len(centres), "no centre")
         return Shape("numbers", centres.shape[0])
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x, centres = given[0], a[self.centres]
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x, centres = operands[0], arrays[self.centres]
         total = xp.zeros((centres.shape[0], x.shape[1]))
         for k in range(x.shape[0]):
-            apart = xp.reshape(x[k, :], (1, -1)) - centres[:, k : k + 1]
-            total += apart * apart
+            difference = xp.reshape(x[k, :], (1, -1)) - centres[:, k : k + 1]
+            total += difference * difference
         return total
 
 
@@ -205,14 +211,14 @@ class PairwiseVotes(Operation, tag="duels", frozen=True):
     classes: int
     rank: bool
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        width = numbers(given)
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        width = check_numbers(operands)
         require(1 < self.classes <= 512, "2 to 512 classes expected")
         require(width == self.classes * (self.classes - 1) // 2, "one margin a pair expected")
         return Shape("numbers", self.classes)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x = given[0]
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x = operands[0]
         votes = [xp.zeros(x.shape[1]) for _ in range(self.classes)]
         sums = [xp.zeros(x.shape[1]) for _ in range(self.classes)]
         k = 0
@@ -222,8 +228,8 @@ class PairwiseVotes(Operation, tag="duels", frozen=True):
                 votes[i], votes[j] = votes[i] + won, votes[j] + (1.0 - won)
                 sums[i], sums[j] = sums[i] + x[k, :], sums[j] - x[k, :]
                 k += 1
-        found, total = xp.stack(votes), xp.stack(sums)
-        return found + total / (3 * (xp.abs(total) + 1)) if self.rank else found
+        vote_counts, total = xp.stack(votes), xp.stack(sums)
+        return vote_counts + total / (3 * (xp.abs(total) + 1)) if self.rank else vote_counts
 
 
 MODELS = (Linear, Kernel, Distances, PairwiseVotes)

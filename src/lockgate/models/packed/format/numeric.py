@@ -15,8 +15,8 @@ from lockgate.models.packed.format.operation import (
     ArrayReader,
     Operation,
     Shape,
-    bounded,
-    numbers,
+    check_cell_count,
+    check_numbers,
 )
 
 __all__ = ["CELLS"]
@@ -27,11 +27,11 @@ class Numbers(Operation, tag="numbers", frozen=True):
 
     columns: tuple[int, ...]
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        require(not given and self.columns, "columns of numbers take no operand")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        require(not operands and self.columns, "columns of numbers take no operand")
         for column in self.columns:
-            require(0 <= column < len(look.inputs), f"there is no input {column}")
-            kind = look.inputs[column].kind
+            require(0 <= column < len(reader.inputs), f"there is no input {column}")
+            kind = reader.inputs[column].kind
             require(kind in ("number", "integer", "boolean"), f"input {column} holds {kind}")
         return Shape("numbers", len(self.columns))
 
@@ -41,10 +41,10 @@ class Date(Operation, tag="date", frozen=True):
 
     column: int
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        require(not given, "a column of dates takes no operand")
-        require(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
-        require(look.inputs[self.column].kind == "date", f"input {self.column} is no date")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        require(not operands, "a column of dates takes no operand")
+        require(0 <= self.column < len(reader.inputs), f"there is no input {self.column}")
+        require(reader.inputs[self.column].kind == "date", f"input {self.column} is no date")
         return Shape("numbers", 4)
 
 
@@ -54,43 +54,43 @@ class Fill(Operation, tag="fill", frozen=True):
     values: str
     gap: float | None = None
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        width = numbers(given)
-        look.floats(self.values, width)
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        width = check_numbers(operands)
+        reader.floats(self.values, width)
         return Shape("numbers", width)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x = given[0]
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x = operands[0]
         empty = xp.isnan(x) if self.gap is None else x == self.gap
-        return xp.where(empty, xp.reshape(a[self.values], (-1, 1)), x)
+        return xp.where(empty, xp.reshape(arrays[self.values], (-1, 1)), x)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
-        values, gap = a[self.values].tolist(), self.gap
-        if gap is None:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        values, missing_value = arrays[self.values].tolist(), self.gap
+        if missing_value is None:
             return lambda x: [f if v != v else v for v, f in zip(x, values, strict=True)]
-        return lambda x: [f if v == gap else v for v, f in zip(x, values, strict=True)]
+        return lambda x: [f if v == missing_value else v for v, f in zip(x, values, strict=True)]
 
 
-class Gaps(Operation, tag="gaps", frozen=True):
+class MissingIndicator(Operation, tag="gaps", frozen=True):
     """1 where there is a gap, else 0, for some of the columns."""
 
     columns: tuple[int, ...]
     gap: float | None = None
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        width = numbers(given)
-        require(all(0 <= one < width for one in self.columns), "a column that is not there")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        width = check_numbers(operands)
+        require(all(0 <= column < width for column in self.columns), "a column that is not there")
         return Shape("numbers", len(self.columns))
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x = xp.take(given[0], xp.asarray(self.columns, dtype=xp.int64), axis=0)
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x = xp.take(operands[0], xp.asarray(self.columns, dtype=xp.int64), axis=0)
         return xp.astype(xp.isnan(x) if self.gap is None else x == self.gap, xp.float64)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
-        columns, gap = self.columns, self.gap
-        if gap is None:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        columns, missing_value = self.columns, self.gap
+        if missing_value is None:
             return lambda x: [float(x[k] != x[k]) for k in columns]
-        return lambda x: [float(x[k] == gap) for k in columns]
+        return lambda x: [float(x[k] == missing_value) for k in columns]
 
 
 class Arith(Operation, tag="arith", frozen=True):
@@ -99,22 +99,22 @@ class Arith(Operation, tag="arith", frozen=True):
     how: Literal["add", "subtract", "multiply", "divide"]
     values: str
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        width = numbers(given)
-        values = look.floats(self.values, width)
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        width = check_numbers(operands)
+        values = reader.floats(self.values, width)
         require(self.how != "divide" or (values != 0).all(), "a division by zero")
         return Shape("numbers", width)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x, values = given[0], xp.reshape(a[self.values], (-1, 1))
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x, values = operands[0], xp.reshape(arrays[self.values], (-1, 1))
         if self.how == "subtract":
             return x - values
         if self.how == "divide":
             return x / values
         return x + values if self.how == "add" else x * values
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
-        values = a[self.values].tolist()
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        values = arrays[self.values].tolist()
         if self.how == "subtract":
             return lambda x: [v - c for v, c in zip(x, values, strict=True)]
         if self.how == "divide":
@@ -130,20 +130,20 @@ class Clip(Operation, tag="clip", frozen=True):
     low: str
     high: str
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        width = numbers(given)
-        low, high = look.floats(self.low, width), look.floats(self.high, width)
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        width = check_numbers(operands)
+        low, high = reader.floats(self.low, width), reader.floats(self.high, width)
         require((low <= high).all(), "a lower bound above the upper one")
         return Shape("numbers", width)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x = given[0]
-        low, high = xp.reshape(a[self.low], (-1, 1)), xp.reshape(a[self.high], (-1, 1))
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x = operands[0]
+        low, high = xp.reshape(arrays[self.low], (-1, 1)), xp.reshape(arrays[self.high], (-1, 1))
         x = xp.where(x < low, low, x)
         return xp.where(x > high, high, x)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
-        low, high = a[self.low].tolist(), a[self.high].tolist()
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        low, high = arrays[self.low].tolist(), arrays[self.high].tolist()
         return lambda x: [
             b if v < b else t if v > t else v for v, b, t in zip(x, low, high, strict=True)
         ]
@@ -156,13 +156,13 @@ class Apply(Operation, tag="apply", frozen=True):
         "abs", "exp", "expm1", "log", "log1p", "negate", "relu", "sigmoid", "sqrt", "square", "tanh"
     ]
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        return Shape("numbers", numbers(given))
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        return Shape("numbers", check_numbers(operands))
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x, name = given[0], self.function
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x, name = operands[0], self.function
         if name in ("exp", "sigmoid", "tanh"):
-            return getattr(arithmetic, name)(x, xp, a[POWERS_KEY])
+            return getattr(arithmetic, name)(x, xp, arrays[POWERS_KEY])
         if name == "relu":
             return xp.where(x < 0, 0.0 * xp.ones_like(x), x)
         if name in ("abs", "negate", "square"):
@@ -172,13 +172,13 @@ class Apply(Operation, tag="apply", frozen=True):
                 return getattr(np, name)(np.ascontiguousarray(x))
         return getattr(xp, name)(x)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         if self.function in ("exp", "sigmoid", "tanh"):
-            one = getattr(arithmetic, f"{self.function}_one")
-            return lambda x: [one(v) for v in x]
+            function = getattr(arithmetic, f"{self.function}_one")
+            return lambda x: [function(v) for v in x]
         if self.function == "relu":
             return lambda x: [0.0 if v < 0 else v for v in x]
-        return super().row(a)
+        return super().row(arrays)
 
 
 class Select(Operation, tag="select", frozen=True):
@@ -186,15 +186,15 @@ class Select(Operation, tag="select", frozen=True):
 
     columns: tuple[int, ...]
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        width = numbers(given)
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        width = check_numbers(operands)
         require(self.columns and all(0 <= k < width for k in self.columns), "a column not there")
         return Shape("numbers", len(self.columns))
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        return xp.take(given[0], xp.asarray(self.columns, dtype=xp.int64), axis=0)
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        return xp.take(operands[0], xp.asarray(self.columns, dtype=xp.int64), axis=0)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         columns = self.columns
         return lambda x: [x[k] for k in columns]
 
@@ -202,16 +202,16 @@ class Select(Operation, tag="select", frozen=True):
 class Concat(Operation, tag="concat", frozen=True):
     """Columns of several blocks side by side."""
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        numbers(given, None)
-        width = sum(one.width for one in given)
-        bounded(width)
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        check_numbers(operands, None)
+        width = sum(operand.width for operand in operands)
+        check_cell_count(width)
         return Shape("numbers", width)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        return xp.concat(list(given), axis=0)
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        return xp.concat(list(operands), axis=0)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         return lambda *blocks: [value for block in blocks for value in block]
 
 
@@ -220,26 +220,30 @@ class Products(Operation, tag="products", frozen=True):
 
     factors: tuple[tuple[int, ...], ...]
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        width = numbers(given)
-        bounded(len(self.factors), 1 << 10)
-        for one in self.factors:
-            require(len(one) <= 16 and all(0 <= k < width for k in one), "a factor not there")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        width = check_numbers(operands)
+        check_cell_count(len(self.factors), 1 << 10)
+        for columns in self.factors:
+            require(
+                len(columns) <= 16 and all(0 <= k < width for k in columns), "a factor not there"
+            )
         return Shape("numbers", len(self.factors))
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x = given[0]
-        made = []
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x = operands[0]
+        products = []
         for factors in self.factors:
             product = xp.ones_like(x[0, :]) if not factors else x[factors[0], :]
             for k in factors[1:]:
                 product = product * x[k, :]
-            made.append(product)
-        return xp.stack(made)
+            products.append(product)
+        return xp.stack(products)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         factors = self.factors
-        return lambda x: [math.prod([x[k] for k in one]) if one else 1.0 for one in factors]
+        return lambda x: [
+            math.prod([x[k] for k in columns]) if columns else 1.0 for columns in factors
+        ]
 
 
 class RowNorm(Operation, tag="rownorm", frozen=True):
@@ -247,11 +251,11 @@ class RowNorm(Operation, tag="rownorm", frozen=True):
 
     norm: Literal["l1", "l2", "max"]
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        return Shape("numbers", numbers(given))
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        return Shape("numbers", check_numbers(operands))
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x = given[0]
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x = operands[0]
         if self.norm == "l2":
             size = xp.sqrt(arithmetic.ordered_sum(x * x, xp))
         elif self.norm == "l1":
@@ -265,7 +269,7 @@ CELLS = (
     Numbers,
     Date,
     Fill,
-    Gaps,
+    MissingIndicator,
     Arith,
     Clip,
     Apply,

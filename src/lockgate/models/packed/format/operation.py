@@ -12,18 +12,18 @@ from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.packed.format.container import require
 
 __all__ = [
-    "MOST_CELLS",
+    "MAX_CELLS",
     "POWERS_KEY",
     "ArrayReader",
     "Operation",
     "Shape",
-    "bounded",
-    "codes",
-    "numbers",
-    "plain",
+    "check_cell_count",
+    "check_codes",
+    "check_numbers",
+    "unwrap_row",
 ]
 
-MOST_CELLS = 1 << 28
+MAX_CELLS = 1 << 28
 """Largest product of lengths that any operation may ask for."""
 
 
@@ -56,21 +56,25 @@ class ArrayReader:
         None in a shape stands for any length.
         """
         require(name in self.arrays, f"array {name!r} is missing")
-        found = self.arrays[name]
-        kinds = [np.dtype(f"<{one}") for one in dtypes.split()]
-        require(found.dtype in kinds, f"array {name!r} has dtype {found.dtype}, expected {dtypes}")
-        fits = found.ndim == len(shape) and all(
-            want is None or have == want for have, want in zip(found.shape, shape, strict=True)
+        array = self.arrays[name]
+        expected_dtypes = [np.dtype(f"<{dtype}") for dtype in dtypes.split()]
+        require(
+            array.dtype in expected_dtypes,
+            f"array {name!r} has dtype {array.dtype}, expected {dtypes}",
         )
-        words = " x ".join("?" if n is None else str(n) for n in shape)
-        require(fits, f"array {name!r} has shape {found.shape}, expected {words}")
-        return found
+        fits = array.ndim == len(shape) and all(
+            expected is None or actual == expected
+            for actual, expected in zip(array.shape, shape, strict=True)
+        )
+        expected_shape = " x ".join("?" if n is None else str(n) for n in shape)
+        require(fits, f"array {name!r} has shape {array.shape}, expected {expected_shape}")
+        return array
 
     def floats(self, name: str, *shape: int | None) -> np.ndarray:
         """Return an array of finite doubles of this shape."""
-        found = self.array(name, "f8", *shape)
-        require(np.isfinite(found).all(), f"array {name!r} holds NaN or infinity")
-        return found
+        array = self.array(name, "f8", *shape)
+        require(np.isfinite(array).all(), f"array {name!r} holds NaN or infinity")
+        return array
 
 
 class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op"):
@@ -85,18 +89,18 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
     of: tuple[int, ...]
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         """Check parameters and arrays, and say what comes out."""
         raise NotImplementedError
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
         """Compute for n rows.
 
         Parameters
         ----------
-        given : sequence
+        operands : sequence
             Numbers as doubles of shape (width, n), codes as integers of shape (n,).
-        a : mapping of str to array
+        arrays : mapping of str to array
             Arrays of the file, on the device of `xp`.
         xp : module
             Array namespace.
@@ -104,52 +108,54 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         """
         raise NotImplementedError
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         """Make the function for one row: lists of floats, or a code, to a list of floats.
 
         The default asks `run`; operations that are met in every model have their own,
         which adds and multiplies in the same order.
         """
 
-        def answer(*given: Any) -> Any:
-            wide = [
-                np.array(one, dtype=float)[:, None] if isinstance(one, list) else _alone(one)
-                for one in given
+        def answer(*operands: Any) -> Any:
+            blocks = [
+                np.array(operand, dtype=float)[:, None]
+                if isinstance(operand, list)
+                else _as_block(operand)
+                for operand in operands
             ]
-            return plain(self.run(wide, a, np))
+            return unwrap_row(self.run(blocks, arrays, np))
 
         return answer
 
 
-def _alone(one: Any) -> Any:
-    return np.array([one]) if isinstance(one, int) else [one]
+def _as_block(operand: Any) -> Any:
+    return np.array([operand]) if isinstance(operand, int) else [operand]
 
 
-def plain(found: Any) -> Any:
+def unwrap_row(result: Any) -> Any:
     """Turn a result for one row into a list of floats, or a code."""
-    return found[:, 0].tolist() if found.ndim == 2 else int(found[0])
+    return result[:, 0].tolist() if result.ndim == 2 else int(result[0])
 
 
-def numbers(given: Sequence[Shape], count: int | None = 1) -> int:
+def check_numbers(operands: Sequence[Shape], count: int | None = 1) -> int:
     """Check that `count` blocks of numbers came, and return the width of the first."""
-    require(count is None or len(given) == count, f"{len(given)} operands, expected {count}")
-    require(given and all(one.kind == "numbers" for one in given), "numbers expected")
-    return given[0].width
+    require(count is None or len(operands) == count, f"{len(operands)} operands, expected {count}")
+    require(operands and all(operand.kind == "numbers" for operand in operands), "numbers expected")
+    return operands[0].width
 
 
-def codes(given: Sequence[Shape]) -> int:
+def check_codes(operands: Sequence[Shape]) -> int:
     """Check that one column of codes came, and return how many categories it knows."""
-    require(len(given) == 1 and given[0].kind == "codes", "codes of one column expected")
-    return given[0].width
+    require(len(operands) == 1 and operands[0].kind == "codes", "codes of one column expected")
+    return operands[0].width
 
 
-def bounded(*lengths: int) -> int:
+def check_cell_count(*lengths: int) -> int:
     """Refuse products of lengths that no real model needs; return the product."""
     product = 1
     for length in lengths:
         require(length >= 0, "a negative length")
         product *= length
-    require(product <= MOST_CELLS, f"{product} cells, more than {MOST_CELLS}")
+    require(product <= MAX_CELLS, f"{product} cells, more than {MAX_CELLS}")
     return product
 
 

@@ -16,12 +16,12 @@ from lockgate.models.packed.format.operation import (
     ArrayReader,
     Operation,
     Shape,
-    bounded,
-    numbers,
+    check_cell_count,
+    check_numbers,
 )
 
 __all__ = [
-    "DECIDING",
+    "OUTPUTS",
     "Above",
     "ArgMax",
     "Average",
@@ -36,15 +36,15 @@ __all__ = [
 class Softmax(Operation, tag="softmax", frozen=True):
     """e to each number, as a share of their sum."""
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        return Shape("numbers", numbers(given))
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        return Shape("numbers", check_numbers(operands))
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x = given[0]
-        raised = arithmetic.exp(x - xp.max(x, axis=0), xp, a[POWERS_KEY])
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x = operands[0]
+        raised = arithmetic.exp(x - xp.max(x, axis=0), xp, arrays[POWERS_KEY])
         return raised / arithmetic.ordered_sum(raised, xp)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         def answer(x: list[float]) -> list[float]:
             top = max(x)
             raised = [arithmetic.exp_one(v - top) for v in x]
@@ -59,18 +59,18 @@ class Share(Operation, tag="share", frozen=True):
 
     empty: Literal["equal", "zero"]
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        return Shape("numbers", numbers(given))
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        return Shape("numbers", check_numbers(operands))
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x = given[0]
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x = operands[0]
         total = arithmetic.ordered_sum(x, xp)
         rest = 1.0 / x.shape[0] if self.empty == "equal" else 0.0
         return xp.where(
             total == 0, rest * xp.ones_like(x), x / xp.where(total == 0, 1.0 + total, total)
         )
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         equal = self.empty == "equal"
 
         def answer(x: list[float]) -> list[float]:
@@ -85,14 +85,14 @@ class Share(Operation, tag="share", frozen=True):
 class Pair(Operation, tag="pair", frozen=True):
     """The probability p as two: 1 - p and p."""
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        require(numbers(given) == 1, "one probability expected")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        require(check_numbers(operands) == 1, "one probability expected")
         return Shape("numbers", 2)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        return xp.concat([1.0 - given[0], given[0]], axis=0)
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        return xp.concat([1.0 - operands[0], operands[0]], axis=0)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         return lambda x: [1.0 - x[0], x[0]]
 
 
@@ -102,21 +102,23 @@ class Average(Operation, tag="average", frozen=True):
     weights: tuple[float, ...]
     divide: bool = True
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        width = numbers(given, None)
-        require(all(one.width == width for one in given), "blocks of equal width expected")
-        require(len(self.weights) == len(given), "one weight an operand expected")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        width = check_numbers(operands, None)
+        require(
+            all(operand.width == width for operand in operands), "blocks of equal width expected"
+        )
+        require(len(self.weights) == len(operands), "one weight an operand expected")
         require(all(map(math.isfinite, self.weights)), "a weight that is not finite")
         require(not self.divide or sum(self.weights) != 0, "weights that add up to zero")
         return Shape("numbers", width)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        total = given[0] * self.weights[0]
-        for block, weight in zip(given[1:], self.weights[1:], strict=True):
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        total = operands[0] * self.weights[0]
+        for block, weight in zip(operands[1:], self.weights[1:], strict=True):
             total = total + block * weight
         return total / arithmetic.ordered_sum_one(self.weights) if self.divide else total
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         weights = self.weights
         size = arithmetic.ordered_sum_one(weights) if self.divide else 1.0
 
@@ -132,14 +134,14 @@ class Average(Operation, tag="average", frozen=True):
 class ArgMax(Operation, tag="argmax", frozen=True):
     """The place of the largest number, the first of several, as a number."""
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        numbers(given)
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        check_numbers(operands)
         return Shape("numbers", 1)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        return xp.astype(xp.reshape(xp.argmax(given[0], axis=0), (1, -1)), xp.float64)
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        return xp.astype(xp.reshape(xp.argmax(operands[0], axis=0), (1, -1)), xp.float64)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         return lambda x: [float(x.index(max(x)))]
 
 
@@ -149,16 +151,16 @@ class Above(Operation, tag="above", frozen=True):
     limit: float
     strict: bool
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        require(numbers(given) == 1, "one column expected")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        require(check_numbers(operands) == 1, "one column expected")
         require(math.isfinite(self.limit), "a limit that is not finite")
         return Shape("numbers", 1)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        x = given[0]
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        x = operands[0]
         return xp.astype(x > self.limit if self.strict else x >= self.limit, xp.float64)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
         limit = self.limit
         if self.strict:
             return lambda x: [1.0 if x[0] > limit else 0.0]
@@ -171,21 +173,22 @@ class Votes(Operation, tag="votes", frozen=True):
     weights: tuple[float, ...]
     classes: int
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         require(
-            numbers(given, None) == 1 and all(one.width == 1 for one in given), "one place each"
+            check_numbers(operands, None) == 1 and all(operand.width == 1 for operand in operands),
+            "one place each",
         )
-        require(len(self.weights) == len(given), "one weight an operand expected")
+        require(len(self.weights) == len(operands), "one weight an operand expected")
         require(all(map(math.isfinite, self.weights)), "a weight that is not finite")
         require(self.classes > 0, "no class")
-        bounded(self.classes, len(given), 64)
+        check_cell_count(self.classes, len(operands), 64)
         return Shape("numbers", self.classes)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        places = xp.reshape(xp.arange(self.classes, dtype=xp.float64), (-1, 1))
-        total = 0.0 * (places + given[0])
-        for one, weight in zip(given, self.weights, strict=True):
-            total = total + weight * xp.astype(places == one, xp.float64)
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        class_indices = xp.reshape(xp.arange(self.classes, dtype=xp.float64), (-1, 1))
+        total = 0.0 * (class_indices + operands[0])
+        for operand, weight in zip(operands, self.weights, strict=True):
+            total = total + weight * xp.astype(class_indices == operand, xp.float64)
         return total
 
 
@@ -195,15 +198,15 @@ class Isotonic(Operation, tag="isotonic", frozen=True):
     x: str
     y: str
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        require(numbers(given) == 1, "one column expected")
-        x = look.floats(self.x, None)
-        look.floats(self.y, len(x))
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        require(check_numbers(operands) == 1, "one column expected")
+        x = reader.floats(self.x, None)
+        reader.floats(self.y, len(x))
         require(len(x) and (np.diff(x) > 0).all(), "points that do not rise")
         return Shape("numbers", 1)
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        value, x, y = given[0][0, :], a[self.x], a[self.y]
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        value, x, y = operands[0][0, :], arrays[self.x], arrays[self.y]
         last = x.shape[0] - 1
         if last == 0:
             return xp.reshape(xp.take(y, xp.zeros(value.shape, dtype=xp.int64)), (1, -1))
@@ -211,16 +214,18 @@ class Isotonic(Operation, tag="isotonic", frozen=True):
         right = xp.clip(right, 1, last)
         x0, x1 = xp.take(x, right - 1), xp.take(x, right)
         y0, y1 = xp.take(y, right - 1), xp.take(y, right)
-        found = y0 + (value - x0) * ((y1 - y0) / (x1 - x0))
-        found = xp.where(value <= x[0], y[0], xp.where(value >= x[last], y[last], found))
-        return xp.reshape(found, (1, -1))
+        interpolated = y0 + (value - x0) * ((y1 - y0) / (x1 - x0))
+        interpolated = xp.where(
+            value <= x[0], y[0], xp.where(value >= x[last], y[last], interpolated)
+        )
+        return xp.reshape(interpolated, (1, -1))
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
-        x, y = a[self.x].tolist(), a[self.y].tolist()
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        x, y = arrays[self.x].tolist(), arrays[self.y].tolist()
         last = len(x) - 1
 
-        def answer(given: list[float]) -> list[float]:
-            value = given[0]
+        def answer(operand: list[float]) -> list[float]:
+            value = operand[0]
             if value <= x[0]:
                 return [y[0]]
             if value >= x[last]:
@@ -232,5 +237,5 @@ class Isotonic(Operation, tag="isotonic", frozen=True):
         return answer
 
 
-DECIDING = (Softmax, Share, Pair, Average, ArgMax, Above, Votes, Isotonic)
+OUTPUTS = (Softmax, Share, Pair, Average, ArgMax, Above, Votes, Isotonic)
 """Operations that make answers of numbers."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from lockgate.models.packed.format.container import require
 from lockgate.models.packed.format.linear import TermCounts
-from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape, bounded
+from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape, check_cell_count
 
 __all__ = ["TEXTS", "TOKENS"]
 
@@ -31,10 +31,10 @@ class Text(Operation, tag="text", frozen=True):
 
     column: int
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        require(not given, "a column of texts takes no operand")
-        require(0 <= self.column < len(look.inputs), f"there is no input {self.column}")
-        require(look.inputs[self.column].kind == "text", f"input {self.column} is no text")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        require(not operands, "a column of texts takes no operand")
+        require(0 <= self.column < len(reader.inputs), f"there is no input {self.column}")
+        require(reader.inputs[self.column].kind == "text", f"input {self.column} is no text")
         return Shape("text", 1)
 
 
@@ -78,26 +78,26 @@ class CountTerms(Operation, tag="terms", frozen=True):
     terms: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        require(len(given) == 1 and given[0].kind == "text", "one text expected")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        require(len(operands) == 1 and operands[0].kind == "text", "one text expected")
         require(1 <= self.low <= self.high <= 32, "runs of 1 to 32 expected")
         require(len(set(self.terms)) == len(self.terms), "a term stands twice")
         require(bool(self.terms) != bool(self.hashed), "terms or a hash expected")
         require(0 <= self.hashed < 1 << 31, "a hash of fewer than 2**31 columns expected")
-        bounded(self.hashed)
+        check_cell_count(self.hashed)
         return Shape("terms", self.hashed or len(self.terms))
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
         require(xp is np, "texts are counted with NumPy")
-        count = self.counter()
-        starts, places, values = [0], [], []
-        for text in given[0]:
-            for place, value in count(text):
-                places.append(place)
+        count = self.make_counter()
+        starts, columns, values = [0], [], []
+        for text in operands[0]:
+            for column, value in count(text):
+                columns.append(column)
                 values.append(value)
-            starts.append(len(places))
+            starts.append(len(columns))
         return TermCounts(
-            np.array(starts), np.array(places, np.int64), np.array(values, float), self.width
+            np.array(starts), np.array(columns, np.int64), np.array(values, float), self.width
         )
 
     @property
@@ -105,77 +105,77 @@ class CountTerms(Operation, tag="terms", frozen=True):
         """How many columns there are."""
         return self.hashed or len(self.terms)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
-        return lambda text: self.run([[text]], a, np)
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        return lambda text: self.run([[text]], arrays, np)
 
-    def counter(self) -> Callable[[str], list[tuple[int, float]]]:
+    def make_counter(self) -> Callable[[str], list[tuple[int, float]]]:
         """Make the function from a text to places and counts, places rising."""
-        split, places = self._splitter(), {term: k for k, term in enumerate(self.terms)}
+        split, term_columns = self._make_splitter(), {term: k for k, term in enumerate(self.terms)}
         hashed, signed, binary = self.hashed, self.signed, self.binary
 
         def count(text: str) -> list[tuple[int, float]]:
-            found: dict[int, float] = {}
+            counts: dict[int, float] = {}
             for term in split(text):
                 if hashed:
                     number = _murmur(term)
                     # the one number without a counterpart above zero counts as its neighbour
-                    place = (abs(number) if number > -(1 << 31) else (1 << 31) - hashed) % hashed
+                    column = (abs(number) if number > -(1 << 31) else (1 << 31) - hashed) % hashed
                     step = -1.0 if signed and number < 0 else 1.0
-                    found[place] = found.get(place, 0.0) + step
-                elif (known := places.get(term)) is not None:
-                    found[known] = found.get(known, 0.0) + 1.0
-            return [(k, 1.0 if binary else found[k]) for k in sorted(found)]
+                    counts[column] = counts.get(column, 0.0) + step
+                elif (term_column := term_columns.get(term)) is not None:
+                    counts[term_column] = counts.get(term_column, 0.0) + 1.0
+            return [(k, 1.0 if binary else counts[k]) for k in sorted(counts)]
 
         return count
 
-    def _splitter(self) -> Callable[[str], Iterator[str]]:
+    def _make_splitter(self) -> Callable[[str], Iterator[str]]:
         find, stop = TOKENS[self.tokens].findall, frozenset(self.stop)
 
         def split(text: str) -> Iterator[str]:
-            text = _plain(text, self.lower, self.accents)
+            text = _normalize(text, self.lower, self.accents)
             if self.unit == "word":
-                words = [word for word in find(text) if word not in stop]
-                yield from _runs(words, self.low, self.high)
+                tokens = [token for token in find(text) if token not in stop]
+                yield from _token_ngrams(tokens, self.low, self.high)
             elif self.unit == "char":
-                yield from _char_runs(SPACES.sub(" ", text), self.low, self.high)
+                yield from _char_ngrams(SPACES.sub(" ", text), self.low, self.high)
             else:
                 for word in SPACES.sub(" ", text).split():
-                    yield from _padded_runs(f" {word} ", self.low, self.high)
+                    yield from _padded_ngrams(f" {word} ", self.low, self.high)
 
         return split
 
 
-def _plain(text: str, lower: bool, accents: str | None) -> str:
+def _normalize(text: str, lower: bool, accents: str | None) -> str:
     text = text.lower() if lower else text
     if accents is None or text.isascii():
         return text
-    taken = unicodedata.normalize("NFKD", text)
+    decomposed = unicodedata.normalize("NFKD", text)
     if accents == "ascii":
-        return taken.encode("ASCII", "ignore").decode("ASCII")
-    return "".join(c for c in taken if not unicodedata.combining(c))
+        return decomposed.encode("ASCII", "ignore").decode("ASCII")
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
-def _runs(words: list[str], low: int, high: int) -> Iterator[str]:
-    for size in range(low, min(high, len(words)) + 1):
-        for at in range(len(words) - size + 1):
-            yield words[at] if size == 1 else " ".join(words[at : at + size])
+def _token_ngrams(tokens: list[str], low: int, high: int) -> Iterator[str]:
+    for size in range(low, min(high, len(tokens)) + 1):
+        for start in range(len(tokens) - size + 1):
+            yield tokens[start] if size == 1 else " ".join(tokens[start : start + size])
 
 
-def _char_runs(text: str, low: int, high: int) -> Iterator[str]:
+def _char_ngrams(text: str, low: int, high: int) -> Iterator[str]:
     for size in range(low, min(high, len(text)) + 1):
-        for at in range(len(text) - size + 1):
-            yield text[at : at + size]
+        for start in range(len(text) - size + 1):
+            yield text[start : start + size]
 
 
-def _padded_runs(word: str, low: int, high: int) -> Iterator[str]:
+def _padded_ngrams(word: str, low: int, high: int) -> Iterator[str]:
     """Yield runs within a padded word; one too short for a size is yielded once, whole."""
     for size in range(low, high + 1):
         yield word[:size]
-        at = 0
-        while at + size < len(word):
-            at += 1
-            yield word[at : at + size]
-        if at == 0:
+        start = 0
+        while start + size < len(word):
+            start += 1
+            yield word[start : start + size]
+        if start == 0:
             break
 
 
@@ -183,15 +183,15 @@ def _padded_runs(word: str, low: int, high: int) -> Iterator[str]:
 def _murmur(term: str) -> int:
     """MurmurHash3 (Appleby, x86, 32 bits, seed 0) of a term's UTF-8, as a signed number."""
     raw, mask = term.encode("utf-8"), 0xFFFFFFFF
-    h, whole = 0, len(raw) // 4 * 4
-    for at in range(0, whole, 4):
-        k = int.from_bytes(raw[at : at + 4], "little") * 0xCC9E2D51 & mask
+    h, body_length = 0, len(raw) // 4 * 4
+    for offset in range(0, body_length, 4):
+        k = int.from_bytes(raw[offset : offset + 4], "little") * 0xCC9E2D51 & mask
         k = (k << 15 | k >> 17) & mask
         h ^= k * 0x1B873593 & mask
         h = (h << 13 | h >> 19) & mask
         h = (h * 5 + 0xE6546B64) & mask
-    if rest := raw[whole:]:
-        k = int.from_bytes(rest, "little") * 0xCC9E2D51 & mask
+    if tail := raw[body_length:]:
+        k = int.from_bytes(tail, "little") * 0xCC9E2D51 & mask
         k = (k << 15 | k >> 17) & mask
         h ^= k * 0x1B873593 & mask
     h ^= len(raw)
@@ -208,37 +208,37 @@ class WeighTerms(Operation, tag="weigh", frozen=True):
     weights: str | None = None
     norm: Literal["l1", "l2", "max"] | None = None
 
-    def infer(self, given: Sequence[Shape], look: ArrayReader) -> Shape:
-        require(len(given) == 1 and given[0].kind == "terms", "terms expected")
+    def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
+        require(len(operands) == 1 and operands[0].kind == "terms", "terms expected")
         if self.weights is not None:
-            look.floats(self.weights, given[0].width)
-        return given[0]
+            reader.floats(self.weights, operands[0].width)
+        return operands[0]
 
-    def run(self, given: Sequence[Any], a: Mapping[str, Any], xp: Any) -> Any:
-        terms = given[0]
+    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+        terms = operands[0]
         values = terms.values
         if self.logarithm:
             values = np.array([math.log(v) + 1.0 if v > 0 else math.nan for v in values.tolist()])
         if self.weights is not None:
-            values = values * a[self.weights][terms.places]
+            values = values * arrays[self.weights][terms.columns]
         if self.norm is not None and len(values):
-            values = values / _norms(terms, values, self.norm)[terms.owners()]
-        return TermCounts(terms.starts, terms.places, values, terms.width)
+            values = values / _norms(terms, values, self.norm)[terms.row_indices()]
+        return TermCounts(terms.starts, terms.columns, values, terms.width)
 
-    def row(self, a: Mapping[str, np.ndarray]) -> Any:
-        return lambda terms: self.run([terms], a, np)
+    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        return lambda terms: self.run([terms], arrays, np)
 
 
 def _norms(terms: TermCounts, values: Any, norm: str) -> Any:
     """Return each row's norm, 1 where it is zero; bincount adds in order."""
-    owners, rows = terms.owners(), len(terms.starts) - 1
+    row_indices, rows = terms.row_indices(), len(terms.starts) - 1
     if norm == "l2":
-        size = np.sqrt(np.bincount(owners, values * values, minlength=rows))
+        size = np.sqrt(np.bincount(row_indices, values * values, minlength=rows))
     elif norm == "l1":
-        size = np.bincount(owners, np.abs(values), minlength=rows)
+        size = np.bincount(row_indices, np.abs(values), minlength=rows)
     else:
         size = np.zeros(rows)
-        np.maximum.at(size, owners, np.abs(values))
+        np.maximum.at(size, row_indices, np.abs(values))
     return np.where(size == 0, 1.0, size)
 
 

@@ -14,11 +14,11 @@ class Buffers(threading.local):
     """Arrays of a thread by name, grown when a larger one is asked for."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, np.ndarray] = {}
+        self.arrays: dict[str, np.ndarray] = {}
 
     def get(self, name: str, dtype: Any, rows: int, columns: int) -> np.ndarray:
         """Return an array of shape (rows, columns), its content undefined."""
-        kept = self.kept.get(name)
-        if kept is None or kept.size < rows * columns:
-            kept = self.kept[name] = np.empty(rows * columns, dtype)
-        return kept[: rows * columns].reshape(rows, columns)
+        array = self.arrays.get(name)
+        if array is None or array.size < rows * columns:
+            array = self.arrays[name] = np.empty(rows * columns, dtype)
+        return array[: rows * columns].reshape(rows, columns)

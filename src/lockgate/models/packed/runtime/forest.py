@@ -12,10 +12,10 @@ from lockgate.models.packed.format.forest import Forest, expand_nodes
 from lockgate.models.packed.runtime.mask_tables import MaskTables
 from lockgate.models.packed.runtime.tree_walk import TreeWalk
 
-__all__ = ["MOST_TABLE_BYTES", "CompiledForest"]
+__all__ = ["MAX_TABLE_BYTES", "CompiledForest"]
 
 
-MOST_TABLE_BYTES = 1 << 26
+MAX_TABLE_BYTES = 1 << 26
 """Largest mask tables; larger ones leave the cache and lose to walking."""
 
 
@@ -26,11 +26,11 @@ class CompiledForest:
     ----------
     forest : Forest
         Checked.
-    a : mapping of str to ndarray
+    arrays : mapping of str to ndarray
         Arrays of the file, in host memory.
     backend : Backend
         Where to run.
-    most_bytes : int
+    max_bytes : int
         What mask tables may take.
 
     """
@@ -38,27 +38,29 @@ class CompiledForest:
     def __init__(
         self,
         forest: Forest,
-        a: Mapping[str, np.ndarray],
+        arrays: Mapping[str, np.ndarray],
         backend: Any,
-        most_bytes: int = MOST_TABLE_BYTES,
+        max_bytes: int = MAX_TABLE_BYTES,
     ) -> None:
-        self.forest, self.a, self.backend = forest, a, backend
+        self.forest, self.arrays, self.backend = forest, arrays, backend
         self.xp = backend.xp
-        counts = a[forest.counts].astype(np.int64)
+        counts = arrays[forest.counts].astype(np.int64)
         codes = np.zeros(len(counts), np.int64)
         if forest.codes is not None:
-            codes = a[forest.codes].astype(np.int64)
+            codes = arrays[forest.codes].astype(np.int64)
         ends = np.cumsum(np.where(codes == 0, counts, 0))
-        edges = a[forest.edges]
+        edges = arrays[forest.edges]
         self.codes = codes
         self.used = np.flatnonzero(counts > 0)
         self.edges = {
             int(k): edges[ends[k] - counts[k] : ends[k]] for k in self.used if codes[k] == 0
         }
-        self.device_edges = {k: backend.asarray(one) for k, one in self.edges.items()}
-        nodes = expand_nodes(forest, a)
-        tables = MaskTables.of(forest, a, nodes, self.edges, codes, most_bytes, backend)
-        self.engine = tables or TreeWalk(forest, a, nodes, self.edges, codes, backend)
+        self.device_edges = {
+            k: backend.asarray(column_edges) for k, column_edges in self.edges.items()
+        }
+        nodes = expand_nodes(forest, arrays)
+        tables = MaskTables.of(forest, arrays, nodes, self.edges, codes, max_bytes, backend)
+        self.engine = tables or TreeWalk(forest, arrays, nodes, self.edges, codes, backend)
         self.lists: dict[int, list[float]] | None = None
 
     @property
@@ -71,30 +73,30 @@ class CompiledForest:
         xp, block = self.xp, self.engine.block
         rows = x.shape[1]
         if self.backend.name != "numpy":
-            return self.engine.sums(self._codes(x), rows)
+            return self.engine.sums(self._encode_columns(x), rows)
         parts = []
-        for at in range(0, max(rows, 1), block):
-            some = x[:, at : at + block]
-            parts.append(self.engine.sums(self._codes(some), some.shape[1]))
+        for start in range(0, max(rows, 1), block):
+            chunk = x[:, start : start + block]
+            parts.append(self.engine.sums(self._encode_columns(chunk), chunk.shape[1]))
         return parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
 
-    def _codes(self, x: Any) -> list[Any]:
+    def _encode_columns(self, x: Any) -> list[Any]:
         """Return the code of each used column; a gap is one more than the largest."""
         xp = self.xp
-        made = []
+        codes = []
         for k in self.used.tolist():
             column = x[k, :]
-            empty = xp.isnan(column)
+            missing = xp.isnan(column)
             if self.codes[k] == 0:
                 edges = self.device_edges[k]
-                found = xp.astype(xp.searchsorted(edges, column, side="left"), xp.int64)
-                made.append(xp.where(empty, edges.shape[0] + 1, found))
+                ranks = xp.astype(xp.searchsorted(edges, column, side="left"), xp.int64)
+                codes.append(xp.where(missing, edges.shape[0] + 1, ranks))
             else:
                 known = int(self.codes[k])
-                odd = empty | (column <= -1) | (column >= known)
-                safe = xp.where(odd, 0.0 * xp.ones_like(column), column)
-                made.append(xp.where(odd, known, xp.astype(xp.trunc(safe), xp.int64)))
-        return made
+                invalid = missing | (column <= -1) | (column >= known)
+                safe = xp.where(invalid, 0.0 * xp.ones_like(column), column)
+                codes.append(xp.where(invalid, known, xp.astype(xp.trunc(safe), xp.int64)))
+        return codes
 
     def row(self) -> Any:
         """Make the function for one row."""
@@ -105,18 +107,18 @@ class CompiledForest:
                 plan.append((k, edges, len(edges) + 1))
             else:
                 plan.append((k, None, int(self.codes[k])))
-        answer = self.engine.row()
+        compute_sums = self.engine.row()
 
-        def codes(x: list[float]) -> list[int]:
-            made = []
-            for k, edges, gap in plan:
+        def encode(x: list[float]) -> list[int]:
+            row_codes = []
+            for k, edges, missing_code in plan:
                 value = x[k]
                 if value != value:
-                    made.append(gap)
+                    row_codes.append(missing_code)
                 elif edges is not None:
-                    made.append(bisect_left(edges, value))
+                    row_codes.append(bisect_left(edges, value))
                 else:
-                    made.append(int(value) if -1 < value < gap else gap)
-            return made
+                    row_codes.append(int(value) if -1 < value < missing_code else missing_code)
+            return row_codes
 
-        return lambda x: answer(codes(x))
+        return lambda x: compute_sums(encode(x))

@@ -16,7 +16,7 @@ import numpy as np
 from lockgate.contract.conversion import ForestEngine
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend, numpy_backend
-from lockgate.data.columns.parsing import cell_readers, read_columns
+from lockgate.data.columns.parsing import build_cell_readers, read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import PackedFormatError, SchemaViolation, nearest
 from lockgate.models.packed.format.container import LARGEST_FILE
@@ -25,7 +25,7 @@ from lockgate.models.packed.runtime.program import NO_PREDICTION, Program
 
 __all__ = ["PackedModel", "RowPrediction", "open_packed"]
 
-FEW = 12
+MAX_SINGLE_ROWS = 12
 """Up to that many rows are answered one by one; more are computed by columns."""
 
 LARGEST = sys.float_info.max
@@ -92,10 +92,10 @@ class PackedModel:
 
     def engine(self, rows: int) -> str:
         """Say how that many rows are answered."""
-        if rows <= FEW:
+        if rows <= MAX_SINGLE_ROWS:
             return "one by one"
-        ways = sorted(set(self._program(numpy_backend()).engines))
-        return ", ".join(["by columns", *ways])
+        engines = sorted(set(self._program(numpy_backend()).engines))
+        return ", ".join(["by columns", *engines])
 
     def predict(
         self,
@@ -131,30 +131,30 @@ class PackedModel:
         cells, rows = read_columns(self.header.inputs, source, rejected)
         if rejected is not None:
             rejected.cells = cells
-        few = rows <= FEW and backend is None if engine is None else engine == "rows"
+        few = rows <= MAX_SINGLE_ROWS and backend is None if engine is None else engine == "rows"
         if few:
             return self._one_by_one(cells, rows, rejected)
         other = engine if isinstance(engine, ForestEngine) else None
         program = self._program(backend or numpy_backend(), other)
-        pieces = self._computed(program, cells, rows, threads)
-        made = [
+        pieces = self._compute_chunks(program, cells, rows, threads)
+        outputs = [
             None if parts[0] is None else np.concatenate(parts, axis=1)
             for parts in map(list, zip(*pieces, strict=True))
         ]
-        *answers, strange = made
-        self._refuse_strange(np.flatnonzero(np.asarray(strange)[0]), rejected)
-        return self._output(answers)
+        *answers, invalid = outputs
+        self._reject_invalid(np.flatnonzero(np.asarray(invalid)[0]), rejected)
+        return self._build_output(answers)
 
     @staticmethod
-    def _refuse_strange(rows: Any, rejected: RejectedRows | None) -> None:
+    def _reject_invalid(rows: Any, rejected: RejectedRows | None) -> None:
         """Refuse rows without a finite answer, unless something else is wrong with them already."""
         if not len(rows):
             return
-        found = RejectedRows() if rejected is None else rejected
-        new = [row for row in rows.tolist() if row not in found.reasons]
-        found.add(new, lambda row: f"{NO_PREDICTION} in row {row}")
+        rejections = RejectedRows() if rejected is None else rejected
+        new = [row for row in rows.tolist() if row not in rejections.reasons]
+        rejections.add(new, lambda row: f"{NO_PREDICTION} in row {row}")
         if rejected is None:
-            found.raise_first()
+            rejections.raise_first()
 
     def predict_one(self, row: Mapping[str, Any]) -> RowPrediction:
         """Answer for one row given as a mapping of column to value, None for a gap.
@@ -176,30 +176,30 @@ class PackedModel:
                 else:
                     cells.append(read(value))
         except SchemaViolation as error:
-            words = [one.replace(" in row 0", "") for one in error.problems]
-            raise SchemaViolation(words) from None
+            problems = [problem.replace(" in row 0", "") for problem in error.problems]
+            raise SchemaViolation(problems) from None
         except (KeyError, TypeError):
-            self._refuse(row)
+            self._refuse_row(row)
             raise
         label, score, margin = self._row(cells)
         return self._answer(label, score, margin)
 
-    def _refuse(self, row: Any) -> None:
+    def _refuse_row(self, row: Any) -> None:
         if not isinstance(row, Mapping):
-            word = type(row).__name__
-            raise SchemaViolation([f"{word} came, expected a mapping of column to value"])
-        absent = [one.name for one in self.header.inputs if one.name not in row]
-        if absent:
+            type_name = type(row).__name__
+            raise SchemaViolation([f"{type_name} came, expected a mapping of column to value"])
+        missing = [column.name for column in self.header.inputs if column.name not in row]
+        if missing:
             raise SchemaViolation(
-                [f"column {name} is missing{nearest(name, map(str, row))}" for name in absent]
+                [f"column {name} is missing{nearest(name, map(str, row))}" for name in missing]
             )
 
     def _prepare_row(self) -> None:
         kinds = ("number", "integer", "boolean")
         self._readers = [
-            (name, read, one.kind in kinds and not one.categories)
-            for (name, read), one in zip(
-                cell_readers(self.header.inputs), self.header.inputs, strict=True
+            (name, read, column.kind in kinds and not column.categories)
+            for (name, read), column in zip(
+                build_cell_readers(self.header.inputs), self.header.inputs, strict=True
             )
         ]
         row = self._program(numpy_backend()).row()
@@ -214,12 +214,12 @@ class PackedModel:
                 margin = margin[0]
             if threshold is not None:
                 return RowPrediction(classes[score >= threshold], score, margin)
-            found = label[0]
+            prediction = label[0]
             if not classes:
-                return RowPrediction(found, score, margin)
-            inside = 0 <= found <= last
+                return RowPrediction(prediction, score, margin)
+            inside = 0 <= prediction <= last
             return RowPrediction(
-                classes[int(found) if inside else last * (found > last)], score, margin
+                classes[int(prediction) if inside else last * (prediction > last)], score, margin
             )
 
         self._answer = answer
@@ -228,29 +228,31 @@ class PackedModel:
     def _one_by_one(self, cells: Sequence[Any], rows: int, rejected: RejectedRows | None) -> Output:
         if self._row is None:
             self._prepare_row()
-        given = [one.tolist() if isinstance(one, np.ndarray) else one for one in cells]
-        empty = [
-            None if place is None else [math.nan] * self._shapes[place].width
-            for place in self._program(numpy_backend()).outputs
+        columns = [
+            column.tolist() if isinstance(column, np.ndarray) else column for column in cells
         ]
-        found, strange = [], []
+        empty = [
+            None if operation_index is None else [math.nan] * self._shapes[operation_index].width
+            for operation_index in self._program(numpy_backend()).outputs
+        ]
+        predictions, invalid = [], []
         with np.errstate(all="ignore"):
             for k in range(rows):
                 try:
-                    found.append(self._row([one[k] for one in given]))
+                    predictions.append(self._row([column[k] for column in columns]))
                 except SchemaViolation:
-                    found.append(empty)
-                    strange.append(k)
-        self._refuse_strange(np.array(strange, dtype=np.int64), rejected)
-        made: list[Any] = []
-        for which, place in enumerate(self._program(numpy_backend()).outputs):
-            if place is None:
-                made.append(None)
+                    predictions.append(empty)
+                    invalid.append(k)
+        self._reject_invalid(np.array(invalid, dtype=np.int64), rejected)
+        outputs: list[Any] = []
+        for output_index, operation_index in enumerate(self._program(numpy_backend()).outputs):
+            if operation_index is None:
+                outputs.append(None)
             else:
-                width = self._shapes[place].width
-                flat = [one[which] for one in found]
-                made.append(np.array(flat, dtype=float).reshape(rows, width).T)
-        return self._output(made)
+                width = self._shapes[operation_index].width
+                flat = [prediction[output_index] for prediction in predictions]
+                outputs.append(np.array(flat, dtype=float).reshape(rows, width).T)
+        return self._build_output(outputs)
 
     def _program(self, backend: Backend, engine: ForestEngine | None = None) -> Program:
         key = (backend.name, engine.name if engine else "")
@@ -262,7 +264,9 @@ class PackedModel:
                     )
             return self._programs[key]
 
-    def _computed(self, program: Program, cells: Sequence[Any], rows: int, threads: int) -> Any:
+    def _compute_chunks(
+        self, program: Program, cells: Sequence[Any], rows: int, threads: int
+    ) -> Any:
         host = program.backend.name == "numpy"
         step = program.chunk if host else max(program.chunk, 1 << 17)
         spans = [(at, min(at + step, rows)) for at in range(0, rows, step)] or [(0, 0)]
@@ -270,16 +274,16 @@ class PackedModel:
         def compute(span: tuple[int, int]) -> list[Any]:
             low, high = span
             with np.errstate(all="ignore"):
-                found = program.columns([one[low:high] for one in cells], high - low)
-            return [None if one is None else program.backend.to_numpy(one) for one in found]
+                outputs = program.columns([column[low:high] for column in cells], high - low)
+            return [None if array is None else program.backend.to_numpy(array) for array in outputs]
 
         if threads == 1 or len(spans) == 1 or not host:
             return [compute(span) for span in spans]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(compute, spans))
 
-    def _output(self, made: Sequence[Any]) -> Output:
-        label, score, margin = made
+    def _build_output(self, outputs: Sequence[Any]) -> Output:
+        label, score, margin = outputs
         if score is not None:
             score = score[0] if self.header.task == "binary" else score.T
         if margin is not None:
@@ -287,12 +291,12 @@ class PackedModel:
         if self._labels is None:
             return Output(label[0], score, margin)
         if self.threshold is not None:
-            places = (score >= self.threshold).astype(np.int64)
+            class_indices = (score >= self.threshold).astype(np.int64)
         else:
-            found = label[0]
-            places = np.where(np.isfinite(found), found, 0).astype(np.int64)
-            places = np.clip(places, 0, len(self._labels) - 1)
-        return Output(self._labels[places], score, margin)
+            predictions = label[0]
+            class_indices = np.where(np.isfinite(predictions), predictions, 0).astype(np.int64)
+            class_indices = np.clip(class_indices, 0, len(self._labels) - 1)
+        return Output(self._labels[class_indices], score, margin)
 
     def __repr__(self) -> str:
         """Say which model it is."""
@@ -308,13 +312,13 @@ def open_packed(path: str | Path, *, threshold: float | None = None) -> PackedMo
         If the file is not as it was written, newer, or makes no sense.
 
     """
-    place = Path(path)
+    file_path = Path(path)
     try:
-        if place.stat().st_size > LARGEST_FILE:
+        if file_path.stat().st_size > LARGEST_FILE:
             raise PackedFormatError(
-                f"{place} is larger than the {LARGEST_FILE} bytes that are read"
+                f"{file_path} is larger than the {LARGEST_FILE} bytes that are read"
             )
-        raw = place.read_bytes()
+        raw = file_path.read_bytes()
     except OSError as error:
-        raise PackedFormatError(f"{place} cannot be read: {error}") from None
+        raise PackedFormatError(f"{file_path} cannot be read: {error}") from None
     return PackedModel(raw, threshold=threshold)

@@ -19,7 +19,7 @@ from lockgate.models.packed.format.linear import Linear, OneHotBlock
 from lockgate.models.packed.format.numeric import Concat, Date, Numbers
 from lockgate.models.packed.format.operation import POWERS_KEY, Shape
 from lockgate.models.packed.format.text import Text
-from lockgate.models.packed.runtime.forest import MOST_TABLE_BYTES, CompiledForest
+from lockgate.models.packed.runtime.forest import MAX_TABLE_BYTES, CompiledForest
 
 __all__ = ["NO_PREDICTION", "Program"]
 
@@ -29,7 +29,7 @@ NO_PREDICTION = (
     "a number inside the model is not finite or too large, e.g. the logarithm of a negative one"
 )
 CHUNK_CELLS = 1 << 21
-MOST_ROWS = 8192
+MAX_ROWS = 8192
 
 
 class Program:
@@ -62,57 +62,57 @@ class Program:
         self._compiled: dict[int, Callable[[Any], Any]] = {}
         self.host = {**arrays, POWERS_KEY: POWERS_ARRAY}
         self.device: dict[str, Any] = {}
-        self._grown: dict[int, CompiledForest] = {}
+        self._forests: dict[int, CompiledForest] = {}
         answers = header.answers
         self.outputs = [answers.label, answers.score, answers.margin]
-        self.order = self._ordered()
-        self.operands = {place: self._operands(place) for place, _ in self.order}
-        self._grow()
-        width = sum(one.width for one in shapes if one.kind == "numbers") or 1
-        self.chunk = max(1, min(MOST_ROWS, CHUNK_CELLS // width))
+        self.order = self._order_operations()
+        self.operands = {index: self._operands(index) for index, _ in self.order}
+        self._compile_forests()
+        width = sum(shape.width for shape in shapes if shape.kind == "numbers") or 1
+        self.chunk = max(1, min(MAX_ROWS, CHUNK_CELLS // width))
 
-    def _ordered(self) -> list[tuple[int, bool]]:
+    def _order_operations(self) -> list[tuple[int, bool]]:
         """Return operations in order, with whether one-hot columns stay places."""
         answers = self.header.answers
-        wanted = {(one, False) for one in self.outputs if one is not None}
-        wanted |= {(one, False) for one in (*answers.finite, *answers.short)}
-        for place in range(len(self.header.ops) - 1, -1, -1):
+        required = {(index, False) for index in self.outputs if index is not None}
+        required |= {(index, False) for index in (*answers.finite, *answers.short)}
+        for index in range(len(self.header.ops) - 1, -1, -1):
             for hot in (False, True):
-                if (place, hot) in wanted:
-                    wanted.update(self._operands(place))
-        return sorted(wanted)
+                if (index, hot) in required:
+                    required.update(self._operands(index))
+        return sorted(required)
 
-    def _grow(self) -> None:
-        left = MOST_TABLE_BYTES
-        for place, _ in self.order:
-            op = self.header.ops[place]
+    def _compile_forests(self) -> None:
+        remaining_bytes = MAX_TABLE_BYTES
+        for index, _ in self.order:
+            op = self.header.ops[index]
             if isinstance(op, Forest):
-                grown = CompiledForest(op, self.arrays, self.backend, left)
-                left -= getattr(grown.engine, "bytes", 0)
-                self._grown[place] = grown
-                run = grown.run if self.engine is None else self.engine.prepare(grown)
-                self._compiled[place] = run
+                compiled = CompiledForest(op, self.arrays, self.backend, remaining_bytes)
+                remaining_bytes -= getattr(compiled.engine, "bytes", 0)
+                self._forests[index] = compiled
+                run = compiled.run if self.engine is None else self.engine.prepare(compiled)
+                self._compiled[index] = run
 
-    def _operands(self, place: int) -> list[tuple[int, bool]]:
+    def _operands(self, index: int) -> list[tuple[int, bool]]:
         """Return what an operation takes; a weighted sum takes what is side by side in pieces."""
-        op = self.header.ops[place]
+        op = self.header.ops[index]
         if not isinstance(op, Linear):
-            return [(one, False) for one in op.of]
+            return [(operand, False) for operand in op.of]
         flat: list[int] = []
-        waiting = list(reversed(op.of))
-        while waiting:
-            one = waiting.pop()
-            inner = self.header.ops[one]
+        pending = list(reversed(op.of))
+        while pending:
+            operand = pending.pop()
+            inner = self.header.ops[operand]
             if isinstance(inner, Concat):
-                waiting += reversed(inner.of)
+                pending += reversed(inner.of)
             else:
-                flat.append(one)
-        return [(one, isinstance(self.header.ops[one], OneHot)) for one in flat]
+                flat.append(operand)
+        return [(operand, isinstance(self.header.ops[operand], OneHot)) for operand in flat]
 
     @property
     def engines(self) -> list[str]:
         """How the trees are walked, one entry a forest."""
-        return [grown.name for grown in self._grown.values()]
+        return [compiled.name for compiled in self._forests.values()]
 
     def columns(self, cells: Sequence[Any], rows: int) -> list[Any]:
         """Compute label, score and margin, each of shape (width, rows) or None.
@@ -121,32 +121,32 @@ class Program:
         """
         xp, asarray = self.backend.xp, self.backend.asarray
         if not self.device:
-            self.device = {name: asarray(one) for name, one in self.host.items()}
-        found: dict[tuple[int, bool], Any] = {}
-        for place, hot in self.order:
-            op = self.header.ops[place]
-            given = [found[key] for key in self.operands[place]]
-            found[place, hot] = (
+            self.device = {name: asarray(array) for name, array in self.host.items()}
+        results: dict[tuple[int, bool], Any] = {}
+        for index, hot in self.order:
+            op = self.header.ops[index]
+            operands = [results[key] for key in self.operands[index]]
+            results[index, hot] = (
                 self._source(op, cells, rows)
                 if isinstance(op, SOURCES)
-                else self._compiled[place](given[0])
-                if place in self._compiled
-                else OneHotBlock(xp.take(self.device[op.places], given[0]), op.width, xp)
+                else self._compiled[index](operands[0])
+                if index in self._compiled
+                else OneHotBlock(xp.take(self.device[op.places], operands[0]), op.width, xp)
                 if hot and isinstance(op, OneHot)
-                else op.run(given, self.device, xp)
+                else op.run(operands, self.device, xp)
             )
-        made = [None if one is None else found[one, False] for one in self.outputs]
-        return [*made, self._strange(found, rows)]
+        outputs = [None if index is None else results[index, False] for index in self.outputs]
+        return [*outputs, self._find_invalid(results, rows)]
 
-    def _strange(self, found: Mapping[tuple[int, bool], Any], rows: int) -> Any:
+    def _find_invalid(self, results: Mapping[tuple[int, bool], Any], rows: int) -> Any:
         """Return for each row whether a number on the way, or an answer, is not what it must be."""
         xp, answers = self.backend.xp, self.header.answers
-        strange = xp.zeros((rows,), dtype=xp.bool)
-        for place in (*answers.finite, *(one for one in self.outputs if one is not None)):
-            strange = strange | ~xp.all(xp.isfinite(found[place, False]), axis=0)
-        for place in answers.short:
-            strange = strange | xp.any(xp.abs(found[place, False]) > SHORT, axis=0)
-        return xp.reshape(strange, (1, -1))
+        invalid = xp.zeros((rows,), dtype=xp.bool)
+        for index in (*answers.finite, *(output for output in self.outputs if output is not None)):
+            invalid = invalid | ~xp.all(xp.isfinite(results[index, False]), axis=0)
+        for index in answers.short:
+            invalid = invalid | xp.any(xp.abs(results[index, False]) > SHORT, axis=0)
+        return xp.reshape(invalid, (1, -1))
 
     def _source(self, op: Any, cells: Sequence[Any], rows: int) -> Any:
         if isinstance(op, Text):
@@ -164,39 +164,39 @@ class Program:
         """Make the function from one row's cells to label, score and margin."""
         slots = {key: slot for slot, key in enumerate(self.order)}
         steps = [
-            (self._row_step(place, hot), tuple(slots[key] for key in self.operands[place]))
-            for place, hot in self.order
+            (self._row_step(index, hot), tuple(slots[key] for key in self.operands[index]))
+            for index, hot in self.order
         ]
         plan = [(step, of, len(of)) for step, of in steps]
-        ends = [None if one is None else slots[one, False] for one in self.outputs]
+        ends = [None if index is None else slots[index, False] for index in self.outputs]
         answers = self.header.answers
-        finite = [slots[one, False] for one in answers.finite]
+        finite = [slots[index, False] for index in answers.finite]
         finite += [end for end in ends if end is not None]
-        short = [slots[one, False] for one in answers.short]
+        short = [slots[index, False] for index in answers.short]
 
         def answer(cells: list[Any]) -> list[Any]:
-            found: list[Any] = []
-            push = found.append
+            results: list[Any] = []
+            push = results.append
             for step, of, count in plan:
                 if count == 1:
-                    push(step(found[of[0]]))
+                    push(step(results[of[0]]))
                 elif count:
-                    push(step(*[found[one] for one in of]))
+                    push(step(*[results[operand] for operand in of]))
                 else:
                     push(step(cells))
             for slot in finite:
-                for value in found[slot]:
+                for value in results[slot]:
                     if value - value != 0:  # NaN and infinity alone
                         raise SchemaViolation([NO_PREDICTION])
             for slot in short:
-                if any(value > SHORT or value < -SHORT for value in found[slot]):
+                if any(value > SHORT or value < -SHORT for value in results[slot]):
                     raise SchemaViolation([NO_PREDICTION])
-            return [None if end is None else found[end] for end in ends]
+            return [None if end is None else results[end] for end in ends]
 
         return answer
 
-    def _row_step(self, place: int, hot: bool) -> Callable[..., Any]:
-        op: Any = self.header.ops[place]
+    def _row_step(self, index: int, hot: bool) -> Callable[..., Any]:
+        op: Any = self.header.ops[index]
         if isinstance(op, Numbers):
             columns = op.columns
             if columns == tuple(range(len(self.header.inputs))):
@@ -206,12 +206,12 @@ class Program:
             return lambda cells: date_parts_one(cells[op.column])
         if isinstance(op, (Category, Text)):
             return lambda cells: cells[op.column]
-        if place in self._grown:
-            step: Callable[..., Any] = self._grown[place].row()
+        if index in self._forests:
+            step: Callable[..., Any] = self._forests[index].row()
             return step
         if hot and isinstance(op, OneHot):
-            places, width = self.arrays[op.places].tolist(), op.width
-            pairs = [(one, width) for one in places]
+            code_columns, width = self.arrays[op.places].tolist(), op.width
+            pairs = [(column, width) for column in code_columns]
             return pairs.__getitem__
-        made: Callable[..., Any] = op.row(self.host)
-        return made
+        row_function: Callable[..., Any] = op.row(self.host)
+        return row_function

@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 __all__ = ["leaf_rows", "missing_left", "set_members"]
 
 
-def missing_left(forest: Forest, a: Mapping[str, np.ndarray]) -> np.ndarray:
+def missing_left(forest: Forest, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return for each inner node whether a gap goes left."""
-    count = len(a[forest.features])
+    count = len(arrays[forest.features])
     if forest.gaps is None:
         return np.zeros(count, bool)
-    return np.unpackbits(a[forest.gaps])[:count].astype(bool)
+    return np.unpackbits(arrays[forest.gaps])[:count].astype(bool)
 
 
-def leaf_rows(forest: Forest, a: Mapping[str, np.ndarray], nodes: ForestNodes) -> np.ndarray:
+def leaf_rows(forest: Forest, arrays: Mapping[str, np.ndarray], nodes: ForestNodes) -> np.ndarray:
     """Return the row of `values` of each node, 0 for inner ones."""
-    made = np.zeros(len(nodes.leaf), np.int64)
+    rows = np.zeros(len(nodes.leaf), np.int64)
     count = int(nodes.leaf.sum())
-    made[nodes.leaf] = np.arange(count) if forest.leaf_rows is None else a[forest.leaf_rows]
-    return made
+    rows[nodes.leaf] = np.arange(count) if forest.leaf_rows is None else arrays[forest.leaf_rows]
+    return rows
 
 
 def set_members(
-    forest: Forest, a: Mapping[str, np.ndarray], codes: np.ndarray
+    forest: Forest, arrays: Mapping[str, np.ndarray], codes: np.ndarray
 ) -> dict[int, np.ndarray]:
     """Return the sets of each column of categories, shape (sets, codes + 1)."""
     if forest.sets is None:
         return {}
-    bits = np.unpackbits(a[forest.sets], axis=1).astype(bool)
-    counts = np.where(codes > 0, a[forest.counts].astype(np.int64), 0)
+    bits = np.unpackbits(arrays[forest.sets], axis=1).astype(bool)
+    counts = np.where(codes > 0, arrays[forest.counts].astype(np.int64), 0)
     ends = np.cumsum(counts)
     return {
         int(k): bits[ends[k] - counts[k] : ends[k], : codes[k] + 1]

@@ -7,23 +7,23 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import LogError
-from lockgate.prediction_log.ids import parse_receipt
-from lockgate.prediction_log.labels import fitting_label
-from lockgate.prediction_log.reader import find
-from lockgate.serving.http.messages import HTTPError, Request, Response, json_reply, read_body
+from lockgate.prediction_log.ids import parse_prediction_id
+from lockgate.prediction_log.labels import match_label
+from lockgate.prediction_log.reader import find_prediction
+from lockgate.serving.http.messages import HTTPError, Request, Response, json_response, read_body
 from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.recorder import Recorder
 
 __all__ = ["record_feedback"]
 
 EXPECTED = 'expected {"id": ..., "label": ...} or {"key": ..., "label": ...}, or {"labels": [...]}'
-MOST = 10_000
+MAX_LABELS = 10_000
 """Most labels of a request."""
 
 Plain = str | int | float | bool
 
 
-class One(msgspec.Struct, forbid_unknown_fields=True):
+class FeedbackLabel(msgspec.Struct, forbid_unknown_fields=True):
     """One label."""
 
     label: Plain
@@ -37,13 +37,13 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     label: Plain | None = None
     id: str | None = None
     key: str | int | float | None = None
-    labels: list[One] | None = None
+    labels: list[FeedbackLabel] | None = None
 
 
 decode = msgspec.json.Decoder(Body).decode
 
 
-def record_feedback(recorder: Recorder | None, shelf: ModelStore, request: Request) -> Response:
+def record_feedback(recorder: Recorder | None, store: ModelStore, request: Request) -> Response:
     """Write labels; they are on disk when the reply leaves.
 
     Raises
@@ -54,68 +54,74 @@ def record_feedback(recorder: Recorder | None, shelf: ModelStore, request: Reque
     """
     if recorder is None:
         raise HTTPError(409, "this server keeps no prediction log: it was started with --log off")
-    given = _read(request)
-    if not 0 < len(given) <= MOST:
-        raise HTTPError(422, f"{len(given)} labels came, expected 1 to {MOST}")
+    labels = _read_labels(request)
+    if not 0 < len(labels) <= MAX_LABELS:
+        raise HTTPError(422, f"{len(labels)} labels came, expected 1 to {MAX_LABELS}")
     rows = []
     problems = []
-    books = _Books(recorder, shelf)
-    for k, one in enumerate(given):
+    targets = _LabelTargets(recorder, store)
+    for k, label in enumerate(labels):
         try:
-            rows.append((*books.row(one), request.who or "api"))
+            rows.append((*targets.resolve(label), request.token_name or "api"))
         except ValueError as error:
             problems.append(f"label {k}: {error}")
     if problems:
         raise HTTPError(422, "labels do not belong to answers of this log", problems[:20])
     try:
-        taken = recorder.labels.label(rows)
+        taken = recorder.label_writer.write_labels(rows)
     except LogError as error:
         raise HTTPError(503, str(error), headers={b"retry-after": b"5"}) from None
-    recorder.counts.once("labels", taken)
-    return json_reply({"taken": taken})
+    recorder.metrics.increment("labels", taken)
+    return json_response({"taken": taken})
 
 
-def _read(request: Request) -> list[One]:
+def _read_labels(request: Request) -> list[FeedbackLabel]:
     body = read_body(decode, request.body, EXPECTED)
     if body.labels is not None:
         return body.labels
     if body.label is None:
         raise HTTPError(400, f"no label came; {EXPECTED}")
-    return [One(body.label, body.id, body.key)]
+    return [FeedbackLabel(body.label, body.id, body.key)]
 
 
-class _Books:
+class _LabelTargets:
     """Looks up what labels are about; each request of the log is read once."""
 
-    def __init__(self, recorder: Recorder, shelf: ModelStore) -> None:
-        self.recorder, self.shelf = recorder, shelf
-        self.found: dict[tuple[str, int], Any] = {}
+    def __init__(self, recorder: Recorder, store: ModelStore) -> None:
+        self.recorder, self.store = recorder, store
+        self.predictions: dict[tuple[str, int], Any] = {}
 
-    def row(self, one: One) -> tuple[str, int, int, Any, Any]:
+    def resolve(self, feedback: FeedbackLabel) -> tuple[str, int, int, Any, Any]:
         """Return writer, count, row, key and label; ValueError says what is wrong."""
-        if (one.id is None) == (one.key is None):
+        if (feedback.id is None) == (feedback.key is None):
             raise ValueError("expected an id or a key")
-        if one.id is None:
-            return "", 0, 0, one.key, self.label(one.label, None)
-        writer, count, row = parse_receipt(one.id)
-        found = self.answer(writer, count)
-        if found is None and self.recorder.settings.durability != "sampled":
-            raise ValueError(f"no answer {one.id!r} in the log")
-        if found is not None and row >= max(found.entry.rows, 1):
-            raise ValueError(f"no answer {one.id!r} in the log: the request had fewer rows")
-        model = found.model.name if found is not None else None
-        return writer, count, row, None, self.label(one.label, model)
+        if feedback.id is None:
+            return "", 0, 0, feedback.key, self.check_label(feedback.label, None)
+        writer, count, row = parse_prediction_id(feedback.id)
+        prediction = self.find_prediction(writer, count)
+        if prediction is None and self.recorder.settings.durability != "sampled":
+            raise ValueError(f"no answer {feedback.id!r} in the log")
+        if prediction is not None and row >= max(prediction.entry.rows, 1):
+            raise ValueError(f"no answer {feedback.id!r} in the log: the request had fewer rows")
+        model_name = prediction.model.name if prediction is not None else None
+        return writer, count, row, None, self.check_label(feedback.label, model_name)
 
-    def answer(self, writer: str, count: int) -> Any:
+    def find_prediction(self, writer: str, count: int) -> Any:
         """Return the log's answer."""
-        if (writer, count) not in self.found:
+        if (writer, count) not in self.predictions:
             try:
-                self.found[writer, count] = find(self.recorder.folder, writer, count)
+                self.predictions[writer, count] = find_prediction(
+                    self.recorder.folder, writer, count
+                )
             except LogError as error:
                 raise ValueError(str(error)) from None
-        return self.found[writer, count]
+        return self.predictions[writer, count]
 
-    def label(self, label: Any, model: str | None) -> Any:
+    def check_label(self, label: Any, model_name: str | None) -> Any:
         """Return the label as the model knows it; by key, as any model that is served does."""
-        tasks = [tuple(one.manifest.classes) for one in self.shelf.all if model in (None, one.name)]
-        return fitting_label(label, tasks) if tasks else label
+        known_classes = [
+            tuple(model.manifest.classes)
+            for model in self.store.all
+            if model_name in (None, model.name)
+        ]
+        return match_label(label, known_classes) if known_classes else label

@@ -18,9 +18,9 @@ from lockgate.serving.http.messages import (
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Filled, Prediction, PredictionRequest, to_lists
 
-__all__ = ["many_rows", "predict_question", "row_of"]
+__all__ = ["read_predict_request", "to_row", "write_rows_response"]
 
-WIDEST = 10_000
+MAX_COLUMNS = 10_000
 """Most columns of a request."""
 
 EXPECTED = (
@@ -93,8 +93,8 @@ decode = msgspec.json.Decoder(Body).decode
 encode = msgspec.json.Encoder().encode
 
 
-def predict_question(
-    shelf: ModelStore, request: Request, send: SendResponse, most: int
+def read_predict_request(
+    store: ModelStore, request: Request, send: SendResponse, max_rows: int
 ) -> PredictionRequest:
     """Read what is asked.
 
@@ -105,72 +105,95 @@ def predict_question(
 
     """
     body = read_body(decode, request.body, EXPECTED)
-    served = shelf.find(request.path_params[0] if request.path_params else body.model)
-    given = [one for one in (body.row, body.rows, body.columns) if one is not None]
-    if len(given) != 1:
-        raise HTTPError(400, f"{len(given)} of row, rows and columns came; {EXPECTED}")
+    model = store.find(request.path_params[0] if request.path_params else body.model)
+    present = [
+        alternative
+        for alternative in (body.row, body.rows, body.columns)
+        if alternative is not None
+    ]
+    if len(present) != 1:
+        raise HTTPError(400, f"{len(present)} of row, rows and columns came; {EXPECTED}")
     if body.row is not None:
-        row = row_of(served, body.row)
-        return PredictionRequest(request, send, served, row, 0, one_row, keys=body.key)
+        row = to_row(model, body.row)
+        return PredictionRequest(request, send, model, row, 0, write_row_response, keys=body.key)
     if body.rows is not None:
         source: Any = [
-            row_of(served, one, f"row {k}") if one.__class__ in (list, dict) else one
-            for k, one in enumerate(body.rows)
+            to_row(model, row, f"row {k}") if row.__class__ in (list, dict) else row
+            for k, row in enumerate(body.rows)
         ]
         rows = len(body.rows)
     else:
         source = body.columns
         check_width(len(body.columns or ()))
         rows = max(map(len, source.values()), default=0)
-    check_rows(rows, most)
+    check_rows(rows, max_rows)
     if body.keys is not None and len(body.keys) != rows:
         raise HTTPError(422, f"{len(body.keys)} keys came for {rows} rows")
     return PredictionRequest(
-        request, send, served, source, rows, many_rows, partial=body.partial, keys=body.keys
+        request,
+        send,
+        model,
+        source,
+        rows,
+        write_rows_response,
+        partial=body.partial,
+        keys=body.keys,
     )
 
 
 def check_width(columns: int) -> None:
     """Refuse what has more columns than any table."""
-    if columns > WIDEST:
-        raise HTTPError(422, f"{columns} columns came, at most {WIDEST} are read")
+    if columns > MAX_COLUMNS:
+        raise HTTPError(422, f"{columns} columns came, at most {MAX_COLUMNS} are read")
 
 
-def row_of(served: LoadedModel, values: Any, where: str = "the row") -> dict[str, Any]:
+def to_row(model: LoadedModel, values: Any, subject: str = "the row") -> dict[str, Any]:
     """Return a row as a mapping, given as one or as values in order."""
     if values.__class__ is dict:
         check_width(len(values))
         return values
-    if len(values) != len(served.names):
+    if len(values) != len(model.names):
         raise HTTPError(
             422,
-            f"{where} has {len(values)} values, expected {len(served.names)}: "
-            f"{', '.join(served.names)}"[:2000],
+            f"{subject} has {len(values)} values, expected {len(model.names)}: "
+            f"{', '.join(model.names)}"[:2000],
         )
-    return dict(zip(served.names, values, strict=True))
+    return dict(zip(model.names, values, strict=True))
 
 
-def one_row(question: PredictionRequest, receipt: str, found: Prediction) -> Response:
+def write_row_response(
+    request: PredictionRequest, prediction_id: str, prediction: Prediction
+) -> Response:
     """Write the answer to one row."""
-    served = question.model
-    if served.regression:
-        made: Any = Value(receipt, served.name, served.version, found.label, found.filled)
-    else:
-        margin = found.margin if found.score is None else None
-        made = Label(
-            receipt, served.name, served.version, found.label, found.score, margin, found.filled
+    model = request.model
+    if model.regression:
+        body: Any = Value(
+            prediction_id, model.name, model.version, prediction.label, prediction.filled
         )
-    return Response(200, encode(made), JSON)
+    else:
+        margin = prediction.margin if prediction.score is None else None
+        body = Label(
+            prediction_id,
+            model.name,
+            model.version,
+            prediction.label,
+            prediction.score,
+            margin,
+            prediction.filled,
+        )
+    return Response(200, encode(body), JSON)
 
 
-def many_rows(question: PredictionRequest, receipt: str, found: Prediction) -> Response:
+def write_rows_response(
+    request: PredictionRequest, prediction_id: str, prediction: Prediction
+) -> Response:
     """Write the answers to several rows."""
-    served = question.model
-    names = receipt, served.name, served.version
-    label, score, margin = to_lists(found)
-    if served.regression:
-        made: Any = Values(*names, label, found.filled, found.refused)
+    model = request.model
+    origin = prediction_id, model.name, model.version
+    label, score, margin = to_lists(prediction)
+    if model.regression:
+        body: Any = Values(*origin, label, prediction.filled, prediction.refused)
     else:
         margin = margin if score is None else None
-        made = Labels(*names, label, score, margin, found.filled, found.refused)
-    return Response(200, encode(made), JSON)
+        body = Labels(*origin, label, score, margin, prediction.filled, prediction.refused)
+    return Response(200, encode(body), JSON)

@@ -27,13 +27,13 @@ from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest
 from lockgate.serving.protocols.v2.tensors import Tensor, as_column, as_matrix, pack, unpack
 
-__all__ = ["infer_question", "metadata", "model_in_path"]
+__all__ = ["metadata", "model_in_path", "read_infer_request"]
 
 BINARY = b"application/octet-stream"
 LENGTH = b"inference-header-content-length"
 
 
-class Wanted(msgspec.Struct):
+class RequestedOutput(msgspec.Struct):
     """An output that the request asks for."""
 
     name: str
@@ -46,7 +46,7 @@ class Infer(msgspec.Struct):
     inputs: list[Tensor]
     id: str = ""
     parameters: dict[str, Any] = {}
-    outputs: list[Wanted] = []
+    outputs: list[RequestedOutput] = []
 
 
 decode = msgspec.json.Decoder(Infer).decode
@@ -58,8 +58,8 @@ def model_in_path(request: Request) -> str:
     return "@".join(request.path_params)
 
 
-def infer_question(
-    shelf: ModelStore, request: Request, send: SendResponse, most: int
+def read_infer_request(
+    store: ModelStore, request: Request, send: SendResponse, max_rows: int
 ) -> PredictionRequest:
     """Read what is asked.
 
@@ -69,8 +69,8 @@ def infer_question(
         If the body is no such question.
 
     """
-    served = shelf.find(model_in_path(request))
-    body, rest = _parts(request)
+    model = store.find(model_in_path(request))
+    body, rest = _split_body(request)
     columns: dict[str, Any] = {}
     for tensor in body.inputs:
         values, rest = unpack(tensor, rest)
@@ -79,16 +79,16 @@ def infer_question(
         columns[tensor.name] = (tensor, values)
     if len(rest):
         raise HTTPError(400, f"{len(rest)} bytes are left behind the last tensor")
-    outputs = _outputs(served, body)
-    form = functools.partial(_response, body=body, outputs=outputs)
-    source, rows = _source(served, columns)
-    check_rows(rows, most)
+    outputs = _requested_outputs(model, body)
+    write_response = functools.partial(_write_response, body=body, outputs=outputs)
+    source, rows = _read_source(model, columns)
+    check_rows(rows, max_rows)
     if rows == 1:
-        return PredictionRequest(request, send, served, _only_row(served, source), 0, form)
-    return PredictionRequest(request, send, served, source, rows, form)
+        return PredictionRequest(request, send, model, _only_row(model, source), 0, write_response)
+    return PredictionRequest(request, send, model, source, rows, write_response)
 
 
-def _parts(request: Request) -> tuple[Infer, memoryview]:
+def _split_body(request: Request) -> tuple[Infer, memoryview]:
     raw = memoryview(request.body)
     length = request.headers.get(LENGTH)
     if length is not None:
@@ -100,19 +100,19 @@ def _parts(request: Request) -> tuple[Infer, memoryview]:
     return read_body(decode, raw, "expected an inference request with inputs"), rest
 
 
-def _source(served: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]:
+def _read_source(model: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]:
     """Return rows as columns by name, or as one matrix in the order of the inputs."""
     if len(tensors) == 1:
         ((name, (tensor, values)),) = tensors.items()
         shape = tensor.shape
-        if len(shape) == 2 and shape[1] == len(served.names) and name not in served.names:
+        if len(shape) == 2 and shape[1] == len(model.names) and name not in model.names:
             matrix = as_matrix(values, shape)
             if isinstance(matrix, np.ndarray):
                 return matrix, shape[0]
-            return [dict(zip(served.names, row, strict=True)) for row in matrix], shape[0]
+            return [dict(zip(model.names, row, strict=True)) for row in matrix], shape[0]
     columns = {}
     for name, (tensor, values) in tensors.items():
-        if name in served.names:
+        if name in model.names:
             if not tensor.shape or math.prod(tensor.shape[1:]) != 1:
                 raise HTTPError(
                     400,
@@ -123,14 +123,14 @@ def _source(served: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]:
     if len(lengths) > 1:
         raise HTTPError(400, f"tensors have different lengths: {sorted(lengths)}")
     if not columns:
-        wanted = ", ".join(served.names)
-        raise HTTPError(400, f"no input of the model came; expected tensors {wanted}"[:2000])
+        expected = ", ".join(model.names)
+        raise HTTPError(400, f"no input of the model came; expected tensors {expected}"[:2000])
     return columns, lengths.pop()
 
 
-def _only_row(served: LoadedModel, source: Any) -> dict[str, Any]:
+def _only_row(model: LoadedModel, source: Any) -> dict[str, Any]:
     if isinstance(source, np.ndarray):
-        row = dict(zip(served.names, source[0].tolist(), strict=True))
+        row = dict(zip(model.names, source[0].tolist(), strict=True))
     elif isinstance(source, list):
         row = source[0]
     else:
@@ -141,86 +141,98 @@ def _only_row(served: LoadedModel, source: Any) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in row.items()}
 
 
-def _kinds(served: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return outputs by name: datatype, and the axes behind the rows."""
-    model = served.model
-    if served.regression:
+    packed = model.packed
+    if model.regression:
         return {"value": ("FP64", ())}
-    kinds = {type(one) for one in model.classes} or {float}
-    named = {int: "INT64", bool: "BOOL", float: "FP64"}
-    label = named.get(kinds.pop(), "BYTES") if len(kinds) == 1 else "BYTES"
-    made: dict[str, tuple[str, tuple[int, ...]]] = {"label": (label, ())}
+    types = {type(class_label) for class_label in packed.classes} or {float}
+    datatypes = {int: "INT64", bool: "BOOL", float: "FP64"}
+    label = datatypes.get(types.pop(), "BYTES") if len(types) == 1 else "BYTES"
+    outputs: dict[str, tuple[str, tuple[int, ...]]] = {"label": (label, ())}
     for name in ("score", "margin"):
-        if getattr(model.header.answers, name) is not None:
-            wide = model.task == "multiclass"
-            made[name] = ("FP64", (len(model.classes),) if wide else ())
+        if getattr(packed.header.answers, name) is not None:
+            is_multiclass = packed.task == "multiclass"
+            outputs[name] = ("FP64", (len(packed.classes),) if is_multiclass else ())
             break
-    return made
+    return outputs
 
 
-def _outputs(served: LoadedModel, body: Infer) -> list[tuple[str, str, bool]]:
-    kinds = _kinds(served)
-    everything = bool(body.parameters.get("binary_data_output"))
-    wanted = body.outputs or [Wanted(name) for name in kinds]
-    for one in wanted:
-        if one.name not in kinds:
-            raise HTTPError(400, f"no output {one.name[:80]!r}; there are {', '.join(kinds)}")
+def _requested_outputs(model: LoadedModel, body: Infer) -> list[tuple[str, str, bool]]:
+    datatypes = _output_datatypes(model)
+    all_binary = bool(body.parameters.get("binary_data_output"))
+    requested = body.outputs or [RequestedOutput(name) for name in datatypes]
+    for output in requested:
+        if output.name not in datatypes:
+            raise HTTPError(
+                400, f"no output {output.name[:80]!r}; there are {', '.join(datatypes)}"
+            )
     return [
-        (one.name, kinds[one.name][0], bool(one.parameters.get("binary_data", everything)))
-        for one in wanted
+        (
+            output.name,
+            datatypes[output.name][0],
+            bool(output.parameters.get("binary_data", all_binary)),
+        )
+        for output in requested
     ]
 
 
-def _response(
-    question: PredictionRequest,
-    receipt: str,
-    found: Prediction,
+def _write_response(
+    request: PredictionRequest,
+    prediction_id: str,
+    prediction: Prediction,
     body: Infer,
     outputs: list[tuple[str, str, bool]],
 ) -> Response:
-    served = question.model
+    model = request.model
     tensors, raws = [], []
     for name, datatype, binary in outputs:
-        values = getattr(found, "label" if name == "value" else name)
-        values = np.asarray([values] if not question.rows else values)
-        made: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": datatype}
+        values = getattr(prediction, "label" if name == "value" else name)
+        values = np.asarray([values] if not request.rows else values)
+        tensor: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": datatype}
         flat = values.ravel()
         if binary:
             raws.append(pack(flat, datatype))
-            made["parameters"] = {"binary_data_size": len(raws[-1])}
+            tensor["parameters"] = {"binary_data_size": len(raws[-1])}
         else:
-            made["data"] = [str(one) for one in flat] if datatype == "BYTES" else flat.tolist()
-        tensors.append(made)
-    said: dict[str, Any] = {
-        "model_name": served.name,
-        "model_version": served.version,
-        "id": body.id or receipt,
-        "parameters": {"prediction_id": receipt, "bundle": served.digest, "stage": served.stage},
+            tensor["data"] = (
+                [str(element) for element in flat] if datatype == "BYTES" else flat.tolist()
+            )
+        tensors.append(tensor)
+    document: dict[str, Any] = {
+        "model_name": model.name,
+        "model_version": model.version,
+        "id": body.id or prediction_id,
+        "parameters": {
+            "prediction_id": prediction_id,
+            "bundle": model.digest,
+            "stage": model.stage,
+        },
         "outputs": tensors,
     }
-    if found.filled:
-        said["parameters"]["filled"] = msgspec.json.encode(found.filled).decode()
-    head = encode(said)
+    if prediction.filled:
+        document["parameters"]["filled"] = msgspec.json.encode(prediction.filled).decode()
+    head = encode(document)
     if not raws:
         return Response(200, head, JSON)
     extra = ((LENGTH, str(len(head)).encode()),)
     return Response(200, b"".join((head, *raws)), BINARY, extra)
 
 
-def metadata(served: LoadedModel, versions: list[str]) -> dict[str, Any]:
+def metadata(model: LoadedModel, versions: list[str]) -> dict[str, Any]:
     """Describe a model as the protocol does."""
-    named = {"number": "FP64", "integer": "FP64", "boolean": "BOOL"}
+    datatypes = {"number": "FP64", "integer": "FP64", "boolean": "BOOL"}
     return {
-        "name": served.name,
+        "name": model.name,
         "versions": versions,
         "platform": "lockgate_packed",
         "inputs": [
-            {"name": one.name, "datatype": named.get(one.kind, "BYTES"), "shape": [-1, 1]}
-            for one in served.model.inputs
+            {"name": column.name, "datatype": datatypes.get(column.kind, "BYTES"), "shape": [-1, 1]}
+            for column in model.packed.inputs
         ],
         "outputs": [
             {"name": name, "datatype": datatype, "shape": [-1, *axes]}
-            for name, (datatype, axes) in _kinds(served).items()
+            for name, (datatype, axes) in _output_datatypes(model).items()
         ],
-        "parameters": {"bundle": served.digest, "stage": served.stage, "version": served.version},
+        "parameters": {"bundle": model.digest, "stage": model.stage, "version": model.version},
     }

@@ -29,10 +29,10 @@ DATATYPES = {
 }
 """NumPy's names of the protocol's datatypes; BYTES are texts."""
 
-AXES = 8
+MAX_AXES = 8
 """Most axes of a tensor."""
 
-MOST = 1 << 26
+MAX_ELEMENTS = 1 << 26
 """Most elements of a tensor."""
 
 
@@ -75,33 +75,35 @@ def unpack(tensor: Tensor, rest: memoryview) -> tuple[Any, memoryview]:
     """
     if tensor.datatype != "BYTES" and tensor.datatype not in DATATYPES:
         known = ", ".join((*DATATYPES, "BYTES"))
-        raise _wrong(tensor, f"datatype {tensor.datatype[:20]!r} came, expected one of {known}")
-    count = _count(tensor)
+        raise _tensor_error(
+            tensor, f"datatype {tensor.datatype[:20]!r} came, expected one of {known}"
+        )
+    count = _count_elements(tensor)
     size = tensor.parameters.get("binary_data_size")
     if size is None:
         if tensor.data is None:
-            raise _wrong(tensor, "no data and no binary_data_size came")
-        flat = _flat(tensor, count)
+            raise _tensor_error(tensor, "no data and no binary_data_size came")
+        flat = _flatten(tensor, count)
         return (
-            _texts(tensor, flat) if tensor.datatype == "BYTES" else _numbers(tensor, flat)
+            _check_texts(tensor, flat) if tensor.datatype == "BYTES" else _to_numbers(tensor, flat)
         ), rest
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(rest):
-        raise _wrong(tensor, f"binary_data_size is {size!r}, {len(rest)} bytes follow")
-    mine, rest = rest[:size], rest[size:]
+        raise _tensor_error(tensor, f"binary_data_size is {size!r}, {len(rest)} bytes follow")
+    content, rest = rest[:size], rest[size:]
     if tensor.datatype == "BYTES":
-        return _split(tensor, mine, count), rest
+        return _split_texts(tensor, content, count), rest
     dtype = np.dtype(DATATYPES[tensor.datatype])
     if size != count * dtype.itemsize:
-        raise _wrong(tensor, f"{size} bytes came, expected {count} of {dtype.itemsize}")
+        raise _tensor_error(tensor, f"{size} bytes came, expected {count} of {dtype.itemsize}")
     if tensor.datatype == "BOOL":
-        return np.frombuffer(mine, np.uint8) != 0, rest
-    return np.frombuffer(mine, dtype), rest
+        return np.frombuffer(content, np.uint8) != 0, rest
+    return np.frombuffer(content, dtype), rest
 
 
 def pack(values: Any, datatype: str) -> bytes:
     """Write elements as bytes."""
     if datatype == "BYTES":
-        texts = [str(one).encode() for one in values]
+        texts = [str(element).encode() for element in values]
         return b"".join(struct.pack("<I", len(text)) + text for text in texts)
     return np.ascontiguousarray(values, DATATYPES[datatype]).tobytes()
 
@@ -120,82 +122,92 @@ def as_matrix(values: Any, shape: Sequence[int]) -> Any:
     return [values[k * shape[1] : (k + 1) * shape[1]] for k in range(shape[0])]
 
 
-def _count(tensor: Tensor) -> int:
+def _count_elements(tensor: Tensor) -> int:
     count = 1
-    if len(tensor.shape) > AXES:
-        raise _wrong(tensor, f"{len(tensor.shape)} axes came, at most {AXES} are read")
+    if len(tensor.shape) > MAX_AXES:
+        raise _tensor_error(tensor, f"{len(tensor.shape)} axes came, at most {MAX_AXES} are read")
     for length in tensor.shape:
         if length < 0:
-            raise _wrong(tensor, f"shape {tensor.shape[:8]} has a negative length")
+            raise _tensor_error(tensor, f"shape {tensor.shape[:8]} has a negative length")
         count *= length
-        if count > MOST:
-            raise _wrong(tensor, f"shape {tensor.shape} asks for more than {MOST} elements")
+        if count > MAX_ELEMENTS:
+            raise _tensor_error(
+                tensor, f"shape {tensor.shape} asks for more than {MAX_ELEMENTS} elements"
+            )
     return count
 
 
-def _flat(tensor: Tensor, count: int) -> list[Any]:
+def _flatten(tensor: Tensor, count: int) -> list[Any]:
     flat: list[Any] = tensor.data or []
     for _ in range(len(tensor.shape) - 1):
         if not flat or not isinstance(flat[0], list):
             break
-        if not all(isinstance(one, list) for one in flat):
-            raise _wrong(tensor, "the nested data are ragged")
-        flat = [item for one in flat for item in one]
+        if not all(isinstance(element, list) for element in flat):
+            raise _tensor_error(tensor, "the nested data are ragged")
+        flat = [element for nested in flat for element in nested]
     if len(flat) != count:
-        raise _wrong(tensor, f"{len(flat)} elements came for shape {tensor.shape[:8]}")
+        raise _tensor_error(tensor, f"{len(flat)} elements came for shape {tensor.shape[:8]}")
     return flat
 
 
-def _texts(tensor: Tensor, flat: list[Any]) -> list[Any]:
-    for k, one in enumerate(flat):
-        if not (one is None or isinstance(one, str)):
-            raise _wrong(tensor, f"element {k} is {one!r:.60}, expected a text")
+def _check_texts(tensor: Tensor, flat: list[Any]) -> list[Any]:
+    for k, element in enumerate(flat):
+        if not (element is None or isinstance(element, str)):
+            raise _tensor_error(tensor, f"element {k} is {element!r:.60}, expected a text")
     return flat
 
 
-def _numbers(tensor: Tensor, flat: list[Any]) -> Any:
+def _to_numbers(tensor: Tensor, flat: list[Any]) -> Any:
     dtype = np.dtype(DATATYPES[tensor.datatype])
-    wanted = {"b": (bool,), "f": (int, float)}.get(dtype.kind, (int,))
-    gaps = False
-    for k, one in enumerate(flat):
-        if one is None:
-            gaps = True
-        elif not isinstance(one, wanted) or (isinstance(one, bool) and dtype.kind != "b"):
-            raise _wrong(tensor, f"element {k} is {one!r:.60}, expected {tensor.datatype}")
-    if gaps and dtype.kind != "f":
-        return [None if one is None else _single(tensor, dtype, one) for one in flat]
+    accepted_types = {"b": (bool,), "f": (int, float)}.get(dtype.kind, (int,))
+    has_missing = False
+    for k, element in enumerate(flat):
+        if element is None:
+            has_missing = True
+        elif not isinstance(element, accepted_types) or (
+            isinstance(element, bool) and dtype.kind != "b"
+        ):
+            raise _tensor_error(
+                tensor, f"element {k} is {element!r:.60}, expected {tensor.datatype}"
+            )
+    if has_missing and dtype.kind != "f":
+        return [None if element is None else _to_scalar(tensor, dtype, element) for element in flat]
     try:
         with np.errstate(over="ignore"):
-            return np.array([np.nan if one is None else one for one in flat], dtype)
+            return np.array([np.nan if element is None else element for element in flat], dtype)
     except (OverflowError, ValueError):
-        raise _wrong(tensor, f"an element is out of the range of {tensor.datatype}") from None
+        raise _tensor_error(
+            tensor, f"an element is out of the range of {tensor.datatype}"
+        ) from None
 
 
-def _single(tensor: Tensor, dtype: Any, one: Any) -> Any:
+def _to_scalar(tensor: Tensor, dtype: Any, element: Any) -> Any:
     try:
-        return np.array(one, dtype).item()
+        return np.array(element, dtype).item()
     except (OverflowError, ValueError):
-        raise _wrong(tensor, f"{one!r:.60} is out of the range of {tensor.datatype}") from None
+        raise _tensor_error(
+            tensor, f"{element!r:.60} is out of the range of {tensor.datatype}"
+        ) from None
 
 
-def _split(tensor: Tensor, raw: memoryview, count: int) -> list[str]:
-    made, at = [], 0
+def _split_texts(tensor: Tensor, raw: memoryview, count: int) -> list[str]:
+    texts, offset = [], 0
     for k in range(count):
-        if at + 4 > len(raw):
-            raise _wrong(tensor, f"the bytes end before element {k} of {count}")
-        (length,) = struct.unpack_from("<I", raw, at)
-        at += 4
-        if at + length > len(raw):
-            raise _wrong(tensor, f"element {k} is longer than the bytes that follow")
+        if offset + 4 > len(raw):
+            raise _tensor_error(tensor, f"the bytes end before element {k} of {count}")
+        (length,) = struct.unpack_from("<I", raw, offset)
+        offset += 4
+        if offset + length > len(raw):
+            raise _tensor_error(tensor, f"element {k} is longer than the bytes that follow")
         try:
-            made.append(str(raw[at : at + length], "utf-8"))
+            texts.append(str(raw[offset : offset + length], "utf-8"))
         except UnicodeDecodeError:
-            raise _wrong(tensor, f"element {k} is no UTF-8") from None
-        at += length
-    if at != len(raw):
-        raise _wrong(tensor, f"{len(raw) - at} bytes are left after {count} elements")
-    return made
+            raise _tensor_error(tensor, f"element {k} is no UTF-8") from None
+        offset += length
+    if offset != len(raw):
+        raise _tensor_error(tensor, f"{len(raw) - offset} bytes are left after {count} elements")
+    return texts
 
 
-def _wrong(tensor: Tensor, words: str) -> HTTPError:
-    return HTTPError(400, f"tensor {tensor.name[:80]!r}: {words}")
+def _tensor_error(tensor: Tensor, message: str) -> HTTPError:
+    return HTTPError(400, f"tensor {tensor.name[:80]!r}: {message}")
