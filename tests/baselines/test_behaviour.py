@@ -50,8 +50,8 @@ def test_a_search_stops_when_its_time_is_up() -> None:
 
 
 def test_lasso_drops_the_feature_that_is_noise() -> None:
-    shrink = example_requests("compressor")["binary"]
-    candidate = Lasso().compress(shrink)
+    request = example_requests("compressor")["binary"]
+    candidate = Lasso().compress(request)
     parts = candidate.recipe.steps[0][1].transformers
     kept = {name for _, _, names in parts for name in names}
     assert "size" in kept
@@ -60,14 +60,14 @@ def test_lasso_drops_the_feature_that_is_noise() -> None:
 
 
 def test_lasso_says_when_every_feature_is_needed() -> None:
-    shrink = replace(example_requests("compressor")["binary"], max_loss=-1.0)
+    request = replace(example_requests("compressor")["binary"], max_loss=-1.0)
     with pytest.raises(lockgate.NotApplicable, match="all 4 features are needed"):
-        Lasso().compress(shrink)
+        Lasso().compress(request)
 
 
 def test_prune_keeps_as_few_trees_as_the_budget_allows() -> None:
-    shrink = example_requests("compressor")["binary-trees"]
-    candidate = Prune(min_trees=1).compress(shrink)
+    request = example_requests("compressor")["binary-trees"]
+    candidate = Prune(min_trees=1).compress(request)
     assert len(candidate.estimator[-1]._predictors) < 20
     assert len(request.candidate.estimator[-1]._predictors) == 20
     assert request.loss(candidate.estimator) <= request.loss(request.candidate.estimator) + 0.05

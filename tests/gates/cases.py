@@ -11,8 +11,8 @@ import lockgate
 from lockgate.models.bundle.evaluation import (
     default_evaluators,
     estimates,
-    measured,
     model_bytes,
+    predict_and_evaluate,
     table_of,
 )
 from lockgate.models.bundle.open import Bundle
@@ -44,7 +44,9 @@ def contestant(
     }
     if rows is not None:
         table = table_of(bundle, rows)
-        output, figures = measured(bundle, table, evaluators or default_evaluators(manifest.task))
+        output, figures = predict_and_evaluate(
+            bundle, table, evaluators or default_evaluators(manifest.task)
+        )
         fields |= {"table": table, "output": output, "metrics": figures, "not_measured_because": ""}
     return lockgate.EvaluatedBundle(**(fields | changes))
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import lockgate
-from lockgate.models.bundle.evaluation import labelled, read_rows
+from lockgate.models.bundle.evaluation import keep_labelled, read_rows
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.catalogue import InstalledPlugin
 from lockgate.plugins.host.parameters import PluginChoice
@@ -87,7 +87,7 @@ def policy(folder: Path, text: str, stage: str = "prod", *, explicit: bool = Tru
     """What a file with the key `gate` says."""
     folder.mkdir(exist_ok=True)
     (folder / "gates.yaml").write_text(text)
-    return policy_of(folder / "gates.yaml", stage, given=explicit)
+    return policy_of(folder / "gates.yaml", stage, explicit=explicit)
 
 
 def names(chosen: Policy) -> list[str]:
@@ -347,9 +347,9 @@ def test_rows_without_a_target_do_not_count(rows: pd.DataFrame, tmp_path: Path) 
     assert known["mean radius"].tolist() == rows["mean radius"][::2].tolist()
     assert known.index.tolist() == list(range(142))
     with pytest.raises(lockgate.SchemaViolation, match="target column benin is missing.*benign"):
-        labelled(rows, "benin", "rows.csv")
+        keep_labelled(rows, "benin", "rows.csv")
     with pytest.raises(lockgate.SchemaViolation, match=r"rows\.csv has no row with a benign"):
-        labelled(rows[1::2], "benign", "rows.csv")
+        keep_labelled(rows[1::2], "benign", "rows.csv")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from lockgate.prediction_log.entries import LogEntry, Model
-from lockgate.prediction_log.reader import known_models, labels, logged
+from lockgate.prediction_log.reader import list_models, read_labels, read_predictions
 from lockgate.prediction_log.writer import LogWriter
 
 FOLDER = Path(__file__).parent / "log-1"
@@ -77,12 +77,12 @@ def content(folder: Path) -> dict[str, Any]:
             "margin": answer.entry.margin,
             "trace": answer.entry.trace,
         }
-        for answer in logged(folder)
+        for answer in read_predictions(folder)
     ]
     plain = {
-        "models": msgspec.to_builtins(known_models(folder)),
+        "models": msgspec.to_builtins(list_models(folder)),
         "answers": answers,
-        "labels": msgspec.to_builtins(sorted(labels(folder), key=lambda label: label.at)),
+        "labels": msgspec.to_builtins(sorted(read_labels(folder), key=lambda label: label.at)),
     }
     return json.loads(json.dumps(plain))  # type: ignore[no-any-return]
 

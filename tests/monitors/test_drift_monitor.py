@@ -24,9 +24,9 @@ from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Column, Schema
 from lockgate.errors import LockgateError
 from lockgate.modeling.statistics.histograms import (
+    build_reference,
     count_into_bins,
     monitored_output,
-    reference_of,
     window_counts,
 )
 from lockgate.modeling.statistics.two_sample import (
@@ -54,7 +54,7 @@ def watch_of(
     schema: Schema, before: dict[str, Any], now: dict[str, Any], *, since: str | None = None
 ) -> MonitorRequest:
     scores = [columns.pop("(score)", None) for columns in (before, now)]
-    reference = reference_of(before, schema, BACKEND, scores[0])
+    reference = build_reference(before, schema, BACKEND, scores[0])
     counts = window_counts(reference, now, BACKEND, scores[1])
     rows = len(next(iter(now.values()))) if now else 0
     return MonitorRequest(
@@ -163,7 +163,7 @@ def test_nothing_to_look_at_gives_no_findings() -> None:
         reference=ReferenceCounts(()), window=MonitoringWindow({}, 0), schema=Schema(())
     )
     assert Drift().monitor(empty) == Findings()
-    assert reference_of({}, Schema(()), BACKEND).n == 0
+    assert build_reference({}, Schema(()), BACKEND).n == 0
 
 
 def test_columns_that_the_window_lacks_are_left_out() -> None:
@@ -275,7 +275,7 @@ def test_dates_and_booleans_are_ordered() -> None:
 
 @given(st.lists(st.integers(-20, 20).map(float) | st.just(float("nan")), min_size=1, max_size=80))
 def test_the_reference_counts_every_row_and_its_edges_rise(values: list[float]) -> None:
-    reference = reference_of({"x": np.array(values)}, schema_of(x="number"), BACKEND)
+    reference = build_reference({"x": np.array(values)}, schema_of(x="number"), BACKEND)
     (counts,) = reference.columns
     assert reference.n == counts.n == len(values)
     assert list(counts.edges) == sorted(set(counts.edges))
@@ -289,7 +289,7 @@ def test_the_reference_counts_every_row_and_its_edges_rise(values: list[float]) 
 
 def test_a_column_with_many_values_has_bins_of_about_equal_size() -> None:
     values = np.random.default_rng(RNG_SEED).gamma(2, 10, 6400)
-    (counts,) = reference_of({"x": values}, schema_of(x="number"), BACKEND).columns
+    (counts,) = build_reference({"x": values}, schema_of(x="number"), BACKEND).columns
     inner = counts.counts[2:-1]
     assert len(inner) == 64
     assert max(inner) - min(inner) <= 2

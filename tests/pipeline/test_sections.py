@@ -290,7 +290,7 @@ def test_the_seed_decides_which_rows_are_kept_apart(make: Make) -> None:
     )
     pd.testing.assert_frame_equal(first, same)
     assert not first.equals(other)
-    assert make({"project.seed": 5}).stage("optimize").means()["seed"] == 5
+    assert make({"project.seed": 5}).stage("optimize").request_context()["seed"] == 5
 
 
 @option("project.task")
@@ -642,8 +642,8 @@ def test_a_step_may_cost_as_much_as_allowed(make: Make, max_loss: float, applied
     (step,) = json.loads((project.root / "models" / "steps.json").read_text())["steps"]
     assert step["applied"] is applied is bool(figures["applied"])
     assert KEPT["shrink"].max_loss == pytest.approx(max_loss * step["loss_before"])
-    assert project.workspace.read_made().parent == ("prune" if applied else None)
-    assert (project.workspace.read_made().params["C"] == 1e-3) is applied
+    assert project.workspace.read_finished().parent == ("prune" if applied else None)
+    assert (project.workspace.read_finished().params["C"] == 1e-3) is applied
 
 
 @option("compression.strict")
@@ -661,7 +661,7 @@ def test_a_step_that_does_not_help_is_skipped_or_fails(make: Make) -> None:
 def opened(project: Project) -> Predictor:
     """The finished model, opened by its format."""
     stage = project.stage("evaluate")
-    finished = project.workspace.read_made()
+    finished = project.workspace.read_finished()
     files = lockgate.OpenRequest(
         directory=project.workspace.model("compressed"),
         files=(finished.file,),
@@ -682,7 +682,7 @@ def decided(make: Make, settings: dict[str, Any]) -> tuple[float, np.ndarray, np
     """The threshold, with the scores and outcomes of the tune rows that it was chosen on."""
     project = make(settings)
     project.run("load", "optimize", "compress")
-    finished = project.workspace.read_made()
+    finished = project.workspace.read_finished()
     tune = project.workspace.table("tune", finished.schema)
     output = opened(project).predict(tune.features)
     assert finished.threshold is not None

@@ -13,7 +13,7 @@ from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import Pointer
 from lockgate.models.bundle.manifest import Environment, Hashes, Manifest
 from lockgate.prediction_log.entries import LogEntry, Model
-from lockgate.prediction_log.reader import logged
+from lockgate.prediction_log.reader import read_predictions
 from lockgate.prediction_log.writer import LogWriter
 from lockgate.registry.slots import Slot
 
@@ -63,7 +63,7 @@ def several(count: int, rows: int, **fields: Any) -> LogEntry:
 
 
 def counts(folder: Path, since: int = 0, until: int = 1 << 62) -> list[int]:
-    return [answer.entry.count for answer in logged(folder, since, until)]
+    return [answer.entry.count for answer in read_predictions(folder, since, until)]
 
 
 def manifest(name: str = "churn", **fields: Any) -> Manifest:

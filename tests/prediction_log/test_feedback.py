@@ -12,8 +12,8 @@ from lockgate.deployment.directory import Deployment
 from lockgate.errors import DataError, DeploymentError, LogError, UsageError
 from lockgate.prediction_log.export import export
 from lockgate.prediction_log.feedback import import_labels
-from lockgate.prediction_log.labels import fitting_label
-from lockgate.prediction_log.reader import labels
+from lockgate.prediction_log.labels import match_label
+from lockgate.prediction_log.reader import read_labels
 from lockgate.prediction_log.trace import LOG, trace
 from tests.prediction_log.builders import (
     START,
@@ -95,7 +95,10 @@ def test_an_export_holds_what_lies_in_between(deployment: Deployment) -> None:
     ids = [row["id"][len(WRITER) + 1 :] for row in exported(deployment, since=since, until=until)]
     assert ids == ["2.0", "2.1", "2.2"]
     progress: list[int] = []
-    assert export(deployment, deployment.path / "x.parquet", until=since, done=progress.append) == 1
+    assert (
+        export(deployment, deployment.path / "x.parquet", until=since, on_written=progress.append)
+        == 1
+    )
     assert progress == [1]
     with pytest.raises(LogError, match="holds no answers of churn in that time"):
         exported(deployment, since=(START + 121) * 1_000_000)
@@ -112,7 +115,7 @@ def test_an_export_that_fails_leaves_the_former_file_as_it_was(deployment: Deplo
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export(deployment, target, done=stop)
+        export(deployment, target, on_written=stop)
     assert target.read_text() == "former"
     assert not list(deployment.path.glob(".*.new"))
     with pytest.raises(UsageError, match="the folder of .* is not there"):
@@ -164,7 +167,7 @@ def test_rows_without_a_key_or_a_label_are_counted(deployment: Deployment, clock
 
 def test_keys_of_a_csv_keep_their_leading_zeros(deployment: Deployment, clock: Clock) -> None:
     take(deployment, clock, "key,label\n0099,1\n99,0\n")
-    assert [(label.key, label.label) for label in labels(deployment.path / LOG)] == [
+    assert [(label.key, label.label) for label in read_labels(deployment.path / LOG)] == [
         ("0099", 1),
         ("99", 0),
     ]
@@ -333,7 +336,7 @@ def test_what_cannot_be_traced_is_none_or_says_why(deployment: Deployment, tmp_p
 def test_a_label_is_held_as_the_model_knows_it(
     label: Any, classes: list[tuple[Any, ...]], expected: object
 ) -> None:
-    fitting = fitting_label(label, classes)
+    fitting = match_label(label, classes)
     assert (fitting, type(fitting)) == (expected, type(expected))
 
 
@@ -356,7 +359,7 @@ def test_a_label_that_no_model_could_answer_is_refused(
     label: Any, classes: list[tuple[Any, ...]]
 ) -> None:
     with pytest.raises(ValueError, match="label .* is no"):
-        fitting_label(label, classes)
+        match_label(label, classes)
 
 
 @pytest.mark.xfail(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lockgate.contract.tables import Column
 from lockgate.prediction_log.columns import is_personal, logged_columns
 from lockgate.prediction_log.ids import PredictionIds, parse_receipt
-from lockgate.prediction_log.segments import Segment, delete_old_segments, segments
+from lockgate.prediction_log.segments import Segment, delete_old_segments, list_segments
 from tests.prediction_log import writer_process
 from tests.prediction_log.builders import (
     COLUMNS,
@@ -37,11 +37,11 @@ def aged(folder: Path, ages: dict[str, list[float]], size: int = 0) -> list[Segm
             path = folder / name / f"{first:012x}.db"
             path.write_bytes(b"x" * size)
             os.utime(path, (START - age * DAY,) * 2)
-    return list(segments(folder))
+    return list(list_segments(folder))
 
 
 def left(folder: Path) -> list[str]:
-    return [f"{segment.writer}/{segment.first}" for segment in segments(folder)]
+    return [f"{segment.writer}/{segment.first}" for segment in list_segments(folder)]
 
 
 def test_what_is_older_than_the_days_goes(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_size_counts_what_lies_beside_the_database_and_goes_with_it(tmp_path: Pa
     for end in ("-wal", "-shm"):
         segment.path.with_name(segment.path.name + end).write_bytes(b"x" * 500)
     assert segment.size == 2000
-    assert segment.changed > START  # the write-ahead log was written to later
+    assert segment.modified > START  # the write-ahead log was written to later
     segment.remove()
     segment.remove()
     assert list((tmp_path / "a").iterdir()) == []
@@ -252,8 +252,8 @@ def test_reading_a_file_makes_it_no_younger(tmp_path: Path) -> None:
     writer = writer_of(tmp_path, Clock())
     writer.write([(MODEL, [entry(1)])])
     writer.close()
-    (segment,) = segments(tmp_path)
+    (segment,) = list_segments(tmp_path)
     os.utime(segment.path, (START, START))
-    assert segment.changed == START
+    assert segment.modified == START
     assert counts(tmp_path) == [1]
-    assert segment.changed == START
+    assert segment.modified == START

@@ -12,13 +12,13 @@ from lockgate.errors import LogError
 from lockgate.prediction_log.entries import Model
 from lockgate.prediction_log.reader import (
     LoggedPrediction,
-    find,
     find_labels,
-    known_models,
-    labels,
-    logged,
+    find_prediction,
+    list_models,
+    read_labels,
+    read_predictions,
 )
-from lockgate.prediction_log.segments import segments
+from lockgate.prediction_log.segments import list_segments
 from tests.prediction_log.builders import (
     MODEL,
     START,
@@ -41,15 +41,15 @@ def test_an_answer_is_found_by_its_id_in_any_file(tmp_path: Path) -> None:
     for first in (1, 11, 21):
         writer.write([(MODEL, [entry(first + k, score=first + k) for k in range(0, 10, 2)])])
         clock.seconds += 100_000
-    assert len(list(segments(tmp_path))) == 3
+    assert len(list(list_segments(tmp_path))) == 3
     for count in (1, 9, 11, 15, 21, 29):
-        answer = find(tmp_path, WRITER, count)
+        answer = find_prediction(tmp_path, WRITER, count)
         assert answer is not None
         assert (answer.entry.count, answer.entry.score) == (count, count)
     for count in (0, 2, 10, 30, 1 << 40):
-        assert find(tmp_path, WRITER, count) is None
-    assert find(tmp_path, OTHER, 1) is None
-    assert find(tmp_path / "absent", WRITER, 1) is None
+        assert find_prediction(tmp_path, WRITER, count) is None
+    assert find_prediction(tmp_path, OTHER, 1) is None
+    assert find_prediction(tmp_path / "absent", WRITER, 1) is None
     writer.close()
 
 
@@ -74,7 +74,7 @@ def test_answers_come_writer_by_writer_in_the_order_of_their_ids(tmp_path: Path)
         second.write([(MODEL, [entry(count)])])
         first.write([(MODEL, [entry(count)])])
         clock.seconds += 90_000
-    order = [(answer.writer, answer.entry.count) for answer in logged(tmp_path)]
+    order = [(answer.writer, answer.entry.count) for answer in read_predictions(tmp_path)]
     assert order == [(name, count) for name in (WRITER, OTHER) for count in (1, 2, 300)]
     first.close()
     second.close()
@@ -96,7 +96,7 @@ def test_every_answer_is_found_whatever_counts_a_log_holds(sizes: list[set[int]]
             clock.seconds += 50_000
         assert counts(Path(folder)) == written
         for wanted in written:
-            answer = find(Path(folder), WRITER, wanted)
+            answer = find_prediction(Path(folder), WRITER, wanted)
             assert answer is not None
             assert answer.entry.count == wanted
         writer.close()
@@ -135,7 +135,7 @@ def test_labels_of_an_answer_come_by_id_and_by_key_the_latest_last(tmp_path: Pat
     assert by == ["by key", "by id", "by number"]
     assert [label.by for label in find_labels(tmp_path, WRITER, 5)] == ["by id"]
     assert find_labels(tmp_path, WRITER, 7) == []
-    assert len(list(labels(tmp_path))) == 7
+    assert len(list(read_labels(tmp_path))) == 7
     assert counts(tmp_path) == []
     writer.close()
 
@@ -144,7 +144,7 @@ def test_labels_of_an_answer_come_by_id_and_by_key_the_latest_last(tmp_path: Pat
 def test_a_label_keeps_its_type(value: object, tmp_path: Path) -> None:
     writer = writer_of(tmp_path, Clock())
     writer.label([(WRITER, 1, 2, None, value, "me")])
-    (label,) = labels(tmp_path)
+    (label,) = read_labels(tmp_path)
     assert (label.label, type(label.label)) == (value, type(value))
     assert (label.writer, label.count, label.row, label.key) == (WRITER, 1, 2, None)
     assert (label.at, label.by) == (START * 1_000_000, "me")
@@ -158,8 +158,8 @@ def test_models_are_known_in_the_order_of_the_files(tmp_path: Path) -> None:
     for count, version in enumerate(versions, 1):
         writer.write([(Model("d" * 64, "churn", version, "prod", ()), [entry(count, inputs=[])])])
         clock.seconds += 90_000
-    assert [model.version for model in known_models(tmp_path)] == ["3", "1", "2"]
-    assert known_models(tmp_path / "absent") == []
+    assert [model.version for model in list_models(tmp_path)] == ["3", "1", "2"]
+    assert list_models(tmp_path / "absent") == []
     writer.close()
 
 
@@ -177,8 +177,8 @@ def test_an_empty_file_of_a_full_disk_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / WRITER).mkdir()
     (tmp_path / WRITER / "000000000001.db").touch()
     assert counts(tmp_path) == []
-    assert list(labels(tmp_path)) == []
-    assert find(tmp_path, WRITER, 1) is None
+    assert list(read_labels(tmp_path)) == []
+    assert find_prediction(tmp_path, WRITER, 1) is None
 
 
 def test_a_file_of_a_later_lockgate_is_named(tmp_path: Path) -> None:

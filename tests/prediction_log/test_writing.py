@@ -9,8 +9,13 @@ import pytest
 
 from lockgate.errors import LogError
 from lockgate.prediction_log.entries import key_text
-from lockgate.prediction_log.reader import find, known_models, labels, logged
-from lockgate.prediction_log.segments import segments
+from lockgate.prediction_log.reader import (
+    find_prediction,
+    list_models,
+    read_labels,
+    read_predictions,
+)
+from lockgate.prediction_log.segments import list_segments
 from lockgate.prediction_log.writer import LogWriter
 from tests.prediction_log import writer_process
 from tests.prediction_log.builders import (
@@ -42,7 +47,7 @@ def test_an_answer_comes_back_as_it_was_written(tmp_path: Path) -> None:
     many = several(2, 3, key=["x", None, "z"], margin=[1.0, 2.0, 3.0])
     writer = writer_of(tmp_path, clock)
     assert writer.write([(MODEL, [answer, many])]) > 40
-    first, second = logged(tmp_path)
+    first, second = read_predictions(tmp_path)
     assert (first.entry, second.entry) == (answer, many)
     assert (first.writer, first.model, first.id) == (WRITER, MODEL, f"{WRITER}-1")
     assert first.at == (START * 10 + 15) * 100_000
@@ -56,7 +61,11 @@ def test_a_batch_carries_the_time_at_which_it_was_written(tmp_path: Path) -> Non
     for count in (1, 2, 3):
         writer.write([(MODEL, [entry(count)])])
         clock.seconds += 10
-    assert [answer.at - START * 1_000_000 for answer in logged(tmp_path)] == [0, 10**7, 2 * 10**7]
+    assert [answer.at - START * 1_000_000 for answer in read_predictions(tmp_path)] == [
+        0,
+        10**7,
+        2 * 10**7,
+    ]
     writer.close()
 
 
@@ -66,13 +75,13 @@ def test_a_new_file_begins_after_a_day_and_not_before(tmp_path: Path) -> None:
     writer.write([(MODEL, [entry(1)])])
     clock.seconds += DAY
     writer.write([(MODEL, [entry(2)])])
-    assert len(list(segments(tmp_path))) == 1
+    assert len(list(list_segments(tmp_path))) == 1
     clock.seconds += 1
     writer.write([(MODEL, [entry(3)])])
-    assert [segment.first for segment in segments(tmp_path)] == [1, 3]
+    assert [segment.first for segment in list_segments(tmp_path)] == [1, 3]
     clock.seconds += 1
     writer.write([(MODEL, [entry(4)])])  # the age is counted from the new file on
-    assert [segment.first for segment in segments(tmp_path)] == [1, 3]
+    assert [segment.first for segment in list_segments(tmp_path)] == [1, 3]
     assert counts(tmp_path) == [1, 2, 3, 4]
     writer.close()
 
@@ -87,7 +96,7 @@ def test_a_wall_clock_that_goes_back_neither_cuts_a_file_nor_loses_an_answer(
     writer.write([(MODEL, [entry(2)])])
     wall.seconds += 800 * DAY
     writer.write([(MODEL, [entry(3)])])
-    assert len(list(segments(tmp_path))) == 1
+    assert len(list(list_segments(tmp_path))) == 1
     assert counts(tmp_path) == [1, 2, 3]  # by id, whatever the clock said
     writer.close()
 
@@ -97,7 +106,7 @@ def test_a_file_that_is_full_is_followed_by_another(tmp_path: Path) -> None:
     for count in range(1, 12):
         writer.write([(MODEL, [entry(count, inputs=["x" * (8 << 20), "plus"])])])
     # eight of these are a little more than 64 MiB of content
-    assert [segment.first for segment in segments(tmp_path)] == [1, 9]
+    assert [segment.first for segment in list_segments(tmp_path)] == [1, 9]
     assert counts(tmp_path) == list(range(1, 12))
     writer.close()
 
@@ -110,10 +119,10 @@ def test_every_file_introduces_its_models_anew(tmp_path: Path) -> None:
     clock.seconds += 2 * DAY
     writer.write([(other, [entry(4)])])
     writer.write([(MODEL, [entry(5)])])
-    versions = [answer.model.version for answer in logged(tmp_path)]
+    versions = [answer.model.version for answer in read_predictions(tmp_path)]
     assert versions == ["1.0.0", "1.1.0", "1.0.0", "1.1.0", "1.0.0"]
-    assert known_models(tmp_path) == [MODEL, other]
-    assert find(tmp_path, WRITER, 4).model == other  # type: ignore[union-attr]
+    assert list_models(tmp_path) == [MODEL, other]
+    assert find_prediction(tmp_path, WRITER, 4).model == other  # type: ignore[union-attr]
     writer.close()
 
 
@@ -122,11 +131,11 @@ def test_a_file_that_somebody_deleted_is_begun_anew_at_the_next_look(tmp_path: P
     writer = writer_of(tmp_path, clock)
     clock.seconds += 1
     writer.write([(MODEL, [entry(1)])])
-    (segment,) = segments(tmp_path)
+    (segment,) = list_segments(tmp_path)
     segment.remove()
     clock.seconds += 2
     writer.write([(MODEL, [entry(2)])])
-    assert [segment.first for segment in segments(tmp_path)] == [2]
+    assert [segment.first for segment in list_segments(tmp_path)] == [2]
     assert counts(tmp_path) == [2]
     writer.close()
 
@@ -137,8 +146,8 @@ def test_a_name_is_never_taken_twice(tmp_path: Path) -> None:
     for _ in range(3):  # labels count nothing, so each file would be called 0
         writer.label([("", 0, 0, "k", 1, "me")])
         clock.seconds += 2 * DAY
-    assert [segment.first for segment in segments(tmp_path)] == [0, 1, 2]
-    assert len(list(labels(tmp_path))) == 3
+    assert [segment.first for segment in list_segments(tmp_path)] == [0, 1, 2]
+    assert len(list(read_labels(tmp_path))) == 3
     writer.close()
 
 
@@ -149,9 +158,9 @@ def test_batches_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="the prediction log cannot be written: .*UNIQUE"):
         writer.write([(other, [entry(2)]), (MODEL, [entry(1)])])
     assert counts(tmp_path) == [1]
-    assert known_models(tmp_path) == [MODEL]
+    assert list_models(tmp_path) == [MODEL]
     writer.write([(other, [entry(2)])])  # the model that was rolled back is introduced again
-    assert [answer.model.name for answer in logged(tmp_path)] == ["churn", "other"]
+    assert [answer.model.name for answer in read_predictions(tmp_path)] == ["churn", "other"]
     writer.close()
 
 
@@ -160,7 +169,7 @@ def test_labels_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     writer.label([(WRITER, 1, 0, None, 1, "me")])
     with pytest.raises(LogError, match="the labels cannot be written"):
         writer.label([(WRITER, 2, 0, None, 1, "me"), (WRITER, 3, 0, None, 1, object())])
-    assert [label.count for label in labels(tmp_path)] == [1]
+    assert [label.count for label in read_labels(tmp_path)] == [1]
     assert writer.label([(WRITER, 4, 0, None, 1, "me"), (WRITER, 5, 0, None, 0, "me")]) == 2
     writer.close()
 
@@ -176,7 +185,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_log(tmp_path: Path) -> 
 def test_values_that_the_form_cannot_hold_become_texts(tmp_path: Path) -> None:
     writer = writer_of(tmp_path, Clock())
     writer.write([(MODEL, [entry(1, inputs=[1 << 70, None], key=1 << 65), entry(2)])])
-    first, second = logged(tmp_path)
+    first, second = read_predictions(tmp_path)
     assert first.entry.inputs == [str(1 << 70), None]
     assert first.entry.key == str(1 << 65)
     assert second.entry.label == 1
@@ -187,7 +196,7 @@ def test_readers_see_what_is_committed_while_the_writer_goes_on(tmp_path: Path) 
     clock = Clock()
     writer = writer_of(tmp_path, clock)
     writer.write([(MODEL, [entry(1)])])
-    reading = logged(tmp_path)
+    reading = read_predictions(tmp_path)
     assert next(reading).entry.count == 1
     other = msgspec.structs.replace(MODEL, version="9")
     for count in range(2, 6):
@@ -231,7 +240,7 @@ def test_closing_leaves_the_database_alone_and_twice_is_once(tmp_path: Path) -> 
 def test_a_process_that_dies_loses_nothing_that_it_wrote(tmp_path: Path) -> None:
     assert run_writer(tmp_path, "die").returncode == 9
     assert counts(tmp_path) == [1, 2, 3, 4, 5]
-    answer = find(tmp_path, WRITER, 3)
+    answer = find_prediction(tmp_path, WRITER, 3)
     assert answer is not None
     assert answer.model == writer_process.MODEL
     assert (answer.entry.inputs, answer.entry.label, answer.entry.score) == ([3.0], 1, 0.25)
@@ -241,7 +250,7 @@ def test_a_writer_goes_on_behind_the_files_of_a_dead_process(tmp_path: Path) -> 
     run_writer(tmp_path, "die")
     writer = writer_of(tmp_path, Clock())
     writer.write([(MODEL, [entry(6)])])
-    assert [segment.first for segment in segments(tmp_path)] == [1, 6]
+    assert [segment.first for segment in list_segments(tmp_path)] == [1, 6]
     assert counts(tmp_path) == [1, 2, 3, 4, 5, 6]
     writer.close()
 

@@ -64,15 +64,15 @@ def another_hook() -> type:
 
 
 def compressor(
-    work: Callable[[lockgate.CompressRequest], Any] = lambda shrink: request.candidate,
+    work: Callable[[lockgate.CompressRequest], Any] = lambda request: request.candidate,
     *,
     doc: str = "Change nothing.",
     fields: dict[str, tuple[Any, Any]] | None = None,
 ) -> type:
     """A compressor with this work, docstring, and settings as (type, default)."""
 
-    def compress(self: Any, shrink: lockgate.CompressRequest) -> lockgate.Candidate:
-        answer: lockgate.Candidate = work(shrink)
+    def compress(self: Any, request: lockgate.CompressRequest) -> lockgate.Candidate:
+        answer: lockgate.Candidate = work(request)
         return answer
 
     declared = fields or {}
@@ -99,29 +99,29 @@ def model(build_recipe: Callable[[lockgate.BuildRequest], lockgate.Recipe]) -> t
 
 
 def fails(error: Exception) -> Callable[[lockgate.CompressRequest], Any]:
-    def work(shrink: lockgate.CompressRequest) -> Any:
+    def work(request: lockgate.CompressRequest) -> Any:
         raise error
 
     return work
 
 
-def spoils_rows(shrink: lockgate.CompressRequest) -> lockgate.Candidate:
+def spoils_rows(request: lockgate.CompressRequest) -> lockgate.Candidate:
     request.tune.frame.loc[0, "size"] = 1e6
     return request.candidate
 
 
-def spoils_the_model(shrink: lockgate.CompressRequest) -> lockgate.Candidate:
+def spoils_the_model(request: lockgate.CompressRequest) -> lockgate.Candidate:
     last = request.candidate.estimator[-1]
     if hasattr(last, "coef_"):
         last.coef_ = last.coef_ * 0
     return request.candidate
 
 
-def another_every_time(shrink: lockgate.CompressRequest) -> lockgate.Candidate:
+def another_every_time(request: lockgate.CompressRequest) -> lockgate.Candidate:
     return replace(request.candidate, threshold=next(CALLS) / 1e6)
 
 
-def serves_two_classes_alone(shrink: lockgate.CompressRequest) -> lockgate.Candidate:
+def serves_two_classes_alone(request: lockgate.CompressRequest) -> lockgate.Candidate:
     if request.candidate.recipe.task != "binary":
         raise lockgate.NotApplicable("two classes only")
     return request.candidate
@@ -194,7 +194,7 @@ FAULTY: list[Faulty] = [
         lambda: compressor(fails(lockgate.NotApplicable("never"))),
         "answers no request; binary: never",
     ),
-    ("check_answers", "compressor", lambda: compressor(lambda shrink: 3), "gave int"),
+    ("check_answers", "compressor", lambda: compressor(lambda request: 3), "gave int"),
     ("check_purity", "compressor", lambda: compressor(spoils_rows), "changes its input on binary"),
     ("check_purity", "compressor", lambda: compressor(spoils_the_model), "work on a copy"),
     (

@@ -24,7 +24,7 @@ from lockgate.builtin.optimizers.random import Random
 from lockgate.contract.modeling import Budget, OptimizeRequest, Recipe, SearchRange, Task
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Fold, Table
-from lockgate.data.splits import folds_of
+from lockgate.data.splits import make_folds
 from lockgate.errors import DataError, PluginFailed
 from lockgate.modeling.metrics.losses import loss_of
 from lockgate.modeling.training.fitting import (
@@ -104,7 +104,7 @@ def test_cross_validated_losses_are_those_of_scikit_learn(
     task: Task, metric: str, weighted: bool
 ) -> None:
     table, recipe = rows_of(task, weighted=weighted), recipe_of(task)
-    folds = folds_of(table, "stratified", 4, 0)
+    folds = make_folds(table, "stratified", 4, 0)
     name = next(iter(recipe.space))
     classes = np.unique(table.target).tolist()
     expected = []
@@ -169,7 +169,7 @@ def test_a_weight_of_two_is_a_row_that_stands_twice_in_training() -> None:
 
 def test_a_group_is_never_on_both_sides_of_a_fold() -> None:
     table = rows_of("binary", grouped=True)
-    folds = folds_of(table, "group", 4, 0)
+    folds = make_folds(table, "group", 4, 0)
     groups = table.groups
     assert groups is not None
     for fold in folds:
@@ -208,7 +208,7 @@ def seen() -> list[Any]:
 
 def test_steps_are_fitted_on_the_rows_of_the_fold_alone(seen: list[Any]) -> None:
     table = rows_of("binary", weighted=True)
-    folds = folds_of(table, "stratified", 3, 0)
+    folds = make_folds(table, "stratified", 3, 0)
     cross_validated_objective(Recipe(Recording(), "binary", {}, STEPS), table, folds, "log_loss")(
         {}
     )
@@ -249,7 +249,7 @@ def test_a_smaller_share_of_the_rows_lies_within_the_larger(left: float, right: 
 def test_a_share_outside_of_its_range_is_refused(share: float) -> None:
     table = rows_of("binary")
     measure = cross_validated_objective(
-        recipe_of("binary"), table, folds_of(table, "stratified", 2, 0), "log_loss"
+        recipe_of("binary"), table, make_folds(table, "stratified", 2, 0), "log_loss"
     )
     with pytest.raises(ValueError, match=r"share is .*; it must lie in \(0, 1\]"):
         measure({}, share=share)
@@ -321,7 +321,7 @@ def test_an_estimator_that_does_not_take_weights_says_so_when_rows_have_them() -
     table = rows_of("binary", weighted=True)
     recipe = Recipe(Constant(), "binary", {}, STEPS)
     with pytest.raises(TypeError, match="sample_weight"):
-        cross_validated_objective(recipe, table, folds_of(table, "stratified", 2, 0), "log_loss")(
+        cross_validated_objective(recipe, table, make_folds(table, "stratified", 2, 0), "log_loss")(
             {}
         )
 
@@ -359,7 +359,7 @@ def test_threads_are_limited_inside_and_as_before_outside() -> None:
 
 def problem_of(recipe: Recipe, table: Table, **fields: Any) -> OptimizeRequest:
     metric = METRICS[recipe.task][0]
-    folds = folds_of(table, "stratified", 3, 0)
+    folds = make_folds(table, "stratified", 3, 0)
     measure = cross_validated_objective(recipe, table, folds, metric)
     parts = {"recipe": recipe, "train": table, "folds": folds, "metric": metric, "measure": measure}
     return OptimizeRequest(**{**parts, **fields})
