@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lockgate.models.converters.convert import pack_estimator
 from lockgate.models.packed.runtime.model import PackedModel
-from tests.packing import zoo
+from tests.models.packing import zoo
 
 PLACE = Path(__file__).parent / "packed-1"
 FAMILIES = (

@@ -27,8 +27,8 @@ from lockgate.modeling.solvers.regressor import LeastSquares
 from lockgate.models.skops_file import write_estimator
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.host.params_file import write_params
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).parent / "candidate-1"
 MODEL, ROWS, ANSWERS, STRUCTURE, PARAMS = (
     FOLDER / name

@@ -19,9 +19,17 @@ from lockgate.registry.gates.policy import policy_of
 from lockgate.registry.provenance.provenance import Provenance
 from lockgate.registry.provenance.signers import Signers
 from lockgate.registry.slots import Slot
-from tests.ledger.conftest import QUIET, git
-
-from .make_ledger import DEPLOYMENT, GATES, LEDGER, ROWS, VERSIONS, answers, opened, served
+from tests.golden.make_ledger import (
+    DEPLOYMENT,
+    GATES,
+    LEDGER,
+    ROWS,
+    VERSIONS,
+    answers,
+    opened,
+    served,
+)
+from tests.registry.conftest import QUIET, git
 
 pytest.importorskip("cryptography", reason="checking a signature needs the extra ledger")
 

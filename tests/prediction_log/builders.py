@@ -74,7 +74,7 @@ def manifest(name: str = "churn", **fields: Any) -> Manifest:
         "inputs": Schema(COLUMNS),
         "classes": [0, 1],
         "threshold": 0.5,
-        "worth": None,
+        "value_matrix": None,
         "format": "packed",
         "model": ["model.packed"],
         "files": {"model.packed": "0" * 64},

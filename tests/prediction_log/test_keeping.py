@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lockgate.contract.tables import Column
 from lockgate.prediction_log.columns import is_personal, logged_columns
-from lockgate.prediction_log.ids import PredictionIds, parse_receipt
+from lockgate.prediction_log.ids import PredictionIds, parse_prediction_id
 from lockgate.prediction_log.segments import Segment, delete_old_segments, list_segments
 from tests.prediction_log import writer_process
 from tests.prediction_log.builders import (
@@ -117,7 +117,7 @@ def test_ids_rise_and_carry_the_time_at_which_counting_began() -> None:
     receipts = PredictionIds(lambda: clock.seconds)
     ids = [receipts.next() for _ in range(300)]
     assert receipts.count == 300
-    assert [parse_receipt(receipt) for receipt in ids] == [
+    assert [parse_prediction_id(receipt) for receipt in ids] == [
         (receipts.boot, count, 0) for count in range(1, 301)
     ]
     clock.seconds += 1
@@ -131,9 +131,9 @@ def test_a_forked_process_gives_no_id_that_its_parent_gives(tmp_path: Path) -> N
     command = [sys.executable, writer_process.__file__, str(tmp_path), WRITER, "fork"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     first, child, second = done.stdout.split()
-    assert parse_receipt(first)[1] + 1 == parse_receipt(second)[1]
+    assert parse_prediction_id(first)[1] + 1 == parse_prediction_id(second)[1]
     with pytest.raises(ValueError, match="is no prediction id|is not a prediction id"):
-        parse_receipt(child)
+        parse_prediction_id(child)
 
 
 @given(
@@ -142,8 +142,8 @@ def test_a_forked_process_gives_no_id_that_its_parent_gives(tmp_path: Path) -> N
     st.integers(0, 999_999_999),
 )
 def test_an_id_is_taken_apart_as_it_was_put_together(writer: str, count: int, row: int) -> None:
-    assert parse_receipt(f"{writer}-{count:x}.{row}") == (writer, count, row)
-    assert parse_receipt(f"{writer}-{count:x}") == (writer, count, 0)
+    assert parse_prediction_id(f"{writer}-{count:x}.{row}") == (writer, count, row)
+    assert parse_prediction_id(f"{writer}-{count:x}") == (writer, count, 0)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_an_id_is_taken_apart_as_it_was_put_together(writer: str, count: int, ro
 )
 def test_what_is_not_an_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="prediction id, e"):
-        parse_receipt(text)
+        parse_prediction_id(text)
 
 
 def test_texts_and_persons_are_kept_only_when_asked_for() -> None:

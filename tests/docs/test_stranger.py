@@ -1,0 +1,137 @@
+"""A stranger's package, from wheels, in an environment of its own, through all three doors."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def must(*words: str, cwd: Path, env: dict[str, str], code: int = 0) -> str:
+    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == code, f"{words}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """An environment with the wheels of lockgate and lockgate-hello, nothing of this checkout."""
+    folder = tmp_path_factory.mktemp("stranger")
+    plain = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    for package in (ROOT, ROOT / "examples" / "lockgate-hello"):
+        must(*build, "-w", str(folder / "wheels"), str(package), cwd=folder, env=plain)
+    must(sys.executable, "-m", "venv", str(folder / "venv"), cwd=folder, env=plain)
+    pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "-q"]
+    requirements = ROOT / "requirements" / "run.txt"
+    must(*pip, "--require-hashes", "-r", str(requirements), cwd=folder, env=plain)
+    wheels = [str(path) for path in (folder / "wheels").iterdir()]
+    must(*pip, "--no-deps", *wheels, cwd=folder, env=plain)
+    names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}
+    names |= {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org"}
+    path = os.pathsep.join([str(folder / "venv" / "bin"), plain["PATH"]])
+    env = {**plain, **names, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    project = folder / "project"
+    must("lockgate", "init", str(project), cwd=folder, env=env)
+    return project, env
+
+
+def test_a_strangers_plugins_go_through_all_three_doors(
+    stranger: tuple[Path, dict[str, str]],
+) -> None:
+    project, env = stranger
+    listed = must("lockgate", "plugins", "compressor", cwd=project, env=env)
+    assert "lockgate-hello 0.1.0" in listed
+    ran = must(
+        "lockgate",
+        "run",
+        "compressor=round",
+        "compressor.round.digits=4",
+        "+evaluator=positives",
+        cwd=project,
+        env=env,
+    )
+    assert "round: 30 to 30 features" in ran
+    metrics = json.loads((project / "report" / "metrics.json").read_text())
+    assert 0.2 < metrics["positives"]["share"] < 0.6
+    params = (project / "params.yaml").read_text()
+    assert "provider: lockgate-hello==0.1.0" in params
+    must("git", "add", "-A", cwd=project, env=env)
+    must("git", "commit", "-qm", "x", cwd=project, env=env)
+    must(
+        "dvc",
+        "exp",
+        "run",
+        "-S",
+        "compressor=[lasso,round]",
+        "-S",
+        "compressor.round.digits=2",
+        cwd=project,
+        env=env,
+    )
+    steps = json.loads((project / "models" / "steps.json").read_text())["steps"]
+    assert [step["step"] for step in steps] == ["lasso", "round"]
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("digits: 2", "digits: 3"))
+    again = must("dvc", "repro", cwd=project, env=env)
+    assert "Running stage 'compress'" in again
+    assert "Running stage 'optimize'" not in again
+
+
+def test_its_settings_are_checked_like_ours(stranger: tuple[Path, dict[str, str]]) -> None:
+    project, env = stranger
+    words = must(
+        "lockgate",
+        "run",
+        "compressor=round",
+        "compressor.round.digits=40",
+        cwd=project,
+        env=env,
+        code=2,
+    )
+    assert "compressor.round.digits is 40; allowed: int, at least 0, at most 12" in words
+
+
+def test_a_broken_package_beside_it_is_named_and_stops_nothing(
+    stranger: tuple[Path, dict[str, str]],
+) -> None:
+    project, env = stranger
+    python = str(project.parent / "venv" / "bin" / "python")
+    site = must(python, "-c", "import site; print(site.getsitepackages()[0])", cwd=project, env=env)
+    folder = Path(site.strip()) / "acme_broken-2.0.dist-info"
+    folder.mkdir(exist_ok=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-broken\nVersion: 2.0\n")
+    points = "[lockgate]\near = acme_broken:Ear\n[lockgate.compressor]\nzip = acme_broken:Zip\n"
+    (folder / "entry_points.txt").write_text(points + "lasso = acme_broken:Lasso\n")
+    try:
+        words = must("lockgate", "plugins", cwd=project, env=env, code=3)
+        assert "compressor 'zip' of acme-broken 2.0 cannot be imported" in words
+        assert "No module named 'acme_broken'" in words
+        both = must("lockgate", "run", "--dry", cwd=project, env=env, code=3)
+        assert "acme-broken 2.0 and lockgate 0.1.0" in both
+        (folder / "entry_points.txt").write_text(points)
+        must("lockgate", "run", "--no-run", cwd=project, env=env)
+        fine = must("lockgate", "stage", "load", cwd=project, env=env)
+        assert "listener ear of acme-broken 2.0 skipped" in fine
+    finally:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+
+def test_the_package_passes_its_own_tests(stranger: tuple[Path, dict[str, str]]) -> None:
+    project, env = stranger
+    script = (
+        "from lockgate.testing import check_installed, check_plugin\n"
+        "for kind, name in (('compressor', 'round'), ('evaluator', 'positives')):\n"
+        "    check_plugin(kind, check_installed(kind, name))\n"
+    )
+    python = str(project.parent / "venv" / "bin" / "python")
+    must(python, "-c", script, cwd=project, env=env)

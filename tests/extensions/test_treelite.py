@@ -1,0 +1,170 @@
+"""LightGBM and XGBoost in packed form answer as the originals do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+
+import lockgate
+from lockgate.models.converters.installed import Converters
+from lockgate.models.converters.parity import check_parity
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packing.pack import packed_bytes
+from lockgate.models.packing.rows import table_from
+from lockgate.plugins.host.catalogue import Catalogue
+from tests.models.packing import zoo
+
+lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
+xgboost = pytest.importorskip("xgboost", reason="XGBoost is not installed")
+
+LIGHT = {"n_estimators": 25, "verbose": -1, "random_state": 0, "n_jobs": 1}
+XGB = {"n_estimators": 25, "random_state": 0, "n_jobs": 1}
+
+
+def held(model: object, frame: pd.DataFrame) -> PackedModel:
+    table, rows = table_from(frame)
+    raw, _ = packed_bytes(model, table.schema)
+    packed = PackedModel(raw)
+    found = check_parity(model, packed, rows)
+    assert found.label_changes == 0
+    columns, single = (
+        packed.predict(rows, engine="columns"),
+        packed.predict(rows[:50], engine="rows"),
+    )
+    assert np.array_equal(columns.label[:50], single.label)
+    return packed
+
+
+NUMERIC = zoo.NUMBERS
+
+
+@pytest.mark.parametrize("target", ["two", "three"])
+@pytest.mark.parametrize("options", [{}, {"num_leaves": 100, "min_child_samples": 2}])
+def test_lightgbm_classifiers(target: str, options: dict[str, int]) -> None:
+    frame = zoo.frame_of()
+    model = lightgbm.LGBMClassifier(**LIGHT, **options)
+    held(model.fit(frame[NUMERIC], zoo.targets(frame)[target]), frame[NUMERIC])
+
+
+@pytest.mark.parametrize("objective", ["regression", "poisson", "l1", "quantile"])
+def test_lightgbm_regressors(objective: str) -> None:
+    frame = zoo.frame_of()
+    model = lightgbm.LGBMRegressor(**LIGHT, objective=objective)
+    held(model.fit(frame[NUMERIC], zoo.targets(frame)["count"]), frame[NUMERIC])
+
+
+def test_lightgbm_without_gaps_in_training_takes_gaps_as_zeros() -> None:
+    frame = zoo.frame_of(gaps=False)[NUMERIC]
+    model = lightgbm.LGBMClassifier(**LIGHT).fit(frame, zoo.targets(zoo.frame_of())["two"])
+    held(model, zoo.frame_of()[NUMERIC])
+
+
+@pytest.mark.parametrize("target", ["two", "three"])
+def test_lightgbm_with_categories_of_pandas(target: str) -> None:
+    frame = zoo.frame_of().astype(dict.fromkeys(zoo.CATEGORIES, "category"))
+    frame["level"] = pd.Categorical(frame["level"].astype(int))
+    model = lightgbm.LGBMClassifier(**LIGHT, min_data_per_group=5, cat_smooth=1)
+    model.fit(frame, zoo.targets(zoo.frame_of())[target])
+    packed = held(model, frame)
+    plain = frame.astype({"colour": object, "side": object, "level": object})
+    assert np.array_equal(packed.predict(plain).score, packed.predict(frame).score)
+
+
+def test_lightgbm_stopped_early_keeps_its_best_trees() -> None:
+    frame = zoo.frame_of()
+    target = np.unique(zoo.targets(frame)["two"], return_inverse=True)[1]
+    model = lightgbm.LGBMClassifier(**{**LIGHT, "n_estimators": 300}, learning_rate=0.3)
+    model.fit(
+        frame[NUMERIC][:1000],
+        target[:1000],
+        eval_X=frame[NUMERIC][1000:],
+        eval_y=target[1000:],
+        callbacks=[lightgbm.early_stopping(5, verbose=False)],
+    )
+    assert model.best_iteration_ < 300
+    held(model, frame[NUMERIC])
+
+
+def test_lightgbm_at_the_end_of_a_pipeline_and_of_one_against_all() -> None:
+    frame = zoo.frame_of()
+    model = make_pipeline(
+        zoo.with_gaps(), lightgbm.LGBMClassifier(**LIGHT, objective="multiclassova")
+    )
+    held(model.set_output(transform="pandas").fit(frame, zoo.targets(frame)["three"]), frame)
+
+
+@pytest.mark.parametrize("target", ["two", "three"])
+def test_xgboost_classifiers(target: str) -> None:
+    frame = zoo.frame_of()
+    truth = np.unique(zoo.targets(frame)[target], return_inverse=True)[1]
+    model = xgboost.XGBClassifier(**XGB).fit(frame[NUMERIC], truth)
+    packed = held(model, frame[NUMERIC])
+    assert packed.header.tolerance == 1e-6
+
+
+@pytest.mark.parametrize("objective", ["reg:squarederror", "reg:absoluteerror"])
+def test_xgboost_regressors(objective: str) -> None:
+    frame = zoo.frame_of()
+    model = xgboost.XGBRegressor(**XGB, objective=objective)
+    held(model.fit(frame[NUMERIC], zoo.targets(frame)["count"]), frame[NUMERIC])
+
+
+def test_xgboost_with_a_logarithmic_link_keeps_the_bound_or_is_refused() -> None:
+    frame, target = zoo.frame_of()[NUMERIC], zoo.targets(zoo.frame_of())["count"]
+    small = xgboost.XGBRegressor(**{**XGB, "n_estimators": 5}, objective="count:poisson")
+    assert held(small.fit(frame, target), frame).header.tolerance == 1e-6
+    large = xgboost.XGBRegressor(**{**XGB, "n_estimators": 300}, objective="count:poisson")
+    with pytest.raises(lockgate.NotCovered, match="allowed are 0 and 1e-06"):
+        held(large.fit(frame, target), frame)
+
+
+def test_xgboost_with_categories_as_numbers_and_stopped_early() -> None:
+    frame, target = zoo.frame_of(), zoo.targets(zoo.frame_of())["count"]
+    model = xgboost.XGBRegressor(
+        **{**XGB, "n_estimators": 200},
+        feature_types=["q", "q", "q", "q", "c"],
+        enable_categorical=True,
+        max_cat_to_onehot=1,
+        early_stopping_rounds=3,
+    )
+    numbers = frame[NUMERIC].to_numpy()
+    model.fit(
+        numbers[:1000], target[:1000], eval_set=[(numbers[1000:], target[1000:])], verbose=False
+    )
+    packed = pack_numbers(model, numbers)
+    assert proved_on_numbers(model, packed, numbers) <= 1e-6
+
+
+def pack_numbers(model: object, numbers: np.ndarray) -> PackedModel:
+    return PackedModel(packed_bytes(model, table_from(numbers)[0].schema)[0])
+
+
+def proved_on_numbers(model: object, packed: PackedModel, numbers: np.ndarray) -> float:
+    # XGBoost itself refuses codes between categories, so plain rows alone are compared
+    theirs = model.predict(numbers)
+    ours = packed.predict(numbers).label
+    return float((np.abs(ours - theirs) / np.maximum(1, np.abs(theirs))).max())
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (lambda: xgboost.XGBRegressor(booster="gblinear"), "booster='gblinear'; use gbtree"),
+        (lambda: xgboost.XGBRegressor(missing=-1.0), "missing=-1.0; use NaN"),
+        (lambda: xgboost.XGBRanker(), "use XGBClassifier or XGBRegressor"),
+    ],
+)
+def test_what_is_not_covered_is_named(model: object, words: str) -> None:
+    frame = zoo.frame_of(200)[NUMERIC]
+    made = model()
+    if not isinstance(made, xgboost.XGBRanker):
+        made.set_params(n_estimators=2).fit(frame, zoo.targets(zoo.frame_of(200))["value"])
+    with pytest.raises(lockgate.NotCovered, match=words):
+        packed_bytes(made, table_from(frame)[0].schema)
+
+
+def test_a_library_without_a_converter_is_named_with_what_to_install() -> None:
+    converters = Converters(Catalogue.installed())
+    assert {"lightgbm", "xgboost"} <= set(converters)
+    with pytest.raises(KeyError):
+        converters["catboost"]

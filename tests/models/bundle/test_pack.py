@@ -1,0 +1,321 @@
+"""A model fitted elsewhere becomes a bundle in one call, without Hydra, DVC or Git."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skops import io as skops_io
+
+import lockgate
+from tests.conftest import Run
+from tests.models.packing import zoo
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[pd.DataFrame, pd.Series]:
+    frame = zoo.frame_of(600)
+    return frame, pd.Series(zoo.targets(frame)["two"], name="bought")
+
+
+@pytest.fixture(scope="module")
+def model(rows: tuple[pd.DataFrame, pd.Series]) -> object:
+    return zoo.MODELS["boosting"][0]().fit(*rows)
+
+
+def test_a_fitted_pipeline_is_packed_with_all_about_it(
+    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path
+) -> None:
+    X, y = rows
+    bundle = lockgate.pack(
+        model,
+        X[:400],
+        y[:400],
+        name="shop",
+        path=tmp_path / "shop",
+        tune=(X[400:500], y[400:500]),
+        test=(X[500:], y[500:]),
+        threshold="f1",
+        lineage={"commit": "1a2b3c"},
+    )
+    manifest = bundle.manifest
+    assert manifest.inputs.target == "bought"
+    assert {column.name for column in manifest.inputs.features} == set(X)
+    assert manifest.inputs["colour"].categories == tuple(sorted(X["colour"].dropna().unique()))
+    assert manifest.inputs["x0"].bounds is not None
+    assert manifest.hashes.declared == {"commit": "1a2b3c"}
+    assert manifest.hashes.params is None
+    assert bundle.metrics()["classification"]["roc_auc"]["estimate"] > 0.7
+    assert bundle.reference().n == 400
+    card = (bundle.path / "card.md").read_text()
+    assert "- commit: declared: 1a2b3c" in card
+    assert "- parameters: unknown" in card
+    score = bundle.predict(X).score
+    assert score is not None
+    np.testing.assert_allclose(score, model.predict_proba(X)[:, 1], atol=1e-12)
+    one = bundle.predict_one(X.iloc[3].to_dict())
+    assert (one.label, one.score) == (bundle.predict(X).label[3], score[3])
+    assert one.label == ("yes" if one.score >= manifest.threshold else "no")
+
+
+def test_the_same_call_gives_the_same_bytes(
+    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path
+) -> None:
+    made = [lockgate.pack(model, *rows, path=tmp_path / name) for name in ("a", "b")]
+    assert made[0].digest == made[1].digest
+
+
+def test_without_a_threshold_labels_are_the_estimators_own(
+    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path
+) -> None:
+    bundle = lockgate.pack(model, *rows, path=tmp_path / "b")
+    assert bundle.predict(rows[0]).label.tolist() == model.predict(rows[0]).tolist()
+
+
+def test_arrays_texts_and_clusters_are_packed_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(200, 3))
+    clusters = lockgate.pack(KMeans(3, n_init=1).fit(numbers), numbers, path=tmp_path / "k")
+    assert clusters.manifest.task == "clustering"
+    assert {column.name for column in clusters.manifest.inputs.features} == {"x0", "x1", "x2"}
+    texts = pd.Series(["late order", "good pizza", "late pizza", "good order"] * 5)
+    fitted = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [0, 1, 0, 1] * 5)
+    bundle = lockgate.pack(fitted, texts, [0, 1, 0, 1] * 5, path=tmp_path / "t")
+    assert bundle.predict_one({"text": "my order is late"}).label == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: KNeighborsClassifier(), "sklearn.KNeighborsClassifier has no packed form"),
+        (
+            lambda: make_pipeline(FunctionTransformer(lambda x: x * 2), LogisticRegression()),
+            "functiontransformer: the function '<lambda>' is your own code.*numpy.log1p",
+        ),
+        (lambda: LogisticRegression(), "not fitted"),
+    ],
+)
+def test_what_is_not_covered_is_named_with_what_to_do(
+    make: object, words: str, tmp_path: Path
+) -> None:
+    X = pd.DataFrame({"a": [0.0, 1, 2, 3, 4, 5], "b": [1.0, 0, 1, 0, 2, 3]})
+    model = make()
+    if "not fitted" not in words:
+        model.fit(X, [0, 1, 0, 1, 0, 1])
+    with pytest.raises(lockgate.NotCovered, match=words):
+        lockgate.pack(model, X, [0, 1, 0, 1, 0, 1], path=tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(
+    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(lockgate.UsageError, match="is no bundle; choose another path"):
+        lockgate.pack(model, *rows, path=tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"threshold": 1.5}, "from 0 to 1"),
+        ({"threshold": "f1"}, "together with tune"),
+        ({"threshold": "best"}, "give a number, or 'f1'"),
+    ],
+)
+def test_thresholds_that_make_no_sense_are_refused(
+    rows: tuple[pd.DataFrame, pd.Series],
+    model: object,
+    tmp_path: Path,
+    arguments: dict[str, object],
+    words: str,
+) -> None:
+    with pytest.raises(lockgate.UsageError, match=words):
+        lockgate.pack(model, *rows, path=tmp_path / "b", **arguments)
+
+
+def test_a_notebook_shows_the_bundle_and_escapes_its_texts(
+    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path
+) -> None:
+    bundle = lockgate.pack(
+        model, *rows, name="<b>shop</b>", path=tmp_path / "b", lineage={"data": "<script>"}
+    )
+    shown = bundle._repr_html_()
+    assert "&lt;b&gt;shop" in shown
+    assert "<script>" not in shown
+    assert "colour" in shown
+
+
+def test_a_packed_bundle_is_read_and_run_with_numpy_and_msgspec_alone(
+    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path
+) -> None:
+    lockgate.pack(model, *rows, path=tmp_path / "b")
+    row = rows[0].dropna().iloc[0].to_dict()
+    script = (
+        "import sys\nbefore = set(sys.modules)\nimport lockgate\n"
+        f"bundle = lockgate.open({str(tmp_path / 'b')!r})\n"
+        f"bundle.predict_one({row!r})\n"
+        f"bundle.predict({{name: [value] * 50 for name, value in {row!r}.items()}})\n"
+        "import sysconfig\nplace = sysconfig.get_path('purelib')\n"
+        "names = {name.partition('.')[0] for name, one in sys.modules.items()\n"
+        "         if (getattr(one, '__file__', None) or '').startswith(place)}\n"
+        "print(sorted(names - {'lockgate', '_distutils_hack'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    # pluggy is what `import lockgate` itself is made of: the plugin author's contract
+    assert set(eval(done.stdout)) <= {"numpy", "msgspec", "pluggy", "typing_extensions"}
+
+
+class Payload:
+    """Runs code when it is opened."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> object:
+        return (exec, (f"open({str(self.place)!r}, 'w').write('ran')",))
+
+
+@pytest.fixture(scope="module")
+def files(
+    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    X, y = rows
+    X.assign(bought=y).to_csv(folder / "train.csv", index=False)
+    joblib.dump(model, folder / "shop.joblib")
+    skops_io.dump(zoo.fitted("logistic", X), folder / "shop.skops")
+    near = make_pipeline(zoo.scaled(), KNeighborsClassifier()).fit(X, y)
+    joblib.dump(near, folder / "near.joblib")
+    joblib.dump(Payload(folder / "payload-ran"), folder / "bad.joblib")
+    return folder
+
+
+def test_the_command_packs_a_joblib_file_only_when_told_to_trust_it(call: Run, files: Path) -> None:
+    words = ["lockgate", "pack", "shop.joblib", "--data", "train.csv", "--target", "bought"]
+    refused = call(*words, cwd=files, code=2)
+    assert "runs whatever code it holds" in refused.stderr
+    done = call(*words, "--trust-code", "--test", "train.csv", "--declare", "commit=1a", cwd=files)
+    assert "HistGradientBoostingClassifier" in done.stdout
+    assert "0 labels differ" in done.stderr
+    bundle = lockgate.open(files / "shop")
+    assert bundle.manifest.hashes.declared == {"commit": "1a"}
+    assert "classification" in bundle.metrics()
+
+
+def test_an_untrusted_file_runs_nothing(call: Run, files: Path) -> None:
+    words = ["lockgate", "pack", "bad.joblib", "--data", "train.csv", "--target", "bought"]
+    call(*words, cwd=files, code=2)
+    assert not (files / "payload-ran").exists()
+    trusted = call(*words, "--trust-code", cwd=files, code=2)
+    assert "bad.joblib" in trusted.stderr or "NoneType" in trusted.stderr
+
+
+def test_the_command_packs_a_skops_file_without_trust(call: Run, files: Path) -> None:
+    call(
+        "lockgate",
+        "pack",
+        "shop.skops",
+        "--data",
+        "train.csv",
+        "--target",
+        "bought",
+        "--out",
+        "logistic",
+        "--threshold",
+        "0.4",
+        cwd=files,
+    )
+    assert lockgate.open(files / "logistic").manifest.threshold == 0.4
+
+
+def test_a_dry_run_lists_what_is_covered_and_writes_nothing(call: Run, files: Path) -> None:
+    words = ["--data", "train.csv", "--target", "bought", "--trust-code", "--dry-run"]
+    done = call("lockgate", "pack", "near.joblib", *words, cwd=files, code=2)
+    assert "model.kneighborsclassifier: KNeighborsClassifier, not covered" in done.stdout
+    assert "model.columntransformer: ColumnTransformer, covered" in done.stdout
+    assert not (files / "near").exists()
+    fine = call("lockgate", "pack", "shop.joblib", *words, "--out", "dry", cwd=files)
+    assert "everything is covered" in fine.stdout
+    assert not (files / "dry").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["none.skops", "--data", "train.csv"], "none.skops is not there"),
+        (["train.csv", "--data", "train.csv", "--trust-code"], "cannot be opened"),
+        (["shop.skops", "--data", "none.csv", "--target", "bought"], "none.csv"),
+        (["shop.skops", "--data", "train.csv", "--target", "bougth"], "has no column bougth"),
+        (["shop.skops", "--data", "train.csv", "--declare", "commit"], "write KEY=TEXT"),
+        (["shop.skops", "--data", "train.csv", "--threshold", "high"], "from 0 to 1, or f1"),
+    ],
+)
+def test_mistakes_are_said_in_a_line(call: Run, files: Path, words: list[str], said: str) -> None:
+    done = call("lockgate", "pack", *words, cwd=files, code=2)
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 3
+
+
+def test_the_manifest_says_what_answers_depend_on(
+    rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path
+) -> None:
+    lockgate.pack(model, *rows, path=tmp_path / "b")
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    assert set(manifest["environment"]["answers"]) == {"numpy", "packed reader", "python"}
+    assert "scikit-learn" in manifest["environment"]["training"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"numpy": "1.26.4"}, r"numpy 1.26.4, here 2.*; pip install 'numpy==1.26.4'"),
+        ({"packed reader": "2"}, "packed reader 2, here 1; pip install --upgrade lockgate"),
+        ({"python": "2.7.18"}, "use Python 2.7.18"),
+        ({"nothing-like-that": "1.0"}, "here none; pip install 'nothing-like-that==1.0'"),
+    ],
+)
+def test_an_environment_that_will_not_do_is_refused_with_the_command_that_makes_it(
+    rows: tuple[pd.DataFrame, pd.Series],
+    model: object,
+    tmp_path: Path,
+    change: dict[str, str],
+    words: str,
+) -> None:
+    lockgate.pack(model, *rows, path=tmp_path / "b")
+    path = tmp_path / "b" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["environment"]["answers"] |= change
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(lockgate.EnvironmentMismatch, match=words):
+        lockgate.open(tmp_path / "b")
+
+
+def test_a_compatible_environment_is_a_note_and_the_same_is_silent(
+    rows: tuple[pd.DataFrame, pd.Series],
+    model: object,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="lockgate.open")
+    lockgate.pack(model, *rows, path=tmp_path / "b")
+    assert caplog.messages == []
+    path = tmp_path / "b" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["environment"]["answers"]["numpy"] = "2.0.0"
+    path.write_text(json.dumps(manifest))
+    lockgate.open(tmp_path / "b")
+    assert "numpy 2.0.0, here" in caplog.messages[0]

@@ -1,0 +1,252 @@
+"""Packed models answer as the originals do: to the last label, and to 1e-12."""
+
+import os
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import (
+    CountVectorizer,
+    HashingVectorizer,
+    TfidfTransformer,
+    TfidfVectorizer,
+)
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.naive_bayes import ComplementNB, GaussianNB, MultinomialNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import LinearSVC, NuSVC
+
+import lockgate
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.converters.parity import check_parity
+from lockgate.models.packed.runtime.model import PackedModel
+from tests.models.packing import zoo
+
+ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 2000
+"""Plain rows, and as many at thresholds and beside."""
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # scikit-learn 1.7 and 1.8 announce what KBinsDiscretizer does from 1.9 on
+    pytest.mark.filterwarnings(
+        "ignore:The current default behavior, quantile_method:FutureWarning"
+    ),
+]
+
+
+def same(found: object, other: object, rows: int) -> bool:
+    return found is None or np.array_equal(np.asarray(found)[:rows], np.asarray(other))
+
+
+@pytest.mark.parametrize("name", zoo.MODELS)
+def test_answers_are_those_of_the_original_whichever_way_they_are_computed(name: str) -> None:
+    frame = zoo.frame_of()
+    model = zoo.fitted(name, frame)
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    wide = zoo.frame_of(ROWS, seed=5) if len(frame) < ROWS else frame
+    found = check_parity(model, packed, wide, rows=ROWS)
+    assert (found.label_changes, found.ties) == (0, 0)
+    by_columns = packed.predict(wide, engine="columns")
+    by_rows = packed.predict(wide.iloc[:200], engine="rows")
+    for one in ("label", "score", "margin"):
+        assert same(getattr(by_columns, one), getattr(by_rows, one), 200)
+
+
+def test_a_column_without_a_value_becomes_zeros_as_in_training() -> None:
+    frame = zoo.frame_of().assign(x3=np.nan)
+    model = make_pipeline(zoo.own_cells(False), HistGradientBoostingClassifier(max_iter=5))
+    model.fit(frame, zoo.targets(zoo.frame_of())["two"])
+    assert any(type(one).__name__ == "EmptyToZero" for _, one in model[0].transformers_[0][1].steps)
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    assert check_parity(model, packed, zoo.frame_of()).label_changes == 0
+
+
+def test_a_frame_of_pandas_categories_goes_straight_into_boosting() -> None:
+    frame = zoo.frame_of()
+    model = HistGradientBoostingClassifier(max_iter=20, categorical_features="from_dtype")
+    typed = frame.astype(dict.fromkeys(zoo.CATEGORIES, "category"))
+    model.fit(typed, zoo.targets(frame)["two"])
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    assert check_parity(model, packed, typed).label_changes == 0
+
+
+TEXTS = [
+    "The crust was cold, and the café closed!",
+    "where is my order? my order is late",
+    "GREAT pizza, great people",
+    "ünïcödé and numbers 12 345",
+    "a b c d",
+    "",
+    "late late late order of pizza",
+    "people closed the café at 12",
+]
+
+
+@pytest.mark.parametrize(
+    "vectorizer",
+    [
+        CountVectorizer(),
+        CountVectorizer(binary=True, ngram_range=(1, 2), stop_words="english"),
+        CountVectorizer(analyzer="char_wb", ngram_range=(2, 4)),
+        CountVectorizer(analyzer="char", ngram_range=(1, 3), lowercase=False),
+        TfidfVectorizer(),
+        TfidfVectorizer(sublinear_tf=True, strip_accents="unicode", norm="l1"),
+        TfidfVectorizer(strip_accents="ascii", use_idf=False, token_pattern=r"(?u)\b\w+\b"),
+        HashingVectorizer(n_features=64),
+        HashingVectorizer(n_features=128, alternate_sign=False, norm=None, ngram_range=(1, 2)),
+        make_pipeline(CountVectorizer(), TfidfTransformer(sublinear_tf=True)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [LogisticRegression, LinearSVC, SGDClassifier])
+def test_texts_are_counted_as_scikit_learn_counts_them(vectorizer: object, kind: type) -> None:
+    texts = pd.Series(TEXTS * 6, name="text", dtype=object)
+    target = np.array([0, 1, 0, 1, 2, 2, 1, 0] * 6)
+    model = make_pipeline(vectorizer, kind(max_iter=20)).fit(texts, target)
+    packed = PackedModel(pack_estimator(model, [ColumnInput("text", "text")]).raw)
+    assert check_parity(model, packed, texts.to_frame()).label_changes == 0
+    rows = packed.predict(texts.to_frame(), engine="rows")
+    columns = packed.predict(texts.to_frame(), engine="columns")
+    assert np.array_equal(rows.margin, columns.margin)
+
+
+@pytest.mark.parametrize("kind", [MultinomialNB, ComplementNB])
+def test_counting_bayes_takes_counts(kind: type) -> None:
+    texts = pd.Series(TEXTS * 3, name="text", dtype=object)
+    model = make_pipeline(CountVectorizer(), kind()).fit(texts, [0, 1, 0, 1, 2, 2, 1, 0] * 3)
+    packed = PackedModel(pack_estimator(model, [ColumnInput("text", "text")]).raw)
+    assert check_parity(model, packed, texts.to_frame()).label_changes == 0
+
+
+@st.composite
+def pipelines(draw: st.DrawFn) -> object:
+    trees = [
+        RandomForestClassifier(
+            draw(st.integers(1, 6)),
+            max_depth=draw(st.integers(1, 9)),
+            random_state=draw(st.integers(0, 99)),
+        ),
+        ExtraTreesClassifier(draw(st.integers(1, 5)), random_state=draw(st.integers(0, 99))),
+        HistGradientBoostingClassifier(
+            max_iter=draw(st.integers(1, 8)),
+            min_samples_leaf=2,
+            max_leaf_nodes=draw(st.integers(2, 70)),
+            categorical_features=draw(st.sampled_from([None, [5]])),
+        ),
+    ]
+    sums = [
+        LogisticRegression(C=draw(st.floats(0.01, 10)), max_iter=20),
+        GaussianNB(),
+        LinearSVC(max_iter=20),
+    ]
+    if draw(st.booleans()):
+        return make_pipeline(
+            draw(st.sampled_from([zoo.with_gaps, zoo.ordinal]))(), draw(st.sampled_from(trees))
+        )
+    option = draw(st.sampled_from(["ignore", "infrequent_if_exist"]))
+    before = zoo.hot(
+        handle_unknown=option,
+        drop=draw(st.sampled_from([None, "first", "if_binary"])),
+        min_frequency=draw(st.sampled_from([None, 3, 20])),
+    )
+    scale = draw(st.sampled_from([zoo.StandardScaler(), zoo.MinMaxScaler(), zoo.RobustScaler()]))
+    return make_pipeline(before, scale, draw(st.sampled_from(sums)))
+
+
+@settings(max_examples=200 if os.environ.get("LOCKGATE_SOAK") else 25)
+@given(model=pipelines(), seed=st.integers(0, 1000), target=st.sampled_from(["two", "three"]))
+def test_random_pipelines_answer_alike(model: object, seed: int, target: str) -> None:
+    frame = zoo.frame_of(150, seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(frame, zoo.targets(frame, seed)[target])
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    assert check_parity(model, packed, frame, rows=300, seed=seed).label_changes == 0
+
+
+def test_a_model_that_answers_otherwise_is_never_let_out() -> None:
+    frame = zoo.frame_of()
+    model = zoo.fitted("forest", frame)
+    raw = pack_estimator(model, zoo.inputs(frame)).raw
+    model[-1].estimators_[0].tree_.threshold[0] += 0.5
+    with pytest.raises(lockgate.NotCovered, match="answer otherwise than the original"):
+        check_parity(model, PackedModel(raw), frame)
+
+
+def test_numbers_that_are_not_finite_on_the_way_are_refused_as_the_original_does() -> None:
+    frame = pd.DataFrame({"p": [1.0, 2, 3, 4, 5, 6], "q": [0.0, 1, 0, 1, 0, 1]})
+    model = make_pipeline(
+        make_column_transformer((FunctionTransformer(np.log), ["p"]), remainder="passthrough"),
+        LogisticRegression(),
+    ).fit(frame, [0, 1, 0, 1, 1, 1])
+    packed = PackedModel(
+        pack_estimator(model, [ColumnInput("p", "number"), ColumnInput("q", "number")]).raw
+    )
+    assert check_parity(model, packed, frame[["p", "q"]].abs() + 0.5).label_changes == 0
+    for bad in (-1.0, 0.0):
+        rows = {"p": [1.0, bad, 3.0] * 9, "q": [0.0] * 27}
+        for engine in ("rows", "columns"):
+            with pytest.raises(lockgate.SchemaViolation, match="not finite .* in row 1"):
+                packed.predict(rows, engine=engine)
+        with pytest.raises(lockgate.SchemaViolation, match="not finite"):
+            packed.predict_one({"p": bad, "q": 0.0})
+    forest = RandomForestClassifier(3).fit(frame, [0, 1, 0, 1, 1, 1])
+    packed = PackedModel(
+        pack_estimator(forest, [ColumnInput("p", "number"), ColumnInput("q", "number")]).raw
+    )
+    with pytest.raises(lockgate.SchemaViolation, match="too large"):
+        packed.predict({"p": [1e39], "q": [0.0]})
+
+
+def test_a_comparison_that_finds_nan_is_a_failed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lockgate.models.converters import parity
+
+    found = iter([parity.Parity(10, 0, 0.0), parity.Parity(10, 0, float("nan"))])
+    monkeypatch.setattr(parity, "compare", lambda *_: next(found))
+    frame = zoo.frame_of(100)
+    model = zoo.fitted("linear", frame)
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    with pytest.raises(lockgate.NotCovered, match="answer otherwise"):
+        check_parity(model, packed, frame)
+
+
+def test_a_model_beyond_the_bound_is_refused_and_not_let_through() -> None:
+    frame = zoo.frame_of()
+    # coefficients of a thousand and more: libsvm's own rounding is beyond 1e-12
+    model = make_pipeline(zoo.scaled(), NuSVC(nu=0.1)).fit(frame, zoo.targets(frame)["two"])
+    raw = pack_estimator(model, zoo.inputs(frame)).raw
+    assert PackedModel(raw).header.tolerance == 1e-12
+    with pytest.raises(lockgate.NotCovered, match="allowed are 0 and 1e-12"):
+        check_parity(model, PackedModel(raw), frame)
+
+
+def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None:
+    """Each pass over a pipeline may learn the categories of one column only."""
+    from lockgate.contract.modeling import Requirements
+    from lockgate.contract.sections import CellRules
+    from lockgate.data.cell_rules import build_cell_steps
+    from lockgate.data.schema import fit_schema, table
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {f"c{k}": rng.choice(list("abcdefgh")[: 3 + k % 4], 400) for k in range(9)}
+    )
+    made = table(frame.assign(y=rng.choice(["no", "yes"], 400)), target="y")
+    schema = fit_schema(made)
+    steps = build_cell_steps(schema, CellRules(), Requirements())
+    fitted = make_pipeline(*(step for _, step in steps), LogisticRegression()).fit(
+        made.frame[list(frame.columns)], made.frame["y"]
+    )
+    assert pack_estimator(fitted, inputs_of(schema.features)).raw

@@ -1,0 +1,375 @@
+"""What people do with versions, and what they are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import lockgate
+from lockgate.cli.commands import lockgate as command_line
+from lockgate.errors import GateRefused, LedgerConflict, LedgerError, LockgateError, UsageError
+from lockgate.registry.api import Ledger
+from lockgate.registry.gates.judge import judge
+from lockgate.registry.git.objects import CommandStore, LibraryStore
+from tests.registry.conftest import git, new_repository, packed
+
+
+def put(ledger: Ledger, version: str, stage: str = "prod") -> None:
+    ledger.promote("fraud", stage, version=version, override=True, reason="for the test")
+
+
+def run(*words: str, code: int = 0) -> str:
+    done = CliRunner().invoke(command_line, [str(one) for one in words])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert (done.return_value if done.exit_code == 0 else done.exit_code) in (code, None), (
+        done.output
+    )
+    return done.output
+
+
+def test_versions_follow_from_what_changed(shop: Path, tmp_path: Path, bundles: list[Path]) -> None:
+    ledger = Ledger(shop)
+    assert ledger.version("fraud").version == "1.2.0"
+    assert ledger.version("fraud", "1.0.0").why == ("the first version",)
+    wider = ledger.register(packed(tmp_path / "wider", columns=5))
+    assert wider.version == "2.0.0"
+    assert wider.why[0] == "it asks for the new column x4"
+    again = ledger.register(bundles[0])
+    assert (again.version, ledger.state.head().seq) == ("1.0.0", 4)
+    with pytest.raises(UsageError, match="must be major"):
+        ledger.register(packed(tmp_path / "w6", columns=6), bump="patch")
+    with pytest.raises(UsageError, match="too little: it must be 3.0.0"):
+        ledger.register(packed(tmp_path / "w7", columns=7), version="2.1.0")
+    with pytest.raises(UsageError, match="does not follow 2.0.0"):
+        ledger.register(packed(tmp_path / "w8", columns=5, seed=8), version="1.9.0")
+
+
+def test_promotion_needs_a_verdict_on_this_bundle_against_this_incumbent(
+    shop: Path, tmp_path: Path
+) -> None:
+    ledger = Ledger(shop)
+    with pytest.raises(
+        GateRefused, match=r"fraud@1\.2\.0 has no verdict for prod, where nothing is"
+    ):
+        ledger.promote("fraud", "prod")
+    record, verdict = judge(ledger, "fraud", "prod", version="1.0.0")
+    ledger.record(verdict, record.version)
+    made = ledger.promote("fraud", "prod", version="1.0.0", reason="begin")
+    assert (made.slot.version, made.slot.verdict, made.override) == ("1.0.0", verdict.digest, False)
+    rows = tmp_path / "rows.csv"
+    frame = pd.DataFrame({f"x{k}": range(-50, 50) for k in range(4)})
+    frame.assign(bad=frame["x0"] > 0).to_csv(rows, index=False)
+    record, verdict = judge(ledger, "fraud", "prod", version="1.1.0", data=rows)
+    assert verdict.passed
+    ledger.record(verdict, "1.1.0")
+    put(ledger, "1.2.0")
+    with pytest.raises(GateRefused, match=r"judged for prod against 1\.0\.0; 1\.2\.0 is there now"):
+        ledger.promote("fraud", "prod", version="1.1.0")
+    with pytest.raises(LedgerConflict, match=r"fraud in prod is 1\.2\.0 now, not 1\.0\.0"):
+        ledger.record(verdict, "1.1.0")
+
+
+def test_a_verdict_that_does_not_pass_lets_nobody_in(shop: Path, tmp_path: Path) -> None:
+    params = tmp_path / "gates.yaml"
+    params.write_text("gate:\n  small:\n    plugin: size\n    at_most_kb: 0.1\n")
+    said = run("promote", "fraud@1.0.0", "prod", "--params", params, "-C", shop, code=1)
+    assert "FAIL  small  the model has" in said
+    ledger = Ledger(shop)
+    assert ledger.current("fraud", "prod") is None
+    with pytest.raises(GateRefused, match="did not pass the gates of prod: small: the model has"):
+        ledger.promote("fraud", "prod", version="1.0.0", params=params)
+    with pytest.raises(GateRefused, match="judged for prod by other gates than those now"):
+        ledger.promote("fraud", "prod", version="1.0.0")
+    with pytest.raises(LockgateError, match="needs --reason"):
+        run("promote", "fraud@1.0.0", "prod", "--override", "-C", shop)
+    run("promote", "fraud@1.0.0", "prod", "--override", "--reason", "fire", "-C", shop)
+    assert "AGAINST THE GATES: fire" in run("current", "-C", shop)
+    assert "against the gates: promote fraud 1.0.0 -> prod (override)" in run("verify", "-C", shop)
+
+
+def test_gates_may_guard_some_stages_only(shop: Path, tmp_path: Path) -> None:
+    params = tmp_path / "gates.yaml"
+    params.write_text("gate:\n  lineage:\n    plugin: lineage\n    stages: prod, live\n")
+    ledger = Ledger(shop)
+    _, verdict = judge(ledger, "fraud", "canary", params=params)
+    assert (verdict.passed, verdict.judged) == (True, ())
+    _, verdict = judge(ledger, "fraud", "prod", params=params)
+    assert [one.sentence for one in verdict.failed] == ["its lineage is unknown; needed: pipeline"]
+
+
+def test_rolling_back_and_forward(shop: Path) -> None:
+    ledger = Ledger(shop)
+    with pytest.raises(LedgerError, match="has nothing in prod to go back from"):
+        ledger.rollback("fraud", "prod")
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        put(ledger, version)
+    assert ledger.rollback("fraud", "prod", reason="loud").slot.version == "1.1.0"
+    assert ledger.rollback("fraud", "prod").slot.version == "1.0.0"
+    with pytest.raises(
+        LedgerError, match=r"rolled back from were 1\.1\.0, 1\.2\.0: --to names one"
+    ):
+        ledger.rollback("fraud", "prod")
+    assert ledger.rollback("fraud", "prod", to="1.2.0").slot.version == "1.2.0"
+    with pytest.raises(LedgerConflict, match="expected 1.0.0"):
+        ledger.rollback("fraud", "prod", expect="1.0.0")
+    with pytest.raises(LedgerConflict, match=r"is 1\.2\.0 now, since .* by Ada"):
+        ledger.promote(
+            "fraud", "prod", version="1.0.0", expect="nothing", override=True, reason="x"
+        )
+
+
+def test_retired_versions_are_out_of_reach(shop: Path) -> None:
+    ledger = Ledger(shop)
+    put(ledger, "1.0.0")
+    with pytest.raises(
+        LedgerConflict, match=r"fraud@1\.0\.0 is in prod; put another version there"
+    ):
+        ledger.retire("fraud", version="1.0.0")
+    put(ledger, "1.1.0")
+    ledger.retire("fraud", version="1.0.0", reason="leaked labels")
+    with pytest.raises(LedgerError, match="nothing was served before"):
+        ledger.rollback("fraud", "prod")  # what is retired is passed over
+    with pytest.raises(LedgerError, match=r"fraud@1\.0\.0 is retired"):
+        ledger.rollback("fraud", "prod", to="1.0.0")
+    with pytest.raises(LedgerError, match=r"fraud@1\.0\.0 is retired"):
+        put(ledger, "1.0.0")
+    ledger.retire("fraud", stage="prod")
+    assert ledger.current("fraud", "prod") is None
+
+
+def test_history_says_what_was_there_on_a_day(shop: Path) -> None:
+    ledger = Ledger(shop)
+    put(ledger, "1.0.0")
+    put(ledger, "1.1.0")
+    first = next(
+        event for event in ledger.history() if event.after == "1.0.0" and event.op == "promote"
+    )
+    said = run("history", "fraud", "prod", "--on", first.at, "-C", shop, "--json")
+    assert [json.loads(line)["to"] for line in said.splitlines()] == ["1.0.0"]
+    assert run("history", "fraud", "prod", "--on", "2020-05-03", "-C", shop).startswith("nothing")
+    with pytest.raises(UsageError, match="no time"):
+        run("history", "--on", "yesterday", "-C", shop)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "-x", "x" * 70, "a/b", "a\nb", "ünï"])
+def test_odd_names_are_refused_and_nothing_changes(shop: Path, name: str) -> None:
+    ledger = Ledger(shop)
+    tip = ledger.tip
+    for act in (
+        lambda: ledger.promote(name, "prod", override=True, reason="x"),
+        lambda: ledger.promote("fraud", name, override=True, reason="x"),
+        lambda: ledger.promote("fraud", "prod", version=name or "x", override=True, reason="x"),
+        lambda: ledger.retire("fraud", stage=name or "x"),
+    ):
+        with pytest.raises(LockgateError):
+            act()
+    assert ledger.tip == tip
+
+
+def test_places_that_are_no_repository(tmp_path: Path, bundles: list[Path]) -> None:
+    with pytest.raises(LedgerError, match="is in no Git repository; begin with: git init"):
+        Ledger(tmp_path)
+    git(tmp_path, "init", "-q", "empty")
+    ledger = Ledger(tmp_path / "empty")
+    assert list(ledger.history()) == []
+    with pytest.raises(LedgerError, match="no model 'fraud' is registered"):
+        ledger.promote("fraud", "prod")
+    # a bundle from elsewhere needs no commit
+    assert ledger.register(bundles[0]).lineage == "unknown"
+
+
+def test_a_bundle_that_was_changed_on_disk_is_refused(
+    shop: Path, bundles: list[Path], tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(bundles[0], tmp_path / "copy"))
+    (copy / "card.md").write_text("better than it is")
+    with pytest.raises(LockgateError, match="card.md has sha256"):
+        Ledger(shop).register(copy)
+    ledger = Ledger(shop)
+    stored = next(
+        (shop / ".git" / "lockgate" / "bundles").glob(f"{ledger.version('fraud', '1.0.0').digest}")
+    )
+    (stored / "card.md").write_text("better than it is")
+    with pytest.raises(LedgerError, match=r"the bundle of fraud@1\.0\.0 .* is not here"):
+        judge(ledger, "fraud", "prod", version="1.0.0")
+
+
+def test_a_remote_that_is_down_is_refused_or_queued(shop: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    put(Ledger(shop), "1.0.0")
+    git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
+    for key, value in (("user.name", "Bob"), ("user.email", "bob@x")):
+        git(tmp_path / "other", "config", key, value)
+    (tmp_path / "hub.git").rename(tmp_path / "away")
+    with pytest.raises(LockgateError, match="cannot be reached.*nothing was written"):
+        put(Ledger(shop), "1.1.0")
+    put(Ledger(shop, queue=True), "1.1.0")
+    assert "origin cannot be reached" in run("current", "-C", shop)
+    (tmp_path / "away").rename(tmp_path / "hub.git")
+    put(Ledger(tmp_path / "other"), "1.0.0", "canary")
+    said = run("sync", "-C", shop)
+    assert "pushed: promote fraud 1.1.0 -> prod" in said
+    events = [event.subject for event in Ledger(shop).history()][:2]
+    assert events == [
+        "promote fraud 1.1.0 -> prod (override)",
+        "promote fraud 1.0.0 -> canary (override)",
+    ]
+    other = Ledger(tmp_path / "other")
+    other.fetch()
+    assert other.tip == Ledger(shop).tip
+
+
+def test_a_queued_event_that_does_not_fit_is_told_and_can_be_given_up(
+    shop: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    put(Ledger(shop), "1.0.0")
+    git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
+    (tmp_path / "hub.git").rename(tmp_path / "away")
+    put(Ledger(shop, queue=True), "1.1.0")
+    (tmp_path / "away").rename(tmp_path / "hub.git")
+    put(Ledger(tmp_path / "other"), "1.2.0")
+    with pytest.raises(
+        LedgerConflict, match=r"queued here does not fit any more: promote fraud 1\.1\.0"
+    ):
+        run("sync", "-C", shop)
+    assert "given up: promote fraud 1.1.0 -> prod" in run("sync", "--drop", "-C", shop)
+    standing = Ledger(shop).current("fraud", "prod")
+    assert standing is not None
+    assert standing.slot.version == "1.2.0"
+
+
+def test_an_event_whose_push_had_landed_is_not_queued_twice(shop: Path, tmp_path: Path) -> None:
+    from tests.registry.test_tampering import _promotion
+
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    put(Ledger(shop), "1.0.0")
+    git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
+    (tmp_path / "hub.git").rename(tmp_path / "away")
+    Ledger(shop, queue=True).writer.write(_promotion("1.1.0", "prod"), id="a" * 32)
+    (tmp_path / "away").rename(tmp_path / "hub.git")
+    Ledger(tmp_path / "other").writer.write(_promotion("1.1.0", "prod"), id="a" * 32)
+    run("sync", "-C", shop)
+    assert [event.seq for event in Ledger(shop).history() if event.id == "a" * 32] == [5]
+
+
+def test_repositories_that_the_library_cannot_open_are_used_by_command(
+    tmp_path: Path, bundles: list[Path]
+) -> None:
+    git(tmp_path, "init", "-q", "--object-format=sha256", "-b", "main", "long")
+    shop = tmp_path / "long"
+    git(shop, "config", "user.name", "Ada")
+    git(shop, "config", "user.email", "ada@x")
+    ledger = Ledger(shop)
+    assert isinstance(ledger.repository.store, CommandStore)
+    ledger.register(bundles[0])
+    put(ledger, "1.0.0")
+    assert len(str(ledger.tip)) == 64
+    assert run("verify", "-C", shop).endswith("nobody says who may sign: nothing wrong\n")
+    git(shop, "fsck")
+
+
+def test_a_worktree_and_a_folder_below_see_the_same_ledger(shop: Path, tmp_path: Path) -> None:
+    git(shop, "worktree", "add", "-q", str(tmp_path / "tree"))
+    put(Ledger(tmp_path / "tree"), "1.0.0")
+    (shop / "below").mkdir()
+    ledger = Ledger(shop / "below")
+    assert isinstance(ledger.repository.store, LibraryStore)
+    assert ledger.current("fraud", "prod") is not None
+    git(shop, "pack-refs", "--all")
+    git(shop, "gc", "-q", "--prune=now")
+    put(ledger, "1.1.0")
+    assert ledger.state.head().seq == 5
+
+
+def test_listeners_hear_of_it(shop: Path) -> None:
+    heard: list[object] = []
+
+    @lockgate.plugin
+    class Listener:
+        """Keep what is told."""
+
+        @lockgate.hookimpl
+        def on_promoted(self, event: lockgate.Promotion) -> None:
+            heard.append(event)
+
+        @lockgate.hookimpl
+        def on_rolled_back(self, event: lockgate.Rollback) -> None:
+            heard.append(event)
+
+    ledger = Ledger(shop)
+    ledger._host.register("listener", "test", Listener())
+    put(ledger, "1.0.0")
+    put(ledger, "1.1.0")
+    ledger.rollback("fraud", "prod", reason="loud")
+    assert [type(one).__name__ for one in heard] == ["Promotion", "Promotion", "Rollback"]
+    assert heard[-1] == lockgate.Rollback(
+        "fraud", "1.0.0", "prod", "Ada <ada@shop.example>", "loud"
+    )
+
+
+def test_a_ledger_that_is_here_only_in_part_is_told(shop: Path, tmp_path: Path) -> None:
+    ledger = Ledger(shop)
+    put(ledger, "1.0.0")
+    git(tmp_path, "init", "-q", "part")
+    git(
+        tmp_path / "part",
+        "fetch",
+        "-q",
+        "--depth",
+        "1",
+        str(shop),
+        "refs/lockgate/ledger:refs/lockgate/ledger",
+    )
+    part = Ledger(tmp_path / "part")
+    assert part.current("fraud", "prod") is not None
+    with pytest.raises(LedgerError, match="the ledger is here only in part"):
+        list(part.history())
+    assert "only in part" in run("verify", "-C", tmp_path / "part", code=1)
+
+
+def test_commands_work_from_a_hook(shop: Path) -> None:
+    """Git sets GIT_DIR and more while a hook runs; they are another repository's business."""
+    environment = os.environ | {"GIT_DIR": "/nowhere", "GIT_INDEX_FILE": "/nowhere/index"}
+    done = subprocess.run(
+        [sys.executable, "-m", "lockgate", "current", "fraud", "-C", str(shop)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "nothing is in any stage\n"), done.stderr
+
+
+def test_trace_tells_all_about_a_version(shop: Path, tmp_path: Path, bundles: list[Path]) -> None:
+    put(Ledger(shop), "1.0.0")
+    said = json.loads(run("trace", "fraud@prod", "-C", shop))
+    assert (said["version"]["version"], said["stages"]) == ("1.0.0", ["prod"])
+    assert [event["op"] for event in said["events"]] == ["register", "promote"]
+    said = json.loads(run("trace", bundles[2], "-C", shop))
+    assert said["changes"]["since"] == "1.1.0"
+    assert said["changes"]["why"][0] == "nobody recorded its parameters"
+    page = tmp_path / "page.html"
+    run("trace", "fraud@1.1.0", "--page", page, "-C", shop)
+    assert "fraud@1.1.0" in page.read_text()
+    with pytest.raises(LedgerError, match=r"no version fraud@9\.9\.9"):
+        run("trace", "fraud@9.9.9", "-C", shop)
+
+
+def test_a_new_repository_has_nothing(tmp_path: Path) -> None:
+    shop = new_repository(tmp_path / "new")
+    assert "nothing is in any stage" in run("current", "-C", shop, code=1)
+    assert "nothing happened yet" in run("history", "-C", shop)
+    assert "0 events" in run("verify", "-C", shop)

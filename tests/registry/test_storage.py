@@ -1,0 +1,157 @@
+"""Bundles come back from where DVC keeps them, or they do not come at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.follow import deploy_stage
+from lockgate.errors import LedgerError
+from lockgate.registry.api import Ledger
+from lockgate.registry.registration import directory_md5
+from tests.registry.conftest import QUIET, git, new_repository
+from tests.registry.test_ledger import put
+
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+STORE = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[str]:
+    """A server that speaks S3's protocol, with an empty bucket."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", STORE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | KEYS,
+        text=True,
+    )
+    assert process.stdout is not None
+    address = f"http://127.0.0.1:{int(process.stdout.readline())}"
+    urllib.request.urlopen(urllib.request.Request(f"{address}/models", method="PUT")).close()
+    yield address
+    process.kill()
+    process.communicate()
+
+
+def dvc(folder: Path, *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *words],
+        cwd=folder,
+        env=os.environ | QUIET | KEYS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def shop(tmp_path: Path, bundles: list[Path], store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone whose bundles lie only at the remote, of a repository that tracks one with DVC."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    made = new_repository(tmp_path / "made")
+    dvc(made, "init", "-q")
+    dvc(made, "remote", "add", "-d", "far", f"s3://models/{tmp_path.name}")
+    dvc(made, "remote", "modify", "far", "endpointurl", store)
+    shutil.copytree(bundles[0], made / "bundle")
+    dvc(made, "add", "-q", "bundle")
+    git(made, "add", "-A")
+    git(made, "commit", "-qm", "a model")
+    dvc(made, "push", "-q")
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(made, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    git(made, "push", "-q", "origin", "main")
+    ledger = Ledger(made)
+    record = ledger.register(made / "bundle")
+    assert record.tracked == directory_md5(made / "bundle")
+    assert (record.lineage, record.path) == ("declared", "bundle")
+    put(ledger, "1.0.0")
+    git(tmp_path, "clone", "-q", "-b", "main", str(tmp_path / "hub.git"), "shop")
+    shutil.rmtree(made)
+    return tmp_path / "shop"
+
+
+def test_a_bundle_is_fetched_from_a_remote_and_served(shop: Path, tmp_path: Path) -> None:
+    ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
+    ledger.fetch()
+    deploy_stage(ledger, deployment, "fraud", "prod")
+    assert deployment.pointer().slots[0].version == "1.0.0"
+
+
+def test_what_was_swapped_at_the_remote_is_refused(shop: Path, tmp_path: Path, store: str) -> None:
+    """DVC itself does not look at what an object store gives it."""
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=store)
+    found = client.list_objects_v2(Bucket="models", Prefix=f"{tmp_path.name}/")["Contents"]
+    model = max(
+        (one for one in found if not one["Key"].endswith(".dir")), key=lambda one: one["Size"]
+    )
+    body = client.get_object(Bucket="models", Key=model["Key"])["Body"].read()
+    client.put_object(Bucket="models", Key=model["Key"], Body=body[:-1] + bytes([body[-1] ^ 1]))
+    ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
+    ledger.fetch()
+    with pytest.raises(LedgerError, match="has sha256 .*, the manifest says"):
+        deploy_stage(ledger, deployment, "fraud", "prod")
+    assert not deployment.exists()
+
+
+def test_a_remote_without_the_bundle_is_told(shop: Path, tmp_path: Path, store: str) -> None:
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=store)
+    for one in client.list_objects_v2(Bucket="models", Prefix=f"{tmp_path.name}/")["Contents"]:
+        client.delete_object(Bucket="models", Key=one["Key"])
+    ledger = Ledger(shop)
+    ledger.fetch()
+    with pytest.raises(
+        LedgerError, match=r"the bundle of fraud@1\.0\.0 .* is not here; DVC's last"
+    ):
+        deploy_stage(ledger, Deployment(tmp_path / "live"), "fraud", "prod")
+
+
+def test_a_work_tree_that_is_not_the_commits_is_refused(
+    tmp_path: Path, bundles: list[Path]
+) -> None:
+    shop = new_repository(tmp_path / "here")
+    dvc(shop, "init", "-q")
+    shutil.copytree(bundles[0], shop / "bundle")
+    dvc(shop, "add", "-q", "bundle")
+    ledger = Ledger(shop)
+    with pytest.raises(LedgerError, match=r"bundle.dvc is not in Git"):
+        ledger.register(shop / "bundle")
+    git(shop, "add", "-A")
+    with pytest.raises(LedgerError, match="the work tree is not clean"):
+        ledger.register(shop / "bundle")
+    git(shop, "commit", "-qm", "a model")
+    shutil.rmtree(shop / "bundle")
+    shutil.copytree(bundles[1], shop / "bundle")
+    with pytest.raises(LedgerError, match="bundle.dvc names another bundle"):
+        ledger.register(shop / "bundle")
+    git(shop, "checkout", "-q", "--detach")
+    shutil.rmtree(shop / "bundle")
+    shutil.copytree(bundles[0], shop / "bundle")
+    assert ledger.register(shop / "bundle").commit == git(shop, "rev-parse", "HEAD")
