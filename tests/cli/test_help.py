@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import lockgate as package
-from lockgate.cli.commands import COMMANDS, lockgate, run_cli
+from lockgate.cli.commands import PACKAGES, lockgate, run_cli
 
 
 def walk(
@@ -79,8 +79,8 @@ def check_types(command: click.Command, line: list[str]) -> dict[str, object]:
 
 
 def test_the_table_of_commands_is_what_there_is() -> None:
-    assert [path[0] for path in EVERY if len(path) == 1] == list(COMMANDS)
-    for name in COMMANDS:
+    assert [path[0] for path in EVERY if len(path) == 1] == list(PACKAGES)
+    for name in PACKAGES:
         assert EVERY[(name,)].name == name
 
 
@@ -88,7 +88,7 @@ def test_the_help_of_the_whole_lists_every_command_with_its_summary() -> None:
     done = ask("--help")
     assert done.exit_code == 0
     flat = " ".join(done.output.split())
-    for name, summary in COMMANDS.items():
+    for name, summary in PACKAGES.items():
         assert f"{name} {summary}" in flat
 
 
@@ -106,7 +106,7 @@ def test_a_summary_is_a_short_sentence(path: tuple[str, ...]) -> None:
     summary = summary_of(EVERY[path])
     assert re.fullmatch(r"[A-Z][^\n]*[.]", summary)
     assert 15 < len(summary) < 110
-    assert len(COMMANDS[path[0]]) < 75
+    assert len(PACKAGES[path[0]]) < 75
 
 
 @PATHS

@@ -32,9 +32,9 @@ from lockgate.modeling.training.fitting import (
     check_recipe,
     cross_validated_objective,
     fit,
-    limit_threads,
     loss_function,
 )
+from lockgate.modeling.training.threads import limit_threads
 
 METRICS = {
     "binary": ("log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1"),
