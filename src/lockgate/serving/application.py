@@ -1,4 +1,4 @@
-"""The application: lets requests in, finds who answers, counts what went out."""
+"""The application: admits requests, routes them, and counts responses."""
 
 from __future__ import annotations
 
@@ -32,23 +32,29 @@ log = logging.getLogger("lockgate.serve")
 
 HOST = re.compile(rb"([^:\[\]@/?#]*|\[[0-9a-fA-F:.]*\])(?::[0-9]{1,5})?")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+JSON, JSON_BYTES = "application/json", b"application/json"
 
 
 class Application:
-    """Everything between a whole request and its reply; knows neither sockets nor processes.
+    """Handles whole requests; knows neither sockets nor processes.
+
+    A request is admitted by its head alone, before its body is read, and then
+    either answered at once by its route or read as rows that the batcher predicts.
 
     Parameters
     ----------
-    store : Shelf
-        What is served.
+    store : ModelStore
+        The models that are served.
     settings : ServeSettings
-        What the server was told.
-    metrics : Counts
-        Where it is counted.
+        Settings of the server.
+    metrics : MetricsRecorder
+        Counts requests and predictions.
     recorder : Recorder, optional
-        The prediction log.
+        Writes the prediction log.
     tokens : Tokens, optional
-        Who may ask; without it everybody.
+        Tokens of clients; without it every client is admitted.
+    started_at : float, optional
+        When the server started, seconds since 1970.
 
     """
 
@@ -67,17 +73,18 @@ class Application:
         self.recorder = recorder
         self.batcher = Batcher(self.prediction_ids, recorder, metrics, settings.limits.queue)
         self.ready, self.started_at = True, started_at or time.time()
+        self._max_rows = settings.limits.rows
         self.routes = Routes([])
         self.hosts = _hosts(settings) if tokens is None else None
 
     def mount(self, routes: Iterable[Route]) -> None:
-        """Answer these routes, and no others."""
+        """Set the routes that are answered."""
         self.routes = Routes(list(routes))
 
-    # letting in
+    # admission
 
     def admit(self, request: Request) -> Response | None:
-        """Decide by the head alone; a reply says no."""
+        """Admit a request by its head; a response refuses it."""
         try:
             self._admit(request)
         except HTTPError as error:
@@ -99,23 +106,23 @@ class Application:
         assert route is not None
         request.route = route
         if route.role == "predict" and self.batcher.full():
-            raise HTTPError(503, "the queue is full", headers={b"retry-after": b"1"})
-        if route.kinds:
-            kind = headers.get(b"content-type", b"")
-            if kind != b"application/json" and _media_type(kind) not in route.kinds:
-                raise HTTPError(
-                    415,
-                    f"content type {kind[:80].decode('latin-1')!r} came, expected one of: "
-                    + ", ".join(route.kinds),
-                )
+            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
+        if route.bodies:
+            content_type = headers.get(b"content-type", b"")
+            media_type = JSON if content_type == JSON_BYTES else _media_type(content_type)
+            if media_type not in route.bodies:
+                shown = content_type[:80].decode("latin-1")
+                expected = ", ".join(filter(None, route.bodies))
+                raise HTTPError(415, f"expected content type {expected}, got {shown!r}")
+            request.read = route.bodies[media_type]
             if headers.get(b"content-encoding", b"identity") != b"identity":
-                raise HTTPError(415, "an encoded body came, expected one without content-encoding")
+                raise HTTPError(415, "expected a body without content-encoding, got an encoded one")
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 18 or int(length) > self.settings.limits.body:
             raise self._too_large_error()
 
     def _check_host(self, host: bytes) -> None:
-        """Turn away pages of other sites that a browser was led to ask for (DNS rebinding)."""
+        """Refuse hosts of other sites that a browser was led to request (DNS rebinding)."""
         assert self.hosts is not None
         if host not in self.hosts:
             match = HOST.fullmatch(host)
@@ -132,6 +139,9 @@ class Application:
     def answer(self, request: Request, send: SendResponse) -> None:
         """Answer an admitted request; `send` is called once, now or later."""
         try:
+            if request.read is not None:
+                self.batcher.submit(request.read(self.store, request, send, self._max_rows))
+                return
             response = request.route.answer(request, send)
         except HTTPError as error:
             response = self.error_response(error)
@@ -145,13 +155,13 @@ class Application:
     # counting
 
     def refresh(self) -> None:
-        """Take the values of this moment."""
+        """Update the gauges."""
         gauges = self.metrics.tally.gauges
         gauges["queued_rows"] = self.batcher.queued
         gauges["resident_memory_bytes"] = resident_memory()
 
     def count(self, request: Request | None, response: Response, seconds: float) -> None:
-        """Count a reply, and log it if it failed or all are logged."""
+        """Count a response, and log it if it failed or all are logged."""
         route = request.route.path if request is not None and request.route else "none"
         self.metrics.request(route, response.status, seconds)
         if (response.status >= 500 or self.settings.access) and request is not None:
@@ -169,18 +179,18 @@ class Application:
                 },
             )
 
-    # refusing
+    # errors
 
     def error_response(self, error: HTTPError) -> Response:
-        """Make the reply of a refusal."""
+        """Return the response to a request that failed."""
         return error.to_response(self.prediction_ids.next())
 
     def busy_response(self, message: str) -> Response:
-        """Say that there is too much to do."""
+        """Return the response of an overloaded server."""
         return self.error_response(HTTPError(503, message, headers={b"retry-after": b"1"}))
 
     def too_large_response(self) -> Response:
-        """Say that a body is too large."""
+        """Return the response to a body that is too large."""
         return self.error_response(self._too_large_error())
 
     def _too_large_error(self) -> HTTPError:
@@ -193,10 +203,10 @@ def _refuse_route(request: Request, methods: dict[str, Route]) -> None:
         allowed = ", ".join(sorted(methods))
         raise HTTPError(
             405,
-            f"{request.method[:20]} came, expected {allowed}",
+            f"expected method {allowed}, got {request.method[:20]}",
             headers={b"allow": allowed.encode()},
         )
-    raise HTTPError(404, f"no path {request.path[:200]!r}; / lists what there is")
+    raise HTTPError(404, f"unknown path {request.path[:200]!r}; / lists the paths")
 
 
 def _media_type(content_type: bytes) -> str:
@@ -204,5 +214,5 @@ def _media_type(content_type: bytes) -> str:
 
 
 def _hosts(settings: ServeSettings) -> set[bytes] | None:
-    """Return the hosts seen to be allowed, where they are checked: on loopback without tokens."""
+    """Return a set for hosts that were admitted, where hosts are checked: on loopback."""
     return set() if settings.private else None

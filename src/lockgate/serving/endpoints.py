@@ -1,10 +1,10 @@
-"""Every path that is answered, and by what."""
+"""The routes of a server: native, Open Inference Protocol v2 and MLflow."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lockgate._version import __version__
 from lockgate.serving.http.messages import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["all_routes"]
 
 JSON = "application/json"
+BINARY = "application/octet-stream"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 ReadRequest = Callable[[ModelStore, Request, SendResponse, int], PredictionRequest]
 
@@ -42,122 +43,101 @@ def all_routes(app: Application) -> list[Route]:
     return [*_native_routes(app), *_v2_routes(app), *_mlflow_routes(app)]
 
 
+def _get(
+    path: str, role: str, summary: str, answer: Callable[[Request], Response], *produces: str
+) -> Route:
+    """Return a route that answers at once."""
+    about = {"produces": list(produces)} if produces else {}
+    return Route(path, "GET", role, summary, lambda request, _: answer(request), about=about)
+
+
 def _native_routes(app: Application) -> list[Route]:
-    key = app.settings.log.key
-    predict = _predict_handler(
-        app, read_predict_request, functools.partial(read_table_request, key=key)
-    )
-    kinds = (JSON, CSV, ARROW)
-    body = {"body": {"$ref": "#/components/schemas/Predict"}, "example": "row"}
-    page = {"produces": ["application/json", "text/html"]}
+    read_table = functools.partial(read_table_request, key=app.settings.log.key)
+    bodies: dict[str, ReadRequest] = {
+        JSON: read_predict_request,
+        CSV: read_table,
+        ARROW: read_table,
+    }
+    about = {"body": {"$ref": "#/components/schemas/Predict"}, "example": "row"}
     return [
-        Route("/predict", "POST", "predict", predict, "Answer rows.", kinds, body),
+        Route("/predict", "POST", "predict", "Predict rows.", bodies=bodies, about=about),
         Route(
-            "/predict/{model}", "POST", "predict", predict, "Answer rows with a model.", kinds, body
+            "/predict/{model}",
+            "POST",
+            "predict",
+            "Predict rows with a model.",
+            bodies=bodies,
+            about=about,
         ),
         Route(
             "/feedback",
             "POST",
             "feedback",
+            "Record true outcomes.",
             lambda request, _: record_feedback(app.recorder, app.store, request),
-            "Say what turned out to be true.",
-            (JSON,),
+            {JSON: None},
         ),
-        Route(
+        _get(
             "/metrics",
-            "GET",
             "read",
-            lambda _, __: _metrics_response(app),
-            "Counts for Prometheus.",
-            about={"produces": ["text/plain"]},
+            "Metrics for Prometheus.",
+            lambda _: _metrics_response(app),
+            "text/plain",
         ),
-        Route(
-            "/openapi.json", "GET", "read", lambda _, __: _openapi_response(app), "This document."
-        ),
-        Route(
+        _get("/openapi.json", "read", "This document.", lambda _: _openapi_response(app)),
+        _get(
             "/",
-            "GET",
             "read",
-            lambda request, _: _front_page_response(app, request),
-            "What is served.",
-            about=page,
+            "Models that are served.",
+            lambda request: _front_page_response(app, request),
+            JSON,
+            "text/html",
         ),
     ]
 
 
 def _v2_routes(app: Application) -> list[Route]:
-    infer = _predict_handler(app, read_infer_request)
-    kinds = (JSON, "application/octet-stream", "")
+    bodies = dict.fromkeys((JSON, BINARY, ""), read_infer_request)
+    about = {"body": INFER, "produces": [JSON, BINARY]}
     routes = [
-        Route("/v2", "GET", "read", lambda _, __: json_response(SERVER), "The server."),
-        Route(
-            "/v2/health/live",
-            "GET",
-            "",
-            lambda _, __: json_response({"live": True}),
-            "Whether the process lives.",
-        ),
-        Route(
-            "/v2/health/ready",
-            "GET",
-            "",
-            lambda _, __: _ready_response(app),
-            "Whether requests are answered.",
-        ),
+        _get("/v2", "read", "The server.", lambda _: json_response(SERVER)),
+        _get("/v2/health/live", "", "Liveness.", lambda _: json_response({"live": True})),
+        _get("/v2/health/ready", "", "Readiness.", lambda _: _ready_response(app)),
     ]
     for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         routes += [
-            Route(
-                path, "GET", "read", lambda request, _: _model_response(app, request), "A model."
-            ),
-            Route(
+            _get(path, "read", "A model.", lambda request: _model_response(app, request)),
+            _get(
                 f"{path}/ready",
-                "GET",
                 "read",
-                lambda request, _: _model_response(app, request, ready=True),
-                "Whether a model answers.",
+                "Readiness of a model.",
+                lambda request: _model_response(app, request, ready=True),
             ),
             Route(
-                f"{path}/infer",
-                "POST",
-                "predict",
-                infer,
-                "Answer tensors.",
-                kinds,
-                {"body": INFER, "produces": [JSON, "application/octet-stream"]},
+                f"{path}/infer", "POST", "predict", "Predict tensors.", bodies=bodies, about=about
             ),
         ]
     return routes
 
 
 def _mlflow_routes(app: Application) -> list[Route]:
-    predict = _predict_handler(
-        app, read_invocations_request, functools.partial(read_table_request, mlflow=True)
-    )
+    bodies: dict[str, ReadRequest] = {
+        JSON: read_invocations_request,
+        CSV: functools.partial(read_table_request, mlflow=True),
+    }
     version = {"version": __version__}
     return [
-        Route(
-            "/invocations", "POST", "predict", predict, "Answer rows as MLflow does.", (JSON, CSV)
-        ),
+        Route("/invocations", "POST", "predict", "Predict rows as MLflow does.", bodies=bodies),
         Route(
             "/invocations/{model}",
             "POST",
             "predict",
-            predict,
-            "The same, with a model.",
-            (JSON, CSV),
+            "Predict rows as MLflow does, with a model.",
+            bodies=bodies,
         ),
-        Route(
-            "/ping", "GET", "", lambda _, __: _ready_response(app), "Whether requests are answered."
-        ),
-        Route(
-            "/health",
-            "GET",
-            "",
-            lambda _, __: _ready_response(app),
-            "Whether requests are answered.",
-        ),
-        Route("/version", "GET", "read", lambda _, __: json_response(version), "Of lockgate."),
+        _get("/ping", "", "Readiness.", lambda _: _ready_response(app)),
+        _get("/health", "", "Readiness.", lambda _: _ready_response(app)),
+        _get("/version", "read", "Version of lockgate.", lambda _: json_response(version)),
     ]
 
 
@@ -190,24 +170,6 @@ INFER = {
         "outputs": {"type": "array", "items": {"type": "object"}},
     },
 }
-
-
-def _predict_handler(
-    app: Application, read_request: ReadRequest, read_table: ReadRequest | None = None
-) -> Any:
-    """Make the answer of a route that reads a question out of a body, by its content type."""
-
-    def answer(request: Request, send: SendResponse) -> None:
-        reader = read_request
-        if read_table is not None:
-            content_type = request.headers.get(b"content-type", b"").lower()
-            if content_type != b"application/json" and content_type.startswith(
-                (CSV.encode(), ARROW.encode())
-            ):
-                reader = read_table
-        app.batcher.submit(reader(app.store, request, send, app.settings.limits.rows))
-
-    return answer
 
 
 def _metrics_response(app: Application) -> Response:

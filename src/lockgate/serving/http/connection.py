@@ -249,7 +249,12 @@ class Connection(asyncio.Protocol):
         request.body = parts[0] if len(parts) == 1 else b"".join(parts)
         self.parts = []
         self.phase = IDLE if self.keep else LINGER  # nothing counts that comes after the last one
-        self._take(request, self.early, self.keep)
+        if self.early is not None or self.busy or self.stuck:
+            self._take(request, self.early, self.keep)
+        else:  # the usual way, without a detour
+            self.busy, self.current_request, self.keep_current = True, request, self.keep
+            self.started = time.perf_counter()
+            self.app.answer(request, self._respond)
 
     # answering
 

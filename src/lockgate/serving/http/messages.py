@@ -59,6 +59,7 @@ class Request:
         "path_params",
         "peer",
         "query",
+        "read",
         "route",
         "token_name",
     )
@@ -74,6 +75,7 @@ class Request:
         self.method, self.path, self.query, self.headers = method, path, query, headers
         self.body, self.peer, self.token_name = b"", peer, ""
         self.route: Any = None
+        self.read: Callable[..., Any] | None = None
         self.path_params: tuple[str, ...] = ()
 
 

@@ -1,8 +1,8 @@
-"""Which paths there are, what each takes, and which role it asks for."""
+"""Routes: which paths there are, the bodies that each takes, and the role that it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,26 +11,31 @@ from lockgate.serving.http.messages import Request, Response, SendResponse
 __all__ = ["Route", "Routes"]
 
 Answer = Callable[[Request, SendResponse], Response | None]
+"""Answers a request: with a response, or with None where it is sent later."""
+
+ReadBody = Callable[..., Any]
+"""Makes what the application predicts of a request; see `lockgate.serving.prediction`."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One path.
+    """A path with a method.
 
     Attributes
     ----------
     path : str
-        With ``{words}`` where anything may stand.
-    method : str
-        GET or POST.
+        A segment like ``{model}`` matches any text, which becomes a path parameter.
+    method : {"GET", "POST"}
+        The method; HEAD is answered as GET.
     role : str
-        Role that a token needs; empty where none is asked for.
-    answer : callable
-        Gives the reply, or None where it is sent later.
+        Role that a token needs; empty where every client may ask.
     summary : str
-        One sentence.
-    kinds : tuple of str
-        Content types of bodies that it takes.
+        One sentence for the OpenAPI document.
+    answer : callable or None
+        Answers a request; None for routes that predict.
+    bodies : mapping of str to (callable or None)
+        Content types of bodies that it takes, an empty one for a request that names none.
+        A callable makes rows to predict of the request; with None, `answer` reads the body.
     about : dict
         Further facts for the OpenAPI document.
 
@@ -39,9 +44,9 @@ class Route:
     path: str
     method: str
     role: str
-    answer: Answer
     summary: str
-    kinds: tuple[str, ...] = ()
+    answer: Answer | None = None
+    bodies: Mapping[str, ReadBody | None] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
 
 

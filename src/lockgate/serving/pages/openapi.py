@@ -40,7 +40,7 @@ def openapi_document(routes: list[Route], store: ModelStore, *, tokens: bool) ->
                 }
                 for parameter in parameters
             ]
-        if route.kinds:
+        if route.bodies:
             operation["requestBody"] = {"required": True, "content": _content(route, store)}
         if tokens and route.role:
             operation["security"] = [{"bearer": []}]
@@ -70,7 +70,7 @@ def _responses(route: Route, *, tokens: bool) -> dict[str, Any]:
     responses |= {
         str(code): {"description": description, **error} for code, description in CODES.items()
     }
-    if not route.kinds:
+    if not route.bodies:
         for code in ("400", "409", "413", "415", "422", "503"):
             del responses[code]
     if not tokens or not route.role:
@@ -97,7 +97,7 @@ CODES = {
 
 def _content(route: Route, store: ModelStore) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    for kind in filter(None, route.kinds):  # that of a client which names none is not listed
+    for kind in filter(None, route.bodies):  # that of a client which names none is not listed
         if kind == JSON:
             content[kind] = {"schema": route.about.get("body", {"type": "object"})}
             if route.about.get("example") == "row" and store.default and store.default.probes:

@@ -1,11 +1,12 @@
-"""Where questions wait for this turn of the loop to end, and are answered together."""
+"""Batches: single rows that arrive in one turn of the loop are predicted together."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lockgate.errors import LogError
 from lockgate.prediction_log.ids import PredictionIds
@@ -27,19 +28,34 @@ __all__ = ["Batcher"]
 log = logging.getLogger("lockgate.serve")
 
 INLINE = 2000
-"""Rows of one request that are computed at once; more go to a thread, and others pass them."""
+"""Rows of one request that are predicted in the loop; more go to a thread."""
 
 LARGE = 4
 """Requests that may wait for that thread."""
 
+T = TypeVar("T")
+
 
 class Batcher:
-    """Takes questions and sends answers.
+    """Predicts requests and sends the responses.
+
+    Parameters
+    ----------
+    prediction_ids : PredictionIds
+        Numbers predictions.
+    recorder : Recorder or None
+        Writes the prediction log.
+    metrics : MetricsRecorder
+        Counts batches and rows.
+    queue : int
+        Single rows that may wait.
 
     Attributes
     ----------
     queued : int
-        Rows that wait.
+        Single rows that wait for the end of this turn.
+    large : int
+        Large requests that wait for the thread.
 
     """
 
@@ -61,63 +77,59 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, "large")
 
     def full(self) -> bool:
-        """Whether no more may wait."""
+        """Return whether no more single rows may wait."""
         return self.queued >= self.queue
 
     def submit(self, request: PredictionRequest) -> None:
-        """Take a question; its reply is sent when it is answered."""
-        if request.rows == 0:
+        """Take a request; its response is sent when it is predicted."""
+        if request.single:
             if not self._pending:
                 asyncio.get_running_loop().call_soon(self._flush)
             self._pending.setdefault(request.model, []).append(request)
             self.queued += 1
         elif request.rows <= INLINE:
-            self._run_guarded(compute_rows, request)
-            self._settle([request])
+            self._predict(compute_rows, request)
+            self._finish([request])
         elif self.large >= LARGE:
-            raise HTTPError(503, "too many large requests wait", headers={b"retry-after": b"1"})
+            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
         else:
             self.large += 1
             loop = asyncio.get_running_loop()
-            future = loop.run_in_executor(self._thread, self._run_guarded, compute_rows, request)
+            future = loop.run_in_executor(self._thread, self._predict, compute_rows, request)
             future.add_done_callback(lambda _: self._finish_large(request))
 
     def _finish_large(self, request: PredictionRequest) -> None:
         self.large -= 1
-        self._settle([request])
+        self._finish([request])
 
     def _flush(self) -> None:
+        """Predict the single rows of this turn of the loop, model by model."""
         pending, self._pending = self._pending, {}
         self.queued = 0
         for requests in pending.values():
             self.metrics.batch(len(requests))
-            try:
-                compute(requests)
-            except Exception:
-                log.exception("answering failed")
-            self._settle(requests)
+            self._predict(compute, requests)
+            self._finish(requests)
 
     @staticmethod
-    def _run_guarded(function: object, request: PredictionRequest) -> None:
+    def _predict(function: Callable[[T], None], requests: T) -> None:
+        """Call `function`; a fault in it becomes the result of requests without one."""
         try:
-            function(request)  # type: ignore[operator]  # a function of one question
+            function(requests)
         except Exception:
-            log.exception("answering failed")
+            log.exception("predicting failed")
 
-    def _settle(self, requests: list[PredictionRequest]) -> None:
-        """Give ids, write down, and send; in this order."""
+    def _finish(self, requests: list[PredictionRequest]) -> None:
+        """Give ids, write the log, and send the responses; in this order."""
         predicted = []
         for request in requests:
             request.prediction_id = self.prediction_ids.next()
             request.number = self.prediction_ids.count
             if isinstance(request.result, Prediction):
                 predicted.append(request)
-        if predicted:
-            for request in predicted:
-                model, prediction = request.model, request.result
-                assert isinstance(prediction, Prediction)
+                model = request.model
                 self.metrics.predicted(
-                    model.address, model.name, request.rows or 1, prediction.filled
+                    model.address, model.name, request.rows, request.result.filled
                 )
         if predicted and self.recorder is not None and self._record(predicted):
             requests = [
@@ -126,7 +138,7 @@ class Batcher:
         self._send(requests)
 
     def _record(self, predicted: list[PredictionRequest]) -> bool:
-        """Write down what was answered; return whether the log sends the replies, later."""
+        """Write predictions to the log; return whether the log sends the responses, later."""
         assert self.recorder is not None
         try:
             return self.recorder.write(predicted, self._send)
@@ -141,17 +153,14 @@ class Batcher:
 
     def _send(self, requests: list[PredictionRequest]) -> None:
         for request in requests:
-            result = request.result
+            result, prediction_id = request.result, request.prediction_id
             if isinstance(result, Prediction):
                 try:
-                    response = request.write_response(request, request.prediction_id, result)
+                    response = request.write_response(request, prediction_id, result)
                 except Exception:
-                    log.exception("a reply cannot be written", extra={"id": request.prediction_id})
-                    response = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(
-                        request.prediction_id
-                    )
+                    log.exception("a response cannot be written", extra={"id": prediction_id})
+                    response = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)
             else:
-                response = (result or HTTPError(500, INTERNAL_ERROR_MESSAGE)).to_response(
-                    request.prediction_id
-                )
+                error = result or HTTPError(500, INTERNAL_ERROR_MESSAGE)
+                response = error.to_response(prediction_id)
             request.send(response)

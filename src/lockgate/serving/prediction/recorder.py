@@ -107,7 +107,7 @@ class Recorder:
         prediction: Any = request.result
         columns = self._models[request.model].columns
         source, key = request.source, request.keys
-        if not request.rows:
+        if request.single:
             inputs: Any = [source[name] for name in columns]
             if key is None and self.settings.key:
                 key = source.get(self.settings.key)
@@ -120,12 +120,12 @@ class Recorder:
             if key is not None:
                 key = [None if row_key is None else key_text(row_key) for row_key in key]
         label, score, margin = prediction.label, prediction.score, prediction.margin
-        if request.rows:
+        if not request.single:
             label, score, margin = to_lists(prediction)
         trace = request.request.headers.get(b"traceparent", b"")
         return LogEntry(
             request.number,
-            request.rows,
+            0 if request.single else request.rows,  # as the log writes it
             inputs,
             label,
             score,
@@ -135,12 +135,12 @@ class Recorder:
         )
 
     def _count_written(self, requests: Sequence[PredictionRequest], size: int) -> None:
-        self.metrics.increment("log_rows", sum(request.rows or 1 for request in requests))
+        self.metrics.increment("log_rows", sum(request.rows for request in requests))
         self.metrics.increment("log_written_bytes", size)
 
     def _count_lost(self, requests: Sequence[PredictionRequest], error: LogError) -> None:
         """Count what could not be written; say so once in a while; refuse where that is wanted."""
-        self.metrics.increment("log_lost", sum(request.rows or 1 for request in requests))
+        self.metrics.increment("log_lost", sum(request.rows for request in requests))
         if time.monotonic() - self._last_error_time > 10:
             self._last_error_time = time.monotonic()
             log.error("%s", error)

@@ -1,4 +1,4 @@
-"""Rows on their way: asked in whichever form, answered together, sent back each in its own."""
+"""Requests for predictions: rows in any protocol, predicted together, each answered in its own."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Filled = dict[str, dict[str, int]]
 
 
 class Prediction(msgspec.Struct):
-    """What came of a question.
+    """The predictions for one request.
 
     Attributes
     ----------
     label, score, margin : object
-        Of one row: plain values. Of several: arrays, one row of scores for each.
+        Of a single row: plain values. Of several rows: arrays, one entry a row.
     filled : dict
-        ``gaps`` and ``unknown``: columns with cells that were empty or of no known
-        category, which the model answered as it was made to, and how many.
+        ``gaps`` and ``unknown``: columns with missing or unknown cells, and how many;
+        the model handled them as it was fitted to.
     refused : dict of int to list of str
-        Rows without an answer, where the request wanted the others nonetheless.
+        Rows without a prediction and why, where the request accepts partial results.
 
     """
 
@@ -44,24 +44,32 @@ class Prediction(msgspec.Struct):
 
 
 class PredictionRequest:
-    """Rows that a request asks about.
+    """Rows of a request, and what becomes of them.
 
     Attributes
     ----------
-    request, send
-        The request, and where its reply goes.
-    model : Served
-        Who answers.
+    request : Request
+        The HTTP request.
+    send : callable
+        Sends the response.
+    model : LoadedModel
+        The model that predicts.
     source : mapping, or what `PackedModel.predict` takes
-        One row as a mapping, or rows.
+        A single row as a mapping, or rows.
     rows : int
-        How many; 0 stands for one row as a mapping.
+        Number of rows, at least 1.
+    single : bool
+        Whether `source` is a single row; those of one turn of the loop are predicted together.
     write_response : callable
-        Makes the reply of the question, its id and what was found.
+        Makes the response of the request, its id and the prediction.
     partial : bool
-        Whether the good rows are answered where others are refused.
-    keys : list
+        Whether valid rows are predicted where others are refused.
+    keys : object
         The caller's own keys of the rows, for labels that come later.
+    result : Prediction, HTTPError or None
+        What came of it.
+    prediction_id, number
+        The id that the response bears, and its number among those of this worker.
 
     """
 
@@ -75,6 +83,7 @@ class PredictionRequest:
         "result",
         "rows",
         "send",
+        "single",
         "source",
         "write_response",
     )
@@ -88,18 +97,19 @@ class PredictionRequest:
         rows: int,
         write_response: Callable[[PredictionRequest, str, Prediction], Response],
         *,
+        single: bool = False,
         partial: bool = False,
         keys: Any = None,
     ) -> None:
         self.request, self.send, self.model = request, send, model
         self.source, self.rows, self.write_response = source, rows, write_response
-        self.partial, self.keys = partial, keys
+        self.single, self.partial, self.keys = single, partial, keys
         self.result: Prediction | HTTPError | None = None
         self.prediction_id, self.number = "", 0
 
 
 def compute(requests: list[PredictionRequest]) -> None:
-    """Answer questions of one row each, all of one model, the faster way."""
+    """Predict single rows of one model, one by one or together, whichever is faster."""
     model = requests[0].model
     if len(requests) < model.columns_from:
         predict_one = model.packed.predict_one
@@ -126,7 +136,7 @@ def compute(requests: list[PredictionRequest]) -> None:
 
 
 def _predict_alone(request: PredictionRequest) -> Prediction | HTTPError:
-    """Ask about a refused row once more by itself, so that the reason has the same words."""
+    """Predict a refused row by itself, so that the message is that of a single row."""
     try:
         return _to_prediction(
             request.model, request.source, request.model.packed.predict_one(request.source)
@@ -136,7 +146,7 @@ def _predict_alone(request: PredictionRequest) -> Prediction | HTTPError:
 
 
 def compute_rows(request: PredictionRequest) -> None:
-    """Answer a question of several rows."""
+    """Predict the rows of one request."""
     rejected = RejectedRows()
     model = request.model
     try:

@@ -115,7 +115,9 @@ def read_predict_request(
         raise HTTPError(400, f"{len(present)} of row, rows and columns came; {EXPECTED}")
     if body.row is not None:
         row = to_row(model, body.row)
-        return PredictionRequest(request, send, model, row, 0, write_row_response, keys=body.key)
+        return PredictionRequest(
+            request, send, model, row, 1, write_row_response, single=True, keys=body.key
+        )
     if body.rows is not None:
         source: Any = [
             to_row(model, row, f"row {k}") if row.__class__ in (list, dict) else row

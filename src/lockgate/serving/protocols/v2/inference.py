@@ -84,7 +84,8 @@ def read_infer_request(
     source, rows = _read_source(model, columns)
     check_rows(rows, max_rows)
     if rows == 1:
-        return PredictionRequest(request, send, model, _only_row(model, source), 0, write_response)
+        row = _only_row(model, source)
+        return PredictionRequest(request, send, model, row, 1, write_response, single=True)
     return PredictionRequest(request, send, model, source, rows, write_response)
 
 
@@ -188,7 +189,7 @@ def _write_response(
     tensors, raws = [], []
     for name, datatype, binary in outputs:
         values = getattr(prediction, "label" if name == "value" else name)
-        values = np.asarray([values] if not request.rows else values)
+        values = np.asarray([values] if request.single else values)
         tensor: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": datatype}
         flat = values.ravel()
         if binary:
