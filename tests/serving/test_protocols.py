@@ -164,7 +164,7 @@ def test_versions_stand_in_the_path(server: Server) -> None:
 @pytest.mark.parametrize(
     ("tensor", "words"),
     [
-        ({"shape": [2], "datatype": "FP64", "data": [1.0]}, "1 elements came for shape [2]"),
+        ({"shape": [2], "datatype": "FP64", "data": [1.0]}, "shape [2] does not fit 1 elements"),
         ({"shape": [1], "datatype": "FP65", "data": [1.0]}, "FP65"),
         ({"shape": [-1], "datatype": "FP64", "data": []}, "negative"),
         ({"shape": [1], "datatype": "FP64", "data": ["x"]}, "expected FP64"),

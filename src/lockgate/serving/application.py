@@ -134,7 +134,7 @@ class Application:
             if len(self.hosts) < 100:
                 self.hosts.add(host)
 
-    # answering
+    # requests
 
     def answer(self, request: Request, send: SendResponse) -> None:
         """Answer an admitted request; `send` is called once, now or later."""

@@ -25,10 +25,10 @@ __all__ = ["IDLE", "Connection", "Pool"]
 log = logging.getLogger("lockgate.serve")
 
 IDLE, HEAD, BODY, LINGER = range(4)
-"""What is read: nothing yet, a head, a body, or what comes after a refusal and is dropped."""
+"""What is being read: nothing, a head, a body, or bytes that are dropped after an error."""
 
 SMALL = 65_536
-"""A refused body up to that many bytes is read to its end, so that the connection can stay."""
+"""Bytes of a refused body that are read to its end, so that the connection can stay open."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
     # what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, or turn it away where there are too many."""
+        """Accept the connection, or refuse it where there are too many."""
         self.transport = transport  # type: ignore[assignment]  # a stream's transport
         self.shared.open.add(self)
         peer = transport.get_extra_info("peername")
@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
             self._refuse(self.app.busy_response("too many connections"))
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Parse bytes that arrived."""
         if self.phase == LINGER:
             self.size += len(data)
             if self.size > self.limits.linger_bytes:
@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             if self.phase != LINGER:
                 message = str(error) or type(error).__name__
-                self._refuse_with_error(400, f"that is no HTTP/1.1 request: {message[:200]}")
+                self._refuse_with_error(400, f"not a valid HTTP/1.1 request: {message[:200]}")
         if self.phase == HEAD:
             self.unfinished += 0 if self.fresh else len(data)
             self.fresh = False
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
                 self._refuse_with_error(431, f"the head is longer than {self.limits.head} bytes")
 
     def _feed(self, data: bytes) -> None:
-        """Parse; an offer to speak another protocol is not taken, and the request read as it is."""
+        """Parse; an offer to upgrade the protocol is ignored."""
         while data:
             try:
                 self.parser.feed_data(data)
@@ -136,12 +136,12 @@ class Connection(asyncio.Protocol):
                 data = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, self.url, b"".join(headers), rest)
 
     def eof_received(self) -> bool:
-        """Finish what was asked, then close."""
+        """Finish the requests in progress, then close."""
         self.ended = True
         return self.busy and self.transport.can_write_eof()  # TLS has no half-closed connections
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's
-        """Forget the connection."""
+        """Remove the connection from the pool."""
         self.shared.open.discard(self)
         self.closed = True
         self.waiting.clear()
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Go on writing, and with the requests that wait."""
         self.stuck = 0.0
         if self.waiting:
             self._next()
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
     # what the parser calls
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Start a request."""
         if self.phase == LINGER:
             return
         self.url, self.headers, self.parts = b"", {}, []
@@ -173,13 +173,13 @@ class Connection(asyncio.Protocol):
         self.phase, self.since = HEAD, time.monotonic()
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the target."""
+        """Add a part of the target."""
         self.url += url
         if len(self.url) > self.limits.target:
             self._refuse_with_error(414, f"the path is longer than {self.limits.target} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, also one behind the body."""
+        """Add a header, also a trailer."""
         self.fields += 1
         self.head += len(name) + len(value)
         if self.fields > self.limits.fields or self.head > self.limits.head:
@@ -192,13 +192,13 @@ class Connection(asyncio.Protocol):
             self.headers[name] = value if known is None else known + b", " + value
 
     def on_headers_complete(self) -> None:
-        """Decide whether the body is wanted, before it is read."""
+        """Admit the request before its body is read."""
         if self.phase == LINGER:
             return
         self.method = self.parser.get_method().decode("ascii")
         if self.parser.should_upgrade():
             if self.method == "CONNECT":
-                self._refuse_with_error(405, "CONNECT came; this is no proxy")
+                self._refuse_with_error(405, "method CONNECT is not supported: this is not a proxy")
             self.upgrading = True
             return
         path, _, query = self.url.partition(b"?")
@@ -225,13 +225,13 @@ class Connection(asyncio.Protocol):
             self.skipping = True
         elif expects:
             if self.busy:
-                self._refuse_with_error(417, "a body was announced while an answer was due")
+                self._refuse_with_error(417, "a body was announced while a response was due")
                 return
             self.transport.write(CONTINUE)
         self.phase, self.since = BODY, time.monotonic()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
+        """Add a part of the body."""
         if self.phase == LINGER or self.skipping:
             return
         self.size += len(body)
@@ -241,7 +241,7 @@ class Connection(asyncio.Protocol):
         self.parts.append(body)
 
     def on_message_complete(self) -> None:
-        """Answer, or let the request wait for the one before."""
+        """Answer the request, or let it wait for the one before."""
         request = self.request
         if self.phase == LINGER or request is None or self.upgrading:
             return
@@ -259,7 +259,7 @@ class Connection(asyncio.Protocol):
     # answering
 
     def _take(self, request: Request | None, early: Response | None, keep: bool) -> None:
-        """Answer now, or after those that came before."""
+        """Answer now, or after the requests before."""
         now = time.perf_counter()
         if self.busy or self.stuck:
             self.waiting.append((request, early, keep, now))
@@ -282,7 +282,7 @@ class Connection(asyncio.Protocol):
             self.app.answer(request, self._respond)
 
     def _respond(self, response: Response) -> None:
-        """Write a reply, and go on with what waits."""
+        """Write a response, and go on with the requests that wait."""
         request = self.current_request
         self.app.count(request, response, time.perf_counter() - self.started)
         self.busy = False
@@ -300,7 +300,7 @@ class Connection(asyncio.Protocol):
             self.since = time.monotonic()
 
     def _end(self) -> None:
-        """Close, giving a client that is still sending time to see the reply."""
+        """Close; a client that is still sending gets time to read the response."""
         if self.refused and self.transport.can_write_eof():
             self.transport.write_eof()
             self.since = time.monotonic()
@@ -320,7 +320,7 @@ class Connection(asyncio.Protocol):
         self._refuse(self.app.error_response(HTTPError(status, message)))
 
     def _refuse(self, response: Response) -> None:
-        """Say no, read no further, and close once the client had time to see it."""
+        """Send an error, read no further, and close after the client had time to read it."""
         if self.phase == LINGER:
             return
         self.phase, self.since, self.size = LINGER, time.monotonic(), 0

@@ -1,4 +1,4 @@
-"""All connections of a worker."""
+"""The connections of a worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPARE = 64
 
 
 class Connections:
-    """All connections of a worker, and what they share."""
+    """The connections of a worker, with what they share."""
 
     def __init__(self, app: Handler, limits: Limits) -> None:
         self.app = app
@@ -35,18 +35,18 @@ class Connections:
         self.tick()
 
     def make(self) -> Connection:
-        """Make the protocol of a new connection."""
+        """Return the protocol of a new connection."""
         return Connection(self)
 
     def tick(self) -> None:
-        """Look after all connections; called once a second."""
+        """Check time-outs of all connections; called once a second."""
         self.date = formatdate(time.time(), usegmt=True).encode()
         now = time.monotonic()
         for connection in list(self.open):
             connection.check_timeouts(now)
 
     def close_idle(self) -> None:
-        """Close connections on which nothing is under way."""
+        """Close connections without a request in progress."""
         for connection in list(self.open):
             if connection.phase == IDLE and not connection.busy:
                 connection.transport.close()

@@ -1,4 +1,4 @@
-"""A request, its reply, and the errors between them; nothing here knows sockets."""
+"""Requests, responses and HTTP errors; nothing here knows sockets."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = [
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
 
-INTERNAL_ERROR_MESSAGE = "something went wrong here; the server's log says more under this id"
-"""What a client hears of our own faults."""
+INTERNAL_ERROR_MESSAGE = "internal error; see the server log for this id"
+"""Message for a fault of the server."""
 
 encode = msgspec.json.Encoder().encode
 
 
 class Request:
-    """One request, its body whole.
+    """A request with its whole body.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Request:
 
 
 class Response:
-    """One reply.
+    """A response.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class Response:
 
 
 HEADS: dict[tuple[int, bytes], bytes] = {}
-"""Beginnings of replies that were made already."""
+"""Heads of responses that were rendered before."""
 
 
 def _head(status: int, kind: bytes) -> bytes:
@@ -139,29 +139,29 @@ SendResponse = Callable[[Response], None]
 
 
 class Handler(Protocol):
-    """What answers the requests that connections bring."""
+    """Handles the requests of connections."""
 
     def admit(self, request: Request) -> Response | None:
-        """Decide by the head alone; a reply refuses the request."""
+        """Admit a request by its head; a response refuses it."""
 
     def answer(self, request: Request, send: SendResponse) -> None:
         """Answer an admitted request; `send` is called once, now or later."""
 
     def count(self, request: Request | None, response: Response, seconds: float) -> None:
-        """Count a reply that was sent."""
+        """Count a response that was sent."""
 
     def error_response(self, error: HTTPError) -> Response:
-        """Make the reply of a refusal."""
+        """Return the response to a request that failed."""
 
     def busy_response(self, message: str) -> Response:
-        """Make the reply of a server that has too much to do."""
+        """Return the response of an overloaded server."""
 
     def too_large_response(self) -> Response:
-        """Make the reply to a body that is too large."""
+        """Return the response to a body that is too large."""
 
 
 class HTTPError(Exception):
-    """A request that gets no answer but a reason.
+    """A request that fails with an HTTP status and a reason.
 
     Attributes
     ----------
@@ -188,7 +188,7 @@ class HTTPError(Exception):
         super().__init__(message)
 
     def to_response(self, prediction_id: str) -> Response:
-        """Make the reply; `prediction_id` is the id under which the log knows it."""
+        """Return the response; `prediction_id` is the id by which the log knows it."""
         body: dict[str, Any] = {
             "id": prediction_id,
             "error": self.message,
@@ -203,7 +203,7 @@ class HTTPError(Exception):
 def json_response(
     value: Any, status: int = 200, extra: Sequence[tuple[bytes, bytes]] = ()
 ) -> Response:
-    """Make a reply of plain data or of a struct."""
+    """Return a response of plain data or of a struct."""
     return Response(status, encode(value), JSON, extra)
 
 
@@ -215,7 +215,7 @@ def read_body(decode: Callable[[Any], B], raw: bytes | memoryview, expected: str
 
     Raises
     ------
-    Refusal
+    HTTPError
         If it is another one, with what was expected.
 
     """
@@ -224,11 +224,11 @@ def read_body(decode: Callable[[Any], B], raw: bytes | memoryview, expected: str
     except RecursionError:
         reason = "the JSON is nested too deeply"
     except (msgspec.DecodeError, UnicodeError) as error:
-        reason = f"the body is not what is read here: {str(error)[:300]}"
+        reason = f"the body cannot be decoded: {str(error)[:300]}"
     raise HTTPError(400, f"{reason}; {expected}")
 
 
 def check_rows(rows: int, maximum: int) -> None:
-    """Refuse no rows, and more than a request may have."""
+    """Refuse empty requests, and more rows than allowed."""
     if not 0 < rows <= maximum:
-        raise HTTPError(422, f"{rows} rows came, expected 1 to {maximum}")
+        raise HTTPError(422, f"expected 1 to {maximum} rows, got {rows}")

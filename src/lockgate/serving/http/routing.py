@@ -51,7 +51,7 @@ class Route:
 
 
 class Routes:
-    """All paths, and which one a request means."""
+    """All routes, found by path and method."""
 
     def __init__(self, routes: list[Route]) -> None:
         self.all = routes
@@ -69,7 +69,7 @@ class Routes:
                     self._patterns.append((pattern, {route.method: route}))
 
     def find(self, path: str) -> tuple[dict[str, Route], tuple[str, ...]]:
-        """Return the routes of a path by method, and the words in it."""
+        """Return the routes of a path by method, and its path parameters."""
         exact = self._exact.get(path)
         if exact is not None:
             return exact, ()

@@ -1,4 +1,4 @@
-"""Who may ask: bearer tokens, kept as digests in a file that may change while the server runs."""
+"""Bearer tokens of clients, kept as digests in a file that may change while the server runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ROLES", "Tokens", "add_token"]
 log = logging.getLogger("lockgate.serve")
 
 ROLES = ("predict", "feedback", "read", "admin")
-"""What a token may do; `admin` may do everything."""
+"""Roles of a token; `admin` includes all others."""
 
 LINE = re.compile(
     r"(?P<name>[\w.@-]{1,64})\s+(?P<roles>[a-z]+(,[a-z]+)*)\s+(?P<digest>[0-9a-f]{64})"
@@ -55,7 +55,7 @@ class Tokens:
         self._known = _read(path)
 
     def refresh(self) -> None:
-        """Read the file again if it changed; lines that make no sense are left out."""
+        """Read the file again if it changed; invalid lines are skipped and logged."""
         fingerprint = _fingerprint(self.path)
         if fingerprint == self._fingerprint:
             return
@@ -63,16 +63,16 @@ class Tokens:
         try:
             self._known = _read(self.path, strict=False)
         except ServingError as error:
-            log.error("nobody may ask until the tokens can be read again: %s", error)
+            log.error("every request is refused until the tokens can be read: %s", error)
             self._known = []
-        log.info("%d tokens are known", len(self._known))
+        log.info("%d tokens read", len(self._known))
 
     def admit(self, authorization: bytes | None, route: Route | None) -> str:
         """Return the name of the token, if it may use this route.
 
         Raises
         ------
-        Refusal
+        HTTPError
             401 without a known token, 403 with one that lacks the role.
 
         """
@@ -101,7 +101,7 @@ def add_token(path: Path, name: str, roles: tuple[str, ...]) -> str:
     token = secrets.token_urlsafe(32)
     line = f"{name} {','.join(roles)} {hashlib.sha256(token.encode()).hexdigest()}"
     if LINE.fullmatch(line) is None:
-        raise UsageError(f"{name[:80]!r} is no name; letters, digits and the signs . _ @ -")
+        raise UsageError(f"{name[:80]!r} is not a valid name; allowed: letters, digits and . _ @ -")
     if path.exists():
         _read(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def _fingerprint(path: Path) -> object:
 def _read(path: Path, *, strict: bool = True) -> list[tuple[bytes, str, frozenset[str]]]:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ServingError(f"{path} is larger than {MAX_BYTES} bytes; that is no token file")
+            raise ServingError(f"{path} is larger than {MAX_BYTES} bytes; expected a token file")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise ServingError(f"the tokens cannot be read: {error}") from None

@@ -1,4 +1,4 @@
-"""The models that a worker serves, and the words by which requests ask for them."""
+"""The models that a worker serves, and the names by which requests select them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from lockgate.serving.http.messages import HTTPError
 __all__ = ["LoadedModel", "ModelStore"]
 
 SIZES = (4, 8, 16, 32, 64, 128)
-"""Numbers of waiting rows at which both ways are timed."""
+"""Batch sizes at which both ways of predicting are timed."""
 
 
 class LoadedModel:
-    """One model, opened and warm.
+    """A model, opened and warmed up.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class LoadedModel:
     manifest : Manifest
         What the bundle says about itself.
     packed : PackedModel
-        What answers.
+        The model that predicts.
     names : tuple of str
         Its inputs, in order.
     columns_from : float
@@ -52,8 +52,8 @@ class LoadedModel:
         packed = getattr(bundle.predictor, "model", None)
         if not isinstance(packed, PackedModel):
             raise BundleError(
-                f"{folder} has the format {bundle.manifest.format}; a server answers with packed "
-                "models only: run the pipeline with format=packed, or lockgate pack"
+                f"{folder} has the format {bundle.manifest.format}; a server needs packed "
+                "models: run the pipeline with format=packed, or lockgate pack"
             )
         self.manifest, self.packed = bundle.manifest, packed
         self.names = tuple(column.name for column in packed.inputs)
@@ -74,14 +74,14 @@ class LoadedModel:
         return f"{self.name}@{self.version}"
 
     def may_have_missing(self, row: Any) -> bool:
-        """Whether a row may hold gaps or unknown categories."""
+        """Return whether a row may hold missing values or unknown categories."""
         return None in row.values() or any(
             row[name] not in known for name, known in self.known_categories
         )
 
 
 class ModelStore:
-    """What is served at one moment; never changed, only replaced.
+    """The models that are served at one moment; replaced as a whole, never changed.
 
     Parameters
     ----------
@@ -105,11 +105,11 @@ class ModelStore:
         self.default = self.by_name[names.pop()] if len(names) == 1 else None
 
     def find(self, model_name: str | None) -> LoadedModel:
-        """Return the model that a request asks for.
+        """Return the model that a request selects.
 
         Raises
         ------
-        Refusal
+        HTTPError
             404, with what is served.
 
         """
@@ -118,7 +118,7 @@ class ModelStore:
             return model
         available = ", ".join(sorted(other.address for other in self.all)) or "nothing"
         if not model_name:
-            raise HTTPError(404, f"several models are served; say which: {available}")
+            raise HTTPError(404, f"several models are served; choose one: {available}")
         raise HTTPError(
             404,
             f"no model {model_name[:80]!r}{nearest(model_name, self.by_name)}; served: {available}",
@@ -132,7 +132,7 @@ def _read_probes(folder: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def _measure_columns_from(model: PackedModel, probes: list[dict[str, Any]]) -> float:
-    """Time both ways; they answer alike, so only the speed hangs on what is found."""
+    """Return the batch size from which columns are faster; predictions are equal either way."""
     if not probes:
         return math.inf
     best = math.inf
@@ -147,7 +147,7 @@ def _measure_columns_from(model: PackedModel, probes: list[dict[str, Any]]) -> f
 
 
 def _measure_seconds(function: Any, *arguments: Any) -> float:
-    """Return the shortest of three times, after one that warms up."""
+    """Return the shortest of three times, after a warm-up."""
     times = []
     for _ in range(4):
         started = time.perf_counter()

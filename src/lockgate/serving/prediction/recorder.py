@@ -1,4 +1,4 @@
-"""Writes answered questions to the prediction log, as the settings have it."""
+"""Writes predictions to the prediction log, as the settings say."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ __all__ = ["Recorder"]
 log = logging.getLogger("lockgate.serve")
 
 CHECKPOINT_SECONDS = 5.0
-"""Seconds between two tidyings of the write-ahead log."""
+"""Seconds between two checkpoints of the write-ahead log."""
 
 
 class Recorder:
-    """A worker's hand on the log.
+    """Writes the log of a worker.
 
     With `full` a thread writes what has gathered and flushes it to disk once
-    for all of it, and the answers leave afterwards. Otherwise a batch is
+    for all of it, and the responses are sent afterwards. Otherwise a batch is
     written at once: that costs some 15 microseconds, and what was written
     outlives the process.
 
@@ -47,7 +47,7 @@ class Recorder:
         The log.
     settings : LogSettings
         What is kept, and how.
-    metrics : Counts
+    metrics : MetricsRecorder
         Where losses are counted.
 
     """
@@ -68,7 +68,7 @@ class Recorder:
     def write(
         self, requests: list[PredictionRequest], send: Callable[[list[PredictionRequest]], None]
     ) -> bool:
-        """Write what was answered; return whether `send` is called later instead of by the caller.
+        """Write predictions; return whether `send` is called later instead of by the caller.
 
         Raises
         ------
@@ -139,7 +139,7 @@ class Recorder:
         self.metrics.increment("log_written_bytes", size)
 
     def _count_lost(self, requests: Sequence[PredictionRequest], error: LogError) -> None:
-        """Count what could not be written; say so once in a while; refuse where that is wanted."""
+        """Count what could not be written, log it at intervals, and refuse where configured."""
         self.metrics.increment("log_lost", sum(request.rows for request in requests))
         if time.monotonic() - self._last_error_time > 10:
             self._last_error_time = time.monotonic()
@@ -187,7 +187,7 @@ class Recorder:
 def _select_columns(
     source: Any, names: Sequence[str], logged: Sequence[str], key: str
 ) -> tuple[list[list[Any]], Any]:
-    """Return kept columns of several rows in whichever form they came, and the caller's keys."""
+    """Return the logged columns of several rows, in any form, and the caller's keys."""
     if isinstance(source, np.ndarray):
         indexes = [names.index(name) for name in logged]
         return [source[:, index].tolist() for index in indexes], None

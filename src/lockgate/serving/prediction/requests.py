@@ -29,7 +29,7 @@ class Prediction(msgspec.Struct):
     label, score, margin : object
         Of a single row: plain values. Of several rows: arrays, one entry a row.
     filled : dict
-        ``gaps`` and ``unknown``: columns with missing or unknown cells, and how many;
+        Columns with missing or unknown cells, and how many of each;
         the model handled them as it was fitted to.
     refused : dict of int to list of str
         Rows without a prediction and why, where the request accepts partial results.
@@ -170,7 +170,7 @@ def compute_rows(request: PredictionRequest) -> None:
 
 
 def to_lists(prediction: Prediction) -> tuple[list[Any], Any, Any]:
-    """Return label, score and margin of several rows as lists, None for rows that were refused."""
+    """Return label, score and margin of several rows as lists, None for refused rows."""
     lists: list[Any] = []
     for values in (prediction.label, prediction.score, prediction.margin):
         flat = None if values is None else np.asarray(values).tolist()

@@ -1,4 +1,4 @@
-"""``POST /invocations``: what MLflow's scoring server takes, answered in its form."""
+"""``POST /invocations``: the protocol of MLflow's scoring server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXPECTED = (
 
 
 class Split(msgspec.Struct):
-    """A frame: names, and rows of values."""
+    """A frame: column names, and rows of values."""
 
     data: list[list[Any]]
     columns: list[str] | None = None
@@ -37,7 +37,7 @@ class Split(msgspec.Struct):
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True):
-    """What is wanted: labels, or scores."""
+    """Parameters: whether labels or scores are returned."""
 
     output: str = "label"
 
@@ -59,12 +59,12 @@ encode = msgspec.json.Encoder().encode
 def read_invocations_request(
     store: ModelStore, request: Request, send: SendResponse, max_rows: int
 ) -> PredictionRequest:
-    """Read what is asked.
+    """Read a request for predictions.
 
     Raises
     ------
-    Refusal
-        If the body is no such question.
+    HTTPError
+        If the body is not such a request.
 
     """
     model = store.find(request.path_params[0] if request.path_params else None)
@@ -72,7 +72,7 @@ def read_invocations_request(
     alternatives = (body.dataframe_split, body.dataframe_records, body.inputs, body.instances)
     present = [alternative for alternative in alternatives if alternative is not None]
     if len(present) != 1:
-        raise HTTPError(400, f"{len(present)} of the forms came; {EXPECTED}")
+        raise HTTPError(400, f"{EXPECTED}, got {len(present)} of them")
     output = body.params.output if body.params else "label"
     if output not in ("label", "score"):
         raise HTTPError(400, f"params.output is {output[:40]!r}, expected label or score")
@@ -88,7 +88,7 @@ def _read_source(model: LoadedModel, body: Any) -> tuple[Any, int]:
         names = model.names if body.columns is None else body.columns
         check_width(len(names))
         if len(set(names)) < len(names):
-            raise HTTPError(422, "a column stands twice")
+            raise HTTPError(422, "a column is duplicated")
         for k, row in enumerate(body.data):
             if len(row) != len(names):
                 raise HTTPError(422, f"row {k} has {len(row)} values, expected {len(names)}")
@@ -107,7 +107,7 @@ def _read_source(model: LoadedModel, body: Any) -> tuple[Any, int]:
 def write_mlflow_response(
     request: PredictionRequest, prediction_id: str, prediction: Prediction, output: str = "label"
 ) -> Response:
-    """Write the answers as MLflow does, with their origin beside them."""
+    """Write predictions as MLflow does, with their provenance beside them."""
     model = request.model
     label, score, margin = to_lists(prediction)
     values = label if output == "label" else (margin if score is None else score)

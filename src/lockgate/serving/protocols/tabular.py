@@ -24,7 +24,7 @@ MAGIC = (b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd")
 """How LZ4 frames and Zstandard frames begin; Arrow puts the expanded length before them."""
 
 MAX_EXPANDED_BYTES = 256 << 20
-"""Bytes that a compressed stream may say that it expands to."""
+"""Bytes to which a compressed stream may expand."""
 
 
 def read_table_request(
@@ -36,12 +36,12 @@ def read_table_request(
     key: str = "",
     mlflow: bool = False,
 ) -> PredictionRequest:
-    """Read what is asked.
+    """Read a table of rows to predict.
 
     Raises
     ------
-    Refusal
-        If the body is no such table.
+    HTTPError
+        If the body is not such a table.
 
     """
     model = store.find(request.path_params[0] if request.path_params else None)
@@ -74,7 +74,7 @@ def read_table_request(
 def write_arrow_response(
     request: PredictionRequest, prediction_id: str, prediction: Prediction
 ) -> Response:
-    """Write the answers as an Arrow stream: label, and score or one score a class."""
+    """Write predictions as an Arrow stream: label, and score or one score a class."""
     import pyarrow as pa
 
     model = request.model
@@ -97,7 +97,7 @@ def write_arrow_response(
 
 
 def _check_expansion(raw: bytes) -> None:
-    """Refuse a stream whose compressed buffers say that they expand beyond all measure."""
+    """Refuse a stream whose compressed buffers would expand beyond `MAX_EXPANDED_BYTES`."""
     total = 0
     for magic in MAGIC:
         offset = raw.find(magic)

@@ -1,4 +1,4 @@
-"""``POST /feedback``: what turned out to be true, by the answer's id or the caller's own key."""
+"""``POST /feedback``: true outcomes, by prediction id or by the caller's own key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["record_feedback"]
 
 EXPECTED = 'expected {"id": ..., "label": ...} or {"key": ..., "label": ...}, or {"labels": [...]}'
 MAX_LABELS = 10_000
-"""Most labels of a request."""
+"""Labels that a request may hold."""
 
 Plain = str | int | float | bool
 
@@ -44,19 +44,19 @@ decode = msgspec.json.Decoder(Body).decode
 
 
 def record_feedback(recorder: Recorder | None, store: ModelStore, request: Request) -> Response:
-    """Write labels; they are on disk when the reply leaves.
+    """Write labels; they are on disk when the response is sent.
 
     Raises
     ------
-    Refusal
-        If the body makes no sense, an id is unknown, or there is no log.
+    HTTPError
+        If the body makes no sense, an id is unknown, or the server has no log.
 
     """
     if recorder is None:
         raise HTTPError(409, "this server keeps no prediction log: it was started with --log off")
     labels = _read_labels(request)
     if not 0 < len(labels) <= MAX_LABELS:
-        raise HTTPError(422, f"{len(labels)} labels came, expected 1 to {MAX_LABELS}")
+        raise HTTPError(422, f"expected 1 to {MAX_LABELS} labels, got {len(labels)}")
     rows = []
     problems = []
     targets = _LabelTargets(recorder, store)
@@ -66,7 +66,7 @@ def record_feedback(recorder: Recorder | None, store: ModelStore, request: Reque
         except ValueError as error:
             problems.append(f"label {k}: {error}")
     if problems:
-        raise HTTPError(422, "labels do not belong to answers of this log", problems[:20])
+        raise HTTPError(422, "labels do not belong to predictions of this log", problems[:20])
     try:
         taken = recorder.label_writer.write_labels(rows)
     except LogError as error:
@@ -80,19 +80,19 @@ def _read_labels(request: Request) -> list[FeedbackLabel]:
     if body.labels is not None:
         return body.labels
     if body.label is None:
-        raise HTTPError(400, f"no label came; {EXPECTED}")
+        raise HTTPError(400, f"missing label; {EXPECTED}")
     return [FeedbackLabel(body.label, body.id, body.key)]
 
 
 class _LabelTargets:
-    """Looks up what labels are about; each request of the log is read once."""
+    """Looks up the predictions of labels; each is read from the log once."""
 
     def __init__(self, recorder: Recorder, store: ModelStore) -> None:
         self.recorder, self.store = recorder, store
         self.predictions: dict[tuple[str, int], Any] = {}
 
     def resolve(self, feedback: FeedbackLabel) -> tuple[str, int, int, Any, Any]:
-        """Return writer, count, row, key and label; ValueError says what is wrong."""
+        """Return writer, count, row, key and label; ValueError if it does not fit."""
         if (feedback.id is None) == (feedback.key is None):
             raise ValueError("expected an id or a key")
         if feedback.id is None:
@@ -100,14 +100,16 @@ class _LabelTargets:
         writer, count, row = parse_prediction_id(feedback.id)
         prediction = self.find_prediction(writer, count)
         if prediction is None and self.recorder.settings.durability != "sampled":
-            raise ValueError(f"no answer {feedback.id!r} in the log")
+            raise ValueError(f"no prediction with id {feedback.id!r} in the log")
         if prediction is not None and row >= max(prediction.entry.rows, 1):
-            raise ValueError(f"no answer {feedback.id!r} in the log: the request had fewer rows")
+            raise ValueError(
+                f"no prediction with id {feedback.id!r} in the log: the request had fewer rows"
+            )
         model_name = prediction.model.name if prediction is not None else None
         return writer, count, row, None, self.check_label(feedback.label, model_name)
 
     def find_prediction(self, writer: str, count: int) -> Any:
-        """Return the log's answer."""
+        """Return the logged prediction."""
         if (writer, count) not in self.predictions:
             try:
                 self.predictions[writer, count] = find_prediction(
@@ -118,7 +120,7 @@ class _LabelTargets:
         return self.predictions[writer, count]
 
     def check_label(self, label: Any, model_name: str | None) -> Any:
-        """Return the label as the model knows it; by key, as any model that is served does."""
+        """Return the label as the model knows it; for a key, as any served model does."""
         known_classes = [
             tuple(model.manifest.classes)
             for model in self.store.all

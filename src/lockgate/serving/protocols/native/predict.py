@@ -21,7 +21,7 @@ from lockgate.serving.prediction.requests import Filled, Prediction, PredictionR
 __all__ = ["read_predict_request", "to_row", "write_rows_response"]
 
 MAX_COLUMNS = 10_000
-"""Most columns of a request."""
+"""Columns that a request may hold."""
 
 EXPECTED = (
     'expected {"row": {...}} or {"row": [...]}, {"rows": [...]}, or {"columns": {"name": [...]}}'
@@ -32,7 +32,7 @@ Key = str | int | float | None
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """What is posted; one of row, rows and columns."""
+    """The body of a request: row, rows or columns."""
 
     row: dict[str, Any] | list[Any] | None = None
     rows: list[Any] | None = None
@@ -44,7 +44,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Label(msgspec.Struct, omit_defaults=True):
-    """The answer to one row of a classifier."""
+    """The prediction of a classifier for one row."""
 
     id: str
     model: str
@@ -56,7 +56,7 @@ class Label(msgspec.Struct, omit_defaults=True):
 
 
 class Value(msgspec.Struct, omit_defaults=True):
-    """The answer to one row of a regression."""
+    """The prediction of a regression for one row."""
 
     id: str
     model: str
@@ -66,7 +66,7 @@ class Value(msgspec.Struct, omit_defaults=True):
 
 
 class Labels(msgspec.Struct, omit_defaults=True):
-    """The answers to several rows of a classifier."""
+    """The predictions of a classifier for several rows."""
 
     id: str
     model: str
@@ -79,7 +79,7 @@ class Labels(msgspec.Struct, omit_defaults=True):
 
 
 class Values(msgspec.Struct, omit_defaults=True):
-    """The answers to several rows of a regression."""
+    """The predictions of a regression for several rows."""
 
     id: str
     model: str
@@ -96,12 +96,12 @@ encode = msgspec.json.Encoder().encode
 def read_predict_request(
     store: ModelStore, request: Request, send: SendResponse, max_rows: int
 ) -> PredictionRequest:
-    """Read what is asked.
+    """Read a request for predictions.
 
     Raises
     ------
-    Refusal
-        If the body is no such question.
+    HTTPError
+        If the body is not such a request.
 
     """
     body = read_body(decode, request.body, EXPECTED)
@@ -112,7 +112,7 @@ def read_predict_request(
         if alternative is not None
     ]
     if len(present) != 1:
-        raise HTTPError(400, f"{len(present)} of row, rows and columns came; {EXPECTED}")
+        raise HTTPError(400, f"{EXPECTED}; got {len(present)} of them")
     if body.row is not None:
         row = to_row(model, body.row)
         return PredictionRequest(
@@ -130,7 +130,7 @@ def read_predict_request(
         rows = max(map(len, source.values()), default=0)
     check_rows(rows, max_rows)
     if body.keys is not None and len(body.keys) != rows:
-        raise HTTPError(422, f"{len(body.keys)} keys came for {rows} rows")
+        raise HTTPError(422, f"expected {rows} keys, one per row, got {len(body.keys)}")
     return PredictionRequest(
         request,
         send,
@@ -144,13 +144,13 @@ def read_predict_request(
 
 
 def check_width(columns: int) -> None:
-    """Refuse what has more columns than any table."""
+    """Refuse requests of too many columns."""
     if columns > MAX_COLUMNS:
-        raise HTTPError(422, f"{columns} columns came, at most {MAX_COLUMNS} are read")
+        raise HTTPError(422, f"expected at most {MAX_COLUMNS} columns, got {columns}")
 
 
 def to_row(model: LoadedModel, values: Any, subject: str = "the row") -> dict[str, Any]:
-    """Return a row as a mapping, given as one or as values in order."""
+    """Return a row as a mapping, from a mapping or from values in the order of the inputs."""
     if values.__class__ is dict:
         check_width(len(values))
         return values
@@ -166,7 +166,7 @@ def to_row(model: LoadedModel, values: Any, subject: str = "the row") -> dict[st
 def write_row_response(
     request: PredictionRequest, prediction_id: str, prediction: Prediction
 ) -> Response:
-    """Write the answer to one row."""
+    """Write the prediction for one row."""
     model = request.model
     if model.regression:
         body: Any = Value(
@@ -189,7 +189,7 @@ def write_row_response(
 def write_rows_response(
     request: PredictionRequest, prediction_id: str, prediction: Prediction
 ) -> Response:
-    """Write the answers to several rows."""
+    """Write the predictions for several rows."""
     model = request.model
     origin = prediction_id, model.name, model.version
     label, score, margin = to_lists(prediction)

@@ -1,7 +1,7 @@
 """The Open Inference Protocol v2 over REST, with the extension for binary tensors.
 
 Source: Open Inference Protocol, "Predict Protocol - Version 2", REST, and
-Triton's binary tensor data extension. Departures: null in JSON data is a gap;
+Triton's binary tensor data extension. Departures: null in JSON data is a missing value;
 provenance stands in ``parameters`` of the response.
 """
 
@@ -61,12 +61,12 @@ def model_in_path(request: Request) -> str:
 def read_infer_request(
     store: ModelStore, request: Request, send: SendResponse, max_rows: int
 ) -> PredictionRequest:
-    """Read what is asked.
+    """Read a request for predictions.
 
     Raises
     ------
-    Refusal
-        If the body is no such question.
+    HTTPError
+        If the body is not such a request.
 
     """
     model = store.find(model_in_path(request))
@@ -75,7 +75,7 @@ def read_infer_request(
     for tensor in body.inputs:
         values, rest = unpack(tensor, rest)
         if tensor.name in columns:
-            raise HTTPError(400, f"tensor {tensor.name[:80]!r} stands twice")
+            raise HTTPError(400, f"tensor {tensor.name[:80]!r} is duplicated")
         columns[tensor.name] = (tensor, values)
     if len(rest):
         raise HTTPError(400, f"{len(rest)} bytes are left behind the last tensor")
@@ -94,7 +94,9 @@ def _split_body(request: Request) -> tuple[Infer, memoryview]:
     length = request.headers.get(LENGTH)
     if length is not None:
         if not length.isdigit() or len(length) > 12 or int(length) > len(raw):
-            raise HTTPError(400, f"{LENGTH.decode()} is {length[:20]!r}, {len(raw)} bytes came")
+            raise HTTPError(
+                400, f"{LENGTH.decode()} is {length[:20]!r}, but the body has {len(raw)} bytes"
+            )
         raw, rest = raw[: int(length)], raw[int(length) :]
     else:
         rest = raw[len(raw) :]
@@ -125,7 +127,7 @@ def _read_source(model: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]
         raise HTTPError(400, f"tensors have different lengths: {sorted(lengths)}")
     if not columns:
         expected = ", ".join(model.names)
-        raise HTTPError(400, f"no input of the model came; expected tensors {expected}"[:2000])
+        raise HTTPError(400, f"no tensor is an input of the model; expected {expected}"[:2000])
     return columns, lengths.pop()
 
 

@@ -30,10 +30,10 @@ DATATYPES = {
 """NumPy's names of the protocol's datatypes; BYTES are texts."""
 
 MAX_AXES = 8
-"""Most axes of a tensor."""
+"""Axes that a tensor may have."""
 
 MAX_ELEMENTS = 1 << 26
-"""Most elements of a tensor."""
+"""Elements that a tensor may have."""
 
 
 class Tensor(msgspec.Struct):
@@ -65,24 +65,22 @@ def unpack(tensor: Tensor, rest: memoryview) -> tuple[Any, memoryview]:
     Returns
     -------
     ndarray or list
-        Numbers as their datatype says; a list of texts, or where null stands for a gap.
+        Numbers as their datatype says; a list of texts, or a list where null means missing.
 
     Raises
     ------
-    Refusal
+    HTTPError
         400, if elements do not agree with shape and datatype.
 
     """
     if tensor.datatype != "BYTES" and tensor.datatype not in DATATYPES:
         known = ", ".join((*DATATYPES, "BYTES"))
-        raise _tensor_error(
-            tensor, f"datatype {tensor.datatype[:20]!r} came, expected one of {known}"
-        )
+        raise _tensor_error(tensor, f"expected a datatype of {known}, got {tensor.datatype[:20]!r}")
     count = _count_elements(tensor)
     size = tensor.parameters.get("binary_data_size")
     if size is None:
         if tensor.data is None:
-            raise _tensor_error(tensor, "no data and no binary_data_size came")
+            raise _tensor_error(tensor, "expected data or binary_data_size, got neither")
         flat = _flatten(tensor, count)
         return (
             _check_texts(tensor, flat) if tensor.datatype == "BYTES" else _to_numbers(tensor, flat)
@@ -94,7 +92,9 @@ def unpack(tensor: Tensor, rest: memoryview) -> tuple[Any, memoryview]:
         return _split_texts(tensor, content, count), rest
     dtype = np.dtype(DATATYPES[tensor.datatype])
     if size != count * dtype.itemsize:
-        raise _tensor_error(tensor, f"{size} bytes came, expected {count} of {dtype.itemsize}")
+        raise _tensor_error(
+            tensor, f"expected {count} elements of {dtype.itemsize} bytes, got {size} bytes"
+        )
     if tensor.datatype == "BOOL":
         return np.frombuffer(content, np.uint8) != 0, rest
     return np.frombuffer(content, dtype), rest
@@ -109,7 +109,7 @@ def pack(values: Any, datatype: str) -> bytes:
 
 
 def as_column(values: Any) -> Any:
-    """Return elements as a model's input takes them: 32 bits widened, gaps as None or NaN."""
+    """Return a column as models take it: floats of 64 bits, missing values None or NaN."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         return values.astype(np.float64)
     return values
@@ -125,7 +125,7 @@ def as_matrix(values: Any, shape: Sequence[int]) -> Any:
 def _count_elements(tensor: Tensor) -> int:
     count = 1
     if len(tensor.shape) > MAX_AXES:
-        raise _tensor_error(tensor, f"{len(tensor.shape)} axes came, at most {MAX_AXES} are read")
+        raise _tensor_error(tensor, f"expected at most {MAX_AXES} axes, got {len(tensor.shape)}")
     for length in tensor.shape:
         if length < 0:
             raise _tensor_error(tensor, f"shape {tensor.shape[:8]} has a negative length")
@@ -146,7 +146,7 @@ def _flatten(tensor: Tensor, count: int) -> list[Any]:
             raise _tensor_error(tensor, "the nested data are ragged")
         flat = [element for nested in flat for element in nested]
     if len(flat) != count:
-        raise _tensor_error(tensor, f"{len(flat)} elements came for shape {tensor.shape[:8]}")
+        raise _tensor_error(tensor, f"shape {tensor.shape[:8]} does not fit {len(flat)} elements")
     return flat
 
 
@@ -202,7 +202,7 @@ def _split_texts(tensor: Tensor, raw: memoryview, count: int) -> list[str]:
         try:
             texts.append(str(raw[offset : offset + length], "utf-8"))
         except UnicodeDecodeError:
-            raise _tensor_error(tensor, f"element {k} is no UTF-8") from None
+            raise _tensor_error(tensor, f"element {k} is not valid UTF-8") from None
         offset += length
     if offset != len(raw):
         raise _tensor_error(tensor, f"{len(raw) - offset} bytes are left after {count} elements")
