@@ -7,13 +7,13 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import models, overhead, quality, serving, startup
+from benchmarks import models, overhead, quality, serving, startup, versions
 
 PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 def main() -> None:
-    versions = ", ".join(
+    libraries = ", ".join(
         f"{n} {version(n)}"
         for n in ("dvc", "hydra-core", "scikit-learn", "numpy", "lightgbm", "treelite", "numba")
     )
@@ -22,7 +22,7 @@ def main() -> None:
         "Written by `make bench`; anyone can run it again. Medians; the things compared run",
         "interleaved in one run.\n",
         f"Machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, {versions}.\n",
+        f"Python {platform.python_version()}, {libraries}.\n",
         startup.report(),
         overhead.report(),
         quality.report(),
