@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from lockgate.errors import LogError
 from lockgate.prediction_log.ids import PredictionIds
@@ -32,8 +31,6 @@ INLINE = 2000
 
 LARGE = 4
 """Requests that may wait for that thread."""
-
-T = TypeVar("T")
 
 
 class Batcher:
@@ -88,14 +85,14 @@ class Batcher:
             self._pending.setdefault(request.model, []).append(request)
             self.queued += 1
         elif request.rows <= INLINE:
-            self._predict(compute_rows, request)
+            self._predict(request)
             self._finish([request])
         elif self.large >= LARGE:
             raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
         else:
             self.large += 1
             loop = asyncio.get_running_loop()
-            future = loop.run_in_executor(self._thread, self._predict, compute_rows, request)
+            future = loop.run_in_executor(self._thread, self._predict, request)
             future.add_done_callback(lambda _: self._finish_large(request))
 
     def _finish_large(self, request: PredictionRequest) -> None:
@@ -108,14 +105,17 @@ class Batcher:
         self.queued = 0
         for requests in pending.values():
             self.metrics.batch(len(requests))
-            self._predict(compute, requests)
+            try:
+                compute(requests)
+            except Exception:
+                log.exception("predicting failed")
             self._finish(requests)
 
     @staticmethod
-    def _predict(function: Callable[[T], None], requests: T) -> None:
-        """Call `function`; a fault in it becomes the result of requests without one."""
+    def _predict(request: PredictionRequest) -> None:
+        """Predict the rows of one request; a fault leaves it without a result."""
         try:
-            function(requests)
+            compute_rows(request)
         except Exception:
             log.exception("predicting failed")
 
