@@ -17,8 +17,12 @@ os.environ["OMP_THREAD_LIMIT"] = "1"
 
 # timing never decides a test, and `make test` is the same every time; LOCKGATE_SOAK explores
 settings.register_profile("steady", deadline=None, derandomize=True)
-settings.register_profile("proof", deadline=None, max_examples=2000)
-settings.load_profile("proof" if os.environ.get("LOCKGATE_SOAK") else "steady")
+settings.register_profile("soak", deadline=None, max_examples=2000)
+settings.load_profile("soak" if os.environ.get("LOCKGATE_SOAK") else "steady")
+
+if os.environ.get("LOCKGATE_SOAK"):
+    # hooks of this conftest: a soak goes on where it was interrupted
+    from tests.soak.resume import pytest_collection_modifyitems, pytest_runtest_logreport  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
