@@ -354,7 +354,7 @@ def test_few_rows_prove_nothing(shop: Path, tmp_path: Path) -> None:
     )
     _, verdict = judge(Ledger(shop), "fraud", "prod", version="1.1.0", data=rows)
     said = {one.gate: one.sentence for one in verdict.failed}
-    assert said == {"no-worse": "1 rows prove nothing; 50 are needed (gate setting least)"}
+    assert said == {"no-worse": "1 rows are too few to compare; required: 50 (min_rows)"}
 
 
 def test_a_verdict_is_read_strictly() -> None:

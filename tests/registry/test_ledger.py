@@ -82,10 +82,10 @@ def test_a_verdict_that_does_not_pass_lets_nobody_in(shop: Path, tmp_path: Path)
     params = tmp_path / "gates.yaml"
     params.write_text("gate:\n  small:\n    plugin: size\n    at_most_kb: 0.1\n")
     said = run("promote", "fraud@1.0.0", "prod", "--params", params, "-C", shop, code=1)
-    assert "FAIL  small  the model has" in said
+    assert "FAIL  small  the model is" in said
     ledger = Ledger(shop)
     assert ledger.current("fraud", "prod") is None
-    with pytest.raises(GateRefused, match="did not pass the gates of prod: small: the model has"):
+    with pytest.raises(GateRefused, match="did not pass the gates of prod: small: the model is"):
         ledger.promote("fraud", "prod", version="1.0.0", params=params)
     with pytest.raises(GateRefused, match="judged for prod by other gates than those now"):
         ledger.promote("fraud", "prod", version="1.0.0")
@@ -103,7 +103,7 @@ def test_gates_may_guard_some_stages_only(shop: Path, tmp_path: Path) -> None:
     _, verdict = judge(ledger, "fraud", "canary", params=params)
     assert (verdict.passed, verdict.judged) == (True, ())
     _, verdict = judge(ledger, "fraud", "prod", params=params)
-    assert [one.sentence for one in verdict.failed] == ["its lineage is unknown; needed: pipeline"]
+    assert [one.sentence for one in verdict.failed] == ["lineage is unknown; required: pipeline"]
 
 
 def test_rolling_back_and_forward(shop: Path) -> None:

@@ -20,6 +20,7 @@ from lockgate.models.bundle.evaluation import (
 )
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.host import Host
+from lockgate.plugins.host.parameters import PluginChoice
 from lockgate.plugins.host.provider import identify_provider
 from lockgate.registry.gates.policy import Policy
 from lockgate.registry.provenance.verdict import GateRecord, Incumbent, Verdict
@@ -80,11 +81,7 @@ def run_gates(
         on_status(f"gate {gate.name}")
         host.register("gate", gate.name, gate.build())
         result = _run_gate(host, gate.name, request)
-        provider = identify_provider(gate.entry)
-        metrics = dict(result.metrics)
-        records.append(
-            GateRecord(gate.name, gate.entry.name, provider, result.passed, result.message, metrics)
-        )
+        records.append(_record(gate, result))
     incumbent_record = None if incumbent is None else Incumbent(str(versions[1]), incumbent.digest)
     return Verdict(
         name=candidate.manifest.name,
@@ -93,7 +90,7 @@ def run_gates(
         incumbent=incumbent_record,
         policy=policy.digest,
         rows=None if rows is None else compute_digest(rows, candidate.manifest.inputs),
-        passed=all(record.passed is not False for record in records),
+        passed=not any(record.refused for record in records),
         judged=tuple(records),
         made_with=f"lockgate {__version__}",
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -109,6 +106,18 @@ def _run_gate(host: Host, gate: str, request: JudgeRequest) -> GateResult:
     except LockgateError as error:
         return GateResult(False, str(error))
     return result
+
+
+def _record(gate: PluginChoice, result: GateResult) -> GateRecord:
+    """Return what the verdict keeps, as plain values: NumPy's cannot be written as JSON."""
+    return GateRecord(
+        gate=gate.name,
+        plugin=gate.entry.name,
+        provider=identify_provider(gate.entry),
+        passed=None if result.passed is None else result.passed is True,
+        sentence=str(result.message),
+        figures={str(name): float(value) for name, value in result.metrics.items()},
+    )
 
 
 def _evaluate_bundle(

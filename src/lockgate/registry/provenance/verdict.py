@@ -44,6 +44,11 @@ class GateRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sentence: str
     figures: dict[str, Any] = {}
 
+    @property
+    def refused(self) -> bool:
+        """Whether it blocks the bundle: any value but True and None does, as 0 is not False."""
+        return not (self.passed is True or self.passed is None)
+
 
 class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What all gates said.
@@ -108,11 +113,11 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             verdict = msgspec.json.decode(raw, type=cls)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise LedgerError(f"this is no verdict: {str(error)[:200]}") from None
-        if verdict.passed != all(record.passed is not False for record in verdict.judged):
+        if verdict.passed != (not any(record.refused for record in verdict.judged)):
             raise LedgerError("a verdict says otherwise than its gates")
         return verdict
 
     @property
     def failed(self) -> list[GateRecord]:
         """Gates that were not content."""
-        return [record for record in self.judged if record.passed is False]
+        return [record for record in self.judged if record.refused]
