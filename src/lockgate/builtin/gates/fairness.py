@@ -57,7 +57,7 @@ class Fairness:
         predicted = np.asarray(candidate.output.label == candidate.classes[1])
         truth = np.asarray(candidate.table.target == candidate.classes[1])
         eligible = {
-            "selection": predicted | ~predicted,
+            "selection": predicted | ~predicted,  # all rows
             "true_positive": truth,
             "false_positive": ~truth,
         }

@@ -1,4 +1,4 @@
-"""Puts every gate to a bundle and its incumbent, and gathers what they say in a verdict."""
+"""Runs all gates on a candidate and its incumbent, and returns their verdict."""
 
 from __future__ import annotations
 
@@ -43,26 +43,28 @@ def run_gates(
     today: pd.DataFrame | None = None,
     on_status: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
-    """Ask all gates, even after one that does not let it in.
+    """Run all gates, even after one that failed.
 
     Parameters
     ----------
-    candidate, incumbent : Bundle
-        Who wants to go in, and who is there.
+    candidate : Bundle
+        The bundle to judge.
+    incumbent : Bundle or None
+        The bundle in the stage; None for no bundle.
     policy : Policy
         The gates.
     stage : str
-        Where.
+        The stage.
     versions : tuple of str
-        What both are called.
-    origin : Origin
+        Versions of candidate and incumbent.
+    origin : BundleOrigin
         Where the candidate comes from.
     rows : DataFrame, optional
-        With a known target; both are measured on them.
+        Evaluation rows with a known target; both are measured on them.
     today : DataFrame, optional
         Recent rows.
     on_status : callable
-        Told what is being done.
+        Called with a description of each step.
 
     """
     request = JudgeRequest(
@@ -98,11 +100,11 @@ def run_gates(
 
 
 def _run_gate(host: Host, gate: str, request: JudgeRequest) -> GateResult:
-    """Ask one gate; one that fails lets nobody in."""
+    """Run one gate; an error in it is a refusal."""
     try:
         result: GateResult = host.call("gate", gate, request)
     except NotApplicable as error:
-        return GateResult(None, str(error) or "nothing to say")
+        return GateResult(None, str(error) or "not applicable")
     except LockgateError as error:
         return GateResult(False, str(error))
     return result
@@ -141,16 +143,17 @@ def _evaluate_bundle(
         reference=bundle.reference(),
         model_bytes=model_bytes(bundle),
         reported_metrics=estimates(bundle.metrics()),
-        not_measured_because="no rows were given: --data FILE",
+        not_measured_because="no evaluation rows: pass --data FILE",
     )
     if rows is None:
         return evaluated
-    on_status(f"{manifest.name}@{version} answers {len(rows)} rows")
+    on_status(f"evaluating {manifest.name}@{version} on {len(rows)} rows")
     try:
         table = table_of(bundle, rows)
         evaluators = policy.evaluators or default_evaluators(manifest.task)
         output, metrics = predict_and_evaluate(bundle, table, evaluators)
     except LockgateError as error:
+        # not fatal: gates that need no rows can still judge the bundle
         return dataclasses.replace(
             evaluated, not_measured_because=f"{manifest.name}@{version}: {error}"
         )
