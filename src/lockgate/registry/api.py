@@ -22,6 +22,7 @@ from lockgate.registry.ledger.state import StageRecord, VersionRecord
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.registration import inspect_bundle
+from lockgate.registry.report.version_report import version_report
 
 __all__ = ["Ledger"]
 
@@ -55,8 +56,6 @@ class Ledger(EventLog):
 
     def trace(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Return the report of a version, as `version_report` does."""
-        from lockgate.registry.report.version_report import version_report
-
         return version_report(self, name, version)
 
     def register(
@@ -135,6 +134,7 @@ class Ledger(EventLog):
         params: Path | None = None,
     ) -> Verdict:
         """Run the gates of a stage on a version, and record the verdict."""
+        # running gates loads pandas, which most commands do not need
         from lockgate.registry.gates.judge import judge
 
         record, verdict = judge(self, name, stage, version=version, data=data, params=params)

@@ -185,7 +185,7 @@ def _find_dvc_file(repository: Repository, folder: Path) -> tuple[Path, str] | N
     return None
 
 
-def _output_md5(outs: Any, path: str) -> str | None:
+def _output_md5(outs: object, path: str) -> str | None:
     outputs = (
         [output for output in outs if isinstance(output, dict)] if isinstance(outs, list) else []
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lockgate
+from lockgate.data.compatibility import find_breaking_changes
 
 __all__ = ["Signature"]
 
@@ -18,8 +19,6 @@ class Signature:
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Compare inputs and outputs with those of the incumbent."""
-        from lockgate.data.compatibility import find_breaking_changes
-
         if request.incumbent is None:
             return lockgate.GateResult(None, f"no incumbent in {request.stage} to compare with")
         breaking_changes = find_breaking_changes(request.incumbent, request.candidate)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.contract.gates import BundleOrigin
+from lockgate.data.io.frames import read_frame
 from lockgate.models.bundle.copy import is_complete
 from lockgate.models.bundle.evaluation import keep_labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
@@ -105,8 +106,6 @@ def _rows(
 
 
 def _read(path: Path | None) -> pd.DataFrame | None:
-    from lockgate.data.io.frames import read_frame
-
     return None if path is None else read_frame(path)
 
 

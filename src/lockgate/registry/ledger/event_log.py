@@ -5,18 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.remote import remote_of
 from lockgate.registry.ledger.repository import LEDGER, Repository
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
+from lockgate.registry.ledger.verify import Verification, verify
 from lockgate.registry.ledger.writer import Writer
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
-
-if TYPE_CHECKING:
-    from lockgate.registry.ledger.verify import Verification
 
 __all__ = ["EventLog"]
 
@@ -96,6 +93,4 @@ class EventLog:
 
     def verify(self) -> Verification:
         """Check all events from the first, and report every problem."""
-        from lockgate.registry.ledger.verify import verify
-
         return verify(self.repository, self.tip, now=time.time())

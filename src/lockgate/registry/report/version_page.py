@@ -114,7 +114,7 @@ def _changes(changes: dict[str, Any]) -> str:
     return _section(f"Changes since {changes['since']}", "".join(parts) or "<p>none</p>")
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -135,7 +135,7 @@ def _facts(facts: dict[str, Any]) -> str:
     return _table((), list(facts.items()))
 
 
-def _table(titles: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
+def _table(titles: Iterable[str], rows: Iterable[tuple[object, ...]]) -> str:
     header_row = "".join(f"<th>{escape(title)}" for title in titles)
     body = "".join(
         "<tr>" + "".join(f'<td class="{_class(cell)}">{escape(str(cell))}' for cell in row)
@@ -144,8 +144,8 @@ def _table(titles: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
     return f"<div><table>{f'<tr>{header_row}' if header_row else ''}{body}</table></div>"
 
 
-def _class(cell: Any) -> str:
-    return cell if cell in ("pass", "fail") else ""
+def _class(cell: object) -> str:
+    return str(cell) if cell in ("pass", "fail") else ""
 
 
 HEAD = """<!doctype html><html lang="en"><meta charset="utf-8">

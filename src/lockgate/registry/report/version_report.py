@@ -157,7 +157,7 @@ def _changed_parameters(
     return _differences(*(_flatten(_read_params(ledger, record)) for record in (old, new)))
 
 
-def _read_params(ledger: EventLog, record: VersionRecord) -> Any:
+def _read_params(ledger: EventLog, record: VersionRecord) -> object:
     """Read the params.yaml of a version's project, as of its commit."""
     folder = (record.path or "").rpartition("/")[0]
     path = f"{folder}/params.yaml" if folder else "params.yaml"
@@ -168,7 +168,7 @@ def _read_params(ledger: EventLog, record: VersionRecord) -> Any:
         return {}
 
 
-def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+def _flatten(value: object, prefix: str = "") -> dict[str, Any]:
     if isinstance(value, dict) and value:
         flattened: dict[str, Any] = {}
         for key, child in value.items():
@@ -182,7 +182,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any
     return {key: [old.get(key), new.get(key)] for key in keys if old.get(key) != new.get(key)}
 
 
-def _pair(old: Any, new: Any) -> list[Any] | None:
+def _pair(old: object, new: object) -> list[object] | None:
     return None if old == new else [old, new]
 
 
