@@ -143,7 +143,7 @@ def _evaluate_bundle(
         reference=bundle.reference(),
         model_bytes=model_bytes(bundle),
         reported_metrics=estimates(bundle.metrics()),
-        not_measured_because="no evaluation rows: pass --data FILE",
+        not_measured_because="no evaluation rows (pass --data FILE)",
     )
     if rows is None:
         return evaluated
