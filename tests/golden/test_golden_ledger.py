@@ -189,7 +189,7 @@ def test_the_proof_of_a_golden_deployment_is_accepted(deployment: Deployment) ->
     assert read_signers("") is None
     for demanded in (None, allowed):
         require_provenance(deployment, [served_here["prod"]], demanded, now)
-        with pytest.raises(GateRefused, match=r"against the gates: naïve: a “trial”"):
+        with pytest.raises(GateRefused, match=r"overridden gates: naïve: a “trial”"):
             require_provenance(deployment, served_here.values(), demanded, now)
     shutil.rmtree(deployment.path / "proofs")
     with pytest.raises(GateRefused, match=r"fraud@1\.0\.0.*lockgate deploy fraud@prod"):
@@ -204,7 +204,7 @@ def test_the_proof_of_a_golden_deployment_is_about_one_thing(
 ) -> None:
     slot = slots(deployment)["prod"]
     with pytest.raises(
-        GateRefused, match="its proof is about register fraud|its proof is about gate"
+        GateRefused, match="its provenance is about another event: (register fraud|gate)"
     ):
         check(deployment, slot, None, **changes)
 
@@ -224,7 +224,7 @@ def test_a_changed_golden_proof_is_refused(deployment: Deployment) -> None:
     with pytest.raises(GateRefused, match="signature"):
         check(deployment, slot, signers())
     path.write_text(raw.replace("64", "65"))
-    with pytest.raises(GateRefused, match="rests on another verdict"):
+    with pytest.raises(GateRefused, match="is based on another verdict"):
         check(deployment, slot, None)
     path.write_text(raw)
     with pytest.raises(GateRefused, match="not among the allowed signers"):

@@ -162,11 +162,7 @@ def test_a_server_that_demands_verdicts(shop: Path, tmp_path: Path) -> None:
         put(ledger, "1.1.0")  # against the gates
         pointer, _ = deploy_stage(ledger, deployment, "fraud", "prod")
         assert pointer is not None
-        server.wait(
-            lambda: (
-                "no passing verdict; it was put there against the gates" in server.log.read_text()
-            )
-        )
+        server.wait(lambda: "no passing verdict; overridden gates: " in server.log.read_text())
         assert server.predict({f"x{k}": 0.0 for k in range(4)})["version"] == "1.0.0"
     plain = Deployment(tmp_path / "plain")
     plain.deploy(deployment.bundle(ledger.version("fraud", "1.0.0").digest), version="1.0.0")
@@ -208,7 +204,9 @@ def test_a_server_checks_signatures_without_git(tmp_path: Path, bundles: list[Pa
     )
     (proof,) = (deployment.path / "proofs").iterdir()
     proof.write_text(proof.read_text().replace("1.0.0", "1.0.1"))
-    assert "its proof is about" in refused(deployment.path, "--signers", str(signers))
+    assert "its provenance is about another event" in refused(
+        deployment.path, "--signers", str(signers)
+    )
 
 
 ACTS = """

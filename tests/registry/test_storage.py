@@ -149,7 +149,7 @@ def test_a_work_tree_that_is_not_the_commits_is_refused(
     git(shop, "commit", "-qm", "a model")
     shutil.rmtree(shop / "bundle")
     shutil.copytree(bundles[1], shop / "bundle")
-    with pytest.raises(LedgerError, match="bundle.dvc names another bundle"):
+    with pytest.raises(LedgerError, match="bundle.dvc names the bundle .* is .*dvc repro"):
         ledger.register(shop / "bundle")
     git(shop, "checkout", "-q", "--detach")
     shutil.rmtree(shop / "bundle")

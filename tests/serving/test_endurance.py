@@ -290,7 +290,7 @@ def test_a_rollback_can_be_taken_back_by_name_only(
         if key != "spend":
             deployment.deploy(bundles[key], version=version)
     deployment.rollback()
-    with pytest.raises(DeploymentError, match="rolled back from were 2"):
+    with pytest.raises(DeploymentError, match="but those rolled back from: 2"):
         deployment.rollback()  # a second hurried one does not bring the bad version back
     assert deployment.rollback(to="2").slots[0].version == "2"
     assert deployment.rollback().slots[0].version == "1"

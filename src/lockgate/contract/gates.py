@@ -153,8 +153,10 @@ class GateResult:
 
     def __post_init__(self) -> None:
         """Refuse what no verdict could show."""
-        if type(self.passed).__module__ == "numpy":  # what comparing numbers of NumPy gives
-            object.__setattr__(self, "passed", self.passed == True)  # noqa: E712
+        kind = type(self.passed)
+        if kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):
+            # comparing NumPy numbers gives its own booleans, which JSON cannot hold
+            object.__setattr__(self, "passed", bool(self.passed))
         if not (self.passed is None or isinstance(self.passed, bool)):
             raise TypeError(f"passed is {self.passed!r}; expected True, False or None")
         if not self.message.strip():

@@ -1,4 +1,4 @@
-"""From what somebody asks and what is there to the event that does it."""
+"""What each request does: from the current state of the ledger to the draft of an event."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import msgspec
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import DeploymentError, LedgerConflict, LedgerError
 from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.state import State, VersionRecord
-from lockgate.registry.ledger.writer import Draft
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.registration import BundleSource, record_of
 from lockgate.registry.slots import choose_previous
@@ -26,12 +26,12 @@ __all__ = [
 
 
 class AlreadyRegistered(Exception):
-    """The bundle is a version already.
+    """The bundle is already registered.
 
     Attributes
     ----------
     record : VersionRecord
-        Which one.
+        The version that it is.
 
     """
 
@@ -43,7 +43,7 @@ class AlreadyRegistered(Exception):
 def registration_draft(
     state: State, *, source: BundleSource, version: str | None, bump: str | None, reason: str
 ) -> Draft:
-    """Make a bundle a version; `Registered` where it is one."""
+    """Draft the registration of a bundle; `AlreadyRegistered` where it is a version."""
     name = source.manifest.name
     for existing in state.versions(name):
         record = state.version(name, existing)
@@ -63,7 +63,7 @@ def registration_draft(
 
 
 def verdict_draft(verdict: Verdict, version: str) -> Draft:
-    """Enter a verdict."""
+    """Draft the record of a verdict."""
     incumbent_version = None if verdict.incumbent is None else verdict.incumbent.version
     fields = {
         "op": "gate",
@@ -88,11 +88,11 @@ def promotion_draft(
     reason: str,
     policy: Callable[[VersionRecord], str],
 ) -> Draft:
-    """Put a version into a stage."""
+    """Draft the promotion of a version to a stage."""
     record = rules.find_usable_version(state, name, version)
-    current = _require_expected(state, name, stage, expect)
+    current = _current_version(state, name, stage, expect)
     if current == record.version:
-        raise LedgerConflict(f"{name}@{current} is in {stage} already")
+        raise LedgerConflict(f"{name}@{current} is already in {stage}")
     gate = None
     if not override:
         gate = rules.verdict_for(state, record, stage, policy(record)).digest
@@ -114,14 +114,14 @@ def promotion_draft(
 def rollback_draft(
     state: State, *, name: str, stage: str, to: str | None, expect: str | None, reason: str
 ) -> Draft:
-    """Put an earlier version of a stage there again."""
-    current = _require_expected(state, name, stage, expect)
+    """Draft the rollback of a stage to an earlier version."""
+    current = _current_version(state, name, stage, expect)
     stage_record = state.stage(name, stage)
     if stage_record is None:
-        rules.find_version(state, name, None)
-        raise LedgerError(f"{name} has nothing in {stage} to go back from")
+        rules.find_version(state, name, None)  # an unknown model is the better reason
+        raise LedgerError(f"nothing to roll back: {name} has no version in {stage}")
     slot = stage_record.slot
-    if to is None:  # what is retired is passed over
+    if to is None:  # retired versions are skipped, unless one is named
         usable = (bundle for bundle in slot.before if not state.is_retired(name, bundle.version))
         slot = msgspec.structs.replace(slot, before=tuple(usable))
     try:
@@ -145,12 +145,12 @@ def rollback_draft(
 def retirement_draft(
     state: State, *, name: str, version: str | None, stage: str | None, reason: str
 ) -> Draft:
-    """Withdraw a version, or take a model out of a stage."""
+    """Draft the retirement of a version, or the removal of a model from a stage."""
     if stage is not None:
         stage_record = state.stage(name, stage)
         if stage_record is None:
             rules.find_version(state, name, None)
-            raise LedgerError(f"{name} has nothing in {stage}")
+            raise LedgerError(f"{name} has no version in {stage}")
         version = stage_record.slot.version
     digest = rules.find_version(state, name, version).digest
     return Draft(
@@ -165,13 +165,9 @@ def retirement_draft(
     )
 
 
-def _require_expected(state: State, name: str, stage: str, expect: str | None) -> str | None:
-    """Return which version is in a stage, if it is the expected one."""
+def _current_version(state: State, name: str, stage: str, expect: str | None) -> str | None:
+    """Return the version in a stage; `expect` is a version, ``nothing``, or None for any."""
+    if expect is not None:
+        rules.require_current(state, name, stage, None if expect == "nothing" else expect)
     stage_record = state.stage(name, stage)
-    current = None if stage_record is None else stage_record.slot.version
-    if expect is not None and expect != (current or "nothing"):
-        by = f", since {stage_record.at} by {stage_record.actor}" if stage_record else ""
-        raise LedgerConflict(
-            f"{name} in {stage} is {current or 'nothing'} now{by}; expected {expect}"
-        )
-    return current
+    return None if stage_record is None else stage_record.slot.version

@@ -1,4 +1,4 @@
-"""The ledger of a repository, as its users see it."""
+"""The ledger of a repository: `lockgate.Ledger`."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ from lockgate.registry.ledger.state import StageRecord, VersionRecord
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.registration import inspect_bundle
+from lockgate.registry.report.version_report import version_report
 
 __all__ = ["Ledger"]
 
 
 class Ledger(EventLog):
-    """Versions of models, what is in which stage, and how it came there.
+    """Registered versions of models, the stages that they are in, and their history.
 
-    Everything is kept in the Git repository, one commit an event, on a
-    reference of its own; where the repository has a remote, on its branch
-    ``lockgate/ledger``, so that everybody who works with it has one ledger.
+    The ledger is kept in the Git repository, one commit for each event, on a
+    reference of its own. Where the repository has a remote, it is shared on the
+    branch ``lockgate/ledger``, so that all clones have one ledger.
 
     Parameters
     ----------
     root : path-like
         A folder of the repository.
     queue : bool
-        Keep events here while the remote cannot be reached, instead of refusing.
+        Queue events in this clone while the remote cannot be reached, instead of raising.
 
     Raises
     ------
     LedgerError
-        If this is no Git repository.
+        If the folder is not in a Git repository.
 
     """
 
@@ -54,9 +55,7 @@ class Ledger(EventLog):
         return host
 
     def trace(self, name: str, version: str | None = None) -> dict[str, Any]:
-        """Return all that is known of a version, as plain data."""
-        from lockgate.registry.report.version_report import version_report
-
+        """Return the report of a version, as `version_report` does."""
         return version_report(self, name, version)
 
     def register(
@@ -68,26 +67,32 @@ class Ledger(EventLog):
         outside: bool = False,
         reason: str = "",
     ) -> VersionRecord:
-        """Make a bundle a version; one that is a version already stays that.
+        """Register a bundle as a version; return the existing one if it is registered.
 
         Parameters
         ----------
         bundle : path-like
             The bundle.
         version : str, optional
-            Which; by default the one that follows from what changed.
+            The version; by default the one that follows from what changed.
         bump : {"major", "minor", "patch"}, optional
-            At least this.
+            The smallest part of the version to increase.
         outside : bool
-            Take a pipeline's bundle although no ``dvc.lock`` here names it.
+            Register a pipeline's bundle although no ``dvc.lock`` here names it.
         reason : str
-            Why, for the record.
+            Reason, for the record.
+
+        Returns
+        -------
+        VersionRecord
+            The version.
 
         Raises
         ------
         LedgerError
-            If the work tree is not clean or the bundle is not the one that
-            ``dvc.lock`` names.
+            If the work tree is not clean, or ``dvc.lock`` names another bundle.
+        LedgerConflict
+            If the bundle is registered as another version.
 
         """
         source = inspect_bundle(self.repository, Path(bundle), outside=outside)
@@ -101,7 +106,7 @@ class Ledger(EventLog):
         except actions.AlreadyRegistered as error:
             if version not in (None, error.record.version):
                 raise LedgerConflict(
-                    f"this bundle is {name}@{error.record.version} already"
+                    f"this bundle is already registered as {name}@{error.record.version}"
                 ) from None
             return error.record
         record = rules.find_version(self.state, name, event.after)
@@ -109,12 +114,12 @@ class Ledger(EventLog):
         return record
 
     def record(self, verdict: Verdict, version: str) -> Event:
-        """Enter a verdict, passing or not.
+        """Record a verdict, passing or not.
 
         Raises
         ------
         LedgerConflict
-            If another version than its incumbent is in the stage by now.
+            If the stage no longer has the incumbent of the verdict.
 
         """
         return self.writer.write(lambda _: actions.verdict_draft(verdict, version))
@@ -129,6 +134,7 @@ class Ledger(EventLog):
         params: Path | None = None,
     ) -> Verdict:
         """Run the gates of a stage on a version, and record the verdict."""
+        # running gates loads pandas, which most commands do not need
         from lockgate.registry.gates.judge import judge
 
         record, verdict = judge(self, name, stage, version=version, data=data, params=params)
@@ -146,29 +152,34 @@ class Ledger(EventLog):
         reason: str = "",
         params: Path | None = None,
     ) -> StageRecord:
-        """Put a version into a stage.
+        """Promote a version to a stage.
 
         Parameters
         ----------
         name, stage : str
-            Which model, and where.
+            The model and the stage.
         version : str, optional
-            By default the newest.
+            The version; by default the newest that is not retired.
         expect : str, optional
-            The version, or ``nothing``, that must be there now; else nothing is done.
+            The version, or ``nothing``, that must be in the stage now.
         override : bool
-            Do it without a passing verdict; `reason` is needed, and both stay visible.
+            Promote without a passing verdict; needs a `reason`, and both stay visible.
         reason : str
-            Why, for the record.
+            Reason, for the record.
         params : pathlib.Path, optional
-            File that says which gates there are; by default the project's ``params.yaml``.
+            File with the gates; by default the project's ``params.yaml``.
+
+        Returns
+        -------
+        StageRecord
+            What is in the stage now.
 
         Raises
         ------
         GateRefused
-            If there is no passing verdict on exactly this bundle against what is there.
+            Without a passing verdict on this bundle against the current incumbent.
         LedgerConflict
-            If something else is there than was expected.
+            If the stage has another version than the expected one.
 
         """
         draft = functools.partial(
@@ -195,12 +206,30 @@ class Ledger(EventLog):
         expect: str | None = None,
         reason: str = "",
     ) -> StageRecord:
-        """Put an earlier version of a stage there again, by default the one before.
+        """Roll a stage back to an earlier version, by default the one before.
+
+        Parameters
+        ----------
+        name, stage : str
+            The model and the stage.
+        to : str, optional
+            The earlier version, or the beginning of its digest.
+        expect : str, optional
+            The version that must be in the stage now.
+        reason : str
+            Reason, for the record.
+
+        Returns
+        -------
+        StageRecord
+            What is in the stage now.
 
         Raises
         ------
         LedgerError
-            If nothing came before.
+            If the stage has not had the version, or is empty.
+        LedgerConflict
+            If the stage has another version than the expected one.
 
         """
         draft = functools.partial(
@@ -214,9 +243,11 @@ class Ledger(EventLog):
     def retire(
         self, name: str, *, version: str | None = None, stage: str | None = None, reason: str = ""
     ) -> Event:
-        """Withdraw a version for good, or take a model out of a stage."""
+        """Retire a version for good, or remove a model from a stage."""
         if (version is None) == (stage is None):
-            raise UsageError("retire either a version (fraud@1.3.0) or a stage (fraud prod)")
+            raise UsageError(
+                "expected either a version (fraud@1.3.0) or a stage (fraud prod) to retire"
+            )
 
         draft = functools.partial(
             actions.retirement_draft, name=name, version=version, stage=stage, reason=reason
@@ -224,7 +255,7 @@ class Ledger(EventLog):
         return self.writer.write(draft)
 
     def _policy(self, params: Path | None, stage: str) -> Callable[[VersionRecord], str]:
-        """Return which gates are in force for a version, by their digest."""
+        """Return a function from a version to the digest of the gates that apply to it."""
 
         def digest(record: VersionRecord) -> str:
             path = params or self.repository.project(record.path) / "params.yaml"
@@ -233,10 +264,10 @@ class Ledger(EventLog):
         return digest
 
     def _stage_record(self, event: Event) -> StageRecord:
-        """Return what an event put into its stage, whatever came after."""
+        """Return what an event put into its stage, even if later events changed it."""
         for oid, commit in self.repository.walk(self.tip):
             if event_of(commit, oid).id == event.id:
                 stage_record = self.repository.state(oid).stage(event.name, str(event.stage))
                 assert stage_record is not None
                 return stage_record
-        raise LedgerError(f"{event.subject} is not here; fetch: lockgate sync")
+        raise LedgerError(f"{event.subject} is not in this clone; run lockgate sync")

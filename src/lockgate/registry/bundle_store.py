@@ -1,4 +1,4 @@
-"""Bytes of registered bundles: kept beside the ledger, found in DVC's cache or its remotes."""
+"""Files of registered bundles: kept beside the ledger, or fetched from DVC."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ SECONDS = 1800.0
 
 
 def store_path(repository: Repository, digest: str) -> Path:
-    """Return where this clone keeps a bundle, whether or not it has it."""
+    """Return the path where this clone keeps a bundle; it need not exist."""
     return repository.folder / "lockgate" / "bundles" / digest
 
 
 def bundle_of(repository: Repository, record: VersionRecord) -> Path:
-    """Return a folder with a version's bundle, every file held against its digest.
+    """Return a folder with a version's bundle, every file checked against its digest.
 
-    It is looked for in this clone's own store, in the work tree, in DVC's cache
-    and, through DVC, in its remotes. DVC may deliver other bytes than were
-    stored without a word, so that nothing it gives is believed.
+    It is searched for in this clone's store, in the work tree, in DVC's cache and,
+    through DVC, in its remotes. DVC may deliver other bytes than were stored without
+    an error, so that everything from it is checked, too.
 
     Raises
     ------
     LedgerError
-        If it is nowhere, or what was delivered is not it.
+        If it is not found, or the files found are not those of the bundle.
 
     """
     target = store_path(repository, record.digest)
@@ -57,12 +57,12 @@ def bundle_of(repository: Repository, record: VersionRecord) -> Path:
                 except (BundleError, LedgerError, OSError) as error:
                     failure = str(error)
                 except (ValueError, KeyError, TypeError, subprocess.TimeoutExpired) as error:
-                    failure = f"DVC's list of files cannot be used: {error}"
-    hint = f"; DVC's last word: {failure}" if failure else ""
+                    failure = f"DVC's list of files is not valid: {error}"
+    hint = f"; DVC's last error: {failure}" if failure else ""
     advice = (
         "track it (dvc add, dvc push), or register it here again"
         if not failure
-        else ("dvc push where it was made, then here again")
+        else "run dvc push where it was built, then try again"
     )
     raise LedgerError(
         f"the bundle of {record.name}@{record.version} ({record.digest[:12]}) is not here{hint}; "
@@ -75,24 +75,24 @@ def _copy_from_cache(repository: Repository, record: VersionRecord, folder: Path
     cache = _cache_folder(repository, record) / "files" / "md5"
     entries = json.loads(_cache_path(cache, str(record.tracked)).read_bytes())
     for entry in entries:
-        # what a cache says is a name like any other: contained before it is used
+        # a cache is untrusted input: no path may leave the folder
         path, md5 = str(entry["relpath"]), str(entry["md5"])
         if (
             path.startswith("/")
             or ".." in Path(path).parts
             or not re.fullmatch("[0-9a-f]{32}", md5)
         ):
-            raise LedgerError(f"DVC's cache names the file {path[:80]!r}")
+            raise LedgerError(f"DVC's cache lists a file outside the bundle: {path[:80]!r}")
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(_cache_path(cache, md5).read_bytes())
     if not (folder / MANIFEST).is_file():
-        raise LedgerError("DVC's cache has no such bundle")
+        raise LedgerError("DVC's cache does not have the bundle")
 
 
 def _cache_folder(repository: Repository, record: VersionRecord) -> Path:
     project = _dvc_project(repository, record)
-    for name in ("config.local", "config"):  # a cache named elsewhere is DVC's own to find
+    for name in ("config.local", "config"):  # DVC itself looks in the other configurations
         path = project / ".dvc" / name
         parser = configparser.ConfigParser(strict=False, interpolation=None)
         try:
@@ -113,12 +113,12 @@ def _dvc_project(repository: Repository, record: VersionRecord) -> Path:
     start = repository.top / str(record.path)
     project = next((parent for parent in start.parents if (parent / ".dvc").is_dir()), None)
     if project is None or not project.is_relative_to(repository.top):
-        raise LedgerError(f"{repository.top} is no DVC project")
+        raise LedgerError(f"{repository.top} is not a DVC project")
     return project
 
 
 def _get_from_remote(repository: Repository, record: VersionRecord, folder: Path) -> None:
-    """Let DVC get it, as of the commit that it belongs to."""
+    """Let DVC get the bundle, as of the commit that it was registered at."""
     project = _dvc_project(repository, record)
     path = (repository.top / str(record.path)).relative_to(project).as_posix()
     argv = [sys.executable, "-m", "dvc", "get", str(project), path, "--rev", str(record.commit)]

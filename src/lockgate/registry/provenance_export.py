@@ -1,4 +1,4 @@
-"""Gathers the papers of what is in a stage, for a server that has no Git."""
+"""Collects the provenance of what is in a stage, for a server without Git."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["collect_provenance", "find_registration"]
 def collect_provenance(
     ledger: EventLog, record: VersionRecord, stage_record: StageRecord
 ) -> Provenance:
-    """Gather what shows that a version may be where it is.
+    """Collect the commits and the verdict by which a version is in its stage.
 
     Parameters
     ----------
     ledger : EventLog
-        Where it is registered.
+        The ledger.
     record : VersionRecord
         The version.
     stage_record : StageRecord
-        Where it is.
+        The stage that it is in.
 
     """
     slot = stage_record.slot
@@ -58,8 +58,8 @@ def collect_provenance(
 
 
 def find_registration(ledger: EventLog, record: VersionRecord) -> tuple[Event, Commit, str]:
-    """Find the event that made a version."""
+    """Find the registration of a version: event, commit and commit id."""
     for event, commit, oid in ledger.commits():
         if (event.op, event.name, event.after) == ("register", record.name, record.version):
             return event, commit, oid
-    raise LedgerError(f"no event registered {record.name}@{record.version}")
+    raise LedgerError(f"the ledger has no registration of {record.name}@{record.version}")

@@ -1,4 +1,4 @@
-"""From a bundle on disk to what the ledger keeps of it: lineage, version, record."""
+"""From a bundle on disk to its record in the ledger: lineage, version, metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Lineage:
     kind : {"pipeline", "declared", "unknown"}
         See `VersionRecord.lineage`.
     commit, path, tracked : str or None
-        See there.
+        See the attributes of `VersionRecord` with these names.
 
     """
 
@@ -46,20 +46,20 @@ class Lineage:
 
 @dataclass(frozen=True)
 class BundleSource:
-    """A bundle that is whole and opens.
+    """A complete bundle that can be opened.
 
     Attributes
     ----------
     folder : pathlib.Path
-        Where it lies.
+        Folder of the bundle.
     digest : str
-        sha256 of its manifest.
+        sha256 of the manifest.
     manifest : Manifest
-        The same, read.
+        The manifest, decoded.
     raw : bytes
-        The same, byte for byte.
+        The manifest, byte for byte.
     lineage : Lineage
-        Where it comes from.
+        Where the bundle comes from.
 
     """
 
@@ -71,21 +71,21 @@ class BundleSource:
 
 
 def inspect_bundle(repository: Repository, folder: Path, *, outside: bool = False) -> BundleSource:
-    """Read a bundle and find out where it comes from.
+    """Check a bundle and find its lineage.
 
     Parameters
     ----------
     repository : Repository
-        Where it is to be registered.
+        The repository with the ledger.
     folder : pathlib.Path
-        The bundle.
+        Folder of the bundle.
     outside : bool
-        Take a pipeline's bundle although no ``dvc.lock`` here names it.
+        Accept a pipeline's bundle although no ``dvc.lock`` here names it.
 
     Raises
     ------
     BundleError
-        If it is not whole, or does not open.
+        If it is incomplete, or cannot be opened.
     LedgerError
         If the work tree is not clean, or ``dvc.lock`` names another bundle.
 
@@ -100,12 +100,12 @@ def inspect_bundle(repository: Repository, folder: Path, *, outside: bool = Fals
 
 
 def check_clean(repository: Repository) -> None:
-    """Refuse a work tree that holds more, or something else, than its commit.
+    """Refuse a work tree with changes or untracked files.
 
     Raises
     ------
     LedgerError
-        Naming the first files.
+        If it is not clean; the message names the first files.
 
     """
     status = git(["status", "--porcelain", "--untracked-files=normal"], repository.top)
@@ -114,16 +114,17 @@ def check_clean(repository: Repository) -> None:
         shown = ", ".join(line[3:] for line in lines[:5])
         more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
         raise LedgerError(
-            f"the work tree is not clean: {shown}{more}; a version belongs to a commit: "
-            "git add -A && git commit, or a line in .gitignore"
+            f"the work tree is not clean: {shown}{more}; a version records a commit: "
+            "git add -A && git commit, or add the files to .gitignore"
         )
 
 
 def directory_md5(folder: Path) -> str:
-    """Return the name that DVC gives to a directory's content."""
+    """Return DVC's digest of a directory."""
     files = sorted(
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     )
+    # as DVC writes a directory's listing; integrity rests on the sha256 of the manifest
     entries = [
         {
             "md5": hashlib.md5((folder / file).read_bytes(), usedforsecurity=False).hexdigest(),
@@ -142,21 +143,21 @@ def _find_lineage(
     if dvc_entry is None or outside:
         if manifest.hashes.params is not None and not outside:
             raise LedgerError(
-                f"{folder} came out of a pipeline, and no dvc.lock of {repository.top} names it; "
-                "register it from its project, or --outside to give up its lineage"
+                f"{folder} is the output of a pipeline, and no dvc.lock of {repository.top} names "
+                "it; register it from its project, or without lineage with --outside"
             )
         return Lineage("declared" if manifest.hashes.declared else "unknown")
     dvc_file, md5 = dvc_entry
     repository.head()
     completed = run_git(["ls-files", "--error-unmatch", str(dvc_file)], repository.top)
     if completed.returncode:
-        raise LedgerError(f"{dvc_file} is not in Git: git add -A && git commit")
+        raise LedgerError(f"{dvc_file} is not in Git; run git add -A && git commit")
     check_clean(repository)
     actual_md5 = directory_md5(folder)
     if md5 != actual_md5:
         raise LedgerError(
-            f"{dvc_file} names another bundle ({md5}) than {folder} is ({actual_md5}): "
-            "dvc repro, then git commit"
+            f"{dvc_file} names the bundle {md5}, and {folder} is {actual_md5}; run dvc repro, "
+            "then git commit"
         )
     kind = "pipeline" if manifest.hashes.params is not None else "declared"
     path = folder.relative_to(repository.top.resolve()).as_posix()
@@ -164,7 +165,7 @@ def _find_lineage(
 
 
 def _find_dvc_file(repository: Repository, folder: Path) -> tuple[Path, str] | None:
-    """Find the DVC file that names a bundle, and the name in it."""
+    """Return the DVC file that names a bundle, and the digest that it records."""
     top = repository.top.resolve()
     if not folder.is_relative_to(top):
         return None
@@ -184,7 +185,7 @@ def _find_dvc_file(repository: Repository, folder: Path) -> tuple[Path, str] | N
     return None
 
 
-def _output_md5(outs: Any, path: str) -> str | None:
+def _output_md5(outs: object, path: str) -> str | None:
     outputs = (
         [output for output in outs if isinstance(output, dict)] if isinstance(outs, list) else []
     )
@@ -203,12 +204,21 @@ def _load_yaml(path: Path) -> dict[str, Any]:
 def record_of(
     state: State, source: BundleSource, *, version: str | None, bump: str | None
 ) -> VersionRecord:
-    """Decide which version a bundle becomes.
+    """Return the record of the version that a bundle becomes.
+
+    Parameters
+    ----------
+    state : State
+        The ledger.
+    source : BundleSource
+        The bundle.
+    version, bump : str or None
+        The requested version, and the smallest part to increase.
 
     Raises
     ------
     UsageError
-        If the version that was asked for cannot be had.
+        If the requested version is not valid, or too low for what changed.
 
     """
     name = source.manifest.name
@@ -235,17 +245,19 @@ def record_of(
 
 def _check_requested(version: str, minimum: str, last: str | None, reasons: list[str]) -> str:
     if not VERSION.fullmatch(version):
-        raise UsageError(f"{version[:80]!r} is no version; expected e.g. {minimum}")
+        raise UsageError(f"{version[:80]!r} is not a version; expected e.g. {minimum}")
     if last is not None and newest_first([version, last])[0] == last:
-        raise UsageError(f"{version} does not follow {last}; the next is {minimum}")
+        raise UsageError(f"{version} does not follow {last}; the next version is {minimum}")
     if last is not None and newest_first([version, minimum])[0] == minimum != version:
-        raise UsageError(f"{version} is too little: it must be {minimum}, as {'; '.join(reasons)}")
+        raise UsageError(
+            f"{version} is too low; expected at least {minimum}, as {'; '.join(reasons)}"
+        )
     return version
 
 
 def _read_estimates(source: BundleSource) -> dict[str, dict[str, float]]:
-    """Read the estimates that lie in the bundle."""
+    """Read the estimates of the metrics that the bundle reports."""
     path = source.folder / "metrics.json"
     if sha256_file(path) != source.manifest.files["metrics.json"]:
-        raise LedgerError(f"{path} changed meanwhile")
+        raise LedgerError(f"{path} was changed while the bundle was registered; try again")
     return estimates(json.loads(path.read_bytes()))

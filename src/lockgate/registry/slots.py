@@ -1,4 +1,4 @@
-"""What a stage serves and served before, and which of those a rollback chooses."""
+"""The bundle that a stage serves, those before it, and the choice of a rollback."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["STAGE", "PreviousBundle", "Slot", "choose_previous", "promoted", "ro
 
 
 STAGE = "prod"
-"""Stage that answers where a request names none."""
+"""The default stage: it serves requests that name none."""
 
 
 class PreviousBundle(msgspec.Struct, frozen=True):
@@ -21,15 +21,15 @@ class PreviousBundle(msgspec.Struct, frozen=True):
     Attributes
     ----------
     version, digest : str
-        What it was called, and which it is.
+        The version, and the digest of the bundle.
     left : bool
-        Whether it was rolled back from: a rollback takes it only when it is named.
+        Whether it was rolled back from: a rollback returns to it only by name.
     verdict : str or None
-        sha256 of the gates' verdict with which it came, where there was one.
+        sha256 of the verdict with which it was promoted, where there was one.
     override : bool
-        Whether it came against its gates.
+        Whether its gates were overridden.
     held : bool
-        Whether it was rolled back from here, and the ledger was not told.
+        Whether it was rolled back from in this deployment only, not in the ledger.
 
     """
 
@@ -42,26 +42,26 @@ class PreviousBundle(msgspec.Struct, frozen=True):
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """What one model serves in one stage.
+    """The version of one model in one stage.
 
     Attributes
     ----------
     name, stage, version : str
-        Which model, where, and what its version is called.
+        The model, the stage, and the version.
     digest : str
-        The bundle's.
-    before : tuple of Past
-        What was served there before, the latest first.
+        Digest of the bundle.
+    before : tuple of PreviousBundle
+        Bundles that were served before, latest first.
     verdict : str or None
-        sha256 of the gates' verdict with which it came, where there was one.
+        sha256 of the verdict with which it was promoted, where there was one.
     ledger : int
-        Number of the ledger's event that was followed last; 0 where none was.
+        Number of the ledger's event that was applied last; 0 where none was.
     event : str
-        Id of that event: two clones may have counted apart.
+        Id of that event, as numbers may differ between clones.
     local : bool
-        Whether something else was done here since, of which the ledger does not know.
+        Whether it was changed here since, without an event in the ledger.
     override : bool
-        Whether it came against its gates.
+        Whether its gates were overridden.
 
     """
 
@@ -78,21 +78,29 @@ class Slot(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> tuple[str, str, str, str]:
-        """What is served, as requests ask for it, and which bundle it is."""
+        """Model, stage, version and digest: what requests can name, and the bundle."""
         return self.name, self.stage, self.version, self.digest
 
     def as_previous(self, *, left: bool = False, held: bool = False) -> PreviousBundle:
-        """Return it as something that was served before."""
+        """Return it as a bundle that was served before."""
         return PreviousBundle(self.version, self.digest, left, self.verdict, self.override, held)
 
 
 def choose_previous(slot: Slot, to: str | None) -> PreviousBundle:
-    """Return what to go back to.
+    """Return the bundle that a rollback returns to.
+
+    Parameters
+    ----------
+    slot : Slot
+        What is served now.
+    to : str or None
+        A version, or at least 6 characters of a digest; None for the latest that was
+        not rolled back from.
 
     Raises
     ------
     DeploymentError
-        If there is nothing, or nothing of that name.
+        If there is none.
 
     """
     if not slot.before:
@@ -103,8 +111,8 @@ def choose_previous(slot: Slot, to: str | None) -> PreviousBundle:
             return earlier[0]
         names = ", ".join(bundle.version for bundle in slot.before)
         raise DeploymentError(
-            f"nothing was served before {slot.name}@{slot.version}; rolled back from were {names}: "
-            "--to names one"
+            f"no version of {slot.name} to roll back to but those rolled back from: {names}; "
+            "choose one with --to"
         )
     matching = [bundle for bundle in slot.before if bundle.version == to] or [
         bundle for bundle in slot.before if len(to) >= 6 and bundle.digest.startswith(to)
@@ -113,27 +121,30 @@ def choose_previous(slot: Slot, to: str | None) -> PreviousBundle:
         return matching[0]
     versions: Sequence[str] = [bundle.version for bundle in slot.before]
     raise DeploymentError(
-        f"no earlier {slot.name} {to}{nearest(to, versions)}; kept are {', '.join(versions)}"
+        f"{to} is not an earlier version of {slot.name} here{nearest(to, versions)}; available: "
+        f"{', '.join(versions)}"
     )
 
 
 def promoted(slot: Slot, new_slot: Slot, *, limit: int) -> Slot:
-    """Return what a slot is when another bundle takes its place."""
+    """Return a slot after the promotion of another bundle, with at most `limit` earlier ones."""
     before = _distinct((slot.as_previous(), *slot.before), new_slot.digest)[:limit]
     return msgspec.structs.replace(new_slot, before=before)
 
 
 def rolled_back(slot: Slot, previous: PreviousBundle, *, limit: int, held: bool = False) -> Slot:
-    """Return what a slot is when it goes back to an earlier bundle.
+    """Return a slot after a rollback to an earlier bundle.
 
     Parameters
     ----------
-    slot, previous : Slot, Past
-        What is there, and what it goes back to.
+    slot : Slot
+        What is served now.
+    previous : PreviousBundle
+        The bundle to return to.
     limit : int
-        How many can be gone back to afterwards.
+        Number of earlier bundles to keep.
     held : bool
-        Whether what is left must not come back by itself.
+        Whether the bundle that is rolled back from must not be deployed again by itself.
 
     """
     return msgspec.structs.replace(
@@ -147,8 +158,8 @@ def rolled_back(slot: Slot, previous: PreviousBundle, *, limit: int, held: bool 
 
 
 def _behind(slot: Slot, previous: PreviousBundle, *, held: bool) -> tuple[PreviousBundle, ...]:
-    """Return what can be gone back to from `previous`: what was before it, then what was left."""
-    if previous.left:  # forward again, to what was rolled back from
+    """Return the bundles before `previous`: the earlier ones, then those rolled back from."""
+    if previous.left:  # forward again, to a bundle that was rolled back from
         return _distinct((slot.as_previous(), *slot.before), previous.digest)
     index = slot.before.index(previous)
     earlier = [bundle for bundle in slot.before[index + 1 :] if not bundle.left]
@@ -161,7 +172,7 @@ def _behind(slot: Slot, previous: PreviousBundle, *, held: bool) -> tuple[Previo
 
 
 def _distinct(bundles: Iterable[PreviousBundle], served: str) -> tuple[PreviousBundle, ...]:
-    """Return each bundle once, where it stands first, without the one that is served."""
+    """Return each bundle once, at its first position, without the served one."""
     by_digest = {served: PreviousBundle("", served)}
     for bundle in bundles:
         by_digest.setdefault(bundle.digest, bundle)

@@ -1,4 +1,4 @@
-"""Pushes events that were queued here, and repairs the tags for GTO."""
+"""Pushes queued events, and repairs the tags for GTO."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["push_queued", "repair_tags"]
 
 
 def push_queued(ledger: EventLog, *, drop: bool = False) -> tuple[list[Event], list[Event]]:
-    """Push events that were queued here.
+    """Push the events that are queued in this clone.
 
     Parameters
     ----------
     ledger : EventLog
-        With or without a remote.
+        The ledger, with or without a remote.
     drop : bool
-        Give them up instead.
+        Discard the queued events instead.
 
     Returns
     -------
     tuple of list of Event
-        Those pushed, and those given up.
+        The events pushed, and those discarded.
 
     Raises
     ------
     LedgerConflict
-        If one does not fit what others have done since.
+        If an event is no longer possible after the events of others.
 
     """
     if ledger.remote is None:
@@ -39,7 +39,7 @@ def push_queued(ledger: EventLog, *, drop: bool = False) -> tuple[list[Event], l
             shared_tip = ledger.remote.fetch()
             if shared_tip is None:
                 raise LedgerConflict(
-                    f"{ledger.remote.name} has no ledger: all of it is here, and nothing is queued"
+                    f"{ledger.remote.name} has no ledger: all events are here, and none is queued"
                 )
             shared_oids = {oid for oid, _ in repository.walk(shared_tip)}
             dropped = [event for event, _, oid in ledger.commits() if oid not in shared_oids]
@@ -55,7 +55,7 @@ def push_queued(ledger: EventLog, *, drop: bool = False) -> tuple[list[Event], l
 
 
 def repair_tags(ledger: EventLog) -> list[str]:
-    """Write the tags for GTO that are not there, here and at the remote; return their names."""
+    """Write missing tags for GTO, in this clone and at the remote; return their names."""
     writer = ledger.writer
     events = [(event, commit) for event, commit, _ in ledger.commits()][::-1]
     expected = writer.gto_tags.all_tags(events)

@@ -1,4 +1,4 @@
-"""Which version a bundle becomes, from what changed since the one before."""
+"""The version number of a bundle, from what changed since the version before."""
 
 from __future__ import annotations
 
@@ -15,23 +15,33 @@ PARTS = ("major", "minor", "patch")
 def next_version(
     before: str | None, old: Manifest | None, new: Manifest, *, bump: str | None = None
 ) -> tuple[str, list[str]]:
-    """Return the version that follows, and why.
+    """Return the version that follows, and the reasons.
 
-    A caller's requests must go on working with a minor or patch version:
-    *major*, when what is asked for or answered changed so that they may not;
-    *minor*, when parameters, code or (compatibly) the signature changed, or it is
-    not known what did; *patch*, when the same was trained on other data.
+    Requests remain valid with a minor or patch version: *major*, when inputs or
+    outputs changed so that requests may fail; *minor*, when parameters, code or
+    (compatibly) the columns changed, or the change is unknown; *patch*, when the
+    same was trained on other data.
 
     Parameters
     ----------
     before : str or None
-        The highest version.
+        The newest version; None for the first.
     old : Manifest or None
-        Its bundle's.
+        The manifest of the newest version.
     new : Manifest
-        The bundle's.
+        The manifest of the bundle.
     bump : {"major", "minor", "patch"}, optional
-        At least this.
+        The smallest part to increase.
+
+    Returns
+    -------
+    tuple of str and list of str
+        The version, and the reasons for it.
+
+    Raises
+    ------
+    UsageError
+        If `bump` is unknown, or less than the changes require.
 
     """
     if before is None or old is None:
@@ -40,10 +50,10 @@ def next_version(
     part = min((PARTS.index(level) for level, _ in reasons), default=2)
     if bump is not None:
         if bump not in PARTS:
-            raise UsageError(f"no part {bump!r} of a version; there are {', '.join(PARTS)}")
+            raise UsageError(f"unknown part of a version {bump!r}; available: {', '.join(PARTS)}")
         if PARTS.index(bump) > part:
             explanation = "; ".join(reason for _, reason in reasons)
-            raise UsageError(f"{bump} does not do: it must be {PARTS[part]}, as {explanation}")
+            raise UsageError(f"{bump} is not enough; expected {PARTS[part]}, as {explanation}")
         part = PARTS.index(bump)
     numbers = [int(number) for number in before.split(".")]
     numbers = [*numbers[:part], numbers[part] + 1, *[0] * (2 - part)]
@@ -53,24 +63,24 @@ def next_version(
 def _reasons(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
     reasons = [("major", reason) for reason in find_breaking_changes(old, new)]
     if not reasons and not have_same_columns(old, new):
-        reasons.append(("minor", "the columns changed, and earlier requests still do"))
+        reasons.append(("minor", "the columns changed, and earlier requests remain valid"))
     for key, label in (("params", "parameters"), ("code", "plugins")):
         old_hash, new_hash = getattr(old.hashes, key), getattr(new.hashes, key)
         if old_hash is None and new_hash is None:
-            reasons.append(("minor", f"nobody recorded its {label}"))
+            reasons.append(("minor", f"its {label} are not recorded"))
         elif old_hash != new_hash:
             reasons.append(("minor", f"{label} changed"))
     if old.hashes.data != new.hashes.data:
         reasons.append(("patch", "the training data changed"))
     elif new.hashes.data is None:
-        reasons.append(("patch", "nobody recorded its training data"))
+        reasons.append(("patch", "its training data are not recorded"))
     if old.environment.training != new.environment.training:
         reasons.append(("patch", "the environment changed"))
-    return reasons or [("patch", "the same inputs gave another bundle")]
+    return reasons or [("patch", "the bundle differs, from the same inputs")]
 
 
 def address(text: str) -> tuple[str, str | None]:
-    """Take ``name@version`` apart.
+    """Split ``name@version``.
 
     Examples
     --------
@@ -80,5 +90,5 @@ def address(text: str) -> tuple[str, str | None]:
     """
     name, at, version = text.partition("@")
     if not name or (at and not version):
-        raise UsageError(f"{text[:80]!r} names no version; write e.g. fraud@1.4.0, or fraud")
+        raise UsageError(f"{text[:80]!r} is not an address; expected e.g. fraud@1.4.0, or fraud")
     return name, version or None

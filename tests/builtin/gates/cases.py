@@ -39,7 +39,7 @@ def contestant(
         "predictor": bundle.predictor,
         "reference": bundle.reference(),
         "model_bytes": model_bytes(bundle),
-        "promised": estimates(bundle.metrics()),
+        "reported_metrics": estimates(bundle.metrics()),
         "not_measured_because": "no rows were given",
     }
     if rows is not None:

@@ -14,6 +14,7 @@ from lockgate.builtin.gates.attested import Attested
 from lockgate.builtin.gates.latency import Latency
 from lockgate.builtin.gates.lineage import Lineage
 from lockgate.builtin.gates.parity import Parity
+from lockgate.builtin.gates.rows import typical_row
 from lockgate.builtin.gates.signature import Signature
 from lockgate.builtin.gates.signed import Signed
 from lockgate.builtin.gates.size import Size
@@ -82,7 +83,7 @@ def test_all_built_in_gates_are_installed_and_their_settings_have_defaults() -> 
     ("name", "settings"),
     [
         ("bound", {"at_least": "0.9"}),
-        ("no-worse", {"by": -0.01}),
+        ("no-worse", {"margin": -0.01}),
         ("no-worse", {"direction": "more"}),
         ("no-worse", {"min_rows": 0}),
         ("no-worse", {"resamples": 49}),
@@ -97,7 +98,7 @@ def test_all_built_in_gates_are_installed_and_their_settings_have_defaults() -> 
         ("fairness", {"rate": "odds"}),
         ("today", {"level": 0}),
         ("today", {"level": 1}),
-        ("today", {"columns": -1}),
+        ("today", {"max_drifted": -1}),
         ("today", {"effect": 1.5}),
         ("signature", {"breaking": "yes"}),
         ("parity", {"rows": 0}),
@@ -130,6 +131,7 @@ def test_size_counts_the_files_of_the_model(bundles: Bundles) -> None:
         ruling = Size(at_most_kb=limit).judge(case(bundle))
         assert (ruling.passed, ruling.metrics) == (passed, {"model_kb": size})
     assert f"{size:.1f} kB" in ruling.message
+    assert "allowed: 0.5 kB" in Size(at_most_kb=0.5).judge(case(bundle)).message
     assert Size().judge(case(bundle)).passed is True
 
 
@@ -166,6 +168,7 @@ def test_latency_is_compared_with_microseconds_and_with_the_incumbent(
 
 def test_latency_has_nothing_to_say_without_a_limit(bundles: Bundles, rows: pd.DataFrame) -> None:
     ruling = Latency(repeats=10).judge(case(bundles["good"], rows=rows))
+    assert "no limit applies" in ruling.message
     assert (ruling.passed, ruling.nondeterministic) == (None, True)
     both = case(bundles["good"], bundles["near"], rows)
     assert Latency(repeats=10, max_ratio=0).judge(both).passed is None
@@ -189,11 +192,79 @@ def test_latency_times_models_that_answer_no_single_row(
     assert asked == [{name: [rows[name][0]] for name in names}] * 12
 
 
-@pytest.mark.xfail(reason="without rows it asks a row of gaps, which this model refuses")
-def test_latency_times_a_model_that_refuses_gaps_without_rows(bundles: Bundles) -> None:
+def test_latency_times_a_model_that_refuses_missing_values_without_rows(bundles: Bundles) -> None:
     request = case(bundles["good"])
     assert {column.missing for column in request.candidate.inputs.features} == {"refuse"}
     assert Latency(repeats=10, at_most_us=1e9).judge(request).passed is True
+
+
+def test_latency_without_rows_takes_frequent_values_of_training(
+    bundles: Bundles, tumours: pd.DataFrame
+) -> None:
+    request = case(bundles["good"])
+    asked: list[dict[str, Any]] = []
+
+    class Recorder(Answers):
+        def changed(self, row: Any) -> Any:
+            asked.append(row)
+            return super().changed(row)
+
+    recorder = Recorder(request.candidate.predictor)
+    Latency(repeats=10, at_most_us=1e9).judge(with_predictor(request, recorder))
+    assert len(asked) == 11  # one to see that the row is accepted
+    assert all(row == asked[0] for row in asked)
+    for name, value in asked[0].items():
+        assert tumours[name].min() <= value <= tumours[name].max()
+
+
+def test_latency_does_not_judge_a_model_that_refuses_typical_values(bundles: Bundles) -> None:
+    request = case(bundles["good"], bundles["near"])
+    assert request.incumbent is not None
+
+    class Refusing(Answers):
+        def changed(self, row: Any) -> Any:
+            raise lockgate.DataError("mean radius is too small")
+
+    refusing = replace(request.incumbent, predictor=Refusing(request.incumbent.predictor))
+    ruling = Latency(repeats=10, at_most_us=1e-9).judge(replace(request, incumbent=refusing))
+    assert (ruling.passed, ruling.metrics, ruling.nondeterministic) == (None, {}, True)
+    assert "1.0.0" in ruling.message
+    assert "mean radius is too small" in ruling.message
+    assert "--data" in ruling.message
+
+
+def test_a_typical_row_has_a_value_of_every_kind_of_column() -> None:
+    kinds = {
+        "amount": "number",
+        "items": "integer",
+        "member": "boolean",
+        "day": "date",
+        "country": "category",
+        "note": "text",
+        "empty": "number",
+        "unseen": "number",
+    }
+    columns = [lockgate.Column(name, kind, missing="refuse") for name, kind in kinds.items()]
+    counts = (
+        lockgate.BinCounts("amount", "ordered", (0.5, 2.5), counts=(90, 0, 7, 2)),
+        lockgate.BinCounts("items", "ordered", (1.0, 3.0), counts=(0, 1, 2, 8)),
+        lockgate.BinCounts("member", "ordered", (0.0, 1.0), counts=(0, 1, 6, 0)),
+        lockgate.BinCounts("day", "ordered", (19000.5,), counts=(0, 6, 0)),
+        lockgate.BinCounts("country", "nominal", (), ("at", "de"), (0, 3, 4, 1)),
+        lockgate.BinCounts("note", "nominal", counts=(0, 9)),
+        lockgate.BinCounts("empty", "ordered", counts=(9, 0)),
+    )
+    reference = lockgate.ReferenceCounts(counts, n=9)
+    assert typical_row(lockgate.Schema(tuple(columns)), reference) == {
+        "amount": 2.5,
+        "items": 3,
+        "member": True,
+        "day": "2022-01-08T12:00:00",
+        "country": "de",
+        "note": "other",
+        "empty": None,
+        "unseen": None,
+    }
 
 
 def test_signature_has_nothing_to_say_without_an_incumbent(bundles: Bundles) -> None:
@@ -335,9 +406,10 @@ def test_attested_needs_the_same_bytes(bundles: Bundles) -> None:
 
 def test_a_ruling_that_no_verdict_could_show_is_refused() -> None:
     for fields in (
-        {"passed": True, "sentence": " "},
-        {"passed": "yes", "sentence": "it is fine"},
+        {"passed": True, "message": " "},
+        {"passed": "yes", "message": "it is fine"},
+        {"passed": 0, "message": "too slow"},
         {"passed": False, "message": "too slow", "metrics": {"us": float("inf")}},
     ):
-        with pytest.raises(ValueError, match="leave out|True, False or None"):
+        with pytest.raises((TypeError, ValueError), match="leave out|True, False or None|says why"):
             lockgate.GateResult(**fields)

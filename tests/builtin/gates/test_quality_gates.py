@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -109,6 +110,16 @@ def test_no_worse_lets_the_same_and_the_better_in(bundles: Bundles, rows: pd.Dat
     ruling = NoWorse(margin=0).judge(case(bundles["good"], bundles["bad"], rows))
     assert ruling.passed is True
     assert ruling.metrics["difference"] > 0.3
+    assert "higher is better, so this is a gain" in ruling.message
+
+
+@pytest.mark.parametrize("figure", ["roc_auc", "log_loss"])
+def test_no_worse_gives_no_sign_to_no_difference(
+    figure: str, bundles: Bundles, rows: pd.DataFrame
+) -> None:
+    ruling = NoWorse(metric=figure).judge(case(bundles["good"], bundles["good"], rows))
+    assert f"{figure} is unchanged (95 % interval: 0 to 0)" in ruling.message
+    assert not re.search("[+-]0|gain|this is a loss", ruling.message)
 
 
 def test_no_worse_refuses_the_worse_and_says_by_how_much(
@@ -138,6 +149,8 @@ def test_no_worse_turns_figures_of_which_less_is_better(
         assert ruling.metrics == {"difference": pytest.approx(old - new, abs=1e-9)}
         ruling = NoWorse(metric=figure).judge(case(bundles["good"], bundles["near"], rows))
         assert ruling.passed is True
+        assert "lower is better, so this is a gain" in ruling.message
+        assert f"{figure} changes by {old - new:+.3g} " in ruling.message
     turned = NoWorse(metric="log_loss", direction="higher")
     assert turned.judge(case(bundles["near"], bundles["good"], rows)).passed is True
 
@@ -192,7 +205,7 @@ def test_no_worse_compares_no_two_tasks(bundles: Bundles, rows: pd.DataFrame) ->
 
 def test_no_worse_cannot_rank_rows_of_a_single_class(bundles: Bundles, rows: pd.DataFrame) -> None:
     benign = rows[rows["benign"] == 1].reset_index(drop=True)
-    with pytest.raises(lockgate.DataError, match="do not define roc_auc"):
+    with pytest.raises(lockgate.DataError, match="roc_auc is undefined on these rows"):
         NoWorse().judge(case(bundles["good"], bundles["near"], benign))
     accuracy = NoWorse(metric="accuracy", margin=0.2)
     assert accuracy.judge(case(bundles["good"], bundles["near"], benign)).passed is True
@@ -224,11 +237,11 @@ def test_no_worse_must_be_told_which_way_an_unknown_figure_is_better(
     request = case(bundles["good"], bundles["near"], rows)
     assert request.incumbent is not None
     new, old = (
-        replace(side, figures={"team": {"reach": lockgate.Metric(value, value - 1, value + 1)}})
+        replace(side, metrics={"team": {"reach": lockgate.Metric(value, value - 1, value + 1)}})
         for side, value in ((request.candidate, 12.0), (request.incumbent, 10.0))
     )
     request = replace(request, candidate=new, incumbent=old)
-    with pytest.raises(lockgate.UsageError, match="better=higher or lower"):
+    with pytest.raises(lockgate.UsageError, match="direction=higher or lower"):
         NoWorse(metric="team.reach").judge(request)
     for better, difference in (("higher", 2.0), ("lower", -2.0)):
         ruling = NoWorse(metric="team.reach", direction=better, margin=0.1).judge(request)
@@ -245,7 +258,7 @@ def test_no_worse_must_be_told_which_way_an_unknown_figure_is_better(
 
 def test_no_worse_names_the_figures_that_there_are(bundles: Bundles, rows: pd.DataFrame) -> None:
     gate = NoWorse(metric="r2")
-    with pytest.raises(lockgate.UsageError, match="no figure 'r2'; there are .*roc_auc"):
+    with pytest.raises(lockgate.UsageError, match="unknown metric 'r2'; available: .*roc_auc"):
         gate.judge(case(bundles["good"], bundles["near"], rows))
 
 
@@ -282,8 +295,8 @@ def test_fairness_leaves_small_groups_out(bundles: Bundles, rows: pd.DataFrame) 
     request = case(bundles["good"], rows=rows)
     gate = Fairness(column="clinic", rate="selection", at_most=1.0)
     assert "new" in gate.judge(request).message
-    assert "new" not in replace(gate, least=31).judge(request).message
-    ruling = replace(gate, least=200).judge(request)
+    assert "new" not in replace(gate, min_rows=31).judge(request).message
+    ruling = replace(gate, min_rows=200).judge(request)
     assert (ruling.passed, ruling.metrics) == (False, {})
     assert "two groups" in ruling.message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -56,6 +57,21 @@ class Angry:
         if self.how == "number":
             return lockgate.GateResult(0, "a rate of 0.2 is too much")
         return "passed"
+
+
+@lockgate.plugin
+class Loose:
+    """Give a result whose values are not plain ones."""
+
+    passed: str = lockgate.setting(help="a Python literal")
+
+    @lockgate.hookimpl
+    def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
+        """Set `passed` past the checks."""
+        message, metrics = np.str_("as measured"), {np.str_("rate"): np.float32(0.5)}
+        result = lockgate.GateResult(np.True_, message, metrics)
+        object.__setattr__(result, "passed", ast.literal_eval(self.passed))
+        return result
 
 
 @lockgate.plugin
@@ -190,7 +206,7 @@ def test_a_verdict_says_what_was_judged_and_how(
     gates = policy(
         tmp_path,
         "gate:\n  callers: {plugin: signature}\n  no-worse: {plugin: no-worse}\n"
-        "  auc: {plugin: bound, figure: classification.roc_auc, at_least: 0.99}\n",
+        "  auc: {plugin: bound, metric: classification.roc_auc, at_least: 0.99}\n",
     )
     before = datetime.now(UTC).isoformat(timespec="milliseconds")
     result = verdict(bundles, gates, "near", rows=rows)
@@ -264,7 +280,7 @@ def test_a_verdict_that_contradicts_itself_is_refused(
         ("error", False, "the rows have no column region"),
         ("exit", False, "SystemExit: 3"),
         ("figure", False, "rate is nan"),
-        ("text", False, r"gate\.angry gave str; judge must give lockgate\.Ruling"),
+        ("text", False, r"gate\.angry gave str; judge must give lockgate\.GateResult"),
         ("silent", None, "only for regressions"),
         ("wordless", None, r"\w+"),
     ],
@@ -284,11 +300,37 @@ def test_a_gate_that_fails_lets_nobody_in_and_the_others_are_asked(
     assert Verdict.decode(result.encode()) == result
 
 
-@pytest.mark.xfail(reason="a refusal that is equal to False, and not False itself, passes")
-@pytest.mark.parametrize("how", ["numpy", "number"])
-def test_a_refusal_of_another_type_lets_nobody_in(how: str, bundles: Bundles) -> None:
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [("numpy", "a rate of 0.2 is too much"), ("number", "passed is 0; expected True, False")],
+)
+def test_a_refusal_of_another_type_is_a_refusal(how: str, sentence: str, bundles: Bundles) -> None:
     result = verdict(bundles, (gate(Angry, "angry", how=how),))
     assert result.passed is False
+    assert result.judged[0].passed is False
+    assert sentence in result.judged[0].sentence
+    assert Verdict.decode(result.encode()) == result
+
+
+@pytest.mark.parametrize("value", [0, 0.0, "", [], np.False_, "no", 1])
+def test_only_true_and_nothing_to_say_pass(value: object) -> None:
+    record = GateRecord("g", "size", "lockgate@0", value, "why")  # type: ignore[arg-type]
+    assert record.refused
+    assert [msgspec.structs.replace(record, passed=passed).refused for passed in (True, None)] == [
+        False,
+        False,
+    ]
+    assert msgspec.structs.replace(record, passed=False).refused
+
+
+@pytest.mark.parametrize(
+    ("value", "passed"), [(True, True), (None, None), (0, False), ("", False), (1, False)]
+)
+def test_a_verdict_keeps_plain_values(value: Any, passed: bool | None, bundles: Bundles) -> None:
+    result = verdict(bundles, (gate(Loose, "loose", passed=repr(value)),))
+    assert result.passed is (passed is not False)
+    assert result.judged[0].passed is passed
+    assert result.judged[0].figures == {"rate": 0.5}
     assert Verdict.decode(result.encode()) == result
 
 
@@ -297,7 +339,7 @@ def test_gates_say_the_same_in_any_order(
 ) -> None:
     lines = [
         "  small: {plugin: size}",
-        "  auc: {plugin: bound, figure: classification.roc_auc, at_least: 0.99}",
+        "  auc: {plugin: bound, metric: classification.roc_auc, at_least: 0.99}",
         "  no-worse: {plugin: no-worse}",
         "  alone: {plugin: parity, rows: 20}",
     ]
@@ -329,7 +371,7 @@ def test_rows_that_a_model_cannot_take_are_a_reason_not_a_failure(
 def test_chosen_evaluators_replace_the_usual_one(
     bundles: Bundles, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
-    bound = "gate: {auc: {plugin: bound, figure: %s, at_least: 0}}\n"
+    bound = "gate: {auc: {plugin: bound, metric: %s, at_least: 0}}\n"
     evaluators = "evaluator: {mine: {plugin: classification}}\n"
     for text, passed in (
         (bound % "classification.roc_auc", True),
@@ -374,13 +416,14 @@ def test_a_verdict_counts_only_for_the_gates_in_force(ledger: Ledger, tmp_path: 
     assert result.passed
     ledger.record(result, "1.0.0")
     for other in (
-        gates | {"small": "plugin: size, times: 2"},
+        gates | {"small": "plugin: size, max_ratio: 2"},
         gates | {"known": "plugin: lineage"},
         {"alone": "plugin: parity"},
     ):
         write(other)
         with pytest.raises(
-            lockgate.GateRefused, match=r"tumour@1\.0\.0.*other gates.*lockgate gate"
+            lockgate.GateRefused,
+            match=r"tumour@1\.0\.0.*other gates.*lockgate gate",
         ):
             ledger.promote("tumour", "prod", params=params)
     with pytest.raises(lockgate.GateRefused, match="no verdict for canary"):
@@ -394,7 +437,7 @@ def test_a_verdict_counts_only_for_the_gates_in_force(ledger: Ledger, tmp_path: 
 
 def test_a_failed_verdict_is_replaced_by_a_later_one(ledger: Ledger, tmp_path: Path) -> None:
     params = tmp_path / "gates.yaml"
-    params.write_text("gate: {auc: {plugin: bound, figure: classification.roc_auc, at_least: 0.9}}")
+    params.write_text("gate: {auc: {plugin: bound, metric: classification.roc_auc, at_least: 0.9}}")
     rows = pd.DataFrame({"benign": [0, 1] * 30})
     columns = ledger.version("tumour").figures
     assert columns["classification"]["roc_auc"] > 0.9
@@ -425,7 +468,9 @@ def test_a_verdict_counts_for_one_bundle_and_one_incumbent(
     for version in ("1.0.0", "1.1.0"):
         ledger.gate("tumour", "prod", version=version, params=params)
     ledger.promote("tumour", "prod", version="1.0.0", params=params)
-    with pytest.raises(lockgate.GateRefused, match=r"against nothing; 1\.0\.0 is there now"):
+    with pytest.raises(
+        lockgate.GateRefused, match=r"against the incumbent none, which is 1\.0\.0 now"
+    ):
         ledger.promote("tumour", "prod", version="1.1.0", params=params)
     result = ledger.gate("tumour", "prod", version="1.1.0", params=params)
     assert result.incumbent == Incumbent("1.0.0", bundles["good"].digest)

@@ -9,16 +9,16 @@ __all__ = ["Attested"]
 
 @lockgate.plugin
 class Attested:
-    """Refuse a bundle that was not built a second time from its commit, byte for byte."""
+    """Refuse a bundle unless a rebuild from its commit gave the same bytes."""
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
-        """Look at its attestations."""
+        """Look at the latest attestation."""
         candidate = request.candidate
         if request.origin.attested is None:
             return lockgate.GateResult(
                 False,
-                f"nobody built it again: lockgate attest {candidate.name}@{candidate.version}",
+                f"not rebuilt yet: run lockgate attest {candidate.name}@{candidate.version}",
             )
-        outcome = "the same bytes" if request.origin.attested else "other bytes"
-        return lockgate.GateResult(request.origin.attested, f"built again, it gave {outcome}")
+        outcome = "gave the same bytes" if request.origin.attested else "gave different bytes"
+        return lockgate.GateResult(request.origin.attested, f"the rebuild {outcome}")

@@ -10,24 +10,24 @@ __all__ = ["Bound"]
 
 @lockgate.plugin
 class Bound:
-    """Hold one figure of the report against a bound.
+    """Compare one metric with a lower bound, an upper bound, or both.
 
-    Where rows were given, what was measured on them counts; otherwise what the
-    bundle promises of the rows that it was tested on.
+    With evaluation rows, the metric measured on them counts; without, the one
+    that the bundle reports for its own test rows.
     """
 
     metric: str = lockgate.setting(help="e.g. classification.roc_auc or business.per_1000")
     at_least: float | None = lockgate.setting(None, help="smallest value that passes")
     at_most: float | None = lockgate.setting(None, help="largest value that passes")
     use_interval: bool = lockgate.setting(
-        False, help="hold the end of the 95 % interval against it, not the estimate"
+        False, help="compare the worse end of the 95 % interval, not the estimate"
     )
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
-        """Look the figure up and compare."""
+        """Look up the metric and compare it."""
         if self.at_least is None and self.at_most is None:
-            raise lockgate.UsageError("gate bound needs at_least, at_most, or both")
+            raise lockgate.UsageError("gate bound: set at_least, at_most, or both")
         metric, where = self._find_metric(request.candidate, rows=request.rows is not None)
         low = metric.low if self.use_interval and metric.low is not None else metric.estimate
         high = metric.high if self.use_interval and metric.high is not None else metric.estimate
@@ -36,12 +36,12 @@ class Bound:
         )
         bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
         bounds += [f"at most {self.at_most:g}"] if self.at_most is not None else []
-        sentence = (
+        message = (
             f"{self.metric} is {format_metric(metric)} {where}; allowed: {' and '.join(bounds)}"
         )
         if self.use_interval and metric.low is None:
-            sentence += "; it has no interval, so the estimate counts"
-        return lockgate.GateResult(passed, sentence, {self.metric: metric.estimate})
+            message += "; it has no interval, so the estimate was compared"
+        return lockgate.GateResult(passed, message, {self.metric: metric.estimate})
 
     def _find_metric(
         self, candidate: lockgate.EvaluatedBundle, *, rows: bool
@@ -49,10 +49,10 @@ class Bound:
         evaluator, _, name = self.metric.rpartition(".")
         measured = candidate.metrics.get(evaluator, {})
         if name in measured:
-            return measured[name], "on the rows given"
+            return measured[name], "on the evaluation rows"
         if rows:
             raise lockgate.DataError(
-                f"{self.metric} was not measured on the rows given"
+                f"{self.metric} was not measured on the evaluation rows"
                 + (f": {candidate.not_measured_because}" if candidate.not_measured_because else "")
             )
         reported = candidate.reported_metrics.get(evaluator, {})
@@ -66,5 +66,5 @@ class Bound:
         ]
         available = ", ".join(sorted(set(known)))
         raise lockgate.UsageError(
-            f"gate bound: nobody measured {self.metric!r}; there are {available}"
+            f"gate bound: {self.metric!r} was not measured; available: {available or 'no metrics'}"
         )

@@ -1,4 +1,4 @@
-"""Gate `fairness`: rates of groups of rows lie close to each other."""
+"""Gate `fairness`: prediction rates of groups of rows are close to each other."""
 
 from __future__ import annotations
 
@@ -9,32 +9,36 @@ __all__ = ["Fairness"]
 
 @lockgate.plugin
 class Fairness:
-    """Refuse a classifier that treats groups too differently.
+    """Refuse a classifier whose rates differ too much between groups.
 
-    `selection` compares how often each group gets the positive answer
-    (demographic parity), `true_positive` how often those who are positive do
-    (equal opportunity), `false_positive` how often those who are not. Hardt,
+    `selection` compares how often each group is predicted positive
+    (demographic parity), `true_positive` how often its positive rows are
+    (equal opportunity), `false_positive` how often its negative rows are. Hardt,
     Price and Srebro, Equality of Opportunity in Supervised Learning, 2016.
     """
 
-    column: str = lockgate.setting(help="column of the rows that says the group; no input needed")
+    column: str = lockgate.setting(
+        help="column with the group of each row; need not be an input of the model"
+    )
     rate: str = lockgate.setting(
         "true_positive",
         choices=("selection", "true_positive", "false_positive"),
-        help="which rate is compared",
+        help="the rate to compare",
     )
-    at_most: float = lockgate.setting(0.1, at_least=0, at_most=1, help="largest gap of two groups")
-    min_rows: int = lockgate.setting(30, at_least=1, help="rows below which a group does not count")
+    at_most: float = lockgate.setting(
+        0.1, at_least=0, at_most=1, help="largest allowed difference between two groups"
+    )
+    min_rows: int = lockgate.setting(30, at_least=1, help="groups with fewer rows are left out")
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
-        """Compare rates."""
+        """Compare the rates of all large enough groups."""
         import numpy as np
 
         candidate = request.candidate
         if candidate.task != "binary":
             raise lockgate.NotApplicable(
-                f"rates of groups need two classes, and this is {candidate.task}"
+                f"group rates need a binary classifier, and the task is {candidate.task}"
             )
         if (
             candidate.not_measured_because
@@ -43,17 +47,17 @@ class Fairness:
             or candidate.output is None
         ):
             return lockgate.GateResult(
-                False, f"cannot be measured: {candidate.not_measured_because or 'no rows'}"
+                False, f"not measured: {candidate.not_measured_because or 'no evaluation rows'}"
             )
         if self.column not in request.rows:
-            known = ", ".join(map(str, request.rows.columns[:20]))
+            available = ", ".join(map(str, request.rows.columns[:20]))
             raise lockgate.UsageError(
-                f"gate fairness: no column {self.column!r}; rows have {known}"
+                f"gate fairness: unknown column {self.column!r}; available: {available}"
             )
         predicted = np.asarray(candidate.output.label == candidate.classes[1])
         truth = np.asarray(candidate.table.target == candidate.classes[1])
         eligible = {
-            "selection": predicted | ~predicted,
+            "selection": predicted | ~predicted,  # all rows
             "true_positive": truth,
             "false_positive": ~truth,
         }
@@ -65,13 +69,15 @@ class Fairness:
                 rates[str(name)] = float(predicted[group_rows].mean())
         if len(rates) < 2:
             return lockgate.GateResult(
-                False, f"fewer than two groups of {self.column} have {self.min_rows} rows to count"
+                False,
+                f"fewer than two groups of {self.column} have at least {self.min_rows} rows that "
+                "count for this rate",
             )
         difference = max(rates.values()) - min(rates.values())
         highest, lowest = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
         return lockgate.GateResult(
             difference <= self.at_most,
             f"{self.rate.replace('_', ' ')} rate {rates[highest]:.1%} for {self.column} {highest}, "
-            f"{rates[lowest]:.1%} for {lowest}; a gap of {self.at_most:.1%} is allowed",
+            f"{rates[lowest]:.1%} for {lowest}; allowed difference: {self.at_most:.1%}",
             {"gap": difference},
         )

@@ -1,46 +1,46 @@
-"""Gate `latency`: the time that a prediction takes."""
+"""Gate `latency`: the time that a prediction for one row takes."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from typing import Any
+from collections.abc import Callable
 
 import lockgate
-from lockgate.builtin.gates.rows import plain_rows
+from lockgate.builtin.gates.rows import plain_rows, typical_row
 
 __all__ = ["Latency"]
 
 
 @lockgate.plugin
 class Latency:
-    """Refuse a model that takes too long for one row.
+    """Refuse a model whose predictions for one row take too long.
 
-    Incumbent and candidate are timed in turn, on this machine, now: a share of
-    the incumbent's time says more than microseconds do.
+    Candidate and incumbent are timed in turns, in the same run on the same machine:
+    a ratio of the two is more stable than microseconds are. The row is the first
+    evaluation row, or without any a row of typical training values.
     """
 
-    at_most_us: float = lockgate.setting(0.0, at_least=0, help="microseconds; 0: no matter")
-    max_ratio: float = lockgate.setting(
-        2.0, at_least=0, help="of the incumbent's time; 0: no matter"
+    at_most_us: float = lockgate.setting(
+        0.0, at_least=0, help="largest median time in microseconds; 0: no limit"
     )
-    repeats: int = lockgate.setting(200, at_least=10, at_most=100_000, help="the median counts")
+    max_ratio: float = lockgate.setting(
+        2.0, at_least=0, help="largest multiple of the incumbent's time; 0: no limit"
+    )
+    repeats: int = lockgate.setting(
+        200, at_least=10, at_most=100_000, help="predictions to time; the median is compared"
+    )
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
-        """Time single rows in turn."""
-        predictors = [
-            row_predictor(bundle)
-            for bundle in (request.candidate, request.incumbent)
-            if bundle is not None
-        ]
-        seconds: list[list[float]] = [[] for _ in predictors]
-        for _ in range(self.repeats):
-            for predict_row, times in zip(predictors, seconds, strict=True):
-                started = time.perf_counter()
-                predict_row()
-                times.append(time.perf_counter() - started)
-        medians = [statistics.median(times) * 1e6 for times in seconds]
+        """Time single rows in turns."""
+        bundles = [request.candidate]
+        bundles += [request.incumbent] if request.incumbent is not None else []
+        predictors = [_row_predictor(bundle) for bundle in bundles]
+        for bundle, predict_row in zip(bundles, predictors, strict=True):
+            if reason := _reason_not_timed(bundle, predict_row):
+                return lockgate.GateResult(None, reason, nondeterministic=True)
+        medians = self._time(predictors)
         passed, allowed = True, []
         if self.at_most_us:
             passed = medians[0] <= self.at_most_us
@@ -49,27 +49,49 @@ class Latency:
             passed = passed and medians[0] <= self.max_ratio * medians[1]
             version = request.incumbent.version
             allowed.append(f"{self.max_ratio:g} times the {medians[1]:.1f} µs of {version}")
+        message = f"predicting one row takes {medians[0]:.1f} µs"
         if not allowed:
-            return lockgate.GateResult(
-                None,
-                f"one row takes {medians[0]:.1f} µs; nothing to hold it to",
-                nondeterministic=True,
-            )
+            return lockgate.GateResult(None, f"{message}; no limit applies", nondeterministic=True)
         return lockgate.GateResult(
             passed,
-            f"one row takes {medians[0]:.1f} µs; allowed: {' and '.join(allowed)}",
+            f"{message}; allowed: {' and '.join(allowed)}",
             {"one_row_us": medians[0]},
             nondeterministic=True,
         )
 
+    def _time(self, predictors: list[Callable[[], object]]) -> list[float]:
+        """Return the median time of each in microseconds."""
+        seconds: list[list[float]] = [[] for _ in predictors]
+        for _ in range(self.repeats):
+            for predict_row, times in zip(predictors, seconds, strict=True):
+                started = time.perf_counter()
+                predict_row()
+                times.append(time.perf_counter() - started)
+        return [statistics.median(times) * 1e6 for times in seconds]
 
-def row_predictor(bundle: lockgate.EvaluatedBundle) -> Any:
-    """Return a function that asks a model one row."""
-    row: dict[str, Any] = {column.name: None for column in bundle.inputs.features}
-    if bundle.table is not None:
+
+def _row_predictor(bundle: lockgate.EvaluatedBundle) -> Callable[[], object]:
+    """Return a function that predicts one row."""
+    if bundle.table is None:
+        row = typical_row(bundle.inputs, bundle.reference)
+    else:
         row = plain_rows(bundle.table.features.iloc[:1])[0]
     predict_one = getattr(bundle.predictor, "predict_one", None)
     if predict_one is not None:
         return lambda: predict_one(row)
     columns = {name: [value] for name, value in row.items()}
     return lambda: bundle.predictor.predict(columns)
+
+
+def _reason_not_timed(bundle: lockgate.EvaluatedBundle, predict_row: Callable[[], object]) -> str:
+    """Return why a row of typical values cannot be timed, empty where it can."""
+    if bundle.table is not None:  # a refusal of real rows is a failure, not a reason
+        return ""
+    try:
+        predict_row()
+    except lockgate.LockgateError as error:
+        return (
+            f"not timed: {bundle.version} cannot predict a row of typical values ({error}); "
+            "pass evaluation rows with --data FILE"
+        )
+    return ""

@@ -1,4 +1,4 @@
-"""Gate `lineage`: where the bundle comes from is known."""
+"""Gate `lineage`: the origin of the bundle is recorded."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ __all__ = ["Lineage"]
 
 @lockgate.plugin
 class Lineage:
-    """Refuse a bundle of which too little is known.
+    """Refuse a bundle with less lineage than required.
 
-    `pipeline`: a commit with a clean work tree, whose ``dvc.lock`` names it;
-    `declared`: also what its maker says of it; `unknown`: anything.
+    `pipeline`: registered from a clean commit whose ``dvc.lock`` names the bundle;
+    `declared`: also bundles whose author declared where they come from;
+    `unknown`: any bundle.
     """
 
     minimum: str = lockgate.setting(
-        "pipeline", choices=("pipeline", "declared", "unknown"), help="what must be known"
+        "pipeline", choices=("pipeline", "declared", "unknown"), help="required lineage"
     )
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
-        """Look at the record."""
+        """Compare the recorded lineage with the required one."""
         order = ("unknown", "declared", "pipeline")
         lineage = request.origin.lineage
         commit = f", commit {request.origin.commit[:12]}" if request.origin.commit else ""
         return lockgate.GateResult(
             order.index(lineage) >= order.index(self.minimum),
-            f"its lineage is {lineage}{commit}; needed: {self.minimum}",
+            f"lineage is {lineage}{commit}; required: {self.minimum}",
         )

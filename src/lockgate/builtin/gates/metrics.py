@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import lockgate
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    MetricFunction = Callable[[np.ndarray | None], Mapping[str, float]]
+
 DEFAULT_METRICS = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
-"""What ``auto`` stands for: figures from 0 to 1, so that a tolerance means the same for each."""
+"""What ``auto`` stands for: metrics of at most 1, so that one margin suits all tasks."""
 
 
 def weighted_metric(
-    metric_name: str, bundle: Any, value_matrix: Any
-) -> Callable[[Any], Mapping[str, float]] | None:
-    """Return a function from row weights to figures, where the figure is one of ours."""
+    metric_name: str, bundle: lockgate.EvaluatedBundle, value_matrix: lockgate.ValueMatrix | None
+) -> MetricFunction | None:
+    """Return a function from row weights to metrics; None where lockgate cannot compute it."""
     from lockgate.modeling.metrics.decisions import DecisionValue
     from lockgate.modeling.metrics.losses import class_indices, metrics_for_task
 
+    if bundle.table is None or bundle.output is None:
+        return None
     evaluator = metric_name.rpartition(".")[0]
     truth = bundle.table.target
     task_evaluator = "regression" if bundle.task == "regression" else "classification"
     if evaluator in ("", task_evaluator):
         return metrics_for_task(bundle.task, truth, bundle.output, bundle.classes, bundle.threshold)
-    if evaluator == "business" and bundle.task == "binary" and value_matrix is not None:
+    score = bundle.output.score
+    if evaluator == "business" and bundle.task == "binary" and value_matrix and score is not None:
         positive = class_indices(truth, bundle.classes) == 1
         threshold = 0.5 if bundle.threshold is None else bundle.threshold
-        return DecisionValue(positive, bundle.output.score, threshold, value_matrix)
+        return DecisionValue(positive, score, threshold, value_matrix)
     return None
 
 

@@ -4,81 +4,82 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import lockgate
 from lockgate.builtin.gates.metrics import DEFAULT_METRICS, weighted_metric
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["NoWorse"]
 
 
 @lockgate.plugin
 class NoWorse:
-    """Refuse what may be worse than the incumbent by more than a tolerance.
+    """Refuse a candidate that may be worse than the incumbent by more than a margin.
 
-    Both answer the same rows in the same run; rows are drawn again and again,
-    for both alike, and the 95 % interval of the difference must lie above the
-    tolerance (a test of non-inferiority). Few rows prove little: then more rows
-    or a larger tolerance are needed.
+    A test of non-inferiority: both predict the same rows in the same run, the rows
+    are resampled for both alike, and the 95 % interval of the difference must lie
+    within the margin. Few rows give a wide interval: then more rows or a larger
+    margin are needed.
     """
 
     metric: str = lockgate.setting(
         "auto", help="roc_auc, log_loss, business.per_1000, ...; auto: roc_auc, accuracy or r2"
     )
     margin: float = lockgate.setting(
-        0.01, at_least=0, help="loss that does not matter, in its unit"
+        0.01, at_least=0, help="loss that is allowed, in the unit of the metric"
     )
     use_interval: bool = lockgate.setting(
-        True, help="the whole interval must lie above the tolerance, not only the estimate"
+        True, help="the whole 95 % interval must lie within the margin, not only the estimate"
     )
     direction: str = lockgate.setting(
-        "auto", choices=("auto", "higher", "lower"), help="for figures of evaluators of your own"
+        "auto",
+        choices=("auto", "higher", "lower"),
+        help="which values are better; needed for metrics of other evaluators",
     )
-    min_rows: int = lockgate.setting(50, at_least=1, help="rows below which nothing is proved")
-    resamples: int = lockgate.setting(500, at_least=50, at_most=100_000, help="of the bootstrap")
+    min_rows: int = lockgate.setting(50, at_least=1, help="fewest rows that are compared")
+    resamples: int = lockgate.setting(
+        500, at_least=50, at_most=100_000, help="resamples of the bootstrap"
+    )
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Measure the difference."""
         candidate, incumbent = request.candidate, request.incumbent
         if incumbent is None:
-            return lockgate.GateResult(None, f"nothing is in {request.stage} to compare with")
+            return lockgate.GateResult(None, f"no incumbent in {request.stage} to compare with")
         reason = candidate.not_measured_because or incumbent.not_measured_because
         if reason:
-            return lockgate.GateResult(
-                False, f"cannot be compared with {incumbent.version}: {reason}"
-            )
+            return lockgate.GateResult(False, f"not compared with {incumbent.version}: {reason}")
         if candidate.task != incumbent.task:
             return lockgate.GateResult(
                 False,
-                f"answers {candidate.task}, and {incumbent.version} {incumbent.task}: there is no comparison",
+                f"not comparable: the task is {candidate.task}, that of {incumbent.version} is "
+                f"{incumbent.task}",
             )
-        metric_name = DEFAULT_METRICS[candidate.task] if self.metric == "auto" else self.metric
-        direction = self._find_direction(metric_name)
         rows = 0 if candidate.table is None else len(candidate.table)
         if rows < self.min_rows:
             return lockgate.GateResult(
-                False, f"{rows} rows prove nothing; {self.min_rows} are needed (gate setting least)"
+                False, f"{rows} rows are too few to compare; required: {self.min_rows} (min_rows)"
             )
-        metric = self._bootstrap_difference(
-            metric_name, direction, candidate, incumbent, request.seed
+        metric_name = DEFAULT_METRICS[candidate.task] if self.metric == "auto" else self.metric
+        sign = self._find_sign(metric_name)
+        gain = self._measure_gain(metric_name, sign, candidate, incumbent, request.seed)
+        worst = gain.low if self.use_interval and gain.low is not None else gain.estimate
+        passed = worst >= -self.margin
+        message = (
+            f"{metric_name} {_describe_change(gain, sign)} from {incumbent.version} to "
+            f"{candidate.version} on {rows} rows; {_describe_direction(gain, sign)}; "
+            f"allowed loss: {self.margin:g}"
         )
-        low = metric.low if self.use_interval and metric.low is not None else metric.estimate
-        passed = low >= -self.margin
-        interval = (
-            ""
-            if metric.low is None or metric.high is None
-            else f" ({metric.low:+.3g} to {metric.high:+.3g})"
-        )
-        sentence = (
-            f"{metric_name} against {incumbent.version}: {metric.estimate:+.3g}{interval} on {rows} rows, "
-            f"more is better; a loss of {self.margin:g} is allowed"
-        )
-        if not passed and metric.estimate >= -self.margin:
-            sentence += "; not certain enough: measure more rows, or allow more"
-        return lockgate.GateResult(passed, sentence, {"difference": metric.estimate})
+        if not passed and gain.estimate >= -self.margin:
+            message += "; the interval is too wide: use more rows or allow a larger margin"
+        return lockgate.GateResult(passed, message, {"difference": gain.estimate})
 
-    def _find_direction(self, metric_name: str) -> float:
+    def _find_sign(self, metric_name: str) -> float:
+        """Return 1 where higher values are better, -1 where lower ones are."""
         from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER, LOWER_IS_BETTER
 
         evaluator, _, name = metric_name.rpartition(".")
@@ -89,66 +90,99 @@ class NoWorse:
             and evaluator != "business"
         ):
             raise lockgate.UsageError(
-                f"gate no-worse: is more of {metric_name} better or worse? set direction=higher or lower"
+                f"gate no-worse: unknown whether higher values of {metric_name} are better: "
+                "set direction=higher or lower"
             )
         return -1.0 if name in LOWER_IS_BETTER else 1.0
 
-    def _bootstrap_difference(
-        self, metric_name: str, direction: float, candidate: Any, incumbent: Any, seed: int
+    def _measure_gain(
+        self,
+        metric_name: str,
+        sign: float,
+        candidate: lockgate.EvaluatedBundle,
+        incumbent: lockgate.EvaluatedBundle,
+        seed: int,
     ) -> lockgate.Metric:
-        """Return by how much the candidate is better, in the figure's unit."""
+        """Return by how much the candidate is better, in the unit of the metric."""
         from lockgate.modeling.metrics.intervals import bootstrap_intervals
 
-        # what outcomes are worth is one thing for both: what it was for the incumbent
-        measures = [
-            weighted_metric(metric_name, bundle, incumbent.value_matrix or candidate.value_matrix)
-            for bundle in (candidate, incumbent)
-        ]
-        if None in measures:
-            return self._compare_metrics(metric_name, direction, candidate, incumbent)
-        candidate_measure, incumbent_measure = measures
+        # one value matrix for both, or a change of it would look like a change of the model
+        value_matrix = incumbent.value_matrix or candidate.value_matrix
+        candidate_metrics = weighted_metric(metric_name, candidate, value_matrix)
+        incumbent_metrics = weighted_metric(metric_name, incumbent, value_matrix)
+        table = candidate.table
+        if table is None or candidate_metrics is None or incumbent_metrics is None:
+            return _compare_metrics(metric_name, sign, candidate, incumbent)
         name = metric_name.rpartition(".")[2]
 
-        def differences(weight: Any) -> Mapping[str, float]:
-            values = [
-                dict(measure(weight))
-                for measure in (candidate_measure, incumbent_measure)
-                if measure is not None
-            ]
-            if name not in values[0]:
-                known = ", ".join(values[0])
-                raise lockgate.UsageError(f"gate no-worse: no figure {name!r}; there are {known}")
-            return {"difference": direction * (values[0][name] - values[1][name])}
+        def compute_gain(weight: np.ndarray | None) -> Mapping[str, float]:
+            new, old = candidate_metrics(weight), incumbent_metrics(weight)
+            if name not in new:
+                raise lockgate.UsageError(
+                    f"gate no-worse: unknown metric {name!r}; available: {', '.join(new)}"
+                )
+            return {"gain": sign * (new[name] - old[name])}
 
-        table = candidate.table
         intervals = bootstrap_intervals(
-            differences,
+            compute_gain,
             len(table),
             weight=table.weight,
             groups=table.groups,
             resamples=self.resamples,
             seed=seed,
         )
-        if "difference" not in intervals:
-            raise lockgate.DataError(f"these rows do not define {metric_name}")
-        return intervals["difference"]
+        if "gain" not in intervals:
+            raise lockgate.DataError(f"{metric_name} is undefined on these rows")
+        return intervals["gain"]
 
-    def _compare_metrics(
-        self, metric_name: str, direction: float, candidate: Any, incumbent: Any
-    ) -> lockgate.Metric:
-        """Compare what an evaluator said of each; wider than of pairs, never too sure."""
-        evaluator, _, name = metric_name.rpartition(".")
-        pair = [bundle.metrics.get(evaluator, {}).get(name) for bundle in (candidate, incumbent)]
-        if None in pair:
-            known = ", ".join(
-                f"{e}.{k}" for e, metrics in candidate.metrics.items() for k in metrics
-            )
-            raise lockgate.UsageError(
-                f"gate no-worse: nobody measured {metric_name!r} of both; there are {known}"
-            )
-        first, second = pair
-        difference = direction * (first.estimate - second.estimate)
-        if None in (first.low, first.high, second.low, second.high):
-            return lockgate.Metric(difference)
-        spread = math.hypot((first.high - first.low) / 2, (second.high - second.low) / 2)
-        return lockgate.Metric(difference, difference - spread, difference + spread)
+
+def _compare_metrics(
+    metric_name: str,
+    sign: float,
+    candidate: lockgate.EvaluatedBundle,
+    incumbent: lockgate.EvaluatedBundle,
+) -> lockgate.Metric:
+    """Compare what an evaluator measured of each.
+
+    The intervals are combined as of independent rows, which is wider than resampling
+    both alike: a model may be refused for it, but none passes by mistake.
+    """
+    evaluator, _, name = metric_name.rpartition(".")
+    new, old = (bundle.metrics.get(evaluator, {}).get(name) for bundle in (candidate, incumbent))
+    if new is None or old is None:
+        available = ", ".join(
+            f"{evaluator}.{key}"
+            for evaluator, metrics in candidate.metrics.items()
+            for key in metrics
+        )
+        raise lockgate.UsageError(
+            f"gate no-worse: {metric_name!r} was not measured for both versions; "
+            f"available: {available or 'no metrics'}"
+        )
+    gain = sign * (new.estimate - old.estimate)
+    if new.low is None or new.high is None or old.low is None or old.high is None:
+        return lockgate.Metric(gain)
+    spread = math.hypot((new.high - new.low) / 2, (old.high - old.low) / 2)
+    return lockgate.Metric(gain, gain - spread, gain + spread)
+
+
+def _describe_change(gain: lockgate.Metric, sign: float) -> str:
+    """Say how the metric itself changed, whichever direction is better."""
+    text = "is unchanged" if not gain.estimate else f"changes by {_signed(sign * gain.estimate)}"
+    if gain.low is None or gain.high is None:
+        return text
+    low, high = sorted((sign * gain.low, sign * gain.high))
+    return f"{text} (95 % interval: {_signed(low)} to {_signed(high)})"
+
+
+def _describe_direction(gain: lockgate.Metric, sign: float) -> str:
+    """Say which direction is better, and which way the candidate went."""
+    rule = "higher is better" if sign > 0 else "lower is better"
+    if not gain.estimate:
+        return rule
+    return f"{rule}, so this is a {'gain' if gain.estimate > 0 else 'loss'}"
+
+
+def _signed(value: float) -> str:
+    """Format a difference; zero has no sign."""
+    return f"{value:+.3g}" if value else "0"

@@ -1,46 +1,63 @@
-"""Gate `parity`: the model gives the answers that its probes record."""
+"""Gate `parity`: single-row and batch predictions are identical."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import lockgate
+from lockgate.builtin.gates.rows import plain_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["Parity"]
 
 
 @lockgate.plugin
 class Parity:
-    """Refuse a model that answers a row alone otherwise than among others.
+    """Refuse a model whose single-row predictions differ from its batch predictions.
 
-    Online and offline would differ. Labels and scores must be equal to the last
-    bit; the rows are those given, or those that lie in the bundle.
+    Serving and offline scoring would differ. Labels and scores must be equal to
+    the last bit on the evaluation rows; without rows, the check of the probe rows
+    when the bundle was opened counts.
     """
 
-    rows: int = lockgate.setting(500, at_least=1, help="of the rows given, the first so many")
+    rows: int = lockgate.setting(
+        500, at_least=1, help="number of evaluation rows to compare, from the first"
+    )
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
-        """Ask each row alone."""
+        """Predict each row alone and in the batch."""
         import numpy as np
-
-        from lockgate.builtin.gates.rows import plain_rows
 
         candidate = request.candidate
         predict_one = getattr(candidate.predictor, "predict_one", None)
         if candidate.table is None:
-            return lockgate.GateResult(True, "its probe rows were answered as when it was made")
+            return lockgate.GateResult(
+                True, "predictions for its probe rows match the recorded ones"
+            )
         if predict_one is None:
-            return lockgate.GateResult(None, "its format answers no single row")
+            return lockgate.GateResult(None, "its format cannot predict a single row")
         features = candidate.table.features.iloc[: self.rows].reset_index(drop=True)
-        batch_output = candidate.predictor.predict(features)
+        batch = candidate.predictor.predict(features)
         for index, row in enumerate(plain_rows(features)):
-            row_output = predict_one(row)
-            same = row_output.label == batch_output.label[index]
-            if batch_output.score is not None:
-                same = same and np.array_equal(row_output.score, batch_output.score[index])
+            single = predict_one(row)
+            batch_score = None if batch.score is None else batch.score[index]
+            same = single.label == batch.label[index]
+            if batch_score is not None:
+                same = same and np.array_equal(single.score, batch_score)
             if not same:
                 return lockgate.GateResult(
                     False,
-                    f"row {index} alone is answered {row_output.label!r} ({row_output.score}), among others "
-                    f"{batch_output.label[index]!r}",
+                    f"row {index} is predicted {_format(single.label, single.score)} alone, "
+                    f"{_format(batch.label[index], batch_score)} in the batch",
                 )
-        return lockgate.GateResult(True, f"{len(features)} rows alone are answered as among others")
+        return lockgate.GateResult(
+            True, f"single-row and batch predictions are identical on {len(features)} rows"
+        )
+
+
+def _format(label: object, score: ArrayLike | None) -> str:
+    """Format a prediction; scores that differ in the last bit must look different."""
+    return f"{label}" if score is None else f"{label} (score {score})"

@@ -1,4 +1,4 @@
-"""Gate `signed`: registered with a key that is allowed to."""
+"""Gate `signed`: registered with the key of an allowed signer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ __all__ = ["Signed"]
 
 @lockgate.plugin
 class Signed:
-    """Refuse a bundle that nobody registered with a key that may."""
+    """Refuse a bundle whose registration was not signed by an allowed signer."""
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
-        """Look at the event that registered it."""
+        """Look at the signature of the registration."""
         signer = request.origin.signed_by
         if signer is None:
             return lockgate.GateResult(
-                False, "no allowed signer registered it (.lockgate/allowed_signers, main branch)"
+                False,
+                "its registration is not signed by an allowed signer "
+                "(.lockgate/allowed_signers of the main branch)",
             )
         return lockgate.GateResult(True, f"registered and signed by {signer}")

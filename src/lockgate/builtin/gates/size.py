@@ -1,4 +1,4 @@
-"""Gate `size`: the bytes of the model file."""
+"""Gate `size`: the bytes of the model files."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ __all__ = ["Size"]
 
 @lockgate.plugin
 class Size:
-    """Refuse a model whose files are too large, by themselves or beside the incumbent's."""
+    """Refuse a model whose files are too large, in kB or relative to the incumbent."""
 
-    at_most_kb: float = lockgate.setting(100_000.0, above=0, help="1 kB is 1,024 bytes")
+    at_most_kb: float = lockgate.setting(
+        100_000.0, above=0, help="largest size in kB of 1,024 bytes"
+    )
     max_ratio: float = lockgate.setting(
-        0.0, at_least=0, help="of the incumbent's size; 0: no matter"
+        0.0, at_least=0, help="largest multiple of the incumbent's size; 0: no limit"
     )
 
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
-        """Compare bytes."""
+        """Compare the sizes."""
         size = request.candidate.model_bytes / 1024
         metrics = {"model_kb": size}
-        sentence = f"the model has {size:,.1f} kB; allowed: {self.at_most_kb:,.0f}"
+        # :g, as :.0f would show a limit of 0.5 kB as 0
+        message = f"the model is {size:,.1f} kB; allowed: {self.at_most_kb:,.10g} kB"
         passed = size <= self.at_most_kb
         if request.incumbent is not None and self.max_ratio:
             incumbent_size = request.incumbent.model_bytes / 1024
             passed = passed and size <= self.max_ratio * incumbent_size
-            sentence += f", and {self.max_ratio:g} times the {incumbent_size:,.1f} of {request.incumbent.version}"
-        return lockgate.GateResult(passed, sentence, metrics)
+            message += (
+                f" and {self.max_ratio:g} times the {incumbent_size:,.1f} kB of "
+                f"{request.incumbent.version}"
+            )
+        return lockgate.GateResult(passed, message, metrics)

@@ -1,4 +1,4 @@
-"""Builds a version again from its commit, and compares the bundles file by file."""
+"""Rebuilds a version from its commit, and compares the bundles file by file."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from lockgate.plugins.host.params_file import read_params, write_params
 from lockgate.registry.attest.environment import create_environment
 from lockgate.registry.git.commands import git
 from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import State, VersionRecord
-from lockgate.registry.ledger.writer import Draft
 from lockgate.registry.provenance.events import Event
 
 __all__ = ["Attestation", "attest", "record_attestation"]
@@ -36,22 +36,22 @@ SECONDS = 6 * 3600.0
 
 @dataclass(frozen=True)
 class Attestation:
-    """What came of building a version again.
+    """The result of rebuilding a version.
 
     Attributes
     ----------
     record : VersionRecord
-        Which one.
+        The version.
     passed : bool
-        Whether every file came out the same, byte for byte.
+        Whether all files are the same, byte for byte.
     differing : mapping of str to str
-        What became of each file that did not.
+        How each differing file or part of the manifest differs.
     rebuilt : str
-        Digest of the bundle that came out.
+        Digest of the rebuilt bundle.
     threads : int
-        Threads that were allowed; 0 as the project says.
+        Number of training threads; 0 for the project's setting.
     seconds : float
-        Time that it took.
+        Duration of the rebuild.
 
     """
 
@@ -90,37 +90,40 @@ def attest(
     threads: int = 0,
     on_status: Callable[[str], None] = lambda _: None,
 ) -> Attestation:
-    """Clone the commit, get the data, run the pipeline, compare.
+    """Clone the commit, get the data, run the pipeline, and compare the bundles.
 
-    Nothing of earlier runs is used but the data: not the run cache, not the
-    stored outputs. It holds where the same versions of the libraries run on the
-    same kind of processor; other kernels of BLAS change last digits of some
-    linear models, and a loader that asks a database may get other rows.
+    Nothing of earlier runs is used but the data: neither the run cache nor stored
+    outputs. The same bytes can be expected with the same library versions on the
+    same kind of processor; other BLAS kernels change the last digits of some linear
+    models, and a loader that queries a database may get other rows.
 
     Parameters
     ----------
     ledger : EventLog
-        Where it is registered.
-    name, version : str
-        Which one; by default the newest.
+        The ledger.
+    name : str
+        Name of the model.
+    version : str, optional
+        The version; by default the newest that is not retired.
     environment : {"here", "recorded"}
-        Build with the libraries that are installed here, or make a new
-        environment with the versions that the bundle records.
+        Build with the libraries that are installed here, or in a new environment
+        with the versions that the bundle records.
     threads : int
-        Threads to train with; 0 as the project says.
+        Number of training threads; 0 for the project's setting.
     on_status : callable
-        Told what is being done.
+        Called with a description of each step.
 
     Raises
     ------
     LedgerError
-        If there is nothing to build, or a step fails.
+        If the version has no pipeline to run, or a step fails.
 
     """
     record = rules.find_version(ledger.state, name, version)
     if record.lineage != "pipeline" or record.commit is None or record.path is None:
         raise LedgerError(
-            f"{name}@{record.version} has lineage {record.lineage}: no commit says how it was made"
+            f"{name}@{record.version} cannot be rebuilt: expected lineage pipeline, got "
+            f"{record.lineage}"
         )
     raw = ledger.state.manifest(name, record.version)
     manifest = msgspec.json.decode(raw or b"", type=Manifest)
@@ -128,7 +131,7 @@ def attest(
     with tempfile.TemporaryDirectory(prefix="lockgate-attest-") as scratch:
         python = Path(sys.executable)
         if environment == "recorded":
-            on_status("making the recorded environment")
+            on_status("creating the recorded environment")
             python = create_environment(manifest, Path(scratch) / "environment")
         clone = _clone(ledger, record, Path(scratch) / "clone", on_status)
         project = _find_project(clone / record.path)
@@ -151,7 +154,7 @@ def attest(
 
 
 def record_attestation(ledger: EventLog, attestation: Attestation) -> Event:
-    """Enter what came of it into the ledger."""
+    """Record an attestation in the ledger."""
     raw, record = attestation.encode(), attestation.record
 
     def draft(_: State) -> Draft:
@@ -174,6 +177,7 @@ def _clone(
     ledger: EventLog, record: VersionRecord, target: Path, on_status: Callable[[str], None]
 ) -> Path:
     on_status(f"cloning {str(record.commit)[:12]}")
+    # from the commit alone: files of the work tree that are not in it must not help
     top = ledger.repository.top
     git(["clone", "--quiet", "--no-checkout", "--local", str(top), str(target)], top)
     git(["-c", "advice.detachedHead=false", "checkout", "--quiet", str(record.commit)], target)
@@ -184,7 +188,7 @@ def _find_project(bundle: Path) -> Path:
     projects = (parent for parent in bundle.parents if (parent / "dvc.yaml").is_file())
     project = next(projects, None)
     if project is None:
-        raise LedgerError("the commit has no dvc.yaml that makes the bundle")
+        raise LedgerError("the commit has no dvc.yaml in a folder above the bundle")
     return project
 
 
@@ -197,7 +201,7 @@ def _limit_threads(params: Path, threads: int) -> None:
 def _get_data(
     ledger: EventLog, clone: Path, project: Path, python: Path, on_status: Callable[[str], None]
 ) -> None:
-    """Get what the pipeline starts from: the files that ``*.dvc`` notes name."""
+    """Get the inputs of the pipeline: the files that ``*.dvc`` files name."""
     dvc_files = git(["ls-files", "--", "*.dvc"], project).splitlines()
     if not dvc_files:
         return
@@ -212,7 +216,7 @@ def _get_data(
 
 
 def _run_dvc(python: Path, argv: list[str], folder: Path) -> str:
-    # the environment's own commands come first: dvc.yaml calls `lockgate` by its name
+    # commands of the environment come first, as dvc.yaml calls `lockgate` by name
     path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     completed = subprocess.run(
@@ -235,7 +239,7 @@ def _compare_manifests(expected: Manifest, rebuilt: Manifest) -> dict[str, str]:
     for name in sorted({*expected.files, *rebuilt.files}):
         before, after = expected.files.get(name), rebuilt.files.get(name)
         if before != after:
-            change = "is new" if before is None else "is missing" if after is None else "is another"
+            change = "added" if before is None else "missing" if after is None else "changed"
             differing[name] = f"{change}: {str(before)[:12]} -> {str(after)[:12]}"
     for part in ("hashes", "environment", "inputs", "classes", "threshold", "model"):
         if getattr(expected, part) != getattr(rebuilt, part):

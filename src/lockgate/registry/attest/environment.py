@@ -1,4 +1,4 @@
-"""Makes an environment with the versions that a bundle records."""
+"""Creates an environment with the versions that a bundle records."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["create_environment", "requirements_of"]
 
 SECONDS = 3600.0
 NOT_INSTALLED = ("python", "packed reader", "machine", "blas")
-"""What a bundle records besides distributions."""
+"""Entries of a recorded environment that are not distributions."""
 
 
 def requirements_of(manifest: Manifest) -> list[str]:
-    """Return what pip is to install: recorded versions, and lockgate with its plugins as here.
+    """Return pip's requirements: recorded versions, and lockgate and its plugins as here.
 
-    A bundle records the code of lockgate and of plugins by digest; the pipeline
-    refuses to run with other code, so that taking them from where they were
-    installed here is safe.
+    A bundle records the code of lockgate and of plugins by digest. The pipeline
+    refuses to run with other code, so that installing them from the same source as
+    here is safe.
     """
     recorded = {**manifest.environment.training, **manifest.environment.answers}
     pins = [
@@ -37,20 +37,18 @@ def requirements_of(manifest: Manifest) -> list[str]:
 
 
 def create_environment(manifest: Manifest, folder: Path) -> Path:
-    """Make the environment and return its interpreter.
+    """Create the environment and return its interpreter.
 
     Raises
     ------
     LedgerError
-        If this is another Python or machine than the recorded one, or pip fails.
+        If this is another Python than the recorded one, or pip fails.
 
     """
     recorded = manifest.environment.answers.get("python", "")
     running = ".".join(map(str, sys.version_info[:2]))
     if recorded and ".".join(recorded.split(".")[:2]) != running:
-        raise LedgerError(
-            f"it was made with Python {recorded}, and this is {running}: use that one"
-        )
+        raise LedgerError(f"expected Python {recorded}, with which it was built, got {running}")
     _run([sys.executable, "-m", "venv", str(folder)])
     python = folder / "bin" / "python"
     _run(
@@ -68,12 +66,12 @@ def create_environment(manifest: Manifest, folder: Path) -> Path:
 
 
 def _source(name: str) -> str:
-    """Return what installs a distribution as it is installed here."""
+    """Return the requirement that installs a distribution as it is installed here."""
     extra = "[pipeline]" if name == "lockgate" else ""
     try:
         distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
-        raise LedgerError(f"{name}, which it was made with, is not installed here") from None
+        raise LedgerError(f"{name}, which it was built with, is not installed here") from None
     direct = distribution.read_text("direct_url.json")
     if direct is not None:
         url = urlsplit(str(json.loads(direct)["url"]))
@@ -88,4 +86,4 @@ def _run(argv: list[str]) -> None:
     )  # our own interpreter
     if completed.returncode:
         message = " ".join((completed.stderr or completed.stdout).split())
-        raise LedgerError(f"the recorded environment cannot be made: {message[-500:]}")
+        raise LedgerError(f"cannot create the recorded environment: {message[-500:]}")

@@ -1,1 +1,1 @@
-"""Which gates guard a stage, judging a version, and the verdict."""
+"""The gates of a stage, and the verdict on a version."""

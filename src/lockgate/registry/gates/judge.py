@@ -1,4 +1,4 @@
-"""Judges a registered version for a stage, against what is there."""
+"""Runs the gates of a stage on a registered version."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.contract.gates import BundleOrigin
+from lockgate.data.io.frames import read_frame
 from lockgate.models.bundle.copy import is_complete
 from lockgate.models.bundle.evaluation import keep_labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
@@ -38,25 +39,30 @@ def judge(
     params: Path | None = None,
     on_status: Callable[[str], None] = lambda _: None,
 ) -> tuple[VersionRecord, Verdict]:
-    """Ask the gates of a stage about a version; nothing is entered.
+    """Run the gates of a stage on a version; the verdict is not recorded.
 
     Parameters
     ----------
     ledger : EventLog
-        Where it is registered.
+        The ledger.
     name, stage : str
-        Which model, and where it is to go.
+        The model and the stage.
     version : str, optional
-        By default the newest.
+        The version; by default the newest that is not retired.
     data : pathlib.Path, optional
-        CSV or Parquet with a known target, on which both are measured; by default
-        the test rows of the pipeline, where it made this very bundle.
+        CSV or Parquet file of evaluation rows with a known target; by default the test
+        rows of the pipeline, if it made this very bundle.
     today : pathlib.Path, optional
-        Recent rows.
+        CSV or Parquet file of recent rows.
     params : pathlib.Path, optional
-        File that says which gates there are; by default the project's ``params.yaml``.
+        File with the gates; by default the project's ``params.yaml``.
     on_status : callable
-        Told what is being done.
+        Called with a description of each step.
+
+    Returns
+    -------
+    tuple of VersionRecord and Verdict
+        The version, and the verdict on it.
 
     """
     state = ledger.state
@@ -100,8 +106,6 @@ def _rows(
 
 
 def _read(path: Path | None) -> pd.DataFrame | None:
-    from lockgate.data.io.frames import read_frame
-
     return None if path is None else read_frame(path)
 
 

@@ -1,4 +1,4 @@
-"""Which gates a stage has: from the project's parameters, or the ones that need no choosing."""
+"""The gates of a stage: from the project's parameters, or the default ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lockgate.plugins.host.params_file import read_params
 __all__ = ["DEFAULT", "Policy", "policy_of"]
 
 DEFAULT = {name: {"plugin": name} for name in ("signature", "parity", "no-worse")}
-"""Gates where nothing was chosen: callers can go on, and it is no worse."""
+"""Gates where none are configured: requests remain valid, and the model is not worse."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Policy:
 
     Attributes
     ----------
-    gates : tuple of Chosen
-        In the order of the configuration.
+    gates : tuple of PluginChoice
+        The gates, in the order of the configuration.
     digest : str
-        sha256 of their names and settings; a verdict counts only for the gates in force.
+        sha256 of their names and settings; a verdict counts only for the same gates.
     evaluators : mapping of str to object
-        What measures, by instance; empty for the task's own.
+        Evaluators by instance name; empty for the default one of the task.
 
     """
 
@@ -41,22 +41,22 @@ class Policy:
 
 
 def policy_of(params: Path, stage: str, *, explicit: bool = False) -> Policy:
-    """Read which gates guard a stage.
+    """Read the gates of a stage.
 
     Parameters
     ----------
     params : pathlib.Path
-        The project's ``params.yaml``; it need not exist, and of it only the keys
-        `gate` and `evaluator` are read.
+        The project's ``params.yaml``; it need not exist, and only its keys `gate` and
+        `evaluator` are read.
     stage : str
-        Which stage.
+        The stage.
     explicit : bool
-        Whether somebody named this very file: then it must say what the gates are.
+        Whether the user named this file: then it must have the key `gate`.
 
     Raises
     ------
     LockgateError
-        If what it says cannot be had.
+        If the configuration is not valid.
 
     """
     raw: dict[str, Any] = read_params(params) if params.is_file() else {}
@@ -64,7 +64,7 @@ def policy_of(params: Path, stage: str, *, explicit: bool = False) -> Policy:
     nodes = raw.get("gate")
     if nodes is None:
         if explicit:
-            raise UsageError(f"{params} has no key gate:, which says what the gates are")
+            raise UsageError(f"{params} has no key gate:, which lists the gates")
         nodes = DEFAULT
     gates = choose("gate", nodes, catalogue)
     stage_gates = tuple(gate for gate in gates if not gate.stages or stage in gate.stages)

@@ -1,4 +1,4 @@
-"""Puts every gate to a bundle and its incumbent, and gathers what they say in a verdict."""
+"""Runs all gates on a candidate and its incumbent, and returns their verdict."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from lockgate.models.bundle.evaluation import (
 )
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.host import Host
+from lockgate.plugins.host.parameters import PluginChoice
 from lockgate.plugins.host.provider import identify_provider
 from lockgate.registry.gates.policy import Policy
 from lockgate.registry.provenance.verdict import GateRecord, Incumbent, Verdict
@@ -42,26 +43,28 @@ def run_gates(
     today: pd.DataFrame | None = None,
     on_status: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
-    """Ask all gates, even after one that does not let it in.
+    """Run all gates, even after one that failed.
 
     Parameters
     ----------
-    candidate, incumbent : Bundle
-        Who wants to go in, and who is there.
+    candidate : Bundle
+        The bundle to judge.
+    incumbent : Bundle or None
+        The bundle in the stage; None for no bundle.
     policy : Policy
         The gates.
     stage : str
-        Where.
+        The stage.
     versions : tuple of str
-        What both are called.
-    origin : Origin
+        Versions of candidate and incumbent.
+    origin : BundleOrigin
         Where the candidate comes from.
     rows : DataFrame, optional
-        With a known target; both are measured on them.
+        Evaluation rows with a known target; both are measured on them.
     today : DataFrame, optional
         Recent rows.
     on_status : callable
-        Told what is being done.
+        Called with a description of each step.
 
     """
     request = JudgeRequest(
@@ -80,11 +83,7 @@ def run_gates(
         on_status(f"gate {gate.name}")
         host.register("gate", gate.name, gate.build())
         result = _run_gate(host, gate.name, request)
-        provider = identify_provider(gate.entry)
-        metrics = dict(result.metrics)
-        records.append(
-            GateRecord(gate.name, gate.entry.name, provider, result.passed, result.message, metrics)
-        )
+        records.append(_record(gate, result))
     incumbent_record = None if incumbent is None else Incumbent(str(versions[1]), incumbent.digest)
     return Verdict(
         name=candidate.manifest.name,
@@ -93,7 +92,7 @@ def run_gates(
         incumbent=incumbent_record,
         policy=policy.digest,
         rows=None if rows is None else compute_digest(rows, candidate.manifest.inputs),
-        passed=all(record.passed is not False for record in records),
+        passed=not any(record.refused for record in records),
         judged=tuple(records),
         made_with=f"lockgate {__version__}",
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -101,14 +100,26 @@ def run_gates(
 
 
 def _run_gate(host: Host, gate: str, request: JudgeRequest) -> GateResult:
-    """Ask one gate; one that fails lets nobody in."""
+    """Run one gate; an error in it is a refusal."""
     try:
         result: GateResult = host.call("gate", gate, request)
     except NotApplicable as error:
-        return GateResult(None, str(error) or "nothing to say")
+        return GateResult(None, str(error) or "not applicable")
     except LockgateError as error:
         return GateResult(False, str(error))
     return result
+
+
+def _record(gate: PluginChoice, result: GateResult) -> GateRecord:
+    """Return what the verdict keeps, as plain values: NumPy's cannot be written as JSON."""
+    return GateRecord(
+        gate=gate.name,
+        plugin=gate.entry.name,
+        provider=identify_provider(gate.entry),
+        passed=None if result.passed is None else result.passed is True,
+        sentence=str(result.message),
+        figures={str(name): float(value) for name, value in result.metrics.items()},
+    )
 
 
 def _evaluate_bundle(
@@ -132,16 +143,17 @@ def _evaluate_bundle(
         reference=bundle.reference(),
         model_bytes=model_bytes(bundle),
         reported_metrics=estimates(bundle.metrics()),
-        not_measured_because="no rows were given: --data FILE",
+        not_measured_because="no evaluation rows (pass --data FILE)",
     )
     if rows is None:
         return evaluated
-    on_status(f"{manifest.name}@{version} answers {len(rows)} rows")
+    on_status(f"evaluating {manifest.name}@{version} on {len(rows)} rows")
     try:
         table = table_of(bundle, rows)
         evaluators = policy.evaluators or default_evaluators(manifest.task)
         output, metrics = predict_and_evaluate(bundle, table, evaluators)
     except LockgateError as error:
+        # not fatal: gates that need no rows can still judge the bundle
         return dataclasses.replace(
             evaluated, not_measured_because=f"{manifest.name}@{version}: {error}"
         )

@@ -1,4 +1,4 @@
-"""Runs git, apart from the user's settings that would change what it does."""
+"""Runs Git, without the environment and settings that would change its behaviour."""
 
 from __future__ import annotations
 
@@ -26,29 +26,31 @@ LOCATING = frozenset(
         "GIT_REFLOG_ACTION",
     }
 )
-"""Set while a hook runs; they would point to another repository or index."""
+"""Set while a hook runs; they would point Git to another repository or index."""
 
 QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false")
 SECONDS = 300.0
 
 
 class GitTimeout(LedgerError):
-    """A command of git was given up; what it did is not known."""
+    """A Git command took too long; what it did is unknown."""
 
 
 def run_git(
     arguments: Sequence[str], folder: Path, *, stdin: bytes | None = None, seconds: float = SECONDS
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run git and return what came of it, whatever it is.
+    """Run Git and return the completed process, whatever its exit status.
 
     Raises
     ------
     LedgerError
-        If there is no git, or it takes too long.
+        If Git is not installed, or takes too long.
 
     """
     environment = {key: value for key, value in os.environ.items() if key not in LOCATING}
+    # error messages are parsed, so they must not be translated; nothing may prompt
     environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    # a replaced object would show another history than the one that was signed
     environment["GIT_NO_REPLACE_OBJECTS"] = "1"
     environment.setdefault("GIT_HTTP_LOW_SPEED_LIMIT", "1")
     environment.setdefault("GIT_HTTP_LOW_SPEED_TIME", "30")
@@ -64,19 +66,19 @@ def run_git(
         )
     except FileNotFoundError:
         if not folder.is_dir():
-            raise LedgerError(f"{folder} is no folder") from None
-        raise LedgerError("git is not installed; versions are kept with it") from None
+            raise LedgerError(f"{folder} is not a folder") from None
+        raise LedgerError("git is not installed; the ledger needs it") from None
     except subprocess.TimeoutExpired:
         raise GitTimeout(f"git {arguments[0]} took longer than {seconds:g} s") from None
 
 
 def git(arguments: Sequence[str], folder: Path, *, stdin: bytes | None = None) -> str:
-    """Run git and return what it says.
+    """Run Git and return its output.
 
     Raises
     ------
     LedgerError
-        If it fails, with its own words.
+        If it fails, with its error output.
 
     """
     completed = run_git(arguments, folder, stdin=stdin)

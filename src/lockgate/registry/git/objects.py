@@ -1,4 +1,4 @@
-"""Objects and references of a Git repository: four primitives, by pygit2 or by git itself."""
+"""Objects and references of a Git repository, through pygit2 or Git commands."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lockgate.registry.git.commands import git, run_git
 __all__ = ["CommandStore", "LibraryStore", "RefChanged", "Store", "free_lock", "open_store"]
 
 STALE_SECONDS = 1.0
-"""Age from which a lock of a reference of ours is a killed process's: ours are held for
-milliseconds, and whoever looks holds the ledger's own lock."""
+"""Age from which the lock of a reference is taken for a killed process's: lockgate holds such
+locks for milliseconds, and whoever checks holds the lock of the ledger."""
 
 
 class RefChanged(Exception):
-    """A reference is not where it was expected."""
+    """A reference does not have the expected value."""
 
 
 class Store(Protocol):
-    """What a ledger needs of a repository."""
+    """Access to objects and references, as the ledger needs it."""
 
     def read(self, oid: str) -> tuple[str, bytes]:
         """Return an object's type and content."""
@@ -31,17 +31,17 @@ class Store(Protocol):
         """Store an object and return its id."""
 
     def ref(self, name: str) -> str | None:
-        """Return what a reference points to."""
+        """Return the object id of a reference, None where it does not exist."""
 
     def compare_and_set(self, name: str, old: str | None, new: str | None) -> None:
-        """Point a reference elsewhere if it still points to `old`; `Moved` otherwise."""
+        """Set a reference if its value is still `old`; `RefChanged` otherwise."""
 
     def list_refs(self, prefix: str) -> dict[str, str]:
-        """Return all references that begin so, and what they point to."""
+        """Return the object ids of all references with a prefix."""
 
 
 class LibraryStore:
-    """By libgit2."""
+    """Access through libgit2."""
 
     def __init__(self, folder: Path) -> None:
         import pygit2
@@ -73,15 +73,15 @@ class LibraryStore:
             raise LedgerError(f"the repository cannot be written: {error}") from None
 
     def ref(self, name: str) -> str | None:
-        """Return what a reference points to."""
+        """Return the object id of a reference, None where it does not exist."""
         reference = self.repo.references.get(name)
         try:
             return None if reference is None else str(reference.resolve().target)
-        except (KeyError, self.git2.GitError):  # it stands for another that is not there
+        except (KeyError, self.git2.GitError):  # symbolic, and its target does not exist
             return None
 
     def compare_and_set(self, name: str, old: str | None, new: str | None) -> None:
-        """Point a reference elsewhere if it still points to `old`."""
+        """Set a reference if its value is still `old`."""
         reference = self.repo.references.get(name)
         if (None if reference is None else str(reference.target)) != old:
             raise RefChanged(name)
@@ -100,14 +100,14 @@ class LibraryStore:
             raise RefChanged(name) from None
 
     def list_refs(self, prefix: str) -> dict[str, str]:
-        """Return all references that begin so, and what they point to."""
+        """Return the object ids of all references with a prefix."""
         names = [name for name in self.repo.listall_references() if name.startswith(prefix)]
         references = ((name, self.ref(name)) for name in names)
         return {name: oid for name, oid in references if oid is not None}
 
 
 class CommandStore:
-    """By git's own commands, where libgit2 cannot open the repository (SHA-256, reftable)."""
+    """Access through Git commands, where libgit2 cannot open the repository (SHA-256, reftable)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -127,12 +127,12 @@ class CommandStore:
         return git(["hash-object", "-w", "-t", kind, "--stdin"], self.folder, stdin=content)
 
     def ref(self, name: str) -> str | None:
-        """Return what a reference points to."""
+        """Return the object id of a reference, None where it does not exist."""
         completed = run_git(["rev-parse", "--verify", "--quiet", name], self.folder)
         return completed.stdout.decode().strip() or None
 
     def compare_and_set(self, name: str, old: str | None, new: str | None) -> None:
-        """Point a reference elsewhere if it still points to `old`."""
+        """Set a reference if its value is still `old`."""
         change = ["-d", name, old or ""] if new is None else [name, new, old or self.empty]
         completed = run_git(["update-ref", *change], self.folder)
         if completed.returncode:
@@ -142,14 +142,14 @@ class CommandStore:
             raise LedgerError(f"{name} cannot be written: {' '.join(message.split())[:300]}")
 
     def list_refs(self, prefix: str) -> dict[str, str]:
-        """Return all references that begin so, and what they point to."""
+        """Return the object ids of all references with a prefix."""
         arguments = ["for-each-ref", "--format=%(objectname) %(refname)", prefix]
         pairs = (line.split(" ", 1) for line in git(arguments, self.folder).splitlines())
         return {name: oid for oid, name in pairs}
 
 
 def open_store(folder: Path) -> Store:
-    """Open a repository's folder (``.git``, or what stands for it)."""
+    """Open the ``.git`` folder of a repository, or a bare one."""
     try:
         import pygit2
     except ModuleNotFoundError:
@@ -161,9 +161,10 @@ def open_store(folder: Path) -> Store:
 
 
 def free_lock(folder: Path, name: str) -> bool:
-    """Remove the lock that a killed process left on a reference of ours; say whether there was one.
+    """Remove the lock that a killed process left on a reference; return whether there was one.
 
-    Call it while holding the ledger's own lock: nobody else of us can be writing then.
+    Call it while holding the lock of the ledger: no other process of lockgate can be
+    writing then.
     """
     lock = folder / f"{name}.lock"
     with contextlib.suppress(FileNotFoundError):
@@ -171,13 +172,13 @@ def free_lock(folder: Path, name: str) -> bool:
         if time.time() - modified > STALE_SECONDS:
             lock.unlink()
         else:
-            time.sleep(0.05)  # whoever holds it is alive, or it grows stale
+            time.sleep(0.05)  # its process finishes, or the lock becomes stale
         return True
     return False
 
 
 def _missing(oid: str) -> LedgerError:
     return LedgerError(
-        f"the object {oid} is not in this repository: the ledger is here only in part "
-        "(a shallow or partial clone?); fetch all of it: git fetch --unshallow, or clone again"
+        f"the object {oid} is not in this repository: the ledger is incomplete (a shallow or "
+        "partial clone?); fetch all of it: git fetch --unshallow, or clone again"
     )

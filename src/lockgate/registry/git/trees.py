@@ -1,4 +1,4 @@
-"""Trees of files as Git stores them, changed without a work tree."""
+"""Git trees, read and changed without a work tree."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Entry(NamedTuple):
 
 
 def object_id(kind: str, content: bytes, *, length: int = 40) -> str:
-    """Return the id that Git gives an object."""
-    algorithm = hashlib.sha256 if length == 64 else hashlib.sha1  # Git's own choice, not ours
+    """Return the id of an object, as Git computes it."""
+    algorithm = hashlib.sha256 if length == 64 else hashlib.sha1  # as Git chose
     return algorithm(f"{kind} {len(content)}\0".encode() + content).hexdigest()
 
 
 class Trees:
-    """Reads and changes trees through whatever reads and writes objects.
+    """Reads and changes trees through functions that read and write objects.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ class Trees:
         size = len(tree) // 2
         entries, offset = {}, 0
         while offset < len(raw):
+            # an entry is its mode, a space, its name, a NUL and the binary object id
             end = raw.index(b"\0", offset)
             mode, name = raw[offset:end].decode("utf-8", "replace").split(" ", 1)
             offset = end + 1 + size
@@ -78,7 +79,7 @@ class Trees:
         return tree
 
     def apply_changes(self, tree: str | None, changes: Mapping[str, bytes | None]) -> str:
-        """Return a tree with files written, or taken out where the content is None."""
+        """Return the id of a tree with files written, or removed where the content is None."""
         entries = self.entries(tree)
         below: dict[str, dict[str, bytes | None]] = {}
         for path, content in changes.items():

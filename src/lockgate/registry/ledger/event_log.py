@@ -1,22 +1,19 @@
-"""Events of a repository's ledger, read: what happened, and what follows from it."""
+"""The events of a ledger, and the state that follows from them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.remote import remote_of
 from lockgate.registry.ledger.repository import LEDGER, Repository
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
+from lockgate.registry.ledger.verify import Verification, verify
 from lockgate.registry.ledger.writer import Writer
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
-
-if TYPE_CHECKING:
-    from lockgate.registry.ledger.verify import Verification
 
 __all__ = ["EventLog"]
 
@@ -24,29 +21,29 @@ __all__ = ["EventLog"]
 class EventLog:
     """The events of a Git repository's ledger, one commit each.
 
-    They stand on a reference of their own; where the repository has a remote, on
-    its branch ``lockgate/ledger``, so that everybody who works with it has one ledger.
+    The commits have a reference of their own. Where the repository has a remote,
+    they are shared on its branch ``lockgate/ledger``, so that all clones have one ledger.
 
     Parameters
     ----------
     root : path-like
         A folder of the repository.
     queue : bool
-        Keep events here while the remote cannot be reached, instead of refusing.
+        Queue events in this clone while the remote cannot be reached, instead of raising.
 
     Attributes
     ----------
     repository : Repository
         The Git repository.
     remote : Remote or None
-        Where the ledger is shared.
+        The remote that shares the ledger.
     writer : Writer
-        Writes events, with the rules checked.
+        Writes events, and checks the rules.
 
     Raises
     ------
     LedgerError
-        If this is no Git repository.
+        If the folder is not in a Git repository.
 
     """
 
@@ -57,16 +54,16 @@ class EventLog:
 
     @property
     def tip(self) -> str | None:
-        """Commit of the last event that is known here."""
+        """Commit of the last event that this clone knows."""
         return self.repository.store.ref(LEDGER)
 
     @property
     def state(self) -> State:
-        """What the ledger says now, as far as it is known here."""
+        """State of the ledger after the last event that this clone knows."""
         return self.repository.state(self.tip)
 
     def fetch(self) -> None:
-        """Ask the remote, if there is one, what has happened since.
+        """Fetch new events from the remote, if there is one.
 
         Raises
         ------
@@ -77,25 +74,23 @@ class EventLog:
         self.writer.latest()
 
     def current(self, name: str, stage: str) -> StageRecord | None:
-        """Return what is in a stage, or None for nothing; as far as it is known here."""
+        """Return what is in a stage, or None, as far as this clone knows."""
         return self.state.stage(name, stage)
 
     def version(self, name: str, version: str | None = None) -> VersionRecord:
-        """Return what a version is, by default the newest."""
+        """Return the record of a version, by default the newest that is not retired."""
         return rules.find_version(self.state, name, version)
 
     def history(self, name: str | None = None, stage: str | None = None) -> Iterator[Event]:
-        """Give all events, the newest first, of all models or one, of all stages or one."""
+        """Yield events, newest first, of all models and stages or of one."""
         for event, _, _ in self.commits():
             if name in (None, event.name) and stage in (None, event.stage):
                 yield event
 
     def commits(self) -> Iterator[tuple[Event, Commit, str]]:
-        """Give all events with their commits, the newest first."""
+        """Yield all events with their commits and commit ids, newest first."""
         return self.repository.events()
 
     def verify(self) -> Verification:
-        """Read all events again and name everything that is not as it must be."""
-        from lockgate.registry.ledger.verify import verify
-
+        """Check all events from the first, and report every problem."""
         return verify(self.repository, self.tip, now=time.time())

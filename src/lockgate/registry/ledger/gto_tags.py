@@ -1,10 +1,10 @@
 """Tags in GTO's grammar, so that `gto show` and `dvc artifacts get --stage` agree with the ledger.
 
-They follow from the ledger alone: whoever writes them, they are the same. GTO
-orders tags by seconds, takes every version of a stage that was never unassigned
-for a current one, and tells versions apart by their commits. So each assignment
-unassigns the one before it, a second earlier, and each version has a release
-commit of its own, with the tree of the commit that it belongs to.
+They follow from the ledger alone, so that every clone writes the same ones. GTO
+orders tags by seconds, considers every version of a stage that was never unassigned
+current, and distinguishes versions by their commits. So each assignment unassigns
+the one before it, dated a second earlier, and each version has a release commit of
+its own, with the tree of the commit that it was registered at.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from lockgate.registry.provenance.events import Event
 __all__ = ["GtoTags", "Tags"]
 
 Tags = Mapping[str, str | None]
-"""From a reference to the object that it must point to; None where there must be none."""
+"""Object ids by reference; None where the reference must not exist."""
 
 GRAMMAR = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
-"""Names that GTO can read (gto.constants, 1.10): no dots, no signs at the end."""
+"""Names that GTO can read (gto.constants, 1.10): no dots, no sign at the end."""
 
 
 class GtoTags:
-    """Works out tags.
+    """Computes and writes tags.
 
     Parameters
     ----------
     repository : Repository
-        Where their objects are written.
+        The repository with the ledger.
 
     """
 
@@ -45,7 +45,7 @@ class GtoTags:
 
     @property
     def enabled(self) -> bool:
-        """Whether tags are kept; ``git config lockgate.mirror false`` says no."""
+        """Whether tags are written; ``git config lockgate.mirror false`` turns them off."""
         return self.repository.settings.get("lockgate.mirror", "true").lower() not in (
             "false",
             "no",
@@ -54,14 +54,14 @@ class GtoTags:
         )
 
     def tags(self, event: Event, commit: Commit) -> dict[str, str | None]:
-        """Return the tags that an event makes and removes."""
+        """Return the tags that an event adds and removes."""
         names = (event.name, event.stage or "x")
         if not self.enabled or not all(GRAMMAR.fullmatch(name) for name in names):
             return {}
         try:
             return self._tags(event, commit)
         except LedgerError:
-            return {}  # a shallow clone lacks the commit of the code; another clone has it
+            return {}  # a shallow clone lacks the commit of the code; a full clone writes them
 
     def _tags(self, event: Event, commit: Commit) -> dict[str, str | None]:
         name, stage, date = event.name, event.stage, commit.person.date
@@ -98,7 +98,7 @@ class GtoTags:
         return {}
 
     def all_tags(self, events: Iterable[tuple[Event, Commit]]) -> dict[str, str | None]:
-        """Return the tags that all events make together, given the oldest first."""
+        """Return the tags after all events, which come oldest first."""
         tags: dict[str, str | None] = {}
         for event, commit in events:
             tags |= self.tags(event, commit)
@@ -111,12 +111,12 @@ class GtoTags:
         return tags
 
     def missing(self, tags: Tags) -> dict[str, str | None]:
-        """Return those tags that are not here as they must be."""
+        """Return the tags that are missing or different in this clone."""
         existing = {ref: self.repository.store.ref(ref) for ref in tags}
         return {ref: oid for ref, oid in tags.items() if existing[ref] != oid}
 
     def write(self, tags: Tags) -> None:
-        """Write tags here; those that somebody made by hand are not touched."""
+        """Write tags in this clone; existing tags are not changed, only removed."""
         for ref, oid in tags.items():
             old = self.repository.store.ref(ref)
             if old is None or oid is None:
@@ -134,7 +134,7 @@ class GtoTags:
         return f"refs/tags/{name}", oid
 
     def _write_release(self, event: Event, commit: Commit) -> str:
-        """Write the commit of a version: a child of the one it belongs to, with the same files."""
+        """Write the release commit of a version: a child of its commit, with the same files."""
         store = self.repository.store
         record = State(self.repository.trees, commit.tree).version(event.name, str(event.after))
         assert isinstance(record, VersionRecord)
@@ -156,4 +156,4 @@ class GtoTags:
         for event, commit, _ in self.repository.events():
             if (event.op, event.name, event.after) == ("register", name, version):
                 return self._write_release(event, commit)
-        raise LedgerError(f"no event registered {name}@{version}")
+        raise LedgerError(f"the ledger has no registration of {name}@{version}")

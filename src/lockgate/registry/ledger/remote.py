@@ -15,7 +15,7 @@ __all__ = ["BRANCH", "TRUSTED", "PushRejected", "PushUnconfirmed", "Remote", "re
 BRANCH = "refs/heads/lockgate/ledger"
 
 TRUSTED = "refs/lockgate/main"
-"""Where this clone keeps the main branch of each remote, whose word on signers counts."""
+"""Where this clone keeps the main branch of each remote, which lists the allowed signers."""
 
 FETCH = ("fetch", "--no-progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
 
@@ -24,27 +24,27 @@ PUSH_REJECTED = re.compile(
     r"incorrect old value|reference already exists|failed to lock|is at [0-9a-f]+ but expected|"
     r"atomic (push|transaction) failed"
 )
-"""What git says of a push that came second."""
+"""What Git prints where another push was first."""
 
 
 class PushRejected(Exception):
-    """Somebody pushed first."""
+    """Another push was first."""
 
 
 class PushUnconfirmed(Exception):
-    """A push was sent, and whether it landed is not known."""
+    """A push was sent, and it is unknown whether it was accepted."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A remote, as the ledger's writers and readers see it.
+    """A remote that shares the ledger.
 
     Attributes
     ----------
     repository : Repository
-        The clone here.
+        The local clone.
     name : str
-        Of the remote in Git's configuration.
+        Name of the remote in Git's configuration.
 
     """
 
@@ -53,18 +53,18 @@ class Remote:
 
     @property
     def tracking(self) -> str:
-        """Reference that says what the remote had when it was last asked."""
+        """Reference to the tip of the remote at the last fetch."""
         return f"refs/lockgate/remotes/{self.name}"
 
     def fetch(self) -> str | None:
-        """Ask what the remote has, and return its tip; None where it has no ledger yet.
+        """Fetch the ledger and return its tip; None where the remote has no ledger yet.
 
         Raises
         ------
         RemoteUnavailable
             If it cannot be reached.
         LedgerTampered
-            If what it has does not go on from what it had.
+            If its ledger does not continue the one of the last fetch.
 
         """
         before = self.repository.store.ref(self.tracking)
@@ -78,23 +78,23 @@ class Remote:
         if "couldn't find remote ref" in stderr:
             if before is not None:
                 raise LedgerTampered(
-                    f"{self.name} has no {BRANCH} any more; it had one, at {before[:12]}, which is "
-                    f"kept here as {self.tracking}; to bring it back: git push {self.name} "
+                    f"{self.name} no longer has {BRANCH}; its last known commit {before[:12]} is "
+                    f"kept here as {self.tracking}; to restore it: git push {self.name} "
                     f"{self.tracking}:{BRANCH}"
                 )
             self._run_fetch(ledger=False)
             return None
         if "non-fast-forward" in stderr or "[rejected]" in stderr:
             raise LedgerTampered(
-                f"the ledger of {self.name} was rewritten: it does not go on from "
-                f"{str(before)[:12]}, which is kept here as {self.tracking}; ask who did it before "
-                "anything else"
+                f"the ledger of {self.name} was rewritten: it does not continue "
+                f"{str(before)[:12]}, which is kept here as {self.tracking}; find out who rewrote "
+                "it before going on"
             )
         raise RemoteUnavailable(f"{self.name} cannot be reached: {stderr[-300:]}")
 
     def _run_fetch(self, *, ledger: bool = True, main: bool = True) -> str:
-        """Fetch the ledger and the main branch, and return what git complains of."""
-        # without a +, so that a ledger that was rewritten is refused
+        """Fetch the ledger and the main branch, and return the error output of Git."""
+        # without a +, so that Git rejects a ledger that was rewritten
         branch = self.repository.settings.get("lockgate.main", "HEAD")
         refspecs = [f"{BRANCH}:{self.tracking}"] if ledger else []
         refspecs += [f"+{branch}:{TRUSTED}/{self.name}"] if main else []
@@ -104,12 +104,12 @@ class Remote:
             locks = [ref for ref in (self.tracking, f"{TRUSTED}/{self.name}") if ref in stderr]
             if "cannot lock ref" not in stderr or not locks:
                 return stderr if completed.returncode else ""
-            for name in locks:  # another fetch of this clone, or what a killed one left
+            for name in locks:  # of another fetch of this clone, or left by a killed one
                 free_lock(self.repository.folder, name)
         return stderr
 
     def tags(self) -> dict[str, str]:
-        """Return the remote's tags, and what they point to.
+        """Return the remote's tags and their object ids.
 
         Raises
         ------
@@ -125,16 +125,16 @@ class Remote:
         return {ref: oid for oid, ref in pairs if not ref.endswith("^{}")}
 
     def push(self, oid: str, *refspecs: str) -> None:
-        """Push a new tip, with other references, all or nothing.
+        """Push a new tip together with other references, all or nothing.
 
         Raises
         ------
-        Outrun
-            If the remote has moved on.
-        Unanswered
-            If it is not known whether the push landed.
+        PushRejected
+            If another push was first.
+        PushUnconfirmed
+            If it is unknown whether the push was accepted.
         LedgerError
-            If the remote does not let this user write.
+            If the remote refuses the push.
 
         """
         arguments = ["push", "--porcelain", "--no-verify", "--atomic", "--no-signed", self.name]
@@ -151,24 +151,31 @@ class Remote:
         output = " ".join(" ".join(lines).split())
         matches = [PUSH_REJECTED.search(line) for line in refused]
         tags = [line for line in lines if line.startswith("!") and "already exists" in line]
-        # all is refused where one tag is; where somebody was first, so are their tags
+        # one refused tag refuses all; a faster writer has pushed its tags, too
         if tags and all(match is None or match[0].startswith("atomic") for match in matches):
             raise LedgerError(
                 f"{self.name} has a tag that is not the ledger's: {tags[0][1:].strip()}; remove "
-                "it there, or do without tags for GTO: git config lockgate.mirror false"
+                "it there, or turn off the tags for GTO: git config lockgate.mirror false"
             )
         if any(matches) and "cannot create" not in output:
             raise PushRejected(output)
         if refused or "denied" in output.lower() or "could not read" in output:
-            raise LedgerError(f"{self.name} does not take the event: {output[-400:]}")
+            raise LedgerError(f"{self.name} refused the event: {output[-400:]}")
         raise PushUnconfirmed(output[-300:])
 
 
 def remote_of(repository: Repository) -> Remote | None:
-    """Return the remote that holds the shared ledger, or None where the ledger is only here.
+    """Return the remote that shares the ledger, or None for a ledger of this clone only.
 
-    `git config lockgate.remote NAME` says which; `none` keeps the ledger to this
-    clone. Without it, `origin` is taken where there is one.
+    `git config lockgate.remote NAME` chooses it; `none` keeps the ledger in this
+    clone. The default is `origin` where it exists.
+
+    Raises
+    ------
+    LedgerError
+        If there are remotes, none is called `origin`, and none was chosen; or the
+        chosen one does not exist.
+
     """
     settings = repository.settings
     setting = settings.get("lockgate.remote")
@@ -178,14 +185,14 @@ def remote_of(repository: Repository) -> Remote | None:
         return None
     if setting is None and len(names) > 0 and "origin" not in names:
         raise LedgerError(
-            f"which remote holds the ledger: {', '.join(names)}? git config lockgate.remote NAME, "
-            "or none to keep it here"
+            f"choose the remote that shares the ledger: {', '.join(names)}; git config "
+            "lockgate.remote NAME, or none to keep the ledger in this clone"
         )
     if setting is None:
         return Remote(repository, "origin") if names else None
     if setting not in names:
         raise LedgerError(
-            f"lockgate.remote is {setting!r}, and there are {', '.join(names) or 'no remotes'}; "
-            "git config lockgate.remote NAME, or none"
+            f"lockgate.remote is {setting!r}; available: {', '.join(names) or 'no remotes'}; git "
+            "config lockgate.remote NAME, or none"
         )
     return Remote(repository, setting)

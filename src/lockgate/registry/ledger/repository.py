@@ -1,4 +1,4 @@
-"""A Git repository as a ledger needs it: where it is, who works in it, its objects and lock."""
+"""A Git repository with a ledger: its folders, settings, user, objects and lock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lockgate.registry.provenance.events import Event, InvalidEvent
 __all__ = ["LEDGER", "Repository", "event_of"]
 
 LEDGER = "refs/lockgate/ledger"
-"""The ledger as this clone knows it."""
+"""Reference to the last event that this clone knows."""
 
 LOCK_SECONDS = 120.0
 
@@ -35,9 +35,9 @@ class Repository:
     Attributes
     ----------
     top : pathlib.Path
-        Its work tree, or the repository itself where it is bare.
+        The work tree, or the repository itself where it is bare.
     folder : pathlib.Path
-        What all of its work trees share: ``.git``.
+        The ``.git`` folder that all of its work trees share.
 
     """
 
@@ -51,7 +51,7 @@ class Repository:
         Raises
         ------
         LedgerError
-            If there is none, with git's own reason.
+            If there is none, with Git's reason.
 
         """
         arguments = [
@@ -65,7 +65,7 @@ class Repository:
             message = " ".join(completed.stderr.decode("utf-8", "replace").split())
             if "not a git repository" in message:
                 raise LedgerError(
-                    f"{start.absolute()} is in no Git repository; begin with: git init"
+                    f"{start.absolute()} is not in a Git repository; create one: git init"
                 )
             raise LedgerError(f"{start}: {message[:300]}")
         folder, bare = os.fsdecode(completed.stdout).splitlines()[:2]
@@ -75,23 +75,23 @@ class Repository:
 
     @functools.cached_property
     def store(self) -> Store:
-        """Its objects and references."""
+        """Objects and references."""
         return open_store(self.folder)
 
     @functools.cached_property
     def trees(self) -> Trees:
-        """Its trees."""
+        """Trees of files."""
         return Trees(self.store.read, self.store.write)
 
     @functools.cached_property
     def settings(self) -> dict[str, str]:
-        """Git's configuration, names in lower case; of several values the last."""
+        """Git's configuration, with lower-case names; of several values the last."""
         raw = git(["config", "--list", "--null"], self.top)
         pairs = (entry.partition("\n") for entry in raw.split("\0") if entry)
         return {key: value for key, _, value in pairs}
 
     def project(self, path: str | None) -> Path:
-        """Return the folder whose ``params.yaml`` counts for a bundle at a path, or the top."""
+        """Return the folder of the ``params.yaml`` that applies to a bundle, or the top."""
         start = self.top / (path or "bundle")
         projects = (parent for parent in start.parents if (parent / "params.yaml").is_file())
         project = next(projects, self.top)
@@ -103,16 +103,16 @@ class Repository:
         Raises
         ------
         LedgerError
-            If there is no commit yet.
+            If the repository has no commit yet.
 
         """
         completed = run_git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], self.top)
         if completed.returncode:
-            raise LedgerError(f"{self.top} has no commit yet; begin with: git add -A && git commit")
+            raise LedgerError(f"{self.top} has no commit yet; create one: git add -A && git commit")
         return completed.stdout.decode().strip()
 
     def person(self, date: int) -> Person:
-        """Return who works here, as Git's configuration says, or else the user of this machine."""
+        """Return the committer by Git's configuration, or else the user of this machine."""
         user, machine = current_user()
         name = os.environ.get("GIT_COMMITTER_NAME") or self.settings.get("user.name") or user
         email = (
@@ -129,23 +129,23 @@ class Repository:
         Raises
         ------
         LedgerTampered
-            If it is none.
+            If the object is not the commit of an event.
 
         """
         kind, raw = self.store.read(oid)
         try:
             if kind != "commit":
-                raise InvalidCommit(f"it is a {kind}")
+                raise InvalidCommit(f"expected a commit, got a {kind}")
             return Commit.decode(raw)
         except InvalidCommit as error:
-            raise LedgerTampered(f"the commit {oid[:12]} is no event: {error}") from None
+            raise LedgerTampered(f"the commit {oid[:12]} is not an event: {error}") from None
 
     def state(self, tip: str | None) -> State:
-        """Return what the ledger says at a commit."""
+        """Return the state of the ledger at a commit."""
         return State(self.trees, None if tip is None else self.commit(tip).tree)
 
     def walk(self, tip: str | None, *, until: str | None = None) -> Iterator[tuple[str, Commit]]:
-        """Go from an event back to the first, or up to one that is not given any more."""
+        """Yield commits from `tip` back to the first, or to `until`, which is left out."""
         while tip is not None and tip != until:
             commit = self.commit(tip)
             yield tip, commit
@@ -158,7 +158,7 @@ class Repository:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Let one process of this clone at a time change the ledger."""
+        """Hold the lock with which one process of this clone at a time changes the ledger."""
         path = self.folder / "lockgate" / "lock"
         path.parent.mkdir(exist_ok=True)
         deadline = time.monotonic() + LOCK_SECONDS
@@ -170,18 +170,18 @@ class Repository:
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise LedgerError(
-                            f"another command has held {path} for {LOCK_SECONDS:g} s"
+                            f"another command has held the lock {path} for {LOCK_SECONDS:g} s"
                         ) from None
-                    time.sleep(0.002)  # a turn takes some 10 ms; waiting in the kernel has no end
+                    time.sleep(0.002)  # writing takes some 10 ms; a blocking flock has no timeout
             yield
 
     def update_ref(self, name: str, old: str | None, new: str | None) -> None:
-        """Compare and set a reference of ours, past what a killed process left.
+        """Compare and set a reference of the ledger, past the lock of a killed process.
 
         Raises
         ------
-        Moved
-            If it was changed by somebody.
+        RefChanged
+            If another process changed it.
 
         """
         for _ in range(60):
@@ -191,11 +191,13 @@ class Repository:
             except RefChanged:
                 if self.store.ref(name) != old or not free_lock(self.folder, name):
                     raise
-        raise LedgerError(f"{self.folder / name}.lock stays locked; who holds it?")
+        raise LedgerError(
+            f"{self.folder / name}.lock stays locked; find the process that holds it, or remove it"
+        )
 
 
 def _clean_name(text: str) -> str:
-    """Return a name as a commit can hold it."""
+    """Return a name without the characters that a commit cannot hold."""
     plain = text.encode("utf-8", "replace").decode()
     return plain.translate(str.maketrans("", "", "<>\n\0")).strip()
 
@@ -206,10 +208,10 @@ def event_of(commit: Commit, oid: str) -> Event:
     Raises
     ------
     LedgerTampered
-        If it holds none.
+        If its message is not an event.
 
     """
     try:
         return Event.parse(commit.message)
     except InvalidEvent as error:
-        raise LedgerTampered(f"the commit {oid[:12]} is no event: {error}") from None
+        raise LedgerTampered(f"the commit {oid[:12]} is not an event: {error}") from None

@@ -13,7 +13,7 @@ __all__ = ["sign"]
 
 
 def sign(repository: Repository, payload: bytes) -> bytes:
-    """Return the signature of an event, or nothing where no SSH key is configured.
+    """Return the signature of an event; empty where no SSH key is configured.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def sign(repository: Repository, payload: bytes) -> bytes:
         program = settings.get("gpg.ssh.program", "ssh-keygen")
         argv = [program, "-Y", "sign", "-n", "git"]
         literal = key.removeprefix("key::")
-        if literal.startswith(("ssh-", "ecdsa-", "sk-")):  # the key itself; an agent has the rest
+        if literal.startswith(("ssh-", "ecdsa-", "sk-")):  # a public key; an agent has the private
             key_path = Path(folder) / "key.pub"
             key_path.write_text(literal + "\n", encoding="utf-8")
             argv.append("-U")

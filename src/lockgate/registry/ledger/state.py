@@ -1,4 +1,4 @@
-"""What a ledger says at one event: versions, stages, verdicts; read file by file."""
+"""The state of a ledger after one event: versions, stages, verdicts; read file by file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     v, seq : int
-        Version of this form, and the event's number.
+        Version of this format, and number of the event.
     id : str
-        The event's.
+        Id of the event.
 
     """
 
@@ -34,26 +34,29 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VersionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A version, written once.
+    """A registered version; never changed.
 
     Attributes
     ----------
+    v : int
+        Version of this format.
     name, version, digest : str
-        Which bundle it is.
+        Name of the model, the version, and the digest of its bundle.
     lineage : {"pipeline", "declared", "unknown"}
-        Whether the commit's ``dvc.lock`` names it; or its maker says where it is from; or nobody.
+        Named by the ``dvc.lock`` of the commit, declared by the author of the bundle, or
+        not recorded.
     commit : str or None
-        Commit of the code, with a clean tree.
+        Commit of the code, with a clean work tree.
     path : str or None
-        Where the bundle lay, from the top of the repository.
+        Path of the bundle from the top of the repository.
     tracked : str or None
-        DVC's name for its content, an md5 that ends with ``.dir``.
+        DVC's digest of the bundle, an MD5 that ends with ``.dir``.
     size : int
-        Bytes of all its files.
+        Bytes of all files of the bundle.
     why : tuple of str
-        What changed since the version before, in words.
+        Reasons for this version number: what changed since the version before.
     figures : dict
-        The estimates that came with it.
+        Estimates of the metrics that the bundle reports, by evaluator.
 
     """
 
@@ -75,16 +78,18 @@ class StageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     Attributes
     ----------
+    v : int
+        Version of this format.
     slot : Slot
-        The version, and those before it.
+        The version, and the versions before it.
     seq, prev_seq : int
-        The event that put it there, and the one before in this stage (0: none).
+        Numbers of the event that put it there, and of the stage's event before (0: none).
     id : str
-        That event's.
+        Id of that event.
     override : bool
-        Whether it was put there against its gates.
+        Whether its gates were overridden.
     at, actor, reason : str
-        When, by whom, why.
+        When it was put there, by whom, and why.
 
     """
 
@@ -105,9 +110,9 @@ class State:
     Parameters
     ----------
     trees : Trees
-        Reads them.
+        Reads the files.
     tree : str or None
-        Where they begin; None before the first event.
+        Id of the top tree; None before the first event.
 
     """
 
@@ -115,7 +120,7 @@ class State:
         self.trees, self.tree = trees, tree
 
     def head(self) -> Head:
-        """Read which event was the last."""
+        """Read the last event."""
         return self._read("HEAD.json", Head) or Head()
 
     def names(self) -> list[str]:
@@ -123,12 +128,12 @@ class State:
         return sorted(self._list_folder("versions"))
 
     def versions(self, name: str) -> list[str]:
-        """Return a model's versions, the newest first."""
+        """Return a model's versions, newest first."""
         file_names = self._list_folder(f"versions/{name}")
         return newest_first([file_name.removesuffix(".json") for file_name in file_names])
 
     def version(self, name: str, version: str) -> VersionRecord | None:
-        """Read what a version is."""
+        """Read the record of a version."""
         return self._read(f"versions/{name}/{version}.json", VersionRecord)
 
     def manifest(self, name: str, version: str) -> bytes | None:
@@ -136,7 +141,7 @@ class State:
         return self.trees.file(self.tree, f"manifests/{name}/{version}.json")
 
     def is_retired(self, name: str, version: str) -> bool:
-        """Whether a version was withdrawn."""
+        """Whether a version was retired."""
         return self.trees.file(self.tree, f"retired/{name}/{version}.json") is not None
 
     def stages(self, name: str) -> list[str]:
@@ -155,7 +160,7 @@ class State:
         return None if raw is None else Verdict.decode(raw)
 
     def verdicts(self, name: str, version: str) -> list[Verdict]:
-        """Read all verdicts on a version, in no order."""
+        """Read all verdicts on a version, in no particular order."""
         folder = f"verdicts/{name}/{version}"
         verdicts = [
             self.verdict(name, version, file_name.removesuffix(".json"))
@@ -164,7 +169,7 @@ class State:
         return [verdict for verdict in verdicts if verdict is not None]
 
     def attestations(self, name: str, version: str) -> list[dict[str, Any]]:
-        """Read what came of building a version again."""
+        """Read the attestations of a version, oldest first."""
         folder = f"attestations/{name}/{version}"
         attestations = (
             self._read(f"{folder}/{file_name}", dict[str, Any])

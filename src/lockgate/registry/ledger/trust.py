@@ -1,4 +1,4 @@
-"""What the main branch says about the ledger: who may sign, and which event it vouches for."""
+"""What the main branch says about the ledger: the allowed signers and the anchor."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["ANCHOR", "SIGNERS", "Anchor", "read_anchor", "read_trusted_signers"]
 
 SIGNERS = ".lockgate/allowed_signers"
 ANCHOR = ".lockgate/anchor.json"
-"""Files of the main branch: who may sign, and an event up to which all is well."""
+"""Files of the main branch: the allowed signers, and the event up to which all is trusted."""
 
 
 class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An event that somebody vouched for in the main branch.
+    """The event up to which the main branch trusts the ledger.
 
     Attributes
     ----------
     seq : int
-        Its number.
+        Number of the event.
     commit : str
-        Its commit.
+        Commit of the event.
 
     """
 
@@ -33,13 +33,13 @@ class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_trusted_signers(repository: Repository) -> Signers | None:
-    """Read who may sign; None where nobody says so."""
+    """Read the allowed signers; None where none are configured."""
     raw = _read_from_main(repository, SIGNERS)
     return None if raw is None else Signers.parse(raw.decode("utf-8", "replace"), SIGNERS)
 
 
 def read_anchor(repository: Repository) -> Anchor | None:
-    """Read which event the main branch vouches for."""
+    """Read the anchor; None where there is none."""
     raw = _read_from_main(repository, ANCHOR)
     try:
         return None if raw is None else msgspec.json.decode(raw, type=Anchor)
@@ -48,16 +48,16 @@ def read_anchor(repository: Repository) -> Anchor | None:
 
 
 def _read_from_main(repository: Repository, path: str) -> bytes | None:
-    """Read a file of the branch whose word counts.
+    """Read a file of the main branch.
 
-    `git config lockgate.main` names it; otherwise it is the remote's default
-    branch as of the last fetch of the ledger, `main` or `master`, or where there
-    is none of these, the one that is checked out.
+    `git config lockgate.main` names the branch; the default is the remote's default
+    branch as of the last fetch of the ledger, else `main` or `master`, else the one
+    that is checked out.
 
     Raises
     ------
     LedgerError
-        If the branch that was named is not there, or the file is no plain file.
+        If the configured branch does not exist, or the path is not a regular file.
 
     """
     commit = _main_commit(repository)
@@ -70,7 +70,7 @@ def _read_from_main(repository: Repository, path: str) -> bytes | None:
     if entry is None:
         return None
     if entry.mode not in ("100644", "100755"):
-        raise LedgerError(f"{path} of the main branch is no plain file")
+        raise LedgerError(f"{path} of the main branch is not a regular file")
     return repository.store.read(entry.oid)[1]
 
 
@@ -97,5 +97,5 @@ def _main_commit(repository: Repository) -> str | None:
         names = [name for name in names if name.startswith("refs/")]
     commit = next((oid for name in names if (oid := repository.store.ref(name))), None)
     if configured and commit is None:
-        raise LedgerError(f"lockgate.main is {configured!r}, and there is no such branch")
+        raise LedgerError(f"lockgate.main is {configured!r}, which is not an existing branch")
     return commit

@@ -1,4 +1,4 @@
-"""Reads a ledger from its first event and names everything that is not as it must be."""
+"""Verifies a ledger from its first event and reports every problem."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from lockgate.errors import LedgerError, LedgerTampered
 from lockgate.registry.git.trees import Trees, object_id
 from lockgate.registry.ledger.repository import Repository, event_of
-from lockgate.registry.ledger.rules import attached_paths, changes
 from lockgate.registry.ledger.state import State
+from lockgate.registry.ledger.transitions import attached_paths, changes
 from lockgate.registry.ledger.trust import Anchor, read_anchor, read_trusted_signers
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
@@ -20,21 +20,21 @@ from lockgate.registry.provenance.sshsig import InvalidSignature
 __all__ = ["Finding", "Verification", "verify"]
 
 FUTURE_SECONDS = 24 * 3600
-"""How far ahead of this machine's clock an event may be: bursts of events run ahead of clocks."""
+"""How far ahead of the clock the last event may be: dates of a burst of events run ahead."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it must be.
+    """A problem with an event.
 
     Attributes
     ----------
     commit : str
-        Of which event.
+        Commit of the event.
     subject : str
-        The event in a line, as far as it can be read.
+        The event in one line, as far as it can be read.
     problem : str
-        What is wrong.
+        Description of the problem.
 
     """
 
@@ -45,24 +45,24 @@ class Finding:
 
 @dataclass
 class Verification:
-    """What came of it.
+    """The result of verifying a ledger.
 
     Attributes
     ----------
     events : int
-        How many were read.
+        Number of events.
     signed : int
-        How many carry a signature of somebody who may sign them.
+        Number of events with a valid signature of an allowed signer.
     demanded : bool
-        Whether the main branch says who may sign.
+        Whether signatures are required, as the main branch lists allowed signers.
     anchor : Anchor or None
-        The event that the main branch vouches for.
+        The event up to which the main branch trusts the ledger.
     overrides : list of str
-        Promotions against the gates: allowed, and to be seen.
+        Promotions that overrode the gates: allowed, and listed.
     notes : list of str
-        What is odd, and no harm: a date in the future, of a clock that was wrong.
+        Unusual but harmless: a date in the future, of a wrong clock.
     findings : list of Finding
-        Everything that is wrong.
+        All problems.
 
     """
 
@@ -82,22 +82,22 @@ def verify(
     now: float,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Verification:
-    """Go through all events, the oldest first, as the writer would have.
+    """Check all events, oldest first, by the rules of the writer.
 
-    Every event must follow from the one before: its number, its date, a tree
-    that is what it says and no more, its verdict, and a signature where the main
-    branch names signers. Events up to the anchor need no signature.
+    Every event must follow from the one before: its number, its date, exactly the
+    files that it changes, its verdict, and a signature where the main branch lists
+    allowed signers. Events up to the anchor need no signature.
 
     Parameters
     ----------
     repository : Repository
-        Where.
+        The repository with the ledger.
     tip : str or None
-        Where to begin to go back from.
+        Commit of the last event.
     now : float
-        Seconds since 1970.
+        Current time in seconds since 1970.
     progress : callable
-        Told how many of how many are done.
+        Called with the number of the current event and the number of events.
 
     """
     result = Verification(anchor=read_anchor(repository))
@@ -125,7 +125,7 @@ def verify(
             continue
         problems = [*_check_order(commit, before[0]), *reader.problems(event, commit, before[1])]
         if event.id in seen:
-            problems.append(f"it is there twice, also as {seen[event.id][:12]}")
+            problems.append(f"it is duplicated, also as {seen[event.id][:12]}")
         seen[event.id] = oid
         problems += _check_signature(result, signers, commit, event, needed=number > anchored_seq)
         result.findings += [Finding(oid, event.subject, problem) for problem in problems]
@@ -134,12 +134,12 @@ def verify(
         before = (commit, reader.state(commit.tree))
     if chain and chain[-1][1].person.date > now + FUTURE_SECONDS:
         date = _format_time(chain[-1][1].person.date)
-        result.notes.append(f"the last event is dated {date}: somebody's clock was wrong")
+        result.notes.append(f"the last event is dated {date}, in the future: a clock was wrong")
     return result
 
 
 def _check_anchor(result: Verification, chain: list[tuple[str, Commit]]) -> int:
-    """Return up to which event the main branch vouches, and see that it is there."""
+    """Return the number of the anchor's event; 0 where it is missing from the ledger."""
     anchor = result.anchor
     if anchor is None:
         return 0
@@ -149,8 +149,8 @@ def _check_anchor(result: Verification, chain: list[tuple[str, Commit]]) -> int:
             Finding(
                 anchor.commit,
                 f"event {anchor.seq}",
-                f"the main branch vouches for it, and the ledger has {actual} there: it was "
-                "rewritten or cut off",
+                f"the anchor of the main branch names it, and the ledger has {actual} there: it "
+                "was rewritten or cut off",
             )
         )
         return 0
@@ -164,7 +164,7 @@ def _check_order(commit: Commit, before: Commit | None) -> list[str]:
             _format_time(event_commit.person.date) for event_commit in (commit, before)
         )
         problems.append(
-            f"its date, {date}, is not after {previous_date}, that of the event before it"
+            f"its date {date} is not after {previous_date}, the date of the event before"
         )
     return problems
 
@@ -187,7 +187,7 @@ def _check_signature(
 
 
 class _Reader:
-    """Works out trees without writing any, and remembers those it read."""
+    """Computes trees without writing any, and caches the objects that it read."""
 
     def __init__(self, repository: Repository, length: int) -> None:
         self.store, self.length = repository.store, length
@@ -198,8 +198,8 @@ class _Reader:
         return State(self.trees, tree)
 
     def problems(self, event: Event, commit: Commit, before: State) -> list[str]:
-        """Say in which ways a commit is not what its event makes of the one before."""
-        if len(self.cache) > 20_000:
+        """Return how a commit differs from what its event makes of the state before."""
+        if len(self.cache) > 20_000:  # bounds the memory for a long ledger
             self.cache.clear()
         after = self.state(commit.tree)
         try:
@@ -207,13 +207,13 @@ class _Reader:
             for path in attached_paths(event):
                 content = self.trees.file(after.tree, path)
                 if content is None:
-                    return [f"it brings no {path} along"]
+                    return [f"it does not include {path}"]
                 attached[path] = content
             expected = self.trees.apply_changes(before.tree, changes(before, event, attached))
         except LedgerError as error:
             return [str(error)]
         if expected != commit.tree:
-            return ["its files are not what the event makes of those before it"]
+            return ["its files are not those that the event produces"]
         return []
 
     def _read(self, oid: str) -> tuple[str, bytes]:

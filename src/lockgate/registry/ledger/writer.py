@@ -1,54 +1,27 @@
-"""The one writer: an event is written once, on top of what everybody else wrote."""
+"""Writes events: each exactly once, on top of the shared ledger, whoever else is writing."""
 
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-
-import msgspec
+from collections.abc import Callable
 
 from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered, RemoteUnavailable
 from lockgate.registry.git.objects import RefChanged
+from lockgate.registry.ledger.drafts import Draft, draft_of, write_event
 from lockgate.registry.ledger.gto_tags import GtoTags
 from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
-from lockgate.registry.ledger.rules import attached_paths, changes
-from lockgate.registry.ledger.signing import sign
 from lockgate.registry.ledger.state import State
-from lockgate.registry.ledger.trust import SIGNERS, read_trusted_signers
+from lockgate.registry.ledger.trust import read_trusted_signers
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.signers import Signers
-from lockgate.registry.provenance.sshsig import InvalidSignature
 
-__all__ = ["Draft", "Writer"]
+__all__ = ["Writer"]
 
 ATTEMPTS = 200
 MAX_UNCONFIRMED = 8
-"""Pushes without an answer until it is given up; one in seven may be lost."""
-
-DATE_STEP = 2
-"""Seconds between the dates of two events, at least: the tags of each have dates of their own."""
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What somebody wants to happen, given what is there.
-
-    Attributes
-    ----------
-    fields : mapping
-        Fields of the event: `op`, `name`, and what goes with them.
-    attached : mapping of str to bytes
-        What it brings along, by path; the paths are those of `rules.attached_paths`.
-
-    """
-
-    fields: Mapping[str, object]
-    attached: tuple[bytes, ...] = field(default=())
+"""Unconfirmed pushes until the writer gives up; enough where one push in seven is lost."""
 
 
 class Writer:
@@ -57,11 +30,11 @@ class Writer:
     Parameters
     ----------
     repository : Repository
-        Where.
+        The repository with the ledger.
     remote : Remote or None
-        Where it is shared.
+        The remote that shares it; None for a ledger of this clone only.
     queue : bool
-        Whether events are kept here while the remote cannot be reached.
+        Whether events are queued in this clone while the remote cannot be reached.
 
     """
 
@@ -76,17 +49,23 @@ class Writer:
         Parameters
         ----------
         draft : callable
-            From what the ledger says now to what is to happen; called again when
-            somebody else was first. It raises if it cannot happen any more.
+            From the current state of the ledger to the event; called again whenever
+            another writer was first. It raises if the event is no longer possible.
         id : str, optional
-            Of the event; the same id is never written twice.
+            Id of the event; an event with the same id is never written twice.
+
+        Returns
+        -------
+        Event
+            The event, or the existing one with that id.
 
         Raises
         ------
         LedgerConflict
-            If what is there is not what was expected.
+            If the state of the ledger is not the expected one.
         RemoteUnavailable
-            If the shared ledger cannot be reached; nothing was written.
+            If the shared ledger cannot be reached; the message says whether the event
+            may have been written.
 
         """
         id = id or secrets.token_hex(16)
@@ -100,15 +79,17 @@ class Writer:
                 except RemoteUnavailable as error:
                     if sent:
                         raise RemoteUnavailable(
-                            f"{error}; the event {id} was sent, and whether it was taken is not "
-                            "known: look with `lockgate history` before you do it again"
+                            f"{error}; the event {id} was sent, and it is unknown whether it was "
+                            "accepted: check with `lockgate history` before trying again"
                         ) from None
                     raise
                 existing = self._find(tip, last_tip, id)
                 if existing is not None:
                     return existing
                 last_tip = tip
-                event, oid, commit = self._write_objects(tip, draft(repository.state(tip)), id)
+                event, oid, commit = write_event(
+                    repository, tip, draft(repository.state(tip)), id, self.signers()
+                )
                 try:
                     if self._publish(tip, oid, event, commit, shared=shared):
                         return event
@@ -116,19 +97,19 @@ class Writer:
                     unconfirmed += 1
                     if unconfirmed == MAX_UNCONFIRMED:
                         raise RemoteUnavailable(
-                            f"{unconfirmed} pushes were not answered: {error}; whether the event "
-                            f"{id} was taken is not known: look with `lockgate history`"
+                            f"{unconfirmed} pushes were not confirmed: {error}; it is unknown "
+                            f"whether the event {id} was accepted: check with `lockgate history`"
                         ) from None
                 sent = sent or shared
-            raise LedgerError(f"somebody else was first {ATTEMPTS} times; try again")
+            raise LedgerError(f"other writers were faster {ATTEMPTS} times in a row; try again")
 
     def _publish(
         self, tip: str | None, oid: str, event: Event, commit: Commit, *, shared: bool
     ) -> bool:
-        """Put a commit in place, with the remote first; say whether it is there."""
+        """Publish a commit, at the remote first; return whether it is in the ledger."""
         repository = self.repository
         tags = self.gto_tags.missing(self.gto_tags.tags(event, commit))
-        if tip is not None:  # those of the event before, if its writer was killed
+        if tip is not None:  # a writer that was killed may not have written its tags
             last = repository.commit(tip)
             tags = self.gto_tags.missing(self.gto_tags.tags(event_of(last, tip), last)) | tags
         if self.remote is not None and shared:
@@ -139,7 +120,7 @@ class Writer:
         try:
             repository.update_ref(LEDGER, tip, oid)
         except RefChanged:
-            # with a remote it has landed all the same, and the next look brings it here
+            # with a remote the event was pushed all the same, and the next fetch brings it here
             return self.remote is not None and shared
         if self.remote is not None and shared:
             self._track(oid)
@@ -155,7 +136,7 @@ class Writer:
             return  # a fetch was faster
 
     def push(self) -> None:
-        """Bring what was queued here to the remote.
+        """Push the events that are queued in this clone.
 
         Raises
         ------
@@ -176,11 +157,11 @@ class Writer:
                 except PushRejected:
                     continue
                 except PushUnconfirmed as error:
-                    raise RemoteUnavailable(f"the push was not answered: {error}") from None
-            raise LedgerError(f"somebody else was first {ATTEMPTS} times; try again")
+                    raise RemoteUnavailable(f"the push was not confirmed: {error}") from None
+            raise LedgerError(f"other writers were faster {ATTEMPTS} times in a row; try again")
 
     def latest(self) -> str | None:
-        """Return the tip, after a look at the remote, with what was queued here on top.
+        """Fetch, and return the tip, with queued events on top.
 
         Raises
         ------
@@ -203,7 +184,7 @@ class Writer:
             if self.queue:
                 return local_tip, False
             raise RemoteUnavailable(
-                f"{error}; nothing was written. --queue keeps the event here until `lockgate sync`"
+                f"{error}; nothing was written; --queue keeps the event here until `lockgate sync`"
             ) from None
         if shared_tip is None or shared_tip == local_tip:
             return local_tip, True
@@ -211,12 +192,12 @@ class Writer:
         if not queued:
             repository.update_ref(LEDGER, local_tip, shared_tip)
             return shared_tip, True
-        if queued[0][1].parent == shared_tip:  # the next push brings what was queued
+        if queued[0][1].parent == shared_tip:  # nothing to replay: the next push sends them
             return local_tip, True
         return self._replay(local_tip, shared_tip, queued), True
 
     def _queued_events(self, local_tip: str | None, shared_tip: str) -> list[tuple[str, Commit]]:
-        """Return the events that only this clone has, the oldest first."""
+        """Return the events that only this clone has, oldest first."""
         queued: list[tuple[str, Commit]] = []
         local_oid, shared_oid = local_tip, shared_tip
         while local_oid is not None and local_oid != shared_oid:
@@ -233,8 +214,8 @@ class Writer:
             if shared_seq >= local_seq:
                 if shared_commit.parent is None:
                     raise LedgerTampered(
-                        "the ledger here and the shared one have no event in common; "
-                        f"here: {str(local_tip)[:12]}, shared: {shared_tip[:12]}"
+                        f"the local ledger ({str(local_tip)[:12]}) and the shared one "
+                        f"({shared_tip[:12]}) have no event in common"
                     )
                 shared_oid = shared_commit.parent
         return queued[::-1]
@@ -242,7 +223,7 @@ class Writer:
     def _replay(
         self, local_tip: str | None, shared_tip: str, queued: list[tuple[str, Commit]]
     ) -> str:
-        """Put queued events on top of what the remote has now."""
+        """Write queued events again, on top of the shared ledger."""
         tip = shared_tip
         fork = queued[0][1].parent
         shared_ids = {
@@ -251,84 +232,23 @@ class Writer:
         }
         for oid, commit in queued:
             event = event_of(commit, oid)
-            if event.id in shared_ids:  # its push had landed, and nobody had said so
+            if event.id in shared_ids:  # its push was accepted, but not confirmed
                 continue
-            state = self.repository.state(oid)
-            files = [state.trees.file(state.tree, path) or b"" for path in attached_paths(event)]
-            fields = {name: getattr(event, name) for name in _REQUESTED_FIELDS}
+            draft = draft_of(event, self.repository.state(oid))
             try:
-                _, tip, _ = self._write_objects(tip, Draft(fields, tuple(files)), event.id)
+                _, tip, _ = write_event(self.repository, tip, draft, event.id, self.signers())
             except LedgerError as error:
                 raise LedgerConflict(
-                    f"an event that was queued here does not fit any more: {event.subject} "
-                    f"({event.at}): {error}; `lockgate sync --drop` gives up what is queued"
+                    f"a queued event is no longer possible: {event.subject} ({event.at}): {error}; "
+                    "`lockgate sync --drop` discards the queued events"
                 ) from None
         self.repository.update_ref(LEDGER, local_tip, tip)
         return tip
 
     def _find(self, tip: str | None, until: str | None, id: str) -> Event | None:
-        """Look for an event among those that came since the last look."""
+        """Find an event by id among those since `until`."""
         for oid, commit in self.repository.walk(tip, until=until):
             event = event_of(commit, oid)
             if event.id == id:
                 return event
         return None
-
-    def _write_objects(self, tip: str | None, draft: Draft, id: str) -> tuple[Event, str, Commit]:
-        """Write the objects of an event; nothing points to them yet."""
-        repository = self.repository
-        state = repository.state(tip)
-        date = int(time.time())
-        if tip is not None:
-            date = max(date, repository.commit(tip).person.date + DATE_STEP)
-        person = repository.person(date)
-        fields: dict[str, object] = {
-            "actor": f"{person.name} <{person.email}>",
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            **draft.fields,
-        }
-        event = msgspec.convert(
-            {"seq": state.head().seq + 1, "id": id} | _rename_fields(fields), type=Event
-        )
-        attached = dict(zip(attached_paths(event), draft.attached, strict=True))
-        tree = repository.trees.apply_changes(state.tree, changes(state, event, attached))
-        commit = Commit(tree, tip, person, event.message())
-        if signed := sign(repository, commit.payload):
-            commit = Commit(tree, tip, person, event.message(), signed)
-        self._check_allowed(commit, event)
-        return event, repository.store.write("commit", commit.encode()), commit
-
-    def _check_allowed(self, commit: Commit, event: Event) -> None:
-        """Refuse what `verify` would find fault with."""
-        signers = self.signers()
-        if signers is None:
-            return
-        try:
-            signers.check(commit, event)
-        except InvalidSignature as error:
-            key = self.repository.settings.get("user.signingkey", "none")
-            raise LedgerError(
-                f"{SIGNERS} of the main branch lets only signed events in, and {event.subject} "
-                f"would not do: {error}; your key is {key[:80]} (git config gpg.format ssh, "
-                "user.signingkey)"
-            ) from None
-
-
-_REQUESTED_FIELDS = (
-    "op",
-    "name",
-    "stage",
-    "before",
-    "after",
-    "digest",
-    "gate",
-    "attached",
-    "override",
-    "at",
-    "reason",
-)
-
-
-def _rename_fields(fields: Mapping[str, object]) -> dict[str, object]:
-    names = {"before": "from", "after": "to"}
-    return {names.get(key, key): value for key, value in fields.items()}

@@ -1,4 +1,4 @@
-"""A Git commit as bytes: read, written, and what of it is signed."""
+"""Git commits as bytes: encoding, decoding, and the signed payload."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ PERSON = re.compile(rb"(.*) <([^<>\n]*)> (\d{1,12}) ([+-]\d{4})", re.DOTALL)
 
 
 class InvalidCommit(ValueError):
-    """Bytes that are no commit of the form that a ledger holds."""
+    """Bytes that are not a commit as lockgate writes it."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who made a commit, and when.
+    """Author of a commit, and its date.
 
     Attributes
     ----------
     name, email : str
-        As Git knows them.
+        Name and address, as in Git.
     date : int
         Seconds since 1970, UTC.
 
@@ -43,13 +43,13 @@ class Commit:
     Attributes
     ----------
     tree : str
-        Its tree's object id.
+        Object id of its tree.
     parent : str or None
-        The commit before.
+        Object id of the commit before.
     person : Person
         Author and committer.
     message : str
-        All of it.
+        The whole message.
     signature : bytes
         Armored SSH signature of `payload`; empty without.
 
@@ -82,11 +82,11 @@ class Commit:
 
     @classmethod
     def decode(cls, raw: bytes) -> Commit:
-        """Read a commit; only the very form that `encode` writes is accepted.
+        """Read a commit, exactly as `encode` writes it.
 
         Raises
         ------
-        BadCommit
+        InvalidCommit
             If it has other headers, several parents, or other bytes.
 
         """
@@ -96,13 +96,13 @@ class Commit:
             headers = {field[0]: field[1] for field in fields}
             match = PERSON.fullmatch(headers[b"committer"])
             if match is None:
-                raise InvalidCommit("its committer is not as lockgate writes it")
+                raise InvalidCommit("its committer does not have the expected form")
             person = Person(match[1].decode(), match[2].decode(), int(match[3]))
             signature = headers.get(b"gpgsig", b"").replace(b"\0", b"\n")
             parent = headers[b"parent"].decode() if b"parent" in headers else None
             commit = cls(headers[b"tree"].decode(), parent, person, message.decode(), signature)
         except (KeyError, ValueError) as error:
-            raise InvalidCommit(f"it is no commit of a ledger: {error}") from None
+            raise InvalidCommit(f"it is not a commit of a ledger: {error}") from None
         if commit.encode() != raw:
-            raise InvalidCommit("it is not as lockgate writes it")
+            raise InvalidCommit("its bytes differ from those that lockgate writes")
         return commit

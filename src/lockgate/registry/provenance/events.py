@@ -1,4 +1,4 @@
-"""What happened to a version, as one line for people and one JSON object for programs."""
+"""Events of the ledger, as a subject line for people and a JSON object for programs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 """Names of models and stages."""
 
 VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
-"""Versions: semver.org's, without labels."""
+"""Versions as of semver.org, without labels."""
 
 Op = Literal["register", "gate", "promote", "rollback", "retire", "attest"]
 
 
 class InvalidEvent(ValueError):
-    """A message that holds no event, or one that contradicts itself."""
+    """A commit message without a valid event."""
 
 
 class Event(
@@ -29,36 +29,36 @@ class Event(
     kw_only=True,
     rename={"before": "from", "after": "to"},
 ):
-    """Something that happened to a model's versions.
+    """An operation on a model's versions.
 
     Attributes
     ----------
     v : int
-        Version of this form.
+        Version of this format.
     seq : int
-        Counted from 1.
+        Number of the event, from 1.
     id : str
         Fixed before the event is first written, so that it cannot be written twice.
     op : {"register", "gate", "promote", "rollback", "retire", "attest"}
-        What happened.
+        The operation.
     name : str
-        To which model.
+        Name of the model.
     stage : str or None
-        In which stage.
+        The stage, where the operation has one.
     before, after : str or None
-        The versions there before it and after it.
+        The versions before and after the event.
     digest : str or None
-        The bundle that `after` is (for `retire`, that `before` was).
+        Digest of the bundle of `after` (for `retire`, of `before`).
     gate : str or None
-        sha256 of the verdict that it rests on.
+        sha256 of the verdict that it is based on.
     attached : str or None
-        sha256 of what it brought along: a record or an attestation.
+        sha256 of the attached record or attestation.
     override : bool
-        Whether it was done against the gates.
+        Whether the gates were overridden.
     actor, reason : str
         Who did it, and why.
     at : str
-        Time, UTC, ISO 8601; the order of events is that of their parents, not of times.
+        Time, UTC, ISO 8601. Events are ordered by their parents, not by time.
 
     """
 
@@ -80,7 +80,7 @@ class Event(
 
     @property
     def subject(self) -> str:
-        """The event in a line, e.g. ``promote fraud 1.4.0 -> prod``."""
+        """The event in one line, e.g. ``promote fraud 1.4.0 -> prod``."""
         parts = [self.op, self.name]
         if self.op in ("gate", "promote", "rollback"):
             parts += [self.after or "-", "->", self.stage or "-"]
@@ -91,25 +91,29 @@ class Event(
         return " ".join(parts) + (" (override)" if self.override else "")
 
     def message(self) -> str:
-        """Return a commit's message."""
+        """Return the commit message."""
         return f"{self.subject}\n\n{msgspec.json.encode(self).decode()}\n"
 
     @classmethod
     def parse(cls, message: str) -> Event:
-        """Read a commit's message.
+        """Read the event of a commit message.
 
         Raises
         ------
-        BadEvent
-            If it is not exactly what `message` writes.
+        InvalidEvent
+            If it is not exactly as `message` writes it.
 
         """
         try:
             event = msgspec.json.decode(message.split("\n\n", 1)[1], type=cls)
         except (IndexError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise InvalidEvent(f"its message holds no event: {str(error)[:200]}") from None
+            raise InvalidEvent(
+                f"its message does not contain a valid event: {str(error)[:200]}"
+            ) from None
         if event.v != 1:
-            raise InvalidEvent(f"its event has form {event.v}; this lockgate reads 1: upgrade it")
+            raise InvalidEvent(
+                f"its event has format {event.v}, this lockgate reads 1; upgrade lockgate"
+            )
         if event.message() != message:
-            raise InvalidEvent("its message is not as lockgate writes it")
+            raise InvalidEvent("its message differs from the one that lockgate writes")
         return event

@@ -1,4 +1,4 @@
-"""The papers of a bundle: who registered it, who put it where it is, on which verdict."""
+"""Provenance of a bundle: the registration, the verdict and the promotion of what is served."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ __all__ = ["Provenance"]
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Commits of a ledger, word for word, and the verdict that they rest on.
+    """Commits of a ledger, byte for byte, and the verdict that they are based on.
 
-    What was signed is in them, so that a server can check it without Git.
+    They contain everything that was signed, so that a server can check it without Git.
 
     Attributes
     ----------
     v : int
-        Version of this form.
-    registered, judged, promoted : str
-        The commits of `register`, of the `gate` that entered the verdict, and of the `promote`
-        that rested on it.
+        Version of this format.
+    registered : str
+        Commit of the registration.
+    judged : str or None
+        Commit that recorded the verdict; None where the gates were overridden.
+    promoted : str
+        Commit of the promotion that is based on the verdict.
     placed : str
-        The commit that put it where it is: the same, or a later `rollback`.
+        Commit that put the bundle into its stage: the promotion, or a later rollback.
     verdict : str or None
-        The verdict's file; None where it was put there against the gates.
+        The file of the verdict; None where the gates were overridden.
 
     """
 
@@ -52,13 +55,13 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Raises
         ------
         GateRefused
-            If it is none.
+            If it cannot be read.
 
         """
         try:
             return msgspec.json.decode(raw, type=cls)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise GateRefused(f"its proof cannot be read: {str(error)[:200]}") from None
+            raise GateRefused(f"the provenance cannot be read: {str(error)[:200]}") from None
 
     def check(
         self,
@@ -70,29 +73,29 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         signers: Signers | None,
         now: float | None = None,
     ) -> None:
-        """See that it shows what is to be shown.
+        """Check that it proves a passing verdict on a bundle for its stage.
 
         Parameters
         ----------
         name, stage, version, digest : str
-            What is to be served, and where.
+            The bundle to serve, and its stage.
         signers : Signers or None
-            Who may sign; None where signatures are not asked for.
+            The allowed signers; None where signatures are not required.
         now : float or None
-            Seconds since 1970 at which keys must hold, besides the dates that their owners
-            gave; None where what was accepted before is looked at again.
+            Seconds since 1970 at which keys must be valid, in addition to the dates of
+            the commits, which their authors chose; None for a bundle accepted before.
 
         Raises
         ------
         GateRefused
-            With what is missing.
+            If it does not; the message says what is missing.
 
         """
         subject = f"{name}@{version} ({digest[:12]}) in {stage}"
         if self.verdict is None or self.judged is None:
             event = _parse_event(self.placed)[1]
-            why = f" against the gates: {event.reason}" if event.override else ""
-            raise GateRefused(f"{subject}: there is no passing verdict; it was put there{why}")
+            reason = f"; overridden gates: {event.reason}" if event.override else ""
+            raise GateRefused(f"{subject}: no passing verdict{reason}")
         required_events = {
             "register": (_parse_event(self.registered), None),
             "gate": (_parse_event(self.judged), stage),
@@ -108,11 +111,16 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
                 or recorded != (name, expected_stage, version, digest)
                 or event.override
             ):
-                raise GateRefused(f"{subject}: its proof is about {event.subject}")
+                raise GateRefused(
+                    f"{subject}: its provenance is about another event: {event.subject}"
+                )
             if expected_stage is not None and event.gate != sha256_bytes(self.verdict.encode()):
-                raise GateRefused(f"{subject}: {event.subject} rests on another verdict")
+                raise GateRefused(f"{subject}: {event.subject} is based on another verdict")
+            # keys are checked at these dates, so that an expired key could be back-dated
             if commit.person.date < date:
-                raise GateRefused(f"{subject}: {event.subject} is dated before what it rests on")
+                raise GateRefused(
+                    f"{subject}: {event.subject} is dated before the event that it is based on"
+                )
             date = commit.person.date
             self._check_signature(subject, commit, event, signers, now)
         self._check_verdict(subject, required_events["promote"][0][1])
@@ -136,11 +144,11 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         incumbent_version = None if verdict.incumbent is None else verdict.incumbent.version
         recorded = (verdict.name, verdict.bundle, verdict.stage, incumbent_version)
         if recorded != (promoted.name, promoted.digest, promoted.stage, promoted.before):
-            raise GateRefused(f"{subject}: its verdict is about something else")
+            raise GateRefused(f"{subject}: its verdict is about another bundle, stage or incumbent")
         if not verdict.passed:
-            raise GateRefused(f"{subject}: its verdict does not let it in")
+            raise GateRefused(f"{subject}: its verdict is not passing")
         if not verdict.judged:
-            raise GateRefused(f"{subject}: no gates were asked about it")
+            raise GateRefused(f"{subject}: its verdict has no gates")
 
 
 def _parse_event(raw: str) -> tuple[Commit, Event]:
@@ -148,4 +156,4 @@ def _parse_event(raw: str) -> tuple[Commit, Event]:
         commit = Commit.decode(raw.encode())
         return commit, Event.parse(commit.message)
     except (InvalidCommit, InvalidEvent) as error:
-        raise GateRefused(f"its proof holds no event: {error}") from None
+        raise GateRefused(f"the provenance does not contain a valid event: {error}") from None

@@ -1,4 +1,4 @@
-"""Who may sign what: OpenSSH's file of allowed signers, with roles in the comment of each key.
+"""Allowed signers: OpenSSH's file, with roles in the comment of each key.
 
 ::
 
@@ -28,18 +28,18 @@ OPTION = re.compile(r'([a-z-]+)(?:=(?:"([^"]*)"|([^",\s]*)))?(?:,|$)')
 
 @dataclass(frozen=True)
 class Signer:
-    """A key, and what it is trusted with.
+    """A key, and the events that it may sign.
 
     Attributes
     ----------
     principal : str
-        Whose it is.
+        Address of its owner, or a list of patterns.
     key : bytes
-        In SSH's wire format.
+        The public key in SSH's wire format.
     roles : tuple of str or None
-        What it may sign, e.g. ``promote:prod``; None for everything.
+        Operations that it may sign, e.g. ``promote:prod``; None for all.
     since, until : int or None
-        Seconds since 1970 between which it holds.
+        Seconds since 1970 between which it is valid.
 
     """
 
@@ -54,7 +54,7 @@ class Signer:
         return (self.since or 0) <= date and (self.until is None or date < self.until)
 
     def is_called(self, email: str) -> bool:
-        """Whether an address is its owner's; a principal may be a list of patterns."""
+        """Whether an address matches the principal, which may be a list of patterns."""
         return any(fnmatch.fnmatchcase(email, pattern) for pattern in self.principal.split(","))
 
     def may(self, event: Event) -> bool:
@@ -63,19 +63,19 @@ class Signer:
             return True
         accepted_roles = {event.op, f"{event.op}:{event.stage}"}
         if event.op in ("rollback", "retire") and event.stage:
-            # whoever may put a version somewhere may also take it away
+            # who may promote a version to a stage may also remove it from there
             accepted_roles |= {"promote", f"promote:{event.stage}"}
         return bool(accepted_roles & set(self.roles))
 
 
 @dataclass(frozen=True)
 class Signers:
-    """All keys of a file.
+    """The allowed signers of a file.
 
     Attributes
     ----------
     entries : tuple of Signer
-        In the order of the file.
+        The keys, in the order of the file.
 
     """
 
@@ -88,7 +88,7 @@ class Signers:
         Raises
         ------
         LedgerError
-            Naming the first line that cannot be read.
+            If a line cannot be read; the message names the first.
 
         """
         signers = []
@@ -101,19 +101,21 @@ class Signers:
         return cls(tuple(signers))
 
     def check(self, commit: Commit, event: Event, *, now: float | None = None) -> Signer:
-        """Return who signed an event, if they were allowed to.
+        """Return the signer of an event, if they are allowed to sign it.
 
         Parameters
         ----------
-        commit, event : Commit, Event
-            What was signed.
+        commit : Commit
+            The signed commit.
+        event : Event
+            Its event.
         now : float, optional
-            Seconds since 1970 at which the key must hold as well.
+            Seconds since 1970 at which the key must be valid, besides the commit's date.
 
         Raises
         ------
-        BadSignature
-            With the reason.
+        InvalidSignature
+            If they are not; the message gives the reason.
 
         """
         if not commit.signature:
@@ -122,6 +124,7 @@ class Signers:
         matching = [signer for signer in self.entries if signer.key == key]
         if not matching:
             raise InvalidSignature("it is signed with a key that is not among the allowed signers")
+        # the author chose the commit's date: an expired key could sign with an earlier one
         dates = [commit.person.date, *([] if now is None else [now])]
         valid = [signer for signer in matching if all(signer.holds(date) for date in dates)]
         if not valid:
@@ -130,7 +133,7 @@ class Signers:
         valid = [signer for signer in valid if signer.is_called(email)]
         if not valid or event.actor != f"{commit.person.name} <{email}>":
             raise InvalidSignature(
-                f"{matching[0].principal} signed what {event.actor} is said to have done"
+                f"{matching[0].principal} signed an event of another actor, {event.actor}"
             )
         authorized = [signer for signer in valid if signer.may(event)]
         if not authorized:
@@ -147,16 +150,16 @@ def _parse_signer(line: str) -> Signer:
     tokens = re.findall(r'(?:[^\s"]|"[^"]*")+', line)
     key_index = next((index for index, _ in enumerate(tokens) if _is_key_at(tokens, index)), None)
     if key_index not in (1, 2):
-        raise ValueError("expected: whose [options] type key [roles=...]")
+        raise ValueError("expected: principals [options] type key [roles=...]")
     options = dict(_parse_options(tokens[1])) if key_index == 2 else {}
     namespaces = options.pop("namespaces", "git").split(",")
     if not any(fnmatch.fnmatchcase("git", pattern) for pattern in namespaces):
-        raise ValueError(f'the key is for {", ".join(namespaces)}, expected namespaces="git"')
+        raise ValueError(f'expected namespaces="git", got {", ".join(namespaces)}')
     since, until = (
         _parse_time(options.pop(option, None)) for option in ("valid-after", "valid-before")
     )
     if options:
-        raise ValueError(f"the option {next(iter(options))} is not known here")
+        raise ValueError(f"unsupported option {next(iter(options))}")
     return Signer(
         tokens[0],
         base64.b64decode(tokens[key_index + 1]),
@@ -167,7 +170,7 @@ def _parse_signer(line: str) -> Signer:
 
 
 def _is_key_at(tokens: list[str], index: int) -> bool:
-    """Whether a type and a key of that type stand at this place."""
+    """Whether a key type and a key of that type begin at an index."""
     if index + 1 >= len(tokens):
         return False
     try:
@@ -189,7 +192,7 @@ def _parse_roles(tokens: list[str]) -> tuple[str, ...] | None:
     role_lists = [token.removeprefix("roles=") for token in tokens if token.startswith("roles=")]
     invalid = [token for token in tokens if "=" in token and not token.startswith("roles=")]
     if invalid or len(role_lists) > 1:
-        raise ValueError(f"expected roles=... once after the key, found {' '.join(tokens)[:80]}")
+        raise ValueError(f"expected roles=... once after the key, got {' '.join(tokens)[:80]}")
     if not role_lists:
         return None
     roles = tuple(entry for entry in role_lists[0].split(",") if entry)
@@ -197,17 +200,17 @@ def _parse_roles(tokens: list[str]) -> tuple[str, ...] | None:
         role, _, stage = entry.partition(":")
         if role not in ROLES or (":" in entry and not NAME.fullmatch(stage)):
             raise ValueError(
-                f"no role {entry[:80]!r}; there are {', '.join(ROLES)}, and e.g. promote:prod"
+                f"unknown role {entry[:80]!r}; available: {', '.join(ROLES)}, and e.g. promote:prod"
             )
     return roles
 
 
 def _parse_time(text: str | None) -> int | None:
-    """Read OpenSSH's ``YYYYMMDD[HHMM[SS]][Z]``; times of a file are taken as UTC."""
+    """Read OpenSSH's ``YYYYMMDD[HHMM[SS]][Z]``, always as UTC."""
     if text is None:
         return None
     digits = text.rstrip("Z")
     forms = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
     if len(digits) not in forms:
-        raise ValueError(f"{text[:40]} is no time; expected YYYYMMDD or YYYYMMDDHHMMSS")
+        raise ValueError(f"{text[:40]} is not a time; expected YYYYMMDD or YYYYMMDDHHMMSS")
     return int(datetime.strptime(digits, forms[len(digits)]).replace(tzinfo=UTC).timestamp())

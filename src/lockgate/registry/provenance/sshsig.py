@@ -17,7 +17,7 @@ MAGIC = b"SSHSIG"
 
 
 class InvalidSignature(ValueError):
-    """A signature that does not hold, with the reason."""
+    """A signature that is not valid, with the reason."""
 
 
 def verify_signature(message: bytes, armored: bytes, *, namespace: str = "git") -> bytes:
@@ -26,29 +26,31 @@ def verify_signature(message: bytes, armored: bytes, *, namespace: str = "git") 
     Parameters
     ----------
     message : bytes
-        What was signed.
+        The signed message.
     armored : bytes
         The signature as ``ssh-keygen -Y sign`` writes it.
     namespace : str
-        What it was signed for.
+        The expected namespace of the signature.
 
     Returns
     -------
     bytes
-        The public key in SSH's wire format; whether it is trusted is the caller's to say.
+        The public key in SSH's wire format; the caller decides whether to trust it.
 
     Raises
     ------
-    BadSignature
-        If it does not hold, or is of a kind that is not known here.
+    InvalidSignature
+        If it is not valid, or of an unsupported kind.
 
     """
     fields = _FieldReader(_decode_armor(armored))
     if fields.take(len(MAGIC)) != MAGIC or fields.number() != 1:
-        raise InvalidSignature("no SSH signature of version 1")
+        raise InvalidSignature("it is not an SSH signature of version 1")
     key, signed_namespace, reserved, algorithm, signature = (fields.text() for _ in range(5))
     if signed_namespace != namespace.encode():
-        raise InvalidSignature(f"signed for {signed_namespace[:40]!r}, expected {namespace!r}")
+        raise InvalidSignature(
+            f"expected the namespace {namespace!r}, got {signed_namespace[:40]!r}"
+        )
     if algorithm not in (b"sha256", b"sha512"):
         raise InvalidSignature(f"hash {algorithm[:20]!r} is not allowed")
     digest = hashlib.new(algorithm.decode(), message).digest()
@@ -67,7 +69,7 @@ class _FieldReader:
     def take(self, size: int) -> bytes:
         chunk = self.raw[self.offset : self.offset + size]
         if len(chunk) != size:
-            raise InvalidSignature("the signature is cut off")
+            raise InvalidSignature("the signature is truncated")
         self.offset += size
         return chunk
 
@@ -81,11 +83,11 @@ class _FieldReader:
 def _decode_armor(armored: bytes) -> bytes:
     lines = armored.strip().splitlines()
     if len(lines) < 3 or lines[0] != BEGIN or lines[-1] != END:
-        raise InvalidSignature("no SSH signature")
+        raise InvalidSignature("it is not an SSH signature")
     try:
         return base64.b64decode(b"".join(lines[1:-1]), validate=True)
     except binascii.Error:
-        raise InvalidSignature("the signature is no base64") from None
+        raise InvalidSignature("the signature is not valid base64") from None
 
 
 def _check_signature(key: bytes, signature: bytes, signed: bytes) -> None:
@@ -108,10 +110,10 @@ def _check_signature(key: bytes, signature: bytes, signed: bytes) -> None:
             _check_ecdsa(key, kind, value, signed)
         else:
             raise InvalidSignature(
-                f"keys of the kind {kind[:40]!r} with {signature_kind[:40]!r} are not known"
+                f"unsupported key type {kind[:40]!r} with signature type {signature_kind[:40]!r}"
             )
     except MismatchedSignature:
-        raise InvalidSignature("the signature does not fit what was signed") from None
+        raise InvalidSignature("the signature does not match the content") from None
 
 
 def _load_key(key: bytes) -> Any:
@@ -120,7 +122,7 @@ def _load_key(key: bytes) -> Any:
     kind = _FieldReader(key).text()
     try:
         return load_ssh_public_key(kind + b" " + base64.b64encode(key))
-    except Exception as error:  # the library has no one error for a bad key
+    except Exception as error:  # the library raises several types for an invalid key
         raise InvalidSignature(f"the key cannot be read: {error}") from None
 
 
@@ -136,7 +138,7 @@ def _ed25519(key: bytes) -> Any:
 
 
 def _check_security_key(key: bytes, value: bytes, fields: _FieldReader, signed: bytes) -> None:
-    """Check what a FIDO token signs: the application, its flags and its counter, too."""
+    """Check a FIDO signature, which covers application, flags and counter as well."""
     parts = _FieldReader(key)
     parts.text(), parts.text()
     application = hashlib.sha256(parts.text()).digest()

@@ -1,4 +1,4 @@
-"""What the gates said of a bundle, against one incumbent, for one stage."""
+"""The verdict of all gates on a bundle, for one stage and incumbent."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ __all__ = ["GateRecord", "Incumbent", "Verdict"]
 
 
 class Incumbent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The version that was in the stage when the gates were asked."""
+    """The version that was in the stage when the gates ran."""
 
     version: str
     digest: str
 
 
 class GateRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one gate said.
+    """The result of one gate.
 
     Attributes
     ----------
     gate : str
-        Its instance in the configuration.
+        Instance name of the gate in the configuration.
     plugin, provider : str
-        Which plugin it is, and whose code, as ``params.yaml`` records it.
+        Name of the plugin, and its code, as ``params.yaml`` records it.
     passed : bool or None
-        None where it had nothing to say, e.g. without an incumbent.
+        None where the gate does not apply, e.g. without an incumbent.
     sentence : str
-        Why.
+        The message of the gate.
     figures : dict
-        What it measured.
+        The metrics that it measured.
 
     """
 
@@ -44,28 +44,33 @@ class GateRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sentence: str
     figures: dict[str, Any] = {}
 
+    @property
+    def refused(self) -> bool:
+        """Whether it blocks the bundle: any value but True and None does, as 0 is not False."""
+        return not (self.passed is True or self.passed is None)
+
 
 class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What all gates said.
+    """The results of all gates.
 
     Attributes
     ----------
     v : int
-        Version of this form.
+        Version of this format.
     name, stage : str
-        Which model, and where it is to go.
+        The model and the stage.
     bundle : str
-        Digest of the bundle that was judged.
-    incumbent : Rival or None
-        What it was compared with.
+        Digest of the judged bundle.
+    incumbent : Incumbent or None
+        The version that it was compared with.
     policy : str
-        sha256 of the gates' settings.
+        sha256 of the names and settings of the gates.
     rows : str or None
-        Digest of the rows on which both were measured.
+        Digest of the evaluation rows.
     passed : bool
-        Whether every gate that had something to say was content.
-    judged : tuple of Judged
-        One after the other.
+        Whether no gate refused the bundle.
+    judged : tuple of GateRecord
+        Results in the order of the gates.
     made_with : str
         Version of lockgate.
     at : str
@@ -86,7 +91,7 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     at: str
 
     def encode(self) -> bytes:
-        """Return the file; its sha256 names it."""
+        """Return the content of the file, which is named by its sha256."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
     @property
@@ -101,18 +106,18 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Raises
         ------
         LedgerError
-            If it is none, or contradicts itself.
+            If it is not a verdict, or contradicts itself.
 
         """
         try:
             verdict = msgspec.json.decode(raw, type=cls)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise LedgerError(f"this is no verdict: {str(error)[:200]}") from None
-        if verdict.passed != all(record.passed is not False for record in verdict.judged):
-            raise LedgerError("a verdict says otherwise than its gates")
+            raise LedgerError(f"this is not a verdict: {str(error)[:200]}") from None
+        if verdict.passed != (not any(record.refused for record in verdict.judged)):
+            raise LedgerError("the verdict contradicts the results of its gates")
         return verdict
 
     @property
     def failed(self) -> list[GateRecord]:
-        """Gates that were not content."""
-        return [record for record in self.judged if record.passed is False]
+        """Results of the gates that refused the bundle."""
+        return [record for record in self.judged if record.refused]

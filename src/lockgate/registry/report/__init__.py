@@ -1,1 +1,1 @@
-"""All that is known of one version, as data and as a page."""
+"""The report of one version, as data and as an HTML page."""

@@ -1,4 +1,4 @@
-"""One HTML page of all that is known of a version: nothing to fetch, every text escaped."""
+"""The report of a version as one HTML page, with nothing to fetch and every text escaped."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ MARKS = {True: "pass", False: "fail", None: "n/a"}
 
 
 def version_page(report: dict[str, Any], prediction: dict[str, Any] | None = None) -> str:
-    """Write the page.
+    """Return the HTML of the page.
 
     Parameters
     ----------
     report : dict
-        What `told` returns.
+        The result of `version_report`.
     prediction : dict, optional
-        What is known of a single answer that the version gave.
+        A logged prediction of the version.
 
     """
     version, commit, build = report["version"], report["commit"], report["made_with"]
@@ -28,16 +28,16 @@ def version_page(report: dict[str, Any], prediction: dict[str, Any] | None = Non
     facts = {
         "bundle": version["digest"],
         "lineage": version["lineage"],
-        "now": status,
-        "because": "; ".join(version["why"]),
+        "status": status,
+        "reasons": "; ".join(version["why"]),
         "commit": "unknown" if commit is None else "  ".join(commit.values()),
         "data": build["hashes"]["data"] or "not recorded",
         "parameters": build["hashes"]["params"] or "not recorded",
     }
     parts = [HEAD.replace("TITLE", escape(title)), f"<h1>{escape(title)}</h1>", _facts(facts)]
     if prediction is not None:
-        parts.append(_section("The answer", _facts(_plain_fields(prediction))))
-    parts.append(_section("What was done with it", _events(report["events"])))
+        parts.append(_section("Prediction", _facts(_plain_fields(prediction))))
+    parts.append(_section("History", _events(report["events"])))
     parts += [_gates(verdict) for verdict in reversed(report["gates"])]
     if report["changes"]:
         parts.append(_changes(report["changes"]))
@@ -48,11 +48,13 @@ def version_page(report: dict[str, Any], prediction: dict[str, Any] | None = Non
                 MARKS.get(attestation.get("passed")),
                 f"{attestation.get('threads')} threads",
                 attestation.get("by"),
-                ", ".join(attestation.get("differing", {})) or "the same bytes",
+                ", ".join(attestation.get("differing", {})) or "none",
             )
             for attestation in report["attestations"]
         ]
-        parts.append(_section("Built again", _table(("when", "", "threads", "where", ""), rows)))
+        parts.append(
+            _section("Rebuilds", _table(("time", "", "threads", "by", "differing files"), rows))
+        )
     environment = {**build["environment"]["training"], **build["environment"]["answers"]}
     parts.append(_section("Environment", _facts(environment)))
     parts.append(_section("Files", _facts(build["files"])))
@@ -64,7 +66,7 @@ def _events(events: list[dict[str, Any]]) -> str:
     for event in reversed(events):
         operation = f"{event['op']} {event['stage'] or ''}"
         if event["override"]:
-            operation += " AGAINST THE GATES"
+            operation += " (GATES OVERRIDDEN)"
         versions = f"{event['from'] or '-'} → {event['to'] or '-'}"
         signed = event.get("signed_by", "")
         rows.append(
@@ -78,37 +80,41 @@ def _events(events: list[dict[str, Any]]) -> str:
                 signed,
             )
         )
-    return _table(("", "when (UTC)", "what", "", "who", "why", "signed by"), rows)
+    return _table(("", "time (UTC)", "operation", "version", "actor", "reason", "signed by"), rows)
 
 
 def _gates(verdict: dict[str, Any]) -> str:
-    against = (verdict["incumbent"] or {}).get("version", "nothing")
+    incumbent = (verdict["incumbent"] or {}).get("version", "none")
     rows = [
         (MARKS[record["passed"]], record["gate"], record["sentence"])
         for record in verdict["judged"]
     ]
-    outcome = "passed" if verdict["passed"] else "did not pass"
-    title = f"It {outcome} the gates of {verdict['stage']}, where {against} was"
+    outcome = "passed" if verdict["passed"] else "failed"
+    title = f"Gates of {verdict['stage']}: {outcome} (incumbent: {incumbent})"
     return _section(
-        title, f"<p>{escape(verdict['at'][:19])}</p>" + _table(("", "gate", "why"), rows)
+        title, f"<p>{escape(verdict['at'][:19])}</p>" + _table(("", "gate", "message"), rows)
     )
 
 
 def _changes(changes: dict[str, Any]) -> str:
     parts = []
     for key in ("figures", "parameters", "environment"):
-        rows = [(name, _number(a), _number(b)) for name, (a, b) in (changes.get(key) or {}).items()]
+        rows = [
+            (name, _number(old), _number(new))
+            for name, (old, new) in (changes.get(key) or {}).items()
+        ]
         if rows:
-            parts.append(f"<h3>{key}</h3>" + _table(("", changes["since"], "now"), rows))
+            title = "metrics" if key == "figures" else key
+            parts.append(f"<h3>{title}</h3>" + _table(("", changes["since"], "now"), rows))
     if changes["data"]:
         before, after = changes["data"]
         parts.append(f"<h3>data</h3><p>{escape(str(before))} → {escape(str(after))}</p>")
     if changes.get("code"):
-        parts.append("<h3>files</h3><pre>" + escape("\n".join(changes["code"])) + "</pre>")
-    return _section(f"What changed since {changes['since']}", "".join(parts) or "<p>nothing</p>")
+        parts.append("<h3>code</h3><pre>" + escape("\n".join(changes["code"])) + "</pre>")
+    return _section(f"Changes since {changes['since']}", "".join(parts) or "<p>none</p>")
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -129,7 +135,7 @@ def _facts(facts: dict[str, Any]) -> str:
     return _table((), list(facts.items()))
 
 
-def _table(titles: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
+def _table(titles: Iterable[str], rows: Iterable[tuple[object, ...]]) -> str:
     header_row = "".join(f"<th>{escape(title)}" for title in titles)
     body = "".join(
         "<tr>" + "".join(f'<td class="{_class(cell)}">{escape(str(cell))}' for cell in row)
@@ -138,8 +144,8 @@ def _table(titles: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
     return f"<div><table>{f'<tr>{header_row}' if header_row else ''}{body}</table></div>"
 
 
-def _class(cell: Any) -> str:
-    return cell if cell in ("pass", "fail") else ""
+def _class(cell: object) -> str:
+    return str(cell) if cell in ("pass", "fail") else ""
 
 
 HEAD = """<!doctype html><html lang="en"><meta charset="utf-8">

@@ -1,4 +1,4 @@
-"""Everything that is known of a version: where it is from, what changed, who did what with it."""
+"""The report of a version: origin, changes since the version before, verdicts, history."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_FILES = 200
 def find_version_by_digest(
     state: State, digest: str, name: str | None = None
 ) -> VersionRecord | None:
-    """Find the version that a bundle is, by its digest or the beginning of it."""
+    """Find the version of a bundle by its digest, or the beginning of it."""
     for model_name in [name] if name else state.names():
         for version in state.versions(model_name):
             record = state.version(model_name, version)
@@ -34,19 +34,28 @@ def find_version_by_digest(
 
 
 def version_report(ledger: EventLog, name: str, version: str | None = None) -> dict[str, Any]:
-    """Return all about a version as plain data.
+    """Return the report of a version as plain data.
+
+    Parameters
+    ----------
+    ledger : EventLog
+        The ledger.
+    name : str
+        Name of the model.
+    version : str, optional
+        The version; by default the newest that is not retired.
 
     Returns
     -------
     dict
-        `version`, `commit`, `made_with` (data, parameters, environment, files),
-        `changes` since the version before, `gates`, `attestations`, `stage_records`
-        where it is now, and `events`, the oldest first.
+        `version`, `commit`, `made_with` (hashes, environment, files), `changes` since
+        the version before, `gates` (all verdicts), `attestations`, `stages` that it is
+        in now, and `events`, oldest first.
 
     Raises
     ------
     LedgerError
-        If there is no such version.
+        If the version is not registered.
 
     """
     state = ledger.state
@@ -89,7 +98,7 @@ def version_report(ledger: EventLog, name: str, version: str | None = None) -> d
 def _manifest(state: State, name: str, version: str) -> Manifest:
     raw = state.manifest(name, version)
     if raw is None:
-        raise LedgerError(f"the ledger has no manifest of {name}@{version}")
+        raise LedgerError(f"the ledger does not have the manifest of {name}@{version}")
     return msgspec.json.decode(raw, type=Manifest)
 
 
@@ -105,7 +114,7 @@ def _commit(ledger: EventLog, commit: str | None) -> dict[str, str] | None:
     ]
     completed = run_git([*arguments, commit], ledger.repository.top)
     if completed.returncode:
-        return {"id": commit, "note": "not in this clone; git fetch"}
+        return {"id": commit, "note": "not in this clone; run git fetch"}
     author, date, subject = (completed.stdout.decode("utf-8", "replace") + "\n\n").split("\n")[:3]
     return {"id": commit, "author": author, "date": date, "subject": subject}
 
@@ -136,7 +145,7 @@ def _changes(ledger: EventLog, old: VersionRecord, new: VersionRecord) -> dict[s
 
 
 def _changed_files(ledger: EventLog, old: str, new: str) -> list[str]:
-    """Return the files of which the commits differ, but for what the pipeline writes."""
+    """Return the files in which two commits differ, at most `MAX_FILES`."""
     completed = run_git(["diff", "--name-status", "--no-renames", old, new], ledger.repository.top)
     lines = completed.stdout.decode("utf-8", "replace").splitlines()
     return [line.replace("\t", " ") for line in lines][:MAX_FILES]
@@ -148,8 +157,8 @@ def _changed_parameters(
     return _differences(*(_flatten(_read_params(ledger, record)) for record in (old, new)))
 
 
-def _read_params(ledger: EventLog, record: VersionRecord) -> Any:
-    """Read params.yaml as of a version's commit, beside its bundle."""
+def _read_params(ledger: EventLog, record: VersionRecord) -> object:
+    """Read the params.yaml of a version's project, as of its commit."""
     folder = (record.path or "").rpartition("/")[0]
     path = f"{folder}/params.yaml" if folder else "params.yaml"
     completed = run_git(["show", f"{record.commit}:{path}"], ledger.repository.top)
@@ -159,7 +168,7 @@ def _read_params(ledger: EventLog, record: VersionRecord) -> Any:
         return {}
 
 
-def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+def _flatten(value: object, prefix: str = "") -> dict[str, Any]:
     if isinstance(value, dict) and value:
         flattened: dict[str, Any] = {}
         for key, child in value.items():
@@ -173,12 +182,12 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any
     return {key: [old.get(key), new.get(key)] for key in keys if old.get(key) != new.get(key)}
 
 
-def _pair(old: Any, new: Any) -> list[Any] | None:
+def _pair(old: object, new: object) -> list[object] | None:
     return None if old == new else [old, new]
 
 
 def _events(ledger: EventLog, record: VersionRecord) -> list[dict[str, Any]]:
-    """Return all that was done with a version, and who signed it."""
+    """Return the events of a version with their signers, oldest first."""
     signers = read_trusted_signers(ledger.repository)
     events = []
     for event, commit, oid in ledger.commits():
@@ -189,6 +198,6 @@ def _events(ledger: EventLog, record: VersionRecord) -> list[dict[str, Any]]:
             try:
                 entry["signed_by"] = signers.check(commit, event).principal
             except InvalidSignature as error:
-                entry["signed_by"] = f"nobody: {error}"
+                entry["signed_by"] = f"not valid: {error}"
         events.append(entry)
     return events[::-1]

@@ -1,0 +1,257 @@
+"""Which files each event changes, and what it requires of the ledger before it.
+
+The writer checks an event here before writing it, and `verify` checks every event
+of a ledger in the same way, so that both agree on what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from lockgate.data.io.digests import sha256_bytes
+from lockgate.errors import DeploymentError, GateRefused, LedgerConflict, LedgerError
+from lockgate.registry.ledger.rules import (
+    find_usable_version,
+    find_version,
+    is_about,
+    require_current,
+)
+from lockgate.registry.ledger.state import Head, StageRecord, State, VersionRecord, newest_first
+from lockgate.registry.provenance.events import NAME, VERSION, Event
+from lockgate.registry.provenance.verdict import Verdict
+from lockgate.registry.slots import Slot, choose_previous, promoted, rolled_back
+
+__all__ = ["Files", "attached_paths", "changes"]
+
+Files = dict[str, bytes | None]
+"""New contents by path; None where a file is removed."""
+
+HISTORY_LENGTH = 20
+"""Earlier versions of each stage to which a rollback is possible."""
+
+
+def attached_paths(event: Event) -> list[str]:
+    """Return the paths of the files that are attached to an event."""
+    at = f"{event.name}/{event.after}"
+    match event.op:
+        case "register":
+            return [f"versions/{at}.json", f"manifests/{at}.json"]
+        case "gate":
+            return [f"verdicts/{at}/{event.gate}.json"]
+        case "attest":
+            return [f"attestations/{at}/{event.attached}.json"]
+        case _:
+            return []
+
+
+def changes(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
+    """Return the files that an event changes.
+
+    Parameters
+    ----------
+    state : State
+        The ledger before the event.
+    event : Event
+        The event.
+    attached : mapping of str to bytes
+        Its attached files by path.
+
+    Returns
+    -------
+    dict
+        New contents by path; None for a file that is removed.
+
+    Raises
+    ------
+    LedgerError
+        If the event is not allowed in this state.
+
+    """
+    _check_form(event, attached)
+    head = state.head()
+    if event.seq != head.seq + 1:
+        raise LedgerConflict(f"event {event.seq} cannot follow event {head.seq}")
+    files: Files = {"HEAD.json": _encode(Head(1, event.seq, event.id))}
+    return files | _CHANGES[event.op](state, event, attached)
+
+
+def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
+    for name in (event.name, event.stage):
+        if name is not None and not NAME.fullmatch(name):
+            raise LedgerError(
+                f"{name[:80]!r} is not a name of a model or a stage; allowed: letters, digits, "
+                "and . _ + - after the first"
+            )
+    stage = event.stage
+    if stage is not None and (stage != stage.lower() or VERSION.fullmatch(stage)):
+        raise LedgerError(
+            f"{stage!r} is not a name of a stage; expected lower case, so that no gate is missed "
+            "by its spelling, and not a version"
+        )
+    for version in (event.before, event.after):
+        if version is not None and not VERSION.fullmatch(version):
+            raise LedgerError(f"{version[:80]!r} is not a version; expected e.g. 1.4.0")
+    if event.override and (event.op != "promote" or not event.reason.strip()):
+        raise LedgerError("overriding the gates needs a promotion with a reason")
+    if (event.stage is not None) != (event.op in ("gate", "promote", "rollback")) and not (
+        event.op == "retire" and event.stage
+    ):
+        raise LedgerError(f"{event.op} does not accept the stage {event.stage}")
+    try:
+        event.reason.encode()
+    except UnicodeEncodeError:
+        raise LedgerError("the reason is not valid UTF-8 text") from None
+    if sorted(attached) != sorted(attached_paths(event)):
+        raise LedgerError(
+            f"{event.subject}: expected attached files {_list(attached_paths(event))}, "
+            f"got {_list(attached)}"
+        )
+
+
+def _stage_before(state: State, event: Event) -> StageRecord | None:
+    """Return what is in an event's stage, if it is what the event replaces."""
+    assert event.stage is not None
+    return require_current(state, event.name, event.stage, event.before)
+
+
+def _register(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
+    path, manifest = attached_paths(event)
+    try:
+        record = msgspec.json.decode(attached[path], type=VersionRecord)
+    except msgspec.DecodeError as error:
+        raise LedgerError(f"the record of {event.subject} cannot be read: {error}") from None
+    recorded = (record.name, record.version, record.digest)
+    if recorded != (event.name, event.after, event.digest):
+        raise LedgerError(f"{event.subject}: the attached record is of another version")
+    if sha256_bytes(attached[path]) != event.attached:
+        raise LedgerError(f"{event.subject}: the attached record does not match its digest")
+    if sha256_bytes(attached[manifest]) != event.digest:
+        raise LedgerError(f"{event.subject}: the attached manifest does not match its digest")
+    versions = state.versions(event.name)
+    if versions and newest_first([*versions[:1], record.version])[0] == versions[0]:
+        raise LedgerConflict(f"{event.name}@{event.after} does not follow {versions[0]}")
+    for version in versions:
+        other = state.version(event.name, version)
+        if other is not None and other.digest == record.digest:
+            raise LedgerConflict(f"this bundle is already registered as {event.name}@{version}")
+    return {path: attached[path], manifest: attached[manifest]}
+
+
+def _gate(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
+    record = find_usable_version(state, event.name, event.after)
+    current = _stage_before(state, event)
+    (path,) = attached_paths(event)
+    if sha256_bytes(attached[path]) != event.gate:
+        raise LedgerError(f"{event.subject}: the attached verdict does not match its digest")
+    verdict = Verdict.decode(attached[path])
+    matches = is_about(verdict, record, None if current is None else current.slot)
+    if not matches or verdict.stage != event.stage or record.digest != event.digest:
+        raise LedgerConflict(
+            f"{event.subject}: the verdict is about another bundle, stage or incumbent"
+        )
+    return {path: attached[path]}
+
+
+def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
+    record = find_usable_version(state, event.name, event.after)
+    current = _stage_before(state, event)
+    assert event.stage is not None
+    if event.digest != record.digest:
+        raise LedgerError(f"{event.subject}: the digest is not that of {record.version}")
+    if current is not None and current.slot.version == record.version:
+        raise LedgerConflict(f"{event.name}@{record.version} is already in {event.stage}")
+    if not event.override:
+        gate = state.verdict(event.name, record.version, event.gate or "")
+        slot = None if current is None else current.slot
+        if gate is None or not gate.passed or gate.stage != event.stage:
+            raise GateRefused(f"{event.subject}: no passing verdict for this stage")
+        if not is_about(gate, record, slot):
+            raise GateRefused(f"{event.subject}: the verdict is about another bundle or incumbent")
+    slot = Slot(
+        event.name,
+        event.stage,
+        record.version,
+        record.digest,
+        verdict=event.gate,
+        override=event.override,
+    )
+    if current is not None:
+        slot = promoted(current.slot, slot, limit=HISTORY_LENGTH)
+    return _stage_files(event, slot, current)
+
+
+def _rollback(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
+    current = _stage_before(state, event)
+    if current is None:
+        raise LedgerError(f"nothing to roll back: {event.name} has no version in {event.stage}")
+    try:
+        previous = choose_previous(current.slot, event.after)
+    except DeploymentError as error:
+        raise LedgerError(str(error)) from None
+    find_usable_version(state, event.name, previous.version)
+    if (previous.digest, previous.verdict) != (event.digest, event.gate):
+        raise LedgerError(
+            f"{event.subject}: digest or verdict differ from those of {previous.version}"
+        )
+    return _stage_files(event, rolled_back(current.slot, previous, limit=HISTORY_LENGTH), current)
+
+
+def _stage_files(event: Event, slot: Slot, current: StageRecord | None) -> Files:
+    record = StageRecord(
+        slot=slot,
+        seq=event.seq,
+        prev_seq=0 if current is None else current.seq,
+        id=event.id,
+        override=slot.override,
+        at=event.at,
+        actor=event.actor,
+        reason=event.reason,
+    )
+    return {f"stages/{event.name}/{event.stage}.json": _encode(record)}
+
+
+def _retire(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
+    record = find_version(state, event.name, event.before)
+    if event.digest != record.digest:
+        raise LedgerError(f"{event.subject}: the digest is not that of {record.version}")
+    if event.stage is not None:
+        _stage_before(state, event)
+        return {f"stages/{event.name}/{event.stage}.json": None}
+    find_usable_version(state, event.name, event.before)
+    for stage in state.stages(event.name):
+        stage_record = state.stage(event.name, stage)
+        if stage_record is not None and stage_record.slot.version == event.before:
+            raise LedgerConflict(
+                f"{event.name}@{event.before} is in {stage}; promote another version first, "
+                f"or empty the stage: lockgate retire {event.name} {stage}"
+            )
+    retirement = {"at": event.at, "actor": event.actor, "reason": event.reason}
+    return {f"retired/{event.name}/{event.before}.json": msgspec.json.encode(retirement)}
+
+
+def _attest(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
+    record = find_version(state, event.name, event.after)
+    (path,) = attached_paths(event)
+    if sha256_bytes(attached[path]) != event.attached or record.digest != event.digest:
+        raise LedgerError(f"{event.subject}: the attestation is about another bundle")
+    return {path: attached[path]}
+
+
+def _list(paths: Iterable[str]) -> str:
+    return ", ".join(sorted(paths)) or "none"
+
+
+def _encode(value: msgspec.Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+
+
+_CHANGES = {
+    "register": _register,
+    "gate": _gate,
+    "promote": _promote,
+    "rollback": _rollback,
+    "retire": _retire,
+    "attest": _attest,
+}
