@@ -101,8 +101,8 @@ def setting(
     ...     "Round coefficients to `digits` decimal places."
     ...     digits: int = lockgate.setting(3, at_least=0, at_most=12)
     ...     @lockgate.hookimpl
-    ...     def compress(self, shrink):
-    ...         return shrink.candidate
+    ...     def compress(self, request):
+    ...         return request.candidate
     >>> Round(digits=4).digits
     4
     >>> Round(digits=40)
@@ -232,7 +232,7 @@ def type_name(hint: Any) -> str:
 
     Examples
     --------
-    >>> type_words(list[int]), type_words(float | None)
+    >>> type_name(list[int]), type_name(float | None)
     ('list of int', 'float or nothing')
 
     """

@@ -43,11 +43,11 @@ def test_one_plugin_may_stand_twice(project: Path) -> None:
 def test_an_option_may_be_derived_from_a_plugin_in_a_file(project: Path) -> None:
     (project / "conf" / "compressor").mkdir()
     (project / "conf" / "compressor" / "light.yaml").write_text(
-        "# @package compressor.light\ndefaults: [prune@_here_]\nat_least: 2\n"
+        "# @package compressor.light\ndefaults: [prune@_here_]\nmin_trees: 2\n"
     )
     document = compose_document(project, ["compressor=light", "compressor.light.steps=9"])
     light = document["compressor"]["light"]
-    assert (light["plugin"], light["at_least"], light["steps"]) == ("prune", 2, 9)
+    assert (light["plugin"], light["min_trees"], light["steps"]) == ("prune", 2, 9)
     with pytest.raises(lockgate.SettingError, match=r"compressor\.light\.steps is 'x'"):
         compose_document(project, ["compressor=light", "compressor.light.steps=x"])
 

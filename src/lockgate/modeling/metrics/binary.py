@@ -35,8 +35,8 @@ class BinaryMetrics:
     --------
     >>> import numpy as np
     >>> truth = np.array([False, True, False, True])
-    >>> figures = BinaryFigures(truth, np.array([0.1, 0.4, 0.35, 0.8]), 0.5)
-    >>> figures()["roc_auc"], figures()["recall"]
+    >>> metrics = BinaryMetrics(truth, np.array([0.1, 0.4, 0.35, 0.8]), 0.5)
+    >>> metrics()["roc_auc"], metrics()["recall"]
     (1.0, 0.5)
 
     """

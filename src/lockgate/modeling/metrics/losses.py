@@ -88,7 +88,7 @@ def class_indices(labels: Array, classes: Sequence[Any]) -> Array:
 
     Examples
     --------
-    >>> positions(np.array([1.0, 0.0]), (0, 1)).tolist()
+    >>> class_indices(np.array([1.0, 0.0]), (0, 1)).tolist()
     [1, 0]
 
     """

@@ -22,7 +22,7 @@ class RegressionMetrics:
     Examples
     --------
     >>> import numpy as np
-    >>> RegressionFigures(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0]))()["r2"]
+    >>> RegressionMetrics(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0]))()["r2"]
     0.5
 
     """

@@ -47,7 +47,7 @@ def least_squares(
 
     Examples
     --------
-    >>> from lockgate.contract.prediction import numpy_backend
+    >>> from lockgate.contract.requests import numpy_backend
     >>> b, a = least_squares(numpy_backend(), [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
     >>> b.round(12).tolist(), round(a, 12)
     ([2.0], 1.0)

@@ -88,9 +88,9 @@ def count_into_bins(bins: BinCounts, values: Any, backend: Backend) -> BinCounts
 
     Examples
     --------
-    >>> from lockgate.contract.prediction import numpy_backend
-    >>> bins = Counts("x", "ordered", edges=(1.0, 2.0))
-    >>> counted(bins, [0.5, 1.0, 1.5, 9.0, float("nan")], numpy_backend()).counts
+    >>> from lockgate.contract.requests import numpy_backend
+    >>> bins = BinCounts("x", "ordered", edges=(1.0, 2.0))
+    >>> count_into_bins(bins, [0.5, 1.0, 1.5, 9.0, float("nan")], numpy_backend()).counts
     (1, 2, 1, 1)
 
     """

@@ -96,9 +96,9 @@ def adjust_p_values(p: Array, method: str) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> adjusted(np.array([0.01, 0.04, 0.03]), "holm").round(3).tolist()
+    >>> adjust_p_values(np.array([0.01, 0.04, 0.03]), "holm").round(3).tolist()
     [0.03, 0.06, 0.06]
-    >>> adjusted(np.array([0.01, 0.04, 0.03]), "benjamini-hochberg").round(3).tolist()
+    >>> adjust_p_values(np.array([0.01, 0.04, 0.03]), "benjamini-hochberg").round(3).tolist()
     [0.03, 0.04, 0.04]
 
     """

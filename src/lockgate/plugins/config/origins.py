@@ -23,7 +23,7 @@ def flatten(value: Any, key_path: str = "") -> dict[str, Any]:
 
     Examples
     --------
-    >>> leaves({"a": {"b": 1, "c": []}, "d": {}})
+    >>> flatten({"a": {"b": 1, "c": []}, "d": {}})
     {'a.b': 1, 'a.c': [], 'd': {}}
 
     """

@@ -40,10 +40,10 @@ class Host:
     ... class Nothing:
     ...     "Compress nothing."
     ...     @lockgate.hookimpl
-    ...     def compress(self, shrink):
-    ...         return shrink
+    ...     def compress(self, request):
+    ...         return request.candidate
     >>> host = Host("compress")
-    >>> host.plug("compressor", "nothing", Nothing())
+    >>> host.register("compressor", "nothing", Nothing())
     >>> host.names("compressor")
     ['nothing']
 
