@@ -80,13 +80,22 @@ def best_threshold(
 
 
 def best_f1_threshold(truth: Array, score: Array, weight: Array | None = None) -> float:
-    """Return the score from which on answering yes gives the best F1."""
-    order = np.argsort(-score, kind="stable")
+    """Return the threshold with the best F1.
+
+    It lies half-way between two neighbouring scores, and is 0 where predicting
+    every row positive is best. Of equally good ones it is the highest.
+    """
     w = np.ones(len(truth)) if weight is None else weight.astype(float)
-    true_positives = np.cumsum((w * truth)[order])
-    f1 = 2 * true_positives / (np.cumsum(w[order]) + (w * truth).sum())
-    ends = np.r_[np.diff(score[order]) != 0, True]
-    return float(score[order][np.where(ends, f1, -1).argmax()])
+    distinct, group = np.unique(score, return_inverse=True)
+    true_positives = np.cumsum(np.bincount(group, w * truth)[::-1])
+    predicted_positives = np.cumsum(np.bincount(group, w)[::-1])
+    f1 = 2 * true_positives / (predicted_positives + true_positives[-1])
+    best = len(distinct) - 1 - int(f1.argmax())
+    if best == 0:
+        return 0.0
+    # not the score itself: the packed model may compute it one unit in the last place lower
+    midpoint = float((distinct[best - 1] + distinct[best]) / 2)
+    return midpoint if midpoint > distinct[best - 1] else float(distinct[best])
 
 
 def _compute_value(
