@@ -37,7 +37,7 @@ def test_a_plugin_is_built_with_its_defaults_and_hashable_by_identity() -> None:
             "takes (self, it)",
         ),
         ("    'Doc.'\n    x: set[int] = lockgate.setting(None)\n" + HOOK, "is of type set"),
-        ("    'Doc.'\n    provider: str = 'x'\n" + HOOK, "lockgate's own"),
+        ("    'Doc.'\n    provider: str = 'x'\n" + HOOK, "is reserved by lockgate"),
         ("    'Doc.'\n    x: int = 3\n", "implements no hook"),
         (
             "    'Doc.'\n" + HOOK + HOOK.replace("compress", "evaluate"),
