@@ -182,7 +182,7 @@ class DigestMismatch(DataError):
 
     def __init__(self, path: str, expected: str, actual: str, remedy: str) -> None:
         self.path, self.expected, self.actual = path, expected, actual
-        super().__init__(f"{path}: expected sha256 {expected}, found {actual}; {remedy}")
+        super().__init__(f"{path}: expected sha256 {expected}, got {actual}; {remedy}")
 
 
 class SchemaViolation(DataError):

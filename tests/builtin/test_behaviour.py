@@ -122,7 +122,7 @@ def test_a_missing_file_names_its_neighbours(csv: Path) -> None:
 
 
 def test_a_changed_file_names_both_digests(csv: Path) -> None:
-    with pytest.raises(lockgate.DigestMismatch, match="expected sha256 abc, found"):
+    with pytest.raises(lockgate.DigestMismatch, match="expected sha256 abc, got"):
         load(csv, sha256="abc")
 
 
