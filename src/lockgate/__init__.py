@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 from lockgate._version import __version__
@@ -180,6 +179,8 @@ def __getattr__(name: str) -> object:
     """Import the functions that need heavy libraries on first use."""
     if name not in _LAZY:
         raise AttributeError(f"module 'lockgate' has no attribute {name!r}")
+    import importlib  # here, so that it is not a name of this package
+
     module, attribute = _LAZY[name]
     value = getattr(importlib.import_module(module), attribute)
     globals()[name] = value

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from lockgate.contract.listeners import Events
+
 if TYPE_CHECKING:
     from lockgate.contract.conversion import ConvertedModel, ConvertRequest, ForestEngine
     from lockgate.contract.evaluation import EvaluateRequest, Report
-    from lockgate.contract.events import Alarm, Promotion, Registration, Rollback, StageEvent
     from lockgate.contract.gates import GateResult, JudgeRequest
     from lockgate.contract.modeling import (
         BuildRequest,
@@ -288,34 +289,6 @@ class Operations:
                 def compile(self):
                     return lockgate.ForestEngine("plain", lambda forest: forest.run)
         """
-
-
-class Events:
-    """What listeners receive. An error in a listener stops no stage and no other listener."""
-
-    @hookspec
-    def before_stage(self, event: StageEvent) -> None:
-        """Called when a stage begins."""
-
-    @hookspec
-    def after_stage(self, event: StageEvent) -> None:
-        """Called when a stage has ended, with or without an error."""
-
-    @hookspec
-    def on_registered(self, event: Registration) -> None:
-        """Called when a bundle was registered as a version."""
-
-    @hookspec
-    def on_promoted(self, event: Promotion) -> None:
-        """Called when a version was promoted to a stage."""
-
-    @hookspec
-    def on_rolled_back(self, event: Rollback) -> None:
-        """Called when a stage was rolled back to an earlier version."""
-
-    @hookspec
-    def on_alarm(self, event: Alarm) -> None:
-        """Called when a monitor raised an alarm."""
 
 
 def _names_of_hooks(spec: type) -> tuple[str, ...]:

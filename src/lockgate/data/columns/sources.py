@@ -1,4 +1,4 @@
-"""Columns from whatever holds the rows: a DataFrame, an Arrow table, records, an array."""
+"""Columns from any source of rows: a DataFrame, an Arrow table, records, an array."""
 
 from __future__ import annotations
 

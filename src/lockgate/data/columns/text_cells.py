@@ -1,4 +1,4 @@
-"""Cells that are text, as a CSV file holds them: numbers, categories, missing values."""
+"""Cells that are text, as CSV files have them: numbers, categories, missing values."""
 
 from __future__ import annotations
 
