@@ -1,8 +1,8 @@
-"""Everything after ``model.fit()``: what a plugin's author needs, and lockgate's errors."""
+"""Everything after ``model.fit()``: the API for plugins, the main functions, the errors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lockgate._version import __version__
 from lockgate.contract.conversion import ConvertedModel, ConvertRequest, ForestEngine
@@ -175,11 +175,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what is heavy only when it is asked for."""
+def __getattr__(name: str) -> object:
+    """Import the functions that need heavy libraries on first use."""
     if name not in _LAZY:
         raise AttributeError(f"module 'lockgate' has no attribute {name!r}")
-    import importlib
+    import importlib  # here, so that it is not a name of this package
 
     module, attribute = _LAZY[name]
     value = getattr(importlib.import_module(module), attribute)

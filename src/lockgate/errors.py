@@ -1,39 +1,39 @@
-"""Everything lockgate raises on purpose, as one tree.
+"""The exceptions of lockgate, as one tree.
 
 ::
 
     LockgateError
-    ├── UsageError             the words of a command or a configuration
+    ├── UsageError             invalid arguments of a command, or an invalid configuration
     │   ├── SettingError       a value that a setting does not allow
-    │   ├── UnknownKey         a key that nothing reads
-    │   └── UnknownPlugin      a name that nobody installed
-    ├── PluginError            a plugin package, or what a plugin did
+    │   ├── UnknownKey         an unknown key of a configuration
+    │   └── UnknownPlugin      a plugin name that is not installed
+    ├── PluginError            an invalid plugin package, or a plugin that failed
     │   ├── PluginDefinitionError
-    │   ├── BrokenPlugin       cannot be imported or is no plugin
-    │   ├── PluginConflict     two distributions, one name
-    │   ├── ContractMismatch   written for a contract that is not served
+    │   ├── BrokenPlugin       cannot be imported, or is not a plugin
+    │   ├── PluginConflict     provided by two distributions
+    │   ├── ContractMismatch   written for an unsupported version of the contract
     │   ├── PluginChanged      not the code that the parameters record
-    │   └── PluginFailed       raised while it worked
-    ├── NotApplicable          a plugin says: there is nothing here for me to do
-    ├── DataError              the data, not the code
-    │   ├── DigestMismatch     a file is not the one that was pinned
-    │   └── SchemaViolation    columns are not what was promised
-    ├── BundleError            a bundle that cannot be trusted or read
-    │   ├── PackedFormatError  a model file that is not as it was written
-    │   └── EnvironmentMismatch  made for versions that are not here
-    ├── DeploymentError        a deployment directory, or what is asked of it
+    │   └── PluginFailed       raised an error, or returned an invalid value
+    ├── NotApplicable          raised by a plugin that does not apply
+    ├── DataError              data that cannot be read or used
+    │   ├── DigestMismatch     a file whose digest is not the pinned one
+    │   └── SchemaViolation    columns that violate the schema
+    ├── BundleError            a bundle that cannot be read or verified
+    │   ├── PackedFormatError  a damaged or invalid packed model
+    │   └── EnvironmentMismatch  other versions are installed than required
+    ├── DeploymentError        a damaged deployment directory, or an invalid operation on it
     ├── ServingError           a server that cannot start or be reached
-    ├── LedgerError            versions and stages: what is asked of them cannot be done
-    │   ├── LedgerConflict     something else is there than was expected
-    │   ├── GateRefused        a version did not pass what its stage demands
-    │   ├── LedgerTampered     the ledger is not what it was
+    ├── LedgerError            an operation on versions or stages that cannot be done
+    │   ├── LedgerConflict     a stage has another version than expected
+    │   ├── GateRefused        a version has no passing verdict for a stage
+    │   ├── LedgerTampered     the ledger failed verification
     │   └── RemoteUnavailable  the shared ledger cannot be reached
     ├── LogError               a prediction log that cannot be read or written
     ├── NotCovered             a fitted model that has no packed form
-    ├── BackendUnavailable     no such device or library here
-    └── MissingExtra           a part of lockgate that is not installed
+    ├── BackendUnavailable     the device or library of a backend is missing
+    └── MissingExtra           an optional part of lockgate is not installed
 
-Messages say what was expected, what came, and what to do.
+Messages state what was expected, what was found, and what to do.
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ __all__ = [
 
 
 class LockgateError(Exception):
-    """Base of every error that lockgate raises on purpose."""
+    """Base class of all exceptions of lockgate."""
 
     exit_code = 2
 
 
 class UsageError(LockgateError):
-    """A command or a configuration says something that cannot be done."""
+    """The arguments of a command, or a configuration, are invalid."""
 
 
 class SettingError(UsageError):
@@ -95,9 +95,9 @@ class SettingError(UsageError):
     key : str
         Dotted path of the setting, e.g. ``compressor.round.digits``.
     value : object
-        What came.
+        Invalid value.
     allowed : str
-        What is allowed, in words.
+        Description of the allowed values.
 
     """
 
@@ -107,23 +107,25 @@ class SettingError(UsageError):
 
 
 class UnknownKey(UsageError):
-    """A key of a configuration that nothing reads, most often misspelt.
+    """An unknown key of a configuration, most often a misspelt one.
 
     Attributes
     ----------
     key : str
         Dotted path of the key.
     known : tuple of str
-        What could stand there instead.
+        Names of the known keys.
 
     """
 
     def __init__(self, key: str, known: Iterable[str]) -> None:
         self.key, self.known = key, tuple(known)
         parent, _, leaf = key.rpartition(".")
-        available = ", ".join(self.known) or "nothing"
-        prefix = f"{parent} knows" if parent else "known are"
-        super().__init__(f"no key {key!r}{nearest(leaf, self.known)}; {prefix} {available}")
+        available = ", ".join(self.known) or "none"
+        of_parent = f" in {parent}" if parent else ""
+        super().__init__(
+            f"unknown key {key!r}{nearest(leaf, self.known)}; available{of_parent}: {available}"
+        )
 
 
 class UnknownPlugin(UsageError):
@@ -138,7 +140,7 @@ class UnknownPlugin(UsageError):
 
 
 class PluginError(LockgateError):
-    """A plugin package is at fault."""
+    """A plugin package is invalid, or a plugin failed."""
 
     exit_code = 3
 
@@ -148,7 +150,7 @@ class PluginDefinitionError(PluginError, TypeError):
 
 
 class BrokenPlugin(PluginError):
-    """A plugin that cannot be imported, or whose entry point names no plugin."""
+    """A plugin that cannot be imported, or whose entry point is not a plugin."""
 
 
 class PluginConflict(PluginError):
@@ -156,35 +158,35 @@ class PluginConflict(PluginError):
 
 
 class ContractMismatch(PluginError):
-    """A plugin written for a contract version that this lockgate does not serve."""
+    """A plugin written for a contract version that this lockgate does not support."""
 
 
 class PluginChanged(PluginError):
-    """The installed plugin is not the one that the parameters record."""
+    """The installed code of a plugin is not the code that the parameters record."""
 
 
 class PluginFailed(PluginError):
-    """A plugin raised while it worked; the original error is the cause."""
+    """A plugin raised an error, which is the cause, or returned an invalid value."""
 
 
 class NotApplicable(LockgateError):
-    """Raised by a plugin that has nothing to do here, e.g. no trees to prune."""
+    """Raised by a plugin that does not apply, e.g. to a model without trees."""
 
 
 class DataError(LockgateError):
-    """The data cannot be used as they are."""
+    """Data cannot be read or used."""
 
 
 class DigestMismatch(DataError):
-    """A file's content is not the one that was pinned."""
+    """The digest of a file is not the pinned one."""
 
     def __init__(self, path: str, expected: str, actual: str, remedy: str) -> None:
         self.path, self.expected, self.actual = path, expected, actual
-        super().__init__(f"{path}: expected sha256 {expected}, found {actual}; {remedy}")
+        super().__init__(f"{path}: expected sha256 {expected}, got {actual}; {remedy}")
 
 
 class SchemaViolation(DataError):
-    """Columns are not what the schema promises; all problems are listed.
+    """Columns violate the schema; all problems are listed.
 
     Attributes
     ----------
@@ -199,19 +201,22 @@ class SchemaViolation(DataError):
 
 
 class BundleError(LockgateError):
-    """A bundle is incomplete, changed, or gives other answers than it promises."""
+    """A bundle is incomplete or changed, or its predictions are not the recorded ones."""
 
 
 class PackedFormatError(BundleError):
-    """A packed model is truncated, changed, newer, or makes no sense; the only error of reading."""
+    """A packed model is truncated, changed, invalid, or of a newer version.
+
+    Reading a packed model raises no other error.
+    """
 
 
 class EnvironmentMismatch(BundleError):
-    """A bundle needs other versions than those installed here."""
+    """A bundle requires other versions than those installed."""
 
 
 class DeploymentError(LockgateError):
-    """A deployment directory is damaged, or cannot do what is asked of it."""
+    """A deployment directory is damaged, or an operation on it is invalid."""
 
 
 class ServingError(LockgateError):
@@ -219,23 +224,23 @@ class ServingError(LockgateError):
 
 
 class LedgerError(LockgateError):
-    """A version or a stage is not there, or cannot be had as asked; nothing was changed."""
+    """An operation on a version or a stage cannot be done; nothing was changed."""
 
 
 class LedgerConflict(LedgerError):
-    """Something else stands in a stage than whoever asked expected; nothing was changed."""
+    """A stage has another version than the caller expected; nothing was changed."""
 
     exit_code = 1
 
 
 class GateRefused(LedgerError):
-    """A version has no passing verdict for exactly this bundle, stage and incumbent."""
+    """A version has no passing verdict for this bundle, stage and incumbent."""
 
     exit_code = 1
 
 
 class LedgerTampered(LedgerError):
-    """The ledger was rewritten, shortened, or holds what nobody was allowed to write."""
+    """The ledger was rewritten, shortened, or contains events without a valid signature."""
 
 
 class RemoteUnavailable(LedgerError):
@@ -251,7 +256,7 @@ class NotCovered(LockgateError):
 
 
 class BackendUnavailable(LockgateError):
-    """An array backend's library or device is missing."""
+    """The library or the device of an array backend is missing."""
 
 
 class MissingExtra(LockgateError):
@@ -259,18 +264,20 @@ class MissingExtra(LockgateError):
 
     def __init__(self, extra: str, needed_for: str) -> None:
         self.extra = extra
-        super().__init__(f"{needed_for} needs more: pip install 'lockgate[{extra}]'")
+        super().__init__(
+            f"{needed_for} needs an optional dependency: pip install 'lockgate[{extra}]'"
+        )
 
 
 PIPELINE_LIBRARIES = frozenset(
     {"dvc", "hydra", "jinja2", "matplotlib", "omegaconf", "pandas", "pyarrow", "scipy", "skops"}
     | {"sklearn", "threadpoolctl"}
 )
-"""What the extra ``pipeline`` brings."""
+"""Packages that the extra ``pipeline`` installs."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known word is probably meant, or nothing.
+    """Return a suggestion of a similar known name; empty without one.
 
     Examples
     --------
@@ -280,7 +287,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     ''
 
     """
-    # names may come from a stranger, thousands of them
+    # names may come from a request: thousands of them, of any length
     candidates = [candidate[:100] for candidate in itertools.islice(known, 1000)]
     close = difflib.get_close_matches(str(name)[:100], candidates, n=1)
     return f", did you mean {close[0]!r}?" if close else ""

@@ -175,7 +175,7 @@ def test_parts_of_another_input_are_not_used(folder: Path, tmp_path: Path) -> No
     ("words", "said"),
     [
         (["in.csv", "out.xlsx"], "out.xlsx ends in '.xlsx'"),
-        (["rows.pkl", "out.csv"], "rows.pkl ends in '.pkl'; expected one of .csv"),
+        (["rows.pkl", "out.csv"], "rows.pkl ends in '.pkl', expected one of .csv"),
         (["none.csv", "out.csv"], "none.csv is not there"),
         (["in.csv", "in.csv", "--force"], "would overwrite the rows"),
         (["in.csv", "in.parquet"], "is there already; --force"),

@@ -338,7 +338,7 @@ def test_corrections_are_those_of_scipy_and_of_the_definition(values: list[float
 def test_a_correction_of_no_test_and_an_unknown_correction() -> None:
     assert adjust_p_values(np.array([]), "holm").tolist() == []
     assert adjust_p_values(np.array([0.03]), "holm").tolist() == [0.03]
-    with pytest.raises(ValueError, match="bonferroni.*known: holm, benjamini-hochberg"):
+    with pytest.raises(ValueError, match="bonferroni.*available: holm, benjamini-hochberg"):
         adjust_p_values(np.array([0.5]), "bonferroni")
 
 

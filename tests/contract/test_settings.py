@@ -79,7 +79,7 @@ def test_a_nested_wrong_value_has_its_whole_path() -> None:
 
 
 def test_an_unknown_key_names_the_nearest() -> None:
-    with pytest.raises(UnknownKey, match=r"no key 'sample\.shar', did you mean 'share'"):
+    with pytest.raises(UnknownKey, match=r"unknown key 'sample\.shar', did you mean 'share'"):
         check(Sample, {"path": "x", "shar": 1}, "sample")
 
 
@@ -90,7 +90,7 @@ def test_a_missing_value_without_default_is_named() -> None:
 
 def test_types_are_named_as_a_user_would() -> None:
     assert type_name(dict[str, list[float]]) == "mapping of str to list of float"
-    assert type_name(int | None) == "int or nothing"
+    assert type_name(int | None) == "int or null"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

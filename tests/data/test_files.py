@@ -108,9 +108,9 @@ def test_what_is_not_installed_says_how_to_get_it(
 def test_another_version_and_another_content_are_named() -> None:
     path = "lifetimes/datasets/CDNOW_master.txt"
     found = importlib.metadata.version("lifetimes")
-    with pytest.raises(lockgate.DataError, match=f"expected lifetimes 9, found {found}"):
+    with pytest.raises(lockgate.DataError, match=f"expected lifetimes 9, got {found}"):
         lockgate.installed_file("lifetimes", path, version="9")
-    with pytest.raises(lockgate.DigestMismatch, match="expected sha256 00, found eff6"):
+    with pytest.raises(lockgate.DigestMismatch, match="expected sha256 00, got eff6"):
         lockgate.installed_file("lifetimes", path, sha256="00")
 
 

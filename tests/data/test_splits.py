@@ -101,10 +101,10 @@ def test_folds_never_fit_on_what_they_measure(way: str) -> None:
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        (Split(by="group"), "names no group column"),
-        (Split(by="time", test_from="2030-01-01"), "no rows to test"),
-        (Split(by="time", test_from="2020-01-01"), "no rows to train"),
-        (Split(by="time", test_from="soon"), "'soon' is no date"),
+        (Split(by="group"), "declares no group column"),
+        (Split(by="time", test_from="2030-01-01"), "no rows for test"),
+        (Split(by="time", test_from="2020-01-01"), "no rows for train"),
+        (Split(by="time", test_from="soon"), "'soon' is not a date"),
         (Split(by="random", test_from="2026-02-01"), "the split is by random"),
     ],
 )

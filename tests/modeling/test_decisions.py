@@ -118,12 +118,32 @@ def test_the_threshold_of_the_best_f1_is_the_best_of_all_scores(sample: Sample) 
     truth, score, weight = sample
     for w in (None, weight):
         best = best_f1_threshold(truth, score, w)
-        figures = {
-            cut: peer.f1_score(truth, score >= cut, sample_weight=w, zero_division=0)
+        highest = max(
+            peer.f1_score(truth, score >= cut, sample_weight=w, zero_division=0)
             for cut in np.unique(score)
-        }
-        assert figures[best] == pytest.approx(max(figures.values()))
-        assert BinaryMetrics(truth, score, best)(w)["f1"] == pytest.approx(figures[best])
+        )
+        at_best = peer.f1_score(truth, score >= best, sample_weight=w, zero_division=0)
+        assert at_best == pytest.approx(highest)
+        assert BinaryMetrics(truth, score, best)(w)["f1"] == pytest.approx(at_best)
+
+
+def test_no_label_flips_at_the_best_f1_when_a_score_is_off_by_an_ulp() -> None:
+    truth, score = np.array([False, True, False, True]), np.array([0.1, 0.4, 0.6, 0.9])
+    threshold = best_f1_threshold(truth, score)
+    assert threshold == (0.1 + 0.4) / 2
+    for direction in (-np.inf, np.inf):
+        moved = np.nextafter(score, direction)
+        assert ((moved >= threshold) == (score >= threshold)).all()
+
+
+def test_the_best_f1_is_kept_where_no_double_lies_between_two_scores() -> None:
+    for low in (0.3, np.nextafter(0.3, 1)):
+        score = np.array([low, np.nextafter(low, 1)])
+        assert ((score >= best_f1_threshold(np.array([False, True]), score)) == [False, True]).all()
+
+
+def test_the_best_f1_threshold_is_0_where_every_row_is_best_predicted_positive() -> None:
+    assert best_f1_threshold(np.array([True, True, False]), np.array([0.2, 0.5, 0.7])) == 0.0
 
 
 @given(scored())

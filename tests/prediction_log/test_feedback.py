@@ -210,7 +210,7 @@ def test_a_file_that_does_not_fit_names_its_row_or_column(
 def test_files_of_unknown_forms_and_absent_ones_are_refused(deployment: Deployment) -> None:
     (deployment.path / "late.xlsx").write_text("")
     for name, message in (
-        ("late.xlsx", "ends in '.xlsx'; expected one of .csv"),
+        ("late.xlsx", "ends in '.xlsx', expected one of .csv"),
         ("a.csv", "is not there"),
     ):
         with pytest.raises(DataError, match=message):

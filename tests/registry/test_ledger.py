@@ -42,7 +42,7 @@ def test_versions_follow_from_what_changed(shop: Path, tmp_path: Path, bundles: 
     assert ledger.version("fraud", "1.0.0").why == ("the first version",)
     wider = ledger.register(packed(tmp_path / "wider", columns=5))
     assert wider.version == "2.0.0"
-    assert wider.why[0] == "it asks for the new column x4"
+    assert wider.why[0] == "it requires the new column x4"
     again = ledger.register(bundles[0])
     assert (again.version, ledger.state.head().seq) == ("1.0.0", 4)
     with pytest.raises(UsageError, match="expected major"):

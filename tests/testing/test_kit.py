@@ -194,7 +194,7 @@ FAULTY: list[Faulty] = [
         lambda: compressor(fails(lockgate.NotApplicable("never"))),
         "answers no request; binary: never",
     ),
-    ("check_answers", "compressor", lambda: compressor(lambda request: 3), "gave int"),
+    ("check_answers", "compressor", lambda: compressor(lambda request: 3), "returned int"),
     ("check_purity", "compressor", lambda: compressor(spoils_rows), "changes its input on binary"),
     ("check_purity", "compressor", lambda: compressor(spoils_the_model), "work on a copy"),
     (

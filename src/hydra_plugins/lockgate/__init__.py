@@ -1,7 +1,7 @@
-"""The door for Hydra and DVC: the scheme ``lockgate://`` lists and types our plugins.
+"""Hydra's entry point: the scheme ``lockgate://`` lists installed plugins as typed options.
 
-Hydra imports this module in every application of the environment, so it
-imports next to nothing; the work is in ``lockgate.plugins.config.source``.
+Hydra imports this module in every application of the environment, so heavier
+imports are inside the functions; see ``lockgate.plugins.config.source``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ class LockgateConfigSource(ConfigSource):
 
     @staticmethod
     def scheme() -> str:
-        """Return what a search path must begin with."""
+        """Return the scheme of a search path."""
         return "lockgate"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Give the typed node of one plugin, importing that plugin alone."""
+        """Return the typed node of a plugin, importing that plugin only."""
         from lockgate.plugins.config.source import build_node
 
         config, package = build_node(config_path)
@@ -31,17 +31,17 @@ class LockgateConfigSource(ConfigSource):
         )
 
     def available(self) -> bool:
-        """Return True: the environment is always there."""
+        """Return True: the installed plugins are always available."""
         return True
 
     def is_group(self, config_path: str) -> bool:
-        """Whether the path is a kind of plugin."""
+        """Return whether the path is a kind of plugin."""
         from lockgate.plugins.config.source import is_group
 
         return is_group(config_path)
 
     def is_config(self, config_path: str) -> bool:
-        """Whether the path is an installed plugin."""
+        """Return whether the path is an installed plugin."""
         from lockgate.plugins.config.source import is_option
 
         return is_option(config_path)

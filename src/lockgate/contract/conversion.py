@@ -1,44 +1,89 @@
-"""Values of converters and engines: other libraries' models, other ways to run packed ones."""
+"""Values of converters and engines, and what of the packed format they may use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lockgate.contract.requests import Request
 
-__all__ = ["ConvertRequest", "ConvertedModel", "ForestEngine"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
+
+    from lockgate.errors import NotCovered
+
+__all__ = [
+    "CodedColumn",
+    "ConversionTrace",
+    "ConvertRequest",
+    "ConvertedModel",
+    "ForestEngine",
+    "OperationWriter",
+    "PreparedForest",
+]
+
+
+class PreparedForest(Protocol):
+    """A forest of a packed model, its arrays decoded, that runs on NumPy."""
+
+    @property
+    def forest(self) -> Any:
+        """The operation ``forest``, with the fields of docs/packed-format.md."""
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Arrays of the model file by name."""
+
+    @property
+    def used(self) -> np.ndarray:
+        """Indices of the columns that the trees split on."""
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Number of categories by column; 0 for a column of numbers."""
+
+    @property
+    def edges(self) -> Mapping[int, np.ndarray]:
+        """Rising thresholds of each column of numbers, by its index."""
+
+    @property
+    def engine(self) -> Any:
+        """The layout of the nodes: mask tables, or packed nodes to walk."""
+
+    def run(self, x: np.ndarray, /) -> np.ndarray:
+        """Return the sums, shape (outputs, n), for columns of shape (width, n)."""
 
 
 @dataclass(frozen=True)
 class ForestEngine:
-    """Another way of walking the trees of packed models.
+    """Another implementation of packed forests.
 
     Attributes
     ----------
     name : str
         Name of the engine.
     prepare : callable
-        ``forest(grown) -> run``: from a `lockgate.models.packed.runtime.forest.Grown`, ready for
-        NumPy, to a function from columns of shape (width, n), doubles with NaN for
-        gaps, to sums of shape (outputs, n). Labels must be the same, sums within
-        1e-12; it is called from several threads.
+        ``prepare(forest) -> run``: from a `PreparedForest` to a function from columns
+        of shape (width, n), doubles with NaN for missing values, to sums of shape
+        (outputs, n). Labels must be equal to NumPy's and sums within 1e-12; `run`
+        is called from several threads.
 
     """
 
     name: str
-    prepare: Callable[[Any], Callable[[Any], Any]]
+    prepare: Callable[[PreparedForest], Callable[[np.ndarray], np.ndarray]]
 
 
 @dataclass(frozen=True)
 class ConvertedModel:
-    """What a classifier or regressor becomes in packed form: places of operations.
+    """A classifier or regressor in packed form, as the indices of its operations.
 
     Attributes
     ----------
     label : int
-        Operation of width 1: the class's place, or the value.
+        Operation of width 1: the index of the predicted class, or the predicted value.
     classes : tuple
         Labels; empty for a regression.
     score : int or None
@@ -46,7 +91,7 @@ class ConvertedModel:
     margin : int or None
         The value before it becomes a probability.
     pair : int or None
-        Probabilities of both of two classes, where they were computed apart.
+        Probabilities of both of two classes, where they are computed separately.
 
     """
 
@@ -57,22 +102,87 @@ class ConvertedModel:
     pair: int | None = None
 
 
+class OperationWriter(Protocol):
+    """Adds operations and arrays to a packed model."""
+
+    def add(self, kind: Any, /, *of: int, **fields: Any) -> int:
+        """Add an operation of that class and return its index.
+
+        `of` are the indices of the operations whose values it takes. Equal
+        operations are added once.
+        """
+
+    def array(self, values: ArrayLike, /) -> str:
+        """Add an array of doubles and return its name."""
+
+    def width(self, index: int, /) -> int:
+        """Return how many numbers an operation computes per row."""
+
+
+class CodedColumn(Protocol):
+    """A column of category codes."""
+
+    @property
+    def op(self) -> int:
+        """Index of the operation that computes the codes."""
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The value of each code; the last two stand for missing and unknown."""
+
+    @property
+    def source(self) -> int:
+        """Index of the model input that it is read from."""
+
+
+class ConversionTrace(Protocol):
+    """The packed model under construction, as a converter may use it."""
+
+    @property
+    def builder(self) -> OperationWriter:
+        """Adds operations and arrays."""
+
+    def numbers(self, columns: Sequence[Any], /) -> int:
+        """Return the index of an operation that yields these columns as numbers, in order."""
+
+    def holds_categories(self, column: Any, /) -> bool:
+        """Return whether a column holds categories rather than numbers."""
+
+    def coded(self, column: Any, categories: Sequence[Any], /) -> CodedColumn:
+        """Return a column as codes of these categories."""
+
+    def table(self, column: Any, rows: Sequence[Sequence[float]], /) -> int:
+        """Return the index of an operation that looks up a row of numbers by code."""
+
+    def attribute(self, estimator: Any, /, *names: str) -> Any:
+        """Return the first of these attributes that exists, or reject the model."""
+
+    def require(self, condition: object, message: str, /) -> None:
+        """Reject the model with that message unless the condition is true."""
+
+    def refuse(self, message: str, /) -> NotCovered:
+        """Return the error to raise for a model, or an option, without a packed form."""
+
+    def allow_tolerance(self, tolerance: float, /) -> None:
+        """Accept predictions that differ by that much, e.g. where a library adds in 32 bits."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConvertRequest(Request):
-    """A fitted model of another library, to be written down in packed form.
+    """A fitted model of another library, to be converted to the packed format.
 
     Attributes
     ----------
     estimator : object
-        The model; never changed.
-    trace : lockgate.models.converters.trace.Trace
-        Adds operations and arrays, and says what inputs must not hold.
+        The model; it is never changed.
+    trace : ConversionTrace
+        Adds operations and arrays, and rejects what has no packed form.
     columns : tuple
-        What reaches the model, in order; ``trace.numbers(columns)`` makes an
-        operation of them.
+        The columns that reach the model, in order; ``trace.numbers(columns)`` returns an
+        operation that yields them.
 
     """
 
     estimator: Any
-    trace: Any
+    trace: ConversionTrace
     columns: tuple[Any, ...]

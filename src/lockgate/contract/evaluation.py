@@ -1,4 +1,4 @@
-"""What evaluators are asked and what they answer."""
+"""Requests to evaluators, and their reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["EvaluateRequest", "Metric", "Plot", "Report", "Series", "ValueMatrix
 
 @dataclass(frozen=True)
 class ValueMatrix:
-    """What each outcome of a yes-or-no decision is worth, in the user's money per row."""
+    """Value of each outcome of a binary decision, in money per row."""
 
     true_positive: float = 0.0
     false_positive: float = 0.0
@@ -28,26 +28,26 @@ class ValueMatrix:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateRequest(Request):
-    """What an evaluator is asked to measure.
+    """A model to evaluate on held-out rows.
 
     Attributes
     ----------
     predictor : Predictor
         The model, threshold included.
     table : Table
-        Rows that nothing was decided on.
+        Held-out rows: neither the fit nor any decision has used them.
     output : Output
-        The model's answers to these rows, in their order.
+        The model's predictions for these rows, in their order.
     task : {"binary", "multiclass", "regression"}
-        What it predicts.
+        Task of the model.
     classes : tuple
-        Labels in the order of the scores; the second of two is the positive one.
+        Labels in the order of the scores; the second of two is the positive class.
     threshold : float or None
-        Score from which the second of two classes is answered.
-    value_matrix : Worth or None
-        What each outcome is worth, where it was declared.
+        Score from which the positive class is predicted.
+    value_matrix : ValueMatrix or None
+        Value of each outcome; None where it is not configured.
     incumbent : Output or None
-        Answers of the model that is in production now, if any.
+        Predictions of the model that is in production now, if any.
     model_bytes : int
         Size of the model's files.
 
@@ -66,14 +66,14 @@ class EvaluateRequest(Request):
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure with its confidence interval (95 % unless said otherwise).
+    """A metric with its confidence interval, 95 % by default.
 
     Attributes
     ----------
     estimate : float
-        The figure.
+        Value of the metric.
     low, high : float or None
-        Ends of the interval; None where there is none.
+        Bounds of the interval; None without an interval.
 
     """
 
@@ -82,45 +82,47 @@ class Metric:
     high: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no report could show."""
+        """Reject NaN and infinity, which no report can show."""
         for name in ("estimate", "low", "high"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
-                raise ValueError(f"{name} is {value!r}; leave out what the rows do not define")
+                raise ValueError(
+                    f"{name} is {value!r}, expected a finite number; leave out undefined metrics"
+                )
 
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one line or bar group; x may be numbers or names."""
+    """Points of a line or a group of bars; x may be numbers or names."""
 
     name: str
     x: tuple[Any, ...]
     y: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuse points without a partner."""
+        """Reject coordinates of different lengths."""
         if len(self.x) != len(self.y):
-            raise ValueError(f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y")
+            raise ValueError(f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y values")
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture as data; the host draws it.
+    """A plot as data; the host draws it.
 
     Attributes
     ----------
     name : str
-        File name without ending, in lower case with dashes.
+        File name without suffix, in lower case with dashes.
     title, x_label, y_label : str
-        Words on it, units included.
+        Title and axis labels, units included.
     series : tuple of Series
-        What is drawn.
+        Data to draw.
     kind : {"line", "bar", "scatter"}
-        How.
+        Kind of plot.
     diagonal : bool
         Whether to draw the line y = x for comparison.
     marks : mapping of str to float
-        Vertical lines at these x, each with its name.
+        Position on the x axis of each vertical line, by its name.
 
     """
 
@@ -136,21 +138,21 @@ class Plot:
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluator found.
+    """Results of an evaluator.
 
     Attributes
     ----------
     metrics : mapping of str to Metric
-        Figures by name.
+        Metrics by name.
     tables : mapping of str to tuple of dict
-        Rows of small tables by the table's name.
+        Rows of small tables, by the table's name.
     plots : tuple of Plot
-        Pictures.
+        Plots.
     messages : tuple of str
-        Findings in words, for people who do not read figures.
+        The results as sentences, for readers who want no numbers.
     nondeterministic : bool
-        Whether the figures depend on the machine and the moment (latency):
-        then they go into a side report and never into a bundle.
+        Whether the metrics depend on the machine and the time of measuring, as
+        latency does: they are then reported separately and never put into a bundle.
 
     """
 
@@ -161,14 +163,14 @@ class Report:
     nondeterministic: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what could not be written down."""
+        """Reject values that cannot be written to a report."""
         for name, metric in self.metrics.items():
             if not isinstance(metric, Metric):
-                raise TypeError(f"metric {name!r} is {metric!r}; expected lockgate.Metric")
+                raise TypeError(f"metric {name!r} is {metric!r}, expected lockgate.Metric")
         for name, rows in self.tables.items():
             for cell in (cell for row in rows for cell in row.values()):
                 if cell is not None and not isinstance(cell, (str, Number)):
-                    raise TypeError(f"table {name!r} holds {cell!r}; expected text or a number")
+                    raise TypeError(f"table {name!r} holds {cell!r}, expected text or a number")
         for plot in self.plots:
             if not isinstance(plot, Plot):
-                raise TypeError(f"{plot!r} is no lockgate.Plot")
+                raise TypeError(f"{plot!r} is not a lockgate.Plot")

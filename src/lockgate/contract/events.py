@@ -1,4 +1,4 @@
-"""What listeners are told; broadcast, without an answer."""
+"""Events that are sent to listeners."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class StageEvent:
     stage : str
         Name of the stage.
     project : str
-        Name of the model that the pipeline makes.
+        Name of the model that the pipeline trains.
     seconds : float or None
-        Time it took; None before it.
+        Duration of the stage; None when it begins.
     error : str or None
-        One line, if it failed.
+        The error as one line, if it failed.
     metrics : mapping of str to float
-        Figures that the stage measured, if any.
+        Metrics that the stage measured, if any.
 
     """
 
@@ -36,7 +36,7 @@ class StageEvent:
 
 @dataclass(frozen=True)
 class Registration:
-    """A bundle became a version."""
+    """A bundle was registered as a version."""
 
     name: str
     version: str
@@ -45,7 +45,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class Promotion:
-    """A version became the one of a stage, e.g. of ``prod``."""
+    """A version was promoted to a stage, e.g. ``prod``."""
 
     name: str
     version: str
@@ -56,7 +56,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Rollback:
-    """A stage went back to an earlier version."""
+    """A stage was rolled back to an earlier version."""
 
     name: str
     version: str
@@ -67,7 +67,7 @@ class Rollback:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A monitor found something that matters."""
+    """A monitor raised an alarm."""
 
     name: str
     monitor: str

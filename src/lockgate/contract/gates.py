@@ -1,4 +1,4 @@
-"""What gates are asked and what they answer."""
+"""Requests to gates, and their results."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ __all__ = ["BundleOrigin", "EvaluatedBundle", "GateResult", "JudgeRequest"]
 
 @dataclass(frozen=True)
 class EvaluatedBundle:
-    """A bundle before the gates: the one that is to go in, or the one that is there.
+    """A candidate or incumbent bundle, evaluated on the gates' rows.
 
     Attributes
     ----------
     name, version : str
-        Which model, and its version; the beginning of the digest where it has none.
+        Name of the model and its version; the first digits of the digest where it has none.
     digest : str
-        The bundle's.
+        Digest of the bundle.
     inputs : Schema
-        What it asks for.
+        Columns that the model takes.
     task : {"binary", "multiclass", "regression"}
-        What it answers.
+        Task of the model.
     classes : tuple
         Labels in the order of the scores.
     threshold : float or None
-        Score from which the second of two classes is answered.
-    value_matrix : Worth or None
-        What each outcome is worth.
+        Score from which the positive class is predicted.
+    value_matrix : ValueMatrix or None
+        Value of each outcome.
     predictor : Predictor
-        The model, opened.
-    reference : Reference
-        What it was trained on, counted.
+        The opened model.
+    reference : ReferenceCounts
+        Counts of its training data.
     model_bytes : int
         Size of the model's files.
     reported_metrics : mapping of str to mapping of str to float
-        Estimates that lie in the bundle, by evaluator and figure.
+        Estimates that the bundle contains, by evaluator and metric.
     table : Table or None
-        The case's rows with a known target, as this model takes them.
+        The request's rows with a known target, as this model takes them.
     output : Output or None
-        Its answers to them.
+        The model's predictions for these rows.
     metrics : mapping of str to mapping of str to Metric
-        What evaluators measured on them just now.
+        Metrics on these rows, by evaluator and metric.
     not_measured_because : str
-        Why nothing was measured, where it was not.
+        Reason why nothing was measured; empty otherwise.
 
     """
 
@@ -79,18 +79,19 @@ class EvaluatedBundle:
 
 @dataclass(frozen=True)
 class BundleOrigin:
-    """What the ledger knows of where a bundle comes from.
+    """The origin of a bundle as the ledger records it.
 
     Attributes
     ----------
     lineage : {"pipeline", "declared", "unknown"}
-        Whether a commit's ``dvc.lock`` names it, its maker says where it is from, or nobody.
+        ``pipeline``: the ``dvc.lock`` of a commit contains its digest. ``declared``: its
+        author stated where it comes from.
     commit : str or None
-        Commit of the code, from a clean tree.
+        Commit of the code, if the working tree was clean.
     signed_by : str or None
-        Who registered it with a key that may.
+        Signer of the registration, if the key is allowed to sign.
     attested : bool or None
-        Whether building it again gave the same bytes; None where nobody tried.
+        Whether a rebuild gave the same bytes; None without a rebuild.
 
     """
 
@@ -102,22 +103,22 @@ class BundleOrigin:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeRequest(Request):
-    """What a gate is asked to rule on.
+    """A candidate for a stage, to be judged by a gate.
 
     Attributes
     ----------
-    candidate : Contestant
-        Who wants to go in.
-    incumbent : Contestant or None
-        Who is there; measured on the same rows in the same run.
+    candidate : EvaluatedBundle
+        The bundle to be promoted.
+    incumbent : EvaluatedBundle or None
+        The bundle in the stage now, measured on the same rows in the same run.
     stage : str
-        Where.
+        Name of the stage.
     rows : DataFrame or None
-        The rows as they were read, all columns, in the order of the tables.
+        The rows as they were read, with all columns, in the order of the tables.
     today : DataFrame or None
-        Recent rows, for gates that ask whether the data are still what they were.
-    origin : Origin
-        Where the candidate comes from.
+        Recent rows, for gates that check for drift.
+    origin : BundleOrigin
+        Origin of the candidate.
 
     """
 
@@ -131,18 +132,18 @@ class JudgeRequest(Request):
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate says.
+    """Result of a gate.
 
     Attributes
     ----------
     passed : bool or None
-        None where there is nothing to say, e.g. without an incumbent: it stops nobody.
+        None where the gate does not apply, e.g. without an incumbent; it then blocks nothing.
     message : str
-        Why, with figures and units; where it did not pass, what would.
+        The reason, with metrics and units; where it failed, what would pass.
     metrics : mapping of str to float
-        What was measured.
+        Measured values by name.
     nondeterministic : bool
-        Whether it depends on the machine and the moment (latency).
+        Whether the result depends on the machine and the time of measuring, as latency does.
 
     """
 
@@ -152,15 +153,17 @@ class GateResult:
     nondeterministic: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no verdict could show."""
+        """Reject values that a verdict cannot record."""
         kind = type(self.passed)
         if kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):
             # comparing NumPy numbers gives its own booleans, which JSON cannot hold
             object.__setattr__(self, "passed", bool(self.passed))
         if not (self.passed is None or isinstance(self.passed, bool)):
-            raise TypeError(f"passed is {self.passed!r}; expected True, False or None")
+            raise TypeError(f"passed is {self.passed!r}, expected True, False or None")
         if not self.message.strip():
-            raise ValueError("a gate result needs a message that says why")
+            raise ValueError("a gate result needs a message that gives the reason")
         for name, value in self.metrics.items():
             if not math.isfinite(value):
-                raise ValueError(f"{name} is {value!r}; leave out what was not measured")
+                raise ValueError(
+                    f"{name} is {value!r}, expected a finite number; leave out undefined metrics"
+                )

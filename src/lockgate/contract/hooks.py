@@ -1,8 +1,8 @@
 """The hooks, in the order in which a model meets them.
 
-An *operation* takes one frozen request and gives one value; the host calls
-the implementations that the configuration chose. An *event* is told to every
-installed listener and has no answer.
+An *operation* takes one frozen request and returns one value; the host calls
+the implementations that the configuration chose. An *event* is sent to every
+installed listener, which returns nothing.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from lockgate.contract.listeners import Events
+
 if TYPE_CHECKING:
     from lockgate.contract.conversion import ConvertedModel, ConvertRequest, ForestEngine
     from lockgate.contract.evaluation import EvaluateRequest, Report
-    from lockgate.contract.events import Alarm, Promotion, Registration, Rollback, StageEvent
     from lockgate.contract.gates import GateResult, JudgeRequest
     from lockgate.contract.modeling import (
         BuildRequest,
@@ -37,21 +38,21 @@ hookimpl = pluggy.HookimplMarker("lockgate")
 
 
 class Operations:
-    """What plugins do: one request in, one value out."""
+    """What plugins do: each hook takes one request and returns one value."""
 
     @hookspec
     def arrays(self) -> Backend:
         """Offer an array library and a device.
 
         Called once per stage, before any other hook. Raise
-        `lockgate.BackendUnavailable` where library or device is missing: it is
-        then refused when the configuration is composed, before any work.
+        `lockgate.BackendUnavailable` where library or device is missing: the
+        configuration is then rejected when it is composed, before any work.
 
         ::
 
             @lockgate.plugin
             class Strict:
-                "The array API standard's own strict implementation."
+                "The strict reference implementation of the array API standard."
 
                 @lockgate.hookimpl
                 def arrays(self):
@@ -61,18 +62,18 @@ class Operations:
 
     @hookspec
     def load(self, request: LoadRequest) -> Table:
-        """Read the rows and say what their columns mean.
+        """Read the rows and declare what their columns mean.
 
         Called once by the load stage, and once by the monitor stage where that
-        looks at another stretch of time. Aggregate per entity here: the row
-        that is served later is one row of this table. Cleaning and splitting
-        are the host's. An error ends the stage.
+        looks at another window of time. Aggregate per entity here: the row that is
+        served later is a row of this table. Leave cleaning and splitting to the
+        host. An error ends the stage.
 
         ::
 
             @lockgate.plugin
             class Excel:
-                "First sheet of an Excel file; `target` is the column to predict."
+                "The first sheet of an Excel file; `target` is the column to predict."
                 path: str = lockgate.setting(help="file, relative to the project")
                 target: str = lockgate.setting(help="column to predict")
 
@@ -85,17 +86,17 @@ class Operations:
 
     @hookspec
     def build(self, request: BuildRequest) -> Recipe:
-        """Propose an unfitted estimator, what it needs, and what may be tuned.
+        """Return an unfitted estimator, its requirements, and what may be tuned.
 
         Called once by the optimize stage. The host puts the cell rules (missing
-        values, categories, scaling) in front as `Recipe.requirements` asks for them.
+        values, categories, scaling) in front, as `Recipe.requirements` asks for.
         An error ends the stage.
 
         ::
 
             @lockgate.plugin
             class Forest:
-                "Random forest of `trees` trees."
+                "A random forest of `trees` trees."
                 trees: int = lockgate.setting(200, at_least=1)
 
                 @lockgate.hookimpl
@@ -114,14 +115,14 @@ class Operations:
         """Choose the parameters of a recipe.
 
         Called once by the optimize stage. `request.measure(params)` gives the
-        cross-validated loss. Leave the candidate's estimator None and the host
-        fits it. An error ends the stage.
+        cross-validated loss. If the candidate's estimator is None, the host fits
+        it. An error ends the stage.
 
         ::
 
             @lockgate.plugin
             class First:
-                "Take the first value of everything; no search."
+                "The first value of each parameter, without a search."
 
                 @lockgate.hookimpl
                 def optimize(self, request):
@@ -137,11 +138,11 @@ class Operations:
     def compress(self, request: CompressRequest) -> Candidate:
         """Make a fitted model smaller or faster.
 
-        Called once per chosen compressor, in the order written, each with the
-        candidate of the one before. The host measures before and after on the
-        tune rows, and skips a step that loses more than `request.max_loss`.
-        Raise `lockgate.NotApplicable` where there is nothing to do. Any other
-        error ends the stage.
+        Called once per chosen compressor, in the order of the configuration, each
+        with the candidate that the previous one returned. The host measures the
+        loss on the tune rows before and after, and skips a step that raises it by
+        more than `request.max_loss`. Raise `lockgate.NotApplicable` where there is
+        nothing to compress. Any other error ends the stage.
 
         ::
 
@@ -163,16 +164,16 @@ class Operations:
 
     @hookspec
     def evaluate(self, request: EvaluateRequest) -> Report:
-        """Measure a model on rows that nothing was decided on.
+        """Measure a model on held-out rows.
 
-        Called once per chosen evaluator by the evaluate stage; reports are
-        gathered under each one's name. An error ends the stage.
+        Called once per chosen evaluator by the evaluate stage; its report is kept
+        under its name. An error ends the stage.
 
         ::
 
             @lockgate.plugin
             class Positives:
-                "Share of rows that get the second label."
+                "The share of rows that are predicted positive."
 
                 @lockgate.hookimpl
                 def evaluate(self, request):
@@ -184,15 +185,15 @@ class Operations:
     def open(self, request: OpenRequest) -> Predictor:
         """Open a model file; never run code from it.
 
-        Called when a bundle is read, for the format that its manifest names,
-        after the digests of the request have been checked. An error refuses the
-        bundle.
+        Called when a bundle is read, for the format that its manifest names, after
+        the digests of the files have been checked. With an error the bundle is
+        rejected.
 
         ::
 
             @lockgate.plugin
             class Constant:
-                "A number in a text file that answers every row."
+                "A number in a text file, predicted for every row."
 
                 @lockgate.hookimpl
                 def open(self, request):
@@ -202,39 +203,40 @@ class Operations:
 
     @hookspec
     def monitor(self, request: MonitorRequest) -> Findings:
-        """Compare what a model sees now with what it was trained on.
+        """Compare what a model receives now with its training data.
 
-        Called once per chosen monitor by the monitor stage; findings are
-        gathered. An error ends the stage.
+        Called once per chosen monitor by the monitor stage; the findings of all of
+        them are collected. An error ends the stage.
 
         ::
 
             @lockgate.plugin
             class Silence:
-                "Alarm when fewer than `least` rows arrive."
-                least: int = lockgate.setting(100, at_least=0)
+                "An alarm when fewer than `min_rows` rows arrive."
+                min_rows: int = lockgate.setting(100, at_least=0)
 
                 @lockgate.hookimpl
                 def monitor(self, request):
                     n = request.window.n
-                    found = lockgate.Finding(
+                    finding = lockgate.Finding(
                         "(rows)", "count", effect=1.0, p=0.0, severity="alarm",
-                        message=f"only {n} rows arrived, expected {self.least}")
-                    return lockgate.Findings((found,) if n < self.least else ())
+                        message=f"expected at least {self.min_rows} rows, got {n}")
+                    return lockgate.Findings((finding,) if n < self.min_rows else ())
         """
 
     @hookspec
     def judge(self, request: JudgeRequest) -> GateResult:
-        """Say whether a bundle may take the place of the one that serves.
+        """Decide whether a bundle may replace the one in a stage.
 
-        Called by `lockgate gate` and, where nobody asked before, by `lockgate
-        promote`. Each must pass or have nothing to say, as with `lockgate.NotApplicable`.
+        Called by `lockgate gate`, and by `lockgate promote` where no verdict exists
+        yet. A gate that does not apply returns `passed=None` or raises
+        `lockgate.NotApplicable`; every other one must pass.
 
         ::
 
             @lockgate.plugin
             class Weekday:
-                "Let nothing into production on a Friday."
+                "No promotions on a Friday."
 
                 @lockgate.hookimpl
                 def judge(self, request):
@@ -244,19 +246,19 @@ class Operations:
 
     @hookspec
     def convert(self, request: ConvertRequest) -> ConvertedModel:
-        """Turn a request model of another library into operations of a packed one.
+        """Convert a fitted model of another library to operations of the packed format.
 
-        The plugin's entry point has the name of the library: ``lightgbm`` is
-        asked for every model whose class lives in the package lightgbm. Called
-        when a model is packed, once for each such model in it. Raise
-        ``request.trace.refuse(sentence)`` for an option that has no packed form;
-        answers are compared with the original's afterwards in any case.
+        The plugin's entry point has the name of the library: ``lightgbm`` converts
+        every model whose class is defined in the package lightgbm. Called when a
+        model is packed, once for each such model in it. Raise
+        ``request.trace.refuse(message)`` for an option that has no packed form.
+        The host compares the packed model's predictions with the original's.
 
         ::
 
             @lockgate.plugin
             class Constant:
-                "Models of the library `constantly`, which answer one number."
+                "Models of the library `constantly`, which predict one number."
 
                 @lockgate.hookimpl
                 def convert(self, request):
@@ -271,17 +273,17 @@ class Operations:
 
     @hookspec
     def compile(self) -> ForestEngine:
-        """Give another way of walking the trees of packed models.
+        """Offer another implementation of packed forests.
 
-        Called when answers are asked for by this engine's name, e.g. with
-        ``lockgate predict --engine numba``. Import what is heavy in the function
-        that makes a forest, not here.
+        Called when predictions are requested with this engine's name, e.g. by
+        ``lockgate predict --engine numba``. Import heavy libraries in `prepare`,
+        not here.
 
         ::
 
             @lockgate.plugin
             class Plain:
-                "NumPy, as it is; what an engine is compared with."
+                "The NumPy implementation itself, which engines are compared with."
 
                 @lockgate.hookimpl
                 def compile(self):
@@ -289,40 +291,12 @@ class Operations:
         """
 
 
-class Events:
-    """What listeners are told. An error in one stops no other and no stage."""
-
-    @hookspec
-    def before_stage(self, event: StageEvent) -> None:
-        """Tell that a stage begins."""
-
-    @hookspec
-    def after_stage(self, event: StageEvent) -> None:
-        """Tell that a stage has ended, well or not."""
-
-    @hookspec
-    def on_registered(self, event: Registration) -> None:
-        """Tell that a bundle became a version."""
-
-    @hookspec
-    def on_promoted(self, event: Promotion) -> None:
-        """Tell that a version was promoted to a stage."""
-
-    @hookspec
-    def on_rolled_back(self, event: Rollback) -> None:
-        """Tell that a stage went back to an earlier version."""
-
-    @hookspec
-    def on_alarm(self, event: Alarm) -> None:
-        """Tell that a monitor found something that matters."""
+def _names_of_hooks(spec: type) -> tuple[str, ...]:
+    return tuple(name for name, member in vars(spec).items() if hasattr(member, "lockgate_spec"))
 
 
-def _names(of: type) -> tuple[str, ...]:
-    return tuple(name for name, member in vars(of).items() if hasattr(member, "lockgate_spec"))
-
-
-OPERATIONS = _names(Operations)
+OPERATIONS = _names_of_hooks(Operations)
 """Names of the operation hooks, in calling order."""
 
-EVENTS = _names(Events)
+EVENTS = _names_of_hooks(Events)
 """Names of the event hooks."""

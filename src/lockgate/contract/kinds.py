@@ -1,4 +1,4 @@
-"""The kinds of plugin, as one table from which everything else is derived."""
+"""The kinds of plugin, as a table from which everything else is derived."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from lockgate.contract.tables import LoadRequest, Table
 __all__ = ["CONFIGURED", "CONTRACT", "CONTRACTS_SERVED", "KINDS", "Kind", "kind"]
 
 CONTRACT = 1
-"""Version of the contract that this lockgate offers; raised when a value gains a field."""
+"""Version of the contract that this lockgate provides; raised when a value gains a field."""
 
 CONTRACTS_SERVED = range(1, CONTRACT + 1)
-"""Versions that a plugin may have been written for."""
+"""Contract versions of plugins that can be loaded."""
 
 Dispatch = Literal["one", "chain", "all", "manifest", "library", "on demand"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A place where plugins fit.
+    """A kind of plugin.
 
     Attributes
     ----------
@@ -43,12 +43,13 @@ class Kind:
     hook : str
         Name of the operation hook that a plugin of this kind implements.
     request, answer : type
-        What the hook takes (None: nothing) and what it gives.
+        Types of the hook's argument (None: no argument) and of its result.
     dispatch : {"one", "chain", "all", "manifest", "library", "on demand"}
-        One is chosen; or several in the order written, each fed by the one
-        before; or all chosen, results gathered; or the one a manifest names; or
-        the one that has the name of a fitted model's library; or the one that
-        is asked for by name when answers are computed.
+        Which plugins are called. ``one``: the configured one. ``chain``: each
+        configured one with the result of the previous one. ``all``: every configured
+        one. ``manifest``: the one that a bundle's manifest names. ``library``: the
+        one with the name of the fitted model's library. ``on demand``: the one that
+        a caller names.
     summary : str
         What such a plugin does, in one line.
 
@@ -68,12 +69,12 @@ class Kind:
 
     @property
     def configured(self) -> bool:
-        """Whether a configuration chooses it."""
+        """Whether plugins of this kind are configured."""
         return self.dispatch not in ("library", "on demand")
 
     @property
     def several(self) -> bool:
-        """Whether a configuration may choose more than one."""
+        """Whether more than one may be configured."""
         return self.dispatch in ("chain", "all")
 
 
@@ -84,7 +85,7 @@ KINDS: tuple[Kind, ...] = (
         LoadRequest,
         Table,
         "one",
-        "Read a table and say what its columns mean.",
+        "Read a table and declare what its columns mean.",
     ),
     Kind(
         "model",
@@ -92,7 +93,7 @@ KINDS: tuple[Kind, ...] = (
         BuildRequest,
         Recipe,
         "one",
-        "Propose an unfitted estimator and its search space.",
+        "Return an unfitted estimator and its search space.",
     ),
     Kind(
         "optimizer",
@@ -164,18 +165,18 @@ KINDS: tuple[Kind, ...] = (
         None,
         ForestEngine,
         "on demand",
-        "Evaluate the trees of packed models in another way.",
+        "Run the trees of packed models in another implementation.",
     ),
 )
 """All kinds, in the order in which a model meets them."""
 
 
 CONFIGURED = tuple(plugin_kind for plugin_kind in KINDS if plugin_kind.configured)
-"""Kinds that a configuration chooses plugins of."""
+"""Kinds whose plugins are configured."""
 
 
 def kind(name: str) -> Kind:
-    """Return the kind of that name; KeyError if there is none.
+    """Return the kind of that name; raise KeyError for an unknown one.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Values on the way from an unfitted recipe to a compressed candidate."""
+"""Values from the unfitted recipe to the compressed candidate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from lockgate.contract.requests import Request
 from lockgate.contract.tables import Fold, Schema, Table
 
 if TYPE_CHECKING:
-    from sklearn.base import BaseEstimator
+    from sklearn.base import BaseEstimator, TransformerMixin
+    from sklearn.pipeline import Pipeline
+
 __all__ = [
     "Budget",
     "BuildRequest",
@@ -25,19 +27,21 @@ __all__ = [
     "Task",
     "Trial",
 ]
+
 Task = Literal["binary", "multiclass", "regression"]
+"""What a model predicts: one of two classes, one of several classes, or a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildRequest(Request):
-    """What a model is asked to predict, from what.
+    """The task, and the columns to solve it with.
 
     Attributes
     ----------
     schema : Schema
         Columns and roles of the training rows.
     task : {"binary", "multiclass", "regression"}
-        What the target is.
+        Task of the model.
 
     """
 
@@ -47,16 +51,16 @@ class BuildRequest(Request):
 
 @dataclass(frozen=True)
 class Requirements:
-    """What an estimator needs of the cells that reach it.
+    """How the host must prepare an estimator's input.
 
     Attributes
     ----------
     scaled : bool
-        Numbers with mean 0 and standard deviation 1.
+        Whether numbers need mean 0 and standard deviation 1.
     encoding : {"one-hot", "ordinal"}
-        How categories become numbers.
+        Encoding of categories.
     imputed : bool
-        No missing values; otherwise they arrive as NaN.
+        Whether missing values must be imputed; otherwise they are NaN.
 
     """
 
@@ -67,14 +71,14 @@ class Requirements:
 
 @dataclass(frozen=True)
 class SearchRange:
-    """A range of numbers to search in.
+    """A range of numbers to search.
 
     Attributes
     ----------
     low, high : float
-        Both ends belong to it.
+        Bounds, both included.
     log_scale : bool
-        Whether equal ratios matter rather than equal differences.
+        Whether to spread values evenly on a logarithmic scale.
     integer : bool
         Whether only integers are allowed.
 
@@ -86,7 +90,7 @@ class SearchRange:
     integer: bool = False
 
     def values(self, count: int) -> list[float]:
-        """Return `count` evenly spread values, both ends included.
+        """Return `count` evenly spread values, both bounds included.
 
         Examples
         --------
@@ -102,7 +106,7 @@ class SearchRange:
         return sorted(set(spread))
 
     def at(self, share: float) -> float:
-        """Return the value at that share of the way, from 0 to 1."""
+        """Return the value at a share of the range: 0 is `low`, 1 is `high`."""
         if self.log_scale:
             value = self.low * (self.high / self.low) ** share
         else:
@@ -112,44 +116,44 @@ class SearchRange:
 
 @dataclass(frozen=True)
 class Recipe:
-    """An unfitted model and what may be tuned about it.
+    """An unfitted model and its search space.
 
     Attributes
     ----------
     estimator : sklearn.base.BaseEstimator
         Unfitted estimator with scikit-learn's interface.
-    space : mapping of str to Span or list
+    space : mapping of str to SearchRange or list
         Parameters of the estimator that an optimizer may set.
     task : {"binary", "multiclass", "regression"}
-        What it predicts.
+        Task of the model.
     steps : tuple of (str, transformer)
-        Fitted steps before the estimator. The host puts the cell rules first.
-    requirements : Needs
-        What the estimator needs of its input; the host's cell rules provide it.
+        Unfitted steps before the estimator. The host puts the cell rules first.
+    requirements : Requirements
+        How the host's cell rules must prepare the estimator's input.
 
     """
 
     estimator: BaseEstimator
     task: Task
     space: Mapping[str, SearchRange | list[Any]] = field(default_factory=dict)
-    steps: tuple[tuple[str, Any], ...] = ()
+    steps: tuple[tuple[str, TransformerMixin], ...] = ()
     requirements: Requirements = Requirements()
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One measured set of parameters.
+    """A set of parameters and its measured loss.
 
     Attributes
     ----------
     params : mapping
         Parameters of the estimator.
     loss : float
-        Mean over folds of the metric, turned so that less is better.
+        Mean over the folds of the metric as a loss: lower is better.
     spread : float
-        Standard deviation over folds.
+        Standard deviation over the folds.
     seconds : float
-        Time it took.
+        Duration of the trial.
 
     """
 
@@ -161,12 +165,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much an optimizer may spend.
+    """Limits of a search.
 
     Attributes
     ----------
     seconds : float or None
-        Wall time after which no further trial should start; None: no limit.
+        Wall time after which no further trial should start; None without a limit.
 
     """
 
@@ -174,32 +178,32 @@ class Budget:
 
 
 class Objective(Protocol):
-    """Measures parameters by cross-validation."""
+    """The cross-validated loss as a function of the parameters."""
 
     def __call__(self, params: Mapping[str, Any], share: float = 1.0) -> Trial:
-        """Fit on that share of each fold's rows and give the loss on its other rows."""
+        """Fit on that share of each fold's training rows and measure the loss on its other rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizeRequest(Request):
-    """What an optimizer is asked to solve.
+    """A recipe to tune.
 
     Attributes
     ----------
     recipe : Recipe
-        The model, its cell rules already among the steps.
+        The model; its steps already contain the cell rules.
     train : Table
         Training rows.
     folds : tuple of Fold
-        Positions in `train` to fit on and to measure on.
+        Indices of the rows of `train` to fit on and to measure on.
     metric : str
-        Name of the metric that decides.
+        Name of the metric to optimize.
     measure : callable
-        ``measure(params, share=1.0) -> Trial``: cross-validated loss of those
-        parameters. With a smaller share only that part of each fold's rows is
-        fitted on, the same rows every time: cheaper, for racing.
+        ``measure(params, share=1.0) -> Trial``: cross-validated loss of these
+        parameters. With a smaller share the fit uses only that part of each
+        fold's rows, the same rows every time: cheaper, for racing.
     budget : Budget
-        What may be spent.
+        Limits of the search.
 
     """
 
@@ -213,24 +217,24 @@ class OptimizeRequest(Request):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that could go on.
+    """A model on its way through the optimizer and the compressors.
 
     Attributes
     ----------
     recipe : Recipe
-        What it is made of.
+        Estimator and steps.
     params : mapping
         Parameters of the estimator.
     estimator : fitted pipeline or None
-        None asks the host to fit recipe and params on the training rows. After a
-        compressor that changed it directly (fewer trees), recipe and params do
-        not say all of it any more: refitting them would undo that step.
+        With None the host fits recipe and params on the training rows. A compressor
+        may change the fitted estimator directly (fewer trees); refitting recipe and
+        params would undo that.
     packed : bytes or None
-        The packed model, where a compressor worked on that form.
+        The packed model, where a compressor changed that form.
     threshold : float or None
-        Score from which the second of two classes is answered.
+        Score from which the positive class is predicted.
     parent : str or None
-        What it was derived from.
+        Name of the step that it was derived from.
 
     """
 
@@ -244,14 +248,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What an optimizer found.
+    """Result of a search.
 
     Attributes
     ----------
     candidate : Candidate
-        The best; its estimator may be None, then the host fits it.
+        The best candidate; the host fits it if its estimator is None.
     trials : tuple of Trial
-        All that were measured, in order.
+        All trials, in order.
 
     """
 
@@ -259,30 +263,30 @@ class SearchResult:
     trials: tuple[Trial, ...]
 
     def __post_init__(self) -> None:
-        """Refuse a choice without a measurement."""
+        """Reject a result without a trial."""
         if not self.trials:
-            raise ValueError("no trial; an optimizer measures at least one set of parameters")
+            raise ValueError("no trials; an optimizer must measure at least one set of parameters")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompressRequest(Request):
-    """What a compressor is asked to make smaller.
+    """A fitted model to make smaller or faster.
 
     Attributes
     ----------
     candidate : Candidate
-        The fitted model as the step before left it.
+        The fitted model as the previous step returned it.
     train, tune : Table
-        Rows to refit on, and rows to decide on.
+        Rows to refit on, and rows to measure the loss on.
     metric : str
-        Name of the metric that decides.
+        Name of the metric behind the loss.
     loss : callable
-        ``loss(estimator) -> float``: its loss on `tune`, less is better.
+        ``loss(estimator) -> float``: the loss on `tune`; lower is better.
     fit : callable
         ``fit(recipe, params) -> estimator``: fit a pipeline on `train`.
     max_loss : float
-        How much the loss on `tune` may rise in this step, in the metric's own
-        units: ``compression.max_loss`` times the loss before any compression.
+        Largest increase of the loss on `tune` in this step, in units of the
+        metric: ``compression.max_loss`` times the loss before any compression.
 
     """
 
@@ -290,6 +294,6 @@ class CompressRequest(Request):
     train: Table
     tune: Table
     metric: str
-    loss: Callable[[Any], float]
-    fit: Callable[[Recipe, Mapping[str, Any]], Any]
+    loss: Callable[[Pipeline], float]
+    fit: Callable[[Recipe, Mapping[str, Any]], Pipeline]
     max_loss: float = 0.0

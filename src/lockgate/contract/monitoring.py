@@ -1,4 +1,4 @@
-"""What monitors are asked and what they answer."""
+"""Requests to monitors, and their findings."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ Severity = Literal["ok", "notice", "alarm"]
 
 @dataclass(frozen=True)
 class BinCounts:
-    """How often a column's values fell into fixed bins.
+    """Histogram of a column over fixed bins.
 
     Attributes
     ----------
     column : str
-        Name of the column; ``(score)`` for the model's own answers.
+        Name of the column; ``(score)`` for the model's predictions.
     kind : {"ordered", "nominal"}
-        Whether neighbouring bins are close to each other.
+        Whether the bins have an order.
     edges : tuple of float
-        Ordered: upper ends of all bins but the last, rising.
+        Ordered: upper edges of all bins but the last, rising.
     categories : tuple of str
         Nominal: names of the bins.
     counts : tuple of int
-        Ordered: missing, then ``len(edges) + 1`` bins. Nominal: missing, one
-        per category, then all other values.
+        Ordered: missing values, then ``len(edges) + 1`` bins. Nominal: missing
+        values, one per category, then all other values.
 
     """
 
@@ -53,22 +53,22 @@ class BinCounts:
 
     @property
     def n(self) -> int:
-        """Rows counted."""
+        """Number of rows."""
         return sum(self.counts)
 
 
 @dataclass(frozen=True)
 class ReferenceCounts:
-    """What a model was trained on, as counts; travels in the bundle.
+    """Histograms of a model's training data; part of the bundle.
 
     Attributes
     ----------
-    columns : tuple of Counts
+    columns : tuple of BinCounts
         One per feature.
-    scores : Counts or None
-        The model's answers on rows it was not fitted on.
+    scores : BinCounts or None
+        The model's predictions for rows that it was not fitted on.
     n : int
-        Rows counted.
+        Number of rows.
 
     """
 
@@ -79,22 +79,22 @@ class ReferenceCounts:
 
 @dataclass(frozen=True)
 class MonitoringWindow:
-    """What a model saw in a stretch of time.
+    """The rows that a model received in a window of time.
 
     Attributes
     ----------
-    counts : mapping of str to Counts
-        By column, over the reference's bins.
+    counts : mapping of str to BinCounts
+        Histograms by column, over the bins of the reference.
     n : int
-        Rows.
+        Number of rows.
     since, until : str or None
-        ISO dates of the stretch [since, until); None where there is no time.
+        ISO dates of the window [since, until); None without a time column.
     rows : Table or None
-        The rows themselves, where they are at hand.
+        The rows themselves, where they are available.
     outputs : Output or None
-        The model's answers to them.
+        The model's predictions for them.
     labels : ndarray or None
-        True outcomes, shape (n,); missing where not known yet.
+        Actual labels, shape (n,); missing where not known yet.
 
     """
 
@@ -109,16 +109,16 @@ class MonitoringWindow:
 
 @dataclass(frozen=True, kw_only=True)
 class MonitorRequest(Request):
-    """What a monitor is asked to look at.
+    """A window of rows to compare with the training data.
 
     Attributes
     ----------
-    reference : Reference
-        What the model was trained on.
-    window : Window
-        What it sees now.
+    reference : ReferenceCounts
+        Histograms of the training data.
+    window : MonitoringWindow
+        The rows that the model received.
     schema : Schema
-        The columns.
+        Columns of the model.
 
     """
 
@@ -129,25 +129,24 @@ class MonitorRequest(Request):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing a monitor looked at, and what it says.
+    """Result of one test on one column.
 
     Attributes
     ----------
     column : str
-        What was looked at.
+        Name of the column.
     test : str
         Name of the test.
     effect : float
-        Size of the difference, from 0 (none) to 1, in the test's own measure.
+        Effect size, from 0 (no difference) to 1, as the test defines it.
     p : float
-        Probability of a difference this large if nothing had changed, before
-        any correction for many columns.
+        p-value, before any correction for multiple tests.
     severity : {"ok", "notice", "alarm"}
-        Notice: certain, yet below the effect that matters.
+        Notice: statistically significant, but below the effect size of an alarm.
     since : str or None
-        ISO date of the window's begin.
+        ISO date on which the window begins.
     message : str
-        The finding in words.
+        The finding as a sentence.
 
     """
 
@@ -160,22 +159,24 @@ class Finding:
     message: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what no page could show."""
+        """Reject values outside their range."""
         if self.severity not in ("ok", "notice", "alarm"):
-            raise ValueError(f"severity is {self.severity!r}; allowed: ok, notice, alarm")
+            raise ValueError(f"severity is {self.severity!r}, expected ok, notice or alarm")
         if not (0 <= self.effect <= 1 and 0 <= self.p <= 1):
-            raise ValueError(f"effect {self.effect!r} and p {self.p!r} must lie from 0 to 1")
+            raise ValueError(
+                f"effect is {self.effect!r} and p is {self.p!r}, expected numbers from 0 to 1"
+            )
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a monitor looked at, unremarkable columns included."""
+    """All findings of a monitor, those of unchanged columns included."""
 
     findings: tuple[Finding, ...] = ()
     messages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what is no finding."""
+        """Reject anything but findings."""
         for finding in self.findings:
             if not isinstance(finding, Finding):
-                raise TypeError(f"{finding!r} is no lockgate.Finding")
+                raise TypeError(f"{finding!r} is not a lockgate.Finding")

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable
-from typing import Any, TypeVar, dataclass_transform, overload
+from typing import TypeVar, dataclass_transform, overload
 
 from lockgate.contract.hooks import EVENTS, OPERATIONS, Events, Operations
 from lockgate.contract.settings import check, setting, settings_of, type_name
@@ -28,7 +28,7 @@ def plugin(cls: C) -> C: ...
 @overload
 def plugin(*, contract: int = 1) -> Callable[[C], C]: ...
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(setting,))
-def plugin(cls: Any = None, *, contract: int = 1) -> Any:
+def plugin(cls: type | None = None, *, contract: int = 1) -> object:
     """Make a class a plugin: a dataclass of settings with one hook.
 
     Parameters
@@ -37,18 +37,18 @@ def plugin(cls: Any = None, *, contract: int = 1) -> Any:
         A class with a docstring, typed settings and one ``@lockgate.hookimpl``
         method (or any number of event methods).
     contract : int
-        Oldest contract version that has all that the plugin uses.
+        Oldest version of the contract that has everything the plugin uses.
 
     Raises
     ------
     PluginDefinitionError
-        If the class breaks the contract; the message says where.
+        If the class breaks the contract; the message names the class member.
 
     Notes
     -----
-    Settings are checked whenever the plugin is built, by the same rules as in
-    a configuration. Instances are hashable by identity. Import heavy libraries
-    inside the method: the module is imported to read the settings alone.
+    Settings are checked whenever the plugin is instantiated, by the same rules
+    as in a configuration. Instances are hashable by identity. Import heavy
+    libraries inside the method: the module is imported to read the settings alone.
 
     """
     if cls is None:
@@ -67,7 +67,7 @@ def _define(cls: type, contract: int) -> type:
 
 
 def contract_of(cls: object) -> int | None:
-    """Return the contract a plugin was written for; None if it is no plugin."""
+    """Return the contract version of a plugin class; None if `cls` is not a plugin."""
     return getattr(cls, CONTRACT_ATTRIBUTE, None) if isinstance(cls, type) else None
 
 
@@ -81,7 +81,7 @@ def hooks_of(cls: type) -> tuple[str, ...]:
 def _check_docstring(cls: type) -> None:
     if not (cls.__dict__.get("__doc__") or "").strip():
         raise PluginDefinitionError(
-            f"{cls.__qualname__} has no docstring; say in its first line what it does"
+            f"{cls.__qualname__} has no docstring; describe in its first line what it does"
         )
 
 
@@ -91,21 +91,21 @@ def _check_hooks(cls: type) -> None:
     for name in hooks:
         if callable(getattr(cls, name, None)) and name not in marked:
             raise PluginDefinitionError(
-                f"{cls.__qualname__}.{name} bears a hook's name; "
+                f"{cls.__qualname__}.{name} has the name of a hook; "
                 "mark it with @lockgate.hookimpl or rename it"
             )
     for name in marked:
         if name not in hooks:
             raise PluginDefinitionError(
-                f"{cls.__qualname__}.{name} is no hook{nearest(name, hooks)}; "
-                f"hooks: {', '.join(hooks)}"
+                f"{cls.__qualname__}.{name} is not a hook{nearest(name, hooks)}; "
+                f"available: {', '.join(hooks)}"
             )
         _check_arguments(cls, name)
     operations = [name for name in marked if name in OPERATIONS]
     if len(operations) > 1 or not marked:
         raise PluginDefinitionError(
             f"{cls.__qualname__} implements {', '.join(operations) or 'no hook'}; "
-            "a plugin has exactly one operation, or events"
+            "expected exactly one operation, or events only"
         )
 
 
@@ -116,7 +116,7 @@ def _check_arguments(cls: type, hook: str) -> None:
     if actual != expected:
         raise PluginDefinitionError(
             f"{cls.__qualname__}.{hook} takes ({', '.join(actual)}); "
-            f"the hook gives ({', '.join(expected)})"
+            f"expected ({', '.join(expected)})"
         )
 
 
@@ -124,17 +124,17 @@ def _check_settings(cls: type) -> None:
     for name, (hint, _) in settings_of(cls).items():
         if name in RESERVED:
             raise PluginDefinitionError(
-                f"{cls.__qualname__}.{name}: that key is lockgate's own; rename the setting"
+                f"{cls.__qualname__}.{name}: this name is reserved by lockgate; rename the setting"
             )
         if not _is_configurable(hint):
             raise PluginDefinitionError(
-                f"{cls.__qualname__}.{name} is of type {type_name(hint)}; a setting is "
+                f"{cls.__qualname__}.{name} is of type {type_name(hint)}; expected "
                 "bool, int, float, str, Literal, a dataclass of these, or a list, dict or "
                 "optional of them (paths as str)"
             )
 
 
-def _is_configurable(hint: Any) -> bool:
+def _is_configurable(hint: object) -> bool:
     if hint in _PLAIN or dataclasses.is_dataclass(hint):
         return True
     origin = typing.get_origin(hint)
@@ -147,10 +147,10 @@ def _is_configurable(hint: Any) -> bool:
 
 
 def _wrap_post_init(cls: type) -> None:
-    """Wrap ``__post_init__`` so that no instance with a wrong value exists."""
+    """Wrap ``__post_init__`` so that no instance with an invalid value can exist."""
     inner = getattr(cls, "__post_init__", None)
 
-    def check_settings(self: Any) -> None:
+    def check_settings(self: object) -> None:
         values = {name: getattr(self, name) for name in settings_of(cls)}
         for name, value in check(cls, values, "").items():
             setattr(self, name, value)

@@ -24,7 +24,7 @@ __all__ = ["OpenRequest", "Output", "Predictor"]
 
 @dataclass(frozen=True)
 class Output:
-    """Answers for n rows.
+    """Predictions for n rows.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Output:
     score : ndarray, shape (n,) or (n, classes), or None
         Probability of the positive class (two classes) or of each class.
     margin : ndarray, shape (n,) or (n, classes), or None
-        The value before it becomes a probability, where the model has one.
+        The value before it becomes a probability, if the model has one.
 
     """
 
@@ -44,39 +44,39 @@ class Output:
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A model that answers, whatever it is made of.
+    """A model of any format.
 
     Attributes
     ----------
     schema : Schema
-        The columns it expects.
+        Columns that the model takes.
 
     """
 
     schema: Schema
 
     def predict(self, columns: Columns) -> Output:
-        """Answer for rows given as a DataFrame, or as columns of equal length by name."""
+        """Predict for rows: a DataFrame, or columns of equal length by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRequest(Request):
-    """A model on disk, its digests already checked.
+    """Files of a model, their digests already checked.
 
     Attributes
     ----------
     directory : pathlib.Path
-        Where the files lie.
+        Directory of the files.
     files : tuple of str
         Names of the model's files, relative to `directory`.
     schema : Schema
-        The columns that the model expects.
+        Columns that the model takes.
     task : {"binary", "multiclass", "regression"}
-        What the model predicts.
+        Task of the model.
     classes : tuple
         Class labels in the order of the scores; empty for a regression.
     threshold : float or None
-        Score from which the second of two classes is answered.
+        Score from which the positive class is predicted.
 
     """
 

@@ -30,26 +30,26 @@ class Progress(Protocol):
     def __call__(
         self, items: Iterable[Item], *, total: int | None = None, label: str = ""
     ) -> Iterable[Item]:
-        """Yield the items unchanged and show how many have passed."""
+        """Yield the items unchanged and show how many have been yielded."""
 
 
 def no_progress(
     items: Iterable[Item], *, total: int | None = None, label: str = ""
 ) -> Iterable[Item]:
-    """Show nothing; what a request carries unless the host sets something else."""
+    """Yield the items and show nothing; the default of a request."""
     return items
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a plugin may use of the machine.
+    """Limits on the machine that a plugin must keep to.
 
     Attributes
     ----------
     threads : int
         Threads for numerical work, at least 1.
     memory_mb : int or None
-        Memory to stay below, in MiB; None where nothing was declared.
+        Memory limit in MiB; None without a limit.
 
     """
 
@@ -66,11 +66,11 @@ class Backend:
     name : str
         Name of the backend, e.g. ``numpy``.
     xp : module
-        Namespace that follows the array API standard (2023.12 or later).
+        Namespace of the array API standard (2023.12 or later).
     asarray : callable
-        NumPy array (or anything like one) to an array of this backend.
+        Converts a NumPy array (or anything like one) to an array of this backend.
     to_numpy : callable
-        Array of this backend to a NumPy array in host memory.
+        Converts an array of this backend to a NumPy array in host memory.
 
     """
 
@@ -79,36 +79,36 @@ class Backend:
     asarray: Callable[[Any], Any]
     to_numpy: Callable[[Any], np.ndarray]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
-        """Return itself: modules cannot be copied, and estimators that hold a backend are."""
+    def __deepcopy__(self, memo: dict[int, object]) -> Backend:
+        """Return itself: modules cannot be copied, and estimators with a backend are."""
         return self
 
 
 def numpy_backend() -> Backend:
-    """Build the backend that every request carries unless another was chosen."""
-    import numpy as np
+    """Build the NumPy backend, the default of a request."""
+    import numpy as np  # importing lockgate must not load it
 
     return Backend("numpy", np, np.asarray, np.asarray)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What every request carries besides its own fields.
+    """The fields that every request has.
 
     Attributes
     ----------
     seed : int
         Seed of all randomness; equal seeds must give equal results.
     log : logging.Logger
-        For messages to the user of the pipeline.
+        Log for messages to the user of the pipeline.
     progress : Progress
-        Wrap long loops in it: ``for x in request.progress(xs, label="trees")``.
+        Wraps long loops: ``for x in request.progress(xs, label="trees")``.
     scratch : pathlib.Path or None
         An empty directory that is removed after the call.
     backend : Backend
         The chosen array backend.
     resources : Resources
-        Threads and memory to stay within.
+        Limits on threads and memory.
 
     """
 

@@ -1,4 +1,4 @@
-"""Settings of the host itself: the sections of ``params.yaml`` beside the plugins."""
+"""Settings of the host: the sections of ``params.yaml`` beside the plugins."""
 
 from __future__ import annotations
 
@@ -28,49 +28,49 @@ METRICS = ("auto", "log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1", "
 
 @dataclass(kw_only=True)
 class Project:
-    """What is made."""
+    """Name, seed and task of the model."""
 
-    name: str = setting("model", help="name of the model that the bundle carries")
+    name: str = setting("model", help="name of the model")
     seed: int = setting(0, at_least=0, at_most=2**32 - 1, help="seed of all randomness")
     task: str = setting(
         "auto",
         choices=("auto", "binary", "multiclass", "regression"),
-        help="what to predict; auto looks at the target",
+        help="what to predict; auto: inferred from the target",
     )
 
 
 @dataclass(kw_only=True)
 class DataSelection:
-    """Which rows and columns of the loader's table are used."""
+    """The rows and columns of the loader's table to use."""
 
-    since: str | None = setting(None, help="ISO date; rows before it are left out")
-    until: str | None = setting(None, help="ISO date; rows from it on are left out")
+    since: str | None = setting(None, help="ISO date; earlier rows are left out")
+    until: str | None = setting(None, help="ISO date; rows of this date or later are left out")
     kinds: dict[str, str] = setting(
         {},
         choices=("number", "integer", "boolean", "category", "date", "text"),
-        help="kind of a column, where it should not be inferred",
+        help="column: its kind, where it should not be inferred",
     )
-    leave_out: list[str] = setting([], help="columns that must not be used, e.g. leaks")
+    leave_out: list[str] = setting([], help="columns not to use, e.g. because they leak the target")
     uninformative: str = setting(
         "drop",
         choices=("drop", "refuse"),
-        help="what to do with constant and wholly missing features",
+        help="what to do with features that are constant or have no values",
     )
 
 
 @dataclass(kw_only=True)
 class RowRules:
-    """Rules for training rows; they never touch tune, test or served rows."""
+    """Rules for training rows; tune, test and served rows are never changed."""
 
     duplicates: str = setting(
         "keep",
         choices=("keep", "drop"),
-        help="rows equal in every column; drop only where a row is an individual, e.g. has an id",
+        help="rows equal in every column; drop only where rows have an identity, e.g. an id",
     )
     outlier_spread: float = setting(
         0.0,
         at_least=0,
-        help="drop rows further than this many interquartile ranges outside the quartiles; 0: off",
+        help="drop rows more than this many interquartile ranges outside the quartiles; 0: off",
     )
     ranges: dict[str, list[float]] = setting(
         {}, help="column: [low, high]; rows outside are dropped"
@@ -79,85 +79,97 @@ class RowRules:
 
 @dataclass(kw_only=True)
 class CellRules:
-    """Rules for cells; fitted on training rows, they travel inside the model."""
+    """Rules for cells; they are fitted on the training rows and become part of the model."""
 
     missing: str = setting(
         "impute",
         choices=("impute", "refuse"),
-        help="impute by median or most frequent where the model needs it, or refuse the row",
+        help="impute numbers by the median where the model needs it, or refuse the row",
     )
     unknown: str = setting(
-        "ignore", choices=("ignore", "refuse"), help="a category that training never saw"
+        "ignore",
+        choices=("ignore", "refuse"),
+        help="what to do with a category that is not in the training rows",
     )
-    indicator: bool = setting(False, help="add a column that says where a value was missing")
+    indicator: bool = setting(False, help="add a column that indicates missing values")
     scale: str = setting(
-        "auto", choices=("auto", "standard", "none"), help="auto: where the model needs it"
+        "auto",
+        choices=("auto", "standard", "none"),
+        help="scaling of numbers; auto: standard where the model needs it",
     )
     clip: float = setting(
         0.0, at_least=0, below=0.5, help="clip numbers to the quantiles [clip, 1 - clip]; 0: off"
     )
-    bins: dict[str, list[float]] = setting({}, help="column: rising edges; becomes a category")
-    rare: int = setting(0, at_least=0, help="categories seen less often become one; 0: off")
+    bins: dict[str, list[float]] = setting(
+        {}, help="column: rising edges; the column becomes a category"
+    )
+    rare: int = setting(
+        0, at_least=0, help="categories with fewer rows than this are merged; 0: off"
+    )
 
 
 @dataclass(kw_only=True)
 class Split:
-    """How rows are kept apart."""
+    """How the rows are split into train, tune and test."""
 
     by: str = setting(
         "auto",
         choices=("auto", "time", "group", "stratified", "random"),
         help="auto: time if there is a time column, else group, else stratified",
     )
-    test: float = setting(0.2, above=0, below=1, help="share of rows to measure on")
-    tune: float = setting(0.2, above=0, below=1, help="share of the others to decide on")
+    test: float = setting(0.2, above=0, below=1, help="share of the rows to test on")
+    tune: float = setting(0.2, above=0, below=1, help="share of the other rows to tune on")
     test_from: str | None = setting(None, help="ISO date; by time: test rows start here")
     tune_from: str | None = setting(None, help="ISO date; by time: tune rows start here")
 
 
 @dataclass(kw_only=True)
 class SearchSettings:
-    """How parameters are chosen."""
+    """How parameters are searched."""
 
     metric: str = setting("auto", choices=METRICS, help="auto: log_loss, or rmse for a regression")
     folds: int = setting(5, at_least=2, at_most=50, help="folds of the cross-validation")
-    seconds: float | None = setting(None, above=0, help="no trial starts after that time")
+    seconds: float | None = setting(None, above=0, help="no trial starts after this time")
 
 
 @dataclass(kw_only=True)
 class Compression:
-    """What a compressor may cost."""
+    """How much loss a compressor may add."""
 
     max_loss: float = setting(
-        0.01, at_least=0, help="how much of its loss on tune a step may add; 0.01 is one per cent"
+        0.01,
+        at_least=0,
+        help="largest relative increase of the loss on tune in a step; 0.01 is one per cent",
     )
-    strict: bool = setting(False, help="fail instead of skipping a step that costs more")
+    strict: bool = setting(False, help="fail instead of skipping a step that adds more")
 
 
 @dataclass(kw_only=True)
 class DecisionSettings:
-    """From a score to a yes or a no."""
+    """How a score becomes a binary decision."""
 
     rule: str = setting(
         "fixed",
         choices=("fixed", "f1", "value"),
-        help="threshold as given, or the one with the best F1 or most money on tune",
+        help="fixed: the threshold below; f1, value: the one with the best F1 or value on tune",
     )
-    threshold: float = setting(0.5, at_least=0, at_most=1, help="for the rule fixed")
+    threshold: float = setting(0.5, at_least=0, at_most=1, help="threshold of the rule fixed")
     value_matrix: ValueMatrix = field(default_factory=ValueMatrix)
 
 
 @dataclass(kw_only=True)
 class ResourceLimits:
-    """What stages may use of the machine."""
+    """Limits on what stages use of the machine."""
 
     threads: int = setting(0, at_least=0, help="0: as many as there are idle cores")
-    memory_mb: int | None = setting(None, at_least=64, help="told to plugins")
+    memory_mb: int | None = setting(
+        None, at_least=64, help="memory limit in MiB that plugins receive"
+    )
 
 
 @dataclass(kw_only=True)
 class WindowSettings:
-    """The stretch of time that the monitors look at; without one, the test rows."""
+    """The time window of the monitors; without one they use the test rows."""
 
     since: str | None = setting(None, help="ISO date")
     until: str | None = setting(None, help="ISO date, exclusive")
@@ -187,7 +199,7 @@ DATES = (
     "window.since",
     "window.until",
 )
-"""Settings that hold ISO dates."""
+"""Settings whose values are ISO dates."""
 
 SECTIONS: dict[str, type] = {
     "project": Project,

@@ -19,22 +19,22 @@ METADATA = "lockgate.setting"
 _MISSING: Any = dataclasses.MISSING
 
 UNSET = "???"
-"""What a composition writes for a setting that has no default and was not set."""
+"""Value of a required setting in a composed configuration that does not set it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What a setting allows, beyond its type."""
+    """The values that a setting allows, beyond its type."""
 
     at_least: float | None = None
     at_most: float | None = None
     above: float | None = None
     below: float | None = None
-    choices: tuple[Any, ...] = ()
+    choices: tuple[object, ...] = ()
     help: str = ""
 
-    def allows(self, value: Any) -> bool:
-        """Whether the value, or each element of a list, is within range and choices."""
+    def allows(self, value: object) -> bool:
+        """Return whether the value, or each element of it, is in the range and the choices."""
         if value is None:
             return True
         if isinstance(value, (list, tuple)):
@@ -53,8 +53,8 @@ class Setting:
             and (self.below is None or value < self.below)
         )
 
-    def describe(self, hint: Any) -> str:
-        """Say what is allowed, e.g. ``int, at least 0, at most 12``."""
+    def describe(self, hint: object) -> str:
+        """Describe the allowed values, e.g. ``int, at least 0, at most 12``."""
         parts = [type_name(hint)]
         for label, bound in (
             ("at least", self.at_least),
@@ -76,7 +76,7 @@ def setting(
     at_most: float | None = None,
     above: float | None = None,
     below: float | None = None,
-    choices: Iterable[Any] = (),
+    choices: Iterable[object] = (),
     help: str = "",
 ) -> T:
     """Declare a setting of a plugin.
@@ -84,14 +84,14 @@ def setting(
     Parameters
     ----------
     default : object
-        Its value unless the user sets one; lists and dictionaries are copied
-        for each instance. Without a default the user must give one.
+        Value of the setting unless the user sets it; lists and dictionaries are
+        copied for each instance. A setting without a default is required.
     at_least, at_most, above, below : float, optional
         Bounds of a number, or of each element of a list of numbers.
     choices : iterable, optional
         The only values allowed.
     help : str, optional
-        A line for the documentation and ``lockgate plugins``.
+        Description for the documentation and ``lockgate plugins``.
 
     Examples
     --------
@@ -101,8 +101,8 @@ def setting(
     ...     "Round coefficients to `digits` decimal places."
     ...     digits: int = lockgate.setting(3, at_least=0, at_most=12)
     ...     @lockgate.hookimpl
-    ...     def compress(self, shrink):
-    ...         return shrink.candidate
+    ...     def compress(self, request):
+    ...         return request.candidate
     >>> Round(digits=4).digits
     4
     >>> Round(digits=40)
@@ -133,7 +133,7 @@ def settings_of(cls: type) -> dict[str, tuple[Any, Setting]]:
 
 
 def defaults(cls: type) -> dict[str, Any]:
-    """Return the default of each setting as plain data; those without one are left out."""
+    """Return the default of each setting as plain data, without required settings."""
     default_values: dict[str, Any] = {}
     for field in dataclasses.fields(cls):
         if field.default is not dataclasses.MISSING:
@@ -158,17 +158,17 @@ def check(cls: type, values: Mapping[str, Any], key_path: str) -> dict[str, Any]
     values : mapping
         Values by name.
     key_path : str
-        Dotted path for messages.
+        Dotted path of the settings, for messages.
 
     Returns
     -------
     dict
-        Values of the declared types, ready for the constructor.
+        Values of the declared types, as arguments of the constructor.
 
     Raises
     ------
     UnknownKey
-        For a key that is no setting.
+        For a key that is not a setting.
     SettingError
         For a missing key, a wrong type or a value out of range.
 
@@ -186,7 +186,9 @@ def check(cls: type, values: Mapping[str, Any], key_path: str) -> dict[str, Any]
             )
         elif name in required:
             raise SettingError(
-                f"{key_path}.{name}", None, f"{rule.describe(hint)}; it has no default, set it"
+                f"{key_path}.{name}",
+                None,
+                f"{rule.describe(hint)}; it has no default and must be set",
             )
     return checked
 
@@ -201,11 +203,11 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
     return no_default and field.default_factory is dataclasses.MISSING
 
 
-def _check_value(hint: Any, rule: Setting, value: Any, key: str) -> Any:
-    import msgspec
+def _check_value(hint: object, rule: Setting, value: object, key: str) -> object:
+    import msgspec  # importing lockgate must stay quick
 
     if value == UNSET:
-        raise SettingError(key, None, f"{rule.describe(hint)}; it has no default, set it")
+        raise SettingError(key, None, f"{rule.describe(hint)}; it has no default and must be set")
     nested = next((kind for kind in _union_members(hint) if dataclasses.is_dataclass(kind)), None)
     if nested is not None and isinstance(value, Mapping):
         return build(cast(type, nested), value, key)
@@ -220,26 +222,26 @@ def _check_value(hint: Any, rule: Setting, value: Any, key: str) -> Any:
     return converted
 
 
-def _union_members(hint: Any) -> Iterator[Any]:
+def _union_members(hint: object) -> Iterator[Any]:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         yield from typing.get_args(hint)
     else:
         yield hint
 
 
-def type_name(hint: Any) -> str:
-    """Name a type hint as a user would.
+def type_name(hint: object) -> str:
+    """Describe a type hint in plain English.
 
     Examples
     --------
-    >>> type_words(list[int]), type_words(float | None)
-    ('list of int', 'float or nothing')
+    >>> type_name(list[int]), type_name(float | None)
+    ('list of int', 'float or null')
 
     """
     members = list(_union_members(hint))
     if len(members) > 1:
         names = [type_name(m) for m in members if m is not type(None)]
-        return " or ".join(names + (["nothing"] if type(None) in members else []))
+        return " or ".join(names + (["null"] if type(None) in members else []))
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return "one of " + ", ".join(map(str, args))

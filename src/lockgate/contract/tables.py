@@ -1,4 +1,4 @@
-"""Tables and what their columns mean."""
+"""Tables, and the kinds and roles of their columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ROLES", "Column", "Fold", "LoadRequest", "Schema", "Splits", "Table"
 ColumnKind = Literal["number", "integer", "boolean", "category", "date", "text"]
 
 ROLES = ("target", "id", "time", "group", "value", "weight")
-"""What a column can be besides a feature."""
+"""Roles of columns; a column without a role is a feature."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,17 @@ class Column:
     name : str
         Name of the column.
     kind : {"number", "integer", "boolean", "category", "date", "text"}
-        What its values are.
+        Kind of its values.
     dtype : str
         Name of its pandas dtype.
     categories : tuple of str
         Known categories, sorted; empty for other kinds.
     bounds : tuple of float or None
-        Smallest and largest value seen in training; None where unknown.
+        Smallest and largest training value; None where unknown.
     missing : {"allow", "refuse"}
-        Whether a value may be absent.
+        Whether values may be missing.
     unknown : {"ignore", "refuse"}
-        What an unseen category means: no category, or an error.
+        Whether an unknown category is treated as none of the categories, or rejected.
 
     """
 
@@ -62,15 +62,15 @@ class Schema:
     target : str or None
         The column to predict.
     id : str or None
-        What the row is about, e.g. a customer; never a feature.
+        Identifier of the row, e.g. of a customer; never a feature.
     time : str or None
-        When the features of a row were known.
+        Time at which the features of a row were known.
     group : str or None
-        Rows that belong together; only a split by time takes them apart.
+        Group of the row; only a split by time separates rows of a group.
     value : str or None
-        Money at stake in a row.
+        Money at stake in the row.
     weight : str or None
-        How much a row counts.
+        Weight of the row.
     horizon_days : int
         Days after `time` until the target of a row is known.
 
@@ -86,7 +86,7 @@ class Schema:
     horizon_days: int = 0
 
     def __getitem__(self, name: str) -> Column:
-        """Return the column of that name; KeyError if there is none."""
+        """Return the column of that name; raise KeyError for an unknown one."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -99,27 +99,27 @@ class Schema:
 
     @property
     def features(self) -> tuple[Column, ...]:
-        """Columns without a role, in order: what a model may see."""
+        """Columns without a role, in order: the inputs of a model."""
         taken = {getattr(self, role) for role in ROLES}
         return tuple(column for column in self.columns if column.name not in taken)
 
     def with_columns(self, columns: tuple[Column, ...]) -> Schema:
-        """Return the same roles over other columns."""
+        """Return a schema of these columns with the same roles."""
         return replace(self, columns=columns)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with their meaning.
+    """A frame with its schema.
 
     Attributes
     ----------
     frame : pandas.DataFrame, shape (rows, columns)
-        The data; a plugin must not change it in place.
+        The rows; a plugin must not change it in place.
     schema : Schema
-        What the columns mean.
+        Kinds and roles of the columns.
     digest : str
-        sha256 of content and schema, so that equal tables can be recognised.
+        sha256 of content and schema; equal for equal tables.
 
     """
 
@@ -145,20 +145,20 @@ class Table:
 
     @property
     def groups(self) -> np.ndarray | None:
-        """What rows belong together, shape (rows,), or None where all are on their own."""
+        """Group of each row, shape (rows,); None without a group column."""
         name = self.schema.group
         return None if name is None else self.frame[name].to_numpy()
 
     @property
     def weight(self) -> np.ndarray | None:
-        """Row weights, shape (rows,), or None where all count the same."""
+        """Row weights, shape (rows,); None without a weight column."""
         name = self.schema.weight
         return None if name is None else self.frame[name].to_numpy()
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One split for cross-validation: row positions to fit on and to measure on."""
+    """A fold of a cross-validation: indices of rows to fit on and to measure on."""
 
     fit: np.ndarray
     measure: np.ndarray
@@ -166,20 +166,20 @@ class Fold:
 
 @dataclass(frozen=True)
 class Splits:
-    """A table taken apart so that nothing leaks.
+    """A table split without leakage.
 
     Attributes
     ----------
     train : Table
-        To fit on.
+        Rows to fit on.
     tune : Table
-        To decide thresholds and compression on.
+        Rows to choose thresholds and compression on.
     test : Table
-        Read once, by the evaluate stage.
+        Held-out rows; only the evaluate stage reads them.
     folds : tuple of Fold
-        Positions in `train`.
+        Folds of `train`.
     dropped : dict
-        Rows that no part may hold, counted by reason.
+        Number of rows that were left out of all splits, by reason.
 
     """
 
@@ -192,15 +192,15 @@ class Splits:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadRequest(Request):
-    """What a loader is asked for.
+    """The rows to load.
 
     Attributes
     ----------
     root : str
-        Directory of the project; relative paths start there.
+        Directory of the project, which relative paths refer to.
     since, until : str or None
-        ISO dates; rows outside of [since, until) are not needed. The host
-        filters by the time column afterwards, so a loader may ignore them.
+        ISO dates; rows outside [since, until) are not needed. A loader may ignore
+        them: the host filters by the time column afterwards.
 
     """
 

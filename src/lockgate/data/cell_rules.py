@@ -22,7 +22,7 @@ __all__ = ["apply_cell_policies", "build_cell_steps"]
 
 
 def apply_cell_policies(schema: Schema, rules: CellRules) -> Schema:
-    """Write the policies for gaps and unknown categories into the columns."""
+    """Return the schema with the policies for missing values and unknown categories."""
     return schema.with_columns(
         tuple(
             dataclasses.replace(
@@ -38,20 +38,18 @@ def apply_cell_policies(schema: Schema, rules: CellRules) -> Schema:
 def build_cell_steps(
     schema: Schema, rules: CellRules, requirements: Requirements
 ) -> tuple[tuple[str, Any], ...]:
-    """Build the unfitted steps that turn features into what an estimator needs.
+    """Build the unfitted steps that prepare features as an estimator requires.
 
     Returns
     -------
     tuple of (str, transformer)
-        One step, ``cells``, or none where the features are numbers already.
+        The single step ``cells``.
 
     """
     names = [column.name for column in schema.features]
     for name in rules.bins:
         if name not in names:
-            raise SchemaViolation(
-                [f"cells.bins names {name!r}, which is no feature{nearest(name, names)}"]
-            )
+            raise SchemaViolation([f"cells.bins: unknown feature {name!r}{nearest(name, names)}"])
         _check_bins(schema, name, rules.bins[name])
     by_kind: dict[str, list[str]] = {}
     for column in schema.features:
@@ -61,8 +59,8 @@ def build_cell_steps(
         joined_names = ", ".join(by_kind["text"])
         raise SchemaViolation(
             [
-                f"no rule turns the text of {joined_names} into numbers; "
-                "put them in data.leave_out, or, if they are dates, in data.kinds"
+                f"cannot encode the text of {joined_names} as numbers; "
+                "add them to data.leave_out, or, if they are dates, to data.kinds"
             ]
         )
     numbers = by_kind.get("number", []) + by_kind.get("integer", []) + by_kind.get("boolean", [])
@@ -86,9 +84,11 @@ def build_cell_steps(
 
 def _check_bins(schema: Schema, name: str, edges: list[float]) -> None:
     if schema[name].kind not in ("number", "integer"):
-        raise SchemaViolation([f"cells.bins.{name}: {name} holds {schema[name].kind}, not numbers"])
+        raise SchemaViolation(
+            [f"cells.bins.{name}: expected a column of numbers, got {schema[name].kind}"]
+        )
     if not edges or any(high <= low for low, high in itertools.pairwise(edges)):
-        raise SchemaViolation([f"cells.bins.{name} is {edges}; expected rising edges"])
+        raise SchemaViolation([f"cells.bins.{name} is {edges}, expected rising edges"])
 
 
 def _build_number_pipeline(rules: CellRules, requirements: Requirements) -> Any:
@@ -96,7 +96,7 @@ def _build_number_pipeline(rules: CellRules, requirements: Requirements) -> Any:
     if rules.clip > 0:
         steps.append(("clip", Clip(rules.clip)))
     if requirements.imputed:
-        # a column may be empty in one fold and not in the whole
+        # a column with values may have none in one of the folds
         imputer = SimpleImputer(
             strategy="median", add_indicator=rules.indicator, keep_empty_features=True
         )

@@ -1,9 +1,9 @@
-"""Whether requests for one model still do for another."""
+"""Compatibility of models: whether requests for one remain valid for another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from lockgate.contract.tables import Column, Schema
 
@@ -11,26 +11,26 @@ __all__ = ["ModelSignature", "find_breaking_changes", "have_same_columns"]
 
 
 class ModelSignature(Protocol):
-    """What requests see of a model; a manifest has it, and so has a contestant at a gate."""
+    """What a caller must know of a model; manifests and evaluated bundles have it."""
 
     @property
     def inputs(self) -> Schema:
-        """Columns that it asks for."""
+        """Columns that the model takes."""
 
     @property
     def task(self) -> str:
-        """What it answers."""
+        """Task of the model."""
 
     @property
-    def classes(self) -> Sequence[Any]:
+    def classes(self) -> Sequence[object]:
         """Labels in the order of the scores."""
 
 
 def find_breaking_changes(old: ModelSignature, new: ModelSignature) -> list[str]:
-    """Say what may break a caller of the old one, one sentence each."""
+    """Return the changes that may break callers of the old model, as sentences."""
     changes = []
     if old.task != new.task:
-        changes.append(f"it answers {new.task} instead of {old.task}")
+        changes.append(f"its task is {new.task} instead of {old.task}")
     elif [(type(label), label) for label in old.classes] != [
         (type(label), label) for label in new.classes
     ]:
@@ -40,7 +40,7 @@ def find_breaking_changes(old: ModelSignature, new: ModelSignature) -> list[str]
     before, after = _columns_by_name(old.inputs), _columns_by_name(new.inputs)
     for name in sorted(before.keys() | after.keys()):
         if name not in before:
-            changes.append(f"it asks for the new column {name}")
+            changes.append(f"it requires the new column {name}")
         elif name in after:
             changes += _find_narrowed(before[name], after[name])
     return changes
@@ -51,22 +51,22 @@ def _columns_by_name(schema: Schema) -> dict[str, Column]:
 
 
 def _find_narrowed(old: Column, new: Column) -> Sequence[str]:
-    """Say in which ways a column takes less than before."""
+    """Return the ways in which a column allows fewer values than before."""
     changes = []
     if old.kind != new.kind:
         changes.append(f"{new.name} is {new.kind} instead of {old.kind}")
     if old.missing != new.missing and new.missing == "refuse":
-        changes.append(f"{new.name} may not be missing any more")
+        changes.append(f"{new.name} may no longer be missing")
     if old.unknown != new.unknown and new.unknown == "refuse":
-        changes.append(f"{new.name} refuses unknown categories now")
+        changes.append(f"{new.name} no longer allows unknown categories")
     elif new.unknown == "refuse" and set(old.categories or ()) - set(new.categories or ()):
         removed = sorted(map(str, set(old.categories or ()) - set(new.categories or ())))
-        changes.append(f"{new.name} takes no {', '.join(removed[:5])} any more")
+        changes.append(f"{new.name} no longer allows {', '.join(removed[:5])}")
     return changes
 
 
 def have_same_columns(old: ModelSignature, new: ModelSignature) -> bool:
-    """Whether both take the same columns, whatever values of them they know."""
+    """Return whether both take the same columns, apart from categories and bounds."""
     signatures = []
     for signature in (old, new):
         columns = _columns_by_name(signature.inputs).values()

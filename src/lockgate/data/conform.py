@@ -1,4 +1,4 @@
-"""Holds a frame against a schema, and drops what no model can use."""
+"""Checks frames against a schema, and drops uninformative features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from lockgate.contract.sections import DataSelection
 from lockgate.contract.tables import ROLES, Column, Schema, Table
-from lockgate.data.columns.frames import convert_to_kind, convert_to_text, parse_date
+from lockgate.data.columns.frames import Series, convert_to_kind, convert_to_text, parse_date
 from lockgate.data.schema import compute_digest, table
 from lockgate.errors import SchemaViolation, nearest
 
@@ -18,7 +18,7 @@ __all__ = ["conform_to_schema", "conform_to_selection", "drop_uninformative", "s
 
 
 def conform_to_selection(loaded: Table, data: DataSelection) -> Table:
-    """Return rows of the stretch asked for, with columns of the kinds asked for."""
+    """Return the selected rows and columns, converted to the configured kinds."""
     schema, frame = loaded.schema, loaded.frame
     _check_column_names(data.leave_out, schema)
     frame = frame.drop(columns=data.leave_out)
@@ -32,14 +32,14 @@ def conform_to_selection(loaded: Table, data: DataSelection) -> Table:
 def drop_uninformative(
     train: Table, other_splits: Sequence[Table], data: DataSelection
 ) -> tuple[list[Table], list[str]]:
-    """Drop features that the training rows say nothing about, or refuse them.
+    """Drop features that are constant or missing in the training rows, or reject them.
 
     Returns
     -------
     list of Table
-        The training rows and the others without these columns.
+        The training rows and the other splits without these features.
     list of str
-        What was dropped, in words.
+        What was dropped and why, as messages.
 
     """
     reasons = find_uninformative(train)
@@ -53,7 +53,7 @@ def drop_uninformative(
         frame = split.frame[list(schema.names)]
         reduced.append(Table(frame, schema, compute_digest(frame, schema)))
     if not reduced[0].schema.features:
-        raise SchemaViolation(["no feature is left: every column has a role or is useless"])
+        raise SchemaViolation(["no features are left: every column has a role or is uninformative"])
     return reduced, [f"{reason}; dropped" for reason in reasons.values()]
 
 
@@ -69,7 +69,7 @@ def select_window(
     if since is None and until is None:
         return frame
     if schema.time is None:
-        raise SchemaViolation(["since and until need a time column; the loader names none"])
+        raise SchemaViolation(["since and until need a time column, and the loader declares none"])
     time = pd.to_datetime(frame[schema.time])
     keep = pd.Series(True, index=frame.index)
     if since is not None:
@@ -77,13 +77,13 @@ def select_window(
     if until is not None:
         keep &= time < parse_date(until)
     if not keep.any():
-        known = f"{schema.time} runs from {time.min()} to {time.max()}"
-        raise SchemaViolation([f"no row from {since} until {until}; {known}"])
+        known = f"{schema.time} ranges from {time.min()} to {time.max()}"
+        raise SchemaViolation([f"no rows since {since} until {until}; {known}"])
     return frame[keep]
 
 
 def conform_to_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    """Hold new rows against the features of a schema.
+    """Check new rows against the features of a schema, and convert them.
 
     Returns
     -------
@@ -93,7 +93,8 @@ def conform_to_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     Raises
     ------
     SchemaViolation
-        With every missing column, wrong type, refused gap or unknown category.
+        With every missing column, wrong type, and missing value or unknown category that
+        is not allowed.
 
     """
     problems: list[str] = []
@@ -111,32 +112,32 @@ def conform_to_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
         try:
             columns[column.name] = _cast(values, column)
         except (ValueError, TypeError, OverflowError) as error:
-            problems.append(f"column {column.name} cannot be {column.kind}: {error}")
+            problems.append(f"column {column.name} cannot be converted to {column.kind}: {error}")
     if problems:
         raise SchemaViolation(problems)
     return pd.DataFrame(columns, index=frame.index)
 
 
-def _find_problem(column: Column, values: pd.Series[Any]) -> str | None:
+def _find_problem(column: Column, values: Series) -> str | None:
     if column.missing == "refuse" and values.isna().any():
         row = int(values.isna().to_numpy().argmax())
-        return f"column {column.name} has no value in row {row}, and gaps are refused"
+        return f"column {column.name} has no value in row {row}; missing values are not allowed"
     if column.kind in ("number", "integer", "boolean"):
         return _find_number_problem(column, values)
     if column.kind == "category" and column.unknown == "refuse":
         unknown = values[~convert_to_text(values).isin(column.categories) & values.notna()]
         if len(unknown):
             return (
-                f"column {column.name} holds {unknown.iloc[0]!r} in row {unknown.index[0]}, "
-                f"which training never saw; known: {', '.join(column.categories[:20])}"
+                f"column {column.name} holds {unknown.iloc[0]!r} in row {unknown.index[0]}, an "
+                f"unknown category; available: {', '.join(column.categories[:20])}"
             )
     return None
 
 
-def _find_number_problem(column: Column, values: pd.Series[Any]) -> str | None:
+def _find_number_problem(column: Column, values: Series) -> str | None:
     numeric = pd.api.types.is_numeric_dtype(values) or values.isna().all()
     if not numeric and values.dtype == object:
-        # whole numbers and gaps, or booleans and gaps, arrive as objects
+        # integers or booleans with missing values have the dtype object
         numeric = values.dropna().map(lambda v: isinstance(v, (bool, int, float, np.number))).all()
     if not numeric:
         invalid = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
@@ -148,7 +149,7 @@ def _find_number_problem(column: Column, values: pd.Series[Any]) -> str | None:
     return None
 
 
-def _cast(values: pd.Series[Any], column: Column) -> pd.Series[Any]:
+def _cast(values: Series, column: Column) -> Series:
     if column.kind in ("number", "integer", "boolean"):
         return values.astype("float64")
     return convert_to_kind(values, column.kind)
@@ -159,15 +160,15 @@ def find_uninformative(train: Table) -> dict[str, str]:
     for column in train.schema.features:
         values = train.frame[column.name]
         if values.isna().all():
-            reasons[column.name] = f"column {column.name} has no value at all"
+            reasons[column.name] = f"column {column.name} has no values"
         elif values.nunique(dropna=False) == 1:
-            reasons[column.name] = f"column {column.name} is always {values.tolist()[0]!r}"
+            reasons[column.name] = f"column {column.name} is constant: {values.tolist()[0]!r}"
     return reasons
 
 
 def _check_column_names(names: list[str], schema: Schema) -> None:
     problems = [
-        f"data.leave_out names {name!r}, which is no column{nearest(name, schema.names)}"
+        f"data.leave_out: unknown column {name!r}{nearest(name, schema.names)}"
         for name in names
         if name not in schema.names
     ]

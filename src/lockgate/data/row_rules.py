@@ -1,4 +1,4 @@
-"""Row rules: what is taken out of the training rows, and counted."""
+"""Row rules: which training rows are dropped, and how many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["apply_row_rules", "drop_unlabelled"]
 
 
 def drop_unlabelled(loaded: Table) -> tuple[Table, int]:
-    """Leave out rows without a target; they can neither train nor test."""
+    """Drop rows without a target, and count them."""
     target = loaded.schema.target
     if target is None:
         return loaded, 0
@@ -22,14 +22,14 @@ def drop_unlabelled(loaded: Table) -> tuple[Table, int]:
 
 
 def apply_row_rules(train: Table, rules: RowRules) -> tuple[Table, dict[str, int]]:
-    """Apply the row rules.
+    """Drop the training rows that the row rules exclude.
 
     Returns
     -------
     Table
-        The rows that are left.
+        The remaining rows.
     dict of str to int
-        Rows taken out, by rule; only rules that are on.
+        Number of dropped rows by rule, for the rules that are on.
 
     """
     counts: dict[str, int] = {}
@@ -46,31 +46,31 @@ def apply_row_rules(train: Table, rules: RowRules) -> tuple[Table, dict[str, int
         counts["outliers"] = int((~keep).sum())
         train = _filter_rows(train, keep)
     if not len(train):
-        raise SchemaViolation([f"the row rules leave no training row: {counts}"])
+        raise SchemaViolation([f"the row rules drop all training rows: {counts}"])
     return train, counts
 
 
 def _is_in_range(train: Table, name: str, bounds: list[float]) -> pd.Series[bool]:
     if name not in train.schema.names:
         raise SchemaViolation(
-            [f"rows.ranges names {name!r}, which is no column{nearest(name, train.schema.names)}"]
+            [f"rows.ranges: unknown column {name!r}{nearest(name, train.schema.names)}"]
         )
     if len(bounds) != 2 or bounds[0] > bounds[1]:
-        raise SchemaViolation([f"rows.ranges.{name} is {bounds}; expected [low, high]"])
+        raise SchemaViolation([f"rows.ranges.{name} is {bounds}, expected [low, high]"])
     if train.schema[name].kind not in ("number", "integer"):
         kind = train.schema[name].kind
-        raise SchemaViolation([f"rows.ranges.{name}: {name} holds {kind}, not numbers"])
+        raise SchemaViolation([f"rows.ranges.{name}: expected a column of numbers, got {kind}"])
     values = train.frame[name]
     return values.between(bounds[0], bounds[1]) | values.isna()
 
 
 def _is_inside_fences(train: Table, spread: float) -> pd.Series[bool]:
-    """Tukey's fences (Exploratory Data Analysis, 1977) with a factor of one's own."""
+    """Tukey's fences (Exploratory Data Analysis, 1977) with a configurable factor."""
     names = [c.name for c in train.schema.features if c.kind in ("number", "integer")]
     numbers = train.frame[names]
     low, high = numbers.quantile(0.25), numbers.quantile(0.75)
     margin = (high - low) * spread
-    # a column whose middle half is one value has no spread to measure by
+    # the interquartile range of a mostly constant column is 0: every other value would be out
     varied = [name for name in names if margin[name] > 0]
     outside = (numbers[varied] < (low - margin)[varied]) | (
         numbers[varied] > (high + margin)[varied]

@@ -1,29 +1,33 @@
-"""Splits that do not leak: by time, by group, stratified, at random."""
+"""Splits without leakage: by time, by group, stratified, at random."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lockgate.contract.sections import Split
 from lockgate.contract.tables import Fold, Splits, Table
-from lockgate.data.columns.frames import parse_date
+from lockgate.data.columns.frames import Series, parse_date
 from lockgate.data.schema import compute_digest
 from lockgate.errors import SchemaViolation
 
 __all__ = ["make_folds", "resolve_method", "split_rows"]
 
+Indices: TypeAlias = NDArray[np.intp]
+"""Positions of rows in a table."""
+
 
 def resolve_method(table: Table, rules: Split) -> str:
-    """Say how a table is split when the rules leave it open."""
+    """Return how to split a table; ``auto`` depends on its roles."""
     if rules.by != "auto":
         missing = rules.by in ("time", "group") and getattr(table.schema, rules.by) is None
         if missing:
             raise SchemaViolation(
-                [f"split.by is {rules.by}, and the loader names no {rules.by} column"]
+                [f"split.by is {rules.by}, but the loader declares no {rules.by} column"]
             )
         return rules.by
     if table.schema.time is not None:
@@ -32,18 +36,20 @@ def resolve_method(table: Table, rules: Split) -> str:
 
 
 def split_rows(table: Table, rules: Split, seed: int) -> Splits:
-    """Take a table apart into train, tune and test.
+    """Split a table into train, tune and test.
 
-    By time: test rows are the latest, and no training row's target becomes known
-    after the first test row (``horizon_days``). The past and the future of a group
-    are then on two sides, as they are when the model is used. By group: all rows of a group are
-    on one side; which one depends on group and seed alone, so rows that are added
-    later move nobody. Stratified: equal shares of every class.
+    By time: test rows are the latest, and the target of every training row was known
+    before the first test row (``horizon_days``). Earlier and later rows of a group
+    are then in different splits, as when the model is used. By group: all rows of a
+    group are in the same split, which depends on group and seed only, so that adding
+    rows later moves no group. Stratified: equal shares of every class.
     """
     method = resolve_method(table, rules)
     for name in ("test_from", "tune_from"):
         if method != "time" and getattr(rules, name) is not None:
-            raise SchemaViolation([f"split.{name} is a date, and the split is by {method}"])
+            raise SchemaViolation(
+                [f"split.{name} is set, but the split is by {method}, not by time"]
+            )
     if method == "time":
         test, rest, dropped = _split_by_time(table, rules)
     else:
@@ -59,16 +65,16 @@ def split_rows(table: Table, rules: Split, seed: int) -> Splits:
     parts = {"train": train, "tune": tune, "test": test}
     empty = [name for name, rows in parts.items() if not len(rows)]
     if empty:
-        raise SchemaViolation([f"the split leaves no rows to {' and '.join(empty)}"])
+        raise SchemaViolation([f"the split leaves no rows for {' and '.join(empty)}"])
     tables = {name: _select_rows(table, rows) for name, rows in parts.items()}
     return Splits(tables["train"], tables["tune"], tables["test"], dropped=dropped)
 
 
 def make_folds(train: Table, method: str, count: int, seed: int) -> tuple[Fold, ...]:
-    """Split training rows for cross-validation, the same way as the table was.
+    """Split training rows for cross-validation, by the method of the table's split.
 
-    By time without groups each fold is measured on what comes after it
-    (rolling origin); rows with equal times stay together.
+    By time without groups each fold is measured on the rows after it (rolling
+    origin); rows of equal times are in the same block.
     """
     rows = np.arange(len(train))
     if method == "time" and train.schema.group is None:
@@ -89,18 +95,18 @@ def make_folds(train: Table, method: str, count: int, seed: int) -> tuple[Fold, 
     )
     if len(folds) < 2:
         summary = (
-            f"{len(train)} training rows, split by {method}, give {len(folds)} folds of {count}"
+            f"{len(train)} training rows, split by {method}, give {len(folds)} of {count} folds"
         )
-        remedy = "fewer search.folds or another split.by may do"
+        remedy = "reduce search.folds or change split.by"
         raise SchemaViolation([f"{summary} with more than one target value; {remedy}"])
     return folds
 
 
-def drop_unlabelled_at_cutoff(table: Table, rows: Any, later: Any) -> tuple[Any, int]:
-    """Leave out rows whose target was not known when the first of the later rows began.
+def drop_unlabelled_at_cutoff(table: Table, rows: Indices, later: Indices) -> tuple[Indices, int]:
+    """Leave out rows whose target was not yet known at the first of the later rows.
 
-    Rows of the same time as the later ones (groups split at one cut date) are no
-    past of theirs, and stay.
+    If rows reach into the time of the later ones (groups split at one cut date),
+    they do not precede them, and none is left out.
     """
     times = _parse_times(table)
     start = times.iloc[later].min()
@@ -114,10 +120,10 @@ def _parse_times(table: Table) -> pd.Series[pd.Timestamp]:
     return pd.to_datetime(table.frame[str(table.schema.time)])
 
 
-def _split_by_time(table: Table, rules: Split) -> tuple[Any, Any, dict[str, int]]:
+def _split_by_time(table: Table, rules: Split) -> tuple[Indices, Indices, dict[str, int]]:
     times = _parse_times(table)
     if times.isna().any():
-        raise SchemaViolation([f"time column {table.schema.time} has gaps"])
+        raise SchemaViolation([f"time column {table.schema.time} has missing values"])
     if rules.test_from is not None:
         start = parse_date(rules.test_from)
     else:
@@ -130,7 +136,7 @@ def _split_by_time(table: Table, rules: Split) -> tuple[Any, Any, dict[str, int]
     return np.flatnonzero(is_test), np.flatnonzero(is_rest), dropped
 
 
-def _choose_tune_rows(table: Table, rest: Any, rules: Split, method: str, seed: int) -> Any:
+def _choose_tune_rows(table: Table, rest: Indices, rules: Split, method: str, seed: int) -> Indices:
     if not len(rest):
         return rest
     if method != "time":
@@ -146,7 +152,7 @@ def _choose_tune_rows(table: Table, rest: Any, rules: Split, method: str, seed: 
     return rest[(times >= start).to_numpy()]
 
 
-def _sample_rows(table: Table, rows: Any, share: float, method: str, key: str) -> Any:
+def _sample_rows(table: Table, rows: Indices, share: float, method: str, key: str) -> Indices:
     part = _select_rows(table, rows)
     if method == "group":
         return rows[_hash_groups(part.frame[part.schema.group], key) < share]
@@ -154,15 +160,16 @@ def _sample_rows(table: Table, rows: Any, share: float, method: str, key: str) -
     return np.sort(rows[order < share])
 
 
-def assign_folds(train: Table, count: int, method: str, key: str) -> Any:
-    """Give each row the number of its fold."""
+def assign_folds(train: Table, count: int, method: str, key: str) -> Indices:
+    """Return the number of each row's fold."""
     if method == "group":
         return (_hash_groups(train.frame[train.schema.group], key) * count).astype(int)
-    return np.minimum((_rank_within(train, method, key) * count).astype(int), count - 1)
+    folds: Indices = (_rank_within(train, method, key) * count).astype(int)
+    return np.minimum(folds, count - 1)
 
 
-def _rank_within(part: Table, method: str, key: str) -> Any:
-    """Give each row a place from 0 to 1 in a random order, within its class if stratified."""
+def _rank_within(part: Table, method: str, key: str) -> np.ndarray:
+    """Return each row's rank in a random order, from 0 to 1; within its class if stratified."""
     numbers = np.random.default_rng(_hash_key(key)).random(len(part))
     target = part.schema.target
     classes = part.frame[target] if method == "stratified" and target else None
@@ -172,8 +179,8 @@ def _rank_within(part: Table, method: str, key: str) -> Any:
     return ranks.to_numpy() - 1e-12
 
 
-def _hash_groups(groups: pd.Series[Any], key: str) -> Any:
-    """Give each group a number in [0, 1) that depends on its name and the key alone."""
+def _hash_groups(groups: Series, key: str) -> np.ndarray:
+    """Return a number in [0, 1) for each row that depends on its group and the key only."""
     names = pd.Series(groups.astype(str).to_numpy())
     numbers = {name: _hash_key(f"{key}:{name}") / 2**64 for name in names.unique()}
     return names.map(numbers).to_numpy(dtype=float)
@@ -183,12 +190,13 @@ def _hash_key(key: str) -> int:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
-def _assign_blocks(times: Any, count: int) -> Any:
-    """Cut rows into blocks of about equal size, rising in time, equal times together."""
+def _assign_blocks(times: np.ndarray, count: int) -> Indices:
+    """Assign rows to blocks of about equal size, rising in time, equal times together."""
     ranks = pd.Series(times).rank(pct=True, method="max").to_numpy()
-    return np.minimum((ranks * count - 1e-9).astype(int), count - 1)
+    blocks: Indices = (ranks * count - 1e-9).astype(int)
+    return np.minimum(blocks, count - 1)
 
 
-def _select_rows(table: Table, rows: Any) -> Table:
+def _select_rows(table: Table, rows: Indices) -> Table:
     frame = table.frame.iloc[rows].reset_index(drop=True)
     return Table(frame, table.schema, compute_digest(frame, table.schema))

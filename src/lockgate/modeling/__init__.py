@@ -1,1 +1,1 @@
-"""Training, metrics, statistics and solvers; nothing here knows bundles."""
+"""Training, metrics, statistics and solvers; nothing here depends on bundles."""

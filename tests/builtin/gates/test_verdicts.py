@@ -280,7 +280,7 @@ def test_a_verdict_that_contradicts_itself_is_refused(
         ("error", False, "the rows have no column region"),
         ("exit", False, "SystemExit: 3"),
         ("figure", False, "rate is nan"),
-        ("text", False, r"gate\.angry gave str; judge must give lockgate\.GateResult"),
+        ("text", False, r"gate\.angry returned str; judge must return lockgate\.GateResult"),
         ("silent", None, "only for regressions"),
         ("wordless", None, r"\w+"),
     ],

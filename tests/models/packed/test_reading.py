@@ -80,7 +80,7 @@ def test_an_array_holds_the_columns_in_order() -> None:
     model = model_of(ColumnInput("a", "number"), ColumnInput("b", "number"))
     assert model.predict(np.array([[1.0, 2.0], [3.0, np.nan]])).label.tolist() == [3.0, 67.0]
     with pytest.raises(
-        lockgate.SchemaViolation, match=r"shape \(2, 3\) came, expected \(rows, 2\)"
+        lockgate.SchemaViolation, match=r"expected an array of shape \(rows, 2\), got \(2, 3\)"
     ):
         model.predict(np.zeros((2, 3)))
 
@@ -88,7 +88,7 @@ def test_an_array_holds_the_columns_in_order() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"count": [1, None]}, "column count has no value in row 1, and gaps are refused"),
+        ({"count": [1, None]}, "column count has no value in row 1; missing values are not allowed"),
         ({"count": [1, "two"]}, "column count holds 'two' in row 1, expected a number"),
         ({"size": ["1", "2"]}, "column size holds '1' in row 0, expected a number"),
         ({"size": [np.inf, 1.0]}, "column size is infinite in row 0"),
@@ -96,7 +96,7 @@ def test_an_array_holds_the_columns_in_order() -> None:
         ({"size": [[1], 2]}, r"column size holds \[1\] in row 0"),
         (
             {"place": ["1", "3"]},
-            "column place holds '3' in row 1, which training never saw; known: 1, 2",
+            "column place holds '3' in row 1, an unknown category; available: 1, 2",
         ),
         ({"size": [1.0]}, "different lengths"),
     ],
@@ -167,7 +167,7 @@ def test_whole_numbers_are_one_category_however_they_are_written(
 def test_numbers_that_an_encoder_does_not_know_are_refused() -> None:
     model = model_of(ColumnInput("level", "integer", unknown="refuse", categories=("1", "2")))
     assert model.predict_one({"level": 2.0}).label == 2.0
-    with pytest.raises(lockgate.SchemaViolation, match="level holds 3.0.*known: 1, 2"):
+    with pytest.raises(lockgate.SchemaViolation, match="level holds 3.0.*available: 1, 2"):
         model.predict_one({"level": 3.0})
     with pytest.raises(lockgate.SchemaViolation, match="level holds 3.0 in row 1"):
         model.predict({"level": [1, 3]})
@@ -232,8 +232,8 @@ def test_no_rows_are_answered_with_none() -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (None, "NoneType came, expected a DataFrame"),
-        ("text", "str came, expected a DataFrame"),
+        (None, "expected a DataFrame.*got NoneType"),
+        ("text", "expected a DataFrame.*got str"),
         (
             {"x": 1.0},
             "column x is float, expected a sequence of values; for a single row use predict_one",
@@ -241,7 +241,7 @@ def test_no_rows_are_answered_with_none() -> None:
         ({"x": "123"}, "column x is str"),
         ({"x": {1, 2}}, "column x is set"),
         (pd.DataFrame({"x": [1.0]}).iloc[0], "column x is float64"),
-        (pd.DataFrame([[1.0, 2.0]], columns=["x", "x"]), "column x stands twice"),
+        (pd.DataFrame([[1.0, 2.0]], columns=["x", "x"]), "column x is duplicated"),
         (
             {"x": pd.Series(pd.date_range("2020", periods=2).astype("datetime64[ns]"))},
             "expected a number",

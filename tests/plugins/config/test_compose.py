@@ -43,11 +43,11 @@ def test_one_plugin_may_stand_twice(project: Path) -> None:
 def test_an_option_may_be_derived_from_a_plugin_in_a_file(project: Path) -> None:
     (project / "conf" / "compressor").mkdir()
     (project / "conf" / "compressor" / "light.yaml").write_text(
-        "# @package compressor.light\ndefaults: [prune@_here_]\nat_least: 2\n"
+        "# @package compressor.light\ndefaults: [prune@_here_]\nmin_trees: 2\n"
     )
     document = compose_document(project, ["compressor=light", "compressor.light.steps=9"])
     light = document["compressor"]["light"]
-    assert (light["plugin"], light["at_least"], light["steps"]) == ("prune", 2, 9)
+    assert (light["plugin"], light["min_trees"], light["steps"]) == ("prune", 2, 9)
     with pytest.raises(lockgate.SettingError, match=r"compressor\.light\.steps is 'x'"):
         compose_document(project, ["compressor=light", "compressor.light.steps=x"])
 
@@ -70,9 +70,9 @@ def test_an_option_may_be_derived_from_a_plugin_in_a_file(project: Path) -> None
         ("model=[linear,logistic]", lockgate.SettingError, "exactly one plugin"),
         ("optimizer.random.trials=3", lockgate.UsageError, "choose it with optimizer=random"),
         ("compressor_order=[prune]", lockgate.SettingError, "each of lasso once"),
-        ("loader=csv", lockgate.SettingError, "loader.csv.path .* no default, set it"),
-        ("evaluator=[a", lockgate.UsageError, "cannot be read"),
-        ("split.test", lockgate.UsageError, "cannot be read"),
+        ("loader=csv", lockgate.SettingError, "loader.csv.path .* no default and must be set"),
+        ("evaluator=[a", lockgate.UsageError, "invalid override"),
+        ("split.test", lockgate.UsageError, "invalid override"),
         ("modle=boosting", lockgate.UnknownKey, "did you mean 'model'"),
         ("experiment=purchase", lockgate.UsageError, "did you mean 'purchases'"),
         ("split.test_from=soon", lockgate.SettingError, "an ISO date such as"),

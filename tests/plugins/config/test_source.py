@@ -25,9 +25,9 @@ def test_our_groups_do_not_leak_into_other_applications(tmp_path: Path) -> None:
 
 def test_only_the_chosen_plugin_is_imported() -> None:
     script = (
-        "import sys\nfrom lockgate.plugins.config.source import node_of, listed\n"
-        "listed('compressor', groups=True, options=True)\n"
-        "node_of('compressor/prune')\n"
+        "import sys\nfrom lockgate.plugins.config.source import build_node, list_options\n"
+        "list_options('compressor', groups=True, options=True)\n"
+        "build_node('compressor/prune')\n"
         "print([n for n in ('lasso', 'prune') if f'lockgate.builtin.compressors.{n}' in sys.modules])\n"
         "print([n for n in ('pandas', 'sklearn') if n in sys.modules])\n"
     )

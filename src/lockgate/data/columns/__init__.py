@@ -1,1 +1,1 @@
-"""What a cell means: one grammar for text, Python values, arrays and DataFrames."""
+"""Parsing of cells: one grammar for text, Python values, arrays and DataFrames."""

@@ -1,14 +1,15 @@
-"""Categories as texts and as codes."""
+"""Conversion of categories to texts and codes."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lockgate.data.columns.dates import is_missing
-from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.inputs import ColumnInput, ColumnValues
 from lockgate.data.columns.rejections import (
     RejectedRows,
     describe_unknown_category,
@@ -16,13 +17,16 @@ from lockgate.data.columns.rejections import (
     reject_missing,
 )
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 __all__ = ["category_text", "code_by_text", "read_codes"]
 
 BOOLEAN_ALIASES = {"True": "1", "False": "0"}
 
 
-def category_text(value: Any) -> str:
-    """Write a category as text; 3 and 3.0 are one category.
+def category_text(value: object) -> str:
+    """Convert a category to text; 3 and 3.0 are the same category.
 
     Examples
     --------
@@ -38,21 +42,21 @@ def category_text(value: Any) -> str:
 
 
 def code_by_text(categories: tuple[str, ...]) -> dict[str, int]:
-    """Return each category's place by its text; where all are truth values, 1 and 0 are too."""
+    """Return each category's code by its text; booleans also by the texts 1 and 0."""
     codes_by_text = {name: code for code, name in enumerate(categories)}
     if set(categories) <= set(BOOLEAN_ALIASES):
         codes_by_text |= {BOOLEAN_ALIASES[name]: code for name, code in codes_by_text.items()}
     return codes_by_text
 
 
-def read_codes(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
-    """Return a column's codes: a place, one more for a gap, and one more for unknown."""
+def read_codes(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
+    """Return a column's codes: the index of the category, then one for missing, one for unknown."""
     codes_by_text = code_by_text(column.categories)
     missing_code, unknown_code = len(column.categories), len(column.categories) + 1
     dictionary = _read_dictionary(values)
     if dictionary is not None:
         indices, names = dictionary
-        codes = np.array(
+        codes: np.ndarray = np.array(
             [*(_encode_cell(name, codes_by_text, missing_code) for name in names), missing_code],
             np.int64,
         )[indices]
@@ -65,7 +69,7 @@ def read_codes(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
             invalid_rows,
             lambda row: (
                 f"column {column.name} holds {format_value(cells[row])} in row {row}, "
-                "expected one category"
+                "expected a single category"
             ),
         )
         if column.unknown == "refuse":
@@ -78,8 +82,8 @@ def read_codes(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
     return codes
 
 
-def _encode_cell(value: Any, codes_by_text: dict[str, int], missing_code: int) -> int:
-    """Return one cell's code, -1 for what is no category at all."""
+def _encode_cell(value: object, codes_by_text: dict[str, int], missing_code: int) -> int:
+    """Return the code of a cell; -1 if it is not a category."""
     if is_missing(value):
         return missing_code
     if isinstance(value, (list, tuple, dict, set, frozenset, np.ndarray, complex, bytes)):
@@ -90,9 +94,11 @@ def _encode_cell(value: Any, codes_by_text: dict[str, int], missing_code: int) -
         return -1
 
 
-def _encode_cells(values: Any, codes_by_text: dict[str, int], missing_code: int) -> Any:
-    """Read cells of any kind; equal values of other types, such as 1 and True, are kept apart."""
-    codes_by_key: dict[Any, int] = {}
+def _encode_cells(
+    values: ColumnValues, codes_by_text: dict[str, int], missing_code: int
+) -> np.ndarray:
+    """Encode cells of any type; equal values of different types, such as 1 and True, differ."""
+    codes_by_key: dict[object, int] = {}
     codes = np.empty(len(values), np.int64)
     for row, value in enumerate(values):
         key = (value.__class__, value)
@@ -107,8 +113,8 @@ def _encode_cells(values: Any, codes_by_text: dict[str, int], missing_code: int)
     return codes
 
 
-def _read_dictionary(values: Any) -> tuple[Any, list[Any]] | None:
-    """Return indices, -1 for gaps, and what they stand for, where a library has them at hand."""
+def _read_dictionary(values: ColumnValues) -> tuple[np.ndarray, list[object]] | None:
+    """Return indices (-1: missing) and distinct values, if a library can encode the column."""
     if hasattr(values, "cat"):
         return values.cat.codes.to_numpy(), values.cat.categories.tolist()
     arrow = sys.modules.get("pyarrow")
@@ -116,17 +122,19 @@ def _read_dictionary(values: Any) -> tuple[Any, list[Any]] | None:
         return None
     try:
         return _read_arrow_dictionary(arrow, values)
-    except Exception:  # cells of several kinds, nested or broken ones: they are read one by one
+    except Exception:  # mixed, nested or invalid cells: they are read one by one
         return None
 
 
-def _read_arrow_dictionary(arrow: Any, values: Any) -> tuple[Any, list[Any]] | None:
+def _read_arrow_dictionary(
+    arrow: ModuleType, values: pa.ChunkedArray | ColumnValues
+) -> tuple[np.ndarray, list[object]] | None:
     if not isinstance(values, (arrow.Array, arrow.ChunkedArray)):
         if not hasattr(values, "dtype"):
             return None
         values = arrow.array(values, from_pandas=True)
         if not (arrow.types.is_string(values.type) or arrow.types.is_large_string(values.type)):
-            return None  # numbers and truth values: Arrow would make one kind of several
+            return None  # Arrow would convert numbers and booleans to one type
     if isinstance(values, arrow.ChunkedArray):
         values = values.combine_chunks()
     if not arrow.types.is_dictionary(values.type):

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
 
 import numpy as np
 
 __all__ = ["MISSING_DATE", "as_micros", "date_parts", "date_parts_one", "is_missing"]
 
 MISSING_DATE = np.iinfo(np.int64).min
-"""Microseconds that stand for no date, as NumPy has it."""
+"""Stands for a missing date; the integer behind NumPy's NaT."""
 DAY, HOUR = 86_400_000_000, 3_600_000_000
 EPOCH = datetime.datetime(1970, 1, 1)
 
 
-def is_missing(value: Any) -> bool:
-    """Say whether a cell is empty: None, NaN, or what pandas has for it."""
+def is_missing(value: object) -> bool:
+    """Return whether a cell is missing: None, NaN, or the NA and NaT of pandas."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating)) and value != value
 
 
-def as_micros(value: Any) -> int | None:
-    """Return a cell as microseconds since 1970 in UTC, `NO_DATE` for a gap, None for no date."""
+def as_micros(value: object) -> int | None:
+    """Parse a cell as microseconds since 1970 in UTC.
+
+    Returns `MISSING_DATE` for a missing value, None for a cell that is not a date.
+    """
     if is_missing(value):
         return MISSING_DATE
     if isinstance(value, str):
@@ -43,8 +45,8 @@ def as_micros(value: Any) -> int | None:
     return micros
 
 
-def date_parts(micros: Any) -> Any:
-    """Return days since 1970, month, weekday and hour, shape (4, n); NaN where there is no date."""
+def date_parts(micros: np.ndarray) -> np.ndarray:
+    """Return days since 1970, month, weekday and hour, shape (4, n); NaN for missing dates."""
     empty = micros == MISSING_DATE
     safe = np.where(empty, 0, micros)
     month = safe.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12 + 1
@@ -53,5 +55,5 @@ def date_parts(micros: Any) -> Any:
 
 
 def date_parts_one(micros: int) -> list[float]:
-    """Return the same for one date."""
+    """Return the parts of a single date."""
     return [float(value) for value in date_parts(np.array([micros]))[:, 0].tolist()]

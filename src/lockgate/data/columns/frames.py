@@ -1,34 +1,37 @@
-"""Cells of DataFrames: to text, to dates, to the kind of their column."""
+"""Cells of DataFrames: conversion to text, dates and the kind of their column."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from lockgate.errors import SchemaViolation
 
-__all__ = ["ISO_DATE", "convert_to_kind", "convert_to_text", "parse_date"]
+__all__ = ["ISO_DATE", "Series", "convert_to_kind", "convert_to_text", "parse_date"]
+
+Series: TypeAlias = "pd.Series[Any]"
+"""A column of a DataFrame."""
 
 
 def parse_date(text: str) -> pd.Timestamp:
-    """Read a date of the configuration; one with a time zone becomes UTC."""
+    """Parse a date of the configuration; one with a time zone is converted to UTC."""
     try:
         timestamp = pd.Timestamp(text)
         return (
             timestamp if timestamp.tzinfo is None else timestamp.tz_convert("UTC").tz_localize(None)
         )
     except ValueError:
-        raise SchemaViolation([f"{text!r} is no date; write it like 1998-01-31"]) from None
+        raise SchemaViolation([f"{text!r} is not a date; write it like 1998-01-31"]) from None
 
 
 ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?"
-"""Texts that all look like this are dates."""
+"""Pattern of dates; a column in which every text matches is a column of dates."""
 
 
-def convert_to_kind(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
-    """Return a column as its kind holds it, the same at training and at serving."""
+def convert_to_kind(values: Series, kind: str) -> Series:
+    """Convert a column to its kind, at training and at serving alike."""
     if kind == "number":
         return pd.to_numeric(values).astype("float64")
     if kind == "integer":
@@ -40,11 +43,11 @@ def convert_to_kind(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
     return convert_to_text(values)
 
 
-def convert_to_text(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Write each value as text; 3 and 3.0 are one category, a gap stays a gap.
+def convert_to_text(values: Series) -> Series:
+    """Convert each value to text; 3 and 3.0 are the same category, missing values stay.
 
-    A column of whole numbers with a gap is read as floats, without one as
-    integers: the categories must be the same.
+    pandas reads a column of integers as floats if a value is missing; its
+    categories must be the same in both cases.
     """
     if values.dtype.kind == "f":
         integral = values.where(values.notna(), 0.0) % 1 == 0
@@ -54,11 +57,11 @@ def convert_to_text(values: pd.Series[Any]) -> pd.Series[Any]:
     return texts.where(values.notna(), np.nan).astype(object)
 
 
-def _convert_dates(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Read dates; those with a time zone become UTC, so that all can be compared."""
+def _convert_dates(values: Series) -> Series:
+    """Parse dates; those with a time zone are converted to UTC, so that all compare."""
     if not pd.api.types.is_datetime64_any_dtype(values):
         if pd.api.types.is_numeric_dtype(values) and values.notna().any():
-            raise ValueError("numbers are no dates")
+            raise ValueError("expected dates, got numbers")
         try:
             values = pd.to_datetime(values, format="ISO8601", utc=True)
         except ValueError:

@@ -1,27 +1,60 @@
-"""One column that a model takes, as its file declares it."""
+"""Columns that a model takes, as its file declares them, and their values."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
 import msgspec
 
-__all__ = ["ColumnInput"]
+__all__ = ["ColumnInput", "ColumnValues", "NamedColumn"]
+
+
+class ColumnValues(Protocol):
+    """The cells of a column: a list, an array, an Arrow array, or a pandas Series."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the cells."""
+
+    def __getitem__(self, row: Any, /) -> Any:
+        """Return the cell of a row."""
+
+
+class NamedColumn(Protocol):
+    """A column by name and kind; a column of a schema is one, and an input of a model."""
+
+    @property
+    def name(self) -> str:
+        """Name of the column."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of its cells."""
+
+    @property
+    def categories(self) -> Sequence[str]:
+        """Known categories."""
 
 
 class ColumnInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One column that the model asks for.
+    """A column that a model takes.
 
     Attributes
     ----------
     name : str
         Name of the column.
     kind : {"number", "integer", "boolean", "category", "date", "text"}
-        What its cells hold.
+        Kind of its cells.
     missing : {"allow", "refuse"}
-        Whether a cell may be empty.
+        Whether cells may be missing.
     unknown : {"ignore", "refuse"}
-        Whether a category may be one that is not listed.
+        Whether categories may be other than the known ones.
     categories : tuple of str
-        Known categories, by code. Of numbers: the only ones allowed, where unknown is "refuse".
+        Known categories, by code. Of a column of numbers: the allowed ones, where unknown is
+        "refuse".
 
     """
 

@@ -1,16 +1,16 @@
-"""Reads cells: from whatever holds the rows to numbers, codes, dates and texts."""
+"""Parses the cells of columns, and of single rows, as numbers, codes, dates and texts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsFloat, TypeAlias, cast
 
 import numpy as np
 
 from lockgate.data.columns.categories import code_by_text, read_codes
 from lockgate.data.columns.dates import MISSING_DATE, as_micros, is_missing
-from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.inputs import ColumnInput, ColumnValues
 from lockgate.data.columns.rejections import (
     RejectedRows,
     describe_infinite,
@@ -18,43 +18,51 @@ from lockgate.data.columns.rejections import (
     format_value,
     reject_missing,
 )
-from lockgate.errors import SchemaViolation, nearest
+from lockgate.data.columns.sources import (
+    EXACT_INTEGER_LIMIT,
+    convert_to_array,
+    select_columns,
+)
+from lockgate.errors import SchemaViolation
 
 __all__ = ["build_cell_readers", "read_columns"]
 
-EXACT_INTEGER_LIMIT = 2**53
-"""From here on not every whole number is a double."""
+Cell: TypeAlias = Any
+"""A number, code, date or text as the model computes with it."""
+
+CellReader: TypeAlias = Callable[[Any], Cell]
+"""From a cell of a row, of whatever type, to the value of the model."""
 
 
 def read_columns(
-    inputs: Sequence[ColumnInput], source: Any, rejected: RejectedRows | None = None
+    inputs: Sequence[ColumnInput], source: object, rejected: RejectedRows | None = None
 ) -> tuple[list[Any], int]:
-    """Read the inputs' columns.
+    """Read the columns that a model takes.
 
     Parameters
     ----------
-    inputs : sequence of Input
-        What is asked for.
+    inputs : sequence of ColumnInput
+        Columns of the model.
     source : DataFrame, Arrow table, mapping of columns, sequence of mappings, or 2-D array
-        The rows. Columns that are not asked for are not looked at.
-    rejected : Rejected, optional
-        Notes rows that cannot be read, instead of raising.
+        The rows. Columns that the model does not take are ignored.
+    rejected : RejectedRows, optional
+        Collects rows with invalid cells; without it they raise an error.
 
     Returns
     -------
     list
-        For each input doubles with NaN for gaps, codes, microseconds, or texts, shape (n,).
+        For each input doubles (NaN: missing), codes, microseconds, or texts, shape (n,).
     int
-        How many rows there are.
+        Number of rows.
 
     Raises
     ------
     SchemaViolation
-        With column, row and value of what is refused.
+        With the column, row and value of each invalid cell.
 
     """
     rejections = RejectedRows() if rejected is None else rejected
-    columns = _select_columns(inputs, source, rejections)
+    columns = select_columns(inputs, source, rejections)
     lengths = {len(column) for column in columns}
     if len(lengths) > 1:
         rejections.fatal.append(f"columns have different lengths: {sorted(lengths)}")
@@ -69,74 +77,7 @@ def read_columns(
     return cells, lengths.pop() if lengths else 0
 
 
-def _select_columns(
-    inputs: Sequence[ColumnInput], source: Any, rejected: RejectedRows
-) -> list[Any]:
-    if isinstance(source, np.ndarray):
-        if source.ndim != 2 or source.shape[1] != len(inputs):
-            rejected.fatal.append(
-                f"an array of shape {source.shape} came, expected (rows, {len(inputs)})"
-            )
-            return []
-        return [source[:, k] for k in range(len(inputs))]
-    if isinstance(source, Sequence) and not isinstance(source, (str, bytes)):
-        return _read_records(inputs, source, rejected)
-    if not (hasattr(source, "column_names") or hasattr(source, "keys")):
-        rejected.fatal.append(
-            f"{type(source).__name__} came, expected a DataFrame, an Arrow table, columns by name, "
-            "or a list of mappings"
-        )
-        return []
-    names = source.column_names if hasattr(source, "column_names") else list(source.keys())
-    columns = []
-    for column in inputs:
-        if column.name not in names:
-            hint = nearest(column.name, [str(name) for name in names])
-            rejected.fatal.append(f"column {column.name} is missing{hint}")
-        elif list(names).count(column.name) > 1:
-            rejected.fatal.append(f"column {column.name} stands twice")
-        else:
-            columns.append(_check_column(column, source[column.name], rejected))
-    return columns
-
-
-def _check_column(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
-    """Return a column, or note that it is none."""
-    if isinstance(values, (str, bytes, set, frozenset, Mapping)) or not hasattr(values, "__len__"):
-        rejected.fatal.append(
-            f"column {column.name} is {type(values).__name__}, expected a sequence of values; "
-            "for a single row use predict_one"
-        )
-        return []
-    if isinstance(values, np.ma.MaskedArray):
-        plain = np.array(values.data, dtype=object)
-        plain[np.ma.getmaskarray(values)] = None
-        return plain
-    return values
-
-
-def _read_records(
-    inputs: Sequence[ColumnInput], records: Sequence[Any], rejected: RejectedRows
-) -> list[Any]:
-    columns: list[list[Any]] = [[] for _ in inputs]
-    for row, record in enumerate(records):
-        if not isinstance(record, Mapping):
-            type_name = type(record).__name__
-            rejected.fatal.append(
-                f"row {row} is {type_name}, expected a mapping of column to value"
-            )
-            return [[] for _ in inputs]
-        for column, values in zip(inputs, columns, strict=True):
-            if column.name not in record:
-                hint = nearest(column.name, map(str, record)) if len(rejected.reasons) < 20 else ""
-                rejected.note(row, f"row {row} has no {column.name}{hint}")
-                values.append(None)
-            else:
-                values.append(record[column.name])
-    return columns
-
-
-def _read_numbers(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
+def _read_numbers(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
     numbers = _read_doubles(column, values, rejected)
     if column.categories:
         allowed = [float(text) for text in column.categories]
@@ -147,8 +88,8 @@ def _read_numbers(column: ColumnInput, values: Any, rejected: RejectedRows) -> A
     return numbers
 
 
-def _read_doubles(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
-    array = _convert_to_array(values)
+def _read_doubles(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
+    array = convert_to_array(values)
     invalid_rows: list[int] = []
     if array.dtype.kind in "fiub":
         doubles = array.astype(np.float64)
@@ -175,13 +116,13 @@ def _read_doubles(column: ColumnInput, values: Any, rejected: RejectedRows) -> A
 
 
 def _find_inexact_rows(integers: np.ndarray, doubles: np.ndarray) -> list[int]:
-    """Return rows of whole numbers that no double holds, from 2**53 on."""
+    """Return rows of integers that no double represents; they are 2**53 or larger."""
     large = np.flatnonzero(np.abs(doubles) >= EXACT_INTEGER_LIMIT)
     return [row for row in large.tolist() if int(doubles[row]) != int(integers[row])]
 
 
-def _parse_number(value: Any) -> float | None:
-    """Return a cell as a double, NaN for a gap, None for what is none or what no double holds."""
+def _parse_number(value: object) -> float | None:
+    """Parse a cell as a double: NaN for a missing value, None if no double represents it."""
     if is_missing(value):
         return math.nan
     if isinstance(value, (complex, np.complexfloating, np.timedelta64)):
@@ -190,7 +131,7 @@ def _parse_number(value: Any) -> float | None:
     if not known and type(value).__name__ != "Decimal":
         return None
     try:
-        number = float(value)
+        number = float(cast(SupportsFloat, value))
     except OverflowError:
         return math.inf
     except ValueError:
@@ -198,8 +139,8 @@ def _parse_number(value: Any) -> float | None:
     return None if isinstance(value, int) and int(number) != value else number
 
 
-def _read_dates(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
-    array = _convert_to_array(values)
+def _read_dates(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
+    array = convert_to_array(values)
     if array.dtype.kind == "M":
         micros = array.astype("datetime64[us]").astype(np.int64)
     else:
@@ -213,7 +154,8 @@ def _read_dates(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any
         rejected.add(
             invalid_rows,
             lambda row: (
-                f"column {column.name} holds {format_value(array[row])} in row {row}, expected a date"
+                f"column {column.name} holds {format_value(array[row])} in row {row}, "
+                "expected a date"
             ),
         )
         missing = (micros == MISSING_DATE) & ~np.isin(np.arange(len(micros)), invalid_rows)
@@ -223,7 +165,7 @@ def _read_dates(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any
     return micros
 
 
-def _read_texts(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any:
+def _read_texts(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> list[str]:
     cells = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
     texts = [value if isinstance(value, str) else "" for value in cells]
     missing = np.array([is_missing(value) for value in cells], bool)
@@ -238,7 +180,7 @@ def _read_texts(column: ColumnInput, values: Any, rejected: RejectedRows) -> Any
     return texts
 
 
-READERS: dict[str, Callable[[ColumnInput, Any, RejectedRows], Any]] = {
+READERS: dict[str, Callable[[ColumnInput, ColumnValues, RejectedRows], Any]] = {
     "number": _read_numbers,
     "integer": _read_numbers,
     "boolean": _read_numbers,
@@ -248,55 +190,18 @@ READERS: dict[str, Callable[[ColumnInput, Any, RejectedRows], Any]] = {
 }
 
 
-def _convert_to_array(values: Any) -> np.ndarray:
-    """Return a NumPy array, gaps as NaN or NaT where the dtype has them, else as objects."""
-    if hasattr(values, "to_pylist"):  # Arrow
-        return _convert_arrow(values)
-    dtype = getattr(values, "dtype", None)
-    if getattr(dtype, "tz", None) is not None:  # pandas, with a time zone
-        return np.asarray(values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
-    try:
-        array = np.asarray(values)
-    except ValueError:  # cells of different lengths
-        array = np.empty(0, dtype="U")
-    rounded = (
-        dtype is None
-        and array.dtype.kind == "f"
-        and bool((np.abs(array) >= EXACT_INTEGER_LIMIT).any())
-    )
-    if array.dtype.kind not in "US" and array.ndim == 1 and not rounded:
-        return array
-    objects = np.empty(len(values), dtype=object)  # NumPy would write texts, or round
-    for row, cell in enumerate(values):
-        objects[row] = cell.item() if isinstance(cell, np.str_) else cell
-    return objects
+def build_cell_readers(inputs: Sequence[ColumnInput]) -> list[tuple[str, CellReader]]:
+    """Return a function for each input that reads a cell of a single row.
 
-
-def _convert_arrow(values: Any) -> np.ndarray:
-    integral = str(values.type).startswith(("int", "uint", "bool"))
-    try:
-        if not (values.null_count and integral):
-            flat = values.combine_chunks() if hasattr(values, "combine_chunks") else values
-            return np.asarray(flat.to_numpy(zero_copy_only=False))
-    except (ValueError, NotImplementedError):
-        pass  # NumPy has no such cells, e.g. times of day: they are read one by one
-    objects = np.empty(len(values), dtype=object)
-    for row, cell in enumerate(values.to_pylist()):
-        objects[row] = cell
-    return objects
-
-
-def build_cell_readers(inputs: Sequence[ColumnInput]) -> list[tuple[str, Callable[[Any], Any]]]:
-    """Make a function for each input's cell of one row; ValueError says what is wrong."""
+    The functions raise SchemaViolation for an invalid cell.
+    """
     return [(column.name, _build_cell_reader(column)) for column in inputs]
 
 
-def _build_cell_reader(column: ColumnInput) -> Callable[[Any], Any]:
+def _build_cell_reader(column: ColumnInput) -> CellReader:
     codes_by_text, missing_code = code_by_text(column.categories), len(column.categories)
 
-    def read_cell(value: Any) -> Any:
+    def read_cell(value: Any) -> Cell:
         rejected = RejectedRows()
         cells = np.empty(1, dtype=object)
         cells[0] = value
@@ -314,10 +219,10 @@ def _build_cell_reader(column: ColumnInput) -> Callable[[Any], Any]:
     return read_cell
 
 
-def _fast_number(read_cell: Callable[[Any], Any], allow_missing: bool) -> Callable[[Any], Any]:
-    """Read what JSON and Python have for a number; all else is read as columns are."""
+def _fast_number(read_cell: CellReader, allow_missing: bool) -> CellReader:
+    """Read the common types quickly, and leave all others to `read_cell`."""
 
-    def read_number(value: Any) -> Any:
+    def read_number(value: Any) -> Cell:
         if value.__class__ in (float, int, bool):
             if -EXACT_INTEGER_LIMIT <= value <= EXACT_INTEGER_LIMIT:
                 return float(value)
@@ -331,11 +236,11 @@ def _fast_number(read_cell: Callable[[Any], Any], allow_missing: bool) -> Callab
 
 
 def _fast_category(
-    read_cell: Callable[[Any], Any], missing_code: int | None, codes_by_text: Mapping[str, int]
-) -> Callable[[Any], Any]:
-    """Read a known text; all else is read as columns are."""
+    read_cell: CellReader, missing_code: int | None, codes_by_text: Mapping[str, int]
+) -> CellReader:
+    """Read known texts quickly, and leave all other cells to `read_cell`."""
 
-    def read_category(value: Any) -> Any:
+    def read_category(value: Any) -> Cell:
         if value is None and missing_code is not None:
             return missing_code
         code = codes_by_text.get(value) if value.__class__ is str else None

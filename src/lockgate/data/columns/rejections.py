@@ -1,8 +1,8 @@
-"""Rows whose cells a model refuses, with the reasons; cells that it answers with a gap."""
+"""Rows that a model rejects, with the reasons, and counts of missing and unknown cells."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,16 @@ MAX_LISTED = 20
 
 
 class RejectedRows:
-    """Rows whose cells the inputs refuse, with the reasons; a row may have several.
+    """Rows with invalid cells, and the reasons; a row may have several.
 
     Attributes
     ----------
     reasons : dict of int to list of str
-        Why each refused row is refused.
+        Reasons by row.
+    fatal : list of str
+        Reasons to reject the whole table.
     cells : sequence of column
-        What was read, for `filled`.
+        Columns that were read, for `count_missing`.
 
     """
 
@@ -40,17 +42,17 @@ class RejectedRows:
         self.fatal: list[str] = []
         self.cells: Sequence[Any] = ()
 
-    def add(self, rows: Any, reason: Callable[[int], str]) -> None:
-        """Note these rows; `reason` is asked for each."""
+    def add(self, rows: Iterable[int], reason: Callable[[int], str]) -> None:
+        """Reject these rows; `reason` returns the message for a row."""
         for row in rows:
             self.note(int(row), reason(int(row)))
 
     def note(self, row: int, reason: str) -> None:
-        """Note one row."""
+        """Reject a row."""
         self.reasons.setdefault(row, []).append(reason)
 
     def raise_first(self) -> None:
-        """Raise what was found, a few rows at most."""
+        """Raise an error with the first rejected rows, if there are any."""
         if self.fatal:
             raise SchemaViolation(self.fatal)
         if self.reasons:
@@ -62,51 +64,55 @@ class RejectedRows:
             raise SchemaViolation(reasons + more)
 
 
-def format_value(value: Any) -> str:
-    """Return a value as an error shows it."""
+def format_value(value: object) -> str:
+    """Format a value for a message."""
     try:
         return repr(value.item() if isinstance(value, np.generic) else value)[:80]
-    except ValueError:  # a whole number of thousands of digits
+    except ValueError:  # an integer of thousands of digits
         return f"a very long {type(value).__name__}"
 
 
-def describe_unknown_category(column: ColumnInput, value: Any, row: int) -> str:
-    """Say that a value is not one of those that are known."""
+def describe_unknown_category(column: ColumnInput, value: object, row: int) -> str:
+    """Return the message for an unknown category."""
     known = ", ".join(column.categories[:MAX_LISTED])
     subject = f"column {column.name} holds {format_value(value)} in row {row}"
-    return f"{subject}, which training never saw; known: {known}"
+    return f"{subject}, an unknown category; available: {known}"
 
 
 def describe_infinite(column: ColumnInput, row: int) -> str:
-    """Say that a number is infinite."""
+    """Return the message for an infinite number."""
     return f"column {column.name} is infinite in row {row}, expected a finite number"
 
 
-def reject_missing(column: ColumnInput, missing: Any, rejected: RejectedRows) -> None:
-    """Note the rows with a gap, where the input refuses them."""
+def reject_missing(column: ColumnInput, missing: np.ndarray, rejected: RejectedRows) -> None:
+    """Reject the rows with a missing value, if the input does not allow them."""
     if column.missing == "refuse" and missing.any():
         rejected.add(
             np.flatnonzero(missing),
-            lambda row: f"column {column.name} has no value in row {row}, and gaps are refused",
+            lambda row: (
+                f"column {column.name} has no value in row {row}; missing values are not allowed"
+            ),
         )
 
 
 def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[str, dict[str, int]]:
-    """Count cells without a value (``missing``), and of no known category (``unknown``), by column.
+    """Count missing cells and unknown categories by column.
+
+    The counts are under the keys of the prediction log; columns without any are left out.
 
     Parameters
     ----------
-    inputs : sequence of Input
-        What was asked for.
+    inputs : sequence of ColumnInput
+        Columns of the model.
     cells : sequence of column
-        As `read_columns` gives them.
+        Their cells, as `read_columns` returns them.
 
     """
     counts_by_problem: dict[str, dict[str, int]] = {"gaps": {}, "unknown": {}}
     for column_input, column in zip(inputs, cells, strict=True):
         unknown = 0
         if column_input.kind == "text":
-            missing = 0  # an absent text is read as an empty one
+            missing = 0  # a missing text is read as an empty one
         elif column_input.kind == "category":
             codes = np.asarray(column)
             missing = int((codes == len(column_input.categories)).sum())

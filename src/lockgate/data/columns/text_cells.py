@@ -1,11 +1,16 @@
-"""Cells that are text, as a CSV file holds them: numbers, categories, missing values."""
+"""Cells that are text, as CSV files have them: numbers, categories, missing values."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["INTEGRAL", "MISSING_TEXTS", "NUMBER"]
+from lockgate.data.columns.inputs import NamedColumn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["MISSING_TEXTS", "parse_category", "parse_numbers", "parse_text"]
 
 
 MISSING_TEXTS = [
@@ -29,18 +34,18 @@ MISSING_TEXTS = [
     "nan",
     "null",
 ]
-"""Cells of a CSV file that are gaps: those that pandas takes for gaps."""
-
+"""Texts that stand for missing values, as in pandas."""
 
 NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+"""Pattern of a number."""
 
 
 INTEGRAL = re.compile(r"-?[0-9]+\.0+")
 
 
-def parse_text(column: Any, texts: Any) -> Any:
-    """Turn a CSV column into what its kind is; cells that are not stay texts, to be refused."""
-    import pyarrow as pa
+def parse_text(column: NamedColumn, texts: pa.ChunkedArray) -> Any:
+    """Convert a CSV column to its kind; invalid cells stay texts, to be rejected later."""
+    import pyarrow as pa  # an optional dependency of a server
     import pyarrow.compute as pc
 
     if column.kind in ("number", "integer", "boolean"):
@@ -57,8 +62,8 @@ def parse_text(column: Any, texts: Any) -> Any:
     return texts
 
 
-def parse_numbers(texts: Any, *, boolean: bool) -> Any:
-    """Return doubles; where cells are no numbers, a list in which they stay texts."""
+def parse_numbers(texts: pa.ChunkedArray, *, boolean: bool) -> Any:
+    """Return doubles, or, if cells are invalid, a list in which these stay texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -78,7 +83,7 @@ def parse_numbers(texts: Any, *, boolean: bool) -> Any:
 
 
 def parse_category(text: str, known: set[str]) -> str | None:
-    """Return a category's text, None for a gap; 3.0 is 3 where 3 is known."""
+    """Return a category's text, None for a missing value; 3.0 is 3 where 3 is known."""
     if text in known:
         return text
     if text in MISSING_TEXTS:

@@ -1,1 +1,1 @@
-"""Reading and writing files: one reader per form, digests, atomic replacement."""
+"""Reading and writing files: one reader per file format, digests, atomic replacement."""

@@ -1,4 +1,4 @@
-"""Replace a file or a directory so that a kill leaves the old one or the new one."""
+"""Atomic replacement of files and directories: after a crash the old or the new one is there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RENAME_EXCHANGE = 2
 
 
 def write_file(path: Path, content: bytes | str) -> None:
-    """Write a file beside its place, flush it to disk, and move it there."""
+    """Write a temporary file, flush it to disk, and rename it to `path`."""
     raw = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -34,11 +34,11 @@ def write_file(path: Path, content: bytes | str) -> None:
 
 @contextlib.contextmanager
 def replace_directory(path: Path) -> Iterator[Path]:
-    """Give a new directory to fill, and put it in place when the block ends well.
+    """Yield a new directory to fill, and move it to `path` if the block raises nothing.
 
-    Both names are exchanged in one system call on Linux. Elsewhere there is a
-    moment with no directory at `path`, never one with half of it. What a killed
-    process left beside it is removed by the next one.
+    On Linux a single system call exchanges it with the old one. Elsewhere there is a
+    moment without a directory at `path`, but never with an incomplete one. What a
+    killed process left behind is removed by the next one.
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,42 +1,46 @@
-"""Tables that came in a request instead of a file, read by the same rules."""
+"""Tables in request bodies, read by the same rules as files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lockgate.data.columns.inputs import NamedColumn
 from lockgate.data.io.chunks import check_names
 from lockgate.data.io.csv import read_csv_chunks, read_csv_header
 from lockgate.errors import DataError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 __all__ = ["read_arrow_body", "read_csv_body"]
 
 MAX_COLUMNS = 10_000
-"""Most columns of a table."""
+"""Largest number of columns."""
 
 MAX_EXPANDED_BYTES = 64 << 20
-"""Bytes that the texts of a column may take when each row has its own."""
+"""Largest size of a dictionary-encoded column of texts, once each row has a copy."""
 
 DATE_RANGE = (-62_135_596_800, 253_402_300_799)
-"""Seconds since 1970 of the first and the last moment that Python has a date for."""
+"""Seconds since 1970 of the first and the last date that Python supports."""
 
 
 def read_csv_body(
-    raw: bytes, inputs: Sequence[Any], keep: Sequence[str], max_rows: int
+    raw: bytes, inputs: Sequence[NamedColumn], keep: Sequence[str], max_rows: int
 ) -> tuple[Any, int]:
-    """Read a CSV table that came in a request.
+    """Read a CSV table from a request body.
 
     Returns
     -------
     mapping of str to column
-        What the model asks for, and what is to be kept of the rest.
+        Columns of the model, and those of `keep` that the table has.
     int
-        How many rows.
+        Number of rows.
 
     Raises
     ------
     DataError
-        If it cannot be read, lacks a column, or a line has other cells than the header.
+        If it cannot be read, lacks a column, or a line has more or fewer cells than the header.
 
     """
     import pyarrow as pa
@@ -44,12 +48,14 @@ def read_csv_body(
     if raw.count(b"\n") > 2 * max_rows:
         raise DataError(f"the body has more than {max_rows} rows")
     try:
-        str(raw, "utf-8")  # pyarrow looks at cells one by one, and not at those of broken lines
+        str(raw, "utf-8")  # pyarrow does not check the encoding of malformed lines
         names = read_csv_header(raw)
         _check_width(names)
         chunks = list(read_csv_chunks(raw, inputs, [k for k in keep if k in names], max_rows))
     except (pa.ArrowException, ValueError, OSError, KeyError) as error:
-        raise DataError(f"the body is no CSV: {' '.join(str(error).split())[:300]}") from None
+        raise DataError(
+            f"the body is not valid CSV: {' '.join(str(error).split())[:300]}"
+        ) from None
     malformed = {row: message for chunk in chunks for row, message in chunk.malformed.items()}
     if malformed:
         raise DataError("; ".join(malformed[row] for row in sorted(malformed)[:20]))
@@ -60,11 +66,11 @@ def read_csv_body(
 
 def _check_width(names: Sequence[str]) -> None:
     if len(names) > MAX_COLUMNS:
-        raise DataError(f"{len(names)} columns came, at most {MAX_COLUMNS} are read")
+        raise DataError(f"expected at most {MAX_COLUMNS} columns, got {len(names)}")
 
 
-def _check_column(name: str, column: Any) -> None:
-    """Refuse a column whose cells are no plain values, or take far more room than they came in."""
+def _check_column(name: str, column: pa.ChunkedArray) -> None:
+    """Reject a column of nested values, or one that grows too large when it is decoded."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.types as kinds
@@ -75,10 +81,12 @@ def _check_column(name: str, column: Any) -> None:
         for chunk in column.chunks:
             dictionary = chunk.dictionary
             if not (kinds.is_string(dictionary.type) or kinds.is_large_string(dictionary.type)):
-                raise DataError(f"column {name} is {kind}, expected texts in its dictionary")
+                raise DataError(f"column {name} is {kind}, expected a dictionary of strings")
             longest = max(longest, pc.max(pc.binary_length(dictionary)).as_py() or 0)
         if longest * len(column) > MAX_EXPANDED_BYTES:
-            raise DataError(f"column {name} has a text of {longest} bytes for {len(column)} rows")
+            raise DataError(
+                f"column {name} has {len(column)} rows and a text of {longest} bytes: too large"
+            )
     elif kinds.is_date(kind) or kinds.is_timestamp(kind):
         span = pc.min_max(column.cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
         low, high = span["min"].as_py(), span["max"].as_py()
@@ -96,18 +104,18 @@ def _check_column(name: str, column: Any) -> None:
             kinds.is_decimal,
         )
     ):
-        raise DataError(f"column {name} is {kind}, expected numbers, texts, booleans or dates")
+        raise DataError(f"column {name} is {kind}, expected numbers, strings, booleans or dates")
 
 
 def read_arrow_body(
-    raw: bytes, inputs: Sequence[Any], keep: Sequence[str], max_rows: int
+    raw: bytes, inputs: Sequence[NamedColumn], keep: Sequence[str], max_rows: int
 ) -> tuple[Any, int]:
-    """Read an Arrow stream that came in a request, checked whole before it is used.
+    """Read an Arrow stream from a request body, fully validated before it is used.
 
     Raises
     ------
     DataError
-        If it cannot be read, lacks a column, or makes no sense.
+        If it cannot be read, lacks a column, or is invalid.
 
     """
     import pyarrow as pa
@@ -131,5 +139,5 @@ def read_arrow_body(
                 _check_column(name, table[name])
     except (pa.ArrowException, ValueError, OSError, KeyError, NotImplementedError) as error:
         message = " ".join(str(error).split())[:300]
-        raise DataError(f"the body is no Arrow stream: {message}") from None
+        raise DataError(f"the body is not a valid Arrow stream: {message}") from None
     return table.combine_chunks(), rows

@@ -1,32 +1,36 @@
-"""Rows that were read together."""
+"""Chunks of the rows of a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.data.columns.inputs import NamedColumn
 from lockgate.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Chunk", "check_names", "rechunk"]
 
 
 @dataclass
 class Chunk:
-    """Rows that were read together.
+    """A block of consecutive rows of a file.
 
     Attributes
     ----------
     numbers : ndarray of int
-        Place of each row in the file, from 0 on.
+        Index of each valid row in the file, from 0.
     columns : mapping of str to column, or list of mappings
-        What the model and the answers' file need of the rows.
+        Columns of the model, and those to copy to the output file.
     malformed : dict of int to str
-        Rows of the file that could not even be read, with the reason.
+        Reason by index, for rows that cannot be parsed.
     count : int
-        How many rows of the file the chunk covers.
+        Number of rows of the file that the chunk covers.
 
     """
 
@@ -40,14 +44,16 @@ class Chunk:
         return len(self.numbers) + len(self.malformed)
 
 
-def check_names(source: str, names: Sequence[str], inputs: Sequence[Any], keep: list[str]) -> None:
-    """Refuse rows that lack a column, or have it twice."""
+def check_names(
+    source: str, names: Sequence[str], inputs: Sequence[NamedColumn], keep: Sequence[str]
+) -> None:
+    """Reject a source that lacks a column, or has it more than once."""
     requested = [*(column.name for column in inputs), *keep]
     problems = [
         f"column {name} is missing{nearest(name, names)}" for name in requested if name not in names
     ]
     problems += [
-        f"column {name} stands twice"
+        f"column {name} is duplicated"
         for name in dict.fromkeys(requested)
         if list(names).count(name) > 1
     ]
@@ -55,9 +61,9 @@ def check_names(source: str, names: Sequence[str], inputs: Sequence[Any], keep: 
         raise DataError(f"{source}: " + "; ".join(problems))
 
 
-def rechunk(batches: Iterator[Any], rows: int) -> Iterator[tuple[int, Any]]:
-    """Yield tables of `rows` rows and where they begin."""
-    import pyarrow as pa
+def rechunk(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the index of the first row and the table of each chunk of `rows` rows."""
+    import pyarrow as pa  # an optional dependency of a server
 
     pending: list[Any] = []
     pending_rows = start = 0

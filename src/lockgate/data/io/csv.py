@@ -1,7 +1,8 @@
-"""CSV: cells become what their column's kind is, or stay texts and are refused."""
+"""CSV files: cells are converted to their column's kind, or stay texts and are rejected."""
 
 from __future__ import annotations
 
+import csv as stdlib_csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.data.columns.inputs import NamedColumn
 from lockgate.data.columns.text_cells import parse_text
 from lockgate.data.io.chunks import Chunk, check_names, rechunk
 from lockgate.errors import DataError
@@ -17,15 +19,15 @@ __all__ = ["read_csv_chunks", "read_csv_header"]
 
 
 def read_csv_chunks(
-    source: Path | bytes, inputs: Sequence[Any], keep: list[str], rows: int
+    source: Path | bytes, inputs: Sequence[NamedColumn], keep: Sequence[str], rows: int
 ) -> Iterator[Chunk]:
-    """Read a CSV table chunk by chunk; lines with other cells than the header are noted."""
+    """Read a CSV table chunk by chunk; lines with more or fewer cells than the header are noted."""
     import pyarrow as pa
     from pyarrow import csv
 
     malformed: dict[int, str] = {}
 
-    def skip_malformed(row: Any) -> str:
+    def skip_malformed(row: csv.InvalidRow) -> str:
         # lines are counted from 1, and the first is the header
         message = (
             f"line {row.number} has {row.actual_columns} cells, expected {row.expected_columns}"
@@ -64,13 +66,11 @@ def read_csv_chunks(
 
 
 def read_csv_header(source: Path | bytes) -> list[str]:
-    """Read the names of the columns."""
-    import csv
-
+    """Read the column names."""
     with _open_text(source) as file:
         try:
-            return next(iter(csv.reader(file)), [])
-        except csv.Error as error:
+            return next(iter(stdlib_csv.reader(file)), [])
+        except stdlib_csv.Error as error:
             raise DataError(
                 f"{format_source(source)}: the first line cannot be read: {error}"
             ) from None

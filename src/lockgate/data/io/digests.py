@@ -1,4 +1,4 @@
-"""sha256 of files and texts."""
+"""sha256 digests of files, texts and bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["sha256_bytes", "sha256_file", "sha256_text"]
 
 
 def sha256_file(path: Path) -> str:
-    """Return the sha256 of a file's content, in hex, read in pieces."""
+    """Return the sha256 of a file's content, in hex, read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

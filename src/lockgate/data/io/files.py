@@ -1,4 +1,4 @@
-"""Reads rows of a file in chunks of equal length, whatever its form."""
+"""Reads files of any supported format in chunks of equal length."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from lockgate.data.columns.inputs import NamedColumn
 from lockgate.data.io.chunks import Chunk, check_names, rechunk
 from lockgate.data.io.csv import read_csv_chunks
 from lockgate.errors import DataError
@@ -19,25 +20,25 @@ ENDINGS = (".csv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl")
 
 
 def read_chunks(
-    path: Path, inputs: Sequence[Any], keep: Sequence[str], rows: int
+    path: Path, inputs: Sequence[NamedColumn], keep: Sequence[str], rows: int
 ) -> Iterator[Chunk]:
     """Read a file chunk by chunk.
 
     Parameters
     ----------
     path : pathlib.Path
-        A file that ends in one of `ENDINGS`.
-    inputs : sequence of Input
-        Columns that the model asks for.
+        A file with one of the suffixes in `ENDINGS`.
+    inputs : sequence of NamedColumn
+        Columns of the model.
     keep : sequence of str
         Further columns to read.
     rows : int
-        Rows of a chunk, the last one excepted.
+        Rows of each chunk but the last.
 
     Raises
     ------
     DataError
-        If the file is missing, of another form, damaged, or lacks a column.
+        If the file is missing, damaged, of another format, or lacks a column.
 
     """
     readers: dict[str, Callable[..., Iterator[Chunk]]] = {
@@ -50,19 +51,19 @@ def read_chunks(
     }
     ending = path.suffix.lower()
     if ending not in readers:
-        raise DataError(f"{path} ends in {path.suffix!r}; expected one of {', '.join(ENDINGS)}")
+        raise DataError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(ENDINGS)}")
     if not path.is_file():
-        raise DataError(f"{path} is not there, or is no file")
+        raise DataError(f"{path} is missing or is not a file")
     try:
         yield from readers[ending](path, inputs, list(keep), rows)
     except (ValueError, OSError, KeyError, NotImplementedError) as error:
         message = " ".join(str(error).split())
-        remedy = "; write the file in UTF-8" if "utf" in message.lower() else ""
+        remedy = "; save the file as UTF-8" if "utf" in message.lower() else ""
         raise DataError(f"{path} cannot be read: {message}{remedy}") from None
 
 
 def count_rows(path: Path) -> int | None:
-    """Return how many rows a file has, where it says so itself."""
+    """Return the number of rows of a Parquet file, None for other formats."""
     if path.suffix.lower() == ".parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -70,11 +71,13 @@ def count_rows(path: Path) -> int | None:
         try:
             return int(pq.ParquetFile(path).metadata.num_rows)
         except (pa.ArrowException, OSError):
-            return None  # reading it will say what is wrong
+            return None  # reading it will raise the error
     return None
 
 
-def _read_parquet(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Iterator[Chunk]:
+def _read_parquet(
+    path: Path, inputs: Sequence[NamedColumn], keep: Sequence[str], rows: int
+) -> Iterator[Chunk]:
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
@@ -85,7 +88,9 @@ def _read_parquet(path: Path, inputs: Sequence[Any], keep: list[str], rows: int)
         yield Chunk(np.arange(start, start + len(table)), table)
 
 
-def _read_arrow(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -> Iterator[Chunk]:
+def _read_arrow(
+    path: Path, inputs: Sequence[NamedColumn], keep: Sequence[str], rows: int
+) -> Iterator[Chunk]:
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as source:
@@ -102,7 +107,9 @@ def _read_arrow(path: Path, inputs: Sequence[Any], keep: list[str], rows: int) -
             yield Chunk(np.arange(start, start + len(table)), table)
 
 
-def _read_ndjson(path: Path, _: Sequence[Any], __: list[str], rows: int) -> Iterator[Chunk]:
+def _read_ndjson(
+    path: Path, _: Sequence[NamedColumn], __: Sequence[str], rows: int
+) -> Iterator[Chunk]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     numbers: list[int] = []
     records: list[Any] = []
@@ -117,7 +124,7 @@ def _read_ndjson(path: Path, _: Sequence[Any], __: list[str], rows: int) -> Iter
                 records.append(decode(line))
                 numbers.append(number)
             except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
-                malformed[number] = f"line is no JSON object: {str(error)[:200]}"
+                malformed[number] = f"not a valid JSON object: {str(error)[:200]}"
             if len(records) + len(malformed) == rows:
                 yield Chunk(np.array(numbers, dtype=np.int64), records, malformed)
                 numbers, records, malformed = [], [], {}

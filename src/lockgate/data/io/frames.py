@@ -1,9 +1,11 @@
-"""Reads a user's file into a frame."""
+"""Reads CSV and Parquet files as DataFrames."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,22 +14,20 @@ __all__ = ["read_frame"]
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Read a CSV or Parquet file, by its ending.
+    """Read a CSV or Parquet file, by its suffix.
 
     Raises
     ------
     DataError
-        If it has another ending, is missing, or cannot be read.
+        If it has another suffix, is missing, or cannot be read.
 
     """
-    import pandas as pd
-
-    from lockgate.errors import DataError
+    import pandas as pd  # a command that reads no table must not load it
 
     readers: dict[str, Any] = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
     ending = path.suffix.lower()
     if ending not in readers:
-        raise DataError(f"{path} ends in {path.suffix!r}; expected .csv or .parquet")
+        raise DataError(f"{path} ends in {path.suffix!r}, expected .csv or .parquet")
     try:
         frame: pd.DataFrame = readers[ending](path)
     except (ValueError, OSError) as error:

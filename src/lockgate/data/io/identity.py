@@ -1,4 +1,4 @@
-"""Who is at work on this machine, for records."""
+"""Name of the current user and the machine, for records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["current_user"]
 
 
 def current_user() -> tuple[str, str]:
-    """Return the user's name, or number where it has none (a container), and the machine's."""
+    """Return the names of the user and the machine; in a container the user may be a number."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

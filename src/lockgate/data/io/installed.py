@@ -1,4 +1,4 @@
-"""Files that an installed distribution ships, pinned and never imported."""
+"""Files of installed distributions, found by their pinned digest without an import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["installed_file"]
 def installed_file(
     distribution: str, path: str, *, version: str | None = None, sha256: str | None = None
 ) -> Path:
-    """Find a file of an installed distribution without importing anything of it.
+    """Find a file of an installed distribution without importing it.
 
     Parameters
     ----------
@@ -24,21 +24,21 @@ def installed_file(
         The file as the distribution's record lists it, e.g.
         ``lifetimes/datasets/CDNOW_master.txt``.
     version : str, optional
-        The only version to accept.
+        Required version.
     sha256 : str, optional
-        The only content to accept, in hex.
+        Required digest of the content, in hex.
 
     Returns
     -------
     pathlib.Path
-        Where the file lies.
+        Path of the file.
 
     Raises
     ------
     DataError
         If distribution, version or file is not installed.
     DigestMismatch
-        If the content is another one.
+        If the content has another digest.
 
     """
     try:
@@ -46,12 +46,12 @@ def installed_file(
     except importlib.metadata.PackageNotFoundError:
         requirement = f"{distribution}=={version}" if version else distribution
         raise DataError(
-            f"the data come from the package {distribution}, which is not installed; "
+            f"the data are part of the package {distribution}, which is not installed; "
             f"pip install '{requirement}'"
         ) from None
     if version is not None and installed.version != version:
         raise DataError(
-            f"expected {distribution} {version}, found {installed.version}; "
+            f"expected {distribution} {version}, got {installed.version}; "
             f"pip install '{distribution}=={version}'"
         )
     files = {str(file): file for file in installed.files or ()}
@@ -61,7 +61,7 @@ def installed_file(
         )
     located = Path(str(files[path].locate()))
     if not located.is_file():
-        raise DataError(f"{located} is listed by {distribution} and missing; reinstall it")
+        raise DataError(f"{located} of {distribution} is missing; reinstall the package")
     if sha256 is not None and (digest := sha256_file(located)) != sha256:
         raise DigestMismatch(str(located), sha256, digest, f"reinstall {distribution}")
     return located

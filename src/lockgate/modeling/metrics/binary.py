@@ -1,4 +1,4 @@
-"""Figures for two classes, all computed from one sorting of the scores."""
+"""Metrics of binary classification, all from a single sort of the scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TINY = np.finfo(float).eps
 
 
 class BinaryMetrics:
-    """Figures of a yes-or-no model for any weights of the same rows.
+    """Metrics of a binary model for any weights of the same rows.
 
     Parameters
     ----------
@@ -22,11 +22,11 @@ class BinaryMetrics:
     score : ndarray, shape (n,)
         Probability of the positive class.
     threshold : float
-        Score from which a row is answered positive.
+        Score from which a row is predicted positive.
 
     Notes
     -----
-    Sorting once and weighting many times makes a bootstrap resample cost O(n).
+    Scores are sorted once, so that each bootstrap resample costs O(n).
     ROC AUC counts ties half (Mann and Whitney, 1947); average precision is the
     step-wise sum, without interpolation (Davis and Goadrich, 2006). Calibration
     error uses ten bins of equal width (Naeini et al., 2015).
@@ -35,8 +35,8 @@ class BinaryMetrics:
     --------
     >>> import numpy as np
     >>> truth = np.array([False, True, False, True])
-    >>> figures = BinaryFigures(truth, np.array([0.1, 0.4, 0.35, 0.8]), 0.5)
-    >>> figures()["roc_auc"], figures()["recall"]
+    >>> metrics = BinaryMetrics(truth, np.array([0.1, 0.4, 0.35, 0.8]), 0.5)
+    >>> metrics()["roc_auc"], metrics()["recall"]
     (1.0, 0.5)
 
     """
@@ -55,9 +55,9 @@ class BinaryMetrics:
         self._bin = np.minimum((ordered * 10).astype(int), 9)
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
-        """Compute all figures; weights have shape (n,) in the rows' order.
+        """Compute all metrics; weights have shape (n,) in the rows' order.
 
-        What a sample with one class does not define is NaN.
+        Metrics that are undefined for a sample with one class are NaN.
         """
         w = np.ones(len(self._truth)) if weight is None else weight[self._order].astype(float)
         positive, negative = w * self._truth, w * (1 - self._truth)

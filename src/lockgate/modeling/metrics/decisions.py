@@ -1,4 +1,4 @@
-"""Money from decisions, by threshold."""
+"""Value of decisions by threshold, and the best threshold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class DecisionValue:
-    """Money per 1,000 rows for any weights of the same rows.
+    """Value of decisions per 1,000 rows for any weights of the same rows.
 
     Parameters
     ----------
@@ -23,9 +23,9 @@ class DecisionValue:
     score : ndarray, shape (n,)
         Probability of the positive class.
     threshold : float
-        Score from which the model acts.
-    value_matrix : Worth
-        Money by outcome.
+        Score from which a row is predicted positive, and acted on.
+    value_matrix : ValueMatrix
+        Value of each outcome.
 
     """
 
@@ -39,7 +39,7 @@ class DecisionValue:
         self._all, self._none = acted, waited
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
-        """Compute all figures; weights have shape (n,)."""
+        """Compute all metrics; weights have shape (n,)."""
         w = np.ones(len(self._model)) if weight is None else weight.astype(float)
         total = max(w.sum(), np.finfo(float).tiny)
         return {
@@ -53,10 +53,10 @@ class DecisionValue:
 def value_curve(
     truth: Array, score: Array, value_matrix: ValueMatrix, weight: Array | None = None
 ) -> tuple[Array, Array]:
-    """Return rising thresholds, shape (k,), and money per 1,000 rows at each.
+    """Return rising thresholds, shape (k,), and the value per 1,000 rows at each.
 
     The thresholds are spread over [0, 1] and over the scores themselves, which
-    may all be small where the positives are rare.
+    may all be small where positives are rare.
     """
     spread = np.quantile(score, np.linspace(0, 1, 201), method="lower")
     thresholds = np.unique(np.r_[np.linspace(0, 1, 101), spread])
@@ -66,10 +66,10 @@ def value_curve(
 def best_threshold(
     truth: Array, score: Array, value_matrix: ValueMatrix, weight: Array | None = None
 ) -> float:
-    """Return the threshold that brings most of all there are.
+    """Return the threshold with the largest value.
 
-    It lies half-way between two neighbouring scores; above all of them where
-    acting on nobody is best, at 0 where acting on everybody is.
+    It lies half-way between two neighbouring scores; it is above all of them where
+    acting on no row is best, and 0 where acting on every row is.
     """
     distinct = np.unique(score)
     midpoints = (distinct[1:] + distinct[:-1]) / 2
@@ -80,19 +80,28 @@ def best_threshold(
 
 
 def best_f1_threshold(truth: Array, score: Array, weight: Array | None = None) -> float:
-    """Return the score from which on answering yes gives the best F1."""
-    order = np.argsort(-score, kind="stable")
+    """Return the threshold with the best F1.
+
+    It lies half-way between two neighbouring scores, and is 0 where predicting
+    every row positive is best. Of equally good ones it is the highest.
+    """
     w = np.ones(len(truth)) if weight is None else weight.astype(float)
-    true_positives = np.cumsum((w * truth)[order])
-    f1 = 2 * true_positives / (np.cumsum(w[order]) + (w * truth).sum())
-    ends = np.r_[np.diff(score[order]) != 0, True]
-    return float(score[order][np.where(ends, f1, -1).argmax()])
+    distinct, group = np.unique(score, return_inverse=True)
+    true_positives = np.cumsum(np.bincount(group, w * truth)[::-1])
+    predicted_positives = np.cumsum(np.bincount(group, w)[::-1])
+    f1 = 2 * true_positives / (predicted_positives + true_positives[-1])
+    best = len(distinct) - 1 - int(f1.argmax())
+    if best == 0:
+        return 0.0
+    # not the score itself: the packed model may compute it one unit in the last place lower
+    midpoint = float((distinct[best - 1] + distinct[best]) / 2)
+    return midpoint if midpoint > distinct[best - 1] else float(distinct[best])
 
 
 def _compute_value(
     thresholds: Array, truth: Array, score: Array, value_matrix: ValueMatrix, weight: Array | None
 ) -> Array:
-    """Return money per 1,000 rows: from a threshold on the act counts, below it the waiting."""
+    """Return the value per 1,000 rows of acting on the rows from each threshold on."""
     w = np.ones(len(truth)) if weight is None else weight.astype(float)
     acted = w * np.where(truth, value_matrix.true_positive, value_matrix.false_positive)
     waited = w * np.where(truth, value_matrix.false_negative, value_matrix.true_negative)

@@ -1,4 +1,4 @@
-"""Confidence intervals of figures by resampling rows."""
+"""Confidence intervals of metrics by resampling rows."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ def bootstrap_intervals(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Metric]:
-    """Give each figure a percentile interval (Efron, 1979).
+    """Compute metrics with bootstrap percentile intervals (Efron, 1979).
 
     Parameters
     ----------
     compute_metrics : callable
-        From row weights, shape (rows,), to figures by name.
+        Function of row weights, shape (rows,), that returns metrics by name.
     rows : int
         Number of rows.
     weight : ndarray, shape (rows,), optional
-        Weights of the rows themselves.
+        Weights of the rows in every resample.
     groups : ndarray, shape (rows,), optional
-        Rows with equal values are drawn together: they are not independent.
+        Rows of a group are drawn together, since they are not independent.
     resamples : int
-        How many times rows are drawn with replacement.
+        Number of resamples with replacement; 0 for no intervals.
     confidence : float
         Coverage of the interval, in (0, 1).
     seed : int
-        Seed of the drawing.
+        Seed of the resampling.
 
     Returns
     -------
     dict of str to Metric
-        In the order of `compute_metrics`; those that these rows do not define are left
-        out, and resamples that do not define one do not count for it.
+        In the order of `compute_metrics`. Metrics that are undefined on these rows are
+        left out; resamples on which a metric is undefined do not count for it.
 
     """
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""One figure, turned so that less is better, for searching and compressing."""
+"""Metrics by task, and metrics as losses for searching and compressing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOWER_IS_BETTER = {
     "model_kb",
     "one_row_ms",
 }
-"""Figures of which less is better."""
+"""Metrics that improve as they fall."""
 
 BY_TASK = {
     "binary": ("log_loss", "roc_auc", "pr_auc", "brier", "accuracy", "f1"),
@@ -37,7 +37,7 @@ BY_TASK = {
 
 
 def chosen_metric(requested: str, task: str) -> str:
-    """Resolve ``auto``, and refuse a metric that the task does not have."""
+    """Resolve ``auto``, and reject a metric that is not one of the task's."""
     if requested == "auto":
         return BY_TASK[task][0]
     if requested not in BY_TASK[task]:
@@ -46,13 +46,13 @@ def chosen_metric(requested: str, task: str) -> str:
 
 
 def metrics_for_task(
-    task: str, truth: Array, output: Output, classes: Sequence[Any], threshold: float | None
+    task: str, truth: Array, output: Output, classes: Sequence[object], threshold: float | None
 ) -> BinaryMetrics | MulticlassMetrics | RegressionMetrics:
-    """Choose the figures that fit the task."""
+    """Return the metrics of a task, as a function of row weights."""
     if task == "regression":
         return RegressionMetrics(truth, output.label)
     if output.score is None:
-        raise ValueError("a classification needs scores")
+        raise ValueError("a classification needs scores, got none")
     if task == "binary":
         positive = class_indices(truth, classes) == 1
         return BinaryMetrics(positive, output.score, 0.5 if threshold is None else threshold)
@@ -66,29 +66,29 @@ def compute_loss(
     task: str,
     truth: Array,
     output: Output,
-    classes: Sequence[Any],
+    classes: Sequence[object],
     *,
     threshold: float | None = None,
     weight: Array | None = None,
 ) -> float:
-    """Return one figure; those that grow with quality are turned into 1 - figure."""
+    """Return a metric as a loss: 1 - metric if higher is better."""
     value = metrics_for_task(task, truth, output, classes, threshold)(weight)[metric]
     return 1 - value if metric in HIGHER_IS_BETTER else value
 
 
-def class_indices(labels: Array, classes: Sequence[Any]) -> Array:
-    """Return the position of each label among the classes, shape (n,).
+def class_indices(labels: Array, classes: Sequence[object]) -> Array:
+    """Return the index of each label among the classes, shape (n,).
 
-    Labels are equal as values, whatever their type: 1, 1.0 and True are one label.
+    Labels are compared by value, whatever their type: 1, 1.0 and True are the same.
 
     Raises
     ------
     SchemaViolation
-        If a label is none of the classes; it is named.
+        If a label is not one of the classes.
 
     Examples
     --------
-    >>> positions(np.array([1.0, 0.0]), (0, 1)).tolist()
+    >>> class_indices(np.array([1.0, 0.0]), (0, 1)).tolist()
     [1, 0]
 
     """
@@ -98,6 +98,6 @@ def class_indices(labels: Array, classes: Sequence[Any]) -> Array:
     if unknown:
         known = ", ".join(map(repr, classes))
         raise SchemaViolation(
-            [f"the target holds {unknown[0]!r}, which training never saw; it saw {known}"]
+            [f"the target holds {unknown[0]!r}, an unknown class; available: {known}"]
         )
     return np.array([index_by_label[label] for label in values], dtype=int)

@@ -1,4 +1,4 @@
-"""Figures for three and more classes."""
+"""Metrics of classification with three or more classes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class MulticlassMetrics:
-    """Figures of a model with several classes for any weights of the same rows.
+    """Metrics of a model with several classes for any weights of the same rows.
 
     Parameters
     ----------
     truth, label : ndarray of int, shape (n,)
-        True and answered class, as positions.
+        Actual and predicted class, as indices.
     score : ndarray, shape (n, classes)
         Probability of each class.
 
@@ -29,7 +29,7 @@ class MulticlassMetrics:
         self._log_loss = -np.log(chance)
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
-        """Compute all figures; weights have shape (n,)."""
+        """Compute all metrics; weights have shape (n,)."""
         w = np.ones(len(self._truth)) if weight is None else weight.astype(float)
         correct = w * (self._truth == self._label)
         true_positives = np.bincount(self._truth, correct, minlength=self._classes)

@@ -1,4 +1,4 @@
-"""Figures for numbers."""
+"""Metrics of regression."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class RegressionMetrics:
-    """Figures of a regression for any weights of the same rows.
+    """Metrics of a regression for any weights of the same rows.
 
     Parameters
     ----------
     truth, value : ndarray, shape (n,)
-        True and answered number.
+        Actual and predicted value.
 
     Examples
     --------
     >>> import numpy as np
-    >>> RegressionFigures(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0]))()["r2"]
+    >>> RegressionMetrics(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0]))()["r2"]
     0.5
 
     """
@@ -32,7 +32,7 @@ class RegressionMetrics:
         self._residual = value.astype(float) - self._truth
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
-        """Compute all figures; weights have shape (n,)."""
+        """Compute all metrics; weights have shape (n,)."""
         w = np.ones(len(self._truth)) if weight is None else weight.astype(float)
         total = max(w.sum(), np.finfo(float).tiny)
         squared = (w * self._residual**2).sum()

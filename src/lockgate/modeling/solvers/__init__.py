@@ -1,1 +1,1 @@
-"""Numerical solvers on any backend of the array API."""
+"""Numerical solvers on any array API backend."""

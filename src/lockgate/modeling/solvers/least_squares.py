@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lockgate.contract.requests import Backend
 
@@ -13,24 +12,24 @@ __all__ = ["least_squares"]
 
 def least_squares(
     backend: Backend,
-    X: Any,
-    y: Any,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
     strength: float = 0.0,
-    weight: Any = None,
+    weight: ArrayLike | None = None,
 ) -> tuple[np.ndarray, float]:
     """Minimize ``sum(w * (y - X b - a)^2) + strength * |b|^2``.
 
     Parameters
     ----------
     backend : Backend
-        Where to compute.
+        Backend to compute on.
     X : array, shape (n, k)
         Features.
     y : array, shape (n,)
         Target.
     strength : float
-        Ridge penalty, at least 0; with 0 the smallest of all solutions is taken.
+        Ridge penalty, at least 0; with 0 the solution of smallest norm is returned.
     weight : array, shape (n,), optional
         Row weights, at least 0.
 
@@ -42,12 +41,12 @@ def least_squares(
     Notes
     -----
     Singular value decomposition of the centred and weighted features (Golub and
-    Van Loan, Matrix Computations, 4th ed., 5.5.3 and 6.1.4); stable where normal
-    equations are not.
+    Van Loan, Matrix Computations, 4th ed., 5.5.3 and 6.1.4); numerically stable where the
+    normal equations are not.
 
     Examples
     --------
-    >>> from lockgate.contract.prediction import numpy_backend
+    >>> from lockgate.contract.requests import numpy_backend
     >>> b, a = least_squares(numpy_backend(), [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
     >>> b.round(12).tolist(), round(a, 12)
     ([2.0], 1.0)

@@ -1,10 +1,11 @@
-"""An estimator of linear regression that solves on the array backend."""
+"""Linear regression as a scikit-learn estimator that solves on an array backend."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,8 +23,8 @@ class LeastSquares(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scik
     alpha : float
         Ridge penalty on the coefficients, at least 0.
     backend : Backend, optional
-        Where to solve; NumPy by default. A fitted model answers with NumPy and
-        does not carry its backend into a file.
+        Backend to solve on; NumPy by default. A fitted model predicts with NumPy, and
+        its backend is not saved.
 
     """
 
@@ -31,7 +32,9 @@ class LeastSquares(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scik
         self.alpha = alpha
         self.backend = backend
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LeastSquares:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> LeastSquares:
         """Fit to X of shape (n, k) and y of shape (n,)."""
         self.coef_, self.intercept_ = least_squares(
             self.backend or numpy_backend(), X, y, strength=self.alpha, weight=sample_weight
@@ -39,11 +42,12 @@ class LeastSquares(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scik
         self.n_features_in_ = len(self.coef_)
         return self
 
-    def predict(self, X: Any) -> Any:
-        """Answer for X of shape (n, k)."""
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict for X of shape (n, k)."""
         check_is_fitted(self, "coef_")
-        return np.asarray(X, dtype=float) @ self.coef_ + self.intercept_
+        predictions: np.ndarray = np.asarray(X, dtype=float) @ self.coef_ + self.intercept_
+        return predictions
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the backend out: a device does not travel."""
+        """Leave out the backend: a device cannot be saved."""
         return {**self.__dict__, "backend": None}

@@ -1,10 +1,11 @@
-"""Counts columns into the bins of a reference, on the array backend."""
+"""Histograms of columns over the bins of a reference, on an array backend."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lockgate.contract.monitoring import BinCounts, ReferenceCounts
 from lockgate.contract.prediction import Output
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["build_reference", "count_into_bins", "count_window", "select_monitored_output"]
 
 BINS = 64
-"""Bins of an ordered column; edges are quantiles of the reference."""
+"""Number of bins of an ordered column; edges are quantiles of the reference."""
 
 SCORES = "(score)"
-"""Name of the model's own answers among the columns."""
+"""Name of the model's predictions among the columns."""
 
 
 def build_reference(
-    columns: Columns, schema: Schema, backend: Backend, scores: Any = None
+    columns: Columns, schema: Schema, backend: Backend, scores: ArrayLike | None = None
 ) -> ReferenceCounts:
     """Choose bins for each feature and count the training rows into them.
 
@@ -33,11 +34,11 @@ def build_reference(
     columns : DataFrame, or mapping of str to array of shape (n,)
         Values by feature.
     schema : Schema
-        What they mean.
+        Kinds of the columns.
     backend : Backend
-        Where to count.
+        Backend to count on.
     scores : array, shape (n,), optional
-        The model's answers on rows it was not fitted on.
+        The model's predictions for rows that it was not fitted on.
 
     """
     counts = []
@@ -58,14 +59,14 @@ def build_reference(
     return ReferenceCounts(tuple(counts), score_counts, n)
 
 
-def select_monitored_output(output: Output, task: str) -> Any:
-    """Return the answers that are counted: values or scores of two classes, else None."""
+def select_monitored_output(output: Output, task: str) -> np.ndarray | None:
+    """Return the predictions to monitor: values, or scores of two classes; otherwise None."""
     values = output.label if task == "regression" else output.score
     return None if values is None or np.ndim(values) > 1 else values
 
 
 def count_window(
-    reference: ReferenceCounts, columns: Columns, backend: Backend, scores: Any = None
+    reference: ReferenceCounts, columns: Columns, backend: Backend, scores: ArrayLike | None = None
 ) -> dict[str, BinCounts]:
     """Count a window's columns into the bins of the reference."""
     counts = {
@@ -77,20 +78,20 @@ def count_window(
     return counts
 
 
-def count_into_bins(bins: BinCounts, values: Any, backend: Backend) -> BinCounts:
-    """Count values into the bins of `bins`, whose own counts are ignored.
+def count_into_bins(bins: BinCounts, values: ArrayLike, backend: Backend) -> BinCounts:
+    """Count values into the bins of `bins`, whose counts are ignored.
 
     Notes
     -----
-    Ordered values are sorted and the edges are looked up in them, so that
-    counting needs nothing beyond the array API standard (which has no
-    ``bincount``). A bin holds its upper edge: ``(edge before, edge]``.
+    Ordered values are sorted and the edges are looked up in them, since the array
+    API standard has no ``bincount``. A bin includes its upper edge:
+    ``(edge before, edge]``.
 
     Examples
     --------
-    >>> from lockgate.contract.prediction import numpy_backend
-    >>> bins = Counts("x", "ordered", edges=(1.0, 2.0))
-    >>> counted(bins, [0.5, 1.0, 1.5, 9.0, float("nan")], numpy_backend()).counts
+    >>> from lockgate.contract.requests import numpy_backend
+    >>> bins = BinCounts("x", "ordered", edges=(1.0, 2.0))
+    >>> count_into_bins(bins, [0.5, 1.0, 1.5, 9.0, float("nan")], numpy_backend()).counts
     (1, 2, 1, 1)
 
     """
@@ -101,7 +102,9 @@ def count_into_bins(bins: BinCounts, values: Any, backend: Backend) -> BinCounts
     return BinCounts(bins.column, bins.kind, bins.edges, bins.categories, counts)
 
 
-def _count_ordered(edges: tuple[float, ...], values: Any, backend: Backend) -> tuple[int, ...]:
+def _count_ordered(
+    edges: tuple[float, ...], values: np.ndarray, backend: Backend
+) -> tuple[int, ...]:
     xp = backend.xp
     known = values[~np.isnan(values)]
     missing = len(values) - len(known)
@@ -115,8 +118,8 @@ def _count_ordered(edges: tuple[float, ...], values: Any, backend: Backend) -> t
     return (missing, *(int(step) for step in steps))
 
 
-def _count_nominal(categories: tuple[str, ...], values: Any) -> tuple[int, ...]:
-    import pandas as pd
+def _count_nominal(categories: tuple[str, ...], values: ArrayLike) -> tuple[int, ...]:
+    import pandas as pd  # a plugin that only counts numbers must not load it
 
     column = pd.Series(np.asarray(values, dtype=object))
     missing = int(column.isna().sum())
@@ -125,7 +128,7 @@ def _count_nominal(categories: tuple[str, ...], values: Any) -> tuple[int, ...]:
     return (missing, *counts, len(column) - missing - sum(counts))
 
 
-def _choose_edges(values: Any) -> tuple[float, ...]:
+def _choose_edges(values: np.ndarray) -> tuple[float, ...]:
     known = values[~np.isnan(values)]
     if not len(known):
         return ()
@@ -135,13 +138,13 @@ def _choose_edges(values: Any) -> tuple[float, ...]:
     else:
         quantiles = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1], method="lower")
         inner = np.append(np.unique(quantiles), distinct[-1])
-    # so that what lies below or above everything in the reference has a bin of its own
+    # values below or above all of the reference get separate bins
     below = np.nextafter(distinct[0], -np.inf)
     return tuple(np.unique(np.append(below, inner)).tolist())
 
 
-def _convert_to_floats(values: Any) -> Any:
-    """Turn numbers, booleans and dates into floats; dates become days."""
+def _convert_to_floats(values: ArrayLike) -> np.ndarray:
+    """Convert numbers, booleans and dates to floats; dates become days since 1970."""
     array = np.asarray(values)
     if array.dtype.kind == "M":
         days = (array - np.datetime64(0, "s")) / np.timedelta64(1, "D")

@@ -1,4 +1,4 @@
-"""Two-sample tests on counts, and corrections for asking many questions at once."""
+"""Two-sample tests on histograms, and corrections for multiple tests."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def compare_counts(reference: BinCounts, window: BinCounts) -> tuple[str, float, float]:
-    """Compare two counts over the same bins.
+    """Compare two histograms over the same bins.
 
     Returns
     -------
     test : str
         ``kolmogorov-smirnov`` for ordered columns, ``chi-square`` for nominal ones.
     effect : float
-        Largest distance of the cumulative shares, or half the sum of the
-        distances of the shares (total variation); both from 0 to 1.
+        Largest difference of the cumulative shares, or half the sum of the
+        differences of the shares (total variation); both from 0 to 1.
     p : float
-        Probability of an effect as large if both came from one source.
+        Probability of so large an effect if both have the same distribution.
 
     """
     a, b = np.asarray(reference.counts, float), np.asarray(window.counts, float)
@@ -34,10 +34,10 @@ def compare_counts(reference: BinCounts, window: BinCounts) -> tuple[str, float,
 
 
 def kolmogorov_smirnov(a: Array, b: Array) -> tuple[float, float]:
-    """Test two ordered counts (Smirnov, 1948); the missing bin counts as lowest.
+    """Test two ordered histograms (Smirnov, 1948); the bin of missing values is the lowest.
 
-    On bins the statistic cannot exceed the one on the values, so the p-value
-    errs on the side of no alarm.
+    On bins the statistic cannot exceed the one on the values, so the test is
+    conservative.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def kolmogorov_smirnov(a: Array, b: Array) -> tuple[float, float]:
     (0.0, 1.0)
 
     """
-    from scipy.special import kolmogorov
+    from scipy.special import kolmogorov  # an optional dependency
 
     n, m = a.sum(), b.sum()
     if not n or not m:
@@ -56,12 +56,12 @@ def kolmogorov_smirnov(a: Array, b: Array) -> tuple[float, float]:
 
 
 def chi_square(a: Array, b: Array) -> tuple[float, float]:
-    """Test two nominal counts for homogeneity (Pearson, 1911), rare bins put together.
+    """Test two nominal histograms for homogeneity (Pearson, 1911), rare bins merged.
 
     Bins are merged, rarest first, until every expected count is at least five
     (Cochran, 1954), since the approximation does not hold below.
     """
-    from scipy.special import chdtrc
+    from scipy.special import chdtrc  # an optional dependency
 
     n, m = a.sum(), b.sum()
     if not n or not m:
@@ -78,27 +78,27 @@ def chi_square(a: Array, b: Array) -> tuple[float, float]:
 
 
 def adjust_p_values(p: Array, method: str) -> Array:
-    """Correct p-values for many tests.
+    """Adjust p-values for multiple tests.
 
     Parameters
     ----------
     p : ndarray, shape (k,)
-        One per test.
+        p-values of the tests.
     method : {"holm", "benjamini-hochberg"}
-        Holm (1979) bounds the chance of any false alarm; Benjamini and Hochberg
-        (1995) the expected share of false ones among the alarms.
+        Holm (1979) bounds the probability of any false alarm; Benjamini and Hochberg
+        (1995) the expected share of false alarms among all alarms.
 
     Returns
     -------
     ndarray, shape (k,)
-        In the order of `p`; compare with the level directly.
+        Adjusted p-values in the order of `p`, to be compared with the level.
 
     Examples
     --------
     >>> import numpy as np
-    >>> adjusted(np.array([0.01, 0.04, 0.03]), "holm").round(3).tolist()
+    >>> adjust_p_values(np.array([0.01, 0.04, 0.03]), "holm").round(3).tolist()
     [0.03, 0.06, 0.06]
-    >>> adjusted(np.array([0.01, 0.04, 0.03]), "benjamini-hochberg").round(3).tolist()
+    >>> adjust_p_values(np.array([0.01, 0.04, 0.03]), "benjamini-hochberg").round(3).tolist()
     [0.03, 0.04, 0.04]
 
     """
@@ -111,7 +111,7 @@ def adjust_p_values(p: Array, method: str) -> Array:
         scaled = p[order] * k / (np.arange(k) + 1)
         stepped = np.minimum.accumulate(scaled[::-1])[::-1]
     else:
-        raise ValueError(f"no correction named {method!r}; known: holm, benjamini-hochberg")
+        raise ValueError(f"unknown correction {method!r}; available: holm, benjamini-hochberg")
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted
 

@@ -1,1 +1,1 @@
-"""Fits recipes, and the objective that optimizers minimize."""
+"""Fitting of recipes, and the objective that optimizers minimize."""

@@ -1,50 +1,53 @@
-"""Answers of a fitted scikit-learn estimator in lockgate's terms."""
+"""Predictions of fitted scikit-learn estimators as lockgate outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from lockgate.contract.prediction import Output
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 __all__ = ["get_classes", "predict_output", "predict_scores"]
 
 
-def get_classes(estimator: Any) -> tuple[Any, ...]:
-    """Return the classes in the order of the scores, as plain values; empty for a regression."""
+def get_classes(estimator: BaseEstimator) -> tuple[Any, ...]:
+    """Return the classes in the order of the scores, as Python values; empty for a regression."""
     return tuple(np.asarray(getattr(estimator, "classes_", ())).tolist())
 
 
-def predict_scores(estimator: Any, features: pd.DataFrame, task: str) -> np.ndarray:
+def predict_scores(estimator: BaseEstimator, features: pd.DataFrame, task: str) -> np.ndarray:
     """Return probabilities: of the second class, shape (n,), or of each, shape (n, classes)."""
     probabilities = np.asarray(estimator.predict_proba(features), dtype=float)
     return probabilities[:, 1] if task == "binary" else probabilities
 
 
 def predict_output(
-    estimator: Any,
+    estimator: BaseEstimator,
     features: pd.DataFrame,
     task: str,
-    classes: Sequence[Any],
+    classes: Sequence[object],
     threshold: float | None = None,
 ) -> Output:
-    """Answer for rows.
+    """Predict for rows.
 
     Parameters
     ----------
     estimator : fitted estimator
-        With ``predict_proba`` for a classification.
+        An estimator with ``predict_proba``, or ``predict`` for a regression.
     features : pandas.DataFrame, shape (n, features)
-        As the schema declares them.
+        Features as the schema declares them.
     task : {"binary", "multiclass", "regression"}
-        What it predicts.
+        Task of the model.
     classes : sequence
         Labels in the order of the scores.
     threshold : float, optional
-        Score from which the second of two classes is answered; 0.5 by default.
+        Score from which the positive class is predicted; 0.5 by default.
 
     """
     if task == "regression":

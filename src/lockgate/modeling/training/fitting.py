@@ -1,4 +1,4 @@
-"""Fits recipes and measures them."""
+"""Fitting of recipes, and their cross-validated loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from lockgate.contract.modeling import Objective, Recipe, Trial
@@ -21,23 +22,24 @@ __all__ = ["check_params", "check_recipe", "cross_validated_objective", "fit", "
 
 
 def check_recipe(recipe: Recipe, plugin_name: str) -> None:
-    """Refuse a recipe that cannot be tuned or asked for scores, and name its plugin."""
+    """Reject a recipe that cannot be tuned or has no scores, and name its plugin."""
     check_params(recipe, recipe.space, plugin_name)
     if recipe.task != "regression" and not hasattr(recipe.estimator, "predict_proba"):
         name = type(recipe.estimator).__name__
         raise PluginFailed(
-            f"{plugin_name} gave {name}, which has no predict_proba; a classifier needs it"
+            f"{plugin_name} returned {name}, which has no predict_proba; a classifier needs it"
         )
 
 
 def check_params(recipe: Recipe, params: Mapping[str, Any], plugin_name: str) -> None:
-    """Refuse parameters that the estimator does not have, and name the plugin."""
+    """Reject unknown parameters of the estimator, and name the plugin."""
     known = recipe.estimator.get_params()
     for name in params:
         if name not in known:
             estimator_name = type(recipe.estimator).__name__
             raise PluginFailed(
-                f"{plugin_name} sets {name!r}, which {estimator_name} does not have{nearest(name, known)}"
+                f"{plugin_name} sets {name!r}, which is not a parameter of {estimator_name}"
+                f"{nearest(name, known)}"
             )
 
 
@@ -52,11 +54,11 @@ def fit(recipe: Recipe, params: Mapping[str, Any], train: Table) -> Pipeline:
 
 
 def loss_function(
-    table: Table, metric: str, task: str, classes: tuple[Any, ...]
-) -> Callable[[Any], float]:
-    """Make a function from a fitted pipeline to its loss on these rows."""
+    table: Table, metric: str, task: str, classes: tuple[object, ...]
+) -> Callable[[Pipeline], float]:
+    """Return a function that computes a fitted pipeline's loss on these rows."""
 
-    def loss(estimator: Any) -> float:
+    def loss(estimator: Pipeline) -> float:
         output = predict_output(estimator, table.features, task, classes)
         return compute_loss(metric, task, table.target, output, classes, weight=table.weight)
 
@@ -66,19 +68,19 @@ def loss_function(
 def cross_validated_objective(
     recipe: Recipe, train: Table, folds: tuple[Fold, ...], metric: str
 ) -> Objective:
-    """Make a function from parameters to their cross-validated loss.
+    """Return a function that computes the cross-validated loss of parameters.
 
     The steps before the estimator do not depend on its parameters, so they are
     fitted once per fold, not once per trial.
     """
     if not recipe.steps:
-        raise ValueError("the recipe has no steps; the host puts the cell rules there")
+        raise ValueError("the recipe has no steps; expected the cell rules of the host")
     classes = tuple(np.unique(train.target).tolist())
     prepared: list[tuple[Any, ...]] = []
 
     def measure(params: Mapping[str, Any], share: float = 1.0) -> Trial:
         if not 0 < share <= 1:
-            raise ValueError(f"share is {share!r}; it must lie in (0, 1]")
+            raise ValueError(f"share is {share!r}, expected a number in (0, 1]")
         started = time.perf_counter()
         if not prepared:
             prepared.extend(_prepare_fold(recipe, train, fold) for fold in folds)
@@ -95,14 +97,17 @@ def cross_validated_objective(
         seconds = time.perf_counter() - started
         known = [loss for loss in losses if not np.isnan(loss)]
         if not known:
-            raise DataError(f"no fold of the training rows defines {metric}; choose search.metric")
+            raise DataError(
+                f"{metric} is undefined on every fold of the training rows; "
+                "choose another search.metric"
+            )
         return Trial(dict(params), float(np.mean(known)), float(np.std(known)), seconds)
 
     return measure
 
 
-def _sample_rows(rows: int, share: float) -> Any:
-    """Choose a share of the rows, the smaller shares within the larger ones."""
+def _sample_rows(rows: int, share: float) -> np.ndarray | slice:
+    """Choose a share of the rows; a smaller share is a subset of a larger one."""
     if share == 1:
         return slice(None)
     order = np.random.default_rng(rows).permutation(rows)
@@ -128,8 +133,10 @@ def _prepare_fold(recipe: Recipe, train: Table, fold: Fold) -> tuple[Any, ...]:
     )
 
 
-def _predict(estimator: Any, inputs: Any, task: str, classes: tuple[Any, ...]) -> Output:
-    """Answer with scores for all classes, also those that the fold did not hold."""
+def _predict(
+    estimator: BaseEstimator, inputs: pd.DataFrame, task: str, classes: tuple[object, ...]
+) -> Output:
+    """Predict scores of all classes; they are 0 for classes that the fold does not have."""
     if task == "regression" or len(estimator.classes_) == len(classes):
         return predict_output(estimator, inputs, task, classes)
     scores = predict_scores(estimator, inputs, "multiclass")

@@ -1,4 +1,4 @@
-"""Limits the threads of numerical libraries."""
+"""Limits on the threads of numerical libraries."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["limit_threads"]
 
 @contextlib.contextmanager
 def limit_threads(threads: int) -> Iterator[None]:
-    """Keep numerical libraries to that many threads.
+    """Limit the threads of numerical libraries.
 
-    BLAS gets one: with more, the last digits of some linear models differ from
-    run to run. OpenMP, which grows trees, gives equal trees with any number.
+    BLAS gets a single thread: with more, the last digits of some linear models vary
+    from run to run. OpenMP, which grows trees, gives equal trees with any number.
     """
     with threadpool_limits(limits={"blas": 1, "openmp": threads}):
         yield

@@ -1,1 +1,1 @@
-"""Composition of parameters; the only package with Hydra and OmegaConf."""
+"""Composition of parameters; the only package that imports Hydra and OmegaConf."""

@@ -1,4 +1,4 @@
-"""Composes ``conf/`` and overrides into the document that becomes ``params.yaml``."""
+"""Composes ``conf/`` and overrides into the parameters that are written to ``params.yaml``."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from lockgate.plugins.host.params_file import check_yaml
 __all__ = ["CONF", "compose_document"]
 
 CONF = "conf"
-"""Folder of a project's own choices."""
+"""Folder of a project's configuration."""
 
 
 def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Compose the configuration of a project, checked whole.
+    """Compose the configuration of a project, and check all of it.
 
     Parameters
     ----------
     root : pathlib.Path
-        The project.
+        Directory of the project.
     overrides : sequence of str
         In Hydra's grammar, e.g. ``model=boosting``.
 
     Raises
     ------
     UsageError
-        If it cannot be composed; the message says what was meant and what is there.
+        If it cannot be composed; the message suggests the available options.
     LockgateError
-        Whatever the check of the finished document finds.
+        If the composed parameters are invalid.
 
     """
     folder = (root / CONF).absolute()
     if not (folder / "config.yaml").is_file():
-        raise UsageError(f"no {CONF}/config.yaml in {root}; make a project with: lockgate init")
+        raise UsageError(f"{root} has no {CONF}/config.yaml; create a project with: lockgate init")
     for file in sorted(folder.rglob("*.yaml")):
         check_yaml(file)
     try:
@@ -73,7 +73,7 @@ def _is_group_override(folder: Path, override: str) -> bool:
 
 
 def _explain_error(folder: Path, overrides: Sequence[str], error: Exception) -> LockgateError:
-    """Say in our own words what is wrong; failing that, in Hydra's."""
+    """Convert an error of Hydra's to one of ours, by our own checks where they find the cause."""
     lockgate_error = root_lockgate_error(error) or unknown_choice_error(folder, overrides)
     if lockgate_error is not None:
         return lockgate_error

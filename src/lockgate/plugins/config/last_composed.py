@@ -1,4 +1,4 @@
-"""Remembers what was composed last, so that hand edits can be told from overrides."""
+"""Record of the last composition, to detect manual edits of ``params.yaml``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECORD_PATH = Path(".lockgate", "tmp", "composed.json")
 
 
 def record_composition(root: Path, document: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Note what is written to ``params.yaml`` now."""
+    """Record the parameters that are written to ``params.yaml``."""
     content = {"overrides": list(overrides), "document": document}
     write_file(root / RECORD_PATH, json.dumps(content, indent=1))
     ignore = root / RECORD_PATH.parent / ".gitignore"
@@ -27,12 +27,12 @@ def record_composition(root: Path, document: dict[str, Any], overrides: Sequence
 def find_discarded_edits(
     root: Path, before: dict[str, Any], after: dict[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
-    """Return hand edits of ``params.yaml`` that a new composition does not keep.
+    """Return manual edits of ``params.yaml`` that a new composition discards.
 
     Returns
     -------
     dict of str to (object, object)
-        By dotted key: the value in the file, and the one it becomes.
+        Edited and new value, by dotted key.
 
     """
     try:

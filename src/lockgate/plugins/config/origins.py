@@ -1,4 +1,4 @@
-"""Says where each composed value comes from."""
+"""Finds where each composed value comes from."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from lockgate.plugins.config.source import ROOT, build_node
 __all__ = ["find_origins", "flatten"]
 
 
-def flatten(value: Any, key_path: str = "") -> dict[str, Any]:
+def flatten(value: object, key_path: str = "") -> dict[str, Any]:
     """Flatten nested mappings to dotted keys; empty mappings and lists are leaves.
 
     Examples
     --------
-    >>> leaves({"a": {"b": 1, "c": []}, "d": {}})
+    >>> flatten({"a": {"b": 1, "c": []}, "d": {}})
     {'a.b': 1, 'a.c': [], 'd': {}}
 
     """
@@ -38,8 +38,8 @@ def flatten(value: Any, key_path: str = "") -> dict[str, Any]:
 def find_origins(root: Path, overrides: Sequence[str] = ()) -> dict[str, str]:
     """Return the origin of each composed value by its dotted key.
 
-    Hydra merges the entries of its defaults list in order; the last one that
-    holds a key decides, and an override decides over all.
+    Hydra merges the entries of its defaults list in order; the last one with a key
+    decides, and overrides precede them all.
     """
     GlobalHydra.instance().clear()
     origin_by_key: dict[str, str] = {}
@@ -53,7 +53,7 @@ def find_origins(root: Path, overrides: Sequence[str] = ()) -> dict[str, str]:
             path = default.config_path or ""
             if path.startswith(("hydra/", "_dummy")) or not path:
                 continue
-            # the loader's own repository knows only conf/, not the search path in config.yaml
+            # the loader's repository has only conf/, not the search path in config.yaml
             loaded = repository.load_config(path)
             config = build_node(path)[0] if loaded is None else loaded.config
             source = f"{CONF}/{path}.yaml" if loaded else _describe_default(path)

@@ -1,4 +1,4 @@
-"""Turns what Hydra says about an override into what a user can act on."""
+"""Explains invalid overrides: which plugin or key is unknown, and what is available."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KINDS = {kind.name for kind in CONFIGURED}
 
 
 def root_lockgate_error(error: BaseException) -> LockgateError | None:
-    """Find our own error among the causes of Hydra's."""
+    """Return the error of lockgate among the causes of Hydra's, if there is any."""
     link: BaseException | None = error
     while link is not None:
         original = getattr(link, "original", link)
@@ -39,10 +39,10 @@ def root_lockgate_error(error: BaseException) -> LockgateError | None:
 
 
 def unknown_choice_error(folder: Path, overrides: Sequence[str]) -> LockgateError | None:
-    """Say which plugin, or which file of ``conf/``, is not there."""
+    """Return the error for an unknown plugin, or for a missing file of ``conf/``."""
     for override in _parse_overrides(overrides):
         group = override.key_or_group
-        value: Any = override.value()
+        value: object = override.value()
         names = value if isinstance(value, list) else [value]
         options = [path.stem for path in sorted((folder / group).glob("*.yaml"))]
         if group in _KINDS:
@@ -57,13 +57,13 @@ def unknown_choice_error(folder: Path, overrides: Sequence[str]) -> LockgateErro
             available = ", ".join(options)
             return UsageError(
                 f"no {group} named {str(name)!r}{nearest(str(name), options)}; "
-                f"in conf/{group}: {available}"
+                f"available in conf/{group}: {available}"
             )
     return None
 
 
 def unknown_key_error(base: dict[str, Any], overrides: Sequence[str]) -> LockgateError | None:
-    """Say which key is unknown, or what its value may be, by our own check."""
+    """Return the error for an unknown key or an invalid value, by our own checks."""
     for override in _parse_overrides(overrides):
         parts = override.key_or_group.split(".")
         if len(parts) < 2 or parts[0] not in base or override.is_delete():
@@ -73,28 +73,26 @@ def unknown_key_error(base: dict[str, Any], overrides: Sequence[str]) -> Lockgat
             Parameters.check(candidate, catalogue())
         except LockgateError as error:
             return error
-        if override.is_add() or not _key_exists(base, parts):
-            continue
     for override in _parse_overrides(overrides):
         key = override.key_or_group
         top = key.partition(".")[0]
         if base and top not in base:
             return UnknownKey(top, [*base, "experiment"])
         if base and not _key_exists(base, key.split(".")) and not override.is_add():
-            allowed = f"a new key of {key.rpartition('.')[0]}, written +{key}=..."
+            allowed = f"an existing key; to add it to {key.rpartition('.')[0]}, write +{key}=..."
             return SettingError(key, _convert_to_plain(override.value()), allowed)
     return None
 
 
-def _set_key(base: dict[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
-    """Copy nested mappings with one value set."""
+def _set_key(base: dict[str, Any], parts: list[str], value: object) -> dict[str, Any]:
+    """Return a copy of nested mappings with a value set."""
     inner = base.get(parts[0])
     if len(parts) == 1:
         return {**base, parts[0]: value}
     return {**base, parts[0]: _set_key(inner if isinstance(inner, dict) else {}, parts[1:], value)}
 
 
-def _key_exists(base: Any, parts: list[str]) -> bool:
+def _key_exists(base: object, parts: list[str]) -> bool:
     for part in parts:
         if not isinstance(base, dict) or part not in base:
             return False
@@ -102,8 +100,8 @@ def _key_exists(base: Any, parts: list[str]) -> bool:
     return True
 
 
-def _convert_to_plain(value: Any) -> Any:
-    """Take the quotes and wrappers of Hydra's grammar away."""
+def _convert_to_plain(value: object) -> object:
+    """Convert the quoted strings and wrappers of Hydra's parser to plain values."""
     if isinstance(value, list):
         return [_convert_to_plain(element) for element in value]
     if isinstance(value, dict):
@@ -119,7 +117,7 @@ def _parse_overrides(overrides: Sequence[str]) -> list[Override]:
         except HydraException as error:
             message = " ".join(str(error).partition("See http")[0].split())
             raise UsageError(
-                f"the override {override!r} cannot be read: {message}; write KEY=VALUE, and quote "
-                "a value with blanks or signs twice: \"key='some value'\""
+                f"invalid override {override!r}: {message}; write KEY=VALUE, and quote values "
+                "with spaces or special characters twice: \"key='some value'\""
             ) from None
     return parsed

@@ -1,4 +1,4 @@
-"""Starts from ``params.yaml`` instead of ``conf/``, for ``lockgate run --keep``."""
+"""Composition from ``params.yaml`` instead of ``conf/``, for ``lockgate run --keep``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _GROUPS = {kind.name: kind for kind in CONFIGURED}
 
 
 def recompose(params: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Apply overrides to a parameter file, and record the installed plugins anew.
+    """Apply overrides to parameters, and record the installed code of the plugins.
 
-    A plugin that stays chosen keeps its settings; one that is chosen now starts
-    from its defaults.
+    A plugin that remains chosen keeps its settings; a newly chosen one gets its
+    defaults.
     """
     Parameters.check(params, catalogue())
     try:
@@ -56,20 +56,20 @@ def recompose(params: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any
 
 
 def _build_nodes(params: dict[str, Any], override: Override) -> dict[str, Any]:
-    """Return the nodes that a group override such as ``model=boosting`` asks for."""
+    """Return the nodes of a group override such as ``model=boosting``."""
     group = override.key_or_group
     value = override.value()
     names = value if isinstance(value, list) else [value]
     if override.is_delete() or override.is_add() or override.package:
         raise UsageError(
-            f"--keep knows {group}=NAME and {group}=[NAMES], not {override.input_line}"
+            f"with --keep, write {group}=NAME or {group}=[NAMES], got {override.input_line}"
         )
     before = params.get(group) or {}
     return {str(name): before.get(str(name), {"plugin": str(name)}) for name in names}
 
 
 def _build_typed_config(params: dict[str, Any]) -> DictConfig:
-    """Put values of a file into typed nodes, so that overrides are held to the types."""
+    """Merge values of a file into typed nodes, so that Hydra checks the types of overrides."""
     root, _ = build_node("lockgate")
     config = root
     for key, value in params.items():

@@ -1,4 +1,4 @@
-"""What the scheme ``lockgate://`` answers: kinds as groups, installed plugins as options."""
+"""Content of the scheme ``lockgate://``: kinds as groups, installed plugins as options."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ __all__ = [
 ]
 
 ROOT = "lockgate"
-"""Option at the top: every section, every kind empty, and the order of the compressors."""
+"""The root option: all sections, all kinds without plugins, the order of compressors."""
 
 _ORDER_INTERPOLATION = "${lockgate.order:}"
 
 
 @functools.cache
 def catalogue() -> Catalogue:
-    """Read the installed plugins once per process."""
+    """Return the installed plugins, read once per process."""
     return Catalogue.installed()
 
 
 def is_group(path: str) -> bool:
-    """Whether a path is a kind of plugin."""
+    """Return whether a path is a kind of plugin."""
     return _normalize_path(path) in {"", *(kind.name for kind in CONFIGURED)}
 
 
 def is_option(path: str) -> bool:
-    """Whether a path is an installed plugin, or the root option."""
+    """Return whether a path is an installed plugin, or the root option."""
     group, _, name = _normalize_path(path).rpartition("/")
     return name == ROOT if not group else name in catalogue().names(group)
 
 
 def list_options(path: str, *, groups: bool, options: bool) -> list[str]:
-    """List what is below a path."""
+    """List the groups and options below a path."""
     bare = _normalize_path(path)
     if bare:
         return catalogue().names(bare) if options else []
@@ -61,7 +61,7 @@ def list_options(path: str, *, groups: bool, options: bool) -> list[str]:
 
 
 def build_node(path: str) -> tuple[DictConfig, str]:
-    """Return the typed node of an option and the package it belongs at."""
+    """Return the typed node of an option, and its package in the configuration."""
     group, _, name = _normalize_path(path).rpartition("/")
     if not group:
         return _build_root(), "_global_"
@@ -77,20 +77,20 @@ def build_node(path: str) -> tuple[DictConfig, str]:
 
 
 def reject_resolvers(config: DictConfig) -> None:
-    """Refuse interpolations that call something: the result is saved, secrets with it.
+    """Reject interpolations that call a resolver, since the result is saved.
 
-    ``${project.name}`` refers to another value and is fine; ``${oc.env:TOKEN}``
-    would write a secret into ``params.yaml``.
+    ``${project.name}`` refers to another value and is allowed; ``${oc.env:TOKEN}``
+    would write a secret to ``params.yaml``.
     """
     for key, value in _iterate_texts(OmegaConf.to_container(config, resolve=False)):
         if "${" in value and ":" in value and value != _ORDER_INTERPOLATION:
             allowed = (
-                "plain values and references like ${project.name}; name secrets, never resolve them"
+                "plain values and references like ${project.name}; resolvers would save secrets"
             )
             raise SettingError(key, value, allowed)
 
 
-def _iterate_texts(value: Any, key_path: str = "") -> Iterator[tuple[str, str]]:
+def _iterate_texts(value: object, key_path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _iterate_texts(inner, f"{key_path}.{key}" if key_path else str(key))
@@ -102,7 +102,7 @@ def _iterate_texts(value: Any, key_path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def check_composed(document: dict[str, Any]) -> None:
-    """Check a composed configuration whole, the backend's device included."""
+    """Check all of a composed configuration, the device of the backend included."""
     checked = Parameters.check(document, catalogue())
     host = Host("composition")
     host.plug_chosen(checked.chosen["backend"])
@@ -114,8 +114,8 @@ def check_composed(document: dict[str, Any]) -> None:
 
 
 def _build_root() -> DictConfig:
-    # DVC resolves in place and key by key, so the key that checks the tree comes first:
-    # it must see what was written, not what it was resolved to. It is a value of its own
+    # DVC resolves values in place, key by key. The key whose resolver checks the whole tree
+    # comes first, so that it sees values as they were written. The order is a separate value
     # because a stage's parameters ignore the order of keys.
     root = OmegaConf.create({ORDER: _ORDER_INTERPOLATION})
     for key, cls in SECTIONS.items():
@@ -142,8 +142,8 @@ OmegaConf.register_new_resolver("lockgate.order", _resolve_order, replace=True)
 
 
 def _convert_error(error: LockgateError) -> Exception:
-    """Turn an error of ours into one that Hydra and DVC print as a line."""
-    try:
+    """Convert an error of ours to one that Hydra and DVC print as a single line."""
+    try:  # here, since importing DVC is slow
         from dvc.exceptions import DvcException
     except ImportError:
         bases: tuple[type[Exception], ...] = (ConfigLoadError,)

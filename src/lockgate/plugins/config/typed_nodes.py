@@ -17,14 +17,14 @@ __all__ = ["build_typed_node"]
 
 
 def build_typed_node(cls: type, leading_keys: Mapping[str, str] | None = None) -> DictConfig:
-    """Make a node that refuses unknown keys and wrong types when overridden.
+    """Return a node that rejects overrides of unknown keys and of wrong types.
 
     Parameters
     ----------
     cls : type
         A dataclass whose fields are settings.
     leading_keys : mapping of str to str, optional
-        Keys to put before the settings.
+        Keys before the settings, with their values.
 
     """
     node = OmegaConf.structured(_build_structured(cls, tuple((leading_keys or {}).items())))
@@ -37,7 +37,7 @@ def build_typed_node(cls: type, leading_keys: Mapping[str, str] | None = None) -
 
 @functools.cache
 def _build_structured(cls: type, leading_keys: tuple[tuple[str, str], ...]) -> type:
-    """Rebuild a dataclass with only the types that OmegaConf knows."""
+    """Rebuild a dataclass with types that OmegaConf supports."""
     fields: list[Any] = [
         (name, str, dataclasses.field(default=text)) for name, text in leading_keys
     ]
@@ -62,7 +62,7 @@ def _convert_default(field: dataclasses.Field[Any]) -> Any:
     return dataclasses.field(default=default)
 
 
-def _convert_hint(hint: Any) -> Any:
+def _convert_hint(hint: object) -> object:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _build_structured(hint, ())
@@ -71,6 +71,6 @@ def _convert_hint(hint: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         return typing.Union[tuple(_convert_hint(part) for part in args)]  # noqa: UP007  # built from parts
     if origin in (list, dict):
-        # OmegaConf refuses an integer among floats; our own check holds the elements
+        # OmegaConf rejects integers in a list of floats; our own check validates the elements
         return Any
     return hint

@@ -1,4 +1,4 @@
-"""What is installed, from metadata alone; a plugin is imported when it is chosen."""
+"""Installed plugins, from metadata only; a plugin is imported when it is chosen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["ALLOW_VARIABLE", "LISTENERS", "Catalogue", "InstalledPlugin"]
 log = logging.getLogger(__name__)
 
 LISTENERS = "lockgate"
-"""Entry-point group of plugins that only listen to events."""
+"""Entry-point group of listeners: plugins that only receive events."""
 
 ALLOW_VARIABLE = "LOCKGATE_ALLOW_PLUGINS"
 """Environment variable: distributions, separated by commas, whose plugins may be imported."""
@@ -37,20 +37,20 @@ ALLOW_VARIABLE = "LOCKGATE_ALLOW_PLUGINS"
 
 @dataclass(frozen=True)
 class InstalledPlugin:
-    """One installed plugin, not yet imported.
+    """An installed plugin, not yet imported.
 
     Attributes
     ----------
     kind : str
         Name of its kind; empty for a listener.
     name : str
-        The name to choose it by.
+        Name of the plugin in a configuration.
     target : str
         ``module:attribute``.
     distribution, version : str
-        Who provides it.
+        Distribution that provides it.
     editable : bool
-        Whether its source is being worked on.
+        Whether the distribution is an editable install.
 
     """
 
@@ -72,14 +72,16 @@ class InstalledPlugin:
         Raises
         ------
         BrokenPlugin
-            If it cannot be imported, or is no plugin of its kind.
+            If it cannot be imported, or is not a plugin of its kind.
         ContractMismatch
-            If it was written for a contract that is not served.
+            If it was written for an unsupported version of the contract.
 
         """
         subject = f"{self.kind or 'listener'} {self.name!r} of {self.distribution_label}"
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", self.name):
-            raise BrokenPlugin(f"{subject}: a name is lower case, with digits and dashes")
+            raise BrokenPlugin(
+                f"{subject}: expected a name of lower-case letters, digits and dashes"
+            )
         module, _, attribute = self.target.partition(":")
         try:
             plugin_class = getattr(importlib.import_module(module), attribute)
@@ -88,23 +90,25 @@ class InstalledPlugin:
             remedy = f"pip uninstall {self.distribution}, or reinstall it"
             raise BrokenPlugin(
                 f"{subject} cannot be imported: {reason} ({_locate_error(error)}); "
-                + ("mend it there" if self.editable else remedy)
+                + ("fix the error there" if self.editable else remedy)
             ) from error
         contract = contract_of(plugin_class)
         if contract is None:
             raise BrokenPlugin(
-                f"{subject} is no plugin: {self.target} lacks @lockgate.plugin; tell its author"
+                f"{subject} is not a plugin: {self.target} has no @lockgate.plugin; "
+                "report it to the author"
             )
         if contract not in CONTRACTS_SERVED:
             remedy = "upgrade lockgate" if contract > CONTRACT else f"upgrade {self.distribution}"
-            served = f"{CONTRACTS_SERVED[0]} to {CONTRACTS_SERVED[-1]}"
+            supported = f"{CONTRACTS_SERVED[0]} to {CONTRACTS_SERVED[-1]}"
             raise ContractMismatch(
-                f"{subject} needs contract {contract}; this lockgate serves {served}; {remedy}"
+                f"{subject} requires contract {contract}; "
+                f"this lockgate supports {supported}; {remedy}"
             )
         if self.kind and (hook := kind(self.kind).hook) not in hooks_of(plugin_class):
             raise BrokenPlugin(
-                f"{subject} implements {', '.join(hooks_of(plugin_class))}; "
-                f"a plugin of the kind {self.kind} implements {hook}; tell its author"
+                f"{subject} implements {', '.join(hooks_of(plugin_class))}, expected {hook}; "
+                "report it to the author"
             )
         return plugin_class  # type: ignore[no-any-return]  # contract_of says that it is a class
 
@@ -120,7 +124,7 @@ class Catalogue:
 
     @classmethod
     def installed(cls) -> Catalogue:
-        """Read the metadata of this environment, and the allow list from `ALLOW`."""
+        """Read the metadata of this environment, and the allow list from `ALLOW_VARIABLE`."""
         allow_list = os.environ.get(ALLOW_VARIABLE, "").strip()
         allowed = [name.strip() for name in allow_list.split(",")] if allow_list else None
         return cls(_scan_distributions(), allowed)
@@ -134,12 +138,12 @@ class Catalogue:
         return sorted({entry.name for entry in self._entries if entry.kind == of_kind})
 
     def find(self, of_kind: str, name: str) -> InstalledPlugin:
-        """Return the one plugin of that kind and name.
+        """Return the plugin of that kind and name.
 
         Raises
         ------
         UnknownPlugin
-            If there is none; the message lists what is installed.
+            If it is not installed; the message lists the installed ones.
         PluginConflict
             If two distributions provide it.
         PluginError
@@ -155,16 +159,16 @@ class Catalogue:
         if not self.allows(matches[0]):
             raise PluginError(
                 f"{of_kind} {name!r} of {matches[0].distribution_label} is not allowed here; "
-                f"{ALLOW_VARIABLE} names {', '.join(sorted(self._allowed or ()))}"
+                f"{ALLOW_VARIABLE} allows {', '.join(sorted(self._allowed or ()))}"
             )
         return matches[0]
 
     def listeners(self) -> list[InstalledPlugin]:
-        """Return what listens to events, allowed distributions only."""
+        """Return the listeners of allowed distributions."""
         return [entry for entry in self._entries if not entry.kind and self.allows(entry)]
 
     def allows(self, entry: InstalledPlugin) -> bool:
-        """Whether the allow list lets this plugin be imported; ours always is."""
+        """Return whether this plugin may be imported; those of lockgate always may."""
         return (
             self._allowed is None
             or entry.distribution == "lockgate"
@@ -179,17 +183,17 @@ def _scan_distributions() -> tuple[InstalledPlugin, ...]:
     seen: set[str] = set()
     for distribution in importlib.metadata.distributions():
         try:
-            # parsing the metadata of every distribution would take most of the time
+            # parsing the metadata of every distribution is slow
             if "lockgate" not in (distribution.read_text("entry_points.txt") or ""):
                 continue
             name = _normalize_name(distribution.name)
             if name in seen:
-                continue  # the first one on the path is the one that is imported
+                continue  # imports take the first one on the path
             seen.add(name)
             plugins += _read_entry_points(distribution, groups)
         except Exception as error:
             log.warning(
-                "an installed distribution is damaged and skipped: %s: %s",
+                "skipped a damaged distribution: %s: %s",
                 getattr(distribution, "_path", "unknown"),
                 _format_error(error),
             )
@@ -223,14 +227,14 @@ def _normalize_name(name: str) -> str:
 
 
 def _locate_error(error: BaseException) -> str:
-    """Say where an error arose, leaving out our own decorator's frames."""
+    """Return file and line of an error, without the frames of lockgate and importlib."""
     frames = traceback.extract_tb(error.__traceback__)
     outside = [
         f
         for f in frames
         if f"{os.sep}lockgate{os.sep}" not in f.filename and "importlib" not in f.filename
     ]
-    return f"{outside[-1].filename}:{outside[-1].lineno}" if outside else "no line known"
+    return f"{outside[-1].filename}:{outside[-1].lineno}" if outside else "unknown line"
 
 
 def _format_error(error: BaseException) -> str:

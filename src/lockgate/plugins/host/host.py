@@ -1,9 +1,10 @@
-"""Calls plugins through pluggy, one at a time, and names whoever fails."""
+"""Calls plugins through pluggy, and names the plugin that fails."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 import tempfile
 import traceback
 from collections.abc import Iterable
@@ -26,12 +27,12 @@ log = logging.getLogger(__name__)
 
 
 class Host:
-    """A plugin manager for one stage.
+    """A plugin manager for a stage.
 
     Parameters
     ----------
     stage : str
-        What is being done, for messages.
+        Name of the stage, for messages.
 
     Examples
     --------
@@ -40,10 +41,10 @@ class Host:
     ... class Nothing:
     ...     "Compress nothing."
     ...     @lockgate.hookimpl
-    ...     def compress(self, shrink):
-    ...         return shrink
+    ...     def compress(self, request):
+    ...         return request.candidate
     >>> host = Host("compress")
-    >>> host.plug("compressor", "nothing", Nothing())
+    >>> host.register("compressor", "nothing", Nothing())
     >>> host.names("compressor")
     ['nothing']
 
@@ -62,18 +63,18 @@ class Host:
         self._manager.check_pending()
 
     def plug_chosen(self, chosen: Iterable[PluginChoice]) -> None:
-        """Build and register what a configuration chose."""
+        """Build and register the configured plugins."""
         for choice in chosen:
             self.register(choice.kind, choice.name, choice.build())
 
     def plug_listeners(self, catalogue: Catalogue) -> None:
-        """Register everything that listens to events; skip and name what is broken."""
+        """Register all listeners; log a warning for broken ones and skip them."""
         for entry in catalogue.listeners():
             try:
                 self.register("listener", entry.name, entry.load()())
             except (Exception, SystemExit) as error:
                 log.warning(
-                    "listener %s of %s skipped: %s", entry.name, entry.distribution_label, error
+                    "skipped listener %s of %s: %s", entry.name, entry.distribution_label, error
                 )
 
     def names(self, of_kind: str) -> list[str]:
@@ -82,25 +83,25 @@ class Host:
         return [name.partition(".")[2] for name in names if name.partition(".")[0] == of_kind]
 
     def call(self, of_kind: str, instance: str, request: Request | None = None) -> Any:
-        """Call one plugin's operation.
+        """Call the operation of a plugin.
 
         Parameters
         ----------
         of_kind, instance : str
-            Which plugin.
+            Kind and instance name of the plugin.
         request : Request, optional
-            What to give it; its `scratch` is set to an empty directory.
+            Argument of the hook; its `scratch` is set to an empty directory.
 
         Returns
         -------
         object
-            What the plugin answered, of its kind's answer type.
+            Result of the hook, of the type that its kind declares.
 
         Raises
         ------
         PluginFailed
-            If it raised anything but an error of lockgate's own, or answered
-            something else; names plugin, settings, stage and line.
+            If it raised an error that is not lockgate's, or returned another type;
+            the message names plugin, settings, stage and line.
 
         """
         plugin_kind = kind(of_kind)
@@ -110,10 +111,10 @@ class Host:
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
             try:
                 if request is None:
-                    answer = implementation.function()
+                    result = implementation.function()
                 else:
                     scratch_request = dataclasses.replace(request, scratch=Path(scratch))
-                    answer = implementation.function(scratch_request)
+                    result = implementation.function(scratch_request)
             except LockgateError:
                 raise
             except ModuleNotFoundError as error:
@@ -124,15 +125,15 @@ class Host:
                 raise PluginFailed(
                     self._format_plugin_error(plugin_name, implementation.plugin, error)
                 ) from error
-        if not isinstance(answer, plugin_kind.answer):
+        if not isinstance(result, plugin_kind.answer):
             raise PluginFailed(
-                f"{plugin_name} gave {type(answer).__name__}; "
-                f"{plugin_kind.hook} must give lockgate.{plugin_kind.answer.__name__}"
+                f"{plugin_name} returned {type(result).__name__}; "
+                f"{plugin_kind.hook} must return lockgate.{plugin_kind.answer.__name__}"
             )
-        return answer
+        return result
 
     def notify(self, event_hook: str, event: object) -> None:
-        """Tell every listener; one that fails is named and stops nobody."""
+        """Send an event to every listener; log a warning for each that fails."""
         for impl in reversed(getattr(self._manager.hook, event_hook).get_hookimpls()):
             try:
                 impl.function(event)
@@ -142,7 +143,7 @@ class Host:
     def _explain_missing_module(
         self, name: str, plugin: object, error: ModuleNotFoundError
     ) -> LockgateError:
-        """Name the extra that is not installed, if that is what is missing."""
+        """Return the error that names the missing extra, if an extra installs the module."""
         if (error.name or "").partition(".")[0] in PIPELINE_LIBRARIES:
             return MissingExtra("pipeline", name)
         return PluginFailed(self._format_plugin_error(name, plugin, error))
@@ -167,6 +168,4 @@ class Host:
 
 
 def _find_source_file(plugin: object) -> str:
-    import sys
-
     return getattr(sys.modules.get(type(plugin).__module__), "__file__", "") or ""

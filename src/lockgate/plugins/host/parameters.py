@@ -1,4 +1,4 @@
-"""The whole of ``params.yaml``, checked against the host's sections and the chosen plugins."""
+"""The content of ``params.yaml``, checked against the host's sections and the plugins."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from lockgate.plugins.host.provider import identify_provider
 __all__ = ["ORDER", "Parameters", "PluginChoice", "choose"]
 
 ORDER = "compressor_order"
-"""Key that lists the compressors in the order to run them."""
+"""Key of the list of compressors in the order to run them."""
 
 
 @dataclass(frozen=True)
 class PluginChoice:
-    """A plugin as the configuration chose it.
+    """A configured plugin.
 
     Attributes
     ----------
     kind : str
         Name of its kind.
     name : str
-        The key it stands under; often, but not always, the plugin's name.
-    entry : Entry
-        Who provides it.
+        Instance name: its key in the configuration, often the plugin's name.
+    entry : InstalledPlugin
+        The installed plugin.
     settings : mapping
-        Checked values.
+        Checked settings.
     stages : tuple of str
-        Stages that a gate guards; empty for all of them, and for other kinds.
+        Stages that a gate applies to; empty for all stages, and for other kinds.
 
     """
 
@@ -54,13 +54,13 @@ class PluginChoice:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Checked parameters.
+    """Checked parameters of a project.
 
     Attributes
     ----------
     sections : Sections
-        The host's own settings.
-    chosen : mapping of str to tuple of Chosen
+        Settings of the host.
+    chosen : mapping of str to tuple of PluginChoice
         Plugins by kind; compressors in the order to run them.
 
     """
@@ -70,16 +70,16 @@ class Parameters:
 
     @classmethod
     def check(cls, raw: Mapping[str, Any], catalogue: Catalogue) -> Parameters:
-        """Check plain data, all of it, before any work.
+        """Check all parameters, before any work.
 
         Raises
         ------
         UnknownKey
-            For a key that nothing reads.
+            For an unknown key.
         SettingError
             For a missing key, a wrong type or a value out of range.
         UnknownPlugin, PluginConflict, BrokenPlugin, ContractMismatch
-            If a chosen plugin cannot be had.
+            If a configured plugin cannot be loaded.
 
         """
         known = [*SECTIONS, *(kind.name for kind in CONFIGURED), ORDER]
@@ -98,16 +98,16 @@ class Parameters:
         return cls(sections, chosen)
 
     def single(self, kind: str) -> PluginChoice:
-        """Return the plugin of a kind of which there is exactly one."""
+        """Return the plugin of a kind that has exactly one."""
         return self.chosen[kind][0]
 
     def verify_providers(self, raw: Mapping[str, Any], kinds: Iterable[str]) -> None:
-        """Refuse plugins of these kinds whose installed code is not the one recorded.
+        """Check that the installed code of these kinds' plugins is the recorded one.
 
         Raises
         ------
         PluginChanged
-            Naming the first one, and how to record what is installed.
+            For the first plugin with other code.
 
         """
         for kind in kinds:
@@ -116,8 +116,8 @@ class Parameters:
                 installed = identify_provider(chosen.entry)
                 if recorded is not None and recorded != installed:
                     raise PluginChanged(
-                        f"{chosen.kind}.{chosen.name}: params.yaml records {recorded}, "
-                        f"installed is {installed}; recompose with: lockgate run --keep"
+                        f"{chosen.kind}.{chosen.name}: params.yaml records {recorded}, but "
+                        f"{installed} is installed; recompose with: lockgate run --keep"
                     )
 
 
@@ -129,10 +129,10 @@ def _check_dates(sections: Sections) -> None:
             if text is not None:
                 datetime.fromisoformat(text)
         except ValueError:
-            raise SettingError(key, text, "an ISO date such as 1998-01-31, or nothing") from None
+            raise SettingError(key, text, "an ISO date such as 1998-01-31, or null") from None
 
 
-def _check_mapping(value: Any, key: str) -> Mapping[str, Any]:
+def _check_mapping(value: object, key: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -140,13 +140,13 @@ def _check_mapping(value: Any, key: str) -> Mapping[str, Any]:
     return value
 
 
-def choose(of_kind: str, raw: Any, catalogue: Catalogue) -> tuple[PluginChoice, ...]:
-    """Check what a configuration chose of one kind.
+def choose(of_kind: str, raw: object, catalogue: Catalogue) -> tuple[PluginChoice, ...]:
+    """Check the configured plugins of a kind.
 
     Raises
     ------
     LockgateError
-        As `Document.check` does.
+        As `Parameters.check` does.
 
     """
     kind = kind_named(of_kind)
@@ -158,21 +158,21 @@ def choose(of_kind: str, raw: Any, catalogue: Catalogue) -> tuple[PluginChoice, 
     return chosen
 
 
-def _choose_instance(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) -> PluginChoice:
+def _choose_instance(kind: Kind, instance: str, raw: object, catalogue: Catalogue) -> PluginChoice:
     key_path = f"{kind.name}.{instance}"
     if not re.fullmatch(r"[A-Za-z][\w-]*", str(instance)):
-        raise SettingError(kind.name, instance, "names of letters, digits, - and _")
+        raise SettingError(kind.name, instance, "a letter, then letters, digits, - and _")
     node = dict(_check_mapping(raw, key_path))
     name = node.pop("plugin", None)
     node.pop("provider", None)
     stages = _parse_stages(node.pop("stages", ""), key_path) if kind.name == "gate" else ()
     if name is None:
-        # hand-written, or an override of a plugin that was not chosen
+        # written by hand, or an override of a plugin that was not chosen
         if instance not in catalogue.names(kind.name):
             raise UnknownPlugin(kind.name, instance, catalogue.names(kind.name))
         raise UsageError(
-            f"{key_path} is set, by conf/ or by an override, and not chosen; "
-            f"choose it with {kind.name}={instance}, or take it out with ~{key_path}"
+            f"{key_path} is set by conf/ or by an override, but {instance} is not chosen; "
+            f"choose it with {kind.name}={instance}, or remove it with ~{key_path}"
         )
     if not isinstance(name, str):
         raise SettingError(f"{key_path}.plugin", name, "the name of a plugin")
@@ -180,18 +180,22 @@ def _choose_instance(kind: Kind, instance: str, raw: Any, catalogue: Catalogue) 
     return PluginChoice(kind.name, instance, entry, check(entry.load(), node, key_path), stages)
 
 
-def _parse_stages(raw_stages: Any, key_path: str) -> tuple[str, ...]:
+def _parse_stages(raw_stages: object, key_path: str) -> tuple[str, ...]:
     if not isinstance(raw_stages, str):
         raise SettingError(
-            f"{key_path}.stages", raw_stages, "names with commas, e.g. prod,canary; '' for all"
+            f"{key_path}.stages",
+            raw_stages,
+            "names separated by commas, e.g. prod,canary; '' for all",
         )
     return tuple(stage.strip() for stage in raw_stages.split(",") if stage.strip())
 
 
-def _order_choices(chosen: tuple[PluginChoice, ...], order: Any) -> tuple[PluginChoice, ...]:
+def _order_choices(chosen: tuple[PluginChoice, ...], order: object) -> tuple[PluginChoice, ...]:
     by_name = {choice.name: choice for choice in chosen}
     names = list(by_name) if order is None else order
     if not isinstance(names, list) or sorted(map(str, names)) != sorted(by_name):
-        allowed = f"each of {', '.join(by_name) or 'nothing'} once, in the order to run them"
+        allowed = (
+            f"each of {', '.join(by_name) or 'the chosen ones'} once, in the order to run them"
+        )
         raise SettingError(ORDER, order, allowed)
     return tuple(by_name[name] for name in names)

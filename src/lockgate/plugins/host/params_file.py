@@ -1,4 +1,4 @@
-"""Reads and writes ``params.yaml``: YAML 1.2 numbers, no aliases, no surprises."""
+"""Reads and writes ``params.yaml``: YAML 1.2 scalars, without aliases and duplicate keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lockgate.errors import UsageError
 __all__ = ["MAX_BYTES", "check_yaml", "read_params", "write_params"]
 
 MAX_BYTES = 1 << 20
-"""Largest file that is read, in bytes."""
+"""Largest size of a file, in bytes."""
 
 # YAML 1.2 core schema, section 10.3.2: 1e-1 is a number, 1_000 and 12:30 are not
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
@@ -30,11 +30,11 @@ _SCALARS = (
     ("tag:yaml.org,2002:float", _SPECIAL, "-+."),
     ("tag:yaml.org,2002:null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
 )
-"""Tag, form and first characters of what is no text."""
+"""Tag, pattern and first characters of scalars that are not text."""
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2 scalars, without aliases and double keys."""
+    """PyYAML's safe loader with YAML 1.2 scalars, without aliases and duplicate keys."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
 
@@ -42,7 +42,7 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]  # untyped upstream
             raise yaml.MarkedYAMLError(
-                problem="aliases are not allowed here", problem_mark=event.start_mark
+                problem="aliases are not allowed", problem_mark=event.start_mark
             )
         return super().compose_node(parent, index)
 
@@ -51,10 +51,10 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                problem = f"expected a text as key, found {key!r}"
+                problem = f"expected a text as key, got {key!r}"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             if key in seen:
-                problem = f"the key {key!r} stands twice"
+                problem = f"the key {key!r} is duplicated"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -80,7 +80,7 @@ def read_params(path: Path) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If it is missing, too large, no YAML, or no mapping; with line and column.
+        If it is missing, too large, not valid YAML, or not a mapping; with line and column.
 
     """
     loaded = _load(path)
@@ -90,19 +90,23 @@ def read_params(path: Path) -> dict[str, Any]:
 
 
 def check_yaml(path: Path) -> None:
-    """Refuse a file that is too large, no YAML, or expands itself by aliases."""
+    """Reject a file that is too large, not valid YAML, or uses aliases, which may expand it."""
     _load(path)
 
 
 def _load(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{path} is larger than {MAX_BYTES} bytes; that is no parameter file")
+            raise UsageError(
+                f"{path} is larger than {MAX_BYTES} bytes, the limit of a parameter file"
+            )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UsageError(f"{path} is missing; write it with: lockgate run") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}") from None
+        raise UsageError(
+            f"{path} is not UTF-8 text: {error.reason} at byte {error.start}"
+        ) from None
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
     except yaml.MarkedYAMLError as error:
@@ -110,18 +114,18 @@ def _load(path: Path) -> Any:
         location = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise UsageError(f"{path}{location}: {error.problem}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+        raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 class _Dumper(yaml.SafeDumper):
     """PyYAML's safe dumper that never writes an alias."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # the signature is PyYAML's
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  # the signature is PyYAML's
         return True
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    # PyYAML writes these line separators as they are and reads them as line ends
+    # PyYAML writes these line separators unquoted, but reads them as ends of lines
     style = '"' if set(text) & set("\x85\u2028\u2029\ufeff") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -129,12 +133,12 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 for _tag, _form, _first in _SCALARS:
     _Loader.add_implicit_resolver(_tag, _form, list(_first))
-    # so that a text that looks like a number in either version is quoted
+    # so that a text that looks like a number in YAML 1.1 or 1.2 is quoted
     _Dumper.add_implicit_resolver(_tag, _form, list(_first))
 
 
 def write_params(path: Path, document: dict[str, Any], comment: str = "") -> None:
-    """Write a parameter file in one piece, keys in the given order."""
+    """Write a parameter file atomically, its keys in the order of `document`."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     write_file(path, head + body)

@@ -1,4 +1,4 @@
-"""Says which code a plugin is: a released version, or a digest of its source."""
+"""Identifies the code of a plugin: by a released version, or by a digest of its source."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _CONTRACT_PACKAGES = ("lockgate.contract", "lockgate.errors", "lockgate.plugins.
 
 @functools.cache
 def identify_provider(entry: InstalledPlugin) -> str:
-    """Say who provides a plugin, so that a change of its code changes the parameters.
+    """Identify the code of a plugin, so that a change of it changes the parameters.
 
     Returns
     -------
     str
-        ``name==version`` for an installed release. For lockgate's own plugins
-        and for editable installs ``name@digest`` of the plugin's module and of
-        what it imports from its own package, so that a release of lockgate
-        retrains nothing by itself, and an edit does.
+        ``name==version`` for an installed release. For the plugins of lockgate and
+        for editable installs ``name@digest``, with a digest of the plugin's module
+        and of the modules that it imports from its own package: an edit of these
+        requires retraining, a release of lockgate does not.
 
     """
     if entry.distribution != "lockgate" and not entry.editable:
@@ -38,7 +38,7 @@ def identify_provider(entry: InstalledPlugin) -> str:
 
 
 def _collect_modules(module: str, seen: set[str]) -> set[str]:
-    """Collect a module and all that it imports from its own top-level package."""
+    """Collect a module and all modules that it imports from its top-level package."""
     if module in seen or _find_source(module) is None:
         return seen
     seen.add(module)
@@ -51,12 +51,12 @@ def _collect_modules(module: str, seen: set[str]) -> set[str]:
 
 
 def _find_imports(module: str) -> set[str]:
-    """Read which modules a source names, also inside functions; ``from . import`` too."""
+    """Parse which modules a source imports, inside functions and relative imports included."""
     modules: set[str] = set()
     try:
         tree = ast.parse(_read_source(module))
     except (SyntaxError, ValueError):
-        return modules  # a module that nobody can import imports nothing
+        return modules  # a module with a syntax error cannot be imported
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
@@ -73,7 +73,7 @@ def _find_imports(module: str) -> set[str]:
 
 @functools.cache
 def _find_source(module: str) -> Path | None:
-    """Find a module's source without importing it, nor the packages above it."""
+    """Find the source of a module without importing it or its parent packages."""
     top, *submodules = module.split(".")
     try:
         spec = importlib.util.find_spec(top)

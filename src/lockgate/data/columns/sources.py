@@ -1,0 +1,132 @@
+"""Columns from any source of rows: a DataFrame, an Arrow table, records, an array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from lockgate.data.columns.inputs import ColumnInput, ColumnValues
+from lockgate.data.columns.rejections import RejectedRows
+from lockgate.errors import nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["EXACT_INTEGER_LIMIT", "convert_to_array", "select_columns"]
+
+EXACT_INTEGER_LIMIT = 2**53
+"""From here on doubles do not represent every integer."""
+
+
+def select_columns(
+    inputs: Sequence[ColumnInput], source: object, rejected: RejectedRows
+) -> list[ColumnValues]:
+    """Return the column of each input, or note in `rejected.fatal` why there is none."""
+    if isinstance(source, np.ndarray):
+        if source.ndim != 2 or source.shape[1] != len(inputs):
+            rejected.fatal.append(
+                f"expected an array of shape (rows, {len(inputs)}), got {source.shape}"
+            )
+            return []
+        return [source[:, k] for k in range(len(inputs))]
+    if isinstance(source, Sequence) and not isinstance(source, (str, bytes)):
+        return _read_records(inputs, source, rejected)
+    if not (hasattr(source, "column_names") or hasattr(source, "keys")):
+        rejected.fatal.append(
+            "expected a DataFrame, an Arrow table, columns by name, or a list of mappings, got "
+            f"{type(source).__name__}"
+        )
+        return []
+    table: Any = source
+    names = table.column_names if hasattr(source, "column_names") else list(table.keys())
+    columns = []
+    for column in inputs:
+        if column.name not in names:
+            hint = nearest(column.name, [str(name) for name in names])
+            rejected.fatal.append(f"column {column.name} is missing{hint}")
+        elif list(names).count(column.name) > 1:
+            rejected.fatal.append(f"column {column.name} is duplicated")
+        else:
+            columns.append(_check_column(column, table[column.name], rejected))
+    return columns
+
+
+def _check_column(column: ColumnInput, values: object, rejected: RejectedRows) -> ColumnValues:
+    """Return a column, or note that it is not a sequence of values."""
+    if isinstance(values, (str, bytes, set, frozenset, Mapping)) or not hasattr(values, "__len__"):
+        rejected.fatal.append(
+            f"column {column.name} is {type(values).__name__}, expected a sequence of values; "
+            "for a single row use predict_one"
+        )
+        return []
+    if isinstance(values, np.ma.MaskedArray):
+        plain = np.array(values.data, dtype=object)
+        plain[np.ma.getmaskarray(values)] = None
+        return plain
+    return cast(ColumnValues, values)
+
+
+def _read_records(
+    inputs: Sequence[ColumnInput], records: Sequence[object], rejected: RejectedRows
+) -> list[Any]:
+    columns: list[list[Any]] = [[] for _ in inputs]
+    for row, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            type_name = type(record).__name__
+            rejected.fatal.append(
+                f"row {row} is {type_name}, expected a mapping of column to value"
+            )
+            return [[] for _ in inputs]
+        for column, values in zip(inputs, columns, strict=True):
+            if column.name not in record:
+                hint = nearest(column.name, map(str, record)) if len(rejected.reasons) < 20 else ""
+                rejected.note(row, f"row {row} has no {column.name}{hint}")
+                values.append(None)
+            else:
+                values.append(record[column.name])
+    return columns
+
+
+def convert_to_array(values: ColumnValues) -> np.ndarray:
+    """Return a NumPy array, missing values as NaN or NaT where the dtype has them."""
+    if hasattr(values, "to_pylist"):  # Arrow
+        return _convert_arrow(values)
+    dtype = getattr(values, "dtype", None)
+    if getattr(dtype, "tz", None) is not None:  # pandas, with a time zone
+        series: Any = values
+        return np.asarray(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError:  # cells of different lengths
+        array = np.empty(0, dtype="U")
+    rounded = (
+        dtype is None
+        and array.dtype.kind == "f"
+        and bool((np.abs(array) >= EXACT_INTEGER_LIMIT).any())
+    )
+    if array.dtype.kind not in "US" and array.ndim == 1 and not rounded:
+        return array
+    objects = np.empty(
+        len(values), dtype=object
+    )  # NumPy would convert numbers to text, or round them
+    for row, cell in enumerate(values):
+        objects[row] = cell.item() if isinstance(cell, np.str_) else cell
+    return objects
+
+
+def _convert_arrow(values: pa.ChunkedArray) -> np.ndarray:
+    integral = str(values.type).startswith(("int", "uint", "bool"))
+    try:
+        if not (values.null_count and integral):
+            flat = values.combine_chunks() if hasattr(values, "combine_chunks") else values
+            return np.asarray(flat.to_numpy(zero_copy_only=False))
+    except (ValueError, NotImplementedError):
+        pass  # NumPy has no such dtype, e.g. for times of day: cells are read one by one
+    objects = np.empty(len(values), dtype=object)
+    for row, cell in enumerate(values.to_pylist()):
+        objects[row] = cell
+    return objects
