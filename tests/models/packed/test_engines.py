@@ -116,21 +116,21 @@ def walked(
     seed=st.integers(0, 10_000),
     trees=st.integers(1, 7),
     leaves=st.sampled_from([1, 2, 9, 40, 90]),
-    outputs=st.integers(1, 3),
+    output_count=st.integers(1, 3),
     owned=st.booleans(),
     sets=st.integers(0, 2),
 )
 def test_trees_end_where_pointers_lead(
-    seed: int, trees: int, leaves: int, outputs: int, owned: bool, sets: int
+    seed: int, trees: int, leaves: int, output_count: int, owned: bool, sets: int
 ) -> None:
     rng = np.random.default_rng(seed)
     width = 4
-    grove = random_grove(rng, trees, leaves, width, 1 if owned else outputs, sets)
-    output = rng.integers(0, outputs, trees) if owned else None
-    base = rng.normal(size=outputs)
+    grove = random_grove(rng, trees, leaves, width, 1 if owned else output_count, sets)
+    output = rng.integers(0, output_count, trees) if owned else None
+    base = rng.normal(size=output_count)
     builder = Builder([ColumnInput(f"x{k}", "number") for k in range(width)])
     x = builder.add(numeric.Numbers, columns=tuple(range(width)))
-    op = add_forest(builder, x, grove, outputs, base=base, output=output)
+    op = add_forest(builder, x, grove, output_count, base=base, output=output)
     label = builder.add(outputs.ArgMax, op)
     model = PackedModel(builder.finish("regression", (), Answers(label, None, op)))
     rows = rng.integers(-4, 7, size=(37, width)) / 2
@@ -140,7 +140,7 @@ def test_trees_end_where_pointers_lead(
     by_rows = model.predict(rows, engine="rows").margin
     strict = model.predict(rows, backend=STRICT).margin
     for found in (by_columns, by_rows, strict):
-        assert np.array_equal(np.reshape(found, (37, outputs)), wanted)
+        assert np.array_equal(np.reshape(found, (37, output_count)), wanted)
 
 
 @settings(max_examples=30)

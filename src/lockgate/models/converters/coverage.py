@@ -24,7 +24,7 @@ def coverage_report(estimator: Any) -> list[str]:
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
-    >>> steps_of(LogisticRegression())
+    >>> coverage_report(LogisticRegression())
     ['model: LogisticRegression, covered']
 
     """
