@@ -102,7 +102,7 @@ def walked(
                 odd = math.isnan(x) or x <= -1 or x >= len(members) - 1
                 goes_left = members[-1] if odd else members[int(x)]
             else:
-                goes_left = grove.gap_left[node] if math.isnan(x) else x <= grove.limit[node]
+                goes_left = grove.missing_left[node] if math.isnan(x) else x <= grove.limit[node]
             node = grove.left[node] if goes_left else grove.right[node]
         if output is None:
             total = total + grove.value[node]
@@ -160,7 +160,7 @@ def test_one_hot_columns_are_added_as_if_all_their_zeros_were() -> None:
     )
     code = builder.add(categorical.Category, column=0)
     hot = builder.add(
-        categorical.OneHot, code, places=builder.array([0, 1, 2, -1, -1], "i4"), width=3
+        categorical.OneHot, code, code_columns=builder.array([0, 1, 2, -1, -1], "i4"), width=3
     )
     x = builder.add(numeric.Numbers, columns=(1,))
     both = builder.add(numeric.Concat, x, hot)
