@@ -41,7 +41,7 @@ def test_plugins_are_listed_with_settings(call: Run, tmp_path: Path) -> None:
 def test_outside_of_a_project_the_way_in_is_named(call: Run, tmp_path: Path) -> None:
     for command in (["run"], ["show"]):
         assert "lockgate init" in call("lockgate", *command, cwd=tmp_path, code=2).stderr
-    assert "is no bundle" in call("lockgate", "evaluate", cwd=tmp_path, code=2).stderr
+    assert "is not a bundle" in call("lockgate", "evaluate", cwd=tmp_path, code=2).stderr
     assert (
         "params.yaml is missing" in call("lockgate", "stage", "load", cwd=tmp_path, code=2).stderr
     )

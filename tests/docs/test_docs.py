@@ -134,7 +134,7 @@ def test_every_operation_and_field_of_the_format_is_specified() -> None:
     text = (ROOT / "docs" / "packed-format.md").read_text()
     for name, operation in OPERATIONS.items():
         assert f"| `{name}` |" in text or name == "forest", f"{name} is not specified"
-        for field in operation.__struct_fields__:
+        for field in operation.__struct_encode_fields__:
             assert field == "of" or f"`{field}`" in text, f"{name}.{field} is not specified"
     for struct in (Header, ColumnInput, Answers):
         for field in struct.__struct_fields__:

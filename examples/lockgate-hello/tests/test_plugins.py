@@ -1,4 +1,4 @@
-"""What a package of plugins needs to test: that it is found, and keeps to the contract."""
+"""Tests of a plugin package: the plugins are installed, and keep to the contract."""
 
 import pytest
 

@@ -1,8 +1,8 @@
-"""Model files in skops' form: a fixed list of types, limits, and trees that hold together.
+"""Model files written with skops: a fixed list of types, size limits, and checked trees.
 
-This is the form of bundle schema 0. Reading never runs code from the file:
-skops builds only types that are on the list, and what a crafted file could
-make scikit-learn do (read outside of a tree, expand without end) is refused here.
+Reading never runs code from the file: skops builds only types that are on the
+list, and what a crafted file could make scikit-learn do (read outside of a tree,
+expand without end) is rejected here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lockgate.errors import BundleError
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = ["own_types", "read_estimator", "trusted_types", "write_estimator"]
 
@@ -39,14 +42,14 @@ LIBRARY_TYPES = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )
-"""Types of libraries, beyond skops' own list of estimators, that a model may consist of."""
+"""Types of libraries, beyond skops' own list of estimators, that a model may contain."""
 
 LARGEST = 1 << 30
-"""Most bytes that a model file may expand to."""
+"""Largest size of a model file when uncompressed, in bytes."""
 
 
 def own_types() -> tuple[type, ...]:
-    """Return lockgate's own classes that a model may consist of."""
+    """Return lockgate's classes that a model may contain."""
     # imported here: their modules import scikit-learn and pandas
     from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
     from lockgate.modeling.solvers.regressor import LeastSquares
@@ -56,18 +59,18 @@ def own_types() -> tuple[type, ...]:
 
 @functools.cache
 def trusted_types() -> frozenset[str]:
-    """Return the full names of all types that a file may hold beyond skops' own list."""
-    own = (f"{cls.__module__}.{cls.__qualname__}" for cls in own_types())
-    return frozenset(LIBRARY_TYPES).union(own)
+    """Return the full names of all types that a file may contain beyond skops' own list."""
+    local_names = (f"{cls.__module__}.{cls.__qualname__}" for cls in own_types())
+    return frozenset(LIBRARY_TYPES).union(local_names)
 
 
-def write_estimator(path: Path, estimator: Any) -> None:
+def write_estimator(path: Path, estimator: BaseEstimator) -> None:
     """Write a fitted estimator.
 
     Raises
     ------
     BundleError
-        If it holds types that reading would refuse; they are named.
+        If it contains types that reading would reject; the message names them.
 
     """
     from skops import io as skops_io
@@ -76,8 +79,8 @@ def write_estimator(path: Path, estimator: Any) -> None:
     untrusted = _untrusted_types(raw)
     if untrusted:
         raise BundleError(
-            f"the model holds {', '.join(untrusted)}, which a model file may not contain; "
-            "most of scikit-learn's linear models and trees may (docs/writing-a-plugin.md)"
+            f"the model contains types that a model file must not contain: {', '.join(untrusted)}; "
+            "use one of scikit-learn's linear models or trees (docs/writing-a-plugin.md)"
         )
     path.write_bytes(raw)
 
@@ -88,7 +91,7 @@ def read_estimator(path: Path) -> Any:
     Raises
     ------
     BundleError
-        If the file is damaged, too large, or holds types that are not on the list.
+        If the file is damaged, too large, or contains types that are not on the list.
 
     """
     from skops import io as skops_io
@@ -101,7 +104,9 @@ def read_estimator(path: Path) -> Any:
         raw = path.read_bytes()
         untrusted = _untrusted_types(raw)
         if untrusted:
-            raise BundleError(f"{path} holds {', '.join(untrusted)}, which no model file may")
+            raise BundleError(
+                f"{path} contains types that a model file must not contain: {', '.join(untrusted)}"
+            )
         estimator = skops_io.loads(raw, trusted=skops_io.get_untrusted_types(data=raw))
     except BundleError:
         raise
@@ -109,8 +114,7 @@ def read_estimator(path: Path) -> Any:
         message = " ".join(str(error).split())
         if isinstance(error, (AttributeError, ImportError)):
             raise BundleError(
-                f"{path} names what the libraries here do not have: {message}; it was written with "
-                "other versions"
+                f"{path} was written with other versions of its libraries: {message}"
             ) from None
         raise BundleError(f"{path} is damaged: {message}") from None
     for tree in _trees(estimator, set(), 0):
@@ -119,7 +123,7 @@ def read_estimator(path: Path) -> Any:
 
 
 def _canonical(raw: bytes) -> bytes:
-    """Number what skops names by memory address, and date nothing: equal models, equal bytes."""
+    """Replace memory addresses by numbers and remove dates: equal models give equal bytes."""
     buffer = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(raw)) as archive,
@@ -149,7 +153,7 @@ def _untrusted_types(raw: bytes) -> list[str]:
 
 @dataclass(frozen=True)
 class _Tree:
-    """What of a tree decides where reading it can lead."""
+    """The arrays of a tree that decide which memory is read when it predicts."""
 
     left: Any
     right: Any
@@ -161,7 +165,7 @@ class _Tree:
 
 
 def _trees(part: Any, seen: set[int], features: int) -> list[_Tree]:
-    """Collect every tree inside an object, with the number of features it may ask for."""
+    """Collect every tree inside an object, with the number of features that it may compare."""
     if id(part) in seen:
         return []
     seen.add(id(part))
@@ -198,9 +202,9 @@ def _trees(part: Any, seen: set[int], features: int) -> list[_Tree]:
 
 
 def _check_tree(path: Path, tree: _Tree) -> None:
-    """Refuse what would read outside of a tree, of a row, or go round for ever.
+    """Reject a tree that would read outside of its arrays or of a row, or never end.
 
-    Children lie after their parent, inside; features and sets of categories exist.
+    Children follow their parent and exist; so do features and sets of categories.
     """
     count = len(tree.is_leaf)
     inner = np.flatnonzero(~tree.is_leaf)
@@ -211,4 +215,4 @@ def _check_tree(path: Path, tree: _Tree) -> None:
     if tree.bitset is not None:
         bad_features |= bool((tree.bitset[inner] >= tree.bitsets).any())
     if bad_children or bad_features:
-        raise BundleError(f"{path} holds a tree whose branches lead nowhere; do not use it")
+        raise BundleError(f"{path} contains a tree with invalid branches; do not use the file")

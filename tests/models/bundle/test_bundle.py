@@ -62,11 +62,11 @@ def test_a_missing_and_an_extra_file_are_named(bundle: Path) -> None:
 def test_a_pipe_and_a_folder_are_refused_at_once(bundle: Path) -> None:
     (bundle / "card.md").unlink()
     os.mkfifo(bundle / "card.md")
-    with pytest.raises(lockgate.BundleError, match="no regular file"):
+    with pytest.raises(lockgate.BundleError, match="not a regular file"):
         lockgate.open(bundle)
     (bundle / "card.md").unlink()
     (bundle / "card.md").mkdir()
-    with pytest.raises(lockgate.BundleError, match="no regular file"):
+    with pytest.raises(lockgate.BundleError, match="not a regular file"):
         lockgate.open(bundle)
 
 
@@ -80,7 +80,7 @@ def test_a_link_is_refused(bundle: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema_version": 99}, "bundle schema 99; this lockgate reads 1; upgrade"),
+        ({"schema_version": 99}, "bundle schema 99, expected 1: upgrade"),
         ({"surprise": 1}, "damaged"),
         ({"threshold": "high"}, "damaged"),
         ({"format": "nothing"}, "no format named 'nothing'"),
@@ -133,7 +133,7 @@ def test_the_reference_counts_the_training_rows(made: Path, bundle: Path) -> Non
 
 
 def test_no_folder_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(lockgate.BundleError, match="is no bundle"):
+    with pytest.raises(lockgate.BundleError, match="is not a bundle"):
         lockgate.open(tmp_path)
 
 

@@ -32,4 +32,4 @@ def test_a_notebook_shows_a_bundle_as_a_table(tmp_path: Path) -> None:
     assert "petal width (cm)" in shown
     assert "classification.accuracy" in shown
     assert notebook.cells[2].outputs[0]["data"]["text/plain"] == "[0, 0, 0]"
-    assert "Answer(label=0, score=[" in notebook.cells[3].outputs[0]["data"]["text/plain"]
+    assert "RowPrediction(label=0, score=[" in notebook.cells[3].outputs[0]["data"]["text/plain"]

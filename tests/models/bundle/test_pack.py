@@ -100,7 +100,7 @@ def test_arrays_texts_and_clusters_are_packed_too(tmp_path: Path) -> None:
         (lambda: KNeighborsClassifier(), "sklearn.KNeighborsClassifier has no packed form"),
         (
             lambda: make_pipeline(FunctionTransformer(lambda x: x * 2), LogisticRegression()),
-            "functiontransformer: the function '<lambda>' is your own code.*numpy.log1p",
+            "functiontransformer: the function '<lambda>' is custom code.*numpy.log1p",
         ),
         (lambda: LogisticRegression(), "not fitted"),
     ],
@@ -121,7 +121,7 @@ def test_a_folder_of_something_else_is_left_alone(
     rows: tuple[pd.DataFrame, pd.Series], model: object, tmp_path: Path
 ) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(lockgate.UsageError, match="is no bundle; choose another path"):
+    with pytest.raises(lockgate.UsageError, match="is not a bundle; choose another path"):
         lockgate.pack(model, *rows, path=tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 
@@ -131,7 +131,7 @@ def test_a_folder_of_something_else_is_left_alone(
     [
         ({"threshold": 1.5}, "from 0 to 1"),
         ({"threshold": "f1"}, "together with tune"),
-        ({"threshold": "best"}, "give a number, or 'f1'"),
+        ({"threshold": "best"}, "expected a number, or 'f1'"),
     ],
 )
 def test_thresholds_that_make_no_sense_are_refused(
@@ -207,7 +207,7 @@ def files(
 def test_the_command_packs_a_joblib_file_only_when_told_to_trust_it(call: Run, files: Path) -> None:
     words = ["lockgate", "pack", "shop.joblib", "--data", "train.csv", "--target", "bought"]
     refused = call(*words, cwd=files, code=2)
-    assert "runs whatever code it holds" in refused.stderr
+    assert "runs any code in it" in refused.stderr
     done = call(*words, "--trust-code", "--test", "train.csv", "--declare", "commit=1a", cwd=files)
     assert "HistGradientBoostingClassifier" in done.stdout
     assert "0 labels differ" in done.stderr
@@ -256,10 +256,10 @@ def test_a_dry_run_lists_what_is_covered_and_writes_nothing(call: Run, files: Pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["none.skops", "--data", "train.csv"], "none.skops is not there"),
+        (["none.skops", "--data", "train.csv"], "none.skops does not exist"),
         (["train.csv", "--data", "train.csv", "--trust-code"], "cannot be opened"),
         (["shop.skops", "--data", "none.csv", "--target", "bought"], "none.csv"),
-        (["shop.skops", "--data", "train.csv", "--target", "bougth"], "has no column bougth"),
+        (["shop.skops", "--data", "train.csv", "--target", "bougth"], "unknown column bougth"),
         (["shop.skops", "--data", "train.csv", "--declare", "commit"], "write KEY=TEXT"),
         (["shop.skops", "--data", "train.csv", "--threshold", "high"], "from 0 to 1, or f1"),
     ],
@@ -282,10 +282,16 @@ def test_the_manifest_says_what_answers_depend_on(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"numpy": "1.26.4"}, r"numpy 1.26.4, here 2.*; pip install 'numpy==1.26.4'"),
-        ({"packed reader": "2"}, "packed reader 2, here 1; pip install --upgrade lockgate"),
+        ({"numpy": "1.26.4"}, r"numpy 1.26.4 \(installed: 2.*\); pip install 'numpy==1.26.4'"),
+        (
+            {"packed reader": "2"},
+            r"packed reader 2 \(installed: 1\); pip install --upgrade lockgate",
+        ),
         ({"python": "2.7.18"}, "use Python 2.7.18"),
-        ({"nothing-like-that": "1.0"}, "here none; pip install 'nothing-like-that==1.0'"),
+        (
+            {"nothing-like-that": "1.0"},
+            r"\(installed: none\); pip install 'nothing-like-that==1.0'",
+        ),
     ],
 )
 def test_an_environment_that_will_not_do_is_refused_with_the_command_that_makes_it(
@@ -318,4 +324,4 @@ def test_a_compatible_environment_is_a_note_and_the_same_is_silent(
     manifest["environment"]["answers"]["numpy"] = "2.0.0"
     path.write_text(json.dumps(manifest))
     lockgate.open(tmp_path / "b")
-    assert "numpy 2.0.0, here" in caplog.messages[0]
+    assert "numpy 2.0.0 (installed: " in caplog.messages[0]

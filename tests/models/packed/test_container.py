@@ -54,34 +54,34 @@ def test_any_bytes_are_refused(noise: bytes) -> None:
 
 
 def test_something_after_the_last_array_is_refused(raw: bytes) -> None:
-    with pytest.raises(lockgate.PackedFormatError, match="follows the last array"):
+    with pytest.raises(lockgate.PackedFormatError, match="bytes after the last array"):
         PackedModel(raw + b"\0")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda h: h.update(min_reader=2), "needs a reader of version 2, this one has 1; upgrade"),
-        (lambda h: h["ops"].append({"op": "oracle", "of": []}), "uses oracle; it needs a reader"),
+        (lambda h: h.update(min_reader=2), "needs reader version 2, this is version 1; upgrade"),
+        (lambda h: h["ops"].append({"op": "oracle", "of": []}), "uses oracle; it needs reader"),
         (lambda h: h.update(format="onnx"), "its format is 'onnx'"),
         (lambda h: h.update(version=2), "its version is 2"),
         (lambda h: h.update(surprise=1), "surprise"),
-        (lambda h: h.update(task="guess"), "unknown task"),
-        (lambda h: h.update(classes=["yes", "yes"]), "stands twice"),
-        (lambda h: h.update(classes=[]), "classes do not go with the task"),
-        (lambda h: h["answers"].update(label=99), "not there"),
-        (lambda h: h["answers"].update(label=-1), "not there"),
-        (lambda h: h["ops"][1].update(of=[5]), "takes a later one"),
+        (lambda h: h.update(task="guess"), "unknown task 'guess'"),
+        (lambda h: h.update(classes=["yes", "yes"]), "is duplicated"),
+        (lambda h: h.update(classes=[]), "0 classes do not fit task binary"),
+        (lambda h: h["answers"].update(label=99), "label refers to an unknown operation"),
+        (lambda h: h["answers"].update(label=-1), "label refers to an unknown operation"),
+        (lambda h: h["ops"][1].update(of=[5]), "takes a later operation"),
         (
             lambda h: h["ops"].insert(0, {"op": "numbers", "of": [], "columns": [99]}),
-            "no answer depends",
+            "not used by the prediction",
         ),
-        (lambda h: h["inputs"][0].update(kind="picture"), "holds 'picture'"),
-        (lambda h: h["inputs"].append(h["inputs"][0]), "stands twice"),
+        (lambda h: h["inputs"][0].update(kind="picture"), "has kind 'picture'; available: number"),
+        (lambda h: h["inputs"].append(h["inputs"][0]), "is duplicated"),
         (lambda h: h["arrays"]["a0000"].update(dtype="O"), "dtype 'O'"),
-        (lambda h: h["arrays"]["a0000"].update(shape=[1 << 40]), "no usable shape"),
-        (lambda h: h["arrays"]["a0000"].update(shape=[-1]), "no usable shape"),
-        (lambda h: h["arrays"]["a0001"].update(offset=0), "does not lie where it should"),
+        (lambda h: h["arrays"]["a0000"].update(shape=[1 << 40]), "invalid shape"),
+        (lambda h: h["arrays"]["a0000"].update(shape=[-1]), "invalid shape"),
+        (lambda h: h["arrays"]["a0001"].update(offset=0), "has offset 0, expected"),
     ],
 )
 def test_a_header_that_makes_no_sense_is_refused(raw: bytes, change: object, words: str) -> None:
@@ -93,7 +93,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: object) -> None:
     path = tmp_path / "m"
     with path.open("wb") as file:
         file.truncate(container.LARGEST_FILE + 1)
-    with pytest.raises(lockgate.PackedFormatError, match="larger than"):
+    with pytest.raises(lockgate.PackedFormatError, match="too large: at most"):
         open_packed(path)
     with pytest.raises(lockgate.PackedFormatError, match="cannot be read"):
         open_packed(tmp_path / "none")
@@ -145,11 +145,13 @@ def test_a_small_file_cannot_ask_for_much() -> None:
         ]
         header["answers"] = {"label": first + 2001}
 
-    with pytest.raises(lockgate.PackedFormatError, match="no answer depends|used again and again"):
+    with pytest.raises(
+        lockgate.PackedFormatError, match="not used by the prediction|used too many times"
+    ):
         PackedModel(remade(forest, shared))
 
 
 def test_an_idle_operation_is_refused(raw: bytes) -> None:
     idle = {"op": "numbers", "of": [], "columns": [0, 1]}
-    with pytest.raises(lockgate.PackedFormatError, match="no answer depends on"):
+    with pytest.raises(lockgate.PackedFormatError, match="not used by the prediction"):
         PackedModel(remade(raw, lambda header: header["ops"].append(idle)))

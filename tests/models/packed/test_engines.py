@@ -102,7 +102,7 @@ def walked(
                 odd = math.isnan(x) or x <= -1 or x >= len(members) - 1
                 goes_left = members[-1] if odd else members[int(x)]
             else:
-                goes_left = grove.gap_left[node] if math.isnan(x) else x <= grove.limit[node]
+                goes_left = grove.missing_left[node] if math.isnan(x) else x <= grove.limit[node]
             node = grove.left[node] if goes_left else grove.right[node]
         if output is None:
             total = total + grove.value[node]
@@ -116,21 +116,21 @@ def walked(
     seed=st.integers(0, 10_000),
     trees=st.integers(1, 7),
     leaves=st.sampled_from([1, 2, 9, 40, 90]),
-    outputs=st.integers(1, 3),
+    output_count=st.integers(1, 3),
     owned=st.booleans(),
     sets=st.integers(0, 2),
 )
 def test_trees_end_where_pointers_lead(
-    seed: int, trees: int, leaves: int, outputs: int, owned: bool, sets: int
+    seed: int, trees: int, leaves: int, output_count: int, owned: bool, sets: int
 ) -> None:
     rng = np.random.default_rng(seed)
     width = 4
-    grove = random_grove(rng, trees, leaves, width, 1 if owned else outputs, sets)
-    output = rng.integers(0, outputs, trees) if owned else None
-    base = rng.normal(size=outputs)
+    grove = random_grove(rng, trees, leaves, width, 1 if owned else output_count, sets)
+    output = rng.integers(0, output_count, trees) if owned else None
+    base = rng.normal(size=output_count)
     builder = Builder([ColumnInput(f"x{k}", "number") for k in range(width)])
     x = builder.add(numeric.Numbers, columns=tuple(range(width)))
-    op = add_forest(builder, x, grove, outputs, base=base, output=output)
+    op = add_forest(builder, x, grove, output_count, base=base, output=output)
     label = builder.add(outputs.ArgMax, op)
     model = PackedModel(builder.finish("regression", (), Answers(label, None, op)))
     rows = rng.integers(-4, 7, size=(37, width)) / 2
@@ -140,7 +140,7 @@ def test_trees_end_where_pointers_lead(
     by_rows = model.predict(rows, engine="rows").margin
     strict = model.predict(rows, backend=STRICT).margin
     for found in (by_columns, by_rows, strict):
-        assert np.array_equal(np.reshape(found, (37, outputs)), wanted)
+        assert np.array_equal(np.reshape(found, (37, output_count)), wanted)
 
 
 @settings(max_examples=30)
@@ -160,7 +160,7 @@ def test_one_hot_columns_are_added_as_if_all_their_zeros_were() -> None:
     )
     code = builder.add(categorical.Category, column=0)
     hot = builder.add(
-        categorical.OneHot, code, places=builder.array([0, 1, 2, -1, -1], "i4"), width=3
+        categorical.OneHot, code, code_columns=builder.array([0, 1, 2, -1, -1], "i4"), width=3
     )
     x = builder.add(numeric.Numbers, columns=(1,))
     both = builder.add(numeric.Concat, x, hot)

@@ -16,11 +16,12 @@ from lockgate.builtin.models.linear import Linear
 from lockgate.builtin.models.logistic import Logistic
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.skops_file import write_estimator
-from lockgate.contract.modeling import Brief
-from lockgate.contract.sections import Cells
-from lockgate.data.cell_rules import cell_steps
+from lockgate.contract.modeling import BuildRequest
+from lockgate.contract.sections import CellRules
+from lockgate.data.cell_rules import build_cell_steps
 from lockgate.testing.examples import example_table
-from lockgate.modeling.training.fitting import fit, limited
+from lockgate.modeling.training.fitting import fit
+from lockgate.modeling.training.threads import limit_threads
 from dataclasses import replace
 from pathlib import Path
 import tempfile
@@ -29,9 +30,9 @@ threads = int(sys.argv[1])
 for plugin, task in ((Logistic, "binary"), (Logistic, "multiclass"), (Linear, "regression"),
                      (Boosting, "binary"), (Boosting, "multiclass"), (Boosting, "regression")):
     table = example_table(task, rows=2000)
-    recipe = plugin().build(Brief(schema=table.schema, task=task, seed=3))
-    steps = cell_steps(table.schema, Cells(), recipe.needs)
-    with limited(threads):
+    recipe = plugin().build(BuildRequest(schema=table.schema, task=task, seed=3))
+    steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
+    with limit_threads(threads):
         fitted = fit(replace(recipe, steps=(*steps, *recipe.steps)), {}, table)
     raw = pack_estimator(fitted, inputs_of(table.schema.features)).raw
     print(plugin.__name__, task, hashlib.sha256(raw).hexdigest())

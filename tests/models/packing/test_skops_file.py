@@ -44,7 +44,7 @@ def test_types_that_are_not_on_the_list_are_refused_when_read(tmp_path: Path) ->
     from skops import io as skops_io
 
     (tmp_path / "m").write_bytes(skops_io.dumps(Foreign()))
-    with pytest.raises(lockgate.BundleError, match="which no model file may"):
+    with pytest.raises(lockgate.BundleError, match="a model file must not contain: .*Foreign"):
         read_estimator(tmp_path / "m")
 
 
@@ -101,7 +101,7 @@ def test_branches_that_lead_nowhere_are_refused_before_a_row_is_asked(
 ) -> None:
     write_estimator(tmp_path / "m", boosted)
     tampered(tmp_path / "m", field, value)
-    with pytest.raises(lockgate.BundleError, match="lead nowhere"):
+    with pytest.raises(lockgate.BundleError, match="invalid branches"):
         read_estimator(tmp_path / "m")
 
 

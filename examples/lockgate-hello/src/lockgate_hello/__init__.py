@@ -14,7 +14,7 @@ class Round:
 
     @lockgate.hookimpl
     def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
-        """Round a copy; the host measures what that costs."""
+        """Round a copy; the host measures the change in loss."""
         fitted = copy.deepcopy(request.candidate.estimator)
         if not hasattr(fitted[-1], "coef_"):
             raise lockgate.NotApplicable("the model has no coefficients")
@@ -24,12 +24,12 @@ class Round:
 
 @lockgate.plugin
 class Positives:
-    """Share of rows that get the second of two labels."""
+    """Share of rows predicted as the second of two classes."""
 
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
-        """Count them."""
+        """Compute the share."""
         if request.task != "binary":
-            raise lockgate.DataError("evaluator positives needs two classes")
+            raise lockgate.DataError(f"evaluator positives needs a binary task, got {request.task}")
         share = (request.output.label == request.classes[1]).mean()
         return lockgate.Report({"share": lockgate.Metric(float(share))})

@@ -22,7 +22,7 @@ CUTS = ["1997-07-05", "1998-01-01"]
 class Purchases:
     """Customers of a music shop: who buys again within `horizon_days` of a cut date?
 
-    One row per customer and cut date; features know only what was ordered before.
+    One row per customer and cut date; features use only orders before the date.
     """
 
     cuts: list[str] = lockgate.setting(CUTS, help="cut dates, ISO; one row per customer each")
@@ -76,7 +76,9 @@ def _aggregate_customers(cuts: list[str], horizon_days: int) -> pd.DataFrame:
         try:
             cut = pd.Timestamp(text)
         except ValueError:
-            raise lockgate.DataError(f"{text!r} is no date; write it like 1998-01-31") from None
+            raise lockgate.DataError(
+                f"{text!r} is not a date; expected a date like 1998-01-31"
+            ) from None
         end = cut + pd.Timedelta(days=horizon_days)
         if end > known_until or cut <= orders["date"].min():
             raise lockgate.DataError(
@@ -88,7 +90,7 @@ def _aggregate_customers(cuts: list[str], horizon_days: int) -> pd.DataFrame:
 
 
 def _aggregate_orders(orders: pd.DataFrame, cut: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-    """Aggregate what was known before a cut, and the dollars that came in [cut, end)."""
+    """Aggregate the orders before a cut, and sum the dollars of orders in [cut, end)."""
     import pandas as pd
 
     before = orders[orders["date"] < cut]
@@ -118,7 +120,7 @@ def _aggregate_orders(orders: pd.DataFrame, cut: pd.Timestamp, end: pd.Timestamp
 
 
 def _read_orders() -> pd.DataFrame:
-    """Read the orders; 255 rows that stand twice are taken once."""
+    """Read the orders; 255 duplicated rows are dropped."""
     import pandas as pd
 
     path = lockgate.installed_file(

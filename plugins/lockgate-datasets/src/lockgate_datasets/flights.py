@@ -56,7 +56,7 @@ class Flights:
 
 
 def _select_window(flights: pd.DataFrame, request: lockgate.LoadRequest) -> pd.Series[bool]:
-    """Say which rows lie in the stretch asked for; joining fewer is faster."""
+    """Return a mask of the rows in the requested window; joining fewer is faster."""
     import pandas as pd
 
     keep = pd.Series(True, index=flights.index)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import lockgate
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lockgate.models.packed.runtime.forest import CompiledForest
 
 
 @lockgate.plugin
 class Numba:
-    """Trees walked in compiled code, the same answers to the bit; for offline batches."""
+    """Trees in compiled code, with predictions equal to the bit; for offline batches."""
 
     @lockgate.hookimpl
     def compile(self) -> lockgate.ForestEngine:
-        """Give the compiled ways of walking; numba is imported when the first forest is met."""
+        """Return the engine; numba is imported when the first forest is compiled."""
         return lockgate.ForestEngine("numba", _compile_forest)
 
 
-def _compile_forest(compiled_forest: Any) -> Callable[[Any], Any]:
+def _compile_forest(compiled_forest: CompiledForest) -> Callable[[np.ndarray], np.ndarray]:
     from lockgate_numba.forests import compile_forest
 
     return compile_forest(compiled_forest)

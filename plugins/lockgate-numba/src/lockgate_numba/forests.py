@@ -1,45 +1,47 @@
-"""From a forest that is ready for NumPy to one that runs in compiled code."""
+"""Turns a forest compiled for NumPy into one that runs in machine code."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from lockgate.models.packed.runtime.forest import CompiledForest
 from lockgate.models.packed.runtime.mask_tables import MaskTables
+from lockgate.models.packed.runtime.tree_walk import TreeWalk
 from lockgate_numba import kernels
 
 __all__ = ["compile_forest"]
 
-Run = Callable[[Any], Any]
+Run = Callable[[np.ndarray], np.ndarray]
 
 
-def compile_forest(compiled_forest: Any) -> Run:
+def compile_forest(compiled_forest: CompiledForest) -> Run:
     """Return the function from columns of shape (width, n) to sums of shape (outputs, n)."""
     encode = _build_encoder(compiled_forest)
+    engine = compiled_forest.engine
     sum_leaves = (
-        _build_mask_runner(compiled_forest)
-        if isinstance(compiled_forest.engine, MaskTables)
-        else _build_walk_runner(compiled_forest)
+        _build_mask_runner(compiled_forest, engine)
+        if isinstance(engine, MaskTables)
+        else _build_walk_runner(compiled_forest, engine)
     )
     divide = float(compiled_forest.forest.divide)
 
-    def run(x: Any) -> Any:
+    def run(x: np.ndarray) -> np.ndarray:
         totals = sum_leaves(encode(np.ascontiguousarray(x)))
         return totals / divide if divide != 1 else totals
 
     return run
 
 
-def _build_encoder(compiled_forest: Any) -> Run:
+def _build_encoder(compiled_forest: CompiledForest) -> Run:
     used = compiled_forest.used.astype(np.int64)
     known = compiled_forest.codes[used].astype(np.int64)
     edges = [compiled_forest.edges.get(int(k), np.zeros(0)) for k in used]
     starts = np.cumsum([0, *map(len, edges)])
     flat = np.concatenate([*edges, np.zeros(1)])
 
-    def run(x: Any) -> Any:
+    def run(x: np.ndarray) -> np.ndarray:
         encoded = np.empty((x.shape[1], max(1, len(used))), np.int32)
         kernels.encode(x, used, known, flat, starts, encoded)
         return encoded
@@ -47,8 +49,8 @@ def _build_encoder(compiled_forest: Any) -> Run:
     return run
 
 
-def _read_leaf_values(compiled_forest: Any) -> tuple[Any, Any, Any]:
-    """Return leaf values, the output of each tree (-1: all), and where sums start."""
+def _read_leaf_values(compiled_forest: CompiledForest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return leaf values, the output of each tree (-1: all), and initial values of sums."""
     engine, forest = compiled_forest.engine, compiled_forest.forest
     values = np.stack(engine.values, axis=1)
     owners = np.full(forest.trees, -1, np.int64)
@@ -57,14 +59,14 @@ def _read_leaf_values(compiled_forest: Any) -> tuple[Any, Any, Any]:
     return np.ascontiguousarray(values), owners, np.asarray(engine.base)
 
 
-def _build_mask_runner(compiled_forest: Any) -> Run:
-    engine = compiled_forest.engine
-    no_masks = np.ones((1, compiled_forest.forest.trees), engine.ones.dtype)  # every tree is a leaf
+def _build_mask_runner(compiled_forest: CompiledForest, engine: MaskTables) -> Run:
+    # without tables every tree is a single leaf: one mask with its bit set
+    no_masks = np.ones((1, compiled_forest.forest.trees), engine.ones.dtype)
     tables = np.concatenate(engine.tables) if engine.tables else no_masks
     rows = np.cumsum([0, *map(len, engine.tables)])
     values, owners, base = _read_leaf_values(compiled_forest)
 
-    def run(codes: Any) -> Any:
+    def run(codes: np.ndarray) -> np.ndarray:
         totals = np.empty((len(base), len(codes)))
         kernels.sum_masked(
             codes,
@@ -83,8 +85,7 @@ def _build_mask_runner(compiled_forest: Any) -> Run:
     return run
 
 
-def _build_walk_runner(compiled_forest: Any) -> Run:
-    engine = compiled_forest.engine
+def _build_walk_runner(compiled_forest: CompiledForest, engine: TreeWalk) -> Run:
     values, owners, base = _read_leaf_values(compiled_forest)
     tables = [
         np.zeros(0, np.int64) if t is None else np.asarray(t) for _, t in engine.extra_columns
@@ -92,10 +93,10 @@ def _build_walk_runner(compiled_forest: Any) -> Run:
     starts = np.cumsum([0, *map(len, tables)])
     flat = np.concatenate([*tables, np.zeros(1, np.int64)])
     source_columns = np.array([column for column, _ in engine.extra_columns], np.int64)
-    missing_codes = np.asarray(engine.gap_codes, np.int64)
+    missing_codes = np.asarray(engine.missing_codes, np.int64)
     depths = np.asarray(engine.depths, np.int64)
 
-    def run(codes: Any) -> Any:
+    def run(codes: np.ndarray) -> np.ndarray:
         wide = kernels.widen(codes, source_columns, starts, flat, missing_codes)
         totals = np.empty((len(base), len(codes)))
         kernels.sum_walked(

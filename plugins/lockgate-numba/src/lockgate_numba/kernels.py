@@ -1,8 +1,6 @@
-"""What numba compiles: the same comparisons and the same order of addition as with NumPy."""
+"""Functions that numba compiles: same comparisons and order of addition as with NumPy."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -18,8 +16,15 @@ COLUMN = CODE_BITS + NODE_BITS
 
 
 @njit(nogil=True, cache=True)
-def encode(x: Any, used: Any, known: Any, edges: Any, starts: Any, out: Any) -> None:
-    """Write each row's codes: the number of edges below, or the category; gaps above all."""
+def encode(
+    x: np.ndarray,
+    used: np.ndarray,
+    known: np.ndarray,
+    edges: np.ndarray,
+    starts: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Write each row's codes: number of edges below, or the category; missing values above."""
     for index in range(len(used)):
         column, low, high = used[index], starts[index], starts[index + 1]
         for row in range(x.shape[1]):
@@ -43,16 +48,16 @@ def encode(x: Any, used: Any, known: Any, edges: Any, starts: Any, out: Any) -> 
 
 @njit(nogil=True, cache=True)
 def sum_masked(
-    codes: Any,
-    tables: Any,
-    starts: Any,
-    multiplier: Any,
-    shift: Any,
+    codes: np.ndarray,
+    tables: np.ndarray,
+    starts: np.ndarray,
+    multiplier: np.uint64,
+    shift: np.uint64,
     bits: int,
-    values: Any,
-    owners: Any,
-    base: Any,
-    out: Any,
+    values: np.ndarray,
+    owners: np.ndarray,
+    base: np.ndarray,
+    out: np.ndarray,
 ) -> None:
     """Write the sums of leaves, found by mask tables."""
     trees, outputs = tables.shape[1], len(base)
@@ -67,7 +72,7 @@ def sum_masked(
             for tree in range(trees):
                 alive[tree] &= column_masks[tree]
         for tree in range(trees):
-            # numba computes in 64 bits, whatever the words have
+            # numba computes in 64 bits, whatever the size of the masks
             leaf_bits = np.uint64(alive[tree])
             lowest = leaf_bits & (np.uint64(0) - leaf_bits)
             slots[tree] = np.uint64(tree * bits) + ((lowest * multiplier & mask) >> shift)
@@ -88,8 +93,14 @@ def sum_masked(
 
 
 @njit(nogil=True, cache=True)
-def widen(codes: Any, source_columns: Any, starts: Any, outside: Any, missing_codes: Any) -> Any:
-    """Add the columns that gaps sent left and sets of categories have for themselves."""
+def widen(
+    codes: np.ndarray,
+    source_columns: np.ndarray,
+    starts: np.ndarray,
+    outside: np.ndarray,
+    missing_codes: np.ndarray,
+) -> np.ndarray:
+    """Add the extra columns for missing values that go left and for sets of categories."""
     rows, width = codes.shape
     wide = np.empty((rows, width + len(source_columns)), np.int32)
     for row in range(rows):
@@ -106,9 +117,16 @@ def widen(codes: Any, source_columns: Any, starts: Any, outside: Any, missing_co
 
 @njit(nogil=True, cache=True)
 def sum_walked(
-    wide: Any, nodes: Any, depths: Any, leaves: Any, values: Any, owners: Any, base: Any, out: Any
+    wide: np.ndarray,
+    nodes: np.ndarray,
+    depths: np.ndarray,
+    leaves: np.ndarray,
+    values: np.ndarray,
+    owners: np.ndarray,
+    base: np.ndarray,
+    out: np.ndarray,
 ) -> None:
-    """Write the sums of leaves, found by walking; 16 rows go down each tree side by side."""
+    """Write the sums of leaves, found by walking; 16 rows go down each tree together."""
     rows, outputs = wide.shape[0], len(base)
     state = np.empty(16, np.uint64)
     for first in range(0, rows, TILE):

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import lockgate
+
+if TYPE_CHECKING:
+    from lockgate.models.converters.symbols import Column
+    from lockgate.models.converters.trace import Trace
 
 
 @lockgate.plugin
@@ -14,7 +19,7 @@ class LightGBM:
 
     @lockgate.hookimpl
     def convert(self, request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
-        """Read the booster, the best iterations only, and write it down."""
+        """Convert the booster, the best iterations only."""
         from treelite.frontend import from_lightgbm
 
         from lockgate_treelite.trees import SMALL, convert_model
@@ -36,11 +41,11 @@ class LightGBM:
 
 @lockgate.plugin
 class XGBoost:
-    """XGBoost's classifiers and regressors; it adds in 32 bits, so answers differ by 1e-6."""
+    """XGBoost's classifiers and regressors; it adds in 32 bits: predictions may differ by 1e-6."""
 
     @lockgate.hookimpl
     def convert(self, request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
-        """Read the booster, the best iterations only, and write it down."""
+        """Convert the booster, the best iterations only."""
         from treelite.frontend import from_xgboost
 
         from lockgate_treelite.trees import convert_model
@@ -74,14 +79,14 @@ class XGBoost:
         )
 
 
-def _convert_labels(classes: tuple[Any, ...]) -> tuple[Any, ...]:
+def _convert_labels(classes: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(label.item() if hasattr(label, "item") else label for label in classes)
 
 
 def _encode_categories(
-    trace: Any, columns: list[Any], learned: list[list[Any]] | None
-) -> list[Any]:
-    """Turn columns of categories into the codes that LightGBM gave them."""
+    trace: Trace, columns: list[Column], learned: list[list[object]] | None
+) -> list[Column]:
+    """Map columns of categories to the codes that LightGBM assigned."""
     from lockgate.data.columns.categories import category_text
     from lockgate.models.converters.symbols import MISSING, UNKNOWN, Number
 
@@ -90,8 +95,8 @@ def _encode_categories(
     category_indices = [k for k, column in enumerate(columns) if trace.holds_categories(column)]
     trace.require(
         len(category_indices) == len(learned),
-        f"{len(learned)} columns were categories when it was fitted, {len(category_indices)} are now; "
-        "give rows with the same dtypes",
+        f"expected {len(learned)} columns of categories, as in fit, got {len(category_indices)}; "
+        "use rows with the same dtypes",
     )
     encoded = list(columns)
     for index, categories in zip(category_indices, learned, strict=True):

@@ -2,86 +2,105 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.outputs import by_score, value_of
+from lockgate.models.converters.symbols import Column
+from lockgate.models.converters.trace import Trace
 from lockgate.models.converters.tree_arrays import TreeArrays, add_forest, float32_limits
 from lockgate.models.packed.format import numeric, outputs
+
+if TYPE_CHECKING:
+    import treelite
 
 __all__ = ["SMALL", "convert_model"]
 
 CATEGORICAL, LESS = 2, 2
-"""How treelite writes a split by categories, and the comparison ``<``."""
+"""Treelite's constants for a split by categories, and for the comparison ``<``."""
 
 FLOAT32 = 2
 
 SMALL = float(np.float32(1e-35))
-"""Numbers of at most that size are zeros to LightGBM."""
+"""Numbers up to that size count as zero in LightGBM."""
 
 
 def convert_model(
-    trace: Any, model: Any, columns: list[Any], classes: tuple[Any, ...], *, small: float = 0.0
+    trace: Trace,
+    model: treelite.Model,
+    columns: list[Column],
+    classes: tuple[str | float, ...],
+    *,
+    small: float = 0.0,
 ) -> ConvertedModel:
-    """Write down a treelite model.
+    """Convert a treelite model.
 
     Parameters
     ----------
     trace : Trace
-        What to write to.
+        Records the operations.
     model : treelite.Model
-        What to write.
+        The model to convert.
     columns : list of Column
-        What reaches it.
+        Columns that the model takes, in order.
     classes : tuple
         Labels; empty for a regression.
     small : float
-        Numbers of at most that size are compared as zeros.
+        Numbers up to that size are compared as zeros.
 
     """
     head = model.get_header_accessor().get_field
     trace.require(
-        int(head("num_target")[0]) == 1, "several targets at once; fit one model a target"
+        int(head("num_target")[0]) == 1, "several targets at once; fit one model per target"
     )
-    trace.require(head("leaf_vector_shape").tolist() == [1, 1], "leaves of several numbers")
-    outputs = int(head("num_class")[0])
+    trace.require(
+        list(head("leaf_vector_shape")) == [1, 1],
+        "leaves of several numbers; use one output per tree",
+    )
+    output_count = int(head("num_class")[0])
     is_float32 = int(head("threshold_type")[0]) == FLOAT32
     trees = [_Fields(model.get_tree_accessor(k)) for k in range(int(head("num_tree")[0]))]
     codes = _count_categories(trees)
     forest = TreeArrays.concatenate([_read_tree(tree, is_float32, codes, small) for tree in trees])
-    divide = len(trees) // outputs if head("average_tree_output")[0] else 1
+    divide = len(trees) // output_count if head("average_tree_output")[0] else 1
     margin = add_forest(
         trace.builder,
         _clip_columns(trace, columns, codes),
         forest,
-        outputs,
-        base=np.asarray(head("base_scores"), dtype=float)[:outputs],
-        output=head("class_id") if outputs > 1 else np.zeros(len(trees), int),
+        output_count,
+        base=np.asarray(head("base_scores"), dtype=float)[:output_count],
+        output=head("class_id") if output_count > 1 else np.zeros(len(trees), int),
         divide=divide,
     )
     alpha = float(head("sigmoid_alpha")[0])
     return _convert_output(trace, str(head("postprocessor")), alpha, margin, classes)
 
 
+class FieldAccessor(Protocol):
+    """Gives the arrays of a treelite model's header, or of one tree, by name."""
+
+    def get_field(self, name: str) -> np.ndarray: ...
+
+
 class _Fields:
     """The arrays of one tree, by name."""
 
-    def __init__(self, accessor: Any) -> None:
+    def __init__(self, accessor: FieldAccessor) -> None:
         self._field = accessor.get_field
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> np.ndarray:
         return np.asarray(self._field(name))
 
-    def categories(self, node: int) -> Any:
-        """Return the categories that a node lists."""
+    def categories(self, node: int) -> np.ndarray:
+        """Return the categories in a node's list."""
         low, high = self.category_list_begin[node], self.category_list_end[node]
         return self.category_list[int(low) : int(high)]
 
 
-def _clip_columns(trace: Any, columns: list[Any], codes: dict[int, int]) -> int:
-    """Return the columns; codes beyond the largest of a split are kept apart from gaps."""
+def _clip_columns(trace: Trace, columns: list[Column], codes: dict[int, int]) -> int:
+    """Return the columns, with codes above all splits kept distinct from missing values."""
     operation = int(trace.numbers(columns))
     if not codes:
         return operation
@@ -94,7 +113,7 @@ def _clip_columns(trace: Any, columns: list[Any], codes: dict[int, int]) -> int:
 
 
 def _count_categories(trees: list[_Fields]) -> dict[int, int]:
-    """Return by column of categories one more code than any split names."""
+    """Return for each column of categories one more code than its splits list."""
     cardinality: dict[int, int] = {}
     for tree in trees:
         for node in np.flatnonzero(tree.node_type == CATEGORICAL).tolist():
@@ -126,7 +145,7 @@ def _read_tree(tree: _Fields, is_float32: bool, codes: dict[int, int], small: fl
     return TreeArrays(np.zeros(1, np.int64), left, right, feature, limit, missing_left, value, sets)
 
 
-def _find_limits(tree: _Fields, is_float32: bool) -> Any:
+def _find_limits(tree: _Fields, is_float32: bool) -> np.ndarray:
     """Return the largest numbers that go left, as doubles."""
     limit = tree.threshold
     below = np.where(tree.cmp == LESS, np.nextafter(limit, limit.dtype.type(-np.inf)), limit)
@@ -136,21 +155,21 @@ def _find_limits(tree: _Fields, is_float32: bool) -> Any:
 
 
 def _convert_output(
-    trace: Any, postprocessor: str, alpha: float, margin: int, classes: tuple[Any, ...]
+    trace: Trace, postprocessor: str, alpha: float, margin: int, classes: tuple[str | float, ...]
 ) -> ConvertedModel:
     add = trace.builder.add
     if not classes:
         if postprocessor == "exponential":
             return value_of(add(numeric.Apply, margin, function="exp"))
         known = postprocessor in ("identity", "sigmoid")
-        trace.require(known, f"the output function {postprocessor}")
+        trace.require(known, f"the output function {postprocessor}; use a built-in objective")
         return value_of(
             margin
             if postprocessor == "identity"
             else add(numeric.Apply, margin, function="sigmoid")
         )
     known = postprocessor in ("sigmoid", "softmax", "multiclass_ova")
-    trace.require(known, f"the output function {postprocessor}")
+    trace.require(known, f"the output function {postprocessor}; use a built-in objective")
     if postprocessor == "softmax":
         return by_score(trace, classes, add(outputs.Softmax, margin))
     scaled = margin

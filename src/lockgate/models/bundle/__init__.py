@@ -1,1 +1,1 @@
-"""The directory that leaves the pipeline: its manifest, writing, opening, checks."""
+"""The bundle, a directory with a model and its documents: written, opened, checked."""

@@ -1,11 +1,11 @@
-"""The model card: what a bundle is, for the person who finds it in a year."""
+"""The model card: a bundle described for its readers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lockgate.contract.tables import Schema
+from lockgate.contract.tables import Column, Schema
 
 __all__ = ["model_card"]
 
@@ -17,7 +17,7 @@ def model_card(
     *,
     description: str,
     data_notes: Sequence[str],
-    metrics_by_evaluator: Mapping[str, Mapping[str, Any]],
+    metrics_by_evaluator: Mapping[str, dict[str, Any]],
     decision: str = "",
     lineage: Sequence[str] = (),
 ) -> str:
@@ -25,18 +25,22 @@ def model_card(
 
     Parameters
     ----------
-    name, task, schema
-        Which model, what it predicts, from what.
+    name : str
+        Name of the model.
+    task : str
+        Kind of prediction.
+    schema : Schema
+        Inputs and target.
     description : str
-        How it came about, in a sentence.
+        How the model was made, in one sentence.
     data_notes : sequence of str
         Sentences about the rows.
     metrics_by_evaluator : mapping
         Metrics by evaluator, as dictionaries with estimate, low and high.
     decision : str
-        From which score on which class is answered.
+        From which score which class is predicted, in one sentence.
     lineage : sequence of str
-        Where it comes from, a line each.
+        Origin of the model, one line each.
 
     """
     of = f" of `{schema.target}`" if schema.target else ""
@@ -51,17 +55,17 @@ def model_card(
         "",
         "## Inputs",
         "",
-        "| column | kind | known values | gaps |",
+        "| column | kind | known values | missing values |",
         "|---|---|---|---|",
         *(_input(column) for column in schema.features),
         "",
-        "## Figures on rows that nothing was decided on",
+        "## Metrics on held-out rows",
         "",
     ]
     if metrics_by_evaluator:
-        lines += ["| evaluator | figure | estimate | 95 % interval |", "|---|---|---|---|"]
+        lines += ["| evaluator | metric | estimate | 95 % interval |", "|---|---|---|---|"]
     else:
-        lines += ["None: no test rows were given."]
+        lines += ["None: there were no test rows."]
     for evaluator, metrics in metrics_by_evaluator.items():
         for metric_name, metric in metrics.items():
             low, high = metric["low"], metric["high"]
@@ -74,10 +78,10 @@ def model_card(
     return "\n".join(lines) + "\n"
 
 
-def _input(column: Any) -> str:
+def _input(column: Column) -> str:
     if column.categories:
         shown = ", ".join(column.categories[:8]) + (", ..." if len(column.categories) > 8 else "")
     else:
         shown = "" if column.bounds is None else f"{column.bounds[0]:g} to {column.bounds[1]:g}"
-    missing = "refused" if column.missing == "refuse" else "allowed"
+    missing = "not allowed" if column.missing == "refuse" else "allowed"
     return f"| {column.name} | {column.kind} | {shown} | {missing} |"

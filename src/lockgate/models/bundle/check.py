@@ -1,4 +1,4 @@
-"""Opens a bundle in a child process under limits, so that a bad one harms nobody."""
+"""Opens a bundle in a child process under limits, to protect the parent from a bad bundle."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lockgate.errors import BundleError
 __all__ = ["BundleCheck", "check_in_subprocess"]
 
 SECONDS = 60.0
-"""Longest time that opening a bundle may take."""
+"""Longest time that opening a bundle may take, in seconds."""
 
 MEMORY = 4 << 30
-"""Bytes that opening it may take."""
+"""Memory that opening it may take, in bytes."""
 
 
 class BundleCheck:
-    """A child process that opens a bundle and answers its probe rows.
+    """A child process that opens a bundle and checks its probe rows.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class BundleCheck:
     seconds : float
         Longest time.
     memory : int
-        Bytes that the child may take beyond what it starts with.
+        Bytes that the child may allocate beyond what it starts with.
 
     """
 
@@ -58,11 +58,11 @@ class BundleCheck:
         self._output = b""
 
     def fileno(self) -> int:
-        """Return what becomes readable when there is something to see."""
+        """Return the file descriptor that becomes readable when there is output."""
         return self.pipe
 
     def finished(self) -> bool:
-        """Whether the child is done; never waits."""
+        """Return whether the child has finished; never waits."""
         if time.monotonic() > self.deadline:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -74,7 +74,7 @@ class BundleCheck:
         return True
 
     def verdict(self) -> str:
-        """Return what is wrong, or an empty text; call it once, after `finished`."""
+        """Return the problem, or an empty text; call it once, after `finished`."""
         os.close(self.pipe)
         _, status = os.waitpid(self.pid, 0)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 and self._output == b"ok":
@@ -82,12 +82,12 @@ class BundleCheck:
         if self._output.startswith(b"no:"):
             return self._output[3:].decode("utf-8", "replace")
         if time.monotonic() > self.deadline:
-            return f"{self.folder}: opening it took too long"
+            return f"{self.folder}: opening it exceeded the time limit"
         cause = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "an error"
-        return f"{self.folder}: opening it ended with {cause} under the limits of memory and time"
+        return f"{self.folder}: opening it failed with {cause} under the memory and time limits"
 
     def stop(self) -> None:
-        """Give up on it."""
+        """Kill the child and wait for its end."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         os.close(self.pipe)
@@ -95,12 +95,12 @@ class BundleCheck:
 
 
 def check_in_subprocess(folder: Path, digest: str | None = None) -> None:
-    """Open a bundle in a child and wait for what comes of it.
+    """Open a bundle in a child process and wait for the result.
 
     Raises
     ------
     BundleError
-        If it cannot be opened there, with the reason.
+        If it cannot be opened, with the reason.
 
     """
     check = BundleCheck(folder, digest)
@@ -111,11 +111,12 @@ def check_in_subprocess(folder: Path, digest: str | None = None) -> None:
 
 
 def _run_child(folder: Path, digest: str | None, pipe: int, seconds: float, memory: int) -> None:
-    """Be the child: say "ok" or "no:" with a reason, and leave without unwinding."""
+    """Run in the child: write "ok", or "no:" with a reason, and exit without clean-up."""
     code = 1
     try:
         for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(signal_number, signal.SIG_DFL)
+        # RLIMIT_AS counts all address space, what the parent had mapped included
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         memory_limit = pages * resource.getpagesize() + memory
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
@@ -128,7 +129,7 @@ def _run_child(folder: Path, digest: str | None, pipe: int, seconds: float, memo
             raise BundleError(f"{folder} has digest {actual_digest}, expected {digest}")
         os.write(pipe, b"ok")
         code = 0
-    except BaseException as error:  # whatever it is, the parent hears of it and the child ends
+    except BaseException as error:  # the parent must get every error, and the child must end
         message = (
             str(error) if isinstance(error, BundleError) else f"{type(error).__name__}: {error}"
         )

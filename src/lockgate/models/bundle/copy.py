@@ -1,4 +1,4 @@
-"""Copies and removes bundles so that there is a whole one, or none."""
+"""Copies and removes bundles atomically: a bundle is complete, or not there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["copy_bundle", "is_complete", "remove_unreferenced"]
 
 
 def is_complete(folder: Path, digest: str) -> bool:
-    """Whether the bundle of that digest lies there, with all its files."""
+    """Return whether the folder is the bundle of that digest, with all its files."""
     try:
         verify_files(folder, read_manifest(folder))
         return sha256_file(folder / MANIFEST) == digest
@@ -27,12 +27,12 @@ def is_complete(folder: Path, digest: str) -> bool:
 
 
 def copy_bundle(source: Path, target: Path, digest: str) -> None:
-    """Copy a bundle, unless it is there.
+    """Copy a bundle, unless the target is already complete.
 
     Raises
     ------
     BundleError
-        If the source is not whole, or is not the bundle of that digest.
+        If the source is not complete, or is not the bundle of that digest.
 
     """
     if target.is_dir() and is_complete(target, digest):
@@ -45,11 +45,13 @@ def copy_bundle(source: Path, target: Path, digest: str) -> None:
             shutil.copyfile(source / name, folder / name, follow_symlinks=False)
         verify_files(folder, manifest)
         if sha256_file(folder / MANIFEST) != digest:
-            raise BundleError(f"{source} is not the bundle {digest[:12]}, or changed meanwhile")
+            raise BundleError(
+                f"{source} is not the bundle {digest[:12]}, or changed while it was copied"
+            )
 
 
 def remove_unreferenced(directory: Path, referenced: Collection[str]) -> None:
-    """Remove the bundles of a folder that are not kept, each in one step."""
+    """Remove the bundles of a folder that are not referenced, each in one step."""
     for folder in directory.iterdir():
         if len(folder.name) == 64 and folder.name not in referenced:
             aside = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}.new")

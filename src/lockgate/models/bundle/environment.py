@@ -1,11 +1,10 @@
-"""The versions that a bundle was made with, and whether those here will do."""
+"""The versions that a bundle was made with, compared with those installed."""
 
 from __future__ import annotations
 
 import logging
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from lockgate.errors import EnvironmentMismatch
 from lockgate.models.bundle.manifest import Environment
@@ -18,16 +17,16 @@ log = logging.getLogger("lockgate.open")
 READER = "packed reader"
 TRAINING = ("pandas", "scikit-learn", "scipy", "lightgbm", "xgboost", "skops")
 STRICT = ("scikit-learn", "skops", "lightgbm", "xgboost")
-"""Libraries whose minor releases may change answers or cannot read each other's models."""
+"""Libraries whose minor releases may change predictions or cannot read each other's models."""
 
 
-def environment_of(plugin: Any) -> Environment:
-    """Return the versions of what a format's answers depend on, and of what is used to train.
+def environment_of(plugin: type) -> Environment:
+    """Return the versions that a format's predictions depend on, and those used to train.
 
     Parameters
     ----------
     plugin : class
-        The format's plugin; its `needs` names distributions.
+        The format's plugin; its attribute `needs` lists distributions.
 
     """
     needs = getattr(plugin, "needs", ())
@@ -41,14 +40,14 @@ def environment_of(plugin: Any) -> Environment:
 
 
 def check_environment(answers: dict[str, str], subject: str) -> None:
-    """Hold the versions that answers depend on against those here.
+    """Compare the versions that predictions depend on with those installed.
 
-    The same: nothing is said. Compatible: a note in the log. Otherwise refused.
+    Compatible differences are logged; all others are an error.
 
     Raises
     ------
     EnvironmentMismatch
-        With the command that makes the right environment.
+        If a version is incompatible, with the command that installs the right one.
 
     """
     local_versions = {"python": platform.python_version(), READER: str(VERSION)}
@@ -58,7 +57,7 @@ def check_environment(answers: dict[str, str], subject: str) -> None:
         installed = local_versions.get(name) or _version(name)
         if installed == required:
             continue
-        difference = f"{name} {required}, here {installed or 'none'}"
+        difference = f"{name} {required} (installed: {installed or 'none'})"
         (incompatible if _incompatible(name, required, installed) else differing).append(
             (name, required, difference)
         )
@@ -67,7 +66,7 @@ def check_environment(answers: dict[str, str], subject: str) -> None:
         raise EnvironmentMismatch(f"{subject} was made with {differences}; {_remedy(incompatible)}")
     if differing:
         differences = "; ".join(difference for _, _, difference in differing)
-        log.info("%s was made with %s; its probe rows decide", subject, differences)
+        log.info("%s was made with %s; its probe rows are checked", subject, differences)
 
 
 def _incompatible(name: str, required: str, installed: str | None) -> bool:
@@ -97,7 +96,7 @@ def _version(name: str) -> str | None:
 
 
 def _blas() -> str:
-    """Name the BLAS kernels that are loaded; they decide the last digits of linear models."""
+    """Return the BLAS kernels that are loaded; they decide the last digits of linear models."""
     try:
         from threadpoolctl import threadpool_info
     except ImportError:

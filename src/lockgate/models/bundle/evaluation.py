@@ -1,4 +1,4 @@
-"""Bundles on rows: taken as each model takes them, answered, measured."""
+"""Bundles on labelled rows: predictions and metrics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def default_evaluators(task: str) -> dict[str, object]:
-    """Return the evaluator of a task, by its name."""
+    """Return the default evaluator of a task, by its name."""
     name = "regression" if task == "regression" else "classification"
     return {name: Catalogue.installed().find("evaluator", name).load()()}
 
@@ -37,12 +37,12 @@ def default_evaluators(task: str) -> dict[str, object]:
 def predict_and_evaluate(
     bundle: Bundle, table: Table, evaluators: Mapping[str, object]
 ) -> tuple[Any, dict[str, dict[str, Metric]]]:
-    """Answer rows, and put evaluators to the answers.
+    """Predict rows, and evaluate the predictions.
 
     Returns
     -------
     tuple
-        The answers, and figures by evaluator.
+        The predictions, and metrics by evaluator.
 
     """
     manifest = bundle.manifest
@@ -71,12 +71,12 @@ def model_bytes(bundle: Bundle) -> int:
 
 
 def keep_labelled(frame: pd.DataFrame, target: str | None, where: str) -> pd.DataFrame:
-    """Return the rows whose target is known.
+    """Return the rows whose target is known; `where` names their source in messages.
 
     Raises
     ------
     SchemaViolation
-        If there is no such column, or no such row.
+        If the target column is missing, or has no value at all.
 
     """
     if target not in frame:
@@ -84,17 +84,17 @@ def keep_labelled(frame: pd.DataFrame, target: str | None, where: str) -> pd.Dat
         raise SchemaViolation([f"target column {target} is missing{hint}"])
     known = frame[frame[target].notna()].reset_index(drop=True)
     if not len(known):
-        raise SchemaViolation([f"{where} has no row with a {target}"])
+        raise SchemaViolation([f"{where}: no row has a value in target column {target}"])
     return known
 
 
 def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
-    """Hold rows with a known target against a bundle's columns.
+    """Build a table of rows with a known target, matched to a bundle's columns.
 
     Raises
     ------
     SchemaViolation
-        If they are not what it asks for.
+        If the rows do not match the bundle's schema.
 
     """
     import pandas as pd
@@ -104,9 +104,9 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
     schema = bundle.manifest.inputs
     target = str(schema.target)
     if target not in known:
-        raise SchemaViolation([f"it predicts {target}, which these rows do not have"])
+        raise SchemaViolation([f"target column {target} is missing"])
     if bundle.manifest.task == "regression" and not pd.api.types.is_numeric_dtype(known[target]):
-        raise SchemaViolation([f"target column {target} holds no numbers"])
+        raise SchemaViolation([f"target column {target} is not numeric"])
     features = conform_to_schema(known, schema)
     for role in ("target", "group", "weight"):
         name = getattr(schema, role)
@@ -126,8 +126,8 @@ def read_rows(path: Path, target: str | None) -> pd.DataFrame:
     return keep_labelled(read_frame(path), target, str(path))
 
 
-def estimates(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the estimates of a bundle's ``metrics.json``, by evaluator and figure."""
+def estimates(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the estimates of a bundle's ``metrics.json``, by evaluator and metric."""
     return {
         evaluator: {key: float(metric["estimate"]) for key, metric in evaluator_metrics.items()}
         for evaluator, evaluator_metrics in metrics.items()

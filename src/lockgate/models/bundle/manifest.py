@@ -1,4 +1,4 @@
-"""What a bundle says about itself: content only, no time, no place, no verdict."""
+"""The manifest of a bundle: content only; no time, host or verdict."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCHEMA_VERSION = 1
 LARGEST = 16 << 20
 
 NEEDED = ("probes.json", "reference.json", "metrics.json")
-"""Files besides the model that every bundle has."""
+"""Files that every bundle has besides the model."""
 
 
 class Hashes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,13 +37,13 @@ class Hashes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     params : str or None
-        All parameters that can change the model; None where nobody recorded them.
+        All parameters that can change the model; None where they were not recorded.
     data : str or None
-        Training rows and schema; None where nobody recorded them.
+        Training rows and schema; None where they were not recorded.
     code : dict of str to str
-        Provider of each plugin that had a part, by ``kind.instance``.
+        Provider of each plugin that was used, by ``kind.instance``.
     declared : dict of str to str
-        What whoever packed a model fitted elsewhere says of its origin; not checked.
+        Origin of a model fitted elsewhere, as stated when it was packed; not checked.
 
     """
 
@@ -59,9 +59,9 @@ class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     answers : dict of str to str
-        What its answers depend on; held against what is installed when it is opened.
+        Versions that predictions depend on; compared with those installed on opening.
     training : dict of str to str
-        What training used; for the record.
+        Versions used in training; for information.
 
     """
 
@@ -80,7 +80,7 @@ class Manifest(
     Attributes
     ----------
     schema_version : int
-        Version of this form.
+        Version of the manifest's format.
     name, task : str
         Which model, and what it predicts.
     inputs : Schema
@@ -88,19 +88,19 @@ class Manifest(
     classes : list
         Labels in the order of the scores.
     threshold : float or None
-        Score from which the second of two classes is answered.
-    value_matrix : Worth or None
-        What each outcome was said to be worth.
+        Score from which the second of two classes is predicted.
+    value_matrix : ValueMatrix or None
+        Value of each outcome of a decision.
     format : str
         Plugin that opens the model.
     model : list of str
-        Files that the format is given.
+        Files that the format opens.
     files : dict of str to str
         sha256 of every file but this one.
     hashes : Hashes
         What it was made from.
     environment : Environment
-        Versions that answers depend on, and those of training.
+        Versions that predictions depend on, and those of training.
 
     """
 
@@ -119,7 +119,7 @@ class Manifest(
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check a manifest's form.
+    """Read and check a manifest.
 
     Raises
     ------
@@ -131,18 +131,17 @@ def read_manifest(folder: Path) -> Manifest:
     _must_be_file(path)
     try:
         if path.stat().st_size > LARGEST:
-            raise BundleError(f"{path} is larger than {LARGEST} bytes; that is no manifest")
+            raise BundleError(f"{path} is not a manifest: it is larger than {LARGEST} bytes")
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
+        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}") from None
     try:
         version = msgspec.json.decode(raw, type=dict[str, Any]).get("schema_version")
         if version != SCHEMA_VERSION:
             newer = isinstance(version, int) and version > SCHEMA_VERSION
-            remedy = "upgrade lockgate" if newer else "make the bundle anew: lockgate run"
+            remedy = "upgrade lockgate" if newer else "build the bundle again: lockgate run"
             raise BundleError(
-                f"{folder} has bundle schema {version}; this lockgate reads {SCHEMA_VERSION}; "
-                f"{remedy}"
+                f"{folder} has bundle schema {version}, expected {SCHEMA_VERSION}: {remedy}"
             )
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:
@@ -150,7 +149,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Hold every file against its digest; none may be missing, extra, or a link.
+    """Check every file against its digest; none may be missing, extra, or a link.
 
     Raises
     ------
@@ -166,22 +165,20 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
         path = folder / name
         _must_be_file(path)
         if (actual_digest := sha256_file(path)) != expected:
-            raise BundleError(
-                f"{folder}: {name} has sha256 {actual_digest}, the manifest says {expected}"
-            )
+            raise BundleError(f"{folder}: {name} has sha256 {actual_digest}, expected {expected}")
     for name in (*manifest.model, *NEEDED):
         if name not in manifest.files:
             raise BundleError(f"{folder}: the file {name} is not in the manifest")
 
 
 def _must_be_file(path: Path) -> None:
-    """Refuse links, folders, pipes: a bundle holds its own files and nothing else."""
+    """Reject links, folders and pipes."""
     try:
         mode = path.lstat().st_mode
     except OSError:
         return
     if not stat.S_ISREG(mode):
-        file_type = "a link" if stat.S_ISLNK(mode) else "no regular file"
+        file_type = "a link" if stat.S_ISLNK(mode) else "not a regular file"
         raise BundleError(
-            f"{path.parent}: {path.name} is {file_type}; a bundle holds its own files"
+            f"{path.parent}: {path.name} is {file_type}; a bundle contains regular files only"
         )

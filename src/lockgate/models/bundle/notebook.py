@@ -1,7 +1,8 @@
-"""A bundle as a notebook shows it: what it predicts, from what, how well, whence."""
+"""A bundle as HTML for notebooks: task, inputs, metrics, origin."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -25,7 +26,7 @@ def bundle_html(
             "threshold",
             "the model's own rule" if manifest.threshold is None else f"{manifest.threshold:.4g}",
         ),
-        *(("figure", text) for text in _format_metrics(metrics)),
+        *(("metric", text) for text in _format_metrics(metrics)),
         *((f"declared {key}", value) for key, value in manifest.hashes.declared.items()),
     ]
     features = manifest.inputs.features
@@ -43,12 +44,12 @@ def bundle_html(
         f"<div><strong>{escape(manifest.name)}</strong>"
         f"<table>{_rows(facts)}</table>"
         "<details open><summary>inputs</summary><table>"
-        "<tr><th>column</th><th>kind</th><th>known values</th><th>gaps</th></tr>"
+        "<tr><th>column</th><th>kind</th><th>known values</th><th>missing values</th></tr>"
         f"{_rows(columns)}</table>{more}</details></div>"
     )
 
 
-def _rows(rows: list[Any]) -> str:
+def _rows(rows: Sequence[tuple[str, ...]]) -> str:
     return "".join(
         "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
     )

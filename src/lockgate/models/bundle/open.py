@@ -31,11 +31,11 @@ class Bundle:
     Attributes
     ----------
     path : pathlib.Path
-        Where it lies.
+        Its directory.
     digest : str
-        sha256 of its manifest, which holds the sha256 of everything else.
+        sha256 of its manifest, which contains the sha256 of everything else.
     manifest : Manifest
-        What it says about itself.
+        Its table of contents.
     predictor : Predictor
         The model.
 
@@ -45,37 +45,37 @@ class Bundle:
         self.path, self.digest, self.manifest, self.predictor = path, digest, manifest, predictor
 
     def predict(self, columns: Columns, **options: Any) -> Output:
-        """Answer for rows given as a DataFrame or as columns of equal length.
+        """Predict rows given as a DataFrame or as columns of equal length.
 
         A packed model also takes Arrow tables, lists of mappings, and arrays, and
         the options of `PackedModel.predict`: `backend`, `engine`, `threads`.
         """
         return self.predictor.predict(columns, **options)
 
-    def predict_one(self, row: Mapping[str, Any]) -> Any:
-        """Answer for one row given as a mapping of column to value, None for a gap.
+    def predict_one(self, row: Mapping[str, object]) -> Any:
+        """Predict one row given as a mapping of column to value, None for a missing value.
 
         Returns
         -------
-        Answer
+        RowPrediction
             With `label`, `score` and `margin`.
 
         """
         predict_row = getattr(self.predictor, "predict_one", None)
         if predict_row is None:
             raise BundleError(
-                f"format {self.manifest.format} answers no single row; use predict with one row"
+                f"format {self.manifest.format} cannot predict a single row; use predict"
             )
         return predict_row(row)
 
     def reference(self) -> ReferenceCounts:
-        """Read what the model was trained on, for monitors."""
+        """Read the statistics of the training rows, for monitors."""
         return msgspec.json.decode(
             (self.path / "reference.json").read_bytes(), type=ReferenceCounts
         )
 
     def metrics(self) -> dict[str, Any]:
-        """Read what the evaluators measured."""
+        """Read the metrics by evaluator."""
         return dict(msgspec.json.decode((self.path / "metrics.json").read_bytes()))
 
     def _repr_html_(self) -> str:
@@ -86,7 +86,7 @@ class Bundle:
         return bundle_html(self.manifest, self.metrics(), digest=self.digest, size_bytes=size)
 
     def __repr__(self) -> str:
-        """Say which bundle it is."""
+        """Return the name, digest and task."""
         return f"<Bundle {self.manifest.name} {self.digest[:12]} ({self.manifest.task})>"
 
 
@@ -98,13 +98,13 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
     path : path-like
         The bundle's directory.
     threads : int
-        Threads that it may answer with.
+        Threads that predictions may use.
 
     Raises
     ------
     BundleError
-        If a file is missing, extra or changed, or the model answers its probe
-        rows otherwise than it did when it was packaged.
+        If a file is missing, extra or changed, or the model's predictions for its
+        probe rows differ from those recorded when it was packed.
 
     """
     folder = Path(path)
@@ -131,7 +131,7 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
     try:
         probes = msgspec.json.decode((folder / "probes.json").read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError) as error:
-        raise BundleError(f"{folder}: no readable probe rows: {error}") from None
+        raise BundleError(f"{folder}: the probe rows cannot be read: {error}") from None
     try:
         check_probes(probes, manifest.inputs, predictor)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""Rows with expected answers that travel in a bundle and are asked at every reading."""
+"""Rows with expected predictions, stored in a bundle and checked whenever it is opened."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["PROBES", "check_probes", "probes_of"]
 
 PROBES = 32
-"""Rows asked."""
+"""Number of probe rows."""
 
 TOLERANCE = 1e-9
 """Largest relative difference of a score; other BLAS kernels change the last digits."""
 
 
 def probes_of(features: pd.DataFrame, predictor: Predictor) -> dict[str, Any]:
-    """Choose evenly spread rows and record the answers to them."""
+    """Choose evenly spread rows and record the predictions for them."""
     rows = np.unique(np.linspace(0, len(features) - 1, min(PROBES, len(features))).astype(int))
     chosen = features.iloc[rows].reset_index(drop=True)
     output = predictor.predict(chosen)
@@ -37,20 +37,20 @@ def probes_of(features: pd.DataFrame, predictor: Predictor) -> dict[str, Any]:
 
 
 def check_probes(probes: dict[str, Any], schema: Schema, predictor: Predictor) -> None:
-    """Ask the rows again.
+    """Predict the probe rows and compare with the recorded predictions.
 
     Raises
     ------
     BundleError
-        If an answer is another one: the file is whole, and yet it is not the
-        same model here, e.g. under another library version.
+        If a prediction differs: the file is intact, but the model behaves
+        differently here, e.g. under another library version.
 
     """
     columns: dict[str, Any] = {}
     for column in schema.features:
         values = probes["columns"].get(column.name)
         if values is None:
-            raise BundleError(f"the probe rows have no column {column.name}")
+            raise BundleError(f"the probe rows lack column {column.name}")
         columns[column.name] = values
     output = predictor.predict(columns)
     _compare(probes, output)
@@ -64,9 +64,7 @@ def _compare(probes: dict[str, Any], output: Output) -> None:
             isinstance(expected, float) and math.isclose(expected, actual, rel_tol=TOLERANCE)
         )
         if not same:
-            raise BundleError(
-                f"probe row {row} was answered {expected!r}, is answered {actual!r} here"
-            )
+            raise BundleError(f"probe row {row}: expected prediction {expected!r}, got {actual!r}")
     if probes["score"] is not None:
         expected, actual = np.asarray(probes["score"]), np.asarray(output.score)
         if not np.allclose(expected, actual, rtol=TOLERANCE, atol=TOLERANCE):
@@ -74,7 +72,7 @@ def _compare(probes: dict[str, Any], output: Output) -> None:
             raise BundleError(f"probe scores differ by up to {worst:.3g} here")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if is_missing(value):
         return None
     return value.isoformat() if hasattr(value, "isoformat") else value

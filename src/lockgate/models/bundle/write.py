@@ -1,4 +1,4 @@
-"""Writes a bundle: all of it, or none."""
+"""Writes a bundle atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["BundleContent", "canonical", "write_bundle"]
 
 @dataclasses.dataclass(frozen=True)
 class BundleContent:
-    """What a bundle is made of.
+    """The content of a bundle.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class BundleContent:
     classes : tuple
         Labels in the order of the scores.
     threshold : float or None
-        Score from which the second of two classes is answered.
-    value_matrix : Worth or None
-        What each outcome was said to be worth.
+        Score from which the second of two classes is predicted.
+    value_matrix : ValueMatrix or None
+        Value of each outcome of a decision.
     model : mapping of str to bytes
         Files of the model by their name in the bundle.
     documents : mapping of str to object
@@ -41,7 +41,7 @@ class BundleContent:
     hashes : Hashes
         What it was made from.
     environment : Environment
-        Versions that answers depend on, and those of training.
+        Versions that predictions depend on, and those of training.
 
     """
 
@@ -86,7 +86,7 @@ def write_bundle(target: Path, content: BundleContent) -> str:
     return sha256_text(text)
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Write plain data as JSON that depends on the data alone: sorted keys, fixed layout."""
     raw = msgspec.json.encode(value, order="sorted")
     return msgspec.json.format(raw, indent=1).decode() + "\n"

@@ -1,1 +1,1 @@
-"""Converts fitted scikit-learn pipelines to packed models, and compares the answers."""
+"""Converts fitted scikit-learn pipelines to packed models, and compares the predictions."""

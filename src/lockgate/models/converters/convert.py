@@ -1,28 +1,38 @@
-"""Packs a fitted pipeline: traces it, writes the file, and says what was covered."""
+"""Packs a fitted pipeline: traces it, writes the file, and lists the covered steps."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from lockgate.contract.conversion import ConvertedModel
+from lockgate.contract.tables import Column as SchemaColumn
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.models.converters.encoders import ENCODERS
 from lockgate.models.converters.linear_models import LINEAR
 from lockgate.models.converters.meta_estimators import ENSEMBLES, convert_model
 from lockgate.models.converters.symbols import RawColumn
-from lockgate.models.converters.trace import Trace
+from lockgate.models.converters.trace import Converter, Trace
 from lockgate.models.converters.transformers import TRANSFORMERS
 from lockgate.models.converters.tree_models import TREES
 from lockgate.models.converters.vectorizers import TEXTS
+from lockgate.models.packed.format.categorical import Category
 from lockgate.models.packed.format.header import Answers
+from lockgate.models.packed.format.numeric import Date, Numbers
+from lockgate.models.packed.format.operation import Operation
+from lockgate.models.packed.format.text import Text
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = ["CONVERTERS", "Packed", "inputs_of", "library_of", "pack_estimator"]
 
-CONVERTERS: dict[str, Callable[..., Any]] = {
+CONVERTERS: dict[str, Converter] = {
     **TRANSFORMERS,
     **ENCODERS,
     **LINEAR,
@@ -30,23 +40,24 @@ CONVERTERS: dict[str, Callable[..., Any]] = {
     **TEXTS,
     **ENSEMBLES,
 }
-"""What turns an estimator into operations, by library and class."""
+"""Converters from estimators to operations, by library and class."""
 
 PASSES = 4
+"""Passes to try beyond one per input."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Packed:
-    """A packed model, before its answers were compared with the original's.
+    """A packed model, before its predictions are compared with the original's.
 
     Attributes
     ----------
     raw : bytes
         The file.
     steps : tuple of str
-        What was covered, one line a step.
+        Covered steps, one line each.
     used : tuple of str
-        Columns that the model asks for.
+        Columns that the model needs.
 
     """
 
@@ -55,13 +66,13 @@ class Packed:
     used: tuple[str, ...]
 
 
-def library_of(estimator: Any) -> str:
+def library_of(estimator: BaseEstimator) -> str:
     """Return the top-level package of an estimator's class, e.g. ``sklearn``."""
     return type(estimator).__module__.partition(".")[0]
 
 
-def inputs_of(columns: Sequence[Any]) -> tuple[ColumnInput, ...]:
-    """Return inputs for a schema's columns, their categories left to the encoders."""
+def inputs_of(columns: Sequence[SchemaColumn]) -> tuple[ColumnInput, ...]:
+    """Return inputs for a schema's columns; encoders add the categories."""
     return tuple(
         ColumnInput(
             column.name,
@@ -74,10 +85,10 @@ def inputs_of(columns: Sequence[Any]) -> tuple[ColumnInput, ...]:
 
 
 def pack_estimator(
-    estimator: Any,
+    estimator: BaseEstimator,
     inputs: Sequence[ColumnInput],
     *,
-    library_converters: Mapping[str, Callable[..., Any]] | None = None,
+    library_converters: Mapping[str, Converter] | None = None,
 ) -> Packed:
     """Turn a fitted model into a packed one.
 
@@ -85,7 +96,7 @@ def pack_estimator(
     ----------
     estimator : fitted estimator
         A classifier, regressor, clustering, or a pipeline that ends in one.
-    inputs : sequence of Input
+    inputs : sequence of ColumnInput
         Columns of the table that it was fitted on, in order.
     library_converters : mapping of str to callable, optional
         Converters of other libraries' models, by library.
@@ -93,12 +104,14 @@ def pack_estimator(
     Raises
     ------
     NotCovered
-        Naming the step, the option, and what to do instead.
+        If a step or an option has no packed form, with what to do instead.
 
     """
     find_converter = functools.partial(_find_converter, library_converters=library_converters or {})
     categories: dict[int, tuple[str, ...]] = {}
-    for _ in range(PASSES + len(inputs)):  # each pass but the last learns of another column
+    for _ in range(
+        PASSES + len(inputs)
+    ):  # each pass but the last adds the categories of another column
         trace = Trace(inputs, categories, find_converter)
         columns = [RawColumn(k) for k in range(len(inputs))]
         try:
@@ -109,11 +122,11 @@ def pack_estimator(
             continue
         if not _learn_categories(trace, categories):
             return _finish_model(trace, estimator, outcome)
-    raise NotCovered("its encoders ask for ever more categories; report this with the pipeline")
+    raise NotCovered("the categories of its encoders do not converge; please report this pipeline")
 
 
 def _learn_categories(trace: Trace, categories: dict[int, tuple[str, ...]]) -> bool:
-    """Take over categories that encoders asked for; say whether there were new ones."""
+    """Add the categories that encoders requested; return whether there were new ones."""
     requested = {source: tuple(sorted(names)) for source, names in trace.required.items()}
     if requested == {source: categories.get(source) for source in requested}:
         return False
@@ -121,8 +134,8 @@ def _learn_categories(trace: Trace, categories: dict[int, tuple[str, ...]]) -> b
     return True
 
 
-def _finish_model(trace: Trace, estimator: Any, outcome: ConvertedModel) -> Packed:
-    """Leave out inputs that nothing reads, and write the file."""
+def _finish_model(trace: Trace, estimator: BaseEstimator, outcome: ConvertedModel) -> Packed:
+    """Remove inputs that are not read, and write the file."""
     builder = trace.builder
     used_sources = sorted(trace.used)
     index_by_source = {source: k for k, source in enumerate(used_sources)}
@@ -139,26 +152,25 @@ def _finish_model(trace: Trace, estimator: Any, outcome: ConvertedModel) -> Pack
     return Packed(raw, tuple(trace.steps), tuple(column.name for column in builder.inputs))
 
 
-def _ends_in_clusters(estimator: Any) -> bool:
+def _ends_in_clusters(estimator: BaseEstimator) -> bool:
     steps = getattr(estimator, "steps", None) or [("", None)]
     return hasattr(steps[-1][1], "cluster_centers_")
 
 
-def _renumber_inputs(op: Any, index_by_source: Mapping[int, int]) -> Any:
-    """Return an operation with its inputs where they are now."""
-    fields = {name: getattr(op, name) for name in op.__struct_fields__}
-    if "column" in fields:
-        fields["column"] = index_by_source[fields["column"]]
-    elif type(op).__name__ == "Numbers":
-        fields["columns"] = tuple(index_by_source[source] for source in fields["columns"])
-    else:
-        return op
-    return type(op)(**fields)
+def _renumber_inputs(op: Operation, index_by_source: Mapping[int, int]) -> Operation:
+    """Return an operation with the new indices of its inputs."""
+    if isinstance(op, (Category, Date, Text)):
+        return msgspec.structs.replace(op, column=index_by_source[op.column])
+    if isinstance(op, Numbers):
+        return msgspec.structs.replace(
+            op, columns=tuple(index_by_source[source] for source in op.columns)
+        )
+    return op
 
 
 def _find_converter(
-    estimator: Any, library_converters: Mapping[str, Callable[..., Any]]
-) -> Callable[..., Any]:
+    estimator: BaseEstimator, library_converters: Mapping[str, Converter]
+) -> Converter:
     library, name = library_of(estimator), type(estimator).__name__
     key = f"{library}.{name}"
     if key in CONVERTERS:
@@ -168,5 +180,5 @@ def _find_converter(
     remedy = {
         "lightgbm": "pip install lockgate-treelite",
         "xgboost": "pip install lockgate-treelite",
-    }.get(library, "see docs/packing.md for what is, and how a plugin adds more")
+    }.get(library, "see docs/packing.md for supported models, and how a plugin adds more")
     raise NotCovered(f"{key} has no packed form; {remedy}")

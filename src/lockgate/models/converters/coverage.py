@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lockgate.models.converters.convert import CONVERTERS, library_of
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = ["coverage_report"]
 
@@ -18,13 +21,13 @@ INNER = (
 )
 
 
-def coverage_report(estimator: Any) -> list[str]:
-    """Return a line for each part of a fitted model: what it is, and whether it is covered.
+def coverage_report(estimator: BaseEstimator) -> list[str]:
+    """Return a line for each part of a fitted model: its class, and whether it is covered.
 
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
-    >>> steps_of(LogisticRegression())
+    >>> coverage_report(LogisticRegression())
     ['model: LogisticRegression, covered']
 
     """
@@ -33,7 +36,7 @@ def coverage_report(estimator: Any) -> list[str]:
     return lines
 
 
-def _walk(path: str, part: Any, lines: list[str]) -> None:
+def _walk(path: str, part: object, lines: list[str]) -> None:
     if part is None or isinstance(part, str) or not hasattr(part, "__module__"):
         return
     name = type(part).__name__

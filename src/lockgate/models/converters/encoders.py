@@ -1,10 +1,10 @@
-"""Converters of imputers and encoders: from gaps and categories to numbers."""
+"""Converters of imputers and encoders: from missing values and categories to numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import sklearn
@@ -22,11 +22,14 @@ from lockgate.models.converters.symbols import (
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import categorical, numeric
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 __all__ = ["ENCODERS"]
 
 
-def simple_imputer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """Gaps become the learned values; columns that were empty are left out."""
+def simple_imputer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """Replace missing values by the learned values; drop columns that were empty."""
     values = trace.attribute(est, "statistics_")
     missing_value = est.missing_values
     texts = [
@@ -37,17 +40,19 @@ def simple_imputer(trace: Trace, est: Any, columns: list[Column]) -> list[Column
     keep = [k for k in range(len(columns)) if not empty[k]]
     imputed: list[Column] = []
     if any(texts):
-        trace.require(all(texts), "one imputer of numbers and categories together")
+        trace.require(
+            all(texts), "one imputer for numbers and categories; use one imputer for each"
+        )
         trace.require(
             is_missing(missing_value),
-            f"missing_values={missing_value!r} of categories; use NaN or None",
+            f"missing_values={missing_value!r} for categories; use NaN or None",
         )
         imputed = [_fill_missing(trace, columns[k], values[k]) for k in keep]
     elif keep:
         op = trace.numbers([columns[k] for k in keep])
         number = None if is_missing(missing_value) else float(missing_value)
         filled = trace.builder.array(np.asarray(values, dtype=float)[keep])
-        op = trace.builder.add(numeric.Fill, op, values=filled, gap=number)
+        op = trace.builder.add(numeric.Fill, op, values=filled, missing_value=number)
         if number is not None:
             trace.require_no_missing(columns)
         imputed = trace.columns_of(op)
@@ -61,15 +66,15 @@ def _is_text(trace: Trace, column: CodedColumn | RawColumn) -> bool:
     return trace.builder.inputs[column.source].kind in ("category", "text")
 
 
-def _fill_missing(trace: Trace, column: Column, value: Any) -> CodedColumn:
+def _fill_missing(trace: Trace, column: Column, value: object) -> CodedColumn:
     coded = trace.coded(column, [value])
     return CodedColumn(
         coded.op, tuple(value if v is MISSING else v for v in coded.values), coded.source
     )
 
 
-def missing_indicator(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """1 where there was a gap."""
+def missing_indicator(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """1 where the value was missing, else 0."""
     features = [int(k) for k in trace.attribute(est, "features_")]
     if est.error_on_new and est.features == "missing-only":
         trace.require_no_missing([column for k, column in enumerate(columns) if k not in features])
@@ -92,19 +97,19 @@ def missing_indicator(trace: Trace, est: Any, columns: list[Column]) -> list[Col
     return indicators
 
 
-def _mark_missing_numbers(trace: Trace, est: Any, chosen: list[Column]) -> list[Column]:
+def _mark_missing_numbers(trace: Trace, est: BaseEstimator, chosen: list[Column]) -> list[Column]:
     missing_value = None if is_missing(est.missing_values) else float(est.missing_values)
     op = trace.builder.add(
         numeric.MissingIndicator,
         trace.numbers(chosen),
         columns=tuple(range(len(chosen))),
-        gap=missing_value,
+        missing_value=missing_value,
     )
     return trace.columns_of(op)
 
 
-def _find_category(value: Any, categories: Sequence[Any], texts: bool) -> int | None:
-    """Return the place of what a code stands for among an encoder's categories."""
+def _find_category(value: object, categories: Sequence[object], texts: bool) -> int | None:
+    """Return the index among an encoder's categories of the value of a code."""
     if value is UNKNOWN:
         return None
     if value is MISSING:
@@ -128,9 +133,9 @@ def _find_category(value: Any, categories: Sequence[Any], texts: bool) -> int | 
 
 
 def _encode_categories(
-    trace: Trace, column: Column, categories: Sequence[Any], reject_unknown: bool
+    trace: Trace, column: Column, categories: Sequence[object], reject_unknown: bool
 ) -> tuple[CodedColumn, list[int | None]]:
-    """Return codes and the category's place of each; None where the encoder knows none."""
+    """Return codes, and the category index of each; None where the encoder has none."""
     coded = trace.coded(column, categories)
     texts = any(isinstance(value, str) for value in (*coded.values, *categories))
     known = {}
@@ -144,7 +149,10 @@ def _encode_categories(
     ]
     if reject_unknown:
         unknown = [v for v, k in zip(coded.values[:-2], indices[:-2], strict=True) if k is None]
-        trace.require(not unknown, f"two encoders of one column differ about {unknown[:5]}")
+        trace.require(
+            not unknown,
+            f"two encoders of one column learned different categories, e.g. {unknown[:5]}",
+        )
         if indices[-1] is None:
             trace.refuse_unknown(coded)
         if indices[-2] is None:
@@ -152,8 +160,8 @@ def _encode_categories(
     return coded, indices
 
 
-def one_hot_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """One column a category, rare ones in one, one of them left out where that is on."""
+def one_hot_encoder(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """One column per category; rare ones share a column, and `drop` removes one."""
     learned = trace.attribute(est, "categories_")
     mappings = getattr(est, "_default_to_infrequent_mappings", None) or [None] * len(learned)
     drops = getattr(est, "_drop_idx_after_grouping", None)
@@ -174,27 +182,27 @@ def one_hot_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Colum
         if width:
             final = [_shift_after_drop(index, drop) for index in grouped]
             hot = trace.builder.array(final, "i4")
-            op = trace.builder.add(categorical.OneHot, coded.op, places=hot, width=width)
+            op = trace.builder.add(categorical.OneHot, coded.op, code_columns=hot, width=width)
             encoded += trace.columns_of(op)
     return encoded
 
 
 def _joins_rare(option: str) -> bool:
-    """Say whether a category that training never saw counts as a rare one."""
+    """Return whether a category that was not in training counts as a rare one."""
     if option == "warn":
-        # before 1.8, scikit-learn left such a row without a category
+        # before 1.8, scikit-learn encoded such a row as all zeros
         return tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 8)
     return option == "infrequent_if_exist"
 
 
-def _shift_after_drop(index: int | None, drop: Any) -> int:
+def _shift_after_drop(index: int | None, drop: int | None) -> int:
     if index is None or (drop is not None and index == drop):
         return -1
     return index - 1 if drop is not None and index > drop else index
 
 
-def ordinal_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """The number of a category."""
+def ordinal_encoder(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """The index of a category, as a number."""
     learned = trace.attribute(est, "categories_")
     mappings = getattr(est, "_default_to_infrequent_mappings", None) or [None] * len(learned)
     encoded: list[Column] = []
@@ -227,8 +235,8 @@ def _find_missing_sources(coded: CodedColumn, rows: list[list[float]]) -> frozen
     return frozenset({coded.source} if any(math.isnan(row[0]) for row in rows) else ())
 
 
-def target_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """The mean target of a category, shrunk; unknown categories get the overall mean."""
+def target_encoder(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """The shrunken mean target of a category; unknown categories get the overall mean."""
     learned, encodings = trace.attribute(est, "categories_"), trace.attribute(est, "encodings_")
     overall = np.atleast_1d(trace.attribute(est, "target_mean_"))
     class_count = len(encodings) // len(learned)
@@ -246,8 +254,8 @@ def target_encoder(trace: Trace, est: Any, columns: list[Column]) -> list[Column
     return encoded
 
 
-def kbins_discretizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """The bin of a number, as one column or as one column a bin."""
+def kbins_discretizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """The bin of a number, as one column or as one column per bin."""
     trace.require_no_missing(columns)
     binned: list[Column] = []
     for column, edges in zip(columns, trace.attribute(est, "bin_edges_"), strict=True):
@@ -269,11 +277,13 @@ def kbins_discretizer(trace: Trace, est: Any, columns: list[Column]) -> list[Col
 
 def _one_hot_bins(trace: Trace, op: int, count: int) -> list[Column]:
     indices = trace.builder.array([*range(count), -1, -1], "i4")
-    return trace.columns_of(trace.builder.add(categorical.OneHot, op, places=indices, width=count))
+    return trace.columns_of(
+        trace.builder.add(categorical.OneHot, op, code_columns=indices, width=count)
+    )
 
 
-def bins(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """One column a bin; a gap is in none."""
+def bins(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """One column per bin; a missing value is in none."""
     op = trace.builder.add(
         categorical.Bins, trace.numbers(columns), edges=trace.builder.array(est.edges)
     )

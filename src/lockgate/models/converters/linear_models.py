@@ -1,8 +1,8 @@
-"""Converters of models that add up: linear ones, kernels, networks, naive Bayes, clusters."""
+"""Converters of models of weighted sums: linear, kernels, networks, naive Bayes, clusters."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +12,16 @@ from lockgate.models.converters.symbols import Column, Sparse
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import linear, numeric, outputs
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+
 __all__ = ["LINEAR", "add_weighted_sum"]
 
 
-def add_weighted_sum(trace: Trace, columns: list[Column], weights: Any, bias: Any) -> int:
+def add_weighted_sum(
+    trace: Trace, columns: list[Column], weights: ArrayLike, bias: ArrayLike
+) -> int:
     """Return weighted sums of columns; counts of terms may be among them."""
     trace.require_no_missing(columns)
     blocks: list[int] = []
@@ -36,12 +42,12 @@ def add_weighted_sum(trace: Trace, columns: list[Column], weights: Any, bias: An
     return trace.builder.add(linear.Linear, *blocks, weights=array(dense), bias=array(bias))
 
 
-def _margin(trace: Trace, est: Any, columns: list[Column]) -> int:
+def _margin(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
     weights = trace.attribute(est, "coef_")
     return add_weighted_sum(trace, columns, weights, trace.attribute(est, "intercept_"))
 
 
-def logistic(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def logistic(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """Logistic regression: the logistic function, softmax, or one against the rest."""
     margin = _margin(trace, est, columns)
     kind, count = getattr(est, "multi_class", "auto"), len(est.classes_)
@@ -57,7 +63,7 @@ def logistic(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     return by_margin(trace, est.classes_, margin)
 
 
-def one_against_rest(trace: Trace, classes: Any, margin: int) -> ConvertedModel:
+def one_against_rest(trace: Trace, classes: ArrayLike, margin: int) -> ConvertedModel:
     """Logistic functions, then shares."""
     add = trace.builder.add
     each = add(numeric.Apply, margin, function="sigmoid")
@@ -67,12 +73,12 @@ def one_against_rest(trace: Trace, classes: Any, margin: int) -> ConvertedModel:
     )
 
 
-def linear_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """The side of a plane; no probabilities."""
+def linear_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """The side of a hyperplane; no probabilities."""
     return margin_alone(trace, est.classes_, _margin(trace, est, columns))
 
 
-def sgd_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def sgd_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A linear model; probabilities with the loss log_loss."""
     margin = _margin(trace, est, columns)
     if est.loss != "log_loss":
@@ -84,30 +90,30 @@ def sgd_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedMo
     return ConvertedModel(add(outputs.ArgMax, margin), plain_classes(est.classes_), shares, margin)
 
 
-def discriminant(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def discriminant(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """Linear discriminant analysis."""
     return by_margin(trace, est.classes_, _margin(trace, est, columns))
 
 
-def linear_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def linear_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A weighted sum."""
     weights = np.asarray(trace.attribute(est, "coef_"))
     flat = weights.ndim == 1 or weights.shape[0] == 1
-    trace.require(flat, "several targets at once; fit one model a target")
+    trace.require(flat, "several targets at once; fit one model per target")
     return value_of(_margin(trace, est, columns))
 
 
-def tweedie(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def tweedie(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A generalized linear model, through its link."""
     op = _margin(trace, est, columns)
     link = type(est._base_loss.link).__name__
-    trace.require(link in ("LogLink", "IdentityLink"), f"the link {link}")
+    trace.require(link in ("LogLink", "IdentityLink"), f"the link {link}; use log or identity")
     if link == "LogLink":
         op = trace.builder.add(numeric.Apply, op, function="exp")
     return value_of(op)
 
 
-def _kernel(trace: Trace, est: Any, columns: list[Column]) -> int:
+def _kernel(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
     """Return each support vector's similarity to a row."""
     trace.require_no_missing(columns)
     known = isinstance(est.kernel, str) and est.kernel in ("rbf", "poly", "sigmoid", "linear")
@@ -125,8 +131,8 @@ def _kernel(trace: Trace, est: Any, columns: list[Column]) -> int:
     )
 
 
-def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """A support vector classifier: the side of a surface, or duels between classes."""
+def support_vectors(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """A support vector classifier: the sign of the margin, or votes between pairs of classes."""
     similarities = _kernel(trace, est, columns)
     array, add = trace.builder.array, trace.builder.add
     dual, bias = est.dual_coef_, est.intercept_
@@ -152,7 +158,7 @@ def support_vectors(trace: Trace, est: Any, columns: list[Column]) -> ConvertedM
     return ConvertedModel(add(outputs.ArgMax, decides), plain_classes(est.classes_), None, margin)
 
 
-def support_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def support_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A support vector regressor."""
     similarities = _kernel(trace, est, columns)
     array = trace.builder.array
@@ -168,9 +174,12 @@ def support_regressor(trace: Trace, est: Any, columns: list[Column]) -> Converte
 ACTIVATIONS = {"identity": None, "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 
-def _network(trace: Trace, est: Any, columns: list[Column]) -> int:
+def _network(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
     """Return the last layer of a network before its output function."""
-    trace.require(est.activation in ACTIVATIONS, f"activation={est.activation!r}")
+    trace.require(
+        est.activation in ACTIVATIONS,
+        f"activation={est.activation!r}; use one of {', '.join(ACTIVATIONS)}",
+    )
     layers = list(zip(trace.attribute(est, "coefs_"), est.intercepts_, strict=True))
     op = add_weighted_sum(trace, columns, layers[0][0].T, layers[0][1])
     array, add, name = trace.builder.array, trace.builder.add, ACTIVATIONS[est.activation]
@@ -181,8 +190,8 @@ def _network(trace: Trace, est: Any, columns: list[Column]) -> int:
     return op
 
 
-def network_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """A network of layers; the label is the likelier class."""
+def network_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """A network of layers; the label is the more probable class."""
     margin = _network(trace, est, columns)
     converted = by_margin(trace, est.classes_, margin)
     if len(converted.classes) != 2:
@@ -196,14 +205,16 @@ def network_classifier(trace: Trace, est: Any, columns: list[Column]) -> Convert
     return ConvertedModel(label, converted.classes, converted.score, margin)
 
 
-def network_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def network_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A network of layers."""
-    trace.require(getattr(est, "loss", "squared_error") != "poisson", "loss='poisson'")
-    trace.require(est.n_outputs_ == 1, "several targets at once; fit one model a target")
+    trace.require(
+        getattr(est, "loss", "squared_error") != "poisson", "loss='poisson'; use squared_error"
+    )
+    trace.require(est.n_outputs_ == 1, "several targets at once; fit one model per target")
     return value_of(_network(trace, est, columns))
 
 
-def _by_joint_likelihood(trace: Trace, classes: Any, joint: int) -> ConvertedModel:
+def _by_joint_likelihood(trace: Trace, classes: ArrayLike, joint: int) -> ConvertedModel:
     add, class_labels = trace.builder.add, plain_classes(classes)
     shares = add(outputs.Softmax, joint)
     label = add(outputs.ArgMax, joint)
@@ -214,7 +225,7 @@ def _by_joint_likelihood(trace: Trace, classes: Any, joint: int) -> ConvertedMod
     return ConvertedModel(label, class_labels, shares)
 
 
-def counting_bayes(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def counting_bayes(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """Multinomial or complement naive Bayes: weighted sums of logarithms."""
     prior = est.class_log_prior_
     if type(est).__name__ == "ComplementNB" and len(est.classes_) > 1:
@@ -223,8 +234,8 @@ def counting_bayes(trace: Trace, est: Any, columns: list[Column]) -> ConvertedMo
     return _by_joint_likelihood(trace, est.classes_, joint)
 
 
-def gaussian_bayes(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """Gaussian naive Bayes: each class's weighted squares."""
+def gaussian_bayes(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """Gaussian naive Bayes: weighted squares for each class."""
     trace.require_no_missing(columns)
     add, array = trace.builder.add, trace.builder.array
     x = trace.numbers(columns)
@@ -237,8 +248,8 @@ def gaussian_bayes(trace: Trace, est: Any, columns: list[Column]) -> ConvertedMo
     return _by_joint_likelihood(trace, est.classes_, add(numeric.Concat, *each))
 
 
-def clusters(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """The nearest of some centres."""
+def clusters(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """The nearest of the centres."""
     trace.require_no_missing(columns)
     add, centres = trace.builder.add, np.asarray(trace.attribute(est, "cluster_centers_"), float)
     distances = add(linear.Distances, trace.numbers(columns), centres=trace.builder.array(centres))
@@ -300,4 +311,4 @@ LINEAR = {
     "sklearn.SVR": support_regressor,
     "sklearn.TweedieRegressor": tweedie,
 }
-"""Converters of models that add up, by library and class."""
+"""Converters of models of weighted sums, by library and class."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,43 +13,51 @@ from lockgate.models.converters.trace import Trace
 from lockgate.models.converters.transformers import convert_step
 from lockgate.models.packed.format import linear, numeric, outputs
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+
 __all__ = ["ENSEMBLES", "convert_model"]
 
 
-def convert_model(trace: Trace, name: str, est: Any, columns: list[Column]) -> ConvertedModel:
-    """Follow columns through one named model."""
+def convert_model(
+    trace: Trace, name: str, est: BaseEstimator, columns: list[Column]
+) -> ConvertedModel:
+    """Convert one named model."""
     trace.path.append(name)
     converted: ConvertedModel = trace.convert(est)(trace, est, columns)
-    trace.require(isinstance(converted, ConvertedModel), f"{type(est).__name__} ends in no model")
+    trace.require(
+        isinstance(converted, ConvertedModel), f"{type(est).__name__} does not end in a model"
+    )
     if type(est).__name__ != "Pipeline":
         trace.steps.append(f"{'.'.join(trace.path)}: {type(est).__name__}")
     trace.path.pop()
     return converted
 
 
-def pipeline(trace: Trace, est: Any, columns: list[Column]) -> Any:
-    """Transformers, and a model or one more transformer at the end."""
+def pipeline(trace: Trace, est: BaseEstimator, columns: list[Column]) -> Any:
+    """Transformers, then a model or another transformer."""
     *steps, (last, model) = est.steps
     for name, part in steps:
         columns = convert_step(trace, name, part, columns)
-    # RFE predicts as well, with a model of its own, but what it is there for is to select
+    # RFE can predict, with the model inside, but as a step it selects columns
     if hasattr(model, "predict") and not hasattr(model, "get_support"):
         return convert_model(trace, last, model, columns)
     return convert_step(trace, last, model, columns)
 
 
-def best_of_search(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """The model that a search found."""
+def best_of_search(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """The best model of a search."""
     return convert_model(trace, "best", trace.attribute(est, "best_estimator_"), columns)
 
 
-def frozen(trace: Trace, est: Any, columns: list[Column]) -> Any:
+def frozen(trace: Trace, est: BaseEstimator, columns: list[Column]) -> Any:
     """The model inside."""
     return trace.convert(est.estimator)(trace, est.estimator, columns)
 
 
-def thresholded(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """A model whose label is decided at a threshold."""
+def thresholded(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """A model with a threshold for its label."""
     inner = trace.attribute(est, "estimator_")
     converted = convert_model(trace, "model", inner, columns)
     limit = getattr(est, "best_threshold_", getattr(est, "threshold", 0.5))
@@ -60,7 +68,7 @@ def thresholded(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel
     positive = getattr(est, "pos_label", None)
     trace.require(
         len(converted.classes) == 2 and positive in (None, converted.classes[1]),
-        "a threshold of another class than the second",
+        "a threshold for another class than the second",
     )
     decides = trace.present(
         converted.score if by_probability else converted.margin, f"response_method={method!r}"
@@ -71,8 +79,8 @@ def thresholded(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel
     )
 
 
-def calibrated(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """Probabilities of several models, each corrected by what was seen, then their mean."""
+def calibrated(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """The mean of the calibrated probabilities of several models."""
     parts = []
     classes = trace.attribute(est, "classes_")
     for k, calibrated_classifier in enumerate(trace.attribute(est, "calibrated_classifiers_")):
@@ -84,17 +92,17 @@ def calibrated(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
 
 
 def _calibrate(
-    trace: Trace, calibrated_classifier: Any, inner: ConvertedModel, classes: Any
+    trace: Trace, calibrated_classifier: BaseEstimator, inner: ConvertedModel, classes: ArrayLike
 ) -> int:
-    """Return one model's corrected probabilities of all classes."""
+    """Return one model's calibrated probabilities of all classes."""
     add = trace.builder.add
     same = inner.classes == plain_classes(classes)
-    trace.require(same, "a part of the calibration that saw other classes")
+    trace.require(same, "a calibrated model that was fitted on other classes")
     decides = (
         hasattr(calibrated_classifier.estimator, "decision_function") and inner.margin is not None
     )
     raw = trace.present(
-        inner.margin if decides else inner.score, "a part of the calibration without probabilities"
+        inner.margin if decides else inner.score, "a calibrated model without probabilities"
     )
     kinds = {type(c).__name__ for c in calibrated_classifier.calibrators}
     if kinds == {"_TemperatureScaling"}:
@@ -112,28 +120,28 @@ def _calibrate(
     return add(outputs.Share, add(numeric.Concat, *corrected), empty="equal")
 
 
-def _convert_calibrator(trace: Trace, calibrator: Any, op: int) -> int:
+def _convert_calibrator(trace: Trace, calibrator: BaseEstimator, op: int) -> int:
     add, array, name = trace.builder.add, trace.builder.array, type(calibrator).__name__
     if name == "_SigmoidCalibration":
         sums = add(
             linear.Linear, op, weights=array([[-calibrator.a_]]), bias=array([-calibrator.b_])
         )
         return add(numeric.Apply, sums, function="sigmoid")
-    trace.require(name == "IsotonicRegression", f"the calibrator {name}")
+    trace.require(name == "IsotonicRegression", f"the calibrator {name}; use sigmoid or isotonic")
     return add(
         outputs.Isotonic, op, x=array(calibrator.X_thresholds_), y=array(calibrator.y_thresholds_)
     )
 
 
-def isotonic(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def isotonic(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """Isotonic regression on one column."""
     trace.require_no_missing(columns)
-    trace.require(est.out_of_bounds == "clip", "out_of_bounds other than 'clip'")
+    trace.require(est.out_of_bounds == "clip", f"out_of_bounds={est.out_of_bounds!r}; use 'clip'")
     return value_of(_convert_calibrator(trace, est, trace.numbers(columns)))
 
 
-def voting_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """The mean of probabilities, or a count of votes."""
+def voting_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """The mean of probabilities, or the class with most votes."""
     members, weights = _convert_members(trace, est, columns)
     classes = est.classes_
     if est.voting == "soft":
@@ -146,7 +154,7 @@ def voting_classifier(trace: Trace, est: Any, columns: list[Column]) -> Converte
     return ConvertedModel(add(outputs.ArgMax, votes), plain_classes(classes))
 
 
-def voting_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def voting_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """The mean of values."""
     members, weights = _convert_members(trace, est, columns)
     each = [member.label for member in members]
@@ -154,7 +162,7 @@ def voting_regressor(trace: Trace, est: Any, columns: list[Column]) -> Converted
 
 
 def _convert_members(
-    trace: Trace, est: Any, columns: list[Column]
+    trace: Trace, est: BaseEstimator, columns: list[Column]
 ) -> tuple[list[ConvertedModel], tuple[float, ...]]:
     names = [name for name, estimator in est.estimators if not isinstance(estimator, str)]
     members = [
@@ -167,8 +175,8 @@ def _convert_members(
     )
 
 
-def stacking(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """A model on the answers of others, and on the columns where they are passed through."""
+def stacking(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """A model on the predictions of others, and on the columns where `passthrough` is set."""
     final_columns: list[Column] = []
     names = [name for name, estimator in est.estimators if not isinstance(estimator, str)]
     for name, estimator, method in zip(names, est.estimators_, est.stack_method_, strict=True):
@@ -191,27 +199,29 @@ def _prediction_columns(trace: Trace, converted: ConvertedModel, method: str) ->
         )
     if method == "decision_function":
         return trace.columns_of(trace.present(converted.margin, "a classifier without margins"))
-    trace.require(not converted.classes, "labels of classifiers as columns; use predict_proba")
+    trace.require(
+        not converted.classes, "labels of classifiers as columns; use stack_method='predict_proba'"
+    )
     return trace.columns_of(converted.label)
 
 
-def bagging_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def bagging_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """The mean of the members' probabilities."""
     members = _convert_bag(trace, est, columns)
     same = all(member.classes == tuple(range(len(est.classes_))) for member in members)
-    trace.require(same, "a member of the bag that saw other classes")
+    trace.require(same, "a member of the bag that was fitted on other classes")
     each = [probabilities(trace, member) for member in members]
     op = trace.builder.add(outputs.Average, *each, weights=(1.0,) * len(each))
     return by_score(trace, est.classes_, op)
 
 
-def bagging_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def bagging_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """The mean of the members' values."""
     each = [member.label for member in _convert_bag(trace, est, columns)]
     return value_of(trace.builder.add(outputs.Average, *each, weights=(1.0,) * len(each)))
 
 
-def _convert_bag(trace: Trace, est: Any, columns: list[Column]) -> list[ConvertedModel]:
+def _convert_bag(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[ConvertedModel]:
     pairs = zip(est.estimators_, est.estimators_features_, strict=True)
     return [
         convert_model(trace, f"bag-{k}", estimator, [columns[index] for index in indices])
@@ -219,9 +229,9 @@ def _convert_bag(trace: Trace, est: Any, columns: list[Column]) -> list[Converte
     ]
 
 
-def one_against_rest(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """One model a class against all others."""
-    trace.require(not est.multilabel_, "several labels a row; fit one model a label")
+def one_against_rest(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """One model per class against all others."""
+    trace.require(not est.multilabel_, "several labels per row; fit one model per label")
     add, classes = trace.builder.add, plain_classes(est.classes_)
     members = [
         convert_model(trace, f"class-{k}", estimator, columns)
@@ -248,8 +258,8 @@ def one_against_rest(trace: Trace, est: Any, columns: list[Column]) -> Converted
 INVERSES = {"expm1": "expm1", "exp": "exp", "square": "square"}
 
 
-def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """A regressor of a transformed target, turned back."""
+def transformed_target(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """A regressor of a transformed target, with the inverse transformation."""
     converted = convert_model(trace, "regressor", trace.attribute(est, "regressor_"), columns)
     transformer = trace.attribute(est, "transformer_")
     add, array = trace.builder.add, trace.builder.array
@@ -262,7 +272,7 @@ def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> Convert
         return value_of(op)
     plain = type(transformer).__name__ == "FunctionTransformer"
     trace.require(
-        plain, f"the target's {type(transformer).__name__}; use StandardScaler or a function"
+        plain, f"{type(transformer).__name__} of the target; use StandardScaler or a function"
     )
     inverse = getattr(transformer, "inverse_func", None)
     name = getattr(inverse, "__name__", "")
@@ -274,22 +284,24 @@ def transformed_target(trace: Trace, est: Any, columns: list[Column]) -> Convert
     return value_of(add(numeric.Apply, converted.label, function=name)) if known else converted
 
 
-def dummy_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def dummy_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """The same shares for every row."""
     trace.require(est.strategy == "prior", f"strategy={est.strategy!r}; use 'prior'")
-    trace.require(not isinstance(est.classes_, list), "several targets at once")
+    trace.require(
+        not isinstance(est.classes_, list), "several targets at once; fit one model per target"
+    )
     return by_score(trace, est.classes_, _constant(trace, columns, est.class_prior_))
 
 
-def dummy_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def dummy_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """The same value for every row."""
     return value_of(_constant(trace, columns, np.asarray(est.constant_).reshape(-1)))
 
 
-def _constant(trace: Trace, columns: list[Column], values: Any) -> int:
-    trace.require(columns, "a model without a column")
+def _constant(trace: Trace, columns: list[Column], values: np.ndarray) -> int:
+    trace.require(columns, "a model without columns")
     array, add = trace.builder.array, trace.builder.add
-    # something has to be asked, so that there is one answer a row
+    # read a column, so that the result has one value per row
     counted = add(outputs.Above, trace.numbers(columns[:1]), limit=0.0, strict=True)
     weights = np.zeros((len(values), 1))
     return add(linear.Linear, counted, weights=array(weights), bias=array(values))
@@ -317,4 +329,4 @@ ENSEMBLES = {
     "sklearn.VotingClassifier": voting_classifier,
     "sklearn.VotingRegressor": voting_regressor,
 }
-"""Converters of models made of models, by library and class."""
+"""Converters of models made of other models, by library and class."""

@@ -1,8 +1,8 @@
-"""From sums and shares to labels and probabilities, by the rules of scikit-learn."""
+"""From sums and shares to labels and probabilities, as scikit-learn computes them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,18 +10,21 @@ from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import numeric, outputs
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["by_margin", "by_score", "margin_alone", "probabilities", "value_of"]
 
 
-def plain_classes(classes: Any) -> tuple[Any, ...]:
+def plain_classes(classes: ArrayLike) -> tuple[Any, ...]:
     """Return class labels as plain values."""
     return tuple(np.asarray(classes).tolist())
 
 
-def by_score(trace: Trace, classes: Any, share: int) -> ConvertedModel:
-    """The class with the largest share; the first of several."""
+def by_score(trace: Trace, classes: ArrayLike, share: int) -> ConvertedModel:
+    """Return the class with the largest share, the first of several."""
     add, class_labels = trace.builder.add, plain_classes(classes)
-    trace.require(len(class_labels) > 1, "a classifier of one class")
+    trace.require(len(class_labels) > 1, "a classifier with a single class")
     label = add(outputs.ArgMax, share)
     if len(class_labels) == 2:
         return ConvertedModel(
@@ -30,11 +33,13 @@ def by_score(trace: Trace, classes: Any, share: int) -> ConvertedModel:
     return ConvertedModel(label, class_labels, share)
 
 
-def by_margin(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -> ConvertedModel:
-    """The side of zero, or the largest margin; probabilities by the logistic function."""
+def by_margin(
+    trace: Trace, classes: ArrayLike, margin: int, *, strict: bool = True
+) -> ConvertedModel:
+    """Return the class by the margin's sign, or the largest margin, with probabilities."""
     add, class_labels = trace.builder.add, plain_classes(classes)
     if len(class_labels) == 2:
-        trace.require(trace.builder.width(margin) == 1, "two margins of two classes")
+        trace.require(trace.builder.width(margin) == 1, "two margins for two classes")
         label = add(outputs.Above, margin, limit=0.0, strict=strict)
         return ConvertedModel(
             label, class_labels, add(numeric.Apply, margin, function="sigmoid"), margin
@@ -44,8 +49,8 @@ def by_margin(trace: Trace, classes: Any, margin: int, *, strict: bool = True) -
     )
 
 
-def margin_alone(trace: Trace, classes: Any, margin: int) -> ConvertedModel:
-    """A label by margin, without probabilities."""
+def margin_alone(trace: Trace, classes: ArrayLike, margin: int) -> ConvertedModel:
+    """Return the class by margin, without probabilities."""
     add, class_labels = trace.builder.add, plain_classes(classes)
     if len(class_labels) == 2:
         return ConvertedModel(
@@ -55,7 +60,7 @@ def margin_alone(trace: Trace, classes: Any, margin: int) -> ConvertedModel:
 
 
 def value_of(op: int) -> ConvertedModel:
-    """The value of a regression."""
+    """Return the value of a regression."""
     return ConvertedModel(op)
 
 

@@ -1,43 +1,49 @@
-"""Compares a packed model's answers with the original's, on plain and on awkward rows."""
+"""Compares a packed model's predictions with the original's, on table rows and edge cases."""
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from lockgate.contract.prediction import Output
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.parsing import read_columns
+from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import NotCovered
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.numeric import Arith, Concat, Fill, Numbers, Select
 from lockgate.models.packed.runtime.model import PackedModel
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 __all__ = ["Parity", "check_parity", "compare", "edge_case_rows"]
 
 LARGEST = 1e30
-"""Numbers beyond do not fit into 32 bits, and scikit-learn's trees refuse them."""
+"""Larger numbers do not fit into 32 bits, and scikit-learn's trees reject them."""
 
-UNSEEN = "a category that was never seen"
+UNSEEN = "a category that was not in training"
 
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """What a comparison found.
+    """The result of a comparison.
 
     Attributes
     ----------
     rows : int
         Rows that were compared.
-    flips : int
+    label_changes : int
         Labels that differ.
     difference : float
-        Largest difference of a probability; of a regression, relative to values above 1.
+        Largest difference of a probability; relative for values of a regression above 1.
     ties : int
-        Labels that differ where the original's own margin is within the tolerance of a tie.
+        Labels that differ where the original's margin is within the tolerance of a tie.
 
     """
 
@@ -47,7 +53,7 @@ class Parity:
     ties: int = 0
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Return the result as text."""
         ties = f" ({self.ties} of them exact ties)" if self.ties else ""
         return (
             f"{self.rows} rows: {self.label_changes + self.ties} labels differ{ties}, "
@@ -56,20 +62,32 @@ class Parity:
 
 
 def check_parity(
-    estimator: Any,
+    estimator: BaseEstimator,
     packed: PackedModel,
     frame: pd.DataFrame,
     *,
     rows: int = 2000,
     seed: int = 0,
 ) -> Parity:
-    """Compare on rows of the table and on as many awkward ones.
+    """Compare predictions for rows of the table and for as many edge cases.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        The original.
+    packed : PackedModel
+        Its packed form.
+    frame : DataFrame
+        Rows that the original was fitted on.
+    rows : int
+        Number of rows of each kind.
+    seed : int
+        Seed of the choice of rows and of the edge cases.
 
     Raises
     ------
     NotCovered
-        If an answer differs by more than the tolerance that the file states, or
-        a label does.
+        If a label differs, or a number by more than the tolerance of the file.
 
     """
     tolerance = packed.header.tolerance
@@ -87,45 +105,48 @@ def check_parity(
     )
     if parity.label_changes or not parity.difference <= tolerance:
         raise NotCovered(
-            f"the packed model would answer otherwise than the original ({parity}; allowed are "
-            f"0 and {tolerance:g}). If the model was fitted with other versions of its libraries, "
-            "these answer otherwise too: pack it where it was fitted; else please report it"
+            f"predictions of the packed model differ from the original's ({parity}; allowed: 0 and "
+            f"{tolerance:g}); if the model was fitted with other versions of its libraries, pack "
+            "it where it was fitted, otherwise please report this"
         )
     return parity
 
 
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
-    """Return positions of rows that the model's inputs do not refuse."""
-    from lockgate.data.columns.parsing import read_columns
-    from lockgate.data.columns.rejections import RejectedRows
-
+    """Return the indices of rows that the model's inputs allow."""
     rejected = RejectedRows()
     read_columns(packed.inputs, frame, rejected)
     keep = np.ones(len(frame), bool)
     keep[list(rejected.reasons)] = False
     if not keep.any():
         first = next(iter(rejected.reasons.values()))[0]
-        raise NotCovered(f"no row of the table can be answered: {first}")
+        raise NotCovered(f"all rows of the table are rejected: {first}")
     return np.flatnonzero(keep)
 
 
-def compare(estimator: Any, packed: PackedModel, frame: pd.DataFrame, tolerance: float) -> Parity:
-    """Compare answers to the same rows."""
+def compare(
+    estimator: BaseEstimator, packed: PackedModel, frame: pd.DataFrame, tolerance: float
+) -> Parity:
+    """Compare predictions for the same rows."""
     output = packed.predict(frame, engine="columns")
-    with warnings.catch_warnings():  # the original may have something to say about unknowns
+    with warnings.catch_warnings():  # the original may warn of unknown categories
         warnings.simplefilter("ignore")
         try:
             return _compare_outputs(estimator, packed, frame, output, tolerance)
         except (AttributeError, TypeError, ValueError) as error:
             message = " ".join(str(error).split())[:300]
             raise NotCovered(
-                f"the original cannot be asked here ({type(error).__name__}: {message}); if it was "
+                f"the original cannot predict here ({type(error).__name__}: {message}); if it was "
                 "fitted with other versions of its libraries, pack it where those are installed"
             ) from error
 
 
 def _compare_outputs(
-    estimator: Any, packed: PackedModel, frame: pd.DataFrame, output: Output, tolerance: float
+    estimator: BaseEstimator,
+    packed: PackedModel,
+    frame: pd.DataFrame,
+    output: Output,
+    tolerance: float,
 ) -> Parity:
     inputs = as_fitted(estimator, frame)
     label = np.asarray(estimator.predict(inputs)).reshape(-1)
@@ -148,7 +169,7 @@ def _compare_outputs(
     return Parity(len(frame), int(differs.sum()) - ties, difference, ties)
 
 
-def _relative_difference(ours: Any, theirs: Any) -> float:
+def _relative_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
     if np.shape(ours) != np.shape(theirs):
         return np.inf
     scale = np.maximum(1.0, np.abs(theirs))
@@ -157,8 +178,8 @@ def _relative_difference(ours: Any, theirs: Any) -> float:
     return float(np.where(ours == theirs, 0.0, difference).max(initial=0.0))
 
 
-def as_fitted(estimator: Any, frame: pd.DataFrame) -> Any:
-    """Return rows in the form that the estimator was fitted with."""
+def as_fitted(estimator: BaseEstimator, frame: pd.DataFrame) -> Any:
+    """Return rows in the form that the estimator was fitted on."""
     names = list(getattr(estimator, "feature_names_in_", ()))
     if names and len(names) == frame.shape[1] and not set(names) <= set(frame):
         # LightGBM writes blanks in names as underscores
@@ -173,7 +194,7 @@ def as_fitted(estimator: Any, frame: pd.DataFrame) -> Any:
 def edge_case_rows(
     packed: PackedModel, frame: pd.DataFrame, rows: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Make rows at thresholds and one unit in the last place beside, with gaps and unknowns."""
+    """Make rows at and next to thresholds, with missing values and unknown categories."""
     base = frame.iloc[rng.integers(0, len(frame), rows)].reset_index(drop=True)
     limits = _tree_thresholds(packed)
     columns = dict(base.items())
@@ -190,7 +211,9 @@ def edge_case_rows(
     return pd.DataFrame(columns)[list(base.columns)]
 
 
-def _sample_near_limits(values: Any, limits: Any, column: Any, rng: np.random.Generator) -> Any:
+def _sample_near_limits(
+    values: pd.Series[Any], limits: np.ndarray | None, column: ColumnInput, rng: np.random.Generator
+) -> Any:
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     known = numbers[np.isfinite(numbers)]
     pool = known if limits is None else np.concatenate([limits, known[:100]])
@@ -218,7 +241,7 @@ def _sample_near_limits(values: Any, limits: Any, column: Any, rng: np.random.Ge
     return picked
 
 
-def _mix_in_unknown(values: Any, column: Any, rng: np.random.Generator) -> Any:
+def _mix_in_unknown(values: pd.Series[Any], column: ColumnInput, rng: np.random.Generator) -> Any:
     if column.kind == "text":
         return values
     cells = values.astype(object).to_numpy(copy=True)
@@ -232,12 +255,13 @@ def _mix_in_unknown(values: Any, column: Any, rng: np.random.Generator) -> Any:
             values.iloc[missing.argmax()] if missing.any() else np.nan
         )
     if hasattr(values, "cat"):
-        return pd.Categorical(cells, dtype=values.dtype)
+        categories: Any = values.dtype
+        return pd.Categorical(cells, dtype=categories)
     return pd.Series(cells, dtype=object)
 
 
 def _tree_thresholds(packed: PackedModel) -> dict[int, np.ndarray]:
-    """Return the thresholds of trees by input, turned back through what lies between."""
+    """Return the thresholds of trees by input, inverted through the operations between."""
     thresholds: dict[int, list[np.ndarray]] = {}
     ops, arrays = packed.header.ops, packed.arrays
     for op in ops:

@@ -1,4 +1,4 @@
-"""What a column of a traced pipeline can be."""
+"""Symbolic columns: what a column of a traced pipeline can be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["MISSING", "UNKNOWN", "CodedColumn", "Column", "Marker", "Number", "R
 
 
 class Marker:
-    """A value that stands for no value."""
+    """A constant in place of a value."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -19,18 +19,18 @@ class Marker:
         return self.name
 
 
-MISSING, UNKNOWN = Marker("GAP"), Marker("UNKNOWN")
-"""An empty cell, and a category that training never saw."""
+MISSING, UNKNOWN = Marker("MISSING"), Marker("UNKNOWN")
+"""A missing value, and a category that was not in training."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RawColumn:
-    """A column as it was given; what it is used for decides what its cells are.
+    """A column of the table; the step that uses it decides how its cells are read.
 
     Attributes
     ----------
     source : int
-        Which input.
+        Index of the input.
 
     """
 
@@ -44,29 +44,29 @@ class Number:
     Attributes
     ----------
     op, index : int
-        Which operation, and which of its columns.
-    gaps : frozenset of int
-        Inputs whose gaps reach it as NaN.
+        Index of the operation, and of its column.
+    missing_sources : frozenset of int
+        Inputs whose missing values reach it as NaN.
 
     """
 
     op: int
     index: int
-    gaps: frozenset[int] = frozenset()
+    missing_sources: frozenset[int] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
 class CodedColumn:
-    """A column of codes, with what each code stands for by now.
+    """A column of codes, with the current value of each code.
 
     Attributes
     ----------
     op : int
         Operation that gives the codes.
     values : tuple
-        What the codes stand for; the last two for a gap and for unknown.
+        Value of each code; the last two are for missing values and unknown categories.
     source : int
-        Which input it comes from.
+        Index of the input that it comes from; -1 for a computed column.
 
     """
 

@@ -1,10 +1,12 @@
-"""Follows a fitted pipeline with symbols instead of rows, and writes down what it does."""
+"""Runs a fitted pipeline on symbolic columns, and records the operations."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
 
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.dates import is_missing
@@ -23,22 +25,30 @@ from lockgate.models.converters.symbols import (
 from lockgate.models.packed.format import categorical, numeric
 from lockgate.models.packed.format.writer import Builder
 
-__all__ = ["TOLERANCE", "Trace"]
-WILD = ("exp", "expm1", "log", "log1p", "sqrt", "square")
-"""Functions that make NaN or infinity of some finite numbers."""
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+__all__ = ["TOLERANCE", "Converter", "Trace"]
+
+UNBOUNDED_FUNCTIONS = ("exp", "expm1", "log", "log1p", "sqrt", "square")
+"""Functions that turn some finite numbers into NaN or infinity."""
 TOLERANCE = 1e-12
-"""Largest difference of a probability, or, relative to the value, of a regression."""
+"""Largest difference of a probability, or relative difference of a regression."""
+
+
+Converter: TypeAlias = "Callable[[Trace, BaseEstimator, list[Column]], Any]"
+"""Converts a fitted estimator: returns columns, or a `ConvertedModel`."""
 
 
 class Trace:
-    """The state of packing one model.
+    """The state of packing one model; converters add operations and restrict inputs here.
 
     Parameters
     ----------
-    inputs : sequence of Input
+    inputs : sequence of ColumnInput
         Columns of the training table.
     categories : dict
-        Known categories of inputs by place, from an earlier pass.
+        Known categories by index of the input, from an earlier pass.
     convert : callable
         Function from an estimator to its converter.
 
@@ -48,7 +58,7 @@ class Trace:
         self,
         inputs: Sequence[ColumnInput],
         categories: dict[int, tuple[str, ...]],
-        convert: Callable[[Any], Any],
+        convert: Callable[[BaseEstimator], Converter],
     ) -> None:
         self.inputs = [
             replace_fields(column, categories=categories.get(k, ()))
@@ -65,38 +75,38 @@ class Trace:
         self.path: list[str] = []
         self.steps: list[str] = []
 
-    # --- what converters say ---
+    # --- checks of estimators ---
 
-    def refuse(self, sentence: str) -> NotCovered:
-        """Make the error that names the step and what to do."""
+    def refuse(self, message: str) -> NotCovered:
+        """Return the error for the current step, for the caller to raise."""
         where = ".".join(self.path)
-        return NotCovered(f"{where}: {sentence}" if where else sentence)
+        return NotCovered(f"{where}: {message}" if where else message)
 
-    def require(self, condition: Any, sentence: str) -> None:
-        """Refuse the model with that sentence unless the condition holds."""
+    def require(self, condition: object, message: str) -> None:
+        """Raise NotCovered with the message unless the condition is true."""
         if not condition:
-            raise self.refuse(sentence)
+            raise self.refuse(message)
 
-    def present(self, op: int | None, sentence: str) -> int:
-        """Return an operation that a part must have made, or refuse the model."""
+    def present(self, op: int | None, message: str) -> int:
+        """Return the operation, or raise NotCovered with the message if there is none."""
         if op is None:
-            raise self.refuse(sentence)
+            raise self.refuse(message)
         return op
 
-    def attribute(self, estimator: Any, *names: str) -> Any:
-        """Return the first of these attributes, or refuse: not fitted, or an unknown version."""
+    def attribute(self, estimator: BaseEstimator, *names: str) -> Any:
+        """Return the first of these attributes that exists, or raise NotCovered."""
         for name in names:
             if hasattr(estimator, name):
                 return getattr(estimator, name)
         class_name = type(estimator).__name__
         joined_names = " or ".join(names)
         raise self.refuse(
-            f"{class_name} has no {joined_names}: it is not fitted, or its version is not one that is known; "
-            "fit it, or see docs/packing.md for the supported versions"
+            f"{class_name} has no {joined_names}: it is not fitted, or its version is not "
+            "supported; fit it, or see docs/packing.md for the supported versions"
         )
 
     def allow_tolerance(self, tolerance: float) -> None:
-        """Allow answers to differ by that much, for a library that adds in 32 bits."""
+        """Allow predictions to differ by that much, for a library that adds in 32 bits."""
         self.tolerance = max(self.tolerance, tolerance)
 
     # --- columns to operations ---
@@ -104,7 +114,7 @@ class Trace:
     def numbers(self, columns: Iterable[Column]) -> int:
         """Return an operation that gives these columns as numbers, in order."""
         number_columns = [self._as_number(column) for column in columns]
-        self.require(number_columns, "no column reaches this step")
+        self.require(number_columns, "this step has no columns")
         runs: list[tuple[int, list[int]]] = []
         for column in number_columns:
             op, index = (
@@ -136,8 +146,7 @@ class Trace:
             return Number(table, 0, missing_sources)
         if isinstance(column, Sparse):
             raise self.refuse(
-                "counts of terms reach a step other than a linear model; "
-                "only linear models take them"
+                "counts of terms reach a step that is not a linear model; use a linear model"
             )
         return column
 
@@ -150,7 +159,7 @@ class Trace:
             raise self.refuse(f"the category {value!r} reaches a step that needs numbers") from None
 
     def table(self, column: CodedColumn, rows: Sequence[Sequence[float]]) -> int:
-        """Return an operation that looks codes up in a table."""
+        """Return an operation that maps codes to rows of a table."""
         return self.builder.add(categorical.Lookup, column.op, table=self.builder.array(rows))
 
     def columns_of(self, op: int, missing_sources: frozenset[int] = frozenset()) -> list[Column]:
@@ -158,7 +167,7 @@ class Trace:
         return [Number(op, index, missing_sources) for index in range(self.builder.width(op))]
 
     def use(self, source: int, kind: str) -> None:
-        """Note what an input is used as; one column cannot be two things."""
+        """Record the kind of cells that a step needs of an input; steps must agree."""
         self.used.add(source)
         column_input = self.builder.inputs[source]
         same = column_input.kind == kind or (
@@ -171,17 +180,17 @@ class Trace:
             self.builder.inputs[source] = replace_fields(column_input, kind=kind)
             return
         raise self.refuse(
-            f"column {column_input.name} holds {column_input.kind}, and this step needs {kind}"
+            f"column {column_input.name} is of kind {column_input.kind}, this step needs {kind}"
         )
 
     def holds_categories(self, column: Column) -> bool:
-        """Say whether a column holds categories rather than numbers."""
+        """Return whether a column contains categories rather than numbers."""
         if isinstance(column, RawColumn):
             return self.builder.inputs[column.source].kind in ("category", "text")
         return isinstance(column, CodedColumn)
 
-    def coded(self, column: Column, categories: Sequence[Any]) -> CodedColumn:
-        """Return a column as codes that tell these categories apart."""
+    def coded(self, column: Column, categories: Sequence[object]) -> CodedColumn:
+        """Return a column as codes, with one for each of these categories."""
         if isinstance(column, CodedColumn):
             if column.source >= 0 and self.builder.inputs[column.source].kind == "category":
                 self._require_categories(column.source, categories)
@@ -196,7 +205,7 @@ class Trace:
             op = self.builder.add(categorical.Category, column=column.source)
             return CodedColumn(op, (*texts, MISSING, UNKNOWN), column.source)
         known = self._known_numbers(categories)
-        self.require(known, "an encoder of a column without a value")
+        self.require(known, "an encoder of a column without values")
         op = self.builder.add(
             categorical.Match, self.numbers([column]), values=self.builder.array(known)
         )
@@ -209,51 +218,45 @@ class Trace:
         except (TypeError, ValueError):
             kinds = ", ".join(sorted({type(value).__name__ for value in categories}))
             raise self.refuse(
-                f"an encoder learned {kinds}, and the column now holds numbers or dates; give rows "
-                "of the same dtypes as when it was fitted"
+                f"an encoder was fitted on {kinds}, and the column now has numbers or dates; "
+                "use rows with the dtypes that it was fitted on"
             ) from None
 
-    def _require_categories(self, source: int, categories: Sequence[Any]) -> None:
+    def _require_categories(self, source: int, categories: Sequence[object]) -> None:
         required = self.required.setdefault(source, set())
         required.update(category_text(value) for value in categories if not is_missing(value))
 
-    # --- what inputs must not hold ---
+    # --- restrictions of inputs ---
 
     def require_no_missing(self, columns: Iterable[Column]) -> None:
-        """Refuse gaps in the inputs that reach these columns."""
+        """Disallow missing values in the inputs that these columns depend on."""
         for column in columns:
-            empty: frozenset[int] = frozenset()
-            sources = (
-                {column.source} if isinstance(column, RawColumn) else getattr(column, "gaps", empty)
-            )
-            if isinstance(column, CodedColumn) and column.values[-2] is MISSING:
-                sources = {column.source}
-            for source in sources:
+            for source in self.find_missing_sources([column]):
                 self.reject_missing(source)
             if isinstance(column, Number) and self._may_be_infinite(column.op):
                 self.finite.add(column.op)
 
     def _may_be_infinite(self, op: int) -> bool:
-        """Say whether an operation may make NaN or infinity of finite numbers."""
+        """Return whether an operation may turn finite numbers into NaN or infinity."""
         pending = [op]
         while pending:
             operation = self.builder.ops[pending.pop()]
-            if isinstance(operation, numeric.Apply) and operation.function in WILD:
+            if isinstance(operation, numeric.Apply) and operation.function in UNBOUNDED_FUNCTIONS:
                 return True
             pending += operation.of
         return False
 
     def reject_missing(self, source: int) -> None:
-        """Refuse gaps in an input."""
+        """Disallow missing values in an input."""
         column_input = self.builder.inputs[source]
         self.builder.inputs[source] = replace_fields(column_input, missing="refuse")
 
     def refuse_unknown(self, column: CodedColumn) -> None:
-        """Refuse values of the column's input that no code stands for."""
+        """Disallow values of the column's input that have no code."""
         self.require(
             column.source >= 0,
-            "an encoder of computed numbers refuses unknown ones; "
-            "set handle_unknown to something else and fit again",
+            "an encoder of computed numbers rejects unknown values; "
+            "set handle_unknown to another value and fit again",
         )
         column_input = self.builder.inputs[column.source]
         categories = column_input.categories
@@ -264,7 +267,7 @@ class Trace:
         )
 
     def find_missing_sources(self, columns: Iterable[Column]) -> frozenset[int]:
-        """Return the inputs whose gaps reach these columns."""
+        """Return the inputs whose missing values reach these columns."""
         sources: set[int] = set()
         for column in columns:
             if isinstance(column, RawColumn) or (
@@ -272,11 +275,10 @@ class Trace:
             ):
                 sources.add(column.source)
             elif isinstance(column, Number):
-                sources |= column.gaps
+                sources |= column.missing_sources
         return frozenset(sources)
 
 
 def replace_fields(column_input: ColumnInput, **fields: Any) -> ColumnInput:
     """Return an input with other fields."""
-    current = {name: getattr(column_input, name) for name in column_input.__struct_fields__}
-    return ColumnInput(**{**current, **fields})
+    return msgspec.structs.replace(column_input, **fields)

@@ -1,9 +1,9 @@
-"""Converters of scikit-learn's transformers, and of our own cell rules."""
+"""Converters of scikit-learn's transformers, and of lockgate's cell rules."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -11,15 +11,21 @@ from lockgate.models.converters.symbols import Column, Number, RawColumn
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import linear, numeric, outputs
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+
 __all__ = ["TRANSFORMERS"]
 
 
-def _arith(trace: Trace, op: int, how: str, values: Any) -> int:
+def _arith(trace: Trace, op: int, how: str, values: ArrayLike) -> int:
     add = trace.builder.add
     return add(numeric.Arith, op, how=how, values=trace.builder.array(values))
 
 
-def _scale(trace: Trace, columns: list[Column], steps: Sequence[tuple[str, Any]]) -> list[Column]:
+def _scale(
+    trace: Trace, columns: list[Column], steps: Sequence[tuple[str, ArrayLike | None]]
+) -> list[Column]:
     missing_sources = trace.find_missing_sources(columns)
     op = trace.numbers(columns)
     for how, values in steps:
@@ -28,28 +34,28 @@ def _scale(trace: Trace, columns: list[Column], steps: Sequence[tuple[str, Any]]
     return trace.columns_of(op, missing_sources)
 
 
-def standard_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """(x - mean) / scale, each where it is on."""
+def standard_scaler(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """(x - mean) / scale, each where enabled."""
     mean = trace.attribute(est, "mean_") if est.with_mean else None
     scale = trace.attribute(est, "scale_") if est.with_std else None
     return _scale(trace, columns, [("subtract", mean), ("divide", scale)])
 
 
-def min_max_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """X * scale + min, clipped where that is on."""
+def min_max_scaler(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """X * scale + min, clipped where enabled."""
     scale, minimum = trace.attribute(est, "scale_"), trace.attribute(est, "min_")
     scaled = _scale(trace, columns, [("multiply", scale), ("add", minimum)])
     return _clip_if_enabled(trace, est, scaled, est.feature_range)
 
 
-def max_abs_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+def max_abs_scaler(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """X / scale."""
     scaled = _scale(trace, columns, [("divide", trace.attribute(est, "scale_"))])
     return _clip_if_enabled(trace, est, scaled, (-1.0, 1.0))
 
 
 def _clip_if_enabled(
-    trace: Trace, est: Any, columns: list[Column], span: tuple[float, float]
+    trace: Trace, est: BaseEstimator, columns: list[Column], span: tuple[float, float]
 ) -> list[Column]:
     if not getattr(est, "clip", False):
         return columns
@@ -59,14 +65,14 @@ def _clip_if_enabled(
     return trace.columns_of(op, trace.find_missing_sources(columns))
 
 
-def robust_scaler(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """(x - center) / scale, each where it is on."""
+def robust_scaler(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """(x - center) / scale, each where enabled."""
     centre = trace.attribute(est, "center_") if est.with_centering else None
     scale = trace.attribute(est, "scale_") if est.with_scaling else None
     return _scale(trace, columns, [("subtract", centre), ("divide", scale)])
 
 
-def normalizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+def normalizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Rows of norm 1."""
     trace.require_no_missing(columns)
     return trace.columns_of(
@@ -74,7 +80,7 @@ def normalizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     )
 
 
-def binarizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+def binarizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """1 above a threshold, else 0."""
     trace.require_no_missing(columns)
     limit = float(est.threshold)
@@ -85,7 +91,7 @@ def binarizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     return [Number(op, 0) for op in operations]
 
 
-def polynomial_features(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+def polynomial_features(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Products of columns."""
     trace.require_no_missing(columns)
     factors = tuple(
@@ -109,25 +115,27 @@ FUNCTIONS = {
     "tanh": "tanh",
     "expit": "sigmoid",
 }
-"""Functions of NumPy and SciPy by the name that the format gives them."""
+"""Functions of the format by their name in NumPy and SciPy."""
 
 
-def function_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """A known function, or none."""
-    inner = getattr(est.func, "func", None)  # histogram boosting's own check of its input
+def function_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """A known function, or the columns unchanged."""
+    inner = getattr(est.func, "func", None)  # the input check of histogram boosting
     if est.func is None or getattr(inner, "__name__", "") == "check_array":
         return columns
-    trace.require(not est.kw_args, "a function with kw_args; use one that needs none")
+    trace.require(not est.kw_args, "a function with kw_args; use a function without")
     return apply_function(trace, est.func, columns)
 
 
-def apply_function(trace: Trace, function: Any, columns: list[Column]) -> list[Column]:
-    """Apply a function of the closed list."""
+def apply_function(
+    trace: Trace, function: Callable[..., object], columns: list[Column]
+) -> list[Column]:
+    """Apply a function of the fixed list."""
     name = getattr(function, "__name__", "")
     known = type(function).__name__ == "ufunc" and name in FUNCTIONS
     trace.require(
         known,
-        f"the function {name or function!r} is your own code, and a packed model carries none; "
+        f"the function {name or function!r} is custom code, which a packed model cannot contain; "
         f"use one of {', '.join('numpy.' + ufunc for ufunc in FUNCTIONS if ufunc != 'expit')}, "
         "or compute this column before the pipeline",
     )
@@ -136,15 +144,15 @@ def apply_function(trace: Trace, function: Any, columns: list[Column]) -> list[C
     return trace.columns_of(op, missing_sources)
 
 
-def selector(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """Columns that were selected."""
+def selector(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """The selected columns."""
     trace.attribute(est, "get_support")
     if not est.__sklearn_tags__().input_tags.allow_nan:
         trace.require_no_missing(columns)
     return [column for column, selected in zip(columns, est.get_support(), strict=True) if selected]
 
 
-def projection(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+def projection(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Principal components or singular vectors."""
     trace.require_no_missing(columns)
     components = np.asarray(trace.attribute(est, "components_"), dtype=float)
@@ -161,8 +169,8 @@ def projection(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     return trace.columns_of(op)
 
 
-def column_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """Each part on its columns, side by side."""
+def column_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """Concatenate the results of each part on its columns."""
     input_indices = trace.attribute(est, "_transformer_to_input_indices")
     weights = est.transformer_weights or {}
     transformed: list[Column] = []
@@ -178,8 +186,8 @@ def column_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Co
     return transformed
 
 
-def feature_union(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """Each part on all columns, side by side."""
+def feature_union(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """Concatenate the results of each part on all columns."""
     transformed: list[Column] = []
     weights = est.transformer_weights or {}
     for name, part in est.transformer_list:
@@ -192,8 +200,10 @@ def feature_union(trace: Trace, est: Any, columns: list[Column]) -> list[Column]
     return transformed
 
 
-def convert_step(trace: Trace, name: str, part: Any, columns: list[Column]) -> list[Column]:
-    """Follow columns through one named transformer."""
+def convert_step(
+    trace: Trace, name: str, part: BaseEstimator | str | None, columns: list[Column]
+) -> list[Column]:
+    """Convert one named transformer."""
     if part is None or (isinstance(part, str) and part == "passthrough"):
         return columns
     if isinstance(part, str) and part == "drop":
@@ -203,15 +213,15 @@ def convert_step(trace: Trace, name: str, part: Any, columns: list[Column]) -> l
     name = type(part).__name__
     trace.require(
         isinstance(converted, list),
-        f"{name} as a step between is not covered, only as the model at the end",
+        f"{name} is covered only as the last step",
     )
     trace.steps.append(f"{'.'.join(trace.path)}: {name}")
     trace.path.pop()
     return cast("list[Column]", converted)
 
 
-def clip(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """Keep numbers within learned quantiles."""
+def clip(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """Limit numbers to learned quantiles."""
     missing_sources = trace.find_missing_sources(columns)
     array = trace.builder.array
     op = trace.builder.add(
@@ -220,8 +230,8 @@ def clip(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
     return trace.columns_of(op, missing_sources)
 
 
-def empty_to_zero(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """Write zeros into columns that were empty."""
+def empty_to_zero(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """Set columns that were empty in training to zero."""
     if not est.empty_.any():
         return columns
     zeros = trace.builder.array(np.zeros(len(columns)))
@@ -238,12 +248,12 @@ def empty_to_zero(trace: Trace, est: Any, columns: list[Column]) -> list[Column]
     ]
 
 
-def parts_of_dates(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+def parts_of_dates(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Days since 1970, month, weekday and hour."""
     date_parts: list[Column] = []
     for column in columns:
         if not isinstance(column, RawColumn):
-            raise trace.refuse("dates that come from another step")
+            raise trace.refuse("dates from another step; use the date column directly")
         trace.use(column.source, "date")
         op = trace.builder.add(numeric.Date, column=column.source)
         date_parts += trace.columns_of(op, frozenset({column.source}))

@@ -1,4 +1,4 @@
-"""Trees as plain arrays, and the operation that they become."""
+"""Trees as plain arrays, and their conversion to an operation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.writer import Builder, smallest_dtype
@@ -27,14 +28,14 @@ class TreeArrays:
     feature : ndarray of int, shape (nodes,)
         Column that is compared.
     limit : ndarray of float, shape (nodes,)
-        Goes left where the column, as a double, is at most that.
-    gap_left : ndarray of bool, shape (nodes,)
-        Whether a gap goes left.
+        A row goes left if the column, as a double, is at most that.
+    missing_left : ndarray of bool, shape (nodes,)
+        Whether a missing value goes left.
     value : ndarray of float, shape (nodes, outputs)
         What a leaf adds.
     sets : dict of int to ndarray of bool
-        Nodes that look for a set of codes: whether each code goes left; the last
-        entry is for gaps and codes out of range.
+        For nodes with a set of codes, whether each code goes left; the last entry
+        is for missing values and codes out of range.
 
     """
 
@@ -43,13 +44,13 @@ class TreeArrays:
     right: np.ndarray
     feature: np.ndarray
     limit: np.ndarray
-    gap_left: np.ndarray
+    missing_left: np.ndarray
     value: np.ndarray
     sets: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def concatenate(cls, parts: Sequence[TreeArrays]) -> TreeArrays:
-        """Put trees of several together, in order."""
+        """Concatenate the trees of several parts, in order."""
         offsets = np.cumsum([0, *(len(part.left) for part in parts)])
 
         def children(name: str) -> np.ndarray:
@@ -73,7 +74,7 @@ class TreeArrays:
             right=children("right"),
             feature=stacked("feature"),
             limit=stacked("limit"),
-            gap_left=stacked("gap_left"),
+            missing_left=stacked("missing_left"),
             value=stacked("value"),
             sets=sets,
         )
@@ -84,7 +85,8 @@ def float32_limits(limits: np.ndarray) -> np.ndarray:
 
     The largest double whose nearest 32-bit number is at most the limit: half-way
     to the next 32-bit number, itself included where it rounds down (to even).
-    Infinity, which parts gaps from all numbers, becomes the largest double.
+    Infinity, which separates missing values from all numbers, becomes the largest
+    double.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         below = limits.astype(np.float32)
@@ -103,28 +105,28 @@ def add_forest(
     tree_arrays: TreeArrays,
     outputs: int,
     *,
-    base: Any = 0.0,
+    base: ArrayLike = 0.0,
     divide: int = 1,
-    output: Any = None,
+    output: ArrayLike | None = None,
 ) -> int:
     """Add an operation that sums trees.
 
     Parameters
     ----------
     builder : Builder
-        What to add it to.
+        Where the operation is added.
     x : int
         Operation whose columns the trees compare.
-    tree_arrays : Grove
+    tree_arrays : TreeArrays
         The trees.
     outputs : int
-        How many numbers come out.
+        How many sums per row.
     base : array-like
-        Where the sums start, shape (outputs,) or one number.
+        Initial value of the sums, shape (outputs,) or one number.
     divide : int
-        What the sums are divided by.
+        Divisor of the sums.
     output : array-like of int, shape (trees,), optional
-        Output of each tree, where each has one.
+        Output of each tree, where each has a single output.
 
     """
     order, inner = _breadth_first(tree_arrays)
@@ -133,7 +135,7 @@ def add_forest(
     width = builder.width(x)
     codes, counts, ranks, edges, sets = _rank_limits(tree_arrays, inner, feature, width)
     array = builder.array
-    missing_left = tree_arrays.gap_left[inner]
+    missing_left = tree_arrays.missing_left[inner]
     fields: dict[str, Any] = {
         "trees": len(tree_arrays.roots),
         "outputs": outputs,
@@ -146,7 +148,7 @@ def add_forest(
         "divide": divide,
     }
     if missing_left.any():
-        fields["gaps"] = array(np.packbits(missing_left), "u1")
+        fields["missing_left"] = array(np.packbits(missing_left), "u1")
     if codes.any():
         fields["codes"] = array(codes, "u4")
         fields["sets"] = array(sets, "u1")
@@ -206,7 +208,7 @@ def _rank_limits(
 
 
 def _leaves(builder: Builder, values: np.ndarray) -> dict[str, str]:
-    """Keep equal leaves once where that takes less room."""
+    """Store equal leaves once where that takes less space."""
     distinct, rows = np.unique(values, axis=0, return_inverse=True)
     dtype = smallest_dtype(np.array([len(distinct) - 1]))
     width = {"u1": 1, "u2": 2, "u4": 4}[dtype]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,14 +13,19 @@ from lockgate.models.converters.trace import Trace
 from lockgate.models.converters.tree_arrays import TreeArrays, add_forest, float32_limits
 from lockgate.models.packed.format import linear, numeric, outputs
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+    from sklearn.tree._tree import Tree
+
 __all__ = ["TREES"]
 
 
-def sklearn_tree(tree: Any, value: np.ndarray) -> TreeArrays:
-    """Return one of scikit-learn's trees; it compares numbers rounded to 32 bits."""
+def sklearn_tree(tree: Tree, value: np.ndarray) -> TreeArrays:
+    """Return one of scikit-learn's trees, which compare numbers rounded to 32 bits."""
     state = tree.__getstate__()["nodes"]
     names = state.dtype.names or ()
-    gap_left = (
+    missing_left = (
         state["missing_go_to_left"].astype(bool)
         if "missing_go_to_left" in names
         else np.zeros(tree.node_count, bool)
@@ -32,72 +37,76 @@ def sklearn_tree(tree: Any, value: np.ndarray) -> TreeArrays:
         tree.children_right.astype(np.int64),
         tree.feature,
         float32_limits(tree.threshold),
-        gap_left & (left >= 0),
+        missing_left & (left >= 0),
         value,
     )
 
 
-def _allows_missing(est: Any) -> bool:
-    """Say whether scikit-learn lets gaps through to this tree or forest."""
+def _allows_missing(est: BaseEstimator) -> bool:
+    """Return whether scikit-learn allows missing values in this tree or forest."""
     return bool(est.__sklearn_tags__().input_tags.allow_nan)
 
 
-def _one_output(trace: Trace, est: Any) -> None:
-    trace.require(est.n_outputs_ == 1, "several targets at once; fit one model a target")
+def _one_output(trace: Trace, est: BaseEstimator) -> None:
+    trace.require(est.n_outputs_ == 1, "several targets at once; fit one model per target")
 
 
 def _trees_of(
-    trace: Trace, est: Any, columns: list[Column], trees: list[Any]
+    trace: Trace, est: BaseEstimator, columns: list[Column], trees: list[BaseEstimator]
 ) -> tuple[int, TreeArrays]:
     if not _allows_missing(est):
         trace.require_no_missing(columns)
     parts = [sklearn_tree(tree.tree_, tree.tree_.value[:, 0, :]) for tree in trees]
     op = trace.numbers(columns)
-    trace.short.add(op)  # they round to 32 bits, and refuse what does not fit
+    trace.short.add(op)  # scikit-learn rounds to 32 bits, and rejects what does not fit
     return op, TreeArrays.concatenate(parts)
 
 
-def tree_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def tree_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """One tree's shares of classes."""
     return _voting(trace, est, columns, [est])
 
 
-def forest_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def forest_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """The mean of the trees' shares of classes."""
     return _voting(trace, est, columns, trace.attribute(est, "estimators_"))
 
 
-def _voting(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> ConvertedModel:
+def _voting(
+    trace: Trace, est: BaseEstimator, columns: list[Column], trees: list[BaseEstimator]
+) -> ConvertedModel:
     _one_output(trace, est)
     op, tree_arrays = _trees_of(trace, est, columns, trees)
     share = add_forest(trace.builder, op, tree_arrays, len(est.classes_), divide=len(trees))
     return by_score(trace, est.classes_, share)
 
 
-def tree_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def tree_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """One tree's value."""
     return _mean(trace, est, columns, [est])
 
 
-def forest_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def forest_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """The mean of the trees' values."""
     return _mean(trace, est, columns, trace.attribute(est, "estimators_"))
 
 
-def _mean(trace: Trace, est: Any, columns: list[Column], trees: list[Any]) -> ConvertedModel:
+def _mean(
+    trace: Trace, est: BaseEstimator, columns: list[Column], trees: list[BaseEstimator]
+) -> ConvertedModel:
     _one_output(trace, est)
     op, tree_arrays = _trees_of(trace, est, columns, trees)
     return value_of(add_forest(trace.builder, op, tree_arrays, 1, divide=len(trees)))
 
 
-def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[int, int]:
-    """Return the operation that sums scikit-learn's older boosting, and how many sums."""
+def gradient_boosting(trace: Trace, est: BaseEstimator, columns: list[Column]) -> tuple[int, int]:
+    """Return the operation of scikit-learn's older boosting, and its number of sums."""
     trace.require_no_missing(columns)
     init_estimator = getattr(est, "init_", None)
     simple = isinstance(init_estimator, str) or type(init_estimator).__name__.startswith("Dummy")
-    trace.require(simple, "gradient boosting with an init of its own; use init=None or 'zero'")
+    trace.require(simple, "gradient boosting with another model as init; use init=None or 'zero'")
     stages = trace.attribute(est, "estimators_")
-    outputs = stages.shape[1]
+    output_count = stages.shape[1]
     zeros = np.zeros((1, est.n_features_in_), dtype=np.float32)
     base = est._raw_predict_init(zeros).reshape(-1)
     parts = [
@@ -105,34 +114,38 @@ def gradient_boosting(trace: Trace, est: Any, columns: list[Column]) -> tuple[in
         for stage in stages
         for tree in stage
     ]
-    owners = np.tile(np.arange(outputs), len(stages))
+    owners = np.tile(np.arange(output_count), len(stages))
     x = trace.numbers(columns)
     trace.short.add(x)
     op = add_forest(
         trace.builder,
         x,
         TreeArrays.concatenate(parts),
-        outputs,
+        output_count,
         base=base,
         output=owners,
     )
-    return op, outputs
+    return op, output_count
 
 
-def gradient_boosting_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def gradient_boosting_classifier(
+    trace: Trace, est: BaseEstimator, columns: list[Column]
+) -> ConvertedModel:
     """Sums of trees, then a probability."""
     trace.require(est.loss == "log_loss", f"loss={est.loss!r}; use log_loss")
-    op, outputs = gradient_boosting(trace, est, columns)
-    return by_margin(trace, est.classes_, op, strict=outputs > 1)
+    op, output_count = gradient_boosting(trace, est, columns)
+    return by_margin(trace, est.classes_, op, strict=output_count > 1)
 
 
-def gradient_boosting_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def gradient_boosting_regressor(
+    trace: Trace, est: BaseEstimator, columns: list[Column]
+) -> ConvertedModel:
     """A sum of trees."""
     return value_of(gradient_boosting(trace, est, columns)[0])
 
 
-def hist_trees(trace: Trace, est: Any, columns: list[Column]) -> int:
-    """Return the operation that sums scikit-learn's boosting on histograms."""
+def hist_trees(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
+    """Return the operation of scikit-learn's boosting on histograms."""
     encoder = getattr(est, "_preprocessor", None)
     if encoder is not None:
         columns = trace.convert(encoder)(trace, encoder, columns)
@@ -144,36 +157,38 @@ def hist_trees(trace: Trace, est: Any, columns: list[Column]) -> int:
         for stage in stages
         for predictor in stage
     ]
-    outputs = len(stages[0])
+    output_count = len(stages[0])
     base = np.asarray(trace.attribute(est, "_baseline_prediction"), dtype=float).reshape(-1)
-    owners = np.tile(np.arange(outputs), len(stages))
+    owners = np.tile(np.arange(output_count), len(stages))
     return add_forest(
         trace.builder,
         trace.numbers(columns),
         TreeArrays.concatenate(parts),
-        outputs,
+        output_count,
         base=base,
         output=owners,
     )
 
 
-def _hist_tree(predictor: Any, known_bitsets: np.ndarray, bitset_indices: np.ndarray) -> TreeArrays:
+def _hist_tree(
+    predictor: TreePredictor, known_bitsets: np.ndarray, bitset_indices: np.ndarray
+) -> TreeArrays:
     nodes = predictor.nodes
     leaf = nodes["is_leaf"].astype(bool)
-    gap_left = nodes["missing_go_to_left"].astype(bool)
+    missing_left = nodes["missing_go_to_left"].astype(bool)
     sets = {}
     for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist():
         left = _unpack_bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
         seen = _unpack_bits(known_bitsets[bitset_indices[nodes["feature_idx"][node]]])
-        sets[node] = np.append(left | (~seen & gap_left[node]), gap_left[node])
+        sets[node] = np.append(left | (~seen & missing_left[node]), missing_left[node])
     return TreeArrays(
         np.zeros(1, np.int64),
         np.where(leaf, -1, nodes["left"].astype(np.int64)),
         np.where(leaf, -1, nodes["right"].astype(np.int64)),
         nodes["feature_idx"].astype(np.int64),
-        # infinity parts gaps from all numbers
+        # a threshold of infinity separates missing values from all numbers
         np.minimum(nodes["num_threshold"].astype(float), np.finfo(float).max),
-        gap_left & ~leaf,
+        missing_left & ~leaf,
         nodes["value"].astype(float)[:, None],
         sets,
     )
@@ -184,12 +199,12 @@ def _unpack_bits(bitset: np.ndarray) -> np.ndarray:
     return np.unpackbits(bitset.astype("<u4").view(np.uint8), bitorder="little").astype(bool)
 
 
-def hist_classifier(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def hist_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """Sums of trees, then a probability."""
     return by_margin(trace, est.classes_, hist_trees(trace, est, columns))
 
 
-def hist_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def hist_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A sum of trees, through the loss's link."""
     op = hist_trees(trace, est, columns)
     if est.loss in ("poisson", "gamma"):
@@ -197,17 +212,19 @@ def hist_regressor(trace: Trace, est: Any, columns: list[Column]) -> ConvertedMo
     return value_of(op)
 
 
-def isolation(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
-    """Refuse: scikit-learn's answers depend on how rows come in blocks of memory."""
+def isolation(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
+    """Not covered: scikit-learn's results depend on how rows are split into blocks."""
     raise trace.refuse("isolation forests are not covered yet; use a monitor for outliers")
 
 
-def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
+def ada_boost(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """Weighted votes of classifiers, as a share of the weight, then a probability."""
-    trace.require_no_missing(columns)  # its trees would take them, but it checks its rows itself
+    trace.require_no_missing(columns)  # its trees would allow them, but it checks its rows before
     classes = est.classes_
     weights = est.estimator_weights_[: len(est.estimators_)]
-    trace.require(getattr(est, "algorithm", "SAMME") != "SAMME.R", "algorithm SAMME.R; fit again")
+    trace.require(
+        getattr(est, "algorithm", "SAMME") != "SAMME.R", "algorithm='SAMME.R'; use 'SAMME'"
+    )
     count = len(classes)
     centred_votes = []
     for inner in est.estimators_:
@@ -228,7 +245,7 @@ def ada_boost(trace: Trace, est: Any, columns: list[Column]) -> ConvertedModel:
     return _ada_outcome(trace, classes, total)
 
 
-def _ada_outcome(trace: Trace, classes: Any, total: int) -> ConvertedModel:
+def _ada_outcome(trace: Trace, classes: np.ndarray, total: int) -> ConvertedModel:
     add, array = trace.builder.add, trace.builder.array
     count = len(classes)
     if count == 2:
@@ -262,4 +279,4 @@ TREES = {
     "sklearn.RandomForestClassifier": forest_classifier,
     "sklearn.RandomForestRegressor": forest_regressor,
 }
-"""Converters of models of trees by library and class."""
+"""Converters of models of trees, by library and class."""

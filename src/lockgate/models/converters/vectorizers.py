@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lockgate.models.converters.symbols import Column, RawColumn, Sparse
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format.text import TOKENS, CountTerms, Text, WeighTerms
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = ["TEXTS"]
 
@@ -15,15 +18,15 @@ PATTERNS = {pattern.pattern: name for name, pattern in TOKENS.items()} | {
 }
 
 
-def _count_terms(trace: Trace, est: Any, columns: list[Column], **fields: Any) -> int:
+def _count_terms(trace: Trace, est: BaseEstimator, columns: list[Column], **fields: Any) -> int:
     column = columns[0]
     if len(columns) != 1 or not isinstance(column, RawColumn):
-        raise trace.refuse("texts of other than one column")
+        raise trace.refuse("texts of several columns; use one vectorizer per column")
     for name in ("preprocessor", "tokenizer"):
         trace.require(
             getattr(est, name) is None,
-            f"{name} is your own code, and a packed model "
-            "carries none; prepare the text before the pipeline",
+            f"{name} is custom code, which a packed model cannot contain; prepare the text before "
+            "the pipeline",
         )
     unit = est.analyzer
     trace.require(unit in ("word", "char", "char_wb"), f"analyzer={unit!r}; use 'word' or 'char'")
@@ -50,28 +53,28 @@ def _count_terms(trace: Trace, est: Any, columns: list[Column], **fields: Any) -
     )
 
 
-def count_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+def count_vectorizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Counts of known terms."""
     return [Sparse(_vocabulary(trace, est, columns))]
 
 
-def _vocabulary(trace: Trace, est: Any, columns: list[Column]) -> int:
+def _vocabulary(trace: Trace, est: BaseEstimator, columns: list[Column]) -> int:
     known = trace.attribute(est, "vocabulary_")
     terms = tuple(sorted(known, key=lambda term: int(known[term])))
     return _count_terms(trace, est, columns, terms=terms)
 
 
-def tfidf_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
-    """Counts of known terms, weighed."""
+def tfidf_vectorizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
+    """Weighted counts of known terms."""
     counts = Sparse(_vocabulary(trace, est, columns))
     return tfidf_transformer(trace, trace.attribute(est, "_tfidf"), [counts])
 
 
-def tfidf_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+def tfidf_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Weights of counts."""
     column = columns[0]
     if len(columns) != 1 or not isinstance(column, Sparse):
-        raise trace.refuse("weights of other than counts")
+        raise trace.refuse("weights of columns that are not counts of terms")
     weights = trace.builder.array(est.idf_) if est.use_idf else None
     op = trace.builder.add(
         WeighTerms,
@@ -83,7 +86,7 @@ def tfidf_transformer(trace: Trace, est: Any, columns: list[Column]) -> list[Col
     return [Sparse(op)]
 
 
-def hashing_vectorizer(trace: Trace, est: Any, columns: list[Column]) -> list[Column]:
+def hashing_vectorizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Counts of hashed terms."""
     op = _count_terms(
         trace, est, columns, hashed=int(est.n_features), signed=bool(est.alternate_sign)

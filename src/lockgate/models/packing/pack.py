@@ -1,9 +1,9 @@
-"""The second door: a model that someone fitted elsewhere becomes a bundle in one call."""
+"""`lockgate.pack`: makes a bundle of a model that was fitted outside of a pipeline."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from lockgate.contract.evaluation import EvaluateRequest
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Schema, Table
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import UsageError
 from lockgate.models.bundle.card import model_card
@@ -24,13 +25,19 @@ from lockgate.models.bundle.probes import probes_of
 from lockgate.models.bundle.write import BundleContent, write_bundle
 from lockgate.models.converters.installed import Converters
 from lockgate.models.packed.runtime.model import PackedModel
-from lockgate.models.packing.rows import check_fitted, table_from
+from lockgate.models.packing.rows import Rows, check_fitted, table_from
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+
+    from lockgate.contract.prediction import Columns
+
 __all__ = ["MODEL", "match_schema", "pack", "packed_bytes", "write_packed"]
+
 MODEL = "model.packed"
 """Name of the model's file in a bundle."""
 UNKNOWN = "unknown"
@@ -38,18 +45,18 @@ ORIGIN = ("commit", "data", "parameters", "environment")
 
 
 def pack(
-    estimator: Any,
-    X: Any,
-    y: Any = None,
+    estimator: BaseEstimator,
+    X: Rows,
+    y: ArrayLike | None = None,
     *,
     name: str = "model",
     path: str | Path | None = None,
-    tune: tuple[Any, Any] | None = None,
-    test: tuple[Any, Any] | None = None,
+    tune: tuple[Rows, ArrayLike] | None = None,
+    test: tuple[Rows, ArrayLike] | None = None,
     threshold: float | str | None = None,
     lineage: Mapping[str, str] | None = None,
 ) -> Bundle:
-    """Make a bundle of a fitted model: a model file that cannot run code, and all about it.
+    """Make a bundle of a fitted model: a model file that cannot run code, and its documents.
 
     Parameters
     ----------
@@ -57,25 +64,26 @@ def pack(
         A scikit-learn classifier, regressor, clustering, or a pipeline that ends
         in one; other libraries' models where a plugin converts them.
     X : DataFrame, Series of texts, or array, shape (n, features)
-        The rows that it was fitted on, or some of them: its inputs, the monitor's
-        reference and the probe rows come from here.
+        The rows that it was fitted on, or a sample of them: its inputs, the
+        reference for monitors and the probe rows are taken from here.
     y : Series or array, shape (n,), optional
-        What it was fitted to predict; its name is the target's.
+        Its target; the name of the series becomes the name of the target.
     name : str
         Name of the model.
     path : path-like, optional
         Directory to write; by default `name` in the current directory. A bundle
-        that is there is replaced in one step, anything else refused.
+        that exists is replaced in one step; anything else is an error.
     tune : (X, y), optional
-        Rows that it was not fitted on, to choose a threshold and to count scores.
+        Rows that it was not fitted on, to choose a threshold and for the reference
+        of scores.
     test : (X, y), optional
-        Rows to measure it on.
+        Rows to evaluate it on.
     threshold : float or {"f1"}, optional
-        Score from which the second of two classes is answered, or the best F1 on
-        `tune`. By default the estimator's own rule.
+        Score from which the second of two classes is predicted, or ``"f1"`` for the
+        best F1 on `tune`. By default the estimator's own rule.
     lineage : mapping of str to str, optional
         What you know of its origin, e.g. ``{"commit": "1a2b3c", "data": "march.csv"}``;
-        recorded as declared. What is not said is recorded as unknown.
+        recorded as declared. The rest is recorded as unknown.
 
     Returns
     -------
@@ -85,7 +93,7 @@ def pack(
     Raises
     ------
     NotCovered
-        If a step has no packed form, or answers would differ from the original's.
+        If a step has no packed form, or predictions would differ from the original's.
 
     Examples
     --------
@@ -123,22 +131,22 @@ def pack(
     )
 
 
-def _check_threshold(threshold: Any, tune: Any) -> None:
+def _check_threshold(threshold: float | str | None, tune: object) -> None:
     if isinstance(threshold, str) and threshold == "f1" and tune is not None:
         return
     if isinstance(threshold, str) or not (threshold is None or isinstance(threshold, (int, float))):
-        raise UsageError(f"threshold={threshold!r}: give a number, or 'f1' together with tune")
+        raise UsageError(f"threshold={threshold!r}: expected a number, or 'f1' together with tune")
     if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(f"threshold is {threshold}; it must lie from 0 to 1")
+        raise UsageError(f"threshold is {threshold}, expected a number from 0 to 1")
 
 
-def _pair(name: str, rows: Any) -> tuple[Any, Any]:
+def _pair(name: str, rows: object) -> tuple[Any, Any]:
     if not isinstance(rows, tuple) or len(rows) != 2:
-        raise UsageError(f"{name} is {type(rows).__name__}, expected a pair: {name}=(X, y)")
+        raise UsageError(f"{name}: expected a pair (X, y), got {type(rows).__name__}")
     return rows
 
 
-def packed_bytes(estimator: Any, schema: Schema) -> tuple[bytes, tuple[str, ...]]:
+def packed_bytes(estimator: BaseEstimator, schema: Schema) -> tuple[bytes, tuple[str, ...]]:
     """Return the packed model and the steps that were covered."""
     from lockgate.models.converters.convert import inputs_of, pack_estimator
 
@@ -148,23 +156,21 @@ def packed_bytes(estimator: Any, schema: Schema) -> tuple[bytes, tuple[str, ...]
     return packed.raw, packed.steps
 
 
-def match_schema(schema: Schema, inputs: Any) -> Schema:
-    """Leave out features that a packed model does not ask for; take over what it refuses."""
+def match_schema(schema: Schema, inputs: Sequence[ColumnInput]) -> Schema:
+    """Remove features that a packed model does not need; copy what its inputs allow."""
     inputs_by_name = {column_input.name: column_input for column_input in inputs}
     features = {column.name for column in schema.features}
     columns = []
     for column in schema.columns:
         if column.name in inputs_by_name:
             column_input = inputs_by_name[column.name]
-            columns.append(
-                dataclasses.replace(
-                    column,
-                    kind=column_input.kind,
-                    missing=column_input.missing,
-                    unknown=column_input.unknown,
-                    categories=column_input.categories if column_input.kind == "category" else (),
-                )
-            )
+            changes: dict[str, Any] = {
+                "kind": column_input.kind,
+                "missing": column_input.missing,
+                "unknown": column_input.unknown,
+                "categories": column_input.categories if column_input.kind == "category" else (),
+            }
+            columns.append(dataclasses.replace(column, **changes))
         elif column.name not in features:
             columns.append(column)
     return schema.with_columns(tuple(columns))
@@ -220,7 +226,7 @@ def write_packed(
 
 
 def _accepted_rows(model: PackedModel, table: Table) -> pd.DataFrame:
-    """Return the rows that the model does not refuse."""
+    """Return the rows that the model does not reject."""
     rejected = RejectedRows()
     model.predict(table.frame, rejected=rejected)
     keep = np.ones(len(table), bool)
@@ -229,13 +235,13 @@ def _accepted_rows(model: PackedModel, table: Table) -> pd.DataFrame:
 
 
 def _refuse_other_folder(path: Path) -> None:
-    """Replace a bundle, or write where nothing is, but nothing else."""
+    """Raise an error if the path exists and is not a bundle or an empty folder."""
     if (
         path.exists()
         and not (path / MANIFEST).is_file()
         and (not path.is_dir() or any(path.iterdir()))
     ):
-        raise UsageError(f"{path} is there and is no bundle; choose another path")
+        raise UsageError(f"{path} exists and is not a bundle; choose another path")
 
 
 @dataclasses.dataclass
@@ -245,7 +251,7 @@ class _SchemaPredictor:
     model: PackedModel
     schema: Schema
 
-    def predict(self, columns: Any) -> Output:
+    def predict(self, columns: Columns) -> Output:
         return self.model.predict(columns)
 
 
@@ -258,7 +264,7 @@ def _choose_threshold(
     if threshold is None:
         return None
     if model.task != "binary" or model.header.answers.score is None:
-        raise UsageError("threshold needs a model of two classes with a probability")
+        raise UsageError("threshold needs a model with two classes and a probability")
     _check_threshold(threshold, tune)
     if isinstance(threshold, str) and tune is not None:
         score = model.predict(tune.frame).score
@@ -267,7 +273,7 @@ def _choose_threshold(
 
 
 def _evaluate(predictor: _SchemaPredictor, test: Table, threshold: float | None) -> dict[str, Any]:
-    """Put the task's own evaluator to the model."""
+    """Evaluate the model with the default evaluator of its task."""
     model = predictor.model
     if model.task == "clustering" or test.schema.target is None:
         return {}
@@ -299,7 +305,9 @@ def _card(
 ) -> str:
     decision = ""
     if score_threshold is not None:
-        decision = f"`{model.classes[1]}` is answered from a score of {score_threshold:.4g} on."
+        decision = (
+            f"`{model.classes[1]}` is predicted when the score is at least {score_threshold:.4g}."
+        )
     known = {key: f"declared: {value}" for key, value in lineage.items()}
     origin = [f"- {key}: {known.pop(key, UNKNOWN)}" for key in ORIGIN]
     origin += [f"- {key}: {value}" for key, value in known.items()]
@@ -307,10 +315,8 @@ def _card(
         name,
         model.task,
         schema,
-        description="fitted elsewhere, packed as it was.",
-        data_notes=[
-            f"{len(table)} rows were given when it was packed (sha256 {table.digest[:12]})."
-        ],
+        description="fitted outside of lockgate, and packed.",
+        data_notes=[f"It was packed with {len(table)} rows (sha256 {table.digest[:12]})."],
         metrics_by_evaluator=metrics,
         decision=decision,
         lineage=origin,

@@ -1,11 +1,11 @@
-"""Model files that someone else wrote: opened in a process of their own, packed there.
+"""Model files of unknown origin: opened and packed in a process of their own.
 
-A joblib or pickle file runs whatever code it holds when it is opened. That
-happens, if at all, in this module's process; what comes back is a packed
-model, which is data and is checked like any other.
+Opening a joblib or pickle file runs any code in it. That happens, if at all, in
+a child process of this module; its result is a packed model, which is data and
+is checked like any other.
 
-Run as ``python -m lockgate.models.packing.pack_file FOLDER``; FOLDER holds ``job.json``
-and receives ``model.packed`` and ``result.json``.
+Run as ``python -m lockgate.models.packing.pack_file FOLDER``; FOLDER contains
+``job.json`` and receives ``model.packed`` and ``result.json``.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ __all__ = ["PackJob", "PackResult", "is_skops", "pack_file"]
 
 
 class PackJob(msgspec.Struct, frozen=True):
-    """What the process is asked to do.
+    """The task of the child process.
 
     Attributes
     ----------
     model, data : str
-        Files of the model and of rows that it was fitted on.
+        Paths of the model and of rows that it was fitted on.
     target : str or None
         Column that it predicts.
     trusted : bool
-        Whether the user trusts whoever wrote the model file.
+        Whether the user trusts the origin of the model file.
     prove : bool
-        Whether to compare answers; off for a dry run.
+        Whether to compare predictions; off for a dry run.
 
     """
 
@@ -49,7 +49,7 @@ class PackJob(msgspec.Struct, frozen=True):
 
 
 class PackResult(msgspec.Struct, frozen=True):
-    """What came of it.
+    """The result of the child process.
 
     Attributes
     ----------
@@ -58,11 +58,11 @@ class PackResult(msgspec.Struct, frozen=True):
     features : list of str
         Columns that the model was fitted on.
     notes : list of str
-        What the libraries warned of, and the comparison in words.
+        Warnings of the libraries, and the comparison as text.
     error : str or None
-        Why there is no packed model.
+        Why the model was not packed.
     packed : bool
-        Whether there is one.
+        Whether there is a packed model.
 
     """
 
@@ -74,7 +74,7 @@ class PackResult(msgspec.Struct, frozen=True):
 
 
 def is_skops(path: Path) -> bool:
-    """Say whether a file is a skops file: a zip with a schema."""
+    """Return whether a file is a skops file: a zip with a schema."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -87,18 +87,18 @@ def pack_file(job: PackJob) -> tuple[PackResult, bytes | None]:
     Raises
     ------
     UsageError
-        If the file may run code and nobody said that it is trusted.
+        If the file is missing, or may run code and is not trusted.
     BundleError
-        If the process ended without a word.
+        If the process ended without a result.
 
     """
     path = Path(job.model)
     if not path.is_file():
-        raise UsageError(f"{path} is not there, or is no file")
+        raise UsageError(f"{path} does not exist or is not a file")
     if not is_skops(path) and not job.trusted:
         raise UsageError(
-            f"{path} is a joblib or pickle file: opening it runs whatever code it holds. If you "
-            "trust where it comes from, say so: --trust-code; a skops file needs no trust"
+            f"{path} is a joblib or pickle file, and opening it runs any code in it: if you trust "
+            "its origin, add --trust-code; skops files do not need it"
         )
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         directory = Path(folder)
@@ -111,17 +111,15 @@ def pack_file(job: PackJob) -> tuple[PackResult, bytes | None]:
         )
         result = directory / "result.json"
         if not result.is_file():
-            last = (completed.stderr.strip().splitlines() or ["no word"])[-1]
-            raise BundleError(
-                f"the process that opened {path} ended with {completed.returncode}: {last}"
-            )
+            last = (completed.stderr.strip().splitlines() or ["no output"])[-1]
+            raise BundleError(f"opening {path} ended with exit code {completed.returncode}: {last}")
         pack_result = msgspec.json.decode(result.read_bytes(), type=PackResult)
         raw = (directory / "model.packed").read_bytes() if pack_result.packed else None
     return pack_result, raw
 
 
 def main(folder: Path) -> None:
-    """Do the job in `folder`."""
+    """Run the job in `folder`."""
     job = msgspec.json.decode((folder / "job.json").read_bytes(), type=PackJob)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -134,7 +132,7 @@ def main(folder: Path) -> None:
 
 
 def _notes(caught: list[warnings.WarningMessage]) -> list[str]:
-    """Return what the libraries warned of; versions that differ are one note."""
+    """Return the warnings of the libraries as notes; differing versions are one note."""
     notes: dict[str, None] = {}
     for warning in caught:
         fitted_version = getattr(warning.message, "original_sklearn_version", None)
@@ -157,7 +155,7 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
 
     frame = read_frame(Path(job.data))
     if job.target is not None and job.target not in frame:
-        raise UsageError(f"{job.data} has no column {job.target}")
+        raise UsageError(f"unknown column {job.target}: {job.data} does not have it")
     try:
         estimator = _open_estimator(job)
     except LockgateError:
@@ -171,7 +169,9 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
         features = data_columns  # LightGBM writes blanks in names as underscores
     absent = [name for name in features if name not in frame]
     if absent:
-        raise UsageError(f"the model was fitted on {', '.join(absent)}, which {job.data} lacks")
+        raise UsageError(
+            f"{job.data} lacks columns that the model was fitted on: {', '.join(absent)}"
+        )
     table, rows = table_from(frame[features])
     steps = coverage_report(estimator)
     try:
@@ -190,9 +190,9 @@ def _cannot_be_opened(path: str, error: Exception) -> str:
 
     message = " ".join(str(error).split())
     return (
-        f"{path} cannot be opened: {type(error).__name__}: {message}. Most often it was saved with "
-        f"another scikit-learn, or with a library that is not here (here: scikit-learn "
-        f"{version('scikit-learn')}); pack it where it was fitted: pip install 'lockgate[pack]'"
+        f"{path} cannot be opened: {type(error).__name__}: {message}; it may need another version "
+        f"of scikit-learn (installed: {version('scikit-learn')}) or a library that is not "
+        "installed; pack it where it was fitted: pip install 'lockgate[pack]'"
     )
 
 

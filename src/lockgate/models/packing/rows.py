@@ -1,8 +1,8 @@
-"""Rows and models as their owners hand them over: frames, arrays, texts."""
+"""Converts rows from users (frames, arrays, texts) to tables, and checks estimators."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -11,13 +11,17 @@ from lockgate.errors import DataError, NotCovered, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+
+__all__ = ["Rows", "check_fitted", "table_from"]
+
+Rows: TypeAlias = "pd.DataFrame | pd.Series[Any] | ArrayLike"
+"""Rows as estimators take them: a frame, a series of texts, or an array."""
 
 
-__all__ = ["check_fitted", "table_from"]
-
-
-def check_fitted(estimator: Any, frame: pd.DataFrame) -> None:
-    """Refuse what is not fitted, or was fitted to another number of columns."""
+def check_fitted(estimator: BaseEstimator, frame: pd.DataFrame) -> None:
+    """Reject an estimator that is not fitted, or was fitted on another number of columns."""
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
@@ -25,16 +29,16 @@ def check_fitted(estimator: Any, frame: pd.DataFrame) -> None:
         check_is_fitted(estimator)
     except NotFittedError:
         class_name = type(estimator).__name__
-        raise NotCovered(f"{class_name} is not fitted; call fit first, then pack it") from None
+        raise NotCovered(f"{class_name} is not fitted; call fit before packing it") from None
     except TypeError:
-        raise NotCovered(f"{type(estimator).__name__} is no estimator") from None
+        raise NotCovered(f"{type(estimator).__name__} is not an estimator") from None
     count = getattr(estimator, "n_features_in_", frame.shape[1])
     if count != frame.shape[1]:
-        raise UsageError(f"the model was fitted on {count} columns, X has {frame.shape[1]}")
+        raise UsageError(f"X: expected {count} columns, as in fit, got {frame.shape[1]}")
 
 
-def table_from(X: Any, y: Any = None) -> tuple[Table, pd.DataFrame]:
-    """Make a table of rows as an estimator takes them, and a frame to ask it with."""
+def table_from(X: Rows, y: ArrayLike | None = None) -> tuple[Table, pd.DataFrame]:
+    """Make a table of rows as an estimator takes them, and a frame for its predictions."""
     import pandas as pd
 
     from lockgate.data.schema import table
@@ -51,30 +55,31 @@ def table_from(X: Any, y: Any = None) -> tuple[Table, pd.DataFrame]:
     if y is not None:
         target = str(getattr(y, "name", None) or "target")
         if target in frame:
-            raise DataError(f"the target {target} is also a column of X; leave it out there")
+            raise DataError(f"the target {target} is also a column of X; remove it from X")
         values = np.asarray(y).reshape(-1)
         if len(values) != len(frame):
-            raise DataError(f"X has {len(frame)} rows and y has {len(values)}")
+            raise DataError(f"y: expected {len(frame)} values, as X has rows, got {len(values)}")
         with_target = frame.assign(**{target: values})
     typed_table = table(with_target, target=target, kinds=typed)
     return typed_table, frame.reset_index(drop=True)
 
 
-def _frame(X: Any) -> pd.DataFrame:
+def _frame(X: Rows) -> pd.DataFrame:
     import pandas as pd
 
     if isinstance(X, pd.Series):
         return X.to_frame(str(X.name or "text"))
-    if hasattr(X, "to_pandas"):
-        X = X.to_pandas()
+    to_pandas = getattr(X, "to_pandas", None)
+    if to_pandas is not None:
+        X = to_pandas()
     if not isinstance(X, pd.DataFrame):
         array = np.asarray(X)
         if array.ndim == 1 and len(array):
             return pd.DataFrame({"text": array.astype(object)})
         if array.ndim != 2:
             raise DataError(
-                f"X is {type(X).__name__}, expected a DataFrame, a Series of texts, or an array of "
-                "rows and columns; sparse rows: X.toarray()"
+                "X: expected a DataFrame, a Series of texts, or an array of rows and columns, got "
+                f"{type(X).__name__}; for sparse rows, use X.toarray()"
             )
         X = pd.DataFrame(array, columns=[f"x{k}" for k in range(array.shape[1])]).infer_objects()
     frame: pd.DataFrame = X

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+
+from lockgate.models.packed.format.array_types import Array, Namespace
 
 __all__ = ["exp", "exp_one", "ordered_sum", "sigmoid", "sigmoid_one", "tanh", "tanh_one"]
 
@@ -23,7 +24,7 @@ TERMS = tuple(1 / math.factorial(k) for k in range(13, 1, -1))
 """Taylor's coefficients from r**13 down to r**2; the rest is below 2**-57 for |r| <= ln(2)/2."""
 
 SMALLEST, LARGEST = -745.2, 709.4
-"""Beyond these ``exp`` is 0 and infinity."""
+"""Below the first, ``exp`` is 0; above the second, infinity."""
 
 POWERS = tuple(math.ldexp(1.0, k) for k in range(-1076, 1024))
 POWERS_ARRAY = np.array(POWERS)
@@ -33,7 +34,7 @@ def exp_one(x: float) -> float:
     """Return e**x for one finite or infinite number, within one unit in the last place.
 
     Cody and Waite's reduction to |r| <= ln(2)/2, then Taylor's series. Above
-    709.4 the answer is infinity, a little earlier than the largest double.
+    709.4 the result is infinity, slightly below the limit of a double.
 
     Examples
     --------
@@ -53,7 +54,7 @@ def exp_one(x: float) -> float:
     return (1.0 + (r + r * r * total)) * POWERS[k + 1076]
 
 
-def exp(x: Any, xp: Any, powers: Any) -> Any:
+def exp(x: Array, xp: Namespace, powers: Array) -> Array:
     """Return e**x elementwise, the same bits as `exp_one`.
 
     Parameters
@@ -66,6 +67,7 @@ def exp(x: Any, xp: Any, powers: Any) -> Any:
         `POWERS_ARRAY` on the device of `x`.
 
     """
+    # NaN and infinity cannot index the table of powers; they are restored below
     is_nan = xp.isnan(x)
     inside = xp.clip(xp.where(is_nan, xp.zeros_like(x), x), SMALLEST, LARGEST)
     k = xp.round(inside * LOG2E)
@@ -90,7 +92,7 @@ def sigmoid_one(x: float) -> float:
     return e / (1.0 + e)
 
 
-def sigmoid(x: Any, xp: Any, powers: Any) -> Any:
+def sigmoid(x: Array, xp: Namespace, powers: Array) -> Array:
     """Return 1 / (1 + e**-x) elementwise, the same bits as `sigmoid_one`."""
     e = exp(-xp.abs(x), xp, powers)
     return xp.where(x >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
@@ -103,18 +105,18 @@ def tanh_one(x: float) -> float:
     return magnitude if x >= 0 else -magnitude
 
 
-def tanh(x: Any, xp: Any, powers: Any) -> Any:
+def tanh(x: Array, xp: Namespace, powers: Array) -> Array:
     """Return the hyperbolic tangent elementwise, the same bits as `tanh_one`."""
     e = exp(-2.0 * xp.abs(x), xp, powers)
     magnitude = (1.0 - e) / (1.0 + e)
     return xp.where(x >= 0, magnitude, -magnitude)
 
 
-def ordered_sum(rows: Any, xp: Any) -> Any:
-    """Add up rows of shape (k, n), first to last: the one order of addition.
+def ordered_sum(rows: Array, xp: Namespace) -> Array:
+    """Add rows of shape (k, n), first to last: the only order of addition in the format.
 
     NumPy adds wide rows in that order by itself; for a few columns it would
-    pair the terms, and other libraries promise no order.
+    add pairwise, and other libraries guarantee no order.
     """
     if xp is np and rows.shape[1] > 8:
         return np.add.reduce(rows, axis=0)
@@ -127,7 +129,7 @@ def ordered_sum(rows: Any, xp: Any) -> Any:
 
 
 def ordered_sum_one(values: Sequence[float]) -> float:
-    """Add up numbers, first to last, as `ordered_sum` does."""
+    """Add numbers, first to last, as `ordered_sum` does."""
     total = values[0]
     for value in values[1:]:
         total += value

@@ -9,7 +9,7 @@
     ..  arrays    each at the next multiple of 64, zeros between, nothing after the last
 
 The header gives each array's dtype, shape, offset (from the first multiple of
-64 after the header) and sha256, so every byte of the file is accounted for.
+64 after the header) and sha256, so every byte of the file is checked.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ START = 48
 ALIGN = 64
 
 LARGEST_FILE = 1 << 31
-"""Bytes of the largest file that is read."""
+"""Size of the largest file that is read, in bytes."""
 
 LARGEST_HEADER = 1 << 26
 MAX_ARRAYS = 1 << 16
@@ -68,13 +68,13 @@ class ArrayEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
-def require(condition: Any, sentence: str) -> None:
-    """Refuse the file with that sentence unless the condition holds."""
+def require(condition: object, message: str) -> None:
+    """Raise PackedFormatError with the message unless the condition is true."""
     if not condition:
-        raise PackedFormatError(f"not a usable packed model: {sentence}")
+        raise PackedFormatError(f"not a usable packed model: {message}")
 
 
-def write(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+def write(header: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> bytes:
     """Write a header and arrays; equal content gives equal bytes."""
     entries: dict[str, Any] = {}
     parts: list[bytes] = []
@@ -88,7 +88,7 @@ def write(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
         parts += [raw, padding]
         offset += len(raw) + len(padding)
     if parts:
-        parts.pop()
+        parts.pop()  # no padding after the last array
     text = msgspec.json.encode({**header, "arrays": entries}, order="sorted")
     prefix = MAGIC + len(text).to_bytes(8, "little") + hashlib.sha256(text).digest() + text
     return prefix + bytes(-len(prefix) % ALIGN) + b"".join(parts)
@@ -100,19 +100,17 @@ def read_header(raw: bytes) -> tuple[bytes, int]:
     Raises
     ------
     PackedFormatError
-        If the front of the file is not as it was written.
+        If the start of the file is damaged, or it is not a packed model.
 
     """
-    require(
-        len(raw) <= LARGEST_FILE, f"{len(raw)} bytes, more than the {LARGEST_FILE} that are read"
-    )
-    require(len(raw) >= START and raw[:8] == MAGIC, "it does not start like one")
+    require(len(raw) <= LARGEST_FILE, f"it has {len(raw)} bytes; at most {LARGEST_FILE} are read")
+    require(len(raw) >= START and raw[:8] == MAGIC, f"it does not start with {MAGIC!r}")
     length = int.from_bytes(raw[8:16], "little")
-    require(length <= min(LARGEST_HEADER, len(raw) - START), "the header is cut off")
+    require(length <= min(LARGEST_HEADER, len(raw) - START), "the header is truncated")
     text = raw[START : START + length]
     require(hashlib.sha256(text).digest() == raw[16:START], "the header is damaged")
     start = START + length + (-(START + length) % ALIGN)
-    require(not any(raw[START + length : start]), "there is something between header and arrays")
+    require(not any(raw[START + length : start]), "the padding after the header is not zero")
     return text, start
 
 
@@ -122,35 +120,47 @@ def read_arrays(raw: bytes, start: int, entries: Mapping[str, ArrayEntry]) -> di
     Raises
     ------
     PackedFormatError
-        If an array lies elsewhere than the entries before it say, or is damaged.
+        If an array is not where the preceding entries put it, or is damaged.
 
     """
-    require(len(entries) <= MAX_ARRAYS, "too many arrays")
+    require(len(entries) <= MAX_ARRAYS, f"{len(entries)} arrays; at most {MAX_ARRAYS} are read")
     view = memoryview(raw)
     arrays: dict[str, np.ndarray] = {}
     offset, end = 0, start
     for name, entry in sorted(entries.items(), key=lambda pair: (pair[1].offset, pair[0])):
         size = _size(name, entry)
-        require(entry.offset == offset, f"array {name} does not lie where it should")
+        require(
+            entry.offset == offset, f"array {name} has offset {entry.offset}, expected {offset}"
+        )
         end = start + offset + size
-        require(end <= len(raw), f"array {name} is cut off")
+        require(end <= len(raw), f"array {name} is truncated")
         section = view[start + offset : end]
         require(hashlib.sha256(section).hexdigest() == entry.sha256, f"array {name} is damaged")
         offset += size + (-size % ALIGN)
         require(
             not any(raw[end : min(start + offset, len(raw))]),
-            f"array {name} is not followed by zeros",
+            f"the padding after array {name} is not zero",
         )
         flat = np.frombuffer(section, dtype=DTYPES[entry.dtype])
         arrays[name] = flat.reshape(entry.shape)
     require(
-        end == len(raw) or (not entries and start >= len(raw)), "something follows the last array"
+        end == len(raw) or (not entries and start >= len(raw)),
+        "there are bytes after the last array",
     )
     return arrays
 
 
 def _size(name: str, entry: ArrayEntry) -> int:
-    require(entry.dtype in DTYPES, f"array {name} has dtype {entry.dtype!r}")
-    require(1 <= len(entry.shape) <= 2, f"array {name} has {len(entry.shape)} dimensions")
-    require(all(0 <= n <= LARGEST_FILE for n in entry.shape), f"array {name} has no usable shape")
+    require(
+        entry.dtype in DTYPES,
+        f"array {name} has dtype {entry.dtype!r}; available: {', '.join(DTYPES)}",
+    )
+    require(
+        1 <= len(entry.shape) <= 2,
+        f"array {name} has {len(entry.shape)} dimensions, expected 1 or 2",
+    )
+    require(
+        all(0 <= n <= LARGEST_FILE for n in entry.shape),
+        f"array {name} has an invalid shape {entry.shape}",
+    )
     return math.prod(entry.shape) * DTYPES[entry.dtype].itemsize

@@ -1,4 +1,4 @@
-"""The header of a packed model: inputs, operations, answers; checked as a whole."""
+"""The header of a packed model: inputs, operations, outputs; checked as a whole."""
 
 from __future__ import annotations
 
@@ -44,29 +44,29 @@ OPERATIONS = {
 MAX_OPERATIONS = 10_000
 MAX_OPERANDS = 1 << 18
 MAX_SHARED_BYTES = 1 << 20
-"""Bytes of arrays that several operations may share, beyond twice what there is."""
+"""How far the bytes used by all operations may exceed twice the bytes stored."""
 
 MAX_WIDTH = 1 << 22
-"""Most numbers that all operations together make of one row."""
+"""Most numbers that all operations together may compute for one row."""
 
 KINDS = ("number", "integer", "boolean", "category", "date", "text")
 
 
 class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which operations answer.
+    """Which operations give the prediction.
 
     Attributes
     ----------
     label : int
-        Operation of width 1: a class's place, or the value of a regression.
+        Operation of width 1: the index of a class, or the value of a regression.
     score : int or None
         Operation that gives each class's probability, or that of the second of two.
     margin : int or None
         Operation that gives the value before it becomes a probability.
     finite : tuple of int
-        Operations whose numbers must all be finite, or the row has no answer.
+        Operations whose numbers must all be finite; other rows have no prediction.
     short : tuple of int
-        Operations whose numbers must fit into 32 bits, gaps excepted.
+        Operations whose numbers must fit into 32 bits, missing values excepted.
 
     """
 
@@ -87,19 +87,19 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     task : {"binary", "multiclass", "regression", "clustering"}
         What is predicted.
     classes : tuple
-        Labels by place; texts, whole numbers, booleans or fractions.
-    inputs : tuple of Input
-        Columns that are asked for.
+        Labels by index; texts, whole numbers, booleans or fractions.
+    inputs : tuple of ColumnInput
+        Columns that the model needs.
     ops : tuple of Operation
-        Steps; each takes results of earlier ones.
+        Steps; each takes the results of earlier ones.
     answers : Answers
-        Which of them answer.
+        Which of them give the prediction.
     tolerance : float
-        Largest difference from the model that was packed, as it was measured.
+        Largest difference allowed from the model that was packed.
     derived : tuple of mapping
         Steps that changed the packed form, with the digest of the file before.
     arrays : mapping of str to ArrayEntry
-        Where the arrays lie.
+        Dtype, shape and offset of each array.
 
     """
 
@@ -109,7 +109,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     task: str
     classes: tuple[str | int | float | bool, ...]
     inputs: tuple[ColumnInput, ...]
-    # made of the table, so that a new operation is a new entry there and nowhere else
+    # built from the table, so that a new operation is added there and nowhere else
     ops: tuple[Union[tuple(OPERATIONS.values())], ...]  # type: ignore[valid-type]  # noqa: UP007
     answers: Answers
     arrays: dict[str, ArrayEntry]
@@ -118,7 +118,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Preamble(msgspec.Struct):
-    """What is looked at first, so that a newer file is refused for being newer."""
+    """What is read first, so that a newer file is rejected with the right message."""
 
     format: str
     version: int
@@ -132,7 +132,7 @@ def decode(raw: bytes) -> tuple[Header, dict[str, np.ndarray], list[Shape]]:
     Raises
     ------
     PackedFormatError
-        And nothing else, whatever the bytes are.
+        If anything is wrong, whatever the bytes are; no other error is raised.
 
     """
     text, start = read_header(raw)
@@ -159,18 +159,22 @@ def _check_reader(preamble: _Preamble) -> None:
     if preamble.min_reader > VERSION or unknown:
         detail = f"it uses {', '.join(unknown)}; " if unknown else ""
         raise PackedFormatError(
-            f"not a usable packed model: {detail}it needs a reader of version {preamble.min_reader}, "
-            f"this one has {VERSION}; upgrade lockgate"
+            f"not a usable packed model: {detail}it needs reader version {preamble.min_reader}, "
+            f"this is version {VERSION}; upgrade lockgate"
         )
 
 
 def infer_shapes(header: Header, arrays: Mapping[str, np.ndarray]) -> list[Shape]:
     """Infer what every operation gives; PackedFormatError where something does not fit."""
     require(header.version == VERSION, f"its version is {header.version}, expected {VERSION}")
-    require(0 < len(header.ops) <= MAX_OPERATIONS, "no operation, or too many")
+    require(
+        0 < len(header.ops) <= MAX_OPERATIONS,
+        f"expected 1 to {MAX_OPERATIONS} operations, got {len(header.ops)}",
+    )
     for index, op in enumerate(header.ops):
         require(
-            all(0 <= operand < index for operand in op.of), f"operation {index} takes a later one"
+            all(0 <= operand < index for operand in op.of),
+            f"operation {index} takes a later operation",
         )
     _check_usage(header, arrays)
     _check_inputs(header)
@@ -180,13 +184,13 @@ def infer_shapes(header: Header, arrays: Mapping[str, np.ndarray]) -> list[Shape
         shape = _infer_shape(index, op, [shapes[operand] for operand in op.of], reader)
         shapes.append(shape)
     width = sum(shape.width for shape in shapes if shape.kind == "numbers")
-    require(width <= MAX_WIDTH, f"{width} numbers a row, more than {MAX_WIDTH}")
+    require(width <= MAX_WIDTH, f"{width} numbers per row; at most {MAX_WIDTH} are allowed")
     _check_answers(header, shapes)
     return shapes
 
 
 def find_required(header: Header) -> list[int]:
-    """Return the operations that the answers depend on, in order."""
+    """Return the operations that the prediction depends on, in order."""
     answers = header.answers
     required = {answers.label, answers.score, answers.margin, *answers.finite, *answers.short}
     for index in range(len(header.ops) - 1, -1, -1):
@@ -196,24 +200,28 @@ def find_required(header: Header) -> list[int]:
 
 
 def _check_usage(header: Header, arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse what makes a small file cost much: idle operations, arrays used again and again."""
+    """Reject what makes a small file expensive: unused operations, arrays used many times."""
     for name in ("label", "score", "margin"):
         index = getattr(header.answers, name)
         exists = index is None or 0 <= index < len(header.ops)
-        require(exists, f"{name} is an operation that is not there")
-    require(len(find_required(header)) == len(header.ops), "an operation that no answer depends on")
-    require(sum(len(op.of) for op in header.ops) <= MAX_OPERANDS, "too many operands")
+        require(exists, f"{name} refers to an unknown operation")
+    require(
+        len(find_required(header)) == len(header.ops), "an operation is not used by the prediction"
+    )
+    require(
+        sum(len(op.of) for op in header.ops) <= MAX_OPERANDS, f"more than {MAX_OPERANDS} operands"
+    )
     used: dict[str, int] = {}
     for op in header.ops:
         for field in op.__struct_fields__:
             name = getattr(op, field)
             if isinstance(name, str) and name in arrays:
                 used[name] = used.get(name, 0) + 1
-    require(len(used) == len(arrays), "an array that no operation uses")
+    require(len(used) == len(arrays), "an array is not used by any operation")
     stored_bytes = sum(array.nbytes for array in arrays.values())
     used_bytes = sum(arrays[name].nbytes * uses for name, uses in used.items())
     require(
-        used_bytes <= 2 * stored_bytes + MAX_SHARED_BYTES, "arrays that are used again and again"
+        used_bytes <= 2 * stored_bytes + MAX_SHARED_BYTES, "the same arrays are used too many times"
     )
 
 
@@ -230,50 +238,68 @@ def _infer_shape(index: int, op: Operation, operands: list[Shape], reader: Array
 
 def _check_inputs(header: Header) -> None:
     names = [column.name for column in header.inputs]
-    require(len(set(names)) == len(names), "an input stands twice")
+    require(len(set(names)) == len(names), "an input is duplicated")
     for column in header.inputs:
-        require(column.kind in KINDS, f"input {column.name!r} holds {column.kind!r}")
+        require(
+            column.kind in KINDS,
+            f"input {column.name!r} has kind {column.kind!r}; available: {', '.join(KINDS)}",
+        )
         require(
             column.missing in ("allow", "refuse"),
-            f"input {column.name!r}: missing {column.missing!r}",
+            f"input {column.name!r}: missing is {column.missing!r}, expected allow or refuse",
         )
         require(
             column.unknown in ("ignore", "refuse"),
-            f"input {column.name!r}: unknown {column.unknown!r}",
+            f"input {column.name!r}: unknown is {column.unknown!r}, expected ignore or refuse",
         )
         distinct = len(set(column.categories)) == len(column.categories)
-        require(distinct, f"input {column.name!r} has a category twice")
+        require(distinct, f"input {column.name!r} has a duplicated category")
         _check_allowed(column)
 
 
 def _check_allowed(column: ColumnInput) -> None:
-    """Categories of a column of numbers are the only numbers that it may hold."""
+    """Check the allowed numbers: the categories of a column of numbers."""
     if column.kind in ("number", "integer", "boolean"):
         require(
             bool(column.categories) == (column.unknown == "refuse"),
-            f"input {column.name!r} allows nothing",
+            f"input {column.name!r}: categories and unknown=refuse must go together",
         )
         values = [float(text) for text in column.categories]
-        require(all(map(math.isfinite, values)), f"input {column.name!r} allows what is not finite")
+        require(
+            all(map(math.isfinite, values)),
+            f"input {column.name!r} allows a number that is not finite",
+        )
     elif column.kind != "category":
-        require(not column.categories, f"input {column.name!r} has categories")
+        require(
+            not column.categories, f"input {column.name!r} of kind {column.kind} has categories"
+        )
 
 
 def _check_answers(header: Header, shapes: list[Shape]) -> None:
     answers, count = header.answers, len(header.classes)
-    require(header.task in ("binary", "multiclass", "regression", "clustering"), "an unknown task")
-    require((header.task == "regression") == (count == 0), "classes do not go with the task")
-    require(header.task != "binary" or count == 2, "a binary task has two classes")
-    require(len(set(header.classes)) == count, "a class stands twice")
+    require(
+        header.task in ("binary", "multiclass", "regression", "clustering"),
+        f"unknown task {header.task!r}",
+    )
+    require(
+        (header.task == "regression") == (count == 0),
+        f"{count} classes do not fit task {header.task}",
+    )
+    require(header.task != "binary" or count == 2, f"a binary task needs two classes, got {count}")
+    require(len(set(header.classes)) == count, "a class is duplicated")
     widths = {"label": (1,), "score": (1,) if header.task == "binary" else (count,)}
     for name in ("label", "score", "margin"):
         index = getattr(answers, name)
         if index is None:
             continue
-        require(shapes[index].kind == "numbers", f"{name} is not a number")
-        fits = shapes[index].width in widths.get(name, (shapes[index].width,))
-        require(fits, f"{name} has width {shapes[index].width}")
+        require(shapes[index].kind == "numbers", f"{name} is not an operation on numbers")
+        allowed = widths.get(name, (shapes[index].width,))
+        fits = shapes[index].width in allowed
+        require(fits, f"{name} has width {shapes[index].width}, expected {allowed[0]}")
     for index in (*answers.finite, *answers.short):
-        require(0 <= index < len(shapes), "a check of an operation that is not there")
-        require(shapes[index].kind == "numbers", "a check of what is no number")
+        require(0 <= index < len(shapes), "a check refers to an unknown operation")
+        require(
+            shapes[index].kind == "numbers",
+            "a check refers to an operation that does not give numbers",
+        )
     require(answers.score is None or header.task != "regression", "a regression has no score")

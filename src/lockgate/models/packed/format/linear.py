@@ -1,14 +1,15 @@
-"""Operations of models without trees: weighted sums, kernels, distances, duels."""
+"""Operations of models without trees: weighted sums, kernels, distances, pairwise votes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
 from lockgate.models.packed.format import arithmetic
+from lockgate.models.packed.format.array_types import Array, Namespace, RowFunction
 from lockgate.models.packed.format.container import require
 from lockgate.models.packed.format.operation import (
     POWERS_KEY,
@@ -24,8 +25,8 @@ __all__ = ["MODELS", "Linear"]
 class Linear(Operation, tag="linear", frozen=True):
     """Weighted sums: the bias, then each column's product, first to last.
 
-    Several operands are taken as side by side. Counts of terms are added up by
-    themselves first, in the order of their columns.
+    Several operands count as one block, side by side. Counts of terms are summed
+    separately first, in the order of their columns, and that sum is added.
     """
 
     weights: str
@@ -34,15 +35,15 @@ class Linear(Operation, tag="linear", frozen=True):
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         require(
             operands and all(operand.kind in ("numbers", "terms") for operand in operands),
-            "numbers expected",
+            "expected numbers or counts of terms",
         )
         width = sum(operand.width for operand in operands)
         weights = reader.floats(self.weights, None, width)
         reader.floats(self.bias, weights.shape[0])
-        require(weights.shape[0], "no output")
+        require(weights.shape[0], "expected at least one output")
         return Shape("numbers", weights.shape[0])
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         weights = arrays[self.weights]
         rows = next(_rows(operand) for operand in operands)
         total = xp.reshape(arrays[self.bias], (-1, 1)) + xp.zeros((weights.shape[0], rows))
@@ -61,7 +62,7 @@ class Linear(Operation, tag="linear", frozen=True):
                     offset += 1
         return total
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         weights, bias = arrays[self.weights].tolist(), (arrays[self.bias] + 0.0).tolist()
         if len(weights) > 1:
             weighted_sums = [
@@ -73,10 +74,10 @@ class Linear(Operation, tag="linear", frozen=True):
         return lambda *blocks: [weighted_sum(*blocks)]
 
 
-def _make_weighted_sum(weights: list[float], bias: float) -> Any:
-    """Make the weighted sum of one row's blocks: lists of numbers, places, terms."""
+def _make_weighted_sum(weights: list[float], bias: float) -> Callable[..., float]:
+    """Make the weighted sum of one row's blocks: lists of numbers, one-hot columns, terms."""
 
-    def answer(*blocks: Any) -> float:
+    def weighted_sum(*blocks: list[float] | tuple[int, int] | TermCounts) -> float:
         total, offset = bias, 0
         for block in blocks:
             if isinstance(block, list):
@@ -98,13 +99,13 @@ def _make_weighted_sum(weights: list[float], bias: float) -> Any:
                 offset += block.width
         return total
 
-    return answer
+    return weighted_sum
 
 
 class OneHotBlock:
-    """One-hot columns kept as their code's place, shape (n,): a weighted sum needs no more."""
+    """One-hot columns kept as the index of the 1, shape (n,): enough for a weighted sum."""
 
-    def __init__(self, columns: Any, width: int, xp: Any) -> None:
+    def __init__(self, columns: Array, width: int, xp: Namespace) -> None:
         self.width = width
         self.known = columns >= 0
         self.safe = xp.where(self.known, columns, 0 * columns)
@@ -117,39 +118,41 @@ class TermCounts:
     Attributes
     ----------
     starts : ndarray, shape (n + 1,)
-        Where each row's terms begin.
+        Index of each row's first term.
     columns, values : ndarray
-        Column and number of each term, columns rising within a row.
+        Column and value of each term, columns in ascending order within a row.
     width : int
         How many terms there are.
 
     """
 
-    def __init__(self, starts: Any, columns: Any, values: Any, width: int) -> None:
+    def __init__(
+        self, starts: np.ndarray, columns: np.ndarray, values: np.ndarray, width: int
+    ) -> None:
         self.starts, self.columns, self.values, self.width = starts, columns, values, width
         self.shape = (width, len(starts) - 1)
 
-    def pairs(self) -> Any:
-        """Yield place and number of each term of the first row."""
+    def pairs(self) -> Iterator[tuple[int, float]]:
+        """Yield column and value of each term of the first row."""
         return zip(self.columns.tolist(), self.values.tolist(), strict=True)
 
-    def row_indices(self) -> Any:
+    def row_indices(self) -> np.ndarray:
         """Return the row of each term."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
-    def weighted(self, weights: Any) -> Any:
+    def weighted(self, weights: np.ndarray) -> np.ndarray:
         """Return weighted sums, shape (outputs, n), added in order."""
         rows, row_indices = len(self.starts) - 1, self.row_indices()
         parts = np.take(weights, self.columns, axis=1) * self.values
         return np.stack([np.bincount(row_indices, part, minlength=rows) for part in parts])
 
 
-def _rows(block: Any) -> int:
+def _rows(block: Array | OneHotBlock | TermCounts) -> int:
     return int(block.shape[1])
 
 
 class Kernel(Operation, tag="kernel", frozen=True):
-    """Similarity of a row to each of some vectors: a radial, polynomial or sigmoid kernel."""
+    """Similarity of a row to each of several vectors: radial, polynomial or sigmoid kernel."""
 
     vectors: str
     kind: Literal["rbf", "poly", "sigmoid", "linear"]
@@ -159,11 +162,15 @@ class Kernel(Operation, tag="kernel", frozen=True):
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         vectors = reader.floats(self.vectors, None, check_numbers(operands))
-        require(math.isfinite(self.gamma) and math.isfinite(self.offset), "not finite")
-        require(0 <= self.degree <= 64 and len(vectors), "a degree from 0 to 64 expected")
+        require(
+            math.isfinite(self.gamma) and math.isfinite(self.offset),
+            "gamma or offset is not finite",
+        )
+        require(0 <= self.degree <= 64, f"degree is {self.degree}, expected 0 to 64")
+        require(len(vectors), "expected at least one vector")
         return Shape("numbers", vectors.shape[0])
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x, vectors = operands[0], arrays[self.vectors]
         total = xp.zeros((vectors.shape[0], x.shape[1]))
         for k in range(x.shape[0]):
@@ -189,10 +196,10 @@ class Distances(Operation, tag="distances", frozen=True):
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         centres = reader.floats(self.centres, None, check_numbers(operands))
-        require(len(centres), "no centre")
+        require(len(centres), "expected at least one centre")
         return Shape("numbers", centres.shape[0])
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x, centres = operands[0], arrays[self.centres]
         total = xp.zeros((centres.shape[0], x.shape[1]))
         for k in range(x.shape[0]):
@@ -202,10 +209,10 @@ class Distances(Operation, tag="distances", frozen=True):
 
 
 class PairwiseVotes(Operation, tag="duels", frozen=True):
-    """Margins of each pair of classes, turned into one number a class.
+    """Margins of each pair of classes, turned into one number per class.
 
-    A positive margin is a vote for the first of the pair. `rank` adds the sums of
-    the margins, squeezed to less than a third, to break ties.
+    A positive margin is a vote for the first class of the pair. With `rank`, the
+    sums of the margins, scaled to less than a third, are added to break ties.
     """
 
     classes: int
@@ -213,11 +220,12 @@ class PairwiseVotes(Operation, tag="duels", frozen=True):
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         width = check_numbers(operands)
-        require(1 < self.classes <= 512, "2 to 512 classes expected")
-        require(width == self.classes * (self.classes - 1) // 2, "one margin a pair expected")
+        require(1 < self.classes <= 512, f"expected 2 to 512 classes, got {self.classes}")
+        pairs = self.classes * (self.classes - 1) // 2
+        require(width == pairs, f"expected one margin for each of {pairs} pairs, got {width}")
         return Shape("numbers", self.classes)
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x = operands[0]
         votes = [xp.zeros(x.shape[1]) for _ in range(self.classes)]
         sums = [xp.zeros(x.shape[1]) for _ in range(self.classes)]

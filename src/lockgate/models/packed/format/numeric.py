@@ -1,14 +1,15 @@
-"""Operations on cells: from columns to the numbers that a model adds up or compares."""
+"""Operations on cells: from columns to the numbers that a model adds or compares."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from lockgate.models.packed.format import arithmetic
+from lockgate.models.packed.format.array_types import Array, Namespace, RowFunction
 from lockgate.models.packed.format.container import require
 from lockgate.models.packed.format.operation import (
     POWERS_KEY,
@@ -23,16 +24,22 @@ __all__ = ["CELLS"]
 
 
 class Numbers(Operation, tag="numbers", frozen=True):
-    """Columns of numbers, gaps as NaN."""
+    """Columns of numbers, missing values as NaN."""
 
     columns: tuple[int, ...]
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
-        require(not operands and self.columns, "columns of numbers take no operand")
+        require(
+            not operands and self.columns,
+            "columns of numbers take no operands, and at least one column",
+        )
         for column in self.columns:
-            require(0 <= column < len(reader.inputs), f"there is no input {column}")
+            require(0 <= column < len(reader.inputs), f"unknown input {column}")
             kind = reader.inputs[column].kind
-            require(kind in ("number", "integer", "boolean"), f"input {column} holds {kind}")
+            require(
+                kind in ("number", "integer", "boolean"),
+                f"input {column} is of kind {kind}, expected numbers",
+            )
         return Shape("numbers", len(self.columns))
 
 
@@ -42,59 +49,63 @@ class Date(Operation, tag="date", frozen=True):
     column: int
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
-        require(not operands, "a column of dates takes no operand")
-        require(0 <= self.column < len(reader.inputs), f"there is no input {self.column}")
-        require(reader.inputs[self.column].kind == "date", f"input {self.column} is no date")
+        require(not operands, "a column of dates takes no operands")
+        require(0 <= self.column < len(reader.inputs), f"unknown input {self.column}")
+        require(reader.inputs[self.column].kind == "date", f"input {self.column} is not a date")
         return Shape("numbers", 4)
 
 
-class Fill(Operation, tag="fill", frozen=True):
-    """Write values where there are gaps, or where a number means that there is one."""
+class Fill(Operation, tag="fill", frozen=True, rename={"missing_value": "gap"}):
+    """Replace missing values, NaN or `missing_value`, by one value per column."""
 
     values: str
-    gap: float | None = None
+    missing_value: float | None = None
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         width = check_numbers(operands)
         reader.floats(self.values, width)
         return Shape("numbers", width)
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x = operands[0]
-        empty = xp.isnan(x) if self.gap is None else x == self.gap
+        empty = xp.isnan(x) if self.missing_value is None else x == self.missing_value
         return xp.where(empty, xp.reshape(arrays[self.values], (-1, 1)), x)
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
-        values, missing_value = arrays[self.values].tolist(), self.gap
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
+        values, missing_value = arrays[self.values].tolist(), self.missing_value
         if missing_value is None:
             return lambda x: [f if v != v else v for v, f in zip(x, values, strict=True)]
         return lambda x: [f if v == missing_value else v for v, f in zip(x, values, strict=True)]
 
 
-class MissingIndicator(Operation, tag="gaps", frozen=True):
-    """1 where there is a gap, else 0, for some of the columns."""
+class MissingIndicator(Operation, tag="gaps", frozen=True, rename={"missing_value": "gap"}):
+    """1 where a value is missing (NaN, or `missing_value`), else 0, for the listed columns."""
 
     columns: tuple[int, ...]
-    gap: float | None = None
+    missing_value: float | None = None
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         width = check_numbers(operands)
-        require(all(0 <= column < width for column in self.columns), "a column that is not there")
+        require(
+            all(0 <= column < width for column in self.columns), "a column index is out of range"
+        )
         return Shape("numbers", len(self.columns))
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x = xp.take(operands[0], xp.asarray(self.columns, dtype=xp.int64), axis=0)
-        return xp.astype(xp.isnan(x) if self.gap is None else x == self.gap, xp.float64)
+        return xp.astype(
+            xp.isnan(x) if self.missing_value is None else x == self.missing_value, xp.float64
+        )
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
-        columns, missing_value = self.columns, self.gap
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
+        columns, missing_value = self.columns, self.missing_value
         if missing_value is None:
             return lambda x: [float(x[k] != x[k]) for k in columns]
         return lambda x: [float(x[k] == missing_value) for k in columns]
 
 
 class Arith(Operation, tag="arith", frozen=True):
-    """Add, subtract, multiply or divide each column by a number of its own."""
+    """Add to, subtract from, multiply or divide each column by its own constant."""
 
     how: Literal["add", "subtract", "multiply", "divide"]
     values: str
@@ -102,10 +113,10 @@ class Arith(Operation, tag="arith", frozen=True):
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         width = check_numbers(operands)
         values = reader.floats(self.values, width)
-        require(self.how != "divide" or (values != 0).all(), "a division by zero")
+        require(self.how != "divide" or (values != 0).all(), "division by zero")
         return Shape("numbers", width)
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x, values = operands[0], xp.reshape(arrays[self.values], (-1, 1))
         if self.how == "subtract":
             return x - values
@@ -113,7 +124,7 @@ class Arith(Operation, tag="arith", frozen=True):
             return x / values
         return x + values if self.how == "add" else x * values
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         values = arrays[self.values].tolist()
         if self.how == "subtract":
             return lambda x: [v - c for v, c in zip(x, values, strict=True)]
@@ -125,7 +136,7 @@ class Arith(Operation, tag="arith", frozen=True):
 
 
 class Clip(Operation, tag="clip", frozen=True):
-    """Keep each column within bounds; gaps stay gaps."""
+    """Limit each column to bounds; missing values stay missing."""
 
     low: str
     high: str
@@ -133,16 +144,16 @@ class Clip(Operation, tag="clip", frozen=True):
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         width = check_numbers(operands)
         low, high = reader.floats(self.low, width), reader.floats(self.high, width)
-        require((low <= high).all(), "a lower bound above the upper one")
+        require((low <= high).all(), "a lower bound is above its upper bound")
         return Shape("numbers", width)
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x = operands[0]
         low, high = xp.reshape(arrays[self.low], (-1, 1)), xp.reshape(arrays[self.high], (-1, 1))
         x = xp.where(x < low, low, x)
         return xp.where(x > high, high, x)
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         low, high = arrays[self.low].tolist(), arrays[self.high].tolist()
         return lambda x: [
             b if v < b else t if v > t else v for v, b, t in zip(x, low, high, strict=True)
@@ -150,7 +161,7 @@ class Clip(Operation, tag="clip", frozen=True):
 
 
 class Apply(Operation, tag="apply", frozen=True):
-    """One function of a closed list, to every number."""
+    """One of a fixed list of functions, applied to every number."""
 
     function: Literal[
         "abs", "exp", "expm1", "log", "log1p", "negate", "relu", "sigmoid", "sqrt", "square", "tanh"
@@ -159,7 +170,7 @@ class Apply(Operation, tag="apply", frozen=True):
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         return Shape("numbers", check_numbers(operands))
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x, name = operands[0], self.function
         if name in ("exp", "sigmoid", "tanh"):
             return getattr(arithmetic, name)(x, xp, arrays[POWERS_KEY])
@@ -172,7 +183,7 @@ class Apply(Operation, tag="apply", frozen=True):
                 return getattr(np, name)(np.ascontiguousarray(x))
         return getattr(xp, name)(x)
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         if self.function in ("exp", "sigmoid", "tanh"):
             function = getattr(arithmetic, f"{self.function}_one")
             return lambda x: [function(v) for v in x]
@@ -188,13 +199,16 @@ class Select(Operation, tag="select", frozen=True):
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         width = check_numbers(operands)
-        require(self.columns and all(0 <= k < width for k in self.columns), "a column not there")
+        require(
+            self.columns and all(0 <= k < width for k in self.columns),
+            "a column index is out of range",
+        )
         return Shape("numbers", len(self.columns))
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         return xp.take(operands[0], xp.asarray(self.columns, dtype=xp.int64), axis=0)
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         columns = self.columns
         return lambda x: [x[k] for k in columns]
 
@@ -208,10 +222,10 @@ class Concat(Operation, tag="concat", frozen=True):
         check_cell_count(width)
         return Shape("numbers", width)
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         return xp.concat(list(operands), axis=0)
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         return lambda *blocks: [value for block in blocks for value in block]
 
 
@@ -225,11 +239,12 @@ class Products(Operation, tag="products", frozen=True):
         check_cell_count(len(self.factors), 1 << 10)
         for columns in self.factors:
             require(
-                len(columns) <= 16 and all(0 <= k < width for k in columns), "a factor not there"
+                len(columns) <= 16 and all(0 <= k < width for k in columns),
+                "a product has more than 16 factors or an unknown one",
             )
         return Shape("numbers", len(self.factors))
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x = operands[0]
         products = []
         for factors in self.factors:
@@ -239,7 +254,7 @@ class Products(Operation, tag="products", frozen=True):
             products.append(product)
         return xp.stack(products)
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         factors = self.factors
         return lambda x: [
             math.prod([x[k] for k in columns]) if columns else 1.0 for columns in factors
@@ -254,7 +269,7 @@ class RowNorm(Operation, tag="rownorm", frozen=True):
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         return Shape("numbers", check_numbers(operands))
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         x = operands[0]
         if self.norm == "l2":
             size = xp.sqrt(arithmetic.ordered_sum(x * x, xp))

@@ -1,4 +1,4 @@
-"""What flows between operations, and what an operation may look at while a file is checked."""
+"""The base of all operations, the shapes between them, and access to arrays for checks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from lockgate.data.columns.inputs import ColumnInput
+from lockgate.models.packed.format.array_types import Array, Namespace, RowFunction
 from lockgate.models.packed.format.container import require
 
 __all__ = [
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 MAX_CELLS = 1 << 28
-"""Largest product of lengths that any operation may ask for."""
+"""Largest product of lengths that an operation may have."""
 
 
 class Shape(NamedTuple):
@@ -33,10 +34,10 @@ class Shape(NamedTuple):
     Attributes
     ----------
     kind : {"numbers", "codes", "text", "terms"}
-        Doubles; one category code; one text; counts of terms, most of them 0.
+        Doubles; one category code; one text; sparse counts of terms.
     width : int
-        How many numbers or terms; for codes how many categories are known:
-        code `width` is a gap, `width` + 1 is unknown.
+        Number of numbers or terms; for codes, the number of known categories:
+        code `width` is a missing value, `width` + 1 an unknown category.
 
     """
 
@@ -45,7 +46,7 @@ class Shape(NamedTuple):
 
 
 class ArrayReader:
-    """What an operation sees of the file while it is checked."""
+    """Gives an operation the inputs and arrays of the file while it is checked."""
 
     def __init__(self, inputs: Sequence[ColumnInput], arrays: Mapping[str, np.ndarray]) -> None:
         self.inputs, self.arrays = inputs, arrays
@@ -53,14 +54,14 @@ class ArrayReader:
     def array(self, name: str, dtypes: str, *shape: int | None) -> np.ndarray:
         """Return an array of one of these dtypes, e.g. ``"u1 u2"``, and of this shape.
 
-        None in a shape stands for any length.
+        None in a shape means any length.
         """
-        require(name in self.arrays, f"array {name!r} is missing")
+        require(name in self.arrays, f"unknown array {name!r}")
         array = self.arrays[name]
         expected_dtypes = [np.dtype(f"<{dtype}") for dtype in dtypes.split()]
         require(
             array.dtype in expected_dtypes,
-            f"array {name!r} has dtype {array.dtype}, expected {dtypes}",
+            f"array {name!r} has dtype {array.dtype}, expected {' or '.join(dtypes.split())}",
         )
         fits = array.ndim == len(shape) and all(
             expected is None or actual == expected
@@ -73,12 +74,12 @@ class ArrayReader:
     def floats(self, name: str, *shape: int | None) -> np.ndarray:
         """Return an array of finite doubles of this shape."""
         array = self.array(name, "f8", *shape)
-        require(np.isfinite(array).all(), f"array {name!r} holds NaN or infinity")
+        require(np.isfinite(array).all(), f"array {name!r} contains NaN or infinity")
         return array
 
 
 class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op"):
-    """One step of a model; subclasses are the closed list of what a file can ask for.
+    """One step of a model; its subclasses are all the operations that a file can contain.
 
     Attributes
     ----------
@@ -90,10 +91,10 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     of: tuple[int, ...]
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
-        """Check parameters and arrays, and say what comes out."""
+        """Check fields and arrays, and return the shape of the result."""
         raise NotImplementedError
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         """Compute for n rows.
 
         Parameters
@@ -108,14 +109,14 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         """
         raise NotImplementedError
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         """Make the function for one row: lists of floats, or a code, to a list of floats.
 
-        The default asks `run`; operations that are met in every model have their own,
-        which adds and multiplies in the same order.
+        The default calls `run`; operations common in models override it with plain
+        Python that adds and multiplies in the same order.
         """
 
-        def answer(*operands: Any) -> Any:
+        def run_row(*operands: Any) -> Any:
             blocks = [
                 np.array(operand, dtype=float)[:, None]
                 if isinstance(operand, list)
@@ -124,40 +125,42 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
             ]
             return unwrap_row(self.run(blocks, arrays, np))
 
-        return answer
+        return run_row
 
 
-def _as_block(operand: Any) -> Any:
+def _as_block(operand: int | str) -> Array:
     return np.array([operand]) if isinstance(operand, int) else [operand]
 
 
-def unwrap_row(result: Any) -> Any:
+def unwrap_row(result: Array) -> list[float] | int:
     """Turn a result for one row into a list of floats, or a code."""
     return result[:, 0].tolist() if result.ndim == 2 else int(result[0])
 
 
 def check_numbers(operands: Sequence[Shape], count: int | None = 1) -> int:
-    """Check that `count` blocks of numbers came, and return the width of the first."""
-    require(count is None or len(operands) == count, f"{len(operands)} operands, expected {count}")
-    require(operands and all(operand.kind == "numbers" for operand in operands), "numbers expected")
+    """Check that the operands are `count` blocks of numbers; return the width of the first."""
+    require(
+        count is None or len(operands) == count, f"expected {count} operands, got {len(operands)}"
+    )
+    require(operands and all(operand.kind == "numbers" for operand in operands), "expected numbers")
     return operands[0].width
 
 
 def check_codes(operands: Sequence[Shape]) -> int:
-    """Check that one column of codes came, and return how many categories it knows."""
-    require(len(operands) == 1 and operands[0].kind == "codes", "codes of one column expected")
+    """Check that the operand is one column of codes; return its number of known categories."""
+    require(len(operands) == 1 and operands[0].kind == "codes", "expected the codes of one column")
     return operands[0].width
 
 
 def check_cell_count(*lengths: int) -> int:
-    """Refuse products of lengths that no real model needs; return the product."""
+    """Reject products of lengths that no real model needs; return the product."""
     product = 1
     for length in lengths:
-        require(length >= 0, "a negative length")
+        require(length >= 0, f"negative length {length}")
         product *= length
-    require(product <= MAX_CELLS, f"{product} cells, more than {MAX_CELLS}")
+    require(product <= MAX_CELLS, f"{product} cells; at most {MAX_CELLS} are allowed")
     return product
 
 
 POWERS_KEY = "2**k"
-"""Name under which the engine keeps the table that `exact.exp` reads."""
+"""Name among the arrays of the table of powers that `arithmetic.exp` takes."""

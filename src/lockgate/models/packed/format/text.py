@@ -7,10 +7,11 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from lockgate.models.packed.format.array_types import Array, Namespace, RowFunction
 from lockgate.models.packed.format.container import require
 from lockgate.models.packed.format.linear import TermCounts
 from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape, check_cell_count
@@ -21,48 +22,48 @@ TOKENS = {
     "words": re.compile(r"(?u)\b\w\w+\b"),
     "words1": re.compile(r"(?u)\b\w+\b"),
 }
-"""Patterns of tokens: words of two characters or more, and all words."""
+"""Token patterns: words of two characters or more, and all words."""
 
 SPACES = re.compile(r"\s\s+")
 
 
 class Text(Operation, tag="text", frozen=True):
-    """One column of texts; a gap counts as an empty text."""
+    """One column of texts; a missing value counts as an empty text."""
 
     column: int
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
-        require(not operands, "a column of texts takes no operand")
-        require(0 <= self.column < len(reader.inputs), f"there is no input {self.column}")
-        require(reader.inputs[self.column].kind == "text", f"input {self.column} is no text")
+        require(not operands, "a column of texts takes no operands")
+        require(0 <= self.column < len(reader.inputs), f"unknown input {self.column}")
+        require(reader.inputs[self.column].kind == "text", f"input {self.column} is not a text")
         return Shape("text", 1)
 
 
 class CountTerms(Operation, tag="terms", frozen=True):
-    """How often each term stands in a text.
+    """How often each term occurs in a text.
 
     Attributes
     ----------
     terms : tuple of str
-        Term of each column; empty where places come from a hash.
+        Term of each column; empty where columns come from a hash.
     hashed : int
-        Columns of the hash (MurmurHash3, 32 bits, seed 0), or 0.
+        Number of columns of the hash (MurmurHash3, 32 bits, seed 0), or 0.
     signed : bool
-        Whether the hash's sign is the sign of what is counted.
+        Whether the sign of the hash is the sign of the count.
     unit : {"word", "char", "char_wb"}
-        What a term is a run of; ``char_wb`` stays within words.
+        Unit of the n-grams; ``char_wb`` stays within words.
     tokens : {"words", "words1"}
-        Which words there are.
+        Token pattern, a key of `TOKENS`.
     low, high : int
-        Shortest and longest run.
+        Shortest and longest n-gram.
     lower : bool
-        Whether upper case counts as lower case.
+        Whether the text is converted to lower case.
     accents : {"ascii", "unicode"} or None
-        How accents are taken off.
+        How accents are removed.
     stop : tuple of str
-        Words that are left out.
+        Stop words, left out.
     binary : bool
-        Whether a term counts once.
+        Whether a term counts at most once per text.
 
     """
 
@@ -79,16 +80,21 @@ class CountTerms(Operation, tag="terms", frozen=True):
     stop: tuple[str, ...] = ()
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
-        require(len(operands) == 1 and operands[0].kind == "text", "one text expected")
-        require(1 <= self.low <= self.high <= 32, "runs of 1 to 32 expected")
-        require(len(set(self.terms)) == len(self.terms), "a term stands twice")
-        require(bool(self.terms) != bool(self.hashed), "terms or a hash expected")
-        require(0 <= self.hashed < 1 << 31, "a hash of fewer than 2**31 columns expected")
+        require(len(operands) == 1 and operands[0].kind == "text", "expected one text")
+        require(
+            1 <= self.low <= self.high <= 32,
+            f"n-grams of {self.low} to {self.high}, expected 1 to 32",
+        )
+        require(len(set(self.terms)) == len(self.terms), "a term is duplicated")
+        require(bool(self.terms) != bool(self.hashed), "expected either terms or a hash")
+        require(
+            0 <= self.hashed < 1 << 31, f"expected fewer than 2**31 hash columns, got {self.hashed}"
+        )
         check_cell_count(self.hashed)
         return Shape("terms", self.hashed or len(self.terms))
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
-        require(xp is np, "texts are counted with NumPy")
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
+        require(xp is np, "texts need the NumPy backend")
         count = self.make_counter()
         starts, columns, values = [0], [], []
         for text in operands[0]:
@@ -102,14 +108,14 @@ class CountTerms(Operation, tag="terms", frozen=True):
 
     @property
     def width(self) -> int:
-        """How many columns there are."""
+        """Number of columns."""
         return self.hashed or len(self.terms)
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         return lambda text: self.run([[text]], arrays, np)
 
     def make_counter(self) -> Callable[[str], list[tuple[int, float]]]:
-        """Make the function from a text to places and counts, places rising."""
+        """Make the function from a text to columns and counts, columns in ascending order."""
         split, term_columns = self._make_splitter(), {term: k for k, term in enumerate(self.terms)}
         hashed, signed, binary = self.hashed, self.signed, self.binary
 
@@ -118,7 +124,7 @@ class CountTerms(Operation, tag="terms", frozen=True):
             for term in split(text):
                 if hashed:
                     number = _murmur(term)
-                    # the one number without a counterpart above zero counts as its neighbour
+                    # abs(-2**31) overflows 32 bits: scikit-learn takes 2**31 - hashed instead
                     column = (abs(number) if number > -(1 << 31) else (1 << 31) - hashed) % hashed
                     step = -1.0 if signed and number < 0 else 1.0
                     counts[column] = counts.get(column, 0.0) + step
@@ -168,7 +174,7 @@ def _char_ngrams(text: str, low: int, high: int) -> Iterator[str]:
 
 
 def _padded_ngrams(word: str, low: int, high: int) -> Iterator[str]:
-    """Yield runs within a padded word; one too short for a size is yielded once, whole."""
+    """Yield n-grams of a padded word; a word shorter than the size is yielded once, whole."""
     for size in range(low, high + 1):
         yield word[:size]
         start = 0
@@ -202,19 +208,19 @@ def _murmur(term: str) -> int:
 
 
 class WeighTerms(Operation, tag="weigh", frozen=True):
-    """Weights of terms: 1 + log of the count, times a weight of its own, divided by the norm."""
+    """Weights of terms: 1 + log of the count, times the term's weight, divided by the norm."""
 
     logarithm: bool = False
     weights: str | None = None
     norm: Literal["l1", "l2", "max"] | None = None
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
-        require(len(operands) == 1 and operands[0].kind == "terms", "terms expected")
+        require(len(operands) == 1 and operands[0].kind == "terms", "expected counts of terms")
         if self.weights is not None:
             reader.floats(self.weights, operands[0].width)
         return operands[0]
 
-    def run(self, operands: Sequence[Any], arrays: Mapping[str, Any], xp: Any) -> Any:
+    def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         terms = operands[0]
         values = terms.values
         if self.logarithm:
@@ -225,11 +231,11 @@ class WeighTerms(Operation, tag="weigh", frozen=True):
             values = values / _norms(terms, values, self.norm)[terms.row_indices()]
         return TermCounts(terms.starts, terms.columns, values, terms.width)
 
-    def row(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def row(self, arrays: Mapping[str, np.ndarray]) -> RowFunction:
         return lambda terms: self.run([terms], arrays, np)
 
 
-def _norms(terms: TermCounts, values: Any, norm: str) -> Any:
+def _norms(terms: TermCounts, values: np.ndarray, norm: str) -> np.ndarray:
     """Return each row's norm, 1 where it is zero; bincount adds in order."""
     row_indices, rows = terms.row_indices(), len(terms.starts) - 1
     if norm == "l2":

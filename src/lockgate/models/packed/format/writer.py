@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.packed.format.container import DTYPES, write
 from lockgate.models.packed.format.header import FORMAT, VERSION, Answers, Header, infer_shapes
 from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape
 
-__all__ = ["Builder", "smallest_dtype"]
+__all__ = ["Builder", "FieldValue", "smallest_dtype"]
+
+FieldValue: TypeAlias = str | float | tuple[object, ...] | None
+"""A field of an operation; texts may be names of arrays."""
 
 
 class Builder:
-    """Collects the parts of a packed model.
+    """Collects the parts of a packed model, and writes the file.
 
     Attributes
     ----------
-    inputs : list of Input
-        Columns that are asked for.
+    inputs : list of ColumnInput
+        Columns that the model needs.
     shapes : list of Shape
-        What each operation added so far gives.
+        Shape of the result of each operation added so far.
 
     """
 
@@ -34,8 +39,8 @@ class Builder:
         self.arrays: dict[str, np.ndarray] = {}
         self._known: dict[Any, Any] = {}
 
-    def array(self, values: Any, dtype: str = "f8") -> str:
-        """Add an array and return its name; equal arrays are kept once."""
+    def array(self, values: ArrayLike, dtype: str = "f8") -> str:
+        """Add an array and return its name; equal arrays are stored once."""
         array = np.ascontiguousarray(values, dtype=DTYPES[dtype])
         if dtype == "f8":
             array = array + 0.0  # no negative zeros: they would make equal models differ
@@ -46,8 +51,8 @@ class Builder:
             self._known[key] = name
         return str(self._known[key])
 
-    def add(self, kind: Any, /, *of: int, **fields: Any) -> int:
-        """Add an operation, checked, and return its place; equal operations are added once."""
+    def add(self, kind: Callable[..., Operation], /, *of: int, **fields: FieldValue) -> int:
+        """Check and add an operation; return its index. Equal operations are added once."""
         op = kind(of=tuple(of), **fields)
         if op not in self._known:
             reader = ArrayReader(self.inputs, self.arrays)
@@ -57,11 +62,11 @@ class Builder:
         return int(self._known[op])
 
     def width(self, index: int) -> int:
-        """Return how many numbers an operation gives."""
+        """Return the number of columns of an operation's result."""
         return self.shapes[index].width
 
     def _prune(self, answers: Answers) -> None:
-        """Leave out operations that no answer depends on, and arrays that none of the rest uses."""
+        """Remove operations that the prediction does not need, and arrays no longer used."""
         required = {answers.label, answers.score, answers.margin}
         for index in range(len(self.ops) - 1, -1, -1):
             if index in required:
@@ -69,7 +74,7 @@ class Builder:
         retained = [index for index in range(len(self.ops)) if index in required]
         self.new_indices = {index: k for k, index in enumerate(retained)}
         ops = [
-            _replace(op, of=tuple(map(self.new_indices.__getitem__, op.of)))
+            msgspec.structs.replace(op, of=tuple(map(self.new_indices.__getitem__, op.of)))
             for op in (self.ops[k] for k in retained)
         ]
         used = {value for op in ops for value in _text_fields(op).values()}
@@ -78,7 +83,7 @@ class Builder:
             for k, name in enumerate(array_name for array_name in self.arrays if array_name in used)
         }
         self.ops = [
-            _replace(
+            msgspec.structs.replace(
                 op,
                 **{field: names[text] for field, text in _text_fields(op).items() if text in names},
             )
@@ -106,13 +111,13 @@ class Builder:
     def finish(
         self,
         task: str,
-        classes: Sequence[Any],
+        classes: Sequence[str | float | bool],
         answers: Answers,
         *,
         tolerance: float = 0.0,
         derived: Sequence[dict[str, str]] = (),
     ) -> bytes:
-        """Return the file.
+        """Return the content of the file.
 
         Raises
         ------
@@ -140,19 +145,14 @@ class Builder:
         return write(fields, self.arrays)
 
 
-def _text_fields(op: Any) -> dict[str, str]:
-    """Return an operation's fields that are texts: names of arrays, among others."""
+def _text_fields(op: Operation) -> dict[str, str]:
+    """Return an operation's text fields: names of arrays, among others."""
     return {
         name: value for name in op.__struct_fields__ if isinstance(value := getattr(op, name), str)
     }
 
 
-def _replace(op: Any, **fields: Any) -> Any:
-    """Return an operation with other fields."""
-    return type(op)(**{**{name: getattr(op, name) for name in op.__struct_fields__}, **fields})
-
-
-def smallest_dtype(values: Any) -> str:
-    """Return the smallest dtype of whole numbers that holds the values."""
+def smallest_dtype(values: np.ndarray) -> str:
+    """Return the smallest unsigned dtype that fits the values."""
     top = int(np.max(values)) if np.size(values) else 0
     return "u1" if top < 1 << 8 else "u2" if top < 1 << 16 else "u4"

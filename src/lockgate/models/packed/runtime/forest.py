@@ -1,26 +1,28 @@
-"""A forest made ready to run on one backend."""
+"""A forest compiled for one backend."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from lockgate.models.packed.format.forest import Forest, expand_nodes
+from lockgate.contract.requests import Backend
+from lockgate.models.packed.format.array_types import Array, RowFunction
+from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.runtime.mask_tables import MaskTables
+from lockgate.models.packed.runtime.tree_arrays import UnpackedForest
 from lockgate.models.packed.runtime.tree_walk import TreeWalk
 
 __all__ = ["MAX_TABLE_BYTES", "CompiledForest"]
 
 
 MAX_TABLE_BYTES = 1 << 26
-"""Largest mask tables; larger ones leave the cache and lose to walking."""
+"""Largest mask tables, in bytes; larger ones leave the cache and are slower than walking."""
 
 
 class CompiledForest:
-    """A forest ready to run on one backend.
+    """A forest compiled for one backend.
 
     Parameters
     ----------
@@ -29,9 +31,9 @@ class CompiledForest:
     arrays : mapping of str to ndarray
         Arrays of the file, in host memory.
     backend : Backend
-        Where to run.
+        Where the forest runs.
     max_bytes : int
-        What mask tables may take.
+        Largest size of mask tables.
 
     """
 
@@ -39,36 +41,26 @@ class CompiledForest:
         self,
         forest: Forest,
         arrays: Mapping[str, np.ndarray],
-        backend: Any,
+        backend: Backend,
         max_bytes: int = MAX_TABLE_BYTES,
     ) -> None:
         self.forest, self.arrays, self.backend = forest, arrays, backend
         self.xp = backend.xp
-        counts = arrays[forest.counts].astype(np.int64)
-        codes = np.zeros(len(counts), np.int64)
-        if forest.codes is not None:
-            codes = arrays[forest.codes].astype(np.int64)
-        ends = np.cumsum(np.where(codes == 0, counts, 0))
-        edges = arrays[forest.edges]
-        self.codes = codes
-        self.used = np.flatnonzero(counts > 0)
-        self.edges = {
-            int(k): edges[ends[k] - counts[k] : ends[k]] for k in self.used if codes[k] == 0
-        }
+        unpacked = UnpackedForest.unpack(forest, arrays)
+        self.codes, self.edges = unpacked.codes, unpacked.edges
+        self.used = np.flatnonzero(unpacked.counts > 0)
         self.device_edges = {
             k: backend.asarray(column_edges) for k, column_edges in self.edges.items()
         }
-        nodes = expand_nodes(forest, arrays)
-        tables = MaskTables.of(forest, arrays, nodes, self.edges, codes, max_bytes, backend)
-        self.engine = tables or TreeWalk(forest, arrays, nodes, self.edges, codes, backend)
-        self.lists: dict[int, list[float]] | None = None
+        tables = MaskTables.of(unpacked, backend, max_bytes)
+        self.engine: MaskTables | TreeWalk = tables or TreeWalk(unpacked, backend)
 
     @property
     def name(self) -> str:
-        """Which way of walking was chosen, in words."""
+        """Name of the chosen way to evaluate the trees."""
         return self.engine.name
 
-    def run(self, x: Any) -> Any:
+    def run(self, x: Array) -> Array:
         """Return the sums for columns of shape (width, n), as shape (outputs, n)."""
         xp, block = self.xp, self.engine.block
         rows = x.shape[1]
@@ -80,8 +72,8 @@ class CompiledForest:
             parts.append(self.engine.sums(self._encode_columns(chunk), chunk.shape[1]))
         return parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
 
-    def _encode_columns(self, x: Any) -> list[Any]:
-        """Return the code of each used column; a gap is one more than the largest."""
+    def _encode_columns(self, x: Array) -> list[Array]:
+        """Return the codes of each used column; a missing value is one above the largest code."""
         xp = self.xp
         codes = []
         for k in self.used.tolist():
@@ -98,7 +90,7 @@ class CompiledForest:
                 codes.append(xp.where(invalid, known, xp.astype(xp.trunc(safe), xp.int64)))
         return codes
 
-    def row(self) -> Any:
+    def row(self) -> RowFunction:
         """Make the function for one row."""
         plan = []
         for k in self.used.tolist():

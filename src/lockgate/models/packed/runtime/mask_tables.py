@@ -1,28 +1,29 @@
-"""Trees of few leaves: tables of masks instead of walks.
+"""Trees with few leaves: tables of masks instead of walks.
 
 The idea is QuickScorer's (Lucchese et al., SIGIR 2015) as plain array code: for
 every column, code and tree, the mask of leaves that are still possible. The
-leaf that a row reaches is the lowest bit of the masks' conjunction over columns.
+leaf that a row reaches is the lowest bit of the bitwise AND of the masks over columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from lockgate.contract.requests import Backend
 from lockgate.models.packed.format.arithmetic import ordered_sum
+from lockgate.models.packed.format.array_types import Array, RowFunction
+from lockgate.models.packed.format.forest import ForestNodes
 from lockgate.models.packed.runtime.buffers import Buffers
-from lockgate.models.packed.runtime.tree_arrays import leaf_rows, missing_left, set_members
-
-if TYPE_CHECKING:
-    from lockgate.models.packed.format.forest import Forest, ForestNodes
+from lockgate.models.packed.runtime.tree_arrays import UnpackedForest
 
 __all__ = ["MaskTables"]
 
 DE_BRUIJN = {32: (0x077CB531, 27), 64: (0x03F79D71B4CB0A89, 58)}
-"""Multiplier and shift that number the single bits of a word."""
+"""Multiplier and shift that map each single bit of a word to a number of its own."""
 
 
 class MaskTables:
@@ -32,89 +33,38 @@ class MaskTables:
     block = 256
 
     @classmethod
-    def of(
-        cls,
-        forest: Forest,
-        arrays: Mapping[str, np.ndarray],
-        nodes: ForestNodes,
-        edges: Mapping[int, np.ndarray],
-        codes: np.ndarray,
-        max_bytes: int,
-        backend: Any,
-    ) -> MaskTables | None:
-        """Build them, or None where a tree has over 64 leaves or they would be too large."""
-        leaves = np.bincount(nodes.tree[nodes.leaf], minlength=forest.trees)
+    def of(cls, unpacked: UnpackedForest, backend: Backend, max_bytes: int) -> MaskTables | None:
+        """Build them, or return None if a tree has over 64 leaves or they would be too large."""
+        nodes, trees = unpacked.nodes, unpacked.forest.trees
+        leaves = np.bincount(nodes.tree[nodes.leaf], minlength=trees)
         bits = 32 if leaves.max() <= 32 else 64
-        rows = sum(len(column_edges) + 2 for column_edges in edges.values()) + int(
-            (codes + 1).sum()
-        )
-        if leaves.max() > 64 or rows * forest.trees * bits // 8 > max_bytes:
+        rows = sum(len(edges) + 2 for edges in unpacked.edges.values())
+        rows += int((unpacked.codes + 1).sum())
+        if leaves.max() > 64 or rows * trees * bits // 8 > max_bytes:
             return None
-        return cls(forest, arrays, nodes, edges, codes, bits, backend)
+        return cls(unpacked, backend, bits)
 
-    def __init__(
-        self,
-        forest: Forest,
-        arrays: Mapping[str, np.ndarray],
-        nodes: ForestNodes,
-        edges: Mapping[int, np.ndarray],
-        codes: np.ndarray,
-        bits: int,
-        backend: Any,
-    ) -> None:
-        self.forest, self.xp, self.bits = forest, backend.xp, bits
+    def __init__(self, unpacked: UnpackedForest, backend: Backend, bits: int) -> None:
+        self.forest, self.xp, self.bits = unpacked.forest, backend.xp, bits
         mask_dtype = np.dtype(f"u{bits // 8}")
-        start, count = _count_leaves(nodes)
-        below = count[forest.trees + 2 * np.arange(len(nodes.inner))]
-        left = ((np.uint64(1) << below.astype(np.uint64)) - np.uint64(1)) << start[
-            nodes.inner
-        ].astype(np.uint64)
-        cleared = ~left.astype(mask_dtype)
-        feature, rank = (
-            arrays[forest.features].astype(np.int64),
-            arrays[forest.ranks].astype(np.int64),
-        )
-        missing_goes_left, tree = missing_left(forest, arrays), nodes.tree[nodes.inner]
-        sets = set_members(forest, arrays, codes)
-        tables = []
-        for k in sorted({*edges, *sets}):
-            column_nodes = np.flatnonzero(feature == k)
-            if k in edges:
-                tables.append(
-                    _number_table(
-                        len(edges[k]),
-                        column_nodes,
-                        rank,
-                        missing_goes_left,
-                        tree,
-                        cleared,
-                        forest.trees,
-                    )
-                )
-            else:
-                tables.append(_set_table(sets[k], column_nodes, rank, tree, cleared, forest.trees))
-        self._fill_values(forest, arrays, nodes, start, backend)
-        self.single, self.buffers = forest.outputs == 1, Buffers()
+        start, count = _count_leaves(unpacked.nodes)
+        tables = _build_tables(unpacked, start, count, mask_dtype)
+        self._fill_values(unpacked, start, backend)
+        self.single, self.buffers = self.forest.outputs == 1, Buffers()
         self.bytes = sum(table.nbytes for table in tables)
         self.tables = [backend.asarray(table) for table in tables]
         multiplier, shift = DE_BRUIJN[bits]
         self.multiplier = backend.asarray(np.array([multiplier], mask_dtype))
         self.shift = backend.asarray(np.array([shift], mask_dtype))
         self.ones = backend.asarray(np.array([1], mask_dtype))
-        self.slots = backend.asarray(np.arange(forest.trees, dtype=np.int64) * bits)
+        self.slots = backend.asarray(np.arange(self.forest.trees, dtype=np.int64) * bits)
 
-    def _fill_values(
-        self,
-        forest: Forest,
-        arrays: Mapping[str, np.ndarray],
-        nodes: ForestNodes,
-        start: np.ndarray,
-        backend: Any,
-    ) -> None:
+    def _fill_values(self, unpacked: UnpackedForest, start: np.ndarray, backend: Backend) -> None:
+        forest, arrays, nodes = unpacked.forest, unpacked.arrays, unpacked.nodes
         multiplier, shift = DE_BRUIJN[self.bits]
         products = (1 << start[nodes.leaf].astype(object)) * multiplier
         hashed = np.array([(int(p) & ((1 << self.bits) - 1)) >> shift for p in products], np.int64)
-        values = arrays[forest.values][leaf_rows(forest, arrays, nodes)[nodes.leaf]]
+        values = arrays[forest.values][unpacked.leaf_rows[nodes.leaf]]
         slot_values = np.zeros((forest.trees * self.bits, values.shape[1]))
         slot_values[nodes.tree[nodes.leaf] * self.bits + hashed] = values
         self.values = [
@@ -122,7 +72,7 @@ class MaskTables:
             for k in range(slot_values.shape[1])
         ]
         self.base = arrays[forest.base].tolist()
-        self.members = None
+        self.members: list[Any] | None = None
         if forest.output is not None and forest.outputs > 1:
             tree_outputs = arrays[forest.output]
             self.members = [
@@ -131,20 +81,20 @@ class MaskTables:
         elif forest.output is not None:
             self.members = [None]
 
-    def slots_of(self, codes: list[Any], rows: int) -> Any:
-        """Return where each row's leaf of each tree stands, shape (n, trees)."""
+    def slots_of(self, codes: list[Array], rows: int) -> Array:
+        """Return the slot of each row's leaf in each tree, shape (n, trees)."""
         xp = self.xp
         if not self.tables:
             return self.slots + xp.zeros((rows, 1), dtype=xp.int64)
         alive = xp.take(self.tables[0], codes[0], axis=0)
         for table, code in zip(self.tables[1:], codes[1:], strict=True):
             alive &= xp.take(table, code, axis=0)
-        alive &= ~alive + self.ones
+        alive &= ~alive + self.ones  # ~a + 1 is -a: keeps the lowest bit alone
         alive *= self.multiplier
         alive >>= self.shift
         return xp.astype(alive, xp.int64) + self.slots
 
-    def sums(self, codes: list[Any], rows: int) -> Any:
+    def sums(self, codes: list[Array], rows: int) -> Array:
         """Return the sums of leaves, shape (outputs, n)."""
         xp = self.xp
         if xp is np and self.tables and self.single and rows:
@@ -164,8 +114,8 @@ class MaskTables:
             totals.append(self._total(k, leaves, rows))
         return xp.stack(totals)
 
-    def _host_sum(self, codes: list[Any], rows: int) -> Any:
-        """Return the one sum as `sums` does, without asking for memory on the way."""
+    def _host_sum(self, codes: list[Array], rows: int) -> Array:
+        """Return the single sum as `sums` does, without allocating memory on the way."""
         trees, get, mask_dtype = self.forest.trees, self.buffers.get, self.ones.dtype
         alive, scratch = (
             get("alive", mask_dtype, rows, trees),
@@ -183,23 +133,23 @@ class MaskTables:
         alive >>= self.shift
         np.add(alive, self.slots, out=slots, casting="unsafe")
         np.take(self.values[0], slots, out=leaves, mode="clip")
-        transposed = get("turned", float, trees + 1, rows)
+        transposed = get("transposed", float, trees + 1, rows)
         transposed[0] = self.base[0]
         transposed[1:] = leaves.T
         total = ordered_sum(transposed, np)
         return (total / self.forest.divide if self.forest.divide != 1 else total)[None]
 
-    def _total(self, k: int, leaves: Any, rows: int) -> Any:
+    def _total(self, k: int, leaves: Array, rows: int) -> Array:
         xp = self.xp
         start = self.base[k] + xp.zeros((1, rows), dtype=xp.float64)
         total = ordered_sum(xp.concat([start, leaves], axis=0), xp)
         return total / self.forest.divide if self.forest.divide != 1 else total
 
-    def row(self) -> Any:
+    def row(self) -> RowFunction:
         """Make the function from one row's codes to its sums.
 
-        A row of a table is one large whole number here: the conjunction of a dozen
-        of them takes less time than that of small arrays.
+        A row of a table is one large Python integer here: combining a dozen of them
+        takes less time than combining as many small arrays.
         """
         trees, bits = self.forest.trees, self.bits
         size, dtype = trees * bits // 8, self.ones.dtype
@@ -208,7 +158,7 @@ class MaskTables:
         multiplier, shift, slots = self.multiplier, self.shift, self.slots
         total = self._row_totals()
 
-        def answer(codes: list[int]) -> list[float]:
+        def sum_row(codes: list[int]) -> list[float]:
             alive = all_leaves
             for index, code in enumerate(codes):
                 mask = mask_cache[index][code]
@@ -224,21 +174,21 @@ class MaskTables:
             sums: list[float] = total(lowest + slots)
             return sums
 
-        return answer
+        return sum_row
 
-    def _row_totals(self) -> Any:
+    def _row_totals(self) -> Callable[[np.ndarray], list[float]]:
         """Make the function from one row's slots to its sums."""
         outputs, base, divide = self.forest.outputs, self.base, float(self.forest.divide)
         values, members = self.values, self.members
 
-        def leaf_values_of(k: int, slot_indices: Any) -> Any:
+        def leaf_values_of(k: int, slot_indices: np.ndarray) -> Array:
             if members is None:
                 return values[k].take(slot_indices)
             return values[0].take(
                 slot_indices if members[k] is None else slot_indices.take(members[k])
             )
 
-        def total(slots: Any) -> list[float]:
+        def total(slots: np.ndarray) -> list[float]:
             slot_indices = slots.astype(np.int64)
             totals = []
             for k in range(outputs):
@@ -254,7 +204,7 @@ class MaskTables:
 
 
 def _count_leaves(nodes: ForestNodes) -> tuple[np.ndarray, np.ndarray]:
-    """Return each node's first leaf, counted from the left of its tree, and how many it has."""
+    """Return each node's first leaf, counted from the left of its tree, and its leaf count."""
     trees, total = nodes.levels[0][1], len(nodes.leaf)
     child = np.full(total, -1, np.int64)
     child[nodes.inner] = trees + 2 * np.arange(len(nodes.inner))
@@ -270,35 +220,56 @@ def _count_leaves(nodes: ForestNodes) -> tuple[np.ndarray, np.ndarray]:
     return start, count
 
 
-def _number_table(
-    edges: int,
-    column_nodes: np.ndarray,
-    rank: np.ndarray,
-    missing_goes_left: np.ndarray,
-    tree: np.ndarray,
-    cleared: np.ndarray,
-    trees: int,
-) -> np.ndarray:
-    """Masks for codes 0 .. edges, and for a gap as the last row."""
+def _build_tables(
+    unpacked: UnpackedForest, start: np.ndarray, count: np.ndarray, mask_dtype: np.dtype
+) -> list[np.ndarray]:
+    """Return the table of each used column: a row per code, a column per tree."""
+    nodes, trees = unpacked.nodes, unpacked.forest.trees
+    below = count[trees + 2 * np.arange(len(nodes.inner))].astype(np.uint64)
+    left = ((np.uint64(1) << below) - np.uint64(1)) << start[nodes.inner].astype(np.uint64)
+    splits = _Splits(
+        tree=nodes.tree[nodes.inner],
+        rank=unpacked.rank,
+        missing_left=unpacked.missing_left,
+        cleared=~left.astype(mask_dtype),
+    )
+    feature, sets = unpacked.feature, unpacked.sets
+    tables = []
+    for k in sorted({*unpacked.edges, *sets}):
+        selected = np.flatnonzero(feature == k)
+        if k in unpacked.edges:
+            tables.append(_number_table(len(unpacked.edges[k]), selected, splits, trees))
+        else:
+            tables.append(_set_table(sets[k], selected, splits, trees))
+    return tables
+
+
+@dataclass(frozen=True)
+class _Splits:
+    """The inner nodes: `cleared` is the mask without the leaves on the left of each node."""
+
+    tree: np.ndarray
+    rank: np.ndarray
+    missing_left: np.ndarray
+    cleared: np.ndarray
+
+
+def _number_table(edges: int, selected: np.ndarray, splits: _Splits, trees: int) -> np.ndarray:
+    """Return the masks for codes 0 to `edges`, the last row for a missing value."""
+    tree, cleared = splits.tree, splits.cleared
     table = np.full((edges + 2, trees), np.iinfo(cleared.dtype).max, cleared.dtype)
-    np.bitwise_and.at(table, (rank[column_nodes] + 1, tree[column_nodes]), cleared[column_nodes])
+    np.bitwise_and.at(table, (splits.rank[selected] + 1, tree[selected]), cleared[selected])
     table[: edges + 1] = np.bitwise_and.accumulate(table[: edges + 1], axis=0)
     table[edges + 1] = np.iinfo(cleared.dtype).max
-    right = column_nodes[~missing_goes_left[column_nodes]]
+    right = selected[~splits.missing_left[selected]]
     np.bitwise_and.at(table, (edges + 1, tree[right]), cleared[right])
     return table
 
 
-def _set_table(
-    sets: np.ndarray,
-    column_nodes: np.ndarray,
-    rank: np.ndarray,
-    tree: np.ndarray,
-    cleared: np.ndarray,
-    trees: int,
-) -> np.ndarray:
-    """Masks for each code, the last for gaps and codes out of range."""
+def _set_table(sets: np.ndarray, selected: np.ndarray, splits: _Splits, trees: int) -> np.ndarray:
+    """Return the masks for each code, the last for missing values and codes out of range."""
+    cleared = splits.cleared
     table = np.full((sets.shape[1], trees), np.iinfo(cleared.dtype).max, cleared.dtype)
-    for node in column_nodes.tolist():
-        table[~sets[rank[node]], tree[node]] &= cleared[node]
+    for node in selected.tolist():
+        table[~sets[splits.rank[node]], splits.tree[node]] &= cleared[node]
     return table

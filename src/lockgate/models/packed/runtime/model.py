@@ -1,4 +1,4 @@
-"""The packed model as its users meet it: opened, asked, answered."""
+"""The packed model as its users meet it: opened from a file, used for predictions."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.columns.parsing import build_cell_readers, read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import PackedFormatError, SchemaViolation, nearest
+from lockgate.models.packed.format.array_types import Cells, RowSource
 from lockgate.models.packed.format.container import LARGEST_FILE
 from lockgate.models.packed.format.header import decode
 from lockgate.models.packed.runtime.program import NO_PREDICTION, Program
@@ -26,13 +27,13 @@ from lockgate.models.packed.runtime.program import NO_PREDICTION, Program
 __all__ = ["PackedModel", "RowPrediction", "open_packed"]
 
 MAX_SINGLE_ROWS = 12
-"""Up to that many rows are answered one by one; more are computed by columns."""
+"""Up to that many rows are predicted one by one; more are computed by columns."""
 
 LARGEST = sys.float_info.max
 
 
 class RowPrediction(NamedTuple):
-    """The answer to one row.
+    """The prediction for one row.
 
     Attributes
     ----------
@@ -46,17 +47,24 @@ class RowPrediction(NamedTuple):
     """
 
     label: Any
-    score: Any = None
-    margin: Any = None
+    score: float | list[float] | None = None
+    margin: float | list[float] | None = None
 
 
 class PackedModel:
-    """A packed model, checked and ready.
+    """A packed model, checked and ready for predictions.
+
+    Parameters
+    ----------
+    raw : bytes
+        Content of the file.
+    threshold : float, optional
+        Score from which the second of two classes is predicted.
 
     Attributes
     ----------
     header : Header
-        What the file says.
+        The file's header.
     digest : str
         sha256 of the file.
 
@@ -69,7 +77,7 @@ class PackedModel:
         if threshold is not None and (
             self.header.task != "binary" or self.header.answers.score is None
         ):
-            raise PackedFormatError("a threshold needs a model of two classes with a probability")
+            raise PackedFormatError("a threshold needs a model with two classes and a probability")
         self._labels = np.array(self.header.classes) if self.header.classes else None
         self._programs: dict[tuple[str, str], Program] = {}
         self._row: Any = None
@@ -87,11 +95,11 @@ class PackedModel:
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """Columns that are asked for."""
+        """Columns that the model needs."""
         return self.header.inputs
 
     def engine(self, rows: int) -> str:
-        """Say how that many rows are answered."""
+        """Return how that many rows are computed."""
         if rows <= MAX_SINGLE_ROWS:
             return "one by one"
         engines = sorted(set(self._program(numpy_backend()).engines))
@@ -99,14 +107,14 @@ class PackedModel:
 
     def predict(
         self,
-        source: Any,
+        source: RowSource,
         *,
         backend: Backend | None = None,
         threads: int = 1,
         rejected: RejectedRows | None = None,
         engine: str | ForestEngine | None = None,
     ) -> Output:
-        """Answer for rows.
+        """Predict rows.
 
         Parameters
         ----------
@@ -116,16 +124,16 @@ class PackedModel:
             Where to compute; NumPy by default.
         threads : int
             Threads of the NumPy path.
-        rejected : Rejected, optional
-            Notes refused rows instead of raising; their answers mean nothing.
-        engine : {"rows", "columns"} or Engine, optional
-            Which way, where it should not be chosen by the number of rows, answers
-            equal to the bit; or a plugin's way of walking trees by columns.
+        rejected : RejectedRows, optional
+            Collects rejected rows instead of raising; their predictions are undefined.
+        engine : {"rows", "columns"} or ForestEngine, optional
+            Row by row or by columns, with equal predictions to the bit; by default
+            the number of rows decides. Or a plugin's engine for trees by columns.
 
         Raises
         ------
         SchemaViolation
-            With column, row and value of what the inputs refuse.
+            With column, row and value of what the inputs do not allow.
 
         """
         cells, rows = read_columns(self.header.inputs, source, rejected)
@@ -137,17 +145,17 @@ class PackedModel:
         other = engine if isinstance(engine, ForestEngine) else None
         program = self._program(backend or numpy_backend(), other)
         pieces = self._compute_chunks(program, cells, rows, threads)
-        outputs = [
+        outputs: list[Any] = [
             None if parts[0] is None else np.concatenate(parts, axis=1)
             for parts in map(list, zip(*pieces, strict=True))
         ]
         *answers, invalid = outputs
         self._reject_invalid(np.flatnonzero(np.asarray(invalid)[0]), rejected)
-        return self._build_output(answers)
+        return self._build_output(*answers)
 
     @staticmethod
-    def _reject_invalid(rows: Any, rejected: RejectedRows | None) -> None:
-        """Refuse rows without a finite answer, unless something else is wrong with them already."""
+    def _reject_invalid(rows: np.ndarray, rejected: RejectedRows | None) -> None:
+        """Reject rows without a finite prediction, unless they were rejected before."""
         if not len(rows):
             return
         rejections = RejectedRows() if rejected is None else rejected
@@ -156,13 +164,13 @@ class PackedModel:
         if rejected is None:
             rejections.raise_first()
 
-    def predict_one(self, row: Mapping[str, Any]) -> RowPrediction:
-        """Answer for one row given as a mapping of column to value, None for a gap.
+    def predict_one(self, row: Mapping[str, object]) -> RowPrediction:
+        """Predict one row given as a mapping of column to value, None for a missing value.
 
         Raises
         ------
         SchemaViolation
-            If a column is missing or holds what the input refuses.
+            If a column is missing or has a value that the input does not allow.
 
         """
         if self._row is None:
@@ -171,6 +179,7 @@ class PackedModel:
         try:
             for name, read, plain in self._readers:
                 value = row[name]
+                # a finite float of a column of numbers needs no further check
                 if plain and value.__class__ is float and -LARGEST <= value <= LARGEST:
                     cells.append(value)
                 else:
@@ -182,12 +191,12 @@ class PackedModel:
             self._refuse_row(row)
             raise
         label, score, margin = self._row(cells)
-        return self._answer(label, score, margin)
+        return self._build_prediction(label, score, margin)
 
-    def _refuse_row(self, row: Any) -> None:
+    def _refuse_row(self, row: object) -> None:
         if not isinstance(row, Mapping):
             type_name = type(row).__name__
-            raise SchemaViolation([f"{type_name} came, expected a mapping of column to value"])
+            raise SchemaViolation([f"expected a mapping of column to value, got {type_name}"])
         missing = [column.name for column in self.header.inputs if column.name not in row]
         if missing:
             raise SchemaViolation(
@@ -207,13 +216,13 @@ class PackedModel:
         classes, threshold = self.header.classes, self.threshold
         last = len(classes) - 1
 
-        def answer(label: Any, score: Any, margin: Any) -> RowPrediction:
-            if score is not None and binary:
-                score = score[0]
-            if margin is not None and len(margin) == 1:
-                margin = margin[0]
-            if threshold is not None:
-                return RowPrediction(classes[score >= threshold], score, margin)
+        def build_prediction(
+            label: list[float], scores: list[float] | None, margins: list[float] | None
+        ) -> RowPrediction:
+            score = scores[0] if scores is not None and binary else scores
+            margin = margins[0] if margins is not None and len(margins) == 1 else margins
+            if threshold is not None and scores is not None:
+                return RowPrediction(classes[scores[0] >= threshold], score, margin)
             prediction = label[0]
             if not classes:
                 return RowPrediction(prediction, score, margin)
@@ -222,10 +231,12 @@ class PackedModel:
                 classes[int(prediction) if inside else last * (prediction > last)], score, margin
             )
 
-        self._answer = answer
+        self._build_prediction = build_prediction
         self._row = row
 
-    def _one_by_one(self, cells: Sequence[Any], rows: int, rejected: RejectedRows | None) -> Output:
+    def _one_by_one(
+        self, cells: Sequence[Cells], rows: int, rejected: RejectedRows | None
+    ) -> Output:
         if self._row is None:
             self._prepare_row()
         columns = [
@@ -252,7 +263,7 @@ class PackedModel:
                 width = self._shapes[operation_index].width
                 flat = [prediction[output_index] for prediction in predictions]
                 outputs.append(np.array(flat, dtype=float).reshape(rows, width).T)
-        return self._build_output(outputs)
+        return self._build_output(*outputs)
 
     def _program(self, backend: Backend, engine: ForestEngine | None = None) -> Program:
         key = (backend.name, engine.name if engine else "")
@@ -265,11 +276,11 @@ class PackedModel:
             return self._programs[key]
 
     def _compute_chunks(
-        self, program: Program, cells: Sequence[Any], rows: int, threads: int
+        self, program: Program, cells: Sequence[Cells], rows: int, threads: int
     ) -> Any:
         host = program.backend.name == "numpy"
         step = program.chunk if host else max(program.chunk, 1 << 17)
-        spans = [(at, min(at + step, rows)) for at in range(0, rows, step)] or [(0, 0)]
+        spans = [(start, min(start + step, rows)) for start in range(0, rows, step)] or [(0, 0)]
 
         def compute(span: tuple[int, int]) -> list[Any]:
             low, high = span
@@ -282,15 +293,17 @@ class PackedModel:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(compute, spans))
 
-    def _build_output(self, outputs: Sequence[Any]) -> Output:
-        label, score, margin = outputs
-        if score is not None:
-            score = score[0] if self.header.task == "binary" else score.T
-        if margin is not None:
-            margin = margin[0] if len(margin) == 1 else margin.T
+    def _build_output(
+        self, label: np.ndarray, scores: np.ndarray | None, margins: np.ndarray | None
+    ) -> Output:
+        score, margin = scores, margins
+        if scores is not None:
+            score = scores[0] if self.header.task == "binary" else scores.T
+        if margins is not None:
+            margin = margins[0] if len(margins) == 1 else margins.T
         if self._labels is None:
             return Output(label[0], score, margin)
-        if self.threshold is not None:
+        if self.threshold is not None and score is not None:
             class_indices = (score >= self.threshold).astype(np.int64)
         else:
             predictions = label[0]
@@ -299,7 +312,7 @@ class PackedModel:
         return Output(self._labels[class_indices], score, margin)
 
     def __repr__(self) -> str:
-        """Say which model it is."""
+        """Return the task, digest and number of inputs."""
         return f"<PackedModel {self.task} {self.digest[:12]}, {len(self.inputs)} inputs>"
 
 
@@ -309,14 +322,14 @@ def open_packed(path: str | Path, *, threshold: float | None = None) -> PackedMo
     Raises
     ------
     PackedFormatError
-        If the file is not as it was written, newer, or makes no sense.
+        If the file cannot be read, is damaged, invalid or of a newer version.
 
     """
     file_path = Path(path)
     try:
         if file_path.stat().st_size > LARGEST_FILE:
             raise PackedFormatError(
-                f"{file_path} is larger than the {LARGEST_FILE} bytes that are read"
+                f"{file_path} is too large: at most {LARGEST_FILE} bytes are read"
             )
         raw = file_path.read_bytes()
     except OSError as error:

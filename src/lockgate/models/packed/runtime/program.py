@@ -1,4 +1,4 @@
-"""Turns checked operations into a program: for columns on a backend, and for one row."""
+"""Compiles checked operations: for columns on a backend, and for one row."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lockgate.contract.requests import Backend
 from lockgate.data.columns.dates import date_parts, date_parts_one
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.format.arithmetic import POWERS_ARRAY
+from lockgate.models.packed.format.array_types import Array, Cells
 from lockgate.models.packed.format.categorical import Category, OneHot
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.header import Header
@@ -26,26 +27,26 @@ __all__ = ["NO_PREDICTION", "Program"]
 SOURCES = (Numbers, Category, Date, Text)
 SHORT = float(np.finfo(np.float32).max)
 NO_PREDICTION = (
-    "a number inside the model is not finite or too large, e.g. the logarithm of a negative one"
+    "an intermediate result is not finite or too large, e.g. the logarithm of a negative number"
 )
 CHUNK_CELLS = 1 << 21
 MAX_ROWS = 8192
 
 
 class Program:
-    """The operations that the answers need, in order.
+    """The operations that the prediction needs, in order.
 
-    A weighted sum over one-hot columns is taken from the place of each code:
-    adding the zeros between would change no bit.
+    A weighted sum over one-hot columns takes the weight of each code's column
+    alone: adding the zeros between would change no bit.
 
     Parameters
     ----------
     header, arrays, shapes
-        As `header.decode` gives them.
+        As `header.decode` returns them.
     backend : Backend
         Where columns are computed.
-    engine : Engine, optional
-        Another way of walking trees than our own.
+    engine : ForestEngine, optional
+        A plugin's engine for trees.
 
     """
 
@@ -68,11 +69,12 @@ class Program:
         self.order = self._order_operations()
         self.operands = {index: self._operands(index) for index, _ in self.order}
         self._compile_forests()
+        # the results of all operations are kept for a block of rows: bound their memory
         width = sum(shape.width for shape in shapes if shape.kind == "numbers") or 1
         self.chunk = max(1, min(MAX_ROWS, CHUNK_CELLS // width))
 
     def _order_operations(self) -> list[tuple[int, bool]]:
-        """Return operations in order, with whether one-hot columns stay places."""
+        """Return operations in order, each with whether one-hot columns stay indices."""
         answers = self.header.answers
         required = {(index, False) for index in self.outputs if index is not None}
         required |= {(index, False) for index in (*answers.finite, *answers.short)}
@@ -94,7 +96,7 @@ class Program:
                 self._compiled[index] = run
 
     def _operands(self, index: int) -> list[tuple[int, bool]]:
-        """Return what an operation takes; a weighted sum takes what is side by side in pieces."""
+        """Return an operation's operands; of a weighted sum, the parts of concatenated blocks."""
         op = self.header.ops[index]
         if not isinstance(op, Linear):
             return [(operand, False) for operand in op.of]
@@ -111,13 +113,13 @@ class Program:
 
     @property
     def engines(self) -> list[str]:
-        """How the trees are walked, one entry a forest."""
+        """How the trees are evaluated, one entry per forest."""
         return [compiled.name for compiled in self._forests.values()]
 
-    def columns(self, cells: Sequence[Any], rows: int) -> list[Any]:
+    def columns(self, cells: Sequence[Cells], rows: int) -> list[Any]:
         """Compute label, score and margin, each of shape (width, rows) or None.
 
-        A fourth array, of shape (1, rows), says where a check failed.
+        A fourth array, of shape (1, rows), is true where a check failed.
         """
         xp, asarray = self.backend.xp, self.backend.asarray
         if not self.device:
@@ -131,15 +133,15 @@ class Program:
                 if isinstance(op, SOURCES)
                 else self._compiled[index](operands[0])
                 if index in self._compiled
-                else OneHotBlock(xp.take(self.device[op.places], operands[0]), op.width, xp)
+                else OneHotBlock(xp.take(self.device[op.code_columns], operands[0]), op.width, xp)
                 if hot and isinstance(op, OneHot)
                 else op.run(operands, self.device, xp)
             )
         outputs = [None if index is None else results[index, False] for index in self.outputs]
         return [*outputs, self._find_invalid(results, rows)]
 
-    def _find_invalid(self, results: Mapping[tuple[int, bool], Any], rows: int) -> Any:
-        """Return for each row whether a number on the way, or an answer, is not what it must be."""
+    def _find_invalid(self, results: Mapping[tuple[int, bool], Array], rows: int) -> Array:
+        """Return for each row whether an intermediate result or the prediction fails a check."""
         xp, answers = self.backend.xp, self.header.answers
         invalid = xp.zeros((rows,), dtype=xp.bool)
         for index in (*answers.finite, *(output for output in self.outputs if output is not None)):
@@ -148,7 +150,9 @@ class Program:
             invalid = invalid | xp.any(xp.abs(results[index, False]) > SHORT, axis=0)
         return xp.reshape(invalid, (1, -1))
 
-    def _source(self, op: Any, cells: Sequence[Any], rows: int) -> Any:
+    def _source(
+        self, op: Numbers | Category | Date | Text, cells: Sequence[Cells], rows: int
+    ) -> Array:
         if isinstance(op, Text):
             return cells[op.column]
         if isinstance(op, Numbers):
@@ -174,7 +178,7 @@ class Program:
         finite += [end for end in ends if end is not None]
         short = [slots[index, False] for index in answers.short]
 
-        def answer(cells: list[Any]) -> list[Any]:
+        def run_row(cells: list[object]) -> list[Any]:
             results: list[Any] = []
             push = results.append
             for step, of, count in plan:
@@ -186,14 +190,14 @@ class Program:
                     push(step(cells))
             for slot in finite:
                 for value in results[slot]:
-                    if value - value != 0:  # NaN and infinity alone
+                    if value - value != 0:  # true of NaN and infinity only; faster than isfinite
                         raise SchemaViolation([NO_PREDICTION])
             for slot in short:
                 if any(value > SHORT or value < -SHORT for value in results[slot]):
                     raise SchemaViolation([NO_PREDICTION])
             return [None if end is None else results[end] for end in ends]
 
-        return answer
+        return run_row
 
     def _row_step(self, index: int, hot: bool) -> Callable[..., Any]:
         op: Any = self.header.ops[index]
@@ -210,7 +214,7 @@ class Program:
             step: Callable[..., Any] = self._forests[index].row()
             return step
         if hot and isinstance(op, OneHot):
-            code_columns, width = self.arrays[op.places].tolist(), op.width
+            code_columns, width = self.arrays[op.code_columns].tolist(), op.width
             pairs = [(column, width) for column in code_columns]
             return pairs.__getitem__
         row_function: Callable[..., Any] = op.row(self.host)

@@ -1,18 +1,18 @@
-"""Trees of any size: all trees of a block of rows, level by level."""
+"""Trees of any size: all trees for a block of rows, level by level."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from lockgate.contract.requests import Backend
 from lockgate.models.packed.format.arithmetic import ordered_sum
+from lockgate.models.packed.format.array_types import Array, RowFunction
+from lockgate.models.packed.format.forest import ForestNodes
 from lockgate.models.packed.runtime.buffers import Buffers
-from lockgate.models.packed.runtime.tree_arrays import leaf_rows, missing_left, set_members
-
-if TYPE_CHECKING:
-    from lockgate.models.packed.format.forest import Forest, ForestNodes
+from lockgate.models.packed.runtime.tree_arrays import UnpackedForest
 
 __all__ = ["TreeWalk"]
 
@@ -20,55 +20,39 @@ CODE_BITS, NODE_BITS = 22, 26
 
 
 class TreeWalk:
-    """One word a node: column, largest code that goes left, left child; leaves lead to themselves.
+    """One word per node: column, largest code that goes left, left child; leaves repeat.
 
-    Codes of gaps and of categories get columns of their own, in which 0 goes
-    left and 1 goes right, so that walking compares small integers and nothing else.
+    A leaf is its own child, so that short trees wait for deep ones. Sets of
+    categories, and missing values that go left, get extra columns in which 0 goes
+    left and 1 goes right, so that walking compares small integers only.
     """
 
     name = "level by level"
     block = 1024
 
-    def __init__(
-        self,
-        forest: Forest,
-        arrays: Mapping[str, np.ndarray],
-        nodes: ForestNodes,
-        edges: Mapping[int, np.ndarray],
-        codes: np.ndarray,
-        backend: Any,
-    ) -> None:
-        self.forest, self.xp = forest, backend.xp
+    def __init__(self, unpacked: UnpackedForest, backend: Backend) -> None:
+        self.forest, self.xp = unpacked.forest, backend.xp
         self.asarray = backend.asarray
-        feature, rank = (
-            arrays[forest.features].astype(np.int64),
-            arrays[forest.ranks].astype(np.int64),
-        )
-        order = {
-            k: index
-            for index, k in enumerate(sorted({*edges, *set_members(forest, arrays, codes)}))
-        }
+        feature, rank, sets = unpacked.feature, unpacked.rank, unpacked.sets
+        order = {k: index for index, k in enumerate(sorted({*unpacked.edges, *sets}))}
         column = np.zeros(len(feature), np.int64)
         for k, index in order.items():
             column[feature == k] = index
-        self._add_columns(forest, arrays, codes, order, column, feature, rank)
-        self._pack_nodes(forest, nodes, column, rank)
-        self._set_leaves(forest, arrays, nodes)
+        self._add_columns(unpacked, order, column, rank)
+        self._pack_nodes(unpacked.nodes, column, rank)
+        self._set_leaves(unpacked)
         self.buffers = Buffers()
 
     def _add_columns(
         self,
-        forest: Forest,
-        arrays: Mapping[str, np.ndarray],
-        codes: np.ndarray,
+        unpacked: UnpackedForest,
         order: Mapping[int, int],
         column: np.ndarray,
-        feature: np.ndarray,
         rank: np.ndarray,
     ) -> None:
-        """Give nodes that send gaps left, and nodes that look for a set, columns of their own."""
-        missing_goes_left = missing_left(forest, arrays)
-        sets = set_members(forest, arrays, codes)
+        """Add columns for nodes that send missing values left and for nodes with a set."""
+        feature, sets = unpacked.feature, unpacked.sets
+        missing_left = unpacked.missing_left
         self.extra_columns: list[tuple[int, Any]] = []
         width = len(order)
         for k, index in order.items():
@@ -77,17 +61,15 @@ class TreeWalk:
                     node_mask = (feature == k) & (rank == number)
                     column[node_mask], rank[node_mask] = width + len(self.extra_columns), 0
                     self.extra_columns.append((index, self.asarray((~members).astype(np.int64))))
-            elif (node_mask := (feature == k) & missing_goes_left).any():
+            elif (node_mask := (feature == k) & missing_left).any():
                 column[node_mask] = width + len(self.extra_columns)
                 self.extra_columns.append((index, None))
-        self.gap_codes = [int(arrays[forest.counts][k]) + 1 if k not in sets else -1 for k in order]
+        self.missing_codes = [int(unpacked.counts[k]) + 1 if k not in sets else -1 for k in order]
 
-    def _pack_nodes(
-        self, forest: Forest, nodes: ForestNodes, column: np.ndarray, rank: np.ndarray
-    ) -> None:
-        total = len(nodes.leaf)
+    def _pack_nodes(self, nodes: ForestNodes, column: np.ndarray, rank: np.ndarray) -> None:
+        trees, total = self.forest.trees, len(nodes.leaf)
         child = np.arange(total, dtype=np.int64)
-        child[nodes.inner] = forest.trees + 2 * np.arange(len(nodes.inner))
+        child[nodes.inner] = trees + 2 * np.arange(len(nodes.inner))
         limit = np.full(total, (1 << CODE_BITS) - 1, np.int64)
         limit[nodes.inner] = rank
         node_column = np.zeros(total, np.int64)
@@ -95,7 +77,7 @@ class TreeWalk:
         self.packed_nodes = self.asarray(
             node_column << (CODE_BITS + NODE_BITS) | limit << NODE_BITS | child
         )
-        depth = np.zeros(forest.trees, np.int64)
+        depth = np.zeros(trees, np.int64)
         for level, (low, high) in enumerate(nodes.levels):
             depth[nodes.tree[low:high]] = level
         self.depths = depth
@@ -104,37 +86,37 @@ class TreeWalk:
         self.back = self.asarray(np.argsort(order, kind="stable"))
         self.alive = [int((depth > level).sum()) for level in range(int(depth.max()))]
 
-    def _set_leaves(
-        self, forest: Forest, arrays: Mapping[str, np.ndarray], nodes: ForestNodes
-    ) -> None:
-        rows = leaf_rows(forest, arrays, nodes)
-        self.rows = self.asarray(rows)
+    def _set_leaves(self, unpacked: UnpackedForest) -> None:
+        forest, arrays = unpacked.forest, unpacked.arrays
+        self.rows = self.asarray(unpacked.leaf_rows)
         values = arrays[forest.values]
         self.values = [
             self.asarray(np.ascontiguousarray(values[:, k])) for k in range(values.shape[1])
         ]
         self.base = arrays[forest.base].tolist()
-        self.members = None
+        self.members: list[Any] | None = None
         if forest.output is not None:
             tree_outputs = arrays[forest.output]
             self.members = [
                 self.asarray(np.flatnonzero(tree_outputs == k)) for k in range(forest.outputs)
             ]
 
-    def _widen_codes(self, codes: list[Any]) -> Any:
-        """Return all columns of codes, own ones for gaps and sets included, shape (columns, n)."""
+    def _widen_codes(self, codes: list[Array]) -> Array:
+        """Return all columns of codes, the extra ones included, shape (columns, n)."""
         xp = self.xp
         columns = list(codes)
         for index, outside in self.extra_columns:
             if outside is None:
                 columns.append(
-                    xp.where(codes[index] == self.gap_codes[index], 0 * codes[index], codes[index])
+                    xp.where(
+                        codes[index] == self.missing_codes[index], 0 * codes[index], codes[index]
+                    )
                 )
             else:
                 columns.append(xp.take(outside, codes[index]))
         return xp.stack(columns) if columns else xp.zeros((1, 1), dtype=xp.int64)
 
-    def sums(self, codes: list[Any], rows: int) -> Any:
+    def sums(self, codes: list[Array], rows: int) -> Array:
         """Return the sums of leaves, shape (outputs, n)."""
         xp = self.xp
         wide = self._widen_codes(codes)
@@ -154,13 +136,13 @@ class TreeWalk:
             state[:alive, :] = (packed & low) + xp.astype(right, xp.int64)
         return self._sum_leaves(state, rows)
 
-    def _host_state(self, wide: Any, rows: int) -> Any:
-        """Return where each row ends in each tree, without asking for memory on the way."""
+    def _host_state(self, wide: np.ndarray, rows: int) -> np.ndarray:
+        """Return the leaf of each row in each tree, without allocating memory on the way."""
         trees, get = self.forest.trees, self.buffers.get
-        names = ("state", "words", "place", "code")
+        names = ("state", "packed", "code_indices", "code")
         state, packed, code_indices, code = (get(name, np.int64, trees, rows) for name in names)
         right = get("right", bool, trees, rows)
-        # a code, shifted, is above limit and child together where it is above the limit
+        # shifted, a code exceeds limit and child together if and only if it exceeds the limit
         flat = (wide << NODE_BITS).reshape(-1)
         row_indices = np.arange(rows)
         np.copyto(state, self.roots[:, None])
@@ -177,13 +159,13 @@ class TreeWalk:
             alive_state += right[:alive]
         return state
 
-    def _sum_leaves(self, state: Any, rows: int) -> Any:
+    def _sum_leaves(self, state: Array, rows: int) -> Array:
         xp = self.xp
         leaves = xp.take(self.rows, xp.reshape(state, (-1,)))
         leaves = xp.take(xp.reshape(leaves, (self.forest.trees, rows)), self.back, axis=0)
         return xp.stack([self._total(k, leaves, rows) for k in range(self.forest.outputs)])
 
-    def _total(self, k: int, leaves: Any, rows: int) -> Any:
+    def _total(self, k: int, leaves: Array, rows: int) -> Array:
         xp = self.xp
         if self.members is None:
             values, output_leaves = self.values[k], leaves
@@ -196,11 +178,11 @@ class TreeWalk:
         total = ordered_sum(xp.concat([start, leaf_values], axis=0), xp)
         return total / self.forest.divide if self.forest.divide != 1 else total
 
-    def row(self) -> Any:
+    def row(self) -> RowFunction:
         """Make the function from one row's codes to its sums."""
 
-        def answer(codes: list[int]) -> list[float]:
+        def sum_row(codes: list[int]) -> list[float]:
             sums: list[float] = self.sums([np.array([code]) for code in codes], 1)[:, 0].tolist()
             return sums
 
-        return answer
+        return sum_row
