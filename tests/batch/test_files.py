@@ -259,7 +259,7 @@ def test_a_run_that_ended_between_its_two_files_is_finished_by_the_next(
     script = (
         "import os, lockgate, lockgate.batch.predict_file as r\nfrom pathlib import Path\n"
         "r.shutil = type('S', (), {'rmtree': lambda *_: os._exit(9)})\n"
-        f"r.score_file(lockgate.open({str(folder / 'b')!r}), Path('in.csv'), Path('out.csv'))"
+        f"r.predict_file(lockgate.open({str(folder / 'b')!r}), Path('in.csv'), Path('out.csv'))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False)
     assert done.returncode == 9

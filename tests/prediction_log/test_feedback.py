@@ -161,7 +161,7 @@ def test_labels_of_unknown_ids_change_nothing(deployment: Deployment, clock: Clo
 
 def test_rows_without_a_key_or_a_label_are_counted(deployment: Deployment, clock: Clock) -> None:
     progress: list[int] = []
-    taken = take(deployment, clock, "key,label\n,1\na,\nb,1\n", done=progress.append)
+    taken = take(deployment, clock, "key,label\n,1\na,\nb,1\n", on_written=progress.append)
     assert (taken.labels, taken.empty, progress) == (1, 2, [1])
 
 

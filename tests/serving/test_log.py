@@ -255,11 +255,11 @@ def test_what_is_not_to_be_kept_is_not_kept(deployed: Deployment, tmp_path: Path
 def test_a_long_log_is_cut_into_files_and_the_oldest_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lockgate.prediction_log import writer
+    from lockgate.prediction_log import writer as writer_module
     from lockgate.prediction_log.entries import LogEntry, Model
     from lockgate.prediction_log.writer import LogWriter
 
-    monkeypatch.setattr(writer, "SEGMENT", 100_000)
+    monkeypatch.setattr(writer_module, "SEGMENT", 100_000)
     model = Model("d" * 64, "m", "1", "prod", ("a",))
     writer = LogWriter(tmp_path, "abandonwhat23456")
     for count in range(1, 401):

@@ -72,7 +72,7 @@ def is_personal(name: str) -> bool:
 
     Examples
     --------
-    >>> [personal(one) for one in ("customerEmail", "e_mail", "taxId", "monthly_charge", "plan")]
+    >>> [is_personal(name) for name in ("customerEmail", "e_mail", "taxId", "monthly_charge", "plan")]
     [True, True, True, False, False]
 
     """
@@ -99,7 +99,7 @@ def logged_columns(columns: Iterable[Any], which: str, redact: Iterable[str]) ->
     --------
     >>> from lockgate.contract.tables import Column
     >>> columns = [Column("age", "number"), Column("e_mail", "category"), Column("note", "text")]
-    >>> kept_columns(columns, "safe", []), kept_columns(columns, "all", ["note"])
+    >>> logged_columns(columns, "safe", []), logged_columns(columns, "all", ["note"])
     (('age',), ('age', 'e_mail'))
 
     """

@@ -62,7 +62,7 @@ def parse_prediction_id(text: str) -> tuple[str, int, int]:
 
     Examples
     --------
-    >>> parse_receipt("abandonwhat23456-1f.3")
+    >>> parse_prediction_id("abandonwhat23456-1f.3")
     ('abandonwhat23456', 31, 3)
 
     """

@@ -31,10 +31,10 @@ def match_label(label: Any, models: Sequence[Sequence[Any]]) -> Any:
 
     Examples
     --------
-    >>> fitting_label(1.0, [(0, 1)]), fitting_label(3, [("2", "3")]), fitting_label("yes", [()])
+    >>> match_label(1.0, [(0, 1)]), match_label(3, [("2", "3")]), match_label("yes", [()])
     Traceback (most recent call last):
     ValueError: label 'yes' is no finite number
-    >>> fitting_label(1.0, [(0, 1)]), fitting_label(3, [("2", "3")]), fitting_label(7, [()])
+    >>> match_label(1.0, [(0, 1)]), match_label(3, [("2", "3")]), match_label(7, [()])
     (1, '3', 7.0)
 
     """
