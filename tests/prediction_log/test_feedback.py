@@ -362,9 +362,6 @@ def test_a_label_that_no_model_could_answer_is_refused(
         match_label(label, classes)
 
 
-@pytest.mark.xfail(
-    raises=pa.ArrowTypeError, reason="a bool passes for an integer, and Arrow refuses it"
-)
 def test_a_label_of_another_kind_than_the_classes_does_not_stop_an_export(
     tmp_path: Path, clock: Clock
 ) -> None:

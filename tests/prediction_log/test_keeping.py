@@ -244,10 +244,6 @@ def test_a_name_that_points_to_no_person_is_kept(name: str) -> None:
     assert not is_personal(name)
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="a reader leaves a new, empty -wal beside a closed file, whose time counts as a change",
-)
 def test_reading_a_file_makes_it_no_younger(tmp_path: Path) -> None:
     writer = writer_of(tmp_path, Clock())
     writer.write([(MODEL, [entry(1)])])

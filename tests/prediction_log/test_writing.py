@@ -164,6 +164,16 @@ def test_batches_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_without_entries_nothing_is_written(tmp_path: Path) -> None:
+    writer = writer_of(tmp_path, Clock())
+    assert writer.write([]) == 0
+    assert writer.write([(MODEL, [])]) == 0
+    assert list(list_segments(tmp_path)) == []
+    assert writer.write([(MODEL, []), (MODEL, [entry(1)])]) > 0
+    assert counts(tmp_path) == [1]
+    writer.close()
+
+
 def test_labels_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     writer = writer_of(tmp_path, Clock())
     writer.write_labels([(WRITER, 1, 0, None, 1, "me")])

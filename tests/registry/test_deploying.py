@@ -154,6 +154,28 @@ def test_what_is_retired_is_served_no_longer(shop: Path, tmp_path: Path) -> None
     assert served(deployment) is None
 
 
+def test_a_deployment_says_what_overrode_the_gates(shop: Path, tmp_path: Path) -> None:
+    ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
+
+    def followed() -> list[tuple[str, bool]]:
+        deploy_stage(ledger, deployment, "fraud", "prod")
+        (slot,) = deployment.pointer().slots
+        return [(slot.version, slot.override)] + [(p.version, p.override) for p in slot.before]
+
+    put(ledger, "1.0.0")
+    assert followed() == [("1.0.0", True)]
+    promoted(ledger, "1.1.0")
+    assert followed() == [("1.1.0", False), ("1.0.0", True)]
+    (slot,) = deployment.rollback("fraud").slots
+    assert (slot.version, slot.override) == ("1.0.0", True)
+    record_rollbacks(ledger, deployment.path)
+    promoted(ledger, "1.2.0")
+    promoted(ledger, "1.0.0")  # this time by its verdict, while 1.0.0 is still served here
+    assert followed()[0] == ("1.0.0", False)
+    (slot,) = deployment.pointer().slots
+    assert slot.verdict is not None
+
+
 def test_a_server_that_demands_verdicts(shop: Path, tmp_path: Path) -> None:
     ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
     promoted(ledger, "1.0.0")

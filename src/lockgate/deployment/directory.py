@@ -127,6 +127,7 @@ class Deployment:
         reason: str = "",
         verdict: str | None = None,
         following: tuple[int, str] = (0, ""),
+        override: bool = False,
         check: Callable[[Path], None] | None = None,
     ) -> Pointer:
         """Place a bundle and serve it.
@@ -145,6 +146,8 @@ class Deployment:
             sha256 of the gates' verdict on it.
         following : tuple of int and str
             Number and id of the ledger's event that says so; 0 if none does.
+        override : bool
+            Whether that event overrode the gates.
         check : callable, optional
             Raises if the bundle, placed here, must not be served.
 
@@ -165,14 +168,20 @@ class Deployment:
             pointer = self.pointer() if self.exists() else self._create_pointer()
             old = _find_slot(pointer, manifest.name, stage)
             if old is not None and (old.version, old.digest) == (version, digest):
-                return self._mark_followed(pointer, old, following)
+                # the ledger may have put it there again since, by another verdict
+                renewed = msgspec.structs.replace(
+                    old, verdict=verdict or old.verdict, override=override
+                )
+                return self._mark_followed(pointer, old, renewed, following)
             check_version(
                 read_record(self.history_path), pointer, Slot(manifest.name, stage, version, digest)
             )
             local = not following[0] and old is not None and bool(old.ledger)
             if old is not None and local:
                 following = (old.ledger, old.event)
-            slot = Slot(manifest.name, stage, version, digest, (), verdict, *following, local)
+            slot = Slot(
+                manifest.name, stage, version, digest, (), verdict, *following, local, override
+            )
             if old is not None:
                 slot = promoted(old, slot, limit=MAX_PREVIOUS)
             return self._write_event(pointer, slot, "deploy", reason)
@@ -232,22 +241,23 @@ class Deployment:
         """Note that the ledger knows what is served, as of this event; nothing is held any more."""
         with self._lock():
             pointer = self.pointer()
-            self._mark_followed(
-                pointer, self._require_slot(pointer, name, stage), following, held=False
+            slot = self._require_slot(pointer, name, stage)
+            released = msgspec.structs.replace(
+                slot,
+                before=tuple(
+                    msgspec.structs.replace(previous, held=False) for previous in slot.before
+                ),
             )
+            self._mark_followed(pointer, slot, released, following)
 
     def _mark_followed(
-        self, pointer: Pointer, slot: Slot, following: tuple[int, str], *, held: bool = True
+        self, pointer: Pointer, slot: Slot, updated: Slot, following: tuple[int, str]
     ) -> Pointer:
-        """Note which event of the ledger is followed."""
+        """Replace a slot that goes on serving its bundle, and note the ledger's event."""
         if not following[0]:
             return pointer
-        before = [
-            msgspec.structs.replace(previous, held=previous.held and held)
-            for previous in slot.before
-        ]
         updated = msgspec.structs.replace(
-            slot, ledger=following[0], event=following[1], local=False, before=tuple(before)
+            updated, ledger=following[0], event=following[1], local=False
         )
         slots = tuple(updated if entry is slot else entry for entry in pointer.slots)
         pointer = msgspec.structs.replace(pointer, slots=slots)

@@ -72,6 +72,7 @@ def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str
         reason=standing.reason,
         verdict=target_slot.verdict,
         following=(standing.seq, standing.id),
+        override=standing.override,
         check=check_in_subprocess,
     )
     message = f"event {standing.seq}: {name}@{target_slot.version} for {stage}"

@@ -215,7 +215,8 @@ def _fit_value(value: Any, kind: str) -> Any:
     if kind == "bool":
         return value if isinstance(value, bool) else None
     if kind == "int64":
-        return value if isinstance(value, int) and abs(value) < 1 << 63 else None
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        return value if is_integer and abs(value) < 1 << 63 else None
     if kind.startswith("list"):
         return value if isinstance(value, list) else [value]
     if kind == "double":

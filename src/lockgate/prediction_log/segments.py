@@ -70,8 +70,12 @@ class Segment:
     @property
     def modified(self) -> float:
         """When it was last written to, in seconds since 1970."""
-        paths = (self.path, self.path.with_name(self.path.name + "-wal"))
-        return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+        times = [self.path.stat().st_mtime] if self.path.exists() else []
+        wal = self.path.with_name(self.path.name + "-wal")
+        # readers of a closed file leave an empty -wal, whose time is that of the reading
+        if wal.exists() and (wal_stat := wal.stat()).st_size:
+            times.append(wal_stat.st_mtime)
+        return max(times, default=0.0)
 
     def connect(self) -> sqlite3.Connection:
         """Open it for reading, also while its writer goes on.

@@ -79,6 +79,9 @@ class LogWriter:
             If they could not be written, all of them.
 
         """
+        batches = [batch for batch in batches if batch[1]]
+        if not batches:
+            return 0
         timestamp = self._clock() // 1000
         size = 0
         try:

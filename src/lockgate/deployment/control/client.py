@@ -7,16 +7,18 @@ import os
 import selectors
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lockgate.deployment.control.channel import Channel
 from lockgate.errors import ServingError
 
-__all__ = ["NAME", "ask"]
+__all__ = ["SOCKET_NAME", "ask", "short_socket_path"]
 
 
-NAME = "control.sock"
+SOCKET_NAME = "control.sock"
+"""Name of the control socket in a deployment directory."""
 
 
 def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[
     """
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _open_socket_path(folder) as socket_path:
+        with short_socket_path(folder) as socket_path:
             end.connect(socket_path)
         channel = Channel(end)
         channel.send(op, **fields)
@@ -49,10 +51,14 @@ def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[
 
 
 @contextlib.contextmanager
-def _open_socket_path(folder: Path) -> Any:
-    """Give a short path to the socket: the system takes no more than 107 bytes."""
+def short_socket_path(folder: Path) -> Iterator[str]:
+    """Yield a path to a directory's control socket that is short enough to connect or bind.
+
+    The address of a Unix socket is at most 107 bytes long, and deployment
+    directories may lie deeper than that.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{descriptor}/{NAME}"
+        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
     finally:
         os.close(descriptor)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from lockgate.deployment.control.channel import Channel
-from lockgate.deployment.control.client import NAME, _open_socket_path
+from lockgate.deployment.control.client import SOCKET_NAME, short_socket_path
 from lockgate.serving.workers.reload import ModelReloader
 from lockgate.serving.workers.state import ServerState
 
@@ -45,9 +45,9 @@ class Control:
         self._status, self._drain = status, drain
         self.clients: dict[Channel, int | None] = {}
         folder = state.deployment.path
-        (folder / NAME).unlink(missing_ok=True)
+        (folder / SOCKET_NAME).unlink(missing_ok=True)
         self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with _open_socket_path(folder) as socket_path:
+        with short_socket_path(folder) as socket_path:
             old_umask = os.umask(0o177)
             try:
                 self.listening.bind(socket_path)
@@ -103,4 +103,4 @@ class Control:
             channel.close()
         self.listening.close()
         if not inherited:
-            (self.state.deployment.path / NAME).unlink(missing_ok=True)
+            (self.state.deployment.path / SOCKET_NAME).unlink(missing_ok=True)
