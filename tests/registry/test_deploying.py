@@ -126,7 +126,7 @@ def test_a_rollback_taken_here_is_not_undone_and_sync_enters_it(shop: Path, tmp_
     deployment.rollback(reason="night")
     assert served(deployment) == "1.0.0"
     _, words = deploy_stage(ledger, deployment, "fraud", "prod")
-    assert "1.1.0 was rolled back from here" in words
+    assert "1.1.0 was rolled back in this directory" in words
     put(ledger, "1.2.0", "canary")  # something else happens in the ledger
     deploy_stage(ledger, deployment, "fraud", "prod")
     assert served(deployment) == "1.0.0"
@@ -139,13 +139,13 @@ def test_a_rollback_taken_here_is_not_undone_and_sync_enters_it(shop: Path, tmp_
     assert served(deployment) == "1.2.0"
     deployment.rollback()
     put(ledger, "1.1.0")
-    with pytest.raises(LedgerConflict, match=r"the ledger has put 1\.1\.0 there since"):
+    with pytest.raises(LedgerConflict, match=r"the ledger has moved to 1\.1\.0 since"):
         record_rollbacks(ledger, deployment.path)
 
 
 def test_what_is_retired_is_served_no_longer(shop: Path, tmp_path: Path) -> None:
     ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
-    with pytest.raises(LedgerError, match="fraud has nothing in prod; lockgate promote"):
+    with pytest.raises(LedgerError, match="stage prod of fraud is empty; run lockgate promote"):
         deploy_stage(ledger, deployment, "fraud", "prod")
     put(ledger, "1.0.0")
     deploy_stage(ledger, deployment, "fraud", "prod")
@@ -193,7 +193,7 @@ def test_a_server_that_demands_verdicts(shop: Path, tmp_path: Path) -> None:
     plain = Deployment(tmp_path / "plain")
     plain.deploy(deployment.bundle(ledger.version("fraud", "1.0.0").digest), version="1.0.0")
     done = refused(plain.path, "--require-verdict")
-    assert "there is no verdict, and this server demands one" in done
+    assert "has no verdict, and this server requires one" in done
 
 
 def refused(folder: Path, *options: str) -> str:
@@ -297,7 +297,7 @@ def test_proofs_are_about_what_is_served(shop: Path, tmp_path: Path) -> None:
     (slot,) = deployment.pointer().slots
     require_provenance(deployment, [slot], None)
     deployment.deploy(deployment.bundle(slot.digest), version="1.0.0", stage="canary")
-    with pytest.raises(GateRefused, match="there is no verdict"):
+    with pytest.raises(GateRefused, match="has no verdict"):
         require_provenance(deployment, deployment.pointer().slots, None)
 
 

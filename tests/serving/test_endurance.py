@@ -297,7 +297,7 @@ def test_a_rollback_can_be_taken_back_by_name_only(
     assert len(deployment.pointer().slots[0].before) == 1
     with pytest.raises(DeploymentError, match="was another bundle"):
         deployment.deploy(bundles["boosting"], version="1")
-    with pytest.raises(DeploymentError, match="cannot have one name"):
+    with pytest.raises(DeploymentError, match="cannot have the same name"):
         deployment.deploy(bundles["boosting"], version="prod")
     deployment.pointer_path.unlink()  # lost: events are counted on from the record
     assert deployment.deploy(bundles["boosting"], version="2").seq == 6
@@ -361,7 +361,7 @@ def test_one_bundle_is_not_changed_under_its_server_by_a_second_one(
         shutil.rmtree(mine)
         shutil.copytree(bundles["boosting"], mine)
         done = call("lockgate", "serve", str(mine), "--port", "0", cwd=tmp_path, code=2, **state)
-        assert "is served already, at http" in done.stderr
+        assert "is already served at http" in done.stderr
         assert Deployment(folder).pointer().seq == 1
     finally:
         first.terminate()

@@ -133,7 +133,7 @@ def test_a_refusal_of_the_server_takes_the_deployment_back(
     bad = spoiled(bundles["boosting"], tmp_path, "other-answers")
     with serving(deployed.path):
         pointer = deployed.deploy(bad, version="9")
-        with pytest.raises(BundleError, match="the pointer went back"):
+        with pytest.raises(BundleError, match="so the change was reverted"):
             wait_until_served(deployed, pointer)
     assert deployed.pointer().slots[0].version == "1.0.0"
     assert [one.op for one in deployed.history()] == ["deploy", "deploy", "refused"]
@@ -156,9 +156,9 @@ def test_a_bundle_that_takes_too_much_memory_or_time_is_refused(bundles: dict[st
 LIMITED = """
 import sys, time
 from pathlib import Path
-from lockgate.models.bundle.check import Check
+from lockgate.models.bundle.check import BundleCheck
 for limits in ({"memory": 8 << 20}, {"seconds": 0.0}):
-    check = Check(Path(sys.argv[1]), **limits)
+    check = BundleCheck(Path(sys.argv[1]), **limits)
     while not check.finished():
         time.sleep(0.01)
     print(" ".join(check.verdict().split()))

@@ -1,4 +1,4 @@
-"""Asks the server of a deployment directory over its control socket."""
+"""The client of a running server's control socket."""
 
 from __future__ import annotations
 
@@ -22,12 +22,23 @@ SOCKET_NAME = "control.sock"
 
 
 def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
-    """Ask the server of a deployment directory.
+    """Send a request to the server of a deployment directory and return its response.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The deployment directory.
+    op : {"status", "reload", "outcome", "drain"}
+        The request.
+    seconds : float
+        Longest time to wait.
+    **fields : object
+        Further fields of the request.
 
     Raises
     ------
     ServingError
-        If none is running, or it does not answer in time.
+        If no server is running, or it does not respond in time.
 
     """
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -44,10 +55,10 @@ def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[
                 for message in channel.receive():
                     return message
     except OSError:
-        raise ServingError(f"no server runs for {folder}") from None
+        raise ServingError(f"no server is running on {folder}") from None
     finally:
         end.close()
-    raise ServingError(f"the server of {folder} does not answer")
+    raise ServingError(f"the server on {folder} does not respond")
 
 
 @contextlib.contextmanager
