@@ -189,7 +189,7 @@ def test_a_file_of_a_later_lockgate_is_named(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 2")
     connection.close()
-    with pytest.raises(LogError, match=r"000000000001\.db has log schema 2, this lockgate reads 1"):
+    with pytest.raises(LogError, match=r"000000000001\.db has log schema 2, expected 1"):
         counts(tmp_path)
 
 

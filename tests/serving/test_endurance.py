@@ -392,7 +392,7 @@ def test_labels_are_classes_of_the_model(deployed: Deployment, call: Run, tmp_pa
         for wrong in (10**30, "nonsense", 1.7, 2, True):
             status, told, _ = server.ask("POST", "/feedback", {"id": said["id"], "label": wrong})
             assert status == 422, wrong
-            assert "no class of the model" in told["problems"][0]
+            assert "not a class of the model" in told["problems"][0]
         for right in (1, 0.0, 1.0):
             assert server.ask("POST", "/feedback", {"id": said["id"], "label": right})[0] == 200
         assert server.ask("POST", "/feedback", {"key": "labels", "label": 1})[0] == 200

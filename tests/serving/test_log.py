@@ -146,7 +146,7 @@ def test_an_answer_is_traced_to_its_bundle_also_when_that_is_gone(
     assert (second["inputs"]["plan"], second["score"]) == ("basic", many["scores"][1])
     for wrong, words in (
         (many["id"] + ".7", "had 2"),
-        ("x", "no prediction id"),
+        ("x", "not a prediction id"),
         (said["id"] + "ff", "no answer"),
     ):
         done = call("lockgate", "trace", wrong, "--here", str(deployed.path), cwd=tmp_path, code=2)
@@ -178,7 +178,7 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
         for body, status, words in (
             ({"id": "abandonwhat23456-1", "label": 1}, 422, "no answer"),
             ({"id": many["id"] + ".9", "label": 1}, 422, "no answer"),
-            ({"id": "nonsense", "label": 1}, 422, "no prediction id"),
+            ({"id": "nonsense", "label": 1}, 422, "not a prediction id"),
             ({"label": 1}, 422, "expected an id or a key"),
             ({"id": first["id"]}, 400, "label"),
             ({"id": first["id"], "label": [1]}, 400, "label"),

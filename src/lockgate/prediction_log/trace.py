@@ -1,4 +1,4 @@
-"""From an id to everything that is known of the answer."""
+"""Traces a prediction: from its id to its inputs, model, labels and origin."""
 
 from __future__ import annotations
 
@@ -18,26 +18,33 @@ LOG = "log"
 
 
 def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
-    """Return what is known of an answer, as plain data; None if its log is not here.
+    """Return everything known about a prediction; None if the log does not contain it.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment directory with the log.
+    prediction_id : str
+        The id in the response, with ``.ROW`` for one of several rows.
 
     Raises
     ------
     LogError
-        If `prediction_id` is no id, or asks for a row that the request did not have.
+        If `prediction_id` is not valid, or names a row that the request did not have.
 
     """
     try:
         writer, count, row = parse_prediction_id(prediction_id)
     except ValueError as error:
         raise LogError(str(error)) from None
-    deployment.pointer()  # says so where it is no deployment directory
+    deployment.pointer()  # raises if this is not a deployment directory
     folder = deployment.path / LOG
     prediction = find_prediction(folder, writer, count)
     if prediction is None:
         return None
     rows = list(prediction.rows())
     if row >= len(rows):
-        raise LogError(f"{prediction_id} asks for row {row}, the request had {len(rows)}")
+        raise LogError(f"{prediction_id} names row {row}, but the request had {len(rows)} rows")
     inputs, label, score, key = rows[row]
     manifest = deployment.manifest(prediction.model.digest)
     record: dict[str, Any] = {
@@ -65,7 +72,7 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
         if not later_label.writer or later_label.row == row
     ]
     if manifest is None:
-        record["origin"] = "unknown: the bundle's manifest is not here any more"
+        record["origin"] = "unknown: the bundle's manifest has been deleted"
     else:
         record["origin"] = {
             "hashes": msgspec.to_builtins(manifest.hashes),
