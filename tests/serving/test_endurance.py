@@ -408,7 +408,7 @@ def test_labels_are_classes_of_the_model(deployed: Deployment, call: Run, tmp_pa
         cwd=tmp_path,
         code=2,
     )
-    assert "row 2: label 7 is no class" in done.stderr
+    assert "row 2: label 7 is not a class" in done.stderr
     call("lockgate", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
     assert pq.read_table(tmp_path / "out.parquet")["truth"].to_pylist() == [1]
 
@@ -432,7 +432,7 @@ def test_an_export_has_the_columns_of_all_versions(
         (("--redact", "plna"), "did you mean 'plan'"),
         (("--redact", "plan", "--key", "plan"), "is to be kept"),
         (("--private-key", "key.pem"), "--certificate"),
-        (("--certificate", "key.pem"), "no certificate"),
+        (("--certificate", "key.pem"), "not a certificate"),
         (("--host", "10.255.255.1", "--open"), "another --host"),
     ],
 )

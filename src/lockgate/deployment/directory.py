@@ -158,6 +158,7 @@ class Deployment:
             check_version(
                 read_record(self.history_path), pointer, Slot(manifest.name, stage, version, digest)
             )
+            # a local deployment over one that follows the ledger is not undone by `follow`
             local = not following[0] and old is not None and bool(old.ledger)
             if old is not None and local:
                 following = (old.ledger, old.event)
@@ -201,7 +202,7 @@ class Deployment:
         Raises
         ------
         DeploymentError
-            If there is no such earlier bundle.
+            If nothing, or no such bundle, was served before.
         BundleError
             If the earlier bundle is incomplete or changed.
 
@@ -216,6 +217,7 @@ class Deployment:
             verify_files(folder, read_manifest(folder))
             if check is not None:
                 check(folder)
+            # the ledger would deploy it again: `held` prevents that until lockgate sync
             rolled_back_here = op == "rollback" and bool(slot.ledger)
             new_slot = rolled_back(slot, previous, limit=MAX_PREVIOUS, held=rolled_back_here)
             new_slot = msgspec.structs.replace(new_slot, local=slot.local or rolled_back_here)

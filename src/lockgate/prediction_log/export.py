@@ -61,7 +61,7 @@ def export(
     Raises
     ------
     LogError
-        If there is no log, or it has no predictions of the model in that time.
+        If the directory has no log, or the log has no predictions of the model then.
     UsageError
         If the folder of `target` does not exist.
 
@@ -91,7 +91,7 @@ def export(
         writer.close()
         with temporary_path.open("rb") as file:
             os.fsync(file.fileno())
-        temporary_path.replace(target)
+        temporary_path.replace(target)  # only after the data is on disk
     finally:
         temporary_path.unlink(missing_ok=True)
     return rows
