@@ -225,7 +225,13 @@ def test_many_connections_do_not_end_a_worker(deployed: Deployment, tmp_path: Pa
         time.sleep(0.7)
         for one in held:
             one.close()
-        server.wait(lambda: server.predict(ROW))
+
+        def predicted() -> object:
+            with contextlib.suppress(ConnectionError):  # until it has noticed that they are gone
+                return server.predict(ROW)
+            return None
+
+        server.wait(predicted)
         assert server.status["workers"][0]["pid"] == pid
 
 
