@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from lockgate.serving.telemetry.worker_metrics import BATCH_BUCKETS, TIME_BUCKETS, WorkerMetrics
 
-__all__ = ["ServedModel", "exposition"]
+__all__ = ["ServedModel", "exposition", "families"]
 
 Number = TypeVar("Number", int, float)
 
@@ -77,21 +77,26 @@ class _Families(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metric families."""
-        yield _requests(self.workers)
-        yield _request_seconds(self.workers)
-        yield _rows(self.workers)
-        yield _filled_cells(self.workers)
-        yield _batch_rows(self.workers)
-        counters = _sum_by_key(worker.counters for worker in self.workers)
-        for name, help_text in COUNTERS.items():
-            yield CounterMetricFamily(f"lockgate_{name}", help_text, value=counters.get(name, 0))
-        gauges = _sum_by_key(worker.gauges for worker in self.workers)
-        for name, help_text in GAUGES.items():
-            yield GaugeMetricFamily(f"lockgate_{name}", help_text, value=gauges.get(name, 0))
-        yield GaugeMetricFamily(
-            "lockgate_start_time_seconds", "Start of the server.", value=self.started_at
-        )
-        yield _models(self.models)
+        return families(self.workers, self.models, self.started_at)
+
+
+def families(
+    workers: Sequence[WorkerMetrics], models: Iterable[ServedModel], started_at: float
+) -> Iterator[Metric]:
+    """Yield all metric families; the parameters are those of `exposition`."""
+    yield _requests(workers)
+    yield _request_seconds(workers)
+    yield _rows(workers)
+    yield _filled_cells(workers)
+    yield _batch_rows(workers)
+    counters = _sum_by_key(worker.counters for worker in workers)
+    for name, help_text in COUNTERS.items():
+        yield CounterMetricFamily(f"lockgate_{name}", help_text, value=counters.get(name, 0))
+    gauges = _sum_by_key(worker.gauges for worker in workers)
+    for name, help_text in GAUGES.items():
+        yield GaugeMetricFamily(f"lockgate_{name}", help_text, value=gauges.get(name, 0))
+    yield GaugeMetricFamily("lockgate_start_time_seconds", "Start of the server.", value=started_at)
+    yield _models(models)
 
 
 def _requests(workers: Sequence[WorkerMetrics]) -> Metric:
