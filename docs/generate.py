@@ -209,7 +209,7 @@ def _markdown(words: str) -> str:
 
 def metrics() -> str:
     """Write what `/metrics` shows."""
-    from lockgate.serving.telemetry.metrics import families
+    from lockgate.serving.telemetry.prometheus import families
 
     text = [
         "# Metrics\n",

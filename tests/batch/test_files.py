@@ -177,7 +177,7 @@ def test_parts_of_another_input_are_not_used(folder: Path, tmp_path: Path) -> No
         (["in.csv", "out.xlsx"], "out.xlsx ends in '.xlsx'"),
         (["rows.pkl", "out.csv"], "rows.pkl ends in '.pkl', expected one of .csv"),
         (["none.csv", "out.csv"], "none.csv is not there"),
-        (["in.csv", "in.csv", "--force"], "would overwrite the rows"),
+        (["in.csv", "in.csv", "--force"], "would overwrite the source"),
         (["in.csv", "in.parquet"], "is there already; --force"),
         (
             ["in.csv", "out.csv", "--keep", "custumer"],
@@ -244,7 +244,7 @@ def test_a_csv_file_tells_categories_apart_as_other_files_do(tmp_path: Path) -> 
 def test_a_kept_column_may_not_take_an_answers_name(
     folder: Path, tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(lockgate.UsageError, match="have a column of that name"):
+    with pytest.raises(lockgate.UsageError, match="the output has a column of that name"):
         predict_file(
             lockgate.open(folder / "b"), folder / "in.csv", tmp_path / "o.csv", keep=[name]
         )
@@ -259,7 +259,7 @@ def test_a_run_that_ended_between_its_two_files_is_finished_by_the_next(
     script = (
         "import os, lockgate, lockgate.batch.predict_file as r\nfrom pathlib import Path\n"
         "r.shutil = type('S', (), {'rmtree': lambda *_: os._exit(9)})\n"
-        f"r.score_file(lockgate.open({str(folder / 'b')!r}), Path('in.csv'), Path('out.csv'))"
+        f"r.predict_file(lockgate.open({str(folder / 'b')!r}), Path('in.csv'), Path('out.csv'))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False)
     assert done.returncode == 9

@@ -132,7 +132,7 @@ def test_a_forked_process_gives_no_id_that_its_parent_gives(tmp_path: Path) -> N
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     first, child, second = done.stdout.split()
     assert parse_prediction_id(first)[1] + 1 == parse_prediction_id(second)[1]
-    with pytest.raises(ValueError, match="is no prediction id|is not a prediction id"):
+    with pytest.raises(ValueError, match="is not a prediction id"):
         parse_prediction_id(child)
 
 
@@ -166,7 +166,7 @@ def test_an_id_is_taken_apart_as_it_was_put_together(writer: str, count: int, ro
     ],
 )
 def test_what_is_not_an_id_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="prediction id, e"):
+    with pytest.raises(ValueError, match="is not a prediction id"):
         parse_prediction_id(text)
 
 
@@ -244,10 +244,6 @@ def test_a_name_that_points_to_no_person_is_kept(name: str) -> None:
     assert not is_personal(name)
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="a reader leaves a new, empty -wal beside a closed file, whose time counts as a change",
-)
 def test_reading_a_file_makes_it_no_younger(tmp_path: Path) -> None:
     writer = writer_of(tmp_path, Clock())
     writer.write([(MODEL, [entry(1)])])

@@ -129,7 +129,7 @@ def test_labels_of_an_answer_come_by_id_and_by_key_the_latest_last(tmp_path: Pat
         ("", 0, 0, "170", 1, "by another key"),
         (OTHER, 6, 0, "17", 1, "of another writer, with a key"),
     ]:
-        writer.label([row])
+        writer.write_labels([row])
         clock.seconds += 1
     by = [label.by for label in find_labels(tmp_path, WRITER, 5, 17)]
     assert by == ["by key", "by id", "by number"]
@@ -143,7 +143,7 @@ def test_labels_of_an_answer_come_by_id_and_by_key_the_latest_last(tmp_path: Pat
 @pytest.mark.parametrize("value", [1, 0.1 + 0.2, True, "yes", "ü\x00"])
 def test_a_label_keeps_its_type(value: object, tmp_path: Path) -> None:
     writer = writer_of(tmp_path, Clock())
-    writer.label([(WRITER, 1, 2, None, value, "me")])
+    writer.write_labels([(WRITER, 1, 2, None, value, "me")])
     (label,) = read_labels(tmp_path)
     assert (label.label, type(label.label)) == (value, type(value))
     assert (label.writer, label.count, label.row, label.key) == (WRITER, 1, 2, None)
@@ -189,7 +189,7 @@ def test_a_file_of_a_later_lockgate_is_named(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 2")
     connection.close()
-    with pytest.raises(LogError, match=r"000000000001\.db has log schema 2, this lockgate reads 1"):
+    with pytest.raises(LogError, match=r"000000000001\.db has log schema 2, expected 1"):
         counts(tmp_path)
 
 

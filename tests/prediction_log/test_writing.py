@@ -144,7 +144,7 @@ def test_a_name_is_never_taken_twice(tmp_path: Path) -> None:
     clock = Clock()
     writer = writer_of(tmp_path, clock)
     for _ in range(3):  # labels count nothing, so each file would be called 0
-        writer.label([("", 0, 0, "k", 1, "me")])
+        writer.write_labels([("", 0, 0, "k", 1, "me")])
         clock.seconds += 2 * DAY
     assert [segment.first for segment in list_segments(tmp_path)] == [0, 1, 2]
     assert len(list(read_labels(tmp_path))) == 3
@@ -164,13 +164,23 @@ def test_batches_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_without_entries_nothing_is_written(tmp_path: Path) -> None:
+    writer = writer_of(tmp_path, Clock())
+    assert writer.write([]) == 0
+    assert writer.write([(MODEL, [])]) == 0
+    assert list(list_segments(tmp_path)) == []
+    assert writer.write([(MODEL, []), (MODEL, [entry(1)])]) > 0
+    assert counts(tmp_path) == [1]
+    writer.close()
+
+
 def test_labels_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     writer = writer_of(tmp_path, Clock())
-    writer.label([(WRITER, 1, 0, None, 1, "me")])
+    writer.write_labels([(WRITER, 1, 0, None, 1, "me")])
     with pytest.raises(LogError, match="the labels cannot be written"):
-        writer.label([(WRITER, 2, 0, None, 1, "me"), (WRITER, 3, 0, None, 1, object())])
+        writer.write_labels([(WRITER, 2, 0, None, 1, "me"), (WRITER, 3, 0, None, 1, object())])
     assert [label.count for label in read_labels(tmp_path)] == [1]
-    assert writer.label([(WRITER, 4, 0, None, 1, "me"), (WRITER, 5, 0, None, 0, "me")]) == 2
+    assert writer.write_labels([(WRITER, 4, 0, None, 1, "me"), (WRITER, 5, 0, None, 0, "me")]) == 2
     writer.close()
 
 
@@ -201,7 +211,7 @@ def test_readers_see_what_is_committed_while_the_writer_goes_on(tmp_path: Path) 
     other = msgspec.structs.replace(MODEL, version="9")
     for count in range(2, 6):
         writer.write([(other, [entry(count)])])
-        writer.tidy()
+        writer.checkpoint()
     assert counts(tmp_path) == [1, 2, 3, 4, 5]
     assert list(reading) == []  # a reading sees the log as it was when it began
     writer.close()

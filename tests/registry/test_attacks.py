@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from lockgate.deployment.admission import read_signers, require_provenance
+from lockgate.deployment.bundle_files import BundleFiles
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.follow import deploy_stage
 from lockgate.deployment.take_back import record_rollbacks
@@ -46,7 +47,7 @@ def test_a_pointer_that_was_changed_by_hand_is_not_followed(shop: Path, tmp_path
     deploy_stage(ledger, deployment, "fraud", "prod")
     other = ledger.version("fraud", "1.2.0").digest
     with serving(deployment.path, "--require-verdict") as server:
-        deployment._store_bundle(shop / ".git" / "lockgate" / "bundles" / other)
+        BundleFiles(deployment.path).store(shop / ".git" / "lockgate" / "bundles" / other)
         pointer = deployment.pointer()
         slot = msgspec.structs.replace(pointer.slots[0], digest=other, version="6.6.6")
         deployment._write(msgspec.structs.replace(pointer, slots=(slot,)))
@@ -179,7 +180,7 @@ def test_nothing_is_deployed_from_a_ledger_that_does_not_hold(shop: Path, tmp_pa
     )
     made = dataclasses.replace(last, tree=slipped)
     git(shop, "update-ref", LEDGER, ledger.repository.store.write("commit", made.encode()))
-    with pytest.raises(LedgerTampered, match="does not hold, and nothing is taken from it"):
+    with pytest.raises(LedgerTampered, match="failed verification, so nothing is deployed from it"):
         deploy_stage(ledger, Deployment(tmp_path / "live"), "fraud", "prod")
 
 
@@ -188,7 +189,7 @@ def test_a_ledger_that_was_lost_stops_no_server(shop: Path, tmp_path: Path) -> N
     put(ledger, "1.0.0")
     deploy_stage(ledger, deployment, "fraud", "prod")
     git(shop, "update-ref", "-d", LEDGER)
-    with pytest.raises(LedgerTampered, match="followed event 4, and the ledger here has 0"):
+    with pytest.raises(LedgerTampered, match="followed event 4, and this ledger has only 0 events"):
         deploy_stage(ledger, deployment, "fraud", "prod")
     assert served(deployment) == "1.0.0"
 
@@ -259,7 +260,7 @@ def test_what_was_rolled_back_from_here_is_held_whatever_comes_between(
     assert served(deployment) == "1.2.0"
     ledger.rollback("fraud", "prod")  # to 1.1.0
     _, words = deploy_stage(ledger, deployment, "fraud", "prod")
-    assert "1.1.0 was rolled back from here" in words
+    assert "1.1.0 was rolled back in this directory" in words
     assert served(deployment) == "1.2.0"
     record_rollbacks(ledger, deployment.path)
     put(ledger, "1.0.0")
@@ -273,7 +274,7 @@ def test_what_was_deployed_by_hand_is_no_rollback(shop: Path, tmp_path: Path) ->
     put(ledger, "1.1.0")
     deploy_stage(ledger, deployment, "fraud", "prod")
     deployment.deploy(packed(tmp_path / "other", seed=9), version="1.0.0")
-    with pytest.raises(LedgerConflict, match="which the ledger never had there"):
+    with pytest.raises(LedgerConflict, match="which the ledger never had in that stage"):
         record_rollbacks(ledger, deployment.path)
     standing = ledger.current("fraud", "prod")
     assert standing is not None

@@ -126,7 +126,7 @@ def test_a_rollback_taken_here_is_not_undone_and_sync_enters_it(shop: Path, tmp_
     deployment.rollback(reason="night")
     assert served(deployment) == "1.0.0"
     _, words = deploy_stage(ledger, deployment, "fraud", "prod")
-    assert "1.1.0 was rolled back from here" in words
+    assert "1.1.0 was rolled back in this directory" in words
     put(ledger, "1.2.0", "canary")  # something else happens in the ledger
     deploy_stage(ledger, deployment, "fraud", "prod")
     assert served(deployment) == "1.0.0"
@@ -139,19 +139,41 @@ def test_a_rollback_taken_here_is_not_undone_and_sync_enters_it(shop: Path, tmp_
     assert served(deployment) == "1.2.0"
     deployment.rollback()
     put(ledger, "1.1.0")
-    with pytest.raises(LedgerConflict, match=r"the ledger has put 1\.1\.0 there since"):
+    with pytest.raises(LedgerConflict, match=r"the ledger has moved to 1\.1\.0 since"):
         record_rollbacks(ledger, deployment.path)
 
 
 def test_what_is_retired_is_served_no_longer(shop: Path, tmp_path: Path) -> None:
     ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
-    with pytest.raises(LedgerError, match="fraud has nothing in prod; lockgate promote"):
+    with pytest.raises(LedgerError, match="stage prod of fraud is empty; run lockgate promote"):
         deploy_stage(ledger, deployment, "fraud", "prod")
     put(ledger, "1.0.0")
     deploy_stage(ledger, deployment, "fraud", "prod")
     ledger.retire("fraud", stage="prod")
     deploy_stage(ledger, deployment, "fraud", "prod")
     assert served(deployment) is None
+
+
+def test_a_deployment_says_what_overrode_the_gates(shop: Path, tmp_path: Path) -> None:
+    ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
+
+    def followed() -> list[tuple[str, bool]]:
+        deploy_stage(ledger, deployment, "fraud", "prod")
+        (slot,) = deployment.pointer().slots
+        return [(slot.version, slot.override)] + [(p.version, p.override) for p in slot.before]
+
+    put(ledger, "1.0.0")
+    assert followed() == [("1.0.0", True)]
+    promoted(ledger, "1.1.0")
+    assert followed() == [("1.1.0", False), ("1.0.0", True)]
+    (slot,) = deployment.rollback("fraud").slots
+    assert (slot.version, slot.override) == ("1.0.0", True)
+    record_rollbacks(ledger, deployment.path)
+    promoted(ledger, "1.2.0")
+    promoted(ledger, "1.0.0")  # this time by its verdict, while 1.0.0 is still served here
+    assert followed()[0] == ("1.0.0", False)
+    (slot,) = deployment.pointer().slots
+    assert slot.verdict is not None
 
 
 def test_a_server_that_demands_verdicts(shop: Path, tmp_path: Path) -> None:
@@ -167,7 +189,7 @@ def test_a_server_that_demands_verdicts(shop: Path, tmp_path: Path) -> None:
     plain = Deployment(tmp_path / "plain")
     plain.deploy(deployment.bundle(ledger.version("fraud", "1.0.0").digest), version="1.0.0")
     done = refused(plain.path, "--require-verdict")
-    assert "there is no verdict, and this server demands one" in done
+    assert "has no verdict, and this server requires one" in done
 
 
 def refused(folder: Path, *options: str) -> str:
@@ -273,7 +295,7 @@ def test_proofs_are_about_what_is_served(shop: Path, tmp_path: Path) -> None:
     (slot,) = deployment.pointer().slots
     require_provenance(deployment, [slot], None)
     deployment.deploy(deployment.bundle(slot.digest), version="1.0.0", stage="canary")
-    with pytest.raises(GateRefused, match="there is no verdict"):
+    with pytest.raises(GateRefused, match="has no verdict"):
         require_provenance(deployment, deployment.pointer().slots, None)
 
 

@@ -146,7 +146,7 @@ def test_an_answer_is_traced_to_its_bundle_also_when_that_is_gone(
     assert (second["inputs"]["plan"], second["score"]) == ("basic", many["scores"][1])
     for wrong, words in (
         (many["id"] + ".7", "had 2"),
-        ("x", "no prediction id"),
+        ("x", "not a prediction id"),
         (said["id"] + "ff", "no answer"),
     ):
         done = call("lockgate", "trace", wrong, "--here", str(deployed.path), cwd=tmp_path, code=2)
@@ -178,7 +178,7 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
         for body, status, words in (
             ({"id": "abandonwhat23456-1", "label": 1}, 422, "no answer"),
             ({"id": many["id"] + ".9", "label": 1}, 422, "no answer"),
-            ({"id": "nonsense", "label": 1}, 422, "no prediction id"),
+            ({"id": "nonsense", "label": 1}, 422, "not a prediction id"),
             ({"label": 1}, 422, "expected an id or a key"),
             ({"id": first["id"]}, 400, "label"),
             ({"id": first["id"], "label": [1]}, 400, "label"),
@@ -255,11 +255,11 @@ def test_what_is_not_to_be_kept_is_not_kept(deployed: Deployment, tmp_path: Path
 def test_a_long_log_is_cut_into_files_and_the_oldest_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lockgate.prediction_log import writer
+    from lockgate.prediction_log import writer as writer_module
     from lockgate.prediction_log.entries import LogEntry, Model
     from lockgate.prediction_log.writer import LogWriter
 
-    monkeypatch.setattr(writer, "SEGMENT", 100_000)
+    monkeypatch.setattr(writer_module, "SEGMENT", 100_000)
     model = Model("d" * 64, "m", "1", "prod", ("a",))
     writer = LogWriter(tmp_path, "abandonwhat23456")
     for count in range(1, 401):

@@ -17,6 +17,7 @@ import pytest
 
 import lockgate
 from lockgate.data.io.digests import sha256_file
+from lockgate.deployment.control.client import ask
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import BundleError
 from lockgate.models.bundle.check import check_in_subprocess
@@ -120,7 +121,7 @@ def test_a_bad_bundle_is_refused_by_deploy_and_by_the_server(
         server.wait(lambda: server.status["refused"])
         after = server.predict(given)
         assert (after["version"], after["score"]) == (before["version"], before["score"])
-        assert any("what is served stays" in one["message"] for one in server.records())
+        assert any("serving continues unchanged" in one["message"] for one in server.records())
         text = server.ask("GET", "/metrics")[1].decode()
         assert "lockgate_refused_candidates_total 1.0" in text
 
@@ -133,7 +134,7 @@ def test_a_refusal_of_the_server_takes_the_deployment_back(
     bad = spoiled(bundles["boosting"], tmp_path, "other-answers")
     with serving(deployed.path):
         pointer = deployed.deploy(bad, version="9")
-        with pytest.raises(BundleError, match="the pointer went back"):
+        with pytest.raises(BundleError, match="so the change was reverted"):
             wait_until_served(deployed, pointer)
     assert deployed.pointer().slots[0].version == "1.0.0"
     assert [one.op for one in deployed.history()] == ["deploy", "deploy", "refused"]
@@ -153,12 +154,24 @@ def test_a_bundle_that_takes_too_much_memory_or_time_is_refused(bundles: dict[st
     assert "too long" in said[1]
 
 
+def test_a_deployment_during_a_reload_is_followed_by_the_next(
+    deployed: Deployment, bundles: dict[str, Path]
+) -> None:
+    with serving(deployed.path) as server:
+        deployed.deploy(bundles["boosting"], version="1.1.0")
+        ask(deployed.path, "reload")
+        last = deployed.deploy(bundles["logistic"], version="1.2.0")
+        ask(deployed.path, "reload")  # while the first is still being checked
+        server.wait(lambda: ask(deployed.path, "outcome", seq=last.seq)["outcome"] == "")
+        assert server.status["served"][0]["version"] == "1.2.0"
+
+
 LIMITED = """
 import sys, time
 from pathlib import Path
-from lockgate.models.bundle.check import Check
+from lockgate.models.bundle.check import BundleCheck
 for limits in ({"memory": 8 << 20}, {"seconds": 0.0}):
-    check = Check(Path(sys.argv[1]), **limits)
+    check = BundleCheck(Path(sys.argv[1]), **limits)
     while not check.finished():
         time.sleep(0.01)
     print(" ".join(check.verdict().split()))
@@ -238,7 +251,7 @@ def test_workers_end_when_their_supervisor_is_killed(deployed: Deployment) -> No
 def test_a_directory_is_served_once(deployed: Deployment, call: Run, tmp_path: Path) -> None:
     with serving(deployed.path):
         done = call("lockgate", "serve", str(deployed.path), "--port", "0", cwd=tmp_path, code=2)
-    assert "is served by another process" in done.stderr
+    assert "another server is running on" in done.stderr
 
 
 def test_models_and_stages_have_addresses(deployed: Deployment, bundles: dict[str, Path]) -> None:

@@ -1,4 +1,4 @@
-"""Writes answers: parts while it goes on, one file at the end."""
+"""Writes predictions: parts during a run, one file at its end."""
 
 from __future__ import annotations
 
@@ -6,36 +6,51 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
 
 from lockgate.contract.prediction import Output
 from lockgate.errors import DataError
 
-__all__ = ["OUTPUTS", "answer_columns", "merge_parts", "write_part"]
+__all__ = ["OUTPUTS", "merge_parts", "prediction_columns", "write_part"]
 
 OUTPUTS = (".csv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl")
+"""Endings that an output file may have."""
 
 
-def answer_columns(
+def prediction_columns(
     output: Output, classes: Sequence[Any], row_numbers: np.ndarray, kept_columns: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the columns of the answers' file: row, kept columns, label, scores."""
+    """Return the columns of the output file: row, kept columns, label, scores.
+
+    Parameters
+    ----------
+    output : Output
+        Predictions.
+    classes : sequence
+        Classes of the model, empty for a regression.
+    row_numbers : ndarray of int
+        Row of each prediction in the source, from 0.
+    kept_columns : dict of str to column
+        Columns copied from the source.
+
+    """
     columns: dict[str, Any] = {"row": row_numbers, **kept_columns, "label": output.label}
     if output.score is not None:
         score = np.asarray(output.score)
         if score.ndim == 1:
             columns["score"] = score
         else:
-            columns |= {f"score_{name}": score[:, k] for k, name in enumerate(classes)}
+            columns |= {f"score_{name}": score[:, index] for index, name in enumerate(classes)}
     return columns
 
 
 def write_part(path: Path, columns: dict[str, Any]) -> None:
-    """Write one part as an Arrow file, all of it or none."""
-    import pyarrow as pa
-
+    """Write one part as an Arrow file, atomically."""
     table = pa.table(
         {
             name: column if isinstance(column, (pa.Array, pa.ChunkedArray)) else pa.array(column)
@@ -52,7 +67,7 @@ def write_part(path: Path, columns: dict[str, Any]) -> None:
 
 
 def merge_parts(parts: Sequence[Path], target: Path) -> int:
-    """Write all parts into one file in the form of its ending, and return its rows."""
+    """Merge all parts into one file, in the format of its ending; return the number of rows."""
     temporary_path = target.with_name(f".{target.name}.new")
     suffix = target.suffix.lower()
     rows = 0
@@ -70,9 +85,8 @@ def merge_parts(parts: Sequence[Path], target: Path) -> int:
     return rows
 
 
-def _read_tables(parts: Sequence[Path]) -> Iterator[Any]:
-    import pyarrow as pa
-
+def _read_tables(parts: Sequence[Path]) -> Iterator[pa.Table]:
+    """Yield the table of each part, cast to the types of the first."""
     schema = None
     for path in parts:
         with pa.memory_map(str(path)) as source:
@@ -81,11 +95,7 @@ def _read_tables(parts: Sequence[Path]) -> Iterator[Any]:
         yield table.cast(schema)
 
 
-def _write_tables(parts: Sequence[Path], file: Any, suffix: str) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import csv
-
+def _write_tables(parts: Sequence[Path], file: IO[bytes], suffix: str) -> int:
     writer_factories: dict[str, Any] = {
         ".csv": csv.CSVWriter,
         ".parquet": pq.ParquetWriter,
@@ -93,7 +103,9 @@ def _write_tables(parts: Sequence[Path], file: Any, suffix: str) -> int:
         ".feather": pa.ipc.new_file,
     }
     if suffix not in writer_factories:
-        raise DataError(f"answers cannot end in {suffix!r}; expected one of {', '.join(OUTPUTS)}")
+        raise DataError(
+            f"predictions cannot be written to {suffix!r}; expected {', '.join(OUTPUTS)}"
+        )
     writer, rows = None, 0
     for table in _read_tables(parts):
         writer = writer or writer_factories[suffix](file, table.schema)

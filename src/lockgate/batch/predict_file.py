@@ -1,4 +1,4 @@
-"""Answers a whole file part by part; a run that was killed goes on where it stopped."""
+"""Predicts a whole file part by part; a run that was killed can be resumed."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
-from lockgate.batch.output_files import OUTPUTS, answer_columns, merge_parts, write_part
+from lockgate.batch.output_files import OUTPUTS, merge_parts, prediction_columns, write_part
+from lockgate.contract.conversion import ForestEngine
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
 from lockgate.errors import BundleError, DataError, UsageError
+from lockgate.models.bundle.open import Bundle
+from lockgate.models.packed.runtime.model import PackedModel
 
 __all__ = ["FileResult", "predict_file"]
 
 PART_ROWS = 1 << 16
-"""Rows of a part: what is lost at most when a run is killed."""
+"""Rows of a part; a run that is killed loses at most one part."""
 
 
 class _Job(msgspec.Struct, frozen=True):
-    """What has to be the same for parts of an earlier run to be used."""
+    """Everything that must be equal for the parts of an earlier run to be reused."""
 
     bundle: str
     source: str
@@ -44,16 +48,16 @@ class _Job(msgspec.Struct, frozen=True):
 
 @dataclasses.dataclass(frozen=True)
 class FileResult:
-    """What came of a file.
+    """Result of `predict_file`.
 
     Attributes
     ----------
     answered, refused : int
-        Rows with an answer, and rows in the side file.
+        Rows that were predicted, and rows that were rejected.
     resumed : int
-        Rows that an earlier run had answered or refused.
+        Rows that an earlier run had predicted or rejected.
     rejected : pathlib.Path or None
-        The side file, where there is one.
+        The file of rejected rows, if there are any.
 
     """
 
@@ -64,58 +68,66 @@ class FileResult:
 
 
 def predict_file(
-    bundle: Any,
+    bundle: Bundle,
     source: Path,
     target: Path,
     *,
     keep: Sequence[str] = (),
     threads: int = 1,
-    engine: Any = None,
+    engine: str | ForestEngine | None = None,
     part_rows: int = PART_ROWS,
     on_progress: Callable[[int], object] = int,
 ) -> FileResult:
-    """Answer for every row of a file.
+    """Predict every row of a file.
 
-    Parts are written beside the target and renamed when they are whole; at the
-    end they become one file. Rows that the model's inputs refuse go to
+    Parts are written beside the target, each atomically, and merged at the end.
+    Rows that do not fit the model's inputs are written to
     ``TARGET.rejected.ndjson`` with row number and reasons; every row of the
-    source is in one of the two files, once.
+    source is in exactly one of the two files.
 
     Parameters
     ----------
     bundle : Bundle
-        Of the format packed.
+        A bundle of the format packed.
     source, target : pathlib.Path
-        What to read and to write.
+        File to read, and file to write.
     keep : sequence of str
-        Columns to copy beside the answers.
+        Columns of the source to copy to the output.
     threads : int
-        Threads to compute with.
-    engine : Engine, optional
-        Another way of walking trees.
+        Number of threads.
+    engine : {"rows", "columns"} or ForestEngine, optional
+        How trees are evaluated; chosen by the number of rows by default.
     part_rows : int
         Rows of a part.
     on_progress : callable
-        Told how many rows each part covered.
+        Called with the number of rows of each part.
+
+    Returns
+    -------
+    FileResult
+        Number of rows predicted and rejected.
 
     Raises
     ------
-    DataError, UsageError
-        If files cannot be read or written as asked.
+    BundleError
+        If the bundle is not packed.
+    DataError
+        If the source cannot be read.
+    UsageError
+        If the target cannot be written.
 
     """
     model = getattr(bundle.predictor, "model", None)
-    if model is None:
-        raise BundleError("offline prediction needs a bundle of the format packed")
+    if not isinstance(model, PackedModel):
+        raise BundleError(f"expected a bundle of format 'packed', got {bundle.manifest.format!r}")
     if target.suffix.lower() not in OUTPUTS:
         raise UsageError(f"{target} ends in {target.suffix!r}; expected {', '.join(OUTPUTS)}")
     if source.resolve() == target.resolve():
-        raise UsageError("the answers would overwrite the rows; choose another file")
+        raise UsageError("the predictions would overwrite the source; choose another output file")
     _check_kept_columns(keep, model.classes)
     chunks = read_chunks(source, model.inputs, keep, part_rows)
-    first_chunk = next(
-        chunks, None
-    )  # whatever is wrong with the file is said before anything is made
+    # read before anything is created, so that an invalid file leaves nothing behind
+    first_chunk = next(chunks, None)
     if first_chunk is None:
         raise DataError(f"{source} has no rows")
     folder = target.with_name(f"{target.name}.parts")
@@ -129,7 +141,7 @@ def predict_file(
                 _write_predictions(model, chunk, keep, {"threads": threads, "engine": engine}, part)
             parts.append(part)
             on_progress(chunk.count)
-        # the side file first: an answers' file that is there means that all is done
+        # rejected rows first: if the output file exists, the run is complete
         rejected, refused = _join_rejected(parts, target)
         answered = merge_parts(parts, target)
         shutil.rmtree(folder)
@@ -140,13 +152,14 @@ def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
     reserved = {"row", "label", "score", *(f"score_{name}" for name in classes)}
     for name in keep:
         if name in reserved:
-            raise UsageError(f"--keep {name}: the answers have a column of that name; rename yours")
+            raise UsageError(f"--keep {name}: the output has a column of that name; rename yours")
 
 
-def _describe_job(bundle: Any, source: Path, keep: Sequence[str], part_rows: int) -> _Job:
+def _describe_job(bundle: Bundle, source: Path, keep: Sequence[str], part_rows: int) -> _Job:
     if not source.is_file():
-        raise DataError(f"{source} is not there, or is no file")
+        raise DataError(f"{source} is not a file")
     state = source.stat()
+    # both ends instead of the whole file, which may be very large
     digest = hashlib.sha256()
     with source.open("rb") as file:
         digest.update(file.read(1 << 20))
@@ -165,10 +178,10 @@ def _describe_job(bundle: Any, source: Path, keep: Sequence[str], part_rows: int
 
 @contextlib.contextmanager
 def _lock_parts(folder: Path, job: _Job) -> Iterator[None]:
-    """Keep parts of the same job and nothing else, and let no other run touch them."""
+    """Keep the parts of the same job, remove others, and exclude other runs."""
     job_file = folder / "job.json"
     if folder.exists() and not job_file.is_file() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is there and not ours; move it away")
+        raise UsageError(f"{folder} exists and is not a folder of parts; move it away")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
         try:
@@ -190,9 +203,9 @@ def _lock_parts(folder: Path, job: _Job) -> Iterator[None]:
 
 
 def _write_predictions(
-    model: Any, chunk: Chunk, keep: Sequence[str], options: dict[str, Any], part: Path
+    model: PackedModel, chunk: Chunk, keep: Sequence[str], options: dict[str, Any], part: Path
 ) -> None:
-    """Write a part; its refused rows first, so that a part that is there is complete."""
+    """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()
     output = model.predict(chunk.columns, rejected=rejected, **options)
     reasons = {
@@ -205,19 +218,20 @@ def _write_predictions(
     accepted = np.ones(len(chunk.numbers), bool)
     accepted[list(rejected.reasons)] = False
     kept_columns = {name: _select_column(chunk.columns, name, accepted) for name in keep}
-    answers = answer_columns(output, model.classes, chunk.numbers, {})
-    columns = {name: np.asarray(column)[accepted] for name, column in answers.items()}
+    predictions = prediction_columns(output, model.classes, chunk.numbers, {})
+    columns = {name: np.asarray(column)[accepted] for name, column in predictions.items()}
     write_part(part, {"row": columns.pop("row"), **kept_columns, **columns})
 
 
-def _select_column(columns: Any, name: str, accepted: np.ndarray) -> Any:
-    import pyarrow as pa
-
+def _select_column(
+    columns: Mapping[str, Any] | list[dict[str, Any]], name: str, accepted: np.ndarray
+) -> pa.Array | pa.ChunkedArray:
+    """Return a column of the accepted rows; a column of mixed types becomes text."""
     if isinstance(columns, list):
         cells = [record.get(name) for record in columns]
         try:
             values = pa.array(cells)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):  # texts beside numbers
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # strings and numbers
             values = pa.array([None if cell is None else str(cell) for cell in cells])
     else:
         values = columns[name]
@@ -226,6 +240,7 @@ def _select_column(columns: Any, name: str, accepted: np.ndarray) -> Any:
 
 
 def _join_rejected(parts: Sequence[Path], target: Path) -> tuple[Path | None, int]:
+    """Write the rejected rows of all parts to one file; no file if there are none."""
     path = target.with_name(f"{target.name}.rejected.ndjson")
     temporary_path = path.with_name(f".{path.name}.new")
     count = 0

@@ -1,9 +1,10 @@
-"""Waits until a running server serves what a deployment directory says, or refuses it."""
+"""Waits until a running server serves the deployment directory's pointer, or rejects it."""
 
 from __future__ import annotations
 
 import time
 
+from lockgate.deployment.control.client import ask
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import Pointer
 from lockgate.errors import BundleError, DeploymentError, LockgateError, ServingError
@@ -11,24 +12,32 @@ from lockgate.errors import BundleError, DeploymentError, LockgateError, Serving
 __all__ = ["wait_until_served"]
 
 TIMEOUT_SECONDS = 150.0
+"""Longest time to wait for the server's decision."""
 
 
 def wait_until_served(deployment: Deployment, pointer: Pointer) -> str:
-    """Wait for the server, if one runs; take the event back if it refuses.
+    """Tell a running server to reload, and wait; revert the event if the server rejects it.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The directory that changed.
+    pointer : Pointer
+        Its pointer after the change.
 
     Returns
     -------
     str
-        A note for the user, empty where the server serves what was asked for.
+        A note for the user; empty if the server now serves the pointer.
 
     Raises
     ------
     BundleError
-        If the server refuses, with its reason.
+        If the server rejects it, with its reason.
+    DeploymentError
+        If the server does not decide in time.
 
     """
-    from lockgate.deployment.control.client import ask
-
     deadline = time.monotonic() + TIMEOUT_SECONDS
     try:
         ask(deployment.path, "reload")
@@ -38,11 +47,13 @@ def wait_until_served(deployment: Deployment, pointer: Pointer) -> str:
                 return ""
             if outcome is not None:
                 _revert_pointer(deployment, pointer, outcome)
-                raise BundleError(f"the server refuses it, and the pointer went back: {outcome}")
+                raise BundleError(f"the server rejected it, so the change was reverted: {outcome}")
             time.sleep(0.02)
     except ServingError as error:
-        return f"{error}; it is served when one starts"
-    raise DeploymentError(f"the server did not follow within {TIMEOUT_SECONDS:g} s; see its log")
+        return f"{error}; the change takes effect when a server starts"
+    raise DeploymentError(
+        f"the server did not reload within {TIMEOUT_SECONDS:g} s; see the server log"
+    )
 
 
 def _revert_pointer(deployment: Deployment, pointer: Pointer, reason: str) -> None:
@@ -53,7 +64,7 @@ def _revert_pointer(deployment: Deployment, pointer: Pointer, reason: str) -> No
         _record_refusal(deployment, pointer, reason)
     except LockgateError as error:
         raise BundleError(
-            f"the server refuses it ({reason}), and the pointer cannot go back: {error}"
+            f"the server rejected it ({reason}), and the change cannot be reverted: {error}"
         ) from None
 
 

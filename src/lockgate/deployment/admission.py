@@ -1,4 +1,4 @@
-"""The proofs that lie in a deployment directory, and what a server demands of them."""
+"""Provenance in a deployment directory: stored by `deploy`, required by `--require-verdict`."""
 
 from __future__ import annotations
 
@@ -15,33 +15,39 @@ from lockgate.registry.slots import Slot
 __all__ = ["read_signers", "require_provenance", "store_provenance"]
 
 
-def store_provenance(deployment: Deployment, digest: str, stage: str, proof: Provenance) -> None:
-    """Lay a proof beside the pointer; one with a verdict is not given up for one without."""
+def store_provenance(
+    deployment: Deployment, digest: str, stage: str, provenance: Provenance
+) -> None:
+    """Write the provenance of a bundle in a stage.
+
+    Provenance with a verdict is not replaced by provenance without one.
+    """
     path = _provenance_path(deployment, digest, stage)
-    if proof.verdict is not None or not path.is_file():
-        write_file(path, proof.encode())
+    if provenance.verdict is not None or not path.is_file():
+        write_file(path, provenance.encode())
 
 
 def require_provenance(
     deployment: Deployment, slots: Iterable[Slot], signers: Signers | None, now: float | None = None
 ) -> None:
-    """See that everything that is to be served passed its gates.
+    """Check that the gates passed every bundle that is to be served.
 
     Parameters
     ----------
     deployment : Deployment
-        Where the proofs lie.
+        Directory with the provenance.
     slots : iterable of Slot
-        What is to be served.
+        Bundles that are to be served.
     signers : Signers or None
-        Who may sign; None where signatures are not asked for.
+        Allowed signers; None if signatures are not required.
     now : float, optional
-        Seconds since 1970 at which their keys must hold; None for what is served already.
+        Seconds since 1970 at which the signing keys must be valid; None to skip that check, for
+        bundles that are served already.
 
     Raises
     ------
     GateRefused
-        Naming the first that has none, or another one.
+        For the first bundle without provenance, or whose provenance does not match.
 
     """
     for slot in slots:
@@ -49,7 +55,7 @@ def require_provenance(
         subject = f"{slot.name}@{slot.version} ({slot.digest[:12]}) in {slot.stage}"
         if not path.is_file():
             raise GateRefused(
-                f"{subject}: there is no verdict, and this server demands one; it comes from the "
+                f"{subject} has no verdict, and this server requires one; deploy it from the "
                 f"ledger: lockgate deploy {slot.name}@{slot.stage} {deployment.path}"
             )
         Provenance.decode(path.read_bytes()).check(
@@ -63,7 +69,7 @@ def require_provenance(
 
 
 def read_signers(path: str) -> Signers | None:
-    """Read a file of allowed signers; an empty path stands for none."""
+    """Read a file of allowed signers; None if the path is empty."""
     if not path:
         return None
     return Signers.parse(Path(path).read_text(encoding="utf-8", errors="replace"), path)

@@ -14,95 +14,128 @@ from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.registry.bundle_store import bundle_of
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.ledger.state import StageRecord
 from lockgate.registry.provenance_export import collect_provenance
 from lockgate.registry.slots import Slot
 
 __all__ = ["Step", "deploy_stage", "follow"]
 
 POLL_SECONDS = 0.2
-"""How often a follower looks whether the ledger here changed; a look takes some 50 µs."""
+"""Seconds between two checks whether the local ledger changed; a check takes about 50 µs."""
 
 RETRY_SECONDS = 5.0
-"""When what could not be done is tried again."""
+"""Seconds until a deployment that failed is tried again."""
 
 Step = tuple[Pointer | None, str]
-"""The pointer, where it changed, and what was done or not done, in words."""
+"""The new pointer, None if it did not change, and a message for the user."""
 
 
 def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str) -> Step:
-    """Serve what is in a stage, after a look at every event that led there.
+    """Deploy the version that is in a stage, after verifying the ledger.
 
-    What was rolled back from here does not come back until `lockgate sync` has
-    told the ledger.
+    A bundle that was rolled back in this directory is not deployed again until
+    `lockgate sync` has recorded the rollback in the ledger.
+
+    Parameters
+    ----------
+    ledger : EventLog
+        The ledger.
+    deployment : Deployment
+        The directory.
+    name, stage : str
+        Model and stage.
+
+    Returns
+    -------
+    tuple of Pointer or None, and str
+        The new pointer, None if it did not change, and a message for the user.
 
     Raises
     ------
     LedgerError
-        If nothing is in the stage, or its bundle cannot be had.
+        If the stage is empty, or its bundle cannot be fetched.
     LedgerTampered
-        If the ledger does not hold, or is not the one that was followed.
+        If the ledger fails verification, or is not the one that was followed before.
 
     """
-    slot = _find_slot(deployment, name, stage)
+    slot = deployment.pointer().find(name, stage) if deployment.exists() else None
     _check_ledger(ledger, deployment, slot)
-    standing = ledger.current(name, stage)
-    if standing is None:
-        if slot is None or not slot.ledger:
-            rules.find_version(ledger.state, name, None)
-            raise LedgerError(f"{name} has nothing in {stage}; lockgate promote {name} {stage}")
-        pointer = deployment.remove(name, stage, reason="the ledger has nothing there any more")
-        return pointer, f"{name} is no longer served in {stage}: the ledger has nothing there"
-    target_slot = standing.slot
+    stage_record = ledger.current(name, stage)
+    if stage_record is None:
+        return _remove(ledger, deployment, slot, name, stage)
+    target_slot = stage_record.slot
     if slot is not None:
-        if (slot.ledger, slot.event) == (standing.seq, standing.id):
-            is_same_bundle = slot.digest == target_slot.digest
-            return None, "in step with the ledger" if is_same_bundle else _explain_kept(
-                deployment, slot, target_slot
-            )
-        if target_slot.digest in {past.digest for past in slot.before if past.held}:
+        if (slot.ledger, slot.event) == (stage_record.seq, stage_record.id):
+            if slot.digest == target_slot.digest:
+                return None, "up to date with the ledger"
             return None, _explain_kept(deployment, slot, target_slot)
+        if target_slot.digest in {bundle.digest for bundle in slot.before if bundle.held}:
+            return None, _explain_kept(deployment, slot, target_slot)
+    return _deploy(ledger, deployment, stage_record)
+
+
+def _remove(
+    ledger: EventLog, deployment: Deployment, slot: Slot | None, name: str, stage: str
+) -> Step:
+    """Stop serving what the ledger has retired from the stage."""
+    if slot is None or not slot.ledger:
+        rules.find_version(ledger.state, name, None)  # raises if the model is unknown
+        raise LedgerError(f"stage {stage} of {name} is empty; run lockgate promote {name} {stage}")
+    pointer = deployment.remove(name, stage, reason="the stage is empty in the ledger")
+    return pointer, f"{name} is no longer served in {stage}: the stage is empty in the ledger"
+
+
+def _deploy(ledger: EventLog, deployment: Deployment, stage_record: StageRecord) -> Step:
+    target_slot = stage_record.slot
+    name, stage = target_slot.name, target_slot.stage
     record = rules.find_version(ledger.state, name, target_slot.version)
     bundle = bundle_of(ledger.repository, record)
-    store_provenance(deployment, record.digest, stage, collect_provenance(ledger, record, standing))
+    store_provenance(
+        deployment, record.digest, stage, collect_provenance(ledger, record, stage_record)
+    )
     before = deployment.pointer().seq if deployment.exists() else 0
     pointer = deployment.deploy(
         bundle,
         version=target_slot.version,
         stage=stage,
-        reason=standing.reason,
+        reason=stage_record.reason,
         verdict=target_slot.verdict,
-        following=(standing.seq, standing.id),
+        following=(stage_record.seq, stage_record.id),
+        override=stage_record.override,
         check=check_in_subprocess,
     )
-    message = f"event {standing.seq}: {name}@{target_slot.version} for {stage}"
+    message = f"event {stage_record.seq}: {name}@{target_slot.version} in {stage}"
     return (pointer if pointer.seq != before else None), message
 
 
 def _check_ledger(ledger: EventLog, deployment: Deployment, slot: Slot | None) -> None:
-    """See that the ledger holds, and goes on from what was followed before."""
+    """Raise if the ledger fails verification or is older than what was followed before."""
     verification = ledger.verify()
     if verification.findings:
         first = verification.findings[0]
         raise LedgerTampered(
-            f"the ledger does not hold, and nothing is taken from it: {first.subject}: "
-            f"{first.problem}; lockgate verify says all"
+            f"the ledger failed verification, so nothing is deployed from it: {first.subject}: "
+            f"{first.problem}; lockgate verify lists all problems"
         )
     if slot is not None and verification.events < slot.ledger:
         raise LedgerTampered(
-            f"{deployment.path} followed event {slot.ledger}, and the ledger here has "
-            f"{verification.events}: it is another repository, or was lost; lockgate sync fetches it"
+            f"{deployment.path} has followed event {slot.ledger}, and this ledger has only "
+            f"{verification.events} events: it is another repository or lost events; "
+            "fetch them with lockgate sync"
         )
 
 
 def _explain_kept(deployment: Deployment, slot: Slot, target_slot: Slot) -> str:
-    previous_bundle = {previous.digest: previous for previous in slot.before}.get(
-        target_slot.digest
-    )
-    if previous_bundle is not None and previous_bundle.held:
-        reason = f"was rolled back from here; lockgate sync {deployment.path} tells the ledger"
+    """Say why the ledger's bundle is not deployed, and what to do."""
+    if target_slot.digest in {bundle.digest for bundle in slot.before if bundle.held}:
+        reason = (
+            "was rolled back in this directory; record that in the ledger with lockgate sync "
+            f"{deployment.path}"
+        )
     else:
         reason = (
-            f"was refused or replaced here; lockgate rollback --here {deployment.path} --history"
+            "was rejected or replaced in this directory; see lockgate rollback --here "
+            f"{deployment.path} --history"
         )
     return f"{slot.name}@{slot.version} stays in {slot.stage}: {target_slot.version} {reason}"
 
@@ -110,19 +143,23 @@ def _explain_kept(deployment: Deployment, slot: Slot, target_slot: Slot) -> str:
 def follow(
     ledger: EventLog, directory: Path, name: str, stage: str, *, every: float
 ) -> Iterator[Step]:
-    """Go on serving what is in a stage, for ever.
+    """Keep a deployment directory up to date with a stage of the ledger; never returns.
 
     Parameters
     ----------
-    ledger, directory, name, stage
-        As for `deploy_stage`.
+    ledger : EventLog
+        The ledger.
+    directory : pathlib.Path
+        The deployment directory.
+    name, stage : str
+        Model and stage.
     every : float
-        Seconds between two looks at the remote; the ledger here is looked at all the time.
+        Seconds between two fetches from the remote; the local ledger is polled all the time.
 
     Yields
     ------
-    tuple
-        For everything that was done, or could not be done, once.
+    tuple of Pointer or None, and str
+        Every change, and every new reason for which there is none.
 
     """
     deployment = Deployment(directory)
@@ -134,7 +171,7 @@ def follow(
             try:
                 ledger.fetch()
             except (RemoteUnavailable, LedgerError) as error:
-                message = f"{str(error).partition(';')[0]}; what is served stays"
+                message = f"{str(error).partition(';')[0]}; serving continues unchanged"
         try:
             tip = ledger.tip or "none"
             if tip != seen_tip and current_time >= retry_at:
@@ -148,12 +185,3 @@ def follow(
             yield None, message
         last_message = message or last_message if retry_at else message
         time.sleep(POLL_SECONDS)
-
-
-def _find_slot(deployment: Deployment, name: str, stage: str) -> Slot | None:
-    if not deployment.exists():
-        return None
-    matches = (
-        slot for slot in deployment.pointer().slots if (slot.name, slot.stage) == (name, stage)
-    )
-    return next(matches, None)

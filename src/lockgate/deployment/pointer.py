@@ -1,32 +1,33 @@
-"""What the pointer of a deployment directory holds."""
+"""The pointer of a deployment directory: which bundles are served, and the event behind it."""
 
 from __future__ import annotations
 
 import msgspec
 
-from lockgate.errors import DeploymentError
+from lockgate.errors import DeploymentError, UsageError, nearest
+from lockgate.registry.provenance.events import NAME
 from lockgate.registry.slots import PreviousBundle, Slot
 
-__all__ = ["Event", "Pointer", "check_version"]
+__all__ = ["Event", "Pointer", "check_label", "check_version"]
 
 
 class Event(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):
-    """Something that was done to the directory.
+    """A change of a deployment directory.
 
     Attributes
     ----------
     seq : int
-        Counted from 1.
+        Number of the event, counted from 1.
     op : {"deploy", "rollback", "refused", "remove"}
-        What was done; `refused` takes back a deployment that a server would not load.
+        The operation; `refused` reverts a deployment that the running server rejected.
     name, stage : str
-        To which model.
-    before, after : Past or None
-        What was served before and after it.
+        Model and stage that changed.
+    before, after : PreviousBundle or None
+        Bundle that was served before the event, and after it.
     at : str
         Time, UTC, ISO 8601.
     actor, reason : str
-        Who did it, and why, where it was said.
+        User who made the change, and the reason, if any.
 
     """
 
@@ -42,7 +43,18 @@ class Event(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"
 
 
 class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is served."""
+    """What is served.
+
+    Attributes
+    ----------
+    schema_version : int
+        Version of this format.
+    event : Event or None
+        The last change of the directory.
+    slots : tuple of Slot
+        The bundle that is served for each model and stage.
+
+    """
 
     schema_version: int = 1
     event: Event | None = None
@@ -50,17 +62,62 @@ class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def seq(self) -> int:
-        """How many events led here."""
+        """Number of the last event, 0 before the first."""
         return 0 if self.event is None else self.event.seq
+
+    def find(self, name: str, stage: str) -> Slot | None:
+        """Return what is served for a model and stage."""
+        matches = (slot for slot in self.slots if (slot.name, slot.stage) == (name, stage))
+        return next(matches, None)
+
+    def require(self, name: str | None, stage: str) -> Slot:
+        """Return what is served for a model and stage; without a name, for the only model.
+
+        Raises
+        ------
+        DeploymentError
+            If the model is not served in that stage, or the name is missing and ambiguous.
+
+        """
+        in_stage = [slot for slot in self.slots if slot.stage == stage]
+        matches = [slot for slot in in_stage if name is None or slot.name == name]
+        if len(matches) == 1:
+            return matches[0]
+        names = sorted({slot.name for slot in in_stage})
+        served = ", ".join(names) or "nothing"
+        if name is None:
+            raise DeploymentError(
+                f"expected the name of a model in stage {stage}; served there: {served}"
+            )
+        hint = nearest(name, names)
+        raise DeploymentError(
+            f"{name} is not served in stage {stage}{hint}; served there: {served}"
+        )
+
+
+def check_label(label: str) -> None:
+    """Check that a version or stage can be part of a URL path.
+
+    Raises
+    ------
+    UsageError
+        If it has other characters, or is too long.
+
+    """
+    if not NAME.fullmatch(label):
+        raise UsageError(
+            f"{label[:80]!r} is not a valid version or stage; "
+            "allowed are letters, digits and . _ + -"
+        )
 
 
 def check_version(record: list[Event], pointer: Pointer, slot: Slot) -> None:
-    """See to it that a name with a version, or with a stage, means one thing for good.
+    """Check that a name with a version, or with a stage, is never used for two things.
 
     Raises
     ------
     DeploymentError
-        If the version was another bundle before, or is the name of a stage.
+        If the version was another bundle before, or is also the name of a stage.
 
     """
     for event in record:
@@ -76,4 +133,4 @@ def check_version(record: list[Event], pointer: Pointer, slot: Slot) -> None:
     if slot.version in {entry.stage for entry in same_name} | {slot.stage} or slot.stage in {
         entry.version for entry in same_name
     }:
-        raise DeploymentError(f"a version and a stage of {slot.name} cannot have one name")
+        raise DeploymentError(f"a version and a stage of {slot.name} cannot have the same name")

@@ -1,4 +1,4 @@
-"""The private deployment directory of a bundle that is served as it is."""
+"""The private deployment directory of a local bundle that is served without deploying it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ __all__ = ["local_deployment", "private_root"]
 
 
 def private_root() -> Path:
-    """Return where private directories lie: below the user's state, as XDG has it."""
+    """Return the parent of all private directories, in the user's XDG state directory."""
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "lockgate" / "served"
 
 
 def local_deployment(bundle: Path) -> Deployment:
-    """Deploy a bundle to a directory of its own and return that; the same one every time."""
+    """Deploy a bundle to its private directory, which depends on the bundle's path only.
+
+    Raises
+    ------
+    ServingError
+        If a server is already running on that directory.
+
+    """
     path = bundle.resolve()
     name = read_manifest(bundle).name
     deployment = Deployment(private_root() / f"{name[:40]}-{sha256_text(str(path))[:10]}")
@@ -31,8 +38,8 @@ def local_deployment(bundle: Path) -> Deployment:
         pass
     else:
         raise ServingError(
-            f"{bundle} is served already, at {status['address']}; lockgate deploy BUNDLE "
-            f"{deployment.path} changes that, lockgate deploy {bundle} DIR makes another directory"
+            f"{bundle} is already served at {status['address']}; to replace it: lockgate deploy "
+            f"BUNDLE {deployment.path}; to serve it elsewhere: lockgate deploy {bundle} DIR"
         )
     deployment.deploy(bundle, reason=f"lockgate serve {path}")
     return deployment

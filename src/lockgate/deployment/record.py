@@ -1,4 +1,4 @@
-"""The record of a deployment directory: one line of JSON for each event."""
+"""The record of a deployment directory: one JSON line per event."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["append_event", "read_record"]
 
 
 def read_record(path: Path) -> list[Event]:
-    """Read all events, the oldest first; a line that a kill cut off does not count."""
+    """Read all events, oldest first; a line cut off by a kill is skipped."""
     return _parse_events(path.read_bytes().splitlines() if path.is_file() else [])
 
 
 def append_event(path: Path, event: Event | None) -> None:
-    """Append an event, unless it is there."""
+    """Append an event, unless the record contains it."""
     if event is None:
         return
     raw = path.read_bytes() if path.is_file() else b""

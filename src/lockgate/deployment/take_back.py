@@ -1,4 +1,4 @@
-"""Enters rollbacks that were taken at a deployment directory into the ledger."""
+"""Records rollbacks made in a deployment directory in the ledger."""
 
 from __future__ import annotations
 
@@ -15,58 +15,75 @@ __all__ = ["record_rollbacks"]
 
 
 def record_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
-    """Tell the ledger of rollbacks that were taken at a deployment directory.
+    """Record the rollbacks of a deployment directory in the ledger.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The ledger.
+    directory : pathlib.Path
+        The deployment directory.
+
+    Returns
+    -------
+    list of Event
+        The events that were added to the ledger.
 
     Raises
     ------
     LedgerConflict
-        If the stage has changed in the ledger since.
+        If the stage has changed in the ledger since, or never had that bundle.
 
     """
     deployment = Deployment(directory)
     recorded_events = []
     for slot in deployment.pointer().slots:
-        held_versions = [previous.version for previous in slot.before if previous.held]
-        if not slot.ledger or not (slot.local or held_versions):
+        unsynced_versions = [previous.version for previous in slot.before if previous.held]
+        if not slot.ledger or not (slot.local or unsynced_versions):
             continue
-        standing = ledger.current(slot.name, slot.stage)
-        if standing is None:
-            raise LedgerConflict(f"{slot.name} has nothing in {slot.stage} of the ledger any more")
-        if standing.slot.digest != slot.digest and slot.local:
-            _check_unchanged(directory, slot, standing)
-            standing = ledger.rollback(
+        stage_record = ledger.current(slot.name, slot.stage)
+        if stage_record is None:
+            raise LedgerConflict(
+                f"stage {slot.stage} of {slot.name} is empty in the ledger, and {directory} still "
+                f"serves {slot.version}"
+            )
+        if stage_record.slot.digest != slot.digest and slot.local:
+            _check_unchanged(directory, slot, stage_record)
+            stage_record = ledger.rollback(
                 slot.name,
                 slot.stage,
                 to=slot.digest,
-                expect=standing.slot.version,
+                expect=stage_record.slot.version,
                 reason=_describe_rollback(deployment, slot),
             )
             recorded_events += [
-                event for event in ledger.history(slot.name) if event.seq == standing.seq
+                event for event in ledger.history(slot.name) if event.seq == stage_record.seq
             ]
-        deployment.mark(slot.name, slot.stage, (standing.seq, standing.id))
+        deployment.mark(slot.name, slot.stage, (stage_record.seq, stage_record.id))
     return recorded_events
 
 
-def _check_unchanged(directory: Path, slot: Slot, standing: StageRecord) -> None:
-    """Refuse where the ledger has gone on, or never had what is served."""
+def _check_unchanged(directory: Path, slot: Slot, stage_record: StageRecord) -> None:
+    """Raise if the ledger's stage has changed since, or never had the served bundle."""
     subject = f"{directory} serves {slot.name}@{slot.version} in {slot.stage}"
-    if (standing.seq, standing.id) != (slot.ledger, slot.event):
+    if (stage_record.seq, stage_record.id) != (slot.ledger, slot.event):
         raise LedgerConflict(
-            f"{subject} since a rollback there, and the ledger has put {standing.slot.version} there "
-            f"since; say which it is: lockgate promote or rollback {slot.name} {slot.stage}"
+            f"{subject} after a rollback, and the ledger has moved to "
+            f"{stage_record.slot.version} since; decide with "
+            f"lockgate promote or lockgate rollback {slot.name} {slot.stage}"
         )
-    if slot.digest not in {previous.digest for previous in standing.slot.before}:
+    if slot.digest not in {previous.digest for previous in stage_record.slot.before}:
         raise LedgerConflict(
-            f"{subject}, which the ledger never had there; register and promote it, or go back to "
-            f"the ledger's: lockgate rollback --here {directory} --to {standing.slot.version}"
+            f"{subject}, which the ledger never had in that stage; register and promote it, or "
+            f"return to the ledger's: lockgate rollback --here {directory} --to "
+            f"{stage_record.slot.version}"
         )
 
 
 def _describe_rollback(deployment: Deployment, slot: Slot) -> str:
-    """Say who took it, where and when, in the words of the directory's own record."""
+    """Describe when, where and by whom the rollback was made, from the directory's record."""
     for event in reversed(deployment.history()):
         if (event.name, event.stage) == (slot.name, slot.stage):
             reason = f": {event.reason}" if event.reason else ""
-            return f"taken at {deployment.path} at {event.at} by {event.actor}{reason}"
-    return f"taken at {deployment.path}"
+            return f"made in {deployment.path} at {event.at} by {event.actor}{reason}"
+    return f"made in {deployment.path}"

@@ -1,4 +1,4 @@
-"""What the prediction log holds."""
+"""Entries of the prediction log, and the models that they refer to."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["LogEntry", "Model", "key_text", "read_models"]
+__all__ = ["LogEntry", "Model", "Scalar", "key_text", "read_models"]
+
+Scalar = str | int | float | bool
+"""A class, a label or a predicted value."""
 
 
 class Model(msgspec.Struct, frozen=True):
-    """Who answered.
+    """The model that predicted.
 
     Attributes
     ----------
     digest, name, version, stage : str
-        The bundle and what it was served as.
+        The bundle, and the name, version and stage that it was served as.
     columns : tuple of str
-        Inputs that are kept, in order.
+        Input columns that are logged, in order.
 
     """
 
@@ -30,20 +33,20 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class LogEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One answered request.
+    """One predict request and its predictions.
 
     Attributes
     ----------
     count : int
-        The count of its id.
+        Count in its prediction id.
     rows : int
-        How many rows; 0 for a single one, whose values stand by themselves.
+        Number of rows; 0 for a single row, whose values are not in lists.
     inputs : sequence
-        Values of the model's kept columns; of several rows: for each column its values.
+        Values of the logged columns; of several rows, a list of values for each column.
     label, score, margin : object
-        What was answered.
+        Prediction.
     key : object
-        The caller's key, or keys.
+        The client's key, or one key for each row.
     trace : str
         W3C trace context of the request.
 
@@ -60,7 +63,7 @@ class LogEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 def read_models(connection: sqlite3.Connection) -> dict[int, Model]:
-    """Read who answered in a file of the log, by number."""
+    """Read the models of a log file, by number."""
     rows = connection.execute("SELECT number, digest, name, version, stage, columns FROM models")
     return {
         number: Model(digest, name, version, stage, tuple(msgspec.json.decode(columns)))
@@ -68,8 +71,8 @@ def read_models(connection: sqlite3.Connection) -> dict[int, Model]:
     }
 
 
-def key_text(key: Any) -> str:
-    """Return a caller's key as it is compared: 17, 17.0 and "17" are one.
+def key_text(key: object) -> str:
+    """Return a client's key as text for comparison: 17, 17.0 and "17" are equal.
 
     Examples
     --------

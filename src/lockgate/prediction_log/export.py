@@ -1,4 +1,4 @@
-"""Writes the prediction log to Parquet, with what later turned out to be true beside it."""
+"""Exports the prediction log to Parquet, joined with the labels that came later."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError, UsageError, nearest
@@ -23,7 +26,7 @@ from lockgate.prediction_log.trace import LOG
 __all__ = ["export"]
 
 BATCH_ROWS = 20_000
-"""Rows written at a time."""
+"""Rows that are written at a time."""
 
 
 def export(
@@ -35,20 +38,20 @@ def export(
     until: int = 1 << 62,
     on_written: Callable[[int], object] = int,
 ) -> int:
-    """Write the answers of one model.
+    """Write the logged predictions of one model to a Parquet file.
 
     Parameters
     ----------
     deployment : Deployment
-        Whose log.
+        The deployment directory with the log.
     target : pathlib.Path
-        The Parquet file; replaced when it is whole.
+        The Parquet file; replaced atomically.
     model : str, optional
-        Which model; not needed where the log knows only one.
+        Name of the model; not needed if the log contains only one.
     since, until : int
-        From when to before when, in microseconds since 1970, UTC.
+        First time, and the time after the last, in microseconds since 1970, UTC.
     on_written : callable
-        Told how many rows were written.
+        Called with the number of rows after each batch.
 
     Returns
     -------
@@ -58,14 +61,13 @@ def export(
     Raises
     ------
     LogError
-        If there is no log, or it does not know the model.
+        If the directory has no log, or the log has no predictions of the model then.
+    UsageError
+        If the folder of `target` does not exist.
 
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if not target.absolute().parent.is_dir():
-        raise UsageError(f"the folder of {target} is not there")
+        raise UsageError(f"the folder of {target} does not exist")
     folder = deployment.path / LOG
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")
@@ -76,7 +78,7 @@ def export(
     try:
         for records in _batch_rows(_read_rows(folder, name, since, until, label_index)):
             if schema is None:
-                schema = _build_schema(deployment, folder, name, pa)
+                schema = _build_schema(deployment, folder, name)
             table = pa.Table.from_pylist(
                 [_fit_record(record, schema) for record in records], schema
             )
@@ -85,11 +87,11 @@ def export(
             rows += len(records)
             on_written(len(records))
         if writer is None:
-            raise LogError(f"the log holds no answers of {name} in that time")
+            raise LogError(f"the log has no predictions of {name} in that time")
         writer.close()
         with temporary_path.open("rb") as file:
             os.fsync(file.fileno())
-        temporary_path.replace(target)
+        temporary_path.replace(target)  # only after the data is on disk
     finally:
         temporary_path.unlink(missing_ok=True)
     return rows
@@ -107,8 +109,8 @@ class _LabelIndex:
             elif label.key is not None:
                 self.by_key[label.key] = label
 
-    def find(self, prediction: LoggedPrediction, row: int, key: Any) -> Label | None:
-        """Return what is known of a row."""
+    def find(self, prediction: LoggedPrediction, row: int, key: object) -> Label | None:
+        """Return the label of a row; one given by id takes precedence over one by key."""
         label = self.by_id.get((prediction.writer, prediction.entry.count, row))
         if label is None and key is not None:
             label = self.by_key.get(key_text(key))
@@ -121,10 +123,11 @@ def _choose_model(folder: Path, requested: str | None) -> str:
         return names[0]
     available = ", ".join(names) or "none"
     if requested is None:
-        raise LogError(f"the log knows these models: {available}; say which one")
+        raise LogError(f"the log contains several models; choose one of {available}")
     if requested not in names:
         raise LogError(
-            f"the log knows no {requested}{nearest(requested, names)}; it knows {available}"
+            f"the log has no predictions of {requested}{nearest(requested, names)}; "
+            f"available: {available}"
         )
     return requested
 
@@ -171,14 +174,14 @@ def _row_margin(prediction: LoggedPrediction, row: int) -> Any:
     return margin if margin is None or not prediction.entry.rows else margin[row]
 
 
-def _build_schema(deployment: Deployment, folder: Path, name: str, pa: Any) -> Any:
-    """Return the file's columns, of all versions together: numbers as doubles, else text."""
+def _build_schema(deployment: Deployment, folder: Path, name: str) -> pa.Schema:
+    """Return the schema for all versions together: numbers as doubles, anything else as text."""
     models = [model for model in list_models(folder) if model.name == name]
     manifests = [manifest for model in models if (manifest := deployment.manifest(model.digest))]
     kinds = {
         column.name: column.kind for manifest in manifests for column in manifest.inputs.columns
     }
-    label_type = _label_type(manifests, pa)
+    label_type = _label_type(manifests)
     is_multiclass = any(manifest.task == "multiclass" for manifest in manifests)
     score_type = pa.list_(pa.float64()) if is_multiclass else pa.float64()
     timestamp_type = pa.timestamp("us", tz="UTC")
@@ -194,7 +197,7 @@ def _build_schema(deployment: Deployment, folder: Path, name: str, pa: Any) -> A
     return pa.schema(fields)
 
 
-def _label_type(manifests: list[Manifest], pa: Any) -> Any:
+def _label_type(manifests: list[Manifest]) -> pa.DataType:
     kinds = {type(class_label) for manifest in manifests for class_label in manifest.classes}
     if manifests and not kinds:
         return pa.float64()
@@ -202,12 +205,12 @@ def _label_type(manifests: list[Manifest], pa: Any) -> Any:
     return arrow_types.get(kinds.pop(), pa.string()) if len(kinds) == 1 else pa.string()
 
 
-def _fit_record(record: dict[str, Any], schema: Any) -> dict[str, Any]:
-    """Return a record whose values are what the columns hold; what is not becomes empty."""
+def _fit_record(record: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """Return a record that fits the schema; values of another type become null."""
     return {field.name: _fit_value(record.get(field.name), str(field.type)) for field in schema}
 
 
-def _fit_value(value: Any, kind: str) -> Any:
+def _fit_value(value: object, kind: str) -> object:
     if value is None:
         return None
     if kind == "string":
@@ -215,7 +218,9 @@ def _fit_value(value: Any, kind: str) -> Any:
     if kind == "bool":
         return value if isinstance(value, bool) else None
     if kind == "int64":
-        return value if isinstance(value, int) and abs(value) < 1 << 63 else None
+        if isinstance(value, bool) or not isinstance(value, int):  # a bool is an int, too
+            return None
+        return value if abs(value) < 1 << 63 else None
     if kind.startswith("list"):
         return value if isinstance(value, list) else [value]
     if kind == "double":

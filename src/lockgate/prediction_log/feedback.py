@@ -1,4 +1,4 @@
-"""Labels that come late, many at once."""
+"""Imports files of labels into the prediction log."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pyarrow import csv
+
 from lockgate.data.io.identity import current_user
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DataError, LogError, nearest
+from lockgate.prediction_log.entries import Scalar
 from lockgate.prediction_log.ids import PredictionIds, parse_prediction_id
 from lockgate.prediction_log.labels import match_label
 from lockgate.prediction_log.trace import LOG
@@ -22,7 +27,16 @@ __all__ = ["ImportedLabels", "import_labels"]
 
 @dataclass
 class ImportedLabels:
-    """How many labels were taken, and how many rows had none or no key."""
+    """Result of an import.
+
+    Attributes
+    ----------
+    labels : int
+        Labels that were written.
+    empty : int
+        Rows that were skipped because the key or the label is missing.
+
+    """
 
     labels: int = 0
     empty: int = 0
@@ -43,22 +57,29 @@ def import_labels(
     Parameters
     ----------
     deployment : Deployment
-        Whose log.
+        The deployment directory with the log.
     source : pathlib.Path
         The file.
     by, label : str
-        Columns with the key or id, and with the label.
+        Names of the columns with the key or id, and with the label.
     ids : bool
-        Whether `by` holds ids of answers rather than the caller's keys.
+        Whether `by` contains prediction ids rather than the client's keys.
     on_written : callable
-        Told how many labels were written.
+        Called with the number of labels after each batch.
     clock : callable
         Nanoseconds since 1970, UTC.
+
+    Returns
+    -------
+    ImportedLabels
+        How many labels were written, and how many rows skipped.
 
     Raises
     ------
     DataError
-        If the file cannot be read, lacks a column, or holds what is no id.
+        If the file cannot be read, lacks a column, or has an invalid id or label.
+    LogError
+        If the directory has no prediction log.
 
     """
     folder = deployment.path / LOG
@@ -85,22 +106,24 @@ def import_labels(
     return imported
 
 
-def _parse_id(source: Path, number: int, text: Any) -> tuple[str, int, int]:
+def _parse_id(source: Path, number: int, text: object) -> tuple[str, int, int]:
     try:
         return parse_prediction_id(str(text))
     except ValueError as error:
         raise DataError(f"{source}, row {number}: {error}") from None
 
 
-def _served_classes(deployment: Deployment) -> list[tuple[Any, ...]]:
+def _served_classes(deployment: Deployment) -> list[tuple[Scalar, ...]]:
     """Return the classes of every model that is served."""
     manifests = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
     return [tuple(manifest.classes) for manifest in manifests if manifest is not None]
 
 
-def _check_label(source: Path, number: int, value: Any, models: list[tuple[Any, ...]]) -> Any:
+def _check_label(
+    source: Path, number: int, value: object, models: list[tuple[Scalar, ...]]
+) -> Scalar:
     if not isinstance(value, (str, int, float, bool)):
-        raise DataError(f"{source}, row {number}: {value!r:.60} is no label")
+        raise DataError(f"{source}, row {number}: {value!r:.60} is not a label")
     try:
         return match_label(value, models) if models else value
     except ValueError as error:
@@ -108,11 +131,7 @@ def _check_label(source: Path, number: int, value: Any, models: list[tuple[Any, 
 
 
 def _read_columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any], list[Any]]]:
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-    from pyarrow import csv
-
-    # keys are compared as texts: 0099 is not 99
+    # keys are compared as text: 0099 is not 99
     convert_options = csv.ConvertOptions(column_types={by: pa.string()}, strings_can_be_null=True)
     csv_format = ds.CsvFileFormat(convert_options=convert_options)
     formats = {
@@ -125,7 +144,7 @@ def _read_columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any]
     }
     file_format = formats.get(source.suffix.lower())
     if not source.is_file():
-        raise DataError(f"{source} is not there, or is no file")
+        raise DataError(f"{source} is not a file")
     if file_format is None:
         raise DataError(f"{source} ends in {source.suffix!r}; expected one of {', '.join(formats)}")
     try:

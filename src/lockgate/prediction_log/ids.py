@@ -1,4 +1,4 @@
-"""Ids: one for every response, never given twice, and telling where to look."""
+"""Prediction ids: unique, and sufficient to find the prediction in the log."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ID_PATTERN = re.compile(r"([a-z2-7]{16})-([0-9a-f]{1,12})(?:\.([0-9]{1,9}))?")
 
 
 class PredictionIds:
-    """Counts what a worker answers.
+    """Generates the ids of one worker.
 
-    An id is the worker's own name, made of the time it began and of random
-    bits, and a count. The log keeps a file for each worker's name, ordered by
-    the count: an id says where its answer lies.
+    An id consists of the worker's name, which is made of its start time and random
+    bits, and a count. The log has a folder for each worker's name, with files in
+    the order of the count, so an id leads to its prediction.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class PredictionIds:
     boot : str
         The worker's name, 16 letters and digits.
     count : int
-        Ids given so far.
+        Ids generated so far.
 
     """
 
@@ -43,30 +43,30 @@ class PredictionIds:
         os.register_at_fork(after_in_child=self._forbid)
 
     def _forbid(self) -> None:
-        """Two processes that count alike would give an id twice."""
+        """Make ids of a forked process invalid: they would repeat those of its parent."""
         self._prefix = ""
 
     def next(self) -> str:
-        """Give an id."""
+        """Return a new id."""
         self.count += 1
         return f"{self._prefix}{self.count:x}"
 
 
 def parse_prediction_id(text: str) -> tuple[str, int, int]:
-    """Take an id apart: the worker, the count, and the row of the request.
+    """Split an id into the worker's name, the count, and the row of the request.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If the text is not a prediction id.
 
     Examples
     --------
-    >>> parse_receipt("abandonwhat23456-1f.3")
+    >>> parse_prediction_id("abandonwhat23456-1f.3")
     ('abandonwhat23456', 31, 3)
 
     """
     match = ID_PATTERN.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text[:80]!r} is no prediction id, e.g. abandonwhat23456-1f")
+        raise ValueError(f"{text[:80]!r} is not a prediction id such as abandonwhat23456-1f")
     return match[1], int(match[2], 16), int(match[3] or 0)

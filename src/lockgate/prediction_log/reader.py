@@ -1,4 +1,4 @@
-"""Reads the prediction log: one answer by its id, or all of them in order."""
+"""Reads the prediction log: one prediction by its id, or all of them in order."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ decode = msgspec.msgpack.Decoder(list[LogEntry]).decode
 
 
 class LoggedPrediction(msgspec.Struct, frozen=True):
-    """One answer of the log.
+    """A predict request in the log.
 
     Attributes
     ----------
     writer : str
-        Who wrote it.
+        Name of the worker that wrote it.
     at : int
-        When, in microseconds since 1970, UTC.
+        When it was written, in microseconds since 1970, UTC.
     model : Model
-        Who answered.
-    entry : Entry
-        What.
+        The model that predicted.
+    entry : LogEntry
+        Its rows and predictions.
 
     """
 
@@ -50,12 +50,12 @@ class LoggedPrediction(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """The id that the response carried."""
+        """The prediction id in the response."""
         return f"{self.writer}-{self.entry.count:x}"
 
     @property
     def time(self) -> datetime:
-        """When."""
+        """When it was written."""
         return datetime.fromtimestamp(self.at / 1e6, UTC)
 
     def rows(self) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:
@@ -77,18 +77,20 @@ class LoggedPrediction(msgspec.Struct, frozen=True):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """What later turned out to be true.
+    """A label that came after the prediction.
 
     Attributes
     ----------
     writer, count, row
-        Of which prediction; `writer` is empty where it is given by key.
-    key, label : object
-        The caller's key, and what is true.
+        Prediction id; `writer` is empty if the label was given by key.
+    key : str or None
+        The client's key.
+    label : object
+        The true class or value.
     at : int
-        When it was said, in microseconds since 1970, UTC.
+        When it was written, in microseconds since 1970, UTC.
     by : str
-        Who said it.
+        User who sent it.
 
     """
 
@@ -102,7 +104,7 @@ class Label(msgspec.Struct, frozen=True):
 
 
 def find_prediction(folder: Path, writer: str, count: int) -> LoggedPrediction | None:
-    """Find the answer with this id."""
+    """Return the prediction with this id, None if the log does not contain it."""
     candidates = [segment for segment in list_segments(folder, writer) if segment.first <= count]
     for segment in reversed(candidates):
         with contextlib.closing(segment.connect()) as connection:
@@ -123,7 +125,7 @@ def find_prediction(folder: Path, writer: str, count: int) -> LoggedPrediction |
 def read_predictions(
     folder: Path, since: int = 0, until: int = 1 << 62
 ) -> Iterator[LoggedPrediction]:
-    """Yield all answers between two times, writer by writer in the order of their ids."""
+    """Yield all predictions between two times, by writer, in the order of their ids."""
     for segment in list_segments(folder):
         if segment.modified * 1e6 + 1e6 < since:
             continue
@@ -134,14 +136,14 @@ def read_predictions(
                 (since, until),
             )
             for at, number, content in rows:
-                if number not in models:  # introduced since we looked
+                if number not in models:  # added by the writer since the models were read
                     models = read_models(connection)
                 for entry in _decode_entries(segment, content):
                     yield LoggedPrediction(segment.writer, at, models[number], entry)
 
 
 def list_models(folder: Path) -> list[Model]:
-    """Return who ever answered, in the order of the log's files."""
+    """Return all models in the log, in the order of its files."""
     models: dict[Model, None] = {}
     for segment in list_segments(folder):
         with contextlib.closing(segment.connect()) as connection:
@@ -150,12 +152,12 @@ def list_models(folder: Path) -> list[Model]:
 
 
 def read_labels(folder: Path) -> Iterator[Label]:
-    """Yield all labels, in no order."""
+    """Yield all labels, in no particular order."""
     yield from _query_labels(folder, "", ())
 
 
-def find_labels(folder: Path, writer: str, count: int, key: Any = None) -> list[Label]:
-    """Find what was said about one answer, the latest last."""
+def find_labels(folder: Path, writer: str, count: int, key: object = None) -> list[Label]:
+    """Return the labels of one prediction, given by id or by key, the latest last."""
     matching = list(_query_labels(folder, "WHERE writer = ? AND count = ?", (writer, count)))
     if key is not None:
         matching += _query_labels(folder, "WHERE writer = '' AND key = ?", (key_text(key),))
@@ -165,7 +167,7 @@ def find_labels(folder: Path, writer: str, count: int, key: Any = None) -> list[
 def _query_labels(folder: Path, condition: str, values: tuple[Any, ...]) -> Iterator[Label]:
     for segment in list_segments(folder):
         with contextlib.closing(segment.connect()) as connection:
-            query = f"SELECT writer, count, row, key, label, at, by FROM labels {condition}"  # noqa: S608  # ours
+            query = f"SELECT writer, count, row, key, label, at, by FROM labels {condition}"  # noqa: S608  # the condition is a constant
             for writer, count, row, key, label, at, by in connection.execute(query, values):
                 yield Label(writer, count, row, key, msgspec.json.decode(label), at, by)
 

@@ -1,12 +1,12 @@
-"""Files of the prediction log: one folder for each writer, one SQLite file after the other in it.
+"""Files of the prediction log: a folder for each writer, with a series of SQLite files.
 
 ::
 
     log/<writer>/<first id>.db
 
-A writer is a worker's life; its name and a count make the ids that it gives.
-So an id says which file to look into, nothing is ever written by two, and what
-is too old goes by removing whole files.
+Every worker process is a writer; its ids consist of its name and a count. So an
+id tells which file contains the prediction, no file has two writers, and old
+predictions are deleted as whole files.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ CREATE INDEX labels_by_key ON labels (key);
 
 @dataclass(frozen=True)
 class Segment:
-    """One file.
+    """One file of the log.
 
     Attributes
     ----------
     path : pathlib.Path
-        Where it lies.
+        The file.
     writer : str
-        Whose it is.
+        Name of its writer.
     first : int
-        Count of the first id that it may hold.
+        Count of the first id that it may contain.
 
     """
 
@@ -60,7 +60,7 @@ class Segment:
 
     @property
     def size(self) -> int:
-        """Bytes on disk, with what SQLite keeps beside it."""
+        """Bytes on disk, including the -wal and -shm files of SQLite."""
         paths = (
             self.path,
             *(self.path.with_name(self.path.name + suffix) for suffix in SQLITE_SUFFIXES),
@@ -69,17 +69,21 @@ class Segment:
 
     @property
     def modified(self) -> float:
-        """When it was last written to, in seconds since 1970."""
-        paths = (self.path, self.path.with_name(self.path.name + "-wal"))
-        return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+        """Time of the last write, in seconds since 1970."""
+        times = [self.path.stat().st_mtime] if self.path.exists() else []
+        wal = self.path.with_name(self.path.name + "-wal")
+        # readers of a closed file leave an empty -wal, whose time is that of the reading
+        if wal.exists() and (wal_stat := wal.stat()).st_size:
+            times.append(wal_stat.st_mtime)
+        return max(times, default=0.0)
 
     def connect(self) -> sqlite3.Connection:
-        """Open it for reading, also while its writer goes on.
+        """Open the file for reading, also while it is being written.
 
         Raises
         ------
         LogError
-            If it cannot be read.
+            If the file cannot be read.
 
         """
         try:
@@ -92,42 +96,49 @@ class Segment:
             return _open_empty()
         if version != 1:
             connection.close()
-            raise LogError(f"{self.path} has log schema {version}, this lockgate reads 1")
+            raise LogError(f"{self.path} has log schema {version}, expected 1")
         return connection
 
     def remove(self) -> None:
-        """Delete it."""
+        """Delete the file, and those of SQLite beside it."""
         self.path.unlink(missing_ok=True)
         for suffix in SQLITE_SUFFIXES:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
 
 def _open_empty() -> sqlite3.Connection:
-    """Return a log that holds nothing."""
+    """Return an empty log in memory."""
     connection = sqlite3.connect(":memory:")
     connection.executescript(SCHEMA)
     return connection
 
 
 ALIVE = ".alive"
-"""File that a writer keeps locked while it lives."""
+"""File that is locked while its writer runs."""
 
 SQLITE_SUFFIXES = ("-wal", "-shm")
+"""Endings of the files that SQLite keeps beside a database."""
 
 
 def list_segments(folder: Path, writer: str = "*") -> Iterator[Segment]:
-    """Yield the files of a log, each writer's in order."""
+    """Yield the files of a log, those of each writer in order."""
     for path in sorted(folder.glob(f"{writer}/*.db")):
         try:
             yield Segment(path, path.parent.name, int(path.stem, 16))
         except ValueError:
-            continue  # not ours
+            continue  # not a file of the log
 
 
 def delete_old_segments(folder: Path, days: float, megabytes: int, now: float | None = None) -> int:
-    """Delete what is older than `days`, and the oldest beyond `megabytes`; return how many files.
+    """Delete files older than `days`, and the oldest beyond `megabytes` in total.
 
-    The last file of a writer that lives is never deleted.
+    The last file of a running writer is never deleted.
+
+    Returns
+    -------
+    int
+        Number of files deleted.
+
     """
     now = time.time() if now is None else now
     by_age = sorted(list_segments(folder), key=lambda segment: segment.modified)
@@ -145,18 +156,24 @@ def delete_old_segments(folder: Path, days: float, megabytes: int, now: float | 
             total -= segment.size
             segment.remove()
             removed += 1
+    _delete_empty_folders(folder, now)
+    return removed
+
+
+def _delete_empty_folders(folder: Path, now: float) -> None:
+    """Delete the folders of writers that have ended and left no file."""
     for writer_folder in folder.glob("*"):
         empty = writer_folder.is_dir() and {path.name for path in writer_folder.iterdir()} <= {
             ALIVE
         }
+        # a young folder may belong to a writer that has not locked it yet
         if empty and now - writer_folder.stat().st_mtime > 60 and not _writer_alive(writer_folder):
             (writer_folder / ALIVE).unlink(missing_ok=True)
             writer_folder.rmdir()
-    return removed
 
 
 def _writer_alive(folder: Path) -> bool:
-    """Whether the folder's writer still runs: then it holds the lock."""
+    """Whether the folder's writer is running, and so has locked its file."""
     try:
         with (folder / ALIVE).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

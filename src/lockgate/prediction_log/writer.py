@@ -1,4 +1,4 @@
-"""Writes the prediction log: what an answer was made of, before the answer leaves."""
+"""Writes the prediction log, before the response is sent."""
 
 from __future__ import annotations
 
@@ -20,33 +20,32 @@ from lockgate.prediction_log.segments import ALIVE, SCHEMA, SQLITE_SUFFIXES
 __all__ = ["LogWriter"]
 
 CHECK_SECONDS = 1.0
-"""Seconds between two looks whether the file is still there."""
+"""Seconds between two checks whether the file still exists."""
 
 MAX_AGE = 86_400.0
-"""Seconds after which a new file begins, so that retention can remove the old one."""
+"""Age in seconds at which a new file is started, so that the old one can be deleted."""
 
 SEGMENT = 64 << 20
-"""Bytes of content after which a new file begins."""
-
+"""Bytes of content after which a new file is started."""
 
 encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
 class LogWriter:
-    """The one writer of a folder of the log.
+    """The only writer of a folder of the log.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The log; the writer makes a folder of its name in it.
+        The log; the writer creates a folder with its name in it.
     writer : str
-        Its name.
+        Name of the writer.
     full : bool
-        Whether every commit is flushed to disk.
+        Whether every commit is flushed to disk (fsync).
     clock : callable
-        Nanoseconds since 1970, UTC: when a batch or a label was written.
+        Nanoseconds since 1970, UTC; the time of batches and labels.
     monotonic : callable
-        Seconds that never go back: the age of a file.
+        Seconds, never going back; for the age of a file.
 
     """
 
@@ -71,14 +70,27 @@ class LogWriter:
         self._lock_file: Any = None
 
     def write(self, batches: Sequence[tuple[Model, Sequence[LogEntry]]]) -> int:
-        """Write batches and commit them together; return how many bytes of content there were.
+        """Write batches in one transaction.
+
+        Parameters
+        ----------
+        batches : sequence of (Model, sequence of LogEntry)
+            Entries by model, each batch in the order of their counts.
+
+        Returns
+        -------
+        int
+            Bytes of content written.
 
         Raises
         ------
         LogError
-            If they could not be written, all of them.
+            If writing failed; then no batch is written.
 
         """
+        batches = [batch for batch in batches if batch[1]]
+        if not batches:
+            return 0
         timestamp = self._clock() // 1000
         size = 0
         try:
@@ -100,19 +112,25 @@ class LogWriter:
                 )
             if not single_statement:
                 connection.execute("COMMIT")
-        except Exception as error:  # whatever it is, no transaction is left open
+        except Exception as error:  # of any kind: no transaction may stay open
             self._rollback()
             raise LogError(f"the prediction log cannot be written: {error}") from None
         self._written += size
         return size
 
     def write_labels(self, labels: Iterable[tuple[str, int, int, Any, Any, str]]) -> int:
-        """Write labels, given as writer, count, row, key, label, and who says so.
+        """Write labels in one transaction and return their number.
+
+        Parameters
+        ----------
+        labels : iterable of tuple
+            Writer, count and row of the prediction id, or the client's key; the label;
+            and the user who sent it.
 
         Raises
         ------
         LogError
-            If they could not be written, all of them.
+            If writing failed; then no label is written.
 
         """
         timestamp = self._clock() // 1000
@@ -139,20 +157,20 @@ class LogWriter:
         return len(rows)
 
     def checkpoint(self) -> None:
-        """Move what was committed out of the write-ahead log; from another thread than `write`."""
+        """Move committed data from the write-ahead log to the file; safe beside `write`."""
         while self._retired:
             self._retired.pop().close()
         path = self.path
         if path is None:
             return
         with contextlib.suppress(sqlite3.Error):
-            # "rw": a file that somebody deleted is not made again
+            # "rw": do not create the file again if it was deleted
             connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)
             with contextlib.closing(connection) as open_connection:
                 open_connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and release the lock."""
         self._retire()
         if self._lock_file is not None:
             self._lock_file.close()
@@ -160,7 +178,7 @@ class LogWriter:
             self._retired.pop().close()
 
     def _open_connection(self, first: int) -> sqlite3.Connection:
-        """Return the open file; begin a new one where there is none, or it is full, old or gone."""
+        """Return the connection; to a new file if the last is full, old or deleted."""
         now = self._monotonic()
         if now > self._next_check:
             self._next_check = now + CHECK_SECONDS
@@ -173,7 +191,7 @@ class LogWriter:
         return self._connection
 
     def _is_same_file(self) -> bool:
-        """Whether the file is still the one that was opened."""
+        """Whether the path is still the file that was opened."""
         try:
             return self.path is not None and self.path.stat().st_ino == self._inode
         except OSError:
@@ -199,24 +217,21 @@ class LogWriter:
             sqlite3.connect(temporary_path, isolation_level=None)
         ) as new_connection:
             new_connection.executescript(SCHEMA)
-            new_connection.execute(
-                "PRAGMA journal_mode = WAL"
-            )  # before it has its name: readers never see
-            # a file that was killed between the two modes, which only a writer can mend
+            # before the rename: readers cannot open a file whose writer was killed
+            # while switching the mode
+            new_connection.execute("PRAGMA journal_mode = WAL")
         temporary_path.rename(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA synchronous = {'FULL' if self.full else 'NORMAL'}")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")  # `tidy` does it, beside the requests
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # done by `checkpoint`
         self.path, self._connection, self._models, self._written = path, connection, {}, 0
         self._inode, self._segment_deadline = path.stat().st_ino, self._monotonic() + MAX_AGE
 
     def _next_path(self, first: int) -> Path:
-        """Return a name that sorts behind those that are there."""
-        first_ids = [int(path.stem, 16) for path in self.folder.glob("*.db")]
-        return (
-            self.folder
-            / f"{max([first, *(first_id + 1 for first_id in first_ids if first_id >= first)]):012x}.db"
-        )
+        """Return a path that sorts after the existing files."""
+        used = [int(path.stem, 16) for path in self.folder.glob("*.db")]
+        number = max([first, *(first_id + 1 for first_id in used if first_id >= first)])
+        return self.folder / f"{number:012x}.db"
 
     def _insert_model(self, connection: sqlite3.Connection, model: Model) -> int:
         number = len(self._models) + 1
@@ -229,7 +244,7 @@ class LogWriter:
         return number
 
     def _rollback(self) -> None:
-        """Leave nothing open behind a failure; a file that cannot be used is begun anew."""
+        """Roll back after a failure, and read again which models the file has."""
         connection = self._connection
         if connection is None:
             return
@@ -248,7 +263,7 @@ class LogWriter:
 def _encode_entries(entries: Sequence[LogEntry]) -> bytes:
     try:
         return encode(entries)
-    except (OverflowError, RecursionError):  # a whole number of more than 64 bits, deep nesting
+    except (OverflowError, RecursionError):  # an integer of more than 64 bits, deep nesting
         return encode(
             [
                 msgspec.structs.replace(
@@ -259,12 +274,12 @@ def _encode_entries(entries: Sequence[LogEntry]) -> bytes:
         )
 
 
-def _to_text(value: Any) -> Any:
-    """Return lists as they are, and everything else as text."""
+def _to_text(value: object) -> object:
+    """Return a value as text, in lists element by element."""
     if isinstance(value, list):
         return [_to_text(element) for element in value]
     return None if value is None else str(value)[:1000]
 
 
-def _to_json(value: Any) -> str:
+def _to_json(value: object) -> str:
     return msgspec.json.encode(value, enc_hook=str).decode()

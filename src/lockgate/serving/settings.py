@@ -1,4 +1,4 @@
-"""What a server can be told, with defaults that are safe to leave alone."""
+"""Settings of a server, with safe defaults."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ __all__ = ["Limits", "LogSettings", "ServeSettings", "is_loopback"]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sizes in bytes and counts, times in seconds, all per worker.
+    """Limits of each worker: sizes in bytes, times in seconds.
 
     Attributes
     ----------
     body, head, target, fields : int
-        Largest body, head and path, and most headers, of a request.
+        Maximum size of the body, the head and the path of a request, and number of headers.
     rows : int
-        Most rows of a request.
+        Maximum number of rows of a request.
     queue : int
-        Rows that may wait for an answer; beyond, 503 with Retry-After.
+        Maximum number of rows that wait for prediction; further requests get status 503.
     connections : int
-        Connections held open.
+        Maximum number of open connections.
     head_seconds, body_seconds : float
-        Longest time for a head or a body to arrive.
+        Time within which a head, or a body, must arrive.
     write_seconds : float
-        Longest time that a client may not read its answer.
+        Time within which a client must read its response.
     idle_seconds : float
         Time after which an idle connection is closed.
-    linger_seconds, linger_bytes
-        How long, and how much, a refused client may go on sending.
+    linger_seconds : float
+        Time for which the rest of a rejected request is read and discarded.
+    linger_bytes : int
+        Maximum size of that rest.
 
     """
 
@@ -49,28 +51,29 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the prediction log keeps.
+    """Settings of the prediction log.
 
     Attributes
     ----------
     durability : {"full", "normal", "sampled", "off"}
-        Flushed to disk before the answer leaves; written before it leaves, so that
-        it outlives the process; a share of the answers; nothing.
+        When a prediction is logged: flushed to disk before the response; written before
+        the response, so that it survives the process but not the machine; written for a
+        share of the responses; never.
     share : float
-        The share that `sampled` keeps.
+        Share of the responses that `sampled` logs.
     full_disk : {"keep", "refuse"}
-        When the log cannot be written: go on answering and count, or answer 503.
+        When the log cannot be written: respond and count the loss, or respond with 503.
     inputs : {"safe", "all", "none"}
-        Which inputs are kept: all but texts and columns whose names point to a
-        person; all; none.
+        Input columns to log: all but texts and names that indicate personal data; all;
+        none.
     redact : tuple of str
-        Columns that are never kept.
+        Columns that are never logged.
     key : str
-        Column of the request, besides the model's inputs, by which labels are joined.
+        Extra column of the request whose values identify rows, for joining labels.
     days : float
-        Age at which it is deleted.
+        Age at which predictions are deleted.
     megabytes : int
-        Size beyond which the oldest part is deleted, over all workers.
+        Total size above which the oldest predictions are deleted.
 
     """
 
@@ -85,34 +88,34 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that a server is told when it starts.
+    """All settings of a server.
 
     Attributes
     ----------
     host : str
         Address to listen on.
     port : int
-        Port to listen on; 0 takes a free one.
+        Port to listen on; 0 for any free port.
     workers : int
-        Processes that answer.
+        Number of worker processes.
     limits : Limits
-        Sizes and times.
+        Limits of each worker.
     log : LogSettings
-        The prediction log.
+        Settings of the prediction log.
     tokens : str
-        File of tokens; empty for none.
+        File of tokens; empty if requests need no token.
     certificate, key : str
-        PEM files for TLS.
+        PEM files for TLS; empty for plain HTTP.
     access : bool
-        Whether every request is logged, not only those that fail.
+        Whether all requests are logged, not only those that fail.
     drain_seconds : float
-        How long a server that was told to stop goes on with what it has.
+        Maximum time for finishing the requests in progress when the server stops.
     batching : {"auto", "on", "off"}
-        Whether rows that wait together are computed together.
+        Whether waiting rows are predicted together; `auto` measures what is faster.
     require_verdict : bool
-        Whether only bundles are served that come with a passing verdict.
+        Whether only bundles with a passing verdict are served.
     signers : str
-        File of those who may sign; empty if signatures are not asked for.
+        File of allowed signers; empty if signatures are not required.
 
     """
 
@@ -132,12 +135,12 @@ class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def private(self) -> bool:
-        """Whether only this machine can reach the address."""
+        """Whether the address is reachable from this machine only."""
         return is_loopback(self.host)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address.
+    """Whether an address is reachable from this machine only.
 
     Examples
     --------

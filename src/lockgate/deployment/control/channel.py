@@ -1,4 +1,4 @@
-"""Messages between the supervisor and a worker: one JSON object a line over a socket pair."""
+"""JSON messages over a socket, one per line: supervisor and worker, server and client."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ import msgspec
 
 __all__ = ["Channel"]
 
-
 MAX_MESSAGE_BYTES = 1 << 20
-"""Bytes of a message."""
+"""Largest message."""
 
 
 class Channel:
-    """One end.
+    """One end of a connection.
+
+    Parameters
+    ----------
+    end : socket.socket
+        A connected stream socket; becomes non-blocking.
 
     Attributes
     ----------
     closed : bool
-        Whether the other end is gone.
+        Whether the connection has ended.
 
     """
 
@@ -31,11 +35,11 @@ class Channel:
         self._buffer = b""
 
     def fileno(self) -> int:
-        """Return what becomes readable."""
+        """Return the descriptor, for selectors."""
         return self.end.fileno()
 
     def send(self, op: str, *, patience: float = 5.0, **fields: Any) -> None:
-        """Send a message; an end that is dead, or does not read for so long, is noticed."""
+        """Send a message; mark the channel closed if that fails or takes longer than `patience`."""
         line = msgspec.json.encode({"op": op, **fields}) + b"\n"
         self.end.setblocking(True)
         try:
@@ -48,7 +52,7 @@ class Channel:
                 self.end.setblocking(False)
 
     def receive(self) -> list[dict[str, Any]]:
-        """Return the messages that have come."""
+        """Return the messages that have arrived; does not block."""
         try:
             while True:
                 received = self.end.recv(65536)

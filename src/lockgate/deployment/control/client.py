@@ -1,4 +1,4 @@
-"""Asks the server of a deployment directory over its control socket."""
+"""The client of a running server's control socket."""
 
 from __future__ import annotations
 
@@ -7,30 +7,43 @@ import os
 import selectors
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lockgate.deployment.control.channel import Channel
 from lockgate.errors import ServingError
 
-__all__ = ["NAME", "ask"]
+__all__ = ["SOCKET_NAME", "ask", "short_socket_path"]
 
 
-NAME = "control.sock"
+SOCKET_NAME = "control.sock"
+"""Name of the control socket in a deployment directory."""
 
 
 def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
-    """Ask the server of a deployment directory.
+    """Send a request to the server of a deployment directory and return its response.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The deployment directory.
+    op : {"status", "reload", "outcome", "drain"}
+        The request.
+    seconds : float
+        Longest time to wait.
+    **fields : object
+        Further fields of the request.
 
     Raises
     ------
     ServingError
-        If none is running, or it does not answer in time.
+        If no server is running, or it does not respond in time.
 
     """
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _open_socket_path(folder) as socket_path:
+        with short_socket_path(folder) as socket_path:
             end.connect(socket_path)
         channel = Channel(end)
         channel.send(op, **fields)
@@ -42,17 +55,21 @@ def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[
                 for message in channel.receive():
                     return message
     except OSError:
-        raise ServingError(f"no server runs for {folder}") from None
+        raise ServingError(f"no server is running on {folder}") from None
     finally:
         end.close()
-    raise ServingError(f"the server of {folder} does not answer")
+    raise ServingError(f"the server on {folder} does not respond")
 
 
 @contextlib.contextmanager
-def _open_socket_path(folder: Path) -> Any:
-    """Give a short path to the socket: the system takes no more than 107 bytes."""
+def short_socket_path(folder: Path) -> Iterator[str]:
+    """Yield a path to a directory's control socket that is short enough to connect or bind.
+
+    The address of a Unix socket is at most 107 bytes long, and deployment
+    directories may lie deeper than that.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{descriptor}/{NAME}"
+        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
     finally:
         os.close(descriptor)

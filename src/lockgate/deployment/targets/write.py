@@ -1,4 +1,4 @@
-"""What runs a server elsewhere: a systemd unit, a container image, Kubernetes manifests."""
+"""Deployment files for a server: a systemd unit, a container image, Kubernetes manifests."""
 
 from __future__ import annotations
 
@@ -19,20 +19,27 @@ TARGETS = {
     "docker": ("Dockerfile", ".dockerignore"),
     "kubernetes": ("kubernetes.yaml",),
 }
-"""Files of each target."""
+"""File names of each target."""
 
 
 def write_target(target: str, deployment: Deployment) -> list[Path]:
-    """Write a target's files into the deployment directory and return where they are.
+    """Write a target's files into the deployment directory and return their paths.
+
+    Parameters
+    ----------
+    target : {"systemd", "docker", "kubernetes"}
+        The platform.
+    deployment : Deployment
+        The directory.
 
     Raises
     ------
     UsageError
-        If there is no such target.
+        If the target is unknown.
 
     """
     if target not in TARGETS:
-        raise UsageError(f"no target {target!r}; there are {', '.join(TARGETS)}")
+        raise UsageError(f"unknown target {target!r}; available: {', '.join(TARGETS)}")
     names = sorted({slot.name for slot in deployment.pointer().slots})
     substitutions = {
         "directory": str(deployment.path),

@@ -1,54 +1,76 @@
-"""The page that says what is served and how to ask."""
+"""The front page: the models that are served, with an example request for each."""
 
 from __future__ import annotations
 
 import html
 import json
-from typing import Any
 
 from lockgate._version import __version__
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.serving.http.routing import Route
-from lockgate.serving.prediction.model_store import ModelStore
+from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 
 __all__ = ["front_page"]
 
 
 def front_page(routes: list[Route], store: ModelStore, base_url: str, *, tokens: bool) -> bytes:
-    """Return a page that says what is served and how to ask at the address `base_url`."""
-    head = "authorization: Bearer TOKEN" if tokens else ""
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    routes : list of Route
+        Paths of the server.
+    store : ModelStore
+        Models that are served.
+    base_url : str
+        Address of the server, for the examples.
+    tokens : bool
+        Whether requests need a token.
+
+    """
     parts = [PAGE_HEAD]
-    for model in store.all:
-        row = json.dumps({"row": model.probes[0] if model.probes else {}}, ensure_ascii=False)
-        quoted = row.replace("'", "'\\''")
-        url = f"{base_url}/predict/{model.name}@{model.stage}"
-        header_option = f"-H {head!r} " if head else ""
-        curl = f"curl {url} {header_option}\\\n  -H 'content-type: application/json' \\\n  -d '{quoted}'"
-        inputs = "".join(_input_row(i) for i in model.packed.inputs)
-        parts.append(
-            f"<section><h2>{_e(model.name)} <small>{_e(model.version)} &middot; {_e(model.stage)}</small>"
-            f"</h2><p>{_e(model.packed.task)}, bundle <code>{model.digest[:12]}</code></p>"
-            f"<pre>{_e(curl)}</pre><details><summary>{len(model.packed.inputs)} inputs</summary>"
-            f"<table><tr><th>name<th>kind<th>gaps<th>categories</tr>{inputs}</table></details>"
-            "</section>"
-        )
+    parts += [_model_section(model, base_url, tokens=tokens) for model in store.all]
     if not store.all:
-        parts.append("<p>Nothing is served.</p>")
+        parts.append("<p>No models are served.</p>")
     rows = "".join(
-        f"<tr><td><code>{r.method}</code><td><code>{_e(r.path)}</code><td>{_e(r.summary)}"
-        f"<td>{_e(r.role) or 'open'}</tr>"
-        for r in routes
+        f"<tr><td><code>{route.method}</code><td><code>{_e(route.path)}</code>"
+        f"<td>{_e(route.summary)}<td>{_e(route.role) or 'open'}</tr>"
+        for route in routes
     )
     parts.append(
-        f"<section><h2>Paths</h2><table><tr><th>method<th>path<th>what<th>role</tr>{rows}</table>"
-        f"<p><a href='/openapi.json'>OpenAPI document</a></p></section><footer>lockgate "
-        f"{_e(__version__)}</footer></main>"
+        "<section><h2>Paths</h2><table><tr><th>method<th>path<th>description<th>role</tr>"
+        f"{rows}</table><p><a href='/openapi.json'>OpenAPI document</a></p></section>"
+        f"<footer>lockgate {_e(__version__)}</footer></main>"
     )
     return "".join(parts).encode()
 
 
-def _input_row(column: Any) -> str:
+def _model_section(model: LoadedModel, base_url: str, *, tokens: bool) -> str:
+    inputs = "".join(_input_row(column) for column in model.packed.inputs)
+    return (
+        f"<section><h2>{_e(model.name)} "
+        f"<small>{_e(model.version)} &middot; {_e(model.stage)}</small></h2>"
+        f"<p>{_e(model.packed.task)}, bundle <code>{model.digest[:12]}</code></p>"
+        f"<pre>{_e(_curl_example(model, base_url, tokens=tokens))}</pre>"
+        f"<details><summary>{len(model.packed.inputs)} inputs</summary>"
+        "<table><tr><th>name<th>kind<th>missing values<th>categories</tr>"
+        f"{inputs}</table></details></section>"
+    )
+
+
+def _curl_example(model: LoadedModel, base_url: str, *, tokens: bool) -> str:
+    row = json.dumps({"row": model.probes[0] if model.probes else {}}, ensure_ascii=False)
+    quoted = row.replace("'", "'\\''")
+    token_option = "-H 'authorization: Bearer TOKEN' " if tokens else ""
+    return (
+        f"curl {base_url}/predict/{model.name}@{model.stage} {token_option}\\\n"
+        f"  -H 'content-type: application/json' \\\n  -d '{quoted}'"
+    )
+
+
+def _input_row(column: ColumnInput) -> str:
     categories = ", ".join(column.categories[:12]) + (" ..." if len(column.categories) > 12 else "")
-    missing = "allowed" if column.missing == "allow" else "refused"
+    missing = "allowed" if column.missing == "allow" else "not allowed"
     return f"<tr><td>{_e(column.name)}<td>{_e(column.kind)}<td>{missing}<td>{_e(categories)}</tr>"
 
 
@@ -64,4 +86,4 @@ opacity:.7}section{margin:1.5rem 0}pre{background:#8881;padding:.8rem;white-spac
 word-break:break-word}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .75rem .25rem 0;
 border-bottom:1px solid #8883;vertical-align:top}footer{opacity:.6}</style><main>
-<h1>What is served here</h1>"""
+<h1>Models</h1>"""

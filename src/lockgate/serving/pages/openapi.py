@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of what is served."""
+"""The OpenAPI 3.1 document of a server."""
 
 from __future__ import annotations
 
@@ -11,47 +11,35 @@ __all__ = ["openapi_document"]
 
 JSON = "application/json"
 PARAMETER_FIELDS = {"model": "name", "version": "version"}
-"""Words of paths, and what they are called elsewhere."""
+"""Parameters of paths, and the attributes of a model with an example for them."""
+
 TYPES = {"number": "number", "integer": "integer", "boolean": "boolean"}
+"""JSON types of kinds of columns; other kinds are strings."""
 
 
 def openapi_document(routes: list[Route], store: ModelStore, *, tokens: bool) -> dict[str, Any]:
-    """Return the document, with the inputs of the models as they are now."""
+    """Return the document, with the inputs of the models that are served now.
+
+    Parameters
+    ----------
+    routes : list of Route
+        Paths of the server.
+    store : ModelStore
+        Models that are served.
+    tokens : bool
+        Whether requests need a token.
+
+    """
     paths: dict[str, Any] = {}
     for route in routes:
-        operation: dict[str, Any] = {
-            "summary": route.summary,
-            "operationId": f"{route.method.lower()}{route.path}".replace("/", "_"),
-            "responses": _responses(route, tokens=tokens),
-        }
-        parameters = [part[1:-1] for part in route.path.split("/") if part[:1] == "{"]
-        if parameters:
-            operation["parameters"] = [
-                {
-                    "name": parameter,
-                    "in": "path",
-                    "required": True,
-                    "schema": {"type": "string"},
-                    **(
-                        {"example": getattr(store.all[0], PARAMETER_FIELDS[parameter])}
-                        if store.all
-                        else {}
-                    ),
-                }
-                for parameter in parameters
-            ]
-        if route.bodies:
-            operation["requestBody"] = {"required": True, "content": _content(route, store)}
-        if tokens and route.role:
-            operation["security"] = [{"bearer": []}]
-            operation["description"] = f"Needs a token with the role {route.role}."
+        operation = _operation(route, store, tokens=tokens)
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     openapi: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
             "title": ", ".join(sorted({model.name for model in store.all})) or "lockgate",
             "version": ", ".join(sorted({model.version for model in store.all})) or "none",
-            "description": "Answers of packed models, each with the id that leads to its origin.",
+            "description": "Predictions of packed models; each has an id for tracing its origin.",
         },
         "paths": paths,
         "components": {"schemas": _schemas(store)},
@@ -61,12 +49,41 @@ def openapi_document(routes: list[Route], store: ModelStore, *, tokens: bool) ->
     return openapi
 
 
+def _operation(route: Route, store: ModelStore, *, tokens: bool) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": f"{route.method.lower()}{route.path}".replace("/", "_"),
+        "responses": _responses(route, tokens=tokens),
+    }
+    parameters = [part[1:-1] for part in route.path.split("/") if part[:1] == "{"]
+    if parameters:
+        operation["parameters"] = [_parameter(name, store) for name in parameters]
+    if route.bodies:
+        operation["requestBody"] = {"required": True, "content": _content(route, store)}
+    if tokens and route.role:
+        operation["security"] = [{"bearer": []}]
+        operation["description"] = f"Requires a token with the role {route.role}."
+    return operation
+
+
+def _parameter(name: str, store: ModelStore) -> dict[str, Any]:
+    parameter: dict[str, Any] = {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+    }
+    if store.all:
+        parameter["example"] = getattr(store.all[0], PARAMETER_FIELDS[name])
+    return parameter
+
+
 def _responses(route: Route, *, tokens: bool) -> dict[str, Any]:
     content = {JSON: {"schema": route.about.get("response", {"type": "object"})}}
     if "produces" in route.about:
         content = {kind: {"schema": {}} for kind in route.about["produces"]}
     error = {"content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}}
-    responses: dict[str, Any] = {"200": {"description": "Done.", "content": content}}
+    responses: dict[str, Any] = {"200": {"description": "Success.", "content": content}}
     responses |= {
         str(code): {"description": description, **error} for code, description in CODES.items()
     }
@@ -80,24 +97,24 @@ def _responses(route: Route, *, tokens: bool) -> dict[str, Any]:
 
 
 CODES = {
-    400: "The request cannot be read.",
-    401: "A token is needed.",
-    403: "The token lacks the role.",
-    404: "There is no such path or model.",
-    405: "The path takes another method.",
-    409: "The server is not set up for it.",
+    400: "The request is malformed.",
+    401: "A token is required.",
+    403: "The token lacks the required role.",
+    404: "The path or the model is unknown.",
+    405: "The path does not support this method.",
+    409: "The server is not configured for this operation.",
     413: "The body is too large.",
-    415: "The content type is not taken here.",
-    421: "The host is not served.",
-    422: "Rows do not fit the model's inputs; problems says where.",
-    503: "Too much to do; Retry-After says when to come again.",
+    415: "The content type is not supported.",
+    421: "The host name is not served here.",
+    422: "Rows do not fit the model's inputs; see problems.",
+    503: "The server is overloaded; retry after the time in Retry-After.",
 }
-"""Replies besides 200, and what they mean."""
+"""Status codes of errors, and their descriptions."""
 
 
 def _content(route: Route, store: ModelStore) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    for kind in filter(None, route.bodies):  # that of a client which names none is not listed
+    for kind in filter(None, route.bodies):  # "" stands for a request without content type
         if kind == JSON:
             content[kind] = {"schema": route.about.get("body", {"type": "object"})}
             if route.about.get("example") == "row" and store.default and store.default.probes:
@@ -118,7 +135,7 @@ def _schemas(store: ModelStore) -> dict[str, Any]:
             "required": ["id", "error", "title", "status"],
             "properties": {
                 "id": {"type": "string"},
-                "error": {"type": "string", "description": "What was expected, what came."},
+                "error": {"type": "string", "description": "What was expected, and what came."},
                 "title": {"type": "string"},
                 "status": {"type": "integer"},
                 "problems": {"type": "array", "items": {"type": "string"}},
@@ -126,15 +143,15 @@ def _schemas(store: ModelStore) -> dict[str, Any]:
         },
         "Predict": {
             "type": "object",
-            "description": "One of row, rows and columns.",
+            "description": "Exactly one of row, rows and columns.",
             "additionalProperties": False,
             "properties": {
                 "row": row,
                 "rows": {"type": "array", "items": row},
                 "columns": {"type": "object", "additionalProperties": {"type": "array"}},
                 "model": {"type": "string", "description": "name, name@version or name@stage"},
-                "partial": {"type": "boolean", "description": "Answer the rows that fit."},
-                "key": {"description": "Your own key of the row, for labels that come later."},
+                "partial": {"type": "boolean", "description": "Predict the valid rows only."},
+                "key": {"description": "Your key of the row, for sending its label later."},
                 "keys": {"type": "array"},
             },
         },
@@ -159,6 +176,8 @@ def _row_schema(model: LoadedModel) -> dict[str, Any]:
         if column.kind == "date":
             about["format"] = "date-time"
         if value_range := bounds.get(column.name):
-            about["description"] = f"In training from {value_range[0]:g} to {value_range[1]:g}."
+            about["description"] = (
+                f"From {value_range[0]:g} to {value_range[1]:g} in the training data."
+            )
         properties[column.name] = about
     return {"type": "object", "required": list(properties), "properties": properties}

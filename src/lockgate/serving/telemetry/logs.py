@@ -1,4 +1,4 @@
-"""Log lines: ECS JSON where a machine reads them, plain words on a terminal."""
+"""Log formats: ECS JSON for machines, plain text on a terminal."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 class EcsFormatter(logging.Formatter):
-    """One JSON object a line, with the field names of the Elastic Common Schema 8."""
+    """One JSON object per line, with the field names of the Elastic Common Schema 8."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record."""
+        """Format a record."""
         document: dict[str, Any] = {
             "@timestamp": _format_time(record),
             "log.level": record.levelname.lower(),
@@ -53,14 +53,14 @@ FIELDS = {
     "peer": "client.ip",
     "who": "user.name",
 }
-"""Attributes of a record, and their names there."""
+"""Attributes of a record, and their names in ECS."""
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people."""
+    """One line of text, for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record."""
+        """Format a record."""
         time_of_day = _format_time(record)[11:19]
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         extra = ""
@@ -75,20 +75,27 @@ class TextFormatter(logging.Formatter):
 
 
 class LineHandler(logging.Handler):
-    """Writes each line in one system call, so that processes do not mix theirs."""
+    """Writes each line in one system call, so that lines of several processes do not mix."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
         try:
             os.write(2, self.format(record).encode("utf-8", "replace") + b"\n")
         except OSError:
-            pass  # whoever read it is gone; answering goes on
+            pass  # the reader is gone, e.g. a closed pipe; that must not stop the server
         except Exception:
             self.handleError(record)
 
 
 def configure_logging(*, machine: bool | None = None) -> None:
-    """Send lockgate's messages to standard error; ECS JSON unless that is a terminal."""
+    """Send lockgate's log to standard error.
+
+    Parameters
+    ----------
+    machine : bool, optional
+        Whether to write ECS JSON; by default, unless standard error is a terminal.
+
+    """
     root = logging.getLogger("lockgate")
     handler = LineHandler()
     as_json = not sys.stderr.isatty() if machine is None else machine

@@ -1,4 +1,4 @@
-"""The control socket: status, reload, drain; for whoever may open the deployment directory."""
+"""The control socket: status, reload, outcome and drain, for users who may open the directory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing import Any
 import msgspec
 
 from lockgate.deployment.control.channel import Channel
-from lockgate.deployment.control.client import NAME, _open_socket_path
+from lockgate.deployment.control.client import SOCKET_NAME, short_socket_path
 from lockgate.serving.workers.reload import ModelReloader
 from lockgate.serving.workers.state import ServerState
 
 __all__ = ["Control"]
+
+MAX_CLIENTS = 32
+"""Control connections that may be open at a time."""
 
 
 class Control:
@@ -26,10 +29,12 @@ class Control:
     ----------
     state : ServerState
         The server.
-    reloader : Swap
+    reloader : ModelReloader
         Follows the pointer.
-    status, drain : callable
-        Describe the server; begin to stop it.
+    status : callable
+        Returns the response to "status".
+    drain : callable
+        Stops the server after the requests in progress.
 
     """
 
@@ -43,11 +48,11 @@ class Control:
     ) -> None:
         self.state, self.reloader = state, reloader
         self._status, self._drain = status, drain
-        self.clients: dict[Channel, int | None] = {}
+        self.clients: set[Channel] = set()
         folder = state.deployment.path
-        (folder / NAME).unlink(missing_ok=True)
+        (folder / SOCKET_NAME).unlink(missing_ok=True)
         self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with _open_socket_path(folder) as socket_path:
+        with short_socket_path(folder) as socket_path:
             old_umask = os.umask(0o177)
             try:
                 self.listening.bind(socket_path)
@@ -60,11 +65,11 @@ class Control:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             connection, _ = self.listening.accept()
-            if len(self.clients) >= 32:
+            if len(self.clients) >= MAX_CLIENTS:
                 connection.close()
                 return
             channel = Channel(connection)
-            self.clients[channel] = None
+            self.clients.add(channel)
             self.state.selector.register(
                 channel, selectors.EVENT_READ, lambda: self._receive(channel)
             )
@@ -76,10 +81,11 @@ class Control:
             messages, channel.closed = [], True
         for message in messages:
             if not channel.closed:
+                # a client that does not read must not block the supervisor
                 channel.send("said", patience=0.2, **self._answer(message))
         if channel.closed:
             self.state.selector.unregister(channel)
-            del self.clients[channel]
+            self.clients.discard(channel)
             channel.close()
 
     def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -95,12 +101,13 @@ class Control:
         if op == "drain":
             self._drain()
             return {"draining": True}
-        return {"error": f"unknown: {str(op)[:50]!r}; known: status, reload, outcome, drain"}
+        known = "status, reload, outcome, drain"
+        return {"error": f"unknown operation {str(op)[:50]!r}; available: {known}"}
 
     def close(self, *, inherited: bool = False) -> None:
-        """Close all ends; the file itself only where it is ours."""
+        """Close all sockets; with `inherited`, leave the socket file to the supervisor."""
         for channel in self.clients:
             channel.close()
         self.listening.close()
         if not inherited:
-            (self.state.deployment.path / NAME).unlink(missing_ok=True)
+            (self.state.deployment.path / SOCKET_NAME).unlink(missing_ok=True)

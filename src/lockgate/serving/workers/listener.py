@@ -1,4 +1,4 @@
-"""Where a server listens."""
+"""The listening socket and the address of a server."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["listen", "server_url"]
 
 
 def listen(settings: ServeSettings) -> socket.socket:
-    """Bind the address.
+    """Return a socket that listens on the address in the settings.
 
     Raises
     ------
     ServingError
-        If it is taken or not allowed.
+        If the address is in use or not allowed.
 
     """
     try:
@@ -33,14 +33,12 @@ def listen(settings: ServeSettings) -> socket.socket:
         host_port = f"{settings.host}:{settings.port}"
         in_use = error.errno == errno.EADDRINUSE
         remedy = "choose another --port" if in_use else "choose another --host or --port"
-        raise ServingError(
-            f"{host_port} cannot be listened on: {error.strerror}; {remedy}"
-        ) from None
+        raise ServingError(f"cannot listen on {host_port}: {error.strerror}; {remedy}") from None
     return listening
 
 
 def server_url(settings: ServeSettings, listening: socket.socket) -> str:
-    """Return the address as a client writes it."""
+    """Return the URL of the server."""
     scheme = "https" if settings.certificate else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{scheme}://{host}:{listening.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""What the parts of a supervisor share: what is served, and its workers."""
+"""State that the parts of a supervisor share: the live pointer and the workers."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ __all__ = ["ServerState", "WorkerHandle"]
 
 
 class WorkerHandle:
-    """A worker.
+    """A worker process, as the supervisor sees it.
 
     Attributes
     ----------
     slot, pid : int
-        Which one, and its process.
+        Number of the worker, counted from 1, and its process id.
     channel : Channel
-        Where it is told things, and tells them.
+        Connection to the worker.
     seq : int
-        Event of the deployment directory that it follows.
+        Number of the pointer that it serves.
     serving : bool
-        Whether it answers.
+        Whether it accepts requests.
     started, last_heard : float
-        When it was started, and when it last said something.
+        Time of its start, and of its last message.
     reason : str
-        What it said before it ended.
+        Reason for its end, if it gave one.
     behind : bool
-        Whether it was started just before a switch, and was told what it missed.
+        Whether it was started before a switch, and has been told to catch up.
 
     """
 
@@ -47,22 +47,22 @@ class WorkerHandle:
 
 @dataclass
 class ServerState:
-    """The state of a server, as its supervisor keeps it.
+    """State of a server.
 
     Attributes
     ----------
     settings : ServeSettings
-        What the server was started with.
+        Settings of the server.
     deployment : Deployment
-        The directory that it follows.
+        The directory that is served.
     live : Pointer
-        What is served.
-    metrics : Counts
-        The supervisor's own metrics.
-    workers : dict of int to Child
+        The pointer that is served.
+    metrics : MetricsRecorder
+        The supervisor's metrics.
+    workers : dict of int to WorkerHandle
         Workers by their slot.
     selector : selectors.BaseSelector
-        Waits for workers, control clients and checks; each key's data is a function to call.
+        Waits for workers, control clients and checks; the data of each key is a callback.
 
     """
 

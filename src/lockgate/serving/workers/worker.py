@@ -1,4 +1,9 @@
-"""One worker: a process that answers, told by the supervisor what to serve."""
+"""A worker: a process that serves requests, controlled by the supervisor.
+
+Messages from the supervisor are "prepare" (open the bundles of a pointer), "switch" (serve
+them), "ping" and "drain"; to it "serving", "ready" or "failed", "switched", "pong", and
+"unfit" before a worker ends because its bundles cannot be served.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +39,17 @@ __all__ = ["run_worker", "tls_context"]
 log = logging.getLogger("lockgate.serve")
 
 PUBLISH_SECONDS = 0.25
-"""Seconds between two writings of the counts."""
+"""Seconds between two updates of the shared metrics."""
 
-ORPHAN = 2.0
-"""Seconds in which a worker whose supervisor is gone finishes what it has."""
+ORPHAN_SECONDS = 2.0
+"""Longest time that a worker without supervisor finishes the requests in progress."""
 
-GRACE = 0.5
-"""Seconds in which a draining worker still answers on connections that are open."""
+GRACE_SECONDS = 0.5
+"""Time that a draining worker still accepts requests, before it stops listening."""
 
 
 class Worker:
-    """The process's state."""
+    """State of the worker process."""
 
     def __init__(
         self,
@@ -63,7 +68,7 @@ class Worker:
         self.stopping, self.orphaned = asyncio.Event(), False
 
     def open(self, pointer: Pointer) -> ModelStore:
-        """Open and warm up what the pointer names; what is open already is used again."""
+        """Open and warm up the bundles of a pointer; those that are open already are reused."""
         loaded = {
             (model.name, model.stage, model.version, model.digest): model
             for model in self.store.all
@@ -80,7 +85,7 @@ class Worker:
         )
 
     def receive_messages(self) -> None:
-        """Do what the supervisor says."""
+        """Handle the messages of the supervisor."""
         for message in self.channel.receive():
             op = message["op"]
             if op == "prepare":
@@ -98,7 +103,7 @@ class Worker:
             elif op == "drain":
                 self.stopping.set()
         if self.channel.closed and not self.orphaned:
-            self.orphaned = True  # another supervisor may want the address
+            self.orphaned = True  # ends soon: another supervisor may need the address
             asyncio.get_running_loop().remove_reader(self.channel.fileno())
             self.stopping.set()
 
@@ -112,7 +117,7 @@ class Worker:
             except (LockgateError, OSError, MemoryError) as error:
                 self.channel.send("failed", seq=pointer.seq, why=str(error) or repr(error))
             except Exception as error:
-                log.exception("a bundle cannot be opened")
+                log.exception("opening a bundle failed")
                 self.channel.send("failed", seq=pointer.seq, why=repr(error))
             else:
                 self.channel.send("ready", seq=pointer.seq)
@@ -120,7 +125,7 @@ class Worker:
         opening.add_done_callback(on_opened)
 
     async def run(self, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
-        """Answer until told to stop."""
+        """Serve requests until drained."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self.channel.fileno(), self.receive_messages)
         server = await loop.create_server(
@@ -148,12 +153,14 @@ class Worker:
         self.app.ready = False
         self.connections.draining = True
         if not self.orphaned:
-            await asyncio.sleep(GRACE)  # whoever has not heard yet is still answered
+            await asyncio.sleep(GRACE_SECONDS)  # until load balancers see that it is not ready
         server.close()
         await self._drain()
 
     async def _drain(self) -> None:
-        deadline = time.monotonic() + (ORPHAN if self.orphaned else self.settings.drain_seconds)
+        deadline = time.monotonic() + (
+            ORPHAN_SECONDS if self.orphaned else self.settings.drain_seconds
+        )
         while self.connections.open and time.monotonic() < deadline:
             self.connections.close_idle()
             await asyncio.sleep(0.02)
@@ -173,11 +180,11 @@ def run_worker(
     slot: int,
     started_at: float,
 ) -> int:
-    """Be a worker until told to stop; return the exit code."""
+    """Run a worker until it is drained; return the exit code."""
     import uvloop
 
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)  # the supervisor hears them, and tells
+        signal.signal(signum, signal.SIG_IGN)  # the supervisor handles them
     channel = Channel(channel_socket)
 
     async def serve() -> None:
@@ -210,7 +217,7 @@ def run_worker(
 
 
 def tls_context(settings: ServeSettings) -> ssl.SSLContext | None:
-    """Return what TLS needs, or None where it is not asked for.
+    """Return the TLS context, None if the settings name no certificate.
 
     Raises
     ------
@@ -226,6 +233,6 @@ def tls_context(settings: ServeSettings) -> ssl.SSLContext | None:
         context.load_cert_chain(settings.certificate, settings.key or None)
     except (OSError, ssl.SSLError) as error:
         raise ServingError(
-            f"{settings.certificate} is no certificate with a key: {error}"
+            f"{settings.certificate} is not a certificate with a private key: {error}"
         ) from None
     return context
