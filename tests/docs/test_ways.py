@@ -5,22 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pytest
 from sklearn.linear_model import LogisticRegression
 
 import lockgate
-from lockgate.contract.gates import EvaluatedBundle, GateResult, JudgeRequest
-from lockgate.contract.tables import Splits, Table
 from lockgate.deployment.directory import Deployment
-from lockgate.pipeline.stage import run_stage
-from lockgate.plugins.config.compose import compose
-from lockgate.registry.provenance.verdict import GateRecord, Verdict
 from lockgate.serving.application import Application
 from lockgate.serving.endpoints import all_routes
 from lockgate.serving.http.connection_pool import Connections
@@ -30,7 +23,7 @@ from lockgate.serving.prediction.requests import Prediction, PredictionRequest
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.telemetry.metrics import PAGE, MetricsRecorder
 from tests.conftest import ROOT
-from tests.docs.tracing import Call, packages, returns, trace
+from tests.docs.tracing import Call, trace
 
 PAGE_TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
@@ -87,7 +80,7 @@ def test_the_way_of_a_row(tmp_path: Path) -> None:
     carries = of_types(Request, PredictionRequest, Prediction, Response)
     calls = trace(lambda: asyncio.run(ask()), carries)
     assert b"200 OK" in answers[0]
-    print(*calls,sep="\n")
+    print(*calls, sep="\n")
     branches = {"Application.admit", "Application._admit", "Application.count"}
     way = [call for call in calls if call.function not in branches]
     assert names(way) == documented("row")

@@ -25,7 +25,7 @@ from lockgate.serving.protocols.native.feedback import record_feedback
 from lockgate.serving.protocols.native.predict import read_predict_request
 from lockgate.serving.protocols.tabular import ARROW, CSV, read_table_request
 from lockgate.serving.protocols.v2.inference import metadata, model_in_path, read_infer_request
-from lockgate.serving.telemetry.prometheus import exposition
+from lockgate.serving.telemetry.metrics import exposition
 
 if TYPE_CHECKING:
     from lockgate.serving.application import Application

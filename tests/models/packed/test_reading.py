@@ -88,7 +88,10 @@ def test_an_array_holds_the_columns_in_order() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"count": [1, None]}, "column count has no value in row 1; missing values are not allowed"),
+        (
+            {"count": [1, None]},
+            "column count has no value in row 1; missing values are not allowed",
+        ),
         ({"count": [1, "two"]}, "column count holds 'two' in row 1, expected a number"),
         ({"size": ["1", "2"]}, "column size holds '1' in row 0, expected a number"),
         ({"size": [np.inf, 1.0]}, "column size is infinite in row 0"),

@@ -10,7 +10,7 @@ import lockgate
 if TYPE_CHECKING:
     import numpy as np
 
-    from lockgate.models.packed.runtime.forest import CompiledForest
+    from lockgate.contract.conversion import PreparedForest
 
 
 @lockgate.plugin
@@ -23,7 +23,7 @@ class Numba:
         return lockgate.ForestEngine("numba", _compile_forest)
 
 
-def _compile_forest(compiled_forest: CompiledForest) -> Callable[[np.ndarray], np.ndarray]:
+def _compile_forest(compiled_forest: PreparedForest) -> Callable[[np.ndarray], np.ndarray]:
     from lockgate_numba.forests import compile_forest
 
     return compile_forest(compiled_forest)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lockgate.models.packed.runtime.forest import CompiledForest
+from lockgate.contract.conversion import PreparedForest
 from lockgate.models.packed.runtime.mask_tables import MaskTables
 from lockgate.models.packed.runtime.tree_walk import TreeWalk
 from lockgate_numba import kernels
@@ -16,7 +16,7 @@ __all__ = ["compile_forest"]
 Run = Callable[[np.ndarray], np.ndarray]
 
 
-def compile_forest(compiled_forest: CompiledForest) -> Run:
+def compile_forest(compiled_forest: PreparedForest) -> Run:
     """Return the function from columns of shape (width, n) to sums of shape (outputs, n)."""
     encode = _build_encoder(compiled_forest)
     engine = compiled_forest.engine
@@ -34,7 +34,7 @@ def compile_forest(compiled_forest: CompiledForest) -> Run:
     return run
 
 
-def _build_encoder(compiled_forest: CompiledForest) -> Run:
+def _build_encoder(compiled_forest: PreparedForest) -> Run:
     used = compiled_forest.used.astype(np.int64)
     known = compiled_forest.codes[used].astype(np.int64)
     edges = [compiled_forest.edges.get(int(k), np.zeros(0)) for k in used]
@@ -49,7 +49,7 @@ def _build_encoder(compiled_forest: CompiledForest) -> Run:
     return run
 
 
-def _read_leaf_values(compiled_forest: CompiledForest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _read_leaf_values(compiled_forest: PreparedForest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return leaf values, the output of each tree (-1: all), and initial values of sums."""
     engine, forest = compiled_forest.engine, compiled_forest.forest
     values = np.stack(engine.values, axis=1)
@@ -59,7 +59,7 @@ def _read_leaf_values(compiled_forest: CompiledForest) -> tuple[np.ndarray, np.n
     return np.ascontiguousarray(values), owners, np.asarray(engine.base)
 
 
-def _build_mask_runner(compiled_forest: CompiledForest, engine: MaskTables) -> Run:
+def _build_mask_runner(compiled_forest: PreparedForest, engine: MaskTables) -> Run:
     # without tables every tree is a single leaf: one mask with its bit set
     no_masks = np.ones((1, compiled_forest.forest.trees), engine.ones.dtype)
     tables = np.concatenate(engine.tables) if engine.tables else no_masks
@@ -85,7 +85,7 @@ def _build_mask_runner(compiled_forest: CompiledForest, engine: MaskTables) -> R
     return run
 
 
-def _build_walk_runner(compiled_forest: CompiledForest, engine: TreeWalk) -> Run:
+def _build_walk_runner(compiled_forest: PreparedForest, engine: TreeWalk) -> Run:
     values, owners, base = _read_leaf_values(compiled_forest)
     tables = [
         np.zeros(0, np.int64) if t is None else np.asarray(t) for _, t in engine.extra_columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import lockgate
 
@@ -24,7 +24,8 @@ class LightGBM:
 
         from lockgate_treelite.trees import SMALL, convert_model
 
-        trace, estimator = request.trace, request.estimator
+        # these converters use more of the trace than the contract promises
+        trace, estimator = cast("Trace", request.trace), request.estimator
         known = type(estimator).__name__ in ("LGBMClassifier", "LGBMRegressor")
         trace.require(
             known, f"lightgbm.{type(estimator).__name__}; use LGBMClassifier or LGBMRegressor"
@@ -50,7 +51,8 @@ class XGBoost:
 
         from lockgate_treelite.trees import convert_model
 
-        trace, estimator = request.trace, request.estimator
+        # these converters use more of the trace than the contract promises
+        trace, estimator = cast("Trace", request.trace), request.estimator
         known = type(estimator).__name__ in (
             "XGBClassifier",
             "XGBRegressor",

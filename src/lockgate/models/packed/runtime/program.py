@@ -161,7 +161,7 @@ class Program:
                 wide[k] = cells[column]
             return self.backend.asarray(wide)
         if isinstance(op, Date):
-            return self.backend.asarray(date_parts(cells[op.column]))
+            return self.backend.asarray(date_parts(np.asarray(cells[op.column])))
         return self.backend.asarray(cells[op.column])
 
     def row(self) -> Callable[[list[Any]], list[Any]]:
