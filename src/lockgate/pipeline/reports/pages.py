@@ -49,7 +49,7 @@ def report_page(
 
 
 def monitor_page(
-    name: str, title: str, findings: Mapping[str, tuple[Finding, ...]], sentences: list[str]
+    name: str, title: str, findings: Mapping[str, tuple[Finding, ...]], messages: list[str]
 ) -> str:
     """Write what the monitors found as one page, alarms first."""
     rank = {"alarm": 0, "notice": 1, "ok": 2}
@@ -60,7 +60,7 @@ def monitor_page(
     ]
     rows.sort(key=lambda row: (rank[row[1].severity], -row[1].effect))
     return _load_template("monitor.html").render(
-        name=name, title=title, rows=rows, sentences=sentences
+        name=name, title=title, rows=rows, messages=messages
     )
 
 
