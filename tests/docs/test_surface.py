@@ -38,8 +38,8 @@ def test_help_loads_nothing_heavy_but_click() -> None:
 
 def test_a_stage_loads_no_dvc_and_no_hydra() -> None:
     code = (
-        "import contextlib\nfrom lockgate.pipeline.stage import STAGES, _work\n"
-        "for name in STAGES:\n    _work(name)"
+        "import contextlib\nfrom lockgate.pipeline.stage import STAGES, import_stage\n"
+        "for name in STAGES:\n    import_stage(name)"
     )
     assert not {"hydra", "omegaconf", "dvc", "click"} & set(loaded_by(code))
 

@@ -1,4 +1,4 @@
-"""Backend `numpy`: arrays in host memory."""
+"""The backend ``numpy``: arrays in host memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["Numpy"]
 
 @lockgate.plugin
 class Numpy:
-    """NumPy on the processor; always there."""
+    """Compute with NumPy on the CPU; always available."""
 
     @lockgate.hookimpl
     def arrays(self) -> lockgate.Backend:
-        """Offer NumPy."""
+        """Return NumPy."""
         return numpy_backend()
