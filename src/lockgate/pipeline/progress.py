@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class ProgressBar:
-    """Shows progress on a terminal, or in the log of a stage where there is no terminal.
+    """Shows progress on a terminal, or in the log of a stage elsewhere.
 
     Parameters
     ----------
