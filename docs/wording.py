@@ -51,7 +51,16 @@ PHRASES = {
 }
 """Phrases that are not the field's, as regular expressions, and what to write instead."""
 
-GERUNDS = {"parsing", "fitting", "routing", "versioning", "modeling", "monitoring", "signing"}
+GERUNDS = {
+    "parsing",
+    "fitting",
+    "routing",
+    "versioning",
+    "modeling",
+    "monitoring",
+    "signing",
+    "boosting",
+}
 """Module names in -ing that are terms of the field."""
 
 

@@ -40,7 +40,7 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
     if name == "latency":
         return {"repeats": 10}, None
     needed = {
-        "bound": {"figure": "example.score", "at_least": 0.5},
+        "bound": {"metric": "example.score", "at_least": 0.5},
         "fairness": {"column": "colour"},
     }
     return needed.get(name, {}), None

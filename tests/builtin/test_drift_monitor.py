@@ -76,14 +76,14 @@ def text(values: list[Any]) -> np.ndarray:
 def test_a_constant_column_that_stays_is_not_drift() -> None:
     finding = monitored(np.full(500, 7.0), np.full(300, 7.0))
     assert (finding.severity, finding.effect, finding.p) == ("ok", 0.0, 1.0)
-    assert finding.message == "x is as in training"
+    assert finding.message == "x shows no drift"
 
 
 @pytest.mark.parametrize("value", [6.999, 7.001, np.inf, -np.inf, np.nan])
 def test_a_constant_column_that_changes_is_drift(value: float) -> None:
     finding = monitored(np.full(500, 7.0), np.full(300, value))
     assert (finding.severity, finding.effect) == ("alarm", 1.0)
-    assert finding.message == "x has drifted: 100% of the rows lie elsewhere than in training"
+    assert finding.message == "x has drifted: effect size 1.00"
 
 
 def test_a_column_that_is_missing_in_both_is_not_drift() -> None:
@@ -150,7 +150,7 @@ def test_a_window_without_rows_is_as_in_training() -> None:
     before = {"x": np.arange(100.0), "c": text(["a", "b"] * 50)}
     findings = Drift().monitor(watch_of(schema, before, {"x": np.array([]), "c": text([])}))
     assert [(f.severity, f.effect, f.p) for f in findings.findings] == [("ok", 0.0, 1.0)] * 2
-    assert findings.messages == ("none of 2 columns has drifted",)
+    assert findings.messages == ("no drift in 2 columns",)
 
 
 def test_a_reference_without_rows_is_compared_with_anything() -> None:
@@ -173,7 +173,7 @@ def test_columns_that_the_window_lacks_are_left_out() -> None:
     window = replace(watch.window, counts={"y": watch.window.counts["y"]})
     findings = Drift().monitor(replace(watch, window=window))
     assert [finding.column for finding in findings.findings] == ["y"]
-    assert findings.messages == ("1 of 1 columns have drifted: y",)
+    assert findings.messages == ("drift detected in 1 of 1 columns: y",)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_the_effect_floor_tells_an_alarm_from_a_notice(floor: float, severity: s
     assert finding.effect == pytest.approx(0.05)
     assert finding.severity == severity
     if severity == "notice":
-        assert finding.message == "x differs a little (5.0%), less than what matters"
+        assert finding.message == "x differs slightly: effect size 0.050, below the alarm threshold"
 
 
 @pytest.mark.parametrize(("level", "severity"), [(0.001, "ok"), (0.2, "alarm")])
@@ -238,7 +238,7 @@ def test_scores_are_a_column_of_their_own_behind_the_features() -> None:
     assert [finding.column for finding in findings.findings] == ["x", "(score)"]
     assert [finding.severity for finding in findings.findings] == ["ok", "alarm"]
     assert {finding.since for finding in findings.findings} == {"2026-02-01"}
-    assert findings.messages == ("1 of 2 columns have drifted: (score)",)
+    assert findings.messages == ("drift detected in 1 of 2 columns: (score)",)
 
 
 def test_the_monitor_depends_on_counts_alone() -> None:

@@ -84,7 +84,7 @@ def test_the_listener_that_is_shown_hears(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_tutorials_commands_run(call: Run, made: Path, tmp_path: Path) -> None:
     """Each lockgate and dvc command of README and tutorial composes, or shows, as written.
 
-    Whole runs of the examples are in test_doors and in the benchmarks; here every command
+    Whole runs of the examples are in tests/pipeline/test_commands.py and in the benchmarks; here every command
     line is parsed and checked by the program itself.
     """
     root = tmp_path / "clone"

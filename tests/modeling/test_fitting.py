@@ -420,7 +420,9 @@ def test_the_grid_is_every_combination_of_spans_and_lists() -> None:
         (6, True),
         (6, False),
     }
-    with pytest.raises(lockgate.UsageError, match="the grid has 12 points, at most 11 are allowed"):
+    with pytest.raises(
+        lockgate.UsageError, match="the grid has 12 points, more than max_points=11"
+    ):
         Grid(points=3, max_points=11).optimize(problem)
 
 

@@ -36,7 +36,7 @@ def test_the_host_names_who_made_it() -> None:
     host.register("evaluator", "nonsense", Nonsense())
     with pytest.raises(lockgate.PluginFailed, match=r"evaluator\.nonsense .*leave out what"):
         host.call("evaluator", "nonsense", example_requests("evaluator")["binary"])
-    with pytest.raises(Failed, match="check_answers"):
+    with pytest.raises(Failed, match="check_requests"):
         check_plugin("evaluator", Nonsense)
 
 
@@ -71,7 +71,7 @@ def test_a_check_that_is_expected_to_fail_must_fail() -> None:
     check_plugin("model", Neighbours, expected_failures={"check_model": "until the packed form"})
     from lockgate.builtin.compressors.prune import Prune
 
-    with pytest.raises(Failed, match="though it was expected to fail"):
+    with pytest.raises(Failed, match="but was expected to fail"):
         check_plugin("compressor", Prune, expected_failures={"check_purity": "old"})
 
 

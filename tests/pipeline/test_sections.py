@@ -222,7 +222,7 @@ def fitted(project: Project) -> Project:
 
 @lockgate.plugin
 class FirstTrial:
-    """Keep the problem, and choose the defaults."""
+    """Keep the request, and choose the defaults."""
 
     @lockgate.hookimpl
     def optimize(self, request: lockgate.OptimizeRequest) -> lockgate.SearchResult:
@@ -353,13 +353,13 @@ def test_a_column_that_is_left_out_is_in_no_part(make: Make) -> None:
         loaded(make({"data.leave_out": ["prize"]}))
 
 
-@option("data.useless")
+@option("data.uninformative")
 def test_a_column_that_says_nothing_is_dropped_or_refused(make: Make) -> None:
-    project = loaded(make({"data.useless": "drop"}))
+    project = loaded(make({"data.uninformative": "drop"}))
     assert project.facts["columns_left_out"] == ["column always is constant: 'same'; dropped"]
     assert set(project.columns) == set(FEATURES) - {"always"}
     with pytest.raises(lockgate.SchemaViolation, match="column always is constant: 'same'"):
-        loaded(make({"data.useless": "refuse"}))
+        loaded(make({"data.uninformative": "refuse"}))
 
 
 # --- rows
@@ -601,7 +601,7 @@ def test_the_metric_decides_and_is_recorded(
         {"search.metric": metric}, target=target, model=model, probes={"optimizer": FirstTrial()}
     )
     fitted(project)
-    assert KEPT["problem"].metric == chosen
+    assert KEPT["request"].metric == chosen
     assert project.workspace.read_model("candidate", numpy_backend()).metric == chosen
     loss = project.trials()["loss"].item()
     grows = chosen in ("roc_auc", "pr_auc", "accuracy", "f1", "r2")
@@ -618,9 +618,9 @@ def test_a_metric_of_another_task_is_refused(make: Make) -> None:
 @pytest.mark.parametrize("folds", [2, 7])
 def test_the_number_of_folds_is_that_asked_for(make: Make, folds: int) -> None:
     project = fitted(make({"search.folds": folds}, probes={"optimizer": FirstTrial()}))
-    problem = KEPT["problem"]
-    assert len(problem.folds) == folds
-    measured = np.concatenate([fold.measure for fold in problem.folds])
+    request = KEPT["request"]
+    assert len(request.folds) == folds
+    measured = np.concatenate([fold.measure for fold in request.folds])
     assert sorted(measured) == list(range(len(project.part("train"))))
 
 
@@ -641,7 +641,7 @@ def test_a_step_may_cost_as_much_as_allowed(make: Make, max_loss: float, applied
     figures = project.run("load", "optimize", "compress")
     (step,) = json.loads((project.root / "models" / "steps.json").read_text())["steps"]
     assert step["applied"] is applied is bool(figures["applied"])
-    assert KEPT["shrink"].max_loss == pytest.approx(max_loss * step["loss_before"])
+    assert KEPT["request"].max_loss == pytest.approx(max_loss * step["loss_before"])
     assert project.workspace.read_finished().parent == ("prune" if applied else None)
     assert (project.workspace.read_finished().params["C"] == 1e-3) is applied
 
@@ -734,9 +734,9 @@ def test_what_an_outcome_is_worth_moves_the_threshold(
     names = ("true_positive", "false_positive", "false_negative", "true_negative")
     worth = dict.fromkeys((f"decision.value_matrix.{name}" for name in names), 0.0)
     worth |= {f"decision.value_matrix.{outcome}": value, f"decision.value_matrix.{other}": small}
-    threshold, score, truth, output = decided(make, {"decision.rule": "worth", **worth})
+    threshold, score, truth, output = decided(make, {"decision.rule": "value", **worth})
     even = {**worth, f"decision.value_matrix.{outcome}": abs(small) * value / abs(value)}
-    balanced, *_ = decided(make, {"decision.rule": "worth", **even})
+    balanced, *_ = decided(make, {"decision.rule": "value", **even})
     assert (threshold < balanced) if act else (threshold > balanced)
 
     def money(acts: np.ndarray) -> float:
@@ -762,7 +762,7 @@ def test_what_an_outcome_is_worth_moves_the_threshold(
 def test_plugins_are_told_what_they_may_use(make: Make) -> None:
     limits = {"resources.threads": 3, "resources.memory_mb": 256}
     fitted(make(limits, probes={"optimizer": FirstTrial()}))
-    assert KEPT["problem"].resources == lockgate.Resources(3, 256)
+    assert KEPT["request"].resources == lockgate.Resources(3, 256)
     idle = make({"resources.threads": 0, "resources.memory_mb": None}).stage("load").resources
     assert idle.threads >= 1
     assert idle.memory_mb is None

@@ -160,19 +160,19 @@ def misnamed_space(brief: lockgate.BuildRequest) -> lockgate.Recipe:
 Faulty = tuple[str, str, Callable[[], type], str]
 FAULTY: list[Faulty] = [
     ("check_contract", "compressor", undecorated, "decorate the class with @lockgate.plugin"),
-    ("check_contract", "compressor", another_hook, "a compressor implements compress"),
+    ("check_contract", "compressor", another_hook, "expected the method compress of a compressor"),
     ("check_documentation", "compressor", lambda: compressor(doc="no end"), "full stop"),
     (
         "check_documentation",
         "compressor",
         lambda: compressor(fields={"steps": (int, 3)}),
-        "explain steps",
+        "document steps",
     ),
     (
         "check_settings",
         "compressor",
         lambda: compressor(fields={"steps": (int, lockgate.setting(help="how many"))}),
-        "steps must be given",
+        "steps without a default",
     ),
     (
         "check_settings",
@@ -180,28 +180,28 @@ FAULTY: list[Faulty] = [
         lambda: compressor(
             fields={"steps": (int, lockgate.setting(3, at_most=2, help="how many"))}
         ),
-        "a default is not allowed: steps is 3",
+        "a default is out of range: steps is 3",
     ),
     (
-        "check_answers",
+        "check_requests",
         "compressor",
         lambda: compressor(fails(KeyError("q"))),
         "raise lockgate.DataError",
     ),
     (
-        "check_answers",
+        "check_requests",
         "compressor",
         lambda: compressor(fails(lockgate.NotApplicable("never"))),
-        "answers no request; binary: never",
+        "refuses every request: binary: never",
     ),
-    ("check_answers", "compressor", lambda: compressor(lambda request: 3), "returned int"),
+    ("check_requests", "compressor", lambda: compressor(lambda request: 3), "returned int"),
     ("check_purity", "compressor", lambda: compressor(spoils_rows), "changes its input on binary"),
     ("check_purity", "compressor", lambda: compressor(spoils_the_model), "work on a copy"),
     (
         "check_equal_seeds",
         "compressor",
         lambda: compressor(another_every_time),
-        "draw from request.seed",
+        "draw random numbers from request.seed",
     ),
     ("check_model", "model", lambda: model(classes_only(Unwritable)), "may not contain"),
     ("check_model", "model", lambda: model(classes_only(RidgeClassifier)), "no predict_proba"),
@@ -241,7 +241,7 @@ def test_a_good_plugin_passes_every_check(kind: str, make: Callable[[], type]) -
 def test_what_cannot_be_built_is_not_tried() -> None:
     assert set(run_checks("compressor", undecorated(), requests={})) == {"check_contract"}
     unset = compressor(fields={"steps": (int, lockgate.setting(help="how many"))})
-    assert "check_answers" not in run_checks("compressor", unset, requests={})
+    assert "check_requests" not in run_checks("compressor", unset, requests={})
     check_plugin("compressor", unset, settings={"steps": 2}, requests=requests_of("compressor"))
 
 
@@ -282,7 +282,7 @@ class Nothing:
     [
         ("", "import pandas", ""),
         ("import json", "pass", ""),
-        ("import pandas", "pass", " imports pandas; import inside the method"),
+        ("import pandas", "pass", " imports pandas; import it inside the method"),
         (
             "import sys\nif 'pandas' not in sys.modules:\n    raise OSError('broken')",
             "pass",
@@ -316,9 +316,7 @@ def test_a_failure_that_is_expected_is_none() -> None:
 
 
 def test_an_expected_failure_that_passes_is_out_of_date() -> None:
-    with pytest.raises(
-        Failed, match="check_purity passes, though it was expected.*writes in place"
-    ):
+    with pytest.raises(Failed, match="check_purity passes, but was expected.*writes in place"):
         check_plugin(
             "compressor", compressor(), expected_failures={"check_purity": "writes in place"}
         )
@@ -331,7 +329,7 @@ def test_all_faults_are_named_at_once() -> None:
 
 
 def test_a_kind_that_is_none_is_refused_with_the_kinds() -> None:
-    with pytest.raises(Failed, match="no kind 'compresser'; kinds: loader, model"):
+    with pytest.raises(Failed, match="unknown kind 'compresser'; kinds: loader, model"):
         run_checks("compresser", compressor())
 
 
@@ -340,7 +338,7 @@ def test_requests_of_ones_own_take_the_place_of_the_examples() -> None:
     complaints = run_checks(
         "compressor", compressor(serves_two_classes_alone), requests={"mine": only}
     )
-    assert complaints["check_answers"] == "answers no request; mine: two classes only"
+    assert complaints["check_requests"] == "refuses every request: mine: two classes only"
 
 
 @pytest.mark.parametrize("kind", [row.name for row in KINDS])

@@ -1,1 +1,1 @@
-"""Our own plugins, one file each, written against the public contract."""
+"""The built-in plugins, one file each, written against the public plugin contract."""

@@ -1,1 +1,1 @@
-"""The stages as plain functions, from a loader's table to a bundle and its monitoring."""
+"""The stages of the pipeline, from a loader's table to a bundle and its drift report."""

@@ -1,4 +1,4 @@
-"""The stage ``compress``: each chosen compressor in turn, then the threshold."""
+"""The stage ``compress``: apply the chosen compressors in order, then choose the threshold."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = ["work"]
 
 
 def work(stage: Stage) -> dict[str, float]:
-    """Compress step by step, each within its loss budget on the tune rows."""
+    """Apply each compressor within its loss budget on the tune rows; write the model."""
     workspace = Workspace(stage.root)
-    model_format = find_format(stage.document.single("format").entry.name)
+    model_format = find_format(stage.parameters.single("format").entry.name)
     fitted = workspace.read_model("candidate", stage.backend())
     train = workspace.table("train", fitted.schema)
     tune = workspace.table("tune", fitted.schema)
@@ -36,7 +36,7 @@ def work(stage: Stage) -> dict[str, float]:
         candidate, initial_loss = fitted.candidate, loss(fitted.candidate.estimator)
         budget = stage.sections.compression.max_loss * abs(initial_loss)
         steps = []
-        for choice in stage.document.chosen["compressor"]:
+        for choice in stage.parameters.chosen["compressor"]:
             request = CompressRequest(
                 **stage.request_context(),
                 candidate=candidate,
@@ -76,7 +76,7 @@ def work(stage: Stage) -> dict[str, float]:
 def _run_compressor(
     stage: Stage, name: str, request: CompressRequest, model_format: ModelFormat
 ) -> tuple[Candidate, dict[str, Any]]:
-    """Take one step, or skip it and say why."""
+    """Apply one compressor, or skip it; return the candidate and a record of the step."""
     before, schema = request.candidate, request.train.schema
     record: dict[str, Any] = {
         "step": name,
@@ -90,23 +90,25 @@ def _run_compressor(
     except NotApplicable as error:
         return before, _skip(stage, record, str(error))
     if after.packed is not None:
-        raise PluginFailed(f"compressor.{name} gave a packed model; it has to give an estimator")
+        raise PluginFailed(f"expected an estimator from compressor.{name}, got a packed model")
     if after.estimator is None:
         after = replace(after, estimator=request.fit(after.recipe, after.params))
     record["loss_after"] = request.loss(after.estimator)
     record["bytes_after"] = len(model_format.write(after.estimator, schema))
     record["features_after"] = len(_used_features(after))
     rise = record["loss_after"] - record["loss_before"]
+    # the tolerance lets steps through that change nothing but the order of a sum
     if not np.isfinite(rise) or rise > request.max_loss + 1e-12:
-        reason = f"loss rises by {rise:.4g}, allowed are {request.max_loss:.4g}"
+        reason = f"the loss rises by {rise:.4g}, more than the allowed {request.max_loss:.4g}"
         return before, _skip(stage, record, reason)
     fewer = record["features_after"] < record["features_before"]
+    # a model of fewer features may be a little larger: its caller has less to compute
     if record["bytes_after"] > 1.01 * record["bytes_before"] and not fewer:
         sizes = f"{record['bytes_before'] / 1024:.0f} to {record['bytes_after'] / 1024:.0f} kB"
         return before, _skip(stage, record, f"the model grows from {sizes}")
     record["applied"] = True
     stage.log.info(
-        "%s: %d to %d features, %.1f to %.1f kB, %s loss %.4f to %.4f",
+        "%s: %d to %d features, %.1f to %.1f kB, loss (%s) %.4f to %.4f",
         name,
         record["features_before"],
         record["features_after"],
@@ -138,7 +140,7 @@ def _used_features(candidate: Candidate) -> set[str]:
 
 
 def _narrow_schema(schema: Schema, candidate: Candidate) -> Schema:
-    """Leave out features that the model no longer reads: nobody has to send them."""
+    """Drop the features that the model no longer reads, so that requests need not have them."""
     used = _used_features(candidate)
     unread = {column.name for column in schema.features} - used if used else set()
     return schema.with_columns(
@@ -149,7 +151,7 @@ def _narrow_schema(schema: Schema, candidate: Candidate) -> Schema:
 def _choose_threshold(
     stage: Stage, fitted: FittedModel, candidate: Candidate, tune: Table
 ) -> float | None:
-    """Decide on the tune rows from which score on the second of two classes is answered."""
+    """Choose the threshold for the positive class on the tune rows; None for other tasks."""
     if fitted.task != "binary":
         return None
     decision = stage.sections.decision

@@ -1,4 +1,4 @@
-"""The stage ``evaluate``: reads the test rows, once, and reports."""
+"""The stage ``evaluate``: measure the model on the test rows and write the report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["work"]
 
 
 def work(stage: Stage) -> dict[str, float]:
-    """Open the model as a server would, and put every chosen evaluator to it."""
+    """Open the model as a server does, and run every chosen evaluator on it."""
     workspace = Workspace(stage.root)
     model = workspace.read_finished()
     test = workspace.table("test", model.schema)
@@ -28,7 +28,7 @@ def work(stage: Stage) -> dict[str, float]:
             predictor=predictor,
             table=test,
             output=predictor.predict(test.features),
-            task=model.task,  # type: ignore[arg-type]  # checked when it was loaded
+            task=model.task,  # type: ignore[arg-type]  # checked by the load stage
             classes=model.classes,
             threshold=model.threshold,
             value_matrix=decision.value_matrix,
@@ -36,19 +36,19 @@ def work(stage: Stage) -> dict[str, float]:
         )
         reports: dict[str, Report] = {
             choice.name: stage.host.call("evaluator", choice.name, request)
-            for choice in stage.document.chosen["evaluator"]
+            for choice in stage.parameters.chosen["evaluator"]
         }
     metrics = _write_reports(stage, workspace, reports)
     for name, report in reports.items():
-        for sentence in report.messages:
-            stage.log.info("%s: %s", name, sentence)
+        for message in report.messages:
+            stage.log.info("%s: %s", name, message)
     return metrics
 
 
 def _write_reports(
     stage: Stage, workspace: Workspace, reports: dict[str, Report]
 ) -> dict[str, float]:
-    """Write figures for machines, pictures, and one page for people."""
+    """Write the metrics as JSON, the plots, and the HTML report; return all metrics."""
     deterministic = {
         name: report for name, report in reports.items() if not report.nondeterministic
     }

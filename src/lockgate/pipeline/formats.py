@@ -1,4 +1,4 @@
-"""The forms in which a stage can write a fitted model, by the name of the format that opens it."""
+"""The formats in which the stages write a fitted model, by the name of the plugin."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ __all__ = ["MODEL_FORMATS", "ModelFormat", "find_format", "open_model"]
 
 @dataclasses.dataclass(frozen=True)
 class ModelFormat:
-    """A form of model files.
+    """A way to write model files.
 
     Attributes
     ----------
     file : str
-        Name of the model's file.
+        Name of the model file.
     write : callable
         ``write(estimator, schema) -> bytes``.
     check : callable
-        ``check(estimator, raw, rows)``: refuses a file that answers otherwise.
+        ``check(estimator, raw, rows)``: raises an error where the predictions of the file
+        are not those of the estimator.
 
     """
 
@@ -46,7 +47,7 @@ def _write_packed(estimator: Any, schema: Schema) -> bytes:
         return packed_bytes(estimator, schema)[0]
     except NotCovered as error:
         raise NotCovered(
-            f"{error}; or choose format=skops, which needs scikit-learn to answer"
+            f"{error}; or choose format=skops, which needs scikit-learn to predict"
         ) from None
 
 
@@ -65,28 +66,33 @@ MODEL_FORMATS = {
     "packed": ModelFormat("model.packed", _write_packed, _check_packed),
     "skops": ModelFormat("model.skops", _write_skops, lambda *_: None),
 }
-"""Forms that the stages write; any format plugin may open a bundle made elsewhere."""
+"""Formats that the stages write; a format plugin may open others."""
 
 
 def find_format(name: str) -> ModelFormat:
-    """Return the form that goes with a format.
+    """Return the way to write the models that a format plugin opens.
+
+    Parameters
+    ----------
+    name : str
+        Name of the format plugin.
 
     Raises
     ------
     UsageError
-        If the stages do not know how to write it.
+        If the stages do not write this format.
 
     """
     if name not in MODEL_FORMATS:
         raise UsageError(
-            f"format={name} opens model files, but the pipeline does not write them; "
-            f"it writes {' and '.join(MODEL_FORMATS)}"
+            f"the pipeline cannot write models of format={name}; "
+            f"available: {', '.join(MODEL_FORMATS)}"
         )
     return MODEL_FORMATS[name]
 
 
 def open_model(stage: Stage, workspace: Workspace, model: FinishedModel) -> Predictor:
-    """Open the finished model through its format, as a server would."""
+    """Open the finished model with its format plugin, as a server does."""
     request = OpenRequest(
         **stage.request_context(),
         directory=workspace.model("compressed"),
@@ -96,5 +102,7 @@ def open_model(stage: Stage, workspace: Workspace, model: FinishedModel) -> Pred
         classes=model.classes,
         threshold=model.threshold,
     )
-    predictor: Predictor = stage.host.call("format", stage.document.single("format").name, request)
+    predictor: Predictor = stage.host.call(
+        "format", stage.parameters.single("format").name, request
+    )
     return predictor

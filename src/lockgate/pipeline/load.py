@@ -16,7 +16,7 @@ __all__ = ["work"]
 
 
 def work(stage: Stage) -> dict[str, float]:
-    """Load, hold against the rules, split, clean the training rows."""
+    """Load a table, split its rows, and apply the row rules to the training rows."""
     sections, host = stage.sections, stage.host
     request = LoadRequest(
         **stage.request_context(),
@@ -24,7 +24,7 @@ def work(stage: Stage) -> dict[str, float]:
         since=sections.data.since,
         until=sections.data.until,
     )
-    loaded: Table = host.call("loader", stage.document.single("loader").name, request)
+    loaded: Table = host.call("loader", stage.parameters.single("loader").name, request)
     labelled, unlabelled_count = drop_unlabelled(conform_to_selection(loaded, sections.data))
     task = infer_task(labelled, sections.project.task)
     parts = split_rows(labelled, sections.split, sections.project.seed)
@@ -32,9 +32,9 @@ def work(stage: Stage) -> dict[str, float]:
     (train, tune, test), left_out = drop_uninformative(
         train, (parts.tune, parts.test), sections.data
     )
-    for sentence in left_out:
-        stage.log.warning("%s", sentence)
-    infer_task(train, task)
+    for reason in left_out:
+        stage.log.warning("%s", reason)
+    infer_task(train, task)  # the row rules may have left a single class
     schema = fit_schema(train)
     counts = {"no target": unlabelled_count, **parts.dropped, **dropped_counts}
     facts = {
@@ -49,7 +49,7 @@ def work(stage: Stage) -> dict[str, float]:
     tables = {"train": train, "tune": tune, "test": test}
     Workspace(stage.root).write_tables(tables, facts)
     stage.log.info(
-        "%d rows: %d to train, %d to tune, %d to test (split by %s); %d features, %s",
+        "%d rows: %d train, %d tune, %d test (split by %s); %d features, %s",
         len(loaded),
         len(train),
         len(tune),
@@ -61,7 +61,7 @@ def work(stage: Stage) -> dict[str, float]:
     if task == "binary":
         negative, positive = sorted(set(train.target.tolist()))
         stage.log.info(
-            "%s: %r is the positive class, %r the other", schema.target, positive, negative
+            "%s: the positive class is %r, the negative class %r", schema.target, positive, negative
         )
     for reason, n in counts.items():
         if n:

@@ -1,4 +1,4 @@
-"""The stage ``monitor``: a later stretch of time against what the model was trained on."""
+"""The stage ``monitor``: compare a later window of time with the training rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["work"]
 
 
 def work(stage: Stage) -> dict[str, float]:
-    """Count the window, ask every chosen monitor, and tell the listeners of alarms."""
+    """Count the window, run every chosen monitor, and notify the listeners of alarms."""
     workspace = Workspace(stage.root)
     with limit_threads(stage.resources.threads):
         bundle = open_bundle(workspace.bundle)
@@ -39,7 +39,7 @@ def work(stage: Stage) -> dict[str, float]:
         )
         results: dict[str, Findings] = {
             choice.name: stage.host.call("monitor", choice.name, request)
-            for choice in stage.document.chosen["monitor"]
+            for choice in stage.parameters.chosen["monitor"]
         }
         performance = _measure_performance(bundle, request.window, stage.log)
     alarms = [
@@ -58,20 +58,20 @@ def work(stage: Stage) -> dict[str, float]:
         alarm_messages = [
             finding.message for finding in findings.findings if finding.severity == "alarm"
         ]
-        for sentence in findings.messages or alarm_messages:
-            stage.log.info("%s: %s", name, sentence)
+        for message in findings.messages or alarm_messages:
+            stage.log.info("%s: %s", name, message)
     return {"alarms": float(len(alarms)), **performance}
 
 
 def _load_rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> Table:
-    """Load the stretch asked for; without one, the test rows are the window."""
+    """Load the rows of the configured window; without one, take the test rows."""
     period, schema = stage.sections.window, bundle.manifest.inputs
     if period.since is None and period.until is None:
         return workspace.table("test", schema)
     request = LoadRequest(
         **stage.request_context(), root=str(stage.root), since=period.since, until=period.until
     )
-    loaded: Table = stage.host.call("loader", stage.document.single("loader").name, request)
+    loaded: Table = stage.host.call("loader", stage.parameters.single("loader").name, request)
     frame = select_window(loaded.frame, loaded.schema, period.since, period.until)
     features = conform_to_schema(frame.reset_index(drop=True), schema)
     target = schema.target
@@ -98,7 +98,7 @@ def _build_window(stage: Stage, bundle: Bundle, rows: Table) -> MonitoringWindow
 def _measure_performance(
     bundle: Bundle, window: MonitoringWindow, log: logging.Logger
 ) -> dict[str, float]:
-    """Measure the model on those rows of the window whose outcome is known."""
+    """Measure the model on the rows of the window that have a label."""
     manifest = bundle.manifest
     if window.labels is None or window.outputs is None:
         return {}
@@ -115,7 +115,7 @@ def _measure_performance(
             manifest.task, truth, output, manifest.classes, manifest.threshold
         )()
     except SchemaViolation as error:
-        log.warning("the model cannot be measured on this window: %s", error)
+        log.warning("the model's performance on this window is unknown: %s", error)
         return {}
     return {name: value for name, value in metrics.items() if not np.isnan(value)}
 
@@ -133,10 +133,10 @@ def _write_report(
     write_json(workspace.report / "monitor.json", {**counts, "performance": performance})
     findings = {name: result.findings for name, result in results.items()}
     write_json(workspace.report / "findings.json", {"window": period, "findings": findings})
-    period_text = f"from {window.since or 'the begin'} until {window.until or 'the end'}"
+    period_text = f"from {window.since or 'the start'} until {window.until or 'the end'}"
     if window.since is None and window.until is None:
         period_text = "the test rows"
-    title = f"{window.n:,} rows, {period_text}, against what the model was trained on"
-    sentences = [sentence for result in results.values() for sentence in result.messages]
-    page = monitor_page(stage.sections.project.name, title, findings, sentences)
+    title = f"{window.n:,} rows ({period_text}) compared with the training rows"
+    messages = [message for result in results.values() for message in result.messages]
+    page = monitor_page(stage.sections.project.name, title, findings, messages)
     (workspace.report / "monitor.html").write_text(page, encoding="utf-8")

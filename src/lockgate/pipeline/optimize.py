@@ -1,4 +1,4 @@
-"""The stage ``optimize``: from training rows to a fitted candidate."""
+"""The stage ``optimize``: tune a model on the training rows and fit the candidate."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["work"]
 
 
 def work(stage: Stage) -> dict[str, float]:
-    """Ask the model for a recipe and the optimizer for its parameters; fit the best."""
+    """Build a recipe, search for its parameters, and fit the best ones."""
     sections, workspace = stage.sections, Workspace(stage.root)
     facts = workspace.facts()
     schema = apply_cell_policies(workspace.schema(), sections.cells)
     train, task = workspace.table("train", schema), facts["task"]
-    model, optimizer = (stage.document.single(kind).name for kind in ("model", "optimizer"))
+    model, optimizer = (stage.parameters.single(kind).name for kind in ("model", "optimizer"))
     context = stage.request_context()
     build_request = BuildRequest(**context, schema=schema, task=task)
     proposal: Recipe = stage.host.call("model", model, build_request)
@@ -54,7 +54,7 @@ def work(stage: Stage) -> dict[str, float]:
         candidate = search.candidate
         estimator = candidate.estimator
         check_params(
-            recipe, candidate.params, f"optimizer.{stage.document.single('optimizer').name}"
+            recipe, candidate.params, f"optimizer.{stage.parameters.single('optimizer').name}"
         )
         if estimator is None:
             estimator = fit(candidate.recipe, candidate.params, train)
@@ -65,15 +65,19 @@ def work(stage: Stage) -> dict[str, float]:
     best = min(trial.loss for trial in search.trials)
     params_text = ", ".join(f"{name}={value}" for name, value in candidate.params.items())
     stage.log.info(
-        "best of %d trials: %s (%s loss %.4f)", len(search.trials), params_text or "-", metric, best
+        "best of %d trials: %s, loss %.4f (%s)",
+        len(search.trials),
+        params_text or "-",
+        best,
+        metric,
     )
     return {"trials": float(len(search.trials)), "loss": best}
 
 
 def _write_trials(workspace: Workspace, search: SearchResult) -> None:
-    """Write what was tried; without times, which would differ from run to run."""
+    """Write all trials, without their times: those differ from run to run."""
     rows = [
-        {"trial": k, "loss": trial.loss, "spread": trial.spread, **trial.params}
-        for k, trial in enumerate(search.trials)
+        {"trial": index, "loss": trial.loss, "spread": trial.spread, **trial.params}
+        for index, trial in enumerate(search.trials)
     ]
     write_file(workspace.root / "models" / "trials.csv", pd.DataFrame(rows).to_csv(index=False))

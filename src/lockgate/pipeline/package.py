@@ -1,4 +1,4 @@
-"""The stage ``package``: from a compressed model and its report to a bundle."""
+"""The stage ``package``: write the model and its report as a bundle."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ SHAPING = (
     "compressor_order",
     "backend",
 )
-"""Keys of ``params.yaml`` that can change the model."""
+"""Keys of ``params.yaml`` that can change the model: their digest goes into the manifest."""
 
 
 def work(stage: Stage) -> dict[str, float]:
-    """Gather everything, write it in one step, and open it once as a user would."""
+    """Collect the content of the bundle, write it atomically, and open it as a user does."""
     workspace = Workspace(stage.root)
     model = workspace.read_finished()
     tune = workspace.table("tune", model.schema)
@@ -55,7 +55,7 @@ def work(stage: Stage) -> dict[str, float]:
         content = BundleContent(
             stage.sections.project.name,
             model.task,
-            stage.document.single("format").entry.name,
+            stage.parameters.single("format").entry.name,
             model.schema,
             model.classes,
             model.threshold,
@@ -68,12 +68,12 @@ def work(stage: Stage) -> dict[str, float]:
                 "card.md": _format_card(stage, model, workspace.facts(), reports),
             },
             _build_hashes(stage, train),
-            environment_of(stage.document.single("format").entry.load()),
+            environment_of(stage.parameters.single("format").entry.load()),
         )
         digest = write_bundle(workspace.bundle, content)
         open_bundle(workspace.bundle)
     size = sum(path.stat().st_size for path in workspace.bundle.iterdir())
-    stage.log.info("bundle %s, %.1f kB, opened and asked again", digest[:12], size / 1024)
+    stage.log.info("bundle %s, %.1f kB, opened and verified", digest[:12], size / 1024)
     return {"bundle_kb": size / 1024}
 
 
@@ -81,26 +81,27 @@ def _format_card(
     stage: Stage, model: FinishedModel, facts: dict[str, Any], reports: dict[str, Any]
 ) -> str:
     plugin_names = {
-        kind: ", ".join(choice.name for choice in choices) or "nothing"
-        for kind, choices in stage.document.chosen.items()
+        kind: ", ".join(choice.name for choice in choices) or "no plugin"
+        for kind, choices in stage.parameters.chosen.items()
     }
     decision = ""
     if model.threshold is not None:
         rule = stage.sections.decision.rule
         decision = (
-            f"`{model.classes[1]}` is answered from a score of {model.threshold:.4g} on ({rule})."
+            f"`{model.classes[1]}` is predicted when the score is at least {model.threshold:.4g} "
+            f"(rule: {rule})."
         )
     return model_card(
         stage.sections.project.name,
         model.task,
         model.schema,
-        description=f"{plugin_names['model']}, tuned by {plugin_names['optimizer']}, "
-        f"compressed by {plugin_names['compressor']}.",
+        description=f"`{plugin_names['model']}`, tuned by `{plugin_names['optimizer']}`, "
+        f"compressed by `{plugin_names['compressor']}`.",
         data_notes=[
-            f"Loaded by `{plugin_names['loader']}`: {facts['rows']['train']} rows to train, "
-            f"{facts['rows']['tune']} to tune, {facts['rows']['test']} to test, split by "
+            f"Loaded by `{plugin_names['loader']}`: {facts['rows']['train']} train, "
+            f"{facts['rows']['tune']} tune and {facts['rows']['test']} test rows, split by "
             f"{facts['split']}.",
-            *(f"Left out: {n} rows, {reason}." for reason, n in facts["rows_left_out"].items()),
+            *(f"Rows left out: {n} ({reason})." for reason, n in facts["rows_left_out"].items()),
         ],
         metrics_by_evaluator={name: report["metrics"] for name, report in reports.items()},
         decision=decision,
@@ -108,7 +109,7 @@ def _format_card(
 
 
 def _build_reference(stage: Stage, model: FinishedModel, train: Table, output: Output) -> Any:
-    """Count the training rows, and the answers to rows that were not trained on."""
+    """Count the training rows, and the predictions on rows that were not trained on."""
     return to_plain(
         build_reference(
             train.features,
@@ -124,6 +125,6 @@ def _build_hashes(stage: Stage, train: Table) -> Hashes:
     code = {
         f"{choice.kind}.{choice.name}": identify_provider(choice.entry)
         for kind in ("loader", "model", "optimizer", "compressor", "backend")
-        for choice in stage.document.chosen[kind]
+        for choice in stage.parameters.chosen[kind]
     }
     return Hashes(sha256_text(canonical(shaping)), train.digest, code)

@@ -1,4 +1,4 @@
-"""Shows how far a loop is: a bar on a terminal, a few plain lines elsewhere."""
+"""Shows the progress of a loop: a bar on a terminal, a few log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Item = TypeVar("Item")
 
 
 class ProgressBar:
-    """Progress for people; plain lines go to a stage's own log.
+    """Shows progress on a terminal, or in the log of a stage elsewhere.
 
     Parameters
     ----------
     log : logging.Logger
-        Where plain lines go.
+        Log that progress lines go to.
 
     """
 
@@ -28,7 +28,7 @@ class ProgressBar:
     def __call__(
         self, items: Iterable[Item], *, total: int | None = None, label: str = ""
     ) -> Iterable[Item]:
-        """Yield the items and show how many have passed."""
+        """Yield the items and show how many are done."""
         if total is None and isinstance(items, Sized):
             total = len(items)
         if sys.stderr.isatty():

@@ -1,7 +1,8 @@
-"""What every stage shares: checked parameters, a host with its plugins, events, time."""
+"""The context that all stages share: checked parameters, plugins, events, and timing."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import time
@@ -20,7 +21,7 @@ from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params
 
-__all__ = ["STAGES", "Stage", "run_stage"]
+__all__ = ["STAGES", "Stage", "import_stage", "run_stage"]
 
 STAGES: dict[str, tuple[str, ...]] = {
     "load": ("loader",),
@@ -30,35 +31,35 @@ STAGES: dict[str, tuple[str, ...]] = {
     "package": ("backend", "format"),
     "monitor": ("backend", "format", "loader", "monitor"),
 }
-"""Stages in order, and the kinds of plugin that each one calls."""
+"""The stages in order, each with the kinds of plugins that it calls."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage works with.
+    """The context in which a stage runs.
 
     Attributes
     ----------
     name : str
-        Which stage it is.
+        Name of the stage.
     root : pathlib.Path
-        The project.
-    document : Document
-        Checked parameters.
+        Folder of the project.
+    parameters : Parameters
+        The checked parameters.
     raw : mapping
-        The same, as ``params.yaml`` has them.
+        The same parameters as plain data, as read from ``params.yaml``.
     host : Host
-        With every plugin of the stage's kinds.
+        Holds the chosen plugins of the kinds that the stage calls.
     log : logging.Logger
-        For the user.
+        Logger for messages to the user.
     progress : Progress
-        For long loops.
+        Progress display for long loops.
 
     """
 
     name: str
     root: Path
-    document: Parameters
+    parameters: Parameters
     raw: dict[str, Any]
     host: Host
     log: logging.Logger
@@ -66,17 +67,17 @@ class Stage:
 
     @property
     def sections(self) -> Sections:
-        """The host's own settings."""
-        return self.document.sections
+        """Settings of the host, by section."""
+        return self.parameters.sections
 
     @property
     def resources(self) -> Resources:
-        """What may be used of the machine."""
+        """Threads and memory that plugins may use."""
         limits = self.sections.resources
         return Resources(limits.threads or _count_idle_cores(), limits.memory_mb)
 
     def request_context(self) -> dict[str, Any]:
-        """What every request carries besides its own fields."""
+        """Return the fields that all requests have in common."""
         return {
             "seed": self.sections.project.seed,
             "log": self.log,
@@ -86,45 +87,55 @@ class Stage:
         }
 
     def backend(self) -> Backend:
-        """Return the chosen array backend, or NumPy in a stage that computes nothing."""
+        """Return the chosen array backend, or NumPy in a stage that calls no backend."""
         names = self.host.names("backend")
         return self.host.call("backend", names[0]) if names else numpy_backend()
 
 
 def _count_idle_cores() -> int:
-    """Count the cores that nobody uses, at least one.
+    """Count the cores that are idle now, at least one.
 
-    OpenMP's threads wait for each other by spinning: with a neighbour on one of
-    their cores, growing trees takes many times as long as on one thread. The
-    trees are the same with any number.
+    OpenMP threads wait for each other by spinning: where another process uses one of
+    their cores, growing trees takes many times as long as on a single thread. The
+    trees are the same with any number of threads.
     """
     return max(1, len(os.sched_getaffinity(0)) - round(os.getloadavg()[0]))
 
 
 def run_stage(name: str, root: Path) -> dict[str, float]:
-    """Check all parameters, build the stage's plugins, and only then work.
+    """Check all parameters, build the plugins of a stage, and run it.
+
+    Parameters
+    ----------
+    name : str
+        One of `STAGES`.
+    root : pathlib.Path
+        Folder of the project.
 
     Returns
     -------
     dict of str to float
-        Figures that the stage measured.
+        Metrics of the stage, by name.
 
     Raises
     ------
     LockgateError
-        For whatever is wrong, before or during the work.
+        If the parameters are not valid, or the stage fails.
 
     """
     if name not in STAGES:
-        raise UsageError(f"no stage {name!r}{nearest(name, STAGES)}; stages: {', '.join(STAGES)}")
+        raise UsageError(
+            f"unknown stage {name!r}{nearest(name, STAGES)}; stages: {', '.join(STAGES)}"
+        )
     stage = _prepare(name, root)
     project = stage.sections.project.name
     stage.host.notify("before_stage", StageEvent(name, project))
     started = time.perf_counter()
+    # stays so where KeyboardInterrupt or SystemExit ends the stage: neither is an Exception
     error: str | None = "interrupted"
     metrics: dict[str, float] = {}
     try:
-        metrics = _work(name)(stage)
+        metrics = import_stage(name)(stage)
         error = None
     except Exception as failure:
         error = str(failure)
@@ -139,20 +150,18 @@ def run_stage(name: str, root: Path) -> dict[str, float]:
 def _prepare(name: str, root: Path) -> Stage:
     raw = read_params(root / "params.yaml")
     catalogue = Catalogue.installed()
-    document = Parameters.check(raw, catalogue)
-    document.verify_providers(raw, STAGES[name])
+    parameters = Parameters.check(raw, catalogue)
+    parameters.verify_providers(raw, STAGES[name])
     host = Host(name)
     for kind in STAGES[name]:
-        host.plug_chosen(document.chosen[kind])
+        host.plug_chosen(parameters.chosen[kind])
     host.plug_listeners(catalogue)
     log = logging.getLogger(f"lockgate.{name}")
-    return Stage(name, root, document, raw, host, log, ProgressBar(log))
+    return Stage(name, root, parameters, raw, host, log, ProgressBar(log))
 
 
-def _work(name: str) -> Callable[[Stage], dict[str, float]]:
-    """Import a stage's module only when it is to run."""
-    import importlib
-
+def import_stage(name: str) -> Callable[[Stage], dict[str, float]]:
+    """Import the module of a stage, which loads the libraries it needs; return its function."""
     work: Callable[[Stage], dict[str, float]] = importlib.import_module(
         f"lockgate.pipeline.{name}"
     ).work

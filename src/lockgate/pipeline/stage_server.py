@@ -1,14 +1,16 @@
-"""One process with the heavy libraries loaded, that a run's stages are forked from.
+"""A process with the heavy libraries loaded, from which the stages of a run are forked.
 
-Importing pandas and scikit-learn takes longer than most stages work. ``lockgate
-run`` starts this process once; each ``lockgate stage`` that DVC starts hands its
-streams, folder and environment over and waits for the exit code. Whatever goes
-wrong with that, the stage runs in its own process as if this one did not exist.
+Importing pandas and scikit-learn takes longer than most stages run. ``lockgate run``
+starts this process once; each ``lockgate stage`` that DVC starts passes it its streams,
+folder, environment and arguments, and waits for the exit code. If that fails, the stage
+runs in its own process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import importlib
 import json
 import os
 import select
@@ -17,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ from typing import Any
 __all__ = ["SOCKET_VARIABLE", "run_in_stage_server", "serve", "stage_server"]
 
 SOCKET_VARIABLE = "LOCKGATE_WARM"
-"""Environment variable: where the warm process listens."""
+"""Environment variable with the path of the stage server's socket."""
 
 PRELOADED = (
     "jinja2",
@@ -46,7 +49,7 @@ PRELOADED = (
         for name in ("load", "optimize", "compress", "evaluate", "package", "monitor")
     ),
 )
-"""What stages import; a name that is missing is left to the stage to complain about."""
+"""Modules that stages import; a stage that needs a missing one reports it."""
 
 IMPORT_TIME_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -56,12 +59,12 @@ IMPORT_TIME_VARIABLES = (
     "SCIPY_ARRAY_API",
     "VIRTUAL_ENV",
 )
-"""Variables that libraries read when they are imported: a stage with others runs on its own."""
+"""Variables that libraries read at import: a stage whose values differ runs on its own."""
 
 
 @contextlib.contextmanager
 def stage_server(module: str) -> Iterator[dict[str, str]]:
-    """Start `module`, which calls `serve`, and give the variable that tells stages of it."""
+    """Start `module`, which calls `serve`; yield the environment variables for the stages."""
     if not hasattr(os, "pidfd_open"):
         yield {}
         return
@@ -82,7 +85,7 @@ def stage_server(module: str) -> Iterator[dict[str, str]]:
         try:
             yield {SOCKET_VARIABLE: socket_path}
         finally:
-            # it may still be importing; a run that is killed itself closes its input instead
+            # it may still be importing; if this process is killed, its closed input ends the server
             child.kill()
             child.wait()
             assert child.stdin is not None
@@ -90,7 +93,7 @@ def stage_server(module: str) -> Iterator[dict[str, str]]:
 
 
 def run_in_stage_server() -> int | None:
-    """Hand this stage to the warm process; its exit code, or None to run here."""
+    """Run this stage in the stage server; return its exit code, or None to run it here."""
     socket_path = os.environ.get(SOCKET_VARIABLE)
     if socket_path is None:
         return None
@@ -98,7 +101,7 @@ def run_in_stage_server() -> int | None:
         "argv": sys.argv,
         "cwd": str(Path.cwd()),
         "env": dict(os.environ),
-        "is": _describe_environment(),
+        "interpreter": _identify_interpreter(),
     }
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -106,14 +109,14 @@ def run_in_stage_server() -> int | None:
             raw = json.dumps(request).encode()
             socket.send_fds(connection, [len(raw).to_bytes(8, "big")], [0, 1, 2])
             connection.sendall(raw)
-            answer = connection.recv(16)
+            reply = connection.recv(16)
     except OSError:
         return None
-    return int(answer) if answer and answer != b"no" else None
+    return int(reply) if reply and reply != b"no" else None
 
 
 def serve(listener: socket.socket, run: Callable[[], None]) -> None:
-    """Fork a process per connection that calls `run`, until standard input ends."""
+    """Fork a process for each connection, which calls `run`, until standard input is closed."""
     _preload()
     while True:
         inputs: list[Any] = [listener, 0]
@@ -126,8 +129,6 @@ def serve(listener: socket.socket, run: Callable[[], None]) -> None:
 
 
 def _preload() -> None:
-    import importlib
-
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -144,7 +145,7 @@ def _serve_one(connection: socket.socket, listener: socket.socket, run: Callable
                 return
             raw += chunk
         request = json.loads(raw)
-        if request["is"] != _describe_environment() or len(streams) != 3:
+        if request["interpreter"] != _identify_interpreter() or len(streams) != 3:
             connection.sendall(b"no")
             return
         pid = os.fork()
@@ -156,7 +157,7 @@ def _serve_one(connection: socket.socket, listener: socket.socket, run: Callable
     except OSError:
         return
     finally:
-        # whoever reads the client's output waits until nobody holds it open
+        # a reader of the client's output waits until every copy of these streams is closed
         _close(streams)
 
 
@@ -166,7 +167,7 @@ def _close(streams: list[int]) -> None:
 
 
 def _wait_for_stage(pid: int, connection: socket.socket) -> int:
-    """Wait for the stage; end it when its client, or the whole run, is gone."""
+    """Wait for the stage; stop it when its client disconnects or the run ends."""
     pidfd = os.pidfd_open(pid)
     try:
         inputs: list[Any] = [pidfd, connection, 0]
@@ -182,10 +183,7 @@ def _wait_for_stage(pid: int, connection: socket.socket) -> int:
 
 
 def _run_as_stage(request: dict[str, Any], streams: list[int], run: Callable[[], None]) -> None:
-    """Be the stage: its streams, folder, environment and arguments; never return."""
-    import ctypes
-    import traceback
-
+    """Take over the streams, folder, environment and arguments of the client; never return."""
     code = 1
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: die with the server
@@ -208,6 +206,6 @@ def _run_as_stage(request: dict[str, Any], streams: list[int], run: Callable[[],
         os._exit(code)
 
 
-def _describe_environment() -> list[str | None]:
-    """What must be equal in client and server for their stages to be the same."""
+def _identify_interpreter() -> list[str | None]:
+    """Return what must be equal in client and server for a stage to give the same result."""
     return [sys.prefix, sys.version, *(os.environ.get(name) for name in IMPORT_TIME_VARIABLES)]

@@ -1,4 +1,4 @@
-"""Where stages leave values for each other, and in which form."""
+"""The files through which stages pass data to each other."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ ESTIMATOR_FILE = "model.skops"
 
 @dataclasses.dataclass(frozen=True)
 class FinishedModel:
-    """A finished model in the form in which it will be opened, with what is known about it.
+    """A finished model, written in the format of the bundle, with its metadata.
 
     Attributes
     ----------
     file : str
-        Name of the model's file in its folder.
+        Name of the model file in its folder.
     schema : Schema
-        Columns that it asks for, and the columns with a role.
+        Its features, and the columns with a role.
     task, metric : str
-        What it predicts, and which metric decided.
+        What it predicts, and the metric that it was tuned for.
     classes : tuple
         Labels in the order of the scores.
     params : mapping
         Parameters of the estimator.
     threshold : float or None
-        Score from which the second of two classes is answered.
+        Smallest score for which the second of two classes is predicted.
     parent : str or None
-        The compressor that made it.
+        The last compressor that was applied to it.
 
     """
 
@@ -62,20 +62,20 @@ class FinishedModel:
 
 @dataclasses.dataclass(frozen=True)
 class FittedModel:
-    """A fitted model on its way, with what is known about it.
+    """A fitted model between two stages, with its metadata.
 
     Attributes
     ----------
     candidate : Candidate
-        Estimator, parameters, threshold.
+        Estimator, parameters and threshold.
     schema : Schema
-        Its columns, policies for gaps and unknown categories included.
+        Its columns, with their rules for missing values and unknown categories.
     task : str
         What it predicts.
     classes : tuple
         Labels in the order of the scores.
     metric : str
-        Name of the metric that decided.
+        Name of the metric that it was tuned for.
 
     """
 
@@ -88,26 +88,26 @@ class FittedModel:
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
-    """The files of a project that stages read and write; their names stand in ``dvc.yaml``."""
+    """The files of a project that the stages read and write; ``dvc.yaml`` lists them."""
 
     root: Path
 
     @property
     def report(self) -> Path:
-        """Folder of everything for people."""
+        """Folder of the reports."""
         return self.root / "report"
 
     @property
     def bundle(self) -> Path:
-        """The one directory that leaves the pipeline."""
+        """Folder of the bundle, the result of the pipeline."""
         return self.root / "bundle"
 
     def model(self, name: str) -> Path:
-        """Folder of ``candidate`` or ``compressed``."""
+        """Return the folder of a model, ``candidate`` or ``compressed``."""
         return self.root / "models" / name
 
     def write_tables(self, tables: dict[str, Table], facts: dict[str, Any]) -> None:
-        """Write the parts of the data, and the facts about them."""
+        """Write the train, tune and test rows, and the facts about them."""
         folder = self.root / "data" / "prepared"
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
@@ -116,7 +116,7 @@ class Workspace:
         write_json(folder / "facts.json", facts)
 
     def facts(self) -> dict[str, Any]:
-        """Read what the load stage found out."""
+        """Read the facts that the load stage wrote."""
         return dict(json.loads((self.root / "data" / "prepared" / "facts.json").read_bytes()))
 
     def schema(self) -> Schema:
@@ -124,13 +124,13 @@ class Workspace:
         return msgspec.convert(self.facts()["schema"], Schema)
 
     def table(self, name: str, schema: Schema) -> Table:
-        """Read a part of the data, its features as models expect them."""
+        """Read the ``train``, ``tune`` or ``test`` rows, the features converted to the schema."""
         path = self.root / "data" / "prepared" / f"{name}.parquet"
         frame = pd.read_parquet(path)
         return conform_table(Table(frame, schema, self.facts()["digests"][name]))
 
     def write_model(self, name: str, fitted: FittedModel) -> None:
-        """Write a fitted model and what is known about it."""
+        """Write a fitted model and its metadata."""
         candidate = fitted.candidate
         with replace_directory(self.model(name)) as folder:
             write_estimator(folder / ESTIMATOR_FILE, candidate.estimator)
@@ -146,12 +146,12 @@ class Workspace:
             write_json(folder / "facts.json", facts)
 
     def read_model(self, name: str, backend: Backend) -> FittedModel:
-        """Read a fitted model; its recipe is what the pipeline was before it was fitted."""
+        """Read a fitted model; its recipe is an unfitted copy of the estimator."""
         from sklearn.base import clone
 
         folder = self.model(name)
         if not (folder / ESTIMATOR_FILE).is_file():
-            raise DataError(f"{folder} holds no model; run the stages before: dvc repro")
+            raise DataError(f"{folder} does not contain a model; run the earlier stages: dvc repro")
         facts = json.loads((folder / "facts.json").read_bytes())
         estimator = read_estimator(folder / ESTIMATOR_FILE)
         *steps, (_, last) = clone(estimator).steps
@@ -169,21 +169,23 @@ class Workspace:
         return FittedModel(candidate, schema, facts["task"], classes, facts["metric"])
 
     def write_finished(self, model: FinishedModel, raw: bytes) -> None:
-        """Write a finished model and what is known about it."""
+        """Write a finished model and its metadata."""
         with replace_directory(self.model("compressed")) as folder:
             (folder / model.file).write_bytes(raw)
             write_json(folder / "facts.json", model)
 
     def read_finished(self) -> FinishedModel:
-        """Read what is known about the finished model."""
+        """Read the metadata of the finished model."""
         path = self.model("compressed") / "facts.json"
         if not path.is_file():
-            raise DataError(f"{path.parent} holds no model; run the stages before: dvc repro")
+            raise DataError(
+                f"{path.parent} does not contain a model; run the earlier stages: dvc repro"
+            )
         return msgspec.json.decode(path.read_bytes(), type=FinishedModel)
 
 
 def conform_table(table: Table) -> Table:
-    """Cast the features as models expect them; other columns stay."""
+    """Convert the features to the schema; leave the other columns as they are."""
     features = conform_to_schema(table.frame, table.schema)
     frame = table.frame.copy(deep=False)
     for name in features.columns:
@@ -198,7 +200,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def to_plain(value: Any) -> Any:
-    """Turn dataclasses and numpy's numbers into plain data."""
+    """Convert dataclasses and NumPy numbers to plain data."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return to_plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
     if isinstance(value, Mapping):
@@ -209,7 +211,7 @@ def to_plain(value: Any) -> Any:
 
 
 def empty_folder(path: Path) -> Path:
-    """Empty a folder, or make it."""
+    """Remove everything in a folder, or create it."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     return path

@@ -1,4 +1,4 @@
-"""Checks for plugin authors: plain functions, no test runner needed.
+"""Checks for plugin authors: plain functions that need no test runner.
 
 >>> from lockgate.testing import check_plugin
 >>> from lockgate.builtin.compressors.prune import Prune

@@ -1,15 +1,17 @@
-"""Small requests of every kind to try a plugin on."""
+"""Small example requests of every kind, to check plugins with."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric, ValueMatrix
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, JudgeRequest
@@ -19,6 +21,7 @@ from lockgate.contract.modeling import (
     CompressRequest,
     OptimizeRequest,
     Recipe,
+    SearchRange,
     Task,
 )
 from lockgate.contract.monitoring import MonitoringWindow, MonitorRequest
@@ -40,6 +43,8 @@ from lockgate.modeling.training.fitting import (
 from lockgate.models.skops_file import write_estimator
 
 if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
     from lockgate.contract.prediction import Columns
 
 __all__ = ["example_requests", "example_table", "try_recipe"]
@@ -48,7 +53,7 @@ TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 
 
 def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
-    """Make rows with numbers, gaps and a category, and a target that depends on them."""
+    """Return a table of numbers with missing values and a category, from which a target follows."""
     rng = np.random.default_rng(seed)
     size, price = rng.normal(size=rows), rng.gamma(2.0, 10.0, rows)
     colour = rng.choice(["blue", "green", "red"], rows)
@@ -71,10 +76,23 @@ def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
 
 
 def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
-    """Return requests of a kind by what they are about; none for formats and backends.
+    """Return example requests of a kind by name; none for formats and backends.
 
-    A plugin need not be able to answer each of them, but must refuse with an
-    error of lockgate's own, such as `lockgate.DataError`.
+    A plugin need not serve all of them, but must refuse the others with one of
+    lockgate's errors, such as `lockgate.DataError`.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of plugin, e.g. ``compressor``.
+    seed : int
+        Seed that the requests carry.
+
+    Returns
+    -------
+    dict of str to Request
+        A request for each task, e.g. ``binary``; loaders and monitors have their own.
+
     """
     if kind == "loader":
         return {"project": LoadRequest(seed=seed)}
@@ -83,7 +101,7 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
             "same": _make_monitor_request(seed, 0.0),
             "shifted": _make_monitor_request(seed, 1.0),
         }
-    factories: Mapping[str, Any] = {
+    factories: dict[str, Callable[[Task, int], Request]] = {
         "model": _make_build_request,
         "optimizer": _make_optimize_request,
         "compressor": _make_compress_request,
@@ -101,7 +119,7 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
 
 
 def try_recipe(recipe: Recipe) -> None:
-    """Fit a recipe on example rows and write it, as the optimize stage would."""
+    """Fit a recipe on example rows and write it to a file, as the stage ``optimize`` does."""
     table = example_table(recipe.task)
     check_recipe(recipe, "the model")
     steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
@@ -116,15 +134,11 @@ def _make_build_request(task: Task, seed: int) -> BuildRequest:
 
 
 def _make_recipe(task: Task, trees: bool = False) -> Recipe:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.linear_model import LogisticRegression, Ridge
-
-    from lockgate.contract.modeling import SearchRange
-
-    estimator: Any
+    estimator: BaseEstimator
     if trees:
-        kind = HistGradientBoostingRegressor if task == "regression" else None
-        estimator = (kind or HistGradientBoostingClassifier)(max_iter=20, random_state=0)
+        regression = task == "regression"
+        cls = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+        estimator = cls(max_iter=20, random_state=0)
         space = {"learning_rate": SearchRange(0.05, 0.3, log_scale=True)}
     elif task == "regression":
         estimator, space = Ridge(), {"alpha": SearchRange(0.01, 100, log_scale=True)}
@@ -171,7 +185,7 @@ def _make_compress_request(task: Task, seed: int, trees: bool = False) -> Compre
 
 
 class _FittedPredictor:
-    """A model in memory."""
+    """A fitted model as a predictor."""
 
     def __init__(self, task: Task) -> None:
         self.schema, self._task = example_table(task).schema, task
@@ -198,7 +212,7 @@ def _make_evaluate_request(task: Task, seed: int) -> EvaluateRequest:
 
 
 def _make_judge_request(task: Task, seed: int) -> JudgeRequest:
-    """One model before a gate twice: as who wants to go in, and as who is there."""
+    """Return a request with the same model as candidate and as incumbent."""
     evaluate_request = _make_evaluate_request(task, seed)
     frame = evaluate_request.table.frame
     train = example_table(task)

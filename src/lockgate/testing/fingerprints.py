@@ -1,4 +1,4 @@
-"""Reduces requests and answers to plain values that can be compared."""
+"""Reduces requests and results to plain values that can be compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONTEXT_FIELDS = {field.name for field in dataclasses.fields(Request)}
 
 
 def inputs_of(request: Request) -> dict[str, Any]:
-    """Return what a plugin was given to work on, without loggers and functions."""
+    """Return the fields of a request that are data: no functions, no common fields."""
     return {
         field.name: getattr(request, field.name)
         for field in dataclasses.fields(request)
@@ -31,7 +31,7 @@ def inputs_of(request: Request) -> dict[str, Any]:
 
 
 def fingerprint(value: Any) -> Any:
-    """Reduce a value to what must be equal when two of them are; times are left out."""
+    """Reduce a value to plain data that is equal for equal values; times are left out."""
     if isinstance(value, pd.DataFrame):
         row_hashes = pd.util.hash_pandas_object(value).to_numpy().tobytes()
         return row_hashes, tuple(map(str, value.columns)), tuple(map(str, value.dtypes))
@@ -67,11 +67,11 @@ def _fingerprint_nested(value: Any) -> Any:
 
 
 def _fingerprint_object(value: Any) -> Any:
-    """Compare an object by its content where it has one that can be written."""
+    """Return the content of an object, or its type where it cannot be serialized."""
     if isinstance(value, (str, int, float, bool, type(None), bytes)):
         return repr(value)
     try:
-        # our own objects, written and never read back: no code can run from it
+        # pickle is safe here: the bytes are compared and never loaded
         return pickle.dumps(value)
     except (pickle.PicklingError, TypeError, AttributeError):
         return type(value).__qualname__

@@ -1,4 +1,4 @@
-"""Checks that an installed plugin is found by name, without running a pipeline."""
+"""Finds an installed plugin by name, without running a pipeline."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ __all__ = ["check_installed"]
 
 
 def check_installed(kind: str, name: str) -> type:
-    """Find a plugin by its entry point and import it, as all three doors do.
+    """Find a plugin by its entry point and import it, as the command line does.
+
+    Parameters
+    ----------
+    kind, name : str
+        Kind and name of the plugin, e.g. ``compressor`` and ``lasso``.
 
     Returns
     -------
     type
-        The plugin's class, to go on with `check_plugin`.
+        The class of the plugin, to pass to `check_plugin`.
 
     Raises
     ------
     Failed
-        If it is not installed under that name; says what to put in pyproject.toml.
+        If it is not installed under that name; the message has the lines for pyproject.toml.
     LockgateError
-        If it is installed and cannot be used.
+        If it is installed but cannot be imported.
 
     """
     catalogue = Catalogue.installed()

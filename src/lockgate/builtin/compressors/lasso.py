@@ -1,28 +1,33 @@
-"""The compressor ``lasso``: fewer features, chosen by an L1 penalty, and a refit."""
+"""The compressor ``lasso``: feature selection with an L1 penalty, then a refit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import lockgate
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @lockgate.plugin
 class Lasso:
-    """Keep the features that an L1 penalty keeps, and fit the same model on these alone.
+    """Select features with an L1 penalty and refit the same model on the selected ones.
 
-    Walks from the strongest penalty to the weakest (Tibshirani, 1996) and takes
-    the first selection whose refitted model stays within the loss budget. The
-    features left out need not be sent to the model any more.
+    Goes from the strongest penalty to the weakest (Tibshirani, 1996) and takes the
+    first selection whose refitted model stays within the loss budget. The dropped
+    features are no longer inputs of the model.
     """
 
-    strengths: int = lockgate.setting(12, at_least=1, at_most=200, help="penalties to try")
+    strengths: int = lockgate.setting(
+        12, at_least=1, at_most=200, help="number of penalties to try"
+    )
 
     @lockgate.hookimpl
     def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
-        """Select, refit, compare on the tune rows."""
+        """Select features, refit, and compare the loss on the tune rows."""
         candidate = request.candidate
         features = _list_features(candidate.recipe)
         limit = request.loss(candidate.estimator) + request.max_loss
@@ -35,15 +40,19 @@ class Lasso:
             recipe = _restrict_recipe(candidate.recipe, keep)
             refitted = request.fit(recipe, candidate.params)
             if request.loss(refitted) <= limit:
-                description = ", ".join(keep) if len(keep) <= 12 else f"{len(keep)} features"
-                request.log.info("lasso keeps %d of %d: %s", len(keep), len(features), description)
+                names = ", ".join(keep[:12]) + (", ..." if len(keep) > 12 else "")
+                request.log.info(
+                    "lasso keeps %d of %d features: %s", len(keep), len(features), names
+                )
                 return replace(candidate, recipe=recipe, estimator=refitted)
-        raise lockgate.NotApplicable(f"all {len(features)} features are needed")
+        raise lockgate.NotApplicable(
+            f"no smaller set of the {len(features)} features stays within the loss budget"
+        )
 
     def _selections(
         self, features: list[str], request: lockgate.CompressRequest
     ) -> Iterator[tuple[str, ...]]:
-        """Yield the features kept, strongest penalty first."""
+        """Yield the selected features, strongest penalty first."""
         import numpy as np
         from sklearn.preprocessing import StandardScaler
 
@@ -58,12 +67,12 @@ class Lasso:
 
 def _list_features(recipe: lockgate.Recipe) -> list[str]:
     if not recipe.steps or not hasattr(recipe.steps[0][1], "transformers"):
-        raise lockgate.NotApplicable("the model has no step that names its features")
+        raise lockgate.NotApplicable("the first step of the model does not name its features")
     return [name for _, _, names in recipe.steps[0][1].transformers for name in names]
 
 
 def _restrict_recipe(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate.Recipe:
-    """Let only some features into the first step."""
+    """Return the recipe with only these features in its first step."""
     from sklearn.base import clone
 
     (name, cells), *remaining_steps = recipe.steps
@@ -76,33 +85,32 @@ def _restrict_recipe(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate
     return replace(recipe, steps=((name, narrowed), *remaining_steps))
 
 
-def _encode_feature(request: lockgate.CompressRequest, feature: str) -> Any:
-    """Return what one feature becomes before it reaches the estimator, shape (rows, inputs)."""
+def _encode_feature(request: lockgate.CompressRequest, feature: str) -> np.ndarray:
+    """Return the columns that a feature is encoded as, shape (rows, columns)."""
     import numpy as np
 
     transformer = _restrict_recipe(request.candidate.recipe, (feature,)).steps[0][1]
     return np.asarray(transformer.fit_transform(request.train.features), dtype=float)
 
 
-def _fit_penalized(inputs: Any, request: lockgate.CompressRequest, share: float) -> Any:
-    """Fit with an L1 penalty at a share of the one that lets nothing through."""
+def _fit_penalized(
+    inputs: np.ndarray, request: lockgate.CompressRequest, share: float
+) -> np.ndarray:
+    """Return the coefficients for a share of the smallest penalty at which all are 0."""
     import numpy as np
+    from sklearn import linear_model
 
     target = request.train.target
     if request.candidate.recipe.task == "regression":
-        from sklearn import linear_model
-
         centred = target.astype(float) - target.mean()
         strongest = np.abs(inputs.T @ centred).max() / len(target)
         return np.atleast_2d(
             linear_model.Lasso(alpha=share * strongest, max_iter=5000).fit(inputs, target).coef_
         )
-    from sklearn.linear_model import LogisticRegression
-
     classes = np.unique(target)
     indicators = (target[:, None] == classes).astype(float)
     strongest = np.abs(inputs.T @ (indicators - indicators.mean(axis=0))).max()
-    model = LogisticRegression(
+    model = linear_model.LogisticRegression(
         C=1 / (share * strongest),
         l1_ratio=1.0,
         solver="liblinear" if len(classes) == 2 else "saga",

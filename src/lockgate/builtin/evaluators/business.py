@@ -1,22 +1,28 @@
-"""The evaluator ``business``: what decisions are worth in money."""
+"""The evaluator ``business``: the expected value of the model's decisions, in money."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import lockgate
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @lockgate.plugin
 class Business:
-    """Expected money per 1,000 rows under the value matrix ``decision.value_matrix``.
+    """Expected value per 1,000 rows under the value matrix ``decision.value_matrix``.
 
-    The model's threshold was chosen on the tune rows; the best one on the test
-    rows is shown beside it, to say how much a better choice could have brought.
+    The threshold of the model was chosen on the tune rows. The best threshold on the
+    test rows is reported beside it: an upper bound on what another choice could bring.
     """
 
     resamples: int = lockgate.setting(
-        300, at_least=0, at_most=100_000, help="bootstrap resamples behind the intervals; 0: none"
+        300,
+        at_least=0,
+        at_most=100_000,
+        help="bootstrap resamples for the intervals; 0: no intervals",
     )
 
     @lockgate.hookimpl
@@ -28,18 +34,18 @@ class Business:
 
         if request.task != "binary":
             raise lockgate.DataError(
-                f"evaluator business needs two classes, and this is {request.task}; "
-                "leave it out: evaluator=[...]"
+                f"evaluator business needs a binary task, got {request.task}; "
+                "remove it from evaluator=[...]"
             )
         if request.value_matrix is None or request.value_matrix == lockgate.ValueMatrix():
             raise lockgate.UsageError(
-                "evaluator business needs to know what outcomes are worth; set e.g. "
+                "evaluator business needs a value matrix; set e.g. "
                 "decision.value_matrix.true_positive=10 decision.value_matrix.false_positive=-1"
             )
         positive = class_indices(request.table.target, request.classes) == 1
         score = request.output.score
         if score is None:
-            raise lockgate.DataError("evaluator business needs a model that gives scores")
+            raise lockgate.DataError("evaluator business needs a model that predicts scores")
         threshold = 0.5 if request.threshold is None else request.threshold
         metrics = bootstrap_intervals(
             DecisionValue(positive, score, threshold, request.value_matrix),
@@ -49,35 +55,36 @@ class Business:
             resamples=self.resamples,
             seed=request.seed,
         )
-        thresholds, money = value_curve(positive, score, request.value_matrix, request.table.weight)
-        best = int(money.argmax())
+        thresholds, values = value_curve(
+            positive, score, request.value_matrix, request.table.weight
+        )
+        best = int(values.argmax())
         metrics["best_threshold_in_hindsight"] = lockgate.Metric(float(thresholds[best]))
-        metrics["best_per_1000_in_hindsight"] = lockgate.Metric(float(money[best]))
+        metrics["best_per_1000_in_hindsight"] = lockgate.Metric(float(values[best]))
         metrics["threshold"] = lockgate.Metric(threshold)
-        plot = _plot_values(thresholds, money, threshold, float(thresholds[best]))
+        plot = _plot_value(thresholds, values, threshold, float(thresholds[best]))
         return lockgate.Report(metrics, plots=(plot,), messages=_summarize(metrics))
 
 
-def _plot_values(thresholds: Any, money: Any, threshold: float, best: float) -> lockgate.Plot:
-    line = lockgate.Series("model", tuple(thresholds.tolist()), tuple(money.tolist()))
+def _plot_value(
+    thresholds: np.ndarray, values: np.ndarray, threshold: float, best: float
+) -> lockgate.Plot:
+    line = lockgate.Series("model", tuple(thresholds.tolist()), tuple(values.tolist()))
     return lockgate.Plot(
-        "money",
-        "What a threshold is worth",
-        "threshold",
-        "money per 1,000 rows",
+        "value",
+        "Value by decision threshold",
+        "decision threshold",
+        "value per 1,000 rows",
         (line,),
-        marks={"chosen on tune": threshold, "best in hindsight": best},
+        marks={"chosen on tune rows": threshold, "best on test rows": best},
     )
 
 
 def _summarize(metrics: dict[str, lockgate.Metric]) -> tuple[str, ...]:
-    model, everyone = metrics["per_1000"], metrics["per_1000_all"]
-    nobody = metrics["per_1000_none"]
-    baseline = max(everyone.estimate, nobody.estimate)
-    baseline_name = (
-        "acting on everyone" if everyone.estimate > nobody.estimate else "acting on no one"
-    )
+    value = metrics["per_1000"].estimate
+    act_on_all, act_on_none = metrics["per_1000_all"].estimate, metrics["per_1000_none"].estimate
+    baseline, action = max((act_on_none, "acting on no row"), (act_on_all, "acting on every row"))
     return (
-        f"brings {model.estimate:,.0f} per 1,000 rows, "
-        f"{model.estimate - baseline:+,.0f} against {baseline_name}",
+        f"the model is worth {value:,.0f} per 1,000 rows, {value - baseline:+,.0f} "
+        f"compared with {action}",
     )

@@ -1,29 +1,37 @@
-"""The evaluator ``classification``."""
+"""The evaluator ``classification``: discrimination, calibration and confusion matrix."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lockgate
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @lockgate.plugin
 class Classification:
-    """Discrimination, calibration and decisions, each with a 95 % interval."""
+    """Discrimination, calibration and accuracy, each with a 95 % confidence interval."""
 
     resamples: int = lockgate.setting(
-        300, at_least=0, at_most=100_000, help="bootstrap resamples behind the intervals; 0: none"
+        300,
+        at_least=0,
+        at_most=100_000,
+        help="bootstrap resamples for the intervals; 0: no intervals",
     )
 
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
+        from lockgate.modeling.metrics.binary import calibration_curve, roc_curve
         from lockgate.modeling.metrics.intervals import bootstrap_intervals
-        from lockgate.modeling.metrics.losses import metrics_for_task
+        from lockgate.modeling.metrics.losses import class_indices, metrics_for_task
 
         if request.task == "regression":
             raise lockgate.DataError(
-                "evaluator classification got a regression; choose evaluator=[regression]"
+                "evaluator classification needs a classification task, got regression; "
+                "choose evaluator=[regression]"
             )
         truth = request.table.target
         measure = metrics_for_task(
@@ -37,13 +45,18 @@ class Classification:
             resamples=self.resamples,
             seed=request.seed,
         )
-        tables = {"confusion": _count_confusions(truth, request.output.label, request.classes)}
+        actual, predicted = (
+            class_indices(labels, request.classes) for labels in (truth, request.output.label)
+        )
+        tables = {"confusion matrix": _count_confusions(actual, predicted, request.classes)}
         if request.task != "binary":
             return lockgate.Report(metrics, tables, messages=_summarize(metrics, "accuracy"))
-        from lockgate.modeling.metrics.losses import class_indices
-
-        positive, score = class_indices(truth, request.classes) == 1, request.output.score
-        plots = (_plot_roc(positive, score), _plot_calibration(positive, score))
+        score = request.output.score
+        assert score is not None  # metrics_for_task requires scores
+        plots = (
+            _plot_roc(*roc_curve(actual == 1, score)),
+            _plot_calibration(*calibration_curve(actual == 1, score)),
+        )
         return lockgate.Report(metrics, tables, plots, _summarize(metrics, "roc_auc"))
 
 
@@ -51,56 +64,48 @@ def _summarize(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...
     metric = metrics.get(name)
     name = "ROC AUC" if name == "roc_auc" else name
     if metric is None:
-        return (f"{name} is not defined by these rows",)
+        return (f"{name} is undefined on these rows",)
     if metric.low is None or metric.high is None:
         return (f"{name} {metric.estimate:.3f}",)
-    return (f"{name} {metric.estimate:.3f}, between {metric.low:.3f} and {metric.high:.3f}",)
+    return (f"{name} {metric.estimate:.3f} (95 % interval {metric.low:.3f} to {metric.high:.3f})",)
 
 
 def _count_confusions(
-    truth: Any, label: Any, classes: tuple[Any, ...]
-) -> tuple[dict[str, Any], ...]:
+    actual: np.ndarray, predicted: np.ndarray, classes: tuple[Any, ...]
+) -> tuple[dict[str, str | int], ...]:
+    """Count the rows by actual and predicted class, given as indices of classes."""
     import numpy as np
 
-    from lockgate.modeling.metrics.losses import class_indices
-
     size = len(classes)
-    cell = class_indices(truth, classes) * size + class_indices(label, classes)
-    counts = np.bincount(cell, minlength=size * size).reshape(size, size)
+    counts = np.bincount(actual * size + predicted, minlength=size * size).reshape(size, size)
     return tuple(
-        {"truth": str(true)}
-        | {f"said {predicted}": int(n) for predicted, n in zip(classes, row, strict=True)}
-        for true, row in zip(classes, counts, strict=True)
+        {"actual": str(label)}
+        | {f"predicted {other}": int(n) for other, n in zip(classes, row, strict=True)}
+        for label, row in zip(classes, counts, strict=True)
     )
 
 
-def _plot_roc(positive: Any, score: Any) -> lockgate.Plot:
-    from lockgate.modeling.metrics.binary import roc_curve
-
-    false_positive_rate, true_positive_rate = roc_curve(positive, score)
+def _plot_roc(false_positive_rate: np.ndarray, true_positive_rate: np.ndarray) -> lockgate.Plot:
     line = lockgate.Series(
         "model", tuple(false_positive_rate.tolist()), tuple(true_positive_rate.tolist())
     )
     return lockgate.Plot(
         "roc",
-        "Who is found, at what price",
-        "share of negatives called positive",
-        "share of positives found",
+        "ROC curve",
+        "false positive rate",
+        "true positive rate",
         (line,),
         diagonal=True,
     )
 
 
-def _plot_calibration(positive: Any, score: Any) -> lockgate.Plot:
-    from lockgate.modeling.metrics.binary import calibration_curve
-
-    predicted, observed = calibration_curve(positive, score)
+def _plot_calibration(predicted: np.ndarray, observed: np.ndarray) -> lockgate.Plot:
     line = lockgate.Series("model", tuple(predicted.tolist()), tuple(observed.tolist()))
     return lockgate.Plot(
         "calibration",
-        "Does it happen as often as it says?",
-        "probability said",
-        "share that happened",
+        "Calibration curve",
+        "predicted probability",
+        "observed frequency",
         (line,),
         diagonal=True,
     )

@@ -1,4 +1,4 @@
-"""The evaluator ``cost``: size and speed, as this machine has them now."""
+"""The evaluator ``cost``: size of the model, throughput and latency on this machine."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import lockgate
 
 @lockgate.plugin
 class Cost:
-    """Size of the model, rows per second in bulk, and the time of a single row.
+    """Size of the model, throughput of a batch, and latency of a single row.
 
-    Its figures depend on the machine: they go to a side report, never into a bundle.
+    These metrics depend on the machine: they go into ``report/cost.json``, never into
+    a bundle.
     """
 
-    repeats: int = lockgate.setting(5, at_least=1, at_most=1000, help="the median counts")
-    rows: int = lockgate.setting(10_000, at_least=1, help="rows of the bulk measurement")
+    repeats: int = lockgate.setting(
+        5, at_least=1, at_most=1000, help="number of timings; their median is reported"
+    )
+    rows: int = lockgate.setting(10_000, at_least=1, help="rows of the batch")
 
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
@@ -25,21 +28,21 @@ class Cost:
         import numpy as np
 
         features = request.table.features
-        bulk = features.iloc[np.resize(np.arange(len(features)), self.rows)].reset_index(drop=True)
+        batch = features.iloc[np.resize(np.arange(len(features)), self.rows)].reset_index(drop=True)
         single = features.iloc[:1].reset_index(drop=True)
-        bulk_seconds = self._median_seconds(lambda: request.predictor.predict(bulk))
+        batch_seconds = self._median_seconds(lambda: request.predictor.predict(batch))
         row_seconds = self._median_seconds(lambda: request.predictor.predict(single))
         return lockgate.Report(
             {
                 "model_kb": lockgate.Metric(request.model_bytes / 1024),
-                "rows_per_second": lockgate.Metric(self.rows / bulk_seconds),
+                "rows_per_second": lockgate.Metric(self.rows / batch_seconds),
                 "one_row_ms": lockgate.Metric(row_seconds * 1000),
             },
             nondeterministic=True,
         )
 
     def _median_seconds(self, work: Callable[[], object]) -> float:
-        """Return the median time of one call, in seconds, after one to warm up."""
+        """Return the median time of a call in seconds, after a first call to warm up."""
         work()
         times = []
         for _ in range(self.repeats):

@@ -1,18 +1,24 @@
-"""The evaluator ``regression``."""
+"""The evaluator ``regression``: explained variance and errors."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import lockgate
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @lockgate.plugin
 class Regression:
-    """Explained variance and errors, each with a 95 % interval."""
+    """Explained variance and errors, each with a 95 % confidence interval."""
 
     resamples: int = lockgate.setting(
-        300, at_least=0, at_most=100_000, help="bootstrap resamples behind the intervals; 0: none"
+        300,
+        at_least=0,
+        at_most=100_000,
+        help="bootstrap resamples for the intervals; 0: no intervals",
     )
 
     @lockgate.hookimpl
@@ -23,7 +29,7 @@ class Regression:
 
         if request.task != "regression":
             raise lockgate.DataError(
-                f"evaluator regression got a {request.task} model; "
+                f"evaluator regression needs a regression task, got {request.task}; "
                 "choose evaluator=[classification]"
             )
         truth, predicted = request.table.target.astype(float), request.output.label.astype(float)
@@ -36,13 +42,17 @@ class Regression:
             seed=request.seed,
         )
         r2 = metrics.get("r2")
-        message = f"explains {r2.estimate:.0%} of the variance" if r2 else "the target is constant"
+        message = (
+            f"the model explains {r2.estimate:.0%} of the variance"
+            if r2
+            else "R² is undefined: the target is constant"
+        )
         return lockgate.Report(
             metrics, plots=(_plot_deciles(truth, predicted),), messages=(message,)
         )
 
 
-def _plot_deciles(truth: Any, predicted: Any) -> lockgate.Plot:
+def _plot_deciles(truth: np.ndarray, predicted: np.ndarray) -> lockgate.Plot:
     import numpy as np
 
     groups = np.array_split(np.argsort(predicted, kind="stable"), min(10, len(predicted)))
@@ -53,9 +63,9 @@ def _plot_deciles(truth: Any, predicted: Any) -> lockgate.Plot:
     )
     return lockgate.Plot(
         "deciles",
-        "Is it as much as it says?",
-        "mean predicted, by tenths of the rows",
-        "mean that came",
+        "Predicted against actual, by decile",
+        "mean predicted value",
+        "mean actual value",
         (line,),
         diagonal=True,
     )

@@ -1,4 +1,4 @@
-"""The format ``packed``: lockgate's own form of a model, read with NumPy alone."""
+"""The format ``packed``: lockgate's own model format, read with NumPy alone."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import lockgate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lockgate.contract.prediction import Columns
     from lockgate.models.packed.runtime.model import PackedModel, RowPrediction
 
 
 @lockgate.plugin
 class Packed:
-    """Open a packed model: data that cannot run code, checked before it is used."""
+    """Open a packed model: data that cannot run code, verified before it is used."""
 
     needs: ClassVar[tuple[str, ...]] = ("numpy",)
 
     @lockgate.hookimpl
     def open(self, request: lockgate.OpenRequest) -> lockgate.Predictor:
-        """Read the one file of the model."""
+        """Read the model file."""
         from lockgate.models.packed.runtime.model import open_packed
 
         model = open_packed(request.directory / request.files[0], threshold=request.threshold)
@@ -27,14 +29,14 @@ class Packed:
 
 
 class PackedPredictor:
-    """Answers through the packed model.
+    """Predicts with a packed model.
 
     Attributes
     ----------
     schema : Schema
         The columns it expects.
     model : PackedModel
-        The model itself.
+        The model.
 
     """
 
@@ -44,16 +46,20 @@ class PackedPredictor:
         if request.backend.name != "numpy":
             self._options["backend"] = request.backend
         if (model.task, model.classes) != (request.task, request.classes):
-            raise lockgate.BundleError("the model's task or classes are not the manifest's")
+            raise lockgate.BundleError(
+                "the model's task or classes differ from those of the manifest"
+            )
         names = {column.name for column in request.schema.features}
         unknown = sorted({column.name for column in model.inputs} - names)
         if unknown:
-            raise lockgate.BundleError(f"the model asks for {', '.join(unknown)}, the schema not")
+            raise lockgate.BundleError(
+                f"the model needs {', '.join(unknown)}, which the schema lacks"
+            )
 
     def predict(self, columns: Columns, **options: Any) -> lockgate.Output:
-        """Answer for rows given as a frame, an Arrow table, columns, or a list of mappings."""
+        """Predict rows: a DataFrame, an Arrow table, columns by name, or a list of mappings."""
         return self.model.predict(columns, **{**self._options, **options})
 
-    def predict_one(self, row: Any) -> RowPrediction:
-        """Answer for one row given as a mapping of column to value."""
+    def predict_one(self, row: Mapping[str, Any]) -> RowPrediction:
+        """Predict a single row, a mapping of column names to values."""
         return self.model.predict_one(row)

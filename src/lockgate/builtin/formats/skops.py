@@ -1,38 +1,40 @@
-"""The format ``skops``: a scikit-learn pipeline in skops' form, read without running code."""
+"""The format ``skops``: a scikit-learn pipeline in a skops file, read without running code."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import lockgate
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
     from lockgate.contract.prediction import Columns
 
 
 @lockgate.plugin
 class Skops:
-    """Open a model that skops wrote; only types on a fixed list are built."""
+    """Open a skops file; only types on a fixed list are created."""
 
     needs: ClassVar[tuple[str, ...]] = ("numpy", "pandas", "scikit-learn", "skops")
 
     @lockgate.hookimpl
     def open(self, request: lockgate.OpenRequest) -> lockgate.Predictor:
-        """Read the one file of the model."""
+        """Read the model file."""
         from lockgate.models.skops_file import read_estimator
 
         return SkopsPredictor(read_estimator(request.directory / request.files[0]), request)
 
 
 class SkopsPredictor:
-    """Answers through the scikit-learn pipeline."""
+    """Predicts with a scikit-learn pipeline."""
 
-    def __init__(self, estimator: Any, request: lockgate.OpenRequest) -> None:
+    def __init__(self, estimator: Pipeline, request: lockgate.OpenRequest) -> None:
         self.schema = request.schema
         self._estimator, self._request = estimator, request
 
     def predict(self, columns: Columns) -> lockgate.Output:
-        """Answer for rows given as columns, held against the schema first."""
+        """Predict rows, a DataFrame or columns by name, after converting them to the schema."""
         import pandas as pd
 
         from lockgate.data.conform import conform_to_schema

@@ -1,10 +1,10 @@
-"""Roles of columns, and tables from files, for the loaders that read one file."""
+"""Tables from CSV and Parquet files, for the loaders that read a single file."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import lockgate
 
@@ -15,7 +15,7 @@ FORMATS = ("csv", "parquet")
 
 
 class ColumnRoles(Protocol):
-    """Settings of a loader that say which columns have a role."""
+    """Settings of a loader that assign roles to columns."""
 
     target: str | None
     id: str | None
@@ -27,7 +27,7 @@ class ColumnRoles(Protocol):
 
 
 def table_with_roles(settings: ColumnRoles, frame: pd.DataFrame) -> lockgate.Table:
-    """Make a table of a frame, its columns with the roles that the settings name."""
+    """Return a frame as a table, with the roles that the settings assign."""
     frame = _parse_dates(frame, settings.time)
     return lockgate.table(
         frame,
@@ -42,30 +42,30 @@ def table_with_roles(settings: ColumnRoles, frame: pd.DataFrame) -> lockgate.Tab
 
 
 def checked_path(root: str, path: str, sha256: str | None) -> Path:
-    """Return the path of a data file below data/raw, its digest checked where one is set."""
+    """Return the path of a data file below data/raw, after verifying its digest if one is set."""
     from lockgate.data.io.digests import sha256_file
 
     relative_path = Path(os.path.normpath(path))
     if relative_path.is_absolute() or relative_path.parts[:2] != ("data", "raw"):
         raise lockgate.DataError(
-            f"data file {path} is not below data/raw, where changes are noticed; move it there"
+            f"data file {path} is not below data/raw, which DVC tracks; move it there"
         )
     full_path = Path(root) / relative_path
     if not full_path.is_file():
         available = sorted(
             str(p.relative_to(root)) for p in full_path.parent.glob("*") if p.is_file()
         )
-        hint = f"; found: {', '.join(available[:10])}" if available else ""
+        hint = f"; available: {', '.join(available[:10])}" if available else ""
         expected = f" (expected sha256 {sha256})" if sha256 else ""
         raise lockgate.DataError(f"data file {path} is missing{expected}{hint}")
     if sha256 is not None and (digest := sha256_file(full_path)) != sha256:
-        remedy = "get the pinned file back, or set sha256 to the new one"
+        remedy = "restore the pinned file, or set sha256 to the new digest"
         raise lockgate.DigestMismatch(path, sha256, digest, remedy)
     return full_path
 
 
 def read_table(path: Path, file_format: str, separator: str = ",") -> pd.DataFrame:
-    """Read a CSV or Parquet file as it is; DataError if it cannot be read."""
+    """Read a CSV or Parquet file; DataError if that fails."""
     import pandas as pd
 
     try:
@@ -74,11 +74,13 @@ def read_table(path: Path, file_format: str, separator: str = ",") -> pd.DataFra
         return pd.read_csv(path, sep=separator)
     except (ValueError, OSError) as error:
         message = " ".join(str(error).split())
-        raise lockgate.DataError(f"{path} is no readable {file_format} file: {message}") from None
+        raise lockgate.DataError(
+            f"{path} is not a readable {file_format} file: {message}"
+        ) from None
 
 
-def _parse_dates(frame: Any, time: str | None) -> Any:
-    """Read the time column as dates where it came as text."""
+def _parse_dates(frame: pd.DataFrame, time: str | None) -> pd.DataFrame:
+    """Parse the time column as dates, unless it is numeric."""
     import pandas as pd
 
     if time is None or time not in frame or pd.api.types.is_numeric_dtype(frame[time]):
@@ -88,4 +90,6 @@ def _parse_dates(frame: Any, time: str | None) -> Any:
         converted[time] = pd.to_datetime(frame[time])
         return converted
     except (ValueError, TypeError) as error:
-        raise lockgate.SchemaViolation([f"time column {time} holds no dates: {error}"]) from None
+        raise lockgate.SchemaViolation(
+            [f"time column {time} does not contain dates: {error}"]
+        ) from None

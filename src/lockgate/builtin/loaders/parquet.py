@@ -1,4 +1,4 @@
-"""Loader `parquet`: a Parquet file of the project."""
+"""The loader ``parquet``: a Parquet file of the project."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ __all__ = ["Parquet"]
 
 @lockgate.plugin
 class Parquet:
-    """A Parquet file below the project, e.g. ``data/raw/churn.parquet``."""
+    """Load a Parquet file of the project, e.g. ``data/raw/churn.parquet``."""
 
-    path: str = lockgate.setting(help="file, relative to the project; below data/raw")
+    path: str = lockgate.setting(help="path of the file below data/raw, relative to the project")
     target: str | None = lockgate.setting(None, help="column to predict")
-    id: str | None = lockgate.setting(None, help="what a row is about; never a feature")
-    time: str | None = lockgate.setting(None, help="when the features of a row were known")
-    group: str | None = lockgate.setting(None, help="rows that belong together")
-    value: str | None = lockgate.setting(None, help="money at stake in a row")
-    weight: str | None = lockgate.setting(None, help="how much a row counts")
-    horizon_days: int = lockgate.setting(
-        0, at_least=0, help="days after time until the target is known"
+    id: str | None = lockgate.setting(None, help="column that identifies a row; never a feature")
+    time: str | None = lockgate.setting(
+        None, help="column with the time at which a row's features were known"
     )
-    sha256: str | None = lockgate.setting(None, help="the only content to accept")
+    group: str | None = lockgate.setting(
+        None, help="column with the group of a row; groups are never split"
+    )
+    value: str | None = lockgate.setting(None, help="column with the monetary value of a row")
+    weight: str | None = lockgate.setting(None, help="column with the weight of a row")
+    horizon_days: int = lockgate.setting(
+        0, at_least=0, help="days from the time of a row until its target is known"
+    )
+    sha256: str | None = lockgate.setting(
+        None, help="digest of the file; any other content is refused"
+    )
 
     @lockgate.hookimpl
     def load(self, request: lockgate.LoadRequest) -> lockgate.Table:

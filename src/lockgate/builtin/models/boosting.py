@@ -1,4 +1,4 @@
-"""The model ``boosting``: gradient boosting on histograms."""
+"""The model ``boosting``: histogram gradient boosting."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ import lockgate
 
 @lockgate.plugin
 class Boosting:
-    """Gradient-boosted trees on histograms; gaps need no filling, scales do not matter."""
+    """Histogram gradient boosting; needs no imputation of missing values and no scaling."""
 
-    trees: int = lockgate.setting(150, at_least=1, at_most=10_000, help="trees to grow")
-    max_leaves: int = lockgate.setting(15, at_least=2, at_most=1024, help="most leaves of a tree")
+    trees: int = lockgate.setting(
+        150,
+        at_least=1,
+        at_most=10_000,
+        help="number of boosting iterations, each adds a tree (or one per class)",
+    )
+    max_leaves: int = lockgate.setting(
+        15, at_least=2, at_most=1024, help="maximum number of leaves of a tree"
+    )
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
-        """Propose scikit-learn's histogram gradient boosting."""
+        """Return a recipe with scikit-learn's histogram gradient boosting."""
         from sklearn.ensemble import (
             HistGradientBoostingClassifier,
             HistGradientBoostingRegressor,

@@ -1,4 +1,4 @@
-"""The model ``linear``: least squares or ridge regression."""
+"""The model ``linear``: ordinary least squares or ridge regression."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import lockgate
 class Linear:
     """Linear regression by least squares, with a ridge penalty to tune."""
 
-    ridge: bool = lockgate.setting(
-        True, help="search for a ridge penalty; off: plain least squares"
-    )
+    ridge: bool = lockgate.setting(True, help="tune a ridge penalty; false: ordinary least squares")
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
-        """Propose least squares on the chosen backend."""
+        """Return a recipe with least squares on the chosen backend."""
         from lockgate.modeling.solvers.regressor import LeastSquares
 
         if request.task != "regression":
             raise lockgate.DataError(
-                f"model linear predicts numbers, and the target asks for {request.task}; "
+                f"model linear needs a regression task, got {request.task}; "
                 "choose model=logistic or model=boosting"
             )
         space = {"alpha": lockgate.SearchRange(0.01, 10_000, log_scale=True)}

@@ -9,17 +9,19 @@ import lockgate
 class Logistic:
     """Logistic regression for two or more classes, with the penalty to tune."""
 
-    balanced: bool = lockgate.setting(False, help="weigh classes as if they were equally frequent")
-    max_iterations: int = lockgate.setting(1000, at_least=1, help="most iterations of the solver")
+    balanced: bool = lockgate.setting(False, help="weight classes inversely to their frequency")
+    max_iterations: int = lockgate.setting(
+        1000, at_least=1, help="maximum number of iterations of the solver"
+    )
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
-        """Propose scikit-learn's logistic regression."""
+        """Return a recipe with scikit-learn's logistic regression."""
         from sklearn.linear_model import LogisticRegression
 
         if request.task == "regression":
             raise lockgate.DataError(
-                "model logistic predicts classes, and the target asks for a regression; "
+                "model logistic needs a classification task, got regression; "
                 "choose model=linear or model=boosting"
             )
         estimator = LogisticRegression(

@@ -1,4 +1,4 @@
-"""The monitor ``drift``: which columns are no longer what the model was trained on."""
+"""The monitor ``drift``: columns whose distribution differs from the training rows."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ if TYPE_CHECKING:
 
 @lockgate.plugin
 class Drift:
-    """Two-sample tests on every column, corrected for their number, with an effect floor.
+    """Two-sample tests on every column, corrected for multiple testing.
 
-    A column alarms when the difference is certain (`level`, after `correction`)
-    and large enough to matter (`effect`). Certain but small is a notice: with
-    enough rows everything differs a little.
+    A column raises an alarm when its difference is significant (at `level`, after
+    `correction`) and large enough to matter (at least `effect`). A significant but small
+    difference is a notice: with enough rows, every column differs a little.
     """
 
     level: float = lockgate.setting(
         0.05,
         above=0,
         below=1,
-        help="chance of any false alarm in a window (or share, see correction)",
+        help="significance level: family-wise error rate for holm, false discovery rate for "
+        "benjamini-hochberg",
     )
     effect: float = lockgate.setting(
-        0.1, at_least=0, at_most=1, help="smallest difference of shares that matters"
+        0.1, at_least=0, at_most=1, help="smallest effect size that raises an alarm"
     )
     correction: str = lockgate.setting(
-        "holm", choices=("holm", "benjamini-hochberg"), help="for asking about many columns"
+        "holm", choices=("holm", "benjamini-hochberg"), help="correction for multiple testing"
     )
 
     @lockgate.hookimpl
     def monitor(self, request: lockgate.MonitorRequest) -> lockgate.Findings:
-        """Compare the window's counts with the reference's."""
+        """Compare the counts of the window with those of the training rows."""
         import numpy as np
 
         from lockgate.modeling.statistics.two_sample import adjust_p_values, compare_counts
@@ -77,14 +78,14 @@ class Drift:
 
 def _describe_column(column: str, effect: float, severity: str) -> str:
     if severity == "alarm":
-        return f"{column} has drifted: {effect:.0%} of the rows lie elsewhere than in training"
+        return f"{column} has drifted: effect size {effect:.2f}"
     if severity == "notice":
-        return f"{column} differs a little ({effect:.1%}), less than what matters"
-    return f"{column} is as in training"
+        return f"{column} differs slightly: effect size {effect:.3f}, below the alarm threshold"
+    return f"{column} shows no drift"
 
 
 def _summarize(findings: list[lockgate.Finding]) -> str:
     alarms = [finding.column for finding in findings if finding.severity == "alarm"]
     if not alarms:
-        return f"none of {len(findings)} columns has drifted"
-    return f"{len(alarms)} of {len(findings)} columns have drifted: {', '.join(alarms)}"
+        return f"no drift in {len(findings)} columns"
+    return f"drift detected in {len(alarms)} of {len(findings)} columns: {', '.join(alarms)}"

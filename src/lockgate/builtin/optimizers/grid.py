@@ -1,4 +1,4 @@
-"""Optimizer `grid`: every combination of evenly spread values."""
+"""The optimizer ``grid``: every combination of evenly spaced values."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["Grid"]
 
 @lockgate.plugin
 class Grid:
-    """Try every combination of `points` values per parameter."""
+    """Grid search: try every combination of `points` values per parameter."""
 
     points: int = lockgate.setting(6, at_least=1, at_most=1000, help="values per parameter")
     max_points: int = lockgate.setting(
-        500, at_least=1, help="refuse a grid with more points than that"
+        500, at_least=1, help="largest size of the grid; a larger grid is refused"
     )
 
     @lockgate.hookimpl
     def optimize(self, request: lockgate.OptimizeRequest) -> lockgate.SearchResult:
-        """Measure the whole grid and take the best."""
+        """Measure every point of the grid and return the best."""
         space = request.recipe.space
         axes = {
             name: allowed.values(self.points)
@@ -32,7 +32,7 @@ class Grid:
         grid = [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
         if len(grid) > self.max_points:
             raise lockgate.UsageError(
-                f"the grid has {len(grid)} points, at most {self.max_points} are allowed; "
+                f"the grid has {len(grid)} points, more than max_points={self.max_points}; "
                 "lower optimizer.grid.points or choose optimizer=random"
             )
         return best_trial(request, grid)

@@ -1,1 +1,1 @@
-"""Pages and plots of a run."""
+"""HTML reports and plots of a run."""

@@ -1,4 +1,4 @@
-"""The HTML pages for people: one file each, pictures inside, nothing to fetch."""
+"""The HTML reports: each a single file with embedded images and no external resources."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.resources
 import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
@@ -17,11 +18,60 @@ from lockgate.pipeline.workspace import Workspace
 
 __all__ = ["monitor_page", "report_page"]
 
+TASKS = {
+    "binary": "Binary classification",
+    "multiclass": "Multiclass classification",
+    "regression": "Regression",
+}
+SPLITS = {
+    "time": "split by time",
+    "group": "split by group",
+    "stratified": "stratified split",
+    "random": "random split",
+}
+METRICS = {
+    "roc_auc": "ROC AUC",
+    "pr_auc": "average precision (PR AUC)",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "calibration_error": "expected calibration error",
+    "f1": "F1 score",
+    "positive_rate": "prevalence",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "bias": "mean error (bias)",
+    "model_kb": "model size (kB)",
+    "rows_per_second": "throughput (rows per second)",
+    "one_row_ms": "latency of a single row (ms)",
+    "per_1000": "value per 1,000 rows",
+    "per_1000_all": "value per 1,000 rows, acting on every row",
+    "per_1000_none": "value per 1,000 rows, acting on no row",
+    "acts_on": "share of rows acted on",
+    "threshold": "decision threshold",
+    "best_threshold_in_hindsight": "best decision threshold on the test rows",
+    "best_per_1000_in_hindsight": "value per 1,000 rows at that threshold",
+}
+"""Labels of the built-in metrics; others are shown by their names."""
+
 
 def report_page(
     name: str, workspace: Workspace, reports: Mapping[str, Report], params: Mapping[str, Any]
 ) -> str:
-    """Write the report of an evaluation as one page."""
+    """Render the evaluation report as HTML.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    workspace : Workspace
+        The files of the project: plots, steps of the compression, facts about the data.
+    reports : mapping of str to Report
+        Reports by the name of the evaluator.
+    params : mapping
+        The parameters of the run.
+
+    """
     steps = json.loads((workspace.root / "models" / "steps.json").read_bytes())
     plugin_names = {
         kind: ", ".join(params.get(kind) or {}) or "none"
@@ -43,15 +93,33 @@ def report_page(
         }
         for key, report in reports.items()
     ]
+    facts = workspace.facts()
     return _load_template("report.html").render(
-        name=name, facts=workspace.facts(), chosen=plugin_names, steps=steps, sections=sections
+        name=name,
+        task=TASKS[facts["task"]],
+        split=SPLITS[facts["split"]],
+        facts=facts,
+        plugins=plugin_names,
+        steps=steps,
+        sections=sections,
     )
 
 
 def monitor_page(
-    name: str, title: str, findings: Mapping[str, tuple[Finding, ...]], sentences: list[str]
+    name: str, title: str, findings: Mapping[str, tuple[Finding, ...]], messages: list[str]
 ) -> str:
-    """Write what the monitors found as one page, alarms first."""
+    """Render the drift report as HTML, alarms first.
+
+    Parameters
+    ----------
+    name, title : str
+        Name of the model, and a line that names the window.
+    findings : mapping of str to tuple of Finding
+        Findings by the name of the monitor.
+    messages : list of str
+        Summaries of the monitors.
+
+    """
     rank = {"alarm": 0, "notice": 1, "ok": 2}
     rows = [
         (monitor, finding)
@@ -60,7 +128,7 @@ def monitor_page(
     ]
     rows.sort(key=lambda row: (rank[row[1].severity], -row[1].effect))
     return _load_template("monitor.html").render(
-        name=name, title=title, rows=rows, sentences=sentences
+        name=name, title=title, rows=rows, messages=messages
     )
 
 
@@ -78,13 +146,13 @@ def _format_metric(name: str, metric: Metric) -> tuple[str, str, str]:
     interval = ""
     if metric.low is not None and metric.high is not None:
         interval = f"{_format_number(metric.low)} to {_format_number(metric.high)}"
-    return name.replace("_", " "), _format_number(metric.estimate), interval
+    return METRICS.get(name, name.replace("_", " ")), _format_number(metric.estimate), interval
 
 
 def _format_number(value: float) -> str:
-    """Write a number for people: about four digits, thousands apart."""
+    """Format a number to four significant digits, from 1,000 on to whole numbers."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _encode_image(path: Any) -> str:
+def _encode_image(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

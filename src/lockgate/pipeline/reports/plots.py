@@ -1,4 +1,4 @@
-"""Draws plots as PNG files, the same bytes every time."""
+"""Draws plots as PNG files; the same plot gives the same bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLOURS = ("#1f6f8b", "#d1495b", "#8a9a5b", "#edae49", "#5c4b8a")
 
 
 def draw_plot(plot: Plot, path: Path) -> None:
-    """Draw one plot; no window system is needed."""
+    """Draw a plot as a PNG file; no display is needed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -39,4 +39,5 @@ def draw_plot(plot: Plot, path: Path) -> None:
     axes.set_axisbelow(True)
     if len(plot.series) + len(plot.marks) > 1:
         axes.legend(frameon=False)
+    # Matplotlib's version in the metadata would change the bytes
     figure.savefig(path, metadata={"Software": None})

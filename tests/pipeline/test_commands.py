@@ -133,7 +133,7 @@ def test_plugin_code_that_is_not_the_recorded_one_says_so(call: Run, project: Pa
 def test_a_missing_data_file_is_named(call: Run, project: Path) -> None:
     (project / "data" / "raw" / "tumours.csv").rename(project / "data" / "raw" / "tumors.csv")
     done = call("lockgate", "stage", "load", cwd=project, code=2)
-    assert "data file data/raw/tumours.csv is missing; found:" in done.stderr
+    assert "data file data/raw/tumours.csv is missing; available:" in done.stderr
     assert "tumors.csv" in done.stderr
 
 
