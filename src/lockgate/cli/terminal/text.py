@@ -12,7 +12,7 @@ def align_columns(rows: Sequence[Sequence[str]], *, indent: int = 0) -> list[str
 
     Examples
     --------
-    >>> columns([["a", "1"], ["long", "2"]])
+    >>> align_columns([["a", "1"], ["long", "2"]])
     ['a     1', 'long  2']
 
     """
