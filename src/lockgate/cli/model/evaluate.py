@@ -40,7 +40,7 @@ __all__ = ["command"]
     "requirements",
     multiple=True,
     metavar="METRIC>=NUMBER",
-    help="Exit with 1 unless the metric meets this bound; may be repeated. Operators: >=, >, <=, <.",
+    help="Exit with 1 unless the metric meets this bound; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 def command(
