@@ -72,6 +72,7 @@ PACKAGES = {name: package for package, (_, names) in SECTIONS.items() for name i
 
 
 class _LazyGroup(click.Group):
+    # importing all subcommands would make every command as slow as the slowest
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(PACKAGES)
 

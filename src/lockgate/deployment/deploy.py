@@ -199,7 +199,7 @@ def roll_back(
     Raises
     ------
     DeploymentError
-        If there is no earlier bundle, or its files were changed.
+        If no earlier bundle is left.
     BundleError
         If the running server rejects it.
 

@@ -53,7 +53,7 @@ def run_pipeline(
     Raises
     ------
     UsageError
-        If an override cannot be composed, or there is no such stage.
+        If an override is not valid, or the stage is unknown.
 
     """
     if until is not None and until not in STAGES:

@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import UsageError
+from lockgate.prediction_log.export import export
 
 __all__ = ["command"]
 
@@ -44,11 +47,6 @@ def command(
     inputs, the predicted label and score, and the true label if it was recorded
     with `lockgate feedback`.
     """
-    from tqdm import tqdm
-
-    from lockgate.deployment.directory import Deployment
-    from lockgate.prediction_log.export import export
-
     if target.exists() and not force:
         raise UsageError(f"{target} already exists: pass --force to overwrite it")
     with tqdm(unit=" rows", unit_scale=True, disable=None) as bar:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import UsageError
+from lockgate.prediction_log.feedback import import_labels
 
 __all__ = ["command"]
 
@@ -45,11 +48,6 @@ def command(
     .csv, .parquet, .arrow, .ndjson or .jsonl. If a row gets several labels, the
     latest counts.
     """
-    from tqdm import tqdm
-
-    from lockgate.deployment.directory import Deployment
-    from lockgate.prediction_log.feedback import import_labels
-
     if (key is None) == (id_column is None):
         raise UsageError("expected either --key COLUMN or --id COLUMN, to join the labels by")
     with tqdm(unit=" labels", unit_scale=True, disable=None) as bar:

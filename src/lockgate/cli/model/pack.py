@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.errors import NotCovered, UsageError
-
-if TYPE_CHECKING:
-    from lockgate.models.packing.pack_file import PackResult
+from lockgate.models.packing.pack_file import PackJob, PackResult, pack_file, pack_model_file
 
 __all__ = ["command"]
 
@@ -68,8 +65,6 @@ def command(
     The file is opened in a separate process. The bundle contains data only, no
     code, and its predictions are compared with the original model's.
     """
-    from lockgate.models.packing.pack_file import PackJob, pack_file, pack_model_file
-
     job = PackJob(str(model), str(data), target, trust_code, not dry_run)
     score_threshold = _parse_threshold(threshold)
     lineage = dict(_parse_declaration(text) for text in declare)

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import click
+from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.errors import UsageError
+from lockgate.plugins.host.engines import load_engine
 
 __all__ = ["command"]
 
@@ -55,12 +57,9 @@ def command(
     Exit codes: 0, all rows were predicted; 1, some were rejected; 2, nothing was
     written.
     """
-    from tqdm import tqdm
-
     from lockgate.batch.predict_file import predict_file
     from lockgate.data.io.files import count_rows
     from lockgate.models.bundle.open import open_bundle
-    from lockgate.plugins.host.engines import load_engine
 
     unfinished = target.with_name(f"{target.name}.parts").exists()
     if target.exists() and not force and not unfinished:

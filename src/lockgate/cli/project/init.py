@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.pipeline.scaffold import create_project
 
 __all__ = ["command"]
 
@@ -35,8 +36,6 @@ def command(directory: Path, data: Path | None, target: str | None, name: str | 
     a new repository is created. The example predicts whether a tumour is
     malignant, from 30 measurements.
     """
-    from lockgate.pipeline.scaffold import create_project
-
     project = create_project(directory, data=data, target=target, name=name)
     cd_prefix = "" if directory == Path() else f"cd {directory} && "
     click.echo(f"Created {project.stages}, {project.conf} and {project.data}.")

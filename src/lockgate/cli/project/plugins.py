@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
 
 import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.text import align_columns
 from lockgate.contract.kinds import KINDS
-
-if TYPE_CHECKING:
-    from lockgate.plugins.host.describe import PluginDescription
+from lockgate.plugins.host.describe import LISTENER, PluginDescription, describe_plugins
 
 __all__ = ["command"]
 
@@ -37,8 +34,6 @@ def command(kind: str | None, name: str | None, as_json: bool) -> int:
 
     Exit codes: 0, all plugins work; 3, one does not.
     """
-    from lockgate.plugins.host.describe import describe_plugins
-
     plugins = describe_plugins(kind, name)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(plugin) for plugin in plugins], indent=1))
@@ -48,7 +43,6 @@ def command(kind: str | None, name: str | None, as_json: bool) -> int:
 
 
 def _print(plugins: list[PluginDescription], *, details: bool) -> None:
-    from lockgate.plugins.host.describe import LISTENER
 
     summaries = {kind.name: kind.summary for kind in KINDS} | {LISTENER: "Notified of events."}
     for kind, summary in summaries.items():

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.cli.project.summary import print_results
 from lockgate.cli.terminal.examples import examples
+from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from lockgate.pipeline.parameters import Composition
@@ -53,7 +55,6 @@ def command(
 
     Exit codes: 0, success; 2, a stage failed or an override is not valid.
     """
-    from lockgate.errors import UsageError
     from lockgate.pipeline.run import queue_experiment, run_pipeline
 
     if multirun:
@@ -77,8 +78,6 @@ def command(
         on_composed=_print_changes,
     )
     if code == 0 and only is None and until is None:
-        from lockgate.cli.project.summary import print_results
-
         print_results(Path.cwd())
     return code
 

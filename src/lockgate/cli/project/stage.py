@@ -8,6 +8,7 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.logs import log_to_terminal
+from lockgate.pipeline.stage import run_stage
 
 __all__ = ["command"]
 
@@ -20,7 +21,5 @@ def command(name: str) -> None:
     dvc.yaml calls this command. Use `lockgate run` or `dvc repro` instead, which
     run only the stages that have to run. A stage first checks all of params.yaml.
     """
-    from lockgate.pipeline.stage import run_stage
-
     log_to_terminal()
     run_stage(name, Path.cwd())

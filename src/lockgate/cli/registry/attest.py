@@ -7,6 +7,8 @@ import click
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
 from lockgate.cli.terminal.status_line import status_line
+from lockgate.registry.attest.attest import attest, record_attestation
+from lockgate.registry.versioning import address
 
 __all__ = ["command"]
 
@@ -47,9 +49,6 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
 
     Exit codes: 0, the bundles are identical; 1, a file differs.
     """
-    from lockgate.registry.attest.attest import attest, record_attestation
-    from lockgate.registry.versioning import address
-
     ledger = open_ledger(root, queue=queue)
     name, number = address(version)
     with status_line() as on_status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import click
+import msgspec
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
@@ -30,8 +31,6 @@ def command(name: str | None, stage: str | None, as_json: bool, offline: bool, r
 
     Exit codes: 0, a version is in a stage; 1, none is.
     """
-    import msgspec
-
     state = fetch_ledger(root, offline=offline).state
     stage_records = [
         state.stage(model_name, stage_name)

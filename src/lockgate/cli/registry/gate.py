@@ -15,6 +15,8 @@ from lockgate.cli.terminal.repository import (
     repository_option,
 )
 from lockgate.cli.terminal.status_line import status_line
+from lockgate.data.io.atomic import write_file
+from lockgate.registry.versioning import address
 
 __all__ = ["command"]
 
@@ -70,9 +72,7 @@ def command(
 
     Exit codes: 0, all gates passed; 1, one failed.
     """
-    from lockgate.data.io.atomic import write_file
     from lockgate.registry.gates.judge import judge
-    from lockgate.registry.versioning import address
 
     ledger = open_ledger(root, queue=queue)
     ledger.fetch()

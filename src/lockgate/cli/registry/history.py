@@ -6,6 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import click
+import msgspec
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
@@ -50,8 +51,6 @@ def command(
 
     DATE is a day, which counts to its end, or a time such as 2026-05-03T14:30.
     """
-    import msgspec
-
     moment = None if day is None else _parse_moment(day)
     ledger = fetch_ledger(root, offline=offline)
     events = list(itertools.islice(ledger.history(name, stage, at=moment), limit))

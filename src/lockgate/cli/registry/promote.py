@@ -16,6 +16,7 @@ from lockgate.cli.terminal.repository import (
 )
 from lockgate.cli.terminal.status_line import status_line
 from lockgate.errors import UsageError
+from lockgate.registry.versioning import address
 
 if TYPE_CHECKING:
     from lockgate.registry.provenance.verdict import Verdict
@@ -74,8 +75,6 @@ def command(
     Exit codes: 0, promoted; 1, a gate failed, or STAGE has another version than
     expected.
     """
-    from lockgate.registry.versioning import address
-
     if override and not reason.strip():
         raise UsageError("--override needs --reason: both are recorded in the ledger")
     name, number = address(version)

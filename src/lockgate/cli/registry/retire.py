@@ -6,6 +6,7 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
+from lockgate.registry.versioning import address
 
 __all__ = ["command"]
 
@@ -27,8 +28,6 @@ def command(version: str, stage: str | None, reason: str, queue: bool, root: str
 
     A retired version cannot be promoted or rolled back to; its history remains.
     """
-    from lockgate.registry.versioning import address
-
     name, number = address(version)
     event = open_ledger(root, queue=queue).retire(name, version=number, stage=stage, reason=reason)
     outcome = f"no longer in {stage}" if stage else "retired"

@@ -8,6 +8,8 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
+from lockgate.deployment.deploy import roll_back
+from lockgate.deployment.directory import Deployment
 from lockgate.errors import UsageError
 
 __all__ = ["command"]
@@ -84,7 +86,6 @@ def command(
 
 
 def _print_history(directory: Path) -> int:
-    from lockgate.deployment.directory import Deployment
 
     deployment = Deployment(directory)
     deployment.pointer()  # raises if it is not a deployment directory
@@ -101,7 +102,6 @@ def _print_history(directory: Path) -> int:
 def _roll_back_deployment(
     directory: Path, name: str | None, stage: str, to: str | None, reason: str
 ) -> int:
-    from lockgate.deployment.deploy import roll_back
 
     result = roll_back(directory, name, stage=stage, to=to, reason=reason)
     if result.warning:

@@ -8,6 +8,7 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, repository_option
+from lockgate.registry.sync import push_queued, repair_tags
 
 __all__ = ["command"]
 
@@ -34,7 +35,6 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
     that GTO reads. DIR is a deployment directory.
     """
     from lockgate.deployment.take_back import record_rollbacks
-    from lockgate.registry.sync import push_queued, repair_tags
 
     ledger = open_ledger(root)
     pushed, dropped = push_queued(ledger, drop=drop)

@@ -11,6 +11,8 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import repository_option
+from lockgate.data.io.atomic import write_file
+from lockgate.prediction_log.lineage import trace_lineage
 
 __all__ = ["command"]
 
@@ -52,9 +54,6 @@ def command(
     since the previous version, gates, and events. ID is the id in the server's
     response.
     """
-    from lockgate.data.io.atomic import write_file
-    from lockgate.prediction_log.lineage import trace_lineage
-
     lineage = trace_lineage(
         subject,
         directory=directory,

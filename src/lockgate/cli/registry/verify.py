@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import click
+from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
-
-if TYPE_CHECKING:
-    from lockgate.registry.ledger.verify import Verification
+from lockgate.registry.ledger.anchor import write_anchor
+from lockgate.registry.ledger.verify import Verification, verify
 
 __all__ = ["command"]
 
@@ -35,11 +34,6 @@ def command(anchor: bool, offline: bool, root: str) -> int:
 
     Exit codes: 0, no problems; 1, problems were found.
     """
-    from tqdm import tqdm
-
-    from lockgate.registry.ledger.anchor import write_anchor
-    from lockgate.registry.ledger.verify import verify
-
     ledger = fetch_ledger(root, offline=offline)
     with tqdm(desc="events", unit="event", disable=None, leave=False) as bar:
 

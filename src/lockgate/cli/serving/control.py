@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.deployment.control.client import ask
 
 __all__ = ["command"]
 
@@ -32,8 +33,6 @@ def command(directory: Path, operation: str) -> int:
     The command uses a socket in DIR, not HTTP: only users with write access to
     DIR can use it.
     """
-    from lockgate.deployment.control.client import ask
-
     response = ask(directory, operation)
     response.pop("op", None)
     click.echo(json.dumps(response, indent=1))

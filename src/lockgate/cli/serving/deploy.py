@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
+from lockgate.deployment.deploy import DeployResult, deploy, follow_ledger, parse_source
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.targets.write import write_target
 from lockgate.errors import UsageError
-
-if TYPE_CHECKING:
-    from lockgate.deployment.deploy import DeployResult
 
 __all__ = ["command"]
 
@@ -72,10 +71,6 @@ def command(
     and verdict are stored beside the bundle: `lockgate serve --require-verdict`
     checks them.
     """
-    from lockgate.deployment.deploy import deploy
-    from lockgate.deployment.directory import Deployment
-    from lockgate.deployment.targets.write import write_target
-
     if follow:
         if named is not None or reason:
             raise UsageError(
@@ -102,7 +97,6 @@ def command(
 
 
 def _follow(source: str, directory: Path, every: float, root: str) -> int:
-    from lockgate.deployment.deploy import follow_ledger, parse_source
 
     address = parse_source(source)
     if isinstance(address, Path):

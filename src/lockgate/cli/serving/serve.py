@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lockgate.cli.terminal.examples import examples
-
-if TYPE_CHECKING:
-    from lockgate.serving.settings import ServeSettings
+from lockgate.serving.server import serve
+from lockgate.serving.settings import Limits, LogSettings, ServeSettings
 
 __all__ = ["command"]
 
@@ -150,14 +149,11 @@ def command(source: Path, host: str, allow_unauthenticated: bool, **options: Any
     rollback` change what is served without a restart or a failed request. To
     listen on an address that other machines can reach, pass --tokens or --open.
     """
-    from lockgate.serving.server import serve
-
     settings = _build_settings(host, options)
     return serve(source, settings, allow_unauthenticated=allow_unauthenticated)
 
 
 def _build_settings(host: str, options: dict[str, Any]) -> ServeSettings:
-    from lockgate.serving.settings import Limits, LogSettings, ServeSettings
 
     log = LogSettings(
         durability=options["durability"],

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.serving.http.tokens import add_token
 
 __all__ = ["command"]
 
@@ -42,7 +43,5 @@ def command(name: str, path: Path, roles: tuple[str, ...]) -> int:
     only a digest of each token. To revoke a token, remove its line: running
     servers notice within a second.
     """
-    from lockgate.serving.http.tokens import add_token
-
     click.echo(add_token(path, name, roles))
     return 0

@@ -36,6 +36,7 @@ queue_option: Callable[[F], F] = click.option(
 
 def open_ledger(root: str, *, queue: bool = False) -> Ledger:
     """Open the ledger."""
+    # here, as `lockgate rollback --here` works without the packages of the ledger
     from lockgate.registry.api import Ledger
 
     return Ledger(root, queue=queue)

@@ -71,7 +71,9 @@ def describe_plugins(
     Raises
     ------
     UsageError
-        If there is no such kind, or no such plugin of that kind.
+        If the kind is unknown.
+    UnknownPlugin
+        If no plugin of that kind has the name.
 
     """
     kinds = [*(row.name for row in KINDS), LISTENER]

@@ -15,7 +15,7 @@ def load_engine(name: str) -> ForestEngine:
     Raises
     ------
     UnknownPlugin
-        If there is no engine of this name.
+        If no engine of this name is installed.
 
     """
     host = Host("predict")

@@ -14,7 +14,7 @@ __all__ = ["write_anchor"]
 
 
 def write_anchor(ledger: EventLog) -> Path | None:
-    """Write the anchor into the work tree and return its path; None if there are no events.
+    """Write the anchor into the work tree and return its path; None if the ledger is empty.
 
     Raises
     ------
