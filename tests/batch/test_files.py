@@ -142,7 +142,7 @@ def test_a_later_run_goes_on_where_one_was_killed(call: Run, folder: Path, tmp_p
     assert done_before >= 3
     assert not (tmp_path / "out.parquet").exists()
     resumed = call(*words, cwd=tmp_path)
-    assert "rows were done by an earlier run" in resumed.stdout
+    assert "rows were predicted by an earlier run" in resumed.stdout
     assert (tmp_path / "out.parquet").read_bytes() == whole
     assert not parts.exists()
 
@@ -178,7 +178,7 @@ def test_parts_of_another_input_are_not_used(folder: Path, tmp_path: Path) -> No
         (["rows.pkl", "out.csv"], "rows.pkl ends in '.pkl', expected one of .csv"),
         (["none.csv", "out.csv"], "none.csv is not there"),
         (["in.csv", "in.csv", "--force"], "would overwrite the source"),
-        (["in.csv", "in.parquet"], "is there already; --force"),
+        (["in.csv", "in.parquet"], "already exists: pass --force"),
         (
             ["in.csv", "out.csv", "--keep", "custumer"],
             "column custumer is missing, did you mean 'customer'",
@@ -267,7 +267,7 @@ def test_a_run_that_ended_between_its_two_files_is_finished_by_the_next(
     again = call(
         "lockgate", "predict", str(folder / "b"), "in.csv", "out.csv", cwd=tmp_path, code=1
     )
-    assert "1 rows refused" in again.stdout
+    assert "1 rows rejected" in again.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "in.csv",
         "out.csv",

@@ -436,7 +436,7 @@ def test_an_export_has_the_columns_of_all_versions(
     ("words", "said"),
     [
         (("--redact", "plna"), "did you mean 'plan'"),
-        (("--redact", "plan", "--key", "plan"), "is to be kept"),
+        (("--redact", "plan", "--key", "plan"), "is both --key"),
         (("--private-key", "key.pem"), "--certificate"),
         (("--certificate", "key.pem"), "not a certificate"),
         (("--host", "10.255.255.1", "--open"), "another --host"),

@@ -147,7 +147,7 @@ def test_an_answer_is_traced_to_its_bundle_also_when_that_is_gone(
     for wrong, words in (
         (many["id"] + ".7", "had 2"),
         ("x", "not a prediction id"),
-        (said["id"] + "ff", "no answer"),
+        (said["id"] + "ff", "no prediction with id"),
     ):
         done = call("lockgate", "trace", wrong, "--here", str(deployed.path), cwd=tmp_path, code=2)
         assert words in done.stderr
@@ -200,7 +200,7 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
         "churned",
         cwd=tmp_path,
     )
-    assert "3 labels taken" in done.stdout
+    assert "3 labels recorded" in done.stdout
     assert "2 rows without a key or a label" in done.stdout
     call("lockgate", "export", str(deployed.path), "log.parquet", cwd=tmp_path)
     table = pq.read_table(tmp_path / "log.parquet").to_pylist()

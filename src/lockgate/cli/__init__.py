@@ -9,12 +9,12 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line, a stage in the warm process of its run if there is one."""
+    """Run the command line; a stage runs in the stage server of its run if there is one."""
     if sys.argv[1:2] == ["stage"] and "LOCKGATE_WARM" in os.environ:
         from lockgate.pipeline.stage_server import run_in_stage_server
 
         code = run_in_stage_server()
-        if code is not None:
+        if code is not None:  # else the server is gone, and the stage runs here
             sys.exit(code if code >= 0 else 128 - code)
     from lockgate.cli.commands import run_cli
 

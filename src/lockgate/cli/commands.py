@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra
+from lockgate.cli.terminal.examples import examples
+from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, nearest
 
 __all__ = ["run_cli"]
 
@@ -15,20 +16,20 @@ SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "project": (
         "Project and pipeline",
         {
-            "init": "Create a new project that runs at once.",
-            "run": "Compose the parameters, then run the stages that they change.",
+            "init": "Create a project that runs without further edits.",
+            "run": "Compose the parameters, and run the stages that they change.",
             "show": "Show every parameter and where its value comes from.",
             "plugins": "List the installed plugins and their settings.",
-            "stage": "Run one stage; called by dvc.yaml.",
-            "version": "Show versions of lockgate and of what predictions depend on.",
+            "stage": "Run one stage of the pipeline; called by dvc.yaml.",
+            "version": "Show the versions of lockgate, Python and the main libraries.",
         },
     ),
     "model": (
         "Models and predictions",
         {
-            "pack": "Pack a model that was fitted elsewhere into a bundle.",
+            "pack": "Pack a fitted model from a file into a bundle.",
             "predict": "Predict every row of a file, of any size.",
-            "evaluate": "Evaluate a bundle on data, and check requirements.",
+            "evaluate": "Evaluate a bundle on data, and check metrics against bounds.",
         },
     ),
     "registry": (
@@ -37,11 +38,11 @@ SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "register": "Register a bundle as a version, tied to its commit.",
             "gate": "Run the gates of a stage on a version.",
             "promote": "Promote a version to a stage, if its gates pass.",
-            "rollback": "Roll back to an earlier version; also without network or Git.",
-            "retire": "Withdraw a version, or take a model out of a stage.",
+            "rollback": "Roll back to an earlier version, also without network or Git.",
+            "retire": "Retire a version, or remove a model from a stage.",
             "current": "Show which version is in which stage.",
-            "history": "List what happened to versions: when, by whom, why.",
-            "verify": "Verify that the ledger of versions was not tampered with.",
+            "history": "List the events of the ledger: what, when, by whom, and why.",
+            "verify": "Verify that the ledger was not tampered with.",
             "attest": "Rebuild a version from its commit and compare the bytes.",
             "sync": "Synchronize this clone's ledger with the shared one.",
             "trace": "Show where a prediction, a version or a bundle comes from.",
@@ -71,6 +72,7 @@ PACKAGES = {name: package for package, (_, names) in SECTIONS.items() for name i
 
 
 class _LazyGroup(click.Group):
+    # importing all subcommands would make every command as slow as the slowest
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(PACKAGES)
 
@@ -87,9 +89,7 @@ class _LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from lockgate.errors import nearest
-
-            message = f"no command {args[0]!r}{nearest(args[0], PACKAGES)}"
+            message = f"unknown command {args[0]!r}{nearest(args[0], PACKAGES)}"
             raise click.UsageError(message, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -104,17 +104,20 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with `lockgate init shop && cd shop && lockgate run`.",
+    epilog=examples("lockgate init shop && cd shop && lockgate run"),
 )
 def lockgate() -> None:
-    """Everything after model.fit(): tune, compress, evaluate, package, watch."""
+    """Everything after model.fit(): tune, compress, evaluate, package, promote, serve, monitor.
+
+    `lockgate COMMAND --help` describes a command and shows examples.
+    """
 
 
 def run_cli() -> None:
     """Run the command line and leave with its exit code.
 
-    0: done. 1: done, and a requirement is not met. 2: the request or the data
-    are at fault. 3: a plugin is. 130: interrupted.
+    0: success. 1: a requirement, gate or comparison failed. 2: the command line,
+    the configuration or the data are at fault. 3: a plugin is. 130: interrupted.
     """
     try:
         code = lockgate.main(standalone_mode=False)
@@ -133,7 +136,7 @@ def run_cli() -> None:
         extra = "pack" if sys.argv[1:2] in (["pack"], ["predict"], ["evaluate"]) else "pipeline"
         sys.exit(_print_error(str(MissingExtra(extra, command)), MissingExtra.exit_code))
     except OSError as error:
-        # a full disk, a folder that may not be written: the user's machine, not our code
+        # a full disk or a read-only folder: the machine's fault, so no traceback
         sys.exit(
             _print_error(f"{error.strerror}: {error.filename}" if error.filename else str(error), 2)
         )

@@ -151,6 +151,11 @@ class Ledger(EventLog):
         override: bool = False,
         reason: str = "",
         params: Path | None = None,
+        run_gates: bool = False,
+        data: Path | None = None,
+        today: Path | None = None,
+        on_status: Callable[[str], None] = lambda _: None,
+        on_verdict: Callable[[Verdict, str], None] = lambda *_: None,
     ) -> StageRecord:
         """Promote a version to a stage.
 
@@ -168,6 +173,15 @@ class Ledger(EventLog):
             Reason, for the record.
         params : pathlib.Path, optional
             File with the gates; by default the project's ``params.yaml``.
+        run_gates : bool
+            Run the gates of the stage, and record their verdict, if no passing
+            verdict covers the promotion yet.
+        data, today : pathlib.Path, optional
+            With `run_gates`: files with labelled rows and with recent rows.
+        on_status : callable
+            With `run_gates`: called with what is being done.
+        on_verdict : callable
+            With `run_gates`: called with a new verdict and the version.
 
         Returns
         -------
@@ -182,6 +196,24 @@ class Ledger(EventLog):
             If the stage has another version than the expected one.
 
         """
+        if run_gates and not override:
+            # here, as gates load pandas
+            from lockgate.registry.gates.require import judge_if_needed
+
+            judged = judge_if_needed(
+                self,
+                name,
+                stage,
+                version=version,
+                data=data,
+                today=today,
+                params=params,
+                on_status=on_status,
+            )
+            if judged is not None:
+                verdict, version = judged
+                on_verdict(verdict, version)
+                self.record(verdict, version)
         draft = functools.partial(
             actions.promotion_draft,
             name=name,

@@ -249,7 +249,7 @@ def test_a_dry_run_lists_what_is_covered_and_writes_nothing(call: Run, files: Pa
     assert "model.columntransformer: ColumnTransformer, covered" in done.stdout
     assert not (files / "near").exists()
     fine = call("lockgate", "pack", "shop.joblib", *words, "--out", "dry", cwd=files)
-    assert "everything is covered" in fine.stdout
+    assert "every step is supported" in fine.stdout
     assert not (files / "dry").exists()
 
 
@@ -260,7 +260,7 @@ def test_a_dry_run_lists_what_is_covered_and_writes_nothing(call: Run, files: Pa
         (["train.csv", "--data", "train.csv", "--trust-code"], "cannot be opened"),
         (["shop.skops", "--data", "none.csv", "--target", "bought"], "none.csv"),
         (["shop.skops", "--data", "train.csv", "--target", "bougth"], "unknown column bougth"),
-        (["shop.skops", "--data", "train.csv", "--declare", "commit"], "write KEY=TEXT"),
+        (["shop.skops", "--data", "train.csv", "--declare", "commit"], "expected KEY=TEXT"),
         (["shop.skops", "--data", "train.csv", "--threshold", "high"], "from 0 to 1, or f1"),
     ],
 )

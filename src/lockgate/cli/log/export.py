@@ -6,21 +6,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from tqdm import tqdm
+
+from lockgate.cli.terminal.examples import examples
+from lockgate.deployment.directory import Deployment
+from lockgate.errors import UsageError
+from lockgate.prediction_log.export import export
 
 __all__ = ["command"]
 
 DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 
-@click.command("export")
+@click.command(
+    "export",
+    epilog=examples("""
+        lockgate export /srv/churn march.parquet --since 2026-03-01 --until 2026-04-01
+        lockgate export /srv/shop all.parquet --model churn
+    """),
+)
 @click.argument(
     "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.argument("target", metavar="OUT.parquet", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--model", help="Which model; not needed where there is one.")
-@click.option("--since", type=DATE, help="From then on, UTC.")
-@click.option("--until", type=DATE, help="Before then, UTC.")
-@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@click.option("--model", help="Name of the model; needed only if there are several.")
+@click.option("--since", type=DATE, help="First day or time to export, UTC.")
+@click.option("--until", type=DATE, help="Day or time at which to stop, UTC.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.parquet.")
 def command(
     directory: Path,
     target: Path,
@@ -29,22 +41,14 @@ def command(
     until: datetime | None,
     force: bool,
 ) -> int:
-    """Write the prediction log of DIR to a Parquet file, labels joined to their answers.
+    """Export the prediction log of DIR to a Parquet file, joined with the labels.
 
-    \b
-    lockgate export /srv/churn march.parquet --since 2026-03-01 --until 2026-04-01
-
-    One row for each row answered: id, time, version, bundle, the inputs that are
-    kept, label, score, and, where it came, the truth.
+    The file has one row per predicted row: id, time, version, bundle, the logged
+    inputs, the predicted label and score, and the true label if it was recorded
+    with `lockgate feedback`.
     """
-    from tqdm import tqdm
-
-    from lockgate.deployment.directory import Deployment
-    from lockgate.errors import UsageError
-    from lockgate.prediction_log.export import export
-
     if target.exists() and not force:
-        raise UsageError(f"{target} is there already; --force overwrites it")
+        raise UsageError(f"{target} already exists: pass --force to overwrite it")
     with tqdm(unit=" rows", unit_scale=True, disable=None) as bar:
         row_count = export(
             Deployment(directory),

@@ -5,11 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from tqdm import tqdm
+
+from lockgate.cli.terminal.examples import examples
+from lockgate.deployment.directory import Deployment
+from lockgate.errors import UsageError
+from lockgate.prediction_log.feedback import import_labels
 
 __all__ = ["command"]
 
 
-@click.command("feedback")
+@click.command(
+    "feedback",
+    epilog=examples("""
+        lockgate feedback chargebacks.csv --here /srv/fraud --key transaction_id --label fraud
+        lockgate feedback april.parquet --here /srv/churn --id id --label churned
+    """),
+)
 @click.argument("source", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--here",
@@ -19,30 +31,25 @@ __all__ = ["command"]
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Deployment directory.",
 )
-@click.option("--key", metavar="COLUMN", help="Column with your own key of the row.")
-@click.option("--id", "id_column", metavar="COLUMN", help="Column with the id of the answer.")
-@click.option("--label", default="label", show_default=True, help="Column with what is true.")
+@click.option(
+    "--key", metavar="COLUMN", help="Column with the key of each row; see `lockgate serve --key`."
+)
+@click.option("--id", "id_column", metavar="COLUMN", help="Column with the prediction's id.")
+@click.option(
+    "--label", metavar="COLUMN", default="label", show_default=True, help="Column with the label."
+)
 def command(
     source: Path, directory: Path, key: str | None, id_column: str | None, label: str
 ) -> int:
-    """Tell the prediction log of DIR what turned out to be true.
+    """Record labels, the true outcomes, for logged predictions of DIR.
 
-    \b
-    lockgate feedback chargebacks.csv --here /srv/fraud --key transaction_id --label fraud
-    lockgate feedback april.parquet --here /srv/churn --id id --label churned
-
-    FILE ends in .csv, .parquet, .arrow, .ndjson or .jsonl. Labels may come again:
-    the latest one counts. Keys are joined with those that the server was told to
-    keep (`lockgate serve --key COLUMN`).
+    Labels are joined with predictions by your own key, which the server logs with
+    `lockgate serve --key COLUMN`, or by the id in its responses. FILE ends in
+    .csv, .parquet, .arrow, .ndjson or .jsonl. If a row gets several labels, the
+    latest counts.
     """
-    from tqdm import tqdm
-
-    from lockgate.deployment.directory import Deployment
-    from lockgate.errors import UsageError
-    from lockgate.prediction_log.feedback import import_labels
-
     if (key is None) == (id_column is None):
-        raise UsageError("say by what labels are joined: --key COLUMN or --id COLUMN")
+        raise UsageError("expected either --key COLUMN or --id COLUMN, to join the labels by")
     with tqdm(unit=" labels", unit_scale=True, disable=None) as bar:
         counts = import_labels(
             Deployment(directory),
@@ -52,7 +59,7 @@ def command(
             ids=id_column is not None,
             on_written=bar.update,
         )
-    click.echo(f"{counts.labels:,} labels taken")
+    click.echo(f"{counts.labels:,} labels recorded")
     if counts.empty:
-        click.secho(f"{counts.empty:,} rows without a key or a label were left out", fg="yellow")
+        click.secho(f"{counts.empty:,} rows without a key or label were skipped", fg="yellow")
     return 0

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import click
+from tqdm import tqdm
+
+from lockgate.cli.terminal.examples import examples
+from lockgate.errors import UsageError
+from lockgate.plugins.host.engines import load_engine
 
 __all__ = ["command"]
 
 
-@click.command("predict")
+@click.command(
+    "predict",
+    epilog=examples("""
+        lockgate predict bundle march.parquet predictions.parquet
+        lockgate predict bundle customers.csv predictions.csv --keep customer_id
+    """),
+)
 @click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("source", metavar="IN", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--keep", multiple=True, metavar="COLUMN", help="Copy it beside the answers.")
-@click.option("--threads", default=0, type=click.IntRange(0), help="0: one a core.")
-@click.option("--engine", metavar="NAME", help="Another way to walk trees, e.g. numba.")
+@click.option(
+    "--keep", multiple=True, metavar="COLUMN", help="Column of IN to copy to OUT; may be repeated."
+)
+@click.option(
+    "--threads",
+    default=0,
+    type=click.IntRange(0),
+    help="Threads; 0 uses every core.",
+    show_default=True,
+)
+@click.option("--engine", metavar="NAME", help="Engine for tree models, e.g. numba.")
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 def command(
     bundle: Path,
@@ -28,32 +46,25 @@ def command(
     engine: str | None,
     force: bool,
 ) -> int:
-    """Answer for every row of IN, and write OUT.
-
-    \b
-    lockgate predict bundle march.parquet answers.parquet
-    lockgate predict bundle customers.csv answers.csv --keep customer_id
+    """Predict every row of IN with a bundle, and write the predictions to OUT.
 
     Files end in .csv, .parquet, .arrow, .feather, .ndjson or .jsonl and may be
-    larger than memory. A run that was killed goes on where it stopped. Rows that
-    the model refuses are in OUT.rejected.ndjson, with reasons; every row of IN is
-    in one of the two files, once. OUT holds the row's number, the columns kept,
-    the label, and the score or one score a class.
+    larger than memory. An interrupted run continues where it stopped. OUT has the
+    row number, the columns of --keep, the label, and the score (one per class
+    where there are several). Rows with invalid values are written to
+    OUT.rejected.ndjson, each with the reason.
 
-    Exit codes: 0, every row is answered; 1, some were refused; 2, nothing is done.
+    Exit codes: 0, all rows were predicted; 1, some were rejected; 2, nothing was
+    written.
     """
-    from tqdm import tqdm
-
     from lockgate.batch.predict_file import predict_file
     from lockgate.data.io.files import count_rows
-    from lockgate.errors import UsageError
     from lockgate.models.bundle.open import open_bundle
 
     unfinished = target.with_name(f"{target.name}.parts").exists()
     if target.exists() and not force and not unfinished:
-        raise UsageError(f"{target} is there already; --force overwrites it")
+        raise UsageError(f"{target} already exists: pass --force to overwrite it")
     opened = open_bundle(bundle)
-    cores = threads or len(os.sched_getaffinity(0))
     total = count_rows(source) if source.is_file() else None
     with tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as bar:
         result = predict_file(
@@ -61,24 +72,13 @@ def command(
             source,
             target,
             keep=keep,
-            threads=cores,
-            engine=_load_engine(engine),
+            threads=threads or len(os.sched_getaffinity(0)),
+            engine=None if engine is None else load_engine(engine),
             on_progress=lambda rows: bar.update(rows),
         )
     if result.resumed:
-        click.echo(f"{result.resumed:,} rows were done by an earlier run")
-    click.echo(f"{result.answered:,} rows answered: {target}")
+        click.echo(f"{result.resumed:,} rows were predicted by an earlier run")
+    click.echo(f"{result.answered:,} rows predicted: {target}")
     if result.rejected is not None:
-        click.secho(f"{result.refused:,} rows refused: {result.rejected}", fg="yellow")
+        click.secho(f"{result.refused:,} rows rejected: {result.rejected}", fg="yellow")
     return 1 if result.refused else 0
-
-
-def _load_engine(name: str | None) -> Any:
-    from lockgate.plugins.host.catalogue import Catalogue
-    from lockgate.plugins.host.host import Host
-
-    if name is None:
-        return None
-    host = Host("predict")
-    host.register("engine", name, Catalogue.installed().find("engine", name).load()())
-    return host.call("engine", name)

@@ -4,114 +4,63 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
 
 import click
 
+from lockgate.cli.terminal.examples import examples
+from lockgate.cli.terminal.text import align_columns
+from lockgate.contract.kinds import KINDS
+from lockgate.plugins.host.describe import LISTENER, PluginDescription, describe_plugins
+
 __all__ = ["command"]
 
-LISTENER = "listener"
 
-
-@click.command("plugins")
+@click.command(
+    "plugins",
+    epilog=examples("""
+        lockgate plugins
+        lockgate plugins compressor
+        lockgate plugins compressor prune
+    """),
+)
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 def command(kind: str | None, name: str | None, as_json: bool) -> int:
-    """List the installed plugins: all, of one KIND, or one by NAME with its settings.
+    """List the installed plugins: all, those of a KIND, or one by NAME with its settings.
 
-    \b
-    lockgate plugins
-    lockgate plugins compressor
-    lockgate plugins compressor prune
+    Each plugin is imported to check that it works. One that does not is reported
+    with the distribution that provides it.
 
-    Each one is imported to see that it works; broken ones are named, with the
-    distribution to blame, and the exit code is 3.
+    Exit codes: 0, all plugins work; 3, one does not.
     """
-    from lockgate.contract.kinds import KINDS
-    from lockgate.errors import UsageError, nearest
-    from lockgate.plugins.host.catalogue import Catalogue
-
-    kinds = [*(row.name for row in KINDS), LISTENER]
-    if kind is not None and kind not in kinds:
-        raise UsageError(f"no kind {kind!r}{nearest(kind, kinds)}; kinds: {', '.join(kinds)}")
-    catalogue = Catalogue.installed()
-    if kind not in (None, LISTENER) and name is not None:
-        catalogue.find(kind, name)
-    rows = [
-        _describe_plugin(catalogue, entry)
-        for entry in catalogue
-        if kind in (None, entry.kind or LISTENER) and (name is None or entry.name == name)
-    ]
+    plugins = describe_plugins(kind, name)
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps([dataclasses.asdict(plugin) for plugin in plugins], indent=1))
     else:
-        _print(rows, details=name is not None)
-    return 3 if any(row["error"] for row in rows) else 0
+        _print(plugins, details=name is not None)
+    return 3 if any(plugin.error for plugin in plugins) else 0
 
 
-def _describe_plugin(catalogue: Any, entry: Any) -> dict[str, Any]:
-    """Describe one plugin; import it to do so."""
-    from lockgate.errors import LockgateError
+def _print(plugins: list[PluginDescription], *, details: bool) -> None:
 
-    row: dict[str, Any] = {
-        "kind": entry.kind or LISTENER,
-        "name": entry.name,
-        "distribution": entry.distribution,
-        "version": entry.version,
-        "summary": "",
-        "settings": [],
-        "error": None,
-    }
-    try:
-        if not catalogue.allows(entry):
-            return row | {"summary": "not on the allow list; not imported"}
-        if entry.kind:
-            catalogue.find(entry.kind, entry.name)
-        cls = entry.load()
-    except LockgateError as error:
-        return row | {"error": str(error)}
-    summary = (cls.__doc__ or "").strip().splitlines()[0]
-    return row | {"summary": summary, "settings": _describe_settings(cls)}
-
-
-def _describe_settings(cls: type) -> list[dict[str, Any]]:
-    from lockgate.contract.settings import defaults, settings_of
-
-    default_values = defaults(cls)
-    return [
-        {
-            "name": name,
-            "default": default_values.get(name, "(must be set)"),
-            "allowed": rule.describe(hint),
-            "help": rule.help,
-        }
-        for name, (hint, rule) in settings_of(cls).items()
-        if not dataclasses.is_dataclass(hint)
-    ]
-
-
-def _print(rows: list[dict[str, Any]], *, details: bool) -> None:
-    from lockgate.cli.terminal.text import align_columns
-    from lockgate.contract.kinds import KINDS
-
-    for kind in [*KINDS, None]:
-        label = kind.name if kind else LISTENER
-        matching_rows = [row for row in rows if row["kind"] == label]
-        if not matching_rows:
+    summaries = {kind.name: kind.summary for kind in KINDS} | {LISTENER: "Notified of events."}
+    for kind, summary in summaries.items():
+        of_kind = [plugin for plugin in plugins if plugin.kind == kind]
+        if not of_kind:
             continue
-        click.secho(f"{label}: {kind.summary if kind else 'Told of events.'}", bold=True)
-        cells = [
-            [row["name"], f"{row['distribution']} {row['version']}", row["error"] or row["summary"]]
-            for row in matching_rows
+        click.secho(f"{kind}: {summary}", bold=True)
+        rows = [
+            [plugin.name, f"{plugin.distribution} {plugin.version}", plugin.error or plugin.summary]
+            for plugin in of_kind
         ]
-        for row, line in zip(matching_rows, align_columns(cells, indent=2), strict=True):
-            click.secho(line, fg="red" if row["error"] else None)
+        for plugin, line in zip(of_kind, align_columns(rows, indent=2), strict=True):
+            click.secho(line, fg="red" if plugin.error else None)
         if details:
-            for row in matching_rows:
+            for plugin in of_kind:
                 settings = [
-                    [s["name"], f"= {s['default']!r}", s["allowed"], s["help"]]
-                    for s in row["settings"]
+                    [setting.name, f"= {setting.default!r}", setting.allowed, setting.help]
+                    for setting in plugin.settings
                 ]
                 click.echo("\n".join(align_columns(settings, indent=6)))
         click.echo()

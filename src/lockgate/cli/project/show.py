@@ -4,86 +4,61 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from lockgate.cli.terminal.examples import examples
+from lockgate.cli.terminal.text import align_columns
+
+if TYPE_CHECKING:
+    from lockgate.pipeline.parameters import ParameterOrigin
 
 __all__ = ["command"]
 
 
-@click.command("show")
+@click.command(
+    "show",
+    epilog=examples("""
+        lockgate show
+        lockgate show --changed
+        lockgate show experiment=spend model.linear.ridge=false
+    """),
+)
 @click.argument("overrides", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
-@click.option("--changed", is_flag=True, help="Only what is not a plugin's own default.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.option("--changed", is_flag=True, help="Hide parameters at their default value.")
 def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
     """Show every parameter, its value, and where the value comes from.
 
-    \b
-    lockgate show
-    lockgate show experiment=spend model.linear.ridge=false
-
-    Values of params.yaml that differ from what would be composed now are marked:
-    they come from other overrides, or were edited by hand.
+    OVERRIDES are written KEY=VALUE, as for `lockgate run`; nothing is written. A
+    value of params.yaml that differs is shown beside: it was composed with other
+    overrides, or edited manually.
     """
-    from lockgate.cli.terminal.text import align_columns
-    from lockgate.plugins.config.compose import compose_document
-    from lockgate.plugins.config.origins import find_origins, flatten
-    from lockgate.plugins.host.params_file import read_params
+    from lockgate.pipeline.parameters import explain_parameters
 
-    root = Path.cwd()
-    composed = flatten(compose_document(root, overrides))
-    sources = find_origins(root, overrides)
-    file = root / "params.yaml"
-    current = flatten(read_params(file)) if file.is_file() else {}
-    rows: list[dict[str, Any]] = []
-    for key, value in composed.items():
-        source = _find_source(key, sources)
-        if changed and "default" in source:
-            continue
-        differs = key in current and current[key] != value
-        rows.append(
-            {"key": key, "value": value, "from": source}
-            | ({"params.yaml": current[key]} if differs else {})
-        )
-    rows += [
-        {"key": key, "value": None, "from": "only in params.yaml", "params.yaml": value}
-        for key, value in current.items()
-        if key not in composed
+    parameters = [
+        parameter
+        for parameter in explain_parameters(Path.cwd(), overrides)
+        if not (changed and parameter.is_default)
     ]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
-        return
-    cells = [
-        [
-            row["key"],
-            _format_value(row["value"]),
-            row["from"]
-            + (
-                f"  (params.yaml: {_format_value(row['params.yaml'])})"
-                if "params.yaml" in row
-                else ""
-            ),
+        click.echo(json.dumps([parameter.as_dict() for parameter in parameters], indent=1))
+    else:
+        rows = [
+            [parameter.key, _format_value(parameter.value), _describe_origin(parameter)]
+            for parameter in parameters
         ]
-        for row in rows
-    ]
-    click.echo("\n".join(align_columns(cells)))
+        click.echo("\n".join(align_columns(rows)))
 
 
-def _find_source(key: str, sources: dict[str, str]) -> str:
-    """Find the origin of a key, or of the nearest one above it."""
-    parts = key.split(".")
-    for length in range(len(parts), 0, -1):
-        source = sources.get(".".join(parts[:length]))
-        if source is not None:
-            return source
-    return "lockgate's default"
+def _describe_origin(parameter: ParameterOrigin) -> str:
+    if not parameter.differs:
+        return parameter.origin
+    return f"{parameter.origin}  (params.yaml: {_format_value(parameter.in_file)})"
 
 
 def _format_value(value: Any) -> str:
-    return (
-        "-"
-        if value is None
-        else json.dumps(value)
-        if isinstance(value, (list, dict))
-        else str(value)
-    )
+    if value is None:
+        return "-"
+    return json.dumps(value) if isinstance(value, (list, dict)) else str(value)

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import click
 
+from lockgate.cli.terminal.examples import examples
+from lockgate.cli.terminal.logs import log_to_terminal
+from lockgate.pipeline.stage import run_stage
+
 __all__ = ["command"]
 
 
-@click.command("stage")
+@click.command("stage", epilog=examples("lockgate stage evaluate"))
 @click.argument("name")
 def command(name: str) -> None:
     """Run one stage: load, optimize, compress, evaluate, package or monitor.
 
-    It checks the whole of params.yaml first, then builds its plugins, then works.
-    Use `lockgate run` or `dvc repro` instead: they run just the stages that have to.
+    dvc.yaml calls this command. Use `lockgate run` or `dvc repro` instead, which
+    run only the stages that have to run. A stage first checks all of params.yaml.
     """
-    from lockgate.cli.terminal.logs import log_to_terminal
-    from lockgate.pipeline.stage import run_stage
-
     log_to_terminal()
     run_stage(name, Path.cwd())

@@ -1,4 +1,4 @@
-"""What to look at after a run."""
+"""The summary that is printed after a run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["print_results"]
 
 
 def print_results(root: Path) -> None:
-    """Print figures, sentences and the next steps; say nothing of what is not there."""
+    """Print the reports' messages and metrics, the files to look at, and the next steps."""
     reports = _read_json(root / "report" / "report.json")
     click.echo()
     for name, report in reports.items():
-        for sentence in report["messages"]:
-            click.echo(f"{click.style(name, bold=True)}: {sentence}")
+        for message in report["messages"]:
+            click.echo(f"{click.style(name, bold=True)}: {message}")
     for name, report in _read_json(root / "report" / "cost.json").items():
         metrics_text = ", ".join(
             f"{key.replace('_', ' ')} {metric['estimate']:,.4g}"
@@ -34,9 +34,9 @@ def print_results(root: Path) -> None:
         )
     click.echo()
     outputs = [
-        ["report/index.html", "what the model can do, with pictures"],
-        ["report/monitor.html", "what has drifted since it was trained"],
-        ["bundle/card.md", "what left the pipeline, in words"],
+        ["report/index.html", "metrics and plots of the model"],
+        ["report/monitor.html", "drift of the data since training"],
+        ["bundle/card.md", "model card of the bundle"],
     ]
     click.echo(
         "\n".join(align_columns([row for row in outputs if (root / row[0]).exists()], indent=2))

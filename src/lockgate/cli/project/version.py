@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
 import click
+
+from lockgate import CONTRACT, __version__
+from lockgate.cli.terminal.examples import examples
+from lockgate.cli.terminal.text import align_columns
 
 __all__ = ["command"]
 
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops", "pluggy", "hydra-core", "omegaconf", "dvc")
 
 
-@click.command("version")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.command("version", epilog=examples("lockgate version --json"))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 def command(as_json: bool) -> None:
-    """Show versions of lockgate, its contract, and what answers depend on."""
-    import json
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    from lockgate import CONTRACT, __version__
-    from lockgate.cli.terminal.text import align_columns
-
+    """Show the versions of lockgate, its plugin contract, Python and the main libraries."""
     versions = {
         "lockgate": __version__,
         "contract": str(CONTRACT),

@@ -4,42 +4,51 @@ from __future__ import annotations
 
 import click
 
+from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
+from lockgate.cli.terminal.status_line import status_line
+from lockgate.registry.attest.attest import attest, record_attestation
+from lockgate.registry.versioning import address
 
 __all__ = ["command"]
 
 
-@click.command("attest")
+@click.command(
+    "attest",
+    epilog=examples("""
+        lockgate attest fraud@1.4.0
+        lockgate attest fraud --threads 1
+        lockgate attest fraud --environment recorded     # installs the recorded versions
+    """),
+)
 @click.argument("version", metavar="NAME[@VERSION]")
 @click.option(
     "--environment",
     default="here",
     show_default=True,
     type=click.Choice(["here", "recorded"]),
-    help="What is installed here, or a new one with the recorded versions.",
+    help="Use the packages installed here, or install the recorded versions.",
 )
-@click.option("--threads", default=0, type=click.IntRange(0, 1024), help="0: as the project says.")
-@click.option("--dry", is_flag=True, help="Enter nothing.")
+@click.option(
+    "--threads",
+    default=0,
+    type=click.IntRange(0, 1024),
+    help="Threads for training; 0 uses the project's setting.",
+    show_default=True,
+)
+@click.option("--dry", is_flag=True, help="Do not record the result.")
 @queue_option
 @repository_option
 def command(version: str, environment: str, threads: int, dry: bool, queue: bool, root: str) -> int:
-    """Build a version again from its commit, and compare the bundles byte for byte.
+    """Rebuild a version from its commit, and compare the bundles byte for byte.
 
-    \b
-    lockgate attest fraud@1.4.0
-    lockgate attest fraud --threads 1
-    lockgate attest fraud --environment recorded     # installs the recorded versions
+    The commit is cloned into a temporary directory, its data are pulled with DVC,
+    and the whole pipeline runs. The result is recorded in the ledger, where the
+    gate `attested` reads it. Bytes may differ on another type of processor for
+    some linear models (BLAS), and for loaders that query a changing database.
 
-    The commit is cloned into a temporary directory, its data are got from DVC,
-    and the pipeline runs without the run cache. What came of it is entered into
-    the ledger, where the gate `attested` asks for it. It cannot hold on another
-    kind of processor for some linear models (BLAS), and not for loaders that
-    ask a database which changes. Exit code 1 if a file differs.
+    Exit codes: 0, the bundles are identical; 1, a file differs.
     """
-    from lockgate.cli.terminal.status_line import status_line
-    from lockgate.registry.attest.attest import attest, record_attestation
-    from lockgate.registry.versioning import address
-
     ledger = open_ledger(root, queue=queue)
     name, number = address(version)
     with status_line() as on_status:
@@ -50,11 +59,11 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
         click.secho(f"{file} {difference}", fg="red")
     if not dry:
         record_attestation(ledger, attestation)
-    outcome = (
-        "the same bytes" if attestation.passed else f"{len(attestation.differing)} differences"
-    )
+    differing = len(attestation.differing)
+    outcome = "identical" if attestation.passed else f"{differing} files differ"
+    record = attestation.record
     click.echo(
-        f"{name}@{attestation.record.version} built again from {str(attestation.record.commit)[:12]} in "
+        f"{name}@{record.version} rebuilt from {str(record.commit)[:12]} in "
         f"{attestation.seconds:.1f} s: {outcome}"
     )
     return 0 if attestation.passed else 1

@@ -5,29 +5,32 @@ from __future__ import annotations
 import json
 
 import click
+import msgspec
 
+from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
+from lockgate.cli.terminal.text import align_columns
 
 __all__ = ["command"]
 
 
-@click.command("current")
+@click.command(
+    "current",
+    epilog=examples("""
+        lockgate current
+        lockgate current fraud prod --json
+    """),
+)
 @click.argument("name", required=False)
 @click.argument("stage", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
-@click.option("--offline", is_flag=True, help="Do not ask the remote.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.option("--offline", is_flag=True, help="Do not fetch from the remote.")
 @repository_option
 def command(name: str | None, stage: str | None, as_json: bool, offline: bool, root: str) -> int:
-    """Say which version is in which stage, since when, by whom; exit code 1 if none is.
+    """Show which version is in which stage, since when, and who promoted it.
 
-    \b
-    lockgate current
-    lockgate current fraud prod --json
+    Exit codes: 0, a version is in a stage; 1, none is.
     """
-    import msgspec
-
-    from lockgate.cli.terminal.text import align_columns
-
     state = fetch_ledger(root, offline=offline).state
     stage_records = [
         state.stage(model_name, stage_name)
@@ -45,9 +48,9 @@ def command(name: str | None, stage: str | None, as_json: bool, offline: bool, r
             record.slot.digest[:12],
             f"since {record.at[:19]}",
             record.actor,
-            ("AGAINST THE GATES: " if record.override else "") + (record.reason or "-"),
+            ("GATES OVERRIDDEN: " if record.override else "") + (record.reason or "-"),
         ]
         for record in records
     ]
-    click.echo("\n".join(align_columns(rows)) or "nothing is in any stage")
+    click.echo("\n".join(align_columns(rows)) or "no version is in any stage")
     return 0 if records else 1

@@ -6,37 +6,48 @@ from pathlib import Path
 
 import click
 
+from lockgate.cli.terminal.examples import examples
+from lockgate.cli.terminal.markdown import verdict_table
 from lockgate.cli.terminal.repository import (
     open_ledger,
     print_verdict,
     queue_option,
     repository_option,
 )
+from lockgate.cli.terminal.status_line import status_line
+from lockgate.data.io.atomic import write_file
+from lockgate.registry.versioning import address
 
 __all__ = ["command"]
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command("gate")
+@click.command(
+    "gate",
+    epilog=examples("""
+        lockgate gate fraud@1.4.0 prod
+        lockgate gate fraud prod --data march.csv --markdown gates.md
+    """),
+)
 @click.argument("version", metavar="NAME[@VERSION]")
 @click.argument("stage")
-@click.option("--data", type=FILE, help="Rows with a known target, CSV or Parquet.")
-@click.option("--today", type=FILE, help="Recent rows, for the gate `today`.")
-@click.option("--params", type=FILE, help="File with the key gate:, instead of params.yaml.")
-@click.option("--dry", is_flag=True, help="Ask the gates, and enter nothing.")
 @click.option(
-    "--markdown",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Also write the table, for a comment on a pull request.",
+    "--data",
+    type=FILE,
+    help="Labelled rows, CSV or Parquet.",
+    show_default="the pipeline's test rows",
 )
+@click.option("--today", type=FILE, help="Recent rows without labels, for the gate `today`.")
 @click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Also write the verdict.",
+    "--params", type=FILE, help="YAML file with the key `gate`.", show_default="params.yaml"
 )
+@click.option("--dry", is_flag=True, help="Run the gates, but record no verdict.")
+@click.option(
+    "--markdown", type=OUTPUT, metavar="FILE", help="Also write the results as a Markdown table."
+)
+@click.option("--out", type=OUTPUT, metavar="FILE", help="Also write the verdict as JSON.")
 @queue_option
 @repository_option
 def command(
@@ -51,25 +62,20 @@ def command(
     queue: bool,
     root: str,
 ) -> int:
-    """Ask the gates of STAGE whether a version may take the place of what is there.
-
-    \b
-    lockgate gate fraud@1.4.0 prod
-    lockgate gate fraud prod --data march.csv --markdown gates.md
+    """Run the gates of STAGE on a version: decide whether it may be promoted.
 
     Gates are chosen like every plugin, in conf/ (`gate: [signature, parity,
-    no-worse]`), and may be kept to a stage (gate.signed.stages=prod). What they
-    say is entered into the ledger, for exactly this bundle, stage and incumbent.
-    Exit code 1 if one does not let it in.
+    no-worse]`), and may be limited to a stage (gate.signed.stages=prod). The
+    verdict is recorded in the ledger; it is valid for this bundle, this stage and
+    the incumbent, which is the version that is in the stage now. Without a
+    VERSION, the newest is used.
+
+    Exit codes: 0, all gates passed; 1, one failed.
     """
-    from lockgate.cli.terminal.markdown import verdict_table
-    from lockgate.cli.terminal.status_line import status_line
-    from lockgate.data.io.atomic import write_file
     from lockgate.registry.gates.judge import judge
-    from lockgate.registry.versioning import address
 
     ledger = open_ledger(root, queue=queue)
-    ledger.writer.latest()
+    ledger.fetch()
     name, number = address(version)
     with status_line() as on_status:
         record, verdict = judge(

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
 
 import click
+import msgspec
 
+from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
-
-if TYPE_CHECKING:
-    from lockgate.registry.provenance.events import Event
+from lockgate.cli.terminal.text import align_columns
+from lockgate.errors import UsageError
 
 __all__ = ["command"]
 
 
-@click.command("history")
+@click.command(
+    "history",
+    epilog=examples("""
+        lockgate history
+        lockgate history fraud prod
+        lockgate history fraud prod --on 2026-05-03      # what was in production then
+    """),
+)
 @click.argument("name", required=False)
 @click.argument("stage", required=False)
-@click.option("-n", "limit", default=50, show_default=True, type=click.IntRange(1), help="Events.")
 @click.option(
-    "--on", "day", metavar="DATE", help="Only what was there at this time, e.g. 2026-05-03."
+    "-n",
+    "limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of events to list.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One object a line, for scripts.")
-@click.option("--offline", is_flag=True, help="Do not ask the remote.")
+@click.option("--on", "day", metavar="DATE", help="Only what was in each stage at this time, UTC.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--offline", is_flag=True, help="Do not fetch from the remote.")
 @repository_option
 def command(
     name: str | None,
@@ -35,60 +47,34 @@ def command(
     offline: bool,
     root: str,
 ) -> int:
-    """List what happened, the newest first: what, where, when, by whom, why.
+    """List the events of the ledger, newest first: what, when, by whom, and why.
 
-    \b
-    lockgate history
-    lockgate history fraud prod
-    lockgate history fraud prod --on 2026-05-03      # what was in production then
+    DATE is a day, which counts to its end, or a time such as 2026-05-03T14:30.
     """
-    import msgspec
-
-    from lockgate.cli.terminal.text import align_columns
-    from lockgate.registry.ledger import rules
-
+    moment = None if day is None else _parse_moment(day)
     ledger = fetch_ledger(root, offline=offline)
-    events = ledger.history(name, stage)
-    if day is not None:
-        events = _latest_events(events, _parse_moment(day))
-    selected = list(itertools.islice(events, limit))
-    if not selected and name is not None and day is None:
-        rules.find_version(ledger.state, name, None)  # says which names there are
+    events = list(itertools.islice(ledger.history(name, stage, at=moment), limit))
+    if not events and name is not None and moment is None:
+        ledger.version(name)  # raises if the model is unknown
     if as_json:
-        for event in selected:
+        for event in events:
             click.echo(msgspec.json.encode(event).decode())
         return 0
     rows = [
         [str(event.seq), event.at[:19], event.subject, event.actor, event.reason or "-"]
-        for event in selected
+        for event in events
     ]
-    click.echo("\n".join(align_columns(rows)) or "nothing happened yet; lockgate register begins")
+    click.echo("\n".join(align_columns(rows)) or "no events; lockgate register records the first")
     return 0
 
 
-def _parse_moment(text: str) -> str:
-    from datetime import UTC, datetime, timedelta
-
-    from lockgate.errors import UsageError
-
+def _parse_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--on {text[:40]!r} is no time; write e.g. 2026-05-03") from None
-    if len(text) == 10:
+        raise UsageError(
+            f"--on {text[:40]!r} is not a date: expected one like 2026-05-03"
+        ) from None
+    if len(text) == len("2026-05-03"):
         moment += timedelta(days=1)  # the end of that day
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def _latest_events(events: Iterable[Event], moment: str) -> Iterator[Event]:
-    """Give, for each model and stage, the last event that changed it before a moment."""
-    seen = set()
-    for event in events:
-        changes_stage = event.op in ("promote", "rollback") or (
-            event.op == "retire" and event.stage
-        )
-        key = (event.name, event.stage)
-        if changes_stage and event.at <= moment and key not in seen:
-            seen.add(key)
-            yield event
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

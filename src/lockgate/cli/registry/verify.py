@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import click
+from tqdm import tqdm
 
+from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
+from lockgate.registry.ledger.anchor import write_anchor
+from lockgate.registry.ledger.verify import Verification, verify
 
 __all__ = ["command"]
 
 
-@click.command("verify")
+@click.command(
+    "verify",
+    epilog=examples("""
+        lockgate verify
+        lockgate verify --anchor && git add .lockgate && git commit -m "anchor"
+    """),
+)
 @click.option("--anchor", is_flag=True, help="Write .lockgate/anchor.json for the main branch.")
-@click.option("--offline", is_flag=True, help="Do not ask the remote.")
+@click.option("--offline", is_flag=True, help="Do not fetch from the remote.")
 @repository_option
 def command(anchor: bool, offline: bool, root: str) -> int:
-    """Read the whole ledger again, and name everything that is not as it must be.
+    """Verify the whole ledger, and list every problem.
 
-    \b
-    lockgate verify
-    lockgate verify --anchor && git add .lockgate && git commit -m "anchor"
+    Every event must follow from the previous one and be signed, if the main
+    branch has .lockgate/allowed_signers. An anchor in the main branch records the
+    last event: a ledger that was shortened or rewritten before it is detected.
 
-    Every event must follow from the one before and be signed, where the main
-    branch has .lockgate/allowed_signers. An anchor in the main branch vouches for
-    all events up to it: cutting the ledger off, or writing it anew, shows. Exit
-    code 1 if anything is wrong.
+    Exit codes: 0, no problems; 1, problems were found.
     """
-    import msgspec
-    from tqdm import tqdm
-
-    from lockgate.errors import UsageError
-    from lockgate.registry.ledger.trust import ANCHOR, Anchor
-    from lockgate.registry.ledger.verify import verify
-
     ledger = fetch_ledger(root, offline=offline)
     with tqdm(desc="events", unit="event", disable=None, leave=False) as bar:
 
@@ -43,24 +42,25 @@ def command(anchor: bool, offline: bool, root: str) -> int:
             bar.update(completed - bar.n)
 
         report = verify(ledger.repository, ledger.tip, now=time.time(), progress=progress)
+    _print(report)
+    if anchor and not report.findings:
+        path = write_anchor(ledger)
+        if path is not None:
+            click.echo(f"written: {path}; commit it to the main branch")
+    return 1 if report.findings else 0
+
+
+def _print(report: Verification) -> None:
     for finding in report.findings:
         click.secho(f"{finding.commit[:12]}  {finding.subject}: {finding.problem}", fg="red")
     for message in report.overrides:
-        click.echo(f"against the gates: {message}")
+        click.echo(f"overridden gates: {message}")
     for message in report.notes:
         click.echo(f"note: {message}")
-    signature_text = f"{report.signed} signed" if report.demanded else "nobody says who may sign"
-    anchor_text = (
-        f"the main branch vouches for the first {report.anchor.seq}" if report.anchor else ""
+    parts = [f"{report.events} events"]
+    parts.append(
+        f"{report.signed} signed" if report.demanded else "no allowed signers are configured"
     )
-    parts = [f"{report.events} events", signature_text, *([anchor_text] if anchor_text else [])]
-    click.echo(f"{', '.join(parts)}: {len(report.findings) or 'nothing'} wrong")
-    if anchor and ledger.repository.top == ledger.repository.folder:
-        raise UsageError("a bare repository has no work tree; write the anchor in a clone")
-    if anchor and not report.findings and ledger.tip is not None:
-        path = Path(ledger.repository.top) / ANCHOR
-        path.parent.mkdir(exist_ok=True)
-        new_anchor = Anchor(ledger.state.head().seq, ledger.tip)
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(new_anchor), indent=1) + b"\n")
-        click.echo(f"written: {path}; commit it to the main branch")
-    return 1 if report.findings else 0
+    if report.anchor:
+        parts.append(f"the main branch anchors the first {report.anchor.seq}")
+    click.echo(f"{', '.join(parts)}: {len(report.findings) or 'no'} problems")

@@ -7,10 +7,20 @@ from pathlib import Path
 
 import click
 
+from lockgate.cli.terminal.examples import examples
+from lockgate.deployment.control.client import ask
+
 __all__ = ["command"]
 
 
-@click.command("control")
+@click.command(
+    "control",
+    epilog=examples("""
+        lockgate control /srv/churn            # what is served, by which workers
+        lockgate control /srv/churn reload     # read the deployment directory now
+        lockgate control /srv/churn drain      # finish open requests, then stop
+    """),
+)
 @click.argument(
     "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
@@ -18,18 +28,11 @@ __all__ = ["command"]
     "operation", type=click.Choice(["status", "reload", "drain"]), default="status", required=False
 )
 def command(directory: Path, operation: str) -> int:
-    """Ask the server of a deployment directory, or tell it something.
+    """Query or stop the server that runs on the deployment directory DIR.
 
-    \b
-    lockgate control /srv/churn            # what is served, by which workers
-    lockgate control /srv/churn reload     # look at the pointer now
-    lockgate control /srv/churn drain      # finish what was asked, then stop
-
-    It goes through a socket in DIR, not through HTTP: whoever may write there may
-    do it, and nobody else.
+    The command uses a socket in DIR, not HTTP: only users with write access to
+    DIR can use it.
     """
-    from lockgate.deployment.control.client import ask
-
     response = ask(directory, operation)
     response.pop("op", None)
     click.echo(json.dumps(response, indent=1))

@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
-
-if TYPE_CHECKING:
-    from lockgate.deployment.directory import Deployment
-    from lockgate.deployment.pointer import Pointer
+from lockgate.deployment.deploy import DeployResult, deploy, follow_ledger, parse_source
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.targets.write import write_target
+from lockgate.errors import UsageError
 
 __all__ = ["command"]
 
 
-@click.command("deploy")
+@click.command(
+    "deploy",
+    epilog=examples("""
+        lockgate deploy fraud@prod /srv/fraud --follow    # stays in step with the ledger
+        lockgate deploy bundle /srv/churn --version 1.4.0
+        lockgate deploy bundle /srv/churn --stage canary  # as churn@canary, beside prod
+        lockgate deploy bundle /srv/churn --as systemd    # also writes a unit file
+    """),
+)
 @click.argument("source", metavar="BUNDLE|NAME@STAGE")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--version", "named", help="What to call it; by default the digest's beginning.")
-@click.option("--stage", default="prod", show_default=True, help="Where a BUNDLE is served.")
-@click.option("--reason", default="", help="Why, for the record.")
-@click.option("--follow", is_flag=True, help="Go on, whenever the ledger changes.")
+@click.option(
+    "--version", "named", help="Version of a BUNDLE.", show_default="the beginning of its digest"
+)
+@click.option("--stage", default="prod", show_default=True, help="Stage of a BUNDLE.")
+@click.option("--reason", default="", help="Reason, for the record.")
+@click.option(
+    "--follow", is_flag=True, help="Keep running, and deploy NAME@STAGE again when it changes."
+)
 @click.option(
     "--every",
     default=10.0,
     show_default=True,
     type=click.FloatRange(0.2),
     metavar="SECONDS",
-    help="How often --follow asks the remote.",
+    help="Seconds between two fetches from the remote, with --follow.",
 )
 @click.option(
     "--as",
     "target",
     type=click.Choice(["systemd", "docker", "kubernetes"]),
-    help="Also write what runs a server there.",
+    help="Also write the files to run a server there.",
 )
 @repository_option
 def command(
@@ -49,102 +62,65 @@ def command(
     target: str | None,
     root: str,
 ) -> int:
-    """Serve a bundle, or what the ledger has in a stage, from the deployment directory DIR.
+    """Deploy a bundle, or the version that is in a stage, to the deployment directory DIR.
 
-    \b
-    lockgate deploy fraud@prod /srv/fraud --follow    # in step with the ledger
-    lockgate deploy bundle /srv/churn --version 1.4.0
-    lockgate deploy bundle /srv/churn --stage canary  # as churn@canary, beside prod
-    lockgate deploy bundle /srv/churn --as systemd    # writes a unit, too
-
-    The bundle is copied, opened in a process of its own under limits, and only
-    then pointed to. A server that runs on DIR follows within a second and fails
-    no request; if it refuses the bundle, the pointer goes back and you hear why.
-    From the ledger, the signed events and the verdict are laid beside it: a
-    server with --require-verdict demands them.
+    The bundle is copied and first opened in a process with limited resources. A
+    server that runs on DIR switches within a second and fails no request; if it
+    rejects the bundle, the deployment is reverted and the reason is printed.
+    NAME@STAGE is read from the ledger of the Git repository, whose signed events
+    and verdict are stored beside the bundle: `lockgate serve --require-verdict`
+    checks them.
     """
-    from lockgate.deployment.directory import Deployment
-    from lockgate.errors import UsageError
-
-    deployment = Deployment(directory)
-    name, separator, stage_name = source.partition("@")
-    if separator and not stage_name:
-        raise UsageError(f"{source} names no stage; write e.g. {name}@prod")
-    if separator and not Path(source).exists():
+    if follow:
         if named is not None or reason:
-            raise UsageError("version and reason of NAME@STAGE are the ledger's")
-        _deploy_from_ledger(deployment, name, stage_name, root, every=every if follow else None)
-    elif follow:
-        raise UsageError("--follow follows a stage: lockgate deploy NAME@STAGE DIR --follow")
-    else:
-        _deploy_bundle(deployment, Path(source), named, stage, reason)
+            raise UsageError(
+                "version and reason of NAME@STAGE come from the ledger: leave them out"
+            )
+        return _follow(source, directory, every, root)
+    result = deploy(
+        source,
+        directory,
+        version=named,
+        stage=stage,
+        reason=reason,
+        open_ledger=partial(fetch_ledger, root),
+    )
+    _print(result, directory)
+    deployment = Deployment(directory)
     names = sorted({slot.name for slot in deployment.pointer().slots})
     if len(names) > 1:
-        click.echo(f"note: requests must name their model now: {', '.join(names)}")
+        click.echo(f"note: requests must now name their model: {', '.join(names)}")
     if target is not None:
-        from lockgate.deployment.targets.write import write_target
-
         for path in write_target(target, deployment):
             click.echo(f"written: {path}")
     return 0
 
 
-def _deploy_bundle(
-    deployment: Deployment, bundle: Path, named: str | None, stage: str, reason: str
-) -> None:
-    from lockgate.errors import UsageError
-    from lockgate.models.bundle.check import check_in_subprocess
+def _follow(source: str, directory: Path, every: float, root: str) -> int:
 
-    if not bundle.is_dir():
-        raise UsageError(f"{bundle} is no folder; expected a bundle, or NAME@STAGE of the ledger")
-    before = deployment.pointer().seq if deployment.exists() else 0
-    pointer = deployment.deploy(
-        bundle, version=named, stage=stage, reason=reason, check=check_in_subprocess
-    )
-    if pointer.seq == before:
-        click.echo("served already; nothing was changed")
-    else:
-        _print_served(deployment, pointer)
-
-
-def _deploy_from_ledger(
-    deployment: Deployment, name: str, stage: str, root: str, *, every: float | None
-) -> None:
-    """Do it once, or for ever."""
-    from lockgate.deployment.follow import deploy_stage, follow
-    from lockgate.errors import BundleError, DeploymentError
-
+    address = parse_source(source)
+    if isinstance(address, Path):
+        raise UsageError("--follow needs a stage: lockgate deploy NAME@STAGE DIR --follow")
     ledger = fetch_ledger(root)
-    if every is None:
-        pointer, message = deploy_stage(ledger, deployment, name, stage)
-        click.echo(message)
-        if pointer is not None:
-            _print_served(deployment, pointer)
-        return
-    click.echo(f"following {name}@{stage}; stop with Ctrl-C", err=True)
-    for pointer, message in follow(ledger, deployment.path, name, stage, every=every):
-        click.echo(message)
-        if pointer is not None:
-            try:
-                _print_served(deployment, pointer)
-            except (BundleError, DeploymentError) as error:
-                click.echo(f"not followed: {error}", err=True)
+    click.echo(f"following {source}; stop with Ctrl-C", err=True)
+    for result in follow_ledger(directory, *address, ledger=ledger, every=every):
+        _print(result, directory)
+    return 0
 
 
-def _print_served(deployment: Deployment, pointer: Pointer) -> None:
-    """Wait for the server, and say what is served."""
-    from lockgate.deployment.activation import wait_until_served
-
-    event = pointer.event
-    if event is None:
+def _print(result: DeployResult, directory: Path) -> None:
+    if result.message:
+        click.echo(result.message)
+    if result.warning:
+        click.echo(f"note: {result.warning}", err=True)
+    event = result.event
+    if event is None or event.after is None:
         return
-    if note := wait_until_served(deployment, pointer):
-        click.echo(f"note: {note}", err=True)
-    if event.after is None:
-        return
-    directory = deployment.path
-    click.echo(f"{event.name}@{event.after.version} is served in {event.stage} of {directory}")
+    click.echo(
+        f"{event.name}@{event.after.version} is served in {event.stage} of {directory.absolute()}"
+    )
     if event.before is not None:
         click.echo(
-            f"before: {event.before.version}; back to it: lockgate rollback --here {directory}"
+            f"before: {event.before.version}; to roll back: "
+            f"lockgate rollback --here {directory.absolute()}"
         )

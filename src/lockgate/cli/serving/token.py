@@ -6,17 +6,26 @@ from pathlib import Path
 
 import click
 
+from lockgate.cli.terminal.examples import examples
+from lockgate.serving.http.tokens import add_token
+
 __all__ = ["command"]
 
 
-@click.command("token")
+@click.command(
+    "token",
+    epilog=examples("""
+        lockgate token shop --file tokens --role predict --role feedback
+        lockgate serve /srv/churn --host 0.0.0.0 --tokens tokens
+    """),
+)
 @click.argument("name")
 @click.option(
     "--file",
     "path",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File of tokens; made if need be.",
+    help="File of tokens; created if it does not exist.",
 )
 @click.option(
     "--role",
@@ -25,19 +34,14 @@ __all__ = ["command"]
     default=("predict",),
     show_default=True,
     type=click.Choice(["predict", "feedback", "read", "admin"]),
-    help="May be given again.",
+    help="What the client may do; may be repeated.",
 )
 def command(name: str, path: Path, roles: tuple[str, ...]) -> int:
-    """Make a token for whoever is called NAME, and show it once.
+    """Create a token for the client NAME, and print it once.
 
-    \b
-    lockgate token shop --file tokens --role predict --role feedback
-    lockgate serve /srv/churn --host 0.0.0.0 --tokens tokens
-
-    The file keeps its digest only. A line that is removed is a token that is void,
-    within a second and without a restart.
+    Clients send it in the header `Authorization: Bearer TOKEN`. The file stores
+    only a digest of each token. To revoke a token, remove its line: running
+    servers notice within a second.
     """
-    from lockgate.serving.http.tokens import add_token
-
     click.echo(add_token(path, name, roles))
     return 0

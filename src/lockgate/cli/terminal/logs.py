@@ -1,4 +1,4 @@
-"""Where a command's log lines go: standard error, each with its stage."""
+"""Writes log messages to standard error, each with its stage."""
 
 from __future__ import annotations
 

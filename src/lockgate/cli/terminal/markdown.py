@@ -1,4 +1,4 @@
-"""Tables for comments on pull requests."""
+"""Verdicts as Markdown tables, for comments on pull requests."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ MARKS = {True: "✅ pass", False: "❌ **fail**", None: "n/a"}
 
 
 def verdict_table(verdict: Verdict, version: str) -> str:
-    """Write what the gates said as Markdown."""
-    incumbent = "nothing" if verdict.incumbent is None else f"`{verdict.incumbent.version}`"
+    """Return a verdict as Markdown."""
+    incumbent = "no incumbent" if verdict.incumbent is None else f"`{verdict.incumbent.version}`"
     outcome = "passes" if verdict.passed else "does **not** pass"
     lines = [
         f"### `{verdict.name}@{version}` {outcome} the gates of `{verdict.stage}`",
@@ -19,7 +19,7 @@ def verdict_table(verdict: Verdict, version: str) -> str:
         f"Compared with {incumbent}; bundle `{verdict.bundle[:12]}`, verdict "
         f"`{verdict.digest[:12]}`, gates `{verdict.policy[:12]}`.",
         "",
-        "| gate | | why |",
+        "| gate | result | reason |",
         "|---|---|---|",
     ]
     for record in verdict.judged:

@@ -1,4 +1,4 @@
-"""Options and words that the commands on versions share."""
+"""Options and output that the commands on versions share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from lockgate.cli.terminal.text import align_columns
+from lockgate.errors import RemoteUnavailable
 
 if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
@@ -20,43 +23,41 @@ repository_option: Callable[[F], F] = click.option(
     "root",
     default=".",
     metavar="FOLDER",
-    help="Of the Git repository; by default this one.",
+    help="Folder of the Git repository.",
+    show_default="the current folder",
     type=click.Path(exists=True, file_okay=False),
 )
 queue_option: Callable[[F], F] = click.option(
     "--queue",
     is_flag=True,
-    help="If the remote is down, keep the event here until `lockgate sync`.",
+    help="If the remote is unavailable, record the event in this clone until `lockgate sync`.",
 )
 
 
 def open_ledger(root: str, *, queue: bool = False) -> Ledger:
     """Open the ledger."""
+    # here, as `lockgate rollback --here` works without the packages of the ledger
     from lockgate.registry.api import Ledger
 
     return Ledger(root, queue=queue)
 
 
 def fetch_ledger(root: str, *, offline: bool = False) -> Ledger:
-    """Open the ledger to read, as of now; say so where the remote is down."""
-    from lockgate.errors import RemoteUnavailable
-
+    """Open the ledger and fetch; print a note if the remote is unavailable."""
     ledger = open_ledger(root)
     if not offline:
         try:
             ledger.fetch()
         except RemoteUnavailable as error:
             message = str(error).partition(";")[0]
-            click.echo(f"note: {message}; this is what was known before", err=True)
+            click.echo(f"note: {message}; showing the ledger as last fetched", err=True)
     return ledger
 
 
 def print_verdict(verdict: Verdict, version: str) -> None:
-    """Print what the gates said."""
-    from lockgate.cli.terminal.text import align_columns
-
-    incumbent = "nothing" if verdict.incumbent is None else verdict.incumbent.version
-    click.echo(f"{verdict.name}@{version} for {verdict.stage}, where {incumbent} is:")
+    """Print the result of each gate."""
+    incumbent = "no version" if verdict.incumbent is None else verdict.incumbent.version
+    click.echo(f"{verdict.name}@{version} for {verdict.stage} (incumbent: {incumbent}):")
     marks = {True: click.style("pass", fg="green"), None: "-", False: click.style("FAIL", fg="red")}
     rows = [[marks[record.passed], record.gate, record.sentence] for record in verdict.judged]
-    click.echo("\n".join(align_columns(rows, indent=2)) or "  no gates were chosen")
+    click.echo("\n".join(align_columns(rows, indent=2)) or "  no gates are configured")

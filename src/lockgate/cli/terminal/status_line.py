@@ -1,4 +1,4 @@
-"""Says on one line of a terminal what is being done."""
+"""Shows the current operation on one line of a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["status_line"]
 
 @contextlib.contextmanager
 def status_line() -> Iterator[Callable[[str], None]]:
-    """Give a function that shows a line in place of the one before; nothing stays of it."""
+    """Yield a function that replaces the line shown; the line is erased at the end."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -8,11 +8,11 @@ __all__ = ["align_columns"]
 
 
 def align_columns(rows: Sequence[Sequence[str]], *, indent: int = 0) -> list[str]:
-    """Align cells in columns, two spaces apart; the last column runs free.
+    """Align cells in columns, two spaces apart; the last column is not padded.
 
     Examples
     --------
-    >>> columns([["a", "1"], ["long", "2"]])
+    >>> align_columns([["a", "1"], ["long", "2"]])
     ['a     1', 'long  2']
 
     """

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lockgate.contract.evaluation import EvaluateRequest, Metric
 from lockgate.contract.tables import Table
-from lockgate.errors import SchemaViolation, nearest
-from lockgate.models.bundle.open import Bundle
+from lockgate.errors import SchemaViolation, UsageError, nearest
+from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 
@@ -18,8 +21,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "Evaluation",
+    "MetricRequirement",
     "default_evaluators",
     "estimates",
+    "evaluate_bundle",
     "keep_labelled",
     "model_bytes",
     "predict_and_evaluate",
@@ -132,3 +138,123 @@ def estimates(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
         evaluator: {key: float(metric["estimate"]) for key, metric in evaluator_metrics.items()}
         for evaluator, evaluator_metrics in metrics.items()
     }
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricRequirement:
+    """A bound that a metric must meet, e.g. ``classification.roc_auc>=0.75``.
+
+    Examples
+    --------
+    >>> requirement = MetricRequirement.parse("regression.mae < 3")
+    >>> requirement.is_met({"regression": {"mae": {"estimate": 2.5}}})
+    True
+
+    """
+
+    evaluator: str
+    metric: str
+    operator: str
+    bound: float
+
+    @classmethod
+    def parse(cls, text: str) -> MetricRequirement:
+        """Read a requirement; raise a `UsageError` if it is not valid."""
+        match = re.fullmatch(r"([\w-]+)\.([\w-]+)\s*(>=|<=|>|<)\s*([-+\d.eE]+)", text.strip())
+        try:
+            if match is None:
+                raise ValueError(text)
+            evaluator, metric, operator, bound = match.groups()
+            return cls(evaluator, metric, operator, float(bound))
+        except ValueError:
+            raise UsageError(
+                f"requirement {text!r} is not valid: expected EVALUATOR.METRIC, an operator and a "
+                "number, for example classification.roc_auc>=0.75"
+            ) from None
+
+    def is_met(self, metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> bool:
+        """Whether the estimate meets the bound; raise a `UsageError` if the metric is unknown."""
+        known = [f"{name}.{key}" for name, values in metrics.items() for key in values]
+        requested = f"{self.evaluator}.{self.metric}"
+        if requested not in known:
+            raise UsageError(
+                f"unknown metric {requested!r}{nearest(requested, known)}; "
+                f"available: {', '.join(known) or 'none'}"
+            )
+        value = float(metrics[self.evaluator][self.metric]["estimate"])
+        match self.operator:
+            case ">=":
+                return value >= self.bound
+            case "<=":
+                return value <= self.bound
+            case ">":
+                return value > self.bound
+            case _:
+                return value < self.bound
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Metrics of a bundle, and the requirements that they do not meet.
+
+    Attributes
+    ----------
+    bundle : Bundle
+        The bundle, opened.
+    metrics : dict
+        By evaluator and metric: `estimate`, `low` and `high`.
+    failed : tuple of str
+        The requirements that are not met, as they were written.
+
+    """
+
+    bundle: Bundle
+    metrics: dict[str, dict[str, Any]]
+    failed: tuple[str, ...] = ()
+
+
+def evaluate_bundle(
+    path: Path,
+    data: Path | None = None,
+    *,
+    evaluators: Sequence[str] = (),
+    requirements: Sequence[str] = (),
+) -> Evaluation:
+    """Open a bundle, evaluate it on a file or read its own metrics, and check requirements.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The bundle.
+    data : pathlib.Path, optional
+        CSV or Parquet file with the target; by default the metrics that were
+        measured when the bundle was made.
+    evaluators : sequence of str
+        Names of evaluators for `data`; by default the one of the task.
+    requirements : sequence of str
+        E.g. ``classification.roc_auc>=0.75``.
+
+    Raises
+    ------
+    BundleError
+        If the bundle was changed, or its probe rows are predicted otherwise.
+    SchemaViolation
+        If the data lack a column or the target.
+    UsageError
+        If a requirement is not valid, or names an unknown metric.
+
+    """
+    parsed = {text: MetricRequirement.parse(text) for text in requirements}
+    bundle = open_bundle(path)
+    if data is None:
+        metrics = bundle.metrics()
+    else:
+        catalogue = Catalogue.installed()
+        plugins = {name: catalogue.find("evaluator", name).load()() for name in evaluators}
+        table = table_of(bundle, read_rows(data, bundle.manifest.inputs.target))
+        measured = predict_and_evaluate(
+            bundle, table, plugins or default_evaluators(bundle.manifest.task)
+        )[1]
+        metrics = {name: msgspec.to_builtins(values) for name, values in measured.items()}
+    failed = tuple(text for text, needed in parsed.items() if not needed.is_met(metrics))
+    return Evaluation(bundle, metrics, failed)

@@ -15,14 +15,19 @@ import sys
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from lockgate.errors import BundleError, LockgateError, NotCovered, UsageError
 
-__all__ = ["PackJob", "PackResult", "is_skops", "pack_file"]
+if TYPE_CHECKING:
+    from lockgate.contract.tables import Table
+    from lockgate.models.bundle.open import Bundle
+
+__all__ = ["PackJob", "PackResult", "is_skops", "pack_file", "pack_model_file"]
 
 
 class PackJob(msgspec.Struct, frozen=True):
@@ -116,6 +121,74 @@ def pack_file(job: PackJob) -> tuple[PackResult, bytes | None]:
         pack_result = msgspec.json.decode(result.read_bytes(), type=PackResult)
         raw = (directory / "model.packed").read_bytes() if pack_result.packed else None
     return pack_result, raw
+
+
+def pack_model_file(
+    job: PackJob,
+    *,
+    name: str | None = None,
+    path: Path | None = None,
+    tune: Path | None = None,
+    test: Path | None = None,
+    threshold: float | str | None = None,
+    lineage: Mapping[str, str] | None = None,
+    on_packed: Callable[[PackResult], None] = lambda _: None,
+) -> Bundle:
+    """Make a bundle of a model file; `lockgate.pack` does it for a model in memory.
+
+    Parameters
+    ----------
+    job : PackJob
+        The model file and the rows that it was fitted on.
+    name : str, optional
+        Name of the model; by default the file's.
+    path : pathlib.Path, optional
+        Directory to write; by default `name` in the current directory.
+    tune, test : pathlib.Path, optional
+        Files with rows that the model was not fitted on.
+    threshold, lineage
+        As for `lockgate.pack`.
+    on_packed : callable
+        Called with the steps and notes before the bundle is written.
+
+    Raises
+    ------
+    NotCovered
+        If a step has no packed form, or predictions would differ from the original's.
+
+    """
+    from lockgate.models.packing.pack import write_packed
+
+    result, raw = pack_file(job)
+    on_packed(result)
+    if raw is None:
+        raise NotCovered(str(result.error))
+    name = name or Path(job.model).stem
+    tables = {
+        key: _read_table(file, result.features, job.target)
+        for key, file in (("tune", tune), ("test", test))
+        if file is not None
+    }
+    return write_packed(
+        raw,
+        _read_table(Path(job.data), result.features, job.target),
+        path=path or Path(name),
+        name=name,
+        threshold=threshold,
+        lineage=lineage,
+        **tables,
+    )
+
+
+def _read_table(path: Path, features: list[str], target: str | None) -> Table:
+    from lockgate.data.io.frames import read_frame
+    from lockgate.models.packing.rows import table_from
+
+    frame = read_frame(path)
+    missing = [name for name in [*features, *([target] if target else [])] if name not in frame]
+    if missing:
+        raise UsageError(f"{path} has no column {', '.join(missing)}")
+    return table_from(frame[features], frame[target] if target else None)[0]
 
 
 def main(folder: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lockgate.registry.ledger import rules
@@ -81,11 +82,26 @@ class EventLog:
         """Return the record of a version, by default the newest that is not retired."""
         return rules.find_version(self.state, name, version)
 
-    def history(self, name: str | None = None, stage: str | None = None) -> Iterator[Event]:
-        """Yield events, newest first, of all models and stages or of one."""
-        for event, _, _ in self.commits():
-            if name in (None, event.name) and stage in (None, event.stage):
-                yield event
+    def history(
+        self, name: str | None = None, stage: str | None = None, *, at: datetime | None = None
+    ) -> Iterator[Event]:
+        """Yield events, the newest first.
+
+        Parameters
+        ----------
+        name, stage : str, optional
+            Only events of this model, of this stage.
+        at : datetime.datetime, optional
+            Only the last change of each stage up to this time: what was in each
+            stage then. UTC if it has no time zone.
+
+        """
+        events = (
+            event
+            for event, _, _ in self.commits()
+            if name in (None, event.name) and stage in (None, event.stage)
+        )
+        return events if at is None else _changes_in_force(events, at)
 
     def commits(self) -> Iterator[tuple[Event, Commit, str]]:
         """Yield all events with their commits and commit ids, newest first."""
@@ -94,3 +110,19 @@ class EventLog:
     def verify(self) -> Verification:
         """Check all events from the first, and report every problem."""
         return verify(self.repository, self.tip, now=time.time())
+
+
+def _changes_in_force(events: Iterable[Event], at: datetime) -> Iterator[Event]:
+    """Yield the last change of each stage up to a time; `events` are the newest first."""
+    moment = at if at.tzinfo else at.replace(tzinfo=UTC)
+    # as events write it, so that texts compare like times
+    latest = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    seen = set()
+    for event in events:
+        changes_stage = event.op in ("promote", "rollback") or (
+            event.op == "retire" and event.stage
+        )
+        key = (event.name, event.stage)
+        if changes_stage and event.at <= latest and key not in seen:
+            seen.add(key)
+            yield event

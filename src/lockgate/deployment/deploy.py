@@ -1,0 +1,221 @@
+"""Deploys a bundle or a stage of the ledger, rolls back, and waits for the running server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockgate.deployment.activation import wait_until_served
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.pointer import Event, Pointer
+from lockgate.errors import BundleError, DeploymentError, UsageError
+from lockgate.models.bundle.check import check_in_subprocess
+from lockgate.registry.slots import STAGE
+
+if TYPE_CHECKING:
+    from lockgate.registry.ledger.event_log import EventLog
+
+__all__ = ["DeployResult", "deploy", "deploy_bundle", "follow_ledger", "parse_source", "roll_back"]
+
+
+@dataclass(frozen=True)
+class DeployResult:
+    """What a deployment or a rollback did.
+
+    Attributes
+    ----------
+    event : Event or None
+        The new event of the deployment directory; None if nothing was changed.
+    message : str
+        What was done, or why nothing was; empty if the event says it all.
+    warning : str
+        What to know about the running server; empty if it serves the change.
+
+    """
+
+    event: Event | None = None
+    message: str = ""
+    warning: str = ""
+
+
+def parse_source(source: str) -> tuple[str, str] | Path:
+    """Tell a stage of the ledger (``fraud@prod``) from a bundle's directory.
+
+    Returns
+    -------
+    tuple of (str, str) or pathlib.Path
+        Model and stage, or the bundle. A directory that exists is a bundle,
+        whatever its name.
+
+    Raises
+    ------
+    UsageError
+        If the stage is empty, or the directory does not exist.
+
+    """
+    name, separator, stage = source.partition("@")
+    if separator and not stage:
+        raise UsageError(f"{source} has no stage: write {name}@STAGE, for example {name}@prod")
+    if separator and not Path(source).exists():
+        return name, stage
+    if not Path(source).is_dir():
+        raise UsageError(
+            f"{source} is not a folder: expected a bundle, or NAME@STAGE from the ledger"
+        )
+    return Path(source)
+
+
+def deploy(
+    source: str,
+    directory: Path,
+    *,
+    version: str | None = None,
+    stage: str = STAGE,
+    reason: str = "",
+    open_ledger: Callable[[], EventLog] | None = None,
+) -> DeployResult:
+    """Deploy a bundle, or the version that the ledger has in a stage, to a directory.
+
+    Parameters
+    ----------
+    source : str
+        Path of a bundle, or ``NAME@STAGE``.
+    directory : pathlib.Path
+        The deployment directory; created if it does not exist.
+    version : str, optional
+        Version of a bundle; by default the beginning of its digest.
+    stage : str
+        Stage in which a bundle is served.
+    reason : str
+        Why a bundle is deployed, for the record.
+    open_ledger : callable, optional
+        Opens the ledger, for ``NAME@STAGE``; by default that of the current directory.
+
+    Raises
+    ------
+    UsageError
+        If the source is neither, or a version or reason is passed for ``NAME@STAGE``.
+    BundleError
+        If the bundle cannot be used, or the running server rejects it.
+
+    """
+    target = parse_source(source)
+    deployment = Deployment(directory)
+    if isinstance(target, Path):
+        return deploy_bundle(deployment, target, version=version, stage=stage, reason=reason)
+    if version is not None or reason:
+        raise UsageError("version and reason of NAME@STAGE come from the ledger: leave them out")
+    # here, so that bundles can be deployed without Git
+    from lockgate.deployment.follow import deploy_stage
+    from lockgate.registry.ledger.event_log import EventLog
+
+    ledger = (open_ledger or EventLog)()
+    pointer, message = deploy_stage(ledger, deployment, *target)
+    return _await_server(deployment, pointer, message)
+
+
+def deploy_bundle(
+    deployment: Deployment,
+    bundle: Path,
+    *,
+    version: str | None = None,
+    stage: str = STAGE,
+    reason: str = "",
+) -> DeployResult:
+    """Deploy a bundle; it is first opened in a process with limited resources.
+
+    Raises
+    ------
+    BundleError
+        If it is incomplete, changed, or rejected by the running server.
+
+    """
+    before = deployment.pointer().seq if deployment.exists() else 0
+    pointer = deployment.deploy(
+        bundle, version=version, stage=stage, reason=reason, check=check_in_subprocess
+    )
+    if pointer.seq == before:
+        return DeployResult(message="already deployed; nothing was changed")
+    return _await_server(deployment, pointer)
+
+
+def follow_ledger(
+    directory: Path, name: str, stage: str, *, ledger: EventLog, every: float = 10.0
+) -> Iterator[DeployResult]:
+    """Deploy what the ledger has in a stage, again at each change, without end.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        The deployment directory.
+    name, stage : str
+        Model and stage to follow.
+    ledger : EventLog
+        The ledger to follow.
+    every : float
+        Seconds between two fetches from the remote.
+
+    Yields
+    ------
+    DeployResult
+        For each change, and for each failure once; failures do not end the iteration.
+
+    """
+    from lockgate.deployment.follow import follow
+
+    deployment = Deployment(directory)
+    for pointer, message in follow(ledger, directory, name, stage, every=every):
+        try:
+            yield _await_server(deployment, pointer, message)
+        except (BundleError, DeploymentError) as error:
+            yield DeployResult(message=message, warning=f"not deployed: {error}")
+
+
+def roll_back(
+    directory: Path,
+    name: str | None = None,
+    *,
+    stage: str = STAGE,
+    to: str | None = None,
+    reason: str = "",
+) -> DeployResult:
+    """Serve an earlier bundle of a deployment directory again; needs no network and no Git.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        The deployment directory.
+    name : str, optional
+        Which model; not needed if only one is served.
+    stage : str
+        Stage to roll back.
+    to : str, optional
+        A version, or the beginning of a digest; by default the previous one.
+    reason : str
+        Why, for the record.
+
+    Raises
+    ------
+    DeploymentError
+        If no earlier bundle is left.
+    BundleError
+        If the running server rejects it.
+
+    """
+    deployment = Deployment(directory)
+    pointer = deployment.rollback(
+        name, stage=stage, to=to, reason=reason, check=check_in_subprocess
+    )
+    unsynced = any(slot.local for slot in pointer.slots)
+    message = f"not in the ledger yet: lockgate sync {directory}" if unsynced else ""
+    return _await_server(deployment, pointer, message)
+
+
+def _await_server(
+    deployment: Deployment, pointer: Pointer | None, message: str = ""
+) -> DeployResult:
+    if pointer is None or pointer.event is None:
+        return DeployResult(message=message)
+    return DeployResult(pointer.event, message, wait_until_served(deployment, pointer))

@@ -1,0 +1,214 @@
+"""Creates a new project: data, configuration, stages, and version control by DVC and Git."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import re
+import shutil
+import string
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockgate.errors import UsageError
+
+__all__ = ["NewProject", "create_project"]
+
+PROJECT_PATHS = ("dvc.yaml", "params.yaml", "conf")
+"""Files and folders of a project; none of them is overwritten."""
+
+EXAMPLE = ("malignant", "binary")
+"""Target and task of the example data."""
+
+
+@dataclass(frozen=True)
+class NewProject:
+    """A project that was created.
+
+    Attributes
+    ----------
+    directory : pathlib.Path
+        Its directory.
+    stages : pathlib.Path
+        The ``dvc.yaml`` with its stages.
+    conf : pathlib.Path
+        The folder of its configuration.
+    data : pathlib.Path
+        Its data file.
+
+    """
+
+    directory: Path
+    stages: Path
+    conf: Path
+    data: Path
+
+
+def create_project(
+    directory: Path,
+    *,
+    data: Path | None = None,
+    target: str | None = None,
+    name: str | None = None,
+) -> NewProject:
+    """Create a project that runs without further edits, also inside a Git repository.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Where; created if it does not exist.
+    data : pathlib.Path, optional
+        CSV or Parquet file to train on, which is copied; by default an example.
+    target : str, optional
+        Column of `data` to predict.
+    name : str, optional
+        Name of the model; by default that of the directory.
+
+    Raises
+    ------
+    UsageError
+        If there is a project already, a ``.gitignore`` hides the data, or only one
+        of `data` and `target` is passed.
+    DataError
+        If the data cannot be used.
+
+    """
+    if (data is None) != (target is None):
+        raise UsageError("--data and --target go together: pass a file and its target column")
+    existing = [path for path in PROJECT_PATHS if (directory / path).exists()]
+    if existing:
+        raise UsageError(
+            f"{directory} already has {', '.join(existing)}: choose a directory without a project"
+        )
+    raw = directory / "data" / "raw"
+    column, task = (target, _infer_task(data, target)) if data and target else EXAMPLE
+    data_file = raw / (data.name if data else "tumours.csv")
+    _check_tracked(directory, data_file)
+    raw_existed = raw.exists()
+    raw.mkdir(parents=True, exist_ok=True)
+    (raw / ".gitkeep").touch()
+    if data is None:
+        _write_example(data_file)
+    elif data_file.resolve() != data.resolve():
+        shutil.copyfile(data, data_file)
+    try:
+        relative = data_file.relative_to(directory)
+        _write_files(directory, relative, column, task, _slugify(name or directory.resolve().name))
+        _init_version_control(directory, relative)
+    except BaseException:
+        # a second attempt must not find half of a project
+        shutil.rmtree(directory / "conf", ignore_errors=True)
+        (directory / "dvc.yaml").unlink(missing_ok=True)
+        if not raw_existed:
+            shutil.rmtree(raw, ignore_errors=True)
+        raise
+    return NewProject(directory, directory / "dvc.yaml", directory / "conf", data_file)
+
+
+def _slugify(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return slug if slug[:1].isalpha() else f"data-{slug}".strip("-")
+
+
+def _infer_task(data: Path, target: str) -> str:
+    """Read the file once, so that a wrong column is reported here and not by a stage."""
+    from lockgate.data.io.frames import read_frame
+    from lockgate.data.schema import infer_task, table
+
+    return infer_task(table(read_frame(data), target=target), "auto")
+
+
+def _check_tracked(directory: Path, data_file: Path) -> None:
+    """Raise if a .gitignore hides the data: their .dvc file must be tracked by Git."""
+    existing_folder = next(
+        (folder for folder in (directory, *directory.resolve().parents) if folder.exists()), None
+    )
+    if existing_folder is None or not shutil.which("git"):
+        return
+    for path in (data_file.with_name(data_file.name + ".dvc"), data_file.parent):
+        argv = ["git", "check-ignore", "--quiet", str(path.resolve())]
+        completed = subprocess.run(argv, cwd=existing_folder, capture_output=True, check=False)
+        if completed.returncode == 0:
+            raise UsageError(
+                f"a .gitignore hides {path}: remove that line, or choose another directory"
+            )
+
+
+def _write_example(path: Path) -> None:
+    """Write the Wisconsin breast cancer data that scikit-learn includes (569 rows)."""
+    from sklearn.datasets import load_breast_cancer
+
+    frame = load_breast_cancer(as_frame=True).frame
+    frame.columns = [str(column).replace(" ", "_") for column in frame.columns]
+    frame["malignant"] = frame.pop("target") == 0
+    frame.to_csv(path, index=False)
+
+
+def _write_files(directory: Path, path: Path, target: str, task: str, name: str) -> None:
+    regression = task == "regression"
+    loader = _slugify(path.stem)
+    templates = importlib.resources.files(__package__).joinpath("templates")
+    variables = {
+        "loader": loader,
+        "plugin": "parquet" if path.suffix.lower() == ".parquet" else "csv",
+        "model": "linear" if regression else "logistic",
+        "evaluator": "regression" if regression else "classification",
+        "name": _quote(name),
+        "path": _quote(path.as_posix()),
+        "target": _quote(target),
+    }
+    for template, output in (
+        ("config.yaml", "config.yaml"),
+        ("loader.yaml", f"loader/{loader}.yaml"),
+    ):
+        text = string.Template(templates.joinpath(template).read_text("utf-8")).substitute(
+            variables
+        )
+        (directory / "conf" / output).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "conf" / output).write_text(text, encoding="utf-8")
+    (directory / "conf" / "experiment").mkdir()
+    stages = templates.joinpath("dvc.yaml").read_text("utf-8")
+    dvc_yaml = stages.replace("artifacts:\n  model:", f"artifacts:\n  {_quote(name)}:")
+    (directory / "dvc.yaml").write_text(dvc_yaml, encoding="utf-8")
+
+
+def _quote(text: str) -> str:
+    """Quote a text for YAML, which takes JSON strings, and for OmegaConf, which expands ${."""
+    return json.dumps(text.replace("${", "\\${"), ensure_ascii=False)
+
+
+def _init_version_control(directory: Path, data: Path) -> None:
+    """Track the project with DVC, and with Git unless a repository exists already."""
+    repository = _try_run(["git", "rev-parse", "--show-toplevel"], directory)
+    if repository is None and shutil.which("git"):
+        _run_checked(["git", "init", "--quiet"], directory)
+        repository = str(directory.resolve())
+    dvc = [sys.executable, "-m", "dvc"]
+    if repository is None:
+        options = ["--no-scm"]
+    else:
+        options = [] if Path(repository).resolve() == directory.resolve() else ["--subdir"]
+    if not (directory / ".dvc").exists():
+        _run_checked([*dvc, "init", "--quiet", *options], directory)
+    for key, value in (("enabled", "True"), ("config_dir", "conf"), ("config_name", "config")):
+        _run_checked([*dvc, "config", f"hydra.{key}", value], directory)
+    _run_checked([*dvc, "add", data.as_posix()], directory)
+
+
+def _try_run(argv: list[str], directory: Path) -> str | None:
+    try:
+        completed = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return completed.stdout.strip() if completed.returncode == 0 else None
+
+
+def _run_checked(argv: list[str], directory: Path) -> None:
+    completed = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        command_text = " ".join(argv[argv.index("-m") + 1 :] if "-m" in argv else argv)
+        raise UsageError(
+            f"`{command_text}` failed: {' '.join((completed.stderr or completed.stdout).split())}"
+        )

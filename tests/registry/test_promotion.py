@@ -1,0 +1,85 @@
+"""Promoting and reading the past from Python, as the commands do."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lockgate.errors import GateRefused
+from lockgate.registry.api import Ledger
+from lockgate.registry.provenance.verdict import Verdict
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text("gate:\n  size:\n    plugin: size\n    at_most_kb: 64\n")
+    return path
+
+
+def test_gates_are_run_once_for_a_promotion(shop: Path, small: Path) -> None:
+    ledger = Ledger(shop)
+    seen: list[tuple[Verdict, str]] = []
+
+    def promote() -> None:
+        ledger.promote(
+            "fraud",
+            "prod",
+            version="1.0.0",
+            params=small,
+            run_gates=True,
+            on_verdict=lambda verdict, version: seen.append((verdict, version)),
+        )
+
+    with pytest.raises(GateRefused, match="no verdict"):
+        ledger.promote("fraud", "prod", version="1.0.0", params=small)
+    promote()
+    ((verdict, version),) = seen
+    assert (verdict.passed, version) == (True, "1.0.0")
+    current = ledger.current("fraud", "prod")
+    assert current is not None
+    assert current.slot.verdict == verdict.digest
+    ledger.retire("fraud", stage="prod")
+    promote()  # the verdict against no incumbent is valid again
+    assert len(seen) == 1
+
+
+def test_a_failing_verdict_is_recorded_and_promotes_nothing(shop: Path, tmp_path: Path) -> None:
+    params = tmp_path / "tiny.yaml"
+    params.write_text("gate:\n  size:\n    plugin: size\n    at_most_kb: 0.1\n")
+    ledger = Ledger(shop)
+    with pytest.raises(GateRefused, match="did not pass the gates of prod: size"):
+        ledger.promote("fraud", "prod", version="1.0.0", params=params, run_gates=True)
+    assert ledger.current("fraud", "prod") is None
+    (verdict,) = ledger.state.verdicts("fraud", "1.0.0")
+    assert not verdict.passed
+
+
+def test_an_override_runs_no_gates(shop: Path, small: Path) -> None:
+    ledger = Ledger(shop)
+    ledger.promote(
+        "fraud",
+        "prod",
+        version="1.0.0",
+        params=small,
+        run_gates=True,
+        override=True,
+        reason="fire",
+        on_verdict=lambda *_: pytest.fail("a gate was run"),
+    )
+    assert ledger.state.verdicts("fraud", "1.0.0") == []
+
+
+def test_history_at_a_time_is_what_was_in_each_stage(shop: Path) -> None:
+    ledger = Ledger(shop)
+    for stage, version in (("prod", "1.0.0"), ("canary", "1.1.0"), ("prod", "1.1.0")):
+        ledger.promote("fraud", stage, version=version, override=True, reason="x")
+    last = next(ledger.history())
+    moment = datetime.fromisoformat(last.at)
+    now = [(event.stage, event.after) for event in ledger.history(at=moment)]
+    assert now == [("prod", "1.1.0"), ("canary", "1.1.0")]
+    before = ledger.history("fraud", "prod", at=moment - timedelta(milliseconds=1))
+    assert [event.after for event in before] == ["1.0.0"]
+    naive = moment.astimezone(UTC).replace(tzinfo=None)  # counts as UTC
+    assert [event.after for event in ledger.history("fraud", "prod", at=naive)] == ["1.1.0"]
+    assert list(ledger.history(at=datetime(2020, 5, 3))) == []
