@@ -64,7 +64,11 @@ def test_bins_become_columns_and_a_gap_is_in_none() -> None:
     [
         ({}, CellRules(bins={"aeg": [1]}), "did you mean 'age'"),
         ({}, CellRules(bins={"age": [2.0, 1.0]}), "expected rising edges"),
-        ({}, CellRules(bins={"town": [1.0]}), "cells.bins.town: expected a column of numbers, got category"),
+        (
+            {},
+            CellRules(bins={"town": [1.0]}),
+            "cells.bins.town: expected a column of numbers, got category",
+        ),
         ({"town": "text"}, CellRules(), "cannot encode the text of town as numbers"),
     ],
 )

@@ -111,9 +111,7 @@ def test_policies_refuse_gaps_and_unknown_categories() -> None:
     )
     with pytest.raises(lockgate.SchemaViolation, match="no value in row 1"):
         conform_to_schema(pd.DataFrame({"age": [1.0, np.nan], "town": ["a", "b"]}), schema)
-    with pytest.raises(
-        lockgate.SchemaViolation, match="holds 'z' in row 0, an unknown category"
-    ):
+    with pytest.raises(lockgate.SchemaViolation, match="holds 'z' in row 0, an unknown category"):
         conform_to_schema(pd.DataFrame({"age": [1.0], "town": ["z"]}), schema)
 
 

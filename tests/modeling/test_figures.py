@@ -178,9 +178,7 @@ def test_labels_are_found_among_classes_whatever_their_type() -> None:
 def test_a_label_that_training_never_saw_is_named() -> None:
     from lockgate import SchemaViolation
 
-    with pytest.raises(
-        SchemaViolation, match="holds 'z', an unknown class; available: 'a', 'b'"
-    ):
+    with pytest.raises(SchemaViolation, match="holds 'z', an unknown class; available: 'a', 'b'"):
         class_indices(np.array(["a", "z"]), ("a", "b"))
 
 

@@ -297,7 +297,9 @@ def test_folds_that_do_not_define_the_metric_are_left_out_of_the_mean() -> None:
     alone = cross_validated_objective(recipe, table, (fold,), "roc_auc")({})
     both = cross_validated_objective(recipe, table, (undefined, fold), "roc_auc")({})
     assert (both.loss, both.spread) == (alone.loss, 0)
-    with pytest.raises(DataError, match=r"roc_auc is undefined on every fold .*; choose another search\.metric"):
+    with pytest.raises(
+        DataError, match=r"roc_auc is undefined on every fold .*; choose another search\.metric"
+    ):
         cross_validated_objective(recipe, table, (undefined,), "roc_auc")({})
 
 
@@ -331,7 +333,10 @@ def test_recipes_that_cannot_be_tuned_or_scored_name_their_plugin() -> None:
         check_recipe(Recipe(Ridge(), "regression", {"alpah": [1]}), "model.x")
     with pytest.raises(PluginFailed, match=r"model\.x returned Ridge, which has no predict_proba"):
         check_recipe(Recipe(Ridge(), "binary"), "model.x")
-    with pytest.raises(PluginFailed, match=r"optimizer\.y sets 'gamma', which is not a parameter of LogisticRegression"):
+    with pytest.raises(
+        PluginFailed,
+        match=r"optimizer\.y sets 'gamma', which is not a parameter of LogisticRegression",
+    ):
         check_params(recipe_of("binary"), {"C": 1, "gamma": 2}, "optimizer.y")
     for task in METRICS:
         check_recipe(recipe_of(task), "model.x")

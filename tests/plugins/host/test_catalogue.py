@@ -75,7 +75,11 @@ def test_two_distributions_with_one_name_are_both_named() -> None:
         ("acme_broken:X", lockgate.BrokenPlugin, "nothing_of_that_name"),
         ("acme_plugins:Missing", lockgate.BrokenPlugin, "cannot be imported"),
         ("acme_plugins:Plain", lockgate.BrokenPlugin, "has no @lockgate.plugin"),
-        ("acme_plugins:Future", lockgate.ContractMismatch, "requires contract 99.*upgrade lockgate"),
+        (
+            "acme_plugins:Future",
+            lockgate.ContractMismatch,
+            "requires contract 99.*upgrade lockgate",
+        ),
     ],
 )
 def test_a_broken_plugin_names_its_distribution(
@@ -109,7 +113,9 @@ def test_a_module_that_leaves_the_process_is_a_broken_plugin(
 
 @pytest.mark.parametrize("name", ["Bad_Name", "-x", "a--b", "../x"])
 def test_a_name_that_no_option_may_have_is_refused(acme: None, name: str) -> None:
-    with pytest.raises(lockgate.BrokenPlugin, match="expected a name of lower-case letters, digits and dashes"):
+    with pytest.raises(
+        lockgate.BrokenPlugin, match="expected a name of lower-case letters, digits and dashes"
+    ):
         entry(name, "acme_plugins:Good").load()
 
 

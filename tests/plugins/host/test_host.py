@@ -73,7 +73,9 @@ def test_our_own_errors_pass_unchanged() -> None:
 
 
 def test_an_answer_of_another_type_is_refused() -> None:
-    with pytest.raises(lockgate.PluginFailed, match=r"returned int; load must return lockgate\.Table"):
+    with pytest.raises(
+        lockgate.PluginFailed, match=r"returned int; load must return lockgate\.Table"
+    ):
         host_with(fail="type").call("loader", "echo", lockgate.LoadRequest())
 
 
