@@ -80,7 +80,6 @@ def test_the_way_of_a_row(tmp_path: Path) -> None:
     carries = of_types(Request, PredictionRequest, Prediction, Response)
     calls = trace(lambda: asyncio.run(ask()), carries)
     assert b"200 OK" in answers[0]
-    print(*calls, sep="\n")
     branches = {"Application.admit", "Application._admit", "Application.count"}
     way = [call for call in calls if call.function not in branches]
     assert names(way) == documented("row")

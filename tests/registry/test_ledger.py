@@ -248,7 +248,7 @@ def test_a_queued_event_that_does_not_fit_is_told_and_can_be_given_up(
     (tmp_path / "away").rename(tmp_path / "hub.git")
     put(Ledger(tmp_path / "other"), "1.2.0")
     with pytest.raises(
-        LedgerConflict, match=r"a queued event is no longer possible: promote fraud 1\.1\.0"
+        LedgerConflict, match=r"a queued event became impossible: promote fraud 1\.1\.0"
     ):
         run("sync", "-C", shop)
     assert "discarded: promote fraud 1.1.0 -> prod" in run("sync", "--drop", "-C", shop)

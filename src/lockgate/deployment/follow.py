@@ -82,7 +82,7 @@ def _remove(
         rules.find_version(ledger.state, name, None)  # raises if the model is unknown
         raise LedgerError(f"stage {stage} of {name} is empty; run lockgate promote {name} {stage}")
     pointer = deployment.remove(name, stage, reason="the stage is empty in the ledger")
-    return pointer, f"{name} is no longer served in {stage}: the stage is empty in the ledger"
+    return pointer, f"{name} left {stage}: the stage is empty in the ledger"
 
 
 def _deploy(ledger: EventLog, deployment: Deployment, stage_record: StageRecord) -> Step:

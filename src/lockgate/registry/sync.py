@@ -28,7 +28,7 @@ def push_queued(ledger: EventLog, *, drop: bool = False) -> tuple[list[Event], l
     Raises
     ------
     LedgerConflict
-        If an event is no longer possible after the events of others.
+        If an event became impossible after the events of others.
 
     """
     if ledger.remote is None:

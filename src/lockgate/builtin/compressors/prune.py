@@ -24,7 +24,7 @@ class Prune:
 
     @lockgate.hookimpl
     def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
-        """Try rising numbers of trees and take the first within the loss budget on the tune rows."""
+        """Take the smallest number of trees within the loss budget on the tune rows."""
         import numpy as np
 
         pipeline = request.candidate.estimator

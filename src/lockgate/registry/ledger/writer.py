@@ -50,7 +50,7 @@ class Writer:
         ----------
         draft : callable
             From the current state of the ledger to the event; called again whenever
-            another writer was first. It raises if the event is no longer possible.
+            another writer was first. It raises if the event became impossible.
         id : str, optional
             Id of the event; an event with the same id is never written twice.
 
@@ -239,7 +239,7 @@ class Writer:
                 _, tip, _ = write_event(self.repository, tip, draft, event.id, self.signers())
             except LedgerError as error:
                 raise LedgerConflict(
-                    f"a queued event is no longer possible: {event.subject} ({event.at}): {error}; "
+                    f"a queued event became impossible: {event.subject} ({event.at}): {error}; "
                     "`lockgate sync --drop` discards the queued events"
                 ) from None
         self.repository.update_ref(LEDGER, local_tip, tip)

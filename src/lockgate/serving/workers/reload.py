@@ -7,7 +7,7 @@ States of a reload, and the events that change them::
     checking    all checks passed        -> preparing
                 a check failed           -> idle, rejected
     preparing   a worker started serving -> preparing; it is told to prepare, too
-                a worker ended           -> preparing; it is no longer waited for
+                a worker ended           -> preparing; nothing waits for it any more
                 all workers are ready    -> idle, switched
                 a worker failed          -> idle, rejected
                 deadline passed          -> idle, rejected
