@@ -6,9 +6,10 @@ import pytest
 
 import lockgate
 from lockgate.contract.sections import DataSelection, RowRules
-from lockgate.data.conform import conform_to_schema, conform_to_selection, drop_uninformative
-from lockgate.data.row_rules import apply_row_rules, drop_unlabelled
+from lockgate.data.conform import conform_to_schema, conform_to_selection
+from lockgate.data.row_rules import apply_row_rules
 from lockgate.data.schema import fit_schema
+from lockgate.data.uninformative import drop_uninformative
 
 
 def sample() -> lockgate.Table:
@@ -51,7 +52,7 @@ def test_impossible_rules_are_named(rules: RowRules, words: str) -> None:
 
 def test_rows_without_a_target_are_left_out() -> None:
     made = lockgate.table(pd.DataFrame({"x": [1, 2], "y": ["a", None]}), target="y")
-    kept, without = drop_unlabelled(made)
+    kept, without = conform_to_selection(made, DataSelection())
     assert (len(kept), without) == (1, 1)
 
 

@@ -119,7 +119,7 @@ class Table:
     schema : Schema
         Kinds and roles of the columns.
     digest : str
-        sha256 of content and schema; equal for equal tables.
+        sha256 of content and schema, equal for equal tables; empty where it was not computed.
 
     """
 

@@ -1,8 +1,7 @@
-"""Checks frames against a schema, and drops uninformative features."""
+"""Checks rows against a selection and against a schema, and converts them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,55 +10,39 @@ import pandas as pd
 from lockgate.contract.sections import DataSelection
 from lockgate.contract.tables import ROLES, Column, Schema, Table
 from lockgate.data.columns.frames import Series, convert_to_kind, convert_to_text, parse_date
-from lockgate.data.schema import compute_digest, table
+from lockgate.data.schema import build_table
 from lockgate.errors import SchemaViolation, nearest
 
-__all__ = ["conform_to_schema", "conform_to_selection", "drop_uninformative", "select_window"]
+__all__ = ["conform_to_schema", "conform_to_selection", "select_window"]
 
 
-def conform_to_selection(loaded: Table, data: DataSelection) -> Table:
-    """Return the selected rows and columns, converted to the configured kinds."""
+def conform_to_selection(loaded: Table, data: DataSelection) -> tuple[Table, int]:
+    """Return the selected rows and columns, converted to the configured kinds.
+
+    Returns
+    -------
+    Table
+        The rows that have a target.
+    int
+        Number of selected rows without one.
+
+    """
     schema, frame = loaded.schema, loaded.frame
     _check_column_names(data.leave_out, schema)
     frame = frame.drop(columns=data.leave_out)
     frame = select_window(frame, schema, data.since, data.until)
+    selected_count = len(frame)
+    if schema.target in frame:
+        frame = frame[frame[schema.target].notna()]
     kinds = {c.name: c.kind for c in schema.columns} | data.kinds
-    return _rebuild_table(
-        frame, schema, {n: k for n, k in kinds.items() if n not in data.leave_out}
-    )
-
-
-def drop_uninformative(
-    train: Table, other_splits: Sequence[Table], data: DataSelection
-) -> tuple[list[Table], list[str]]:
-    """Drop features that are constant or missing in the training rows, or reject them.
-
-    Returns
-    -------
-    list of Table
-        The training rows and the other splits without these features.
-    list of str
-        What was dropped and why, as messages.
-
-    """
-    reasons = find_uninformative(train)
-    if reasons and data.uninformative == "refuse":
-        raise SchemaViolation(reasons.values())
-    reduced = []
-    for split in (train, *other_splits):
-        schema = split.schema.with_columns(
-            tuple(column for column in split.schema.columns if column.name not in reasons)
-        )
-        frame = split.frame[list(schema.names)]
-        reduced.append(Table(frame, schema, compute_digest(frame, schema)))
-    if not reduced[0].schema.features:
-        raise SchemaViolation(["no features are left: every column has a role or is uninformative"])
-    return reduced, [f"{reason}; dropped" for reason in reasons.values()]
-
-
-def _rebuild_table(frame: pd.DataFrame, schema: Schema, kinds: Mapping[str, str]) -> Table:
     roles = {role: getattr(schema, role) for role in ROLES}
-    return table(frame, **roles, horizon_days=schema.horizon_days, kinds=kinds)
+    table = build_table(
+        frame,
+        roles,
+        {name: kind for name, kind in kinds.items() if name not in data.leave_out},
+        horizon_days=schema.horizon_days,
+    )
+    return table, selected_count - len(frame)
 
 
 def select_window(
@@ -153,17 +136,6 @@ def _cast(values: Series, column: Column) -> Series:
     if column.kind in ("number", "integer", "boolean"):
         return values.astype("float64")
     return convert_to_kind(values, column.kind)
-
-
-def find_uninformative(train: Table) -> dict[str, str]:
-    reasons = {}
-    for column in train.schema.features:
-        values = train.frame[column.name]
-        if values.isna().all():
-            reasons[column.name] = f"column {column.name} has no values"
-        elif values.nunique(dropna=False) == 1:
-            reasons[column.name] = f"column {column.name} is constant: {values.tolist()[0]!r}"
-    return reasons
 
 
 def _check_column_names(names: list[str], schema: Schema) -> None:

@@ -6,19 +6,9 @@ import pandas as pd
 
 from lockgate.contract.sections import RowRules
 from lockgate.contract.tables import Table
-from lockgate.data.schema import compute_digest
 from lockgate.errors import SchemaViolation, nearest
 
-__all__ = ["apply_row_rules", "drop_unlabelled"]
-
-
-def drop_unlabelled(loaded: Table) -> tuple[Table, int]:
-    """Drop rows without a target, and count them."""
-    target = loaded.schema.target
-    if target is None:
-        return loaded, 0
-    keep = loaded.frame[target].notna()
-    return _filter_rows(loaded, keep), int((~keep).sum())
+__all__ = ["apply_row_rules"]
 
 
 def apply_row_rules(train: Table, rules: RowRules) -> tuple[Table, dict[str, int]]:
@@ -81,5 +71,4 @@ def _is_inside_fences(train: Table, spread: float) -> pd.Series[bool]:
 def _filter_rows(table: Table, keep: pd.Series[bool]) -> Table:
     if keep.all():
         return table
-    frame = table.frame[keep].reset_index(drop=True)
-    return Table(frame, table.schema, compute_digest(frame, table.schema))
+    return Table(table.frame[keep].reset_index(drop=True), table.schema)

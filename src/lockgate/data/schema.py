@@ -18,7 +18,7 @@ from lockgate.errors import SchemaViolation, nearest
 if TYPE_CHECKING:
     from lockgate.contract.tables import ColumnKind
 
-__all__ = ["compute_digest", "fit_schema", "infer_task", "table"]
+__all__ = ["build_table", "compute_digest", "fit_schema", "infer_task", "table"]
 
 
 MAX_CATEGORIES = 200
@@ -65,18 +65,29 @@ def table(
     """
     roles = {"target": target, "id": id, "time": time, "group": group}
     roles |= {"value": value, "weight": weight}
-    _check_names(frame, roles, kinds or {})
+    table = build_table(frame, roles, kinds or {}, horizon_days=horizon_days)
+    return dataclasses.replace(table, digest=compute_digest(table.frame, table.schema))
+
+
+def build_table(
+    frame: pd.DataFrame,
+    roles: Mapping[str, str | None],
+    kinds: Mapping[str, str],
+    *,
+    horizon_days: int = 0,
+) -> Table:
+    """Make a table as `table` does, without a digest."""
+    _check_names(frame, roles, kinds)
     if not len(frame):
         raise SchemaViolation(["the table has no rows"])
     frame = frame.reset_index(drop=True)
-    chosen = dict(kinds or {})
-    _check_cells(frame, time, weight)
+    chosen, time = dict(kinds), roles["time"]
+    _check_cells(frame, time, roles["weight"])
     if time is not None:
         chosen[time] = "date"
     frame = _convert_columns(frame, {str(name): chosen.get(str(name)) for name in frame})
     columns = tuple(_infer_column(str(name), frame[name], chosen.get(str(name))) for name in frame)
-    schema = Schema(columns, **roles, horizon_days=horizon_days)
-    return Table(frame, schema, compute_digest(frame, schema))
+    return Table(frame, Schema(columns, **roles, horizon_days=horizon_days))
 
 
 def compute_digest(frame: pd.DataFrame, schema: Schema) -> str:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from lockgate.contract.sections import Split
 from lockgate.contract.tables import Fold, Splits, Table
 from lockgate.data.columns.frames import Series, parse_date
-from lockgate.data.schema import compute_digest
 from lockgate.errors import SchemaViolation
 
 __all__ = ["make_folds", "resolve_method", "split_rows"]
@@ -198,5 +197,4 @@ def _assign_blocks(times: np.ndarray, count: int) -> Indices:
 
 
 def _select_rows(table: Table, rows: Indices) -> Table:
-    frame = table.frame.iloc[rows].reset_index(drop=True)
-    return Table(frame, table.schema, compute_digest(frame, table.schema))
+    return Table(table.frame.iloc[rows].reset_index(drop=True), table.schema)

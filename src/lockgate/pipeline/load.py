@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from lockgate.contract.tables import LoadRequest, Table
-from lockgate.data.conform import conform_to_selection, drop_uninformative
-from lockgate.data.row_rules import apply_row_rules, drop_unlabelled
+from lockgate.data.conform import conform_to_selection
+from lockgate.data.row_rules import apply_row_rules
 from lockgate.data.schema import fit_schema, infer_task
 from lockgate.data.splits import resolve_method, split_rows
+from lockgate.data.uninformative import drop_uninformative
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace
 
@@ -25,9 +26,10 @@ def work(stage: Stage) -> dict[str, float]:
         until=sections.data.until,
     )
     loaded: Table = host.call("loader", stage.parameters.single("loader").name, request)
-    labelled, unlabelled_count = drop_unlabelled(conform_to_selection(loaded, sections.data))
+    labelled, unlabelled_count = conform_to_selection(loaded, sections.data)
     task = infer_task(labelled, sections.project.task)
     parts = split_rows(labelled, sections.split, sections.project.seed)
+    split_method = resolve_method(labelled, sections.split)
     train, dropped_counts = apply_row_rules(parts.train, sections.rows)
     (train, tune, test), left_out = drop_uninformative(
         train, (parts.tune, parts.test), sections.data
@@ -40,7 +42,7 @@ def work(stage: Stage) -> dict[str, float]:
     facts = {
         "schema": dataclasses.asdict(schema),
         "task": task,
-        "split": resolve_method(labelled, sections.split),
+        "split": split_method,
         "rows": {"loaded": len(loaded), "train": len(train), "tune": len(tune), "test": len(test)},
         "rows_left_out": {reason: n for reason, n in counts.items() if n},
         "columns_left_out": left_out,

@@ -18,6 +18,7 @@ from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.conform import conform_to_schema
 from lockgate.data.io.atomic import replace_directory, write_file
+from lockgate.data.schema import compute_digest
 from lockgate.errors import DataError
 from lockgate.modeling.training.estimators import get_classes
 from lockgate.models.skops_file import read_estimator, write_estimator
@@ -112,7 +113,11 @@ class Workspace:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
             _write_parquet(folder / f"{name}.parquet", table.frame)
-        facts = facts | {"digests": {name: table.digest for name, table in tables.items()}}
+        digests = {
+            name: table.digest or compute_digest(table.frame, table.schema)
+            for name, table in tables.items()
+        }
+        facts = facts | {"digests": digests}
         write_json(folder / "facts.json", facts)
 
     def facts(self) -> dict[str, Any]:
