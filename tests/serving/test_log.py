@@ -201,7 +201,7 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
         cwd=tmp_path,
     )
     assert "3 labels recorded" in done.stdout
-    assert "2 rows without a key or a label" in done.stdout
+    assert "2 rows without a key or label" in done.stdout
     call("lockgate", "export", str(deployed.path), "log.parquet", cwd=tmp_path)
     table = pq.read_table(tmp_path / "log.parquet").to_pylist()
     truth = {one["id"]: one["truth"] for one in table}
@@ -216,7 +216,7 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
     scores_ = {one["id"]: one["score"] for one in table}
     assert scores_[first["id"]] == first["score"]
     assert [one["key"] for one in table] == ["17", "c-2", "1", "2", "3", "0099"]
-    for words, status in ((("--model", "chrun"), "did you mean"), ((), "--force overwrites")):
+    for words, status in ((("--model", "chrun"), "did you mean"), ((), "pass --force to overwrite")):
         done = call(
             "lockgate",
             "export",
