@@ -1,4 +1,4 @@
-"""Our own plugins, held to what a stranger's are held to."""
+"""The built-in plugins pass the checks that every plugin must pass."""
 
 import hashlib
 from pathlib import Path

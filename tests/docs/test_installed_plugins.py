@@ -1,4 +1,4 @@
-"""A stranger's package, from wheels, in an environment of its own, through all three doors."""
+"""A third-party package, from wheels, in an environment of its own, run in all three ways."""
 
 import json
 import os
@@ -21,9 +21,9 @@ def must(*words: str, cwd: Path, env: dict[str, str], code: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+def third_party(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """An environment with the wheels of lockgate and lockgate-hello, nothing of this checkout."""
-    folder = tmp_path_factory.mktemp("stranger")
+    folder = tmp_path_factory.mktemp("third-party")
     plain = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
     for package in (ROOT, ROOT / "examples" / "lockgate-hello"):
@@ -43,10 +43,10 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return project, env
 
 
-def test_a_strangers_plugins_go_through_all_three_doors(
-    stranger: tuple[Path, dict[str, str]],
+def test_third_party_plugins_run_in_all_three_ways(
+    third_party: tuple[Path, dict[str, str]],
 ) -> None:
-    project, env = stranger
+    project, env = third_party
     listed = must("lockgate", "plugins", "compressor", cwd=project, env=env)
     assert "lockgate-hello 0.1.0" in listed
     ran = must(
@@ -85,8 +85,8 @@ def test_a_strangers_plugins_go_through_all_three_doors(
     assert "Running stage 'optimize'" not in again
 
 
-def test_its_settings_are_checked_like_ours(stranger: tuple[Path, dict[str, str]]) -> None:
-    project, env = stranger
+def test_its_settings_are_checked_like_ours(third_party: tuple[Path, dict[str, str]]) -> None:
+    project, env = third_party
     words = must(
         "lockgate",
         "run",
@@ -100,9 +100,9 @@ def test_its_settings_are_checked_like_ours(stranger: tuple[Path, dict[str, str]
 
 
 def test_a_broken_package_beside_it_is_named_and_stops_nothing(
-    stranger: tuple[Path, dict[str, str]],
+    third_party: tuple[Path, dict[str, str]],
 ) -> None:
-    project, env = stranger
+    project, env = third_party
     python = str(project.parent / "venv" / "bin" / "python")
     site = must(python, "-c", "import site; print(site.getsitepackages()[0])", cwd=project, env=env)
     folder = Path(site.strip()) / "acme_broken-2.0.dist-info"
@@ -126,8 +126,8 @@ def test_a_broken_package_beside_it_is_named_and_stops_nothing(
         folder.rmdir()
 
 
-def test_the_package_passes_its_own_tests(stranger: tuple[Path, dict[str, str]]) -> None:
-    project, env = stranger
+def test_the_package_passes_its_own_tests(third_party: tuple[Path, dict[str, str]]) -> None:
+    project, env = third_party
     script = (
         "from lockgate.testing import check_installed, check_plugin\n"
         "for kind, name in (('compressor', 'round'), ('evaluator', 'positives')):\n"

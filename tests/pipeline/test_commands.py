@@ -1,4 +1,4 @@
-"""The three doors on a real project: lockgate run, dvc exp run -S, dvc repro."""
+"""The three ways to run a real project: lockgate run, dvc exp run -S, dvc repro."""
 
 import json
 import re

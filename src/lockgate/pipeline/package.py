@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+# the manifest records the BLAS libraries that are loaded: SciPy's must be among them in a stage
+# that runs alone as in one that is forked from the stage server, or their bundles would differ
+import scipy.linalg  # noqa: F401
+
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
 from lockgate.data.io.digests import sha256_text
