@@ -216,7 +216,10 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
     scores_ = {one["id"]: one["score"] for one in table}
     assert scores_[first["id"]] == first["score"]
     assert [one["key"] for one in table] == ["17", "c-2", "1", "2", "3", "0099"]
-    for words, status in ((("--model", "chrun"), "did you mean"), ((), "pass --force to overwrite")):
+    for words, status in (
+        (("--model", "chrun"), "did you mean"),
+        ((), "pass --force to overwrite"),
+    ):
         done = call(
             "lockgate",
             "export",

@@ -43,7 +43,7 @@ class Pool(Protocol):
     limits : Limits
         Sizes, times and counts to stay within.
     open : set of Connection
-        Connections that are open.
+        ConnectionPool that are open.
     date : bytes
         The present time, as HTTP writes it.
     draining : bool

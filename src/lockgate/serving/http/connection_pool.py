@@ -12,14 +12,14 @@ from lockgate.serving.http.connection import IDLE, Connection
 from lockgate.serving.http.messages import Handler
 from lockgate.serving.settings import Limits
 
-__all__ = ["Connections"]
+__all__ = ["ConnectionPool"]
 
 
 SPARE = 64
 """Files that a worker needs besides its connections."""
 
 
-class Connections:
+class ConnectionPool:
     """The connections of a worker, with what they share."""
 
     def __init__(self, app: Handler, limits: Limits) -> None:

@@ -27,7 +27,7 @@ from lockgate.errors import LockgateError, ServingError
 from lockgate.prediction_log.trace import LOG
 from lockgate.serving.application import Application
 from lockgate.serving.endpoints import all_routes
-from lockgate.serving.http.connection_pool import Connections
+from lockgate.serving.http.connection_pool import ConnectionPool
 from lockgate.serving.http.tokens import Tokens
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.recorder import Recorder
@@ -64,7 +64,7 @@ class Worker:
         self.next_store: ModelStore | None = None
         self.store = ModelStore([])
         self.app: Application
-        self.connections: Connections
+        self.connections: ConnectionPool
         self.stopping, self.orphaned = asyncio.Event(), False
 
     def open(self, pointer: Pointer) -> ModelStore:
@@ -203,7 +203,7 @@ def run_worker(
             started_at=started_at,
         )
         worker.app.mount(all_routes(worker.app))
-        worker.connections = Connections(worker.app, settings.limits)
+        worker.connections = ConnectionPool(worker.app, settings.limits)
         gc.collect()
         gc.freeze()
         await worker.run(listening, tls_context(settings))
