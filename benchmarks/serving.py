@@ -1,7 +1,7 @@
 """The server against FastAPI + scikit-learn, MLServer, BentoML, MLflow and LitServe.
 
 The same fitted pipelines behind each, one worker each, on raw rows with texts and
-gaps. All servers of a model run at the same time, frozen (SIGSTOP) while it is not
+missing values. All servers of a model run at the same time, frozen (SIGSTOP) while it is not
 their turn; turns are interleaved, and a window in which strangers took more than a
 tenth of a core is measured again. Needs wrk. `LOCKGATE_PEERS_<NAME>` names a Python
 with a peer in it; otherwise environments are made once, below the cache.
@@ -487,7 +487,7 @@ def report(seconds: float = 8, rounds: int = 1, names: tuple[str, ...] = MODELS)
     parts = [
         "\n## Serving\n",
         "Requests a second with wrk on the same cores, one worker each, raw rows in JSON (8 numbers,",
-        "2 of them with gaps, 2 texts) to probabilities; lockgate with its prediction log, ids and",
+        "2 of them with missing values, 2 texts) to probabilities; lockgate with its prediction log, ids and",
         "counts on. `--inline`: `async def`; `--batch 16`: adaptive batching of 16 in 5 ms; LitServe with",
         "`--wait 0` batches what is there, up to 16 (faster here than waiting); BentoML batches by itself.",
         "`OMP_NUM_THREADS=1` was measured for boosting, the one model that OpenMP matters to.",

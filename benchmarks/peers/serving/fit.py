@@ -69,7 +69,7 @@ def pipelines() -> dict[str, Pipeline]:
 
 
 def as_objects(frame: pd.DataFrame) -> list[dict[str, float | str | None]]:
-    """Rows as JSON-able objects, a gap written as null."""
+    """Rows as JSON-able objects, a missing value written as null."""
     return [
         {key: None if value != value else value for key, value in row.items()}
         for row in frame.to_dict(orient="records")
