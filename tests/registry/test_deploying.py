@@ -314,7 +314,7 @@ def test_following_says_once_what_is_wrong(shop: Path, tmp_path: Path) -> None:
     ledger = Ledger(shop)
     put(ledger, "1.0.0")
     deployment = Deployment(tmp_path / "live")
-    with following(shop, deployment.path, "0.1") as lines:
+    with following(shop, deployment.path, "0.2") as lines:
         wait(lambda: served(deployment) == "1.0.0")
         (tmp_path / "hub.git").rename(tmp_path / "away")
         before = looks.stat().st_size

@@ -401,7 +401,7 @@ def test_retention_leaves_what_is_being_written(deployed: Deployment) -> None:
 
         def segments() -> list[Segment]:
             asked.append(server.predict(ROW)["id"])
-            return list_segments(log)
+            return list(list_segments(log))
 
         server.wait(segments)  # it looks once a second whether its file is still there
         lost = len(asked) - 1
