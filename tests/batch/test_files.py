@@ -176,7 +176,7 @@ def test_parts_of_another_input_are_not_used(folder: Path, tmp_path: Path) -> No
     [
         (["in.csv", "out.xlsx"], "out.xlsx ends in '.xlsx'"),
         (["rows.pkl", "out.csv"], "rows.pkl ends in '.pkl', expected one of .csv"),
-        (["none.csv", "out.csv"], "none.csv is not there"),
+        (["none.csv", "out.csv"], "none.csv is missing or is not a file"),
         (["in.csv", "in.csv", "--force"], "would overwrite the source"),
         (["in.csv", "in.parquet"], "already exists: pass --force"),
         (

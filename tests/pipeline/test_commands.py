@@ -76,7 +76,7 @@ def test_experiments_compose_the_same_options(call: Run, project: Path) -> None:
     for override, words in (
         ("optimizer.grid.points=0", "allowed: int, at least 1"),
         ("backend=cupy", "choose backend=numpy"),
-        ("project.name=${oc.env:HOME}", "name secrets, never resolve them"),
+        ("project.name=${oc.env:HOME}", "resolvers would save secrets"),
         ("compressor=zap", "Available options in 'compressor'"),
     ):
         done = call("dvc", "exp", "run", "-S", override, cwd=project, code=None)
@@ -141,7 +141,7 @@ def test_a_missing_data_file_is_named(call: Run, project: Path) -> None:
     ("change", "words"),
     [
         (("mean_radius", "radius"), ""),
-        (("malignant", "benign"), "target column 'malignant' is missing"),
+        (("malignant", "benign"), "unknown target column 'malignant'"),
     ],
 )
 def test_a_renamed_column_is_named(

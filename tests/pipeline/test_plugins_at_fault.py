@@ -34,7 +34,7 @@ def test_nonsense_is_refused_where_it_is_made(make: Any) -> None:
 def test_the_host_names_who_made_it() -> None:
     host = Host("evaluate")
     host.register("evaluator", "nonsense", Nonsense())
-    with pytest.raises(lockgate.PluginFailed, match=r"evaluator\.nonsense .*leave out what"):
+    with pytest.raises(lockgate.PluginFailed, match=r"evaluator\.nonsense .*leave out undefined"):
         host.call("evaluator", "nonsense", example_requests("evaluator")["binary"])
     with pytest.raises(Failed, match="check_requests"):
         check_plugin("evaluator", Nonsense)
@@ -55,7 +55,7 @@ def test_a_recipe_that_cannot_be_tuned_names_its_model() -> None:
     from sklearn.svm import LinearSVC
 
     with pytest.raises(
-        lockgate.PluginFailed, match=r"model\.m sets 'CC', which LogisticRegression"
+        lockgate.PluginFailed, match=r"model\.m sets 'CC', which is not a parameter of LogisticRegression"
     ):
         check_recipe(recipe(space={"CC": [1]}), "model.m")
     with pytest.raises(lockgate.PluginFailed, match="LinearSVC, which has no predict_proba"):
@@ -63,7 +63,7 @@ def test_a_recipe_that_cannot_be_tuned_names_its_model() -> None:
 
 
 def test_a_model_that_fits_no_model_file_fails_its_check() -> None:
-    with pytest.raises(Failed, match=r"check_model: on binary: the model holds .*KDTree"):
+    with pytest.raises(Failed, match=r"check_model: on binary: the model contains types .*KDTree"):
         check_plugin("model", Neighbours)
 
 

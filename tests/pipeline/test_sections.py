@@ -429,7 +429,7 @@ def test_a_gap_is_filled_or_its_row_refused(make: Make) -> None:
     assert answers["refuse"].predict(columns_of(row[:1])).score == pytest.approx(
         answers["impute"].predict(columns_of(row[:1])).score
     )
-    with pytest.raises(lockgate.SchemaViolation, match="price has no value in row .* refused"):
+    with pytest.raises(lockgate.SchemaViolation, match="price has no value in row .* not allowed"):
         fitted(make({"cells.missing": "refuse"}))
 
 
@@ -552,7 +552,7 @@ def test_rows_are_kept_apart_in_the_way_asked_for(
 @option("split.by")
 @pytest.mark.parametrize("by", ["time", "group"])
 def test_a_split_needs_its_column(make: Make, by: str) -> None:
-    with pytest.raises(lockgate.SchemaViolation, match=f"names no {by} column"):
+    with pytest.raises(lockgate.SchemaViolation, match=f"declares no {by} column"):
         loaded(make({"split.by": by}))
 
 
@@ -574,7 +574,7 @@ def test_test_and_tune_rows_start_on_their_dates(make: Make) -> None:
     starts = [str(project.part(name)["day"].min().date()) for name in ("tune", "test")]
     assert starts == ["2026-06-01", "2026-07-01"]
     assert str(project.part("train")["day"].max().date()) == "2026-05-31"
-    with pytest.raises(lockgate.SchemaViolation, match="is a date, and the split is by stratified"):
+    with pytest.raises(lockgate.SchemaViolation, match="is set, but the split is by stratified"):
         loaded(make(dates))
 
 

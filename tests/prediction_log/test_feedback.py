@@ -210,8 +210,8 @@ def test_a_file_that_does_not_fit_names_its_row_or_column(
 def test_files_of_unknown_forms_and_absent_ones_are_refused(deployment: Deployment) -> None:
     (deployment.path / "late.xlsx").write_text("")
     for name, message in (
-        ("late.xlsx", "ends in '.xlsx', expected one of .csv"),
-        ("a.csv", "is missing or is not a file"),
+        ("late.xlsx", "ends in '.xlsx'; expected one of .csv"),
+        ("a.csv", "is not a file"),
     ):
         with pytest.raises(DataError, match=message):
             import_labels(deployment, deployment.path / name, by="a", label="b", ids=False)

@@ -123,7 +123,7 @@ def test_what_was_swapped_at_the_remote_is_refused(shop: Path, tmp_path: Path, s
     client.put_object(Bucket="models", Key=model["Key"], Body=body[:-1] + bytes([body[-1] ^ 1]))
     ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
     ledger.fetch()
-    with pytest.raises(LedgerError, match="has sha256 .*, the manifest says"):
+    with pytest.raises(LedgerError, match="has sha256 .*, expected"):
         deploy_stage(ledger, deployment, "fraud", "prod")
     assert not deployment.exists()
 

@@ -144,7 +144,7 @@ def test_token_files_that_make_no_sense_are_named(tmp_path: Path) -> None:
         Tokens(path)
     with pytest.raises(UsageError, match="no role emperor"):
         add_token(path, "shop", ("emperor",))
-    with pytest.raises(UsageError, match="no name"):
+    with pytest.raises(UsageError, match="not a valid name"):
         add_token(tmp_path / "new", "a b", ("predict",))
 
 

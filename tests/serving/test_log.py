@@ -176,8 +176,8 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
             == 200
         )
         for body, status, words in (
-            ({"id": "abandonwhat23456-1", "label": 1}, 422, "no answer"),
-            ({"id": many["id"] + ".9", "label": 1}, 422, "no answer"),
+            ({"id": "abandonwhat23456-1", "label": 1}, 422, "no prediction with id"),
+            ({"id": many["id"] + ".9", "label": 1}, 422, "no prediction with id"),
             ({"id": "nonsense", "label": 1}, 422, "not a prediction id"),
             ({"label": 1}, 422, "expected an id or a key"),
             ({"id": first["id"]}, 400, "label"),

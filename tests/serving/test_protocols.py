@@ -116,7 +116,7 @@ def test_mlflows_forms_get_one_answer(server: Server, bundles: dict[str, Path]) 
     }
     status, said, _ = server.ask("POST", "/invocations", {"dataframe_split": split})
     assert status == 404  # three models are served here, and this path names none
-    assert "say which" in said["error"]
+    assert "choose one" in said["error"]
     alone = Deployment(server.folder.parent / "alone")
     alone.deploy(bundles["boosting"])
     with serving(alone.path) as one:
@@ -178,7 +178,7 @@ def test_versions_stand_in_the_path(server: Server) -> None:
         ),
         ({"shape": [2, 2], "datatype": "FP64", "data": [[1.0, 2.0], [3.0]]}, "3 elements"),
         ({"shape": [10**9, 10**9], "datatype": "FP64", "data": []}, "more than"),
-        ({"shape": [1], "datatype": "FP64"}, "no data"),
+        ({"shape": [1], "datatype": "FP64"}, "expected data or binary_data_size"),
     ],
 )
 def test_tensors_that_make_no_sense_are_named(

@@ -151,7 +151,7 @@ def test_a_bundle_that_takes_too_much_memory_or_time_is_refused(bundles: dict[st
     ).stdout.splitlines()
     assert len(said) == 2
     assert "memory" in said[0].lower() or "failed to map" in said[0]
-    assert "too long" in said[1]
+    assert "time limit" in said[1]
 
 
 def test_a_deployment_during_a_reload_is_followed_by_the_next(
@@ -268,7 +268,7 @@ def test_models_and_stages_have_addresses(deployed: Deployment, bundles: dict[st
         assert "value" in ask("spend")
         status, said, _ = server.ask("POST", "/predict", {"row": row})
         assert status == 404
-        assert "say which" in said["error"]
+        assert "choose one" in said["error"]
         status, said, _ = server.ask("POST", "/predict/chrun", {"row": row})
         assert "did you mean 'churn'" in said["error"]
 

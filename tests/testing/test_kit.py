@@ -203,7 +203,7 @@ FAULTY: list[Faulty] = [
         lambda: compressor(another_every_time),
         "draw random numbers from request.seed",
     ),
-    ("check_model", "model", lambda: model(classes_only(Unwritable)), "may not contain"),
+    ("check_model", "model", lambda: model(classes_only(Unwritable)), "must not contain"),
     ("check_model", "model", lambda: model(classes_only(RidgeClassifier)), "no predict_proba"),
     ("check_model", "model", lambda: model(misnamed_space), "sets 'alphas'"),
 ]

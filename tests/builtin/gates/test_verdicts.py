@@ -302,7 +302,7 @@ def test_a_gate_that_fails_lets_nobody_in_and_the_others_are_asked(
 
 @pytest.mark.parametrize(
     ("how", "sentence"),
-    [("numpy", "a rate of 0.2 is too much"), ("number", "passed is 0; expected True, False")],
+    [("numpy", "a rate of 0.2 is too much"), ("number", "passed is 0, expected True, False")],
 )
 def test_a_refusal_of_another_type_is_a_refusal(how: str, sentence: str, bundles: Bundles) -> None:
     result = verdict(bundles, (gate(Angry, "angry", how=how),))
@@ -390,7 +390,7 @@ def test_rows_without_a_target_do_not_count(rows: pd.DataFrame, tmp_path: Path) 
     assert known.index.tolist() == list(range(142))
     with pytest.raises(lockgate.SchemaViolation, match="target column benin is missing.*benign"):
         keep_labelled(rows, "benin", "rows.csv")
-    with pytest.raises(lockgate.SchemaViolation, match=r"rows\.csv has no row with a benign"):
+    with pytest.raises(lockgate.SchemaViolation, match=r"rows\.csv: no row has a value in target column benign"):
         keep_labelled(rows[1::2], "benign", "rows.csv")
 
 

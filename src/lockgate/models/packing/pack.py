@@ -17,7 +17,6 @@ from lockgate.contract.tables import Schema, Table
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import UsageError
-from lockgate.models.bundle.card import model_card
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import MANIFEST, Hashes
 from lockgate.models.bundle.open import Bundle, open_bundle
@@ -25,6 +24,7 @@ from lockgate.models.bundle.probes import probes_of
 from lockgate.models.bundle.write import BundleContent, write_bundle
 from lockgate.models.converters.installed import Converters
 from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packing.card import render_card
 from lockgate.models.packing.rows import Rows, check_fitted, table_from
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
@@ -40,8 +40,6 @@ __all__ = ["MODEL", "match_schema", "pack", "packed_bytes", "write_packed"]
 
 MODEL = "model.packed"
 """Name of the model's file in a bundle."""
-UNKNOWN = "unknown"
-ORIGIN = ("commit", "data", "parameters", "environment")
 
 
 def pack(
@@ -216,7 +214,7 @@ def write_packed(
             "reference.json": msgspec.to_builtins(reference),
             "probes.json": probes_of(features, predictor),
             "metrics.json": metrics,
-            "card.md": _card(name, model, schema, table, metrics, score_threshold, declared),
+            "card.md": render_card(name, model, schema, table, metrics, score_threshold, declared),
         },
         Hashes(None, table.digest, {}, declared),
         environment_of(Catalogue.installed().find("format", "packed").load()),
@@ -292,32 +290,3 @@ def _evaluate(predictor: _SchemaPredictor, test: Table, threshold: float | None)
         threshold=threshold if threshold is not None else 0.5,
     )
     return {name: msgspec.to_builtins(host.call("evaluator", name, request).metrics)}
-
-
-def _card(
-    name: str,
-    model: PackedModel,
-    schema: Schema,
-    table: Table,
-    metrics: dict[str, Any],
-    score_threshold: float | None,
-    lineage: Mapping[str, str],
-) -> str:
-    decision = ""
-    if score_threshold is not None:
-        decision = (
-            f"`{model.classes[1]}` is predicted when the score is at least {score_threshold:.4g}."
-        )
-    known = {key: f"declared: {value}" for key, value in lineage.items()}
-    origin = [f"- {key}: {known.pop(key, UNKNOWN)}" for key in ORIGIN]
-    origin += [f"- {key}: {value}" for key, value in known.items()]
-    return model_card(
-        name,
-        model.task,
-        schema,
-        description="fitted outside of lockgate, and packed.",
-        data_notes=[f"It was packed with {len(table)} rows (sha256 {table.digest[:12]})."],
-        metrics_by_evaluator=metrics,
-        decision=decision,
-        lineage=origin,
-    )

@@ -1,0 +1,71 @@
+"""The card of a model that was fitted elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lockgate.contract.tables import Schema, Table
+from lockgate.models.bundle.card import model_card
+from lockgate.models.packed.runtime.model import PackedModel
+
+if TYPE_CHECKING:
+    pass
+
+
+__all__ = ["render_card"]
+
+
+UNKNOWN = "unknown"
+
+
+ORIGIN = ("commit", "data", "parameters", "environment")
+
+
+def render_card(
+    name: str,
+    model: PackedModel,
+    schema: Schema,
+    table: Table,
+    metrics: dict[str, Any],
+    score_threshold: float | None,
+    lineage: Mapping[str, str],
+) -> str:
+    """Return the card, in Markdown.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    model : PackedModel
+        The model.
+    schema : Schema
+        Its inputs and their roles.
+    table : Table
+        Rows that it was packed with.
+    metrics : dict
+        Metrics on held-out rows, by evaluator.
+    score_threshold : float or None
+        Score from which the positive class is predicted, where one was set.
+    lineage : mapping of str to str
+        Origin as declared.
+
+    """
+    decision = ""
+    if score_threshold is not None:
+        decision = (
+            f"`{model.classes[1]}` is predicted when the score is at least {score_threshold:.4g}."
+        )
+    known = {key: f"declared: {value}" for key, value in lineage.items()}
+    origin = [f"- {key}: {known.pop(key, UNKNOWN)}" for key in ORIGIN]
+    origin += [f"- {key}: {value}" for key, value in known.items()]
+    return model_card(
+        name,
+        model.task,
+        schema,
+        description="fitted outside of lockgate, and packed.",
+        data_notes=[f"It was packed with {len(table)} rows (sha256 {table.digest[:12]})."],
+        metrics_by_evaluator=metrics,
+        decision=decision,
+        lineage=origin,
+    )
