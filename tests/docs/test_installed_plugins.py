@@ -1,7 +1,9 @@
 """A third-party package, from wheels, in an environment of its own, run in all three ways."""
 
+import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,33 @@ def must(*words: str, cwd: Path, env: dict[str, str], code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+def link_requirements(venv: Path) -> None:
+    """Link what requirements/run.txt names, and nothing else, from this environment."""
+    text = (ROOT / "requirements" / "run.txt").read_text()
+    names = {canonical(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    (site,) = venv.glob("lib/*/site-packages")
+    shebang, own_shebang = f"#!{sys.executable}\n", f"#!{venv / 'bin' / 'python'}\n"
+    linked = 0
+    for distribution in importlib.metadata.distributions():
+        if canonical(distribution.name) not in names:
+            continue
+        linked += 1
+        for file in distribution.files or ():
+            source, top = Path(str(distribution.locate_file(file))), file.parts[0]
+            if source.parent.name == "bin" and top == "..":
+                (venv / "bin" / source.name).write_text(
+                    source.read_text().replace(shebang, own_shebang)
+                )
+                (venv / "bin" / source.name).chmod(0o755)
+            elif top != ".." and not top.endswith(".pth") and not (site / top).exists():
+                (site / top).symlink_to(Path(str(distribution.locate_file(top))))
+    assert linked > 50
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 @pytest.fixture(scope="module")
 def third_party(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """An environment with the wheels of lockgate and lockgate-hello, nothing of this checkout."""
@@ -28,12 +57,12 @@ def third_party(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[st
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
     for package in (ROOT, ROOT / "examples" / "lockgate-hello"):
         must(*build, "-w", str(folder / "wheels"), str(package), cwd=folder, env=plain)
-    must(sys.executable, "-m", "venv", str(folder / "venv"), cwd=folder, env=plain)
-    pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "-q"]
-    requirements = ROOT / "requirements" / "run.txt"
-    must(*pip, "--require-hashes", "-r", str(requirements), cwd=folder, env=plain)
+    venv = folder / "venv"
+    must(sys.executable, "-m", "venv", "--without-pip", str(venv), cwd=folder, env=plain)
+    link_requirements(venv)
+    pip = [sys.executable, "-m", "pip", "--python", str(venv / "bin" / "python"), "install", "-q"]
     wheels = [str(path) for path in (folder / "wheels").iterdir()]
-    must(*pip, "--no-deps", *wheels, cwd=folder, env=plain)
+    must(*pip, "--no-deps", "--no-index", *wheels, cwd=folder, env=plain)
     names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}
     names |= {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org"}
     path = os.pathsep.join([str(folder / "venv" / "bin"), plain["PATH"]])

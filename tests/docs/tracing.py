@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import lockgate
 
-SOURCE = Path(lockgate.__file__).parent
+SOURCE = str(Path(lockgate.__file__).parent) + os.sep
 
 
 class Call(NamedTuple):
@@ -31,12 +32,12 @@ def trace(run: Callable[[], object], carries: Callable[[Any], bool]) -> list[Cal
         code = frame.f_code
         if event != "call" or code.co_name.startswith(("<", "__")):
             return
-        path = Path(code.co_filename)
-        if not path.is_relative_to(SOURCE):
+        if not code.co_filename.startswith(SOURCE):
             return
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         values = [frame.f_locals[name] for name in names if name != "self"]
         if any(carries(value) for value in values):
+            path = Path(code.co_filename)
             module = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
             calls.append(Call(module, code.co_qualname))
 

@@ -2,6 +2,7 @@
 
 ``python -m tests.registry.racing FOLDER WORKER EVENTS`` writes each acknowledged
 event's id to ``FOLDER/../acknowledged-WORKER``, one line each, before the next.
+It prints ``ready`` before the first.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ def main(folder: Path, worker: str, events: int) -> None:
     place = folder.parent / f"acknowledged-{worker}"
     if place.exists():
         done = len(place.read_text().splitlines())
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     with place.open("a") as file:
         while done < events:
             version = rng.choice(["1.0.0", "1.1.0", "1.2.0"])

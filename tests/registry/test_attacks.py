@@ -11,6 +11,7 @@ import msgspec
 import pandas as pd
 import pytest
 
+from lockgate.data.io.atomic import write_file
 from lockgate.deployment.admission import read_signers, require_provenance
 from lockgate.deployment.bundle_files import BundleFiles
 from lockgate.deployment.directory import Deployment
@@ -36,7 +37,7 @@ from lockgate.registry.sync import push_queued
 from tests.registry.conftest import git, new_repository, packed
 from tests.registry.test_deploying import promoted, served
 from tests.registry.test_ledger import put, run
-from tests.registry.test_tampering import _forge, _promotion, key, problems, sign_with
+from tests.registry.test_tampering import forge, key, problems, promotion, sign_with
 from tests.serving.running import serving
 
 
@@ -50,7 +51,8 @@ def test_a_pointer_that_was_changed_by_hand_is_not_followed(shop: Path, tmp_path
         BundleFiles(deployment.path).store(shop / ".git" / "lockgate" / "bundles" / other)
         pointer = deployment.pointer()
         slot = msgspec.structs.replace(pointer.slots[0], digest=other, version="6.6.6")
-        deployment._write(msgspec.structs.replace(pointer, slots=(slot,)))
+        changed = msgspec.structs.replace(pointer, slots=(slot,))
+        write_file(deployment.pointer_path, msgspec.json.encode(changed))
         server.wait(
             lambda: any(text in server.log.read_text() for text in ("its provenance", "no verdict"))
         )
@@ -241,7 +243,7 @@ def test_a_name_that_is_not_the_keys_is_named(shop: Path, tmp_path: Path) -> Non
     sign_with(shop, tmp_path / "ada")
     git(shop, "config", "user.name", "Carol")
     git(shop, "config", "user.email", "carol@shop.example")
-    _forge(shop, _promotion("1.0.0", "prod"))
+    forge(shop, promotion("1.0.0", "prod"))
     assert (
         "ada@shop.example signed an event of another actor, Carol <carol@shop.example>"
         in problems(shop)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,9 @@ def promoted(ledger: Ledger, version: str, stage: str = "prod") -> None:
 
 
 @contextlib.contextmanager
-def following(shop: Path, folder: Path, every: str = "1") -> Iterator[subprocess.Popen[str]]:
+def following(shop: Path, folder: Path, every: str = "1") -> Iterator[list[str]]:
+    """Follow until the block ends; only then the list has the lines that were printed."""
+    lines: list[str] = []
     process = subprocess.Popen(
         [
             sys.executable,
@@ -65,11 +67,13 @@ def following(shop: Path, folder: Path, every: str = "1") -> Iterator[subprocess
         text=True,
     )
     try:
-        yield process
+        yield lines
+        assert process.poll() is None
     finally:
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=30)
-        assert "Traceback" not in said, said
+        printed, _ = process.communicate(timeout=30)
+        lines += printed.splitlines()
+        assert "Traceback" not in printed, printed
 
 
 def served(deployment: Deployment) -> str | None:
@@ -270,7 +274,7 @@ def test_killed_at_any_moment_it_goes_on(shop: Path, tmp_path: Path, bundles: li
         )
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        time.sleep(rng.uniform(0, 0.6))  # any moment of some turns
+        time.sleep(rng.uniform(0, 0.5))  # any moment of some turns
         process.kill()
         _, said = process.communicate()
         assert not said, said.decode()
@@ -302,18 +306,27 @@ def test_proofs_are_about_what_is_served(shop: Path, tmp_path: Path) -> None:
 def test_following_says_once_what_is_wrong(shop: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    looks = tmp_path / "looks"
+    upload = tmp_path / "upload"
+    upload.write_text(f'#!/bin/sh\necho >> "{looks}"\nexec git-upload-pack "$@"\n')
+    upload.chmod(0o755)
+    git(shop, "config", "remote.origin.uploadpack", str(upload))
     ledger = Ledger(shop)
     put(ledger, "1.0.0")
     deployment = Deployment(tmp_path / "live")
-    with following(shop, deployment.path, "0.2") as process:
-        until = time.monotonic() + 30
-        while served(deployment) != "1.0.0" and time.monotonic() < until:
-            time.sleep(0.05)
+    with following(shop, deployment.path, "0.2") as lines:
+        wait(lambda: served(deployment) == "1.0.0")
         (tmp_path / "hub.git").rename(tmp_path / "away")
-        time.sleep(1.5)  # several looks at a remote that is down
-        assert process.poll() is None
+        before = looks.stat().st_size
+        wait(lambda: looks.stat().st_size >= before + 4)  # looks at a remote that is down
         (tmp_path / "away").rename(tmp_path / "hub.git")
         put(ledger, "1.1.0")
-        while served(deployment) != "1.1.0" and time.monotonic() < until:
-            time.sleep(0.05)
-        assert served(deployment) == "1.1.0"
+        wait(lambda: served(deployment) == "1.1.0")
+    assert sum("serving continues unchanged" in line for line in lines) == 1, lines
+
+
+def wait(condition: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)

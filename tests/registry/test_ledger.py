@@ -258,16 +258,16 @@ def test_a_queued_event_that_does_not_fit_is_told_and_can_be_given_up(
 
 
 def test_an_event_whose_push_had_landed_is_not_queued_twice(shop: Path, tmp_path: Path) -> None:
-    from tests.registry.test_tampering import _promotion
+    from tests.registry.test_tampering import promotion
 
     git(tmp_path, "init", "-q", "--bare", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     put(Ledger(shop), "1.0.0")
     git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
     (tmp_path / "hub.git").rename(tmp_path / "away")
-    Ledger(shop, queue=True).writer.write(_promotion("1.1.0", "prod"), id="a" * 32)
+    Ledger(shop, queue=True).writer.write(promotion("1.1.0", "prod"), id="a" * 32)
     (tmp_path / "away").rename(tmp_path / "hub.git")
-    Ledger(tmp_path / "other").writer.write(_promotion("1.1.0", "prod"), id="a" * 32)
+    Ledger(tmp_path / "other").writer.write(promotion("1.1.0", "prod"), id="a" * 32)
     run("sync", "-C", shop)
     assert [event.seq for event in Ledger(shop).history() if event.id == "a" * 32] == [5]
 
@@ -301,30 +301,59 @@ def test_a_worktree_and_a_folder_below_see_the_same_ledger(shop: Path, tmp_path:
     assert ledger.state.head().seq == 5
 
 
-def test_listeners_hear_of_it(shop: Path) -> None:
-    heard: list[object] = []
+LISTENER = """
+import lockgate
 
-    @lockgate.plugin
-    class Listener:
-        """Keep what is told."""
+@lockgate.plugin
+class Listener:
+    "Print every event."
+    @lockgate.hookimpl
+    def on_registered(self, event):
+        print(event)
+    @lockgate.hookimpl
+    def on_promoted(self, event):
+        print(event)
+    @lockgate.hookimpl
+    def on_rolled_back(self, event):
+        print(event)
+"""
 
-        @lockgate.hookimpl
-        def on_promoted(self, event: lockgate.Promotion) -> None:
-            heard.append(event)
+EVENTS = """
+import sys
+from lockgate.registry.api import Ledger
+ledger = Ledger(sys.argv[1])
+ledger.register(sys.argv[2])
+for version in ("1.0.0", "1.1.0"):
+    ledger.promote("fraud", "prod", version=version, override=True, reason="x")
+ledger.rollback("fraud", "prod", reason="loud")
+"""
 
-        @lockgate.hookimpl
-        def on_rolled_back(self, event: lockgate.Rollback) -> None:
-            heard.append(event)
 
-    ledger = Ledger(shop)
-    ledger._host.register("listener", "test", Listener())
-    put(ledger, "1.0.0")
-    put(ledger, "1.1.0")
-    ledger.rollback("fraud", "prod", reason="loud")
-    assert [type(one).__name__ for one in heard] == ["Promotion", "Promotion", "Rollback"]
-    assert heard[-1] == lockgate.Rollback(
-        "fraud", "1.0.0", "prod", "Ada <ada@shop.example>", "loud"
+def test_installed_listeners_hear_of_every_event(
+    shop: Path, tmp_path: Path, bundles: list[Path]
+) -> None:
+    installed = tmp_path / "site"
+    metadata = installed / "acme_listener-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-listener\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[lockgate]\nacme = acme_listener:Listener\n")
+    (installed / "acme_listener.py").write_text(LISTENER)
+    new = packed(tmp_path / "new", seed=7)
+    done = subprocess.run(
+        [sys.executable, "-c", EVENTS, str(shop), str(new)],
+        env=os.environ | {"PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
+    ada = "Ada <ada@shop.example>"
+    digest = Ledger(shop).version("fraud", "1.3.0").digest
+    assert done.stdout.splitlines() == [
+        str(lockgate.Registration("fraud", "1.3.0", digest)),
+        str(lockgate.Promotion("fraud", "1.0.0", "prod", ada, "x")),
+        str(lockgate.Promotion("fraud", "1.1.0", "prod", ada, "x")),
+        str(lockgate.Rollback("fraud", "1.0.0", "prod", ada, "loud")),
+    ]
 
 
 def test_a_ledger_that_is_here_only_in_part_is_told(shop: Path, tmp_path: Path) -> None:

@@ -29,8 +29,15 @@ def start(folder: Path, worker: str, events: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "tests.registry.racing", str(folder), worker, str(events)],
         cwd=ROOT,
         env=os.environ | QUIET,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def wait_for_start(process: subprocess.Popen[bytes]) -> None:
+    """Wait until it writes events."""
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
@@ -66,7 +73,9 @@ def test_killed_writers_leave_a_ledger_that_goes_on(shop: Path) -> None:
     rng = random.Random(5)
     for _ in range(60 if WHOLE else 4):
         processes = [start(shop, f"k{k}", 10**6) for k in range(2)]
-        time.sleep(rng.uniform(0.5, 1.2))  # past its start, in the middle of any event
+        for one in processes:
+            wait_for_start(one)
+        time.sleep(rng.uniform(0, 0.5))  # in the middle of any event
         for one in processes:
             one.kill()
         for one in processes:
@@ -111,8 +120,9 @@ def test_clones_with_a_remote_that_loses_answers(clones: list[Path], tmp_path: P
     places = [(folder, f"c{k}") for folder in clones for k in range(each)]
     processes = [start(folder, name, EVENTS) for folder, name in places]
     for _ in range(12 if WHOLE else 1):
-        time.sleep(rng.uniform(1, 2))
         k = rng.randrange(len(processes))  # it goes on with what it had not acknowledged
+        wait_for_start(processes[k])
+        time.sleep(rng.uniform(0, 0.5))
         processes[k].kill()
         processes[k].communicate()
         processes[k] = start(*places[k], EVENTS)

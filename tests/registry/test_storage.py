@@ -67,17 +67,26 @@ def dvc(folder: Path, *words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory: pytest.TempPathFactory, bundles: list[Path]) -> Path:
+    """A repository that tracks a bundle with DVC, not committed."""
+    folder = new_repository(tmp_path_factory.mktemp("tracked") / "shop")
+    dvc(folder, "init", "-q")
+    shutil.copytree(bundles[0], folder / "bundle")
+    dvc(folder, "add", "-q", "bundle")
+    return folder
+
+
 @pytest.fixture
-def shop(tmp_path: Path, bundles: list[Path], store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone whose bundles lie only at the remote, of a repository that tracks one with DVC."""
+def shop(tmp_path: Path, tracked: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone whose bundles lie only at the remote."""
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    made = new_repository(tmp_path / "made")
-    dvc(made, "init", "-q")
-    dvc(made, "remote", "add", "-d", "far", f"s3://models/{tmp_path.name}")
-    dvc(made, "remote", "modify", "far", "endpointurl", store)
-    shutil.copytree(bundles[0], made / "bundle")
-    dvc(made, "add", "-q", "bundle")
+    made = Path(shutil.copytree(tracked, tmp_path / "made"))
+    (made / ".dvc" / "config").write_text(
+        f"[core]\n    remote = far\n"
+        f"['remote \"far\"']\n    url = s3://models/{tmp_path.name}\n    endpointurl = {store}\n"
+    )
     git(made, "add", "-A")
     git(made, "commit", "-qm", "a model")
     dvc(made, "push", "-q")
@@ -134,12 +143,9 @@ def test_a_remote_without_the_bundle_is_told(shop: Path, tmp_path: Path, store: 
 
 
 def test_a_work_tree_that_is_not_the_commits_is_refused(
-    tmp_path: Path, bundles: list[Path]
+    tmp_path: Path, tracked: Path, bundles: list[Path]
 ) -> None:
-    shop = new_repository(tmp_path / "here")
-    dvc(shop, "init", "-q")
-    shutil.copytree(bundles[0], shop / "bundle")
-    dvc(shop, "add", "-q", "bundle")
+    shop = Path(shutil.copytree(tracked, tmp_path / "here"))
     ledger = Ledger(shop)
     with pytest.raises(LedgerError, match=r"bundle.dvc is not in Git"):
         ledger.register(shop / "bundle")

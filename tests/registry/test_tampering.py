@@ -167,7 +167,7 @@ def test_files_that_no_event_explains_are_named(signed: Path) -> None:
 def test_a_wrong_key_is_named(signed: Path, tmp_path: Path) -> None:
     key(tmp_path, "stranger")
     sign_with(signed, tmp_path / "stranger")
-    _forge(signed, _promotion("1.1.0", "prod"))
+    forge(signed, promotion("1.1.0", "prod"))
     assert "a key that is not among the allowed signers" in problems(signed)
 
 
@@ -175,7 +175,7 @@ def test_a_key_that_has_ended_is_named_and_back_dating_does_not_help(
     signed: Path, tmp_path: Path
 ) -> None:
     sign_with(signed, tmp_path / "old")
-    _forge(signed, _promotion("1.1.0", "prod"))
+    forge(signed, promotion("1.1.0", "prod"))
     assert "old@shop.example was not valid at its date" in problems(signed)
 
     def dated(chain: list[tuple[Event, Commit]]) -> list[tuple[Event, Commit]]:
@@ -199,7 +199,7 @@ def test_a_key_that_has_ended_is_named_and_back_dating_does_not_help(
 def test_a_role_that_was_not_given_is_named(signed: Path, tmp_path: Path) -> None:
     sign_with(signed, tmp_path / "robot")
     git(signed, "config", "user.email", "robot@shop.example")
-    _forge(signed, _promotion("1.1.0", "prod"))
+    forge(signed, promotion("1.1.0", "prod"))
     assert (
         "robot@shop.example may not promote in prod; their roles: register, promote:staging"
         in problems(signed)
@@ -260,13 +260,13 @@ def test_a_rewritten_remote_is_refused_and_what_was_there_is_kept(
     assert ledger.tip == tip
 
 
-def _forge(shop: Path, draft) -> None:  # type: ignore[no-untyped-def]
+def forge(shop: Path, draft) -> None:  # type: ignore[no-untyped-def]
     writer = Ledger(shop).writer
     writer.signers = lambda: None
     writer.write(draft)
 
 
-def _promotion(version: str, stage: str):  # type: ignore[no-untyped-def]
+def promotion(version: str, stage: str):  # type: ignore[no-untyped-def]
     from lockgate.registry.ledger.drafts import Draft
     from lockgate.registry.ledger.state import State
 

@@ -18,7 +18,17 @@ import msgspec
 
 from lockgate.deployment.control.client import ask
 from lockgate.errors import ServingError
+from lockgate.serving.settings import ServeSettings
 from tests.conftest import environment
+
+WITH_SETTINGS = """
+import sys
+from pathlib import Path
+import msgspec
+from lockgate.serving.server import serve
+from lockgate.serving.settings import ServeSettings
+sys.exit(serve(Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=ServeSettings)))
+"""
 
 
 class Server:
@@ -79,12 +89,27 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *options: str, code: int = 0, **env: str) -> Iterator[Server]:
-    """Serve a deployment directory until the block ends."""
+def serving(
+    folder: Path,
+    *options: str,
+    settings: ServeSettings | None = None,
+    code: int = 0,
+    **env: str,
+) -> Iterator[Server]:
+    """Serve a deployment directory until the block ends.
+
+    With options of the command, or with settings, which have more than the command has.
+    """
+    if settings is None:
+        words = ["-m", "lockgate", "serve", str(folder), "--port", "0", *options]
+    else:
+        assert not options
+        text = msgspec.json.encode(msgspec.structs.replace(settings, port=0)).decode()
+        words = ["-c", WITH_SETTINGS, str(folder), text]
     log = folder.parent / f"{folder.name}.{os.urandom(3).hex()}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lockgate", "serve", str(folder), "--port", "0", *options],
+            [sys.executable, *words],
             stderr=file,
             stdout=subprocess.DEVNULL,
             env=environment(**env),

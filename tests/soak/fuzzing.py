@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["lockgate.models.packed"]):
     from lockgate.models.packed.format import container
     from lockgate.models.packed.runtime.model import PackedModel
 
-from tests.models.packed.mutations import _size, _written, originals
+from tests.models.packed.mutations import array_size, originals, write_packed
 
 
 def unwrapped(raw: bytes) -> bytes:
@@ -28,7 +28,7 @@ def unwrapped(raw: bytes) -> bytes:
     text, start = container.read_header(raw)
     header = json.loads(text)
     bodies = {
-        name: raw[start + one["offset"] : start + one["offset"] + _size(one)]
+        name: raw[start + one["offset"] : start + one["offset"] + array_size(one)]
         for name, one in header["arrays"].items()
     }
     for one in header["arrays"].values():
@@ -45,10 +45,10 @@ def wrapped(data: bytes) -> bytes | None:
         entries = header["arrays"]
         at, arrays = 4 + length, {}
         for name, entry in entries.items():
-            size = min(_size(entry), 1 << 20)
+            size = min(array_size(entry), 1 << 20)
             arrays[name] = bytearray(data[at : at + size])
             at += size
-        return _written(header, arrays)
+        return write_packed(header, arrays)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 

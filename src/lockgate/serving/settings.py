@@ -74,6 +74,8 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Age at which predictions are deleted.
     megabytes : int
         Total size above which the oldest predictions are deleted.
+    checkpoint_seconds : float
+        Time between two checkpoints of the write-ahead log.
 
     """
 
@@ -85,6 +87,7 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str = ""
     days: float = 30.0
     megabytes: int = 10_240
+    checkpoint_seconds: float = 5.0
 
 
 class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

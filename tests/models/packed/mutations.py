@@ -110,7 +110,7 @@ def mutated(raw: bytes, rng: random.Random) -> bytes:
     text, start = container.read_header(raw)
     header = json.loads(text)
     arrays = {
-        name: bytearray(raw[start + e["offset"] : start + e["offset"] + _size(e)])
+        name: bytearray(raw[start + e["offset"] : start + e["offset"] + array_size(e)])
         for name, e in header["arrays"].items()
     }
     for _ in range(rng.choice([1, 1, 1, 2, 5])):
@@ -118,10 +118,10 @@ def mutated(raw: bytes, rng: random.Random) -> bytes:
             _change_array(arrays, header, rng)
         else:
             _change_header(header, rng)
-    return _written(header, arrays)
+    return write_packed(header, arrays)
 
 
-def _size(entry: dict[str, Any]) -> int:
+def array_size(entry: dict[str, Any]) -> int:
     return int(np.prod(entry["shape"])) * container.DTYPES[entry["dtype"]].itemsize
 
 
@@ -146,7 +146,7 @@ def _change_array(arrays: dict[str, bytearray], header: Any, rng: random.Random)
         entry = header["arrays"].get(name)
         if entry and entry["shape"] and entry["shape"][0] > 1:
             entry["shape"][0] -= 1
-            del raw[_size(entry) :]
+            del raw[array_size(entry) :]
 
 
 def _change_header(header: dict[str, Any], rng: random.Random) -> None:
@@ -181,7 +181,7 @@ def _change_header(header: dict[str, Any], rng: random.Random) -> None:
         place[key] = rng.choice([*NUMBERS, None, True, "", [], {}])
 
 
-def _written(header: dict[str, Any], arrays: dict[str, bytearray]) -> bytes:
+def write_packed(header: dict[str, Any], arrays: dict[str, bytearray]) -> bytes:
     entries, body, at = {}, b"", 0
     listed = header.get("arrays", {})
     for name, raw in arrays.items():

@@ -1,12 +1,13 @@
 """Finding plugins without importing them."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import lockgate
-from lockgate.plugins.host import catalogue
 from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
 
 SOURCE = """
@@ -119,18 +120,24 @@ def test_a_name_that_no_option_may_have_is_refused(acme: None, name: str) -> Non
         entry(name, "acme_plugins:Good").load()
 
 
-def test_damaged_metadata_is_named_and_skipped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_damaged_metadata_is_named_and_skipped(tmp_path: Path) -> None:
     folder = tmp_path / "acme_damaged-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-damaged\nVersion: 1.0\n")
     (folder / "entry_points.txt").write_text("[lockgate.compressor]\nx = acme:X\n")
     (folder / "direct_url.json").write_text("[]")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    catalogue._scan_distributions.cache_clear()
-    try:
-        assert "lasso" in Catalogue.installed().names("compressor")
-        assert "acme_damaged" in caplog.text
-    finally:
-        catalogue._scan_distributions.cache_clear()
+    code = (
+        "from lockgate.plugins.host.catalogue import Catalogue\n"
+        "print(*Catalogue.installed().names('compressor'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = done.stdout.split()
+    assert "lasso" in names
+    assert "x" not in names
+    assert "acme_damaged" in done.stderr

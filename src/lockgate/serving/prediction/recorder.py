@@ -29,9 +29,6 @@ __all__ = ["Recorder"]
 
 log = logging.getLogger("lockgate.serve")
 
-CHECKPOINT_SECONDS = 5.0
-"""Seconds between two checkpoints of the write-ahead log."""
-
 
 class Recorder:
     """Writes the log of a worker.
@@ -179,7 +176,7 @@ class Recorder:
 
     def _checkpoint_forever(self) -> None:
         while True:
-            time.sleep(CHECKPOINT_SECONDS)
+            time.sleep(self.settings.checkpoint_seconds)
             self.writer.checkpoint()
             self.label_writer.checkpoint()
 
