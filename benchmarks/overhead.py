@@ -96,7 +96,7 @@ def _plain(folder: Path) -> Path:
 
 
 def _stages(project: Path) -> dict[str, tuple[float, float, float]]:
-    """Median seconds of each stage: as a function, in the warm process, on its own."""
+    """Median seconds of each stage: as a function, in the stage server, on its own."""
     from lockgate.pipeline.stage import STAGES, run_stage
     from lockgate.pipeline.stage_server import stage_server
 

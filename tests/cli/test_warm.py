@@ -1,4 +1,4 @@
-"""The warm process: the same stages, faster, and nothing lost when it goes wrong."""
+"""The stage server: the same stages, faster, and nothing lost when it goes wrong."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def stage(project: Path, name: str, **extra: str) -> "subprocess.Popen[str]":
 
 
 def forked() -> list[int]:
-    """Processes that our warm process has forked: its children."""
+    """Processes that our stage server has forked: its children."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -10,7 +10,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; a stage runs in the stage server of its run if there is one."""
-    if sys.argv[1:2] == ["stage"] and "LOCKGATE_WARM" in os.environ:
+    if sys.argv[1:2] == ["stage"] and "LOCKGATE_STAGE_SERVER" in os.environ:
         from lockgate.pipeline.stage_server import run_in_stage_server
 
         code = run_in_stage_server()

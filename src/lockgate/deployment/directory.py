@@ -7,6 +7,9 @@
       history.ndjson            the record, one event per line
       bundles/<digest>/         the bundles that are served or can be rolled back to
       manifests/<digest>.json   of every bundle that was ever here, for tracing predictions
+      proofs/                   provenance that a server checks, see `deployment.admission`
+      log/                      the prediction log
+      control.sock              the control socket of a running server
 
 Nothing here needs a network or Git. The pointer contains the event that wrote
 it, so a process killed between the two files loses no line: the next event

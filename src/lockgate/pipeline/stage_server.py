@@ -26,7 +26,7 @@ from typing import Any
 
 __all__ = ["SOCKET_VARIABLE", "run_in_stage_server", "serve", "stage_server"]
 
-SOCKET_VARIABLE = "LOCKGATE_WARM"
+SOCKET_VARIABLE = "LOCKGATE_STAGE_SERVER"
 """Environment variable with the path of the stage server's socket."""
 
 PRELOADED = (
@@ -68,7 +68,7 @@ def stage_server(module: str) -> Iterator[dict[str, str]]:
     if not hasattr(os, "pidfd_open"):
         yield {}
         return
-    with tempfile.TemporaryDirectory(prefix="lockgate-warm-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lockgate-stages-") as folder:
         socket_path = str(Path(folder) / "socket")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(socket_path)

@@ -1,4 +1,4 @@
-"""The format ``packed``: lockgate's own model format, read with NumPy alone."""
+"""The format ``packed``: lockgate's own model format, read with NumPy and msgspec alone."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[s
         Their cells, as `read_columns` returns them.
 
     """
-    counts_by_problem: dict[str, dict[str, int]] = {"gaps": {}, "unknown": {}}
+    counts_by_problem: dict[str, dict[str, int]] = {"missing": {}, "unknown": {}}
     for column_input, column in zip(inputs, cells, strict=True):
         unknown = 0
         if column_input.kind == "text":
@@ -122,7 +122,7 @@ def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[s
         else:
             missing = int(np.isnan(np.asarray(column, dtype=float)).sum())
         if missing:
-            counts_by_problem["gaps"][column_input.name] = missing
+            counts_by_problem["missing"][column_input.name] = missing
         if unknown:
             counts_by_problem["unknown"][column_input.name] = unknown
     return {problem: counts for problem, counts in counts_by_problem.items() if counts}

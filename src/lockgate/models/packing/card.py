@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lockgate.contract.tables import Schema, Table
 from lockgate.models.bundle.card import model_card
 from lockgate.models.packed.runtime.model import PackedModel
-
-if TYPE_CHECKING:
-    pass
-
 
 __all__ = ["render_card"]
 

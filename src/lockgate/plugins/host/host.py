@@ -55,7 +55,6 @@ class Host:
         self._manager = pluggy.PluginManager("lockgate")
         self._manager.add_hookspecs(Operations)
         self._manager.add_hookspecs(Events)
-        self._broken: list[str] = []
 
     def register(self, of_kind: str, instance: str, plugin: object) -> None:
         """Register a plugin under its kind and instance name."""

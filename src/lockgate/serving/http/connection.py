@@ -43,7 +43,7 @@ class Pool(Protocol):
     limits : Limits
         Sizes, times and counts to stay within.
     open : set of Connection
-        ConnectionPool that are open.
+        Open connections.
     date : bytes
         The present time, as HTTP writes it.
     draining : bool

@@ -39,15 +39,17 @@ class Request:
     method, path : str
         As sent, the path with its escapes undone.
     query : bytes
-        What stood behind the question mark.
+        Query string.
     headers : dict of bytes to bytes
         Names in lower case; values of a repeated name are joined by commas.
     body : bytes
         The body.
     peer : str
         Address of the client.
-    who : str
-        Name of the token that was shown, if one was.
+    path_params : tuple of str
+        Path parameters of the route.
+    token_name : str
+        Name of the client's token, empty without one.
 
     """
 

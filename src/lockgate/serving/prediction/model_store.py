@@ -85,7 +85,7 @@ class ModelStore:
 
     Parameters
     ----------
-    models : iterable of Served
+    models : iterable of LoadedModel
         All models in all stages.
     seq : int
         Event of the deployment directory that it follows.

@@ -82,7 +82,7 @@ class Control:
         for message in messages:
             if not channel.closed:
                 # a client that does not read must not block the supervisor
-                channel.send("said", patience=0.2, **self._answer(message))
+                channel.send("response", patience=0.2, **self._answer(message))
         if channel.closed:
             self.state.selector.unregister(channel)
             self.clients.discard(channel)
