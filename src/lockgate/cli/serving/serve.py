@@ -154,7 +154,6 @@ def command(source: Path, host: str, allow_unauthenticated: bool, **options: Any
 
 
 def _build_settings(host: str, options: dict[str, Any]) -> ServeSettings:
-
     log = LogSettings(
         durability=options["durability"],
         share=options["log_share"],

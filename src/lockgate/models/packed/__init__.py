@@ -1,1 +1,1 @@
-"""The packed model: one file of data that is read, validated and run with NumPy and msgspec alone."""
+"""The packed model: one file of data, read, validated and run with NumPy and msgspec alone."""
