@@ -55,7 +55,7 @@ def hooks() -> str:
     }
     for kind in KINDS:
         request = kind.request.__name__ if kind.request else ""
-        hook = f"`{kind.hook}({request}) → {kind.answer.__name__}`"
+        hook = f"`{kind.hook}({request}) → {kind.result.__name__}`"
         row = f"| {kind.name} | `{kind.entry_points}`, `{kind.name}` | {hook} | {dispatch[kind.dispatch]} |"
         text.append(row)
     for title, holder, names in (

@@ -65,7 +65,7 @@ def test_every_form_gives_the_answers_of_the_bundle_to_the_bit(
     found = predict_file(
         bundle, folder / f"in{source}", tmp_path / f"out{out}", keep=["customer"], part_rows=1000
     )
-    assert (found.answered, found.refused, found.rejected) == (ROWS, 0, None)
+    assert (found.predicted_rows, found.rejected_rows, found.rejected) == (ROWS, 0, None)
     made = READS[out](tmp_path / f"out{out}")
     wanted = bundle.predict(pd.read_pickle(folder / "rows.pkl"))
     assert made["row"].tolist() == list(range(ROWS))
@@ -101,7 +101,7 @@ def test_refused_rows_are_in_the_side_file_with_reasons(folder: Path, tmp_path: 
         assert side["reasons"][1] == ["column x0 holds 'abc', expected a number"]
         rows = pd.read_csv(tmp_path / "out.csv")["row"]
         assert sorted([*rows, *side["row"]]) == list(range(ROWS))
-        assert found.refused == 3
+        assert found.rejected_rows == 3
 
 
 def test_broken_json_lines_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_broken_json_lines_are_refused(folder: Path, tmp_path: Path) -> None:
     side = pd.read_json(tmp_path / "out.ndjson.rejected.ndjson", lines=True)
     assert side["row"].tolist() == [7, 8, 9]
     assert "has no x1" in side["reasons"][2][0]
-    assert found.answered == ROWS - 3
+    assert found.predicted_rows == ROWS - 3
 
 
 def test_a_later_run_goes_on_where_one_was_killed(call: Run, folder: Path, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_csv_says_numbers_as_categories_do(tmp_path: Path) -> None:
     bundle = lockgate.pack(model, frame, [0, 1, 0, 1] * 10, path=tmp_path / "b")
     (tmp_path / "in.csv").write_text("x,c\n1,1\n1,1.0\n1,7\n")
     found = predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
-    assert (found.answered, found.refused) == (2, 1)
+    assert (found.predicted_rows, found.rejected_rows) == (2, 1)
     assert pd.read_csv(tmp_path / "out.csv")["score"].nunique() == 1
 
 
@@ -220,7 +220,7 @@ def test_a_table_in_arrow_stream_form_is_read(folder: Path, tmp_path: Path) -> N
     ):
         out.write_table(table, max_chunksize=700)
     found = predict_file(lockgate.open(folder / "b"), tmp_path / "in.arrow", tmp_path / "out.csv")
-    assert found.answered == ROWS
+    assert found.predicted_rows == ROWS
 
 
 def test_a_csv_file_tells_categories_apart_as_other_files_do(tmp_path: Path) -> None:
@@ -283,6 +283,8 @@ def test_two_runs_do_not_write_the_same_file(folder: Path, tmp_path: Path) -> No
             predict_file(bundle, folder / "in.csv", tmp_path / "out.csv")
 
     assert (
-        predict_file(bundle, folder / "in.csv", tmp_path / "out.csv", on_progress=other).answered
+        predict_file(
+            bundle, folder / "in.csv", tmp_path / "out.csv", on_progress=other
+        ).predicted_rows
         == ROWS
     )

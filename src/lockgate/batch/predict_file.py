@@ -52,7 +52,7 @@ class FileResult:
 
     Attributes
     ----------
-    answered, refused : int
+    predicted_rows, rejected_rows : int
         Rows that were predicted, and rows that were rejected.
     resumed : int
         Rows that an earlier run had predicted or rejected.
@@ -61,8 +61,8 @@ class FileResult:
 
     """
 
-    answered: int
-    refused: int
+    predicted_rows: int
+    rejected_rows: int
     resumed: int
     rejected: Path | None
 

@@ -21,12 +21,12 @@ from lockgate.contract.prediction import OpenRequest, Predictor
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import LoadRequest, Table
 
-__all__ = ["CONFIGURED", "CONTRACT", "CONTRACTS_SERVED", "KINDS", "Kind", "kind"]
+__all__ = ["CONFIGURED", "CONTRACT", "KINDS", "SUPPORTED_CONTRACTS", "Kind", "kind"]
 
 CONTRACT = 1
 """Version of the contract that this lockgate provides; raised when a value gains a field."""
 
-CONTRACTS_SERVED = range(1, CONTRACT + 1)
+SUPPORTED_CONTRACTS = range(1, CONTRACT + 1)
 """Contract versions of plugins that can be loaded."""
 
 Dispatch = Literal["one", "chain", "all", "manifest", "library", "on demand"]
@@ -42,7 +42,7 @@ class Kind:
         Name of the kind; also the Hydra group and the key in ``params.yaml``.
     hook : str
         Name of the operation hook that a plugin of this kind implements.
-    request, answer : type
+    request, result : type
         Types of the hook's argument (None: no argument) and of its result.
     dispatch : {"one", "chain", "all", "manifest", "library", "on demand"}
         Which plugins are called. ``one``: the configured one. ``chain``: each
@@ -58,7 +58,7 @@ class Kind:
     name: str
     hook: str
     request: type | None
-    answer: type
+    result: type
     dispatch: Dispatch
     summary: str
 

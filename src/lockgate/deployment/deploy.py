@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lockgate.deployment.activation import wait_until_served
 from lockgate.deployment.directory import Deployment
-from lockgate.deployment.pointer import Event, Pointer
+from lockgate.deployment.pointer import DeploymentEvent, Pointer
 from lockgate.errors import BundleError, DeploymentError, UsageError
 from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.registry.slots import STAGE
@@ -35,7 +35,7 @@ class DeployResult:
 
     """
 
-    event: Event | None = None
+    event: DeploymentEvent | None = None
     message: str = ""
     warning: str = ""
 

@@ -29,7 +29,7 @@ import msgspec
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.identity import current_user
 from lockgate.deployment.bundle_files import BundleFiles
-from lockgate.deployment.pointer import Event, Pointer, check_label, check_version
+from lockgate.deployment.pointer import DeploymentEvent, Pointer, check_label, check_version
 from lockgate.deployment.record import append_event, read_record
 from lockgate.errors import DeploymentError
 from lockgate.models.bundle.manifest import Manifest, read_manifest, verify_files
@@ -91,7 +91,7 @@ class Deployment:
         """Read the manifest of a bundle that is, or was, deployed here."""
         return self._files.manifest(digest)
 
-    def history(self) -> list[Event]:
+    def history(self) -> list[DeploymentEvent]:
         """Read all events, oldest first."""
         events = read_record(self.history_path)
         last = self.pointer().event if self.exists() else None
@@ -271,7 +271,7 @@ class Deployment:
         """
         key = (slot.name, slot.stage)
         old = pointer.find(*key)
-        event = Event(
+        event = DeploymentEvent(
             pointer.seq + 1,
             op,
             *key,

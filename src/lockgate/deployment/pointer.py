@@ -8,10 +8,10 @@ from lockgate.errors import DeploymentError, UsageError, nearest
 from lockgate.registry.provenance.events import NAME
 from lockgate.registry.slots import PreviousBundle, Slot
 
-__all__ = ["Event", "Pointer", "check_label", "check_version"]
+__all__ = ["DeploymentEvent", "Pointer", "check_label", "check_version"]
 
 
-class Event(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):
+class DeploymentEvent(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):
     """A change of a deployment directory.
 
     Attributes
@@ -57,7 +57,7 @@ class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     schema_version: int = 1
-    event: Event | None = None
+    event: DeploymentEvent | None = None
     slots: tuple[Slot, ...] = ()
 
     @property
@@ -111,7 +111,7 @@ def check_label(label: str) -> None:
         )
 
 
-def check_version(record: list[Event], pointer: Pointer, slot: Slot) -> None:
+def check_version(record: list[DeploymentEvent], pointer: Pointer, slot: Slot) -> None:
     """Check that a name with a version, or with a stage, is never used for two things.
 
     Raises

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.deployment.pointer import Event
+from lockgate.deployment.pointer import DeploymentEvent
 
 __all__ = ["append_event", "read_record"]
 
 
-def read_record(path: Path) -> list[Event]:
+def read_record(path: Path) -> list[DeploymentEvent]:
     """Read all events, oldest first; a line cut off by a kill is skipped."""
     return _parse_events(path.read_bytes().splitlines() if path.is_file() else [])
 
 
-def append_event(path: Path, event: Event | None) -> None:
+def append_event(path: Path, event: DeploymentEvent | None) -> None:
     """Append an event, unless the record contains it."""
     if event is None:
         return
@@ -33,9 +33,9 @@ def append_event(path: Path, event: Event | None) -> None:
         os.fsync(file.fileno())
 
 
-def _parse_events(lines: Iterable[bytes]) -> list[Event]:
+def _parse_events(lines: Iterable[bytes]) -> list[DeploymentEvent]:
     events = []
     for line in lines:
         with contextlib.suppress(msgspec.DecodeError, UnicodeError):
-            events.append(msgspec.json.decode(line, type=Event))
+            events.append(msgspec.json.decode(line, type=DeploymentEvent))
     return events

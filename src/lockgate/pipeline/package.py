@@ -27,7 +27,7 @@ from lockgate.plugins.host.provider import identify_provider
 
 __all__ = ["work"]
 
-SHAPING = (
+MODEL_KEYS = (
     "project",
     "data",
     "rows",
@@ -125,7 +125,7 @@ def _build_reference(stage: Stage, model: FinishedModel, train: Table, output: O
 
 
 def _build_hashes(stage: Stage, train: Table) -> Hashes:
-    shaping = {key: stage.raw.get(key) for key in SHAPING}
+    shaping = {key: stage.raw.get(key) for key in MODEL_KEYS}
     code = {
         f"{choice.kind}.{choice.name}": identify_provider(choice.entry)
         for kind in ("loader", "model", "optimizer", "compressor", "backend")

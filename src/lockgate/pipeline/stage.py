@@ -154,8 +154,8 @@ def _prepare(name: str, root: Path) -> Stage:
     parameters.verify_providers(raw, STAGES[name])
     host = Host(name)
     for kind in STAGES[name]:
-        host.plug_chosen(parameters.chosen[kind])
-    host.plug_listeners(catalogue)
+        host.register_choices(parameters.chosen[kind])
+    host.register_listeners(catalogue)
     log = logging.getLogger(f"lockgate.{name}")
     return Stage(name, root, parameters, raw, host, log, ProgressBar(log))
 

@@ -16,7 +16,7 @@ from lockgate.prediction_log.trace import trace
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.report.version_report import find_version_by_digest, version_report
-from lockgate.registry.versioning import address
+from lockgate.registry.versioning import parse_reference
 
 __all__ = ["Lineage", "trace_lineage"]
 
@@ -119,7 +119,7 @@ def _report_address(
         ledger.fetch()
     except RemoteUnavailable as error:
         on_warning(str(error).partition(";")[0])
-    name, version_or_stage = address(subject)
+    name, version_or_stage = parse_reference(subject)
     current = ledger.current(name, version_or_stage or "")
     version = current.slot.version if current else version_or_stage
     return version_report(ledger, name, version)

@@ -51,7 +51,7 @@ class Ledger(EventLog):
     @functools.cached_property
     def _host(self) -> Host:
         host = Host("ledger")
-        host.plug_listeners(Catalogue.installed())
+        host.register_listeners(Catalogue.installed())
         return host
 
     def trace(self, name: str, version: str | None = None) -> dict[str, Any]:

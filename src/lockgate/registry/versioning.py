@@ -6,7 +6,7 @@ from lockgate.data.compatibility import find_breaking_changes, have_same_columns
 from lockgate.errors import UsageError
 from lockgate.models.bundle.manifest import Manifest
 
-__all__ = ["FIRST", "address", "next_version"]
+__all__ = ["FIRST", "next_version", "parse_reference"]
 
 FIRST = "1.0.0"
 PARTS = ("major", "minor", "patch")
@@ -79,7 +79,7 @@ def _reasons(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
     return reasons or [("patch", "the bundle differs, from the same inputs")]
 
 
-def address(text: str) -> tuple[str, str | None]:
+def parse_reference(text: str) -> tuple[str, str | None]:
     """Split ``name@version``.
 
     Examples

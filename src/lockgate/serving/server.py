@@ -58,7 +58,7 @@ def serve(source: Path, settings: ServeSettings, *, allow_unauthenticated: bool 
             raise MissingExtra("serve", "lockgate serve") from None
         raise
     from lockgate.serving.telemetry.logs import configure_logging
-    from lockgate.serving.workers.listener import listen
+    from lockgate.serving.workers.bind import listen
     from lockgate.serving.workers.worker import tls_context
 
     configure_logging()

@@ -78,7 +78,7 @@ def command(
         )
     if result.resumed:
         click.echo(f"{result.resumed:,} rows were predicted by an earlier run")
-    click.echo(f"{result.answered:,} rows predicted: {target}")
+    click.echo(f"{result.predicted_rows:,} rows predicted: {target}")
     if result.rejected is not None:
-        click.secho(f"{result.refused:,} rows rejected: {result.rejected}", fg="yellow")
-    return 1 if result.refused else 0
+        click.secho(f"{result.rejected_rows:,} rows rejected: {result.rejected}", fg="yellow")
+    return 1 if result.rejected_rows else 0

@@ -8,7 +8,7 @@ from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
 from lockgate.cli.terminal.status_line import status_line
 from lockgate.registry.attest.attest import attest, record_attestation
-from lockgate.registry.versioning import address
+from lockgate.registry.versioning import parse_reference
 
 __all__ = ["command"]
 
@@ -50,7 +50,7 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
     Exit codes: 0, the bundles are identical; 1, a file differs.
     """
     ledger = open_ledger(root, queue=queue)
-    name, number = address(version)
+    name, number = parse_reference(version)
     with status_line() as on_status:
         attestation = attest(
             ledger, name, number, environment=environment, threads=threads, on_status=on_status

@@ -16,7 +16,7 @@ from lockgate.cli.terminal.repository import (
 )
 from lockgate.cli.terminal.status_line import status_line
 from lockgate.data.io.atomic import write_file
-from lockgate.registry.versioning import address
+from lockgate.registry.versioning import parse_reference
 
 __all__ = ["command"]
 
@@ -76,7 +76,7 @@ def command(
 
     ledger = open_ledger(root, queue=queue)
     ledger.fetch()
-    name, number = address(version)
+    name, number = parse_reference(version)
     with status_line() as on_status:
         record, verdict = judge(
             ledger,

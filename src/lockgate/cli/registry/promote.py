@@ -16,7 +16,7 @@ from lockgate.cli.terminal.repository import (
 )
 from lockgate.cli.terminal.status_line import status_line
 from lockgate.errors import UsageError
-from lockgate.registry.versioning import address
+from lockgate.registry.versioning import parse_reference
 
 if TYPE_CHECKING:
     from lockgate.registry.provenance.verdict import Verdict
@@ -77,7 +77,7 @@ def command(
     """
     if override and not reason.strip():
         raise UsageError("--override needs --reason: both are recorded in the ledger")
-    name, number = address(version)
+    name, number = parse_reference(version)
     with status_line() as on_status:
 
         def on_verdict(verdict: Verdict, number: str) -> None:

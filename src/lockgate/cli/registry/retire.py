@@ -6,7 +6,7 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
-from lockgate.registry.versioning import address
+from lockgate.registry.versioning import parse_reference
 
 __all__ = ["command"]
 
@@ -28,7 +28,7 @@ def command(version: str, stage: str | None, reason: str, queue: bool, root: str
 
     A retired version cannot be promoted or rolled back to; its history remains.
     """
-    name, number = address(version)
+    name, number = parse_reference(version)
     event = open_ledger(root, queue=queue).retire(name, version=number, stage=stage, reason=reason)
     outcome = f"no longer in {stage}" if stage else "retired"
     click.echo(f"{name}@{event.before} is {outcome} (event {event.seq})")

@@ -105,7 +105,7 @@ def check_composed(document: dict[str, Any]) -> None:
     """Check all of a composed configuration, the device of the backend included."""
     checked = Parameters.check(document, catalogue())
     host = Host("composition")
-    host.plug_chosen(checked.chosen["backend"])
+    host.register_choices(checked.chosen["backend"])
     chosen = checked.single("backend").name
     try:
         host.call("backend", chosen)

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lockgate.contract.kinds import CONTRACT, CONTRACTS_SERVED, KINDS, kind
+from lockgate.contract.kinds import CONTRACT, KINDS, SUPPORTED_CONTRACTS, kind
 from lockgate.contract.plugin import contract_of, hooks_of
 from lockgate.errors import (
     BrokenPlugin,
@@ -98,9 +98,9 @@ class InstalledPlugin:
                 f"{subject} is not a plugin: {self.target} has no @lockgate.plugin; "
                 "report it to the author"
             )
-        if contract not in CONTRACTS_SERVED:
+        if contract not in SUPPORTED_CONTRACTS:
             remedy = "upgrade lockgate" if contract > CONTRACT else f"upgrade {self.distribution}"
-            supported = f"{CONTRACTS_SERVED[0]} to {CONTRACTS_SERVED[-1]}"
+            supported = f"{SUPPORTED_CONTRACTS[0]} to {SUPPORTED_CONTRACTS[-1]}"
             raise ContractMismatch(
                 f"{subject} requires contract {contract}; "
                 f"this lockgate supports {supported}; {remedy}"

@@ -61,12 +61,12 @@ class Host:
         self._manager.register(plugin, name=f"{of_kind}.{instance}")
         self._manager.check_pending()
 
-    def plug_chosen(self, chosen: Iterable[PluginChoice]) -> None:
+    def register_choices(self, chosen: Iterable[PluginChoice]) -> None:
         """Build and register the configured plugins."""
         for choice in chosen:
             self.register(choice.kind, choice.name, choice.build())
 
-    def plug_listeners(self, catalogue: Catalogue) -> None:
+    def register_listeners(self, catalogue: Catalogue) -> None:
         """Register all listeners; log a warning for broken ones and skip them."""
         for entry in catalogue.listeners():
             try:
@@ -124,10 +124,10 @@ class Host:
                 raise PluginFailed(
                     self._format_plugin_error(plugin_name, implementation.plugin, error)
                 ) from error
-        if not isinstance(result, plugin_kind.answer):
+        if not isinstance(result, plugin_kind.result):
             raise PluginFailed(
                 f"{plugin_name} returned {type(result).__name__}; "
-                f"{plugin_kind.hook} must return lockgate.{plugin_kind.answer.__name__}"
+                f"{plugin_kind.hook} must return lockgate.{plugin_kind.result.__name__}"
             )
         return result
 

@@ -17,14 +17,14 @@ from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.signers import Signers
 from lockgate.registry.provenance.sshsig import InvalidSignature
 
-__all__ = ["Finding", "Verification", "verify"]
+__all__ = ["Problem", "Verification", "verify"]
 
 FUTURE_SECONDS = 24 * 3600
 """How far ahead of the clock the last event may be: dates of a burst of events run ahead."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class Problem:
     """A problem with an event.
 
     Attributes
@@ -72,7 +72,7 @@ class Verification:
     anchor: Anchor | None = None
     overrides: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Problem] = field(default_factory=list)
 
 
 def verify(
@@ -106,7 +106,7 @@ def verify(
     try:
         chain = list(repository.walk(tip))[::-1]
     except LedgerError as error:
-        result.findings.append(Finding(tip or "", "", str(error)))
+        result.findings.append(Problem(tip or "", "", str(error)))
         return result
     reader = _Reader(repository, len(tip or "") or 40)
     anchored_seq = _check_anchor(result, chain)
@@ -119,7 +119,7 @@ def verify(
             event = event_of(commit, oid)
         except LedgerTampered as error:
             result.findings.append(
-                Finding(oid, commit.message.partition("\n")[0][:120], str(error))
+                Problem(oid, commit.message.partition("\n")[0][:120], str(error))
             )
             before = (commit, reader.state(commit.tree))
             continue
@@ -128,7 +128,7 @@ def verify(
             problems.append(f"it is duplicated, also as {seen[event.id][:12]}")
         seen[event.id] = oid
         problems += _check_signature(result, signers, commit, event, needed=number > anchored_seq)
-        result.findings += [Finding(oid, event.subject, problem) for problem in problems]
+        result.findings += [Problem(oid, event.subject, problem) for problem in problems]
         if event.override:
             result.overrides.append(f"{event.subject}, {event.at}, {event.actor}: {event.reason}")
         before = (commit, reader.state(commit.tree))
@@ -146,7 +146,7 @@ def _check_anchor(result: Verification, chain: list[tuple[str, Commit]]) -> int:
     if anchor.seq < 1 or anchor.seq > len(chain) or chain[anchor.seq - 1][0] != anchor.commit:
         actual = f"{len(chain)} events" if anchor.seq > len(chain) else "another event"
         result.findings.append(
-            Finding(
+            Problem(
                 anchor.commit,
                 f"event {anchor.seq}",
                 f"the anchor of the main branch names it, and the ledger has {actual} there: it "

@@ -291,7 +291,7 @@ class Connection(asyncio.Protocol):
         last = self.ended or self.shared.draining
         keep = (self.keep_current and not last) or bool(self.waiting)
         bare = request is not None and request.method == "HEAD"
-        self.transport.write(response.render(self.shared.date, keep=keep, bare=bare))
+        self.transport.write(response.render(self.shared.date, keep=keep, head_only=bare))
         if self.waiting:
             asyncio.get_running_loop().call_soon(self._next)
         elif not keep:

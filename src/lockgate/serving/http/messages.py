@@ -108,8 +108,8 @@ class Response:
     ) -> None:
         self.status, self.body, self.kind, self.extra = status, body, kind, extra
 
-    def render(self, date: bytes, *, keep: bool, bare: bool = False) -> bytes:
-        """Write it as HTTP/1.1, without its body where `bare`."""
+    def render(self, date: bytes, *, keep: bool, head_only: bool = False) -> bytes:
+        """Write it as HTTP/1.1, without its body where `head_only`."""
         head = HEADS.get((self.status, self.kind)) or _head(self.status, self.kind)
         extra = b"".join([b"%b: %b\r\n" % pair for pair in self.extra]) if self.extra else b""
         return b"%bdate: %b\r\ncontent-length: %d\r\n%b%b\r\n%b" % (
@@ -118,7 +118,7 @@ class Response:
             len(self.body),
             extra,
             b"" if keep else b"connection: close\r\n",
-            b"" if bare else self.body,
+            b"" if head_only else self.body,
         )
 
 

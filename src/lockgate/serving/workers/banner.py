@@ -24,7 +24,7 @@ def log_served(slots: tuple[Slot, ...]) -> None:
 
 
 def log_banner(
-    settings: ServeSettings, deployment: Deployment, live: Pointer, url: str, *, bare: bool
+    settings: ServeSettings, deployment: Deployment, live: Pointer, url: str, *, undeployed: bool
 ) -> None:
     """Log what is served, where, and to whom.
 
@@ -38,13 +38,13 @@ def log_banner(
         Its pointer.
     url : str
         Address of the server.
-    bare : bool
+    undeployed : bool
         Whether a local bundle is served that was not deployed.
 
     """
     log_served(live.slots)
     log.info("listening on %s; open it in a browser for examples of requests", url)
-    if bare:
+    if undeployed:
         log.info("serving a local bundle without gate checks, from %s", deployment.path)
         log.info("to serve another version: lockgate deploy BUNDLE %s", deployment.path)
     if not (settings.private or settings.tokens):

@@ -32,8 +32,8 @@ from lockgate.prediction_log.trace import LOG
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.telemetry.metrics import PAGE, MetricsRecorder
 from lockgate.serving.workers.banner import log_banner
+from lockgate.serving.workers.bind import server_url
 from lockgate.serving.workers.control import Control
-from lockgate.serving.workers.listener import server_url
 from lockgate.serving.workers.pool import WorkerPool
 from lockgate.serving.workers.process import lock_directory, raise_file_limit, watch_signals
 from lockgate.serving.workers.reload import ModelReloader
@@ -196,7 +196,7 @@ class Supervisor:
         if not self.running:
             self.running = True
             url = server_url(self.settings, self.listening)
-            log_banner(self.settings, self.deployment, self.state.live, url, bare=self.bare)
+            log_banner(self.settings, self.deployment, self.state.live, url, undeployed=self.bare)
 
     def _on_worker_ended(self, worker: WorkerHandle) -> None:
         self.reloader.on_worker_ended(worker)
