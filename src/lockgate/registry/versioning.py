@@ -84,7 +84,7 @@ def parse_reference(text: str) -> tuple[str, str | None]:
 
     Examples
     --------
-    >>> address("fraud@1.4.0"), address("fraud")
+    >>> parse_reference("fraud@1.4.0"), parse_reference("fraud")
     (('fraud', '1.4.0'), ('fraud', None))
 
     """
