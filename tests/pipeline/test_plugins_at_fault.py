@@ -55,7 +55,8 @@ def test_a_recipe_that_cannot_be_tuned_names_its_model() -> None:
     from sklearn.svm import LinearSVC
 
     with pytest.raises(
-        lockgate.PluginFailed, match=r"model\.m sets 'CC', which is not a parameter of LogisticRegression"
+        lockgate.PluginFailed,
+        match=r"model\.m sets 'CC', which is not a parameter of LogisticRegression",
     ):
         check_recipe(recipe(space={"CC": [1]}), "model.m")
     with pytest.raises(lockgate.PluginFailed, match="LinearSVC, which has no predict_proba"):

@@ -411,5 +411,7 @@ def test_a_ruling_that_no_verdict_could_show_is_refused() -> None:
         {"passed": 0, "message": "too slow"},
         {"passed": False, "message": "too slow", "metrics": {"us": float("inf")}},
     ):
-        with pytest.raises((TypeError, ValueError), match="leave out|True, False or None|gives the reason"):
+        with pytest.raises(
+            (TypeError, ValueError), match="leave out|True, False or None|gives the reason"
+        ):
             lockgate.GateResult(**fields)
