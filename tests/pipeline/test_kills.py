@@ -1,9 +1,11 @@
 """A stage that is killed in the middle: the next run is right."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,10 @@ from tests.conftest import Run, environment
 pytestmark = pytest.mark.slow
 
 
-def kill_during(project: Path, line: str) -> None:
-    """Start `dvc repro -f`, and once it prints the line, kill DVC and the stage's process."""
+def kill_during(project: Path, line: str, *, loaded: str = "", after: float = 0.0) -> None:
+    """Start `dvc repro -f`, and kill DVC and the stage's process some seconds after it
+    printed the line, or after the stage named `loaded` has then loaded pandas.
+    """
     child = subprocess.Popen(
         ["dvc", "repro", "-f"],
         cwd=project,
@@ -33,6 +37,10 @@ def kill_during(project: Path, line: str) -> None:
             break
     else:
         pytest.fail("".join(printed))
+    while loaded and not has_pandas(child.pid, f"stage\0{loaded}\0"):
+        assert child.poll() is None, f"{loaded} ended unseen"
+        time.sleep(0.01)
+    time.sleep(after)
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     child.stdout.close()
@@ -40,6 +48,16 @@ def kill_during(project: Path, line: str) -> None:
     lock = project / ".dvc" / "tmp" / "rwlock"
     if lock.exists() and not lock.read_text():
         lock.unlink()
+
+
+def has_pandas(session: int, command: str) -> bool:
+    """Whether a process of the session, with that end of its command line, has loaded pandas."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            if (process / "cmdline").read_text().endswith(command):
+                pid = int(process.name)
+                return os.getsid(pid) == session and "pandas" in (process / "maps").read_text()
+    return False
 
 
 def test_the_next_run_after_a_kill_is_right(call: Run, project: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import lockgate
 from tests.conftest import Run
-from tests.pipeline.test_kills import killed_in
+from tests.pipeline.test_kills import kill_during
 
 pytestmark = pytest.mark.slow
 
@@ -22,9 +22,13 @@ SEEDS = range(15) if os.environ.get("LOCKGATE_SOAK") else range(1)
 def test_a_kill_anywhere_leaves_nothing_half_done(
     call: Run, project: Path, stage: str, seed: int
 ) -> None:
-    # imports end after about 1.5 s; the slice kills each stage at a moment of its own
+    # five moments of the imports, ten of the work; the slice has a moment of its own for each stage
     moment = seed if len(SEEDS) > 1 else 5 + STAGES.index(stage)
-    killed_in(project, stage, after=0.05 + 0.17 * moment)
+    if moment < 5:
+        kill_during(project, f"Running stage '{stage}'", after=0.1 * moment)
+    else:
+        after = 0.05 * (moment - 5)
+        kill_during(project, f"Running stage '{stage}'", loaded=stage, after=after)
     if (project / "bundle").exists():
         lockgate.open(project / "bundle")
     call("dvc", "repro", cwd=project)
