@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lockgate.contract.prediction import Columns
-    from lockgate.models.packed.runtime.model import PackedModel, RowPrediction
+    from lockgate.models.packed.runtime.model import PackedModel
+    from lockgate.models.packed.runtime.row_prediction import RowPrediction
 
 
 @lockgate.plugin

@@ -12,15 +12,15 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
 
-from lockgate.serving.http.messages import Handler, HTTPError, Request, Response
-from lockgate.serving.settings import Limits
+from lockgate.serving.http.messages import HTTPError, Request, Response
+from lockgate.serving.http.pool import Pool
 
-__all__ = ["IDLE", "Connection", "Pool"]
+__all__ = ["IDLE", "Connection"]
 
 log = logging.getLogger("lockgate.serve")
 
@@ -31,31 +31,6 @@ SMALL = 65_536
 """Bytes of a refused body that are read to its end, so that the connection can stay open."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Pool(Protocol):
-    """What all connections of a worker share.
-
-    Attributes
-    ----------
-    app : Handler
-        Answers requests.
-    limits : Limits
-        Sizes, times and counts to stay within.
-    open : set of Connection
-        Open connections.
-    date : bytes
-        The present time, as HTTP writes it.
-    draining : bool
-        Whether the worker is stopping.
-
-    """
-
-    app: Handler
-    limits: Limits
-    open: set[Connection]
-    date: bytes
-    draining: bool
 
 
 class Connection(asyncio.Protocol):
@@ -270,12 +245,8 @@ class Connection(asyncio.Protocol):
     def _begin(
         self, request: Request | None, early: Response | None, keep: bool, started: float
     ) -> None:
-        self.busy, self.current_request, self.keep_current, self.started = (
-            True,
-            request,
-            keep,
-            started,
-        )
+        self.busy, self.current_request = True, request
+        self.keep_current, self.started = keep, started
         if early is not None:
             self._respond(early)
         elif request is not None:

@@ -12,7 +12,7 @@ from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows, count_missing
 from lockgate.errors import SchemaViolation
-from lockgate.models.packed.runtime.model import RowPrediction
+from lockgate.models.packed.runtime.row_prediction import RowPrediction
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse
 from lockgate.serving.prediction.model_store import LoadedModel
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,32 +23,14 @@ from lockgate.models.packed.format.array_types import Cells, RowSource
 from lockgate.models.packed.format.container import LARGEST_FILE
 from lockgate.models.packed.format.header import decode
 from lockgate.models.packed.runtime.program import NO_PREDICTION, Program
+from lockgate.models.packed.runtime.row_prediction import RowPrediction
 
-__all__ = ["PackedModel", "RowPrediction", "open_packed"]
+__all__ = ["PackedModel", "open_packed"]
 
 MAX_SINGLE_ROWS = 12
 """Up to that many rows are predicted one by one; more are computed by columns."""
 
 LARGEST = sys.float_info.max
-
-
-class RowPrediction(NamedTuple):
-    """The prediction for one row.
-
-    Attributes
-    ----------
-    label : object
-        Predicted class, or value.
-    score : float, list of float, or None
-        Probability of the second of two classes, or of each class.
-    margin : float, list of float, or None
-        The value before it becomes a probability.
-
-    """
-
-    label: Any
-    score: float | list[float] | None = None
-    margin: float | list[float] | None = None
 
 
 class PackedModel:
