@@ -29,10 +29,10 @@ from lockgate.serving.settings import LogSettings, ServeSettings
 from tests.conftest import Run
 from tests.serving.load import Load
 from tests.serving.running import Server, serving
-from tests.serving.test_answers import ROW
+from tests.serving.test_generated_requests import alive
 from tests.serving.test_guard import HEAD, memory
-from tests.serving.test_strangers import alive
-from tests.serving.test_swaps import records, scores, spoiled
+from tests.serving.test_predictions import ROW
+from tests.serving.test_reload import records, scores, spoiled
 
 ARROW = "application/vnd.apache.arrow.stream"
 

@@ -20,7 +20,7 @@ from lockgate.serving.http.tokens import ROLES, Tokens, add_token
 from lockgate.serving.settings import Limits, ServeSettings
 from tests.conftest import Run
 from tests.serving.running import Server, serving
-from tests.serving.test_answers import ROW
+from tests.serving.test_predictions import ROW
 
 SLOW = 500 if os.environ.get("LOCKGATE_SOAK") else 60
 HUGE = 500 << 20 if os.environ.get("LOCKGATE_SOAK") else 40 << 20

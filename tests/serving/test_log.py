@@ -24,8 +24,8 @@ from lockgate.prediction_log.trace import trace
 from tests.conftest import Run
 from tests.serving.load import Load
 from tests.serving.running import serving
-from tests.serving.test_answers import ROW
-from tests.serving.test_swaps import records, scores
+from tests.serving.test_predictions import ROW
+from tests.serving.test_reload import records, scores
 
 KILLS = 200 if os.environ.get("LOCKGATE_SOAK") else 6
 

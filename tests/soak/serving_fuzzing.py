@@ -57,7 +57,7 @@ def application(folder: Path) -> Application:
 
 
 def main() -> None:
-    from tests.serving.test_strangers import originals
+    from tests.serving.test_generated_requests import originals
 
     warnings.simplefilter("ignore")
     logging.getLogger("lockgate").addHandler(logging.NullHandler())

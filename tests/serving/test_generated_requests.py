@@ -1,4 +1,4 @@
-"""Requests that nobody thought of: from the OpenAPI document, and by mutation of good ones."""
+"""Generated requests: from the OpenAPI document, and by mutation of valid ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lockgate.deployment.directory import Deployment
 from tests.serving.conftest import rows
 from tests.serving.load import read_reply
 from tests.serving.running import Server, serving
-from tests.serving.test_answers import ROW
+from tests.serving.test_predictions import ROW
 
 PROOF = bool(os.environ.get("LOCKGATE_SOAK"))
 EXAMPLES = 2000 if PROOF else 12
