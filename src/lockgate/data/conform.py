@@ -29,8 +29,7 @@ def conform_to_selection(loaded: Table, data: DataSelection) -> tuple[Table, int
     """
     schema, frame = loaded.schema, loaded.frame
     _check_column_names(data.leave_out, schema)
-    frame = frame.drop(columns=data.leave_out)
-    frame = select_window(frame, schema, data.since, data.until)
+    frame = select_window(frame, schema, data.since, data.until).drop(columns=data.leave_out)
     selected_count = len(frame)
     if schema.target in frame:
         frame = frame[frame[schema.target].notna()]

@@ -84,7 +84,12 @@ def _native_routes(app: Application) -> list[Route]:
             lambda _: _metrics_response(app),
             "text/plain",
         ),
-        _get("/openapi.json", "read", "This document.", lambda _: _openapi_response(app)),
+        _get(
+            "/openapi.json",
+            "read",
+            "OpenAPI document of this server.",
+            lambda _: _openapi_response(app),
+        ),
         _get(
             "/",
             "read",

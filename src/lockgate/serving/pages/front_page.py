@@ -38,7 +38,7 @@ def front_page(routes: list[Route], store: ModelStore, base_url: str, *, tokens:
         for route in routes
     )
     parts.append(
-        "<section><h2>Paths</h2><table><tr><th>method<th>path<th>description<th>role</tr>"
+        "<section><h2>Endpoints</h2><table><tr><th>method<th>path<th>description<th>role</tr>"
         f"{rows}</table><p><a href='/openapi.json'>OpenAPI document</a></p></section>"
         f"<footer>lockgate {_e(__version__)}</footer></main>"
     )
