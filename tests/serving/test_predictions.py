@@ -26,7 +26,7 @@ def test_a_row_gets_the_bundles_answer_an_id_and_its_version(
         said = server.predict(ROW)
         assert (said["label"], said["score"]) == (expected.label, expected.score)
         assert (said["model"], said["version"]) == ("churn", "1.0.0")
-        assert said["filled"] == {"missing": {"calls": 1}}
+        assert said["filled"] == {"gaps": {"calls": 1}}
         assert server.predict(list(ROW.values()))["score"] == expected.score
         assert server.predict(ROW)["id"] != said["id"]
 

@@ -98,7 +98,8 @@ def reject_missing(column: ColumnInput, missing: np.ndarray, rejected: RejectedR
 def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[str, dict[str, int]]:
     """Count missing cells and unknown categories by column.
 
-    The counts are under the keys of the prediction log; columns without any are left out.
+    The keys, ``gaps`` and ``unknown``, are those of HTTP responses and metrics; columns
+    without any are left out.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[s
         Their cells, as `read_columns` returns them.
 
     """
-    counts_by_problem: dict[str, dict[str, int]] = {"missing": {}, "unknown": {}}
+    counts_by_problem: dict[str, dict[str, int]] = {"gaps": {}, "unknown": {}}
     for column_input, column in zip(inputs, cells, strict=True):
         unknown = 0
         if column_input.kind == "text":
@@ -122,7 +123,7 @@ def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[s
         else:
             missing = int(np.isnan(np.asarray(column, dtype=float)).sum())
         if missing:
-            counts_by_problem["missing"][column_input.name] = missing
+            counts_by_problem["gaps"][column_input.name] = missing
         if unknown:
             counts_by_problem["unknown"][column_input.name] = unknown
     return {problem: counts for problem, counts in counts_by_problem.items() if counts}
