@@ -98,8 +98,7 @@ def reject_missing(column: ColumnInput, missing: np.ndarray, rejected: RejectedR
 def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[str, dict[str, int]]:
     """Count missing cells and unknown categories by column.
 
-    The keys, ``gaps`` and ``unknown``, are those of HTTP responses and metrics; columns
-    without any are left out.
+    The keys are those of HTTP responses and metrics; columns without any are left out.
 
     Parameters
     ----------
