@@ -35,7 +35,7 @@ from lockgate.contract.plugin import plugin
 from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.requests import Backend, Resources
 from lockgate.contract.settings import setting
-from lockgate.contract.tables import Column, Fold, LoadRequest, Schema, Splits, Table
+from lockgate.contract.tables import Column, CSVFormat, Fold, LoadRequest, Schema, Splits, Table
 from lockgate.errors import (
     BackendUnavailable,
     BrokenPlugin,
@@ -72,6 +72,7 @@ from lockgate.errors import (
 if TYPE_CHECKING:
     from lockgate.data.io.installed import installed_file
     from lockgate.data.schema import table
+    from lockgate.data.tables import read_table
     from lockgate.models.bundle.open import open_bundle as open
     from lockgate.models.packing.pack import pack
     from lockgate.registry.api import Ledger
@@ -81,6 +82,7 @@ _LAZY = {
     "installed_file": ("lockgate.data.io.installed", "installed_file"),
     "open": ("lockgate.models.bundle.open", "open_bundle"),
     "pack": ("lockgate.models.packing.pack", "pack"),
+    "read_table": ("lockgate.data.tables", "read_table"),
     "table": ("lockgate.data.schema", "table"),
 }
 
@@ -96,6 +98,7 @@ __all__ = [
     "BuildRequest",
     "BundleError",
     "BundleOrigin",
+    "CSVFormat",
     "Candidate",
     "Column",
     "CompressRequest",
@@ -170,6 +173,7 @@ __all__ = [
     "open",
     "pack",
     "plugin",
+    "read_table",
     "setting",
     "table",
 ]

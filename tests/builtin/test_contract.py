@@ -28,11 +28,11 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         request = lockgate.LoadRequest(root=str(folder))
         return {"path": f"data/raw/{file.name}", "target": "y"}, {"project": request}
     if name == "package":
-        path = lockgate.installed_file("scikit-learn", "sklearn/datasets/data/wine_data.csv")
+        path = lockgate.installed_file("matplotlib", "matplotlib/mpl-data/sample_data/msft.csv")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return {
-            "distribution": "scikit-learn",
-            "path": "sklearn/datasets/data/wine_data.csv",
+            "distribution": "matplotlib",
+            "path": "matplotlib/mpl-data/sample_data/msft.csv",
             "sha256": digest,
         }, None
     if kind == "format":

@@ -64,7 +64,9 @@ def test_names_that_cannot_be_used_are_all_named(
 
 def test_a_kind_that_values_cannot_be_is_named() -> None:
     frame = pd.DataFrame({"age": ["12", "x"]})
-    with pytest.raises(lockgate.SchemaViolation, match="column age cannot be converted to number"):
+    with pytest.raises(
+        lockgate.SchemaViolation, match="column age holds '12' in row 0, expected a number"
+    ):
         lockgate.table(frame, kinds={"age": "number"})
 
 

@@ -125,7 +125,7 @@ def predict_file(
     if source.resolve() == target.resolve():
         raise UsageError("the predictions would overwrite the source; choose another output file")
     _check_kept_columns(keep, model.classes)
-    chunks = read_chunks(source, model.inputs, keep, part_rows)
+    chunks = read_chunks(source, model.inputs, keep, part_rows, bundle.manifest.inputs.csv)
     # read before anything is created, so that an invalid file leaves nothing behind
     first_chunk = next(chunks, None)
     if first_chunk is None:

@@ -11,9 +11,27 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["ROLES", "Column", "Fold", "LoadRequest", "Schema", "Splits", "Table"]
+__all__ = [
+    "MISSING_TEXTS",
+    "ROLES",
+    "CSVFormat",
+    "Column",
+    "Fold",
+    "LoadRequest",
+    "Schema",
+    "Splits",
+    "Table",
+]
 
 ColumnKind = Literal["number", "integer", "boolean", "category", "date", "text"]
+
+DateOrder = Literal["iso", "day-first", "month-first"]
+
+MISSING_TEXTS = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+)
+"""Texts that stand for missing values in CSV files, as in pandas."""
 
 ROLES = ("target", "id", "time", "group", "value", "weight")
 """Roles of columns; a column without a role is a feature."""
@@ -39,6 +57,8 @@ class Column:
         Whether values may be missing.
     unknown : {"ignore", "refuse"}
         Whether an unknown category is treated as none of the categories, or rejected.
+    dates : {"iso", "day-first", "month-first"}
+        Of a column of dates: how texts like 02/07/2024 are read; "iso" rejects them.
 
     """
 
@@ -49,6 +69,36 @@ class Column:
     bounds: tuple[float, float] | None = None
     missing: Literal["allow", "refuse"] = "allow"
     unknown: Literal["ignore", "refuse"] = "ignore"
+    dates: DateOrder = "iso"
+
+
+@dataclass(frozen=True)
+class CSVFormat:
+    """How a CSV file is written; a bundle remembers it, so that like files can be predicted.
+
+    Attributes
+    ----------
+    encoding : str
+        Name of the encoding, as Python knows it, e.g. ``cp1252``.
+    delimiter : str
+        Character between cells; by default a tab in files that end in ``.tsv``, else a comma.
+    decimal : {".", ","}
+        Decimal separator of numbers.
+    thousands : str
+        Separator between groups of three digits of numbers; none by default.
+    quote : str
+        Character around cells that contain a delimiter or a line break.
+    missing : tuple of str
+        Texts that stand for missing values, unless the column has such a category.
+
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    decimal: Literal[".", ","] = "."
+    thousands: str = ""
+    quote: str = '"'
+    missing: tuple[str, ...] = MISSING_TEXTS
 
 
 @dataclass(frozen=True)
@@ -73,6 +123,8 @@ class Schema:
         Weight of the row.
     horizon_days : int
         Days after `time` until the target of a row is known.
+    csv : CSVFormat
+        How CSV files with these columns are written.
 
     """
 
@@ -84,6 +136,7 @@ class Schema:
     value: str | None = None
     weight: str | None = None
     horizon_days: int = 0
+    csv: CSVFormat = CSVFormat()
 
     def __getitem__(self, name: str) -> Column:
         """Return the column of that name; raise KeyError for an unknown one."""
@@ -201,9 +254,13 @@ class LoadRequest(Request):
     since, until : str or None
         ISO dates; rows outside [since, until) are not needed. A loader may ignore
         them: the host filters by the time column afterwards.
+    kinds : dict of str to str
+        Kinds that the project declares for columns. A loader of text files reads the cells so:
+        a category keeps its text, 01067 and not 1067.
 
     """
 
     root: str = "."
     since: str | None = None
     until: str | None = None
+    kinds: dict[str, str] = field(default_factory=dict)

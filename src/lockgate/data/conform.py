@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
 from lockgate.contract.sections import DataSelection
-from lockgate.contract.tables import ROLES, Column, Schema, Table
-from lockgate.data.columns.frames import Series, convert_to_kind, convert_to_text, parse_date
+from lockgate.contract.tables import ROLES, Schema, Table
+from lockgate.data.columns.frames import convert_columns, parse_date
 from lockgate.data.schema import build_table
 from lockgate.errors import SchemaViolation, nearest
 
@@ -40,6 +37,8 @@ def conform_to_selection(loaded: Table, data: DataSelection) -> tuple[Table, int
         roles,
         {name: kind for name, kind in kinds.items() if name not in data.leave_out},
         horizon_days=schema.horizon_days,
+        dates={column.name: column.dates for column in schema.columns if column.kind == "date"},
+        csv=schema.csv,
     )
     return table, selected_count - len(frame)
 
@@ -79,62 +78,13 @@ def conform_to_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
         is not allowed.
 
     """
-    problems: list[str] = []
-    columns: dict[str, Any] = {}
-    for column in schema.features:
-        if column.name not in frame:
-            hint = nearest(column.name, map(str, frame.columns))
-            problems.append(f"column {column.name} is missing{hint}")
-            continue
-        values = frame[column.name]
-        problem = _find_problem(column, values)
-        if problem:
-            problems.append(problem)
-            continue
-        try:
-            columns[column.name] = _cast(values, column)
-        except (ValueError, TypeError, OverflowError) as error:
-            problems.append(f"column {column.name} cannot be converted to {column.kind}: {error}")
-    if problems:
-        raise SchemaViolation(problems)
-    return pd.DataFrame(columns, index=frame.index)
-
-
-def _find_problem(column: Column, values: Series) -> str | None:
-    if column.missing == "refuse" and values.isna().any():
-        row = int(values.isna().to_numpy().argmax())
-        return f"column {column.name} has no value in row {row}; missing values are not allowed"
-    if column.kind in ("number", "integer", "boolean"):
-        return _find_number_problem(column, values)
-    if column.kind == "category" and column.unknown == "refuse":
-        unknown = values[~convert_to_text(values).isin(column.categories) & values.notna()]
-        if len(unknown):
-            return (
-                f"column {column.name} holds {unknown.iloc[0]!r} in row {unknown.index[0]}, an "
-                f"unknown category; available: {', '.join(column.categories[:20])}"
-            )
-    return None
-
-
-def _find_number_problem(column: Column, values: Series) -> str | None:
-    numeric = pd.api.types.is_numeric_dtype(values) or values.isna().all()
-    if not numeric and values.dtype == object:
-        # integers or booleans with missing values have the dtype object
-        numeric = values.dropna().map(lambda v: isinstance(v, (bool, int, float, np.number))).all()
-    if not numeric:
-        invalid = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
-        example = repr(invalid.iloc[0]) if len(invalid) else repr(values.iloc[0])
-        return f"column {column.name} holds {values.dtype} (e.g. {example}), expected {column.kind}"
-    infinite = np.isinf(values.astype("float64").to_numpy())
-    if infinite.any():
-        return f"column {column.name} is infinite in row {int(infinite.argmax())}"
-    return None
-
-
-def _cast(values: Series, column: Column) -> Series:
-    if column.kind in ("number", "integer", "boolean"):
-        return values.astype("float64")
-    return convert_to_kind(values, column.kind)
+    missing = [column.name for column in schema.features if column.name not in frame]
+    if missing:
+        names = list(map(str, frame.columns))
+        raise SchemaViolation([f"column {n} is missing{nearest(n, names)}" for n in missing])
+    converted = convert_columns(schema.features, frame)
+    numeric = [c.name for c in schema.features if c.kind in ("number", "integer", "boolean")]
+    return converted.astype(dict.fromkeys(numeric, "float64"))
 
 
 def _check_column_names(names: list[str], schema: Schema) -> None:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast, get_args
 
 import msgspec
-import numpy as np
 import pandas as pd
 
-from lockgate.contract.tables import Column, Schema, Table
-from lockgate.data.columns.frames import ISO_DATE, Series, convert_to_kind
+from lockgate.contract.tables import Column, ColumnKind, CSVFormat, Schema, Table
+from lockgate.data.columns.frames import Series, convert_columns, infer_kind
+from lockgate.data.columns.sources import EXACT_INTEGER_LIMIT
 from lockgate.errors import SchemaViolation, nearest
 
 if TYPE_CHECKING:
-    from lockgate.contract.tables import ColumnKind
+    from lockgate.contract.tables import DateOrder
 
-__all__ = ["build_table", "compute_digest", "fit_schema", "infer_task", "table"]
-
-
-MAX_CATEGORIES = 200
-"""Text columns with more distinct values than this are text, not categories."""
+__all__ = ["build_table", "check_kinds", "compute_digest", "fit_schema", "infer_task", "table"]
 
 
 def table(
@@ -36,6 +32,7 @@ def table(
     weight: str | None = None,
     horizon_days: int = 0,
     kinds: Mapping[str, str] | None = None,
+    dates: DateOrder | None = None,
 ) -> Table:
     """Make a table of a frame: infer the kinds of its columns, assign their roles.
 
@@ -49,6 +46,9 @@ def table(
         Days after `time` until the target is known.
     kinds : mapping of str to str, optional
         Kinds of columns where they should not be inferred.
+    dates : {"iso", "day-first", "month-first"}, optional
+        How texts like 02/07/2024 are read; by default in the only order in which all dates
+        of a column exist.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def table(
     """
     roles = {"target": target, "id": id, "time": time, "group": group}
     roles |= {"value": value, "weight": weight}
-    table = build_table(frame, roles, kinds or {}, horizon_days=horizon_days)
+    table = build_table(frame, roles, kinds or {}, horizon_days=horizon_days, dates=dates)
     return dataclasses.replace(table, digest=compute_digest(table.frame, table.schema))
 
 
@@ -75,19 +75,28 @@ def build_table(
     kinds: Mapping[str, str],
     *,
     horizon_days: int = 0,
+    dates: DateOrder | Mapping[str, DateOrder] | None = None,
+    csv: CSVFormat | None = None,
 ) -> Table:
-    """Make a table as `table` does, without a digest."""
+    """Make a table as `table` does, without a digest; `dates` may be given for each column."""
     _check_names(frame, roles, kinds)
     if not len(frame):
         raise SchemaViolation(["the table has no rows"])
     frame = frame.reset_index(drop=True)
-    chosen, time = dict(kinds), roles["time"]
-    _check_cells(frame, time, roles["weight"])
-    if time is not None:
+    chosen = dict(kinds)
+    if (time := roles["time"]) is not None:
         chosen[time] = "date"
-    frame = _convert_columns(frame, {str(name): chosen.get(str(name)) for name in frame})
-    columns = tuple(_infer_column(str(name), frame[name], chosen.get(str(name))) for name in frame)
-    return Table(frame, Schema(columns, **roles, horizon_days=horizon_days))
+        if pd.api.types.is_numeric_dtype(frame[time]):
+            raise SchemaViolation([f"time column {time} holds {frame[time].dtype}, expected dates"])
+    orders = dates if isinstance(dates, Mapping) else dict.fromkeys(frame, dates)
+    columns = _infer_columns(frame, chosen, {str(k): v for k, v in orders.items()}, roles)
+    converted = convert_columns(columns, frame)
+    _check_weight(converted, roles["weight"])
+    columns = [_describe_column(column, converted[column.name]) for column in columns]
+    schema = Schema(
+        tuple(columns), **roles, horizon_days=horizon_days, csv=csv if csv else CSVFormat()
+    )
+    return Table(converted, schema)
 
 
 def compute_digest(frame: pd.DataFrame, schema: Schema) -> str:
@@ -146,79 +155,78 @@ def _check_names(
             problems.append(
                 f"unknown {role} column {name!r}{nearest(name, names)}; available: {available}"
             )
-    for name in kinds:
-        if name not in names:
-            problems.append(f"data.kinds: unknown column {name!r}{nearest(name, names)}")
+    problems += check_kinds(kinds, names)
     if problems:
         raise SchemaViolation(problems)
 
 
-def _infer_column(name: str, values: Series, kind: str | None) -> Column:
-    resolved_kind = cast("ColumnKind", kind or _infer_kind(values))
-    categories: tuple[str, ...] = ()
-    if resolved_kind == "category":
-        categories = tuple(sorted(map(str, values.dropna().unique())))
-    return Column(name, resolved_kind, str(values.dtype), categories)
-
-
-def _infer_kind(values: Series) -> str:
-    if pd.api.types.is_bool_dtype(values):
-        return "boolean"
-    if pd.api.types.is_integer_dtype(values):
-        return "integer"
-    if pd.api.types.is_numeric_dtype(values):
-        return "number"
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return "date"
-    distinct = pd.Series(values.dropna().map(str).unique())
-    if len(distinct) and distinct.str.fullmatch(ISO_DATE).all():
-        return "date"
-    return "category" if len(distinct) <= MAX_CATEGORIES else "text"
-
-
-def _check_cells(frame: pd.DataFrame, time: str | None, weight: str | None) -> None:
-    """Reject columns whose cells fit no kind of column."""
+def check_kinds(kinds: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """Return what is wrong with declared kinds of columns."""
+    known = get_args(ColumnKind)
     problems = [
-        problem for name in frame for problem in _find_invalid_cells(str(name), frame[name])
+        f"data.kinds: unknown column {name!r}{nearest(name, names)}"
+        for name in kinds
+        if name not in names
     ]
-    if time is not None and pd.api.types.is_numeric_dtype(frame[time]):
-        problems.append(f"time column {time} holds {frame[time].dtype}, expected dates")
-    if weight is not None:
-        weights = frame[weight]
-        usable = pd.api.types.is_numeric_dtype(weights) and not weights.isna().any()
-        if not usable or (weights < 0).any() or not weights.sum() > 0:
-            problems.append(
-                f"weight column {weight} must hold numbers of at least 0, without missing values"
-            )
-    if problems:
-        raise SchemaViolation(problems)
+    problems += [
+        f"data.kinds: unknown kind {kind!r} of column {name}{nearest(kind, known)}; "
+        f"available: {', '.join(known)}"
+        for name, kind in kinds.items()
+        if kind not in known
+    ]
+    return problems
 
 
-def _find_invalid_cells(name: str, values: Series) -> list[str]:
-    known = values.dropna()
-    if known.dtype == object:
-        is_nested = known.map(lambda cell: isinstance(cell, (list, tuple, dict, set, np.ndarray)))
-        nested = known[is_nested]
-        if len(nested):
-            type_name = type(nested.iloc[0]).__name__
-            return [f"column {name} holds {type_name}, expected a single value per cell"]
-    if known.dtype.kind == "f" and np.isinf(known.to_numpy()).any():
-        row = known.index[np.isinf(known.to_numpy())][0]
-        return [f"column {name} is infinite in row {row}, expected finite numbers"]
-    return []
-
-
-def _convert_columns(frame: pd.DataFrame, kinds: Mapping[str, str | None]) -> pd.DataFrame:
-    """Convert columns to their kinds, or report those that cannot be converted."""
-    converted, problems = frame.copy(deep=False), []
-    for name, kind in kinds.items():
+def _infer_columns(
+    frame: pd.DataFrame,
+    kinds: Mapping[str, str],
+    orders: Mapping[str, DateOrder | None],
+    roles: Mapping[str, str | None],
+) -> list[Column]:
+    """Return each column with its kind; report all that cannot be inferred."""
+    columns: list[Column] = []
+    problems: list[str] = []
+    for name in map(str, frame):
+        kind, order = kinds.get(name), orders.get(name)
+        inferred: tuple[str, str] = ("", "iso")
         try:
-            converted[name] = convert_to_kind(frame[name], kind or _infer_kind(frame[name]))
-        except (ValueError, TypeError, OverflowError) as error:
-            problems.append(f"column {name} cannot be converted to {kind}: {error}")
+            if kind is None or (kind == "date" and order is None):
+                inferred = infer_kind(name, frame[name])
+        except SchemaViolation as error:
+            problems += error.problems
+        kind = kind or inferred[0]
+        if name in (roles["id"], roles["group"]) and kind in ("integer", "number"):
+            kind = _kind_of_key(frame[name], kind)
+        columns.append(
+            Column(name, cast(ColumnKind, kind), dates=order or cast("DateOrder", inferred[1]))
+        )
     if problems:
         raise SchemaViolation(problems)
-    return converted
+    return columns
+
+
+def _kind_of_key(values: Series, kind: str) -> str:
+    """Keep ids that no double represents as texts."""
+    large = pd.to_numeric(values, errors="coerce").abs() >= EXACT_INTEGER_LIMIT
+    return "text" if large.any() else kind
+
+
+def _describe_column(column: Column, values: Series) -> Column:
+    categories: tuple[str, ...] = ()
+    if column.kind == "category":
+        categories = tuple(sorted(map(str, values.dropna().unique())))
+    return dataclasses.replace(column, dtype=str(values.dtype), categories=categories)
+
+
+def _check_weight(frame: pd.DataFrame, weight: str | None) -> None:
+    if weight is None:
+        return
+    weights = frame[weight]
+    usable = pd.api.types.is_numeric_dtype(weights) and not weights.isna().any()
+    if not usable or (weights < 0).any() or not weights.sum() > 0:
+        raise SchemaViolation(
+            [f"weight column {weight} must hold numbers of at least 0, without missing values"]
+        )
 
 
 def _fit_column(column: Column, values: Series) -> Column:

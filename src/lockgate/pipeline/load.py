@@ -24,6 +24,7 @@ def work(stage: Stage) -> dict[str, float]:
         root=str(stage.root),
         since=sections.data.since,
         until=sections.data.until,
+        kinds=sections.data.kinds,
     )
     loaded: Table = host.call("loader", stage.parameters.single("loader").name, request)
     labelled, unlabelled_count = conform_to_selection(loaded, sections.data)

@@ -9,18 +9,21 @@ import shutil
 import string
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lockgate.errors import UsageError
+from lockgate.pipeline.data_settings import DataSettings, inspect_data
 
 __all__ = ["NewProject", "create_project"]
 
 PROJECT_PATHS = ("dvc.yaml", "params.yaml", "conf")
 """Files and folders of a project; none of them is overwritten."""
 
-EXAMPLE = ("malignant", "binary")
-"""Target and task of the example data."""
+EXAMPLE_TARGET = "malignant"
+EXAMPLE = DataSettings("csv", {}, {}, "binary")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class NewProject:
         The folder of its configuration.
     data : pathlib.Path
         Its data file.
+    settings : dict
+        Settings of the loader that were detected or set.
 
     """
 
@@ -44,6 +49,7 @@ class NewProject:
     stages: Path
     conf: Path
     data: Path
+    settings: dict[str, Any]
 
 
 def create_project(
@@ -52,6 +58,8 @@ def create_project(
     data: Path | None = None,
     target: str | None = None,
     name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> NewProject:
     """Create a project that runs without further edits, also inside a Git repository.
 
@@ -65,6 +73,11 @@ def create_project(
         Column of `data` to predict.
     name : str, optional
         Name of the model; by default that of the directory.
+    settings : mapping, optional
+        Settings of the loader by name, e.g. ``{"time": "signed_up", "dates": "day-first"}``;
+        encoding, delimiter and decimal separator are detected.
+    kinds : mapping of str to str, optional
+        Kinds of columns that should not be inferred.
 
     Raises
     ------
@@ -83,7 +96,11 @@ def create_project(
             f"{directory} already has {', '.join(existing)}: choose a directory without a project"
         )
     raw = directory / "data" / "raw"
-    column, task = (target, _infer_task(data, target)) if data and target else EXAMPLE
+    column, content = EXAMPLE_TARGET, EXAMPLE
+    if data and target:
+        column, content = target, inspect_data(data, target, settings or {}, kinds or {})
+    elif settings or kinds:
+        raise UsageError("--set and --kind describe a file: pass --data and --target as well")
     data_file = raw / (data.name if data else "tumours.csv")
     _check_tracked(directory, data_file)
     raw_existed = raw.exists()
@@ -95,7 +112,8 @@ def create_project(
         shutil.copyfile(data, data_file)
     try:
         relative = data_file.relative_to(directory)
-        _write_files(directory, relative, column, task, _slugify(name or directory.resolve().name))
+        model_name = _slugify(name or directory.resolve().name)
+        _write_files(directory, relative, column, content, model_name)
         _init_version_control(directory, relative)
     except BaseException:
         # a second attempt must not find half of a project
@@ -104,20 +122,14 @@ def create_project(
         if not raw_existed:
             shutil.rmtree(raw, ignore_errors=True)
         raise
-    return NewProject(directory, directory / "dvc.yaml", directory / "conf", data_file)
+    return NewProject(
+        directory, directory / "dvc.yaml", directory / "conf", data_file, content.settings
+    )
 
 
 def _slugify(text: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return slug if slug[:1].isalpha() else f"data-{slug}".strip("-")
-
-
-def _infer_task(data: Path, target: str) -> str:
-    """Read the file once, so that a wrong column is reported here and not by a stage."""
-    from lockgate.data.io.frames import read_frame
-    from lockgate.data.schema import infer_task, table
-
-    return infer_task(table(read_frame(data), target=target), "auto")
 
 
 def _check_tracked(directory: Path, data_file: Path) -> None:
@@ -146,18 +158,27 @@ def _write_example(path: Path) -> None:
     frame.to_csv(path, index=False)
 
 
-def _write_files(directory: Path, path: Path, target: str, task: str, name: str) -> None:
-    regression = task == "regression"
+def _write_files(
+    directory: Path, path: Path, target: str, content: DataSettings, name: str
+) -> None:
+    regression = content.task == "regression"
     loader = _slugify(path.stem)
     templates = importlib.resources.files(__package__).joinpath("templates")
     variables = {
         "loader": loader,
-        "plugin": "parquet" if path.suffix.lower() == ".parquet" else "csv",
+        "plugin": content.plugin,
         "model": "linear" if regression else "logistic",
         "evaluator": "regression" if regression else "classification",
         "name": _quote(name),
         "path": _quote(path.as_posix()),
         "target": _quote(target),
+        "settings": "".join(
+            f"{key}: {_quote_value(value)}\n" for key, value in content.settings.items()
+        ),
+        "kinds": "".join(
+            ["\ndata:\n  kinds:\n" if content.kinds else ""]
+            + [f"    {_quote(column)}: {kind}\n" for column, kind in content.kinds.items()]
+        ),
     }
     for template, output in (
         ("config.yaml", "config.yaml"),
@@ -172,6 +193,12 @@ def _write_files(directory: Path, path: Path, target: str, task: str, name: str)
     stages = templates.joinpath("dvc.yaml").read_text("utf-8")
     dvc_yaml = stages.replace("artifacts:\n  model:", f"artifacts:\n  {_quote(name)}:")
     (directory / "dvc.yaml").write_text(dvc_yaml, encoding="utf-8")
+
+
+def _quote_value(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_quote_value, value)) + "]"
+    return _quote(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _quote(text: str) -> str:

@@ -385,7 +385,8 @@ def test_chosen_evaluators_replace_the_usual_one(
 def test_rows_without_a_target_do_not_count(rows: pd.DataFrame, tmp_path: Path) -> None:
     rows = rows.assign(benign=rows["benign"].where(rows.index % 2 == 0))
     rows.to_csv(tmp_path / "rows.csv", index=False)
-    known = read_rows(tmp_path / "rows.csv", "benign")
+    schema = lockgate.Schema((lockgate.Column("benign", "integer"),), target="benign")
+    known = read_rows(tmp_path / "rows.csv", schema)
     assert known["mean radius"].tolist() == rows["mean radius"][::2].tolist()
     assert known.index.tolist() == list(range(142))
     with pytest.raises(lockgate.SchemaViolation, match="target column benin is missing.*benign"):

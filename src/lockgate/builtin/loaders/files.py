@@ -1,44 +1,79 @@
-"""Tables from CSV and Parquet files, for the loaders that read a single file."""
+"""Settings of the loaders that read a single file, and tables from it."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Literal
 
 import lockgate
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-FORMATS = ("csv", "parquet")
+__all__ = ["CSVSettings", "ColumnRoles", "checked_path", "load_file"]
 
 
-class ColumnRoles(Protocol):
-    """Settings of a loader that assign roles to columns."""
+@dataclasses.dataclass(eq=False, kw_only=True)
+class ColumnRoles:
+    """Settings that assign roles to columns."""
 
-    target: str | None
-    id: str | None
-    time: str | None
-    group: str | None
-    value: str | None
-    weight: str | None
-    horizon_days: int
-
-
-def table_with_roles(settings: ColumnRoles, frame: pd.DataFrame) -> lockgate.Table:
-    """Return a frame as a table, with the roles that the settings assign."""
-    frame = _parse_dates(frame, settings.time)
-    return lockgate.table(
-        frame,
-        target=settings.target,
-        id=settings.id,
-        time=settings.time,
-        group=settings.group,
-        value=settings.value,
-        weight=settings.weight,
-        horizon_days=settings.horizon_days,
+    target: str | None = lockgate.setting(None, help="column to predict")
+    id: str | None = lockgate.setting(None, help="column that identifies a row; never a feature")
+    time: str | None = lockgate.setting(
+        None, help="column with the time at which a row's features were known"
     )
+    group: str | None = lockgate.setting(
+        None, help="column with the group of a row; groups are never split"
+    )
+    value: str | None = lockgate.setting(None, help="column with the monetary value of a row")
+    weight: str | None = lockgate.setting(None, help="column with the weight of a row")
+    horizon_days: int = lockgate.setting(
+        0, at_least=0, help="days from the time of a row until its target is known"
+    )
+    dates: Literal["iso", "day-first", "month-first"] | None = lockgate.setting(
+        None,
+        help="how dates like 02/07/2024 are read; by default in the only order in which all "
+        "dates of a column exist",
+    )
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class CSVSettings:
+    """Settings that say how a CSV file is written; the bundle remembers them."""
+
+    encoding: str = lockgate.setting("utf-8", help="encoding of the file, e.g. cp1252 or utf-16")
+    delimiter: str = lockgate.setting(
+        "", help="character between cells; a tab in files that end in .tsv, else a comma"
+    )
+    decimal: Literal[".", ","] = lockgate.setting(".", help="decimal separator of numbers")
+    thousands: str = lockgate.setting(
+        "", help="separator between groups of three digits; none by default"
+    )
+    quote: str = lockgate.setting('"', help="character around cells that contain a delimiter")
+    missing: list[str] = lockgate.setting(
+        list(lockgate.CSVFormat().missing), help="texts that stand for missing values"
+    )
+
+    def csv_format(self) -> lockgate.CSVFormat:
+        """Return how the file is written."""
+        return lockgate.CSVFormat(
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            decimal=self.decimal,
+            thousands=self.thousands,
+            quote=self.quote,
+            missing=tuple(self.missing),
+        )
+
+
+def load_file(
+    path: Path,
+    roles: ColumnRoles,
+    request: lockgate.LoadRequest,
+    csv: lockgate.CSVFormat | None = None,
+) -> lockgate.Table:
+    """Read a file as a table, with the roles that the settings assign."""
+    settings = {field.name: getattr(roles, field.name) for field in dataclasses.fields(ColumnRoles)}
+    return lockgate.read_table(path, **settings, kinds=request.kinds, csv=csv)
 
 
 def checked_path(root: str, path: str, sha256: str | None) -> Path:
@@ -62,34 +97,3 @@ def checked_path(root: str, path: str, sha256: str | None) -> Path:
         remedy = "restore the pinned file, or set sha256 to the new digest"
         raise lockgate.DigestMismatch(path, sha256, digest, remedy)
     return full_path
-
-
-def read_table(path: Path, file_format: str, separator: str = ",") -> pd.DataFrame:
-    """Read a CSV or Parquet file; DataError if that fails."""
-    import pandas as pd
-
-    try:
-        if file_format == "parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, sep=separator)
-    except (ValueError, OSError) as error:
-        message = " ".join(str(error).split())
-        raise lockgate.DataError(
-            f"{path} is not a readable {file_format} file: {message}"
-        ) from None
-
-
-def _parse_dates(frame: pd.DataFrame, time: str | None) -> pd.DataFrame:
-    """Parse the time column as dates, unless it is numeric."""
-    import pandas as pd
-
-    if time is None or time not in frame or pd.api.types.is_numeric_dtype(frame[time]):
-        return frame
-    try:
-        converted = frame.copy(deep=False)
-        converted[time] = pd.to_datetime(frame[time])
-        return converted
-    except (ValueError, TypeError) as error:
-        raise lockgate.SchemaViolation(
-            [f"time column {time} does not contain dates: {error}"]
-        ) from None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import yaml
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.errors import UsageError
 from lockgate.pipeline.scaffold import create_project
 
 __all__ = ["command"]
@@ -17,6 +19,7 @@ __all__ = ["command"]
     epilog=examples("""
         lockgate init shop && cd shop && lockgate run
         lockgate init churn --data churn.csv --target churned
+        lockgate init bank --data bank.csv --target default --set dates=day-first
     """),
 )
 @click.argument("directory", default=".", type=click.Path(file_okay=False, path_type=Path))
@@ -27,17 +30,59 @@ __all__ = ["command"]
     show_default="an example",
 )
 @click.option("--target", metavar="COLUMN", help="Column of --data to predict.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Setting of the loader: id, time, group, value, weight, horizon_days, dates; of CSV files "
+    "also encoding, delimiter, decimal, thousands, quote, missing. Repeatable.",
+    show_default="detected",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    metavar="COLUMN=KIND",
+    multiple=True,
+    help="Kind of a column: number, integer, boolean, category, date or text. Repeatable.",
+    show_default="inferred",
+)
 @click.option("--name", help="Name of the model.", show_default="name of the directory")
-def command(directory: Path, data: Path | None, target: str | None, name: str | None) -> None:
+def command(
+    directory: Path,
+    data: Path | None,
+    target: str | None,
+    settings: tuple[str, ...],
+    kinds: tuple[str, ...],
+    name: str | None,
+) -> None:
     """Create a project in DIRECTORY that runs without further edits.
 
     The project has a pipeline (dvc.yaml), its configuration (conf/) and the data
     (data/raw/), tracked by DVC. DIRECTORY may lie in a Git repository; otherwise
-    a new repository is created. The example predicts whether a tumour is
+    a new repository is created. Encoding, delimiter and decimal separator of a CSV
+    file are detected and written to conf/loader/. The example predicts whether a tumour is
     malignant, from 30 measurements.
     """
-    project = create_project(directory, data=data, target=target, name=name)
+    project = create_project(
+        directory,
+        data=data,
+        target=target,
+        name=name,
+        settings={name: yaml.safe_load(value) for name, value in map(_split, settings)},
+        kinds=dict(map(_split, kinds)),
+    )
     cd_prefix = "" if directory == Path() else f"cd {directory} && "
     click.echo(f"Created {project.stages}, {project.conf} and {project.data}.")
+    if project.settings:
+        described = ", ".join(f"{key}={value!r}" for key, value in project.settings.items())
+        click.echo(f"The loader's settings: {described}.")
     click.echo(f"Next: {cd_prefix}lockgate run")
     click.echo("Then: git add -A && git commit -m 'first run'   (experiments start from a commit)")
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise UsageError(f"{text!r}: expected NAME=VALUE")
+    return name, value

@@ -1,15 +1,19 @@
-"""Conversion of categories to texts and codes."""
+"""Categories: the text of a cell, and its code among the known ones."""
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import re
 import sys
+from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lockgate.data.columns.dates import is_missing
-from lockgate.data.columns.inputs import ColumnInput, ColumnValues
+from lockgate.data.columns.inputs import CellColumn, ColumnValues
 from lockgate.data.columns.rejections import (
     RejectedRows,
     describe_unknown_category,
@@ -20,103 +24,215 @@ from lockgate.data.columns.rejections import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["category_text", "code_by_text", "read_codes"]
+__all__ = [
+    "KnownCategories",
+    "category_text",
+    "distinct_cells",
+    "read_category_texts",
+    "read_codes",
+]
 
-BOOLEAN_ALIASES = {"True": "1", "False": "0"}
+DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
+"""A number as people write it; ``007`` is a code and not a number."""
+
+NO_CATEGORY = (
+    *(list, tuple, dict, set, frozenset, np.ndarray, complex, bytes, bytearray),
+    *(datetime.timedelta, np.timedelta64),
+)
+"""Types of cells that cannot be a category."""
 
 
 def category_text(value: object) -> str:
-    """Convert a category to text; 3 and 3.0 are the same category.
+    """Convert a category to text; 3 and 3.0 are the same category, and so are dates at midnight.
 
     Examples
     --------
-    >>> [category_text(value) for value in (3, 3.0, 2.5, True, "3")]
-    ['3', '3', '2.5', 'True', '3']
+    >>> [category_text(value) for value in (3, 3.0, 2.5, True, "3", "03")]
+    ['3', '3', '2.5', 'True', '3', '03']
+    >>> category_text(decimal.Decimal("12.50"))
+    '12.5'
 
     """
     if isinstance(value, str):
         return str(value)
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
+    if isinstance(value, datetime.datetime):
+        # a column of dates may come as times at midnight
+        at_midnight = value.time() == datetime.time() and value.tzinfo is None
+        return value.date().isoformat() if at_midnight else str(value)
+    if isinstance(value, decimal.Decimal):
+        return _decimal_text(value)
     return str(value)
 
 
-def code_by_text(categories: tuple[str, ...]) -> dict[str, int]:
-    """Return each category's code by its text; booleans also by the texts 1 and 0."""
-    codes_by_text = {name: code for code, name in enumerate(categories)}
-    if set(categories) <= set(BOOLEAN_ALIASES):
-        codes_by_text |= {BOOLEAN_ALIASES[name]: code for name, code in codes_by_text.items()}
-    return codes_by_text
+def _decimal_text(value: decimal.Decimal) -> str:
+    if not value.is_finite():
+        return str(value)
+    if value == value.to_integral_value():
+        return str(int(value))
+    return f"{value.normalize():f}"
 
 
-def read_codes(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
+class KnownCategories:
+    """The categories of a column, by text.
+
+    Attributes
+    ----------
+    codes : dict of str to int
+        Code by text. Truth values are also known by the texts that files have for them.
+
+    """
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self.codes = {name: code for code, name in enumerate(categories)}
+        numbers: dict[float, list[int]] = {}
+        for name, code in self.codes.items():
+            if DECIMAL.fullmatch(name):
+                numbers.setdefault(float(name), []).append(code)
+        # 1.10 and 1.1 may be two categories: then neither stands for the other
+        self.codes_by_number = {
+            number: codes[0] for number, codes in numbers.items() if len(codes) == 1
+        }
+        if self.codes and set(self.codes) <= {"True", "False"}:
+            for name, number in (("True", 1.0), ("False", 0.0)):
+                if name in self.codes:
+                    code = self.codes[name]
+                    self.codes |= dict.fromkeys((name.lower(), name.upper()), code)
+                    self.codes_by_number[number] = code
+
+    def find(self, text: str) -> int | None:
+        """Return the code of a text: as it is, or of the same number written in another way.
+
+        Examples
+        --------
+        >>> known = KnownCategories(("1", "2.5", "007"))
+        >>> [known.find(text) for text in ("1", "1.0", "2.50", "007", "7")]
+        [0, 0, 1, 2, None]
+
+        """
+        code = self.codes.get(text)
+        if code is None and DECIMAL.fullmatch(text):
+            return self.codes_by_number.get(float(text))
+        return code
+
+
+def read_codes(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
     """Return a column's codes: the index of the category, then one for missing, one for unknown."""
-    codes_by_text = code_by_text(column.categories)
     missing_code, unknown_code = len(column.categories), len(column.categories) + 1
-    dictionary = _read_dictionary(values)
-    if dictionary is not None:
-        indices, names = dictionary
-        codes: np.ndarray = np.array(
-            [*(_encode_cell(name, codes_by_text, missing_code) for name in names), missing_code],
-            np.int64,
-        )[indices]
-    else:
-        codes = _encode_cells(values, codes_by_text, missing_code)
-    invalid_rows = np.flatnonzero(codes < 0)
-    if len(invalid_rows) or (column.unknown == "refuse" and (codes == unknown_code).any()):
-        cells = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+    known = KnownCategories(column.categories)
+    indices, cells = distinct_cells(values)
+    codes: np.ndarray = np.array(
+        [*(_encode_cell(cell, known, missing_code) for cell in cells), missing_code], np.int64
+    )[indices]
+    invalid = codes < 0
+    _reject_cells(column, indices, cells, invalid, rejected)
+    if column.unknown == "refuse":
         rejected.add(
-            invalid_rows,
-            lambda row: (
-                f"column {column.name} holds {format_value(cells[row])} in row {row}, "
-                "expected a single category"
-            ),
+            np.flatnonzero(codes == unknown_code),
+            lambda row: describe_unknown_category(column, cells[indices[row]], row),
         )
-        if column.unknown == "refuse":
-            unknown_rows = np.flatnonzero(codes == unknown_code)
-            rejected.add(
-                unknown_rows, lambda row: describe_unknown_category(column, cells[row], row)
-            )
-        codes = np.where(codes < 0, unknown_code, codes)
+    codes = np.where(invalid, unknown_code, codes)
     reject_missing(column, codes == missing_code, rejected)
     return codes
 
 
-def _encode_cell(value: object, codes_by_text: dict[str, int], missing_code: int) -> int:
+def read_category_texts(
+    column: CellColumn, values: ColumnValues, rejected: RejectedRows
+) -> np.ndarray:
+    """Return a column's categories as texts, NaN for missing values, shape (n,), dtype object.
+
+    A category that the column knows gets the text by which it is known.
+    """
+    known = KnownCategories(column.categories)
+    indices, cells = distinct_cells(values)
+    texts: list[Any] = []
+    for cell in cells:
+        text = _cell_text(cell)
+        code = known.find(text) if text else None
+        texts.append(text if code is None else column.categories[code])
+    by_index = np.empty(len(texts) + 1, dtype=object)
+    by_index[:-1] = [np.nan if text is None else text for text in texts]
+    by_index[-1] = np.nan
+    missing = np.array([*(is_missing(cell) for cell in cells), True])[indices]
+    invalid = np.array([*(text is None for text in texts), False])[indices] & ~missing
+    _reject_cells(column, indices, cells, invalid, rejected)
+    if column.unknown == "refuse":
+        unknown = np.array([*(t is not None and t not in known.codes for t in texts), False])
+        rejected.add(
+            np.flatnonzero(unknown[indices]),
+            lambda row: describe_unknown_category(column, cells[indices[row]], row),
+        )
+    reject_missing(column, missing, rejected)
+    result: np.ndarray = by_index[indices]
+    return result
+
+
+def _reject_cells(
+    column: CellColumn,
+    indices: np.ndarray,
+    cells: Sequence[object],
+    invalid: np.ndarray,
+    rejected: RejectedRows,
+) -> None:
+    rejected.add(
+        np.flatnonzero(invalid),
+        lambda row: (
+            f"column {column.name} holds {format_value(cells[indices[row]])} in row {row}, "
+            "expected a single category"
+        ),
+    )
+
+
+def _cell_text(value: object) -> str | None:
+    """Return the text of a cell; None if it is missing, or no category."""
+    if is_missing(value) or isinstance(value, NO_CATEGORY):
+        return None
+    try:
+        return category_text(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _encode_cell(value: object, known: KnownCategories, missing_code: int) -> int:
     """Return the code of a cell; -1 if it is not a category."""
     if is_missing(value):
         return missing_code
-    if isinstance(value, (list, tuple, dict, set, frozenset, np.ndarray, complex, bytes)):
+    text = _cell_text(value)
+    if text is None:
         return -1
-    try:
-        return codes_by_text.get(category_text(value), missing_code + 1)
-    except (ValueError, OverflowError):
-        return -1
+    code = known.find(text)
+    return missing_code + 1 if code is None else code
 
 
-def _encode_cells(
-    values: ColumnValues, codes_by_text: dict[str, int], missing_code: int
-) -> np.ndarray:
-    """Encode cells of any type; equal values of different types, such as 1 and True, differ."""
-    codes_by_key: dict[object, int] = {}
-    codes = np.empty(len(values), np.int64)
+def distinct_cells(values: ColumnValues) -> tuple[np.ndarray, list[Any]]:
+    """Return the index of each row's cell among the distinct ones, -1 for missing; and these.
+
+    Equal cells of different types, such as 1 and True, are distinct.
+    """
+    dictionary = _read_dictionary(values)
+    if dictionary is not None:
+        return dictionary
+    index_by_key: dict[object, int] = {}
+    cells: list[Any] = []
+    indices = np.empty(len(values), np.int64)
     for row, value in enumerate(values):
-        key = (value.__class__, value)
         try:
-            code = codes_by_key.get(key)
+            index = index_by_key.setdefault((value.__class__, value), len(cells))
         except TypeError:  # not hashable
-            codes[row] = _encode_cell(value, codes_by_text, missing_code)
-            continue
-        if code is None:
-            code = codes_by_key[key] = _encode_cell(value, codes_by_text, missing_code)
-        codes[row] = code
-    return codes
+            index = len(cells)
+        if index == len(cells):
+            cells.append(value)
+        indices[row] = index
+    return indices, cells
 
 
-def _read_dictionary(values: ColumnValues) -> tuple[np.ndarray, list[object]] | None:
+def _read_dictionary(values: ColumnValues) -> tuple[np.ndarray, list[Any]] | None:
     """Return indices (-1: missing) and distinct values, if a library can encode the column."""
     if hasattr(values, "cat"):
-        return values.cat.codes.to_numpy(), values.cat.categories.tolist()
+        return values.cat.codes.to_numpy().astype(np.int64), values.cat.categories.tolist()
     arrow = sys.modules.get("pyarrow")
     if arrow is None:
         return None
@@ -128,7 +244,7 @@ def _read_dictionary(values: ColumnValues) -> tuple[np.ndarray, list[object]] | 
 
 def _read_arrow_dictionary(
     arrow: ModuleType, values: pa.ChunkedArray | ColumnValues
-) -> tuple[np.ndarray, list[object]] | None:
+) -> tuple[np.ndarray, list[Any]] | None:
     if not isinstance(values, (arrow.Array, arrow.ChunkedArray)):
         if not hasattr(values, "dtype"):
             return None
@@ -140,4 +256,7 @@ def _read_arrow_dictionary(
     if not arrow.types.is_dictionary(values.type):
         values = values.dictionary_encode()
     indices = values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return indices, values.dictionary.to_pylist()
+    if arrow.types.is_floating(values.dictionary.type):
+        # a float of 32 bits keeps its own digits: 0.1 and not 0.10000000149011612
+        return indices.astype(np.int64), list(values.dictionary.to_numpy(zero_copy_only=False))
+    return indices.astype(np.int64), values.dictionary.to_pylist()

@@ -3,36 +3,77 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import numpy as np
 
-__all__ = ["MISSING_DATE", "as_micros", "date_parts", "date_parts_one", "is_missing"]
+__all__ = [
+    "DATE_ORDERS",
+    "ISO_DATE",
+    "MISSING_DATE",
+    "NUMERIC_DATE",
+    "as_micros",
+    "date_parts",
+    "date_parts_one",
+    "is_missing",
+]
 
 MISSING_DATE = np.iinfo(np.int64).min
 """Stands for a missing date; the integer behind NumPy's NaT."""
 DAY, HOUR = 86_400_000_000, 3_600_000_000
 EPOCH = datetime.datetime(1970, 1, 1)
 
+DATE_ORDERS = ("iso", "day-first", "month-first")
+"""How a column's texts are read: ISO 8601 always, numeric dates by their order."""
+
+CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?"
+
+ISO_DATE = rf"\d{{4}}-\d{{2}}-\d{{2}}(?:[T ]{CLOCK})?\s*(?:Z|UTC|[+-]\d{{2}}:?\d{{2}})?"
+"""Pattern of dates; a column in which every text matches is a column of dates."""
+
+NUMERIC_DATE = rf"(\d{{1,2}})[./-](\d{{1,2}})[./-](\d{{4}})(?:,?[T ]({CLOCK}))?"
+"""Pattern of dates whose day and month can be told by their order alone."""
+
+ZONE = re.compile(r"\s*(UTC|Z|[+-]\d{2}:?\d{2})$")
+NUMERIC = re.compile(NUMERIC_DATE)
+
 
 def is_missing(value: object) -> bool:
-    """Return whether a cell is missing: None, NaN, or the NA and NaT of pandas."""
+    """Return whether a cell is missing: None, NaN, or the NA and NaT of pandas and NumPy."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
+    if isinstance(value, np.datetime64):
+        return bool(np.isnat(value))
     return isinstance(value, (float, np.floating)) and value != value
 
 
-def as_micros(value: object) -> int | None:
-    """Parse a cell as microseconds since 1970 in UTC.
+def as_micros(value: object, order: str = "iso") -> int | None:
+    """Parse a cell as microseconds since 1970 in UTC; a date without a zone is taken as UTC.
 
-    Returns `MISSING_DATE` for a missing value, None for a cell that is not a date.
+    Parameters
+    ----------
+    value : object
+        A date, or its text.
+    order : {"iso", "day-first", "month-first"}
+        How texts like 02/07/2024 are read; "iso" does not read them.
+
+    Returns
+    -------
+    int or None
+        `MISSING_DATE` for a missing value, None for a cell that is not a date.
+
+    Examples
+    --------
+    >>> as_micros("1970-01-01 01:00 +01:00"), as_micros("02/01/1970", "day-first") // DAY
+    (0, 1)
+
     """
     if is_missing(value):
         return MISSING_DATE
     if isinstance(value, str):
-        try:
-            value = datetime.datetime.fromisoformat(value)
-        except ValueError:
-            return None
+        value = _parse_text(value, order)
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
     if hasattr(value, "to_pydatetime"):
         value = value.to_pydatetime(warn=False)
     if not isinstance(value, datetime.datetime):
@@ -40,9 +81,35 @@ def as_micros(value: object) -> int | None:
             return None
         value = datetime.datetime(value.year, value.month, value.day)
     if value.tzinfo is not None:
-        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+        try:
+            value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+        except OverflowError:  # outside the years 1 to 9999
+            return None
     micros: int = (value - EPOCH) // datetime.timedelta(microseconds=1)
     return micros
+
+
+def _parse_text(text: str, order: str) -> datetime.datetime | None:
+    text = text.strip()
+    try:
+        zone = ZONE.search(text)
+        if zone is not None and zone.start() > 10:  # behind a date
+            offset = "+00:00" if zone[1] in ("UTC", "Z") else zone[1]
+            time = "" if ":" in text[: zone.start()] else "T00:00"
+            text = text[: zone.start()] + time + offset
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    numeric = NUMERIC.fullmatch(text) if order != "iso" else None
+    if numeric is None:
+        return None
+    first, second, year, clock = numeric.groups()
+    day, month = (first, second) if order == "day-first" else (second, first)
+    hour, _, minutes = (clock or "00:00").partition(":")
+    try:
+        return datetime.datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minutes}")
+    except ValueError:
+        return None
 
 
 def date_parts(micros: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-__all__ = ["ColumnInput", "ColumnValues", "NamedColumn"]
+__all__ = ["CellColumn", "ColumnInput", "ColumnValues"]
 
 
 class ColumnValues(Protocol):
@@ -23,8 +23,8 @@ class ColumnValues(Protocol):
         """Return the cell of a row."""
 
 
-class NamedColumn(Protocol):
-    """A column by name and kind; a column of a schema is one, and an input of a model."""
+class CellColumn(Protocol):
+    """How a column's cells are read; a column of a schema says it, and an input of a model."""
 
     @property
     def name(self) -> str:
@@ -35,8 +35,20 @@ class NamedColumn(Protocol):
         """Kind of its cells."""
 
     @property
+    def missing(self) -> str:
+        """Whether cells may be missing: allow or refuse."""
+
+    @property
+    def unknown(self) -> str:
+        """Whether categories may be other than the known ones: ignore or refuse."""
+
+    @property
     def categories(self) -> Sequence[str]:
         """Known categories."""
+
+    @property
+    def dates(self) -> str:
+        """Order of numeric dates."""
 
 
 class ColumnInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +67,8 @@ class ColumnInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     categories : tuple of str
         Known categories, by code. Of a column of numbers: the allowed ones, where unknown is
         "refuse".
+    dates : {"iso", "day-first", "month-first"}
+        Of a column of dates: how texts like 02/07/2024 are read; "iso" refuses them.
 
     """
 
@@ -63,3 +77,4 @@ class ColumnInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missing: str = "allow"
     unknown: str = "ignore"
     categories: tuple[str, ...] = ()
+    dates: str = "iso"

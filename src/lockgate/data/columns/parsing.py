@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat, TypeAlias, cast
 
 import numpy as np
 
-from lockgate.data.columns.categories import code_by_text, read_codes
-from lockgate.data.columns.dates import MISSING_DATE, as_micros, is_missing
-from lockgate.data.columns.inputs import ColumnInput, ColumnValues
+from lockgate.data.columns.categories import KnownCategories, category_text, read_codes
+from lockgate.data.columns.dates import MISSING_DATE, NUMERIC_DATE, as_micros, is_missing
+from lockgate.data.columns.inputs import CellColumn, ColumnInput, ColumnValues
 from lockgate.data.columns.rejections import (
     RejectedRows,
     describe_infinite,
@@ -77,7 +78,7 @@ def read_columns(
     return cells, lengths.pop() if lengths else 0
 
 
-def _read_numbers(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
+def _read_numbers(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
     numbers = _read_doubles(column, values, rejected)
     if column.categories:
         allowed = [float(text) for text in column.categories]
@@ -88,7 +89,7 @@ def _read_numbers(column: ColumnInput, values: ColumnValues, rejected: RejectedR
     return numbers
 
 
-def _read_doubles(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
+def _read_doubles(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
     array = convert_to_array(values)
     invalid_rows: list[int] = []
     if array.dtype.kind in "fiub":
@@ -105,7 +106,8 @@ def _read_doubles(column: ColumnInput, values: ColumnValues, rejected: RejectedR
     rejected.add(
         invalid_rows,
         lambda row: (
-            f"column {column.name} holds {format_value(array[row])} in row {row}, expected a number"
+            f"column {column.name} holds {format_value(array[row])} in row {row}, "
+            f"{_expected_number(array[row])}"
         ),
     )
     missing = np.isnan(doubles)
@@ -113,6 +115,15 @@ def _read_doubles(column: ColumnInput, values: ColumnValues, rejected: RejectedR
     reject_missing(column, missing, rejected)
     rejected.add(np.flatnonzero(np.isinf(doubles)), lambda row: describe_infinite(column, row))
     return doubles
+
+
+def _expected_number(value: object) -> str:
+    if isinstance(value, (int, np.integer)) and abs(int(value)) > EXACT_INTEGER_LIMIT:
+        return (
+            "a whole number beyond 2**53, which no number of 64 bits holds exactly; "
+            "a column of such numbers can be a category"
+        )
+    return "expected a number"
 
 
 def _find_inexact_rows(integers: np.ndarray, doubles: np.ndarray) -> list[int]:
@@ -136,40 +147,64 @@ def _parse_number(value: object) -> float | None:
         return math.inf
     except ValueError:
         return None
-    return None if isinstance(value, int) and int(number) != value else number
+    if isinstance(value, int) or (known is False and value == int(cast(Any, value))):
+        return number if int(number) == value else None
+    return number
 
 
-def _read_dates(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
+def _read_dates(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
     array = convert_to_array(values)
     if array.dtype.kind == "M":
         micros = array.astype("datetime64[us]").astype(np.int64)
-    else:
-        micros = np.full(len(array), MISSING_DATE)
-        invalid_rows = []
-        for row, value in enumerate(array.tolist()):
-            parsed = as_micros(value)
-            micros[row] = MISSING_DATE if parsed is None else parsed
-            if parsed is None:
-                invalid_rows.append(row)
-        rejected.add(
-            invalid_rows,
-            lambda row: (
-                f"column {column.name} holds {format_value(array[row])} in row {row}, "
-                "expected a date"
-            ),
-        )
-        missing = (micros == MISSING_DATE) & ~np.isin(np.arange(len(micros)), invalid_rows)
-        reject_missing(column, missing, rejected)
+        reject_missing(column, micros == MISSING_DATE, rejected)
         return micros
-    reject_missing(column, micros == MISSING_DATE, rejected)
+    cells = array.tolist()
+    micros = np.full(len(array), MISSING_DATE)
+    invalid_rows = []
+    micros_by_text: dict[object, int | None] = {}
+    for row, value in enumerate(cells):
+        if value.__class__ is not str:
+            parsed = as_micros(value, column.dates)
+        elif value in micros_by_text:
+            parsed = micros_by_text[value]
+        else:
+            parsed = micros_by_text[value] = as_micros(value, column.dates)
+        if parsed is None:
+            invalid_rows.append(row)
+        else:
+            micros[row] = parsed
+    rejected.add(
+        invalid_rows,
+        lambda row: (
+            f"column {column.name} holds {format_value(cells[row])} in row {row}, "
+            f"{_expected_date(cells[row])}"
+        ),
+    )
+    missing = micros == MISSING_DATE
+    missing[invalid_rows] = False
+    reject_missing(column, missing, rejected)
     return micros
 
 
-def _read_texts(column: ColumnInput, values: ColumnValues, rejected: RejectedRows) -> list[str]:
+def _expected_date(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(NUMERIC_DATE, value.strip()):
+        return (
+            "which can be read day first or month first; "
+            "set the order of dates: day-first or month-first"
+        )
+    return "expected a date like 2024-07-02 or 2024-07-02T14:30:00+02:00"
+
+
+def _read_texts(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> list[str]:
     cells = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
-    texts = [value if isinstance(value, str) else "" for value in cells]
     missing = np.array([is_missing(value) for value in cells], bool)
-    invalid_rows = [k for k, v in enumerate(cells) if not isinstance(v, str) and not missing[k]]
+    texts = [
+        cell if isinstance(cell, str) else category_text(cell) if isinstance(cell, PLAIN) else ""
+        for cell in cells
+    ]
+    invalid_rows = [
+        k for k, v in enumerate(cells) if not isinstance(v, (str, *PLAIN)) and not missing[k]
+    ]
     rejected.add(
         invalid_rows,
         lambda row: (
@@ -177,10 +212,13 @@ def _read_texts(column: ColumnInput, values: ColumnValues, rejected: RejectedRow
         ),
     )
     reject_missing(column, missing, rejected)
-    return texts
+    return ["" if gap else text for text, gap in zip(texts, missing.tolist(), strict=True)]
 
 
-READERS: dict[str, Callable[[ColumnInput, ColumnValues, RejectedRows], Any]] = {
+PLAIN = (bool, int, float, np.number, np.bool_)
+"""Cells that a column of texts takes by their text."""
+
+READERS: dict[str, Callable[[CellColumn, ColumnValues, RejectedRows], Any]] = {
     "number": _read_numbers,
     "integer": _read_numbers,
     "boolean": _read_numbers,
@@ -199,7 +237,7 @@ def build_cell_readers(inputs: Sequence[ColumnInput]) -> list[tuple[str, CellRea
 
 
 def _build_cell_reader(column: ColumnInput) -> CellReader:
-    codes_by_text, missing_code = code_by_text(column.categories), len(column.categories)
+    codes_by_text, missing_code = KnownCategories(column.categories).codes, len(column.categories)
 
     def read_cell(value: Any) -> Cell:
         rejected = RejectedRows()

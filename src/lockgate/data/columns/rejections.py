@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lockgate.data.columns.dates import MISSING_DATE
-from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.inputs import CellColumn, ColumnInput
 from lockgate.errors import SchemaViolation
 
 __all__ = [
@@ -63,6 +63,14 @@ class RejectedRows:
             more = [f"and {remaining} more rows"] if remaining > 0 else []
             raise SchemaViolation(reasons + more)
 
+    def summary(self) -> str | None:
+        """Return the first reason and the number of further rows; None without any."""
+        if not self.reasons:
+            return None
+        more = len(self.reasons) - 1
+        further = f" (and {more} more row{'s' if more > 1 else ''})" if more else ""
+        return self.reasons[min(self.reasons)][0] + further
+
 
 def format_value(value: object) -> str:
     """Format a value for a message."""
@@ -72,19 +80,19 @@ def format_value(value: object) -> str:
         return f"a very long {type(value).__name__}"
 
 
-def describe_unknown_category(column: ColumnInput, value: object, row: int) -> str:
+def describe_unknown_category(column: CellColumn, value: object, row: int) -> str:
     """Return the message for an unknown category."""
     known = ", ".join(column.categories[:MAX_LISTED])
     subject = f"column {column.name} holds {format_value(value)} in row {row}"
     return f"{subject}, an unknown category; available: {known}"
 
 
-def describe_infinite(column: ColumnInput, row: int) -> str:
+def describe_infinite(column: CellColumn, row: int) -> str:
     """Return the message for an infinite number."""
     return f"column {column.name} is infinite in row {row}, expected a finite number"
 
 
-def reject_missing(column: ColumnInput, missing: np.ndarray, rejected: RejectedRows) -> None:
+def reject_missing(column: CellColumn, missing: np.ndarray, rejected: RejectedRows) -> None:
     """Reject the rows with a missing value, if the input does not allow them."""
     if column.missing == "refuse" and missing.any():
         rejected.add(

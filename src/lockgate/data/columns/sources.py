@@ -9,12 +9,12 @@ import numpy as np
 
 from lockgate.data.columns.inputs import ColumnInput, ColumnValues
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.errors import nearest
+from lockgate.errors import SchemaViolation, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["EXACT_INTEGER_LIMIT", "convert_to_array", "select_columns"]
+__all__ = ["EXACT_INTEGER_LIMIT", "cells_by_name", "convert_to_array", "select_columns"]
 
 EXACT_INTEGER_LIMIT = 2**53
 """From here on doubles do not represent every integer."""
@@ -40,16 +40,19 @@ def select_columns(
         )
         return []
     table: Any = source
-    names = table.column_names if hasattr(source, "column_names") else list(table.keys())
+    keys = table.column_names if hasattr(source, "column_names") else list(table.keys())
+    # the columns of DataFrame(array) are named by numbers; a model has them as texts
+    names = [key if isinstance(key, str) else str(key) for key in keys]
     columns = []
     for column in inputs:
         if column.name not in names:
-            hint = nearest(column.name, [str(name) for name in names])
+            hint = nearest(column.name, names)
             rejected.fatal.append(f"column {column.name} is missing{hint}")
-        elif list(names).count(column.name) > 1:
+        elif names.count(column.name) > 1:
             rejected.fatal.append(f"column {column.name} is duplicated")
         else:
-            columns.append(_check_column(column, table[column.name], rejected))
+            values = table[keys[names.index(column.name)]]
+            columns.append(_check_column(column, values, rejected))
     return columns
 
 
@@ -79,6 +82,8 @@ def _read_records(
                 f"row {row} is {type_name}, expected a mapping of column to value"
             )
             return [[] for _ in inputs]
+        if not all(column.name in record for column in inputs):
+            record = {str(name): value for name, value in record.items()}
         for column, values in zip(inputs, columns, strict=True):
             if column.name not in record:
                 hint = nearest(column.name, map(str, record)) if len(rejected.reasons) < 20 else ""
@@ -87,6 +92,25 @@ def _read_records(
             else:
                 values.append(record[column.name])
     return columns
+
+
+def cells_by_name(inputs: Sequence[ColumnInput], row: object) -> dict[str, object]:
+    """Return a row by the texts of its names; those of DataFrame(array) are numbers.
+
+    Raises
+    ------
+    SchemaViolation
+        If it is not a mapping, or a column is missing.
+
+    """
+    if not isinstance(row, Mapping):
+        type_name = type(row).__name__
+        raise SchemaViolation([f"expected a mapping of column to value, got {type_name}"])
+    by_name = {str(name): value for name, value in row.items()}
+    missing = [column.name for column in inputs if column.name not in by_name]
+    if missing:
+        raise SchemaViolation([f"column {n} is missing{nearest(n, by_name)}" for n in missing])
+    return by_name
 
 
 def convert_to_array(values: ColumnValues) -> np.ndarray:

@@ -1,68 +1,67 @@
-"""Cells that are text, as CSV files have them: numbers, categories, missing values."""
+"""Cells that are text, as CSV files have them: numbers, categories, dates, missing values."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from lockgate.data.columns.inputs import NamedColumn
+from lockgate.contract.tables import CSVFormat
+from lockgate.data.columns.dates import ISO_DATE, NUMERIC_DATE
+from lockgate.data.columns.inputs import CellColumn
+from lockgate.errors import SchemaViolation
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MISSING_TEXTS", "parse_category", "parse_numbers", "parse_text"]
+__all__ = ["infer_text_kind", "parse_text"]
+
+EXPONENT = r"([eE][-+]?[0-9]+)?"
+
+LEADING_ZERO = r"^[-+]?0[0-9]"
+INTEGER = r"^[-+]?[0-9]+$"
+LONG_INTEGER = r"^[-+]?[0-9]{16,}$"
+DECIMAL_COMMA = r"^[-+]?[0-9]{1,3}(\.?[0-9]{3})*,[0-9]+$"
+
+MAX_CATEGORIES = 200
+"""Columns of texts with more distinct values than this are text, not categories."""
+
+STRAY_SHARE = 0.05
+"""Up to this share of cells, texts among numbers are taken for mistakes."""
 
 
-MISSING_TEXTS = [
-    "",
-    "#N/A",
-    "#N/A N/A",
-    "#NA",
-    "-1.#IND",
-    "-1.#QNAN",
-    "-NaN",
-    "-nan",
-    "1.#IND",
-    "1.#QNAN",
-    "<NA>",
-    "N/A",
-    "NA",
-    "NULL",
-    "NaN",
-    "None",
-    "n/a",
-    "nan",
-    "null",
-]
-"""Texts that stand for missing values, as in pandas."""
-
-NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
-"""Pattern of a number."""
+def number_pattern(csv: CSVFormat) -> str:
+    """Return the pattern of a number in such a file."""
+    point, digits = re.escape(csv.decimal), "[0-9]+"
+    if csv.thousands:
+        digits = rf"(?:[0-9]{{1,3}}(?:{re.escape(csv.thousands)}[0-9]{{3}})+|[0-9]+)"
+    return rf"^[-+]?({digits}{point}?[0-9]*|{point}[0-9]+){EXPONENT}$"
 
 
-INTEGRAL = re.compile(r"-?[0-9]+\.0+")
-
-
-def parse_text(column: NamedColumn, texts: pa.ChunkedArray) -> Any:
+def parse_text(column: CellColumn, texts: pa.ChunkedArray, csv: CSVFormat) -> Any:
     """Convert a CSV column to its kind; invalid cells stay texts, to be rejected later."""
     import pyarrow as pa  # an optional dependency of a server
     import pyarrow.compute as pc
 
     if column.kind in ("number", "integer", "boolean"):
-        return parse_numbers(texts, boolean=column.kind == "boolean")
+        return _parse_numbers(texts, csv, boolean=column.kind == "boolean")
     if column.kind == "category":
-        known = set(column.categories)
+        missing = set(csv.missing) - set(column.categories)
         encoded = texts.combine_chunks().dictionary_encode()
-        names = [parse_category(text, known) for text in encoded.dictionary.to_pylist()]
+        names = [None if text in missing else text for text in encoded.dictionary.to_pylist()]
         return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(names, pa.string()))
     if column.kind == "date":
-        return pc.if_else(
-            pc.is_in(texts, pa.array(MISSING_TEXTS)), pa.scalar(None, pa.string()), texts
-        )
+        return pc.if_else(_is_missing(texts, csv), pa.scalar(None, pa.string()), texts)
     return texts
 
 
-def parse_numbers(texts: pa.ChunkedArray, *, boolean: bool) -> Any:
+def _is_missing(texts: pa.ChunkedArray, csv: CSVFormat) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.is_in(texts, pa.array(csv.missing, pa.string()))
+
+
+def _parse_numbers(texts: pa.ChunkedArray, csv: CSVFormat, *, boolean: bool) -> Any:
     """Return doubles, or, if cells are invalid, a list in which these stay texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -72,21 +71,134 @@ def parse_numbers(texts: pa.ChunkedArray, *, boolean: bool) -> Any:
         lower = pc.utf8_lower(cells)
         cells = pc.if_else(pc.equal(lower, "true"), "1", cells)
         cells = pc.if_else(pc.equal(lower, "false"), "0", cells)
-    valid = pc.match_substring_regex(cells, NUMBER)
-    empty = pc.is_in(cells, pa.array(MISSING_TEXTS))
-    numbers = pc.cast(pc.if_else(valid, cells, pa.scalar(None, pa.string())), pa.float64())
-    invalid = pc.invert(pc.or_(valid, empty))
-    if not pc.any(invalid).as_py():
+    valid = pc.match_substring_regex(cells, number_pattern(csv))
+    plain = cells
+    if csv.thousands:
+        plain = pc.replace_substring(plain, csv.thousands, "")
+    if csv.decimal != ".":
+        plain = pc.replace_substring(plain, csv.decimal, ".")
+    numbers = pc.cast(pc.if_else(valid, plain, pa.scalar(None, pa.string())), pa.float64())
+    invalid = pc.invert(pc.or_(valid, _is_missing(cells, csv)))
+    long = pc.match_substring_regex(plain, LONG_INTEGER)
+    if not pc.any(pc.or_(invalid, long)).as_py():
         return numbers
-    triples = zip(numbers.to_pylist(), invalid.to_pylist(), texts.to_pylist(), strict=True)
-    return [text if is_invalid else number for number, is_invalid, text in triples]
+    values: list[Any] = numbers.to_pylist()
+    for row in pc.indices_nonzero(invalid).to_pylist():
+        values[row] = texts[row].as_py()
+    for row in pc.indices_nonzero(pc.and_(valid, long)).to_pylist():
+        values[row] = int(plain[row].as_py())  # a double may not hold it
+    return values
 
 
-def parse_category(text: str, known: set[str]) -> str | None:
-    """Return a category's text, None for a missing value; 3.0 is 3 where 3 is known."""
-    if text in known:
-        return text
-    if text in MISSING_TEXTS:
-        return None
-    integer_part = text.partition(".")[0]
-    return integer_part if INTEGRAL.fullmatch(text) and integer_part in known else text
+def infer_text_kind(
+    name: str, texts: pa.ChunkedArray, csv: CSVFormat, dates: str | None = None
+) -> tuple[str, str]:
+    """Infer the kind of a CSV column from its cells as they are written.
+
+    Parameters
+    ----------
+    name : str
+        Name of the column.
+    texts : ChunkedArray of strings
+        Its cells.
+    csv : CSVFormat
+        How the file is written.
+    dates : str, optional
+        Order of numeric dates, if it need not be inferred.
+
+    Returns
+    -------
+    str
+        Kind of the column. Numbers with leading zeros are categories.
+    str
+        Order of its dates.
+
+    Raises
+    ------
+    SchemaViolation
+        If the cells can be read in two ways, or few texts stand among numbers.
+
+    """
+    import pyarrow.compute as pc
+
+    cells = pc.utf8_trim_whitespace(texts)
+    cells = cells.filter(pc.invert(_is_missing(cells, csv)))
+    if not len(cells):
+        return "number", "iso"
+    is_number = pc.match_substring_regex(cells, number_pattern(csv))
+    if pc.all(is_number).as_py():
+        if pc.any(pc.match_substring_regex(cells, LEADING_ZERO)).as_py():
+            return _category_or_text(cells), "iso"
+        plain = pc.replace_substring(cells, csv.thousands, "") if csv.thousands else cells
+        whole = pc.all(pc.match_substring_regex(plain, INTEGER)).as_py()
+        return ("integer" if whole else "number"), "iso"
+    distinct = pc.unique(cells)
+    if pc.all(pc.is_in(pc.utf8_lower(distinct), _texts("true", "false"))).as_py():
+        return "boolean", "iso"
+    if pc.all(pc.match_substring_regex(distinct, f"^{ISO_DATE}$")).as_py():
+        return "date", "iso"
+    if pc.all(pc.match_substring_regex(distinct, f"^{NUMERIC_DATE}$")).as_py():
+        return "date", dates or infer_date_order(name, distinct.to_pylist())
+    _refuse_strays(name, texts, cells, is_number, csv)
+    return _category_or_text(distinct), "iso"
+
+
+def _texts(*texts: str) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(texts, pa.string())
+
+
+def _category_or_text(cells: pa.ChunkedArray) -> str:
+    import pyarrow.compute as pc
+
+    return "category" if pc.count_distinct(cells).as_py() <= MAX_CATEGORIES else "text"
+
+
+def infer_date_order(name: str, texts: list[str]) -> str:
+    """Return the only order in which all dates exist; SchemaViolation if there are two or none."""
+    parts = [match.groups() for text in texts if (match := re.fullmatch(NUMERIC_DATE, text))]
+    day_first = all(int(month) <= 12 for _, month, *_ in parts)
+    month_first = all(int(month) <= 12 for month, *_ in parts)
+    if day_first == month_first:
+        reading = "can be read day first or month first" if day_first else "agree on no order"
+        raise SchemaViolation(
+            [
+                f"column {name}: dates such as {texts[0]!r} {reading}; set `dates` to day-first or "
+                f"month-first, or declare the column a category: kinds={{{name}: category}}"
+            ]
+        )
+    return "day-first" if day_first else "month-first"
+
+
+def _refuse_strays(
+    name: str,
+    texts: pa.ChunkedArray,
+    cells: pa.ChunkedArray,
+    is_number: pa.ChunkedArray,
+    csv: CSVFormat,
+) -> None:
+    """Refuse a column of numbers in which a few cells are texts."""
+    import pyarrow.compute as pc
+
+    comma = csv.decimal == "." and pc.all(
+        pc.or_(is_number, pc.match_substring_regex(cells, DECIMAL_COMMA))
+    )
+    strays = cells.filter(pc.invert(is_number))
+    if comma is not False and comma.as_py():
+        raise SchemaViolation(
+            [
+                f"column {name} holds {strays[0].as_py()!r}, a number with a decimal comma; set "
+                f"decimal=',', or declare the column a category: kinds={{{name}: category}}"
+            ]
+        )
+    if len(strays) > max(1, STRAY_SHARE * len(cells)) or len(cells) < 20:
+        return
+    row = pc.index(pc.utf8_trim_whitespace(texts), strays[0]).as_py()
+    raise SchemaViolation(
+        [
+            f"column {name} holds {strays[0].as_py()!r} in row {row}, and numbers in "
+            f"{len(cells) - len(strays)} of {len(cells)} rows; correct the cell, add the text to "
+            f"`missing`, or declare the column a category: kinds={{{name}: category}}"
+        ]
+    )

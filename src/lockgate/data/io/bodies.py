@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lockgate.data.columns.inputs import NamedColumn
+from lockgate.contract.tables import CSVFormat
+from lockgate.data.columns.inputs import CellColumn
 from lockgate.data.io.chunks import check_names
 from lockgate.data.io.csv import read_csv_chunks, read_csv_header
 from lockgate.errors import DataError
@@ -26,9 +27,13 @@ DATE_RANGE = (-62_135_596_800, 253_402_300_799)
 
 
 def read_csv_body(
-    raw: bytes, inputs: Sequence[NamedColumn], keep: Sequence[str], max_rows: int
+    raw: bytes,
+    inputs: Sequence[CellColumn],
+    keep: Sequence[str],
+    max_rows: int,
+    csv: CSVFormat,
 ) -> tuple[Any, int]:
-    """Read a CSV table from a request body.
+    """Read a CSV table from a request body, written as the files that the model was fitted on.
 
     Returns
     -------
@@ -48,10 +53,11 @@ def read_csv_body(
     if raw.count(b"\n") > 2 * max_rows:
         raise DataError(f"the body has more than {max_rows} rows")
     try:
-        str(raw, "utf-8")  # pyarrow does not check the encoding of malformed lines
-        names = read_csv_header(raw)
+        str(raw, csv.encoding)  # pyarrow does not check the encoding of malformed lines
+        names = read_csv_header(raw, csv)
         _check_width(names)
-        chunks = list(read_csv_chunks(raw, inputs, [k for k in keep if k in names], max_rows))
+        kept = [name for name in keep if name in names]
+        chunks = list(read_csv_chunks(raw, inputs, kept, max_rows, csv))
     except (pa.ArrowException, ValueError, OSError, KeyError) as error:
         raise DataError(
             f"the body is not valid CSV: {' '.join(str(error).split())[:300]}"
@@ -108,7 +114,7 @@ def _check_column(name: str, column: pa.ChunkedArray) -> None:
 
 
 def read_arrow_body(
-    raw: bytes, inputs: Sequence[NamedColumn], keep: Sequence[str], max_rows: int
+    raw: bytes, inputs: Sequence[CellColumn], keep: Sequence[str], max_rows: int
 ) -> tuple[Any, int]:
     """Read an Arrow stream from a request body, fully validated before it is used.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate.data.columns.inputs import NamedColumn
+from lockgate.data.columns.inputs import CellColumn
 from lockgate.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Chunk:
 
 
 def check_names(
-    source: str, names: Sequence[str], inputs: Sequence[NamedColumn], keep: Sequence[str]
+    source: str, names: Sequence[str], inputs: Sequence[CellColumn], keep: Sequence[str]
 ) -> None:
     """Reject a source that lacks a column, or has it more than once."""
     requested = [*(column.name for column in inputs), *keep]

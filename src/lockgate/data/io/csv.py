@@ -1,84 +1,167 @@
-"""CSV files: cells are converted to their column's kind, or stay texts and are rejected."""
+"""CSV files: the one reader, for training, prediction and request bodies."""
 
 from __future__ import annotations
 
+import contextlib
 import csv as stdlib_csv
+import gzip
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from lockgate.data.columns.inputs import NamedColumn
+from lockgate.contract.tables import CSVFormat
+from lockgate.data.columns.inputs import CellColumn
 from lockgate.data.columns.text_cells import parse_text
 from lockgate.data.io.chunks import Chunk, check_names, rechunk
-from lockgate.errors import DataError
+from lockgate.errors import DataError, UsageError
 
-__all__ = ["read_csv_chunks", "read_csv_header"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["open_bytes", "read_csv_chunks", "read_csv_header", "read_csv_texts"]
+
+MAX_LISTED = 5
 
 
 def read_csv_chunks(
-    source: Path | bytes, inputs: Sequence[NamedColumn], keep: Sequence[str], rows: int
+    source: Path | bytes,
+    inputs: Sequence[CellColumn],
+    keep: Sequence[str],
+    rows: int,
+    csv: CSVFormat,
 ) -> Iterator[Chunk]:
     """Read a CSV table chunk by chunk; lines with more or fewer cells than the header are noted."""
-    import pyarrow as pa
-    from pyarrow import csv
-
     malformed: dict[int, str] = {}
-
-    def skip_malformed(row: csv.InvalidRow) -> str:
-        # lines are counted from 1, and the first is the header
-        message = (
-            f"line {row.number} has {row.actual_columns} cells, expected {row.expected_columns}"
-        )
-        malformed[row.number - 2] = message
-        return "skip"
-
-    names = read_csv_header(source)
+    names = read_csv_header(source, csv)
     check_names(format_source(source), names, inputs, keep)
     requested = list(dict.fromkeys([*(column.name for column in inputs), *keep]))
-    reader = csv.open_csv(
-        io.BytesIO(source) if isinstance(source, bytes) else source,
-        read_options=csv.ReadOptions(use_threads=False, block_size=1 << 22),
-        parse_options=csv.ParseOptions(invalid_row_handler=skip_malformed, newlines_in_values=True),
-        convert_options=csv.ConvertOptions(
-            include_columns=requested,
-            column_types={name: pa.string() for name in requested},
-            strings_can_be_null=False,
-        ),
-    )
     reported_until = 0
-    for start, table in rechunk(iter(reader), rows):
-        malformed_rows = np.array(sorted(malformed), dtype=np.int64)
-        valid_before = malformed_rows - np.arange(len(malformed_rows))
-        valid = np.arange(start, start + len(table))
-        numbers = valid + np.searchsorted(valid_before, valid, side="right")
-        chunk_malformed = {
-            k: malformed[k] for k in malformed_rows.tolist() if reported_until <= k < numbers[-1]
-        }
-        reported_until = int(numbers[-1]) + 1
-        columns = {name: table[name] for name in requested}
-        columns |= {column.name: parse_text(column, table[column.name]) for column in inputs}
-        yield Chunk(numbers, columns, chunk_malformed)
+    with _open_reader(source, requested, csv, malformed) as reader:
+        for start, table in rechunk(iter(reader), rows):
+            malformed_rows = np.array(sorted(malformed), dtype=np.int64)
+            valid_before = malformed_rows - np.arange(len(malformed_rows))
+            valid = np.arange(start, start + len(table))
+            numbers = valid + np.searchsorted(valid_before, valid, side="right")
+            chunk_malformed = {
+                k: malformed[k]
+                for k in malformed_rows.tolist()
+                if reported_until <= k < numbers[-1]
+            }
+            reported_until = int(numbers[-1]) + 1
+            columns = {name: table[name] for name in requested}
+            columns |= {c.name: parse_text(c, table[c.name], csv) for c in inputs}
+            yield Chunk(numbers, columns, chunk_malformed)
     if remaining := {k: message for k, message in malformed.items() if k >= reported_until}:
         yield Chunk(np.zeros(0, np.int64), {name: [] for name in requested}, remaining)
 
 
-def read_csv_header(source: Path | bytes) -> list[str]:
+def read_csv_texts(path: Path, csv: CSVFormat) -> dict[str, pa.ChunkedArray]:
+    """Read all columns of a CSV file as they are written.
+
+    Raises
+    ------
+    DataError
+        If a name is duplicated, or a line has more or fewer cells than the header.
+
+    """
+    import pyarrow as pa
+
+    names = read_csv_header(path, csv)
+    check_names(str(path), names, (), names)
+    malformed: dict[int, str] = {}
+    with _open_reader(path, names, csv, malformed) as reader:
+        batches = list(reader)
+    if malformed:
+        listed = "; ".join(malformed[row] for row in sorted(malformed)[:MAX_LISTED])
+        more = f" (and {len(malformed) - MAX_LISTED} more)" if len(malformed) > MAX_LISTED else ""
+        raise DataError(f"{path}: {listed}{more}")
+    table = pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
+    return {name: table[name] for name in names}
+
+
+@contextlib.contextmanager
+def _open_reader(
+    source: Path | bytes, names: Sequence[str], csv: CSVFormat, malformed: dict[int, str]
+) -> Iterator[Any]:
+    """Open a reader of these columns as texts; it is closed also where reading fails.
+
+    The reader's thread would otherwise outlive an error, and abort the interpreter at its exit.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    def skip_malformed(row: Any) -> str:
+        # lines are counted from 1, and the first is the header
+        malformed[row.number - 2] = (
+            f"line {row.number} has {row.actual_columns} cells, expected {row.expected_columns}"
+        )
+        return "skip"
+
+    with contextlib.ExitStack() as stack:
+        raw = source
+        if isinstance(source, Path):
+            raw = stack.enter_context(pa.input_stream(str(source), compression="detect"))
+        reader = arrow_csv.open_csv(
+            io.BytesIO(source) if isinstance(source, bytes) else raw,
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False, block_size=1 << 22, encoding=csv.encoding
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter_of(source, csv),
+                quote_char=csv.quote or False,
+                invalid_row_handler=skip_malformed,
+                newlines_in_values=bool(csv.quote),
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                include_columns=list(names),
+                column_types={name: pa.string() for name in names},
+                strings_can_be_null=False,
+            ),
+        )
+        yield stack.enter_context(reader)
+
+
+def delimiter_of(source: Path | bytes, csv: CSVFormat) -> str:
+    """Return the delimiter of a file: as configured, or by its suffix."""
+    if csv.delimiter:
+        return csv.delimiter
+    tabs = isinstance(source, Path) and source.name.lower().removesuffix(".gz").endswith(".tsv")
+    return "\t" if tabs else ","
+
+
+def read_csv_header(source: Path | bytes, csv: CSVFormat) -> list[str]:
     """Read the column names."""
-    with _open_text(source) as file:
+    options: dict[str, Any] = {"quotechar": csv.quote} if csv.quote else {"quoting": 3}
+    with _open_text(source, csv.encoding) as file:
         try:
-            return next(iter(stdlib_csv.reader(file)), [])
+            reader = stdlib_csv.reader(file, delimiter=delimiter_of(source, csv), **options)
+            return next(iter(reader), [])
         except stdlib_csv.Error as error:
             raise DataError(
                 f"{format_source(source)}: the first line cannot be read: {error}"
             ) from None
 
 
-def _open_text(source: Path | bytes) -> Any:
-    raw: Any = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file that may be compressed."""
+    if path.suffix.lower() == ".gz":
+        return cast(BinaryIO, gzip.open(path))
+    return path.open("rb")
+
+
+def _open_text(source: Path | bytes, encoding: str) -> Any:
+    raw: Any = io.BytesIO(source) if isinstance(source, bytes) else open_bytes(source)
+    encoding = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
+    try:
+        return io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="")
+    except LookupError:
+        raw.close()
+        raise UsageError(
+            f"unknown encoding {encoding!r}; use a name that Python knows, e.g. cp1252"
+        ) from None
 
 
 def format_source(source: Path | bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,34 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lockgate.data.columns.inputs import NamedColumn
+from lockgate.contract.tables import CSVFormat
+from lockgate.data.columns.inputs import CellColumn
 from lockgate.data.io.chunks import Chunk, check_names, rechunk
 from lockgate.data.io.csv import read_csv_chunks
+from lockgate.data.io.json import describe_non_finite
 from lockgate.errors import DataError
 
-__all__ = ["ENDINGS", "count_rows", "read_chunks"]
+__all__ = ["ENDINGS", "count_rows", "describe_failure", "file_ending", "read_chunks"]
 
-ENDINGS = (".csv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl")
+ENDINGS = (
+    *(".csv", ".csv.gz", ".tsv", ".tsv.gz"),
+    *(".parquet", ".arrow", ".feather", ".ndjson", ".jsonl"),
+)
+
+
+def file_ending(path: Path) -> str:
+    """Return the suffix that tells the format of a file; of a compressed file both suffixes."""
+    name = path.name.lower()
+    ending = path.suffix.lower()
+    return name[name.removesuffix(".gz").rfind(".") :] if ending == ".gz" else ending
 
 
 def read_chunks(
-    path: Path, inputs: Sequence[NamedColumn], keep: Sequence[str], rows: int
+    path: Path,
+    inputs: Sequence[CellColumn],
+    keep: Sequence[str],
+    rows: int,
+    csv: CSVFormat,
 ) -> Iterator[Chunk]:
     """Read a file chunk by chunk.
 
@@ -28,12 +45,14 @@ def read_chunks(
     ----------
     path : pathlib.Path
         A file with one of the suffixes in `ENDINGS`.
-    inputs : sequence of NamedColumn
+    inputs : sequence of CellColumn
         Columns of the model.
     keep : sequence of str
         Further columns to read.
     rows : int
         Rows of each chunk but the last.
+    csv : CSVFormat
+        How CSV files are written.
 
     Raises
     ------
@@ -41,25 +60,36 @@ def read_chunks(
         If the file is missing, damaged, of another format, or lacks a column.
 
     """
+    read_csv = functools.partial(read_csv_chunks, csv=csv)
     readers: dict[str, Callable[..., Iterator[Chunk]]] = {
-        ".csv": read_csv_chunks,
+        ".csv": read_csv,
+        ".csv.gz": read_csv,
+        ".tsv": read_csv,
+        ".tsv.gz": read_csv,
         ".parquet": _read_parquet,
         ".arrow": _read_arrow,
         ".feather": _read_arrow,
         ".ndjson": _read_ndjson,
         ".jsonl": _read_ndjson,
     }
-    ending = path.suffix.lower()
+    ending = file_ending(path)
     if ending not in readers:
-        raise DataError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(ENDINGS)}")
+        raise DataError(f"{path} ends in {ending!r}, expected one of {', '.join(ENDINGS)}")
     if not path.is_file():
         raise DataError(f"{path} is missing or is not a file")
     try:
         yield from readers[ending](path, inputs, list(keep), rows)
     except (ValueError, OSError, KeyError, NotImplementedError) as error:
-        message = " ".join(str(error).split())
-        remedy = "; save the file as UTF-8" if "utf" in message.lower() else ""
-        raise DataError(f"{path} cannot be read: {message}{remedy}") from None
+        raise DataError(describe_failure(path, error)) from None
+
+
+def describe_failure(path: Path, error: Exception) -> str:
+    """Say that a file cannot be read, and what to do about its encoding."""
+    message = " ".join(str(error).split())
+    remedy = ""
+    if "utf" in message.lower() or isinstance(error, UnicodeError):
+        remedy = "; save the file as UTF-8, or set the encoding where it was loaded, e.g. cp1252"
+    return f"{path} cannot be read: {message}{remedy}"
 
 
 def count_rows(path: Path) -> int | None:
@@ -76,7 +106,7 @@ def count_rows(path: Path) -> int | None:
 
 
 def _read_parquet(
-    path: Path, inputs: Sequence[NamedColumn], keep: Sequence[str], rows: int
+    path: Path, inputs: Sequence[CellColumn], keep: Sequence[str], rows: int
 ) -> Iterator[Chunk]:
     import pyarrow.parquet as pq
 
@@ -89,7 +119,7 @@ def _read_parquet(
 
 
 def _read_arrow(
-    path: Path, inputs: Sequence[NamedColumn], keep: Sequence[str], rows: int
+    path: Path, inputs: Sequence[CellColumn], keep: Sequence[str], rows: int
 ) -> Iterator[Chunk]:
     import pyarrow as pa
 
@@ -108,7 +138,7 @@ def _read_arrow(
 
 
 def _read_ndjson(
-    path: Path, _: Sequence[NamedColumn], __: Sequence[str], rows: int
+    path: Path, _: Sequence[CellColumn], __: Sequence[str], rows: int
 ) -> Iterator[Chunk]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     numbers: list[int] = []
@@ -124,7 +154,8 @@ def _read_ndjson(
                 records.append(decode(line))
                 numbers.append(number)
             except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
-                malformed[number] = f"not a valid JSON object: {str(error)[:200]}"
+                reason = describe_non_finite(line) or str(error)[:200]
+                malformed[number] = f"not a valid JSON object: {reason}"
             if len(records) + len(malformed) == rows:
                 yield Chunk(np.array(numbers, dtype=np.int64), records, malformed)
                 numbers, records, malformed = [], [], {}

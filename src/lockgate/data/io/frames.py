@@ -1,35 +1,208 @@
-"""Reads CSV and Parquet files as DataFrames."""
+"""Reads files as DataFrames, each cell by the grammar of its column's kind."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from lockgate.errors import DataError
+from lockgate.contract.tables import Column, CSVFormat
+from lockgate.data.io.csv import read_csv_texts
+from lockgate.data.io.files import describe_failure, file_ending
+from lockgate.errors import DataError, SchemaViolation
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_frame"]
+    from lockgate.contract.tables import ColumnKind, DateOrder
+
+__all__ = [
+    "FRAME_ENDINGS",
+    "CSVFile",
+    "is_parquet",
+    "read_csv_frame",
+    "read_frame",
+    "read_parquet",
+]
+
+FRAME_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 
-def read_frame(path: Path) -> pd.DataFrame:
+@dataclasses.dataclass(frozen=True)
+class CSVFile:
+    """The content of a CSV file.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        The rows, converted to the kinds of their columns.
+    columns : tuple of Column
+        Kind of each column, and the order of its dates.
+
+    """
+
+    frame: pd.DataFrame
+    columns: tuple[Column, ...]
+
+
+def read_frame(
+    path: Path, columns: Sequence[Column] = (), csv: CSVFormat | None = None
+) -> pd.DataFrame:
     """Read a CSV or Parquet file, by its suffix.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    columns : sequence of Column
+        Columns of known kind, which cells of CSV files are converted to. The kinds of
+        others are inferred; where they cannot be, a column stays text.
+    csv : CSVFormat, optional
+        How the CSV file is written.
 
     Raises
     ------
     DataError
         If it has another suffix, is missing, or cannot be read.
+    SchemaViolation
+        If cells do not fit the kinds of their columns.
 
     """
-    import pandas as pd  # a command that reads no table must not load it
+    ending = file_ending(path)
+    if ending not in FRAME_ENDINGS:
+        raise DataError(f"{path} ends in {ending!r}, expected one of {', '.join(FRAME_ENDINGS)}")
+    if ending != ".parquet":
+        return read_csv_frame(path, columns, csv or CSVFormat()).frame
+    return read_parquet(path)
 
-    readers: dict[str, Any] = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
-    ending = path.suffix.lower()
-    if ending not in readers:
-        raise DataError(f"{path} ends in {path.suffix!r}, expected .csv or .parquet")
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file begins as Parquet files do."""
     try:
-        frame: pd.DataFrame = readers[ending](path)
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1"
+    except OSError as error:
+        raise DataError(describe_failure(path, error)) from None
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet file; whole numbers stay whole where values are missing."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # a file object: a path with a scheme or a partition would be taken for more than a file
+        with path.open("rb") as file:
+            table = pq.ParquetFile(file).read()
     except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        raise DataError(describe_failure(path, error)) from None
+    nullable = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
+    has_missing = {column.type for column in table.columns if column.null_count}
+    types = {arrow: dtype for arrow, dtype in nullable.items() if arrow in has_missing}
+    frame: pd.DataFrame = table.to_pandas(types_mapper=types.get)
     return frame
+
+
+def read_csv_frame(
+    path: Path,
+    columns: Sequence[Column],
+    csv: CSVFormat,
+    *,
+    kinds: Mapping[str, str] | None = None,
+    dates: DateOrder | None = None,
+    strict: bool = False,
+) -> CSVFile:
+    """Read a CSV file; infer the kinds of columns from the cells as they are written.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    columns : sequence of Column
+        Columns that are known.
+    csv : CSVFormat
+        How it is written.
+    kinds : mapping of str to str, optional
+        Kinds of further columns.
+    dates : {"iso", "day-first", "month-first"}, optional
+        Order of numeric dates in all other columns; by default it is inferred.
+    strict : bool
+        Whether a column whose kind cannot be inferred is an error.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    SchemaViolation
+        If cells do not fit the kinds of their columns, or, where `strict`, can be read in
+        two ways.
+
+    """
+    import numpy as np
+
+    try:
+        texts = read_csv_texts(path, csv)
+    except (ValueError, OSError) as error:
+        raise DataError(describe_failure(path, error)) from None
+    known = {column.name: column for column in columns}
+    known |= _infer_columns(
+        {name: cells for name, cells in texts.items() if name not in known},
+        csv,
+        kinds or {},
+        dates,
+        strict=strict,
+    )
+    from lockgate.data.columns.frames import convert_columns
+
+    values = {name: _parse_cells(known[name], cells, csv) for name, cells in texts.items()}
+    read = tuple(known[name] for name in texts)
+    permissive = [dataclasses.replace(c, missing="allow", unknown="ignore") for c in read]
+    frame = convert_columns(permissive, values)
+    for column in read:
+        if column.kind == "boolean" and frame[column.name].dtype == np.float64:
+            # truth values with gaps, as a target may have them
+            truth = frame[column.name].map({1.0: True, 0.0: False}).astype(object)
+            frame[column.name] = truth.where(frame[column.name].notna(), np.nan)
+    return CSVFile(frame, read)
+
+
+def _infer_columns(
+    texts: Mapping[str, Any],
+    csv: CSVFormat,
+    kinds: Mapping[str, str],
+    dates: DateOrder | None,
+    *,
+    strict: bool,
+) -> dict[str, Column]:
+    from lockgate.data.columns.text_cells import infer_text_kind
+
+    columns: dict[str, Column] = {}
+    problems: list[str] = []
+    for name, cells in texts.items():
+        kind, order = kinds.get(name), dates
+        try:
+            if kind is None or (kind == "date" and order is None):
+                inferred, inferred_order = infer_text_kind(name, cells, csv, dates)
+                kind, order = kind or inferred, cast("DateOrder", inferred_order)
+        except SchemaViolation as error:
+            problems += error.problems
+            kind = kind or "text"
+        columns[name] = Column(name, cast("ColumnKind", kind), dates=order or "iso")
+    if problems and strict:
+        raise SchemaViolation(problems)
+    return columns
+
+
+def _parse_cells(column: Column, cells: Any, csv: CSVFormat) -> pd.Series[Any]:
+    import pandas as pd
+
+    from lockgate.data.columns.text_cells import parse_text
+
+    parsed = parse_text(column, cells, csv)
+    if column.kind in ("number", "integer", "boolean") and not isinstance(parsed, list):
+        return pd.Series(parsed.to_numpy(), name=column.name)
+    values = parsed if isinstance(parsed, list) else parsed.to_pylist()
+    series: pd.Series[Any] = pd.Series(values, dtype=object, name=column.name)
+    return series.replace("", None) if column.kind == "text" else series

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric
-from lockgate.contract.tables import Table
+from lockgate.contract.tables import Schema, Table
 from lockgate.errors import SchemaViolation, UsageError, nearest
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.plugins.host.catalogue import Catalogue
@@ -125,11 +125,12 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
     return Table(features, dataclasses.replace(schema, **absent))
 
 
-def read_rows(path: Path, target: str | None) -> pd.DataFrame:
-    """Read the rows of a file whose target is known."""
+def read_rows(path: Path, schema: Schema) -> pd.DataFrame:
+    """Read the rows of a file whose target is known; cells are read as predictions read them."""
     from lockgate.data.io.frames import read_frame
 
-    return keep_labelled(read_frame(path), target, str(path))
+    frame = read_frame(path, schema.columns, schema.csv)
+    return keep_labelled(frame, schema.target, str(path))
 
 
 def estimates(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -251,7 +252,7 @@ def evaluate_bundle(
     else:
         catalogue = Catalogue.installed()
         plugins = {name: catalogue.find("evaluator", name).load()() for name in evaluators}
-        table = table_of(bundle, read_rows(data, bundle.manifest.inputs.target))
+        table = table_of(bundle, read_rows(data, bundle.manifest.inputs))
         measured = predict_and_evaluate(
             bundle, table, plugins or default_evaluators(bundle.manifest.task)
         )[1]

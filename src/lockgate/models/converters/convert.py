@@ -79,6 +79,7 @@ def inputs_of(columns: Sequence[SchemaColumn]) -> tuple[ColumnInput, ...]:
             column.kind,
             column.missing,
             column.unknown if column.kind == "category" else "ignore",
+            dates=column.dates,
         )
         for column in columns
     )

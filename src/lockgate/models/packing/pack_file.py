@@ -24,7 +24,6 @@ import msgspec
 from lockgate.errors import BundleError, LockgateError, NotCovered, UsageError
 
 if TYPE_CHECKING:
-    from lockgate.contract.tables import Table
     from lockgate.models.bundle.open import Bundle
 
 __all__ = ["PackJob", "PackResult", "is_skops", "pack_file", "pack_model_file"]
@@ -157,38 +156,30 @@ def pack_model_file(
         If a step has no packed form, or predictions would differ from the original's.
 
     """
+    from lockgate.models.packed.runtime.model import PackedModel
     from lockgate.models.packing.pack import write_packed
+    from lockgate.models.packing.rows import read_table_of
 
     result, raw = pack_file(job)
     on_packed(result)
     if raw is None:
         raise NotCovered(str(result.error))
     name = name or Path(job.model).stem
+    inputs = PackedModel(raw).inputs
     tables = {
-        key: _read_table(file, result.features, job.target)
+        key: read_table_of(file, result.features, job.target, inputs)
         for key, file in (("tune", tune), ("test", test))
         if file is not None
     }
     return write_packed(
         raw,
-        _read_table(Path(job.data), result.features, job.target),
+        read_table_of(Path(job.data), result.features, job.target, inputs),
         path=path or Path(name),
         name=name,
         threshold=threshold,
         lineage=lineage,
         **tables,
     )
-
-
-def _read_table(path: Path, features: list[str], target: str | None) -> Table:
-    from lockgate.data.io.frames import read_frame
-    from lockgate.models.packing.rows import table_from
-
-    frame = read_frame(path)
-    missing = [name for name in [*features, *([target] if target else [])] if name not in frame]
-    if missing:
-        raise UsageError(f"{path} has no column {', '.join(missing)}")
-    return table_from(frame[features], frame[target] if target else None)[0]
 
 
 def main(folder: Path) -> None:
@@ -219,14 +210,13 @@ def _notes(caught: list[warnings.WarningMessage]) -> list[str]:
 
 
 def _pack(job: PackJob, folder: Path) -> PackResult:
-    from lockgate.data.io.frames import read_frame
     from lockgate.models.converters.coverage import coverage_report
     from lockgate.models.converters.parity import check_parity
     from lockgate.models.packed.runtime.model import PackedModel
     from lockgate.models.packing.pack import packed_bytes
-    from lockgate.models.packing.rows import table_from
+    from lockgate.models.packing.rows import read_as_fitted, table_from
 
-    frame = read_frame(Path(job.data))
+    frame = read_as_fitted(Path(job.data))
     if job.target is not None and job.target not in frame:
         raise UsageError(f"unknown column {job.target}: {job.data} does not have it")
     try:

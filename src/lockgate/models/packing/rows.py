@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import decimal
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lockgate.contract.tables import Table
+from lockgate.contract.tables import Column, Table
 from lockgate.errors import DataError, NotCovered, UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
-__all__ = ["Rows", "check_fitted", "table_from"]
+    from lockgate.data.columns.inputs import ColumnInput
+
+__all__ = ["Rows", "check_fitted", "read_as_fitted", "read_table_of", "table_from"]
 
 Rows: TypeAlias = "pd.DataFrame | pd.Series[Any] | ArrayLike"
 """Rows as estimators take them: a frame, a series of texts, or an array."""
@@ -49,6 +54,7 @@ def table_from(X: Rows, y: ArrayLike | None = None) -> tuple[Table, pd.DataFrame
         for column in frame
         if not pd.api.types.is_numeric_dtype(frame[column])
         and not pd.api.types.is_datetime64_any_dtype(frame[column])
+        and not _holds_decimals(frame[column])
     }
     with_target = frame
     target = None
@@ -62,6 +68,15 @@ def table_from(X: Rows, y: ArrayLike | None = None) -> tuple[Table, pd.DataFrame
         with_target = frame.assign(**{target: values})
     typed_table = table(with_target, target=target, kinds=typed)
     return typed_table, frame.reset_index(drop=True)
+
+
+def _holds_decimals(values: pd.Series[Any]) -> bool:
+    """Whether a column holds decimal numbers, as databases store money."""
+    return (
+        values.dtype == object
+        and all(isinstance(cell, decimal.Decimal) for cell in values.dropna())
+        and bool(values.notna().any())
+    )
 
 
 def _frame(X: Rows) -> pd.DataFrame:
@@ -84,3 +99,42 @@ def _frame(X: Rows) -> pd.DataFrame:
         X = pd.DataFrame(array, columns=[f"x{k}" for k in range(array.shape[1])]).infer_objects()
     frame: pd.DataFrame = X
     return frame.rename(columns=str)
+
+
+def read_table_of(
+    path: Path, features: list[str], target: str | None, inputs: Sequence[ColumnInput]
+) -> Table:
+    """Read the rows as predictions will read them."""
+    from lockgate.data.io.frames import read_frame
+
+    columns = [
+        Column(name=c.name, kind=c.kind, categories=c.categories)  # type: ignore[arg-type]
+        for c in inputs
+    ]
+    frame = read_frame(path, columns)
+    missing = [name for name in [*features, *([target] if target else [])] if name not in frame]
+    if missing:
+        raise UsageError(f"{path} has no column {', '.join(missing)}")
+    return table_from(frame[features], frame[target] if target else None)[0]
+
+
+def read_as_fitted(path: Path) -> pd.DataFrame:
+    """Read rows as whoever fitted the model will have read them: with pandas' defaults.
+
+    The packed model is compared with the original on these rows. Its bundle is made from the
+    rows as predictions read them.
+    """
+    import pandas as pd
+
+    from lockgate.data.io.files import describe_failure, file_ending
+    from lockgate.data.io.frames import FRAME_ENDINGS
+
+    ending = file_ending(path)
+    if ending not in FRAME_ENDINGS:
+        raise DataError(f"{path} ends in {ending!r}, expected one of {', '.join(FRAME_ENDINGS)}")
+    try:
+        if ending == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, sep="\t" if ".tsv" in ending else ",")
+    except (ValueError, OSError) as error:
+        raise DataError(describe_failure(path, error)) from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.contract.gates import BundleOrigin
+from lockgate.contract.tables import Schema
 from lockgate.data.io.frames import read_frame
 from lockgate.models.bundle.copy import is_complete
 from lockgate.models.bundle.evaluation import keep_labelled, read_rows
@@ -77,7 +78,8 @@ def judge(
         incumbent_record = rules.find_version(state, name, stage_record.slot.version)
         incumbent = open_bundle(bundle_of(ledger.repository, incumbent_record))
     versions = (record.version, None if stage_record is None else stage_record.slot.version)
-    rows = _rows(candidate.manifest.inputs.target, data, project, record)
+    schema = candidate.manifest.inputs
+    rows = _rows(schema, data, project, record)
     verdict = run_gates(
         candidate,
         incumbent,
@@ -86,27 +88,27 @@ def judge(
         versions=versions,
         origin=_origin(ledger, record),
         rows=rows,
-        today=_read(today),
+        today=_read(today, schema),
         on_status=on_status,
     )
     return record, verdict
 
 
 def _rows(
-    target: str | None, data: Path | None, project: Path, record: VersionRecord
+    schema: Schema, data: Path | None, project: Path, record: VersionRecord
 ) -> pd.DataFrame | None:
     if data is not None:
-        return read_rows(data, target)
+        return read_rows(data, schema)
     test = project / "data" / "prepared" / "test.parquet"
     made_here = record.path is not None and is_complete(project / "bundle", record.digest)
     if not (made_here and test.is_file()):
         return None
-    frame = _read(test)
-    return None if frame is None else keep_labelled(frame, target, str(test))
+    frame = _read(test, schema)
+    return None if frame is None else keep_labelled(frame, schema.target, str(test))
 
 
-def _read(path: Path | None) -> pd.DataFrame | None:
-    return None if path is None else read_frame(path)
+def _read(path: Path | None, schema: Schema) -> pd.DataFrame | None:
+    return None if path is None else read_frame(path, schema.columns, schema.csv)
 
 
 def _origin(ledger: EventLog, record: VersionRecord) -> BundleOrigin:

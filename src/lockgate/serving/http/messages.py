@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from lockgate.data.io.json import describe_non_finite
+
 __all__ = [
     "HTML",
     "INTERNAL_ERROR_MESSAGE",
@@ -226,7 +228,7 @@ def read_body(decode: Callable[[Any], B], raw: bytes | memoryview, expected: str
     except RecursionError:
         reason = "the JSON is nested too deeply"
     except (msgspec.DecodeError, UnicodeError) as error:
-        reason = f"the body cannot be decoded: {str(error)[:300]}"
+        reason = describe_non_finite(raw) or f"the body cannot be decoded: {str(error)[:300]}"
     raise HTTPError(400, f"{reason}; {expected}")
 
 

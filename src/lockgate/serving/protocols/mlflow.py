@@ -32,7 +32,7 @@ class Split(msgspec.Struct):
     """A frame: column names, and rows of values."""
 
     data: list[list[Any]]
-    columns: list[str] | None = None
+    columns: list[str | int | float | bool] | None = None
     index: list[Any] | None = None
 
 
@@ -85,7 +85,8 @@ def read_invocations_request(
 
 def _read_source(model: LoadedModel, body: Any) -> tuple[Any, int]:
     if isinstance(body, Split):
-        names = model.names if body.columns is None else body.columns
+        # pandas writes the names of DataFrame(array) as numbers; a bundle has them as texts
+        names = model.names if body.columns is None else [str(name) for name in body.columns]
         check_width(len(names))
         if len(set(names)) < len(names):
             raise HTTPError(422, "a column is duplicated")

@@ -56,7 +56,9 @@ def read_table_request(
             _check_expansion(raw)
             columns, rows = read_arrow_body(raw, inputs, extra_columns, max_rows)
         else:
-            columns, rows = read_csv_body(raw, inputs, extra_columns, max_rows)
+            columns, rows = read_csv_body(
+                raw, inputs, extra_columns, max_rows, model.manifest.inputs.csv
+            )
     except ModuleNotFoundError:
         raise HTTPError(415, "tables need more here: pip install 'lockgate[serve]'") from None
     except DataError as error:

@@ -18,7 +18,8 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.columns.parsing import build_cell_readers, read_columns
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.errors import PackedFormatError, SchemaViolation, nearest
+from lockgate.data.columns.sources import cells_by_name
+from lockgate.errors import PackedFormatError, SchemaViolation
 from lockgate.models.packed.format.array_types import Cells, RowSource
 from lockgate.models.packed.format.container import LARGEST_FILE
 from lockgate.models.packed.format.header import decode
@@ -170,20 +171,12 @@ class PackedModel:
             problems = [problem.replace(" in row 0", "") for problem in error.problems]
             raise SchemaViolation(problems) from None
         except (KeyError, TypeError):
-            self._refuse_row(row)
-            raise
+            row_by_text = cells_by_name(self.header.inputs, row)
+            if set(row_by_text) == set(row):
+                raise
+            return self.predict_one(row_by_text)
         label, score, margin = self._row(cells)
         return self._build_prediction(label, score, margin)
-
-    def _refuse_row(self, row: object) -> None:
-        if not isinstance(row, Mapping):
-            type_name = type(row).__name__
-            raise SchemaViolation([f"expected a mapping of column to value, got {type_name}"])
-        missing = [column.name for column in self.header.inputs if column.name not in row]
-        if missing:
-            raise SchemaViolation(
-                [f"column {name} is missing{nearest(name, map(str, row))}" for name in missing]
-            )
 
     def _prepare_row(self) -> None:
         kinds = ("number", "integer", "boolean")

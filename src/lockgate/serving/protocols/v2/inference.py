@@ -37,16 +37,16 @@ class RequestedOutput(msgspec.Struct):
     """An output that the request asks for."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
 
 
 class Infer(msgspec.Struct):
-    """A request."""
+    """A request; clients of the protocol write optional fields that are not set as null."""
 
     inputs: list[Tensor]
-    id: str = ""
-    parameters: dict[str, Any] = {}
-    outputs: list[RequestedOutput] = []
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[RequestedOutput] | None = None
 
 
 decode = msgspec.json.Decoder(Infer).decode
@@ -163,7 +163,7 @@ def _output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...
 
 def _requested_outputs(model: LoadedModel, body: Infer) -> list[tuple[str, str, bool]]:
     datatypes = _output_datatypes(model)
-    all_binary = bool(body.parameters.get("binary_data_output"))
+    all_binary = bool((body.parameters or {}).get("binary_data_output"))
     requested = body.outputs or [RequestedOutput(name) for name in datatypes]
     for output in requested:
         if output.name not in datatypes:
@@ -174,7 +174,7 @@ def _requested_outputs(model: LoadedModel, body: Infer) -> list[tuple[str, str, 
         (
             output.name,
             datatypes[output.name][0],
-            bool(output.parameters.get("binary_data", all_binary)),
+            bool((output.parameters or {}).get("binary_data", all_binary)),
         )
         for output in requested
     ]

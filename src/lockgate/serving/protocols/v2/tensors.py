@@ -47,7 +47,7 @@ class Tensor(msgspec.Struct):
         Lengths of its axes.
     data : list or None
         Elements, nested or flat in row-major order; None where they follow as bytes.
-    parameters : dict
+    parameters : dict or None
         ``binary_data_size`` says how many bytes follow.
 
     """
@@ -56,7 +56,7 @@ class Tensor(msgspec.Struct):
     datatype: str
     shape: list[int]
     data: list[Any] | None = None
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
 
 
 def unpack(tensor: Tensor, rest: memoryview) -> tuple[Any, memoryview]:
@@ -77,7 +77,7 @@ def unpack(tensor: Tensor, rest: memoryview) -> tuple[Any, memoryview]:
         known = ", ".join((*DATATYPES, "BYTES"))
         raise _tensor_error(tensor, f"expected a datatype of {known}, got {tensor.datatype[:20]!r}")
     count = _count_elements(tensor)
-    size = tensor.parameters.get("binary_data_size")
+    size = (tensor.parameters or {}).get("binary_data_size")
     if size is None:
         if tensor.data is None:
             raise _tensor_error(tensor, "expected data or binary_data_size, got neither")

@@ -1,0 +1,94 @@
+"""Detects how a CSV file is written: encoding, delimiter, decimal separator."""
+
+from __future__ import annotations
+
+import codecs
+import csv as stdlib_csv
+import io
+import re
+from pathlib import Path
+
+from lockgate.contract.tables import CSVFormat
+from lockgate.data.io.csv import open_bytes
+from lockgate.errors import DataError
+
+__all__ = ["detect_csv"]
+
+SAMPLE_LINES = 200
+DELIMITERS = (",", ";", "\t", "|")
+FALLBACK_ENCODING = "cp1252"
+"""Of files that are not UTF-8: what spreadsheets write in Western Europe and America."""
+
+COMMA_NUMBER = re.compile(r"[-+]?[0-9]{1,3}(\.[0-9]{3})*,[0-9]+|[-+]?[0-9]+,[0-9]+")
+POINT_NUMBER = re.compile(r"[-+]?[0-9]*\.[0-9]+")
+GROUPED_NUMBER = re.compile(r"[-+]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?")
+
+
+def detect_csv(path: Path) -> CSVFormat:
+    """Return how a CSV file is written, judged by its first lines; its encoding by all of it.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+
+    """
+    try:
+        encoding = _detect_encoding(path)
+        with open_bytes(path) as file:
+            text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
+            lines = [line for line, _ in zip(text, range(SAMPLE_LINES), strict=False)]
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    delimiter = _detect_delimiter(lines)
+    decimal, thousands = _detect_decimal(lines, delimiter)
+    by_suffix = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
+    return CSVFormat(
+        encoding="utf-8" if encoding == "utf-8-sig" else encoding,
+        delimiter="" if delimiter == by_suffix else delimiter,
+        decimal="," if decimal == "," else ".",
+        thousands=thousands,
+    )
+
+
+def _detect_encoding(path: Path) -> str:
+    with open_bytes(path) as file:
+        start = file.read(4)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        try:
+            decoder.decode(start)
+            while chunk := file.read(1 << 20):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return FALLBACK_ENCODING
+    return "utf-8-sig"
+
+
+def _detect_delimiter(lines: list[str]) -> str:
+    """Return the delimiter by which most lines have as many cells as the header, at least two."""
+    best, best_score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        widths = [len(row) for row in stdlib_csv.reader(lines, delimiter=delimiter) if row]
+        if not widths or widths[0] < 2:
+            continue
+        score = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def _detect_decimal(lines: list[str], delimiter: str) -> tuple[str, str]:
+    cells = [
+        cell.strip() for row in stdlib_csv.reader(lines[1:], delimiter=delimiter) for cell in row
+    ]
+    comma = sum(bool(COMMA_NUMBER.fullmatch(cell)) for cell in cells)
+    grouped = any("," in cell and GROUPED_NUMBER.fullmatch(cell) for cell in cells)
+    point = sum(
+        bool(POINT_NUMBER.fullmatch(cell)) and not GROUPED_NUMBER.fullmatch(cell) for cell in cells
+    )
+    if comma > point:
+        return ",", "." if grouped else ""
+    return ".", ""

@@ -1,0 +1,91 @@
+"""Loader settings for the data file of a new project, detected and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lockgate.contract.tables import CSVFormat
+from lockgate.data.io.csv_detection import detect_csv
+from lockgate.data.io.files import file_ending
+from lockgate.data.io.frames import FRAME_ENDINGS, is_parquet
+from lockgate.data.schema import infer_task
+from lockgate.data.tables import read_table
+from lockgate.errors import DataError, UsageError, nearest
+
+__all__ = ["DataSettings", "inspect_data"]
+
+TABLE_SETTINGS = ("id", "time", "group", "value", "weight", "horizon_days", "dates")
+CSV_SETTINGS = tuple(field.name for field in dataclasses.fields(CSVFormat))
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings:
+    """What the configuration of a new project says about its data.
+
+    Attributes
+    ----------
+    plugin : {"csv", "parquet"}
+        The loader.
+    settings : dict
+        Its settings that differ from the defaults.
+    kinds : dict of str to str
+        Declared kinds of columns.
+    task : str
+        The task.
+
+    """
+
+    plugin: str
+    settings: dict[str, Any]
+    kinds: dict[str, str]
+    task: str
+
+
+def inspect_data(
+    path: Path, target: str, settings: Mapping[str, Any], kinds: Mapping[str, str]
+) -> DataSettings:
+    """Read the file once, so that a wrong column is reported here and not by a stage.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        CSV or Parquet file; how a CSV file is written is detected.
+    target : str
+        Column to predict.
+    settings : mapping
+        Settings of the loader by name, instead of those that are detected.
+    kinds : mapping of str to str
+        Kinds of columns that should not be inferred.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or cells can be read in two ways.
+    UsageError
+        If a setting is unknown.
+
+    """
+    if (ending := file_ending(path)) not in FRAME_ENDINGS:
+        raise DataError(f"{path} ends in {ending!r}, expected one of {', '.join(FRAME_ENDINGS)}")
+    parquet = is_parquet(path)
+    known = TABLE_SETTINGS if parquet else (*TABLE_SETTINGS, *CSV_SETTINGS)
+    for name in settings:
+        if name not in known:
+            raise UsageError(
+                f"unknown setting {name!r}{nearest(name, known)}; available: {', '.join(known)}"
+            )
+    csv = CSVFormat() if parquet else detect_csv(path)
+    csv = dataclasses.replace(csv, **{k: v for k, v in settings.items() if k in CSV_SETTINGS})
+    chosen: dict[str, Any] = {k: v for k, v in settings.items() if k in TABLE_SETTINGS}
+    table = read_table(path, target=target, kinds=kinds, csv=csv, **chosen)
+    default = CSVFormat()
+    chosen |= {
+        name: getattr(csv, name)
+        for name in CSV_SETTINGS
+        if getattr(csv, name) != getattr(default, name)
+    }
+    task = infer_task(table, "auto")
+    return DataSettings("parquet" if parquet else "csv", chosen, dict(kinds), task)
