@@ -78,11 +78,12 @@ def conform_to_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
         is not allowed.
 
     """
-    missing = [column.name for column in schema.features if column.name not in frame]
+    # the columns of DataFrame(array) are named by numbers; a schema has them as texts
+    cells = {str(name): frame[name] for name in frame}
+    missing = [column.name for column in schema.features if column.name not in cells]
     if missing:
-        names = list(map(str, frame.columns))
-        raise SchemaViolation([f"column {n} is missing{nearest(n, names)}" for n in missing])
-    converted = convert_columns(schema.features, frame)
+        raise SchemaViolation([f"column {n} is missing{nearest(n, cells)}" for n in missing])
+    converted = pd.DataFrame(convert_columns(schema.features, cells))
     numeric = [c.name for c in schema.features if c.kind in ("number", "integer", "boolean")]
     return converted.astype(dict.fromkeys(numeric, "float64"))
 

@@ -90,7 +90,7 @@ def build_table(
             raise SchemaViolation([f"time column {time} holds {frame[time].dtype}, expected dates"])
     orders = dates if isinstance(dates, Mapping) else dict.fromkeys(frame, dates)
     columns = _infer_columns(frame, chosen, {str(k): v for k, v in orders.items()}, roles)
-    converted = convert_columns(columns, frame)
+    converted = pd.DataFrame(convert_columns(columns, {str(n): frame[n] for n in frame}))
     _check_weight(converted, roles["weight"])
     columns = [_describe_column(column, converted[column.name]) for column in columns]
     schema = Schema(

@@ -149,19 +149,19 @@ def convert_column(column: CellColumn, values: Series) -> Series:
 
 
 def convert_columns(
-    columns: Sequence[CellColumn], frame: pd.DataFrame | Mapping[str, Series]
-) -> pd.DataFrame:
+    columns: Sequence[CellColumn], cells: Mapping[str, Series]
+) -> dict[str, Series]:
     """Convert columns to their kinds; SchemaViolation with a problem of each that has one."""
     converted: dict[str, Series] = {}
     problems: list[str] = []
     for column in columns:
         try:
-            converted[column.name] = convert_column(column, frame[column.name])
+            converted[column.name] = convert_column(column, cells[column.name])
         except SchemaViolation as error:
             problems += error.problems
     if problems:
         raise SchemaViolation(problems)
-    return pd.DataFrame(converted)
+    return converted
 
 
 def _column_of(kind: str, cells: Any, values: Series) -> Any:

@@ -141,6 +141,7 @@ def read_csv_frame(
 
     """
     import numpy as np
+    import pandas as pd
 
     try:
         texts = read_csv_texts(path, csv)
@@ -159,7 +160,7 @@ def read_csv_frame(
     values = {name: _parse_cells(known[name], cells, csv) for name, cells in texts.items()}
     read = tuple(known[name] for name in texts)
     permissive = [dataclasses.replace(c, missing="allow", unknown="ignore") for c in read]
-    frame = convert_columns(permissive, values)
+    frame = pd.DataFrame(convert_columns(permissive, values))
     for column in read:
         if column.kind == "boolean" and frame[column.name].dtype == np.float64:
             # truth values with gaps, as a target may have them
