@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from lockgate.data.columns.dates import date_parts
+
 __all__ = ["Bins", "Clip", "DateParts", "EmptyToZero"]
 
 
@@ -94,9 +96,8 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     def transform(self, X: pd.DataFrame | np.ndarray) -> np.ndarray:
         """Return four numbers per date, shape (rows, 4 * columns)."""
-        parts = []
+        parts: list[np.ndarray] = []
         for _, dates in pd.DataFrame(X).items():
-            timestamps = pd.to_datetime(dates)
-            days = (timestamps - pd.Timestamp(0)) / pd.Timedelta(days=1)
-            parts += [days, timestamps.dt.month, timestamps.dt.day_of_week, timestamps.dt.hour]
-        return np.column_stack([np.asarray(part, dtype=float) for part in parts])
+            micros = pd.to_datetime(dates).to_numpy("datetime64[us]").astype(np.int64)
+            parts += list(date_parts(micros))
+        return np.column_stack(parts)

@@ -215,6 +215,10 @@ def distinct_cells(values: ColumnValues) -> tuple[np.ndarray, list[Any]]:
     dictionary = _read_dictionary(values)
     if dictionary is not None:
         return dictionary
+    dtype = getattr(values, "dtype", None)
+    if getattr(dtype, "kind", "") == "f" and dtype != np.float64:
+        # as Python's floats they would have other digits: 0.10000000149011612 for 0.1
+        values = list(np.asarray(values))
     index_by_key: dict[object, int] = {}
     cells: list[Any] = []
     indices = np.empty(len(values), np.int64)

@@ -122,7 +122,9 @@ def convert_to_array(values: ColumnValues) -> np.ndarray:
         series: Any = values
         return np.asarray(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
     if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
+        # whole numbers with missing values would become doubles, which do not hold all of them
+        nullable = getattr(dtype, "kind", "") in "iu" and not isinstance(dtype, np.dtype)
+        values = values.to_numpy(dtype=object) if nullable else values.to_numpy()
     try:
         array = np.asarray(values)
     except ValueError:  # cells of different lengths

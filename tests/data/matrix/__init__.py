@@ -1,0 +1,1 @@
+"""Every oddity of cells by every path that reads them."""
