@@ -7,7 +7,6 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
-import lockgate
 from lockgate import CSVFormat
 
 UTC = datetime.UTC
