@@ -144,7 +144,7 @@ def test_names_with_signs_are_names_and_nothing_else(call: Run, tmp_path: Path) 
     [
         (["--until", "lod"], "did you mean 'load'"),
         (["-m", "--dry"], "cannot be combined with other options"),
-        (["--keep"], "exactly one plugin"),
+        (["--keep", "--discard"], "exclude each other"),
     ],
 )
 def test_options_that_make_no_sense_change_nothing(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.contract.names import NAME
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, DeploymentError
 from lockgate.models.bundle.copy import copy_bundle, remove_unreferenced
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest
-from lockgate.registry.provenance.events import NAME
 
 __all__ = ["BundleFiles"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from lockgate.contract.names import NAME
 from lockgate.errors import DeploymentError, UsageError, nearest
-from lockgate.registry.provenance.events import NAME
 from lockgate.registry.slots import PreviousBundle, Slot
 
 __all__ = ["DeploymentEvent", "Pointer", "check_label", "check_version"]

@@ -7,26 +7,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lockgate.errors import UsageError
+from lockgate.plugins.config.choices import Choices, read_choices, write_choices
 from lockgate.plugins.config.compose import compose_document
-from lockgate.plugins.config.last_composed import find_discarded_edits, record_composition
-from lockgate.plugins.config.origins import find_origins, flatten
+from lockgate.plugins.config.flat import differences, flatten
+from lockgate.plugins.config.last_composed import (
+    find_discarded_edits,
+    read_last_composed,
+    record_composition,
+)
+from lockgate.plugins.config.origins import find_origins
 from lockgate.plugins.config.recompose import recompose
+from lockgate.plugins.config.record import compose_with, forget, record
+from lockgate.plugins.config.stamp import compute_stamp, read_stamp
 from lockgate.plugins.host.params_file import read_params, write_params
 
 __all__ = [
     "UNSET",
     "Composition",
     "ParameterOrigin",
+    "check_derived",
     "compose",
     "explain_parameters",
     "write_composition",
 ]
 
 HEADER = (
-    "Composed by `lockgate run` from conf/ and overrides; checked whole by every stage.\n"
-    "Edit it and run `dvc repro`, or recompose it with `lockgate run OVERRIDES`."
+    "Derived by lockgate from conf/: change it with `lockgate run OVERRIDES`, or edit conf/.\n"
+    "An edit of this file holds for `dvc repro`; `lockgate run --keep` records it below conf/.\n"
 )
-"""Comment at the top of ``params.yaml``."""
+"""Comment at the top of ``params.yaml``, before its stamp."""
 
 
 class _Unset:
@@ -52,6 +62,8 @@ class Composition:
         Overrides that they were composed with.
     discarded : dict of str to (object, object)
         Manual edits of the file that are lost: old and new value by dotted key.
+    recorded, choices : Choices
+        Choices recorded before, and those to record.
 
     """
 
@@ -59,6 +71,8 @@ class Composition:
     after: dict[str, Any]
     overrides: tuple[str, ...] = ()
     discarded: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    recorded: Choices = Choices()
+    choices: Choices = Choices()
 
     def changes(self) -> dict[str, tuple[Any, Any]]:
         """Return old and new value by dotted key, sorted; `UNSET` stands for a missing key."""
@@ -72,7 +86,9 @@ class Composition:
         }
 
 
-def compose(root: Path, overrides: Sequence[str] = (), *, keep: bool = False) -> Composition:
+def compose(
+    root: Path, overrides: Sequence[str] = (), *, keep: bool = False, reset: bool = False
+) -> Composition:
     """Compose the parameters of a project; nothing is written.
 
     Parameters
@@ -80,18 +96,63 @@ def compose(root: Path, overrides: Sequence[str] = (), *, keep: bool = False) ->
     root : pathlib.Path
         The project.
     overrides : sequence of str
-        Hydra overrides, e.g. ``model=boosting``.
+        Hydra overrides, e.g. ``model=boosting``; they are added to the recorded choices.
     keep : bool
-        Start from ``params.yaml``, manual edits included, instead of ``conf/``.
+        Make manual edits of ``params.yaml`` choices as well.
+    reset : bool
+        Forget the choices recorded so far.
 
     """
     file = root / "params.yaml"
     before = read_params(file) if file.is_file() else {}
-    if keep:
-        return Composition(before, recompose(before, overrides), tuple(overrides))
-    after = compose_document(root, overrides)
-    discarded = find_discarded_edits(root, before, after)
-    return Composition(before, after, tuple(overrides), discarded)
+    recorded = read_choices(root)
+    choices, remaining = forget(root, Choices() if reset else recorded, overrides)
+    if keep and before:
+        target = recompose(before, [])
+        choices = record(root, choices, [], target)
+    after = compose_with(root, choices, remaining)
+    if remaining:
+        choices = record(root, choices, remaining, after)
+    discarded = {}
+    if before and not keep and _was_edited(file, before):
+        written = read_last_composed(root) or compose_with(root, recorded)
+        discarded = find_discarded_edits(written, before, after)
+    return Composition(before, after, tuple(overrides), discarded, recorded, choices)
+
+
+def _was_edited(file: Path, document: dict[str, Any]) -> bool:
+    """Return whether the file holds other values than lockgate wrote; DVC writes no stamp."""
+    stamp = read_stamp(file)
+    return stamp is None or stamp.values != compute_stamp(file.parent, document).values
+
+
+def check_derived(root: Path, *, experiment: bool = False) -> None:
+    """Check that ``params.yaml`` is what ``conf/`` says, or was edited after it was composed.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The project.
+    experiment : bool
+        Whether DVC composed it for an experiment, with overrides of its own.
+
+    Raises
+    ------
+    UsageError
+        If ``conf/`` was changed since, with the parameters that differ.
+
+    """
+    file = root / "params.yaml"
+    document = read_params(file)
+    stamp = read_stamp(file)
+    if experiment or (stamp and stamp.conf == compute_stamp(root, document).conf):
+        return
+    if keys := differences(document, compose_document(root)):
+        raise UsageError(
+            f"conf/ was changed since params.yaml was composed, and they differ in "
+            f"{', '.join(keys[:5])}{' ...' if len(keys) > 5 else ''}; run: lockgate run "
+            "(--keep records what params.yaml has)"
+        )
 
 
 @dataclass(frozen=True)
@@ -173,7 +234,10 @@ def _find_origin(key: str, origins: dict[str, str]) -> str:
 
 
 def write_composition(root: Path, composition: Composition) -> None:
-    """Write the parameters to ``params.yaml``, unless they are there already."""
-    if composition.before != composition.after:
-        write_params(root / "params.yaml", composition.after, HEADER)
+    """Record the choices, and write the parameters, unless they are there already."""
+    write_choices(root, composition.choices)
+    file = root / "params.yaml"
+    stamp = compute_stamp(root, composition.after)
+    if composition.before != composition.after or read_stamp(file) != stamp:
+        write_params(file, composition.after, f"{HEADER}{stamp}")
     record_composition(root, composition.after, composition.overrides)

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lockgate.errors import UsageError, nearest
+from lockgate.pipeline.merge_conflicts import resolve_conflicts
 from lockgate.pipeline.parameters import Composition, compose, write_composition
+from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.stage import STAGES
 from lockgate.pipeline.stage_server import stage_server
 
-__all__ = ["queue_experiment", "run_pipeline", "run_stages"]
+__all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
 
 
 def run_pipeline(
@@ -22,18 +24,24 @@ def run_pipeline(
     overrides: Sequence[str] = (),
     *,
     keep: bool = False,
+    discard: bool = False,
+    reset: bool = False,
     force: bool = False,
     until: str | None = None,
     only: str | None = None,
     stage_module: str | None = None,
     on_composed: Callable[[Composition], None] = lambda _: None,
+    ask_about_edits: Callable[[], bool] | None = None,
+    on_resolved: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Compose the parameters of a project, write them, and run the stages that they change.
 
     Parameters
     ----------
-    root, overrides, keep
-        As for `compose`.
+    root, overrides, keep, reset
+        As for `compose`. Overrides are recorded below ``conf/`` once they are composed.
+    discard : bool
+        Drop manual edits of ``params.yaml``, which are an error otherwise.
     force : bool
         Run every stage, changed or not.
     until : str, optional
@@ -44,6 +52,10 @@ def run_pipeline(
         As for `run_stages`.
     on_composed : callable
         Called with the composition before it is written.
+    ask_about_edits : callable, optional
+        Returns whether to keep manual edits that would be lost; without it they are an error.
+    on_resolved : callable
+        Called with what was done about conflicts of a merge.
 
     Returns
     -------
@@ -53,25 +65,54 @@ def run_pipeline(
     Raises
     ------
     UsageError
-        If an override is not valid, or the stage is unknown.
+        If an override is not valid, the stage is unknown, another run is in progress, or
+        edits of ``params.yaml`` would be lost.
 
     """
+    check_stage(until)
+    if only == "compose":
+        on_composed(compose(root, overrides, keep=keep, reset=reset))
+        return 0
+    with lock_run(root) as lock:
+        for message in resolve_conflicts(root):
+            on_resolved(message)
+        composition = compose(root, overrides, keep=keep, reset=reset)
+        on_composed(composition)
+        if composition.discarded and not discard and ask_about_edits is not None:
+            discard = not ask_about_edits()
+            if not discard:
+                composition = compose(root, overrides, keep=True, reset=reset)
+        if composition.discarded and not discard:
+            raise UsageError(
+                f"params.yaml was edited: {_list_edits(composition)}; record the edits below "
+                "conf/ with --keep, or drop them with --discard"
+            )
+        write_composition(root, composition)
+        if only == "write":
+            return 0
+        return run_stages(root, force=force, until=until, stage_module=stage_module, lock=lock)
+
+
+def check_stage(until: str | None) -> None:
+    """Refuse the name of a stage that does not exist."""
     if until is not None and until not in STAGES:
         raise UsageError(
             f"unknown stage {until!r}{nearest(until, STAGES)}; available: {', '.join(STAGES)}"
         )
-    composition = compose(root, overrides, keep=keep)
-    on_composed(composition)
-    if only == "compose":
-        return 0
-    write_composition(root, composition)
-    if only == "write":
-        return 0
-    return run_stages(root, force=force, until=until, stage_module=stage_module)
+
+
+def _list_edits(composition: Composition) -> str:
+    edits = [f"{key}={value!r}" for key, (value, _) in composition.discarded.items()]
+    return ", ".join(edits[:5]) + (f" and {len(edits) - 5} more" if len(edits) > 5 else "")
 
 
 def run_stages(
-    root: Path, *, force: bool = False, until: str | None = None, stage_module: str | None = None
+    root: Path,
+    *,
+    force: bool = False,
+    until: str | None = None,
+    stage_module: str | None = None,
+    lock: int | None = None,
 ) -> int:
     """Run ``dvc repro``: the stages whose parameters, data or code changed.
 
@@ -82,13 +123,15 @@ def run_stages(
     stage_module : str, optional
         Module that starts a stage server, so that stages share the time to import
         pandas and scikit-learn; by default each stage imports them itself.
+    lock : int, optional
+        Descriptor of a lock that DVC's process shall hold until it ends.
 
     """
     argv = ["repro", *(["--force"] if force else []), *([until] if until else [])]
     if stage_module is None:
-        return _run_dvc(root, argv)
+        return _run_dvc(root, argv, lock=lock)
     with stage_server(stage_module) as variables:
-        return _run_dvc(root, argv, variables)
+        return _run_dvc(root, argv, variables, lock)
 
 
 def queue_experiment(root: Path, overrides: Sequence[str] = ()) -> int:
@@ -99,11 +142,19 @@ def queue_experiment(root: Path, overrides: Sequence[str] = ()) -> int:
     return _run_dvc(root, argv)
 
 
-def _run_dvc(root: Path, argv: list[str], variables: dict[str, str] | None = None) -> int:
+def _run_dvc(
+    root: Path,
+    argv: list[str],
+    variables: dict[str, str] | None = None,
+    lock: int | None = None,
+) -> int:
     """Run the DVC of this environment; its stages find this environment's lockgate."""
     scripts = sysconfig.get_path("scripts")
     path = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, **(variables or {})}
     command = [sys.executable, "-m", "dvc", *argv]
     # DVC exits with 255 if a stage fails; the stage itself has printed why
-    return min(subprocess.run(command, cwd=root, env=environment, check=False).returncode, 2)
+    done = subprocess.run(
+        command, cwd=root, env=environment, check=False, pass_fds=() if lock is None else (lock,)
+    )
+    return min(done.returncode, 2)

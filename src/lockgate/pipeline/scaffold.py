@@ -16,6 +16,7 @@ from typing import Any
 
 from lockgate.errors import UsageError
 from lockgate.pipeline.data_settings import DataSettings, inspect_data
+from lockgate.plugins.config.choices import CHOICES, Choices, choices_text
 
 __all__ = ["NewProject", "create_project"]
 
@@ -190,6 +191,8 @@ def _write_files(
         (directory / "conf" / output).parent.mkdir(parents=True, exist_ok=True)
         (directory / "conf" / output).write_text(text, encoding="utf-8")
     (directory / "conf" / "experiment").mkdir()
+    (directory / CHOICES).parent.mkdir()
+    (directory / CHOICES).write_text(choices_text(Choices()), encoding="utf-8")
     stages = templates.joinpath("dvc.yaml").read_text("utf-8")
     dvc_yaml = stages.replace("artifacts:\n  model:", f"artifacts:\n  {_quote(name)}:")
     (directory / "dvc.yaml").write_text(dvc_yaml, encoding="utf-8")

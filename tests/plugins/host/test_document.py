@@ -72,7 +72,7 @@ def test_one_plugin_may_stand_twice(raw: dict[str, Any]) -> None:
 
 def test_changed_plugin_code_is_noticed(raw: dict[str, Any]) -> None:
     raw["model"]["logistic"]["provider"] = "lockgate@000000000000"
-    with pytest.raises(lockgate.PluginChanged, match="lockgate run --keep"):
+    with pytest.raises(lockgate.PluginChanged, match="recompose with: lockgate run"):
         checked(raw).verify_providers(raw, ["model"])
 
 

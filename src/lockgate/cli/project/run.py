@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ __all__ = ["command"]
     "run",
     epilog=examples("""
         lockgate run                                  as conf/config.yaml says
-        lockgate run model=boosting                   another model
+        lockgate run model=boosting                   another model, from now on
+        lockgate run --reset                          forget such choices
         lockgate run experiment=diagnosis             a file of conf/experiment/
         lockgate run compressor=[lasso,prune]         two compressors, in this order
         lockgate run compressor=[]                    no compressor
@@ -31,7 +33,9 @@ __all__ = ["command"]
     """),
 )
 @click.argument("overrides", nargs=-1)
-@click.option("--keep", is_flag=True, help="Keep manual edits of params.yaml.")
+@click.option("--keep", is_flag=True, help="Record manual edits of params.yaml below conf/.")
+@click.option("--discard", is_flag=True, help="Drop manual edits of params.yaml.")
+@click.option("--reset", is_flag=True, help="Forget the choices that were recorded below conf/.")
 @click.option("-m", "--multirun", is_flag=True, help="Queue a DVC experiment per combination.")
 @click.option("--force", is_flag=True, help="Run all stages, also those that did not change.")
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
@@ -40,6 +44,8 @@ __all__ = ["command"]
 def command(
     overrides: tuple[str, ...],
     keep: bool,
+    discard: bool,
+    reset: bool,
     multirun: bool,
     force: bool,
     until: str | None,
@@ -48,46 +54,63 @@ def command(
 ) -> int:
     """Compose the parameters from conf/ and OVERRIDES, and run the stages that they change.
 
-    OVERRIDES are written KEY=VALUE, as in Hydra. The composed parameters are
-    written to params.yaml; DVC then runs the stages whose parameters, data or
-    code changed: load, optimize, compress, evaluate, package, monitor.
-    `lockgate plugins` lists what can be chosen, `lockgate show` all parameters.
+    OVERRIDES are written KEY=VALUE, as in Hydra. They are recorded in
+    conf/chosen/now.yaml, and hold until they are changed or reset; those of
+    gates are not recorded. The composed parameters are written to params.yaml;
+    DVC then runs the stages whose parameters, data or code changed: load,
+    optimize, compress, evaluate, package, monitor. `lockgate plugins` lists what
+    can be chosen, `lockgate show` all parameters.
 
     Exit codes: 0, success; 2, a stage failed or an override is not valid.
     """
-    from lockgate.pipeline.run import queue_experiment, run_pipeline
+    from lockgate.pipeline.project import find_project
+    from lockgate.pipeline.run import check_stage, queue_experiment, run_pipeline
 
+    if keep and discard:
+        raise UsageError("--keep and --discard exclude each other")
     if multirun:
-        if until is not None or keep or force or no_run or dry:
+        if until is not None or keep or discard or reset or force or no_run or dry:
             raise UsageError(
                 "-m queues whole experiments: it cannot be combined with other options"
             )
-        code = queue_experiment(Path.cwd(), overrides)
+        root = find_project(Path.cwd())
+        code = queue_experiment(root, overrides)
         if code == 0:
             click.echo("Queued. Run them: dvc queue start. Compare them: dvc exp show")
         return code
+    check_stage(until)
+    root = find_project(Path.cwd())
     only = "compose" if dry else "write" if no_run else None
     code = run_pipeline(
-        Path.cwd(),
+        root,
         overrides,
         keep=keep,
+        discard=discard,
+        reset=reset,
         force=force,
         until=until,
         only=only,
         stage_module="lockgate.cli.stage_server",
         on_composed=_print_changes,
+        ask_about_edits=_ask_about_edits if sys.stdin.isatty() else None,
+        on_resolved=click.echo,
     )
     if code == 0 and only is None and until is None:
-        print_results(Path.cwd())
+        print_results(root)
     return code
 
 
+def _ask_about_edits() -> bool:
+    answer = click.prompt(
+        "params.yaml was edited. Record the edits below conf/, or drop them?",
+        type=click.Choice(["keep", "discard"]),
+        default="keep",
+    )
+    return bool(answer == "keep")
+
+
 def _print_changes(composition: Composition) -> None:
-    if composition.discarded:
-        click.secho(
-            "Manual edits of params.yaml that are discarded (--keep keeps them):", fg="yellow"
-        )
-        for key, (value, new) in composition.discarded.items():
-            click.echo(f"  {key}: {value!r} becomes {new!r}")
+    for key, (value, new) in composition.discarded.items():
+        click.secho(f"  {key}: {value!r} in params.yaml, {new!r} from conf/", fg="yellow")
     for key, (old, new) in composition.changes().items():
         click.echo(f"  {key}: {old!r} -> {new!r}")

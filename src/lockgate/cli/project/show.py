@@ -36,10 +36,11 @@ def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
     overrides, or edited manually.
     """
     from lockgate.pipeline.parameters import explain_parameters
+    from lockgate.pipeline.project import find_project
 
     parameters = [
         parameter
-        for parameter in explain_parameters(Path.cwd(), overrides)
+        for parameter in explain_parameters(find_project(Path.cwd()), overrides)
         if not (changed and parameter.is_default)
     ]
     if as_json:

@@ -20,7 +20,7 @@ from lockgate.plugins.config.override_errors import (
     unknown_key_error,
 )
 from lockgate.plugins.config.source import check_composed, reject_resolvers
-from lockgate.plugins.host.params_file import check_yaml
+from lockgate.plugins.host.params_file import read_yaml
 
 __all__ = ["CONF", "compose_document"]
 
@@ -50,7 +50,7 @@ def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any
     if not (folder / "config.yaml").is_file():
         raise UsageError(f"{root} has no {CONF}/config.yaml; create a project with: lockgate init")
     for file in sorted(folder.rglob("*.yaml")):
-        check_yaml(file)
+        read_yaml(file)
     try:
         document = _compose(folder, overrides)
     except (HydraException, OmegaConfBaseException, ValueError) as error:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.data.io.atomic import write_file
-from lockgate.plugins.config.origins import flatten
+from lockgate.plugins.config.flat import flatten
 
-__all__ = ["find_discarded_edits", "record_composition"]
+__all__ = ["find_discarded_edits", "read_last_composed", "record_composition"]
 
 RECORD_PATH = Path(".lockgate", "tmp", "composed.json")
 
@@ -24,10 +24,27 @@ def record_composition(root: Path, document: dict[str, Any], overrides: Sequence
         write_file(ignore, "*\n")
 
 
+def read_last_composed(root: Path) -> dict[str, Any] | None:
+    """Return the parameters that this clone wrote last; None if it wrote none."""
+    try:
+        return dict(json.loads((root / RECORD_PATH).read_bytes())["document"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def find_discarded_edits(
-    root: Path, before: dict[str, Any], after: dict[str, Any]
+    written: dict[str, Any], before: dict[str, Any], after: dict[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
     """Return manual edits of ``params.yaml`` that a new composition discards.
+
+    Parameters
+    ----------
+    written : dict
+        Parameters as they were composed.
+    before : dict
+        Parameters in the file.
+    after : dict
+        Parameters as they are composed now.
 
     Returns
     -------
@@ -35,13 +52,11 @@ def find_discarded_edits(
         Edited and new value, by dotted key.
 
     """
-    try:
-        last_written = flatten(json.loads((root / RECORD_PATH).read_bytes())["document"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    current, updated = flatten(before), flatten(after)
+    last_written, current, updated = flatten(written), flatten(before), flatten(after)
     return {
         key: (value, updated.get(key))
         for key, value in current.items()
-        if last_written.get(key) != value and updated.get(key) != value
+        if last_written.get(key) != value
+        and updated.get(key) != value
+        and not key.endswith(".provider")  # of another version of the same plugin
     }

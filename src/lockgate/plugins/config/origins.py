@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -13,26 +12,10 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from lockgate.plugins.config.compose import CONF
+from lockgate.plugins.config.flat import flatten
 from lockgate.plugins.config.source import ROOT, build_node
 
-__all__ = ["find_origins", "flatten"]
-
-
-def flatten(value: object, key_path: str = "") -> dict[str, Any]:
-    """Flatten nested mappings to dotted keys; empty mappings and lists are leaves.
-
-    Examples
-    --------
-    >>> flatten({"a": {"b": 1, "c": []}, "d": {}})
-    {'a.b': 1, 'a.c': [], 'd': {}}
-
-    """
-    if not isinstance(value, dict) or (not value and key_path):
-        return {key_path: value}
-    flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        flat |= flatten(inner, f"{key_path}.{key}" if key_path else str(key))
-    return flat
+__all__ = ["find_origins"]
 
 
 def find_origins(root: Path, overrides: Sequence[str] = ()) -> dict[str, str]:

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from lockgate.contract.kinds import CONFIGURED
+from lockgate.contract.kinds import CONFIGURED, kind
 from lockgate.errors import (
     LockgateError,
     SettingError,
@@ -22,7 +22,13 @@ from lockgate.errors import (
 from lockgate.plugins.config.source import catalogue
 from lockgate.plugins.host.parameters import Parameters
 
-__all__ = ["root_lockgate_error", "unknown_choice_error", "unknown_key_error"]
+__all__ = [
+    "convert_to_plain",
+    "parse_overrides",
+    "root_lockgate_error",
+    "unknown_choice_error",
+    "unknown_key_error",
+]
 
 _KINDS = {kind.name for kind in CONFIGURED}
 
@@ -40,7 +46,7 @@ def root_lockgate_error(error: BaseException) -> LockgateError | None:
 
 def unknown_choice_error(folder: Path, overrides: Sequence[str]) -> LockgateError | None:
     """Return the error for an unknown plugin, or for a missing file of ``conf/``."""
-    for override in _parse_overrides(overrides):
+    for override in parse_overrides(overrides):
         group = override.key_or_group
         value: object = override.value()
         names = value if isinstance(value, list) else [value]
@@ -64,23 +70,23 @@ def unknown_choice_error(folder: Path, overrides: Sequence[str]) -> LockgateErro
 
 def unknown_key_error(base: dict[str, Any], overrides: Sequence[str]) -> LockgateError | None:
     """Return the error for an unknown key or an invalid value, by our own checks."""
-    for override in _parse_overrides(overrides):
+    for override in parse_overrides(overrides):
         parts = override.key_or_group.split(".")
         if len(parts) < 2 or parts[0] not in base or override.is_delete():
             continue
-        candidate = _set_key(base, parts, _convert_to_plain(override.value()))
+        candidate = _set_key(base, parts, convert_to_plain(override.value()))
         try:
             Parameters.check(candidate, catalogue())
         except LockgateError as error:
             return error
-    for override in _parse_overrides(overrides):
+    for override in parse_overrides(overrides):
         key = override.key_or_group
         top = key.partition(".")[0]
         if base and top not in base:
             return UnknownKey(top, [*base, "experiment"])
         if base and not _key_exists(base, key.split(".")) and not override.is_add():
             allowed = f"an existing key; to add it to {key.rpartition('.')[0]}, write +{key}=..."
-            return SettingError(key, _convert_to_plain(override.value()), allowed)
+            return SettingError(key, convert_to_plain(override.value()), allowed)
     return None
 
 
@@ -100,24 +106,53 @@ def _key_exists(base: object, parts: list[str]) -> bool:
     return True
 
 
-def _convert_to_plain(value: object) -> object:
+def convert_to_plain(value: object) -> object:
     """Convert the quoted strings and wrappers of Hydra's parser to plain values."""
     if isinstance(value, list):
-        return [_convert_to_plain(element) for element in value]
+        return [convert_to_plain(element) for element in value]
     if isinstance(value, dict):
-        return {str(key): _convert_to_plain(element) for key, element in value.items()}
+        return {str(key): convert_to_plain(element) for key, element in value.items()}
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
 
 
-def _parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    parsed = []
-    for override in overrides:
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Parse overrides of Hydra's grammar.
+
+    Raises
+    ------
+    UsageError
+        For an override that is not valid, or has several values.
+
+    """
+    parsed: list[Override] = []
+    for text in overrides:
         try:
-            parsed += OverridesParser.create().parse_overrides([override])
+            parsed += OverridesParser.create().parse_overrides([text])
         except HydraException as error:
             message = " ".join(str(error).partition("See http")[0].split())
             raise UsageError(
-                f"invalid override {override!r}: {message}; write KEY=VALUE, and quote values "
+                f"invalid override {text!r}: {message}; write KEY=VALUE, and quote values "
                 "with spaces or special characters twice: \"key='some value'\""
             ) from None
+    for override in parsed:
+        _check_override(override)
     return parsed
+
+
+def _check_override(override: Override) -> None:
+    """Refuse what Hydra would answer with the names of its classes."""
+    text, group = override.input_line, override.key_or_group
+    if override.is_sweep_override():
+        raise UsageError(
+            f"{text} has several values: `lockgate run -m {text}` queues an experiment for each; "
+            f"for a single value with a comma, quote it: \"{group}='...'\""
+        )
+    if group not in _KINDS or override.is_delete():
+        return
+    value: object = override.value()
+    names = value if isinstance(value, list) else [value]
+    if None in names:
+        nothing = f"for none, write {group}=[]" if kind(group).several else f"choose a {group}"
+        raise UsageError(f"{text}: expected the name of a plugin; {nothing}")
+    if len(set(map(str, names))) < len(names):
+        raise UsageError(f"{text} names a plugin twice; a second instance needs a name of its own")

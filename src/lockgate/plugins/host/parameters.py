@@ -10,6 +10,7 @@ from typing import Any
 
 from lockgate.contract.kinds import CONFIGURED, Kind
 from lockgate.contract.kinds import kind as kind_named
+from lockgate.contract.names import NAME, NAME_RULE
 from lockgate.contract.sections import DATES, SECTIONS, Sections
 from lockgate.contract.settings import build, check
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
@@ -91,6 +92,8 @@ class Parameters:
             **{key: build(SECTIONS[key], section_values[key], key) for key in SECTIONS}
         )
         _check_dates(sections)
+        if not NAME.fullmatch(sections.project.name):
+            raise SettingError("project.name", sections.project.name, NAME_RULE)
         chosen = {
             kind.name: choose(kind.name, raw.get(kind.name), catalogue) for kind in CONFIGURED
         }
@@ -117,7 +120,7 @@ class Parameters:
                 if recorded is not None and recorded != installed:
                     raise PluginChanged(
                         f"{chosen.kind}.{chosen.name}: params.yaml records {recorded}, but "
-                        f"{installed} is installed; recompose with: lockgate run --keep"
+                        f"{installed} is installed; recompose with: lockgate run"
                     )
 
 

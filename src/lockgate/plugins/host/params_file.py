@@ -11,7 +11,15 @@ import yaml
 from lockgate.data.io.atomic import write_file
 from lockgate.errors import UsageError
 
-__all__ = ["MAX_BYTES", "check_yaml", "read_params", "write_params"]
+__all__ = [
+    "MAX_BYTES",
+    "dump_yaml",
+    "has_conflict",
+    "parse_yaml",
+    "read_params",
+    "read_yaml",
+    "write_params",
+]
 
 MAX_BYTES = 1 << 20
 """Largest size of a file, in bytes."""
@@ -83,18 +91,21 @@ def read_params(path: Path) -> dict[str, Any]:
         If it is missing, too large, not valid YAML, or not a mapping; with line and column.
 
     """
-    loaded = _load(path)
+    loaded = read_yaml(path)
     if not isinstance(loaded, dict):
         raise UsageError(f"{path} holds {type(loaded).__name__}, expected a mapping of parameters")
     return loaded
 
 
-def check_yaml(path: Path) -> None:
-    """Reject a file that is too large, not valid YAML, or uses aliases, which may expand it."""
-    _load(path)
+def read_yaml(path: Path) -> Any:
+    """Read a file of the configuration.
 
+    Raises
+    ------
+    UsageError
+        If it is missing, too large, not valid YAML, or uses aliases, which may expand it.
 
-def _load(path: Path) -> Any:
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(
@@ -107,9 +118,25 @@ def _load(path: Path) -> Any:
         raise UsageError(
             f"{path} is not UTF-8 text: {error.reason} at byte {error.start}"
         ) from None
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> Any:
+    """Parse a text of the configuration; `path` names it in messages.
+
+    Raises
+    ------
+    UsageError
+        If it is not valid YAML, or uses aliases.
+
+    """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
     except yaml.MarkedYAMLError as error:
+        if has_conflict(text):
+            raise UsageError(
+                f"{path} has conflicts of a merge; resolve them with: lockgate run"
+            ) from None
         mark = error.problem_mark
         location = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise UsageError(f"{path}{location}: {error.problem}") from None
@@ -137,8 +164,18 @@ for _tag, _form, _first in _SCALARS:
     _Dumper.add_implicit_resolver(_tag, _form, list(_first))
 
 
+def has_conflict(text: str) -> bool:
+    """Return whether a text has the conflict markers of a merge by Git."""
+    return all(re.search(f"^{mark}", text, re.MULTILINE) for mark in ("<{7} ", "={7}$", ">{7} "))
+
+
+def dump_yaml(document: dict[str, Any]) -> str:
+    """Return a document as YAML, its keys in their order."""
+    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
 def write_params(path: Path, document: dict[str, Any], comment: str = "") -> None:
     """Write a parameter file atomically, its keys in the order of `document`."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
-    body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    write_file(path, head + body)
+    write_file(path, head + dump_yaml(document))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from lockgate.contract.names import NAME, NAME_RULE
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import DeploymentError, GateRefused, LedgerConflict, LedgerError
 from lockgate.registry.ledger.rules import (
@@ -19,7 +20,7 @@ from lockgate.registry.ledger.rules import (
     require_current,
 )
 from lockgate.registry.ledger.state import Head, StageRecord, State, VersionRecord, newest_first
-from lockgate.registry.provenance.events import NAME, VERSION, Event
+from lockgate.registry.provenance.events import VERSION, Event
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot, choose_previous, promoted, rolled_back
 
@@ -81,8 +82,7 @@ def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
     for name in (event.name, event.stage):
         if name is not None and not NAME.fullmatch(name):
             raise LedgerError(
-                f"{name[:80]!r} is not a name of a model or a stage; allowed: letters, digits, "
-                "and . _ + - after the first"
+                f"{name[:80]!r} is not a name of a model or a stage; allowed: {NAME_RULE}"
             )
     stage = event.stage
     if stage is not None and (stage != stage.lower() or VERSION.fullmatch(stage)):

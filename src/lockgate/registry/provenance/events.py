@@ -7,10 +7,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["NAME", "VERSION", "Event", "InvalidEvent", "Op"]
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
-"""Names of models and stages."""
+__all__ = ["VERSION", "Event", "InvalidEvent", "Op"]
 
 VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 """Versions as of semver.org, without labels."""

@@ -15,9 +15,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lockgate.contract.names import NAME
 from lockgate.errors import LedgerError
 from lockgate.registry.provenance.commits import Commit
-from lockgate.registry.provenance.events import NAME, Event
+from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.sshsig import InvalidSignature, verify_signature
 
 __all__ = ["Signer", "Signers"]

@@ -1,0 +1,39 @@
+"""``lockgate check``: what the first stage of ``dvc.yaml`` calls."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from lockgate.cli.terminal.examples import examples
+
+__all__ = ["command"]
+
+EXPERIMENT_VARIABLE = "DVC_EXP_NAME"
+"""Set by DVC for the stages of an experiment, whose parameters it composes itself."""
+
+
+@click.command("check", epilog=examples("lockgate check"))
+@click.option(
+    "--write",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write if the check passes, for DVC.",
+)
+def command(path: Path | None) -> None:
+    """Check that params.yaml is what conf/ says.
+
+    dvc.yaml calls this command when a file of conf/ has changed, so that
+    `dvc repro` never runs with parameters of an older conf/. Manual edits of
+    params.yaml are allowed, as DVC allows them.
+    """
+    from lockgate.data.io.atomic import write_file
+    from lockgate.pipeline.parameters import check_derived
+    from lockgate.pipeline.project import find_project
+
+    check_derived(find_project(Path.cwd()), experiment=EXPERIMENT_VARIABLE in os.environ)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, "params.yaml is what conf/ says\n")

@@ -1,0 +1,55 @@
+"""Nested mappings as dotted keys, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["differences", "flatten", "nest"]
+
+
+def flatten(value: object, key_path: str = "") -> dict[str, Any]:
+    """Flatten nested mappings to dotted keys; empty mappings and lists are leaves.
+
+    Examples
+    --------
+    >>> flatten({"a": {"b": 1, "c": []}, "d": {}})
+    {'a.b': 1, 'a.c': [], 'd': {}}
+
+    """
+    if not isinstance(value, dict) or (not value and key_path):
+        return {key_path: value}
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat |= flatten(inner, f"{key_path}.{key}" if key_path else str(key))
+    return flat
+
+
+def nest(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return dotted keys as nested mappings.
+
+    Examples
+    --------
+    >>> nest({"a.b": 1, "a.c": []})
+    {'a': {'b': 1, 'c': []}}
+
+    """
+    nested: dict[str, Any] = {}
+    for key, value in sorted(values.items()):
+        *path, last = key.split(".")
+        inner = nested
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = value
+    return nested
+
+
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Return the dotted keys by which two nested mappings differ, sorted."""
+    left, right = flatten(dict(first)), flatten(dict(second))
+    missing = object()
+    return sorted(
+        key
+        for key in left.keys() | right.keys()
+        if left.get(key, missing) != right.get(key, missing)
+    )

@@ -1,0 +1,57 @@
+"""The stamp of ``params.yaml``: digests of what it was composed from, and of what was written."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lockgate.plugins.config.compose import CONF
+
+__all__ = ["Stamp", "compute_stamp", "read_stamp"]
+
+PATTERN = re.compile(r"^# conf ([0-9a-f]{16}), values ([0-9a-f]{16})$", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stamp:
+    """Digests in the comment at the top of ``params.yaml``.
+
+    Attributes
+    ----------
+    conf : str
+        Digest of the files below ``conf/``, recorded choices included.
+    values : str
+        Digest of the parameters that were written.
+
+    """
+
+    conf: str
+    values: str
+
+    def __str__(self) -> str:
+        """Return the stamp as it stands in the file."""
+        return f"conf {self.conf}, values {self.values}"
+
+
+def read_stamp(path: Path) -> Stamp | None:
+    """Return the stamp of a file; None where another program wrote it."""
+    try:
+        match = PATTERN.search(path.read_text(encoding="utf-8")[:2000])
+    except (OSError, UnicodeDecodeError):
+        return None
+    return Stamp(*match.groups()) if match else None
+
+
+def compute_stamp(root: Path, document: Mapping[str, Any]) -> Stamp:
+    """Return the stamp of parameters that are composed from a project's ``conf/``."""
+    digest = hashlib.sha256()
+    for path in sorted((root / CONF).rglob("*.yaml")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    values = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    return Stamp(digest.hexdigest()[:16], values.hexdigest()[:16])

@@ -1,0 +1,223 @@
+"""Choices: recorded below conf/, the same for every way to run, and for colleagues."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockgate.errors import UsageError
+from lockgate.pipeline.parameters import check_derived, compose, write_composition
+from lockgate.pipeline.run_lock import lock_run
+from lockgate.pipeline.scaffold import create_project
+from lockgate.plugins.config.choices import CHOICES, Choices, read_choices
+from lockgate.plugins.host.params_file import read_params
+from tests.conftest import Run, environment
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A new project in which nothing ran."""
+    create_project(tmp_path / "shop")
+    return tmp_path / "shop"
+
+
+def choose(project: Path, *overrides: str, **options: bool) -> dict[str, Any]:
+    """Compose and write, as `lockgate run --no-run` does."""
+    composition = compose(project, overrides, **options)
+    assert not composition.discarded
+    write_composition(project, composition)
+    return read_params(project / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "recorded"),
+    [
+        (["model=boosting"], Choices({"model": "boosting"})),
+        (["model=boosting", "model.boosting.trees=77"], None),
+        (["compressor=[]"], Choices({"compressor": []})),
+        (["compressor=[prune,lasso]"], Choices({"compressor": ["prune", "lasso"]})),
+        (["+evaluator=regression"], None),
+        (["+evaluator@evaluator.second=classification"], None),
+        (["~evaluator.classification"], None),
+        (["cells.bins={mean_radius: [10, 20]}"], None),
+        (["+rows.ranges.mean_radius=[0, 100]"], None),
+        (["split.test=0.2"], Choices(values={"split.test": 0.2})),  # also where it is the default
+        (["project.name='a-b'", "search.folds=4", "optimizer=random"], None),
+    ],
+)
+def test_overrides_hold_from_then_on(
+    fresh: Path, overrides: list[str], recorded: Choices | None
+) -> None:
+    chosen = choose(fresh, *overrides)
+    if recorded is not None:
+        assert read_choices(fresh) == recorded
+    assert choose(fresh) == chosen
+    assert choose(fresh, "search.metric=brier") == chosen | {
+        "search": {**chosen["search"], "metric": "brier"}
+    }
+    assert choose(fresh, "search.metric=auto")["search"] == chosen["search"]
+
+
+def test_a_later_choice_replaces_an_earlier_one(fresh: Path) -> None:
+    choose(fresh, "model=boosting", "model.boosting.trees=77")
+    assert list(choose(fresh, "model=logistic")["model"]) == ["logistic"]
+    assert read_choices(fresh) == Choices({"model": "logistic"})
+    choose(fresh, "+rows.ranges.mean_radius=[0, 100]")
+    assert choose(fresh, "~rows.ranges.mean_radius")["rows"]["ranges"] == {}
+    choose(fresh, "search.folds=4", reset=True)
+    assert read_choices(fresh) == Choices(values={"search.folds": 4})
+
+
+def test_an_experiment_replaces_what_it_sets_itself(fresh: Path) -> None:
+    (fresh / "conf" / "experiment" / "deep.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /model: boosting\nsearch:\n  folds: 4\n"
+    )
+    choose(fresh, "model=logistic", "search.folds=3", "split.test=0.3")
+    chosen = choose(fresh, "experiment=deep")
+    assert list(chosen["model"]) == ["boosting"]
+    assert chosen["search"]["folds"] == 4
+    assert chosen["split"]["test"] == 0.3
+    assert list(choose(fresh, "model=logistic")["model"]) == ["logistic"]  # the later one wins
+
+
+def test_gates_are_never_recorded(fresh: Path) -> None:
+    weaker = choose(fresh, "gate=[signature]")
+    assert list(weaker["gate"]) == ["signature"]
+    assert read_choices(fresh) == Choices()
+    assert len(choose(fresh)["gate"]) > 1
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model=logistic,boosting", "lockgate run -m model=logistic,boosting"),
+        ("compressor=null", "for none, write compressor=\\[\\]"),
+        ("model=null", "choose a model"),
+        ("compressor=[lasso,lasso]", "names a plugin twice"),
+        ("model.boosting.trees=5", "boosting is not chosen"),
+        ("project.name='my model'", "project.name is 'my model'"),
+        ("~model.logistic.balanced", "model.logistic.balanced"),
+    ],
+)
+def test_what_is_refused_records_nothing(fresh: Path, override: str, message: str) -> None:
+    before = (fresh / CHOICES).read_bytes()
+    with pytest.raises(UsageError, match=message):
+        choose(fresh, override)
+    assert (fresh / CHOICES).read_bytes() == before
+    assert not (fresh / "params.yaml").exists()
+
+
+def test_edits_of_the_parameters_are_kept_or_refused(fresh: Path) -> None:
+    choose(fresh, "model=boosting")
+    file = fresh / "params.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("folds: 5", "folds: 4").replace("[signature", "[signature"))
+    check_derived(fresh)  # DVC's convention: an edit holds for `dvc repro`
+    assert compose(fresh).discarded == {"search.folds": (4, 5)}
+    kept = choose(fresh, "split.test=0.3", keep=True)
+    assert (kept["search"]["folds"], kept["split"]["test"]) == (4, 0.3)
+    assert read_choices(fresh) == Choices(
+        {"model": "boosting"}, values={"search.folds": 4, "split.test": 0.3}
+    )
+    assert choose(fresh) == kept
+
+
+def test_edits_are_found_in_a_clone_without_records(fresh: Path) -> None:
+    choose(fresh)
+    (fresh / ".lockgate" / "tmp" / "composed.json").unlink()
+    file = fresh / "params.yaml"
+    file.write_text(file.read_text().replace("folds: 5", "folds: 4"))
+    assert compose(fresh, ["split.test=0.3"]).discarded == {"search.folds": (4, 5)}
+
+
+def test_parameters_of_an_older_configuration_are_refused(fresh: Path) -> None:
+    choose(fresh)
+    config = fresh / "conf" / "config.yaml"
+    config.write_text(config.read_text() + "\n# a comment\n")
+    check_derived(fresh)  # nothing differs
+    config.write_text(config.read_text() + "\nsearch:\n  folds: 3\n")
+    with pytest.raises(UsageError, match="differ in search.folds; run: lockgate run"):
+        check_derived(fresh)
+    check_derived(fresh, experiment=True)  # DVC composed them just now
+    assert choose(fresh)["search"]["folds"] == 3
+    check_derived(fresh)
+
+
+def test_a_configuration_that_leaves_choices_out_says_so(fresh: Path) -> None:
+    config = fresh / "conf" / "config.yaml"
+    lines = [line for line in config.read_text().splitlines() if "optional chosen" not in line]
+    config.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UsageError, match="add `- optional chosen: now` as the last entry"):
+        choose(fresh, "model=boosting")
+
+
+def test_a_second_run_is_refused_and_says_who_runs(fresh: Path) -> None:
+    with (
+        lock_run(fresh),
+        pytest.raises(UsageError, match=r"process \d+, since 20.* is running in this project"),
+        lock_run(fresh),
+    ):
+        pass
+    with lock_run(fresh):  # free again
+        pass
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_give_each_its_own_model_or_a_refusal(call: Run, fresh: Path) -> None:
+    call("git", "add", "-A", cwd=fresh)
+    runs = []
+    for model in ("boosting", "logistic"):
+        command = [sys.executable, "-m", "lockgate", "run", f"model={model}"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        runs.append(subprocess.Popen(command, cwd=fresh, env=environment(), **pipes))  # type: ignore[call-overload]
+        time.sleep(0.3)
+    outputs = [run.communicate(timeout=120) for run in runs]
+    codes = [run.returncode for run in runs]
+    assert sorted(codes) == [0, 2]
+    winner, loser = codes.index(0), codes.index(2)
+    assert "is running in this project" in outputs[loser][1]
+    model = ("boosting", "logistic")[winner]
+    assert list(read_params(fresh / "params.yaml")["model"]) == [model]
+    assert ("learning_rate=" in outputs[winner][1]) == (model == "boosting")
+
+
+@pytest.mark.slow
+def test_the_choices_of_colleagues_hold_after_a_merge(
+    call: Run, project: Path, tmp_path: Path
+) -> None:
+    """One by `lockgate run`, one by an edit of conf/, one by an experiment that is kept."""
+    clones = [tmp_path / name for name in ("ann", "ben", "cem")]
+    for clone in clones:
+        call("git", "clone", "-q", str(project), str(clone), cwd=tmp_path)
+        call("cp", "-r", f"{project}/data/raw/tumours.csv", str(clone / "data" / "raw"), cwd=clone)
+    ann, ben, cem = clones
+    call("lockgate", "run", "model=boosting", cwd=ann)
+    config = ben / "conf" / "config.yaml"
+    config.write_text(config.read_text() + "\nsplit:\n  test: 0.3\n")
+    refused = call("dvc", "repro", cwd=ben, code=None)
+    assert refused.returncode
+    assert "conf/ was changed since params.yaml was composed" in refused.stderr
+    call("lockgate", "run", cwd=ben)
+    call("dvc", "exp", "run", "-q", "-n", "folds", "-S", "search.folds=3", cwd=cem)
+    call("git", "checkout", "-q", ".", cwd=cem)
+    call("dvc", "exp", "apply", "folds", cwd=cem)
+    assert "search.folds=3" in call("lockgate", "run", cwd=cem, code=2).stderr
+    call("lockgate", "run", "--keep", cwd=cem)
+    for clone in clones:
+        call("git", "add", "-A", cwd=clone)
+        call("git", "commit", "-qm", clone.name, cwd=clone)
+    for other in (ben, cem):
+        call("git", "pull", "-q", "--no-rebase", "--no-edit", str(other), cwd=ann, code=None)
+        call("lockgate", "run", cwd=ann)
+        call("git", "add", "-A", cwd=ann)
+        call("git", "commit", "-qm", "merged", cwd=ann)
+    merged = read_params(ann / "params.yaml")
+    assert list(merged["model"]) == ["boosting"]
+    assert merged["split"]["test"] == 0.3
+    assert merged["search"]["folds"] == 3
+    assert call("dvc", "status", cwd=ann).stdout.count("changed") == 0
