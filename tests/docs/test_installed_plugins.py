@@ -148,7 +148,7 @@ def test_a_broken_package_beside_it_is_named_and_stops_nothing(
         )
         assert "acme-broken 2.0 and lockgate 0.1.0" in both
         (folder / "entry_points.txt").write_text(points)
-        must("lockgate", "run", "--no-run", cwd=project, env=env)
+        must("lockgate", "run", "--no-run", "--discard", cwd=project, env=env)
         fine = must("lockgate", "stage", "load", cwd=project, env=env)
         assert "skipped listener ear of acme-broken 2.0" in fine
     finally:

@@ -83,7 +83,9 @@ def read_table(
             chosen.setdefault(time, "date")
         if problems := check_kinds(chosen, read_csv_header(path, csv)):
             raise SchemaViolation(problems)
-        content = read_csv_frame(path, (), csv, kinds=chosen, dates=dates, strict=True)
+        content = read_csv_frame(
+            path, (), csv, kinds=chosen, dates=dates, keys=(id, group), strict=True
+        )
         table = build_table(
             content.frame,
             roles,

@@ -13,7 +13,7 @@ from lockgate.errors import SchemaViolation
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["infer_text_kind", "parse_text"]
+__all__ = ["has_long_numbers", "infer_text_kind", "parse_text"]
 
 EXPONENT = r"([eE][-+]?[0-9]+)?"
 
@@ -141,6 +141,14 @@ def infer_text_kind(
         return "date", dates or infer_date_order(name, distinct.to_pylist())
     _refuse_strays(name, texts, cells, is_number, csv)
     return _category_or_text(distinct), "iso"
+
+
+def has_long_numbers(texts: pa.ChunkedArray) -> bool:
+    """Return whether a column has whole numbers that a double may not hold."""
+    import pyarrow.compute as pc
+
+    cells = pc.utf8_trim_whitespace(texts)
+    return bool(pc.any(pc.match_substring_regex(cells, LONG_INTEGER)).as_py())
 
 
 def _texts(*texts: str) -> pa.Array:

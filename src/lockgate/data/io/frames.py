@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -112,6 +112,7 @@ def read_csv_frame(
     *,
     kinds: Mapping[str, str] | None = None,
     dates: DateOrder | None = None,
+    keys: Collection[str | None] = (),
     strict: bool = False,
 ) -> CSVFile:
     """Read a CSV file; infer the kinds of columns from the cells as they are written.
@@ -128,6 +129,8 @@ def read_csv_frame(
         Kinds of further columns.
     dates : {"iso", "day-first", "month-first"}, optional
         Order of numeric dates in all other columns; by default it is inferred.
+    keys : collection of str
+        Columns that identify rows or groups; long numbers in them stay texts.
     strict : bool
         Whether a column whose kind cannot be inferred is an error.
 
@@ -153,6 +156,7 @@ def read_csv_frame(
         csv,
         kinds or {},
         dates,
+        keys=keys,
         strict=strict,
     )
     from lockgate.data.columns.frames import convert_columns
@@ -175,9 +179,10 @@ def _infer_columns(
     kinds: Mapping[str, str],
     dates: DateOrder | None,
     *,
+    keys: Collection[str | None],
     strict: bool,
 ) -> dict[str, Column]:
-    from lockgate.data.columns.text_cells import infer_text_kind
+    from lockgate.data.columns.text_cells import has_long_numbers, infer_text_kind
 
     columns: dict[str, Column] = {}
     problems: list[str] = []
@@ -190,6 +195,8 @@ def _infer_columns(
         except SchemaViolation as error:
             problems += error.problems
             kind = kind or "text"
+        if kind == "integer" and name in keys and has_long_numbers(cells):
+            kind = "text"
         columns[name] = Column(name, cast("ColumnKind", kind), dates=order or "iso")
     if problems and strict:
         raise SchemaViolation(problems)
