@@ -74,6 +74,12 @@ def _check_column(column: ColumnInput, values: object, rejected: RejectedRows) -
 def _read_records(
     inputs: Sequence[ColumnInput], records: Sequence[object], rejected: RejectedRows
 ) -> list[Any]:
+    names = [column.name for column in inputs]
+    try:
+        rows = [[record[name] for name in names] for record in records]  # type: ignore[index]
+        return list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in names]
+    except (KeyError, TypeError):
+        pass  # a column or a record is not what it should be: they are read one by one
     columns: list[list[Any]] = [[] for _ in inputs]
     for row, record in enumerate(records):
         if not isinstance(record, Mapping):

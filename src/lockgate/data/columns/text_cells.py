@@ -17,9 +17,10 @@ __all__ = ["has_long_numbers", "infer_text_kind", "parse_text"]
 
 EXPONENT = r"([eE][-+]?[0-9]+)?"
 
-LEADING_ZERO = r"^[-+]?0[0-9]"
-INTEGER = r"^[-+]?[0-9]+$"
-LONG_INTEGER = r"^[-+]?[0-9]{16,}$"
+LONG = 16
+"""Digits from which a double may not hold a whole number."""
+
+LONG_INTEGER = rf"^[-+]?[0-9]{{{LONG},}}$"
 DECIMAL_COMMA = r"^[-+]?[0-9]{1,3}(\.?[0-9]{3})*,[0-9]+$"
 
 MAX_CATEGORIES = 200
@@ -71,6 +72,10 @@ def _parse_numbers(texts: pa.ChunkedArray, csv: CSVFormat, *, boolean: bool) -> 
         lower = pc.utf8_lower(cells)
         cells = pc.if_else(pc.equal(lower, "true"), "1", cells)
         cells = pc.if_else(pc.equal(lower, "false"), "0", cells)
+    missing = _is_missing(cells, csv)
+    known = pc.if_else(missing, pa.scalar(None, pa.string()), cells)
+    if (numbers := _cast_numbers(known, csv)) is not None and not has_long_numbers(known):
+        return numbers
     valid = pc.match_substring_regex(cells, number_pattern(csv))
     plain = cells
     if csv.thousands:
@@ -78,16 +83,33 @@ def _parse_numbers(texts: pa.ChunkedArray, csv: CSVFormat, *, boolean: bool) -> 
     if csv.decimal != ".":
         plain = pc.replace_substring(plain, csv.decimal, ".")
     numbers = pc.cast(pc.if_else(valid, plain, pa.scalar(None, pa.string())), pa.float64())
-    invalid = pc.invert(pc.or_(valid, _is_missing(cells, csv)))
-    long = pc.match_substring_regex(plain, LONG_INTEGER)
-    if not pc.any(pc.or_(invalid, long)).as_py():
+    invalid = pc.invert(pc.or_(valid, missing))
+    has_invalid, has_long = pc.any(invalid).as_py(), has_long_numbers(plain)
+    if not (has_invalid or has_long):
         return numbers
     values: list[Any] = numbers.to_pylist()
     for row in pc.indices_nonzero(invalid).to_pylist():
         values[row] = texts[row].as_py()
-    for row in pc.indices_nonzero(pc.and_(valid, long)).to_pylist():
-        values[row] = int(plain[row].as_py())  # a double may not hold it
+    if has_long:
+        long = pc.and_(valid, pc.match_substring_regex(plain, LONG_INTEGER))
+        for row in pc.indices_nonzero(long).to_pylist():
+            values[row] = int(plain[row].as_py())  # a double may not hold it
     return values
+
+
+def _cast_numbers(cells: pa.ChunkedArray, csv: CSVFormat) -> pa.ChunkedArray | None:
+    """Return doubles if all cells are numbers, without matching patterns, which is slower."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if csv.decimal != "." or csv.thousands:
+        return None
+    try:
+        numbers = pc.cast(cells, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    finite = pc.all(pc.is_finite(numbers)).as_py()  # Arrow takes inf and nan for numbers
+    return numbers if finite is not False else None
 
 
 def infer_text_kind(
@@ -125,28 +147,42 @@ def infer_text_kind(
     cells = cells.filter(pc.invert(_is_missing(cells, csv)))
     if not len(cells):
         return "number", "iso"
-    is_number = pc.match_substring_regex(cells, number_pattern(csv))
-    if pc.all(is_number).as_py():
-        if pc.any(pc.match_substring_regex(cells, LEADING_ZERO)).as_py():
-            return _category_or_text(cells), "iso"
-        plain = pc.replace_substring(cells, csv.thousands, "") if csv.thousands else cells
-        whole = pc.all(pc.match_substring_regex(plain, INTEGER)).as_py()
-        return ("integer" if whole else "number"), "iso"
+    if _cast_numbers(cells, csv) is not None:
+        return _kind_of_numbers(cells), "iso"
     distinct = pc.unique(cells)
+    is_number = pc.match_substring_regex(distinct, number_pattern(csv))
+    if pc.all(is_number).as_py():
+        plain = pc.replace_substring(distinct, csv.thousands, "") if csv.thousands else distinct
+        return _kind_of_numbers(pc.replace_substring(plain, csv.decimal, ".")), "iso"
     if pc.all(pc.is_in(pc.utf8_lower(distinct), _texts("true", "false"))).as_py():
         return "boolean", "iso"
     if pc.all(pc.match_substring_regex(distinct, f"^{ISO_DATE}$")).as_py():
         return "date", "iso"
     if pc.all(pc.match_substring_regex(distinct, f"^{NUMERIC_DATE}$")).as_py():
         return "date", dates or infer_date_order(name, distinct.to_pylist())
-    _refuse_strays(name, texts, cells, is_number, csv)
+    if pc.any(pc.match_substring_regex(distinct, "^[-+]?[0-9]")).as_py():
+        _refuse_strays(name, texts, cells, csv)
     return _category_or_text(distinct), "iso"
+
+
+def _kind_of_numbers(cells: pa.ChunkedArray) -> str:
+    """Return the kind of a column of numbers; where one has leading zeros they are codes."""
+    import pyarrow.compute as pc
+
+    digits = pc.utf8_ltrim(cells, "+-")
+    second = pc.utf8_slice_codeunits(digits.filter(pc.starts_with(digits, "0")), 1, 2)
+    if pc.any(pc.utf8_is_digit(second)).as_py():
+        return _category_or_text(cells)
+    fractions = any(pc.any(pc.match_substring(cells, mark)).as_py() for mark in ".eE")
+    return "number" if fractions else "integer"
 
 
 def has_long_numbers(texts: pa.ChunkedArray) -> bool:
     """Return whether a column has whole numbers that a double may not hold."""
     import pyarrow.compute as pc
 
+    if (pc.max(pc.binary_length(texts)).as_py() or 0) < LONG:
+        return False
     cells = pc.utf8_trim_whitespace(texts)
     return bool(pc.any(pc.match_substring_regex(cells, LONG_INTEGER)).as_py())
 
@@ -183,12 +219,12 @@ def _refuse_strays(
     name: str,
     texts: pa.ChunkedArray,
     cells: pa.ChunkedArray,
-    is_number: pa.ChunkedArray,
     csv: CSVFormat,
 ) -> None:
     """Refuse a column of numbers in which a few cells are texts."""
     import pyarrow.compute as pc
 
+    is_number = pc.match_substring_regex(cells, number_pattern(csv))
     comma = csv.decimal == "." and pc.all(
         pc.or_(is_number, pc.match_substring_regex(cells, DECIMAL_COMMA))
     )

@@ -209,8 +209,10 @@ def _parse_cells(column: Column, cells: Any, csv: CSVFormat) -> pd.Series[Any]:
     from lockgate.data.columns.text_cells import parse_text
 
     parsed = parse_text(column, cells, csv)
-    if column.kind in ("number", "integer", "boolean") and not isinstance(parsed, list):
-        return pd.Series(parsed.to_numpy(), name=column.name)
-    values = parsed if isinstance(parsed, list) else parsed.to_pylist()
-    series: pd.Series[Any] = pd.Series(values, dtype=object, name=column.name)
-    return series.replace("", None) if column.kind == "text" else series
+    if isinstance(parsed, list):
+        return pd.Series(parsed, dtype=object, name=column.name)
+    if column.kind == "category":
+        parsed = parsed.dictionary_decode()  # a dictionary of pandas' must not hold missing values
+    values: pd.Series[Any] = parsed.to_pandas()
+    values.name = column.name
+    return values.replace("", None) if column.kind == "text" else values
