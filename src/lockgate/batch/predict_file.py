@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from lockgate.batch.output_files import OUTPUTS, merge_parts, prediction_columns, write_part
 from lockgate.contract.conversion import ForestEngine
+from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
@@ -58,6 +59,10 @@ class FileResult:
         Rows that an earlier run had predicted or rejected.
     rejected : pathlib.Path or None
         The file of rejected rows, if there are any.
+    filled : FilledCells
+        Missing cells and unknown categories of all rows, those of an earlier run included.
+    warnings : tuple of str
+        Columns that hardly hold what the model was trained on.
 
     """
 
@@ -65,6 +70,8 @@ class FileResult:
     rejected_rows: int
     resumed: int
     rejected: Path | None
+    filled: FilledCells = FilledCells()
+    warnings: tuple[str, ...] = ()
 
 
 def predict_file(
@@ -144,8 +151,10 @@ def predict_file(
         # rejected rows first: if the output file exists, the run is complete
         rejected, refused = _join_rejected(parts, target)
         answered = merge_parts(parts, target)
+        filled = sum((_read_filled(part) for part in parts), FilledCells())
         shutil.rmtree(folder)
-    return FileResult(answered, refused, resumed, rejected)
+    warnings = tuple(filled.warnings(model.inputs, bundle.never_missing))
+    return FileResult(answered, refused, resumed, rejected, filled, warnings)
 
 
 def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
@@ -215,12 +224,18 @@ def _write_predictions(
     reasons |= {row: [message] for row, message in chunk.malformed.items()}
     lines = [json.dumps({"row": row, "reasons": reasons[row]}) for row in sorted(reasons)]
     write_file(part.with_suffix(".rejected"), "".join(line + "\n" for line in lines).encode())
+    filled = count_filled(model.inputs, chunk.columns, rejected.cells, len(chunk.numbers))
+    write_file(part.with_suffix(".filled"), msgspec.json.encode(filled))
     accepted = np.ones(len(chunk.numbers), bool)
     accepted[list(rejected.reasons)] = False
     kept_columns = {name: _select_column(chunk.columns, name, accepted) for name in keep}
     predictions = prediction_columns(output, model.classes, chunk.numbers, {})
     columns = {name: np.asarray(column)[accepted] for name, column in predictions.items()}
     write_part(part, {"row": columns.pop("row"), **kept_columns, **columns})
+
+
+def _read_filled(part: Path) -> FilledCells:
+    return msgspec.json.decode(part.with_suffix(".filled").read_bytes(), type=FilledCells)
 
 
 def _select_column(

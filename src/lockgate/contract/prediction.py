@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -34,12 +34,17 @@ class Output:
         Probability of the positive class (two classes) or of each class.
     margin : ndarray, shape (n,) or (n, classes), or None
         The value before it becomes a probability, if the model has one.
+    missing, unknown : dict of str to int
+        Number of missing cells, and of unknown categories, by column, where a packed model
+        counted them; columns without any are left out.
 
     """
 
     label: np.ndarray
     score: np.ndarray | None = None
     margin: np.ndarray | None = None
+    missing: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
 
 
 @runtime_checkable

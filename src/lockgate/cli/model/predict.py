@@ -35,6 +35,13 @@ __all__ = ["command"]
     help="Threads; 0 uses every core.",
     show_default=True,
 )
+@click.option(
+    "--max-unknown",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Exit with 4 if a larger share of a column holds unknown categories.",
+    show_default="off",
+)
 @click.option("--engine", metavar="NAME", help="Engine for tree models, e.g. numba.")
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 def command(
@@ -43,19 +50,22 @@ def command(
     target: Path,
     keep: tuple[str, ...],
     threads: int,
+    max_unknown: float | None,
     engine: str | None,
     force: bool,
 ) -> int:
     """Predict every row of IN with a bundle, and write the predictions to OUT.
 
-    Files end in .csv, .parquet, .arrow, .feather, .ndjson or .jsonl and may be
-    larger than memory. An interrupted run continues where it stopped. OUT has the
-    row number, the columns of --keep, the label, and the score (one per class
+    Files end in .csv, .tsv, .csv.gz, .tsv.gz, .parquet, .arrow, .feather, .ndjson
+    or .jsonl and may be larger than memory; CSV files are read as those that the
+    model was trained on. An interrupted run continues where it stopped. OUT has
+    the row number, the columns of --keep, the label, and the score (one per class
     where there are several). Rows with invalid values are written to
-    OUT.rejected.ndjson, each with the reason.
+    OUT.rejected.ndjson, each with the reason. Columns with many categories that
+    training did not have are reported.
 
     Exit codes: 0, all rows were predicted; 1, some were rejected; 2, nothing was
-    written.
+    written; 4, a column holds more unknown categories than --max-unknown allows.
     """
     from lockgate.batch.predict_file import predict_file
     from lockgate.data.io.files import count_rows
@@ -81,4 +91,15 @@ def command(
     click.echo(f"{result.predicted_rows:,} rows predicted: {target}")
     if result.rejected is not None:
         click.secho(f"{result.rejected_rows:,} rows rejected: {result.rejected}", fg="yellow")
+    for warning in result.warnings:
+        click.secho(warning, fg="yellow", err=True)
+    share = result.filled.largest_unknown_share()
+    if max_unknown is not None and share > max_unknown:
+        click.secho(
+            f"{share:.1%} of a column's cells are unknown categories; --max-unknown allows "
+            f"{max_unknown:.1%}",
+            fg="red",
+            err=True,
+        )
+        return 4
     return 1 if result.rejected_rows else 0

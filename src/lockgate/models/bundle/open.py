@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +13,14 @@ import msgspec
 from lockgate.contract.monitoring import ReferenceCounts
 from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.requests import Resources
+from lockgate.data.columns.filled import FilledCells, count_filled
+from lockgate.data.columns.parsing import read_columns
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, PluginFailed
 from lockgate.models.bundle.environment import check_environment
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.models.bundle.probes import check_probes
+from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
     from lockgate.contract.prediction import Columns
 
 __all__ = ["Bundle", "open_bundle"]
+
+log = logging.getLogger("lockgate.predict")
 
 
 class Bundle:
@@ -50,7 +57,29 @@ class Bundle:
         A packed model also takes Arrow tables, lists of mappings, and arrays, and
         the options of `PackedModel.predict`: `backend`, `engine`, `threads`.
         """
-        return self.predictor.predict(columns, **options)
+        output = self.predictor.predict(columns, **options)
+        model = getattr(self.predictor, "model", None)
+        if isinstance(model, PackedModel) and (output.missing or output.unknown):
+            self._warn_of_filled(model, columns, output)
+        return output
+
+    def _warn_of_filled(self, model: PackedModel, columns: Columns, output: Output) -> None:
+        """Log columns that hardly hold what the model was trained on."""
+        rows = len(output.label)
+        filled = FilledCells(rows, output.missing, output.unknown)
+        if not filled.warnings(model.inputs, self.never_missing):
+            return
+        cells, _ = read_columns(model.inputs, columns)
+        filled = count_filled(model.inputs, columns, cells, rows)
+        for message in filled.warnings(model.inputs, self.never_missing):
+            log.warning("%s", message)
+
+    @functools.cached_property
+    def never_missing(self) -> frozenset[str]:
+        """Columns that had no missing value in training."""
+        return frozenset(
+            bins.column for bins in self.reference().columns if bins.counts and not bins.counts[0]
+        )
 
     def predict_one(self, row: Mapping[str, object]) -> Any:
         """Predict one row given as a mapping of column to value, None for a missing value.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import sys
@@ -17,7 +18,7 @@ from lockgate.contract.conversion import ForestEngine
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.columns.parsing import build_cell_readers, read_columns
-from lockgate.data.columns.rejections import RejectedRows
+from lockgate.data.columns.rejections import RejectedRows, count_missing
 from lockgate.data.columns.sources import cells_by_name
 from lockgate.errors import PackedFormatError, SchemaViolation
 from lockgate.models.packed.format.array_types import Cells, RowSource
@@ -124,7 +125,25 @@ class PackedModel:
             rejected.cells = cells
         few = rows <= MAX_SINGLE_ROWS and backend is None if engine is None else engine == "rows"
         if few:
-            return self._one_by_one(cells, rows, rejected)
+            output = self._one_by_one(cells, rows, rejected)
+        else:
+            output = self._by_columns(cells, rows, rejected, backend, engine, threads)
+        if rejected is not None:
+            return output
+        counts = count_missing(self.header.inputs, cells)
+        return dataclasses.replace(
+            output, missing=counts.get("gaps", {}), unknown=counts.get("unknown", {})
+        )
+
+    def _by_columns(
+        self,
+        cells: Sequence[Cells],
+        rows: int,
+        rejected: RejectedRows | None,
+        backend: Backend | None,
+        engine: str | ForestEngine | None,
+        threads: int,
+    ) -> Output:
         other = engine if isinstance(engine, ForestEngine) else None
         program = self._program(backend or numpy_backend(), other)
         pieces = self._compute_chunks(program, cells, rows, threads)
