@@ -48,7 +48,7 @@ def test_outputs_carry_counts(bundle: Bundle, caplog: pytest.LogCaptureFixture) 
 def test_many_unknown_categories_are_reported(
     bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING, "lockgate.predict")
+    caplog.set_level(logging.WARNING, "lockgate.models")
     assert bundle.predict(rows(30)).unknown == {"city": 30}
     assert caplog.messages == [
         "column city: 30 of 300 cells (10.0%) hold categories that training did not have: "

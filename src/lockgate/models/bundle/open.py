@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bundle", "open_bundle"]
 
-log = logging.getLogger("lockgate.predict")
+log = logging.getLogger("lockgate.models")
 
 
 class Bundle:

@@ -24,7 +24,7 @@ from lockgate.errors import PackedFormatError, SchemaViolation
 from lockgate.models.packed.format.array_types import Cells, RowSource
 from lockgate.models.packed.format.container import LARGEST_FILE
 from lockgate.models.packed.format.header import decode
-from lockgate.models.packed.runtime.program import NO_PREDICTION, Program
+from lockgate.models.packed.runtime.program import Program, reject_unpredicted
 from lockgate.models.packed.runtime.row_prediction import RowPrediction
 
 __all__ = ["PackedModel", "open_packed"]
@@ -152,19 +152,8 @@ class PackedModel:
             for parts in map(list, zip(*pieces, strict=True))
         ]
         *answers, invalid = outputs
-        self._reject_invalid(np.flatnonzero(np.asarray(invalid)[0]), rejected)
+        reject_unpredicted(np.flatnonzero(np.asarray(invalid)[0]), rejected)
         return self._build_output(*answers)
-
-    @staticmethod
-    def _reject_invalid(rows: np.ndarray, rejected: RejectedRows | None) -> None:
-        """Reject rows without a finite prediction, unless they were rejected before."""
-        if not len(rows):
-            return
-        rejections = RejectedRows() if rejected is None else rejected
-        new = [row for row in rows.tolist() if row not in rejections.reasons]
-        rejections.add(new, lambda row: f"{NO_PREDICTION} in row {row}")
-        if rejected is None:
-            rejections.raise_first()
 
     def predict_one(self, row: Mapping[str, object]) -> RowPrediction:
         """Predict one row given as a mapping of column to value, None for a missing value.
@@ -248,7 +237,7 @@ class PackedModel:
                 except SchemaViolation:
                     predictions.append(empty)
                     invalid.append(k)
-        self._reject_invalid(np.array(invalid, dtype=np.int64), rejected)
+        reject_unpredicted(np.array(invalid, dtype=np.int64), rejected)
         outputs: list[Any] = []
         for output_index, operation_index in enumerate(self._program(numpy_backend()).outputs):
             if operation_index is None:

@@ -10,6 +10,7 @@ import numpy as np
 from lockgate.contract.conversion import ForestEngine
 from lockgate.contract.requests import Backend
 from lockgate.data.columns.dates import date_parts, date_parts_one
+from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.format.arithmetic import POWERS_ARRAY
 from lockgate.models.packed.format.array_types import Array, Cells
@@ -22,7 +23,7 @@ from lockgate.models.packed.format.operation import POWERS_KEY, Shape
 from lockgate.models.packed.format.text import Text
 from lockgate.models.packed.runtime.forest import MAX_TABLE_BYTES, CompiledForest
 
-__all__ = ["NO_PREDICTION", "Program"]
+__all__ = ["Program", "reject_unpredicted"]
 
 SOURCES = (Numbers, Category, Date, Text)
 SHORT = float(np.finfo(np.float32).max)
@@ -219,3 +220,14 @@ class Program:
             return pairs.__getitem__
         row_function: Callable[..., Any] = op.row(self.host)
         return row_function
+
+
+def reject_unpredicted(rows: np.ndarray, rejected: RejectedRows | None) -> None:
+    """Reject rows without a finite prediction, unless they were rejected before."""
+    if not len(rows):
+        return
+    rejections = RejectedRows() if rejected is None else rejected
+    new = [row for row in rows.tolist() if row not in rejections.reasons]
+    rejections.add(new, lambda row: f"{NO_PREDICTION} in row {row}")
+    if rejected is None:
+        rejections.raise_first()
