@@ -18,6 +18,18 @@ from lockgate.pipeline.stage_server import stage_server
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
 
+HINTS = (
+    "Updating lock file",
+    "Generating lock file",
+    "To track the changes with git",
+    "git add",
+    "To enable auto staging",
+    "dvc config core.autostage",
+    "Use `dvc push`",
+    "> lockgate ",
+)
+"""How DVC's lines begin that say what it does to its own files, or how to use it on its own."""
+
 
 def run_pipeline(
     root: Path,
@@ -154,7 +166,18 @@ def _run_dvc(
     environment = {**os.environ, "PATH": path, **(variables or {})}
     command = [sys.executable, "-m", "dvc", *argv]
     # DVC exits with 255 if a stage fails; the stage itself has printed why
-    done = subprocess.run(
-        command, cwd=root, env=environment, check=False, pass_fds=() if lock is None else (lock,)
-    )
-    return min(done.returncode, 2)
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        pass_fds=() if lock is None else (lock,),
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip() and not line.strip().startswith(HINTS):
+                sys.stdout.write(line)
+                sys.stdout.flush()
+    return min(process.returncode, 2)

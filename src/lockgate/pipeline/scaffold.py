@@ -23,6 +23,9 @@ __all__ = ["NewProject", "create_project"]
 PROJECT_PATHS = ("dvc.yaml", "params.yaml", "conf")
 """Files and folders of a project; none of them is overwritten."""
 
+IGNORED = "/dvc_plots/\n/.lockgate/tmp/\n"
+"""What commands leave in a project that is not to be committed."""
+
 EXAMPLE_TARGET = "malignant"
 EXAMPLE = DataSettings("csv", {}, {}, "binary")
 
@@ -225,6 +228,9 @@ def _init_version_control(directory: Path, data: Path) -> None:
     for key, value in (("enabled", "True"), ("config_dir", "conf"), ("config_name", "config")):
         _run_checked([*dvc, "config", f"hydra.{key}", value], directory)
     _run_checked([*dvc, "add", data.as_posix()], directory)
+    if repository is not None:
+        with (directory / ".gitignore").open("a", encoding="utf-8") as ignore:
+            ignore.write(IGNORED)
 
 
 def _try_run(argv: list[str], directory: Path) -> str | None:
