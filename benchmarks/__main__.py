@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import models, overhead, quality, serving, startup, versions
+from benchmarks import models, overhead, quality, reading, serving, startup, versions
 
 PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -27,6 +27,7 @@ def main() -> None:
         overhead.report(),
         quality.report(),
         models.report(),
+        reading.report(),
         serving.report(),
         versions.report(),
     ]
