@@ -77,7 +77,11 @@ def inspect_data(
             raise UsageError(
                 f"unknown setting {name!r}{nearest(name, known)}; available: {', '.join(known)}"
             )
-    csv = CSVFormat() if parquet else detect_csv(path)
+    csv = (
+        CSVFormat()
+        if parquet
+        else detect_csv(path, separators=not {"decimal", "thousands"} & settings.keys())
+    )
     csv = dataclasses.replace(csv, **{k: v for k, v in settings.items() if k in CSV_SETTINGS})
     chosen: dict[str, Any] = {k: v for k, v in settings.items() if k in TABLE_SETTINGS}
     table = read_table(path, target=target, kinds=kinds, csv=csv, **chosen)

@@ -17,9 +17,10 @@ from lockgate.plugins.config.last_composed import (
     record_composition,
 )
 from lockgate.plugins.config.origins import find_origins
-from lockgate.plugins.config.recompose import recompose
-from lockgate.plugins.config.record import compose_with, forget, record
+from lockgate.plugins.config.record import compose_with, edited_document, forget, record
 from lockgate.plugins.config.stamp import compute_stamp, read_stamp
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params, write_params
 
 __all__ = [
@@ -107,16 +108,16 @@ def compose(
     before = read_params(file) if file.is_file() else {}
     recorded = read_choices(root)
     choices, remaining = forget(root, Choices() if reset else recorded, overrides)
-    if keep and before:
-        target = recompose(before, [])
-        choices = record(root, choices, [], target)
+    edited = bool(before) and _was_edited(file, before)
+    written = _written(root, file, recorded) if edited else before
+    if keep and edited:
+        Parameters.check(before, Catalogue.installed())
+        composed = compose_with(root, choices)
+        choices = record(root, choices, [], edited_document(composed, written, before))
     after = compose_with(root, choices, remaining)
     if remaining:
         choices = record(root, choices, remaining, after)
-    discarded = {}
-    if before and not keep and _was_edited(file, before):
-        written = read_last_composed(root) or compose_with(root, recorded)
-        discarded = find_discarded_edits(written, before, after)
+    discarded = find_discarded_edits(written, before, after) if edited and not keep else {}
     return Composition(before, after, tuple(overrides), discarded, recorded, choices)
 
 
@@ -124,6 +125,14 @@ def _was_edited(file: Path, document: dict[str, Any]) -> bool:
     """Return whether the file holds other values than lockgate wrote; DVC writes no stamp."""
     stamp = read_stamp(file)
     return stamp is None or stamp.values != compute_stamp(file.parent, document).values
+
+
+def _written(root: Path, file: Path, recorded: Choices) -> dict[str, Any]:
+    """Return the parameters that the file had before it was edited, as far as that is known."""
+    stamp, last = read_stamp(file), read_last_composed(root)
+    if last is None or (stamp and stamp.values != compute_stamp(root, last).values):
+        return compose_with(root, recorded)
+    return last
 
 
 def check_derived(root: Path, *, experiment: bool = False) -> None:

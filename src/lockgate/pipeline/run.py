@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lockgate.errors import UsageError, nearest
-from lockgate.pipeline.merge_conflicts import resolve_conflicts
+from lockgate.pipeline.merge_conflicts import conflicts_resolved
 from lockgate.pipeline.parameters import Composition, compose, write_composition
 from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.stage import STAGES
@@ -86,20 +86,19 @@ def run_pipeline(
         on_composed(compose(root, overrides, keep=keep, reset=reset))
         return 0
     with lock_run(root) as lock:
-        for message in resolve_conflicts(root):
-            on_resolved(message)
-        composition = compose(root, overrides, keep=keep, reset=reset)
-        on_composed(composition)
-        if composition.discarded and not discard and ask_about_edits is not None:
-            discard = not ask_about_edits()
-            if not discard:
-                composition = compose(root, overrides, keep=True, reset=reset)
-        if composition.discarded and not discard:
-            raise UsageError(
-                f"params.yaml was edited: {_list_edits(composition)}; record the edits below "
-                "conf/ with --keep, or drop them with --discard"
-            )
-        write_composition(root, composition)
+        with conflicts_resolved(root, on_resolved):
+            composition = compose(root, overrides, keep=keep, reset=reset)
+            on_composed(composition)
+            if composition.discarded and not discard and ask_about_edits is not None:
+                discard = not ask_about_edits()
+                if not discard:
+                    composition = compose(root, overrides, keep=True, reset=reset)
+            if composition.discarded and not discard:
+                raise UsageError(
+                    f"params.yaml was edited: {_list_edits(composition)}; record the edits below "
+                    "conf/ with --keep, or drop them with --discard"
+                )
+            write_composition(root, composition)
         if only == "write":
             return 0
         return run_stages(root, force=force, until=until, stage_module=stage_module, lock=lock)

@@ -7,9 +7,12 @@ import pytest
 
 import lockgate
 from lockgate.plugins.config.compose import compose_document
-from lockgate.plugins.config.last_composed import find_discarded_edits, record_composition
+from lockgate.plugins.config.last_composed import (
+    find_discarded_edits,
+    read_last_composed,
+    record_composition,
+)
 from lockgate.plugins.config.origins import find_origins, flatten
-from lockgate.plugins.config.recompose import recompose
 from tests.conftest import ROOT
 
 
@@ -145,24 +148,6 @@ def test_a_folder_without_a_configuration_says_how_to_make_one(tmp_path: Path) -
         compose_document(tmp_path)
 
 
-def test_keeping_changes_only_what_is_asked_for(project: Path) -> None:
-    before = compose_document(project, ["optimizer.grid.points=4", "split.test=0.3"])
-    after = recompose(before, ["model=boosting"])
-    assert after["optimizer"]["grid"]["points"] == 4
-    assert after["split"]["test"] == 0.3
-    assert list(after["model"]) == ["boosting"]
-    with pytest.raises(lockgate.UnknownKey, match="did you mean 'test'"):
-        recompose(before, ["split.tset=0.2"])
-    with pytest.raises(lockgate.SettingError, match="allowed: int"):
-        recompose(before, ["optimizer.grid.points=x"])
-
-
-def test_keeping_records_the_installed_plugins_anew(project: Path) -> None:
-    before = compose_document(project)
-    stale = {**before, "model": {"logistic": {**before["model"]["logistic"], "provider": "old@1"}}}
-    assert recompose(stale, []) == before
-
-
 def test_each_value_has_an_origin(project: Path) -> None:
     found = find_origins(project, ["experiment=spend", "model.linear.ridge=false"])
     assert found["project.name"] == "conf/experiment/spend.yaml"
@@ -174,9 +159,10 @@ def test_each_value_has_an_origin(project: Path) -> None:
 def test_hand_edits_that_are_discarded_are_told(project: Path) -> None:
     document = compose_document(project)
     record_composition(project, document, [])
+    assert read_last_composed(project) == document
     edited = {**document, "split": {**document["split"], "test": 0.4}}
-    assert find_discarded_edits(project, edited, document) == {"split.test": (0.4, 0.2)}
-    assert find_discarded_edits(project, document, document) == {}
+    assert find_discarded_edits(document, edited, document) == {"split.test": (0.4, 0.2)}
+    assert find_discarded_edits(document, document, document) == {}
 
 
 def test_whole_numbers_are_numbers_in_lists_and_mappings(project: Path) -> None:
@@ -184,7 +170,7 @@ def test_whole_numbers_are_numbers_in_lists_and_mappings(project: Path) -> None:
         project, ["cells.bins={age:[18,30,65]}", "+rows.ranges.age=[0,120]"]
     )
     assert document["cells"]["bins"] == {"age": [18, 30, 65]}
-    assert recompose(document, ["split.test=0.3"])["rows"]["ranges"] == {"age": [0, 120]}
+    assert document["rows"]["ranges"] == {"age": [0, 120]}
 
 
 def test_a_file_that_expands_itself_is_refused_before_it_does(project: Path) -> None:
@@ -193,22 +179,3 @@ def test_a_file_that_expands_itself_is_refused_before_it_does(project: Path) -> 
     (project / "conf" / "experiment" / "bomb.yaml").write_text("\n".join(lines))
     with pytest.raises(lockgate.UsageError, match="aliases are not allowed"):
         compose_document(project, ["experiment=bomb"])
-
-
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        {},
-        {"model": 5},
-        {"model": ["x"]},
-        {"loader": {"csv": None}},
-        {"compressor_order": 5},
-        {"project": 5},
-    ],
-)
-def test_keeping_nonsense_is_refused_in_our_words(
-    project: Path, nonsense: dict[str, object]
-) -> None:
-    document = {} if not nonsense else {**compose_document(project), **nonsense}
-    with pytest.raises(lockgate.LockgateError):
-        recompose(document, ["split.test=0.3"])

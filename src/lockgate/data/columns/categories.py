@@ -32,7 +32,7 @@ __all__ = [
     "read_codes",
 ]
 
-DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
+DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?([eE][-+]?[0-9]{1,3})?")
 """A number as people write it; ``007`` is a code and not a number."""
 
 NO_CATEGORY = (
@@ -96,12 +96,11 @@ class KnownCategories:
         self.codes_by_number = {
             number: codes[0] for number, codes in numbers.items() if len(codes) == 1
         }
-        if self.codes and set(self.codes) <= {"True", "False"}:
-            for name, number in (("True", 1.0), ("False", 0.0)):
-                if name in self.codes:
-                    code = self.codes[name]
-                    self.codes |= dict.fromkeys((name.lower(), name.upper()), code)
-                    self.codes_by_number[number] = code
+        by_lower = {name.lower(): code for name, code in self.codes.items()}
+        if by_lower.keys() <= {"true", "false"} and len(by_lower) == len(self.codes):
+            for name, code in by_lower.items():
+                self.codes |= dict.fromkeys((name, name.upper(), name.capitalize()), code)
+                self.codes_by_number[float(name == "true")] = code
 
     def find(self, text: str) -> int | None:
         """Return the code of a text: as it is, or of the same number written in another way.
@@ -115,7 +114,8 @@ class KnownCategories:
         """
         code = self.codes.get(text)
         if code is None and DECIMAL.fullmatch(text):
-            return self.codes_by_number.get(float(text))
+            number = float(text)
+            return self.codes_by_number.get(number, self.codes.get(category_text(number)))
         return code
 
 
@@ -236,7 +236,12 @@ def distinct_cells(values: ColumnValues) -> tuple[np.ndarray, list[Any]]:
 def _read_dictionary(values: ColumnValues) -> tuple[np.ndarray, list[Any]] | None:
     """Return indices (-1: missing) and distinct values, if a library can encode the column."""
     if hasattr(values, "cat"):
-        return values.cat.codes.to_numpy().astype(np.int64), values.cat.categories.tolist()
+        categories = values.cat.categories
+        # floats of 32 bits keep their own digits
+        cells = (
+            list(np.asarray(categories)) if categories.dtype.kind == "f" else categories.tolist()
+        )
+        return values.cat.codes.to_numpy().astype(np.int64), cells
     arrow = sys.modules.get("pyarrow")
     if arrow is None:
         return None

@@ -36,6 +36,7 @@ NUMERIC_DATE = rf"(\d{{1,2}})[./-](\d{{1,2}})[./-](\d{{4}})(?:,?[T ]({CLOCK}))?"
 
 ZONE = re.compile(r"\s*(UTC|Z|[+-]\d{2}:?\d{2})$")
 NUMERIC = re.compile(NUMERIC_DATE)
+SHORT_HOUR = re.compile(r"^(\d{4}-\d{2}-\d{2})[T ](\d:)")
 
 
 def is_missing(value: object) -> bool:
@@ -90,7 +91,7 @@ def as_micros(value: object, order: str = "iso") -> int | None:
 
 
 def _parse_text(text: str, order: str) -> datetime.datetime | None:
-    text = text.strip()
+    text = SHORT_HOUR.sub(r"\1T0\2", text.strip())
     try:
         zone = ZONE.search(text)
         if zone is not None and zone.start() > 10:  # behind a date

@@ -175,6 +175,6 @@ def _column_of(kind: str, cells: Any, values: Series) -> Any:
         return cells
     if kind == "boolean" and np.isin(cells, (0.0, 1.0)).all():
         return cells.astype(bool)
-    if kind == "integer" and (cells % 1 == 0).all():
+    if kind == "integer" and (cells % 1 == 0).all() and (np.abs(cells) < 2.0**63).all():
         return cells.astype(np.int64)
     return cells

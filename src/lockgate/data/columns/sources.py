@@ -64,6 +64,8 @@ def _check_column(column: ColumnInput, values: object, rejected: RejectedRows) -
             "for a single row use predict_one"
         )
         return []
+    if type(getattr(values, "type", None)).__name__.endswith(("PeriodType", "IntervalType")):
+        values = cast(Any, values).to_pandas()  # Arrow has the integers behind them
     if isinstance(values, np.ma.MaskedArray):
         plain = np.array(values.data, dtype=object)
         plain[np.ma.getmaskarray(values)] = None

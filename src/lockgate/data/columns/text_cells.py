@@ -21,7 +21,17 @@ LONG = 16
 """Digits from which a double may not hold a whole number."""
 
 LONG_INTEGER = rf"^[-+]?[0-9]{{{LONG},}}$"
-DECIMAL_COMMA = r"^[-+]?[0-9]{1,3}(\.?[0-9]{3})*,[0-9]+$"
+GROUPED = r"[-+]?[0-9]{1,3}([.,'\x{2019}\x{a0}\x{202f} ][0-9]{3})+([.,][0-9]+)?"
+OTHER_DECIMAL = r"[-+]?[0-9]+[.,][0-9]+"
+OTHER_NUMBER = rf"^({GROUPED}|{OTHER_DECIMAL})$"
+"""Numbers whose separators are not those of the file."""
+
+CURRENCY = r"[$\x{20ac}\x{a3}]"
+MEASURE = rf"^[-+(\x{{2212}}]?{CURRENCY}? ?({GROUPED}|[0-9]+([.,][0-9]+)?) ?(%|{CURRENCY})?\)?$"
+"""Numbers with a sign of currency, percentages, and negative ones in brackets."""
+
+MANY = 20
+"""Different texts from which measures are taken for numbers, and not for categories."""
 
 MAX_CATEGORIES = 200
 """Columns of texts with more distinct values than this are text, not categories."""
@@ -160,9 +170,31 @@ def infer_text_kind(
         return "date", "iso"
     if pc.all(pc.match_substring_regex(distinct, f"^{NUMERIC_DATE}$")).as_py():
         return "date", dates or infer_date_order(name, distinct.to_pylist())
-    if pc.any(pc.match_substring_regex(distinct, "^[-+]?[0-9]")).as_py():
+    _refuse_other_numbers(name, distinct, is_number, csv)
+    if pc.any(is_number).as_py():
         _refuse_strays(name, texts, cells, csv)
     return _category_or_text(distinct), "iso"
+
+
+def _refuse_other_numbers(
+    name: str, distinct: pa.Array, is_number: pa.Array, csv: CSVFormat
+) -> None:
+    """Refuse a column whose texts are numbers in a form that the file is not said to have."""
+    import pyarrow.compute as pc
+
+    other = pc.match_substring_regex(distinct, OTHER_NUMBER)
+    measure = pc.match_substring_regex(distinct, MEASURE) if len(distinct) > MANY else other
+    numeric = pc.or_(is_number, pc.or_(other, measure))
+    if not pc.all(numeric).as_py():
+        return
+    example = distinct.filter(pc.invert(is_number))[0].as_py()
+    raise SchemaViolation(
+        [
+            f"column {name} holds {example!r}, which looks like a number, and numbers are written "
+            f"with decimal={csv.decimal!r} and thousands={csv.thousands!r}; set these as the file "
+            f"has them, or declare the column a category: kinds={{{name}: category}}"
+        ]
+    )
 
 
 def _kind_of_numbers(cells: pa.ChunkedArray) -> str:
@@ -225,17 +257,7 @@ def _refuse_strays(
     import pyarrow.compute as pc
 
     is_number = pc.match_substring_regex(cells, number_pattern(csv))
-    comma = csv.decimal == "." and pc.all(
-        pc.or_(is_number, pc.match_substring_regex(cells, DECIMAL_COMMA))
-    )
     strays = cells.filter(pc.invert(is_number))
-    if comma is not False and comma.as_py():
-        raise SchemaViolation(
-            [
-                f"column {name} holds {strays[0].as_py()!r}, a number with a decimal comma; set "
-                f"decimal=',', or declare the column a category: kinds={{{name}: category}}"
-            ]
-        )
     if len(strays) > max(1, STRAY_SHARE * len(cells)) or len(cells) < 20:
         return
     row = pc.index(pc.utf8_trim_whitespace(texts), strays[0]).as_py()

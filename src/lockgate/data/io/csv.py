@@ -21,7 +21,7 @@ from lockgate.errors import DataError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["open_bytes", "read_csv_chunks", "read_csv_header", "read_csv_texts"]
+__all__ = ["delimiter_of", "open_bytes", "read_csv_chunks", "read_csv_header", "read_csv_texts"]
 
 MAX_LISTED = 5
 

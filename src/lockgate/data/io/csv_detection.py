@@ -14,23 +14,35 @@ from lockgate.errors import DataError
 
 __all__ = ["detect_csv"]
 
-SAMPLE_LINES = 200
+SAMPLE_LINES = 5000
 DELIMITERS = (",", ";", "\t", "|")
 FALLBACK_ENCODING = "cp1252"
 """Of files that are not UTF-8: what spreadsheets write in Western Europe and America."""
 
-COMMA_NUMBER = re.compile(r"[-+]?[0-9]{1,3}(\.[0-9]{3})*,[0-9]+|[-+]?[0-9]+,[0-9]+")
-POINT_NUMBER = re.compile(r"[-+]?[0-9]*\.[0-9]+")
-GROUPED_NUMBER = re.compile(r"[-+]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?")
+COMMA_DECIMAL = re.compile(
+    r"[-+]?[0-9]+,([0-9]{1,2}|[0-9]{4,})|[-+]?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+"
+)
+POINT_DECIMAL = re.compile(
+    r"[-+]?[0-9]*\.([0-9]{1,2}|[0-9]{4,})|[-+]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]+"
+)
+COMMA_GROUPS = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
+POINT_GROUPS = re.compile(r"[-+]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?")
 
 
-def detect_csv(path: Path) -> CSVFormat:
+def detect_csv(path: Path, *, separators: bool = True) -> CSVFormat:
     """Return how a CSV file is written, judged by its first lines; its encoding by all of it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    separators : bool
+        Whether to detect the separators of decimals and thousands.
 
     Raises
     ------
     DataError
-        If the file cannot be read.
+        If the file cannot be read, or its numbers can be read in two ways.
 
     """
     try:
@@ -41,7 +53,7 @@ def detect_csv(path: Path) -> CSVFormat:
     except (OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     delimiter = _detect_delimiter(lines)
-    decimal, thousands = _detect_decimal(lines, delimiter)
+    decimal, thousands = _detect_decimal(path, lines, delimiter) if separators else (".", "")
     by_suffix = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
     return CSVFormat(
         encoding="utf-8" if encoding == "utf-8-sig" else encoding,
@@ -80,15 +92,29 @@ def _detect_delimiter(lines: list[str]) -> str:
     return best
 
 
-def _detect_decimal(lines: list[str], delimiter: str) -> tuple[str, str]:
-    cells = [
-        cell.strip() for row in stdlib_csv.reader(lines[1:], delimiter=delimiter) for cell in row
-    ]
-    comma = sum(bool(COMMA_NUMBER.fullmatch(cell)) for cell in cells)
-    grouped = any("," in cell and GROUPED_NUMBER.fullmatch(cell) for cell in cells)
-    point = sum(
-        bool(POINT_NUMBER.fullmatch(cell)) and not GROUPED_NUMBER.fullmatch(cell) for cell in cells
-    )
+def _detect_decimal(path: Path, lines: list[str], delimiter: str) -> tuple[str, str]:
+    """Return the separators of decimals and of thousands.
+
+    Groups of three digits after a comma or a point can be either; numbers with another form
+    in the file tell.
+    """
+    rows = stdlib_csv.reader(lines[1:], delimiter=delimiter)
+    cells = {cell.strip() for row in rows for cell in row}
+    comma, point = _count(COMMA_DECIMAL, cells), _count(POINT_DECIMAL, cells)
+    comma_groups, point_groups = _count(COMMA_GROUPS, cells), _count(POINT_GROUPS, cells)
     if comma > point:
-        return ",", "." if grouped else ""
-    return ".", ""
+        return ",", "." if point_groups else ""
+    if point or not (comma_groups or (point_groups and delimiter == ";")):
+        return ".", "," if comma_groups else ""
+    mark = "," if comma_groups else "."
+    pattern = COMMA_GROUPS if comma_groups else POINT_GROUPS
+    example = min(filter(pattern.fullmatch, cells))
+    other = "." if mark == "," else ","
+    raise DataError(
+        f"{path}: {example!r} can be read as a number of thousands or as a decimal; set "
+        f"decimal='{other}' and thousands='{mark}', or decimal='{mark}'"
+    )
+
+
+def _count(pattern: re.Pattern[str], cells: set[str]) -> int:
+    return sum(pattern.fullmatch(cell) is not None for cell in cells)

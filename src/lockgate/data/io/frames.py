@@ -101,7 +101,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
     nullable = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
     has_missing = {column.type for column in table.columns if column.null_count}
     types = {arrow: dtype for arrow, dtype in nullable.items() if arrow in has_missing}
-    frame: pd.DataFrame = table.to_pandas(types_mapper=types.get)
+    try:
+        frame: pd.DataFrame = table.to_pandas(types_mapper=types.get)
+    except TypeError:  # dtypes in pandas' metadata that pandas cannot read
+        frame = table.to_pandas(types_mapper=types.get, ignore_metadata=True)
     return frame
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import decimal
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,17 +106,22 @@ def read_table_of(
     path: Path, features: list[str], target: str | None, inputs: Sequence[ColumnInput]
 ) -> Table:
     """Read the rows as predictions will read them."""
-    from lockgate.data.io.frames import read_frame
+    from lockgate.data.io.csv_detection import detect_csv
+    from lockgate.data.io.frames import is_parquet, read_frame
 
     columns = [
         Column(name=c.name, kind=c.kind, categories=c.categories)  # type: ignore[arg-type]
         for c in inputs
     ]
-    frame = read_frame(path, columns)
+    csv = None if is_parquet(path) else detect_csv(path)
+    frame = read_frame(path, columns, csv)
     missing = [name for name in [*features, *([target] if target else [])] if name not in frame]
     if missing:
         raise UsageError(f"{path} has no column {', '.join(missing)}")
-    return table_from(frame[features], frame[target] if target else None)[0]
+    table = table_from(frame[features], frame[target] if target else None)[0]
+    if csv is None:
+        return table
+    return dataclasses.replace(table, schema=dataclasses.replace(table.schema, csv=csv))
 
 
 def read_as_fitted(path: Path) -> pd.DataFrame:
@@ -126,6 +132,8 @@ def read_as_fitted(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from lockgate.data.io.csv import delimiter_of
+    from lockgate.data.io.csv_detection import detect_csv
     from lockgate.data.io.files import describe_failure, file_ending
     from lockgate.data.io.frames import FRAME_ENDINGS
 
@@ -135,6 +143,13 @@ def read_as_fitted(path: Path) -> pd.DataFrame:
     try:
         if ending == ".parquet":
             return pd.read_parquet(path)
-        return pd.read_csv(path, sep="\t" if ".tsv" in ending else ",")
+        csv = detect_csv(path)
+        return pd.read_csv(
+            path,
+            sep=delimiter_of(path, csv),
+            encoding=csv.encoding,
+            decimal=csv.decimal,
+            thousands=csv.thousands or None,
+        )
     except (ValueError, OSError) as error:
         raise DataError(describe_failure(path, error)) from None

@@ -115,7 +115,8 @@ def parse_choices(content: Any, path: Path) -> Choices:
     groups: dict[str, Any] = {}
     instances: dict[str, str] = {}
     for entry in content.get("defaults", []):
-        ((key, option),) = entry.items() if isinstance(entry, dict) else ((str(entry), None),)
+        items = list(entry.items()) if isinstance(entry, dict) else [(str(entry), None)]
+        key, option = items[0] if len(items) == 1 else ("", None)
         if key.startswith("override /"):
             groups[key.removeprefix("override /")] = option
         elif key.startswith("/") and isinstance(option, str):
@@ -135,7 +136,9 @@ def choices_text(choices: Choices) -> str:
         for key, plugin in sorted(choices.instances.items())
     ]
     defaults += [{f"override /{name}": option} for name, option in sorted(choices.groups.items())]
-    content = ({"defaults": defaults} if defaults else {}) | nest(choices.values)
+    content = ({"defaults": defaults} if defaults else {}) | nest(
+        dict(sorted(choices.values.items()))
+    )
     return HEADER + (dump_yaml(content) if content else "")
 
 
@@ -160,6 +163,7 @@ def check_include(root: Path) -> None:
 def write_choices(root: Path, choices: Choices) -> None:
     """Record the choices; nothing is written where they are recorded already."""
     path = root / CHOICES
-    if choices != read_choices(root):
+    text = choices_text(choices)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(exist_ok=True)
-        write_file(path, choices_text(choices))
+        write_file(path, text)

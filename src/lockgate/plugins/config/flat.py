@@ -35,7 +35,7 @@ def nest(values: Mapping[str, Any]) -> dict[str, Any]:
 
     """
     nested: dict[str, Any] = {}
-    for key, value in sorted(values.items()):
+    for key, value in values.items():
         *path, last = key.split(".")
         inner = nested
         for part in path:

@@ -12,7 +12,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from lockgate.contract.kinds import kind as kind_named
-from lockgate.errors import UsageError
+from lockgate.errors import LockgateError, UsageError
 from lockgate.plugins.config.choices import (
     CHOICES,
     KINDS,
@@ -22,12 +22,12 @@ from lockgate.plugins.config.choices import (
     choices_text,
 )
 from lockgate.plugins.config.compose import CONF, compose_document
-from lockgate.plugins.config.flat import differences, flatten
+from lockgate.plugins.config.flat import differences, flatten, nest
 from lockgate.plugins.config.override_errors import convert_to_plain, parse_overrides
 from lockgate.plugins.host.parameters import ORDER
 from lockgate.plugins.host.params_file import read_yaml
 
-__all__ = ["compose_with", "forget", "record"]
+__all__ = ["compose_with", "edited_document", "forget", "record"]
 
 ROUNDS = 3
 """Attempts to reach the same parameters; one is enough but for plugins that change others."""
@@ -51,15 +51,22 @@ def forget(root: Path, choices: Choices, overrides: Sequence[str]) -> tuple[Choi
     remaining = []
     for text in overrides:
         (override,) = parse_overrides([text])
-        key = override.key_or_group
+        key, value = override.key_or_group, override.value()
         if override.is_delete() and choices.without([key]) != choices:
             choices = choices.without([key])
             continue
+        if key == "experiment" and (override.is_delete() or value is None):
+            choices = dataclasses.replace(choices, groups={**choices.groups, key: None})
+            continue
         remaining.append(text)
-        if key in KINDS and not (override.is_add() or override.is_delete() or override.package):
-            choices = choices.without(_of_other_plugins(choices, key, override.value()))
         if key == "experiment":
-            choices = choices.without(_set_by_experiment(root, override.value()))
+            choices = choices.without(_set_by_experiment(root, value))
+        elif override.is_add() or override.is_delete() or override.package:
+            continue
+        elif key in KINDS:
+            choices = choices.without(_of_other_plugins(choices, key, value))
+        elif isinstance(value, dict):
+            choices = choices.without([key])  # Hydra would merge the two
     return choices, remaining
 
 
@@ -114,7 +121,13 @@ def record(
     choices = choices.limited_to(target)
     expected = _comparable(target)
     for _ in range(ROUNDS):
-        document = _comparable(compose_with(root, choices))
+        try:
+            document = _comparable(compose_with(root, choices))
+        except LockgateError as error:
+            raise UsageError(
+                f"the choices cannot be recorded, since without the overrides {error}; edit the "
+                f"file of {CONF} that sets it, or forget the experiment with ~experiment"
+            ) from None
         keys = differences(document, expected)
         if not keys:
             return choices
@@ -126,14 +139,20 @@ def record(
 
 
 def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in UNRECORDED}
+    """Return what choices can say, the compressors in the order to run them."""
+    comparable = {key: value for key, value in document.items() if key not in UNRECORDED}
+    order = [name for name in document.get(ORDER) or [] if name in document["compressor"]]
+    return comparable | {"compressor": {n: document["compressor"][n] for n in order}}
 
 
 def _apply(choices: Choices, override: Override) -> Choices:
     """Add what a plain override says; `record` adds what others lead to."""
     key, value = override.key_or_group, convert_to_plain(override.value())
-    if override.is_delete() or key.partition(".")[0] in UNRECORDED:
+    if override.is_delete() or key.partition(".")[0] in (*UNRECORDED, "hydra"):
         return choices
+    if key in KINDS and override.is_add() and override.package:
+        instances = {**choices.instances, override.package: str(value)}
+        return dataclasses.replace(choices, instances=instances)
     if key == "experiment" or (key in KINDS and not override.is_add()):
         return dataclasses.replace(choices, groups={**choices.groups, key: value})
     if override.package or key in KINDS:
@@ -183,3 +202,40 @@ def _choose(root: Path, choices: Choices, kind: str, instances: Mapping[str, Any
     return Choices(
         {**choices.groups, kind: options[0] if single else options}, kept | others, choices.values
     )
+
+
+def edited_document(
+    composed: Mapping[str, Any], written: Mapping[str, Any], edited: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return composed parameters with the manual edits of the file that was written.
+
+    Parameters
+    ----------
+    composed : mapping
+        Parameters as ``conf/`` composes them now.
+    written : mapping
+        Parameters as they were written to ``params.yaml``.
+    edited : mapping
+        Parameters that it holds now.
+
+    Raises
+    ------
+    UsageError
+        If an edit cannot be recorded.
+
+    """
+    keys = [key for key in differences(written, edited) if not key.endswith(".provider")]
+    for key in keys:
+        kind = key.partition(".")[0]
+        if kind in UNRECORDED:
+            raise UsageError(
+                f"{key} was edited, and the choice of a {kind} is not recorded; edit a file of "
+                f"{CONF} itself, or drop the edits with --discard"
+            )
+    values, result = flatten(dict(edited)), flatten(dict(composed))
+    for key in keys:
+        result = {k: v for k, v in result.items() if k != key and not k.startswith(f"{key}.")}
+        if key in values:
+            above = {".".join(key.split(".")[:n]) for n in range(1, key.count(".") + 1)}
+            result = {k: v for k, v in result.items() if k not in above} | {key: values[key]}
+    return nest(result)

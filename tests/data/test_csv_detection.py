@@ -1,0 +1,58 @@
+"""How a CSV file is written is detected, or refused where it can be read in two ways."""
+
+from pathlib import Path
+
+import pytest
+
+import lockgate
+from lockgate.data.io.csv_detection import detect_csv
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a,b\n1.5,x\n2,y\n", lockgate.CSVFormat()),
+        ("a;b\n1,5;x\n2;y\n", lockgate.CSVFormat(delimiter=";", decimal=",")),
+        ("a;b\n40.000;0,64\n", lockgate.CSVFormat(delimiter=";", decimal=",", thousands=".")),
+        ("a;b\n1.234,50;1\n", lockgate.CSVFormat(delimiter=";", decimal=",", thousands=".")),
+        ('a,b\n"1,026",0.18\n', lockgate.CSVFormat(thousands=",")),
+        ('a,b\n"2,496.23",1\n', lockgate.CSVFormat(thousands=",")),
+        ("a\tb\n1\t2\n", lockgate.CSVFormat(delimiter="\t")),
+        ("a|b\n0.125|2\n", lockgate.CSVFormat(delimiter="|")),
+        ("a,b\n0.125,2.375\n", lockgate.CSVFormat()),
+        ("a;b\n0.5;2.375\n", lockgate.CSVFormat(delimiter=";")),
+    ],
+)
+def test_separators_are_detected(tmp_path: Path, text: str, expected: lockgate.CSVFormat) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    assert detect_csv(path) == expected
+
+
+@pytest.mark.parametrize("text", ['a,b\n"1,026",5\n"2,900",7\n', "a;b\n3.500;1\n900;2\n"])
+def test_groups_of_three_digits_alone_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with pytest.raises(lockgate.DataError, match="a number of thousands or as a decimal"):
+        detect_csv(path)
+    assert detect_csv(path, separators=False).decimal == "."
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [("utf-8", "utf-8"), ("utf-8-sig", "utf-8"), ("latin-1", "cp1252"), ("utf-16", "utf-16")],
+)
+def test_encodings_are_detected(tmp_path: Path, encoding: str, expected: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("city,n\nKöln,1\n".encode(encoding))
+    assert detect_csv(path).encoding == expected
+
+
+def test_a_late_change_of_form_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    amounts = [f"{k},50" for k in range(6000)] + ["1.234,50"]
+    path.write_text("amount;y\n" + "".join(f"{a};{len(a) % 2}\n" for a in amounts))
+    form = detect_csv(path)
+    assert (form.decimal, form.thousands) == (",", "")
+    with pytest.raises(lockgate.SchemaViolation, match="'1.234,50', which looks like a number"):
+        lockgate.read_table(path, target="y", csv=form)
