@@ -225,3 +225,144 @@ def test_the_choices_of_colleagues_hold_after_a_merge(
     assert merged["split"]["test"] == 0.3
     assert merged["search"]["folds"] == 3
     assert call("dvc", "status", cwd=ann).stdout.count("changed") == 0
+
+
+def test_an_edit_that_is_kept_does_not_undo_an_edit_of_the_configuration(fresh: Path) -> None:
+    choose(fresh)
+    file, config = fresh / "params.yaml", fresh / "conf" / "config.yaml"
+    file.write_text(file.read_text().replace("max_loss: 0.01", "max_loss: 0.5"))
+    config.write_text(config.read_text() + "\nsearch:\n  folds: 3\n")
+    kept = choose(fresh, keep=True)
+    assert (kept["compression"]["max_loss"], kept["search"]["folds"]) == (0.5, 3)
+    assert read_choices(fresh) == Choices(values={"compression.max_loss": 0.5})
+
+
+def test_an_edited_gate_cannot_be_kept(fresh: Path) -> None:
+    choose(fresh)
+    file = fresh / "params.yaml"
+    file.write_text(file.read_text().replace("rows: 500", "rows: 1"))
+    with pytest.raises(UsageError, match=r"gate\.parity\.rows was edited.*gate is not recorded"):
+        choose(fresh, keep=True)
+
+
+def test_mappings_are_replaced_and_instances_take_settings_at_once(fresh: Path) -> None:
+    choose(fresh, "data.kinds={mean_radius: category}")
+    assert choose(fresh, "data.kinds={}")["data"]["kinds"] == {}
+    second = "+evaluator@evaluator.second=classification"
+    chosen = choose(fresh, second, "evaluator.second.resamples=5")
+    assert chosen["evaluator"]["second"]["resamples"] == 5
+
+
+def test_no_experiment_is_a_choice(fresh: Path) -> None:
+    (fresh / "conf" / "experiment" / "deep.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /model: boosting\nmodel:\n  boosting:\n"
+        "    trees: 77\n"
+    )
+    assert choose(fresh, "experiment=deep")["model"]["boosting"]["trees"] == 77
+    with pytest.raises(UsageError, match="cannot be recorded|not chosen"):
+        choose(fresh, "model=logistic", "~model.boosting")
+    assert list(choose(fresh, "experiment=null")["model"]) == ["logistic"]
+    assert choose(fresh, "experiment=deep")["model"]["boosting"]["trees"] == 77
+    assert list(choose(fresh, "~experiment")["model"]) == ["logistic"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"defaults: [{a: b, c: d}]\n", "not a choice that lockgate recorded"),
+        (b"defaults: 5\n", "not a file of choices"),
+        (b"search: {folds: \xff}\n", "not UTF-8"),
+    ],
+)
+def test_a_broken_file_of_choices_is_named(fresh: Path, content: bytes, message: str) -> None:
+    (fresh / CHOICES).write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        choose(fresh, "model=boosting")
+
+
+def test_a_file_of_choices_without_its_first_line_is_mended(fresh: Path) -> None:
+    choose(fresh, "search.folds=4")
+    path = fresh / CHOICES
+    path.write_text("search.folds: 4\n")
+    assert choose(fresh)["search"]["folds"] == 4
+    assert path.read_text().startswith("# @package _global_\n")
+    assert "search:\n  folds: 4\n" in path.read_text()
+
+
+def merge(call: Run, project: Path, ours: list[str], theirs: list[str]) -> None:
+    """Choose differently on two branches, and merge them."""
+    for branch, overrides in (("theirs", theirs), ("ours", ours)):
+        call("git", "checkout", "-q", "-b", branch, "base", cwd=project)
+        call("lockgate", "run", "--no-run", *overrides, cwd=project)
+        call("git", "commit", "-qam", branch, cwd=project)
+    call("git", "merge", "-q", "theirs", cwd=project, code=None)
+
+
+@pytest.fixture
+def based(call: Run, fresh: Path) -> Path:
+    """A project with a choice, committed."""
+    call("lockgate", "run", "--no-run", "search.folds=4", cwd=fresh)
+    call("git", "add", "-A", cwd=fresh)
+    call("git", "commit", "-qm", "base", cwd=fresh)
+    call("git", "tag", "base", cwd=fresh)
+    return fresh
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "values"),
+    [
+        (["search.metric=brier"], ["~search.folds"], {"search.metric": "brier"}),
+        (
+            ["search.metric=brier"],
+            ["search.folds=3"],
+            {"search.folds": 3, "search.metric": "brier"},
+        ),
+        (["--reset", "split.test=0.3"], ["split.tune=0.3"], {"split.test": 0.3, "split.tune": 0.3}),
+    ],
+)
+def test_a_merge_keeps_what_each_side_changed(
+    call: Run, based: Path, ours: list[str], theirs: list[str], values: dict[str, Any]
+) -> None:
+    merge(call, based, ours, theirs)
+    call("lockgate", "run", "--no-run", cwd=based)
+    assert read_choices(based) == Choices(values=values)
+
+
+def test_a_merge_of_contradicting_choices_changes_nothing(call: Run, based: Path) -> None:
+    merge(call, based, ["search.folds=3"], ["search.folds=2"])
+    files = [based / CHOICES, based / "params.yaml"]
+    before = [file.read_bytes() for file in files]
+    done = call("lockgate", "run", "--no-run", cwd=based, code=2)
+    assert "chose search.folds=3, the other search.folds=2" in done.stderr
+    assert [file.read_bytes() for file in files] == before
+    (based / CHOICES).write_text("# @package _global_\nsearch:\n  folds: 2\n")
+    call("lockgate", "run", "--no-run", "search.nosuch=1", cwd=based, code=2)
+    assert "<<<<<<<" in (based / "params.yaml").read_text()
+    call("lockgate", "run", "--no-run", cwd=based)
+    assert read_params(based / "params.yaml")["search"]["folds"] == 2
+
+
+@pytest.mark.slow
+def test_after_a_merge_the_model_is_that_of_the_parameters(call: Run, project: Path) -> None:
+    """A merged dvc.lock ties results of one side to parameters of the other."""
+    call("git", "tag", "base", cwd=project)
+    for branch, override in (("b", "model.logistic.balanced=true"), ("a", "split.test=0.3")):
+        call("git", "checkout", "-q", "-b", branch, "base", cwd=project)
+        call("dvc", "checkout", "-q", cwd=project)
+        call("lockgate", "run", override, cwd=project)
+        call("git", "add", "-A", cwd=project)
+        call("git", "commit", "-qm", branch, cwd=project)
+    call("git", "merge", "-q", "b", cwd=project, code=None)
+    call("lockgate", "run", cwd=project)
+    merged = (project / "bundle" / "manifest.json").read_bytes()
+    call("lockgate", "run", "--force", cwd=project)
+    assert (project / "bundle" / "manifest.json").read_bytes() == merged
+
+
+@pytest.mark.slow
+def test_a_configuration_of_before_is_checked_again(call: Run, project: Path) -> None:
+    call("lockgate", "run", "model=boosting", "--until", "load", cwd=project)
+    call("git", "checkout", "-q", "HEAD", "--", "conf", cwd=project)
+    done = call("dvc", "repro", "load", cwd=project, code=None)
+    assert done.returncode
+    assert "conf/ was changed since params.yaml was composed" in done.stderr

@@ -7,6 +7,8 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+import pandas as pd
+
 from lockgate import CSVFormat
 
 UTC = datetime.UTC
@@ -46,6 +48,7 @@ def _parquet(name: str, kind: str, *cells: Any, arrow: str | None = None, **opti
 
 
 SEMICOLON = CSVFormat(delimiter=";", decimal=",", thousands=".")
+AN_INTEGER = {"kinds": {"cell": "integer"}}
 A_CATEGORY = {"kinds": {"cell": "category"}}
 
 ODDITIES = [
@@ -115,6 +118,10 @@ ODDITIES = [
     _parquet("days", "date", datetime.date(2024, 1, 31), None, datetime.date(1969, 7, 20)),
     _parquet("parquet times of day", "category", datetime.time(8, 30), datetime.time(17)),
     _parquet("texts with nulls", "category", "a", None, "", "NA", "nan"),
+    _parquet("whole numbers beyond 64 bits", "integer", 2.0**63, 2.0**64, 5.0, **AN_INTEGER),
+    _parquet("periods", "category", pd.Period("2024-01", "M"), pd.Period("2024-02", "M"), None),
+    _csv("late hours", "date", "2024-01-01 0:30", "2024-01-01 23:30", "2024-01-02 9:00"),
+    _csv("truth texts", "category", "TRUE", "FALSE", **A_CATEGORY),
     _parquet("dictionary", "category", "a", "b", None, arrow="dictionary"),
 ]
 

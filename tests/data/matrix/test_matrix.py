@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -64,6 +65,8 @@ def write_training_file(oddity: Oddity, folder: Path) -> Path:
     effect = [oddity.cells.index(cell) % 2 for cell in cells]
     target = [int(e + n > 0.5) for e, n in zip(effect, numbers, strict=True)]
     if oddity.parquet:
+        if any(isinstance(cell, pd.Period) for cell in cells):
+            cells = pd.array(cells, dtype="period[M]")
         column = pa.array(cells, TYPES[oddity.arrow] if oddity.arrow else None)
         pq.write_table(pa.table({"cell": column, "n": numbers, "y": target}), folder / "t.parquet")
         return folder / "t.parquet"
