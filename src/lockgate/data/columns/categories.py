@@ -32,8 +32,8 @@ __all__ = [
     "read_codes",
 ]
 
-DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?([eE][-+]?[0-9]{1,3})?")
-"""A number as people write it; ``007`` is a code and not a number."""
+DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?(e[-+][0-9]{2,3})?")
+"""A number as people write it, and as Python does (1e+20); ``007`` and ``1e3`` are codes."""
 
 NO_CATEGORY = (
     *(list, tuple, dict, set, frozenset, np.ndarray, complex, bytes, bytearray),

@@ -24,6 +24,9 @@ import msgspec
 from lockgate.errors import BundleError, LockgateError, NotCovered, UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.base import BaseEstimator
+
     from lockgate.models.bundle.open import Bundle
 
 __all__ = ["PackJob", "PackResult", "is_skops", "pack_file", "pack_model_file"]
@@ -211,10 +214,7 @@ def _notes(caught: list[warnings.WarningMessage]) -> list[str]:
 
 def _pack(job: PackJob, folder: Path) -> PackResult:
     from lockgate.models.converters.coverage import coverage_report
-    from lockgate.models.converters.parity import check_parity
-    from lockgate.models.packed.runtime.model import PackedModel
-    from lockgate.models.packing.pack import packed_bytes
-    from lockgate.models.packing.rows import read_as_fitted, table_from
+    from lockgate.models.packing.rows import read_as_fitted, read_as_written
 
     frame = read_as_fitted(Path(job.data))
     if job.target is not None and job.target not in frame:
@@ -235,17 +235,31 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
         raise UsageError(
             f"{job.data} lacks columns that the model was fitted on: {', '.join(absent)}"
         )
-    table, rows = table_from(frame[features])
     steps = coverage_report(estimator)
-    try:
-        raw, covered = packed_bytes(estimator, table.schema)
-        notes = []
-        if job.prove:
-            notes = [str(check_parity(estimator, PackedModel(raw), rows))]
-    except NotCovered as reason:
-        return PackResult(steps, features, [], str(reason), False)
-    (folder / "model.packed").write_bytes(raw)
-    return PackResult(list(covered), features, notes, None, True)
+    reasons = []
+    for rows in (frame, read_as_written(Path(job.data))):
+        try:
+            raw, covered, notes = _prove(job, estimator, rows[features])
+        except NotCovered as error:
+            reasons.append(str(error))
+            continue
+        (folder / "model.packed").write_bytes(raw)
+        return PackResult(list(covered), features, notes, None, True)
+    return PackResult(steps, features, [], reasons[0], False)
+
+
+def _prove(
+    job: PackJob, estimator: BaseEstimator, frame: pd.DataFrame
+) -> tuple[bytes, tuple[str, ...], list[str]]:
+    """Pack the model, and compare it with the original on these rows."""
+    from lockgate.models.converters.parity import check_parity
+    from lockgate.models.packed.runtime.model import PackedModel
+    from lockgate.models.packing.pack import packed_bytes
+    from lockgate.models.packing.rows import table_from
+
+    table, rows = table_from(frame)
+    raw, covered = packed_bytes(estimator, table.schema)
+    return raw, covered, [str(check_parity(estimator, PackedModel(raw), rows))] if job.prove else []
 
 
 def _cannot_be_opened(path: str, error: Exception) -> str:

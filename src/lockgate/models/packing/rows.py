@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from lockgate.data.columns.inputs import ColumnInput
 
-__all__ = ["Rows", "check_fitted", "read_as_fitted", "read_table_of", "table_from"]
+__all__ = [
+    "Rows",
+    "check_fitted",
+    "read_as_fitted",
+    "read_as_written",
+    "read_table_of",
+    "table_from",
+]
 
 Rows: TypeAlias = "pd.DataFrame | pd.Series[Any] | ArrayLike"
 """Rows as estimators take them: a frame, a series of texts, or an array."""
@@ -124,8 +131,16 @@ def read_table_of(
     return dataclasses.replace(table, schema=dataclasses.replace(table.schema, csv=csv))
 
 
+def read_as_written(path: Path) -> pd.DataFrame:
+    """Read rows with the kinds that their cells are written in: 01067 is a text."""
+    from lockgate.data.io.csv_detection import detect_csv
+    from lockgate.data.io.frames import is_parquet, read_frame
+
+    return read_frame(path, csv=None if is_parquet(path) else detect_csv(path))
+
+
 def read_as_fitted(path: Path) -> pd.DataFrame:
-    """Read rows as whoever fitted the model will have read them: with pandas' defaults.
+    """Read rows as most who fit a model read them: with pandas' defaults.
 
     The packed model is compared with the original on these rows. Its bundle is made from the
     rows as predictions read them.
