@@ -48,6 +48,13 @@ def test_encodings_are_detected(tmp_path: Path, encoding: str, expected: str) ->
     assert detect_csv(path).encoding == expected
 
 
+def test_a_delimiter_of_two_characters_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a;;b\n1;;2\n")
+    with pytest.raises(lockgate.UsageError, match="delimiter"):
+        lockgate.read_table(path, csv=lockgate.CSVFormat(delimiter=";;"))
+
+
 def test_a_late_change_of_form_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     amounts = [f"{k},50" for k in range(6000)] + ["1.234,50"]

@@ -181,8 +181,8 @@ def test_two_runs_at_once_give_each_its_own_model_or_a_refusal(
     for model in ("boosting", "logistic"):
         command = [sys.executable, "-m", "lockgate", "run", f"model={model}"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        runs.append(subprocess.Popen(command, cwd=fresh, env=environment(), **pipes))  # type: ignore[call-overload]
-        time.sleep(delay)
+        runs.append(subprocess.Popen(command, cwd=fresh, env=environment(), **pipes))  # type: ignore[call-overload]  # streams as a mapping
+        time.sleep(delay)  # the second starts at another moment of the first
     outputs = [run.communicate(timeout=120) for run in runs]
     codes = [run.returncode for run in runs]
     assert sorted(codes) == [0, 2]

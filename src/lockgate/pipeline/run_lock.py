@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lockgate.data.io.identity import current_user
+from lockgate.data.io.scratch import scratch_folder
 from lockgate.errors import UsageError
 
 __all__ = ["lock_run"]
 
-LOCK = Path(".lockgate", "tmp", "run.lock")
+LOCK = "run.lock"
 
 
 @contextlib.contextmanager
@@ -30,12 +31,7 @@ def lock_run(root: Path) -> Iterator[int]:
         If another run holds it, with who started that run and when.
 
     """
-    path = root / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ignore = path.parent / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
-    with path.open("a+") as file:
+    with (scratch_folder(root) / LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

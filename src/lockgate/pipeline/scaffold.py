@@ -23,7 +23,7 @@ __all__ = ["NewProject", "create_project"]
 PROJECT_PATHS = ("dvc.yaml", "params.yaml", "conf")
 """Files and folders of a project; none of them is overwritten."""
 
-IGNORED = "/dvc_plots/\n/.lockgate/tmp/\n"
+IGNORED = "/dvc_plots/\n"
 """What commands leave in a project that is not to be committed."""
 
 EXAMPLE_TARGET = "malignant"

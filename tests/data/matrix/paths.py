@@ -91,7 +91,7 @@ def data_frame(case: Case) -> list[float]:
 
 
 def arrow_table(case: Case) -> list[float]:
-    return _scores(case.bundle.predict(pa.table(case.cells)))  # type: ignore[arg-type]
+    return _scores(case.bundle.predict(pa.table(case.cells)))  # type: ignore[arg-type]  # packed models take it
 
 
 def arrow_backed_frame(case: Case) -> list[float]:
@@ -116,7 +116,7 @@ def object_frame(case: Case) -> list[float]:
 
 
 def records(case: Case) -> list[float]:
-    return _scores(case.bundle.predict(case.records))  # type: ignore[arg-type]
+    return _scores(case.bundle.predict(case.records))  # type: ignore[arg-type]  # packed models take it
 
 
 def columns_of_lists(case: Case) -> list[float]:
@@ -188,7 +188,7 @@ def ask(case: Case, path: str, body: bytes, kind: str, **headers: str) -> Any:
 
 
 async def _ask(case: Case, path: str, body: bytes, kind: str, headers: dict[str, str]) -> Any:
-    metrics = MetricsRecorder(bytearray(2 * PAGE), 1)  # type: ignore[arg-type]
+    metrics = MetricsRecorder(bytearray(2 * PAGE), 1)  # type: ignore[arg-type]  # memory of one process
     app = Application(ModelStore([_loaded(case)]), ServeSettings(), metrics)
     app.mount(all_routes(app))
     pool = ConnectionPool(app, app.settings.limits)

@@ -8,7 +8,6 @@ import re
 import numpy as np
 
 __all__ = [
-    "DATE_ORDERS",
     "ISO_DATE",
     "MISSING_DATE",
     "NUMERIC_DATE",
@@ -22,9 +21,6 @@ MISSING_DATE = np.iinfo(np.int64).min
 """Stands for a missing date; the integer behind NumPy's NaT."""
 DAY, HOUR = 86_400_000_000, 3_600_000_000
 EPOCH = datetime.datetime(1970, 1, 1)
-
-DATE_ORDERS = ("iso", "day-first", "month-first")
-"""How a column's texts are read: ISO 8601 always, numeric dates by their order."""
 
 CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?"
 

@@ -64,8 +64,8 @@ def _check_column(column: ColumnInput, values: object, rejected: RejectedRows) -
             "for a single row use predict_one"
         )
         return []
-    if type(getattr(values, "type", None)).__name__.endswith(("PeriodType", "IntervalType")):
-        values = cast(Any, values).to_pandas()  # Arrow has the integers behind them
+    if hasattr(getattr(values, "type", None), "extension_name"):
+        values = cast(Any, values).to_pandas()  # Arrow has what is behind them, e.g. integers
     if isinstance(values, np.ma.MaskedArray):
         plain = np.array(values.data, dtype=object)
         plain[np.ma.getmaskarray(values)] = None
@@ -78,7 +78,7 @@ def _read_records(
 ) -> list[Any]:
     names = [column.name for column in inputs]
     try:
-        rows = [[record[name] for name in names] for record in records]  # type: ignore[index]
+        rows = [[record[name] for name in names] for record in records]  # type: ignore[index]  # a TypeError is caught
         return list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in names]
     except (KeyError, TypeError):
         pass  # a column or a record is not what it should be: they are read one by one

@@ -139,6 +139,8 @@ def read_csv_header(source: Path | bytes, csv: CSVFormat) -> list[str]:
         try:
             reader = stdlib_csv.reader(file, delimiter=delimiter_of(source, csv), **options)
             return next(iter(reader), [])
+        except TypeError as error:  # of the delimiter or the quote
+            raise UsageError(f"{format_source(source)} cannot be read: {error}") from None
         except stdlib_csv.Error as error:
             raise DataError(
                 f"{format_source(source)}: the first line cannot be read: {error}"

@@ -117,7 +117,7 @@ def read_table_of(
     from lockgate.data.io.frames import is_parquet, read_frame
 
     columns = [
-        Column(name=c.name, kind=c.kind, categories=c.categories)  # type: ignore[arg-type]
+        Column(name=c.name, kind=c.kind, categories=c.categories)  # type: ignore[arg-type]  # the header was checked
         for c in inputs
     ]
     csv = None if is_parquet(path) else detect_csv(path)

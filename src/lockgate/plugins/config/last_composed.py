@@ -8,26 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.data.io.atomic import write_file
+from lockgate.data.io.scratch import SCRATCH, scratch_folder
 from lockgate.plugins.config.flat import flatten
 
 __all__ = ["find_discarded_edits", "read_last_composed", "record_composition"]
 
-RECORD_PATH = Path(".lockgate", "tmp", "composed.json")
+RECORD = "composed.json"
 
 
 def record_composition(root: Path, document: dict[str, Any], overrides: Sequence[str]) -> None:
     """Record the parameters that are written to ``params.yaml``."""
     content = {"overrides": list(overrides), "document": document}
-    write_file(root / RECORD_PATH, json.dumps(content, indent=1))
-    ignore = root / RECORD_PATH.parent / ".gitignore"
-    if not ignore.exists():
-        write_file(ignore, "*\n")
+    write_file(scratch_folder(root) / RECORD, json.dumps(content, indent=1))
 
 
 def read_last_composed(root: Path) -> dict[str, Any] | None:
     """Return the parameters that this clone wrote last; None if it wrote none."""
     try:
-        return dict(json.loads((root / RECORD_PATH).read_bytes())["document"])
+        return dict(json.loads((root / SCRATCH / RECORD).read_bytes())["document"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
