@@ -50,10 +50,10 @@ def test_outside_of_a_project_the_way_in_is_named(call: Run, tmp_path: Path) -> 
 
 
 def test_init_overwrites_nothing(call: Run, tmp_path: Path) -> None:
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "params.yaml").write_text("trees: 5\n")
     done = call("lockgate", "init", cwd=tmp_path, code=2)
-    assert "already has dvc.yaml" in done.stderr
-    assert (tmp_path / "dvc.yaml").read_text() == "stages: {}\n"
+    assert "already has params.yaml" in done.stderr
+    assert (tmp_path / "params.yaml").read_text() == "trees: 5\n"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from lockgate.pipeline.parameters import check_derived, compose, write_compositi
 from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.scaffold import create_project
 from lockgate.plugins.config.choices import CHOICES, Choices, read_choices
-from lockgate.plugins.host.params_file import read_params
+from lockgate.plugins.host.params_file import read_params, write_params
 from tests.conftest import Run, environment
 
 DELAYS = [k / 50 for k in range(20)]
@@ -147,7 +147,6 @@ def test_parameters_of_an_older_configuration_are_refused(fresh: Path) -> None:
     config.write_text(config.read_text() + "\nsearch:\n  folds: 3\n")
     with pytest.raises(UsageError, match="differ in search.folds; run: lockgate run"):
         check_derived(fresh)
-    check_derived(fresh, experiment=True)  # DVC composed them just now
     assert choose(fresh)["search"]["folds"] == 3
     check_derived(fresh)
 
@@ -369,3 +368,11 @@ def test_a_configuration_of_before_is_checked_again(call: Run, project: Path) ->
     done = call("dvc", "repro", "load", cwd=project, code=None)
     assert done.returncode
     assert "conf/ was changed since params.yaml was composed" in done.stderr
+
+
+def test_another_model_of_an_experiment_is_kept(fresh: Path) -> None:
+    choose(fresh)
+    composed = compose(fresh, ["model=boosting", "model.boosting.trees=7"]).after
+    write_params(fresh / "params.yaml", composed)  # as `dvc exp apply` leaves it
+    assert choose(fresh, keep=True) == composed
+    assert read_choices(fresh) == Choices({"model": "boosting"}, values={"model.boosting.trees": 7})

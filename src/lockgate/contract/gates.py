@@ -92,6 +92,9 @@ class BundleOrigin:
         Signer of the registration, if the key is allowed to sign.
     attested : bool or None
         Whether a rebuild gave the same bytes; None without a rebuild.
+    params_edited : bool
+        Whether ``params.yaml`` of the commit holds other values than lockgate composed from
+        ``conf/``.
 
     """
 
@@ -99,6 +102,7 @@ class BundleOrigin:
     commit: str | None = None
     signed_by: str | None = None
     attested: bool | None = None
+    params_edited: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from lockgate.contract.modeling import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
+from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
-from lockgate.errors import SchemaViolation, nearest
 
 __all__ = ["apply_cell_policies", "build_cell_steps"]
 
@@ -47,22 +46,11 @@ def build_cell_steps(
 
     """
     names = [column.name for column in schema.features]
-    for name in rules.bins:
-        if name not in names:
-            raise SchemaViolation([f"cells.bins: unknown feature {name!r}{nearest(name, names)}"])
-        _check_bins(schema, name, rules.bins[name])
+    check_cell_rules(schema, rules)
     by_kind: dict[str, list[str]] = {}
     for column in schema.features:
         kind = "bins" if column.name in rules.bins else column.kind
         by_kind.setdefault(kind, []).append(column.name)
-    if "text" in by_kind:
-        joined_names = ", ".join(by_kind["text"])
-        raise SchemaViolation(
-            [
-                f"cannot encode the text of {joined_names} as numbers; "
-                "add them to data.leave_out, or, if they are dates, to data.kinds"
-            ]
-        )
     numbers = by_kind.get("number", []) + by_kind.get("integer", []) + by_kind.get("boolean", [])
     transformers: list[tuple[str, Any, list[str]]] = []
     if numbers:
@@ -80,15 +68,6 @@ def build_cell_steps(
         transformers, verbose_feature_names_out=False, sparse_threshold=0
     )
     return (("cells", column_transformer),)
-
-
-def _check_bins(schema: Schema, name: str, edges: list[float]) -> None:
-    if schema[name].kind not in ("number", "integer"):
-        raise SchemaViolation(
-            [f"cells.bins.{name}: expected a column of numbers, got {schema[name].kind}"]
-        )
-    if not edges or any(high <= low for low, high in itertools.pairwise(edges)):
-        raise SchemaViolation([f"cells.bins.{name} is {edges}, expected rising edges"])
 
 
 def _build_number_pipeline(rules: CellRules, requirements: Requirements) -> Any:

@@ -17,7 +17,7 @@ from lockgate.modeling.training.fitting import fit, loss_function
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.pack import match_schema
-from lockgate.pipeline.formats import ModelFormat, find_format
+from lockgate.pipeline.formats import MODEL_FORMATS, ModelFormat
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FinishedModel, FittedModel, Workspace, write_json
 
@@ -27,7 +27,7 @@ __all__ = ["work"]
 def work(stage: Stage) -> dict[str, float]:
     """Apply each compressor within its loss budget on the tune rows; write the model."""
     workspace = Workspace(stage.root)
-    model_format = find_format(stage.parameters.single("format").entry.name)
+    model_format = MODEL_FORMATS[stage.parameters.single("format").entry.name]
     fitted = workspace.read_model("candidate", stage.backend())
     train = workspace.table("train", fitted.schema)
     tune = workspace.table("tune", fitted.schema)

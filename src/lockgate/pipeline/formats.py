@@ -10,7 +10,7 @@ from typing import Any
 
 from lockgate.contract.prediction import OpenRequest, Predictor
 from lockgate.contract.tables import Schema, Table
-from lockgate.errors import NotCovered, UsageError
+from lockgate.errors import NotCovered
 from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.pack import packed_bytes
@@ -18,7 +18,7 @@ from lockgate.models.skops_file import write_estimator
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FinishedModel, Workspace
 
-__all__ = ["MODEL_FORMATS", "ModelFormat", "find_format", "open_model"]
+__all__ = ["MODEL_FORMATS", "ModelFormat", "open_model"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,29 +66,7 @@ MODEL_FORMATS = {
     "packed": ModelFormat("model.packed", _write_packed, _check_packed),
     "skops": ModelFormat("model.skops", _write_skops, lambda *_: None),
 }
-"""Formats that the stages write; a format plugin may open others."""
-
-
-def find_format(name: str) -> ModelFormat:
-    """Return the way to write the models that a format plugin opens.
-
-    Parameters
-    ----------
-    name : str
-        Name of the format plugin.
-
-    Raises
-    ------
-    UsageError
-        If the stages do not write this format.
-
-    """
-    if name not in MODEL_FORMATS:
-        raise UsageError(
-            f"the pipeline cannot write models of format={name}; "
-            f"available: {', '.join(MODEL_FORMATS)}"
-        )
-    return MODEL_FORMATS[name]
+"""How each of `WRITTEN_FORMATS` is written."""
 
 
 def open_model(stage: Stage, workspace: Workspace, model: FinishedModel) -> Predictor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from lockgate.contract.tables import LoadRequest, Table
+from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.conform import conform_to_selection
 from lockgate.data.row_rules import apply_row_rules
 from lockgate.data.schema import fit_schema, infer_task
@@ -39,6 +40,7 @@ def work(stage: Stage) -> dict[str, float]:
         stage.log.warning("%s", reason)
     infer_task(train, task)  # the row rules may have left a single class
     schema = fit_schema(train)
+    check_cell_rules(schema, sections.cells)
     counts = {"no target": unlabelled_count, **parts.dropped, **dropped_counts}
     facts = {
         "schema": dataclasses.asdict(schema),

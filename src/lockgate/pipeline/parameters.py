@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.errors import UsageError
+from lockgate.pipeline.version_control import check_experiment
 from lockgate.plugins.config.choices import Choices, read_choices, write_choices
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.flat import differences, flatten
@@ -18,7 +19,7 @@ from lockgate.plugins.config.last_composed import (
 )
 from lockgate.plugins.config.origins import find_origins
 from lockgate.plugins.config.record import compose_with, edited_document, forget, record
-from lockgate.plugins.config.stamp import compute_stamp, read_stamp
+from lockgate.plugins.config.stamp import compute_stamp, is_edited, read_stamp
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params, write_params
@@ -108,7 +109,7 @@ def compose(
     before = read_params(file) if file.is_file() else {}
     recorded = read_choices(root)
     choices, remaining = forget(root, Choices() if reset else recorded, overrides)
-    edited = bool(before) and _was_edited(file, before)
+    edited = bool(before) and is_edited(root, before)
     written = _written(root, file, recorded) if edited else before
     if keep and edited:
         Parameters.check(before, Catalogue.installed())
@@ -121,12 +122,6 @@ def compose(
     return Composition(before, after, tuple(overrides), discarded, recorded, choices)
 
 
-def _was_edited(file: Path, document: dict[str, Any]) -> bool:
-    """Return whether the file holds other values than lockgate wrote; DVC writes no stamp."""
-    stamp = read_stamp(file)
-    return stamp is None or stamp.values != compute_stamp(file.parent, document).values
-
-
 def _written(root: Path, file: Path, recorded: Choices) -> dict[str, Any]:
     """Return the parameters that the file had before it was edited, as far as that is known."""
     stamp, last = read_stamp(file), read_last_composed(root)
@@ -135,26 +130,20 @@ def _written(root: Path, file: Path, recorded: Choices) -> dict[str, Any]:
     return last
 
 
-def check_derived(root: Path, *, experiment: bool = False) -> None:
+def check_derived(root: Path) -> None:
     """Check that ``params.yaml`` is what ``conf/`` says, or was edited after it was composed.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        The project.
-    experiment : bool
-        Whether DVC composed it for an experiment, with overrides of its own.
 
     Raises
     ------
     UsageError
-        If ``conf/`` was changed since, with the parameters that differ.
+        If ``conf/`` was changed since, with the parameters that differ, or DVC composed
+        another folder for an experiment.
 
     """
     file = root / "params.yaml"
     document = read_params(file)
     stamp = read_stamp(file)
-    if experiment or (stamp and stamp.conf == compute_stamp(root, document).conf):
+    if check_experiment(root) or (stamp and stamp.conf == compute_stamp(root, document).conf):
         return
     if keys := differences(document, compose_document(root)):
         raise UsageError(

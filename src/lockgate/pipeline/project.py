@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lockgate.errors import UsageError
+from lockgate.plugins.config.choices import CONF
 
 __all__ = ["find_project"]
 
@@ -19,7 +20,7 @@ def find_project(start: Path) -> Path:
 
     """
     for folder in (start, *start.parents):
-        if (folder / "conf" / "config.yaml").is_file():
+        if (folder / CONF / "config.yaml").is_file():
             return folder
     raise UsageError(
         f"{start} is not in a project: neither it nor a folder above it has conf/config.yaml; "

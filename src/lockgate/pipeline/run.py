@@ -15,6 +15,9 @@ from lockgate.pipeline.parameters import Composition, compose, write_composition
 from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.stage import STAGES
 from lockgate.pipeline.stage_server import stage_server
+from lockgate.pipeline.version_control import check_composed_by_dvc
+from lockgate.plugins.config.compose import compose_document
+from lockgate.plugins.config.sweep import split_sweep
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
 
@@ -146,7 +149,17 @@ def run_stages(
 
 
 def queue_experiment(root: Path, overrides: Sequence[str] = ()) -> int:
-    """Queue a DVC experiment for each combination of overrides, e.g. ``model=linear,boosting``."""
+    """Queue a DVC experiment for each combination of overrides, e.g. ``model=linear,boosting``.
+
+    Raises
+    ------
+    UsageError
+        If a combination cannot be composed, or DVC does not compose this project.
+
+    """
+    check_composed_by_dvc(root)
+    for combination in split_sweep(overrides):
+        compose_document(root, combination)
     argv = ["exp", "run", "--queue"]
     for override in overrides:
         argv += ["-S", override]

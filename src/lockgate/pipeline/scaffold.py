@@ -7,8 +7,6 @@ import json
 import re
 import shutil
 import string
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +14,14 @@ from typing import Any
 
 from lockgate.errors import UsageError
 from lockgate.pipeline.data_settings import DataSettings, inspect_data
+from lockgate.pipeline.dvc_stages import add_stages
+from lockgate.pipeline.version_control import check_not_ignored, init_version_control
 from lockgate.plugins.config.choices import CHOICES, Choices, choices_text
 
 __all__ = ["NewProject", "create_project"]
 
-PROJECT_PATHS = ("dvc.yaml", "params.yaml", "conf")
-"""Files and folders of a project; none of them is overwritten."""
-
-IGNORED = "/dvc_plots/\n"
-"""What commands leave in a project that is not to be committed."""
+PROJECT_PATHS = ("params.yaml", "conf")
+"""A file and a folder that a project needs to itself."""
 
 EXAMPLE_TARGET = "malignant"
 EXAMPLE = DataSettings("csv", {}, {}, "binary")
@@ -46,6 +43,8 @@ class NewProject:
         Its data file.
     settings : dict
         Settings of the loader that were detected or set.
+    note : str
+        What the user should know about the repository, or an empty text.
 
     """
 
@@ -54,6 +53,7 @@ class NewProject:
     conf: Path
     data: Path
     settings: dict[str, Any]
+    note: str = ""
 
 
 def create_project(
@@ -65,7 +65,9 @@ def create_project(
     settings: Mapping[str, Any] | None = None,
     kinds: Mapping[str, str] | None = None,
 ) -> NewProject:
-    """Create a project that runs without further edits, also inside a Git repository.
+    """Create a project that runs without further edits, also inside a Git and DVC repository.
+
+    A ``dvc.yaml`` that exists keeps its stages; those of the project are added.
 
     Parameters
     ----------
@@ -86,8 +88,9 @@ def create_project(
     Raises
     ------
     UsageError
-        If there is a project already, a ``.gitignore`` hides the data, or only one
-        of `data` and `target` is passed.
+        If there is a project or other parameters already, ``dvc.yaml`` has stages of the
+        same name, a ``.gitignore`` hides the data, or only one of `data` and `target` is
+        passed.
     DataError
         If the data cannot be used.
 
@@ -97,7 +100,8 @@ def create_project(
     existing = [path for path in PROJECT_PATHS if (directory / path).exists()]
     if existing:
         raise UsageError(
-            f"{directory} already has {', '.join(existing)}: choose a directory without a project"
+            f"{directory} already has {' and '.join(existing)}, which a project needs to itself: "
+            "create it in a folder of its own, e.g. lockgate init risk"
         )
     raw = directory / "data" / "raw"
     column, content = EXAMPLE_TARGET, EXAMPLE
@@ -106,8 +110,10 @@ def create_project(
     elif settings or kinds:
         raise UsageError("--set and --kind describe a file: pass --data and --target as well")
     data_file = raw / (data.name if data else "tumours.csv")
-    _check_tracked(directory, data_file)
-    raw_existed = raw.exists()
+    check_not_ignored(directory, data_file)
+    stages = directory / "dvc.yaml"
+    stages_before = stages.read_bytes() if stages.exists() else None
+    created = next((path for path in (raw.parent, raw) if not path.exists()), None)
     raw.mkdir(parents=True, exist_ok=True)
     (raw / ".gitkeep").touch()
     if data is None:
@@ -118,38 +124,20 @@ def create_project(
         relative = data_file.relative_to(directory)
         model_name = _slugify(name or directory.resolve().name)
         _write_files(directory, relative, column, content, model_name)
-        _init_version_control(directory, relative)
+        note = init_version_control(directory, relative)
     except BaseException:
         # a second attempt must not find half of a project
         shutil.rmtree(directory / "conf", ignore_errors=True)
-        (directory / "dvc.yaml").unlink(missing_ok=True)
-        if not raw_existed:
-            shutil.rmtree(raw, ignore_errors=True)
+        stages.unlink() if stages_before is None else stages.write_bytes(stages_before)
+        if created is not None:
+            shutil.rmtree(created, ignore_errors=True)
         raise
-    return NewProject(
-        directory, directory / "dvc.yaml", directory / "conf", data_file, content.settings
-    )
+    return NewProject(directory, stages, directory / "conf", data_file, content.settings, note)
 
 
 def _slugify(text: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return slug if slug[:1].isalpha() else f"data-{slug}".strip("-")
-
-
-def _check_tracked(directory: Path, data_file: Path) -> None:
-    """Raise if a .gitignore hides the data: their .dvc file must be tracked by Git."""
-    existing_folder = next(
-        (folder for folder in (directory, *directory.resolve().parents) if folder.exists()), None
-    )
-    if existing_folder is None or not shutil.which("git"):
-        return
-    for path in (data_file.with_name(data_file.name + ".dvc"), data_file.parent):
-        argv = ["git", "check-ignore", "--quiet", str(path.resolve())]
-        completed = subprocess.run(argv, cwd=existing_folder, capture_output=True, check=False)
-        if completed.returncode == 0:
-            raise UsageError(
-                f"a .gitignore hides {path}: remove that line, or choose another directory"
-            )
 
 
 def _write_example(path: Path) -> None:
@@ -198,7 +186,7 @@ def _write_files(
     (directory / CHOICES).write_text(choices_text(Choices()), encoding="utf-8")
     stages = templates.joinpath("dvc.yaml").read_text("utf-8")
     dvc_yaml = stages.replace("artifacts:\n  model:", f"artifacts:\n  {_quote(name)}:")
-    (directory / "dvc.yaml").write_text(dvc_yaml, encoding="utf-8")
+    add_stages(directory / "dvc.yaml", dvc_yaml)
 
 
 def _quote_value(value: object) -> str:
@@ -210,41 +198,3 @@ def _quote_value(value: object) -> str:
 def _quote(text: str) -> str:
     """Quote a text for YAML, which takes JSON strings, and for OmegaConf, which expands ${."""
     return json.dumps(text.replace("${", "\\${"), ensure_ascii=False)
-
-
-def _init_version_control(directory: Path, data: Path) -> None:
-    """Track the project with DVC, and with Git unless a repository exists already."""
-    repository = _try_run(["git", "rev-parse", "--show-toplevel"], directory)
-    if repository is None and shutil.which("git"):
-        _run_checked(["git", "init", "--quiet"], directory)
-        repository = str(directory.resolve())
-    dvc = [sys.executable, "-m", "dvc"]
-    if repository is None:
-        options = ["--no-scm"]
-    else:
-        options = [] if Path(repository).resolve() == directory.resolve() else ["--subdir"]
-    if not (directory / ".dvc").exists():
-        _run_checked([*dvc, "init", "--quiet", *options], directory)
-    for key, value in (("enabled", "True"), ("config_dir", "conf"), ("config_name", "config")):
-        _run_checked([*dvc, "config", f"hydra.{key}", value], directory)
-    _run_checked([*dvc, "add", data.as_posix()], directory)
-    if repository is not None:
-        with (directory / ".gitignore").open("a", encoding="utf-8") as ignore:
-            ignore.write(IGNORED)
-
-
-def _try_run(argv: list[str], directory: Path) -> str | None:
-    try:
-        completed = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return completed.stdout.strip() if completed.returncode == 0 else None
-
-
-def _run_checked(argv: list[str], directory: Path) -> None:
-    completed = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
-    if completed.returncode:
-        command_text = " ".join(argv[argv.index("-m") + 1 :] if "-m" in argv else argv)
-        raise UsageError(
-            f"`{command_text}` failed: {' '.join((completed.stderr or completed.stdout).split())}"
-        )

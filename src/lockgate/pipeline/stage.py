@@ -16,6 +16,7 @@ from lockgate.contract.requests import Backend, Progress, Resources, numpy_backe
 from lockgate.contract.sections import Sections
 from lockgate.errors import UsageError, nearest
 from lockgate.pipeline.progress import ProgressBar
+from lockgate.pipeline.version_control import check_experiment
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.parameters import Parameters
@@ -149,6 +150,7 @@ def run_stage(name: str, root: Path) -> dict[str, float]:
 
 def _prepare(name: str, root: Path) -> Stage:
     raw = read_params(root / "params.yaml")
+    check_experiment(root)
     catalogue = Catalogue.installed()
     parameters = Parameters.check(raw, catalogue)
     parameters.verify_providers(raw, STAGES[name])

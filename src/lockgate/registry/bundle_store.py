@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import re
 import subprocess
@@ -10,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
 from lockgate.errors import BundleError, LedgerError
 from lockgate.models.bundle.copy import copy_bundle, is_complete
 from lockgate.models.bundle.manifest import MANIFEST
@@ -92,16 +92,11 @@ def _copy_from_cache(repository: Repository, record: VersionRecord, folder: Path
 
 def _cache_folder(repository: Repository, record: VersionRecord) -> Path:
     project = _dvc_project(repository, record)
-    for name in ("config.local", "config"):  # DVC itself looks in the other configurations
-        path = project / ".dvc" / name
-        parser = configparser.ConfigParser(strict=False, interpolation=None)
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeError):
-            continue
-        if parser.has_option("cache", "dir"):
-            return (path.parent / parser.get("cache", "dir").strip()).resolve()
-    return project / ".dvc" / "cache"
+    setting = read_dvc_setting(project, "cache", "dir")
+    if setting is None:
+        return project / ".dvc" / "cache"
+    folder, file = setting
+    return (file.parent / folder).resolve()
 
 
 def _cache_path(cache: Path, md5: str) -> Path:
@@ -111,7 +106,7 @@ def _cache_path(cache: Path, md5: str) -> Path:
 def _dvc_project(repository: Repository, record: VersionRecord) -> Path:
     """Return the DVC project that a bundle's path belongs to."""
     start = repository.top / str(record.path)
-    project = next((parent for parent in start.parents if (parent / ".dvc").is_dir()), None)
+    project = find_dvc_repository(start.parent)
     if project is None or not project.is_relative_to(repository.top):
         raise LedgerError(f"{repository.top} is not a DVC project")
     return project

@@ -16,6 +16,8 @@ from lockgate.errors import LedgerError, UsageError
 from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.models.bundle.evaluation import estimates
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
+from lockgate.plugins.config.stamp import is_edited
+from lockgate.plugins.host.params_file import read_params
 from lockgate.registry.git.commands import git, run_git
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import State, VersionRecord, newest_first
@@ -33,7 +35,7 @@ class Lineage:
     ----------
     kind : {"pipeline", "declared", "unknown"}
         See `VersionRecord.lineage`.
-    commit, path, tracked : str or None
+    commit, path, tracked, params_edited
         See the attributes of `VersionRecord` with these names.
 
     """
@@ -42,6 +44,7 @@ class Lineage:
     commit: str | None = None
     path: str | None = None
     tracked: str | None = None
+    params_edited: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,9 +162,12 @@ def _find_lineage(
             f"{dvc_file} names the bundle {md5}, and {folder} is {actual_md5}; run dvc repro, "
             "then git commit"
         )
-    kind = "pipeline" if manifest.hashes.params is not None else "declared"
     path = folder.relative_to(repository.top.resolve()).as_posix()
-    return Lineage(kind, repository.head(), path, md5)
+    if manifest.hashes.params is None:
+        return Lineage("declared", repository.head(), path, md5)
+    params = dvc_file.with_name("params.yaml")
+    edited = params.is_file() and is_edited(params.parent, read_params(params))
+    return Lineage("pipeline", repository.head(), path, md5, edited)
 
 
 def _find_dvc_file(repository: Repository, folder: Path) -> tuple[Path, str] | None:
@@ -237,6 +243,7 @@ def record_of(
         commit=source.lineage.commit,
         path=source.lineage.path,
         tracked=source.lineage.tracked,
+        params_edited=source.lineage.params_edited,
         size=sum(path.stat().st_size for path in source.folder.rglob("*") if path.is_file()),
         why=tuple(reasons),
         figures=_read_estimates(source),

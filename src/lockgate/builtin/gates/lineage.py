@@ -26,7 +26,8 @@ class Lineage:
         order = ("unknown", "declared", "pipeline")
         lineage = request.origin.lineage
         commit = f", commit {request.origin.commit[:12]}" if request.origin.commit else ""
+        edited = ", params.yaml edited" if request.origin.params_edited else ""
         return lockgate.GateResult(
             order.index(lineage) >= order.index(self.minimum),
-            f"lineage is {lineage}{commit}; required: {self.minimum}",
+            f"lineage is {lineage}{commit}{edited}; required: {self.minimum}",
         )

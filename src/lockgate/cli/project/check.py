@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -10,9 +9,6 @@ import click
 from lockgate.cli.terminal.examples import examples
 
 __all__ = ["command"]
-
-EXPERIMENT_VARIABLE = "DVC_EXP_NAME"
-"""Set by DVC for the stages of an experiment, whose parameters it composes itself."""
 
 
 @click.command("check", epilog=examples("lockgate check"))
@@ -33,7 +29,7 @@ def command(path: Path | None) -> None:
     from lockgate.pipeline.parameters import check_derived
     from lockgate.pipeline.project import find_project
 
-    check_derived(find_project(Path.cwd()), experiment=EXPERIMENT_VARIABLE in os.environ)
+    check_derived(find_project(Path.cwd()))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, "params.yaml is what conf/ says\n")

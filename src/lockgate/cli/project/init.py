@@ -59,8 +59,9 @@ def command(
     """Create a project in DIRECTORY that runs without further edits.
 
     The project has a pipeline (dvc.yaml), its configuration (conf/) and the data
-    (data/raw/), tracked by DVC. DIRECTORY may lie in a Git repository; otherwise
-    a new repository is created. Encoding, delimiter and decimal separator of a CSV
+    (data/raw/), tracked by DVC. DIRECTORY may lie in a repository of Git and DVC, which
+    are then used; otherwise new ones are created. A dvc.yaml that exists keeps its
+    stages. Encoding, delimiter and decimal separator of a CSV
     file are detected and written to conf/loader/. The example predicts whether a tumour is
     malignant, from 30 measurements.
     """
@@ -77,6 +78,8 @@ def command(
     if project.settings:
         described = ", ".join(f"{key}={value!r}" for key, value in project.settings.items())
         click.echo(f"The loader's settings: {described}.")
+    if project.note:
+        click.echo(f"Note: {project.note}.")
     click.echo(f"Next: {cd_prefix}lockgate run")
     click.echo("Then: git add -A && git commit -m 'first run'   (experiments start from a commit)")
 

@@ -58,6 +58,10 @@ def command(
         f"{record.name}@{record.version} is bundle {record.digest[:12]}, lineage {record.lineage}"
     )
     click.echo(f"  {'; '.join(record.why)}")
+    if record.params_edited:
+        click.echo(
+            "  its params.yaml holds other values than conf/; `lockgate run --keep` records them"
+        )
     if ledger.state.is_retired(record.name, record.version):
         click.echo("  it is retired: it cannot be promoted")
     else:

@@ -19,6 +19,7 @@ from lockgate.plugins.host.params_file import dump_yaml, read_yaml
 
 __all__ = [
     "CHOICES",
+    "CONF",
     "KINDS",
     "UNRECORDED",
     "Choices",
@@ -29,7 +30,10 @@ __all__ = [
     "write_choices",
 ]
 
-CHOICES = Path("conf", "chosen", "now.yaml")
+CONF = "conf"
+"""Folder of a project's configuration."""
+
+CHOICES = Path(CONF, "chosen", "now.yaml")
 """The file, relative to the project."""
 
 INCLUDE = "- optional chosen: now"
@@ -151,7 +155,7 @@ def check_include(root: Path) -> None:
         If it does not, with the line to add.
 
     """
-    config = root / "conf" / "config.yaml"
+    config = root / CONF / "config.yaml"
     content = read_yaml(config) or {}
     if {"optional chosen": "now"} not in content.get("defaults", []):
         raise UsageError(

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import LockgateError, UsageError
+from lockgate.plugins.config.choices import CONF
 from lockgate.plugins.config.override_errors import (
     root_lockgate_error,
     unknown_choice_error,
@@ -22,10 +23,7 @@ from lockgate.plugins.config.override_errors import (
 from lockgate.plugins.config.source import check_composed, reject_resolvers
 from lockgate.plugins.host.params_file import read_yaml
 
-__all__ = ["CONF", "compose_document"]
-
-CONF = "conf"
-"""Folder of a project's configuration."""
+__all__ = ["compose_document"]
 
 
 def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from lockgate.plugins.config.compose import CONF
+from lockgate.plugins.config.choices import CONF
 from lockgate.plugins.config.flat import flatten
 from lockgate.plugins.config.source import ROOT, build_node
 

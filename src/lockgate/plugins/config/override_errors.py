@@ -24,6 +24,7 @@ from lockgate.plugins.host.parameters import Parameters
 
 __all__ = [
     "convert_to_plain",
+    "parse_grammar",
     "parse_overrides",
     "root_lockgate_error",
     "unknown_choice_error",
@@ -124,6 +125,21 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
         For an override that is not valid, or has several values.
 
     """
+    parsed = parse_grammar(overrides)
+    for override in parsed:
+        _check_override(override)
+    return parsed
+
+
+def parse_grammar(overrides: Sequence[str]) -> list[Override]:
+    """Parse overrides that may have several values.
+
+    Raises
+    ------
+    UsageError
+        For an override that is not valid.
+
+    """
     parsed: list[Override] = []
     for text in overrides:
         try:
@@ -134,8 +150,6 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
                 f"invalid override {text!r}: {message}; write KEY=VALUE, and quote values "
                 "with spaces or special characters twice: \"key='some value'\""
             ) from None
-    for override in parsed:
-        _check_override(override)
     return parsed
 
 

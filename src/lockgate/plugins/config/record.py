@@ -15,13 +15,14 @@ from lockgate.contract.kinds import kind as kind_named
 from lockgate.errors import LockgateError, UsageError
 from lockgate.plugins.config.choices import (
     CHOICES,
+    CONF,
     KINDS,
     UNRECORDED,
     Choices,
     check_include,
     choices_text,
 )
-from lockgate.plugins.config.compose import CONF, compose_document
+from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.flat import differences, flatten, nest
 from lockgate.plugins.config.override_errors import convert_to_plain, parse_overrides
 from lockgate.plugins.host.parameters import ORDER
@@ -224,7 +225,12 @@ def edited_document(
         If an edit cannot be recorded.
 
     """
-    keys = [key for key in differences(written, edited) if not key.endswith(".provider")]
+    values, result = flatten(dict(edited)), flatten(dict(composed))
+    keys = [
+        key
+        for key in differences(written, edited)
+        if not (key.endswith(".provider") and key in values and key in result)
+    ]
     for key in keys:
         kind = key.partition(".")[0]
         if kind in UNRECORDED:
@@ -232,7 +238,6 @@ def edited_document(
                 f"{key} was edited, and the choice of a {kind} is not recorded; edit a file of "
                 f"{CONF} itself, or drop the edits with --discard"
             )
-    values, result = flatten(dict(edited)), flatten(dict(composed))
     for key in keys:
         result = {k: v for k, v in result.items() if k != key and not k.startswith(f"{key}.")}
         if key in values:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lockgate.plugins.config.compose import CONF
+from lockgate.plugins.config.choices import CONF
 
-__all__ = ["Stamp", "compute_stamp", "read_stamp"]
+__all__ = ["Stamp", "compute_stamp", "is_edited", "read_stamp"]
 
 PATTERN = re.compile(r"^# conf ([0-9a-f]{16}), values ([0-9a-f]{16})$", re.MULTILINE)
 
@@ -45,6 +45,15 @@ def read_stamp(path: Path) -> Stamp | None:
     except (OSError, UnicodeDecodeError):
         return None
     return Stamp(*match.groups()) if match else None
+
+
+def is_edited(root: Path, document: Mapping[str, Any]) -> bool:
+    """Return whether ``params.yaml`` holds other values than lockgate wrote.
+
+    Parameters that DVC composed for an experiment have no stamp, and count as edited.
+    """
+    stamp = read_stamp(root / "params.yaml")
+    return stamp is None or stamp.values != compute_stamp(root, document).values
 
 
 def compute_stamp(root: Path, document: Mapping[str, Any]) -> Stamp:

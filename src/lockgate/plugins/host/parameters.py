@@ -17,10 +17,13 @@ from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlug
 from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
 from lockgate.plugins.host.provider import identify_provider
 
-__all__ = ["ORDER", "Parameters", "PluginChoice", "choose"]
+__all__ = ["ORDER", "WRITTEN_FORMATS", "Parameters", "PluginChoice", "choose"]
 
 ORDER = "compressor_order"
 """Key of the list of compressors in the order to run them."""
+
+WRITTEN_FORMATS = ("packed", "skops")
+"""Formats that the pipeline writes; a format plugin may open others."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Parameters:
             kind.name: choose(kind.name, raw.get(kind.name), catalogue) for kind in CONFIGURED
         }
         chosen["compressor"] = _order_choices(chosen["compressor"], raw.get(ORDER))
+        _check_format(chosen["format"][0])
         return cls(sections, chosen)
 
     def single(self, kind: str) -> PluginChoice:
@@ -122,6 +126,15 @@ class Parameters:
                         f"{chosen.kind}.{chosen.name}: params.yaml records {recorded}, but "
                         f"{installed} is installed; recompose with: lockgate run"
                     )
+
+
+def _check_format(chosen: PluginChoice) -> None:
+    if chosen.entry.name not in WRITTEN_FORMATS:
+        raise SettingError(
+            "format",
+            chosen.entry.name,
+            f"a format that the pipeline writes: {', '.join(WRITTEN_FORMATS)}",
+        )
 
 
 def _check_dates(sections: Sections) -> None:
@@ -153,6 +166,12 @@ def choose(of_kind: str, raw: object, catalogue: Catalogue) -> tuple[PluginChoic
 
     """
     kind = kind_named(of_kind)
+    if isinstance(raw, (str, list)):
+        # DVC without Hydra puts the name in the place of the plugin's settings
+        named = f"[{','.join(map(str, raw))}]" if isinstance(raw, list) else raw
+        raise SettingError(
+            kind.name, raw, f"settings by plugin, as `lockgate run {kind.name}={named}` writes them"
+        )
     nodes = _check_mapping(raw, kind.name)
     chosen = tuple(_choose_instance(kind, name, node, catalogue) for name, node in nodes.items())
     if len(chosen) != 1 and not kind.several:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from lockgate.errors import UsageError
 __all__ = [
     "MAX_BYTES",
     "dump_yaml",
+    "edit_params",
     "has_conflict",
     "parse_yaml",
     "read_params",
@@ -173,6 +175,14 @@ def dump_yaml(document: dict[str, Any]) -> str:
     """Return a document as YAML, its keys in their order."""
     text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return text
+
+
+def edit_params(path: Path, values: dict[str, Any]) -> None:
+    """Set parameters of a file by their first keys; the comment at its top stays."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in comment)
+    write_params(path, read_params(path) | values, text)
 
 
 def write_params(path: Path, document: dict[str, Any], comment: str = "") -> None:

@@ -20,7 +20,7 @@ from lockgate.data.io.digests import sha256_bytes, sha256_file
 from lockgate.data.io.identity import current_user
 from lockgate.errors import LedgerError
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest
-from lockgate.plugins.host.params_file import read_params, write_params
+from lockgate.plugins.host.params_file import edit_params, read_params
 from lockgate.registry.attest.environment import create_environment
 from lockgate.registry.git.commands import git
 from lockgate.registry.ledger import rules
@@ -193,9 +193,8 @@ def _find_project(bundle: Path) -> Path:
 
 
 def _limit_threads(params: Path, threads: int) -> None:
-    raw = read_params(params)
-    raw["resources"] = {**(raw.get("resources") or {}), "threads": threads}
-    write_params(params, raw)
+    resources = read_params(params).get("resources") or {}
+    edit_params(params, {"resources": {**resources, "threads": threads}})
 
 
 def _get_data(

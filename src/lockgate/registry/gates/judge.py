@@ -122,4 +122,4 @@ def _origin(ledger: EventLog, record: VersionRecord) -> BundleOrigin:
             signer = None
     attestations = ledger.state.attestations(record.name, record.version)
     attested = (attestations[-1].get("passed") is True) if attestations else None
-    return BundleOrigin(record.lineage, record.commit, signer, attested)
+    return BundleOrigin(record.lineage, record.commit, signer, attested, record.params_edited)

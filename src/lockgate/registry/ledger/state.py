@@ -51,6 +51,9 @@ class VersionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         Path of the bundle from the top of the repository.
     tracked : str or None
         DVC's digest of the bundle, an MD5 that ends with ``.dir``.
+    params_edited : bool
+        Whether ``params.yaml`` of the commit holds other values than lockgate composed from
+        ``conf/``: edited, or composed by DVC for an experiment.
     size : int
         Bytes of all files of the bundle.
     why : tuple of str
@@ -71,6 +74,7 @@ class VersionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     size: int
     why: tuple[str, ...]
     figures: dict[str, dict[str, float]]
+    params_edited: bool = False
 
 
 class StageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -32,7 +32,8 @@ def version_page(report: dict[str, Any], prediction: dict[str, Any] | None = Non
         "reasons": "; ".join(version["why"]),
         "commit": "unknown" if commit is None else "  ".join(commit.values()),
         "data": build["hashes"]["data"] or "not recorded",
-        "parameters": build["hashes"]["params"] or "not recorded",
+        "parameters": (build["hashes"]["params"] or "not recorded")
+        + (", params.yaml edited" if version["params_edited"] else ""),
     }
     parts = [HEAD.replace("TITLE", escape(title)), f"<h1>{escape(title)}</h1>", _facts(facts)]
     if prediction is not None:

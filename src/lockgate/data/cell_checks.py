@@ -1,0 +1,39 @@
+"""Checks cell rules against a schema, before anything is fitted."""
+
+from __future__ import annotations
+
+import itertools
+
+from lockgate.contract.sections import CellRules
+from lockgate.contract.tables import Schema
+from lockgate.errors import SchemaViolation, nearest
+
+__all__ = ["check_cell_rules"]
+
+
+def check_cell_rules(schema: Schema, rules: CellRules) -> None:
+    """Check that features can be prepared by the rules.
+
+    Raises
+    ------
+    SchemaViolation
+        For bins of an unknown or not numeric feature, edges that do not rise, and
+        features of text, which cannot be encoded.
+
+    """
+    names = [column.name for column in schema.features]
+    for name, edges in rules.bins.items():
+        if name not in names:
+            raise SchemaViolation([f"cells.bins: unknown feature {name!r}{nearest(name, names)}"])
+        kind = schema[name].kind
+        if kind not in ("number", "integer"):
+            raise SchemaViolation([f"cells.bins.{name}: expected a column of numbers, got {kind}"])
+        if not edges or any(high <= low for low, high in itertools.pairwise(edges)):
+            raise SchemaViolation([f"cells.bins.{name} is {edges}, expected rising edges"])
+    if texts := [column.name for column in schema.features if column.kind == "text"]:
+        raise SchemaViolation(
+            [
+                f"cannot encode the text of {', '.join(texts)} as numbers; "
+                "add them to data.leave_out, or, if they are dates, to data.kinds"
+            ]
+        )

@@ -1,0 +1,142 @@
+"""Projects in repositories of Git and DVC that were there before, with pipelines of others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lockgate.errors import SettingError, UsageError
+from lockgate.pipeline.parameters import check_derived, compose, write_composition
+from lockgate.pipeline.run import queue_experiment
+from lockgate.pipeline.scaffold import create_project
+from lockgate.pipeline.stage import run_stage
+from lockgate.plugins.host.params_file import read_params, write_params
+from lockgate.registry.api import Ledger
+from tests.conftest import Run
+
+STAGES = """\
+# of the data team
+stages:
+  features:   # nightly
+    cmd: make features
+    outs:
+      - features.csv: {cache: false}
+"""
+
+
+def dvc(folder: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "dvc", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A Git and DVC repository without a project."""
+    folder = tmp_path / "team"
+    folder.mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    dvc(folder, "init", "-q")
+    return folder
+
+
+def test_a_project_uses_the_dvc_repository_that_it_lies_in(shared: Path) -> None:
+    created = create_project(shared / "models" / "risk")
+    assert not created.note
+    assert [path.parent for path in shared.rglob(".dvc") if path.is_dir()] == [shared]
+    assert dvc(shared, "config", "hydra.config_dir").strip() == "models/risk/conf"
+    assert dvc(created.directory, "status", "data/raw/tumours.csv.dvc").count("up to date")
+
+
+def test_stages_are_added_to_those_of_others(shared: Path) -> None:
+    (shared / "dvc.yaml").write_text(STAGES)
+    create_project(shared)
+    text = (shared / "dvc.yaml").read_text()
+    assert text.startswith(STAGES)
+    names = list(yaml.safe_load(text)["stages"])
+    assert names[:3] == ["features", "choices", "load"]
+    assert dvc(shared, "stage", "list", "--name-only").split() == names
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("params.yaml", "trees: 5\n", "already has params.yaml, which a project needs to itself"),
+        ("dvc.yaml", "stages: {load: {cmd: make}}\n", "already has stages with the name load"),
+        ("dvc.yaml", "stages: [a]\n", "expected a mapping below stages"),
+        ("dvc.yaml", "- a\n", "expected a mapping of stages"),
+        ("dvc.yaml", "stages: {a: [\n", "dvc.yaml is not valid YAML"),
+    ],
+)
+def test_what_others_wrote_is_never_overwritten(
+    shared: Path, file: str, content: str, message: str
+) -> None:
+    (shared / file).write_text(content)
+    with pytest.raises(UsageError, match=message):
+        create_project(shared)
+    assert (shared / file).read_text() == content
+    assert sorted(path.name for path in shared.iterdir()) == sorted(
+        [".dvc", ".dvcignore", ".git", file]
+    )
+
+
+def test_experiments_of_other_pipelines_stay_as_they_are(shared: Path) -> None:
+    (shared / "params.yaml").write_text("trees: 5\n")
+    created = create_project(shared / "risk")
+    assert "`dvc exp run` can set values, not choose plugins" in created.note
+    assert "hydra" not in (shared / ".dvc" / "config").read_text()
+    write_composition(created.directory, compose(created.directory))
+    with pytest.raises(UsageError, match="DVC composes nothing in the experiments"):
+        queue_experiment(created.directory, ["model=boosting,linear"])
+
+
+def test_parameters_of_another_project_are_refused_in_an_experiment(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (create_project(shared / name).directory for name in ("first", "second"))
+    for project in (first, second):
+        document = compose(project).after
+        write_params(project / "params.yaml", document)  # as DVC writes them
+    monkeypatch.setenv("DVC_EXP_NAME", "lucky-deer")
+    check_derived(first)
+    for check in (check_derived, lambda project: run_stage("load", project)):
+        with pytest.raises(UsageError, match="DVC composes .*first/conf in the experiments"):
+            check(second)
+
+
+def test_a_plugin_set_without_composing_is_refused_with_the_command(shared: Path) -> None:
+    project = create_project(shared).directory
+    document = compose(project).after
+    write_params(project / "params.yaml", document | {"model": "boosting"})
+    with pytest.raises(SettingError, match="as `lockgate run model=boosting` writes them"):
+        run_stage("load", project)
+
+
+def test_a_sweep_with_an_unknown_name_queues_nothing(shared: Path) -> None:
+    project = create_project(shared).directory
+    with pytest.raises(UsageError, match="no model named 'bosting', did you mean 'boosting'"):
+        queue_experiment(project, ["model=linear,bosting"])
+    with pytest.raises(UsageError, match="expected a list of values"):
+        queue_experiment(project, ["model=glob(*)"])
+    assert not dvc(project, "queue", "status").count("Queued")
+
+
+def test_the_ledger_records_edited_parameters(project: Path, call: Run) -> None:
+    def register() -> bool:
+        call("git", "add", "-A", cwd=project)
+        call("git", "commit", "-q", "--allow-empty", "-m", "a run", cwd=project)
+        return Ledger(project).register(project / "bundle", version=None).params_edited
+
+    file = project / "params.yaml"
+    document = read_params(file)
+    assert document["resources"]["threads"] == 0
+    file.write_text(file.read_text().replace("threads: 0", "threads: 1"))
+    call("dvc", "repro", cwd=project)
+    assert register()
+
+
+def test_composed_parameters_are_not_marked_as_edited(project: Path) -> None:
+    assert not Ledger(project).register(project / "bundle").params_edited
