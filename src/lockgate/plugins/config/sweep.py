@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from hydra.errors import HydraException
+
 from lockgate.errors import UsageError
 from lockgate.plugins.config.override_errors import parse_grammar
 
@@ -30,9 +32,12 @@ def split_sweep(overrides: Sequence[str]) -> list[list[str]]:
         text = override.input_line or ""
         if not override.is_sweep_override():
             alternatives.append([text])
-        elif override.is_discrete_sweep():
-            key = override.get_key_element()
-            alternatives.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-        else:
-            raise UsageError(f"{text}: expected a list of values, e.g. model=linear,boosting")
+            continue
+        try:
+            values = list(override.sweep_string_iterator())
+        except HydraException:
+            raise UsageError(
+                f"{text}: expected a list of values, e.g. model=linear,boosting"
+            ) from None
+        alternatives.append([f"{override.get_key_element()}={value}" for value in values])
     return [list(combination) for combination in itertools.product(*alternatives)]
