@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -23,11 +24,16 @@ DELAYS = [k / 50 for k in range(20)]
 """Seconds between the starts of two runs."""
 
 
+@pytest.fixture(scope="session")
+def created(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new project."""
+    return create_project(tmp_path_factory.mktemp("created") / "shop").directory
+
+
 @pytest.fixture
-def fresh(tmp_path: Path) -> Path:
-    """A new project in which nothing ran."""
-    create_project(tmp_path / "shop")
-    return tmp_path / "shop"
+def fresh(created: Path, tmp_path: Path) -> Path:
+    """A copy of a new project, in which nothing ran."""
+    return Path(shutil.copytree(created, tmp_path / "shop"))
 
 
 def choose(project: Path, *overrides: str, **options: bool) -> dict[str, Any]:
@@ -106,6 +112,10 @@ def test_gates_are_never_recorded(fresh: Path) -> None:
         ("model.boosting.trees=5", "boosting is not chosen"),
         ("project.name='my model'", "project.name is 'my model'"),
         ("~model.logistic.balanced", "model.logistic.balanced"),
+        ("model.logistic.plugin=linear", "chosen with model=NAME"),
+        ("compressor.lasso.provider=x", "further instance with \\+compressor@compressor.lasso="),
+        ("hydra.verbose=true", "settings of Hydra itself"),
+        ("search=null", "search is None; allowed: settings below it"),
     ],
 )
 def test_what_is_refused_records_nothing(fresh: Path, override: str, message: str) -> None:
@@ -137,6 +147,39 @@ def test_edits_are_found_in_a_clone_without_records(fresh: Path) -> None:
     file = fresh / "params.yaml"
     file.write_text(file.read_text().replace("folds: 5", "folds: 4"))
     assert compose(fresh, ["split.test=0.3"]).discarded == {"search.folds": (4, 5)}
+
+
+def test_names_with_dots_are_kept(fresh: Path) -> None:
+    choose(fresh)
+    file = fresh / "params.yaml"
+    file.write_text(file.read_text().replace("  kinds: {}", '  kinds: {"v1.2": number}'))
+    assert choose(fresh, keep=True)["data"]["kinds"] == {"v1.2": "number"}
+    assert read_choices(fresh).values == {"data.kinds.v1\\.2": "number"}
+    assert choose(fresh)["data"]["kinds"] == {"v1.2": "number"}
+
+
+def test_edits_are_kept_while_choices_are_forgotten(fresh: Path) -> None:
+    choose(fresh, "search.folds=7")
+    file = fresh / "params.yaml"
+    file.write_text(file.read_text().replace("  test: 0.2\n", "  test: 0.25\n"))
+    choose(fresh, keep=True, reset=True)
+    assert read_choices(fresh) == Choices(values={"split.test": 0.25})
+
+
+def test_empty_parameters_are_composed_and_broken_ones_named(fresh: Path) -> None:
+    composed = choose(fresh)
+    (fresh / "params.yaml").write_text("")
+    assert choose(fresh) == composed
+    (fresh / "params.yaml").write_text("search: [")
+    with pytest.raises(UsageError, match=r"line 1, column 10.*or remove it"):
+        compose(fresh)
+
+
+def test_dvc_refuses_what_lockgate_refuses(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments in (["-S", "compressor=[lasso,lasso]"], ["--set-param=compressor=[prune,prune]"]):
+        monkeypatch.setattr(sys, "argv", ["/bin/dvc", "exp", "run", *arguments])
+        with pytest.raises(UsageError, match="names a plugin twice"):
+            compose(fresh)
 
 
 def test_parameters_of_an_older_configuration_are_refused(fresh: Path) -> None:

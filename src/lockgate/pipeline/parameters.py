@@ -106,7 +106,7 @@ def compose(
 
     """
     file = root / "params.yaml"
-    before = read_params(file) if file.is_file() else {}
+    before = _read_before(file)
     recorded = read_choices(root)
     choices, remaining = forget(root, Choices() if reset else recorded, overrides)
     edited = bool(before) and is_edited(root, before)
@@ -120,6 +120,18 @@ def compose(
         choices = record(root, choices, remaining, after)
     discarded = find_discarded_edits(written, before, after) if edited and not keep else {}
     return Composition(before, after, tuple(overrides), discarded, recorded, choices)
+
+
+def _read_before(file: Path) -> dict[str, Any]:
+    """Return the parameters that are there; none if the file is missing or empty."""
+    if not file.is_file() or not file.read_bytes().strip():
+        return {}
+    try:
+        return read_params(file)
+    except UsageError as error:
+        raise UsageError(
+            f"{error}; correct it, or remove it, and `lockgate run` composes it anew"
+        ) from None
 
 
 def _written(root: Path, file: Path, recorded: Choices) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from lockgate.pipeline.stage import STAGES
 from lockgate.pipeline.stage_server import stage_server
 from lockgate.pipeline.version_control import check_composed_by_dvc
 from lockgate.plugins.config.compose import compose_document
-from lockgate.plugins.config.sweep import split_sweep
+from lockgate.plugins.config.overrides import split_sweep
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
 

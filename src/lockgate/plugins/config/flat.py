@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+_DOT = re.compile(r"(?<!\\)\.")
 
 __all__ = ["differences", "flatten", "nest"]
 
 
 def flatten(value: object, key_path: str = "") -> dict[str, Any]:
-    """Flatten nested mappings to dotted keys; empty mappings and lists are leaves.
+    r"""Flatten nested mappings to dotted keys; empty mappings and lists are leaves.
+
+    A dot within a key, such as a column's name, is written ``\.``.
 
     Examples
     --------
     >>> flatten({"a": {"b": 1, "c": []}, "d": {}})
     {'a.b': 1, 'a.c': [], 'd': {}}
+    >>> nest(flatten({"kinds": {"v1.2": "number"}}))
+    {'kinds': {'v1.2': 'number'}}
 
     """
     if not isinstance(value, dict) or (not value and key_path):
         return {key_path: value}
     flat: dict[str, Any] = {}
     for key, inner in value.items():
-        flat |= flatten(inner, f"{key_path}.{key}" if key_path else str(key))
+        escaped = str(key).replace(".", "\\.")
+        flat |= flatten(inner, f"{key_path}.{escaped}" if key_path else escaped)
     return flat
 
 
@@ -36,7 +44,7 @@ def nest(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     nested: dict[str, Any] = {}
     for key, value in values.items():
-        *path, last = key.split(".")
+        *path, last = (part.replace("\\.", ".") for part in _DOT.split(key))
         inner = nested
         for part in path:
             inner = inner.setdefault(part, {})

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
-
-from lockgate.contract.kinds import CONFIGURED, kind
+from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import (
     LockgateError,
     SettingError,
@@ -19,13 +15,11 @@ from lockgate.errors import (
     UsageError,
     nearest,
 )
+from lockgate.plugins.config.overrides import convert_to_plain, parse_overrides
 from lockgate.plugins.config.source import catalogue
 from lockgate.plugins.host.parameters import Parameters
 
 __all__ = [
-    "convert_to_plain",
-    "parse_grammar",
-    "parse_overrides",
     "root_lockgate_error",
     "unknown_choice_error",
     "unknown_key_error",
@@ -105,68 +99,3 @@ def _key_exists(base: object, parts: list[str]) -> bool:
             return False
         base = base[part]
     return True
-
-
-def convert_to_plain(value: object) -> object:
-    """Convert the quoted strings and wrappers of Hydra's parser to plain values."""
-    if isinstance(value, list):
-        return [convert_to_plain(element) for element in value]
-    if isinstance(value, dict):
-        return {str(key): convert_to_plain(element) for key, element in value.items()}
-    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
-
-
-def parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    """Parse overrides of Hydra's grammar.
-
-    Raises
-    ------
-    UsageError
-        For an override that is not valid, or has several values.
-
-    """
-    parsed = parse_grammar(overrides)
-    for override in parsed:
-        _check_override(override)
-    return parsed
-
-
-def parse_grammar(overrides: Sequence[str]) -> list[Override]:
-    """Parse overrides that may have several values.
-
-    Raises
-    ------
-    UsageError
-        For an override that is not valid.
-
-    """
-    parsed: list[Override] = []
-    for text in overrides:
-        try:
-            parsed += OverridesParser.create().parse_overrides([text])
-        except HydraException as error:
-            message = " ".join(str(error).partition("See http")[0].split())
-            raise UsageError(
-                f"invalid override {text!r}: {message}; write KEY=VALUE, and quote values "
-                "with spaces or special characters twice: \"key='some value'\""
-            ) from None
-    return parsed
-
-
-def _check_override(override: Override) -> None:
-    """Refuse what Hydra would answer with the names of its classes."""
-    text, group = override.input_line, override.key_or_group
-    if override.is_sweep_override():
-        raise UsageError(
-            f"{text} has several values: `lockgate run -m {text}` queues an experiment for each; "
-            f"for a single value with a comma, quote it: \"{group}='...'\""
-        )
-    if group not in _KINDS or override.is_delete():
-        return
-    value: object = override.value()
-    names = value if isinstance(value, list) else [value]
-    if None in names:
-        nothing = f"for none, write {group}=[]" if kind(group).several else f"choose a {group}"
-        raise UsageError(f"{text}: expected the name of a plugin; {nothing}")
-    if len(set(map(str, names))) < len(names):
-        raise UsageError(f"{text} names a plugin twice; a second instance needs a name of its own")

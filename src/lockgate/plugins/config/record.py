@@ -24,7 +24,7 @@ from lockgate.plugins.config.choices import (
 )
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.flat import differences, flatten, nest
-from lockgate.plugins.config.override_errors import convert_to_plain, parse_overrides
+from lockgate.plugins.config.overrides import convert_to_plain, parse_overrides
 from lockgate.plugins.host.parameters import ORDER
 from lockgate.plugins.host.params_file import read_yaml
 

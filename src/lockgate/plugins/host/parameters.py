@@ -90,7 +90,7 @@ class Parameters:
         for key in raw:
             if key not in known:
                 raise UnknownKey(str(key), known)
-        section_values = {key: _check_mapping(raw.get(key), key) for key in SECTIONS}
+        section_values = {key: _check_section(raw.get(key, {}), key) for key in SECTIONS}
         sections = Sections(
             **{key: build(SECTIONS[key], section_values[key], key) for key in SECTIONS}
         )
@@ -146,6 +146,12 @@ def _check_dates(sections: Sections) -> None:
                 datetime.fromisoformat(text)
         except ValueError:
             raise SettingError(key, text, "an ISO date such as 1998-01-31, or null") from None
+
+
+def _check_section(value: object, key: str) -> Mapping[str, Any]:
+    if value is None:  # not its defaults: Hydra forgets what other files of conf/ say
+        raise SettingError(key, value, f"settings below it; to leave them as they are, drop {key}")
+    return _check_mapping(value, key)
 
 
 def _check_mapping(value: object, key: str) -> Mapping[str, Any]:

@@ -94,6 +94,8 @@ def read_params(path: Path) -> dict[str, Any]:
 
     """
     loaded = read_yaml(path)
+    if loaded is None:
+        raise UsageError(f"{path} is empty; write it with: lockgate run")
     if not isinstance(loaded, dict):
         raise UsageError(f"{path} holds {type(loaded).__name__}, expected a mapping of parameters")
     return loaded

@@ -1,0 +1,139 @@
+"""Parses overrides in Hydra's grammar, and refuses those that have no place in a project."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from lockgate.contract.kinds import CONFIGURED, kind
+from lockgate.errors import UsageError
+
+__all__ = ["check_dvc_overrides", "convert_to_plain", "parse_overrides", "split_sweep"]
+
+_KINDS = {kind.name for kind in CONFIGURED}
+
+
+def convert_to_plain(value: object) -> object:
+    """Convert the quoted strings and wrappers of Hydra's parser to plain values."""
+    if isinstance(value, list):
+        return [convert_to_plain(element) for element in value]
+    if isinstance(value, dict):
+        return {str(key): convert_to_plain(element) for key, element in value.items()}
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+
+
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Parse overrides.
+
+    Raises
+    ------
+    UsageError
+        For an override that is not valid, has several values, or sets what a project
+        does not choose.
+
+    """
+    parsed = _parse_grammar(overrides)
+    for override in parsed:
+        if override.is_sweep_override():
+            text = override.input_line
+            raise UsageError(
+                f"{text} has several values: `lockgate run -m {text}` queues an experiment for "
+                "each; for a single value with a comma, quote it: "
+                f"\"{override.key_or_group}='...'\""
+            )
+        _check_override(override)
+    return parsed
+
+
+def _parse_grammar(overrides: Sequence[str]) -> list[Override]:
+    parsed: list[Override] = []
+    for text in overrides:
+        try:
+            parsed += OverridesParser.create().parse_overrides([text])
+        except HydraException as error:
+            message = " ".join(str(error).partition("See http")[0].split())
+            raise UsageError(
+                f"invalid override {text!r}: {message}; write KEY=VALUE, and quote values "
+                "with spaces or special characters twice: \"key='some value'\""
+            ) from None
+    return parsed
+
+
+def _check_override(override: Override) -> None:
+    """Refuse what Hydra would take without a word, or answer with the names of its classes."""
+    text, key = override.input_line, override.key_or_group
+    top, *below = key.split(".")
+    if top.partition("/")[0] == "hydra":
+        raise UsageError(f"{text}: settings of Hydra itself are not part of a project")
+    if top in _KINDS and len(below) == 2 and below[1] in ("plugin", "provider"):
+        further = f", a further instance with +{top}@{top}.{below[0]}=NAME"
+        raise UsageError(
+            f"{text}: a plugin is chosen with {top}=NAME{further if kind(top).several else ''}"
+        )
+    if key not in _KINDS or override.is_delete():
+        return
+    value: object = override.value()
+    names = value if isinstance(value, list) else [value]
+    if None in names:
+        nothing = f"for none, write {key}=[]" if kind(key).several else f"choose a {key}"
+        raise UsageError(f"{text}: expected the name of a plugin; {nothing}")
+    if len(set(map(str, names))) < len(names):
+        raise UsageError(f"{text} names a plugin twice; a second instance needs a name of its own")
+
+
+def check_dvc_overrides() -> None:
+    """Check the overrides of the `dvc exp run` that composes in this process, if one does.
+
+    Hydra drops a plugin that is named twice, so that the composed tree does not show it.
+
+    Raises
+    ------
+    UsageError
+        As `parse_overrides` does, but for several values, which DVC queues.
+
+    """
+    command, *arguments = sys.argv
+    if Path(command).name != "dvc" and Path(command).parent.name != "dvc":
+        return
+    options = ("-S", "--set-param")
+    texts = [value for name, value in itertools.pairwise(arguments) if name in options]
+    texts += [text.partition("=")[2] for text in arguments if text.startswith("--set-param=")]
+    for override in _parse_grammar(texts):
+        if not override.is_sweep_override():
+            _check_override(override)
+
+
+def split_sweep(overrides: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of each combination of values, in the order of the values.
+
+    Raises
+    ------
+    UsageError
+        For an override that is not valid, or does not list its values.
+
+    Examples
+    --------
+    >>> split_sweep(["model=linear,boosting", "search.folds=3"])
+    [['model=linear', 'search.folds=3'], ['model=boosting', 'search.folds=3']]
+
+    """
+    alternatives = []
+    for override in _parse_grammar(overrides):
+        text = override.input_line or ""
+        if not override.is_sweep_override():
+            alternatives.append([text])
+            continue
+        try:
+            values = list(override.sweep_string_iterator())
+        except HydraException:
+            raise UsageError(
+                f"{text}: expected a list of values, e.g. model=linear,boosting"
+            ) from None
+        alternatives.append([f"{override.get_key_element()}={value}" for value in values])
+    return [list(combination) for combination in itertools.product(*alternatives)]
