@@ -328,7 +328,7 @@ def test_a_broken_file_of_choices_is_named(fresh: Path, content: bytes, message:
 def test_a_file_of_choices_without_its_first_line_is_mended(fresh: Path) -> None:
     choose(fresh, "search.folds=4")
     path = fresh / CHOICES
-    path.write_text("search.folds: 4\n")
+    path.write_text("search:\n  folds: 4\n")
     assert choose(fresh)["search"]["folds"] == 4
     assert path.read_text().startswith("# @package _global_\n")
     assert "search:\n  folds: 4\n" in path.read_text()
