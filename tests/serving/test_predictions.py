@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 import shlex
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 import lockgate
 from lockgate.deployment.directory import Deployment
@@ -29,6 +32,44 @@ def test_a_row_gets_the_bundles_answer_an_id_and_its_version(
         assert said["filled"] == {"gaps": {"calls": 1}}
         assert server.predict(list(ROW.values()))["score"] == expected.score
         assert server.predict(ROW)["id"] != said["id"]
+
+
+def test_every_protocol_says_what_training_did_not_have(deployed: Deployment) -> None:
+    row = ROW | {"plan": "pluss"}
+    sentence = (
+        "column plan: 1 of 1 cells (100.0%) hold categories that training did not have: 'pluss', "
+        "did you mean 'plus'?"
+    )
+    counts = {"gaps": {"calls": 1}, "unknown": {"plan": 1}}
+    v2 = {
+        "inputs": [
+            {"name": name, "shape": [1, 1], "datatype": "BYTES", "data": [value]}
+            if isinstance(value, str)
+            else {"name": name, "shape": [1, 1], "datatype": "FP64", "data": [value]}
+            for name, value in row.items()
+        ]
+    }
+    sink = io.BytesIO()
+    table = pa.Table.from_pylist([row])
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    arrow = "application/vnd.apache.arrow.stream"
+    with serving(deployed.path) as server:
+        for path, body in (
+            ("/predict", {"row": row}),
+            ("/predict", {"rows": [row]}),
+            ("/invocations", {"dataframe_records": [row]}),
+        ):
+            _, said, _ = server.ask("POST", path, body)
+            assert (said["filled"], said["warnings"]) == (counts, [sentence])
+        _, said, _ = server.ask("POST", "/v2/models/churn/infer", v2)
+        texts = said["parameters"]
+        assert [json.loads(texts[key]) for key in ("filled", "warnings")] == [counts, [sentence]]
+        headers = {"content-type": arrow, "accept": arrow}
+        _, raw, _ = server.ask("POST", "/predict", sink.getvalue(), **headers)
+        metadata = pa.ipc.open_stream(raw).schema.metadata
+        assert json.loads(metadata[b"warnings"]) == [sentence]
+        assert "warnings" not in server.predict(ROW)
 
 
 def test_rows_and_columns_get_what_one_row_gets(deployed: Deployment) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -62,7 +62,10 @@ class FilledCells(msgspec.Struct, frozen=True):
         return max(self.unknown.values(), default=0) / max(self.rows, 1)
 
     def warnings(
-        self, inputs: Sequence[ColumnInput], never_missing: Collection[str] = ()
+        self,
+        inputs: Sequence[ColumnInput],
+        never_missing: Collection[str] = (),
+        suggest: Callable[[str, Sequence[str]], str] = nearest,
     ) -> list[str]:
         """Describe columns that hardly hold what the model was trained on.
 
@@ -72,6 +75,8 @@ class FilledCells(msgspec.Struct, frozen=True):
             Columns of the model.
         never_missing : collection of str
             Columns that had no missing value in training.
+        suggest : callable
+            Suggests a similar category, as `lockgate.errors.nearest` does.
 
         """
         messages = []
@@ -79,7 +84,7 @@ class FilledCells(msgspec.Struct, frozen=True):
             count = self.unknown.get(column.name, 0)
             if count > MAX_UNKNOWN * self.rows:
                 examples = [
-                    f"{text!r}{nearest(text, column.categories)}"
+                    f"{text!r}{suggest(text, column.categories)}"
                     for text in self.examples.get(column.name, [])
                 ]
                 messages.append(

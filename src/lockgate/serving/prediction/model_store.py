@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ __all__ = ["LoadedModel", "ModelStore"]
 
 SIZES = (4, 8, 16, 32, 64, 128)
 """Batch sizes at which both ways of predicting are timed."""
+
+REMEMBERED = 1024
+"""Categories whose nearest known category is remembered."""
 
 
 class LoadedModel:
@@ -38,6 +41,10 @@ class LoadedModel:
         Its inputs, in order.
     columns_from : float
         Number of rows from which computing them together is faster.
+    never_missing : frozenset of str
+        Columns that had no missing value in training.
+    nearest : callable
+        As `lockgate.errors.nearest`, but remembers: requests repeat their categories.
 
     """
 
@@ -56,6 +63,8 @@ class LoadedModel:
                 "models: run the pipeline with format=packed, or lockgate pack"
             )
         self.manifest, self.packed = bundle.manifest, packed
+        self.never_missing = bundle.never_missing
+        self.nearest = lru_cache(REMEMBERED)(nearest)
         self.names = tuple(column.name for column in packed.inputs)
         self.known_categories = [
             (column.name, frozenset(column.categories))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from lockgate.contract.prediction import Output
+from lockgate.data.columns.filled import count_filled
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows, count_missing
 from lockgate.errors import SchemaViolation
@@ -31,6 +32,8 @@ class Prediction(msgspec.Struct):
     filled : dict
         Columns with missing or unknown cells, and how many of each;
         the model handled them as it was fitted to.
+    warnings : list of str
+        Columns that hardly hold what the model was trained on.
     refused : dict of int to list of str
         Rows without a prediction and why, where the request accepts partial results.
 
@@ -40,6 +43,7 @@ class Prediction(msgspec.Struct):
     score: Any = None
     margin: Any = None
     filled: Filled = {}
+    warnings: list[str] = []
     refused: dict[int, list[str]] = {}
 
 
@@ -164,7 +168,7 @@ def compute_rows(request: PredictionRequest) -> None:
         output.label,
         output.score,
         output.margin,
-        count_missing(model.packed.inputs, rejected.cells),
+        *_count_filled(model, request.source, rejected.cells, request.rows),
         rejected.reasons,
     )
 
@@ -185,7 +189,17 @@ def _to_prediction(model: LoadedModel, row: Any, row_prediction: RowPrediction) 
     if not model.may_have_missing(row):
         return Prediction(row_prediction.label, row_prediction.score, row_prediction.margin)
     cells, _ = read_columns(model.packed.inputs, [row])
-    return Prediction(*row_prediction, count_missing(model.packed.inputs, cells))
+    return Prediction(*row_prediction, *_count_filled(model, [row], cells, 1))
+
+
+def _count_filled(
+    model: LoadedModel, source: Any, cells: Sequence[Any], rows: int
+) -> tuple[Filled, list[str]]:
+    counts = count_missing(model.packed.inputs, cells)
+    if not counts:
+        return counts, []
+    filled = count_filled(model.packed.inputs, source, cells, rows)
+    return counts, filled.warnings(model.packed.inputs, model.never_missing, model.nearest)
 
 
 def _to_plain(output: Output) -> tuple[Any, Any, Any]:

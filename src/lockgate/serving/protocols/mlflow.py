@@ -112,10 +112,14 @@ def write_mlflow_response(
     model = request.model
     label, score, margin = to_lists(prediction)
     values = label if output == "label" else (margin if score is None else score)
-    body = {
+    body: dict[str, Any] = {
         "predictions": values,
         "id": prediction_id,
         "model": model.name,
         "version": model.version,
     }
+    if prediction.filled:
+        body["filled"] = prediction.filled
+    if prediction.warnings:
+        body["warnings"] = prediction.warnings
     return Response(200, encode(body), JSON)

@@ -6,6 +6,7 @@ import functools
 import struct
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from lockgate.errors import DataError
@@ -90,6 +91,10 @@ def write_arrow_response(
             classes = model.packed.classes
             columns |= {f"score_{classes[k]}": score[:, k] for k in range(score.shape[1])}
     origin = {"id": prediction_id, "model": model.name, "version": model.version}
+    if prediction.filled:
+        origin["filled"] = msgspec.json.encode(prediction.filled).decode()
+    if prediction.warnings:
+        origin["warnings"] = msgspec.json.encode(prediction.warnings).decode()
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
     table = table.replace_schema_metadata({**origin, "bundle": model.digest})
     sink = pa.BufferOutputStream()

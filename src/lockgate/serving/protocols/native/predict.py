@@ -53,6 +53,7 @@ class Label(msgspec.Struct, omit_defaults=True):
     score: Any = None
     margin: Any = None
     filled: Filled = {}
+    warnings: list[str] = []
 
 
 class Value(msgspec.Struct, omit_defaults=True):
@@ -63,6 +64,7 @@ class Value(msgspec.Struct, omit_defaults=True):
     version: str
     value: float
     filled: Filled = {}
+    warnings: list[str] = []
 
 
 class Labels(msgspec.Struct, omit_defaults=True):
@@ -75,6 +77,7 @@ class Labels(msgspec.Struct, omit_defaults=True):
     scores: Any = None
     margins: Any = None
     filled: Filled = {}
+    warnings: list[str] = []
     refused: dict[int, list[str]] = {}
 
 
@@ -86,6 +89,7 @@ class Values(msgspec.Struct, omit_defaults=True):
     version: str
     values: list[Any]
     filled: Filled = {}
+    warnings: list[str] = []
     refused: dict[int, list[str]] = {}
 
 
@@ -168,21 +172,13 @@ def write_row_response(
 ) -> Response:
     """Write the prediction for one row."""
     model = request.model
+    origin = prediction_id, model.name, model.version
+    filled = prediction.filled, prediction.warnings
     if model.regression:
-        body: Any = Value(
-            prediction_id, model.name, model.version, prediction.label, prediction.filled
-        )
+        body: Any = Value(*origin, prediction.label, *filled)
     else:
         margin = prediction.margin if prediction.score is None else None
-        body = Label(
-            prediction_id,
-            model.name,
-            model.version,
-            prediction.label,
-            prediction.score,
-            margin,
-            prediction.filled,
-        )
+        body = Label(*origin, prediction.label, prediction.score, margin, *filled)
     return Response(200, encode(body), JSON)
 
 
@@ -193,9 +189,10 @@ def write_rows_response(
     model = request.model
     origin = prediction_id, model.name, model.version
     label, score, margin = to_lists(prediction)
+    filled = prediction.filled, prediction.warnings
     if model.regression:
-        body: Any = Values(*origin, label, prediction.filled, prediction.refused)
+        body: Any = Values(*origin, label, *filled, prediction.refused)
     else:
         margin = margin if score is None else None
-        body = Labels(*origin, label, score, margin, prediction.filled, prediction.refused)
+        body = Labels(*origin, label, score, margin, *filled, prediction.refused)
     return Response(200, encode(body), JSON)

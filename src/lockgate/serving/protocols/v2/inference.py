@@ -215,6 +215,8 @@ def _write_response(
     }
     if prediction.filled:
         document["parameters"]["filled"] = msgspec.json.encode(prediction.filled).decode()
+    if prediction.warnings:
+        document["parameters"]["warnings"] = msgspec.json.encode(prediction.warnings).decode()
     head = encode(document)
     if not raws:
         return Response(200, head, JSON)
