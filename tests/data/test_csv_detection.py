@@ -35,7 +35,7 @@ def test_groups_of_three_digits_alone_are_refused(tmp_path: Path, text: str) -> 
     path.write_text(text)
     with pytest.raises(lockgate.DataError, match="a number of thousands or as a decimal"):
         detect_csv(path)
-    assert detect_csv(path, separators=False).decimal == "."
+    assert detect_csv(path, {"decimal": "."}).decimal == "."
 
 
 @pytest.mark.parametrize(

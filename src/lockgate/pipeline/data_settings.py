@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.contract.tables import CSVFormat
-from lockgate.data.io.csv_detection import detect_csv
+from lockgate.data.io.csv_detection import CSV_SETTINGS, detect_csv
 from lockgate.data.io.files import file_ending
 from lockgate.data.io.frames import FRAME_ENDINGS, is_parquet
 from lockgate.data.schema import infer_task
@@ -18,7 +18,6 @@ from lockgate.errors import DataError, UsageError, nearest
 __all__ = ["DataSettings", "inspect_data"]
 
 TABLE_SETTINGS = ("id", "time", "group", "value", "weight", "horizon_days", "dates")
-CSV_SETTINGS = tuple(field.name for field in dataclasses.fields(CSVFormat))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +76,8 @@ def inspect_data(
             raise UsageError(
                 f"unknown setting {name!r}{nearest(name, known)}; available: {', '.join(known)}"
             )
-    csv = (
-        CSVFormat()
-        if parquet
-        else detect_csv(path, separators=not {"decimal", "thousands"} & settings.keys())
-    )
-    csv = dataclasses.replace(csv, **{k: v for k, v in settings.items() if k in CSV_SETTINGS})
+    written = {name: value for name, value in settings.items() if name in CSV_SETTINGS}
+    csv = CSVFormat() if parquet else detect_csv(path, written)
     chosen: dict[str, Any] = {k: v for k, v in settings.items() if k in TABLE_SETTINGS}
     table = read_table(path, target=target, kinds=kinds, csv=csv, **chosen)
     default = CSVFormat()

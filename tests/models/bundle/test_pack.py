@@ -242,6 +242,27 @@ def test_the_command_packs_a_skops_file_without_trust(call: Run, files: Path) ->
     assert lockgate.open(files / "logistic").manifest.threshold == 0.4
 
 
+def test_the_command_takes_how_a_file_is_written(call: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"km": rng.integers(1, 900, 200) / 1000, "age": rng.integers(18, 90, 200)})
+    y = X["km"] + X["age"] / 100 + rng.normal(size=200) > 0.9
+    joblib.dump(LogisticRegression().fit(X, y), tmp_path / "model.joblib")
+    # all numbers have three digits after the comma: 0,512 may be 512 to others
+    X.assign(bought=y).to_csv(
+        tmp_path / "rows.csv", index=False, sep=";", decimal=",", float_format="%.3f"
+    )
+    words = ["pack", "model.joblib", "--data", "rows.csv", "--target", "bought", "--trust-code"]
+    refused = call("lockgate", *words, cwd=tmp_path, code=2)
+    assert "decimal" in refused.stderr
+    call("lockgate", *words, "--set", "decimal=','", cwd=tmp_path)
+    bundle = lockgate.open(tmp_path / "model")
+    assert bundle.manifest.inputs.csv.decimal == ","
+    unknown = call("lockgate", *words, "--set", "decimla=','", cwd=tmp_path, code=2)
+    assert "did you mean 'decimal'" in unknown.stderr
+    invalid = call("lockgate", *words, "--set", "decimal=x", cwd=tmp_path, code=2)
+    assert "a setting of CSV files is not valid" in invalid.stderr
+
+
 def test_a_dry_run_lists_what_is_covered_and_writes_nothing(call: Run, files: Path) -> None:
     words = ["--data", "train.csv", "--target", "bought", "--trust-code", "--dry-run"]
     done = call("lockgate", "pack", "near.joblib", *words, cwd=files, code=2)
@@ -260,7 +281,10 @@ def test_a_dry_run_lists_what_is_covered_and_writes_nothing(call: Run, files: Pa
         (["train.csv", "--data", "train.csv", "--trust-code"], "cannot be opened"),
         (["shop.skops", "--data", "none.csv", "--target", "bought"], "none.csv"),
         (["shop.skops", "--data", "train.csv", "--target", "bougth"], "unknown column bougth"),
-        (["shop.skops", "--data", "train.csv", "--declare", "commit"], "expected KEY=TEXT"),
+        (
+            ["shop.skops", "--data", "train.csv", "--declare", "commit"],
+            "--declare 'commit': expected NAME=VALUE",
+        ),
         (["shop.skops", "--data", "train.csv", "--threshold", "high"], "from 0 to 1, or f1"),
     ],
 )

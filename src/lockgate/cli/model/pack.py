@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import yaml
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.cli.terminal.settings import split_setting
 from lockgate.errors import NotCovered, UsageError
 from lockgate.models.packing.pack_file import PackJob, PackResult, pack_file, pack_model_file
 
@@ -26,6 +28,15 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("model", type=FILE)
 @click.option("--data", required=True, type=FILE, help="Training rows, all or a sample.")
 @click.option("--target", metavar="COLUMN", help="Target column; leave it out for clustering.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="How CSV files are written: encoding, delimiter, decimal, thousands, quote, missing. "
+    "Repeatable.",
+    show_default="detected",
+)
 @click.option("--name", help="Name of the model.", show_default="name of the file")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Directory to write.", show_default="the name"
@@ -51,6 +62,7 @@ def command(
     model: Path,
     data: Path,
     target: str | None,
+    settings: tuple[str, ...],
     name: str | None,
     out: Path | None,
     tune: Path | None,
@@ -65,9 +77,10 @@ def command(
     The file is opened in a separate process. The bundle contains data only, no
     code, and its predictions are compared with the original model's.
     """
-    job = PackJob(str(model), str(data), target, trust_code, not dry_run)
+    csv = {name: yaml.safe_load(value) for name, value in map(split_setting, settings)}
+    job = PackJob(str(model), str(data), target, trust_code, not dry_run, csv)
     score_threshold = _parse_threshold(threshold)
-    lineage = dict(_parse_declaration(text) for text in declare)
+    lineage = dict(split_setting(text, "--declare") for text in declare)
     if dry_run:
         result, raw = pack_file(job)
         _print_steps(result)
@@ -105,10 +118,3 @@ def _parse_threshold(text: str | None) -> float | str | None:
         return float(text)
     except ValueError:
         raise UsageError(f"--threshold {text!r}: expected a number from 0 to 1, or f1") from None
-
-
-def _parse_declaration(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise UsageError(f"--declare {text!r}: expected KEY=TEXT, for example commit=1a2b3c")
-    return key, value

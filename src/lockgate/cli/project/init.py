@@ -8,7 +8,7 @@ import click
 import yaml
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.errors import UsageError
+from lockgate.cli.terminal.settings import split_setting
 from lockgate.pipeline.scaffold import create_project
 
 __all__ = ["command"]
@@ -70,8 +70,8 @@ def command(
         data=data,
         target=target,
         name=name,
-        settings={name: yaml.safe_load(value) for name, value in map(_split, settings)},
-        kinds=dict(map(_split, kinds)),
+        settings={name: yaml.safe_load(value) for name, value in map(split_setting, settings)},
+        kinds=dict(split_setting(text, "--kind") for text in kinds),
     )
     cd_prefix = "" if directory == Path() else f"cd {directory} && "
     click.echo(f"Created {project.stages}, {project.conf} and {project.data}.")
@@ -82,10 +82,3 @@ def command(
         click.echo(f"Note: {project.note}.")
     click.echo(f"Next: {cd_prefix}lockgate run")
     click.echo("Then: git add -A && git commit -m 'first run'   (experiments start from a commit)")
-
-
-def _split(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise UsageError(f"{text!r}: expected NAME=VALUE")
-    return name, value

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import codecs
 import csv as stdlib_csv
+import dataclasses
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from lockgate.contract.tables import CSVFormat
 from lockgate.data.io.csv import open_bytes
-from lockgate.errors import DataError
+from lockgate.errors import DataError, UsageError, nearest
 
-__all__ = ["detect_csv"]
+__all__ = ["CSV_SETTINGS", "detect_csv"]
+
+CSV_SETTINGS = tuple(field.name for field in dataclasses.fields(CSVFormat))
 
 SAMPLE_LINES = 5000
 DELIMITERS = (",", ";", "\t", "|")
@@ -29,38 +36,52 @@ COMMA_GROUPS = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 POINT_GROUPS = re.compile(r"[-+]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?")
 
 
-def detect_csv(path: Path, *, separators: bool = True) -> CSVFormat:
+def detect_csv(path: Path, settings: Mapping[str, Any] | None = None) -> CSVFormat:
     """Return how a CSV file is written, judged by its first lines; its encoding by all of it.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
-    separators : bool
-        Whether to detect the separators of decimals and thousands.
+    settings : mapping, optional
+        Attributes of the format that are not to be detected.
 
     Raises
     ------
     DataError
         If the file cannot be read, or its numbers can be read in two ways.
+    UsageError
+        If a setting is unknown.
 
     """
+    settings = settings or {}
+    for name in settings:
+        if name not in CSV_SETTINGS:
+            raise UsageError(
+                f"unknown setting {name!r}{nearest(name, CSV_SETTINGS)}; available: "
+                f"{', '.join(CSV_SETTINGS)}"
+            )
     try:
-        encoding = _detect_encoding(path)
+        encoding = str(settings.get("encoding") or _detect_encoding(path))
         with open_bytes(path) as file:
             text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
             lines = [line for line, _ in zip(text, range(SAMPLE_LINES), strict=False)]
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, LookupError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    delimiter = _detect_delimiter(lines)
+    delimiter = str(settings.get("delimiter") or _detect_delimiter(lines))
+    separators = not {"decimal", "thousands"} & settings.keys()
     decimal, thousands = _detect_decimal(path, lines, delimiter) if separators else (".", "")
     by_suffix = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
-    return CSVFormat(
+    detected = CSVFormat(
         encoding="utf-8" if encoding == "utf-8-sig" else encoding,
         delimiter="" if delimiter == by_suffix else delimiter,
         decimal="," if decimal == "," else ".",
         thousands=thousands,
     )
+    try:
+        return msgspec.convert(dataclasses.asdict(detected) | dict(settings), CSVFormat)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"a setting of CSV files is not valid: {error}") from None
 
 
 def _detect_encoding(path: Path) -> str:

@@ -45,6 +45,8 @@ class PackJob(msgspec.Struct, frozen=True):
         Whether the user trusts the origin of the model file.
     prove : bool
         Whether to compare predictions; off for a dry run.
+    csv : dict
+        How CSV files are written, as far as it is not to be detected: see `CSVFormat`.
 
     """
 
@@ -53,6 +55,7 @@ class PackJob(msgspec.Struct, frozen=True):
     target: str | None
     trusted: bool
     prove: bool
+    csv: dict[str, Any] = {}
 
 
 class PackResult(msgspec.Struct, frozen=True):
@@ -170,13 +173,13 @@ def pack_model_file(
     name = name or Path(job.model).stem
     inputs = PackedModel(raw).inputs
     tables = {
-        key: read_table_of(file, result.features, job.target, inputs)
+        key: read_table_of(file, result.features, job.target, inputs, job.csv)
         for key, file in (("tune", tune), ("test", test))
         if file is not None
     }
     return write_packed(
         raw,
-        read_table_of(Path(job.data), result.features, job.target, inputs),
+        read_table_of(Path(job.data), result.features, job.target, inputs, job.csv),
         path=path or Path(name),
         name=name,
         threshold=threshold,
@@ -216,7 +219,7 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
     from lockgate.models.converters.coverage import coverage_report
     from lockgate.models.packing.rows import read_as_fitted, read_as_written
 
-    frame = read_as_fitted(Path(job.data))
+    frame = read_as_fitted(Path(job.data), job.csv)
     if job.target is not None and job.target not in frame:
         raise UsageError(f"unknown column {job.target}: {job.data} does not have it")
     try:
@@ -237,7 +240,7 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
         )
     steps = coverage_report(estimator)
     reasons = []
-    for rows in (frame, read_as_written(Path(job.data))):
+    for rows in (frame, read_as_written(Path(job.data), job.csv)):
         try:
             raw, covered, notes = _prove(job, estimator, rows[features])
         except NotCovered as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -110,9 +110,13 @@ def _frame(X: Rows) -> pd.DataFrame:
 
 
 def read_table_of(
-    path: Path, features: list[str], target: str | None, inputs: Sequence[ColumnInput]
+    path: Path,
+    features: list[str],
+    target: str | None,
+    inputs: Sequence[ColumnInput],
+    settings: Mapping[str, Any],
 ) -> Table:
-    """Read the rows as predictions will read them."""
+    """Read the rows as predictions will read them; `settings` as for `detect_csv`."""
     from lockgate.data.io.csv_detection import detect_csv
     from lockgate.data.io.frames import is_parquet, read_frame
 
@@ -120,7 +124,7 @@ def read_table_of(
         Column(name=c.name, kind=c.kind, categories=c.categories)  # type: ignore[arg-type]  # the header was checked
         for c in inputs
     ]
-    csv = None if is_parquet(path) else detect_csv(path)
+    csv = None if is_parquet(path) else detect_csv(path, settings)
     frame = read_frame(path, columns, csv)
     missing = [name for name in [*features, *([target] if target else [])] if name not in frame]
     if missing:
@@ -131,15 +135,15 @@ def read_table_of(
     return dataclasses.replace(table, schema=dataclasses.replace(table.schema, csv=csv))
 
 
-def read_as_written(path: Path) -> pd.DataFrame:
+def read_as_written(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
     """Read rows with the kinds that their cells are written in: 01067 is a text."""
     from lockgate.data.io.csv_detection import detect_csv
     from lockgate.data.io.frames import is_parquet, read_frame
 
-    return read_frame(path, csv=None if is_parquet(path) else detect_csv(path))
+    return read_frame(path, csv=None if is_parquet(path) else detect_csv(path, settings))
 
 
-def read_as_fitted(path: Path) -> pd.DataFrame:
+def read_as_fitted(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
     """Read rows as most who fit a model read them: with pandas' defaults.
 
     The packed model is compared with the original on these rows. Its bundle is made from the
@@ -158,13 +162,16 @@ def read_as_fitted(path: Path) -> pd.DataFrame:
     try:
         if ending == ".parquet":
             return pd.read_parquet(path)
-        csv = detect_csv(path)
+        csv = detect_csv(path, settings)
         return pd.read_csv(
             path,
             sep=delimiter_of(path, csv),
             encoding=csv.encoding,
             decimal=csv.decimal,
             thousands=csv.thousands or None,
+            quotechar=csv.quote,
+            na_values=list(csv.missing) if "missing" in settings else None,
+            keep_default_na="missing" not in settings,
         )
     except (ValueError, OSError) as error:
         raise DataError(describe_failure(path, error)) from None
