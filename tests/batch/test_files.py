@@ -97,7 +97,7 @@ def test_refused_rows_are_in_the_side_file_with_reasons(folder: Path, tmp_path: 
         )
         side = pd.read_json(tmp_path / "out.csv.rejected.ndjson", lines=True)
         assert side["row"].tolist() == [2, 4, ROWS - 1]
-        assert side["reasons"][0] == ["line 4 has 2 cells, expected 8"]
+        assert side["reasons"][0] == ["2 cells, expected 8: 'short,line'"]
         assert side["reasons"][1] == ["column x0 holds 'abc', expected a number"]
         rows = pd.read_csv(tmp_path / "out.csv")["row"]
         assert sorted([*rows, *side["row"]]) == list(range(ROWS))

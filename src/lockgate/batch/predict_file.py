@@ -221,7 +221,9 @@ def _write_predictions(
         int(chunk.numbers[row]): [message.replace(f" in row {row}", "") for message in messages]
         for row, messages in rejected.reasons.items()
     }
-    reasons |= {row: [message] for row, message in chunk.malformed.items()}
+    reasons |= {
+        row: [message.replace(f" in row {row}", "")] for row, message in chunk.malformed.items()
+    }
     lines = [json.dumps({"row": row, "reasons": reasons[row]}) for row in sorted(reasons)]
     write_file(part.with_suffix(".rejected"), "".join(line + "\n" for line in lines).encode())
     filled = count_filled(model.inputs, chunk.columns, rejected.cells, len(chunk.numbers))

@@ -25,6 +25,9 @@ __all__ = ["delimiter_of", "open_bytes", "read_csv_chunks", "read_csv_header", "
 
 MAX_LISTED = 5
 
+QUOTED = 60
+"""Characters of a malformed row in a message."""
+
 
 def read_csv_chunks(
     source: Path | bytes,
@@ -94,9 +97,12 @@ def _open_reader(
     from pyarrow import csv as arrow_csv
 
     def skip_malformed(row: Any) -> str:
-        # lines are counted from 1, and the first is the header
-        malformed[row.number - 2] = (
-            f"line {row.number} has {row.actual_columns} cells, expected {row.expected_columns}"
+        # Arrow counts rows from 1, the header included; quoted line breaks and blank lines
+        # make that another number than the line's, so that the message quotes the row
+        number = row.number - 2
+        text = row.text if len(row.text) <= QUOTED else f"{row.text[:QUOTED]}..."
+        malformed[number] = (
+            f"{row.actual_columns} cells in row {number}, expected {row.expected_columns}: {text!r}"
         )
         return "skip"
 
