@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lockgate.contract.tables import CSVFormat
 from lockgate.data.columns.dates import ISO_DATE, NUMERIC_DATE
@@ -13,7 +13,7 @@ from lockgate.errors import SchemaViolation
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["has_long_numbers", "infer_text_kind", "parse_text"]
+__all__ = ["InferredKind", "has_long_numbers", "infer_text_kind", "parse_text"]
 
 EXPONENT = r"([eE][-+]?[0-9]+)?"
 
@@ -122,9 +122,28 @@ def _cast_numbers(cells: pa.ChunkedArray, csv: CSVFormat) -> pa.ChunkedArray | N
     return numbers if finite is not False else None
 
 
+class InferredKind(NamedTuple):
+    """The kind of a CSV column.
+
+    Attributes
+    ----------
+    kind : str
+        Kind of its cells. Numbers with leading zeros are categories.
+    dates : str
+        Order of its dates.
+    values : ChunkedArray of doubles or None
+        Its cells as `parse_text` converts them, where inferring converted them already.
+
+    """
+
+    kind: str
+    dates: str = "iso"
+    values: pa.ChunkedArray | None = None
+
+
 def infer_text_kind(
     name: str, texts: pa.ChunkedArray, csv: CSVFormat, dates: str | None = None
-) -> tuple[str, str]:
+) -> InferredKind:
     """Infer the kind of a CSV column from its cells as they are written.
 
     Parameters
@@ -138,42 +157,38 @@ def infer_text_kind(
     dates : str, optional
         Order of numeric dates, if it need not be inferred.
 
-    Returns
-    -------
-    str
-        Kind of the column. Numbers with leading zeros are categories.
-    str
-        Order of its dates.
-
     Raises
     ------
     SchemaViolation
         If the cells can be read in two ways, or few texts stand among numbers.
 
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    cells = pc.utf8_trim_whitespace(texts)
-    cells = cells.filter(pc.invert(_is_missing(cells, csv)))
-    if not len(cells):
-        return "number", "iso"
-    if _cast_numbers(cells, csv) is not None:
-        return _kind_of_numbers(cells), "iso"
-    distinct = pc.unique(cells)
+    trimmed = pc.utf8_trim_whitespace(texts)
+    known = pc.if_else(_is_missing(trimmed, csv), pa.scalar(None, pa.string()), trimmed)
+    if known.null_count == len(known):
+        return InferredKind("number")
+    if (numbers := _cast_numbers(known, csv)) is not None:
+        kind = _kind_of_numbers(known)
+        is_parsed = kind in ("number", "integer") and not has_long_numbers(known)
+        return InferredKind(kind, values=numbers if is_parsed else None)
+    distinct = pc.unique(known).drop_null()
     is_number = pc.match_substring_regex(distinct, number_pattern(csv))
     if pc.all(is_number).as_py():
         plain = pc.replace_substring(distinct, csv.thousands, "") if csv.thousands else distinct
-        return _kind_of_numbers(pc.replace_substring(plain, csv.decimal, ".")), "iso"
+        return InferredKind(_kind_of_numbers(pc.replace_substring(plain, csv.decimal, ".")))
     if pc.all(pc.is_in(pc.utf8_lower(distinct), _texts("true", "false"))).as_py():
-        return "boolean", "iso"
+        return InferredKind("boolean")
     if pc.all(pc.match_substring_regex(distinct, f"^{ISO_DATE}$")).as_py():
-        return "date", "iso"
+        return InferredKind("date")
     if pc.all(pc.match_substring_regex(distinct, f"^{NUMERIC_DATE}$")).as_py():
-        return "date", dates or infer_date_order(name, distinct.to_pylist())
+        return InferredKind("date", dates or infer_date_order(name, distinct.to_pylist()))
     _refuse_other_numbers(name, distinct, is_number, csv)
     if pc.any(is_number).as_py():
-        _refuse_strays(name, texts, cells, csv)
-    return _category_or_text(distinct), "iso"
+        _refuse_strays(name, texts, known.drop_null(), csv)
+    return InferredKind(_category_or_text(distinct))
 
 
 def _refuse_other_numbers(

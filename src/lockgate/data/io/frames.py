@@ -154,7 +154,7 @@ def read_csv_frame(
     except (ValueError, OSError) as error:
         raise DataError(describe_failure(path, error)) from None
     known = {column.name: column for column in columns}
-    known |= _infer_columns(
+    inferred, parsed = _infer_columns(
         {name: cells for name, cells in texts.items() if name not in known},
         csv,
         kinds or {},
@@ -162,9 +162,16 @@ def read_csv_frame(
         keys=keys,
         strict=strict,
     )
+    known |= inferred
     from lockgate.data.columns.frames import convert_columns
+    from lockgate.data.columns.text_cells import parse_text
 
-    values = {name: _parse_cells(known[name], cells, csv) for name, cells in texts.items()}
+    values = {
+        name: _to_series(
+            known[name], parsed[name] if name in parsed else parse_text(known[name], cells, csv)
+        )
+        for name, cells in texts.items()
+    }
     read = tuple(known[name] for name in texts)
     permissive = [dataclasses.replace(c, missing="allow", unknown="ignore") for c in read]
     frame = pd.DataFrame(convert_columns(permissive, values))
@@ -184,17 +191,21 @@ def _infer_columns(
     *,
     keys: Collection[str | None],
     strict: bool,
-) -> dict[str, Column]:
+) -> tuple[dict[str, Column], dict[str, Any]]:
+    """Return columns by name, and the cells of those that inferring converted."""
     from lockgate.data.columns.text_cells import has_long_numbers, infer_text_kind
 
     columns: dict[str, Column] = {}
+    parsed: dict[str, Any] = {}
     problems: list[str] = []
     for name, cells in texts.items():
         kind, order = kinds.get(name), dates
         try:
             if kind is None or (kind == "date" and order is None):
-                inferred, inferred_order = infer_text_kind(name, cells, csv, dates)
-                kind, order = kind or inferred, cast("DateOrder", inferred_order)
+                inferred = infer_text_kind(name, cells, csv, dates)
+                if kind is None and inferred.values is not None:
+                    parsed[name] = inferred.values
+                kind, order = kind or inferred.kind, cast("DateOrder", inferred.dates)
         except SchemaViolation as error:
             problems += error.problems
             kind = kind or "text"
@@ -203,15 +214,12 @@ def _infer_columns(
         columns[name] = Column(name, cast("ColumnKind", kind), dates=order or "iso")
     if problems and strict:
         raise SchemaViolation(problems)
-    return columns
+    return columns, parsed
 
 
-def _parse_cells(column: Column, cells: Any, csv: CSVFormat) -> pd.Series[Any]:
+def _to_series(column: Column, parsed: Any) -> pd.Series[Any]:
     import pandas as pd
 
-    from lockgate.data.columns.text_cells import parse_text
-
-    parsed = parse_text(column, cells, csv)
     if isinstance(parsed, list):
         return pd.Series(parsed, dtype=object, name=column.name)
     if column.kind == "category":
