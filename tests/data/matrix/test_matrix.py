@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime
 import io
 import os
@@ -26,7 +27,7 @@ from lockgate.data.schema import fit_schema
 from lockgate.modeling.training.fitting import fit
 from lockgate.models.packing.pack import packed_bytes, write_packed
 from lockgate.pipeline.workspace import conform_table
-from tests.data.matrix.oddities import ODDITIES, REFUSED, Oddity
+from tests.data.matrix.oddities import ODDITIES, REFUSED, Oddity, csv_oddity
 from tests.data.matrix.paths import (
     PATHS,
     Case,
@@ -36,6 +37,8 @@ from tests.data.matrix.paths import (
     object_frame,
     one_by_one,
     training_file,
+    v2_binary,
+    v2_json,
 )
 
 REPEATS = 8
@@ -149,3 +152,22 @@ def test_any_cells_are_read_alike_or_refused(cells: list[str], kind: str | None)
         assert np.allclose(scores, original, rtol=0, atol=1e-9)
         for path in (object_frame, one_by_one, evaluate, training_file, http_rows, http_csv):
             assert np.array_equal(path(case), scores), path.__name__
+
+
+@pytest.mark.parametrize("cell", [2, 0.5, -1, 1e300])
+def test_numbers_are_no_truth_values_for_any_path(cell: float, tmp_path: Path) -> None:
+    case, _ = trained(csv_oddity("truth values", "boolean", "true", "false"), tmp_path)
+    frame = case.table.frame.head(3).assign(cell=[1.0, cell, 0.0])
+    frame.to_csv(tmp_path / "later.csv", index=False)
+    later = dataclasses.replace(
+        case,
+        file=tmp_path / "later.csv",
+        table=dataclasses.replace(case.table, frame=frame),
+    )
+    for path in PATHS:
+        if path in (v2_json, v2_binary):
+            continue  # their truth values are of a type of their own
+        with pytest.raises(
+            (lockgate.LockgateError, AssertionError), match="expected true or false"
+        ):
+            path(later)

@@ -89,6 +89,18 @@ def _read_numbers(column: CellColumn, values: ColumnValues, rejected: RejectedRo
     return numbers
 
 
+def _read_truths(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
+    numbers = _read_numbers(column, values, rejected)
+    invalid_rows = np.flatnonzero(np.isfinite(numbers) & (numbers != 0) & (numbers != 1))
+    rejected.add(
+        invalid_rows,
+        lambda row: (
+            f"column {column.name} holds {numbers[row]:g} in row {row}, expected true or false"
+        ),
+    )
+    return numbers
+
+
 def _read_doubles(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
     array = convert_to_array(values)
     invalid_rows: list[int] = []
@@ -107,7 +119,7 @@ def _read_doubles(column: CellColumn, values: ColumnValues, rejected: RejectedRo
         invalid_rows,
         lambda row: (
             f"column {column.name} holds {format_value(array[row])} in row {row}, "
-            f"{_expected_number(array[row])}"
+            f"{_expected_number(column, array[row])}"
         ),
     )
     missing = np.isnan(doubles)
@@ -117,7 +129,9 @@ def _read_doubles(column: CellColumn, values: ColumnValues, rejected: RejectedRo
     return doubles
 
 
-def _expected_number(value: object) -> str:
+def _expected_number(column: CellColumn, value: object) -> str:
+    if column.kind == "boolean":
+        return "expected true or false"
     if isinstance(value, (int, np.integer)) and abs(int(value)) > EXACT_INTEGER_LIMIT:
         return (
             "a whole number beyond 2**53, which no number of 64 bits holds exactly; "
@@ -221,7 +235,7 @@ PLAIN = (bool, int, float, np.number, np.bool_)
 READERS: dict[str, Callable[[CellColumn, ColumnValues, RejectedRows], Any]] = {
     "number": _read_numbers,
     "integer": _read_numbers,
-    "boolean": _read_numbers,
+    "boolean": _read_truths,
     "category": read_codes,
     "date": _read_dates,
     "text": _read_texts,
@@ -250,8 +264,10 @@ def _build_cell_reader(column: ColumnInput) -> CellReader:
         return cell.item() if isinstance(cell, np.generic) else cell
 
     allow_missing = column.missing == "allow"
-    if column.kind in ("number", "integer", "boolean") and not column.categories:
+    if column.kind in ("number", "integer") and not column.categories:
         return _fast_number(read_cell, allow_missing)
+    if column.kind == "boolean" and not column.categories:
+        return _fast_truth(read_cell, allow_missing)
     if column.kind == "category":
         return _fast_category(read_cell, missing_code if allow_missing else None, codes_by_text)
     return read_cell
@@ -271,6 +287,17 @@ def _fast_number(read_cell: CellReader, allow_missing: bool) -> CellReader:
         return read_cell(value)
 
     return read_number
+
+
+def _fast_truth(read_cell: CellReader, allow_missing: bool) -> CellReader:
+    """Read truth values quickly, and leave all other cells to `read_cell`."""
+
+    def read_truth(value: Any) -> Cell:
+        if value.__class__ in (bool, int, float) and value in (0, 1):
+            return float(value)
+        return math.nan if value is None and allow_missing else read_cell(value)
+
+    return read_truth
 
 
 def _fast_category(

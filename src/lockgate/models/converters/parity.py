@@ -200,9 +200,7 @@ def edge_case_rows(
     columns = dict(base.items())
     for index, column in enumerate(packed.inputs):
         values = base[column.name]
-        if column.kind in ("number", "integer", "boolean"):
-            if values.dtype == bool or column.categories:
-                continue
+        if column.kind in ("number", "integer") and not column.categories:
             columns[column.name] = _sample_near_limits(values, limits.get(index), column, rng)
         elif column.kind in ("category", "text"):
             columns[column.name] = _mix_in_unknown(values, column, rng)

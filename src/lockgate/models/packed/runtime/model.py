@@ -187,7 +187,7 @@ class PackedModel:
         return self._build_prediction(label, score, margin)
 
     def _prepare_row(self) -> None:
-        kinds = ("number", "integer", "boolean")
+        kinds = ("number", "integer")
         self._readers = [
             (name, read, column.kind in kinds and not column.categories)
             for (name, read), column in zip(
