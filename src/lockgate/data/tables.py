@@ -79,9 +79,10 @@ def read_table(
             read_parquet(path), roles, chosen, horizon_days=horizon_days, dates=dates, csv=csv
         )
     else:
-        if time is not None:
+        header = read_csv_header(path, csv)
+        if time in header:
             chosen.setdefault(time, "date")
-        if problems := check_kinds(chosen, read_csv_header(path, csv)):
+        if problems := check_kinds(chosen, header):
             raise SchemaViolation(problems)
         content = read_csv_frame(
             path, (), csv, kinds=chosen, dates=dates, keys=(id, group), strict=True

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lockgate.contract.settings import check
 from lockgate.contract.tables import CSVFormat
 from lockgate.data.io.csv_detection import CSV_SETTINGS, detect_csv
 from lockgate.data.io.files import file_ending
@@ -14,6 +15,7 @@ from lockgate.data.io.frames import FRAME_ENDINGS, is_parquet
 from lockgate.data.schema import infer_task
 from lockgate.data.tables import read_table
 from lockgate.errors import DataError, UsageError, nearest
+from lockgate.plugins.host.catalogue import Catalogue
 
 __all__ = ["DataSettings", "inspect_data"]
 
@@ -64,7 +66,7 @@ def inspect_data(
     DataError
         If the file cannot be read, or cells can be read in two ways.
     UsageError
-        If a setting is unknown.
+        If a setting is unknown, or its value is not valid.
 
     """
     if (ending := file_ending(path)) not in FRAME_ENDINGS:
@@ -76,6 +78,12 @@ def inspect_data(
             raise UsageError(
                 f"unknown setting {name!r}{nearest(name, known)}; available: {', '.join(known)}"
             )
+    values = check(
+        Catalogue.installed().find("loader", "parquet" if parquet else "csv").load(),
+        _convert_counts(settings) | {"path": path.as_posix(), "target": target},
+        "",
+    )
+    settings = {name: value for name, value in values.items() if name in settings}
     written = {name: value for name, value in settings.items() if name in CSV_SETTINGS}
     csv = CSVFormat() if parquet else detect_csv(path, written)
     chosen: dict[str, Any] = {k: v for k, v in settings.items() if k in TABLE_SETTINGS}
@@ -88,3 +96,10 @@ def inspect_data(
     }
     task = infer_task(table, "auto")
     return DataSettings("parquet" if parquet else "csv", chosen, dict(kinds), task)
+
+
+def _convert_counts(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert texts of the command line that are whole numbers; all other settings are texts."""
+    days = settings.get("horizon_days")
+    is_count = isinstance(days, str) and days.isdecimal()
+    return dict(settings) | ({"horizon_days": int(str(days))} if is_count else {})

@@ -23,7 +23,7 @@ from lockgate.serving.prediction.requests import PredictionRequest
 from lockgate.serving.protocols.mlflow import read_invocations_request
 from lockgate.serving.protocols.native.feedback import record_feedback
 from lockgate.serving.protocols.native.predict import read_predict_request
-from lockgate.serving.protocols.tabular import ARROW, CSV, read_table_request
+from lockgate.serving.protocols.tabular import ARROW, CSV, TSV, read_table_request
 from lockgate.serving.protocols.v2.inference import metadata, model_in_path, read_infer_request
 from lockgate.serving.telemetry.metrics import exposition
 
@@ -56,6 +56,7 @@ def _native_routes(app: Application) -> list[Route]:
     bodies: dict[str, ReadRequest] = {
         JSON: read_predict_request,
         CSV: read_table,
+        TSV: read_table,
         ARROW: read_table,
     }
     about = {"body": {"$ref": "#/components/schemas/Predict"}, "example": "row"}
@@ -129,6 +130,7 @@ def _mlflow_routes(app: Application) -> list[Route]:
     bodies: dict[str, ReadRequest] = {
         JSON: read_invocations_request,
         CSV: functools.partial(read_table_request, mlflow=True),
+        TSV: functools.partial(read_table_request, mlflow=True),
     }
     version = {"version": __version__}
     return [

@@ -254,10 +254,10 @@ def test_the_command_takes_how_a_file_is_written(call: Run, tmp_path: Path) -> N
     words = ["pack", "model.joblib", "--data", "rows.csv", "--target", "bought", "--trust-code"]
     refused = call("lockgate", *words, cwd=tmp_path, code=2)
     assert "decimal" in refused.stderr
-    call("lockgate", *words, "--set", "decimal=','", cwd=tmp_path)
+    call("lockgate", *words, "--set", "decimal=,", cwd=tmp_path)
     bundle = lockgate.open(tmp_path / "model")
     assert bundle.manifest.inputs.csv.decimal == ","
-    unknown = call("lockgate", *words, "--set", "decimla=','", cwd=tmp_path, code=2)
+    unknown = call("lockgate", *words, "--set", "decimla=,", cwd=tmp_path, code=2)
     assert "did you mean 'decimal'" in unknown.stderr
     invalid = call("lockgate", *words, "--set", "decimal=x", cwd=tmp_path, code=2)
     assert "a setting of CSV files is not valid" in invalid.stderr

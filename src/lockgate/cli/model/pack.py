@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import yaml
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.settings import split_setting
+from lockgate.cli.terminal.settings import parse_settings, split_setting
 from lockgate.errors import NotCovered, UsageError
 from lockgate.models.packing.pack_file import PackJob, PackResult, pack_file, pack_model_file
 
@@ -77,8 +76,9 @@ def command(
     The file is opened in a separate process. The bundle contains data only, no
     code, and its predictions are compared with the original model's.
     """
-    csv = {name: yaml.safe_load(value) for name, value in map(split_setting, settings)}
-    job = PackJob(str(model), str(data), target, trust_code, not dry_run, csv)
+    job = PackJob(
+        str(model), str(data), target, trust_code, not dry_run, csv=parse_settings(settings)
+    )
     score_threshold = _parse_threshold(threshold)
     lineage = dict(split_setting(text, "--declare") for text in declare)
     if dry_run:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import yaml
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.settings import split_setting
+from lockgate.cli.terminal.settings import parse_kinds, parse_settings
 from lockgate.pipeline.scaffold import create_project
 
 __all__ = ["command"]
@@ -70,8 +69,8 @@ def command(
         data=data,
         target=target,
         name=name,
-        settings={name: yaml.safe_load(value) for name, value in map(split_setting, settings)},
-        kinds=dict(split_setting(text, "--kind") for text in kinds),
+        settings=parse_settings(settings),
+        kinds=parse_kinds(kinds),
     )
     cd_prefix = "" if directory == Path() else f"cd {directory} && "
     click.echo(f"Created {project.stages}, {project.conf} and {project.data}.")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import yaml
+
 from lockgate.errors import UsageError
 
-__all__ = ["split_setting"]
+__all__ = ["parse_kinds", "parse_settings", "split_setting"]
 
 
-def split_setting(text: str, option: str = "--set") -> tuple[str, str]:
+def split_setting(text: str, option: str) -> tuple[str, str]:
     """Return name and value of NAME=VALUE.
 
     Raises
@@ -20,3 +24,43 @@ def split_setting(text: str, option: str = "--set") -> tuple[str, str]:
     if not separator or not name:
         raise UsageError(f"{option} {text!r}: expected NAME=VALUE")
     return name, value
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, str | list[str]]:
+    """Return the values of ``--set NAME=VALUE`` by name, as they are written.
+
+    `missing` is a list: repeated, or written as ``[NA, '-']``.
+
+    Examples
+    --------
+    >>> parse_settings(["decimal=,", "missing=-", "missing=NA"])
+    {'decimal': ',', 'missing': ['-', 'NA']}
+
+    """
+    settings: dict[str, str | list[str]] = {}
+    for name, value in (split_setting(text, "--set") for text in texts):
+        if name != "missing":
+            settings[name] = value
+            continue
+        values = settings.setdefault(name, [])
+        assert isinstance(values, list)
+        values += _parse_list(value) if value.startswith("[") else [value]
+    return settings
+
+
+def _parse_list(text: str) -> list[str]:
+    try:
+        return [str(value) for value in yaml.load(text, Loader=yaml.BaseLoader)]  # noqa: S506  # texts only
+    except yaml.YAMLError:
+        raise UsageError(f"--set missing={text}: expected a list such as [NA, '-']") from None
+
+
+def parse_kinds(texts: Iterable[str]) -> dict[str, str]:
+    """Return the values of ``--kind COLUMN=KIND`` by column, whose name may have an equals sign."""
+    kinds = {}
+    for text in texts:
+        name, separator, kind = text.rpartition("=")
+        if not separator or not name:
+            raise UsageError(f"--kind {text!r}: expected COLUMN=KIND")
+        kinds[name] = kind
+    return kinds

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lockgate.contract.tables import CSVFormat
 from lockgate.data.columns.inputs import CellColumn
 from lockgate.data.io.chunks import check_names
-from lockgate.data.io.csv import read_csv_chunks, read_csv_header
+from lockgate.data.io.csv import encoding_of, read_csv_chunks, read_csv_header
 from lockgate.errors import DataError
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def read_csv_body(
     if raw.count(b"\n") > 2 * max_rows:
         raise DataError(f"the body has more than {max_rows} rows")
     try:
-        str(raw, csv.encoding)  # pyarrow does not check the encoding of malformed lines
+        str(raw, encoding_of(raw, csv))  # pyarrow does not check the encoding of malformed lines
+        csv = _with_delimiter(raw, csv, [column.name for column in inputs])
         names = read_csv_header(raw, csv)
         _check_width(names)
         kept = [name for name in keep if name in names]
@@ -68,6 +70,14 @@ def read_csv_body(
     if len(chunks) > 1:
         raise DataError(f"the body has more than {max_rows} rows")
     return (chunks[0].columns, len(chunks[0].numbers)) if chunks else ({}, 0)
+
+
+def _with_delimiter(raw: bytes, csv: CSVFormat, names: Sequence[str]) -> CSVFormat:
+    """Return the format with tabs, if the body has them: unlike a file, it has no suffix."""
+    tabs = dataclasses.replace(csv, delimiter="\t")
+    if csv.delimiter or set(names) & set(read_csv_header(raw, csv)):
+        return csv
+    return tabs if set(names) & set(read_csv_header(raw, tabs)) else csv
 
 
 def _check_width(names: Sequence[str]) -> None:

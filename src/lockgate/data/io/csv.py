@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv as stdlib_csv
 import gzip
@@ -21,9 +22,19 @@ from lockgate.errors import DataError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["delimiter_of", "open_bytes", "read_csv_chunks", "read_csv_header", "read_csv_texts"]
+__all__ = [
+    "delimiter_of",
+    "encoding_of",
+    "open_bytes",
+    "read_csv_chunks",
+    "read_csv_header",
+    "read_csv_texts",
+]
 
 MAX_LISTED = 5
+
+SAMPLE_BYTES = 1 << 20
+"""Bytes at the beginning of a file by which its encoding is judged."""
 
 QUOTED = 60
 """Characters of a malformed row in a message."""
@@ -113,7 +124,7 @@ def _open_reader(
         reader = arrow_csv.open_csv(
             io.BytesIO(source) if isinstance(source, bytes) else raw,
             read_options=arrow_csv.ReadOptions(
-                use_threads=False, block_size=1 << 22, encoding=csv.encoding
+                use_threads=False, block_size=1 << 22, encoding=encoding_of(source, csv)
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=delimiter_of(source, csv),
@@ -141,7 +152,7 @@ def delimiter_of(source: Path | bytes, csv: CSVFormat) -> str:
 def read_csv_header(source: Path | bytes, csv: CSVFormat) -> list[str]:
     """Read the column names."""
     options: dict[str, Any] = {"quotechar": csv.quote} if csv.quote else {"quoting": 3}
-    with _open_text(source, csv.encoding) as file:
+    with _open_text(source, encoding_of(source, csv)) as file:
         try:
             reader = stdlib_csv.reader(file, delimiter=delimiter_of(source, csv), **options)
             return next(iter(reader), [])
@@ -151,6 +162,30 @@ def read_csv_header(source: Path | bytes, csv: CSVFormat) -> list[str]:
             raise DataError(
                 f"{format_source(source)}: the first line cannot be read: {error}"
             ) from None
+
+
+def encoding_of(source: Path | bytes, csv: CSVFormat) -> str:
+    """Return the encoding of a file: as configured, unless its content is UTF-8 instead.
+
+    Text of a single-byte encoding is hardly ever valid UTF-8 by chance, and decoded wrongly its
+    categories would be unknown.
+    """
+    try:
+        name = codecs.lookup(csv.encoding).name
+    except LookupError:
+        return csv.encoding
+    if not name.startswith(("cp125", "iso8859")):
+        return csv.encoding
+    if isinstance(source, bytes):
+        start = source[:SAMPLE_BYTES]
+    else:
+        with open_bytes(source) as file:
+            start = file.read(SAMPLE_BYTES)
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return csv.encoding
+    return csv.encoding if text.isascii() else "utf-8"
 
 
 def open_bytes(path: Path) -> BinaryIO:

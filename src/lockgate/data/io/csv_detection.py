@@ -26,14 +26,25 @@ DELIMITERS = (",", ";", "\t", "|")
 FALLBACK_ENCODING = "cp1252"
 """Of files that are not UTF-8: what spreadsheets write in Western Europe and America."""
 
-COMMA_DECIMAL = re.compile(
-    r"[-+]?[0-9]+,([0-9]{1,2}|[0-9]{4,})|[-+]?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+"
-)
-POINT_DECIMAL = re.compile(
-    r"[-+]?[0-9]*\.([0-9]{1,2}|[0-9]{4,})|[-+]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]+"
-)
-COMMA_GROUPS = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
-POINT_GROUPS = re.compile(r"[-+]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?")
+
+def _decimal_pattern(mark: str, other: str) -> re.Pattern[str]:
+    """Return the pattern of numbers in which `mark` can only separate decimals."""
+    forms = (
+        rf"[0-9]+{mark}([0-9]{{1,2}}|[0-9]{{4,}})",  # 1,5
+        rf"(0[0-9]*|[0-9]{{4,}}){mark}[0-9]+",  # 0,125
+        rf"[0-9]{{1,3}}({other}[0-9]{{3}})+{mark}[0-9]+",  # 1.234,567
+        rf"[0-9]{{1,3}}({other}[0-9]{{3}}){{2,}}",  # 1.234.567
+    )
+    return re.compile(f"[-+]?({'|'.join(forms)})")
+
+
+def _group_pattern(mark: str, other: str) -> re.Pattern[str]:
+    """Return the pattern of numbers in which `mark` may separate groups of three digits."""
+    return re.compile(rf"[-+]?[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+({other}[0-9]+)?")
+
+
+COMMA_DECIMAL, POINT_DECIMAL = _decimal_pattern(",", r"\."), _decimal_pattern(r"\.", ",")
+COMMA_GROUPS, POINT_GROUPS = _group_pattern(",", r"\."), _group_pattern(r"\.", ",")
 
 
 def detect_csv(path: Path, settings: Mapping[str, Any] | None = None) -> CSVFormat:
@@ -69,6 +80,8 @@ def detect_csv(path: Path, settings: Mapping[str, Any] | None = None) -> CSVForm
     except (OSError, EOFError, LookupError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     delimiter = str(settings.get("delimiter") or _detect_delimiter(lines))
+    if len(delimiter) != 1:
+        raise UsageError(f"delimiter is {delimiter!r}, expected a single character")
     separators = not {"decimal", "thousands"} & settings.keys()
     decimal, thousands = _detect_decimal(path, lines, delimiter) if separators else (".", "")
     by_suffix = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
@@ -119,7 +132,7 @@ def _detect_decimal(path: Path, lines: list[str], delimiter: str) -> tuple[str, 
     Groups of three digits after a comma or a point can be either; numbers with another form
     in the file tell.
     """
-    rows = stdlib_csv.reader(lines[1:], delimiter=delimiter)
+    names, *rows = [*stdlib_csv.reader(lines, delimiter=delimiter)] or [[]]
     cells = {cell.strip() for row in rows for cell in row}
     comma, point = _count(COMMA_DECIMAL, cells), _count(POINT_DECIMAL, cells)
     comma_groups, point_groups = _count(COMMA_GROUPS, cells), _count(POINT_GROUPS, cells)
@@ -131,9 +144,16 @@ def _detect_decimal(path: Path, lines: list[str], delimiter: str) -> tuple[str, 
     pattern = COMMA_GROUPS if comma_groups else POINT_GROUPS
     example = min(filter(pattern.fullmatch, cells))
     other = "." if mark == "," else ","
+    column = next(
+        name
+        for row in rows
+        for name, cell in zip(names, row, strict=False)
+        if cell.strip() == example
+    )
     raise DataError(
-        f"{path}: {example!r} can be read as a number of thousands or as a decimal; set "
-        f"decimal='{other}' and thousands='{mark}', or decimal='{mark}'"
+        f"{path}: column {column} holds {example!r}, where {mark!r} may separate thousands or "
+        f"decimals; say which: --set decimal={other} --set thousands={mark}, or "
+        f"--set decimal={mark}"
     )
 
 

@@ -16,9 +16,10 @@ from lockgate.serving.prediction.requests import Prediction, PredictionRequest
 from lockgate.serving.protocols.mlflow import write_mlflow_response
 from lockgate.serving.protocols.native.predict import write_rows_response
 
-__all__ = ["ARROW", "CSV", "read_table_request"]
+__all__ = ["ARROW", "CSV", "TSV", "read_table_request"]
 
 CSV = "text/csv"
+TSV = "text/tab-separated-values"
 ARROW = "application/vnd.apache.arrow.stream"
 
 MAGIC = (b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd")
