@@ -1,5 +1,6 @@
 """How a CSV file is written is detected, or refused where it can be read in two ways."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ from lockgate.data.io.csv_detection import detect_csv
         ("a|b\n0.125|2\n", lockgate.CSVFormat(delimiter="|")),
         ("a,b\n0.125,2.375\n", lockgate.CSVFormat()),
         ("a;b\n0.5;2.375\n", lockgate.CSVFormat(delimiter=";")),
+        ("a;b\n1.910.746;0,554\n", lockgate.CSVFormat(delimiter=";", decimal=",", thousands=".")),
+        ("a;b\n0,004;1\n", lockgate.CSVFormat(delimiter=";", decimal=",")),
+        ("a;b\n1.5;2,5\n", lockgate.CSVFormat(delimiter=";")),
+        ("a;b\nred 1,5 m;1.25\n", lockgate.CSVFormat(delimiter=";")),
     ],
 )
 def test_separators_are_detected(tmp_path: Path, text: str, expected: lockgate.CSVFormat) -> None:
@@ -33,7 +38,9 @@ def test_separators_are_detected(tmp_path: Path, text: str, expected: lockgate.C
 def test_groups_of_three_digits_alone_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(text)
-    with pytest.raises(lockgate.DataError, match="a number of thousands or as a decimal"):
+    with pytest.raises(
+        lockgate.DataError, match="may separate thousands or decimals; say which: --set"
+    ):
         detect_csv(path)
     assert detect_csv(path, {"decimal": "."}).decimal == "."
 
@@ -55,11 +62,34 @@ def test_a_delimiter_of_two_characters_is_refused(tmp_path: Path) -> None:
         lockgate.read_table(path, csv=lockgate.CSVFormat(delimiter=";;"))
 
 
+def test_commas_in_a_file_of_commas_decide_nothing_about_other_columns(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("weight,pair,y\n" + "".join(f'{k}.123,"{k},5",1\n' for k in range(1, 9)))
+    with pytest.raises(lockgate.DataError, match="column pair holds '1,5'"):
+        detect_csv(path)
+    assert lockgate.read_table(path, kinds={"pair": "category"}).schema["weight"].kind == "number"
+
+
+def test_columns_that_contradict_each_other_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a;b;c\n" + "".join(f"{k}.5;{k},5;1.234\n" for k in range(9)))
+    with pytest.raises(lockgate.SchemaViolation, match="column b holds '0,5'"):
+        lockgate.read_table(path, csv=detect_csv(path))
+
+
+def test_the_whole_file_is_judged(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a;y\n" + "".join(f"{k};1\n" for k in range(6000)) + "1.234;1\n")
+    with pytest.raises(lockgate.DataError, match="column a holds '1.234'"):
+        detect_csv(path)
+
+
 def test_a_late_change_of_form_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     amounts = [f"{k},50" for k in range(6000)] + ["1.234,50"]
     path.write_text("amount;y\n" + "".join(f"{a};{len(a) % 2}\n" for a in amounts))
-    form = detect_csv(path)
-    assert (form.decimal, form.thousands) == (",", "")
+    detected = detect_csv(path)
+    assert (detected.decimal, detected.thousands) == (",", ".")
+    form = dataclasses.replace(detected, thousands="")
     with pytest.raises(lockgate.SchemaViolation, match="'1.234,50', which looks like a number"):
         lockgate.read_table(path, target="y", csv=form)

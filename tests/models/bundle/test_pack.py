@@ -244,10 +244,10 @@ def test_the_command_packs_a_skops_file_without_trust(call: Run, files: Path) ->
 
 def test_the_command_takes_how_a_file_is_written(call: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    X = pd.DataFrame({"km": rng.integers(1, 900, 200) / 1000, "age": rng.integers(18, 90, 200)})
-    y = X["km"] + X["age"] / 100 + rng.normal(size=200) > 0.9
+    X = pd.DataFrame({"km": rng.integers(1000, 9000, 200) / 1000, "age": rng.integers(18, 90, 200)})
+    y = X["km"] + X["age"] / 100 + rng.normal(size=200) > 5
     joblib.dump(LogisticRegression().fit(X, y), tmp_path / "model.joblib")
-    # all numbers have three digits after the comma: 0,512 may be 512 to others
+    # all numbers have three digits after the comma: 1,512 may be 1512 to others
     X.assign(bought=y).to_csv(
         tmp_path / "rows.csv", index=False, sep=";", decimal=",", float_format="%.3f"
     )

@@ -53,8 +53,8 @@ def read_csv_chunks(
     check_names(format_source(source), names, inputs, keep)
     requested = list(dict.fromkeys([*(column.name for column in inputs), *keep]))
     reported_until = 0
-    with _open_reader(source, requested, csv, malformed) as reader:
-        for start, table in rechunk(iter(reader), rows):
+    with _open_reader(source, requested, csv, malformed) as batches:
+        for start, table in rechunk(batches, rows):
             malformed_rows = np.array(sorted(malformed), dtype=np.int64)
             valid_before = malformed_rows - np.arange(len(malformed_rows))
             valid = np.arange(start, start + len(table))
@@ -121,10 +121,13 @@ def _open_reader(
         raw = source
         if isinstance(source, Path):
             raw = stack.enter_context(pa.input_stream(str(source), compression="detect"))
+        encoding = encoding_of(source, csv)
+        if codecs.lookup(encoding).name != "utf-8":
+            _check_decodable(source, encoding)
         reader = arrow_csv.open_csv(
             io.BytesIO(source) if isinstance(source, bytes) else raw,
             read_options=arrow_csv.ReadOptions(
-                use_threads=False, block_size=1 << 22, encoding=encoding_of(source, csv)
+                use_threads=False, block_size=1 << 22, encoding=encoding
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=delimiter_of(source, csv),
@@ -133,12 +136,32 @@ def _open_reader(
                 newlines_in_values=bool(csv.quote),
             ),
             convert_options=arrow_csv.ConvertOptions(
+                check_utf8=False,  # see _valid_batches
                 include_columns=list(names),
                 column_types={name: pa.string() for name in names},
                 strings_can_be_null=False,
             ),
         )
-        yield stack.enter_context(reader)
+        yield _valid_batches(stack.enter_context(reader))
+
+
+def _valid_batches(reader: Any) -> Iterator[pa.RecordBatch]:
+    """Check that all texts are UTF-8: outside of the reader, whose thread outlives its errors."""
+    import pyarrow as pa
+
+    for batch in reader:
+        for column in batch.columns:
+            column.cast(pa.binary()).cast(pa.string())
+        yield batch
+
+
+def _check_decodable(source: Path | bytes, encoding: str) -> None:
+    """Decode a source that is not UTF-8 once, for the same reason."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with io.BytesIO(source) if isinstance(source, bytes) else open_bytes(source) as file:
+        while chunk := file.read(1 << 20):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
 
 
 def delimiter_of(source: Path | bytes, csv: CSVFormat) -> str:

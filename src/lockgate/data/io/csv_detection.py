@@ -6,15 +6,14 @@ import codecs
 import csv as stdlib_csv
 import dataclasses
 import io
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from lockgate.contract.tables import CSVFormat
-from lockgate.data.io.csv import open_bytes
+from lockgate.data.io.csv import open_bytes, read_csv_texts
 from lockgate.errors import DataError, UsageError, nearest
 
 __all__ = ["CSV_SETTINGS", "detect_csv"]
@@ -27,7 +26,12 @@ FALLBACK_ENCODING = "cp1252"
 """Of files that are not UTF-8: what spreadsheets write in Western Europe and America."""
 
 
-def _decimal_pattern(mark: str, other: str) -> re.Pattern[str]:
+NUMERIC = r"^[-+]?[0-9.,]*[0-9][0-9.,]*([eE][-+]?[0-9]+)?$"
+NUMERIC_SHARE = 0.9
+"""Share of a column's different cells that look like numbers, from which it tells separators."""
+
+
+def _decimal_pattern(mark: str, other: str) -> str:
     """Return the pattern of numbers in which `mark` can only separate decimals."""
     forms = (
         rf"[0-9]+{mark}([0-9]{{1,2}}|[0-9]{{4,}})",  # 1,5
@@ -35,12 +39,12 @@ def _decimal_pattern(mark: str, other: str) -> re.Pattern[str]:
         rf"[0-9]{{1,3}}({other}[0-9]{{3}})+{mark}[0-9]+",  # 1.234,567
         rf"[0-9]{{1,3}}({other}[0-9]{{3}}){{2,}}",  # 1.234.567
     )
-    return re.compile(f"[-+]?({'|'.join(forms)})")
+    return f"^[-+]?({'|'.join(forms)})$"
 
 
-def _group_pattern(mark: str, other: str) -> re.Pattern[str]:
+def _group_pattern(mark: str, other: str) -> str:
     """Return the pattern of numbers in which `mark` may separate groups of three digits."""
-    return re.compile(rf"[-+]?[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+({other}[0-9]+)?")
+    return rf"^[-+]?[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+({other}[0-9]+)?$"
 
 
 COMMA_DECIMAL, POINT_DECIMAL = _decimal_pattern(",", r"\."), _decimal_pattern(r"\.", ",")
@@ -48,7 +52,7 @@ COMMA_GROUPS, POINT_GROUPS = _group_pattern(",", r"\."), _group_pattern(r"\.", "
 
 
 def detect_csv(path: Path, settings: Mapping[str, Any] | None = None) -> CSVFormat:
-    """Return how a CSV file is written, judged by its first lines; its encoding by all of it.
+    """Return how a CSV file is written, judged by all of it; its delimiter by the first lines.
 
     Parameters
     ----------
@@ -82,19 +86,19 @@ def detect_csv(path: Path, settings: Mapping[str, Any] | None = None) -> CSVForm
     delimiter = str(settings.get("delimiter") or _detect_delimiter(lines))
     if len(delimiter) != 1:
         raise UsageError(f"delimiter is {delimiter!r}, expected a single character")
-    separators = not {"decimal", "thousands"} & settings.keys()
-    decimal, thousands = _detect_decimal(path, lines, delimiter) if separators else (".", "")
     by_suffix = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
     detected = CSVFormat(
         encoding="utf-8" if encoding == "utf-8-sig" else encoding,
         delimiter="" if delimiter == by_suffix else delimiter,
-        decimal="," if decimal == "," else ".",
-        thousands=thousands,
     )
     try:
-        return msgspec.convert(dataclasses.asdict(detected) | dict(settings), CSVFormat)
+        form = msgspec.convert(dataclasses.asdict(detected) | dict(settings), CSVFormat)
     except msgspec.ValidationError as error:
         raise UsageError(f"a setting of CSV files is not valid: {error}") from None
+    if {"decimal", "thousands"} & settings.keys():
+        return form
+    decimal, thousands = _detect_decimal(path, form, delimiter)
+    return dataclasses.replace(form, decimal=decimal, thousands=thousands)
 
 
 def _detect_encoding(path: Path) -> str:
@@ -126,30 +130,22 @@ def _detect_delimiter(lines: list[str]) -> str:
     return best
 
 
-def _detect_decimal(path: Path, lines: list[str], delimiter: str) -> tuple[str, str]:
-    """Return the separators of decimals and of thousands.
+def _detect_decimal(path: Path, form: CSVFormat, delimiter: str) -> tuple[Literal[".", ","], str]:
+    """Return the separators of decimals and of thousands, judged by all cells.
 
-    Groups of three digits after a comma or a point can be either; numbers with another form
-    in the file tell.
+    Groups of three digits after a comma or a point can be either; another column may tell.
+    Columns that contradict each other are left to the reader, which refuses them by name.
     """
-    names, *rows = [*stdlib_csv.reader(lines, delimiter=delimiter)] or [[]]
-    cells = {cell.strip() for row in rows for cell in row}
-    comma, point = _count(COMMA_DECIMAL, cells), _count(POINT_DECIMAL, cells)
-    comma_groups, point_groups = _count(COMMA_GROUPS, cells), _count(POINT_GROUPS, cells)
-    if comma > point:
-        return ",", "." if point_groups else ""
-    if point or not (comma_groups or (point_groups and delimiter == ";")):
-        return ".", "," if comma_groups else ""
-    mark = "," if comma_groups else "."
-    pattern = COMMA_GROUPS if comma_groups else POINT_GROUPS
-    example = min(filter(pattern.fullmatch, cells))
-    other = "." if mark == "," else ","
-    column = next(
-        name
-        for row in rows
-        for name, cell in zip(names, row, strict=False)
-        if cell.strip() == example
-    )
+    commas, points = _find_numbers(path, form)
+    if commas.decimals and points.decimals:
+        return ".", ""
+    if commas.decimals and delimiter != ",":
+        return ",", "." if points.groups else ""
+    unclear = commas.decimals or commas.groups or (points.groups if delimiter == ";" else {})
+    if points.decimals or not unclear:
+        return ".", "," if commas.groups else ""
+    mark, other = (",", ".") if commas.decimals or commas.groups else (".", ",")
+    (column, example), *_ = unclear.items()
     raise DataError(
         f"{path}: column {column} holds {example!r}, where {mark!r} may separate thousands or "
         f"decimals; say which: --set decimal={other} --set thousands={mark}, or "
@@ -157,5 +153,34 @@ def _detect_decimal(path: Path, lines: list[str], delimiter: str) -> tuple[str, 
     )
 
 
-def _count(pattern: re.Pattern[str], cells: set[str]) -> int:
-    return sum(pattern.fullmatch(cell) is not None for cell in cells)
+class _Marks(NamedTuple):
+    """Columns in which a mark can only separate decimals, or may separate groups of digits.
+
+    Each with an example.
+    """
+
+    decimals: dict[str, str]
+    groups: dict[str, str]
+
+
+def _find_numbers(path: Path, form: CSVFormat) -> tuple[_Marks, _Marks]:
+    """Return how commas and points are used in the columns that look like numbers."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    commas, points = _Marks({}, {}), _Marks({}, {})
+    missing = pa.array(form.missing, pa.string())
+    for name, texts in read_csv_texts(path, form).items():
+        cells = pc.utf8_trim_whitespace(pc.unique(texts))
+        cells = cells.filter(pc.invert(pc.is_in(cells, missing)))
+        numeric = cells.filter(pc.match_substring_regex(cells, NUMERIC))
+        if len(numeric) < NUMERIC_SHARE * len(cells):
+            continue
+        for marks, decimal, group in (
+            (commas, COMMA_DECIMAL, COMMA_GROUPS),
+            (points, POINT_DECIMAL, POINT_GROUPS),
+        ):
+            for examples, pattern in ((marks.decimals, decimal), (marks.groups, group)):
+                if len(matching := numeric.filter(pc.match_substring_regex(numeric, pattern))):
+                    examples[name] = matching[0].as_py()
+    return commas, points
