@@ -59,6 +59,9 @@ class Column:
         Whether an unknown category is treated as none of the categories, or rejected.
     dates : {"iso", "day-first", "month-first"}
         Of a column of dates: how texts like 02/07/2024 are read; "iso" rejects them.
+    bits : {64, 32, 16}
+        Of a column of numbers: size of the floats that training had. Later cells are rounded to
+        it, so that 0.1 is the same number in a file and in an array of 32 bits.
 
     """
 
@@ -70,6 +73,7 @@ class Column:
     missing: Literal["allow", "refuse"] = "allow"
     unknown: Literal["ignore", "refuse"] = "ignore"
     dates: DateOrder = "iso"
+    bits: int = 64
 
 
 @dataclass(frozen=True)

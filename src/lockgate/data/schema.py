@@ -11,7 +11,7 @@ import msgspec
 import pandas as pd
 
 from lockgate.contract.tables import Column, ColumnKind, CSVFormat, Schema, Table
-from lockgate.data.columns.frames import Series, convert_columns, infer_kind
+from lockgate.data.columns.frames import Series, convert_columns, float_bits, infer_kind
 from lockgate.data.columns.sources import EXACT_INTEGER_LIMIT
 from lockgate.errors import SchemaViolation, nearest
 
@@ -198,7 +198,12 @@ def _infer_columns(
         if name in (roles["id"], roles["group"]) and kind in ("integer", "number"):
             kind = _kind_of_key(frame[name], kind)
         columns.append(
-            Column(name, cast(ColumnKind, kind), dates=order or cast("DateOrder", inferred[1]))
+            Column(
+                name,
+                cast(ColumnKind, kind),
+                dates=order or cast("DateOrder", inferred[1]),
+                bits=float_bits(frame[name].dtype) if kind == "number" else 64,
+            )
         )
     if problems:
         raise SchemaViolation(problems)

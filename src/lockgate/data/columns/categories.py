@@ -35,6 +35,9 @@ __all__ = [
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?(e[-+][0-9]{2,3})?")
 """A number as people write it, and as Python does (1e+20); ``007`` and ``1e3`` are codes."""
 
+LONG_FRACTION = re.compile(r"-?[0-9]+\.[0-9]{10,}")
+"""A number that may be one of 32 bits: as a double, 0.1 of 32 bits is 0.10000000149011612."""
+
 NO_CATEGORY = (
     *(list, tuple, dict, set, frozenset, np.ndarray, complex, bytes, bytearray),
     *(datetime.timedelta, np.timedelta64),
@@ -110,12 +113,17 @@ class KnownCategories:
         >>> known = KnownCategories(("1", "2.5", "007"))
         >>> [known.find(text) for text in ("1", "1.0", "2.50", "007", "7")]
         [0, 0, 1, 2, None]
+        >>> KnownCategories(("0.1",)).find("0.10000000149011612")
+        0
 
         """
         code = self.codes.get(text)
         if code is None and DECIMAL.fullmatch(text):
             number = float(text)
-            return self.codes_by_number.get(number, self.codes.get(category_text(number)))
+            code = self.codes_by_number.get(number, self.codes.get(category_text(number)))
+        if code is None and LONG_FRACTION.fullmatch(text):
+            number, short = float(text), np.float32(text)
+            code = self.codes.get(category_text(short)) if float(short) == number else None
         return code
 
 
@@ -219,6 +227,8 @@ def distinct_cells(values: ColumnValues) -> tuple[np.ndarray, list[Any]]:
     if getattr(dtype, "kind", "") == "f" and dtype != np.float64:
         # as Python's floats they would have other digits: 0.10000000149011612 for 0.1
         values = list(np.asarray(values))
+    if hasattr(values, "to_pylist"):
+        values = values.to_pylist()  # a missing value of Arrow's is not None
     index_by_key: dict[object, int] = {}
     cells: list[Any] = []
     indices = np.empty(len(values), np.int64)

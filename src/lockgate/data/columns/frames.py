@@ -18,7 +18,7 @@ from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.columns.text_cells import MAX_CATEGORIES, STRAY_SHARE, infer_date_order
 from lockgate.errors import SchemaViolation
 
-__all__ = ["Series", "convert_column", "convert_columns", "infer_kind", "parse_date"]
+__all__ = ["Series", "convert_column", "convert_columns", "float_bits", "infer_kind", "parse_date"]
 
 Series: TypeAlias = "pd.Series[Any]"
 """A column of a DataFrame."""
@@ -36,6 +36,13 @@ def parse_date(text: str) -> pd.Timestamp:
         )
     except ValueError:
         raise SchemaViolation([f"{text!r} is not a date; write it like 1998-01-31"]) from None
+
+
+def float_bits(dtype: Any) -> int:
+    """Return the size of a column's floats, 64 for anything else."""
+    dtype = getattr(dtype, "subtype", getattr(dtype, "numpy_dtype", dtype))
+    is_float = isinstance(dtype, np.dtype) and dtype.kind == "f"
+    return min(8 * dtype.itemsize, 64) if is_float else 64
 
 
 def infer_kind(name: str, values: Series) -> tuple[str, str]:

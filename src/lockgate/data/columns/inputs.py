@@ -50,6 +50,10 @@ class CellColumn(Protocol):
     def dates(self) -> str:
         """Order of numeric dates."""
 
+    @property
+    def bits(self) -> int:
+        """Size of the floats that numbers are rounded to."""
+
 
 class ColumnInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A column that a model takes.
@@ -69,6 +73,8 @@ class ColumnInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "refuse".
     dates : {"iso", "day-first", "month-first"}
         Of a column of dates: how texts like 02/07/2024 are read; "iso" refuses them.
+    bits : {64, 32, 16}
+        Size of the floats that numbers are rounded to.
 
     """
 
@@ -78,3 +84,4 @@ class ColumnInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unknown: str = "ignore"
     categories: tuple[str, ...] = ()
     dates: str = "iso"
+    bits: int = 64

@@ -122,6 +122,8 @@ def _read_doubles(column: CellColumn, values: ColumnValues, rejected: RejectedRo
             f"{_expected_number(column, array[row])}"
         ),
     )
+    if column.bits < 64:
+        doubles = _round_to(column.bits, doubles)
     missing = np.isnan(doubles)
     missing[invalid_rows] = False
     reject_missing(column, missing, rejected)
@@ -129,10 +131,18 @@ def _read_doubles(column: CellColumn, values: ColumnValues, rejected: RejectedRo
     return doubles
 
 
+def _round_to(bits: int, doubles: np.ndarray) -> np.ndarray:
+    """Round to floats of so many bits; those beyond their range become infinite."""
+    with np.errstate(over="ignore"):
+        return doubles.astype(f"f{bits // 8}").astype(np.float64)
+
+
 def _expected_number(column: CellColumn, value: object) -> str:
     if column.kind == "boolean":
         return "expected true or false"
-    if isinstance(value, (int, np.integer)) and abs(int(value)) > EXACT_INTEGER_LIMIT:
+    # NumPy's durations count as its integers
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, np.timedelta64)
+    if is_integer and abs(int(cast(Any, value))) > EXACT_INTEGER_LIMIT:
         return (
             "a whole number beyond 2**53, which no number of 64 bits holds exactly; "
             "a column of such numbers can be a category"
@@ -264,7 +274,7 @@ def _build_cell_reader(column: ColumnInput) -> CellReader:
         return cell.item() if isinstance(cell, np.generic) else cell
 
     allow_missing = column.missing == "allow"
-    if column.kind in ("number", "integer") and not column.categories:
+    if column.kind in ("number", "integer") and not column.categories and column.bits == 64:
         return _fast_number(read_cell, allow_missing)
     if column.kind == "boolean" and not column.categories:
         return _fast_truth(read_cell, allow_missing)

@@ -80,6 +80,7 @@ def inputs_of(columns: Sequence[SchemaColumn]) -> tuple[ColumnInput, ...]:
             column.missing,
             column.unknown if column.kind == "category" else "ignore",
             dates=column.dates,
+            bits=column.bits,
         )
         for column in columns
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ __all__ = ["Parity", "check_parity", "compare", "edge_case_rows"]
 
 LARGEST = 1e30
 """Larger numbers do not fit into 32 bits, and scikit-learn's trees reject them."""
+
+MAX_REJECTED = 0.5
+"""Share of the training rows that a packed model may reject, e.g. for infinite numbers."""
+
+log = logging.getLogger("lockgate")
 
 UNSEEN = "a category that was not in training"
 
@@ -118,9 +124,12 @@ def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
     read_columns(packed.inputs, frame, rejected)
     keep = np.ones(len(frame), bool)
     keep[list(rejected.reasons)] = False
-    if not keep.any():
+    if rejected.reasons:
+        share = f"{len(rejected.reasons):,} of {len(frame):,} rows that the model was fitted on"
         first = next(iter(rejected.reasons.values()))[0]
-        raise NotCovered(f"all rows of the table are rejected: {first}")
+        if len(rejected.reasons) > MAX_REJECTED * len(frame):
+            raise NotCovered(f"the packed model would reject {share}: {first}")
+        log.warning("the packed model rejects %s: %s", share, first)
     return np.flatnonzero(keep)
 
 
@@ -236,7 +245,8 @@ def _sample_near_limits(
     picked = np.where(np.isfinite(picked), picked, numbers)
     if column.missing == "allow":
         picked = np.where(rng.random(len(numbers)) < 0.08, np.nan, picked)
-    return picked
+    # the original gets what training had
+    return picked if column.bits == 64 else picked.astype(f"f{column.bits // 8}")
 
 
 def _mix_in_unknown(values: pd.Series[Any], column: ColumnInput, rng: np.random.Generator) -> Any:

@@ -121,7 +121,7 @@ def read_table_of(
     from lockgate.data.io.frames import is_parquet, read_frame
 
     columns = [
-        Column(name=c.name, kind=c.kind, categories=c.categories)  # type: ignore[arg-type]  # the header was checked
+        Column(name=c.name, kind=c.kind, categories=c.categories, bits=c.bits)  # type: ignore[arg-type]  # the header was checked
         for c in inputs
     ]
     csv = None if is_parquet(path) else detect_csv(path, settings)

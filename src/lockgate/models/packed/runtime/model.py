@@ -189,7 +189,7 @@ class PackedModel:
     def _prepare_row(self) -> None:
         kinds = ("number", "integer")
         self._readers = [
-            (name, read, column.kind in kinds and not column.categories)
+            (name, read, column.kind in kinds and not column.categories and column.bits == 64)
             for (name, read), column in zip(
                 build_cell_readers(self.header.inputs), self.header.inputs, strict=True
             )
