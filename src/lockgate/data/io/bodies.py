@@ -92,12 +92,17 @@ def _check_column(name: str, column: pa.ChunkedArray) -> None:
     import pyarrow.types as kinds
 
     kind = column.type
+    fixed_size = (kinds.is_integer, kinds.is_floating, kinds.is_boolean)
     if kinds.is_dictionary(kind):
         longest = 0
         for chunk in column.chunks:
             dictionary = chunk.dictionary
             if not (kinds.is_string(dictionary.type) or kinds.is_large_string(dictionary.type)):
-                raise DataError(f"column {name} is {kind}, expected a dictionary of strings")
+                if not any(is_kind(dictionary.type) for is_kind in fixed_size):
+                    raise DataError(
+                        f"column {name} is {kind}, expected a dictionary of texts or numbers"
+                    )
+                continue
             longest = max(longest, pc.max(pc.binary_length(dictionary)).as_py() or 0)
         if longest * len(column) > MAX_EXPANDED_BYTES:
             raise DataError(
@@ -109,15 +114,15 @@ def _check_column(name: str, column: pa.ChunkedArray) -> None:
         if low is not None and not DATE_RANGE[0] <= low <= high <= DATE_RANGE[1]:
             raise DataError(f"column {name} holds a date outside the years 1 to 9999")
     elif not any(
-        check(kind)
-        for check in (
-            kinds.is_integer,
-            kinds.is_floating,
-            kinds.is_boolean,
+        is_kind(kind)
+        for is_kind in (
+            *fixed_size,
             kinds.is_string,
             kinds.is_large_string,
+            kinds.is_string_view,
             kinds.is_null,
             kinds.is_decimal,
+            kinds.is_time,
         )
     ):
         raise DataError(f"column {name} is {kind}, expected numbers, strings, booleans or dates")
@@ -153,7 +158,14 @@ def read_arrow_body(
             table.validate(full=True)
             for name in requested:
                 _check_column(name, table[name])
-    except (pa.ArrowException, ValueError, OSError, KeyError, NotImplementedError) as error:
+    except (
+        pa.ArrowException,
+        ValueError,
+        TypeError,
+        OSError,
+        KeyError,
+        NotImplementedError,
+    ) as error:  # a TypeError is of an extension type that pandas registered
         message = " ".join(str(error).split())[:300]
         raise DataError(f"the body is not a valid Arrow stream: {message}") from None
     return table.combine_chunks(), rows

@@ -105,6 +105,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
         frame: pd.DataFrame = table.to_pandas(types_mapper=types.get)
     except TypeError:  # dtypes in pandas' metadata that pandas cannot read
         frame = table.to_pandas(types_mapper=types.get, ignore_metadata=True)
+    if any(name is not None for name in frame.index.names):
+        # columns that pandas made the index when it wrote the file; to others they are columns
+        frame = frame.reset_index()
+        frame = frame[[name for name in table.column_names if name in frame]]
     return frame
 
 

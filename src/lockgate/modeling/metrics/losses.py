@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lockgate.contract.prediction import Output
+from lockgate.data.columns.categories import category_text
 from lockgate.errors import SchemaViolation, SettingError
 from lockgate.modeling.metrics.binary import BinaryMetrics
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
@@ -79,7 +80,8 @@ def compute_loss(
 def class_indices(labels: Array, classes: Sequence[object]) -> Array:
     """Return the index of each label among the classes, shape (n,).
 
-    Labels are compared by value, whatever their type: 1, 1.0 and True are the same.
+    Labels are compared by value, whatever their type: 1, 1.0 and True are the same. Where a
+    label is none of the classes by value, texts decide: a file's 1 is the class "1".
 
     Raises
     ------
@@ -90,10 +92,18 @@ def class_indices(labels: Array, classes: Sequence[object]) -> Array:
     --------
     >>> class_indices(np.array([1.0, 0.0]), (0, 1)).tolist()
     [1, 0]
+    >>> class_indices(np.array([1, 0]), ("0", "1")).tolist()
+    [1, 0]
 
     """
     index_by_label = {label: k for k, label in enumerate(classes)}
     values = labels.tolist()
+    if any(label not in index_by_label for label in set(values)):
+        texts = [category_text(label) for label in classes]
+        index_by_text = {text: k for k, text in enumerate(texts) if texts.count(text) == 1}
+        for label in set(values) - index_by_label.keys():
+            if (index := index_by_text.get(category_text(label))) is not None:
+                index_by_label[label] = index
     unknown = [label for label in values if label not in index_by_label]
     if unknown:
         known = ", ".join(map(repr, classes))

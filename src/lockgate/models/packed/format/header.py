@@ -252,6 +252,11 @@ def _check_inputs(header: Header) -> None:
             column.unknown in ("ignore", "refuse"),
             f"input {column.name!r}: unknown is {column.unknown!r}, expected ignore or refuse",
         )
+        require(
+            column.bits == 64 or (column.bits in (16, 32) and column.kind == "number"),
+            f"input {column.name!r} is a {column.kind} of {column.bits} bits, expected 64, or a "
+            "number of 32 or 16",
+        )
         distinct = len(set(column.categories)) == len(column.categories)
         require(distinct, f"input {column.name!r} has a duplicated category")
         _check_allowed(column)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from lockgate.data.columns.sources import EXACT_INTEGER_LIMIT
 from lockgate.serving.http.messages import HTTPError
 
 __all__ = ["DATATYPES", "Tensor", "as_column", "as_matrix", "pack", "unpack"]
@@ -169,6 +170,11 @@ def _to_numbers(tensor: Tensor, flat: list[Any]) -> Any:
         ):
             raise _tensor_error(
                 tensor, f"element {k} is {element!r:.60}, expected {tensor.datatype}"
+            )
+        elif dtype.kind == "f" and isinstance(element, int) and abs(element) > EXACT_INTEGER_LIMIT:
+            raise _tensor_error(
+                tensor,
+                f"element {k} is {element}, a whole number beyond 2**53, which no float holds",
             )
     if has_missing and dtype.kind != "f":
         return [None if element is None else _to_scalar(tensor, dtype, element) for element in flat]
