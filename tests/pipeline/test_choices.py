@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -13,27 +12,19 @@ from typing import Any
 import pytest
 
 from lockgate.errors import UsageError
-from lockgate.pipeline.parameters import check_derived, compose, write_composition
+from lockgate.pipeline.parameters import (
+    check_derived,
+    compose,
+    explain_parameters,
+    write_composition,
+)
 from lockgate.pipeline.run_lock import lock_run
-from lockgate.pipeline.scaffold import create_project
 from lockgate.plugins.config.choices import CHOICES, Choices, read_choices
 from lockgate.plugins.host.params_file import read_params, write_params
 from tests.conftest import Run, environment
 
 DELAYS = [k / 50 for k in range(20)]
 """Seconds between the starts of two runs."""
-
-
-@pytest.fixture(scope="session")
-def created(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new project."""
-    return create_project(tmp_path_factory.mktemp("created") / "shop").directory
-
-
-@pytest.fixture
-def fresh(created: Path, tmp_path: Path) -> Path:
-    """A copy of a new project, in which nothing ran."""
-    return Path(shutil.copytree(created, tmp_path / "shop"))
 
 
 def choose(project: Path, *overrides: str, **options: bool) -> dict[str, Any]:
@@ -93,6 +84,30 @@ def test_an_experiment_replaces_what_it_sets_itself(fresh: Path) -> None:
     assert chosen["search"]["folds"] == 4
     assert chosen["split"]["test"] == 0.3
     assert list(choose(fresh, "model=logistic")["model"]) == ["logistic"]  # the later one wins
+
+
+def test_origins_of_plugins_and_edits_are_shown(fresh: Path) -> None:
+    choose(fresh, "model=boosting")
+    file = fresh / "params.yaml"
+    file.write_text(file.read_text().replace("folds: 5", "folds: 4"))
+    origins = {p.key: (p.value, p.origin, p.differs) for p in explain_parameters(fresh)}
+    assert origins["model"] == ("boosting", "conf/chosen/now.yaml", False)
+    assert origins["optimizer"] == ("grid", "conf/config.yaml", False)
+    assert origins["search.folds"][2]
+    overridden = explain_parameters(fresh, ["optimizer=random"])
+    assert ("optimizer", "override optimizer=random") in {(p.key, p.origin) for p in overridden}
+
+
+def test_an_edit_that_a_choice_hides_is_mentioned(call: Run, fresh: Path) -> None:
+    choose(fresh, "search.folds=7")
+    config = fresh / "conf" / "config.yaml"
+    config.write_text(config.read_text() + "\nsearch: {folds: 6}\n")
+    printed = call("lockgate", "run", "--no-run", cwd=fresh).stdout
+    assert "recorded choices come before it: search.folds" in printed
+    assert (
+        "no parameter changes"
+        in call("lockgate", "run", "--no-run", "search.folds=7", cwd=fresh).stdout
+    )
 
 
 def test_gates_are_never_recorded(fresh: Path) -> None:

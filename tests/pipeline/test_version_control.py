@@ -13,7 +13,8 @@ from lockgate.errors import SettingError, UsageError
 from lockgate.pipeline.parameters import check_derived, compose, write_composition
 from lockgate.pipeline.run import queue_experiment
 from lockgate.pipeline.scaffold import create_project
-from lockgate.pipeline.stage import run_stage
+from lockgate.pipeline.stage import VALUES_VARIABLE, run_stage
+from lockgate.plugins.config.stamp import values_digest
 from lockgate.plugins.host.params_file import read_params, write_params
 from lockgate.registry.api import Ledger
 from tests.conftest import Run
@@ -107,6 +108,20 @@ def test_parameters_of_another_project_are_refused_in_an_experiment(
             check(second)
 
 
+def test_parameters_that_change_during_a_run_are_refused(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = create_project(shared).directory
+    composition = compose(project)
+    write_composition(project, composition)
+    monkeypatch.setenv(VALUES_VARIABLE, values_digest(composition.after))
+    run_stage("load", project)
+    file = project / "params.yaml"
+    file.write_text(file.read_text().replace("folds: 5", "folds: 4"))
+    with pytest.raises(UsageError, match="changed while `lockgate run` was in progress"):
+        run_stage("load", project)
+
+
 def test_a_plugin_set_without_composing_is_refused_with_the_command(shared: Path) -> None:
     project = create_project(shared).directory
     document = compose(project).after
@@ -121,6 +136,8 @@ def test_a_sweep_with_an_unknown_name_queues_nothing(shared: Path) -> None:
         queue_experiment(project, ["model=linear,bosting"])
     with pytest.raises(UsageError, match="expected a list of values"):
         queue_experiment(project, ["model=glob(*)"])
+    with pytest.raises(UsageError, match="starts from a commit, and there is none"):
+        queue_experiment(project, ["model=linear,boosting"])
     assert not dvc(project, "queue", "status").count("Queued")
 
 

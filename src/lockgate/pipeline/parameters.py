@@ -9,7 +9,14 @@ from typing import Any
 
 from lockgate.errors import UsageError
 from lockgate.pipeline.version_control import check_experiment
-from lockgate.plugins.config.choices import Choices, read_choices, write_choices
+from lockgate.plugins.config.choices import (
+    CHOICES,
+    CONF,
+    KINDS,
+    Choices,
+    read_choices,
+    write_choices,
+)
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.flat import differences, flatten
 from lockgate.plugins.config.last_composed import (
@@ -18,6 +25,7 @@ from lockgate.plugins.config.last_composed import (
     record_composition,
 )
 from lockgate.plugins.config.origins import find_origins
+from lockgate.plugins.config.overrides import parse_overrides
 from lockgate.plugins.config.record import compose_with, edited_document, forget, record
 from lockgate.plugins.config.stamp import compute_stamp, is_edited, read_stamp
 from lockgate.plugins.host.catalogue import Catalogue
@@ -66,6 +74,8 @@ class Composition:
         Manual edits of the file that are lost: old and new value by dotted key.
     recorded, choices : Choices
         Choices recorded before, and those to record.
+    conf_edited : bool
+        Whether files of ``conf/`` were edited since the file was composed.
 
     """
 
@@ -75,6 +85,16 @@ class Composition:
     discarded: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     recorded: Choices = Choices()
     choices: Choices = Choices()
+    conf_edited: bool = False
+
+    def added_choices(self) -> list[str]:
+        """Return the groups and keys that the overrides chose."""
+        return [
+            key
+            for name in ("groups", "instances", "values")
+            for key, value in getattr(self.choices, name).items()
+            if getattr(self.recorded, name).get(key, UNSET) != value
+        ]
 
     def changes(self) -> dict[str, tuple[Any, Any]]:
         """Return old and new value by dotted key, sorted; `UNSET` stands for a missing key."""
@@ -119,7 +139,9 @@ def compose(
     if remaining:
         choices = record(root, choices, remaining, after)
     discarded = find_discarded_edits(written, before, after) if edited and not keep else {}
-    return Composition(before, after, tuple(overrides), discarded, recorded, choices)
+    stamp = read_stamp(file)
+    conf_edited = stamp is not None and stamp.conf != compute_stamp(root, before).conf
+    return Composition(before, after, tuple(overrides), discarded, recorded, choices, conf_edited)
 
 
 def _read_before(file: Path) -> dict[str, Any]:
@@ -212,7 +234,8 @@ def explain_parameters(root: Path, overrides: Sequence[str] = ()) -> list[Parame
         As for `compose`.
 
     """
-    composed = flatten(compose_document(root, overrides))
+    document = compose_document(root, overrides)
+    composed = flatten(document)
     origins = find_origins(root, overrides)
     file = root / "params.yaml"
     current = flatten(read_params(file)) if file.is_file() else {}
@@ -226,10 +249,38 @@ def explain_parameters(root: Path, overrides: Sequence[str] = ()) -> list[Parame
         for key, value in composed.items()
     ]
     removed = current.keys() - composed.keys()
-    return parameters + [
-        ParameterOrigin(key, None, "only in params.yaml", value)
-        for key, value in current.items()
-        if key in removed
+    return (
+        _explain_plugins(root, document, overrides)
+        + parameters
+        + [
+            ParameterOrigin(key, None, "only in params.yaml", value)
+            for key, value in current.items()
+            if key in removed
+        ]
+    )
+
+
+def _explain_plugins(
+    root: Path, document: dict[str, Any], overrides: Sequence[str]
+) -> list[ParameterOrigin]:
+    """Return the chosen plugins of each kind, and what chose them."""
+    given = {override.key_or_group: override.input_line for override in parse_overrides(overrides)}
+    recorded = read_choices(root).groups
+    experiment = given.get("experiment") or recorded.get("experiment")
+    return [
+        ParameterOrigin(
+            kind,
+            ", ".join(document[kind]),
+            f"override {given[kind]}"
+            if kind in given
+            else CHOICES.as_posix()
+            if kind in recorded
+            else f"{CONF}/"
+            if experiment
+            else f"{CONF}/config.yaml",
+        )
+        for kind in KINDS
+        if document.get(kind)
     ]
 
 

@@ -13,11 +13,12 @@ from lockgate.errors import UsageError, nearest
 from lockgate.pipeline.merge_conflicts import conflicts_resolved
 from lockgate.pipeline.parameters import Composition, compose, write_composition
 from lockgate.pipeline.run_lock import lock_run
-from lockgate.pipeline.stage import STAGES
+from lockgate.pipeline.stage import STAGES, VALUES_VARIABLE
 from lockgate.pipeline.stage_server import stage_server
-from lockgate.pipeline.version_control import check_composed_by_dvc
+from lockgate.pipeline.version_control import check_composed_by_dvc, check_has_commit
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.overrides import split_sweep
+from lockgate.plugins.config.stamp import values_digest
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
 
@@ -104,7 +105,14 @@ def run_pipeline(
             write_composition(root, composition)
         if only == "write":
             return 0
-        return run_stages(root, force=force, until=until, stage_module=stage_module, lock=lock)
+        return run_stages(
+            root,
+            force=force,
+            until=until,
+            stage_module=stage_module,
+            lock=lock,
+            values=values_digest(composition.after),
+        )
 
 
 def check_stage(until: str | None) -> None:
@@ -127,6 +135,7 @@ def run_stages(
     until: str | None = None,
     stage_module: str | None = None,
     lock: int | None = None,
+    values: str | None = None,
 ) -> int:
     """Run ``dvc repro``: the stages whose parameters, data or code changed.
 
@@ -139,13 +148,16 @@ def run_stages(
         pandas and scikit-learn; by default each stage imports them itself.
     lock : int, optional
         Descriptor of a lock that DVC's process shall hold until it ends.
+    values : str, optional
+        Digest of the parameters; a stage that reads others is refused.
 
     """
     argv = ["repro", *(["--force"] if force else []), *([until] if until else [])]
+    expected = {VALUES_VARIABLE: values} if values else {}
     if stage_module is None:
-        return _run_dvc(root, argv, lock=lock)
+        return _run_dvc(root, argv, expected, lock)
     with stage_server(stage_module) as variables:
-        return _run_dvc(root, argv, variables, lock)
+        return _run_dvc(root, argv, expected | variables, lock)
 
 
 def queue_experiment(root: Path, overrides: Sequence[str] = ()) -> int:
@@ -154,12 +166,14 @@ def queue_experiment(root: Path, overrides: Sequence[str] = ()) -> int:
     Raises
     ------
     UsageError
-        If a combination cannot be composed, or DVC does not compose this project.
+        If a combination cannot be composed, DVC does not compose this project, or it has no
+        commit to start from.
 
     """
     check_composed_by_dvc(root)
     for combination in split_sweep(overrides):
         compose_document(root, combination)
+    check_has_commit(root)
     argv = ["exp", "run", "--queue"]
     for override in overrides:
         argv += ["-S", override]

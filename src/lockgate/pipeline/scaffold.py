@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import string
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ class NewProject:
         Its data file.
     settings : dict
         Settings of the loader that were detected or set.
+    name : str
+        Name of the model.
     note : str
         What the user should know about the repository, or an empty text.
 
@@ -53,6 +56,7 @@ class NewProject:
     conf: Path
     data: Path
     settings: dict[str, Any]
+    name: str
     note: str = ""
 
 
@@ -132,11 +136,14 @@ def create_project(
         if created is not None:
             shutil.rmtree(created, ignore_errors=True)
         raise
-    return NewProject(directory, stages, directory / "conf", data_file, content.settings, note)
+    return NewProject(
+        directory, stages, directory / "conf", data_file, content.settings, model_name, note
+    )
 
 
 def _slugify(text: str) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     return slug if slug[:1].isalpha() else f"data-{slug}".strip("-")
 
 

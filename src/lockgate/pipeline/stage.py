@@ -17,12 +17,13 @@ from lockgate.contract.sections import Sections
 from lockgate.errors import UsageError, nearest
 from lockgate.pipeline.progress import ProgressBar
 from lockgate.pipeline.version_control import check_experiment
+from lockgate.plugins.config.stamp import values_digest
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params
 
-__all__ = ["STAGES", "Stage", "import_stage", "run_stage"]
+__all__ = ["STAGES", "VALUES_VARIABLE", "Stage", "import_stage", "run_stage"]
 
 STAGES: dict[str, tuple[str, ...]] = {
     "load": ("loader",),
@@ -33,6 +34,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     "monitor": ("backend", "format", "loader", "monitor"),
 }
 """The stages in order, each with the kinds of plugins that it calls."""
+
+VALUES_VARIABLE = "LOCKGATE_VALUES"
+"""Variable with the digest of the parameters that `lockgate run` wrote."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,12 @@ def run_stage(name: str, root: Path) -> dict[str, float]:
 def _prepare(name: str, root: Path) -> Stage:
     raw = read_params(root / "params.yaml")
     check_experiment(root)
+    expected = os.environ.get(VALUES_VARIABLE)
+    if expected is not None and values_digest(raw) != expected:
+        raise UsageError(
+            "params.yaml was changed while `lockgate run` was in progress, e.g. by `dvc exp run` "
+            "or an editor; run it again"
+        )
     catalogue = Catalogue.installed()
     parameters = Parameters.check(raw, catalogue)
     parameters.verify_providers(raw, STAGES[name])

@@ -26,6 +26,9 @@ from typing import Any
 
 __all__ = ["SOCKET_VARIABLE", "run_in_stage_server", "serve", "stage_server"]
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 SOCKET_VARIABLE = "LOCKGATE_STAGE_SERVER"
 """Environment variable with the path of the stage server's socket."""
 
@@ -112,6 +115,8 @@ def run_in_stage_server() -> int | None:
             reply = connection.recv(16)
     except OSError:
         return None
+    except KeyboardInterrupt:  # the closed connection makes the server stop the stage
+        return INTERRUPTED
     return int(reply) if reply and reply != b"no" else None
 
 

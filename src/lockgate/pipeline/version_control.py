@@ -16,6 +16,7 @@ from lockgate.plugins.config.stamp import read_stamp
 __all__ = [
     "check_composed_by_dvc",
     "check_experiment",
+    "check_has_commit",
     "check_not_ignored",
     "init_version_control",
 ]
@@ -151,6 +152,15 @@ def check_composed_by_dvc(project: Path) -> None:
         raise UsageError(
             f"DVC composes {actual} in the experiments of {dvc}, expected {expected}; choose "
             f"with `lockgate run`; {EXPERIMENTS.format(folder=expected.relative_to(dvc))}"
+        )
+
+
+def check_has_commit(project: Path) -> None:
+    """Raise if the Git repository of a project has no commit, which experiments start from."""
+    if _git_top(project) and _try_run(["git", "rev-parse", "--verify", "HEAD"], project) is None:
+        raise UsageError(
+            "an experiment starts from a commit, and there is none: "
+            "git add -A && git commit -m 'first run'"
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.cli.terminal.bundle import default_bundle
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.text import align_columns
 
@@ -25,7 +26,7 @@ __all__ = ["command"]
         lockgate evaluate bundle march.csv --require 'classification.roc_auc>=0.75'
     """),
 )
-@click.argument("bundle", default="bundle", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("bundle", default=default_bundle, type=click.Path(file_okay=False, path_type=Path))
 @click.argument("data", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--evaluator",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -72,8 +73,11 @@ def command(
         settings=parse_settings(settings),
         kinds=parse_kinds(kinds),
     )
-    cd_prefix = "" if directory == Path() else f"cd {directory} && "
-    click.echo(f"Created {project.stages}, {project.conf} and {project.data}.")
+    cd_prefix = "" if directory == Path() else f"cd {shlex.quote(str(directory))} && "
+    click.echo(
+        f"Created {project.stages}, {project.conf} and {project.data}; the model's name is "
+        f"{project.name}."
+    )
     if project.settings:
         described = ", ".join(f"{key}={value!r}" for key, value in project.settings.items())
         click.echo(f"The loader's settings: {described}.")

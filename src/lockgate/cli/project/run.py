@@ -24,11 +24,11 @@ __all__ = ["command"]
         lockgate run                                  as conf/config.yaml says
         lockgate run model=boosting                   another model, from now on
         lockgate run --reset                          forget such choices
-        lockgate run experiment=diagnosis             a file of conf/experiment/
+        lockgate run experiment=NAME                  conf/experiment/NAME.yaml
         lockgate run compressor=[lasso,prune]         two compressors, in this order
         lockgate run compressor=[]                    no compressor
         lockgate run optimizer=random optimizer.random.trials=20
-        lockgate run +evaluator=business              one more evaluator
+        lockgate run +evaluator=slices                one more evaluator
         lockgate run -m model=logistic,boosting       queue an experiment for each
     """),
 )
@@ -80,6 +80,12 @@ def command(
         return code
     check_stage(until)
     root = find_project(Path.cwd())
+    composed: list[Composition] = []
+
+    def report_composition(composition: Composition) -> None:
+        composed.append(composition)
+        _print_changes(composition)
+
     only = "compose" if dry else "write" if no_run else None
     code = run_pipeline(
         root,
@@ -91,12 +97,19 @@ def command(
         until=until,
         only=only,
         stage_module="lockgate.cli.stage_server",
-        on_composed=_print_changes,
+        on_composed=report_composition,
         ask_about_edits=_ask_about_edits if sys.stdin.isatty() else None,
         on_resolved=click.echo,
     )
     if code == 0 and only is None and until is None:
         print_results(root)
+    if code != 0 and composed and (added := composed[-1].added_choices()):
+        forget = " ".join(f"'~{key}'" for key in added)
+        click.echo(
+            f"The choice of {', '.join(added)} is recorded all the same; to go back: "
+            f"lockgate run {forget}",
+            err=True,
+        )
     return code
 
 
@@ -112,5 +125,16 @@ def _ask_about_edits() -> bool:
 def _print_changes(composition: Composition) -> None:
     for key, (value, new) in composition.discarded.items():
         click.secho(f"  {key}: {value!r} in params.yaml, {new!r} from conf/", fg="yellow")
-    for key, (old, new) in composition.changes().items():
+    changes = composition.changes()
+    for key, (old, new) in changes.items():
         click.echo(f"  {key}: {old!r} -> {new!r}")
+    if changes or not composition.before:
+        return
+    decided = [*composition.choices.groups, *composition.choices.values]
+    if composition.conf_edited and decided:
+        click.echo(
+            "  conf/ was edited, and no parameter changes; recorded choices come before it: "
+            f"{', '.join(decided)} (lockgate run '~KEY' forgets one, --reset all)"
+        )
+    elif composition.overrides:
+        click.echo("  no parameter changes")

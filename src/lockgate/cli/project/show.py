@@ -41,7 +41,7 @@ def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
     parameters = [
         parameter
         for parameter in explain_parameters(find_project(Path.cwd()), overrides)
-        if not (changed and parameter.is_default)
+        if parameter.differs or not (changed and parameter.is_default)
     ]
     if as_json:
         click.echo(json.dumps([parameter.as_dict() for parameter in parameters], indent=1))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lockgate.cli.terminal.bundle import default_bundle
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
 
@@ -21,7 +22,7 @@ __all__ = ["command"]
     """),
 )
 @click.argument(
-    "bundle", default="bundle", type=click.Path(exists=True, file_okay=False, path_type=Path)
+    "bundle", default=default_bundle, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option(
     "--as", "version", metavar="VERSION", help="Version number.", show_default="from the change"

@@ -16,6 +16,7 @@ from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import LockgateError, UsageError
 from lockgate.plugins.config.choices import CONF
 from lockgate.plugins.config.override_errors import (
+    error_of_files,
     root_lockgate_error,
     unknown_choice_error,
     unknown_key_error,
@@ -80,5 +81,8 @@ def _explain_error(folder: Path, overrides: Sequence[str], error: Exception) -> 
         base_document = _compose(folder, groups)
     except (HydraException, OmegaConfBaseException, ValueError):
         base_document = {}
-    message = " ".join(str(error).split())
-    return unknown_key_error(base_document, overrides) or UsageError(message)
+    return (
+        unknown_key_error(base_document, overrides)
+        or error_of_files(folder, str(error))
+        or UsageError(" ".join(str(error).split()))
+    )

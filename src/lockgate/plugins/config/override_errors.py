@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lockgate.contract.kinds import CONFIGURED
+from lockgate.contract.sections import SECTIONS
+from lockgate.contract.settings import settings_of
 from lockgate.errors import (
     LockgateError,
     SettingError,
@@ -20,10 +23,16 @@ from lockgate.plugins.config.source import catalogue
 from lockgate.plugins.host.parameters import Parameters
 
 __all__ = [
+    "error_of_files",
     "root_lockgate_error",
     "unknown_choice_error",
     "unknown_key_error",
 ]
+
+_NOT_FOUND = re.compile(r"In '([^']+)': Could not find '([\w-]+)/([^']+)'")
+_UNKNOWN_KEY = re.compile(r"In '([^']+)': ConfigKeyError.*?full_key: (\S+)", re.DOTALL)
+_INVALID = re.compile(r"In '([^']+)': ValidationError raised[^:]*:(.*?)full_key: (\S+)", re.DOTALL)
+"""What Hydra says of the files of a project."""
 
 _KINDS = {kind.name for kind in CONFIGURED}
 
@@ -63,6 +72,32 @@ def unknown_choice_error(folder: Path, overrides: Sequence[str]) -> LockgateErro
     return None
 
 
+def error_of_files(folder: Path, message: str) -> LockgateError | None:
+    """Return the error for an unknown plugin, file or key in the files of ``conf/``."""
+    if match := _NOT_FOUND.search(message):
+        file, group, name = match.groups()
+        options = [path.stem for path in sorted((folder / group).glob("*.yaml"))]
+        if group in _KINDS:
+            options += catalogue().names(group)
+        return UsageError(
+            f"conf/{file}.yaml or a recorded choice has {group}={name}, and no {group} has that "
+            f"name{nearest(name, options)}; available: {', '.join(options) or 'none'}"
+        )
+    if match := _UNKNOWN_KEY.search(message):
+        file, key = match.groups()
+        section = SECTIONS.get(key.partition(".")[0])
+        available = [] if section is None else [*settings_of(section)]
+        last = key.rpartition(".")[2]
+        listed = f"; available: {', '.join(available)}" if available else ""
+        return UsageError(
+            f"conf/{file}.yaml: unknown key {key!r}{nearest(last, available)}{listed}"
+        )
+    if match := _INVALID.search(message):
+        file, problem, key = match.groups()
+        return UsageError(f"conf/{file}.yaml: {key}: {' '.join(problem.split())}")
+    return None
+
+
 def unknown_key_error(base: dict[str, Any], overrides: Sequence[str]) -> LockgateError | None:
     """Return the error for an unknown key or an invalid value, by our own checks."""
     for override in parse_overrides(overrides):
@@ -77,6 +112,10 @@ def unknown_key_error(base: dict[str, Any], overrides: Sequence[str]) -> Lockgat
     for override in parse_overrides(overrides):
         key = override.key_or_group
         top = key.partition(".")[0]
+        if override.is_delete() and base and not _key_exists(base, key.split(".")):
+            return UsageError(
+                f"{override.input_line}: {key} is not set, there is nothing to remove"
+            )
         if base and top not in base:
             return UnknownKey(top, [*base, "experiment"])
         if base and not _key_exists(base, key.split(".")) and not override.is_add():

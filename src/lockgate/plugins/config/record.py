@@ -41,7 +41,12 @@ def compose_with(root: Path, choices: Choices, overrides: Sequence[str] = ()) ->
         shutil.copytree(root / CONF, copy / CONF)
         (copy / CHOICES).parent.mkdir(exist_ok=True)
         (copy / CHOICES).write_text(choices_text(choices), encoding="utf-8")
-        return compose_document(copy, overrides)
+        try:
+            return compose_document(copy, overrides)
+        except LockgateError as error:
+            if folder not in str(error):
+                raise
+            raise UsageError(str(error).replace(f"{folder}/", "")) from None
 
 
 def forget(root: Path, choices: Choices, overrides: Sequence[str]) -> tuple[Choices, list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lockgate.plugins.config.choices import CONF
 
-__all__ = ["Stamp", "compute_stamp", "is_edited", "read_stamp"]
+__all__ = ["Stamp", "compute_stamp", "is_edited", "read_stamp", "values_digest"]
 
 PATTERN = re.compile(r"^# conf ([0-9a-f]{16}), values ([0-9a-f]{16})$", re.MULTILINE)
 
@@ -62,5 +62,9 @@ def compute_stamp(root: Path, document: Mapping[str, Any]) -> Stamp:
     for path in sorted((root / CONF).rglob("*.yaml")):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    values = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
-    return Stamp(digest.hexdigest()[:16], values.hexdigest()[:16])
+    return Stamp(digest.hexdigest()[:16], values_digest(document))
+
+
+def values_digest(document: Mapping[str, Any]) -> str:
+    """Return the digest of parameters, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]

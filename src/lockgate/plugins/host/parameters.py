@@ -88,6 +88,11 @@ class Parameters:
         """
         known = [*SECTIONS, *(kind.name for kind in CONFIGURED), ORDER]
         for key in raw:
+            if key == "experiment":
+                raise UsageError(
+                    "a file of conf/experiment/ needs `# @package _global_` as its first line; it "
+                    "sets keys from the top, e.g. search: {folds: 3}"
+                )
             if key not in known:
                 raise UnknownKey(str(key), known)
         section_values = {key: _check_section(raw.get(key, {}), key) for key in SECTIONS}
