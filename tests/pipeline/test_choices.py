@@ -197,6 +197,14 @@ def test_dvc_refuses_what_lockgate_refuses(fresh: Path, monkeypatch: pytest.Monk
             compose(fresh)
 
 
+def test_edited_parameters_are_checked_whole(call: Run, project: Path) -> None:
+    file = project / "params.yaml"
+    file.write_text(file.read_text() + "foo: 1\n")
+    done = call("dvc", "repro", cwd=project, code=None)
+    assert done.returncode != 0
+    assert "unknown key 'foo'" in done.stdout + done.stderr
+
+
 def test_parameters_of_an_older_configuration_are_refused(fresh: Path) -> None:
     choose(fresh)
     config = fresh / "conf" / "config.yaml"

@@ -165,10 +165,12 @@ def _written(root: Path, file: Path, recorded: Choices) -> dict[str, Any]:
 
 
 def check_derived(root: Path) -> None:
-    """Check that ``params.yaml`` is what ``conf/`` says, or was edited after it was composed.
+    """Check ``params.yaml``, and that it is what ``conf/`` says, or was edited since.
 
     Raises
     ------
+    LockgateError
+        If a parameter is not valid.
     UsageError
         If ``conf/`` was changed since, with the parameters that differ, or DVC composed
         another folder for an experiment.
@@ -176,6 +178,7 @@ def check_derived(root: Path) -> None:
     """
     file = root / "params.yaml"
     document = read_params(file)
+    Parameters.check(document, Catalogue.installed())
     stamp = read_stamp(file)
     if check_experiment(root) or (stamp and stamp.conf == compute_stamp(root, document).conf):
         return

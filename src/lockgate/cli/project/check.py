@@ -19,11 +19,11 @@ __all__ = ["command"]
     help="File to write if the check passes, for DVC.",
 )
 def command(path: Path | None) -> None:
-    """Check that params.yaml is what conf/ says.
+    """Check params.yaml, and that it is what conf/ says.
 
-    dvc.yaml calls this command when a file of conf/ has changed, so that
-    `dvc repro` never runs with parameters of an older conf/. Manual edits of
-    params.yaml are allowed, as DVC allows them.
+    dvc.yaml calls this command when params.yaml or a file of conf/ has changed,
+    so that `dvc repro` never runs with parameters that are not valid, or of an
+    older conf/. Manual edits of params.yaml are allowed, as DVC allows them.
     """
     from lockgate.data.io.atomic import write_file
     from lockgate.pipeline.parameters import check_derived
