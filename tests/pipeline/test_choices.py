@@ -410,6 +410,12 @@ def test_a_merge_of_contradicting_choices_changes_nothing(call: Run, based: Path
     assert read_params(based / "params.yaml")["search"]["folds"] == 2
 
 
+def test_an_override_decides_between_contradicting_choices(call: Run, based: Path) -> None:
+    merge(call, based, ["search.folds=3", "split.test=0.3"], ["search.folds=5"])
+    call("lockgate", "run", "--no-run", "search.folds=6", cwd=based)
+    assert read_choices(based).values == {"search.folds": 6, "split.test": 0.3}
+
+
 @pytest.mark.slow
 def test_after_a_merge_the_model_is_that_of_the_parameters(call: Run, project: Path) -> None:
     """A merged dvc.lock ties results of one side to parameters of the other."""

@@ -11,7 +11,7 @@ import yaml
 
 from lockgate.errors import SettingError, UsageError
 from lockgate.pipeline.parameters import check_derived, compose, write_composition
-from lockgate.pipeline.run import queue_experiment
+from lockgate.pipeline.run import queue_experiment, run_pipeline
 from lockgate.pipeline.scaffold import create_project
 from lockgate.pipeline.stage import VALUES_VARIABLE, run_stage
 from lockgate.plugins.config.stamp import values_digest
@@ -139,6 +139,15 @@ def test_a_sweep_with_an_unknown_name_queues_nothing(shared: Path) -> None:
     with pytest.raises(UsageError, match="starts from a commit, and there is none"):
         queue_experiment(project, ["model=linear,boosting"])
     assert not dvc(project, "queue", "status").count("Queued")
+
+
+def test_data_that_are_not_here_are_named_before_any_stage_runs(shared: Path) -> None:
+    project = create_project(shared).directory
+    (project / "data" / "raw" / "tumours.csv").unlink()
+    with pytest.raises(
+        UsageError, match="data/raw/tumours.csv is not here: get it with `dvc pull`"
+    ):
+        run_pipeline(project)
 
 
 def test_the_ledger_records_edited_parameters(project: Path, call: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ BLOCK = re.compile(
 
 
 @contextlib.contextmanager
-def conflicts_resolved(root: Path, on_resolved: Callable[[str], None]) -> Iterator[None]:
+def conflicts_resolved(
+    root: Path, on_resolved: Callable[[str], None], decided: Collection[str] = ()
+) -> Iterator[None]:
     """Resolve conflicts in recorded choices, ``params.yaml`` and ``dvc.lock``.
 
     Choices of both sides are kept. ``params.yaml`` is composed anew anyway, and ``dvc.lock``
@@ -36,11 +38,13 @@ def conflicts_resolved(root: Path, on_resolved: Callable[[str], None]) -> Iterat
         The project.
     on_resolved : callable
         Called with what was done.
+    decided : collection of str
+        Groups and keys that overrides set, whatever the sides chose.
 
     Raises
     ------
     UsageError
-        If both sides chose another value for the same thing.
+        If both sides chose another value for the same thing, and it is not decided.
 
     """
     before: dict[Path, bytes] = {}
@@ -52,7 +56,7 @@ def conflicts_resolved(root: Path, on_resolved: Callable[[str], None]) -> Iterat
                 continue
             before[path] = raw
             if path.name == CHOICES.name:
-                write_file(path, choices_text(_merge(root, text, path)))
+                write_file(path, choices_text(_merge(root, text, path, decided)))
                 on_resolved(f"{CHOICES} had conflicts of a merge: both sides' choices are kept")
             else:
                 path.unlink()
@@ -64,7 +68,7 @@ def conflicts_resolved(root: Path, on_resolved: Callable[[str], None]) -> Iterat
         raise
 
 
-def _merge(root: Path, text: str, path: Path) -> Choices:
+def _merge(root: Path, text: str, path: Path, decided: Collection[str]) -> Choices:
     """Merge the choices of both sides, against those that they started from."""
     sides = [_parse(BLOCK.sub(rf"\g<{side}>", text), path) for side in ("ours", "theirs")]
     # Git keeps the three versions of a file until its conflict is resolved
@@ -75,7 +79,7 @@ def _merge(root: Path, text: str, path: Path) -> Choices:
         sides[1] if versions[2] is None else _parse(versions[2], path),
     )
     merged = [
-        _merge_keys(getattr(base, name), getattr(ours, name), getattr(theirs, name))
+        _merge_keys(getattr(base, name), getattr(ours, name), getattr(theirs, name), decided)
         for name in ("groups", "instances", "values")
     ]
     return Choices(*merged)
@@ -95,16 +99,21 @@ def _version(root: Path, number: int) -> str | None:
 
 
 def _merge_keys(
-    base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]
+    base: dict[str, Any],
+    ours: dict[str, Any],
+    theirs: dict[str, Any],
+    decided: Collection[str],
 ) -> dict[str, Any]:
     absent = object()
     merged = {}
     for key in dict.fromkeys([*ours, *theirs]):
         start, left, right = (side.get(key, absent) for side in (base, ours, theirs))
+        if key in decided:
+            continue
         if left != right and start not in (left, right):
             raise UsageError(
                 f"{CHOICES}: one side of the merge chose {key}={_show(left, absent)}, the other "
-                f"{key}={_show(right, absent)}; edit the file and keep one of them"
+                f"{key}={_show(right, absent)}; decide with: lockgate run {key}=VALUE"
             )
         chosen = left if right == start else right
         if chosen is not absent:

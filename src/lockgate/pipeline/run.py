@@ -15,9 +15,13 @@ from lockgate.pipeline.parameters import Composition, compose, write_composition
 from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.stage import STAGES, VALUES_VARIABLE
 from lockgate.pipeline.stage_server import stage_server
-from lockgate.pipeline.version_control import check_composed_by_dvc, check_has_commit
+from lockgate.pipeline.version_control import (
+    check_composed_by_dvc,
+    check_data_present,
+    check_has_commit,
+)
 from lockgate.plugins.config.compose import compose_document
-from lockgate.plugins.config.overrides import split_sweep
+from lockgate.plugins.config.overrides import parse_overrides, split_sweep
 from lockgate.plugins.config.stamp import values_digest
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
@@ -90,7 +94,8 @@ def run_pipeline(
         on_composed(compose(root, overrides, keep=keep, reset=reset))
         return 0
     with lock_run(root) as lock:
-        with conflicts_resolved(root, on_resolved):
+        decided = {override.key_or_group for override in parse_overrides(overrides)}
+        with conflicts_resolved(root, on_resolved, decided):
             composition = compose(root, overrides, keep=keep, reset=reset)
             on_composed(composition)
             if composition.discarded and not discard and ask_about_edits is not None:
@@ -105,6 +110,7 @@ def run_pipeline(
             write_composition(root, composition)
         if only == "write":
             return 0
+        check_data_present(root)
         return run_stages(
             root,
             force=force,

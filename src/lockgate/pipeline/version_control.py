@@ -15,6 +15,7 @@ from lockgate.plugins.config.stamp import read_stamp
 
 __all__ = [
     "check_composed_by_dvc",
+    "check_data_present",
     "check_experiment",
     "check_has_commit",
     "check_not_ignored",
@@ -162,6 +163,18 @@ def check_has_commit(project: Path) -> None:
             "an experiment starts from a commit, and there is none: "
             "git add -A && git commit -m 'first run'"
         )
+
+
+def check_data_present(project: Path) -> None:
+    """Raise if data that DVC tracks are not here, as in a new clone, before any stage runs."""
+    for file in sorted((project / "data" / "raw").rglob("*.dvc")):
+        path = file.with_suffix("")
+        if not path.exists():
+            name = path.relative_to(project)
+            raise UsageError(
+                f"{name} is not here: get it with `dvc pull`, if it was shared with `dvc push`, or "
+                f"copy it there from where it is (its digest is in {file.relative_to(project)})"
+            )
 
 
 def check_not_ignored(directory: Path, data_file: Path) -> None:
