@@ -81,3 +81,12 @@ def test_the_command_ends_with_4_beyond_the_share(
     done = call(*command, "c.csv", "--max-unknown", "0.05", cwd=tmp_path, code=4)
     assert "--max-unknown allows 5.0%" in done.stderr
     assert len((tmp_path / "c.csv").read_text().splitlines()) == 301
+
+
+def test_cells_of_rejected_rows_are_not_counted(bundle: Bundle, tmp_path: Path) -> None:
+    frame = rows(3).assign(age="old")
+    frame.loc[0, "age"] = "1.5"
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    done = predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
+    assert done.rejected_rows == 299
+    assert (done.filled.rows, done.filled.missing, done.filled.unknown) == (1, {}, {"city": 1})

@@ -69,7 +69,7 @@ def test_bins_become_columns_and_a_gap_is_in_none() -> None:
             CellRules(bins={"town": [1.0]}),
             "cells.bins.town: expected a column of numbers, got category",
         ),
-        ({"town": "text"}, CellRules(), "cannot encode the text of town as numbers"),
+        ({"town": "text"}, CellRules(), "town: texts with many different values cannot be encoded"),
     ],
 )
 def test_what_cannot_be_encoded_is_named(

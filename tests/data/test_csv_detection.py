@@ -93,3 +93,20 @@ def test_a_late_change_of_form_is_refused(tmp_path: Path) -> None:
     form = dataclasses.replace(detected, thousands="")
     with pytest.raises(lockgate.SchemaViolation, match="'1.234,50', which looks like a number"):
         lockgate.read_table(path, target="y", csv=form)
+
+
+def test_text_that_is_utf_8_is_not_decoded_as_another_encoding(tmp_path: Path) -> None:
+    form = lockgate.CSVFormat(encoding="cp1252")
+    for encoding in ("cp1252", "utf-8"):
+        path = tmp_path / f"{encoding}.csv"
+        path.write_bytes("städte,n\nKöln,1\nBonn,2\n".encode(encoding))
+        frame = lockgate.read_table(path, csv=form).frame
+        assert frame["städte"].tolist() == ["Köln", "Bonn"]
+
+
+def test_invalid_text_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    for encoding, raw in (("utf-8", b"a,b\nM\xfc,1\n"), ("cp1252", b"a,b\n\x81\xfc,1\n")):
+        path.write_bytes(raw)
+        with pytest.raises(lockgate.DataError, match="save the file as UTF-8, or set the encoding"):
+            lockgate.read_table(path, csv=lockgate.CSVFormat(encoding=encoding))

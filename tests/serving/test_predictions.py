@@ -72,6 +72,17 @@ def test_every_protocol_says_what_training_did_not_have(deployed: Deployment) ->
         assert "warnings" not in server.predict(ROW)
 
 
+def test_tabs_may_separate_the_cells_of_a_body(deployed: Deployment) -> None:
+    frame = rows(20, seed=2)
+    commas = frame.to_csv(index=False).encode()
+    tabs = frame.to_csv(index=False, sep="\t").encode()
+    with serving(deployed.path) as server:
+        expected = server.ask("POST", "/predict", commas, content_type="text/csv")[1]["scores"]
+        for kind in ("text/csv", "text/tab-separated-values"):
+            answered = server.ask("POST", "/predict", tabs, content_type=kind)[1]
+            assert answered["scores"] == expected
+
+
 def test_rows_and_columns_get_what_one_row_gets(deployed: Deployment) -> None:
     frame = rows(50, seed=1).astype(object).where(lambda f: f.notna(), None)
     records: list[Any] = frame.to_dict("records")

@@ -226,7 +226,9 @@ def _write_predictions(
     }
     lines = [json.dumps({"row": row, "reasons": reasons[row]}) for row in sorted(reasons)]
     write_file(part.with_suffix(".rejected"), "".join(line + "\n" for line in lines).encode())
-    filled = count_filled(model.inputs, chunk.columns, rejected.cells, len(chunk.numbers))
+    filled = count_filled(
+        model.inputs, chunk.columns, rejected.cells, len(chunk.numbers), rejected.reasons
+    )
     write_file(part.with_suffix(".filled"), msgspec.json.encode(filled))
     accepted = np.ones(len(chunk.numbers), bool)
     accepted[list(rejected.reasons)] = False

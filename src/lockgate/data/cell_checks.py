@@ -33,7 +33,8 @@ def check_cell_rules(schema: Schema, rules: CellRules) -> None:
     if texts := [column.name for column in schema.features if column.kind == "text"]:
         raise SchemaViolation(
             [
-                f"cannot encode the text of {', '.join(texts)} as numbers; "
-                "add them to data.leave_out, or, if they are dates, to data.kinds"
+                f"{', '.join(texts)}: texts with many different values cannot be encoded; leave "
+                f"them out with data.leave_out=[{','.join(texts)}], or declare their kind, e.g. "
+                f"data.kinds={{{texts[0]}: category}}"
             ]
         )

@@ -36,6 +36,8 @@ class DataSettings:
         Declared kinds of columns.
     task : str
         The task.
+    left_out : list of str
+        Features with texts of many different values, which cannot be encoded.
 
     """
 
@@ -43,6 +45,7 @@ class DataSettings:
     settings: dict[str, Any]
     kinds: dict[str, str]
     task: str
+    left_out: list[str] = dataclasses.field(default_factory=list)
 
 
 def inspect_data(
@@ -95,7 +98,8 @@ def inspect_data(
         if getattr(csv, name) != getattr(default, name)
     }
     task = infer_task(table, "auto")
-    return DataSettings("parquet" if parquet else "csv", chosen, dict(kinds), task)
+    left_out = [column.name for column in table.schema.features if column.kind == "text"]
+    return DataSettings("parquet" if parquet else "csv", chosen, dict(kinds), task, left_out)
 
 
 def _convert_counts(settings: Mapping[str, Any]) -> dict[str, Any]:

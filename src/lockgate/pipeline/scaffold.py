@@ -46,6 +46,8 @@ class NewProject:
         Settings of the loader that were detected or set.
     name : str
         Name of the model.
+    left_out : list of str
+        Features that are left out, since their texts cannot be encoded.
     note : str
         What the user should know about the repository, or an empty text.
 
@@ -57,6 +59,7 @@ class NewProject:
     data: Path
     settings: dict[str, Any]
     name: str
+    left_out: list[str]
     note: str = ""
 
 
@@ -137,7 +140,14 @@ def create_project(
             shutil.rmtree(created, ignore_errors=True)
         raise
     return NewProject(
-        directory, stages, directory / "conf", data_file, content.settings, model_name, note
+        directory,
+        stages,
+        directory / "conf",
+        data_file,
+        content.settings,
+        model_name,
+        content.left_out,
+        note,
     )
 
 
@@ -174,10 +184,7 @@ def _write_files(
         "settings": "".join(
             f"{key}: {_quote_value(value)}\n" for key, value in content.settings.items()
         ),
-        "kinds": "".join(
-            ["\ndata:\n  kinds:\n" if content.kinds else ""]
-            + [f"    {_quote(column)}: {kind}\n" for column, kind in content.kinds.items()]
-        ),
+        "data": _data_section(content),
     }
     for template, output in (
         ("config.yaml", "config.yaml"),
@@ -194,6 +201,17 @@ def _write_files(
     stages = templates.joinpath("dvc.yaml").read_text("utf-8")
     dvc_yaml = stages.replace("artifacts:\n  model:", f"artifacts:\n  {_quote(name)}:")
     add_stages(directory / "dvc.yaml", dvc_yaml)
+
+
+def _data_section(content: DataSettings) -> str:
+    lines = []
+    if content.kinds:
+        lines += ["  kinds:"]
+        lines += [f"    {_quote(column)}: {kind}" for column, kind in content.kinds.items()]
+    if content.left_out:
+        lines += ["  # texts with many different values: declare their kind to use them"]
+        lines += [f"  leave_out: {_quote_value(content.left_out)}"]
+    return "\n".join(["\ndata:", *lines, ""]) if lines else ""
 
 
 def _quote_value(value: object) -> str:

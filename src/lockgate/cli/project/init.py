@@ -81,6 +81,13 @@ def command(
     if project.settings:
         described = ", ".join(f"{key}={value!r}" for key, value in project.settings.items())
         click.echo(f"The loader's settings: {described}.")
+    if project.left_out:
+        names = ", ".join(project.left_out)
+        click.echo(
+            f"Left out, as texts with many different values: {names}. To use one, declare its "
+            f"kind: --kind {shlex.quote(f'{project.left_out[0]}=category')}; an identifier: "
+            "--set id=COLUMN."
+        )
     if project.note:
         click.echo(f"Note: {project.note}.")
     click.echo(f"Next: {cd_prefix}lockgate run")

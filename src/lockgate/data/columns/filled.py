@@ -105,7 +105,11 @@ def _add(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
 
 
 def count_filled(
-    inputs: Sequence[ColumnInput], source: object, cells: Sequence[Any], rows: int
+    inputs: Sequence[ColumnInput],
+    source: object,
+    cells: Sequence[Any],
+    rows: int,
+    rejected: Collection[int] = (),
 ) -> FilledCells:
     """Count the cells that a model fills.
 
@@ -119,9 +123,11 @@ def count_filled(
         Their cells, as `read_columns` returned them.
     rows : int
         Number of rows.
+    rejected : collection of int
+        Rows without a prediction, which are not counted.
 
     """
-    counts = count_missing(inputs, cells)
+    counts = count_missing(inputs, cells, rejected)
     unknown = counts.get("unknown", {})
     examples: dict[str, list[str]] = {}
     if unknown:
@@ -129,7 +135,7 @@ def count_filled(
         for column, values, codes in zip(inputs, columns, cells, strict=True):
             if column.name in unknown:
                 examples[column.name] = _unknown_texts(column, values, np.asarray(codes))
-    return FilledCells(rows, counts.get("gaps", {}), unknown, examples)
+    return FilledCells(rows - len(rejected), counts.get("gaps", {}), unknown, examples)
 
 
 def _unknown_texts(column: ColumnInput, values: Any, codes: np.ndarray) -> list[str]:

@@ -15,7 +15,12 @@ from lockgate.data.columns.dates import ISO_DATE, NUMERIC_DATE
 from lockgate.data.columns.inputs import CellColumn
 from lockgate.data.columns.parsing import READERS
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.data.columns.text_cells import MAX_CATEGORIES, STRAY_SHARE, infer_date_order
+from lockgate.data.columns.text_cells import (
+    MAX_CATEGORIES,
+    STRAY_SHARE,
+    declare_category,
+    infer_date_order,
+)
 from lockgate.errors import SchemaViolation
 
 __all__ = ["Series", "convert_column", "convert_columns", "float_bits", "infer_kind", "parse_date"]
@@ -115,8 +120,8 @@ def _refuse_strays(name: str, cells: Series) -> None:
         raise SchemaViolation(
             [
                 f"column {name} holds {cells[row]!r} in row {row}, and numbers in "
-                f"{len(cells) - strays} of {len(cells)} rows; correct the cell, or declare the "
-                f"column a category: kinds={{{name}: category}}"
+                f"{len(cells) - strays} of {len(cells)} rows; correct the cell, or "
+                f"{declare_category(name)}"
             ]
         )
 

@@ -201,7 +201,7 @@ def _read_dates(column: CellColumn, values: ColumnValues, rejected: RejectedRows
         invalid_rows,
         lambda row: (
             f"column {column.name} holds {format_value(cells[row])} in row {row}, "
-            f"{_expected_date(cells[row])}"
+            f"{_expected_date(column, cells[row])}"
         ),
     )
     missing = micros == MISSING_DATE
@@ -210,11 +210,13 @@ def _read_dates(column: CellColumn, values: ColumnValues, rejected: RejectedRows
     return micros
 
 
-def _expected_date(value: object) -> str:
+def _expected_date(column: CellColumn, value: object) -> str:
     if isinstance(value, str) and re.fullmatch(NUMERIC_DATE, value.strip()):
+        if column.dates != "iso":
+            return f"which is not a date with the {column.dates.removesuffix('-first')} first"
         return (
-            "which can be read day first or month first; "
-            "set the order of dates: day-first or month-first"
+            "which can be read day first or month first; expected a date like 2024-07-02, or, "
+            "where the data are loaded, the setting dates=day-first or dates=month-first"
         )
     return "expected a date like 2024-07-02 or 2024-07-02T14:30:00+02:00"
 

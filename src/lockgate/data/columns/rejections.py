@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,9 @@ def reject_missing(column: CellColumn, missing: np.ndarray, rejected: RejectedRo
         )
 
 
-def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[str, dict[str, int]]:
+def count_missing(
+    inputs: Sequence[ColumnInput], cells: Sequence[Any], rejected: Collection[int] = ()
+) -> dict[str, dict[str, int]]:
     """Count missing cells and unknown categories by column.
 
     The keys are those of HTTP responses and metrics; columns without any are left out.
@@ -114,11 +116,15 @@ def count_missing(inputs: Sequence[ColumnInput], cells: Sequence[Any]) -> dict[s
         Columns of the model.
     cells : sequence of column
         Their cells, as `read_columns` returns them.
+    rejected : collection of int
+        Rows without a prediction; their cells are not counted.
 
     """
     counts_by_problem: dict[str, dict[str, int]] = {"gaps": {}, "unknown": {}}
     for column_input, column in zip(inputs, cells, strict=True):
         unknown = 0
+        if rejected:
+            column = np.delete(np.asarray(column), list(rejected))
         if column_input.kind == "text":
             missing = 0  # a missing text is read as an empty one
         elif column_input.kind == "category":

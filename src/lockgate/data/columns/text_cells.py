@@ -13,7 +13,7 @@ from lockgate.errors import SchemaViolation
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["InferredKind", "has_long_numbers", "infer_text_kind", "parse_text"]
+__all__ = ["InferredKind", "declare_category", "has_long_numbers", "infer_text_kind", "parse_text"]
 
 EXPONENT = r"([eE][-+]?[0-9]+)?"
 
@@ -191,6 +191,14 @@ def infer_text_kind(
     return InferredKind(_category_or_text(distinct))
 
 
+def declare_category(name: str) -> str:
+    """Return how to declare that a column holds categories, for messages."""
+    return (
+        f"declare it a category: data.kinds={{{name}: category}}, or --kind '{name}=category' of "
+        "lockgate init"
+    )
+
+
 def _refuse_other_numbers(
     name: str, distinct: pa.Array, is_number: pa.Array, csv: CSVFormat
 ) -> None:
@@ -202,12 +210,19 @@ def _refuse_other_numbers(
     numeric = pc.or_(is_number, pc.or_(other, measure))
     if not pc.all(numeric).as_py():
         return
+    if len(signed := distinct.filter(pc.invert(pc.or_(is_number, other)))):
+        raise SchemaViolation(
+            [
+                f"column {name} holds {signed[0].as_py()!r}, a number with a sign of its own; "
+                f"write the column as plain numbers, or {declare_category(name)}"
+            ]
+        )
     example = distinct.filter(pc.invert(is_number))[0].as_py()
     raise SchemaViolation(
         [
             f"column {name} holds {example!r}, which looks like a number, and numbers are written "
             f"with decimal={csv.decimal!r} and thousands={csv.thousands!r}; set these as the file "
-            f"has them, or declare the column a category: kinds={{{name}: category}}"
+            f"has them, or {declare_category(name)}"
         ]
     )
 
@@ -256,7 +271,7 @@ def infer_date_order(name: str, texts: list[str]) -> str:
         raise SchemaViolation(
             [
                 f"column {name}: dates such as {texts[0]!r} {reading}; set `dates` to day-first or "
-                f"month-first, or declare the column a category: kinds={{{name}: category}}"
+                f"month-first, or {declare_category(name)}"
             ]
         )
     return "day-first" if day_first else "month-first"
@@ -280,6 +295,6 @@ def _refuse_strays(
         [
             f"column {name} holds {strays[0].as_py()!r} in row {row}, and numbers in "
             f"{len(cells) - len(strays)} of {len(cells)} rows; correct the cell, add the text to "
-            f"`missing`, or declare the column a category: kinds={{{name}: category}}"
+            f"`missing`, or {declare_category(name)}"
         ]
     )

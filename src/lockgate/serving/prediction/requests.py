@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -168,7 +168,7 @@ def compute_rows(request: PredictionRequest) -> None:
         output.label,
         output.score,
         output.margin,
-        *_count_filled(model, request.source, rejected.cells, request.rows),
+        *_count_filled(model, request.source, rejected.cells, request.rows, rejected.reasons),
         rejected.reasons,
     )
 
@@ -193,12 +193,16 @@ def _to_prediction(model: LoadedModel, row: Any, row_prediction: RowPrediction) 
 
 
 def _count_filled(
-    model: LoadedModel, source: Any, cells: Sequence[Any], rows: int
+    model: LoadedModel,
+    source: Any,
+    cells: Sequence[Any],
+    rows: int,
+    rejected: Collection[int] = (),
 ) -> tuple[Filled, list[str]]:
-    counts = count_missing(model.packed.inputs, cells)
+    counts = count_missing(model.packed.inputs, cells, rejected)
     if not counts:
         return counts, []
-    filled = count_filled(model.packed.inputs, source, cells, rows)
+    filled = count_filled(model.packed.inputs, source, cells, rows, rejected)
     return counts, filled.warnings(model.packed.inputs, model.never_missing, model.nearest)
 
 
