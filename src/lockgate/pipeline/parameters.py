@@ -267,15 +267,15 @@ def _explain_plugins(
     root: Path, document: dict[str, Any], overrides: Sequence[str]
 ) -> list[ParameterOrigin]:
     """Return the chosen plugins of each kind, and what chose them."""
-    given = {override.key_or_group: override.input_line for override in parse_overrides(overrides)}
+    by_key = {override.key_or_group: override.input_line for override in parse_overrides(overrides)}
     recorded = read_choices(root).groups
-    experiment = given.get("experiment") or recorded.get("experiment")
+    experiment = by_key.get("experiment") or recorded.get("experiment")
     return [
         ParameterOrigin(
             kind,
             ", ".join(document[kind]),
-            f"override {given[kind]}"
-            if kind in given
+            f"override {by_key[kind]}"
+            if kind in by_key
             else CHOICES.as_posix()
             if kind in recorded
             else f"{CONF}/"

@@ -81,7 +81,7 @@ def class_indices(labels: Array, classes: Sequence[object]) -> Array:
     """Return the index of each label among the classes, shape (n,).
 
     Labels are compared by value, whatever their type: 1, 1.0 and True are the same. Where a
-    label is none of the classes by value, texts decide: a file's 1 is the class "1".
+    label is not one of the classes by value, texts decide: a file's 1 is the class "1".
 
     Raises
     ------
