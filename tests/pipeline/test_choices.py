@@ -147,6 +147,9 @@ def test_edits_of_the_parameters_are_kept_or_refused(fresh: Path) -> None:
     text = file.read_text()
     file.write_text(text.replace("folds: 5", "folds: 4").replace("[signature", "[signature"))
     check_derived(fresh)  # DVC's convention: an edit holds for `dvc repro`
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith("#")))
+    check_derived(fresh)  # also where a program dropped the comments
     assert compose(fresh).discarded == {"search.folds": (4, 5)}
     kept = choose(fresh, "split.test=0.3", keep=True)
     assert (kept["search"]["folds"], kept["split"]["test"]) == (4, 0.3)

@@ -152,7 +152,7 @@ def test_a_verdict_without_gates_satisfies_no_server(shop: Path, tmp_path: Path)
 def test_files_of_gates_that_say_nothing_are_refused(shop: Path, tmp_path: Path) -> None:
     params = tmp_path / "gates.yaml"
     params.write_text("gate: [lineage, signed]\n")
-    with pytest.raises(SettingError, match="gate is .*; allowed: a mapping"):
+    with pytest.raises(SettingError, match="gate is .*; allowed: settings by plugin"):
         run("gate", "fraud", "prod", "--params", params, "-C", shop)
     params.write_text("gates:\n  lineage: {}\n")
     with pytest.raises(UsageError, match="has no key gate:"):

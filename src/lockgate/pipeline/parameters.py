@@ -22,6 +22,7 @@ from lockgate.plugins.config.flat import differences, flatten
 from lockgate.plugins.config.last_composed import (
     find_discarded_edits,
     read_last_composed,
+    read_last_conf,
     record_composition,
 )
 from lockgate.plugins.config.origins import find_origins
@@ -180,7 +181,8 @@ def check_derived(root: Path) -> None:
     document = read_params(file)
     Parameters.check(document, Catalogue.installed())
     stamp = read_stamp(file)
-    if check_experiment(root) or (stamp and stamp.conf == compute_stamp(root, document).conf):
+    composed_from = stamp.conf if stamp else read_last_conf(root)
+    if check_experiment(root) or composed_from == compute_stamp(root, document).conf:
         return
     if keys := differences(document, compose_document(root)):
         raise UsageError(
@@ -304,4 +306,4 @@ def write_composition(root: Path, composition: Composition) -> None:
     stamp = compute_stamp(root, composition.after)
     if composition.before != composition.after or read_stamp(file) != stamp:
         write_params(file, composition.after, f"{HEADER}{stamp}")
-    record_composition(root, composition.after, composition.overrides)
+    record_composition(root, composition.after, composition.overrides, stamp.conf)

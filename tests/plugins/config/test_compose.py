@@ -158,7 +158,7 @@ def test_each_value_has_an_origin(project: Path) -> None:
 
 def test_hand_edits_that_are_discarded_are_told(project: Path) -> None:
     document = compose_document(project)
-    record_composition(project, document, [])
+    record_composition(project, document, [], "0" * 16)
     assert read_last_composed(project) == document
     edited = {**document, "split": {**document["split"], "test": 0.4}}
     assert find_discarded_edits(document, edited, document) == {"split.test": (0.4, 0.2)}

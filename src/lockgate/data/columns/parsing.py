@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat, TypeAlias, cast
 
 import numpy as np
 
 from lockgate.data.columns.categories import KnownCategories, category_text, read_codes
-from lockgate.data.columns.dates import MISSING_DATE, NUMERIC_DATE, as_micros, is_missing
+from lockgate.data.columns.dates import MISSING_DATE, as_micros, is_missing
 from lockgate.data.columns.inputs import CellColumn, ColumnInput, ColumnValues
 from lockgate.data.columns.rejections import (
     RejectedRows,
     describe_infinite,
     describe_unknown_category,
+    expected_date,
     format_value,
     reject_missing,
 )
@@ -201,24 +201,13 @@ def _read_dates(column: CellColumn, values: ColumnValues, rejected: RejectedRows
         invalid_rows,
         lambda row: (
             f"column {column.name} holds {format_value(cells[row])} in row {row}, "
-            f"{_expected_date(column, cells[row])}"
+            f"{expected_date(column, cells[row])}"
         ),
     )
     missing = micros == MISSING_DATE
     missing[invalid_rows] = False
     reject_missing(column, missing, rejected)
     return micros
-
-
-def _expected_date(column: CellColumn, value: object) -> str:
-    if isinstance(value, str) and re.fullmatch(NUMERIC_DATE, value.strip()):
-        if column.dates != "iso":
-            return f"which is not a date with the {column.dates.removesuffix('-first')} first"
-        return (
-            "which can be read day first or month first; expected a date like 2024-07-02, or, "
-            "where the data are loaded, the setting dates=day-first or dates=month-first"
-        )
-    return "expected a date like 2024-07-02 or 2024-07-02T14:30:00+02:00"
 
 
 def _read_texts(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from lockgate.data.columns.dates import MISSING_DATE
+from lockgate.data.columns.dates import MISSING_DATE, NUMERIC_DATE
 from lockgate.data.columns.inputs import CellColumn, ColumnInput
 from lockgate.errors import SchemaViolation
 
@@ -16,6 +17,7 @@ __all__ = [
     "count_missing",
     "describe_infinite",
     "describe_unknown_category",
+    "expected_date",
     "format_value",
     "reject_missing",
 ]
@@ -140,3 +142,15 @@ def count_missing(
         if unknown:
             counts_by_problem["unknown"][column_input.name] = unknown
     return {problem: counts for problem, counts in counts_by_problem.items() if counts}
+
+
+def expected_date(column: CellColumn, value: object) -> str:
+    """Say what was expected where a cell is not a date."""
+    if isinstance(value, str) and re.fullmatch(NUMERIC_DATE, value.strip()):
+        if column.dates != "iso":
+            return f"which is not a date with the {column.dates.removesuffix('-first')} first"
+        return (
+            "which can be read day first or month first; expected a date like 2024-07-02, or, "
+            "where the data are loaded, the setting dates=day-first or dates=month-first"
+        )
+    return "expected a date like 2024-07-02 or 2024-07-02T14:30:00+02:00"

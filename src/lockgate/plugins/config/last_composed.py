@@ -11,14 +11,16 @@ from lockgate.data.io.atomic import write_file
 from lockgate.data.io.scratch import SCRATCH, scratch_folder
 from lockgate.plugins.config.flat import flatten
 
-__all__ = ["find_discarded_edits", "read_last_composed", "record_composition"]
+__all__ = ["find_discarded_edits", "read_last_composed", "read_last_conf", "record_composition"]
 
 RECORD = "composed.json"
 
 
-def record_composition(root: Path, document: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Record the parameters that are written to ``params.yaml``."""
-    content = {"overrides": list(overrides), "document": document}
+def record_composition(
+    root: Path, document: dict[str, Any], overrides: Sequence[str], conf: str
+) -> None:
+    """Record the parameters that are written to ``params.yaml``, and the digest of ``conf/``."""
+    content = {"overrides": list(overrides), "conf": conf, "document": document}
     write_file(scratch_folder(root) / RECORD, json.dumps(content, indent=1))
 
 
@@ -26,6 +28,17 @@ def read_last_composed(root: Path) -> dict[str, Any] | None:
     """Return the parameters that this clone wrote last; None if it wrote none."""
     try:
         return dict(json.loads((root / SCRATCH / RECORD).read_bytes())["document"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_last_conf(root: Path) -> str | None:
+    """Return the digest of ``conf/`` that this clone composed last; None if it composed nothing.
+
+    Programs that rewrite ``params.yaml`` drop its comments, and the stamp with them.
+    """
+    try:
+        return str(json.loads((root / SCRATCH / RECORD).read_bytes())["conf"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
