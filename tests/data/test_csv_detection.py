@@ -67,7 +67,9 @@ def test_commas_in_a_file_of_commas_decide_nothing_about_other_columns(tmp_path:
     path.write_text("weight,pair,y\n" + "".join(f'{k}.123,"{k},5",1\n' for k in range(1, 9)))
     with pytest.raises(lockgate.DataError, match="column pair holds '1,5'"):
         detect_csv(path)
-    assert lockgate.read_table(path, kinds={"pair": "category"}).schema["weight"].kind == "number"
+    kinds = {"pair": "category"}
+    assert detect_csv(path, kinds=kinds) == lockgate.CSVFormat()
+    assert lockgate.read_table(path, kinds=kinds).schema["weight"].kind == "number"
 
 
 def test_columns_that_contradict_each_other_are_refused_by_name(tmp_path: Path) -> None:

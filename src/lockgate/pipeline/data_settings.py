@@ -88,7 +88,7 @@ def inspect_data(
     )
     settings = {name: value for name, value in values.items() if name in settings}
     written = {name: value for name, value in settings.items() if name in CSV_SETTINGS}
-    csv = CSVFormat() if parquet else detect_csv(path, written)
+    csv = CSVFormat() if parquet else detect_csv(path, written, kinds)
     chosen: dict[str, Any] = {k: v for k, v in settings.items() if k in TABLE_SETTINGS}
     table = read_table(path, target=target, kinds=kinds, csv=csv, **chosen)
     default = CSVFormat()

@@ -6,13 +6,14 @@ import codecs
 import csv as stdlib_csv
 import dataclasses
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from lockgate.contract.tables import CSVFormat
+from lockgate.data.columns.text_cells import declare_category
 from lockgate.data.io.csv import open_bytes, read_csv_texts
 from lockgate.errors import DataError, UsageError, nearest
 
@@ -51,7 +52,11 @@ COMMA_DECIMAL, POINT_DECIMAL = _decimal_pattern(",", r"\."), _decimal_pattern(r"
 COMMA_GROUPS, POINT_GROUPS = _group_pattern(",", r"\."), _group_pattern(r"\.", ",")
 
 
-def detect_csv(path: Path, settings: Mapping[str, Any] | None = None) -> CSVFormat:
+def detect_csv(
+    path: Path,
+    settings: Mapping[str, Any] | None = None,
+    kinds: Mapping[str, str] | None = None,
+) -> CSVFormat:
     """Return how a CSV file is written, judged by all of it; its delimiter by the first lines.
 
     Parameters
@@ -60,6 +65,8 @@ def detect_csv(path: Path, settings: Mapping[str, Any] | None = None) -> CSVForm
         The file.
     settings : mapping, optional
         Attributes of the format that are not to be detected.
+    kinds : mapping of str to str, optional
+        Declared kinds of columns; only numbers tell separators.
 
     Raises
     ------
@@ -97,7 +104,8 @@ def detect_csv(path: Path, settings: Mapping[str, Any] | None = None) -> CSVForm
         raise UsageError(f"a setting of CSV files is not valid: {error}") from None
     if {"decimal", "thousands"} & settings.keys():
         return form
-    decimal, thousands = _detect_decimal(path, form, delimiter)
+    others = [name for name, kind in (kinds or {}).items() if kind not in ("number", "integer")]
+    decimal, thousands = _detect_decimal(path, form, delimiter, others)
     return dataclasses.replace(form, decimal=decimal, thousands=thousands)
 
 
@@ -130,13 +138,15 @@ def _detect_delimiter(lines: list[str]) -> str:
     return best
 
 
-def _detect_decimal(path: Path, form: CSVFormat, delimiter: str) -> tuple[Literal[".", ","], str]:
+def _detect_decimal(
+    path: Path, form: CSVFormat, delimiter: str, others: Collection[str]
+) -> tuple[Literal[".", ","], str]:
     """Return the separators of decimals and of thousands, judged by all cells.
 
     Groups of three digits after a comma or a point can be either; another column may tell.
     Columns that contradict each other are left to the reader, which refuses them by name.
     """
-    commas, points = _find_numbers(path, form)
+    commas, points = _find_numbers(path, form, others)
     if commas.decimals and points.decimals:
         return ".", ""
     if commas.decimals and delimiter != ",":
@@ -149,7 +159,7 @@ def _detect_decimal(path: Path, form: CSVFormat, delimiter: str) -> tuple[Litera
     raise DataError(
         f"{path}: column {column} holds {example!r}, where {mark!r} may separate thousands or "
         f"decimals; say which: --set decimal={other} --set thousands={mark}, or "
-        f"--set decimal={mark}"
+        f"--set decimal={mark}; if these are not numbers, {declare_category(column)}"
     )
 
 
@@ -163,8 +173,8 @@ class _Marks(NamedTuple):
     groups: dict[str, str]
 
 
-def _find_numbers(path: Path, form: CSVFormat) -> tuple[_Marks, _Marks]:
-    """Return how commas and points are used in the columns that look like numbers."""
+def _find_numbers(path: Path, form: CSVFormat, others: Collection[str]) -> tuple[_Marks, _Marks]:
+    """Return how commas and points are used in columns that look like numbers, but for `others`."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -174,7 +184,7 @@ def _find_numbers(path: Path, form: CSVFormat) -> tuple[_Marks, _Marks]:
         cells = pc.utf8_trim_whitespace(pc.unique(texts))
         cells = cells.filter(pc.invert(pc.is_in(cells, missing)))
         numeric = cells.filter(pc.match_substring_regex(cells, NUMERIC))
-        if len(numeric) < NUMERIC_SHARE * len(cells):
+        if name in others or len(numeric) < NUMERIC_SHARE * len(cells):
             continue
         for marks, decimal, group in (
             (commas, COMMA_DECIMAL, COMMA_GROUPS),
