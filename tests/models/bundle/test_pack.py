@@ -1,5 +1,6 @@
 """A model fitted elsewhere becomes a bundle in one call, without Hydra, DVC or Git."""
 
+import decimal
 import json
 import subprocess
 import sys
@@ -10,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from skops import io as skops_io
 
 import lockgate
@@ -349,3 +352,16 @@ def test_a_compatible_environment_is_a_note_and_the_same_is_silent(
     path.write_text(json.dumps(manifest))
     lockgate.open(tmp_path / "b")
     assert "numpy 2.0.0 (installed: " in caplog.messages[0]
+
+
+def test_an_estimator_fitted_on_decimals_is_refused_in_a_line(tmp_path: Path) -> None:
+    cells = [decimal.Decimal("1.1"), decimal.Decimal(2), None] * 60
+    frame = pd.DataFrame({"c": cells, "n": np.arange(180.0)})
+    y = np.tile([0, 1, 1], 60)
+    encoder = make_pipeline(
+        SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+    )
+    columns = make_column_transformer((encoder, ["c"]), remainder="passthrough")
+    model = make_pipeline(columns, LogisticRegression()).fit(frame, y)
+    with pytest.raises(lockgate.NotCovered, match="a step of this model cannot be packed"):
+        lockgate.pack(model, frame, y, path=tmp_path / "m")

@@ -16,7 +16,7 @@ from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.errors import UsageError
+from lockgate.errors import LockgateError, NotCovered, UsageError
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import MANIFEST, Hashes
 from lockgate.models.bundle.open import Bundle, open_bundle
@@ -148,9 +148,19 @@ def packed_bytes(estimator: BaseEstimator, schema: Schema) -> tuple[bytes, tuple
     """Return the packed model and the steps that were covered."""
     from lockgate.models.converters.convert import inputs_of, pack_estimator
 
-    packed = pack_estimator(
-        estimator, inputs_of(schema.features), library_converters=Converters(Catalogue.installed())
-    )
+    converters = Converters(Catalogue.installed())
+    try:
+        packed = pack_estimator(
+            estimator, inputs_of(schema.features), library_converters=converters
+        )
+    except LockgateError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # an estimator may have been fitted on what no converter expects, e.g. decimals
+        raise NotCovered(
+            f"a step of this model cannot be packed ({type(error).__name__}: {error}); fit it on "
+            "columns of plain numbers, texts, dates or truth values, or report this model"
+        ) from error
     return packed.raw, packed.steps
 
 
