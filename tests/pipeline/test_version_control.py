@@ -150,6 +150,12 @@ def test_data_that_are_not_here_are_named_before_any_stage_runs(shared: Path) ->
         run_pipeline(project)
 
 
+def test_a_queue_in_a_path_that_dvc_cannot_write_is_refused(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "Händler").directory
+    with pytest.raises(UsageError, match="letters beyond ASCII"):
+        queue_experiment(project, ["model=linear,boosting"])
+
+
 def test_the_ledger_records_edited_parameters(project: Path, call: Run) -> None:
     def register() -> bool:
         call("git", "add", "-A", cwd=project)

@@ -177,6 +177,12 @@ def queue_experiment(root: Path, overrides: Sequence[str] = ()) -> int:
 
     """
     check_composed_by_dvc(root)
+    if not str(root.resolve()).isascii():
+        # its copies of the project cannot name a cache in such a path
+        raise UsageError(
+            f"DVC cannot run queued experiments in {root.resolve()}: a folder of that path has "
+            "letters beyond ASCII; rename it, or use `lockgate run` once for each value"
+        )
     for combination in split_sweep(overrides):
         compose_document(root, combination)
     check_has_commit(root)
