@@ -288,3 +288,9 @@ def test_two_runs_do_not_write_the_same_file(folder: Path, tmp_path: Path) -> No
         ).predicted_rows
         == ROWS
     )
+
+
+def test_another_delimiter_is_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text((folder / "in.csv").read_text().replace(",", ";"))
+    with pytest.raises(DataError, match="has a single column.*expected columns separated by ','"):
+        predict_file(lockgate.open(folder / "b"), tmp_path / "in.csv", tmp_path / "out.csv")

@@ -99,7 +99,7 @@ def test_a_late_change_of_form_is_refused(tmp_path: Path) -> None:
 
 def test_text_that_is_utf_8_is_not_decoded_as_another_encoding(tmp_path: Path) -> None:
     form = lockgate.CSVFormat(encoding="cp1252")
-    for encoding in ("cp1252", "utf-8"):
+    for encoding in ("cp1252", "utf-8", "utf-8-sig", "utf-16"):
         path = tmp_path / f"{encoding}.csv"
         path.write_bytes("städte,n\nKöln,1\nBonn,2\n".encode(encoding))
         frame = lockgate.read_table(path, csv=form).frame
@@ -112,3 +112,9 @@ def test_invalid_text_is_refused_with_the_remedy(tmp_path: Path) -> None:
         path.write_bytes(raw)
         with pytest.raises(lockgate.DataError, match="save the file as UTF-8, or set the encoding"):
             lockgate.read_table(path, csv=lockgate.CSVFormat(encoding=encoding))
+
+
+def test_blank_lines_before_the_header_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("\n\na,b\n1,2\n")
+    assert lockgate.read_table(path).frame.to_dict("records") == [{"a": 1, "b": 2}]

@@ -33,6 +33,9 @@ __all__ = [
 
 MAX_LISTED = 5
 
+SINGLE_BYTE = ("cp125", "iso8859")
+"""How Python's names of encodings begin that have a byte for each character."""
+
 SAMPLE_BYTES = 1 << 20
 """Bytes at the beginning of a file by which its encoding is judged."""
 
@@ -50,6 +53,12 @@ def read_csv_chunks(
     """Read a CSV table chunk by chunk; lines with more or fewer cells than the header are noted."""
     malformed: dict[int, str] = {}
     names = read_csv_header(source, csv)
+    if len(names) == 1 and len(inputs) > 1:
+        raise DataError(
+            f"{format_source(source)} has a single column {names[0][:QUOTED]!r}, expected columns "
+            f"separated by {delimiter_of(source, csv)!r}, as in the file that the model was "
+            "trained on"
+        )
     check_names(format_source(source), names, inputs, keep)
     requested = list(dict.fromkeys([*(column.name for column in inputs), *keep]))
     reported_until = 0
@@ -178,7 +187,7 @@ def read_csv_header(source: Path | bytes, csv: CSVFormat) -> list[str]:
     with _open_text(source, encoding_of(source, csv)) as file:
         try:
             reader = stdlib_csv.reader(file, delimiter=delimiter_of(source, csv), **options)
-            return next(iter(reader), [])
+            return next(filter(None, reader), [])  # Arrow skips blank lines as well
         except TypeError as error:  # of the delimiter or the quote
             raise UsageError(f"{format_source(source)} cannot be read: {error}") from None
         except stdlib_csv.Error as error:
@@ -188,22 +197,25 @@ def read_csv_header(source: Path | bytes, csv: CSVFormat) -> list[str]:
 
 
 def encoding_of(source: Path | bytes, csv: CSVFormat) -> str:
-    """Return the encoding of a file: as configured, unless its content is UTF-8 instead.
+    """Return the encoding of a file: as configured, unless its content shows another.
 
-    Text of a single-byte encoding is hardly ever valid UTF-8 by chance, and decoded wrongly its
+    A byte order mark does, and so does valid UTF-8 where a single-byte encoding is configured:
+    text of such an encoding is hardly ever valid UTF-8 by chance, and decoded wrongly its
     categories would be unknown.
     """
     try:
         name = codecs.lookup(csv.encoding).name
     except LookupError:
         return csv.encoding
-    if not name.startswith(("cp125", "iso8859")):
-        return csv.encoding
     if isinstance(source, bytes):
         start = source[:SAMPLE_BYTES]
     else:
         with open_bytes(source) as file:
-            start = file.read(SAMPLE_BYTES)
+            start = file.read(SAMPLE_BYTES if name.startswith(SINGLE_BYTE) else 4)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if not name.startswith(SINGLE_BYTE):
+        return csv.encoding
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
