@@ -20,6 +20,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 import lockgate
 from lockgate.batch.predict_file import predict_file
+from lockgate.errors import DataError
 from tests.conftest import Run, environment
 from tests.models.packing import zoo
 
