@@ -26,6 +26,8 @@ from lockgate.data.io.csv_detection import detect_csv
         ("a;b\n0,004;1\n", lockgate.CSVFormat(delimiter=";", decimal=",")),
         ("a;b\n1.5;2,5\n", lockgate.CSVFormat(delimiter=";")),
         ("a;b\nred 1,5 m;1.25\n", lockgate.CSVFormat(delimiter=";")),
+        ("ip,y\n192.168.100.200,1\n", lockgate.CSVFormat()),
+        ("v;p\n10.1.2;1\n1.2.3;2\n", lockgate.CSVFormat(delimiter=";")),
     ],
 )
 def test_separators_are_detected(tmp_path: Path, text: str, expected: lockgate.CSVFormat) -> None:
@@ -34,7 +36,15 @@ def test_separators_are_detected(tmp_path: Path, text: str, expected: lockgate.C
     assert detect_csv(path) == expected
 
 
-@pytest.mark.parametrize("text", ['a,b\n"1,026",5\n"2,900",7\n', "a;b\n3.500;1\n900;2\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a,b\n"1,026",5\n"2,900",7\n',
+        "a;b\n3.500;1\n900;2\n",
+        "a,b\n1.234.567,1\n",
+        "ip;p\n192.168.100.200;1.234\n",
+    ],
+)
 def test_groups_of_three_digits_alone_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(text)

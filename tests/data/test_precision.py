@@ -103,6 +103,9 @@ def test_columns_that_pandas_made_the_index_are_columns(tmp_path: Path) -> None:
     frame.set_index("signal").to_parquet(tmp_path / "rows.parquet")
     table = lockgate.read_table(tmp_path / "rows.parquet", target="y")
     assert [column.name for column in table.schema.features] == ["x", "signal"]
+    frame.set_index(frame["x"].rename("x") * 2).to_parquet(tmp_path / "rows.parquet")
+    table = lockgate.read_table(tmp_path / "rows.parquet", target="y")
+    assert table.frame["x"].tolist() == [1.5, 2.5, 3.5]
 
 
 def test_durations_are_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from lockgate.data.io.atomic import write_file
 from lockgate.errors import UsageError
-from lockgate.plugins.config.choices import CHOICES, Choices, choices_text, parse_choices
+from lockgate.plugins.config.choices import CHOICES, Choices, choices_text, is_below, parse_choices
 from lockgate.plugins.host.params_file import has_conflict, parse_yaml
 
 __all__ = ["conflicts_resolved"]
@@ -24,7 +24,11 @@ BLOCK = re.compile(
 
 @contextlib.contextmanager
 def conflicts_resolved(
-    root: Path, on_resolved: Callable[[str], None], decided: Collection[str] = ()
+    root: Path,
+    on_resolved: Callable[[str], None],
+    decided: Collection[str] = (),
+    *,
+    reset: bool = False,
 ) -> Iterator[None]:
     """Resolve conflicts in recorded choices, ``params.yaml`` and ``dvc.lock``.
 
@@ -39,7 +43,9 @@ def conflicts_resolved(
     on_resolved : callable
         Called with what was done.
     decided : collection of str
-        Groups and keys that overrides set, whatever the sides chose.
+        Groups, instances and keys that overrides set, whatever the sides chose.
+    reset : bool
+        Whether the choices of both sides are forgotten.
 
     Raises
     ------
@@ -56,7 +62,8 @@ def conflicts_resolved(
                 continue
             before[path] = raw
             if path.name == CHOICES.name:
-                write_file(path, choices_text(_merge(root, text, path, decided)))
+                merged = Choices() if reset else _merge(root, text, path, decided)
+                write_file(path, choices_text(merged))
                 on_resolved(f"{CHOICES} had conflicts of a merge: both sides' choices are kept")
             else:
                 path.unlink()
@@ -108,12 +115,13 @@ def _merge_keys(
     merged = {}
     for key in dict.fromkeys([*ours, *theirs]):
         start, left, right = (side.get(key, absent) for side in (base, ours, theirs))
-        if key in decided:
+        if is_below(key, decided):
             continue
         if left != right and start not in (left, right):
             raise UsageError(
                 f"{CHOICES}: one side of the merge chose {key}={_show(left, absent)}, the other "
-                f"{key}={_show(right, absent)}; decide with: lockgate run {key}=VALUE"
+                f"{key}={_show(right, absent)}; decide with: lockgate run {key}=VALUE, or forget "
+                "both with --reset"
             )
         chosen = left if right == start else right
         if chosen is not absent:

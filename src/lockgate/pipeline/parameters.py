@@ -104,8 +104,7 @@ class Composition:
         old, new = flatten(self.before), flatten(self.after)
         return {
             key: (old.get(key, UNSET), new.get(key, UNSET))
-            for key in sorted(old.keys() | new.keys())
-            if old.get(key) != new.get(key)
+            for key in differences(self.before, self.after)
         }
 
 
@@ -217,7 +216,7 @@ class ParameterOrigin:
     @property
     def is_default(self) -> bool:
         """Whether the value is lockgate's or a plugin's default."""
-        return "default" in self.origin
+        return self.origin.startswith(("lockgate's default", "default of "))
 
     @property
     def differs(self) -> bool:

@@ -94,8 +94,8 @@ def run_pipeline(
         on_composed(compose(root, overrides, keep=keep, reset=reset))
         return 0
     with lock_run(root) as lock:
-        decided = {override.key_or_group for override in parse_overrides(overrides)}
-        with conflicts_resolved(root, on_resolved, decided):
+        decided = {o.package or o.key_or_group for o in parse_overrides(overrides)}
+        with conflicts_resolved(root, on_resolved, decided, reset=reset):
             composition = compose(root, overrides, keep=keep, reset=reset)
             on_composed(composition)
             if composition.discarded and not discard and ask_about_edits is not None:

@@ -22,10 +22,12 @@ __all__ = [
     "init_version_control",
 ]
 
+_DVC = [sys.executable, "-m", "dvc"]
+
 EXPERIMENT_VARIABLE = "DVC_EXP_NAME"
 """Set by DVC for the stages of an experiment."""
 
-IGNORED = "/dvc_plots/\n"
+IGNORED = "/dvc_plots/"
 """What commands leave in a project that is not to be committed."""
 
 EXPERIMENTS = (
@@ -59,15 +61,19 @@ def init_version_control(directory: Path, data: Path) -> str:
         options = [] if git == directory.resolve() else ["--subdir"] if git else ["--no-scm"]
         _run_checked([*_DVC, "init", "--quiet", *options], directory)
         dvc = directory.resolve()
-    note = _configure_hydra(directory, dvc)
     _run_checked([*_DVC, "add", data.as_posix()], directory)
     if git:
-        with (directory / ".gitignore").open("a", encoding="utf-8") as ignore:
-            ignore.write(IGNORED)
-    return note
+        _add_line(directory / ".gitignore", IGNORED)
+    # last, since it changes settings of a repository that others may use
+    return _configure_hydra(directory, dvc)
 
 
-_DVC = [sys.executable, "-m", "dvc"]
+def _add_line(path: Path, line: str) -> None:
+    """Add a line to a file of texts, unless it has that line."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if line not in text.splitlines():
+        end = "" if not text or text.endswith("\n") else "\n"
+        path.write_text(f"{text}{end}{line}\n", encoding="utf-8")
 
 
 def _configure_hydra(directory: Path, dvc: Path) -> str:

@@ -35,7 +35,7 @@ __all__ = [
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?(e[-+][0-9]{2,3})?")
 """A number as people write it, and as Python does (1e+20); ``007`` and ``1e3`` are codes."""
 
-LONG_FRACTION = re.compile(r"-?[0-9]+\.[0-9]{10,}")
+LONG_FRACTION = re.compile(r"-?[0-9]{1,38}\.[0-9]{10,}")
 """A number that may be one of 32 bits: as a double, 0.1 of 32 bits is 0.10000000149011612."""
 
 NO_CATEGORY = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat, TypeAlias, cast
 
@@ -265,7 +266,9 @@ def _build_cell_reader(column: ColumnInput) -> CellReader:
         return cell.item() if isinstance(cell, np.generic) else cell
 
     allow_missing = column.missing == "allow"
-    if column.kind in ("number", "integer") and not column.categories and column.bits == 64:
+    if column.kind in ("number", "integer") and not column.categories:
+        if column.bits < 64:
+            return _fast_short_number(read_cell, allow_missing, column.bits)
         return _fast_number(read_cell, allow_missing)
     if column.kind == "boolean" and not column.categories:
         return _fast_truth(read_cell, allow_missing)
@@ -286,6 +289,20 @@ def _fast_number(read_cell: CellReader, allow_missing: bool) -> CellReader:
         elif value is None and allow_missing:
             return math.nan
         return read_cell(value)
+
+    return read_number
+
+
+def _fast_short_number(read_cell: CellReader, allow_missing: bool, bits: int) -> CellReader:
+    """Read numbers to be rounded quickly, and leave all other cells to `read_cell`."""
+    rounding = struct.Struct("f" if bits == 32 else "e")
+    pack, unpack = rounding.pack, rounding.unpack
+    largest = float(np.finfo(f"f{bits // 8}").max)
+
+    def read_number(value: Any) -> Cell:
+        if value.__class__ in (float, int, bool) and -largest <= value <= largest:
+            return unpack(pack(value))[0]
+        return math.nan if value is None and allow_missing else read_cell(value)
 
     return read_number
 

@@ -27,7 +27,15 @@ FALLBACK_ENCODING = "cp1252"
 """Of files that are not UTF-8: what spreadsheets write in Western Europe and America."""
 
 
-NUMERIC = r"^[-+]?[0-9.,]*[0-9][0-9.,]*([eE][-+]?[0-9]+)?$"
+NUMERIC = (
+    r"^[-+]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$"
+    r"|^[-+]?(([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+)
+"""Numbers with either decimal separator."""
+
+ADDRESS = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
+"""Four groups of digits, such as the address of a computer: no number."""
+
 NUMERIC_SHARE = 0.9
 """Share of a column's different cells that look like numbers, from which it tells separators."""
 
@@ -38,18 +46,44 @@ def _decimal_pattern(mark: str, other: str) -> str:
         rf"[0-9]+{mark}([0-9]{{1,2}}|[0-9]{{4,}})",  # 1,5
         rf"(0[0-9]*|[0-9]{{4,}}){mark}[0-9]+",  # 0,125
         rf"[0-9]{{1,3}}({other}[0-9]{{3}})+{mark}[0-9]+",  # 1.234,567
-        rf"[0-9]{{1,3}}({other}[0-9]{{3}}){{2,}}",  # 1.234.567
     )
     return f"^[-+]?({'|'.join(forms)})$"
 
 
-def _group_pattern(mark: str, other: str) -> str:
+def _group_pattern(mark: str, other: str, times: str) -> str:
     """Return the pattern of numbers in which `mark` may separate groups of three digits."""
-    return rf"^[-+]?[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+({other}[0-9]+)?$"
+    return rf"^[-+]?[1-9][0-9]{{0,2}}({mark}[0-9]{{3}}){times}({other}[0-9]+)?$"
 
 
-COMMA_DECIMAL, POINT_DECIMAL = _decimal_pattern(",", r"\."), _decimal_pattern(r"\.", ",")
-COMMA_GROUPS, POINT_GROUPS = _group_pattern(",", r"\."), _group_pattern(r"\.", ",")
+class _Separator(NamedTuple):
+    """Patterns of a separator, or columns that match them, each with an example.
+
+    Attributes
+    ----------
+    decimals
+        It can only separate decimals.
+    groups
+        It may separate groups of three digits.
+    repeated
+        It can only separate groups, since there are several.
+
+    """
+
+    decimals: Any
+    groups: Any
+    repeated: Any
+
+
+COMMA = _Separator(
+    _decimal_pattern(",", r"\."),
+    _group_pattern(",", r"\.", "+"),
+    _group_pattern(",", r"\.", "{2,}"),
+)
+POINT = _Separator(
+    _decimal_pattern(r"\.", ","),
+    _group_pattern(r"\.", ",", "+"),
+    _group_pattern(r"\.", ",", "{2,}"),
+)
 
 
 def detect_csv(
@@ -146,16 +180,18 @@ def _detect_decimal(
     Groups of three digits after a comma or a point can be either; another column may tell.
     Columns that contradict each other are left to the reader, which refuses them by name.
     """
-    commas, points = _find_numbers(path, form, others)
-    if commas.decimals and points.decimals:
+    comma, point = _find_numbers(path, form, others)
+    comma_decimals = comma.decimals | point.repeated
+    point_decimals = point.decimals | comma.repeated
+    if comma_decimals and point_decimals:
         return ".", ""
-    if commas.decimals and delimiter != ",":
-        return ",", "." if points.groups else ""
-    unclear = commas.decimals or commas.groups or (points.groups if delimiter == ";" else {})
-    if points.decimals or not unclear:
-        return ".", "," if commas.groups else ""
-    mark, other = (",", ".") if commas.decimals or commas.groups else (".", ",")
+    if comma_decimals and delimiter != ",":
+        return ",", "." if point.groups else ""
+    unclear = comma_decimals or comma.groups or (point.groups if delimiter == ";" else {})
+    if point_decimals or not unclear:
+        return ".", "," if comma.groups else ""
     (column, example), *_ = unclear.items()
+    mark, other = (",", ".") if "," in example else (".", ",")
     raise DataError(
         f"{path}: column {column} holds {example!r}, where {mark!r} may separate thousands or "
         f"decimals; say which: --set decimal={other} --set thousands={mark}, or "
@@ -163,34 +199,24 @@ def _detect_decimal(
     )
 
 
-class _Marks(NamedTuple):
-    """Columns in which a mark can only separate decimals, or may separate groups of digits.
-
-    Each with an example.
-    """
-
-    decimals: dict[str, str]
-    groups: dict[str, str]
-
-
-def _find_numbers(path: Path, form: CSVFormat, others: Collection[str]) -> tuple[_Marks, _Marks]:
+def _find_numbers(
+    path: Path, form: CSVFormat, others: Collection[str]
+) -> tuple[_Separator, _Separator]:
     """Return how commas and points are used in columns that look like numbers, but for `others`."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    commas, points = _Marks({}, {}), _Marks({}, {})
+    comma, point = _Separator({}, {}, {}), _Separator({}, {}, {})
     missing = pa.array(form.missing, pa.string())
     for name, texts in read_csv_texts(path, form).items():
         cells = pc.utf8_trim_whitespace(pc.unique(texts))
         cells = cells.filter(pc.invert(pc.is_in(cells, missing)))
         numeric = cells.filter(pc.match_substring_regex(cells, NUMERIC))
-        if name in others or len(numeric) < NUMERIC_SHARE * len(cells):
+        is_address = pc.all(pc.match_substring_regex(cells, ADDRESS)).as_py()
+        if name in others or is_address or len(numeric) < NUMERIC_SHARE * len(cells):
             continue
-        for marks, decimal, group in (
-            (commas, COMMA_DECIMAL, COMMA_GROUPS),
-            (points, POINT_DECIMAL, POINT_GROUPS),
-        ):
-            for examples, pattern in ((marks.decimals, decimal), (marks.groups, group)):
-                if len(matching := numeric.filter(pc.match_substring_regex(numeric, pattern))):
-                    examples[name] = matching[0].as_py()
-    return commas, points
+        for columns, patterns in ((comma, COMMA), (point, POINT)):
+            for examples, pattern in zip(columns, patterns, strict=True):
+                if len(cells := numeric.filter(pc.match_substring_regex(numeric, pattern))):
+                    examples[name] = cells[0].as_py()
+    return comma, point

@@ -101,15 +101,17 @@ def read_parquet(path: Path) -> pd.DataFrame:
     nullable = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
     has_missing = {column.type for column in table.columns if column.null_count}
     types = {arrow: dtype for arrow, dtype in nullable.items() if arrow in has_missing}
+    frame: pd.DataFrame
     try:
-        frame: pd.DataFrame = table.to_pandas(types_mapper=types.get)
+        frame = table.to_pandas(types_mapper=types.get)
     except TypeError:  # dtypes in pandas' metadata that pandas cannot read
         frame = table.to_pandas(types_mapper=types.get, ignore_metadata=True)
-    if any(name is not None for name in frame.index.names):
-        # columns that pandas made the index when it wrote the file; to others they are columns
-        frame = frame.reset_index()
-        frame = frame[[name for name in table.column_names if name in frame]]
-    return frame
+    # columns that pandas made the index when it wrote the file; to others they are columns
+    names = [str(name) for name in table.column_names]
+    for name in names:
+        if name in frame.index.names and name not in frame:
+            frame[name] = frame.index.get_level_values(name).array
+    return frame[[name for name in names if name in frame]].reset_index(drop=True)
 
 
 def read_csv_frame(

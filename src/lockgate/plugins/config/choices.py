@@ -7,7 +7,7 @@ DVC compose with it, and colleagues get it with the project.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ __all__ = [
     "Choices",
     "check_include",
     "choices_text",
+    "is_below",
     "parse_choices",
     "read_choices",
     "write_choices",
@@ -72,8 +73,8 @@ class Choices:
         """Return the choices without these groups, and without values at or below these keys."""
         return Choices(
             {name: option for name, option in self.groups.items() if name not in keys},
-            {key: plugin for key, plugin in self.instances.items() if not _is_below(key, keys)},
-            {key: value for key, value in self.values.items() if not _is_below(key, keys)},
+            {key: plugin for key, plugin in self.instances.items() if not is_below(key, keys)},
+            {key: value for key, value in self.values.items() if not is_below(key, keys)},
         )
 
     def with_value(self, key: str, value: object) -> Choices:
@@ -93,7 +94,8 @@ class Choices:
         return dataclasses.replace(self, values=values)
 
 
-def _is_below(key: str, keys: Sequence[str]) -> bool:
+def is_below(key: str, keys: Collection[str]) -> bool:
+    """Return whether a dotted key is one of some keys, or below one."""
     return any(key == other or key.startswith(f"{other}.") for other in keys)
 
 

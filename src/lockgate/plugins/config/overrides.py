@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -95,18 +95,36 @@ def check_dvc_overrides() -> None:
     Raises
     ------
     UsageError
-        As `parse_overrides` does, but for several values, which DVC queues.
+        As `parse_overrides` does, but for several values, which DVC queues, and for what is
+        not valid, which DVC reports.
 
     """
-    command, *arguments = sys.argv
-    if Path(command).name != "dvc" and Path(command).parent.name != "dvc":
+    command = Path(sys.argv[0] if sys.argv else "")
+    if command.name != "dvc" and command.parent.name != "dvc":
         return
-    options = ("-S", "--set-param")
-    texts = [value for name, value in itertools.pairwise(arguments) if name in options]
-    texts += [text.partition("=")[2] for text in arguments if text.startswith("--set-param=")]
-    for override in _parse_grammar(texts):
+    for text in _find_set_params(sys.argv[1:]):
+        try:
+            (override,) = _parse_grammar([text])
+        except UsageError:
+            continue
         if not override.is_sweep_override():
             _check_override(override)
+
+
+def _find_set_params(arguments: Sequence[str]) -> Iterator[str]:
+    """Return the values of ``-S [FILE:]OVERRIDE`` for ``params.yaml``."""
+    following = [*arguments[1:], ""]
+    for argument, value in zip(arguments, following, strict=True):
+        if argument.startswith("--set-param"):
+            text = argument.partition("=")[2] or value
+        elif argument.startswith("-S"):
+            text = argument[2:] or value
+        else:
+            continue
+        key, equals, new = text.partition("=")
+        file, colon, inner = key.partition(":")
+        if not colon or file == "params.yaml":
+            yield f"{inner if colon else key}{equals}{new}"
 
 
 def split_sweep(overrides: Sequence[str]) -> list[list[str]]:
