@@ -427,6 +427,21 @@ def test_an_override_decides_between_contradicting_choices(call: Run, based: Pat
     assert read_choices(based).values == {"search.folds": 6, "split.test": 0.3}
 
 
+def test_an_instance_is_decided_or_forgotten(call: Run, based: Path) -> None:
+    merge(
+        call,
+        based,
+        ["+evaluator@evaluator.second=cost"],
+        ["+evaluator@evaluator.second=classification"],
+    )
+    conflict = (based / CHOICES).read_bytes()
+    call("lockgate", "run", "--no-run", "+evaluator@evaluator.second=cost", cwd=based)
+    assert read_choices(based).instances == {"evaluator.second": "cost"}
+    (based / CHOICES).write_bytes(conflict)
+    call("lockgate", "run", "--no-run", "--reset", cwd=based)
+    assert read_choices(based) == Choices()
+
+
 @pytest.mark.slow
 def test_after_a_merge_the_model_is_that_of_the_parameters(call: Run, project: Path) -> None:
     """A merged dvc.lock ties results of one side to parameters of the other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,21 +28,34 @@ stages:
     outs:
       - features.csv: {cache: false}
 """
+WIDE = """\
+stages:
+    # indented by four
+    features:
+        cmd: make features
+        outs:
+            - features.csv
+"""
 
 
-def dvc(folder: Path, *words: str) -> str:
-    command = [sys.executable, "-m", "dvc", *words]
+def dvc(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "dvc", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture
-def shared(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Git and DVC repository without a project."""
-    folder = tmp_path / "team"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("team")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     dvc(folder, "init", "-q")
     return folder
+
+
+@pytest.fixture
+def shared(repository: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(repository, tmp_path / "team"))
 
 
 def test_a_project_uses_the_dvc_repository_that_it_lies_in(shared: Path) -> None:
@@ -52,13 +66,14 @@ def test_a_project_uses_the_dvc_repository_that_it_lies_in(shared: Path) -> None
     assert dvc(created.directory, "status", "data/raw/tumours.csv.dvc").count("up to date")
 
 
-def test_stages_are_added_to_those_of_others(shared: Path) -> None:
-    (shared / "dvc.yaml").write_text(STAGES)
+@pytest.mark.parametrize("stages", [STAGES, WIDE, "metrics:\n  - m.json\nstages:\n"])
+def test_stages_are_added_to_those_of_others(shared: Path, stages: str) -> None:
+    (shared / "dvc.yaml").write_text(stages)
     create_project(shared)
     text = (shared / "dvc.yaml").read_text()
-    assert text.startswith(STAGES)
+    assert text.startswith(stages)
     names = list(yaml.safe_load(text)["stages"])
-    assert names[:3] == ["features", "choices", "load"]
+    assert names[-7:-5] == ["choices", "load"]
     assert dvc(shared, "stage", "list", "--name-only").split() == names
 
 
@@ -109,45 +124,47 @@ def test_parameters_of_another_project_are_refused_in_an_experiment(
 
 
 def test_parameters_that_change_during_a_run_are_refused(
-    shared: Path, monkeypatch: pytest.MonkeyPatch
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = create_project(shared).directory
-    composition = compose(project)
-    write_composition(project, composition)
+    composition = compose(fresh)
+    write_composition(fresh, composition)
     monkeypatch.setenv(VALUES_VARIABLE, values_digest(composition.after))
-    run_stage("load", project)
-    file = project / "params.yaml"
+    run_stage("load", fresh)
+    file = fresh / "params.yaml"
     file.write_text(file.read_text().replace("folds: 5", "folds: 4"))
     with pytest.raises(UsageError, match="changed while `lockgate run` was in progress"):
-        run_stage("load", project)
+        run_stage("load", fresh)
 
 
-def test_a_plugin_set_without_composing_is_refused_with_the_command(shared: Path) -> None:
-    project = create_project(shared).directory
-    document = compose(project).after
-    write_params(project / "params.yaml", document | {"model": "boosting"})
+def test_a_plugin_set_without_composing_is_refused_with_the_command(fresh: Path) -> None:
+    document = compose(fresh).after
+    write_params(fresh / "params.yaml", document | {"model": "boosting"})
     with pytest.raises(SettingError, match="as `lockgate run model=boosting` writes them"):
-        run_stage("load", project)
+        run_stage("load", fresh)
 
 
-def test_a_sweep_with_an_unknown_name_queues_nothing(shared: Path) -> None:
-    project = create_project(shared).directory
+def test_a_sweep_with_an_unknown_name_queues_nothing(fresh: Path) -> None:
     with pytest.raises(UsageError, match="no model named 'bosting', did you mean 'boosting'"):
-        queue_experiment(project, ["model=linear,bosting"])
+        queue_experiment(fresh, ["model=linear,bosting"])
     with pytest.raises(UsageError, match="expected a list of values"):
-        queue_experiment(project, ["model=glob(*)"])
+        queue_experiment(fresh, ["model=glob(*)"])
     with pytest.raises(UsageError, match="starts from a commit, and there is none"):
-        queue_experiment(project, ["model=linear,boosting"])
-    assert not dvc(project, "queue", "status").count("Queued")
+        queue_experiment(fresh, ["model=linear,boosting"])
+    assert not dvc(fresh, "queue", "status").count("Queued")
 
 
-def test_data_that_are_not_here_are_named_before_any_stage_runs(shared: Path) -> None:
-    project = create_project(shared).directory
-    (project / "data" / "raw" / "tumours.csv").unlink()
+def test_data_that_are_not_here_are_named_before_any_stage_runs(fresh: Path) -> None:
+    (fresh / "data" / "raw" / "tumours.csv").unlink()
     with pytest.raises(
         UsageError, match="data/raw/tumours.csv is not here: get it with `dvc pull`"
     ):
-        run_pipeline(project)
+        run_pipeline(fresh)
+
+
+def test_the_lines_of_gitignore_stay(shared: Path) -> None:
+    (shared / ".gitignore").write_text("*.pyc")
+    create_project(shared)
+    assert (shared / ".gitignore").read_text().startswith("*.pyc\n")
 
 
 def test_a_queue_in_a_path_that_dvc_cannot_write_is_refused(tmp_path: Path) -> None:
@@ -157,17 +174,14 @@ def test_a_queue_in_a_path_that_dvc_cannot_write_is_refused(tmp_path: Path) -> N
 
 
 def test_the_ledger_records_edited_parameters(project: Path, call: Run) -> None:
-    def register() -> bool:
-        call("git", "add", "-A", cwd=project)
-        call("git", "commit", "-q", "--allow-empty", "-m", "a run", cwd=project)
-        return Ledger(project).register(project / "bundle", version=None).params_edited
-
     file = project / "params.yaml"
     document = read_params(file)
     assert document["resources"]["threads"] == 0
     file.write_text(file.read_text().replace("threads: 0", "threads: 1"))
     call("dvc", "repro", cwd=project)
-    assert register()
+    call("git", "add", "-A", cwd=project)
+    call("git", "commit", "-q", "-m", "a run", cwd=project)
+    assert Ledger(project).register(project / "bundle").params_edited
 
 
 def test_composed_parameters_are_not_marked_as_edited(project: Path) -> None:

@@ -35,6 +35,6 @@ def check_cell_rules(schema: Schema, rules: CellRules) -> None:
             [
                 f"{', '.join(texts)}: texts with many different values cannot be encoded; leave "
                 f"them out with data.leave_out=[{','.join(texts)}], or declare their kind, e.g. "
-                f"data.kinds={{{texts[0]}: category}}"
+                f"'data.kinds={{{texts[0]}:category}}'"
             ]
         )

@@ -17,7 +17,7 @@ __all__ = ["add_stages"]
 
 
 def add_stages(path: Path, text: str) -> None:
-    """Add the sections of a ``dvc.yaml`` to a file that may exist, whose content stays as it is.
+    """Add the sections of a ``dvc.yaml`` to a file that may exist, whose entries and comments stay.
 
     Raises
     ------
@@ -28,15 +28,14 @@ def add_stages(path: Path, text: str) -> None:
     if not path.exists():
         write_file(path, text)
         return
-    before = path.read_text("utf-8")
     yaml = YAML()
     yaml.width = 1000
     yaml.preserve_quotes = True
-    offset = _list_offset(before)
-    yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
-    existing, added = _load(yaml, before, path), yaml.load(text)
+    existing, added = _load(yaml, path), yaml.load(text)
     for section, entries in added.items():
-        present = existing.setdefault(section, {})
+        if existing.get(section) is None:
+            existing[section] = {}
+        present = existing[section]
         if not isinstance(present, dict):
             raise UsageError(f"{path}: expected a mapping below {section}")
         if same := [name for name in entries if name in present]:
@@ -50,8 +49,10 @@ def add_stages(path: Path, text: str) -> None:
     write_file(path, buffer.getvalue())
 
 
-def _load(yaml: YAML, text: str, path: Path) -> Any:
+def _load(yaml: YAML, path: Path) -> Any:
+    """Read the file, and let `yaml` write it with the indents that it has."""
     try:
+        text = path.read_text("utf-8")
         existing = yaml.load(text)
     except (YAMLError, ValueError) as error:
         raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
@@ -59,10 +60,8 @@ def _load(yaml: YAML, text: str, path: Path) -> Any:
         return {}
     if not isinstance(existing, dict):
         raise UsageError(f"{path}: expected a mapping of stages, metrics and plots")
+    mapping = re.search(r"^[^\s#][^\n]*:[^\n]*\n(?:\s*#[^\n]*\n|\s*\n)*( +)\S", text, re.MULTILINE)
+    sequence = re.search(r"^( *)[^\s#-][^\n]*:[ ]*\n( *)- ", text, re.MULTILINE)
+    offset = max(len(sequence[2]) - len(sequence[1]), 0) if sequence else 2
+    yaml.indent(mapping=len(mapping[1]) if mapping else 2, sequence=offset + 2, offset=offset)
     return existing
-
-
-def _list_offset(text: str) -> int:
-    """Return by how many blanks a file indents its lists, so that its lines stay as they are."""
-    first = re.search(r"^( *)[^\s#-][^\n]*:[ ]*\n( *)- ", text, re.MULTILINE)
-    return max(len(first[2]) - len(first[1]), 0) if first else 2

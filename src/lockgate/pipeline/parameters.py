@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.errors import UsageError
-from lockgate.pipeline.version_control import check_experiment
+from lockgate.pipeline.experiments import check_experiment, is_composed_experiment
 from lockgate.plugins.config.choices import (
     CHOICES,
     CONF,
@@ -88,14 +88,18 @@ class Composition:
     choices: Choices = Choices()
     conf_edited: bool = False
 
-    def added_choices(self) -> list[str]:
-        """Return the groups and keys that the overrides chose."""
-        return [
-            key
-            for name in ("groups", "instances", "values")
-            for key, value in getattr(self.choices, name).items()
-            if getattr(self.recorded, name).get(key, UNSET) != value
-        ]
+    def overrides_back(self) -> list[str]:
+        """Return overrides that restore the choices that were recorded before."""
+        back = []
+        for name in ("groups", "values"):
+            before, now = getattr(self.recorded, name), getattr(self.choices, name)
+            for key in now:
+                if before.get(key, UNSET) == now[key]:
+                    continue
+                old = before.get(key)
+                text = f"[{','.join(map(str, old))}]" if isinstance(old, list) else str(old)
+                back.append(f"~{key}" if old is None else f"{key}={text}")
+        return back + [f"~{key}" for key in self.choices.instances.keys() - self.recorded.instances]
 
     def changes(self) -> dict[str, tuple[Any, Any]]:
         """Return old and new value by dotted key, sorted; `UNSET` stands for a missing key."""
@@ -181,7 +185,8 @@ def check_derived(root: Path) -> None:
     Parameters.check(document, Catalogue.installed())
     stamp = read_stamp(file)
     composed_from = stamp.conf if stamp else read_last_conf(root)
-    if check_experiment(root) or composed_from == compute_stamp(root, document).conf:
+    check_experiment(root)
+    if is_composed_experiment(root) or composed_from == compute_stamp(root, document).conf:
         return
     if keys := differences(document, compose_document(root)):
         raise UsageError(

@@ -10,16 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lockgate.errors import UsageError, nearest
+from lockgate.pipeline.experiments import check_composed_by_dvc
 from lockgate.pipeline.merge_conflicts import conflicts_resolved
 from lockgate.pipeline.parameters import Composition, compose, write_composition
 from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.stage import STAGES, VALUES_VARIABLE
 from lockgate.pipeline.stage_server import stage_server
-from lockgate.pipeline.version_control import (
-    check_composed_by_dvc,
-    check_data_present,
-    check_has_commit,
-)
+from lockgate.pipeline.version_control import check_data_present, check_has_commit
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.overrides import parse_overrides, split_sweep
 from lockgate.plugins.config.stamp import values_digest
@@ -51,7 +48,7 @@ def run_pipeline(
     only: str | None = None,
     stage_module: str | None = None,
     on_composed: Callable[[Composition], None] = lambda _: None,
-    ask_about_edits: Callable[[], bool] | None = None,
+    ask_about_edits: Callable[[Composition], bool] | None = None,
     on_resolved: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Compose the parameters of a project, write them, and run the stages that they change.
@@ -73,7 +70,8 @@ def run_pipeline(
     on_composed : callable
         Called with the composition before it is written.
     ask_about_edits : callable, optional
-        Returns whether to keep manual edits that would be lost; without it they are an error.
+        Called with a composition that would lose manual edits; returns whether to keep them.
+        Without it they are an error.
     on_resolved : callable
         Called with what was done about conflicts of a merge.
 
@@ -94,23 +92,23 @@ def run_pipeline(
         on_composed(compose(root, overrides, keep=keep, reset=reset))
         return 0
     with lock_run(root) as lock:
+        if only is None:
+            check_data_present(root)
         decided = {o.package or o.key_or_group for o in parse_overrides(overrides)}
         with conflicts_resolved(root, on_resolved, decided, reset=reset):
             composition = compose(root, overrides, keep=keep, reset=reset)
-            on_composed(composition)
-            if composition.discarded and not discard and ask_about_edits is not None:
-                discard = not ask_about_edits()
-                if not discard:
-                    composition = compose(root, overrides, keep=True, reset=reset)
             if composition.discarded and not discard:
-                raise UsageError(
-                    f"params.yaml was edited: {_list_edits(composition)}; record the edits below "
-                    "conf/ with --keep, or drop them with --discard"
-                )
+                if ask_about_edits is None:
+                    raise UsageError(
+                        f"params.yaml was edited: {_list_edits(composition)}; record the edits "
+                        "below conf/ with --keep, or drop them with --discard"
+                    )
+                if ask_about_edits(composition):
+                    composition = compose(root, overrides, keep=True, reset=reset)
+            on_composed(composition)
             write_composition(root, composition)
         if only == "write":
             return 0
-        check_data_present(root)
         return run_stages(
             root,
             force=force,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 import json
 import re
 import shutil
 import string
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from lockgate.errors import UsageError
 from lockgate.pipeline.data_settings import DataSettings, inspect_data
 from lockgate.pipeline.dvc_stages import add_stages
 from lockgate.pipeline.version_control import check_not_ignored, init_version_control
-from lockgate.plugins.config.choices import CHOICES, Choices, choices_text
+from lockgate.plugins.config.choices import CHOICES, CONF, Choices, choices_text
 
 __all__ = ["NewProject", "create_project"]
 
@@ -119,26 +120,17 @@ def create_project(
     data_file = raw / (data.name if data else "tumours.csv")
     check_not_ignored(directory, data_file)
     stages = directory / "dvc.yaml"
-    stages_before = stages.read_bytes() if stages.exists() else None
-    created = next((path for path in (raw.parent, raw) if not path.exists()), None)
-    raw.mkdir(parents=True, exist_ok=True)
-    (raw / ".gitkeep").touch()
-    if data is None:
-        _write_example(data_file)
-    elif data_file.resolve() != data.resolve():
-        shutil.copyfile(data, data_file)
-    try:
-        relative = data_file.relative_to(directory)
-        model_name = _slugify(name or directory.resolve().name)
+    model_name = _slugify(name or directory.resolve().name)
+    relative = data_file.relative_to(directory)
+    with _undone_on_failure(directory, data_file):
+        raw.mkdir(parents=True, exist_ok=True)
+        (raw / ".gitkeep").touch()
+        if data is None:
+            _write_example(data_file)
+        elif data_file.resolve() != data.resolve():
+            shutil.copyfile(data, data_file)
         _write_files(directory, relative, column, content, model_name)
         note = init_version_control(directory, relative)
-    except BaseException:
-        # a second attempt must not find half of a project
-        shutil.rmtree(directory / "conf", ignore_errors=True)
-        stages.unlink() if stages_before is None else stages.write_bytes(stages_before)
-        if created is not None:
-            shutil.rmtree(created, ignore_errors=True)
-        raise
     return NewProject(
         directory,
         stages,
@@ -149,6 +141,28 @@ def create_project(
         content.left_out,
         note,
     )
+
+
+@contextlib.contextmanager
+def _undone_on_failure(directory: Path, data_file: Path) -> Iterator[None]:
+    """Leave the folder as it was if the block fails, for a second attempt."""
+    stages, raw = directory / "dvc.yaml", data_file.parent
+    stages_before = stages.read_bytes() if stages.exists() else None
+    paths = [directory / CONF, raw.parent, raw, data_file, raw / f"{data_file.name}.dvc"]
+    new = [path for path in paths if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        if stages_before is None:
+            stages.unlink(missing_ok=True)
+        else:
+            stages.write_bytes(stages_before)
+        for path in new:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        raise
 
 
 def _slugify(text: str) -> str:

@@ -15,8 +15,8 @@ from lockgate.contract.events import StageEvent
 from lockgate.contract.requests import Backend, Progress, Resources, numpy_backend
 from lockgate.contract.sections import Sections
 from lockgate.errors import UsageError, nearest
+from lockgate.pipeline.experiments import check_experiment
 from lockgate.pipeline.progress import ProgressBar
-from lockgate.pipeline.version_control import check_experiment
 from lockgate.plugins.config.stamp import values_digest
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,30 +9,16 @@ from pathlib import Path
 
 from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
 from lockgate.errors import UsageError
+from lockgate.pipeline.experiments import HYDRA_HINT, find_composed_folder
 from lockgate.plugins.config.choices import CONF
-from lockgate.plugins.config.stamp import read_stamp
+from lockgate.registry.git.commands import git, run_git
 
-__all__ = [
-    "check_composed_by_dvc",
-    "check_data_present",
-    "check_experiment",
-    "check_has_commit",
-    "check_not_ignored",
-    "init_version_control",
-]
+__all__ = ["check_data_present", "check_has_commit", "check_not_ignored", "init_version_control"]
 
-_DVC = [sys.executable, "-m", "dvc"]
-
-EXPERIMENT_VARIABLE = "DVC_EXP_NAME"
-"""Set by DVC for the stages of an experiment."""
-
-IGNORED = "/dvc_plots/"
+GITIGNORE_LINE = "/dvc_plots/"
 """What commands leave in a project that is not to be committed."""
 
-EXPERIMENTS = (
-    "`dvc config hydra.enabled true` and `dvc config hydra.config_dir {folder}` change that, "
-    "for all pipelines of the repository"
-)
+PIPELINE_FILES = ("dvc.yaml", "params.yaml")
 
 
 def init_version_control(directory: Path, data: Path) -> str:
@@ -52,18 +37,18 @@ def init_version_control(directory: Path, data: Path) -> str:
         What the user should know about a repository that is shared, or an empty text.
 
     """
-    git = _git_top(directory)
-    dvc = find_dvc_repository(directory.resolve()) if git else None
-    if git is None and shutil.which("git"):
-        _run_checked(["git", "init", "--quiet"], directory)
-        git = directory.resolve()
-    if dvc is None or not git or not dvc.is_relative_to(git):
-        options = [] if git == directory.resolve() else ["--subdir"] if git else ["--no-scm"]
-        _run_checked([*_DVC, "init", "--quiet", *options], directory)
-        dvc = directory.resolve()
-    _run_checked([*_DVC, "add", data.as_posix()], directory)
-    if git:
-        _add_line(directory / ".gitignore", IGNORED)
+    folder = directory.resolve()
+    top, dvc = _git_top(directory), find_dvc_repository(folder)
+    if top is None and dvc is None and shutil.which("git"):
+        git(["init", "--quiet"], directory)
+        top = folder
+    if dvc is None or (top is not None and not dvc.is_relative_to(top)):
+        options = [] if top == folder else ["--subdir"] if top else ["--no-scm"]
+        _run_dvc(["init", "--quiet", *options], directory)
+        dvc = folder
+    _run_dvc(["add", data.as_posix()], directory)
+    if top is not None:
+        _add_line(directory / ".gitignore", GITIGNORE_LINE)
     # last, since it changes settings of a repository that others may use
     return _configure_hydra(directory, dvc)
 
@@ -85,86 +70,33 @@ def _configure_hydra(directory: Path, dvc: Path) -> str:
     folder = (directory.resolve() / CONF).relative_to(dvc)
     others = _other_pipelines(directory.resolve(), dvc)
     if read_dvc_setting(dvc, "hydra", "enabled") is None and not others:
-        for key, value in (
-            ("enabled", "True"),
-            ("config_dir", folder.as_posix()),
-            ("config_name", "config"),
-        ):
-            _run_checked([*_DVC, "config", f"hydra.{key}", value], directory)
+        _run_dvc(["config", "hydra.enabled", "True"], directory)
+        if folder.as_posix() != CONF:
+            _run_dvc(["config", "hydra.config_dir", folder.as_posix()], directory)
         return ""
-    if _composed_folder(dvc) == dvc / folder:
+    if find_composed_folder(dvc) == dvc / folder:
         return ""
     return (
         f"{dvc} has other pipelines or its own Hydra settings, so DVC does not compose this "
         "project: `dvc exp run` can set values, not choose plugins; `lockgate run` can do both. "
-        + EXPERIMENTS.format(folder=folder.as_posix())
+        + HYDRA_HINT.format(folder=folder.as_posix())
     )
 
 
-def _other_pipelines(directory: Path, dvc: Path) -> list[str]:
+def _other_pipelines(directory: Path, dvc: Path) -> list[Path]:
     """Return files of pipelines in other folders of a DVC repository."""
-    argv = ["git", "ls-files", "-co", "--exclude-standard", "--full-name", "-z", "--"]
-    patterns = ["*dvc.yaml", "*params.yaml"]
-    listed = _try_run([*argv, *patterns], dvc) or ""
-    top = _git_top(dvc)
-    return [
-        name
-        for name in listed.split("\0")
-        if name
-        and top is not None
-        and (top / name).parent != directory
-        and Path(name).name in ("dvc.yaml", "params.yaml")
-    ]
-
-
-def _composed_folder(dvc: Path) -> Path | None:
-    """Return the folder that DVC composes in its experiments; None if it composes nothing."""
-    enabled = read_dvc_setting(dvc, "hydra", "enabled")
-    if enabled is None or enabled[0].lower() != "true":
-        return None
-    folder = read_dvc_setting(dvc, "hydra", "config_dir")
-    return (dvc / (folder[0] if folder else CONF)).resolve()
-
-
-def check_experiment(project: Path) -> bool:
-    """Return whether DVC runs an experiment whose parameters it composed itself.
-
-    Raises
-    ------
-    UsageError
-        If it composed them from another folder than the project's ``conf/``.
-
-    """
-    if EXPERIMENT_VARIABLE not in os.environ or read_stamp(project / "params.yaml"):
-        return False
-    check_composed_by_dvc(project)
-    return True
-
-
-def check_composed_by_dvc(project: Path) -> None:
-    """Check that DVC composes a project's own ``conf/`` in experiments.
-
-    Raises
-    ------
-    UsageError
-        If DVC composes another folder, or none.
-
-    """
-    dvc = find_dvc_repository(project.resolve())
-    if dvc is None:
-        return
-    folder, expected = _composed_folder(dvc), project.resolve() / CONF
-    if folder != expected:
-        actual = "nothing" if folder is None else str(folder)
-        raise UsageError(
-            f"DVC composes {actual} in the experiments of {dvc}, expected {expected}; choose "
-            f"with `lockgate run`; {EXPERIMENTS.format(folder=expected.relative_to(dvc))}"
-        )
+    patterns = [f":(glob)**/{name}" for name in PIPELINE_FILES]
+    listed = _git(["ls-files", "-co", "--exclude-standard", "-z", "--", *patterns], dvc)
+    if listed is None:  # not a Git repository
+        paths = [path for name in PIPELINE_FILES for path in dvc.rglob(name)]
+    else:
+        paths = [dvc / name for name in listed.split("\0") if name]
+    return [path for path in paths if path.parent != directory]
 
 
 def check_has_commit(project: Path) -> None:
     """Raise if the Git repository of a project has no commit, which experiments start from."""
-    if _git_top(project) and _try_run(["git", "rev-parse", "--verify", "HEAD"], project) is None:
+    if _git_top(project) and _git(["rev-parse", "--verify", "HEAD"], project) is None:
         raise UsageError(
             "an experiment starts from a commit, and there is none: "
             "git add -A && git commit -m 'first run'"
@@ -188,34 +120,36 @@ def check_not_ignored(directory: Path, data_file: Path) -> None:
     existing_folder = next(
         (folder for folder in (directory, *directory.resolve().parents) if folder.exists()), None
     )
-    if existing_folder is None or not shutil.which("git"):
+    if existing_folder is None:
         return
     for path in (data_file.with_name(data_file.name + ".dvc"), data_file.parent):
-        argv = ["git", "check-ignore", "--quiet", str(path.resolve())]
-        completed = subprocess.run(argv, cwd=existing_folder, capture_output=True, check=False)
-        if completed.returncode == 0:
+        if _git(["check-ignore", "--quiet", str(path.resolve())], existing_folder) is not None:
             raise UsageError(
                 f"a .gitignore hides {path}: remove that line, or choose another directory"
             )
 
 
 def _git_top(directory: Path) -> Path | None:
-    top = _try_run(["git", "rev-parse", "--show-toplevel"], directory)
+    top = _git(["rev-parse", "--show-toplevel"], directory)
     return Path(top.strip()).resolve() if top else None
 
 
-def _try_run(argv: list[str], directory: Path) -> str | None:
-    try:
-        completed = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+def _git(arguments: list[str], directory: Path) -> str | None:
+    """Return what Git prints; None if it fails, or is not installed."""
+    if not shutil.which("git"):
         return None
-    return completed.stdout if completed.returncode == 0 else None
+    completed = run_git(arguments, directory)
+    return completed.stdout.decode() if completed.returncode == 0 else None
 
 
-def _run_checked(argv: list[str], directory: Path) -> None:
-    completed = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
+def _run_dvc(arguments: list[str], directory: Path) -> None:
+    completed = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if completed.returncode:
-        command_text = " ".join(argv[argv.index("-m") + 1 :] if "-m" in argv else argv)
-        raise UsageError(
-            f"`{command_text}` failed: {' '.join((completed.stderr or completed.stdout).split())}"
-        )
+        message = " ".join((completed.stderr or completed.stdout).split())
+        raise UsageError(f"`dvc {' '.join(arguments)}` failed: {message}")

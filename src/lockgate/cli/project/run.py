@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ __all__ = ["command"]
         lockgate run compressor=[lasso,prune]         two compressors, in this order
         lockgate run compressor=[]                    no compressor
         lockgate run optimizer=random optimizer.random.trials=20
-        lockgate run +evaluator=slices                one more evaluator
+        lockgate run evaluator=[classification]       other evaluators
         lockgate run -m model=logistic,boosting       queue an experiment for each
     """),
 )
@@ -103,19 +104,19 @@ def command(
     )
     if code == 0 and only is None and until is None:
         print_results(root)
-    if code != 0 and composed and (added := composed[-1].added_choices()):
-        forget = " ".join(f"'~{key}'" for key in added)
+    if code != 0 and composed and (overrides_back := composed[0].overrides_back()):
         click.echo(
-            f"The choice of {', '.join(added)} is recorded all the same; to go back: "
-            f"lockgate run {forget}",
+            "What was chosen is recorded all the same; to go back: lockgate run "
+            f"{shlex.join(overrides_back)}",
             err=True,
         )
     return code
 
 
-def _ask_about_edits() -> bool:
+def _ask_about_edits(composition: Composition) -> bool:
+    edits = ", ".join(f"{key}={value!r}" for key, (value, _) in composition.discarded.items())
     answer = click.prompt(
-        "params.yaml was edited. Record the edits below conf/, or drop them?",
+        f"params.yaml was edited: {edits}. Record the edits below conf/, or drop them?",
         type=click.Choice(["keep", "discard"]),
         default="keep",
     )

@@ -194,7 +194,7 @@ def infer_text_kind(
 def declare_category(name: str) -> str:
     """Return how to declare that a column holds categories, for messages."""
     return (
-        f"declare it a category: data.kinds={{{name}: category}}, or --kind '{name}=category' of "
+        f"declare it a category: 'data.kinds={{{name}:category}}', or --kind '{name}=category' of "
         "lockgate init"
     )
 

@@ -169,7 +169,8 @@ def read_as_fitted(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
             encoding=csv.encoding,
             decimal=csv.decimal,
             thousands=csv.thousands or None,
-            quotechar=csv.quote,
+            quotechar=csv.quote or '"',
+            quoting=0 if csv.quote else 3,  # of the module csv: QUOTE_MINIMAL, QUOTE_NONE
             na_values=list(csv.missing) if "missing" in settings else None,
             keep_default_na="missing" not in settings,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import struct
 from typing import Any
@@ -50,7 +51,11 @@ def read_table_request(
     inputs = model.packed.inputs
     raw = request.body
     extra_columns = [key] if key else []
-    is_arrow = request.headers.get(b"content-type", b"").startswith(ARROW.encode())
+    content_type = request.headers.get(b"content-type", b"")
+    is_arrow = content_type.startswith(ARROW.encode())
+    csv = model.manifest.inputs.csv
+    if content_type.startswith(TSV.encode()):
+        csv = dataclasses.replace(csv, delimiter="\t")
     try:
         from lockgate.data.io.bodies import read_arrow_body, read_csv_body
 
@@ -58,9 +63,7 @@ def read_table_request(
             _check_expansion(raw)
             columns, rows = read_arrow_body(raw, inputs, extra_columns, max_rows)
         else:
-            columns, rows = read_csv_body(
-                raw, inputs, extra_columns, max_rows, model.manifest.inputs.csv
-            )
+            columns, rows = read_csv_body(raw, inputs, extra_columns, max_rows, csv)
     except ModuleNotFoundError:
         raise HTTPError(415, "tables need more here: pip install 'lockgate[serve]'") from None
     except DataError as error:
