@@ -28,7 +28,7 @@ from lockgate.plugins.config.last_composed import (
 from lockgate.plugins.config.origins import find_origins
 from lockgate.plugins.config.overrides import parse_overrides
 from lockgate.plugins.config.record import compose_with, edited_document, forget, record
-from lockgate.plugins.config.stamp import compute_stamp, is_edited, read_stamp
+from lockgate.plugins.config.stamp import compute_stamp, is_edited, read_stamp, values_digest
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params, write_params
@@ -163,7 +163,7 @@ def _read_before(file: Path) -> dict[str, Any]:
 def _written(root: Path, file: Path, recorded: Choices) -> dict[str, Any]:
     """Return the parameters that the file had before it was edited, as far as that is known."""
     stamp, last = read_stamp(file), read_last_composed(root)
-    if last is None or (stamp and stamp.values != compute_stamp(root, last).values):
+    if last is None or (stamp and stamp.values != values_digest(last)):
         return compose_with(root, recorded)
     return last
 

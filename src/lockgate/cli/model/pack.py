@@ -10,6 +10,7 @@ from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.settings import parse_settings, split_setting
 from lockgate.errors import NotCovered, UsageError
 from lockgate.models.packing.pack_file import PackJob, PackResult, pack_file, pack_model_file
+from lockgate.models.packing.rows import detect_form
 
 __all__ = ["command"]
 
@@ -77,7 +78,12 @@ def command(
     code, and its predictions are compared with the original model's.
     """
     job = PackJob(
-        str(model), str(data), target, trust_code, not dry_run, csv=parse_settings(settings)
+        str(model),
+        str(data),
+        target,
+        trust_code,
+        not dry_run,
+        csv=detect_form(data, parse_settings(settings)),
     )
     score_threshold = _parse_threshold(threshold)
     lineage = dict(split_setting(text, "--declare") for text in declare)

@@ -33,13 +33,10 @@ __all__ = [
 
 MAX_LISTED = 5
 
-SINGLE_BYTE = ("cp125", "iso8859")
-"""How Python's names of encodings begin that have a byte for each character."""
+CHUNK_BYTES = 1 << 20
+"""Bytes that are decoded at once."""
 
-SAMPLE_BYTES = 1 << 20
-"""Bytes at the beginning of a file by which its encoding is judged."""
-
-QUOTED = 60
+QUOTED_LENGTH = 60
 """Characters of a malformed row in a message."""
 
 
@@ -55,8 +52,8 @@ def read_csv_chunks(
     names = read_csv_header(source, csv)
     if len(names) == 1 and len(inputs) > 1:
         raise DataError(
-            f"{format_source(source)} has a single column {names[0][:QUOTED]!r}, expected columns "
-            f"separated by {delimiter_of(source, csv)!r}, as in the file that the model was "
+            f"{format_source(source)} has a single column {names[0][:QUOTED_LENGTH]!r}, expected "
+            f"columns separated by {delimiter_of(source, csv)!r}, as in the file that the model was "
             "trained on"
         )
     check_names(format_source(source), names, inputs, keep)
@@ -120,7 +117,7 @@ def _open_reader(
         # Arrow counts rows from 1, the header included; quoted line breaks and blank lines
         # make that another number than the line's, so that the message quotes the row
         number = row.number - 2
-        text = row.text if len(row.text) <= QUOTED else f"{row.text[:QUOTED]}..."
+        text = row.text if len(row.text) <= QUOTED_LENGTH else f"{row.text[:QUOTED_LENGTH]}..."
         malformed[number] = (
             f"{row.actual_columns} cells in row {number}, expected {row.expected_columns}: {text!r}"
         )
@@ -168,7 +165,7 @@ def _check_decodable(source: Path | bytes, encoding: str) -> None:
     """Decode a source that is not UTF-8 once, for the same reason."""
     decoder = codecs.getincrementaldecoder(encoding)()
     with io.BytesIO(source) if isinstance(source, bytes) else open_bytes(source) as file:
-        while chunk := file.read(1 << 20):
+        while chunk := file.read(CHUNK_BYTES):
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
 
@@ -203,24 +200,34 @@ def encoding_of(source: Path | bytes, csv: CSVFormat) -> str:
     text of such an encoding is hardly ever valid UTF-8 by chance, and decoded wrongly its
     categories would be unknown.
     """
+    with io.BytesIO(source) if isinstance(source, bytes) else open_bytes(source) as file:
+        start = file.read(CHUNK_BYTES)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        if _has_byte_per_character(csv.encoding) and _is_utf_8(start, file):
+            return "utf-8"
+    return csv.encoding
+
+
+def _has_byte_per_character(encoding: str) -> bool:
     try:
-        name = codecs.lookup(csv.encoding).name
+        return len(bytes(range(128, 256)).decode(encoding, "replace")) == 128
     except LookupError:
-        return csv.encoding
-    if isinstance(source, bytes):
-        start = source[:SAMPLE_BYTES]
-    else:
-        with open_bytes(source) as file:
-            start = file.read(SAMPLE_BYTES if name.startswith(SINGLE_BYTE) else 4)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if not name.startswith(SINGLE_BYTE):
-        return csv.encoding
+        return False
+
+
+def _is_utf_8(chunk: bytes, rest: BinaryIO) -> bool:
+    """Return whether all bytes are UTF-8, and not only ASCII."""
+    decoder, is_ascii = codecs.getincrementaldecoder("utf-8")(), True
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(start)
+        while chunk:
+            is_ascii = is_ascii and chunk.isascii()
+            decoder.decode(chunk)
+            chunk = rest.read(CHUNK_BYTES)
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return csv.encoding
-    return csv.encoding if text.isascii() else "utf-8"
+        return False
+    return not is_ascii
 
 
 def open_bytes(path: Path) -> BinaryIO:

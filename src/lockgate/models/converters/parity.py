@@ -31,7 +31,7 @@ LARGEST = 1e30
 MAX_REJECTED = 0.5
 """Share of the training rows that a packed model may reject, e.g. for infinite numbers."""
 
-log = logging.getLogger("lockgate")
+log = logging.getLogger(__name__)
 
 UNSEEN = "a category that was not in training"
 

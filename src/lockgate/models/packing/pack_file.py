@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lockgate.contract.tables import CSVFormat
 from lockgate.errors import BundleError, LockgateError, NotCovered, UsageError
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class PackJob(msgspec.Struct, frozen=True):
         Whether the user trusts the origin of the model file.
     prove : bool
         Whether to compare predictions; off for a dry run.
-    csv : dict
-        How CSV files are written, as far as it is not to be detected: see `CSVFormat`.
+    csv : CSVFormat or None
+        How the CSV files are written; None where the data are a Parquet file.
 
     """
 
@@ -55,7 +56,7 @@ class PackJob(msgspec.Struct, frozen=True):
     target: str | None
     trusted: bool
     prove: bool
-    csv: dict[str, Any] = {}
+    csv: CSVFormat | None = None
 
 
 class PackResult(msgspec.Struct, frozen=True):

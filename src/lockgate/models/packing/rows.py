@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lockgate.contract.tables import Column, Table
+from lockgate.contract.tables import Column, CSVFormat, Table
 from lockgate.errors import DataError, NotCovered, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Rows",
     "check_fitted",
+    "detect_form",
     "read_as_fitted",
     "read_as_written",
     "read_table_of",
@@ -114,17 +115,16 @@ def read_table_of(
     features: list[str],
     target: str | None,
     inputs: Sequence[ColumnInput],
-    settings: Mapping[str, Any],
+    csv: CSVFormat | None,
 ) -> Table:
-    """Read the rows as predictions will read them; `settings` as for `detect_csv`."""
-    from lockgate.data.io.csv_detection import detect_csv
+    """Read the rows as predictions will read them; `csv` says how CSV files are written."""
     from lockgate.data.io.frames import is_parquet, read_frame
 
     columns = [
         Column(name=c.name, kind=c.kind, categories=c.categories, bits=c.bits)  # type: ignore[arg-type]  # the header was checked
         for c in inputs
     ]
-    csv = None if is_parquet(path) else detect_csv(path, settings)
+    csv = None if is_parquet(path) else csv or CSVFormat()
     frame = read_frame(path, columns, csv)
     missing = [name for name in [*features, *([target] if target else [])] if name not in frame]
     if missing:
@@ -135,15 +135,26 @@ def read_table_of(
     return dataclasses.replace(table, schema=dataclasses.replace(table.schema, csv=csv))
 
 
-def read_as_written(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
-    """Read rows with the kinds that their cells are written in: 01067 is a text."""
+def detect_form(path: Path, settings: Mapping[str, Any]) -> CSVFormat | None:
+    """Return how a CSV file is written; None for a Parquet file, which has no settings."""
     from lockgate.data.io.csv_detection import detect_csv
-    from lockgate.data.io.frames import is_parquet, read_frame
+    from lockgate.data.io.frames import is_parquet
 
-    return read_frame(path, csv=None if is_parquet(path) else detect_csv(path, settings))
+    if not is_parquet(path):
+        return detect_csv(path, settings)
+    if settings:
+        raise UsageError(f"{path} is a Parquet file, and --set is for CSV files")
+    return None
 
 
-def read_as_fitted(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
+def read_as_written(path: Path, csv: CSVFormat | None) -> pd.DataFrame:
+    """Read rows with the kinds that their cells are written in: 01067 is a text."""
+    from lockgate.data.io.frames import read_frame
+
+    return read_frame(path, csv=csv)
+
+
+def read_as_fitted(path: Path, csv: CSVFormat | None) -> pd.DataFrame:
     """Read rows as most who fit a model read them: with pandas' defaults.
 
     The packed model is compared with the original on these rows. Its bundle is made from the
@@ -152,7 +163,6 @@ def read_as_fitted(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
     from lockgate.data.io.csv import delimiter_of
-    from lockgate.data.io.csv_detection import detect_csv
     from lockgate.data.io.files import describe_failure, file_ending
     from lockgate.data.io.frames import FRAME_ENDINGS
 
@@ -160,9 +170,9 @@ def read_as_fitted(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
     if ending not in FRAME_ENDINGS:
         raise DataError(f"{path} ends in {ending!r}, expected one of {', '.join(FRAME_ENDINGS)}")
     try:
-        if ending == ".parquet":
+        if csv is None:
             return pd.read_parquet(path)
-        csv = detect_csv(path, settings)
+        texts = CSVFormat().missing
         return pd.read_csv(
             path,
             sep=delimiter_of(path, csv),
@@ -171,8 +181,8 @@ def read_as_fitted(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
             thousands=csv.thousands or None,
             quotechar=csv.quote or '"',
             quoting=0 if csv.quote else 3,  # of the module csv: QUOTE_MINIMAL, QUOTE_NONE
-            na_values=list(csv.missing) if "missing" in settings else None,
-            keep_default_na="missing" not in settings,
+            na_values=None if csv.missing == texts else list(csv.missing),
+            keep_default_na=csv.missing == texts,
         )
     except (ValueError, OSError) as error:
         raise DataError(describe_failure(path, error)) from None

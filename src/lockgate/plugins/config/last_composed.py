@@ -26,10 +26,8 @@ def record_composition(
 
 def read_last_composed(root: Path) -> dict[str, Any] | None:
     """Return the parameters that this clone wrote last; None if it wrote none."""
-    try:
-        return dict(json.loads((root / SCRATCH / RECORD).read_bytes())["document"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    document = _read_record(root).get("document")
+    return document if isinstance(document, dict) else None
 
 
 def read_last_conf(root: Path) -> str | None:
@@ -37,10 +35,15 @@ def read_last_conf(root: Path) -> str | None:
 
     Programs that rewrite ``params.yaml`` drop its comments, and the stamp with them.
     """
+    return _read_record(root).get("conf")
+
+
+def _read_record(root: Path) -> dict[str, Any]:
     try:
-        return str(json.loads((root / SCRATCH / RECORD).read_bytes())["conf"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        record = json.loads((root / SCRATCH / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def find_discarded_edits(

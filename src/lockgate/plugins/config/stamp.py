@@ -53,7 +53,7 @@ def is_edited(root: Path, document: Mapping[str, Any]) -> bool:
     Parameters that DVC composed for an experiment have no stamp, and count as edited.
     """
     stamp = read_stamp(root / "params.yaml")
-    return stamp is None or stamp.values != compute_stamp(root, document).values
+    return stamp is None or stamp.values != values_digest(document)
 
 
 def compute_stamp(root: Path, document: Mapping[str, Any]) -> Stamp:

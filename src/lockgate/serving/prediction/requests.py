@@ -11,7 +11,7 @@ import numpy as np
 from lockgate.contract.prediction import Output
 from lockgate.data.columns.filled import count_filled
 from lockgate.data.columns.parsing import read_columns
-from lockgate.data.columns.rejections import RejectedRows, count_missing
+from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.runtime.row_prediction import RowPrediction
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse
@@ -199,11 +199,10 @@ def _count_filled(
     rows: int,
     rejected: Collection[int] = (),
 ) -> tuple[Filled, list[str]]:
-    counts = count_missing(model.packed.inputs, cells, rejected)
-    if not counts:
-        return counts, []
     filled = count_filled(model.packed.inputs, source, cells, rows, rejected)
-    return counts, filled.warnings(model.packed.inputs, model.never_missing, model.nearest)
+    counts = {"gaps": filled.missing, "unknown": filled.unknown}
+    warnings = filled.warnings(model.packed.inputs, model.never_missing, model.nearest)
+    return {problem: by_column for problem, by_column in counts.items() if by_column}, warnings
 
 
 def _to_plain(output: Output) -> tuple[Any, Any, Any]:
