@@ -169,7 +169,7 @@ def _written(root: Path, file: Path, recorded: Choices) -> dict[str, Any]:
 
 
 def check_derived(root: Path) -> None:
-    """Check ``params.yaml``, and that it is what ``conf/`` says, or was edited since.
+    """Check that ``params.yaml`` is valid, and not of an older ``conf/``; it may be edited.
 
     Raises
     ------

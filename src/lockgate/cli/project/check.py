@@ -19,7 +19,7 @@ __all__ = ["command"]
     help="File to write if the check passes, for DVC.",
 )
 def command(path: Path | None) -> None:
-    """Check params.yaml, and that it is what conf/ says.
+    """Check that params.yaml is valid, and not of an older conf/.
 
     dvc.yaml calls this command when params.yaml or a file of conf/ has changed,
     so that `dvc repro` never runs with parameters that are not valid, or of an
@@ -32,4 +32,4 @@ def command(path: Path | None) -> None:
     check_derived(find_project(Path.cwd()))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, "params.yaml is what conf/ says\n")
+        write_file(path, "params.yaml is valid, and not of an older conf/\n")

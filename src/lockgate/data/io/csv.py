@@ -53,8 +53,8 @@ def read_csv_chunks(
     if len(names) == 1 and len(inputs) > 1:
         raise DataError(
             f"{format_source(source)} has a single column {names[0][:QUOTED_LENGTH]!r}, expected "
-            f"columns separated by {delimiter_of(source, csv)!r}, as in the file that the model was "
-            "trained on"
+            f"columns separated by {delimiter_of(source, csv)!r}, as in the "
+            "training file"
         )
     check_names(format_source(source), names, inputs, keep)
     requested = list(dict.fromkeys([*(column.name for column in inputs), *keep]))
