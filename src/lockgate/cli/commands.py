@@ -20,7 +20,7 @@ SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "run": "Compose the parameters, and run the stages that they change.",
             "show": "Show every parameter and where its value comes from.",
             "plugins": "List the installed plugins and their settings.",
-            "check": "Check that params.yaml is valid, and not of an older conf/; called by dvc.yaml.",
+            "check": "Check params.yaml, also against conf/; called by dvc.yaml.",
             "stage": "Run one stage of the pipeline; called by dvc.yaml.",
             "version": "Show the versions of lockgate, Python and the main libraries.",
         },
