@@ -72,7 +72,7 @@ def test_a_delimiter_of_two_characters_is_refused(tmp_path: Path) -> None:
         lockgate.read_table(path, csv=lockgate.CSVFormat(delimiter=";;"))
 
 
-def test_commas_in_a_file_of_commas_decide_nothing_about_other_columns(tmp_path: Path) -> None:
+def test_decimal_commas_in_a_file_of_commas_are_refused_until_declared(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("weight,pair,y\n" + "".join(f'{k}.123,"{k},5",1\n' for k in range(1, 9)))
     with pytest.raises(lockgate.DataError, match="column pair holds '1,5'"):

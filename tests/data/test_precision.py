@@ -108,7 +108,7 @@ def test_columns_that_pandas_made_the_index_are_columns(tmp_path: Path) -> None:
     assert table.frame["x"].tolist() == [1.5, 2.5, 3.5]
 
 
-def test_durations_are_refused(tmp_path: Path) -> None:
+def test_durations_are_refused() -> None:
     column = ColumnInput("x", "number")
     with pytest.raises(lockgate.SchemaViolation, match="expected a number"):
         read_columns([column], {"x": np.array([1, 2], "timedelta64[s]")})

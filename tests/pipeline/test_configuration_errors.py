@@ -23,7 +23,7 @@ from lockgate.pipeline.parameters import compose
         ("foo: 1", r"^unknown key 'foo'"),
     ],
 )
-def test_a_mistake_in_a_file_is_named(fresh: Path, text: str, message: str) -> None:
+def test_a_mistake_in_a_file_is_explained(fresh: Path, text: str, message: str) -> None:
     config = fresh / "conf" / "config.yaml"
     config.write_text(config.read_text() + f"\n{text}\n")
     for overrides in ([], ["split.test=0.3"]):
@@ -31,7 +31,7 @@ def test_a_mistake_in_a_file_is_named(fresh: Path, text: str, message: str) -> N
             compose(fresh, overrides)
 
 
-def test_a_plugin_or_experiment_that_does_not_exist_is_named(fresh: Path) -> None:
+def test_a_plugin_that_does_not_exist_is_named(fresh: Path) -> None:
     config = fresh / "conf" / "config.yaml"
     text = config.read_text()
     config.write_text(text.replace("- model: logistic", "- model: logistics"))

@@ -60,10 +60,10 @@ def test_every_protocol_says_what_training_did_not_have(deployed: Deployment) ->
             ("/predict", {"rows": [row]}),
             ("/invocations", {"dataframe_records": [row]}),
         ):
-            _, said, _ = server.ask("POST", path, body)
-            assert (said["filled"], said["warnings"]) == (counts, [sentence])
-        _, said, _ = server.ask("POST", "/v2/models/churn/infer", v2)
-        texts = said["parameters"]
+            _, answered, _ = server.ask("POST", path, body)
+            assert (answered["filled"], answered["warnings"]) == (counts, [sentence])
+        _, answered, _ = server.ask("POST", "/v2/models/churn/infer", v2)
+        texts = answered["parameters"]
         assert [json.loads(texts[key]) for key in ("filled", "warnings")] == [counts, [sentence]]
         headers = {"content-type": arrow, "accept": arrow}
         _, raw, _ = server.ask("POST", "/predict", sink.getvalue(), **headers)

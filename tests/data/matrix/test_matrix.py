@@ -155,7 +155,7 @@ def test_any_cells_are_read_alike_or_refused(cells: list[str], kind: str | None)
 
 
 @pytest.mark.parametrize("cell", [2, 0.5, -1, 1e300])
-def test_numbers_are_no_truth_values_for_any_path(cell: float, tmp_path: Path) -> None:
+def test_numbers_are_not_truth_values_for_any_path(cell: float, tmp_path: Path) -> None:
     case, _ = trained(csv_oddity("truth values", "boolean", "true", "false"), tmp_path)
     frame = case.table.frame.head(3).assign(cell=[1.0, cell, 0.0])
     frame.to_csv(tmp_path / "later.csv", index=False)

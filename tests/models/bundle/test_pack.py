@@ -254,15 +254,15 @@ def test_the_command_takes_how_a_file_is_written(call: Run, tmp_path: Path) -> N
     X.assign(bought=y).to_csv(
         tmp_path / "rows.csv", index=False, sep=";", decimal=",", float_format="%.3f"
     )
-    words = ["pack", "model.joblib", "--data", "rows.csv", "--target", "bought", "--trust-code"]
-    refused = call("lockgate", *words, cwd=tmp_path, code=2)
+    arguments = ["pack", "model.joblib", "--data", "rows.csv", "--target", "bought", "--trust-code"]
+    refused = call("lockgate", *arguments, cwd=tmp_path, code=2)
     assert "decimal" in refused.stderr
-    call("lockgate", *words, "--set", "decimal=,", cwd=tmp_path)
+    call("lockgate", *arguments, "--set", "decimal=,", cwd=tmp_path)
     bundle = lockgate.open(tmp_path / "model")
     assert bundle.manifest.inputs.csv.decimal == ","
-    unknown = call("lockgate", *words, "--set", "decimla=,", cwd=tmp_path, code=2)
+    unknown = call("lockgate", *arguments, "--set", "decimla=,", cwd=tmp_path, code=2)
     assert "did you mean 'decimal'" in unknown.stderr
-    invalid = call("lockgate", *words, "--set", "decimal=x", cwd=tmp_path, code=2)
+    invalid = call("lockgate", *arguments, "--set", "decimal=x", cwd=tmp_path, code=2)
     assert "a setting of CSV files is not valid" in invalid.stderr
 
 
