@@ -20,7 +20,8 @@ from sklearn.preprocessing import OneHotEncoder
 import lockgate
 from lockgate.batch.predict_file import predict_file
 from lockgate.data.columns.inputs import ColumnInput
-from lockgate.data.columns.parsing import build_cell_readers, read_columns
+from lockgate.data.columns.parsing import read_columns
+from lockgate.data.columns.row_cells import build_cell_readers
 from lockgate.models.bundle.open import Bundle
 from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel

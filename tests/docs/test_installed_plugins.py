@@ -40,7 +40,7 @@ def link_requirements(venv: Path) -> None:
                     source.read_text().replace(shebang, own_shebang)
                 )
                 (venv / "bin" / source.name).chmod(0o755)
-            elif top != ".." and not top.endswith(".pth") and not (site / top).exists():
+            elif top != ".." and not top.endswith(".pth") and not os.path.lexists(site / top):
                 (site / top).symlink_to(Path(str(distribution.locate_file(top))))
     assert linked > 50
 

@@ -17,8 +17,9 @@ import numpy as np
 from lockgate.contract.conversion import ForestEngine
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend, numpy_backend
-from lockgate.data.columns.parsing import build_cell_readers, read_columns
+from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows, count_missing
+from lockgate.data.columns.row_cells import build_cell_readers
 from lockgate.data.columns.sources import cells_by_name
 from lockgate.errors import PackedFormatError, SchemaViolation
 from lockgate.models.packed.format.array_types import Cells, RowSource
