@@ -69,7 +69,7 @@ def test_a_row_and_a_column_round_alike(number: float, bits: int) -> None:
     column = ColumnInput("x", "number", bits=bits)
     with np.errstate(over="ignore"):
         expected = float(np.array(number).astype(f"f{bits // 8}"))
-    ((_, read),) = build_cell_readers([column])
+    ((_, read, _),) = build_cell_readers([column])
     if np.isinf(expected):
         with pytest.raises(lockgate.SchemaViolation, match="infinite"):
             read(number)

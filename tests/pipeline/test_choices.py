@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from lockgate.errors import UsageError
+from lockgate.pipeline.explain import explain_parameters
 from lockgate.pipeline.parameters import (
     check_derived,
     compose,
-    explain_parameters,
     write_composition,
 )
 from lockgate.pipeline.run_lock import lock_run
@@ -165,6 +165,16 @@ def test_edits_are_found_in_a_clone_without_records(fresh: Path) -> None:
     file = fresh / "params.yaml"
     file.write_text(file.read_text().replace("folds: 5", "folds: 4"))
     assert compose(fresh, ["split.test=0.3"]).discarded == {"search.folds": (4, 5)}
+
+
+def test_what_was_removed_from_the_parameters_is_an_edit(fresh: Path) -> None:
+    choose(fresh)
+    file = fresh / "params.yaml"
+    document = read_params(file)
+    del document["evaluator"]["cost"]
+    write_params(file, document)
+    assert any(key.startswith("evaluator.cost") for key in compose(fresh).discarded)
+    assert list(choose(fresh, keep=True)["evaluator"]) == ["classification"]
 
 
 def test_names_with_dots_are_kept(fresh: Path) -> None:

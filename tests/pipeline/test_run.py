@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from lockgate.errors import UsageError
-from lockgate.pipeline.parameters import UNSET, compose, explain_parameters, write_composition
+from lockgate.pipeline.explain import explain_parameters
+from lockgate.pipeline.parameters import UNSET, compose, write_composition
 from lockgate.pipeline.run import run_pipeline
 from lockgate.pipeline.scaffold import create_project
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lockgate.errors import SettingError, UsageError
+from lockgate.errors import LockgateError, SettingError, UsageError
 from lockgate.pipeline.parameters import check_derived, compose, write_composition
 from lockgate.pipeline.run import queue_experiment, run_pipeline
 from lockgate.pipeline.scaffold import create_project
@@ -186,3 +186,28 @@ def test_the_ledger_records_edited_parameters(project: Path, call: Run) -> None:
 
 def test_composed_parameters_are_not_marked_as_edited(project: Path) -> None:
     assert not Ledger(project).register(project / "bundle").params_edited
+
+
+def test_a_file_of_the_user_is_never_replaced(shared: Path, tmp_path: Path) -> None:
+    raw = shared / "data" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "tumours.csv").write_text("precious")
+    with pytest.raises(UsageError, match="tumours.csv exists and would be overwritten"):
+        create_project(shared)
+    assert (raw / "tumours.csv").read_text() == "precious"
+    assert [path.name for path in raw.iterdir()] == ["tumours.csv"]
+
+
+def test_a_data_file_with_the_name_of_a_loader_is_loaded(tmp_path: Path) -> None:
+    rows = "".join(f"{k},{k % 2}\n" for k in range(60))
+    (tmp_path / "csv.csv").write_text("x,y\n" + rows)
+    project = create_project(tmp_path / "p", data=tmp_path / "csv.csv", target="y").directory
+    assert list(compose(project).after["loader"]) == ["csv-data"]
+
+
+def test_an_empty_file_is_refused_in_a_line(tmp_path: Path) -> None:
+    for content in (b"", b"\n\n", b"\x00\xff\xfe\x80"):
+        (tmp_path / "rows.csv").write_bytes(content)
+        with pytest.raises(LockgateError):
+            create_project(tmp_path / "p", data=tmp_path / "rows.csv", target="y")
+        assert not (tmp_path / "p" / "conf").exists()

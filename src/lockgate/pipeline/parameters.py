@@ -10,10 +10,8 @@ from typing import Any
 from lockgate.errors import UsageError
 from lockgate.pipeline.experiments import check_experiment, is_composed_experiment
 from lockgate.plugins.config.choices import (
-    CHOICES,
-    CONF,
-    KINDS,
     Choices,
+    check_include,
     read_choices,
     write_choices,
 )
@@ -25,8 +23,6 @@ from lockgate.plugins.config.last_composed import (
     read_last_conf,
     record_composition,
 )
-from lockgate.plugins.config.origins import find_origins
-from lockgate.plugins.config.overrides import parse_overrides
 from lockgate.plugins.config.record import compose_with, edited_document, forget, record
 from lockgate.plugins.config.stamp import compute_stamp, is_edited, read_stamp, values_digest
 from lockgate.plugins.host.catalogue import Catalogue
@@ -36,10 +32,8 @@ from lockgate.plugins.host.params_file import read_params, write_params
 __all__ = [
     "UNSET",
     "Composition",
-    "ParameterOrigin",
     "check_derived",
     "compose",
-    "explain_parameters",
     "write_composition",
 ]
 
@@ -132,6 +126,8 @@ def compose(
     file = root / "params.yaml"
     before = _read_before(file)
     recorded = read_choices(root)
+    if recorded != Choices():
+        check_include(root)
     choices, remaining = forget(root, Choices() if reset else recorded, overrides)
     edited = bool(before) and is_edited(root, before)
     written = _written(root, file, recorded) if edited else before
@@ -163,7 +159,8 @@ def _read_before(file: Path) -> dict[str, Any]:
 def _written(root: Path, file: Path, recorded: Choices) -> dict[str, Any]:
     """Return the parameters that the file had before it was edited, as far as that is known."""
     stamp, last = read_stamp(file), read_last_composed(root)
-    if last is None or (stamp and stamp.values != values_digest(last)):
+    elsewhere = stamp is None and read_last_conf(root) != compute_stamp(root, {}).conf
+    if last is None or elsewhere or (stamp and stamp.values != values_digest(last)):
         return compose_with(root, recorded)
     return last
 
@@ -184,7 +181,7 @@ def check_derived(root: Path) -> None:
     document = read_params(file)
     Parameters.check(document, Catalogue.installed())
     stamp = read_stamp(file)
-    composed_from = stamp.conf if stamp else read_last_conf(root)
+    composed_from = stamp.conf if stamp else _last_conf_of(root, document)
     check_experiment(root)
     if is_composed_experiment(root) or composed_from == compute_stamp(root, document).conf:
         return
@@ -196,111 +193,14 @@ def check_derived(root: Path) -> None:
         )
 
 
-@dataclass(frozen=True)
-class ParameterOrigin:
-    """A parameter and where its value comes from.
+def _last_conf_of(root: Path, document: dict[str, Any]) -> str | None:
+    """Return the digest of ``conf/`` that a file without stamp was composed from, if it was here.
 
-    Attributes
-    ----------
-    key : str
-        Dotted key.
-    value : object
-        The composed value.
-    origin : str
-        A file of ``conf/``, an override, or a default.
-    in_file : object
-        The value in ``params.yaml`` where it differs, else `UNSET`.
-
+    A refused experiment leaves the parameters of another project.
     """
-
-    key: str
-    value: Any
-    origin: str
-    in_file: Any = UNSET
-
-    @property
-    def is_default(self) -> bool:
-        """Whether the value is lockgate's or a plugin's default."""
-        return self.origin.startswith(("lockgate's default", "default of "))
-
-    @property
-    def differs(self) -> bool:
-        """Whether ``params.yaml`` has another value."""
-        return self.in_file is not UNSET
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        fields = {"key": self.key, "value": self.value, "from": self.origin}
-        return fields | ({"params.yaml": self.in_file} if self.differs else {})
-
-
-def explain_parameters(root: Path, overrides: Sequence[str] = ()) -> list[ParameterOrigin]:
-    """Compose the parameters of a project, and return each with its origin.
-
-    Parameters
-    ----------
-    root, overrides
-        As for `compose`.
-
-    """
-    document = compose_document(root, overrides)
-    composed = flatten(document)
-    origins = find_origins(root, overrides)
-    file = root / "params.yaml"
-    current = flatten(read_params(file)) if file.is_file() else {}
-    parameters = [
-        ParameterOrigin(
-            key,
-            value,
-            _find_origin(key, origins),
-            current[key] if key in current and current[key] != value else UNSET,
-        )
-        for key, value in composed.items()
-    ]
-    removed = current.keys() - composed.keys()
-    return (
-        _explain_plugins(root, document, overrides)
-        + parameters
-        + [
-            ParameterOrigin(key, None, "only in params.yaml", value)
-            for key, value in current.items()
-            if key in removed
-        ]
-    )
-
-
-def _explain_plugins(
-    root: Path, document: dict[str, Any], overrides: Sequence[str]
-) -> list[ParameterOrigin]:
-    """Return the chosen plugins of each kind, and what chose them."""
-    by_key = {override.key_or_group: override.input_line for override in parse_overrides(overrides)}
-    recorded = read_choices(root).groups
-    experiment = by_key.get("experiment") or recorded.get("experiment")
-    return [
-        ParameterOrigin(
-            kind,
-            ", ".join(document[kind]),
-            f"override {by_key[kind]}"
-            if kind in by_key
-            else CHOICES.as_posix()
-            if kind in recorded
-            else f"{CONF}/"
-            if experiment
-            else f"{CONF}/config.yaml",
-        )
-        for kind in KINDS
-        if document.get(kind)
-    ]
-
-
-def _find_origin(key: str, origins: dict[str, str]) -> str:
-    """Return the origin of a key, or of the nearest key above it."""
-    parts = key.split(".")
-    for length in range(len(parts), 0, -1):
-        origin = origins.get(".".join(parts[:length]))
-        if origin is not None:
-            return origin
-    return "lockgate's default"
+    last = read_last_composed(root) or {}
+    same = last.get("project", {}).get("name") == document.get("project", {}).get("name")
+    return read_last_conf(root) if same else None
 
 
 def write_composition(root: Path, composition: Composition) -> None:

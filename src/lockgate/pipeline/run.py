@@ -19,7 +19,7 @@ from lockgate.pipeline.stage_server import stage_server
 from lockgate.pipeline.version_control import check_data_present, check_has_commit
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.overrides import parse_overrides, split_sweep
-from lockgate.plugins.config.stamp import values_digest
+from lockgate.plugins.config.stamp import compute_stamp, values_digest
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
 
@@ -96,6 +96,7 @@ def run_pipeline(
             check_data_present(root)
         decided = {o.package or o.key_or_group for o in parse_overrides(overrides)}
         with conflicts_resolved(root, on_resolved, decided, reset=reset):
+            conf = compute_stamp(root, {}).conf
             composition = compose(root, overrides, keep=keep, reset=reset)
             if composition.discarded and not discard:
                 if ask_about_edits is None:
@@ -106,6 +107,8 @@ def run_pipeline(
                 if ask_about_edits(composition):
                     composition = compose(root, overrides, keep=True, reset=reset)
             on_composed(composition)
+            if compute_stamp(root, {}).conf != conf:
+                raise UsageError("conf/ was changed while it was composed; run it again")
             write_composition(root, composition)
         if only == "write":
             return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import importlib.resources
 import json
 import re
@@ -19,6 +20,7 @@ from lockgate.pipeline.data_settings import DataSettings, inspect_data
 from lockgate.pipeline.dvc_stages import add_stages
 from lockgate.pipeline.version_control import check_not_ignored, init_version_control
 from lockgate.plugins.config.choices import CHOICES, CONF, Choices, choices_text
+from lockgate.plugins.host.catalogue import Catalogue
 
 __all__ = ["NewProject", "create_project"]
 
@@ -119,6 +121,7 @@ def create_project(
         raise UsageError("--set and --kind describe a file: pass --data and --target as well")
     data_file = raw / (data.name if data else "tumours.csv")
     check_not_ignored(directory, data_file)
+    _check_not_replaced(data, data_file)
     stages = directory / "dvc.yaml"
     model_name = _slugify(name or directory.resolve().name)
     relative = data_file.relative_to(directory)
@@ -143,13 +146,35 @@ def create_project(
     )
 
 
+def _check_not_replaced(data: Path | None, data_file: Path) -> None:
+    """Raise if another file would be overwritten by the data."""
+    if not data_file.exists() and not data_file.is_symlink():
+        return
+    if data is None or (data_file.resolve() != data.resolve() and not _are_equal(data, data_file)):
+        raise UsageError(
+            f"{data_file} exists and would be overwritten: pass it with --data, or move it"
+        )
+
+
+def _are_equal(first: Path, second: Path) -> bool:
+    return second.is_file() and filecmp.cmp(first, second, shallow=False)
+
+
 @contextlib.contextmanager
 def _undone_on_failure(directory: Path, data_file: Path) -> Iterator[None]:
     """Leave the folder as it was if the block fails, for a second attempt."""
     stages, raw = directory / "dvc.yaml", data_file.parent
     stages_before = stages.read_bytes() if stages.exists() else None
-    paths = [directory / CONF, raw.parent, raw, data_file, raw / f"{data_file.name}.dvc"]
+    paths = [directory / CONF, raw.parent, raw, raw / ".gitkeep", data_file]
+    paths += [raw / f"{data_file.name}.dvc"]
     new = [path for path in paths if not path.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        (directory / CONF).mkdir()  # of two that start at once, one fails here
+    except FileExistsError:
+        raise UsageError(
+            f"{directory} already has {CONF}, which a project needs to itself"
+        ) from None
     try:
         yield
     except BaseException:
@@ -186,6 +211,8 @@ def _write_files(
 ) -> None:
     regression = content.task == "regression"
     loader = _slugify(path.stem)
+    if loader in Catalogue.installed().names("loader"):
+        loader += "-data"  # a file that includes the plugin of its own name would include itself
     templates = importlib.resources.files(__package__).joinpath("templates")
     variables = {
         "loader": loader,

@@ -12,7 +12,7 @@ from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.text import align_columns
 
 if TYPE_CHECKING:
-    from lockgate.pipeline.parameters import ParameterOrigin
+    from lockgate.pipeline.explain import ParameterOrigin
 
 __all__ = ["command"]
 
@@ -35,7 +35,7 @@ def command(overrides: tuple[str, ...], as_json: bool, changed: bool) -> None:
     value of params.yaml that differs is shown beside: it was composed with other
     overrides, or edited manually.
     """
-    from lockgate.pipeline.parameters import explain_parameters
+    from lockgate.pipeline.explain import explain_parameters
     from lockgate.pipeline.project import find_project
 
     parameters = [

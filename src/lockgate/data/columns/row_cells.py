@@ -25,12 +25,20 @@ CellReader: TypeAlias = Callable[[Any], Cell]
 """From a cell of a row, of whatever type, to the value of the model."""
 
 
-def build_cell_readers(inputs: Sequence[ColumnInput]) -> list[tuple[str, CellReader]]:
+def build_cell_readers(inputs: Sequence[ColumnInput]) -> list[tuple[str, CellReader, bool]]:
     """Return a function for each input that reads a cell of a single row.
 
-    The functions raise SchemaViolation for an invalid cell.
+    The functions raise SchemaViolation for an invalid cell. The third value says whether a
+    finite float needs no reading at all.
     """
-    return [(column.name, _build_cell_reader(column)) for column in inputs]
+    return [
+        (column.name, _build_cell_reader(column), _is_number(column) and column.bits == 64)
+        for column in inputs
+    ]
+
+
+def _is_number(column: ColumnInput) -> bool:
+    return column.kind in ("number", "integer") and not column.categories
 
 
 def _build_cell_reader(column: ColumnInput) -> CellReader:
@@ -47,7 +55,7 @@ def _build_cell_reader(column: ColumnInput) -> CellReader:
         return cell.item() if isinstance(cell, np.generic) else cell
 
     allow_missing = column.missing == "allow"
-    if column.kind in ("number", "integer") and not column.categories:
+    if _is_number(column):
         if column.bits < 64:
             return _fast_short_number(read_cell, allow_missing, column.bits)
         return _fast_number(read_cell, allow_missing)

@@ -15,6 +15,7 @@ import msgspec
 from lockgate.contract.tables import CSVFormat
 from lockgate.data.columns.text_cells import declare_category
 from lockgate.data.io.csv import open_bytes, read_csv_texts
+from lockgate.data.io.files import describe_failure
 from lockgate.errors import DataError, UsageError, nearest
 
 __all__ = ["CSV_SETTINGS", "detect_csv"]
@@ -208,7 +209,11 @@ def _find_numbers(
 
     comma, point = _Separator({}, {}, {}), _Separator({}, {}, {})
     missing = pa.array(form.missing, pa.string())
-    for name, texts in read_csv_texts(path, form).items():
+    try:
+        columns_by_name = read_csv_texts(path, form)
+    except (ValueError, OSError) as error:
+        raise DataError(describe_failure(path, error)) from None
+    for name, texts in columns_by_name.items():
         cells = pc.utf8_trim_whitespace(pc.unique(texts))
         cells = cells.filter(pc.invert(pc.is_in(cells, missing)))
         numeric = cells.filter(pc.match_substring_regex(cells, NUMERIC))

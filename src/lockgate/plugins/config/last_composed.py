@@ -67,10 +67,12 @@ def find_discarded_edits(
 
     """
     last_written, current, updated = flatten(written), flatten(before), flatten(after)
-    return {
+    edits = {
         key: (value, updated.get(key))
         for key, value in current.items()
         if last_written.get(key) != value
         and updated.get(key) != value
         and not key.endswith(".provider")  # of another version of the same plugin
     }
+    removed = last_written.keys() & updated.keys() - current.keys()
+    return edits | {key: (None, updated[key]) for key in sorted(removed)}

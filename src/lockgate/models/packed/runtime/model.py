@@ -188,13 +188,7 @@ class PackedModel:
         return self._build_prediction(label, score, margin)
 
     def _prepare_row(self) -> None:
-        kinds = ("number", "integer")
-        self._readers = [
-            (name, read, column.kind in kinds and not column.categories and column.bits == 64)
-            for (name, read), column in zip(
-                build_cell_readers(self.header.inputs), self.header.inputs, strict=True
-            )
-        ]
+        self._readers = build_cell_readers(self.header.inputs)
         row = self._program(numpy_backend()).row()
         binary = self.header.task == "binary"
         classes, threshold = self.header.classes, self.threshold
