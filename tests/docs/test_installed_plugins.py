@@ -42,6 +42,11 @@ def link_requirements(venv: Path) -> None:
                 (venv / "bin" / source.name).chmod(0o755)
             elif top != ".." and not top.endswith(".pth") and not os.path.lexists(site / top):
                 (site / top).symlink_to(Path(str(distribution.locate_file(top))))
+        # an older pip lists the files of some packages as they lie in their sources
+        for name in (distribution.read_text("top_level.txt") or "").split():
+            package = Path(str(distribution.locate_file(name)))
+            if package.exists() and not os.path.lexists(site / name):
+                (site / name).symlink_to(package)
     assert linked > 50
 
 
