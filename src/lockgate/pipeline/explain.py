@@ -98,18 +98,17 @@ def _explain_plugins(
     by_key = {override.key_or_group: override.input_line for override in parse_overrides(overrides)}
     recorded = read_choices(root).groups
     experiment = by_key.get("experiment") or recorded.get("experiment")
+
+    def find_origin(kind: str) -> str:
+        if kind in by_key:
+            return f"override {by_key[kind]}"
+        if kind in recorded:
+            return CHOICES.as_posix()
+        # an experiment may choose it as well
+        return f"{CONF}/" if experiment else f"{CONF}/config.yaml"
+
     return [
-        ParameterOrigin(
-            kind,
-            ", ".join(document[kind]),
-            f"override {by_key[kind]}"
-            if kind in by_key
-            else CHOICES.as_posix()
-            if kind in recorded
-            else f"{CONF}/"
-            if experiment
-            else f"{CONF}/config.yaml",
-        )
+        ParameterOrigin(kind, ", ".join(document[kind]), find_origin(kind))
         for kind in KINDS
         if document.get(kind)
     ]

@@ -88,8 +88,8 @@ class Composition:
         for name in ("groups", "values"):
             before, now = getattr(self.recorded, name), getattr(self.choices, name)
             for key in now:
-                if before.get(key, UNSET) == now[key]:
-                    continue
+                if before.get(key, UNSET) == now[key] or "\\" in key:
+                    continue  # Hydra has no way to write a name with a dot
                 old = before.get(key)
                 text = f"[{','.join(map(str, old))}]" if isinstance(old, list) else str(old)
                 back.append(f"~{key}" if old is None else f"{key}={text}")

@@ -74,13 +74,17 @@ def _configure_hydra(directory: Path, dvc: Path) -> str:
         if folder.as_posix() != CONF:
             _run_dvc(["config", "hydra.config_dir", folder.as_posix()], directory)
         return ""
-    if find_composed_folder(dvc) == dvc / folder:
+    composed = find_composed_folder(dvc)
+    if composed == dvc / folder:
         return ""
-    return (
-        f"{dvc} has other pipelines or its own Hydra settings, so DVC does not compose this "
-        "project: `dvc exp run` can set values, not choose plugins; `lockgate run` can do both. "
-        + HYDRA_HINT.format(folder=folder.as_posix())
+    effect = (
+        f"{dvc} has other pipelines, so DVC does not compose this project: `dvc exp run` can set "
+        "values, not choose plugins; `lockgate run` can do both"
+        if composed is None
+        else f"DVC composes {composed} in the experiments of {dvc}, so that `dvc exp run` is "
+        "refused in this project; use `lockgate run`"
     )
+    return f"{effect}. {HYDRA_HINT.format(folder=folder.as_posix())}"
 
 
 def _other_pipelines(directory: Path, dvc: Path) -> list[Path]:

@@ -82,9 +82,9 @@ def command(
         described = ", ".join(f"{key}={value!r}" for key, value in project.settings.items())
         click.echo(f"The loader's settings: {described}.")
     if project.left_out:
-        names = ", ".join(project.left_out)
+        columns = ", ".join(project.left_out)
         click.echo(
-            f"Left out, as texts with many different values: {names}. To use one, declare its "
+            f"Left out, as texts with many different values: {columns}. To use one, declare its "
             f"kind: --kind {shlex.quote(f'{project.left_out[0]}=category')}; an identifier: "
             "--set id=COLUMN."
         )

@@ -131,11 +131,11 @@ def _print_changes(composition: Composition) -> None:
         click.echo(f"  {key}: {old!r} -> {new!r}")
     if changes or not composition.before:
         return
-    decided = [*composition.choices.groups, *composition.choices.values]
-    if composition.conf_edited and decided:
+    chosen_keys = [*composition.choices.groups, *composition.choices.values]
+    if composition.conf_edited and chosen_keys:
         click.echo(
             "  conf/ was edited, and no parameter changes; recorded choices come before it: "
-            f"{', '.join(decided)} (lockgate run '~KEY' forgets one, --reset all)"
+            f"{', '.join(chosen_keys)} (lockgate run '~KEY' forgets one, --reset all)"
         )
     elif composition.overrides:
         click.echo("  no parameter changes")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lockgate.contract.kinds import CONFIGURED
 from lockgate.contract.sections import SECTIONS
 from lockgate.contract.settings import settings_of
 from lockgate.errors import (
@@ -18,6 +17,7 @@ from lockgate.errors import (
     UsageError,
     nearest,
 )
+from lockgate.plugins.config.choices import KINDS
 from lockgate.plugins.config.overrides import convert_to_plain, parse_overrides
 from lockgate.plugins.config.source import catalogue
 from lockgate.plugins.host.parameters import Parameters
@@ -33,8 +33,6 @@ _NOT_FOUND = re.compile(r"In '([^']+)': Could not find '([\w-]+)/([^']+)'")
 _UNKNOWN_KEY = re.compile(r"In '([^']+)': ConfigKeyError.*?full_key: (\S+)", re.DOTALL)
 _INVALID = re.compile(r"In '([^']+)': ValidationError raised[^:]*:(.*?)full_key: (\S+)", re.DOTALL)
 """What Hydra says of the files of a project."""
-
-_KINDS = {kind.name for kind in CONFIGURED}
 
 
 def root_lockgate_error(error: BaseException) -> LockgateError | None:
@@ -55,14 +53,14 @@ def unknown_choice_error(folder: Path, overrides: Sequence[str]) -> LockgateErro
         value: object = override.value()
         names = value if isinstance(value, list) else [value]
         options = [path.stem for path in sorted((folder / group).glob("*.yaml"))]
-        if group in _KINDS:
+        if group in KINDS:
             options += catalogue().names(group)
         elif not group or not (folder / group).is_dir():
             continue
         for name in names:
             if name is None or str(name) in options or override.is_delete():
                 continue
-            if group in _KINDS:
+            if group in KINDS:
                 return UnknownPlugin(group, str(name), options)
             available = ", ".join(options)
             return UsageError(
@@ -77,7 +75,7 @@ def error_of_files(folder: Path, message: str) -> LockgateError | None:
     if match := _NOT_FOUND.search(message):
         file, group, name = match.groups()
         options = [path.stem for path in sorted((folder / group).glob("*.yaml"))]
-        if group in _KINDS:
+        if group in KINDS:
             options += catalogue().names(group)
         return UsageError(
             f"conf/{file}.yaml or a recorded choice has {group}={name}, and no {group} has that "

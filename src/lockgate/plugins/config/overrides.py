@@ -11,12 +11,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from lockgate.contract.kinds import CONFIGURED, kind
+from lockgate.contract.kinds import kind
 from lockgate.errors import UsageError
+from lockgate.plugins.config.choices import KINDS
 
 __all__ = ["check_dvc_overrides", "convert_to_plain", "parse_overrides", "split_sweep"]
-
-_KINDS = {kind.name for kind in CONFIGURED}
 
 
 def convert_to_plain(value: object) -> object:
@@ -71,12 +70,12 @@ def _check_override(override: Override) -> None:
     top, *below = key.split(".")
     if top.partition("/")[0] == "hydra":
         raise UsageError(f"{text}: settings of Hydra itself are not part of a project")
-    if top in _KINDS and len(below) == 2 and below[1] in ("plugin", "provider"):
+    if top in KINDS and len(below) == 2 and below[1] in ("plugin", "provider"):
         further = f", a further instance with +{top}@{top}.{below[0]}=NAME"
         raise UsageError(
             f"{text}: a plugin is chosen with {top}=NAME{further if kind(top).several else ''}"
         )
-    if key not in _KINDS or override.is_delete():
+    if key not in KINDS or override.is_delete():
         return
     value: object = override.value()
     names = value if isinstance(value, list) else [value]
