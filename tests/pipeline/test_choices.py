@@ -218,6 +218,40 @@ def test_dvc_refuses_what_lockgate_refuses(fresh: Path, monkeypatch: pytest.Monk
         compose(fresh)
 
 
+def test_an_experiment_that_would_lose_edits_is_refused(
+    call: Run, project: Path, tmp_path: Path
+) -> None:
+    file = project / "params.yaml"
+    file.write_text(file.read_text().replace("folds: 5", "folds: 3"))
+    edited = file.read_bytes()
+    done = call("dvc", "exp", "run", "-S", "split.test=0.3", cwd=project, code=None)
+    assert done.returncode
+    assert "params.yaml was edited, and an experiment composes it anew" in done.stderr
+    assert file.read_bytes() == edited
+    call("lockgate", "run", "--no-run", "--keep", cwd=project)
+    call("dvc", "exp", "run", "-q", "-S", "split.test=0.3", cwd=project)
+    assert read_params(file)["search"]["folds"] == 3
+    call("dvc", "exp", "run", "-q", "-S", "split.test=0.25", cwd=project)  # one after another
+
+
+@pytest.mark.parametrize("link", ["experiment", "loader/further.yaml"])
+def test_a_configuration_outside_the_project_is_refused(
+    fresh: Path, tmp_path: Path, link: str
+) -> None:
+    path = fresh / "conf" / link
+    if path.is_dir():
+        path.rmdir()
+    path.symlink_to(tmp_path / "elsewhere")
+    for overrides in ([], ["split.test=0.3"]):
+        with pytest.raises(UsageError, match=f"{link} is a link, and changes of its target"):
+            compose(fresh, overrides)
+    path.unlink()
+    config = fresh / "conf" / "config.yaml"
+    config.write_text(config.read_text().replace("[lockgate://]", "[lockgate://, file:///etc]"))
+    with pytest.raises(UsageError, match="searchpath has file:///etc, expected only lockgate://"):
+        compose(fresh)
+
+
 def test_edited_parameters_are_checked_whole(call: Run, project: Path) -> None:
     file = project / "params.yaml"
     file.write_text(file.read_text() + "foo: 1\n")
@@ -376,97 +410,6 @@ def test_a_file_of_choices_without_its_first_line_is_mended(fresh: Path) -> None
     assert choose(fresh)["search"]["folds"] == 4
     assert path.read_text().startswith("# @package _global_\n")
     assert "search:\n  folds: 4\n" in path.read_text()
-
-
-def merge(call: Run, project: Path, ours: list[str], theirs: list[str]) -> None:
-    """Choose differently on two branches, and merge them."""
-    for branch, overrides in (("theirs", theirs), ("ours", ours)):
-        call("git", "checkout", "-q", "-b", branch, "base", cwd=project)
-        call("lockgate", "run", "--no-run", *overrides, cwd=project)
-        call("git", "commit", "-qam", branch, cwd=project)
-    call("git", "merge", "-q", "theirs", cwd=project, code=None)
-
-
-@pytest.fixture
-def based(call: Run, fresh: Path) -> Path:
-    """A project with a choice, committed."""
-    call("lockgate", "run", "--no-run", "search.folds=4", cwd=fresh)
-    call("git", "add", "-A", cwd=fresh)
-    call("git", "commit", "-qm", "base", cwd=fresh)
-    call("git", "tag", "base", cwd=fresh)
-    return fresh
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "values"),
-    [
-        (["search.metric=brier"], ["~search.folds"], {"search.metric": "brier"}),
-        (
-            ["search.metric=brier"],
-            ["search.folds=3"],
-            {"search.folds": 3, "search.metric": "brier"},
-        ),
-        (["--reset", "split.test=0.3"], ["split.tune=0.3"], {"split.test": 0.3, "split.tune": 0.3}),
-    ],
-)
-def test_a_merge_keeps_what_each_side_changed(
-    call: Run, based: Path, ours: list[str], theirs: list[str], values: dict[str, Any]
-) -> None:
-    merge(call, based, ours, theirs)
-    call("lockgate", "run", "--no-run", cwd=based)
-    assert read_choices(based) == Choices(values=values)
-
-
-def test_a_merge_of_contradicting_choices_changes_nothing(call: Run, based: Path) -> None:
-    merge(call, based, ["search.folds=3"], ["search.folds=2"])
-    files = [based / CHOICES, based / "params.yaml"]
-    before = [file.read_bytes() for file in files]
-    done = call("lockgate", "run", "--no-run", cwd=based, code=2)
-    assert "chose search.folds=3, the other search.folds=2" in done.stderr
-    assert [file.read_bytes() for file in files] == before
-    (based / CHOICES).write_text("# @package _global_\nsearch:\n  folds: 2\n")
-    call("lockgate", "run", "--no-run", "search.nosuch=1", cwd=based, code=2)
-    assert "<<<<<<<" in (based / "params.yaml").read_text()
-    call("lockgate", "run", "--no-run", cwd=based)
-    assert read_params(based / "params.yaml")["search"]["folds"] == 2
-
-
-def test_an_override_decides_between_contradicting_choices(call: Run, based: Path) -> None:
-    merge(call, based, ["search.folds=3", "split.test=0.3"], ["search.folds=5"])
-    call("lockgate", "run", "--no-run", "search.folds=6", cwd=based)
-    assert read_choices(based).values == {"search.folds": 6, "split.test": 0.3}
-
-
-def test_an_instance_is_decided_or_forgotten(call: Run, based: Path) -> None:
-    merge(
-        call,
-        based,
-        ["+evaluator@evaluator.second=cost"],
-        ["+evaluator@evaluator.second=classification"],
-    )
-    conflict = (based / CHOICES).read_bytes()
-    call("lockgate", "run", "--no-run", "+evaluator@evaluator.second=cost", cwd=based)
-    assert read_choices(based).instances == {"evaluator.second": "cost"}
-    (based / CHOICES).write_bytes(conflict)
-    call("lockgate", "run", "--no-run", "--reset", cwd=based)
-    assert read_choices(based) == Choices()
-
-
-@pytest.mark.slow
-def test_after_a_merge_the_model_is_that_of_the_parameters(call: Run, project: Path) -> None:
-    """A merged dvc.lock ties results of one side to parameters of the other."""
-    call("git", "tag", "base", cwd=project)
-    for branch, override in (("b", "model.logistic.balanced=true"), ("a", "split.test=0.3")):
-        call("git", "checkout", "-q", "-b", branch, "base", cwd=project)
-        call("dvc", "checkout", "-q", cwd=project)
-        call("lockgate", "run", override, cwd=project)
-        call("git", "add", "-A", cwd=project)
-        call("git", "commit", "-qm", branch, cwd=project)
-    call("git", "merge", "-q", "b", cwd=project, code=None)
-    call("lockgate", "run", cwd=project)
-    merged = (project / "bundle" / "manifest.json").read_bytes()
-    call("lockgate", "run", "--force", cwd=project)
-    assert (project / "bundle" / "manifest.json").read_bytes() == merged
 
 
 @pytest.mark.slow

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import yaml
 
 from lockgate.errors import LockgateError, SettingError, UsageError
 from lockgate.pipeline.formats import MODEL_FORMATS
+from lockgate.pipeline.interrupted import remove_half_written
 from lockgate.pipeline.parameters import check_derived, compose, write_composition
 from lockgate.pipeline.run import queue_experiment, run_pipeline
 from lockgate.pipeline.scaffold import create_project
@@ -20,7 +24,7 @@ from lockgate.plugins.config.stamp import values_digest
 from lockgate.plugins.host.parameters import WRITTEN_FORMATS
 from lockgate.plugins.host.params_file import read_params, write_params
 from lockgate.registry.api import Ledger
-from tests.conftest import Run
+from tests.conftest import Run, environment
 
 STAGES = """\
 # of the data team
@@ -222,3 +226,65 @@ def test_an_empty_file_is_refused_in_a_line(tmp_path: Path) -> None:
         with pytest.raises(LockgateError):
             create_project(tmp_path / "p", data=tmp_path / "rows.csv", target="y")
         assert not (tmp_path / "p" / "conf").exists()
+
+
+def test_a_failed_attempt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "nosuch"))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")  # an option that `git init` refuses
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "init.defaultBranch")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "a..b")
+    with pytest.raises(LockgateError, match="invalid"):
+        create_project(tmp_path / "a" / "shop")
+    assert not (tmp_path / "a").exists()
+
+
+def test_an_attempt_that_was_killed_is_completed_by_the_next(call: Run, tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        ["lockgate", "init", "shop"], cwd=tmp_path, env=environment(), start_new_session=True
+    )
+    while not (tmp_path / "shop" / ".dvc" / "config").exists():
+        assert child.poll() is None
+        time.sleep(0.01)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    assert not (tmp_path / "shop" / "conf").exists()
+    call("lockgate", "init", "shop", cwd=tmp_path)
+    call("lockgate", "run", "--no-run", cwd=tmp_path / "shop")
+    stages = yaml.safe_load((tmp_path / "shop" / "dvc.yaml").read_text())["stages"]
+    assert list(stages)[:2] == ["choices", "load"]
+
+
+def test_line_ends_of_others_stay(shared: Path) -> None:
+    (shared / "dvc.yaml").write_bytes(STAGES.replace("\n", "\r\n").encode())
+    create_project(shared)
+    lines = (shared / "dvc.yaml").read_bytes().split(b"\n")[:-1]
+    assert all(line.endswith(b"\r") for line in lines)
+
+
+def test_a_gitignore_that_hides_the_project_is_refused(shared: Path) -> None:
+    (shared / ".gitignore").write_text("*.yaml\n")
+    with pytest.raises(UsageError, match=r"a .gitignore hides .*dvc\.yaml"):
+        create_project(shared)
+
+
+def test_files_that_a_kill_cut_off_are_removed(fresh: Path) -> None:
+    locks, file = fresh / ".dvc" / "tmp" / "rwlock", fresh / "dvc.lock"
+    complete = (
+        "schema: '2.0'\nstages:\n  load:\n    cmd: make\n    outs:\n    - path: a\n      md5: b\n"
+    )
+    messages: list[str] = []
+    locks.parent.mkdir(exist_ok=True)
+    locks.write_text('{"read": {}}')
+    file.write_text(complete)
+    remove_half_written(fresh, messages.append)
+    assert not messages
+    assert locks.exists()
+    locks.write_text("")
+    for length in range(len(complete) - 9):
+        file.write_text(complete[:length])
+        remove_half_written(fresh, messages.append)
+        if file.exists():  # without outputs, so that DVC runs it again
+            assert complete[:length].strip().endswith(("m", "ma", "mak", "make"))
+    assert not locks.exists()
+    assert messages[0].endswith("rwlock was cut off: removed")
+    assert "dvc.lock was cut off" in messages[1]

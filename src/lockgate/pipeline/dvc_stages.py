@@ -19,10 +19,12 @@ __all__ = ["add_stages"]
 def add_stages(path: Path, text: str) -> None:
     """Add the sections of a ``dvc.yaml`` to a file that may exist, whose entries and comments stay.
 
+    Entries that are there already, as of an attempt that was interrupted, are not added.
+
     Raises
     ------
     UsageError
-        If the file cannot be read, or has entries of the same name.
+        If the file cannot be read, or has other entries of the same name.
 
     """
     if not path.exists():
@@ -38,7 +40,7 @@ def add_stages(path: Path, text: str) -> None:
         present = existing[section]
         if not isinstance(present, dict):
             raise UsageError(f"{path}: expected a mapping below {section}")
-        if same := [name for name in entries if name in present]:
+        if same := [name for name in entries if present.get(name, entries[name]) != entries[name]]:
             raise UsageError(
                 f"{path} already has {section} with the name {', '.join(same)}: create the "
                 "project in a folder of its own, e.g. lockgate init risk"
@@ -46,13 +48,16 @@ def add_stages(path: Path, text: str) -> None:
         present.update(entries)
     buffer = io.StringIO()
     yaml.dump(existing, buffer)
-    write_file(path, buffer.getvalue())
+    content = buffer.getvalue()
+    if b"\r\n" in path.read_bytes():
+        content = content.replace("\n", "\r\n")
+    write_file(path, content)
 
 
 def _load(yaml: YAML, path: Path) -> Any:
     """Read the file, and let `yaml` write it with the indents that it has."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_bytes().decode("utf-8")
         existing = yaml.load(text)
     except (YAMLError, ValueError) as error:
         raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None

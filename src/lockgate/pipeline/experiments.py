@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
+from lockgate.data.io.dvc_settings import find_dvc_repository
 from lockgate.errors import UsageError
 from lockgate.plugins.config.choices import CONF
+from lockgate.plugins.config.dvc_composition import find_composed_folder
 from lockgate.plugins.config.stamp import read_stamp
 
 __all__ = [
     "HYDRA_HINT",
     "check_composed_by_dvc",
     "check_experiment",
-    "find_composed_folder",
     "is_composed_experiment",
 ]
 
@@ -25,15 +25,6 @@ HYDRA_HINT = (
     "`dvc config hydra.enabled true` and `dvc config hydra.config_dir {folder}` change that, "
     "for all pipelines of the repository"
 )
-
-
-def find_composed_folder(dvc: Path) -> Path | None:
-    """Return the folder that DVC composes in its experiments; None if it composes nothing."""
-    enabled = read_dvc_setting(dvc, "hydra", "enabled")
-    if enabled is None or enabled[0].lower() != "true":
-        return None
-    folder = read_dvc_setting(dvc, "hydra", "config_dir")
-    return (dvc / (folder[0] if folder else CONF)).resolve()
 
 
 def is_composed_experiment(project: Path) -> bool:

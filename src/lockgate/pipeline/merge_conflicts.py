@@ -12,9 +12,13 @@ from typing import Any
 from lockgate.data.io.atomic import write_file
 from lockgate.errors import UsageError
 from lockgate.plugins.config.choices import CHOICES, Choices, choices_text, is_below, parse_choices
+from lockgate.plugins.config.stamp import find_stamp, values_digest
 from lockgate.plugins.host.params_file import has_conflict, parse_yaml
 
 __all__ = ["conflicts_resolved"]
+
+BASE, OURS, THEIRS = 1, 2, 3
+"""Numbers of the versions of a file in Git's index."""
 
 BLOCK = re.compile(
     r"^<{7} .*?\n(?P<ours>.*?)(?:^\|{7} .*?\n.*?)?^={7}\n(?P<theirs>.*?)^>{7} .*?(?:\n|\Z)",
@@ -28,24 +32,33 @@ def conflicts_resolved(
     on_resolved: Callable[[str], None],
     decided: Collection[str] = (),
     *,
+    forgotten: Collection[str] = (),
     reset: bool = False,
-) -> Iterator[None]:
+) -> Iterator[dict[str, dict[str, Any]]]:
     """Resolve conflicts in recorded choices, ``params.yaml`` and ``dvc.lock``.
 
     Choices of both sides are kept. ``params.yaml`` is composed anew anyway, and ``dvc.lock``
     only tells what need not run again: merged line by line, it would tie the results of one
-    side to the parameters of the other. If the block fails, the files are as before.
+    side to the parameters of the other, so this side's is taken whole. If the block fails,
+    the files are as before.
 
     Parameters
     ----------
     root : pathlib.Path
         The project.
     on_resolved : callable
-        Called with what was done.
+        Called with what was done, after the block.
     decided : collection of str
         Groups, instances and keys that overrides set, whatever the sides chose.
+    forgotten : collection of str
+        Those that overrides forget: one of the sides' choices is kept for them to do so.
     reset : bool
         Whether the choices of both sides are forgotten.
+
+    Yields
+    ------
+    dict of str to dict
+        Parameters of each side that edited ``params.yaml``, by "this" and "the other".
 
     Raises
     ------
@@ -54,6 +67,8 @@ def conflicts_resolved(
 
     """
     before: dict[Path, bytes] = {}
+    edited: dict[str, dict[str, Any]] = {}
+    messages = []
     try:
         for path in (root / CHOICES, root / "params.yaml", root / "dvc.lock"):
             raw = path.read_bytes() if path.is_file() else b""
@@ -62,42 +77,82 @@ def conflicts_resolved(
                 continue
             before[path] = raw
             if path.name == CHOICES.name:
-                merged = Choices() if reset else _merge(root, text, path, decided)
+                merged = Choices() if reset else _merge(root, text, path, decided, forgotten)
                 write_file(path, choices_text(merged))
-                on_resolved(f"{CHOICES} had conflicts of a merge: both sides' choices are kept")
-            else:
+                done = "both sides' choices are kept"
+            elif path.name == "params.yaml":
+                edited = _edited_sides(root, text, path)
                 path.unlink()
-                on_resolved(f"{path.name} had conflicts of a merge: it is made anew")
-        yield
+                done = "it is composed anew"
+            elif (ours := _version(root, path, OURS)) is None:
+                path.unlink()
+                done = "it is made anew"
+            else:
+                write_file(path, ours)
+                done = "that of this side is taken, and what differs runs again"
+            messages.append(f"{path.relative_to(root)} had conflicts of a merge: {done}")
+        yield edited
     except BaseException:
         for path, raw in before.items():
             write_file(path, raw)
         raise
+    for message in messages:
+        on_resolved(message)
 
 
-def _merge(root: Path, text: str, path: Path, decided: Collection[str]) -> Choices:
+def _merge(
+    root: Path,
+    text: str,
+    path: Path,
+    decided: Collection[str],
+    forgotten: Collection[str],
+) -> Choices:
     """Merge the choices of both sides, against those that they started from."""
-    sides = [_parse(BLOCK.sub(rf"\g<{side}>", text), path) for side in ("ours", "theirs")]
-    # Git keeps the three versions of a file until its conflict is resolved
-    versions = [_version(root, number) for number in (1, 2, 3)]
-    base, ours, theirs = (
-        Choices() if versions[0] is None else _parse(versions[0], path),
-        sides[0] if versions[1] is None else _parse(versions[1], path),
-        sides[1] if versions[2] is None else _parse(versions[2], path),
-    )
+    base = _version(root, path, BASE)
+    ours, theirs = (_parse(side, path) for side in _sides(root, text, path))
+    if base is not None:
+        start: Choices | None = _parse(base, path)
+    else:  # neither side had the file, or nobody knows any more what they started from
+        start = None if _version(root, path, OURS) is None else Choices()
     merged = [
-        _merge_keys(getattr(base, name), getattr(ours, name), getattr(theirs, name), decided)
+        _merge_keys(
+            None if start is None else getattr(start, name),
+            getattr(ours, name),
+            getattr(theirs, name),
+            decided,
+            forgotten,
+        )
         for name in ("groups", "instances", "values")
     ]
     return Choices(*merged)
+
+
+def _sides(root: Path, text: str, path: Path) -> tuple[str, str]:
+    """Return this side's text of a file, and the other's."""
+    ours, theirs = _version(root, path, OURS), _version(root, path, THEIRS)
+    return (
+        BLOCK.sub(r"\g<ours>", text) if ours is None else ours,
+        BLOCK.sub(r"\g<theirs>", text) if theirs is None else theirs,
+    )
+
+
+def _edited_sides(root: Path, text: str, path: Path) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the sides that hold others than were composed."""
+    edited = {}
+    for name, side in zip(("this", "the other"), _sides(root, text, path), strict=True):
+        document, stamp = parse_yaml(side, path), find_stamp(side)
+        if isinstance(document, dict) and not (stamp and stamp.values == values_digest(document)):
+            edited[name] = document
+    return edited
 
 
 def _parse(text: str, path: Path) -> Choices:
     return parse_choices(parse_yaml(text, path), path)
 
 
-def _version(root: Path, number: int) -> str | None:
-    command = ["git", "show", f":{number}:./{CHOICES.as_posix()}"]
+def _version(root: Path, path: Path, number: int) -> str | None:
+    """Return a version of a file that Git keeps until its conflict is resolved."""
+    command = ["git", "show", f":{number}:./{path.relative_to(root).as_posix()}"]
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -106,22 +161,27 @@ def _version(root: Path, number: int) -> str | None:
 
 
 def _merge_keys(
-    base: dict[str, Any],
+    base: dict[str, Any] | None,
     ours: dict[str, Any],
     theirs: dict[str, Any],
     decided: Collection[str],
+    forgotten: Collection[str],
 ) -> dict[str, Any]:
     absent = object()
     merged = {}
     for key in dict.fromkeys([*ours, *theirs]):
-        start, left, right = (side.get(key, absent) for side in (base, ours, theirs))
+        left, right = ours.get(key, absent), theirs.get(key, absent)
+        start = object() if base is None else base.get(key, absent)  # unknown: equal to neither
         if is_below(key, decided):
+            continue
+        if is_below(key, forgotten):
+            merged[key] = left if right is absent else right
             continue
         if left != right and start not in (left, right):
             raise UsageError(
                 f"{CHOICES}: one side of the merge chose {key}={_show(left, absent)}, the other "
-                f"{key}={_show(right, absent)}; decide with: lockgate run {key}=VALUE, or forget "
-                "both with --reset"
+                f"{key}={_show(right, absent)}; decide with: lockgate run {key}=VALUE, or "
+                f"'~{key}' to forget it; --reset forgets all"
             )
         chosen = left if right == start else right
         if chosen is not absent:

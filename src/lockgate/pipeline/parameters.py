@@ -10,6 +10,7 @@ from typing import Any
 from lockgate.errors import UsageError
 from lockgate.pipeline.experiments import check_experiment, is_composed_experiment
 from lockgate.plugins.config.choices import (
+    CONF,
     Choices,
     check_include,
     read_choices,
@@ -17,6 +18,7 @@ from lockgate.plugins.config.choices import (
 )
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.flat import differences, flatten
+from lockgate.plugins.config.folder import check_folder
 from lockgate.plugins.config.last_composed import (
     find_discarded_edits,
     read_last_composed,
@@ -146,6 +148,8 @@ def compose(
 
 def _read_before(file: Path) -> dict[str, Any]:
     """Return the parameters that are there; none if the file is missing or empty."""
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file} is not a file: move it away, and `lockgate run` composes it")
     if not file.is_file() or not file.read_bytes().strip():
         return {}
     try:
@@ -182,6 +186,7 @@ def check_derived(root: Path) -> None:
     Parameters.check(document, Catalogue.installed())
     stamp = read_stamp(file)
     composed_from = stamp.conf if stamp else _last_conf_of(root, document)
+    check_folder(root / CONF)
     check_experiment(root)
     if is_composed_experiment(root) or composed_from == compute_stamp(root, document).conf:
         return

@@ -8,16 +8,19 @@ import sys
 import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from lockgate.errors import UsageError, nearest
 from lockgate.pipeline.experiments import check_composed_by_dvc
+from lockgate.pipeline.interrupted import remove_half_written
 from lockgate.pipeline.merge_conflicts import conflicts_resolved
-from lockgate.pipeline.parameters import Composition, compose, write_composition
+from lockgate.pipeline.parameters import UNSET, Composition, compose, write_composition
 from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.stage import STAGES, VALUES_VARIABLE
 from lockgate.pipeline.stage_server import stage_server
 from lockgate.pipeline.version_control import check_data_present, check_has_commit
 from lockgate.plugins.config.compose import compose_document
+from lockgate.plugins.config.flat import differences, flatten
 from lockgate.plugins.config.overrides import parse_overrides, split_sweep
 from lockgate.plugins.config.stamp import compute_stamp, values_digest
 
@@ -73,7 +76,7 @@ def run_pipeline(
         Called with a composition that would lose manual edits; returns whether to keep them.
         Without it they are an error.
     on_resolved : callable
-        Called with what was done about conflicts of a merge.
+        Called with what was done about conflicts of a merge, and files that a kill cut off.
 
     Returns
     -------
@@ -94,8 +97,13 @@ def run_pipeline(
     with lock_run(root) as lock:
         if only is None:
             check_data_present(root)
-        decided = {o.package or o.key_or_group for o in parse_overrides(overrides)}
-        with conflicts_resolved(root, on_resolved, decided, reset=reset):
+            remove_half_written(root, on_resolved)
+        keys: dict[bool, set[str]] = {True: set(), False: set()}
+        for override in parse_overrides(overrides):
+            keys[override.is_delete()].add(override.package or override.key_or_group)
+        with conflicts_resolved(
+            root, on_resolved, keys[False], forgotten=keys[True], reset=reset
+        ) as edited_sides:
             conf = compute_stamp(root, {}).conf
             composition = compose(root, overrides, keep=keep, reset=reset)
             if composition.discarded and not discard:
@@ -106,6 +114,8 @@ def run_pipeline(
                     )
                 if ask_about_edits(composition):
                     composition = compose(root, overrides, keep=True, reset=reset)
+            if not discard:
+                _check_merged_edits(edited_sides, composition)
             on_composed(composition)
             if compute_stamp(root, {}).conf != conf:
                 raise UsageError("conf/ was changed while it was composed; run it again")
@@ -130,8 +140,24 @@ def check_stage(until: str | None) -> None:
         )
 
 
+def _check_merged_edits(sides: dict[str, dict[str, Any]], composition: Composition) -> None:
+    """Raise if a side of a merge edited ``params.yaml`` to what is not composed now."""
+    for side, document in sides.items():
+        if keys := differences(document, composition.after):
+            values = flatten(document)
+            edits = _list_values({key: values.get(key, UNSET) for key in keys})
+            raise UsageError(
+                f"params.yaml of {side} side of the merge was edited, and differs from what is "
+                f"composed now: {edits}; choose with `lockgate run --discard KEY=VALUE ...`"
+            )
+
+
 def _list_edits(composition: Composition) -> str:
-    edits = [f"{key}={value!r}" for key, (value, _) in composition.discarded.items()]
+    return _list_values({key: value for key, (value, _) in composition.discarded.items()})
+
+
+def _list_values(values: dict[str, Any]) -> str:
+    edits = [f"{key}={value!r}" for key, value in values.items()]
     return ", ".join(edits[:5]) + (f" and {len(edits) - 5} more" if len(edits) > 5 else "")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import filecmp
 import importlib.resources
 import json
@@ -10,14 +9,19 @@ import re
 import shutil
 import string
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate.data.io.atomic import replace_directory, write_file
+from lockgate.data.io.dvc_settings import find_dvc_repository
+from lockgate.data.io.scratch import scratch_folder
 from lockgate.errors import UsageError
 from lockgate.pipeline.data_settings import DataSettings, inspect_data
 from lockgate.pipeline.dvc_stages import add_stages
+from lockgate.pipeline.run_lock import lock_run
+from lockgate.pipeline.undo import undone_on_failure
 from lockgate.pipeline.version_control import check_not_ignored, init_version_control
 from lockgate.plugins.config.choices import CHOICES, CONF, Choices, choices_text
 from lockgate.plugins.host.catalogue import Catalogue
@@ -125,15 +129,20 @@ def create_project(
     stages = directory / "dvc.yaml"
     model_name = _slugify(name or directory.resolve().name)
     relative = data_file.relative_to(directory)
-    with _undone_on_failure(directory, data_file):
+    with undone_on_failure(directory, _paths(directory, data_file)), lock_run(directory):
         raw.mkdir(parents=True, exist_ok=True)
         (raw / ".gitkeep").touch()
         if data is None:
-            _write_example(data_file)
+            write_file(data_file, _example())
         elif data_file.resolve() != data.resolve():
-            shutil.copyfile(data, data_file)
-        _write_files(directory, relative, column, content, model_name)
+            copy = scratch_folder(directory) / "data"
+            shutil.copyfile(data, copy)
+            copy.replace(data_file)
+        add_stages(stages, _stages(model_name))
         note = init_version_control(directory, relative)
+        # last: a folder with it is a project, and one without is completed by another attempt
+        with replace_directory(directory / CONF) as conf:
+            _write_conf(conf, relative, column, content, model_name)
     return NewProject(
         directory,
         stages,
@@ -146,11 +155,26 @@ def create_project(
     )
 
 
+def _paths(directory: Path, data_file: Path) -> list[Path]:
+    """Return what is created or changed: the project, and its version control."""
+    raw = data_file.parent
+    names = [".git", ".dvc", ".dvcignore", ".gitignore", ".gitattributes", ".lockgate"]
+    paths = [directory / name for name in [*names, "dvc.yaml", CONF]]
+    paths += [raw.parent, raw, raw / ".gitkeep", raw / ".gitignore", data_file]
+    paths += [raw / f"{data_file.name}.dvc"]
+    dvc = find_dvc_repository(directory.resolve())
+    return [*paths, dvc / ".dvc" / "config"] if dvc else paths
+
+
 def _check_not_replaced(data: Path | None, data_file: Path) -> None:
     """Raise if another file would be overwritten by the data."""
     if not data_file.exists() and not data_file.is_symlink():
         return
-    if data is None or (data_file.resolve() != data.resolve() and not _are_equal(data, data_file)):
+    if data is None:
+        same = data_file.is_file() and data_file.read_text("utf-8", "replace") == _example()
+    else:
+        same = data_file.resolve() == data.resolve() or _are_equal(data, data_file)
+    if not same:
         raise UsageError(
             f"{data_file} exists and would be overwritten: pass it with --data, or move it"
         )
@@ -160,60 +184,38 @@ def _are_equal(first: Path, second: Path) -> bool:
     return second.is_file() and filecmp.cmp(first, second, shallow=False)
 
 
-@contextlib.contextmanager
-def _undone_on_failure(directory: Path, data_file: Path) -> Iterator[None]:
-    """Leave the folder as it was if the block fails, for a second attempt."""
-    stages, raw = directory / "dvc.yaml", data_file.parent
-    stages_before = stages.read_bytes() if stages.exists() else None
-    paths = [directory / CONF, raw.parent, raw, raw / ".gitkeep", data_file]
-    paths += [raw / f"{data_file.name}.dvc"]
-    new = [path for path in paths if not path.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        (directory / CONF).mkdir()  # of two that start at once, one fails here
-    except FileExistsError:
-        raise UsageError(
-            f"{directory} already has {CONF}, which a project needs to itself"
-        ) from None
-    try:
-        yield
-    except BaseException:
-        if stages_before is None:
-            stages.unlink(missing_ok=True)
-        else:
-            stages.write_bytes(stages_before)
-        for path in new:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        raise
-
-
 def _slugify(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     return slug if slug[:1].isalpha() else f"data-{slug}".strip("-")
 
 
-def _write_example(path: Path) -> None:
-    """Write the Wisconsin breast cancer data that scikit-learn includes (569 rows)."""
+def _example() -> str:
+    """Return the Wisconsin breast cancer data that scikit-learn includes (569 rows), as CSV."""
     from sklearn.datasets import load_breast_cancer
 
     frame = load_breast_cancer(as_frame=True).frame
     frame.columns = [str(column).replace(" ", "_") for column in frame.columns]
     frame["malignant"] = frame.pop("target") == 0
-    frame.to_csv(path, index=False)
+    return str(frame.to_csv(index=False))
 
 
-def _write_files(
-    directory: Path, path: Path, target: str, content: DataSettings, name: str
-) -> None:
+def _stages(name: str) -> str:
+    """Return the stages of a project, with the name of its model."""
+    return _read_template("dvc.yaml").replace(
+        "artifacts:\n  model:", f"artifacts:\n  {_quote(name)}:"
+    )
+
+
+def _read_template(name: str) -> str:
+    return importlib.resources.files(__package__).joinpath("templates", name).read_text("utf-8")
+
+
+def _write_conf(conf: Path, path: Path, target: str, content: DataSettings, name: str) -> None:
     regression = content.task == "regression"
     loader = _slugify(path.stem)
     if loader in Catalogue.installed().names("loader"):
         loader += "-data"  # a file that includes the plugin of its own name would include itself
-    templates = importlib.resources.files(__package__).joinpath("templates")
     variables = {
         "loader": loader,
         "plugin": content.plugin,
@@ -231,17 +233,14 @@ def _write_files(
         ("config.yaml", "config.yaml"),
         ("loader.yaml", f"loader/{loader}.yaml"),
     ):
-        text = string.Template(templates.joinpath(template).read_text("utf-8")).substitute(
-            variables
+        (conf / output).parent.mkdir(parents=True, exist_ok=True)
+        (conf / output).write_text(
+            string.Template(_read_template(template)).substitute(variables), encoding="utf-8"
         )
-        (directory / "conf" / output).parent.mkdir(parents=True, exist_ok=True)
-        (directory / "conf" / output).write_text(text, encoding="utf-8")
-    (directory / "conf" / "experiment").mkdir()
-    (directory / CHOICES).parent.mkdir()
-    (directory / CHOICES).write_text(choices_text(Choices()), encoding="utf-8")
-    stages = templates.joinpath("dvc.yaml").read_text("utf-8")
-    dvc_yaml = stages.replace("artifacts:\n  model:", f"artifacts:\n  {_quote(name)}:")
-    add_stages(directory / "dvc.yaml", dvc_yaml)
+    (conf / "experiment").mkdir()
+    chosen = conf / CHOICES.relative_to(CONF)
+    chosen.parent.mkdir()
+    chosen.write_text(choices_text(Choices()), encoding="utf-8")
 
 
 def _data_section(content: DataSettings) -> str:

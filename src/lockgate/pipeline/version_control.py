@@ -9,14 +9,18 @@ from pathlib import Path
 
 from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
 from lockgate.errors import UsageError
-from lockgate.pipeline.experiments import HYDRA_HINT, find_composed_folder
+from lockgate.pipeline.experiments import HYDRA_HINT
 from lockgate.plugins.config.choices import CONF
+from lockgate.plugins.config.dvc_composition import find_composed_folder
 from lockgate.registry.git.commands import git, run_git
 
 __all__ = ["check_data_present", "check_has_commit", "check_not_ignored", "init_version_control"]
 
 GITIGNORE_LINE = "/dvc_plots/"
 """What commands leave in a project that is not to be committed."""
+
+ATTRIBUTES_LINE = "dvc.lock -merge"
+"""Merged line by line, it would tie the results of one side to the parameters of the other."""
 
 PIPELINE_FILES = ("dvc.yaml", "params.yaml")
 
@@ -49,6 +53,7 @@ def init_version_control(directory: Path, data: Path) -> str:
     _run_dvc(["add", data.as_posix()], directory)
     if top is not None:
         _add_line(directory / ".gitignore", GITIGNORE_LINE)
+        _add_line(directory / ".gitattributes", ATTRIBUTES_LINE)
     # last, since it changes settings of a repository that others may use
     return _configure_hydra(directory, dvc)
 
@@ -120,13 +125,15 @@ def check_data_present(project: Path) -> None:
 
 
 def check_not_ignored(directory: Path, data_file: Path) -> None:
-    """Raise if a .gitignore hides the data: their .dvc file must be tracked by Git."""
+    """Raise if a .gitignore hides a file of the project that Git must track."""
     existing_folder = next(
         (folder for folder in (directory, *directory.resolve().parents) if folder.exists()), None
     )
     if existing_folder is None:
         return
-    for path in (data_file.with_name(data_file.name + ".dvc"), data_file.parent):
+    tracked = [directory / name for name in ("dvc.yaml", "dvc.lock", "params.yaml")]
+    tracked += [directory / CONF / "config.yaml", data_file.with_name(data_file.name + ".dvc")]
+    for path in (*tracked, data_file.parent):
         if _git(["check-ignore", "--quiet", str(path.resolve())], existing_folder) is not None:
             raise UsageError(
                 f"a .gitignore hides {path}: remove that line, or choose another directory"

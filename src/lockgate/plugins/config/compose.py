@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import LockgateError, UsageError
 from lockgate.plugins.config.choices import CONF
+from lockgate.plugins.config.folder import check_folder
 from lockgate.plugins.config.override_errors import (
     error_of_files,
     root_lockgate_error,
@@ -48,6 +49,7 @@ def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any
     folder = (root / CONF).absolute()
     if not (folder / "config.yaml").is_file():
         raise UsageError(f"{root} has no {CONF}/config.yaml; create a project with: lockgate init")
+    check_folder(folder)
     for file in sorted(folder.rglob("*.yaml")):
         read_yaml(file)
     try:

@@ -110,10 +110,10 @@ def unknown_key_error(base: dict[str, Any], overrides: Sequence[str]) -> Lockgat
     for override in parse_overrides(overrides):
         key = override.key_or_group
         top = key.partition(".")[0]
-        if override.is_delete() and base and not _key_exists(base, key.split(".")):
-            return UsageError(
-                f"{override.input_line}: {key} is not set, there is nothing to remove"
-            )
+        if override.is_delete() and base:
+            exists = _key_exists(base, key.split("."))
+            problem = "is not a recorded choice" if exists else "is not set"
+            return UsageError(f"{override.input_line}: {key} {problem}, there is nothing to remove")
         if base and top not in base:
             return UnknownKey(top, [*base, "experiment"])
         if base and not _key_exists(base, key.split(".")) and not override.is_add():

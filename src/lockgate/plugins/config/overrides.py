@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -15,7 +13,7 @@ from lockgate.contract.kinds import kind
 from lockgate.errors import UsageError
 from lockgate.plugins.config.choices import KINDS
 
-__all__ = ["check_dvc_overrides", "convert_to_plain", "parse_overrides", "split_sweep"]
+__all__ = ["check_override", "convert_to_plain", "parse_grammar", "parse_overrides", "split_sweep"]
 
 
 def convert_to_plain(value: object) -> object:
@@ -37,7 +35,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
         does not choose.
 
     """
-    parsed = _parse_grammar(overrides)
+    parsed = parse_grammar(overrides)
     for override in parsed:
         if override.is_sweep_override():
             text = override.input_line
@@ -46,25 +44,36 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
                 "each; for a single value with a comma, quote it: "
                 f"\"{override.key_or_group}='...'\""
             )
-        _check_override(override)
+        check_override(override)
     return parsed
 
 
-def _parse_grammar(overrides: Sequence[str]) -> list[Override]:
+def parse_grammar(overrides: Sequence[str]) -> list[Override]:
+    """Parse overrides, whatever they set and however many values they have.
+
+    Raises
+    ------
+    UsageError
+        For an override that is not valid.
+
+    """
     parsed: list[Override] = []
     for text in overrides:
         try:
             parsed += OverridesParser.create().parse_overrides([text])
         except HydraException as error:
             message = " ".join(str(error).partition("See http")[0].split())
-            raise UsageError(
-                f"invalid override {text!r}: {message}; write KEY=VALUE, and quote values "
-                "with spaces or special characters twice: \"key='some value'\""
-            ) from None
+            way = (
+                "write KEY=VALUE, and quote values with spaces or special characters twice: "
+                "\"key='some value'\""
+                if text.partition("=")[0].isascii()
+                else "Hydra takes only ASCII letters in keys: set this one in a file of conf/"
+            )
+            raise UsageError(f"invalid override {text!r}: {message}; {way}") from None
     return parsed
 
 
-def _check_override(override: Override) -> None:
+def check_override(override: Override) -> None:
     """Refuse what Hydra would take without a word, or answer with the names of its classes."""
     text, key = override.input_line, override.key_or_group
     top, *below = key.split(".")
@@ -86,46 +95,6 @@ def _check_override(override: Override) -> None:
         raise UsageError(f"{text} names a plugin twice; a second instance needs a name of its own")
 
 
-def check_dvc_overrides() -> None:
-    """Check the overrides of the `dvc exp run` that composes in this process, if one does.
-
-    Hydra drops a plugin that is named twice, so that the composed tree does not show it.
-
-    Raises
-    ------
-    UsageError
-        As `parse_overrides` does, but for several values, which DVC queues, and for what is
-        not valid, which DVC reports.
-
-    """
-    command = Path(sys.argv[0] if sys.argv else "")
-    if command.name != "dvc" and command.parent.name != "dvc":
-        return
-    for text in _find_set_params(sys.argv[1:]):
-        try:
-            (override,) = _parse_grammar([text])
-        except UsageError:
-            continue
-        if not override.is_sweep_override():
-            _check_override(override)
-
-
-def _find_set_params(arguments: Sequence[str]) -> Iterator[str]:
-    """Return the values of ``-S [FILE:]OVERRIDE`` for ``params.yaml``."""
-    following = [*arguments[1:], ""]
-    for argument, value in zip(arguments, following, strict=True):
-        if argument.startswith("--set-param"):
-            text = argument.partition("=")[2] or value
-        elif argument.startswith("-S"):
-            text = argument[2:] or value
-        else:
-            continue
-        key, equals, new = text.partition("=")
-        file, colon, inner = key.partition(":")
-        if not colon or file == "params.yaml":
-            yield f"{inner if colon else key}{equals}{new}"
-
-
 def split_sweep(overrides: Sequence[str]) -> list[list[str]]:
     """Return the overrides of each combination of values, in the order of the values.
 
@@ -141,7 +110,7 @@ def split_sweep(overrides: Sequence[str]) -> list[list[str]]:
 
     """
     alternatives = []
-    for override in _parse_grammar(overrides):
+    for override in parse_grammar(overrides):
         text = override.input_line or ""
         if not override.is_sweep_override():
             alternatives.append([text])

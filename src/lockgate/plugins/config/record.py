@@ -24,6 +24,7 @@ from lockgate.plugins.config.choices import (
 )
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.flat import differences, flatten, nest
+from lockgate.plugins.config.folder import check_links
 from lockgate.plugins.config.overrides import convert_to_plain, parse_overrides
 from lockgate.plugins.host.parameters import ORDER
 from lockgate.plugins.host.params_file import read_yaml
@@ -36,6 +37,7 @@ ROUNDS = 3
 
 def compose_with(root: Path, choices: Choices, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Compose a project as if these choices were recorded; nothing in it is written."""
+    check_links(root / CONF)  # a copy has no links
     with tempfile.TemporaryDirectory(prefix="lockgate-conf-") as folder:
         copy = Path(folder)
         shutil.copytree(root / CONF, copy / CONF)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.contract.sections import SECTIONS
 from lockgate.errors import BackendUnavailable, LockgateError, PluginFailed, SettingError
-from lockgate.plugins.config.overrides import check_dvc_overrides
+from lockgate.plugins.config.dvc_composition import check_dvc_composition
 from lockgate.plugins.config.typed_nodes import build_typed_node
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
@@ -127,7 +127,7 @@ def _build_root() -> DictConfig:
 
 
 def _resolve_order(*, _root_: DictConfig, _parent_: DictConfig) -> ListConfig:
-    check_dvc_overrides()
+    check_dvc_composition()
     reject_resolvers(_root_)
     document = {
         str(key): OmegaConf.to_container(_root_[key], resolve=True)

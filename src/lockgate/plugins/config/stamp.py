@@ -12,7 +12,7 @@ from typing import Any
 
 from lockgate.plugins.config.choices import CONF
 
-__all__ = ["Stamp", "compute_stamp", "is_edited", "read_stamp", "values_digest"]
+__all__ = ["Stamp", "compute_stamp", "find_stamp", "is_edited", "read_stamp", "values_digest"]
 
 PATTERN = re.compile(r"^# conf ([0-9a-f]{16}), values ([0-9a-f]{16})$", re.MULTILINE)
 
@@ -41,9 +41,14 @@ class Stamp:
 def read_stamp(path: Path) -> Stamp | None:
     """Return the stamp of a file; None where another program wrote it."""
     try:
-        match = PATTERN.search(path.read_text(encoding="utf-8")[:2000])
+        return find_stamp(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def find_stamp(text: str) -> Stamp | None:
+    """Return the stamp in the text of a file."""
+    match = PATTERN.search(text[:2000])
     return Stamp(*match.groups()) if match else None
 
 

@@ -138,9 +138,9 @@ def parse_yaml(text: str, path: Path) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
     except yaml.MarkedYAMLError as error:
         if has_conflict(text):
-            raise UsageError(
-                f"{path} has conflicts of a merge; resolve them with: lockgate run"
-            ) from None
+            derived = path.name == "params.yaml" or path.parent.name == "chosen"
+            way = "with: lockgate run" if derived else "in an editor, then: lockgate run"
+            raise UsageError(f"{path} has conflicts of a merge; resolve them {way}") from None
         mark = error.problem_mark
         location = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise UsageError(f"{path}{location}: {error.problem}") from None
