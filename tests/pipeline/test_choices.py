@@ -280,6 +280,35 @@ def test_a_configuration_that_leaves_choices_out_says_so(fresh: Path) -> None:
         choose(fresh, "model=boosting")
 
 
+@pytest.mark.parametrize("content", ["defaults:\n", "defaults: 5\n", "- a\n", "5\n"])
+def test_a_configuration_without_a_list_of_defaults_is_refused(fresh: Path, content: str) -> None:
+    choose(fresh, "search.folds=4")
+    (fresh / "conf" / "config.yaml").write_text(content)
+    for overrides in ([], ["search.folds=3"]):
+        with pytest.raises(UsageError, match="expected a mapping with a list of defaults"):
+            compose(fresh, overrides)
+
+
+def test_edits_are_told_from_conf_without_a_record_of_this_clone(call: Run, fresh: Path) -> None:
+    choose(fresh)
+    call("git", "add", "-A", cwd=fresh)
+    call("git", "commit", "-qm", "base", cwd=fresh)
+    (fresh / ".lockgate" / "tmp" / "composed.json").unlink()
+    file, config = fresh / "params.yaml", fresh / "conf" / "config.yaml"
+    file.write_text(file.read_text().replace("max_loss: 0.01", "max_loss: 0.5"))
+    config.write_text(config.read_text() + "\nsearch:\n  folds: 3\n")
+    assert list(compose(fresh).discarded) == ["compression.max_loss"]
+    kept = choose(fresh, keep=True)
+    assert (kept["search"]["folds"], kept["compression"]["max_loss"]) == (3, 0.5)
+
+
+def test_a_folder_in_place_of_the_parameters_records_nothing(fresh: Path) -> None:
+    (fresh / "params.yaml").mkdir()
+    with pytest.raises(UsageError, match="is not a file: move it away"):
+        choose(fresh, "search.folds=3")
+    assert read_choices(fresh) == Choices()
+
+
 def test_a_second_run_is_refused_and_says_who_runs(fresh: Path) -> None:
     with (
         lock_run(fresh),

@@ -149,3 +149,50 @@ def test_a_lock_file_with_conflicts_is_that_of_this_side(call: Run, fresh: Path)
     done = call("lockgate", "run", "--no-run", cwd=fresh)
     assert "dvc.lock had conflicts of a merge: that of this side is taken" in done.stdout
     assert file.read_bytes() == ours
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kept"),
+    [
+        (["search.folds=6", "model=boosting"], {"model.boosting.trees": 77}),
+        (["search.folds=6", "compressor=[lasso,prune]"], {"compressor.lasso.strengths": 9}),
+        (["search.folds=6", "+evaluator=regression"], {"split.test": 0.3}),
+    ],
+)
+def test_deciding_a_plugin_keeps_what_both_sides_had(
+    call: Run, fresh: Path, overrides: list[str], kept: dict[str, Any]
+) -> None:
+    for setting in (
+        "model=boosting", "model.boosting.trees=77", "compressor.lasso.strengths=9",
+        "evaluator=[cost]", "split.test=0.3",
+    ):  # fmt: skip
+        call("lockgate", "run", "--no-run", setting, cwd=fresh)
+    call("git", "add", "-A", cwd=fresh)
+    call("git", "commit", "-qm", "base", cwd=fresh)
+    call("git", "tag", "base", cwd=fresh)
+    merge(call, fresh, ["search.folds=2"], ["search.folds=3"])
+    call("lockgate", "run", "--no-run", *overrides, cwd=fresh)
+    choices = read_choices(fresh)
+    assert kept.items() <= choices.values.items()
+    assert choices.values["search.folds"] == 6
+    if "+evaluator=regression" in overrides:
+        assert choices.groups["evaluator"] == ["cost", "regression"]
+
+
+def test_a_mapping_and_a_key_below_it_contradict_each_other(call: Run, based: Path) -> None:
+    merge(call, based, ["data.kinds={}"], ["+data.kinds.mean_radius=category"])
+    refused = call("lockgate", "run", "--no-run", cwd=based, code=2)
+    assert "chose data.kinds={}, the other data.kinds.mean_radius='category'" in refused.stderr
+
+
+def test_conflicts_with_other_line_ends_are_resolved(call: Run, based: Path) -> None:
+    call("git", "config", "core.autocrlf", "true", cwd=based)
+    merge(call, based, ["search.metric=brier"], ["split.test=0.3"])
+    for name in (CHOICES, "params.yaml"):
+        file = based / name
+        if b"<<<<<<<" in file.read_bytes() and b"\r\n" not in file.read_bytes():
+            file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    call("lockgate", "run", "--no-run", cwd=based)
+    assert read_choices(based).values == {
+        "search.folds": 4, "search.metric": "brier", "split.test": 0.3
+    }  # fmt: skip

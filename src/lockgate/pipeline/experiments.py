@@ -8,7 +8,7 @@ from pathlib import Path
 from lockgate.data.io.dvc_settings import find_dvc_repository
 from lockgate.errors import UsageError
 from lockgate.plugins.config.choices import CONF
-from lockgate.plugins.config.dvc_composition import find_composed_folder
+from lockgate.plugins.config.composed_folder import find_composed_folder
 from lockgate.plugins.config.stamp import read_stamp
 
 __all__ = [

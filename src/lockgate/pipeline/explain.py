@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockgate.pipeline.parameters import UNSET
 from lockgate.plugins.config.choices import CHOICES, CONF, KINDS, read_choices
 from lockgate.plugins.config.compose import compose_document
-from lockgate.plugins.config.flat import flatten
+from lockgate.plugins.config.flat import UNSET, flatten
 from lockgate.plugins.config.origins import find_origins
 from lockgate.plugins.config.overrides import parse_overrides
 from lockgate.plugins.host.params_file import read_params

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from lockgate.data.io.atomic import write_file
 from lockgate.errors import UsageError
-from lockgate.plugins.config.choices import CHOICES, Choices, choices_text, is_below, parse_choices
+from lockgate.pipeline.versions import BASE, OURS, THEIRS, read_version
+from lockgate.plugins.config.choices import (
+    CHOICES,
+    KINDS,
+    Choices,
+    choices_text,
+    is_below,
+    parse_choices,
+)
 from lockgate.plugins.config.stamp import find_stamp, values_digest
 from lockgate.plugins.host.params_file import has_conflict, parse_yaml
 
 __all__ = ["conflicts_resolved"]
 
-BASE, OURS, THEIRS = 1, 2, 3
-"""Numbers of the versions of a file in Git's index."""
 
 BLOCK = re.compile(
-    r"^<{7} .*?\n(?P<ours>.*?)(?:^\|{7} .*?\n.*?)?^={7}\n(?P<theirs>.*?)^>{7} .*?(?:\n|\Z)",
+    r"^<{7} .*?\n(?P<ours>.*?)(?:^\|{7} .*?\n.*?)?^={7}\r?\n(?P<theirs>.*?)^>{7} .*?(?:\n|\Z)",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -84,7 +89,7 @@ def conflicts_resolved(
                 edited = _edited_sides(root, text, path)
                 path.unlink()
                 done = "it is composed anew"
-            elif (ours := _version(root, path, OURS)) is None:
+            elif (ours := read_version(root, path, OURS)) is None:
                 path.unlink()
                 done = "it is made anew"
             else:
@@ -108,18 +113,19 @@ def _merge(
     forgotten: Collection[str],
 ) -> Choices:
     """Merge the choices of both sides, against those that they started from."""
-    base = _version(root, path, BASE)
+    base = read_version(root, path, BASE)
     ours, theirs = (_parse(side, path) for side in _sides(root, text, path))
     if base is not None:
         start: Choices | None = _parse(base, path)
     else:  # neither side had the file, or nobody knows any more what they started from
-        start = None if _version(root, path, OURS) is None else Choices()
+        start = None if read_version(root, path, OURS) is None else Choices()
     merged = [
         _merge_keys(
             None if start is None else getattr(start, name),
             getattr(ours, name),
             getattr(theirs, name),
-            decided,
+            # the choice of a plugin says nothing about its settings
+            decided if name != "values" else set(decided).difference(KINDS),
             forgotten,
         )
         for name in ("groups", "instances", "values")
@@ -129,7 +135,7 @@ def _merge(
 
 def _sides(root: Path, text: str, path: Path) -> tuple[str, str]:
     """Return this side's text of a file, and the other's."""
-    ours, theirs = _version(root, path, OURS), _version(root, path, THEIRS)
+    ours, theirs = read_version(root, path, OURS), read_version(root, path, THEIRS)
     return (
         BLOCK.sub(r"\g<ours>", text) if ours is None else ours,
         BLOCK.sub(r"\g<theirs>", text) if theirs is None else theirs,
@@ -148,16 +154,6 @@ def _edited_sides(root: Path, text: str, path: Path) -> dict[str, dict[str, Any]
 
 def _parse(text: str, path: Path) -> Choices:
     return parse_choices(parse_yaml(text, path), path)
-
-
-def _version(root: Path, path: Path, number: int) -> str | None:
-    """Return a version of a file that Git keeps until its conflict is resolved."""
-    command = ["git", "show", f":{number}:./{path.relative_to(root).as_posix()}"]
-    try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _merge_keys(
@@ -186,6 +182,12 @@ def _merge_keys(
         chosen = left if right == start else right
         if chosen is not absent:
             merged[key] = chosen
+    for key in merged:
+        if below := [other for other in merged if other.startswith(f"{key}.")]:
+            raise UsageError(
+                f"{CHOICES}: one side of the merge chose {key}={merged[key]!r}, the other "
+                f"{below[0]}={merged[below[0]]!r}; decide with: lockgate run {key}=VALUE"
+            )
     return merged
 
 

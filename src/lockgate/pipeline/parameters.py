@@ -9,30 +9,41 @@ from typing import Any
 
 from lockgate.errors import UsageError
 from lockgate.pipeline.experiments import check_experiment, is_composed_experiment
+from lockgate.pipeline.versions import read_version
 from lockgate.plugins.config.choices import (
+    CHOICES,
     CONF,
     Choices,
-    check_include,
+    choices_text,
     read_choices,
     write_choices,
 )
 from lockgate.plugins.config.compose import compose_document
-from lockgate.plugins.config.flat import differences, flatten
-from lockgate.plugins.config.folder import check_folder
+from lockgate.plugins.config.flat import UNSET, differences, flatten
+from lockgate.plugins.config.folder import check_folder, check_links
 from lockgate.plugins.config.last_composed import (
     find_discarded_edits,
     read_last_composed,
     read_last_conf,
     record_composition,
 )
-from lockgate.plugins.config.record import compose_with, edited_document, forget, record
-from lockgate.plugins.config.stamp import compute_stamp, is_edited, read_stamp, values_digest
+from lockgate.plugins.config.overrides import format_value
+from lockgate.plugins.config.record import compose_with, edited_document, record
+from lockgate.plugins.config.replaced import forget
+from lockgate.plugins.config.stamp import (
+    Stamp,
+    compute_stamp,
+    conf_digest,
+    is_edited,
+    read_conf,
+    read_stamp,
+    values_digest,
+)
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import Parameters
-from lockgate.plugins.host.params_file import read_params, write_params
+from lockgate.plugins.host.params_file import has_conflict, parse_yaml, read_params, write_params
 
 __all__ = [
-    "UNSET",
     "Composition",
     "check_derived",
     "compose",
@@ -44,17 +55,6 @@ HEADER = (
     "An edit of this file holds for `dvc repro`; `lockgate run --keep` records it below conf/.\n"
 )
 """Comment at the top of ``params.yaml``, before its stamp."""
-
-
-class _Unset:
-    """Type of `UNSET`, which a message shows as text."""
-
-    def __repr__(self) -> str:
-        return "(unset)"
-
-
-UNSET = _Unset()
-"""A parameter that is not set, which is not the same as one set to null."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Composition:
         Choices recorded before, and those to record.
     conf_edited : bool
         Whether files of ``conf/`` were edited since the file was composed.
+    conf : dict of str to bytes
+        Files of ``conf/`` that the parameters are composed from, by their path.
 
     """
 
@@ -83,19 +85,23 @@ class Composition:
     recorded: Choices = Choices()
     choices: Choices = Choices()
     conf_edited: bool = False
+    conf: dict[str, bytes] = field(default_factory=dict)
 
     def overrides_back(self) -> list[str]:
         """Return overrides that restore the choices that were recorded before."""
         back = []
-        for name in ("groups", "values"):
-            before, now = getattr(self.recorded, name), getattr(self.choices, name)
-            for key in now:
-                if before.get(key, UNSET) == now[key] or "\\" in key:
-                    continue  # Hydra has no way to write a name with a dot
-                old = before.get(key)
-                text = f"[{','.join(map(str, old))}]" if isinstance(old, list) else str(old)
-                back.append(f"~{key}" if old is None else f"{key}={text}")
-        return back + [f"~{key}" for key in self.choices.instances.keys() - self.recorded.instances]
+        for name, old, new in (
+            (name, getattr(self.recorded, name), getattr(self.choices, name))
+            for name in ("groups", "instances", "values")
+        ):
+            for key in [*old, *(key for key in new if key not in old)]:
+                if key not in old:
+                    back.append(f"~{key}")
+                elif name == "instances" and key not in new:
+                    back.append(f"+{key.partition('.')[0]}@{key}={old[key]}")
+                elif old[key] != new.get(key, UNSET):
+                    back.append(f"{key}={format_value(old[key])}")
+        return back
 
     def changes(self) -> dict[str, tuple[Any, Any]]:
         """Return old and new value by dotted key, sorted; `UNSET` stands for a missing key."""
@@ -127,9 +133,9 @@ def compose(
     """
     file = root / "params.yaml"
     before = _read_before(file)
+    check_links(root / CONF)
+    conf = read_conf(root)
     recorded = read_choices(root)
-    if recorded != Choices():
-        check_include(root)
     choices, remaining = forget(root, Choices() if reset else recorded, overrides)
     edited = bool(before) and is_edited(root, before)
     written = _written(root, file, recorded) if edited else before
@@ -142,8 +148,12 @@ def compose(
         choices = record(root, choices, remaining, after)
     discarded = find_discarded_edits(written, before, after) if edited and not keep else {}
     stamp = read_stamp(file)
-    conf_edited = stamp is not None and stamp.conf != compute_stamp(root, before).conf
-    return Composition(before, after, tuple(overrides), discarded, recorded, choices, conf_edited)
+    conf_edited = stamp is not None and stamp.conf != conf_digest(conf)
+    if read_conf(root) != conf:
+        raise UsageError("conf/ was changed while it was composed; run it again")
+    return Composition(
+        before, after, tuple(overrides), discarded, recorded, choices, conf_edited, conf
+    )
 
 
 def _read_before(file: Path) -> dict[str, Any]:
@@ -163,10 +173,20 @@ def _read_before(file: Path) -> dict[str, Any]:
 def _written(root: Path, file: Path, recorded: Choices) -> dict[str, Any]:
     """Return the parameters that the file had before it was edited, as far as that is known."""
     stamp, last = read_stamp(file), read_last_composed(root)
-    elsewhere = stamp is None and read_last_conf(root) != compute_stamp(root, {}).conf
-    if last is None or elsewhere or (stamp and stamp.values != values_digest(last)):
-        return compose_with(root, recorded)
-    return last
+    if stamp is not None:
+        for document in (last, _read_committed(root, file)):
+            if document is not None and values_digest(document) == stamp.values:
+                return document
+    elif last is not None and read_last_conf(root) == compute_stamp(root, {}).conf:
+        return last
+    return compose_with(root, recorded)
+
+
+def _read_committed(root: Path, file: Path) -> dict[str, Any] | None:
+    """Return the parameters of the last commit."""
+    text = read_version(root, file, "HEAD")
+    content = parse_yaml(text, file) if text is not None and not has_conflict(text) else None
+    return content if isinstance(content, dict) else None
 
 
 def check_derived(root: Path) -> None:
@@ -191,10 +211,14 @@ def check_derived(root: Path) -> None:
     if is_composed_experiment(root) or composed_from == compute_stamp(root, document).conf:
         return
     if keys := differences(document, compose_document(root)):
+        reason = (
+            "conf/ was changed since params.yaml was composed, and they differ"
+            if composed_from
+            else "params.yaml was not composed here, and differs from conf/"
+        )
         raise UsageError(
-            f"conf/ was changed since params.yaml was composed, and they differ in "
-            f"{', '.join(keys[:5])}{' ...' if len(keys) > 5 else ''}; run: lockgate run "
-            "(--keep records what params.yaml has)"
+            f"{reason} in {', '.join(keys[:5])}{' ...' if len(keys) > 5 else ''}; run: "
+            "lockgate run (--keep records what params.yaml has)"
         )
 
 
@@ -212,7 +236,9 @@ def write_composition(root: Path, composition: Composition) -> None:
     """Record the choices, and write the parameters, unless they are there already."""
     write_choices(root, composition.choices)
     file = root / "params.yaml"
-    stamp = compute_stamp(root, composition.after)
+    # of the files that were composed: another program may have changed one since
+    conf = composition.conf | {CHOICES.as_posix(): choices_text(composition.choices).encode()}
+    stamp = Stamp(conf_digest(conf), values_digest(composition.after))
     if composition.before != composition.after or read_stamp(file) != stamp:
         write_params(file, composition.after, f"{HEADER}{stamp}")
     record_composition(root, composition.after, composition.overrides, stamp.conf)

@@ -14,15 +14,16 @@ from lockgate.errors import UsageError, nearest
 from lockgate.pipeline.experiments import check_composed_by_dvc
 from lockgate.pipeline.interrupted import remove_half_written
 from lockgate.pipeline.merge_conflicts import conflicts_resolved
-from lockgate.pipeline.parameters import UNSET, Composition, compose, write_composition
+from lockgate.pipeline.parameters import Composition, compose, write_composition
 from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.stage import STAGES, VALUES_VARIABLE
 from lockgate.pipeline.stage_server import stage_server
 from lockgate.pipeline.version_control import check_data_present, check_has_commit
-from lockgate.plugins.config.compose import compose_document
-from lockgate.plugins.config.flat import differences, flatten
+from lockgate.plugins.config.choices import KINDS
+from lockgate.plugins.config.flat import UNSET, differences, flatten
 from lockgate.plugins.config.overrides import parse_overrides, split_sweep
-from lockgate.plugins.config.stamp import compute_stamp, values_digest
+from lockgate.plugins.config.replaced import exact_overrides
+from lockgate.plugins.config.stamp import values_digest
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
 
@@ -100,11 +101,12 @@ def run_pipeline(
             remove_half_written(root, on_resolved)
         keys: dict[bool, set[str]] = {True: set(), False: set()}
         for override in parse_overrides(overrides):
-            keys[override.is_delete()].add(override.package or override.key_or_group)
+            key = override.key_or_group
+            if override.package or not (override.is_add() and key in KINDS):
+                keys[override.is_delete()].add(override.package or key)
         with conflicts_resolved(
             root, on_resolved, keys[False], forgotten=keys[True], reset=reset
         ) as edited_sides:
-            conf = compute_stamp(root, {}).conf
             composition = compose(root, overrides, keep=keep, reset=reset)
             if composition.discarded and not discard:
                 if ask_about_edits is None:
@@ -117,8 +119,6 @@ def run_pipeline(
             if not discard:
                 _check_merged_edits(edited_sides, composition)
             on_composed(composition)
-            if compute_stamp(root, {}).conf != conf:
-                raise UsageError("conf/ was changed while it was composed; run it again")
             write_composition(root, composition)
         if only == "write":
             return 0
@@ -210,13 +210,15 @@ def queue_experiment(root: Path, overrides: Sequence[str] = ()) -> int:
             f"DVC cannot run queued experiments in {root.resolve()}: a folder of that path has "
             "letters beyond ASCII; rename it, or use `lockgate run` once for each value"
         )
-    for combination in split_sweep(overrides):
-        compose_document(root, combination)
+    combinations = [exact_overrides(root, combination) for combination in split_sweep(overrides)]
     check_has_commit(root)
-    argv = ["exp", "run", "--queue"]
-    for override in overrides:
-        argv += ["-S", override]
-    return _run_dvc(root, argv)
+    for combination in combinations:
+        argv = ["exp", "run", "--queue"]
+        for override in combination:
+            argv += ["-S", override]
+        if code := _run_dvc(root, argv):
+            return code
+    return 0
 
 
 def _run_dvc(

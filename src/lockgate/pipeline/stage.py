@@ -16,6 +16,7 @@ from lockgate.contract.requests import Backend, Progress, Resources, numpy_backe
 from lockgate.contract.sections import Sections
 from lockgate.errors import UsageError, nearest
 from lockgate.pipeline.experiments import check_experiment
+from lockgate.pipeline.inputs import unchanged_inputs
 from lockgate.pipeline.progress import ProgressBar
 from lockgate.plugins.config.stamp import values_digest
 from lockgate.plugins.host.catalogue import Catalogue
@@ -132,8 +133,12 @@ def run_stage(name: str, root: Path) -> dict[str, float]:
         raise UsageError(
             f"unknown stage {name!r}{nearest(name, STAGES)}; stages: {', '.join(STAGES)}"
         )
-    stage = _prepare(name, root)
-    project = stage.sections.project.name
+    with unchanged_inputs(root, name):
+        return _run(_prepare(name, root))
+
+
+def _run(stage: Stage) -> dict[str, float]:
+    name, project = stage.name, stage.sections.project.name
     stage.host.notify("before_stage", StageEvent(name, project))
     started = time.perf_counter()
     # stays so where KeyboardInterrupt or SystemExit ends the stage: neither is an Exception

@@ -11,7 +11,7 @@ from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
 from lockgate.errors import UsageError
 from lockgate.pipeline.experiments import HYDRA_HINT
 from lockgate.plugins.config.choices import CONF
-from lockgate.plugins.config.dvc_composition import find_composed_folder
+from lockgate.plugins.config.composed_folder import find_composed_folder
 from lockgate.registry.git.commands import git, run_git
 
 __all__ = ["check_data_present", "check_has_commit", "check_not_ignored", "init_version_control"]

@@ -26,10 +26,13 @@ def command(path: Path | None) -> None:
     older conf/. Manual edits of params.yaml are allowed, as DVC allows them.
     """
     from lockgate.data.io.atomic import write_file
+    from lockgate.pipeline.inputs import unchanged_inputs
     from lockgate.pipeline.parameters import check_derived
     from lockgate.pipeline.project import find_project
 
-    check_derived(find_project(Path.cwd()))
+    root = find_project(Path.cwd())
+    with unchanged_inputs(root, "choices"):
+        check_derived(root)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, "params.yaml is valid, and not of an older conf/\n")

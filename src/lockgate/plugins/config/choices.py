@@ -149,7 +149,7 @@ def choices_text(choices: Choices) -> str:
 
 
 def check_include(root: Path) -> None:
-    """Check that the project's ``config.yaml`` includes the file of choices.
+    """Check that the project's ``config.yaml`` includes the file of choices last.
 
     Raises
     ------
@@ -159,10 +159,13 @@ def check_include(root: Path) -> None:
     """
     config = root / CONF / "config.yaml"
     content = read_yaml(config) or {}
-    if {"optional chosen": "now"} not in content.get("defaults", []):
+    defaults = content.get("defaults") if isinstance(content, dict) else None
+    if not isinstance(defaults, list):
+        raise UsageError(f"{config}: expected a mapping with a list of defaults")
+    if not defaults or defaults[-1] != {"optional chosen": "now"}:
         raise UsageError(
-            f"{config} does not include recorded choices; add `{INCLUDE}` as the last entry of "
-            "its defaults"
+            f"{config} does not include recorded choices last; add `{INCLUDE}` as the last entry "
+            "of its defaults"
         )
 
 

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lockgate.contract.kinds import CONFIGURED
 from lockgate.errors import LockgateError, UsageError
-from lockgate.plugins.config.choices import CONF
+from lockgate.plugins.config.choices import CONF, Choices, check_include, read_choices
 from lockgate.plugins.config.folder import check_folder
 from lockgate.plugins.config.override_errors import (
     error_of_files,
@@ -52,6 +52,8 @@ def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any
     check_folder(folder)
     for file in sorted(folder.rglob("*.yaml")):
         read_yaml(file)
+    if read_choices(root) != Choices():
+        check_include(root)
     try:
         document = _compose(folder, overrides)
     except (HydraException, OmegaConfBaseException, ValueError) as error:

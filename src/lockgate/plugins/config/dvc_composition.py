@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
-from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
+from lockgate.data.io.dvc_settings import find_dvc_repository
 from lockgate.errors import UsageError
-from lockgate.plugins.config.choices import CONF
+from lockgate.plugins.config.choices import Choices, check_include, read_choices
+from lockgate.plugins.config.composed_folder import find_composed_folder
 from lockgate.plugins.config.folder import check_folder
 from lockgate.plugins.config.overrides import check_override, parse_grammar
 from lockgate.plugins.config.stamp import is_edited, read_stamp
 from lockgate.plugins.host.params_file import read_params
 
-__all__ = ["check_dvc_composition", "find_composed_folder"]
+__all__ = ["check_dvc_composition"]
 
 
-def find_composed_folder(dvc: Path) -> Path | None:
-    """Return the folder that DVC composes in its experiments; None if it composes nothing."""
-    enabled = read_dvc_setting(dvc, "hydra", "enabled")
-    if enabled is None or enabled[0].lower() != "true":
-        return None
-    folder = read_dvc_setting(dvc, "hydra", "config_dir")
-    return (dvc / (folder[0] if folder else CONF)).resolve()
+_checking: ContextVar[bool] = ContextVar("_checking", default=False)
+"""Whether a check composes, to compare, within what DVC composes."""
 
 
 def check_dvc_composition() -> None:
@@ -32,33 +29,55 @@ def check_dvc_composition() -> None:
     Raises
     ------
     UsageError
-        If ``params.yaml`` was edited, since DVC writes it anew, if an override is not valid,
-        or if the folder of the configuration is not.
+        If ``params.yaml`` was edited, since DVC writes it anew, if an override is not valid or
+        would not replace what it replaces in `lockgate run`, or if the folder of the
+        configuration is not valid.
 
     """
     command = Path(sys.argv[0] if sys.argv else "")
-    if command.name != "dvc" and command.parent.name != "dvc":
+    if _checking.get() or (command.name != "dvc" and command.parent.name != "dvc"):
         return
-    _check_overrides()
+    overrides = _check_overrides()
     dvc = find_dvc_repository(Path.cwd())
     folder = find_composed_folder(dvc) if dvc else None
     if folder is None:
         return
+    root = folder.parent
     check_folder(folder)
-    file = folder.parent / "params.yaml"
+    token = _checking.set(True)
+    try:
+        if read_choices(root) != Choices():
+            check_include(root)
+            _check_replaced(root, overrides)
+    finally:
+        _checking.reset(token)
+    file = root / "params.yaml"
     # without a stamp it was composed by DVC before
-    if read_stamp(file) is not None and is_edited(folder.parent, read_params(file)):
+    if read_stamp(file) is not None and is_edited(root, read_params(file)):
         raise UsageError(
             f"{file} was edited, and an experiment composes it anew from {folder.name}/: record "
             "the edits with `lockgate run --no-run --keep`, or drop them with --discard"
         )
 
 
-def _check_overrides() -> None:
-    """Check overrides: Hydra drops a plugin that is named twice, so that no value shows it.
+def _check_replaced(root: Path, overrides: list[str]) -> None:
+    from lockgate.plugins.config.replaced import find_kept  # composes, as this module's callers do
 
-    Several values are queued by DVC, and it reports what is not valid.
+    if kept := find_kept(root, overrides):
+        keys = ", ".join(kept)
+        raise UsageError(
+            f"{' '.join(overrides)} replaces recorded choices ({keys}), which `dvc exp run` cannot "
+            "do: queue it with `lockgate run -m`, or forget them with `lockgate run --no-run "
+            f"{' '.join(f'~{key}' for key in kept)}`"
+        )
+
+
+def _check_overrides() -> list[str]:
+    """Check and return overrides: Hydra drops a plugin that is named twice without a trace.
+
+    Several values are queued by DVC, and it reports what is not valid: neither is returned.
     """
+    checked = []
     for text in _find_set_params(sys.argv[1:]):
         try:
             (override,) = parse_grammar([text])
@@ -66,6 +85,8 @@ def _check_overrides() -> None:
             continue
         if not override.is_sweep_override():
             check_override(override)
+            checked.append(text)
+    return checked
 
 
 def _find_set_params(arguments: list[str]) -> Iterator[str]:

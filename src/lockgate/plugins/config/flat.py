@@ -8,7 +8,18 @@ from typing import Any
 
 _DOT = re.compile(r"(?<!\\)\.")
 
-__all__ = ["differences", "flatten", "nest"]
+__all__ = ["UNSET", "differences", "flatten", "nest"]
+
+
+class _Unset:
+    """Type of `UNSET`, which a message shows as text."""
+
+    def __repr__(self) -> str:
+        return "(unset)"
+
+
+UNSET = _Unset()
+"""A parameter that is not set, which is not the same as one set to null."""
 
 
 def flatten(value: object, key_path: str = "") -> dict[str, Any]:

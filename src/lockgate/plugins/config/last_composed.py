@@ -9,7 +9,7 @@ from typing import Any
 
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.scratch import SCRATCH, scratch_folder
-from lockgate.plugins.config.flat import flatten
+from lockgate.plugins.config.flat import UNSET, flatten
 
 __all__ = ["find_discarded_edits", "read_last_composed", "read_last_conf", "record_composition"]
 
@@ -68,11 +68,11 @@ def find_discarded_edits(
     """
     last_written, current, updated = flatten(written), flatten(before), flatten(after)
     edits = {
-        key: (value, updated.get(key))
+        key: (value, updated.get(key, UNSET))
         for key, value in current.items()
         if last_written.get(key) != value
         and updated.get(key) != value
         and not key.endswith(".provider")  # of another version of the same plugin
     }
     removed = last_written.keys() & updated.keys() - current.keys()
-    return edits | {key: (None, updated[key]) for key in sorted(removed)}
+    return edits | {key: (UNSET, updated[key]) for key in sorted(removed)}

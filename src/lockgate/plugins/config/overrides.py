@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,7 +14,14 @@ from lockgate.contract.kinds import kind
 from lockgate.errors import UsageError
 from lockgate.plugins.config.choices import KINDS
 
-__all__ = ["check_override", "convert_to_plain", "parse_grammar", "parse_overrides", "split_sweep"]
+__all__ = [
+    "check_override",
+    "convert_to_plain",
+    "format_value",
+    "parse_grammar",
+    "parse_overrides",
+    "split_sweep",
+]
 
 
 def convert_to_plain(value: object) -> object:
@@ -23,6 +31,31 @@ def convert_to_plain(value: object) -> object:
     if isinstance(value, dict):
         return {str(key): convert_to_plain(element) for key, element in value.items()}
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+
+
+def format_value(value: object) -> str:
+    """Return a value as it is written in an override.
+
+    Examples
+    --------
+    >>> format_value(["a, b", "null", 1.5, True, None, {"k": 2}])
+    "['a, b','null',1.5,true,null,{k:2}]"
+
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(format_value, value))}]"
+    if isinstance(value, dict):
+        items = (f"{key}:{format_value(inner)}" for key, inner in value.items())
+        return "{" + ",".join(items) + "}"
+    # backslashes stand for themselves, but before a quote
+    quoted = re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + "\\'" * bool(match[2]), str(value))
+    return f"'{quoted}'"
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:

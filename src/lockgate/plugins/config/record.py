@@ -27,9 +27,8 @@ from lockgate.plugins.config.flat import differences, flatten, nest
 from lockgate.plugins.config.folder import check_links
 from lockgate.plugins.config.overrides import convert_to_plain, parse_overrides
 from lockgate.plugins.host.parameters import ORDER
-from lockgate.plugins.host.params_file import read_yaml
 
-__all__ = ["compose_with", "edited_document", "forget", "record"]
+__all__ = ["compose_with", "edited_document", "record"]
 
 ROUNDS = 3
 """Attempts to reach the same parameters; one is enough but for plugins that change others."""
@@ -49,56 +48,6 @@ def compose_with(root: Path, choices: Choices, overrides: Sequence[str] = ()) ->
             if folder not in str(error):
                 raise
             raise UsageError(str(error).replace(f"{folder}/", "")) from None
-
-
-def forget(root: Path, choices: Choices, overrides: Sequence[str]) -> tuple[Choices, list[str]]:
-    """Remove the choices that overrides replace, and return the overrides that remain.
-
-    A chosen experiment replaces what it sets itself; ``~key`` forgets a recorded choice.
-    """
-    remaining = []
-    for text in overrides:
-        (override,) = parse_overrides([text])
-        key, value = override.key_or_group, override.value()
-        if override.is_delete() and choices.without([key]) != choices:
-            choices = choices.without([key])
-            continue
-        if key == "experiment" and (override.is_delete() or value is None):
-            choices = dataclasses.replace(choices, groups={**choices.groups, key: None})
-            continue
-        remaining.append(text)
-        if key == "experiment":
-            choices = choices.without(_set_by_experiment(root, value))
-        elif override.is_add() or override.is_delete() or override.package:
-            continue
-        elif key in KINDS:
-            choices = choices.without(_of_other_plugins(choices, key, value))
-        elif isinstance(value, dict):
-            choices = choices.without([key])  # Hydra would merge the two
-    return choices, remaining
-
-
-def _of_other_plugins(choices: Choices, kind: str, chosen: object) -> list[str]:
-    """Return the recorded keys of a kind's plugins that a new choice does not name."""
-    names = list(map(str, chosen)) if isinstance(chosen, list) else [str(chosen)]
-    keys = [*choices.values, *choices.instances]
-    prefixes = {".".join(key.split(".")[:2]) for key in keys if key.startswith(f"{kind}.")}
-    return sorted(prefixes - {f"{kind}.{name}" for name in names})
-
-
-def _set_by_experiment(root: Path, name: object) -> list[str]:
-    path = root / CONF / "experiment" / f"{name}.yaml"
-    content = read_yaml(path) if path.is_file() else None
-    if not isinstance(content, dict):
-        return []
-    defaults = content.pop("defaults", None) or []
-    groups = [
-        str(key).removeprefix("override ").lstrip("/").partition("@")[0]
-        for entry in defaults
-        if isinstance(entry, dict)
-        for key in entry
-    ]
-    return groups + list(flatten(content) if content else {})
 
 
 def record(

@@ -12,7 +12,16 @@ from typing import Any
 
 from lockgate.plugins.config.choices import CONF
 
-__all__ = ["Stamp", "compute_stamp", "find_stamp", "is_edited", "read_stamp", "values_digest"]
+__all__ = [
+    "Stamp",
+    "compute_stamp",
+    "conf_digest",
+    "find_stamp",
+    "is_edited",
+    "read_conf",
+    "read_stamp",
+    "values_digest",
+]
 
 PATTERN = re.compile(r"^# conf ([0-9a-f]{16}), values ([0-9a-f]{16})$", re.MULTILINE)
 
@@ -63,11 +72,24 @@ def is_edited(root: Path, document: Mapping[str, Any]) -> bool:
 
 def compute_stamp(root: Path, document: Mapping[str, Any]) -> Stamp:
     """Return the stamp of parameters that are composed from a project's ``conf/``."""
+    return Stamp(conf_digest(read_conf(root)), values_digest(document))
+
+
+def read_conf(root: Path) -> dict[str, bytes]:
+    """Return the content of each file of ``conf/``, by its path in the project."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in (root / CONF).rglob("*.yaml")
+    }
+
+
+def conf_digest(files: Mapping[str, bytes]) -> str:
+    """Return the digest of the files of ``conf/``."""
     digest = hashlib.sha256()
-    for path in sorted((root / CONF).rglob("*.yaml")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return Stamp(digest.hexdigest()[:16], values_digest(document))
+    for path in sorted(files):
+        digest.update(path.encode() + b"\0")
+        digest.update(hashlib.sha256(files[path]).digest())
+    return digest.hexdigest()[:16]
 
 
 def values_digest(document: Mapping[str, Any]) -> str:

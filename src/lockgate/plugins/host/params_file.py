@@ -33,6 +33,9 @@ _BOOL = re.compile(r"^(true|True|TRUE|false|False|FALSE)$")
 _SPECIAL = re.compile(r"^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$")
 
 
+_NUMERIC = re.compile(r"[-+]?[.0-9][.0-9_:]*([eE][-+]?[0-9_]*)?")
+"""What other readers may take for a number: 1_000, 12:30."""
+
 _SCALARS = (
     ("tag:yaml.org,2002:bool", _BOOL, "tTfF"),
     ("tag:yaml.org,2002:int", _INT, "-+0123456789"),
@@ -156,8 +159,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    # PyYAML writes these line separators unquoted, but reads them as ends of lines
-    style = '"' if set(text) & set("\x85\u2028\u2029\ufeff") else None
+    # PyYAML writes these line separators unquoted, but reads them as ends of lines; and other
+    # readers, OmegaConf among them, take more texts for numbers than YAML 1.2 does
+    separators = set(text) & set("\x85\u2028\u2029\ufeff")
+    style = '"' if separators else "'" if _NUMERIC.fullmatch(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -170,7 +175,7 @@ for _tag, _form, _first in _SCALARS:
 
 def has_conflict(text: str) -> bool:
     """Return whether a text has the conflict markers of a merge by Git."""
-    return all(re.search(f"^{mark}", text, re.MULTILINE) for mark in ("<{7} ", "={7}$", ">{7} "))
+    return all(re.search(f"^{mark}", text, re.MULTILINE) for mark in ("<{7} ", "={7}\r?$", ">{7} "))
 
 
 def dump_yaml(document: dict[str, Any]) -> str:
