@@ -13,8 +13,8 @@ from lockgate.errors import UsageError
 from lockgate.pipeline.parameters import compose, write_composition
 from lockgate.plugins.config.choices import Choices, read_choices
 from lockgate.plugins.config.compose import compose_document
+from lockgate.plugins.config.forget import exact_overrides
 from lockgate.plugins.config.overrides import convert_to_plain, format_value, parse_grammar
-from lockgate.plugins.config.replaced import exact_overrides
 from tests.conftest import Run
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8) | st.text(

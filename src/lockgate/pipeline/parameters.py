@@ -21,6 +21,7 @@ from lockgate.plugins.config.choices import (
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.flat import UNSET, differences, flatten
 from lockgate.plugins.config.folder import check_folder, check_links
+from lockgate.plugins.config.forget import forget
 from lockgate.plugins.config.last_composed import (
     find_discarded_edits,
     read_last_composed,
@@ -29,7 +30,6 @@ from lockgate.plugins.config.last_composed import (
 )
 from lockgate.plugins.config.overrides import format_value
 from lockgate.plugins.config.record import compose_with, edited_document, record
-from lockgate.plugins.config.replaced import forget
 from lockgate.plugins.config.stamp import (
     Stamp,
     compute_stamp,

@@ -21,8 +21,8 @@ from lockgate.pipeline.stage_server import stage_server
 from lockgate.pipeline.version_control import check_data_present, check_has_commit
 from lockgate.plugins.config.choices import KINDS
 from lockgate.plugins.config.flat import UNSET, differences, flatten
+from lockgate.plugins.config.forget import exact_overrides
 from lockgate.plugins.config.overrides import parse_overrides, split_sweep
-from lockgate.plugins.config.replaced import exact_overrides
 from lockgate.plugins.config.stamp import values_digest
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]

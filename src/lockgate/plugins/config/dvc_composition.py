@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextvars import ContextVar
 from pathlib import Path
 
 from lockgate.data.io.dvc_settings import find_dvc_repository
@@ -13,14 +12,11 @@ from lockgate.plugins.config.choices import Choices, check_include, read_choices
 from lockgate.plugins.config.composed_folder import find_composed_folder
 from lockgate.plugins.config.folder import check_folder
 from lockgate.plugins.config.overrides import check_override, parse_grammar
+from lockgate.plugins.config.replaced import find_kept
 from lockgate.plugins.config.stamp import is_edited, read_stamp
 from lockgate.plugins.host.params_file import read_params
 
 __all__ = ["check_dvc_composition"]
-
-
-_checking: ContextVar[bool] = ContextVar("_checking", default=False)
-"""Whether a check composes, to compare, within what DVC composes."""
 
 
 def check_dvc_composition() -> None:
@@ -35,7 +31,7 @@ def check_dvc_composition() -> None:
 
     """
     command = Path(sys.argv[0] if sys.argv else "")
-    if _checking.get() or (command.name != "dvc" and command.parent.name != "dvc"):
+    if command.name != "dvc" and command.parent.name != "dvc":
         return
     overrides = _check_overrides()
     dvc = find_dvc_repository(Path.cwd())
@@ -44,13 +40,9 @@ def check_dvc_composition() -> None:
         return
     root = folder.parent
     check_folder(folder)
-    token = _checking.set(True)
-    try:
-        if read_choices(root) != Choices():
-            check_include(root)
-            _check_replaced(root, overrides)
-    finally:
-        _checking.reset(token)
+    if (choices := read_choices(root)) != Choices():
+        check_include(root)
+        _check_replaced(root, choices, overrides)
     file = root / "params.yaml"
     # without a stamp it was composed by DVC before
     if read_stamp(file) is not None and is_edited(root, read_params(file)):
@@ -60,10 +52,8 @@ def check_dvc_composition() -> None:
         )
 
 
-def _check_replaced(root: Path, overrides: list[str]) -> None:
-    from lockgate.plugins.config.replaced import find_kept  # composes, as this module's callers do
-
-    if kept := find_kept(root, overrides):
+def _check_replaced(root: Path, choices: Choices, overrides: list[str]) -> None:
+    if kept := find_kept(root, choices, overrides):
         keys = ", ".join(kept)
         raise UsageError(
             f"{' '.join(overrides)} replaces recorded choices ({keys}), which `dvc exp run` cannot "
