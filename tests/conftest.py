@@ -79,3 +79,17 @@ def project(made: Path, tmp_path: Path, call: Run) -> Path:
 def python() -> str:
     """The interpreter of this environment."""
     return sys.executable
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests explored."""
+    lines = [
+        str(value)
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in getattr(report, "user_properties", [])
+        if name == "explored"
+    ]
+    if lines:
+        terminalreporter.section("explored")
+        for line in sorted(lines):
+            terminalreporter.write_line(line)
