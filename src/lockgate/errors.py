@@ -223,6 +223,16 @@ class ServingError(LockgateError):
     """A server cannot start, or cannot be reached."""
 
 
+class ServerNotRunning(ServingError):
+    """No server is running on a deployment directory."""
+
+
+class NotServed(LockgateError):
+    """A change of a deployment directory is recorded, and not served by every worker."""
+
+    exit_code = 5
+
+
 class LedgerError(LockgateError):
     """An operation on a version or a stage cannot be done; nothing was changed."""
 

@@ -91,7 +91,7 @@ class World:
         """A hashable value that is equal for equal states."""
         swap = self.swap
         return (
-            swap.live.seq, swap.generation, swap.last, swap.phase, swap.ended,
+            swap.live.seq, swap.generation, swap.last, swap.phase, swap.ended, swap.failed_starts,
             swap.target and swap.target.seq, tuple(swap.workers.items()),
             tuple(swap.rejected), tuple(self.processes.items()), self.commands, self.versions,
             self.read, self.check, self.deadline, self.deaths, self.hangs, self.reloads,
@@ -270,12 +270,7 @@ def _end_command(world: World, index: int, command: Command) -> Iterator[tuple[s
     if world.swap.phase is Phase.STOPPING:
         yield f"command {index}: stopping", _done(world, index, "stopping")
         return
-    outcome = world.swap.outcome(command.seq)
-    if outcome is None:
-        others = [other for other in world.commands if other.seq and not other.done]
-        if len(others) > 1 or world.swap.live.seq >= command.seq:
-            return
-        outcome = world.swap.outcome(len(world.versions))  # of a later event, for some time
+    outcome = _outcome(world, command)
     if outcome is None:
         return
     served = version_of(world.swap.live)
@@ -290,6 +285,16 @@ def _end_command(world: World, index: int, command: Command) -> Iterator[tuple[s
             if process.serves not in (0, served) and not process.dead:
                 raise Violation(f"{served} is said to be served, {pid} serves {process.serves}")
         yield f"command {index}: served", _done(world, index, "served")
+
+
+def _outcome(world: World, command: Command) -> str | None:
+    """The outcome of a command's event, or of a later one that nobody reverts."""
+    latest = len(world.versions)
+    outcome = world.swap.outcome(command.seq)
+    reverted = any(other.seq == latest and not other.done for other in world.commands)
+    if outcome is not None or reverted or world.swap.live.seq >= command.seq:
+        return outcome
+    return world.swap.outcome(latest)
 
 
 def _done(world: World, index: int, done: str) -> World:

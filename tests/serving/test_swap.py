@@ -202,6 +202,22 @@ def test_a_bundle_that_ends_three_workers_is_rejected() -> None:
     assert swap.live.seq == 1
 
 
+def test_a_good_bundle_is_served_after_an_outage() -> None:
+    swap = Swap(pointer(1, 1))
+    for worker in (5, 6, 7):  # none can open what is live
+        for event in (on.WorkerStarted(worker), on.WorkerEnded(worker)):
+            swap, _ = handle(swap, event)
+    for event in (
+        on.WorkerStarted(8), on.PointerChanged(pointer(2, 2)), on.CheckPassed(2),
+    ):  # fmt: skip
+        swap, _ = handle(swap, event)
+    assert swap.live.seq == 2
+    swap, effects = handle(swap, on.WorkerReady(8, 1))
+    assert effects == []  # it was told to open the new bundles
+    swap, effects = handle(swap, on.WorkerReady(8, 2))
+    assert effects == [on.Switch(8, 2)]
+
+
 def test_a_reload_tries_what_was_rejected_again_and_few_reasons_are_kept() -> None:
     swap = Swap(pointer(1, 1))
     for seq in range(2, 2 * MAX_REJECTED):

@@ -19,8 +19,7 @@ writes the missing one.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +28,7 @@ import msgspec
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.identity import current_user
 from lockgate.deployment.bundle_files import BundleFiles
+from lockgate.deployment.change_lock import lock_changes
 from lockgate.deployment.pointer import DeploymentEvent, Pointer, check_label, check_version
 from lockgate.deployment.record import append_event, read_record
 from lockgate.errors import DeploymentError
@@ -294,10 +294,6 @@ class Deployment:
     def _write(self, pointer: Pointer) -> None:
         write_file(self.pointer_path, msgspec.json.format(msgspec.json.encode(pointer), indent=1))
 
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Exclude other processes from changing the pointer."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o750)
-        with (self.path / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _lock(self) -> contextlib.AbstractContextManager[None]:
+        """Exclude other commands from changing the pointer."""
+        return lock_changes(self.path)

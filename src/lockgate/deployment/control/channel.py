@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from typing import Any
 
@@ -32,24 +31,32 @@ class Channel:
     def __init__(self, end: socket.socket) -> None:
         self.end, self.closed = end, False
         end.setblocking(False)
-        self._buffer = b""
+        self._buffer = self._unsent = b""
 
     def fileno(self) -> int:
         """Return the descriptor, for selectors."""
         return self.end.fileno()
 
-    def send(self, op: str, *, patience: float = 5.0, **fields: Any) -> None:
-        """Send a message; mark the channel closed if that fails or takes longer than `patience`."""
-        line = msgspec.json.encode({"op": op, **fields}) + b"\n"
-        self.end.setblocking(True)
-        try:
-            self.end.settimeout(patience)
-            self.end.sendall(line)
-        except OSError:
+    def send(self, op: str, **fields: Any) -> None:
+        """Send a message without waiting; what does not fit now is sent by `flush`.
+
+        The channel is closed if the other end has not read for `MAX_MESSAGE_BYTES`.
+        """
+        self._unsent += msgspec.json.encode({"op": op, **fields}) + b"\n"
+        self.flush()
+        if len(self._unsent) > MAX_MESSAGE_BYTES:
             self.closed = True
-        finally:
-            with contextlib.suppress(OSError):
-                self.end.setblocking(False)
+
+    def flush(self) -> bool:
+        """Send what could not be sent before; return whether all is sent."""
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self.end.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.closed, self._unsent = True, b""
+        return not self._unsent
 
     def receive(self) -> list[dict[str, Any]]:
         """Return the messages that have arrived; does not block."""

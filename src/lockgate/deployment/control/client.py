@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.deployment.control.channel import Channel
-from lockgate.errors import ServingError
+from lockgate.errors import ServerNotRunning, ServingError
 
 __all__ = ["SOCKET_NAME", "ask", "short_socket_path"]
 
@@ -37,25 +37,31 @@ def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[
 
     Raises
     ------
+    ServerNotRunning
+        If no server is running.
     ServingError
-        If no server is running, or it does not respond in time.
+        If it does not respond in time.
 
     """
+    deadline = time.monotonic() + seconds
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    end.settimeout(seconds)
     try:
         with short_socket_path(folder) as socket_path:
             end.connect(socket_path)
         channel = Channel(end)
         channel.send(op, **fields)
-        deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(channel, selectors.EVENT_READ)
             while time.monotonic() < deadline and not channel.closed:
                 selector.select(0.2)
+                channel.flush()
                 for message in channel.receive():
                     return message
+    except TimeoutError:  # it does not even accept connections
+        pass
     except OSError:
-        raise ServingError(f"no server is running on {folder}") from None
+        raise ServerNotRunning(f"no server is running on {folder}") from None
     finally:
         end.close()
     raise ServingError(f"the server on {folder} does not respond")

@@ -81,8 +81,7 @@ class Control:
             messages, channel.closed = [], True
         for message in messages:
             if not channel.closed:
-                # a client that does not read must not block the supervisor
-                channel.send("response", patience=0.2, **self._answer(message))
+                channel.send("response", **self._answer(message))
         if channel.closed:
             self.state.selector.unregister(channel)
             self.clients.discard(channel)
@@ -94,10 +93,12 @@ class Control:
             return self._status()
         if op == "reload":
             self.reloader.poll(again=True)
-            return {"seq": self.state.live.seq}
+            return {"seq": self.state.swap.live.seq}
         if op == "outcome":
             seq = message.get("seq")
-            return {"outcome": self.reloader.outcome(seq if isinstance(seq, int) else 0)}
+            swap = self.state.swap
+            outcome = swap.outcome(seq if isinstance(seq, int) else 0)
+            return {"outcome": outcome, **self._status()}
         if op == "drain":
             self._drain()
             return {"draining": True}

@@ -2,9 +2,11 @@
 
 States of a worker, and the events that change them::
 
-    starting    message "serving"             -> serving
+    starting    message "ready"               -> opened
                 silent for START_SECONDS      -> killed
-    serving     silent for SILENT_SECONDS     -> killed
+    opened      silent for SUSPECT_SECONDS    -> opened; changes do not wait for it
+                silent for SILENT_SECONDS     -> killed
+    killed      still there after KILL_SECONDS -> waiting, as if it had ended
     any         process ended                 -> waiting, or gone if the server is draining
     waiting     restart time reached          -> starting
 """
@@ -15,13 +17,13 @@ import contextlib
 import logging
 import os
 import selectors
-import signal
 import socket
 import time
 from collections.abc import Callable
 from typing import NoReturn
 
 from lockgate.deployment.control.channel import Channel
+from lockgate.serving.workers import swap_events as on
 from lockgate.serving.workers.state import ServerState, WorkerHandle
 
 __all__ = ["WorkerPool"]
@@ -31,11 +33,18 @@ log = logging.getLogger("lockgate.serve")
 START_SECONDS = 120.0
 """Longest time that a worker may take to open its bundles."""
 
-SILENT_SECONDS = 60.0
-"""Time after which a worker that does not respond to pings is killed."""
+SUSPECT_SECONDS = 2.0
+"""Time without a response to pings after which no change waits for a worker."""
 
-PING_SECONDS = 2.0
+SILENT_SECONDS = 10.0
+"""Time without a response to pings after which a worker is killed, and replaced."""
+
+PING_SECONDS = 0.5
 """Time without a message after which a worker is pinged."""
+
+KILL_SECONDS = 2.0
+"""Time after which a killed worker is replaced although it is still there, as when the
+kernel waits for a disk."""
 
 QUICK_SECONDS = 1.0
 """A worker that ends sooner has failed quickly; several in a row are restarted with a delay."""
@@ -52,6 +61,8 @@ class WorkerPool:
         Called in a new process with its slot and the two ends of its channel.
     on_message : callable
         Called when a worker's channel is readable.
+    on_event : callable
+        Called when a worker has started, is silent, or responds again.
 
     """
 
@@ -61,9 +72,12 @@ class WorkerPool:
         *,
         run_child: Callable[[int, socket.socket, socket.socket], NoReturn],
         on_message: Callable[[WorkerHandle], None],
+        on_event: Callable[[on.Event], None],
     ) -> None:
         self.state = state
-        self._run_child, self._on_message = run_child, on_message
+        self._run_child, self._on_message, self._on_event = run_child, on_message, on_event
+        self._unreaped: set[int] = set()
+        self._last_watch = time.monotonic()
         self._restart_times: dict[int, float] = {}
         self._quick_failures = 0
 
@@ -79,11 +93,12 @@ class WorkerPool:
         if pid == 0:
             self._run_child(slot, local_end, worker_end)
         worker_end.close()
-        worker = WorkerHandle(slot, pid, Channel(local_end), self.state.live.seq)
+        worker = WorkerHandle(slot, pid, Channel(local_end))
         self.state.workers[slot] = worker
         self.state.selector.register(
             worker.channel, selectors.EVENT_READ, lambda: self._on_message(worker)
         )
+        self._on_event(on.WorkerStarted(pid))
 
     def start_waiting(self, now: float) -> None:
         """Start the workers whose restart time is reached."""
@@ -91,21 +106,33 @@ class WorkerPool:
             del self._restart_times[slot]
             self.start(slot)
 
-    def worker_serving(self, worker: WorkerHandle, seq: int) -> None:
-        """Note that a worker is serving the pointer with this number."""
-        worker.serving, worker.seq = True, seq
+    def worker_serving(self, worker: WorkerHandle) -> None:
+        """Note that a worker accepts requests."""
+        worker.serving = True
         self._quick_failures = 0
+
+    def heard(self, worker: WorkerHandle) -> None:
+        """Note that a worker has sent a message."""
+        worker.quiet_seconds, worker.opened = 0.0, True
+        if worker.silent:
+            worker.silent = False
+            self._on_event(on.WorkerHeard(worker.pid))
 
     def remove_ended(self) -> list[WorkerHandle]:
         """Remove workers whose process ended, with the reason, and return them."""
-        ended = []
+        self._unreaped = {pid for pid in self._unreaped if os.waitpid(pid, os.WNOHANG)[0] == 0}
+        ended, now = [], time.monotonic()
         for slot, worker in list(self.state.workers.items()):
             pid, status = os.waitpid(worker.pid, os.WNOHANG)
             if pid == 0:
-                continue
+                if not worker.killed or now - worker.killed < KILL_SECONDS:
+                    continue
+                self._unreaped.add(worker.pid)
             for message in worker.channel.receive():  # the last one may be the reason
                 worker.reason = message.get("why", worker.reason)
-            worker.reason = worker.reason or _exit_reason(status)
+            worker.reason = worker.reason or (
+                _exit_reason(status) if pid else "it cannot be killed"
+            )
             self.unregister(worker)
             worker.channel.close()
             del self.state.workers[slot]
@@ -121,26 +148,41 @@ class WorkerPool:
         self.state.metrics.increment("restarts")
         self._restart_times[worker.slot] = time.monotonic() + delay
 
-    def kill_silent(self, now: float) -> None:
-        """Kill workers that do not start or do not respond; ping those that are quiet."""
+    def watch(self, now: float) -> None:
+        """Ping workers; report those that do not respond, and kill them if that lasts.
+
+        Only the time in which the supervisor itself was running counts.
+        """
+        passed, self._last_watch = min(now - self._last_watch, 2 * PING_SECONDS), now
         for worker in self.state.workers.values():
-            if worker.serving:
-                silent = now - worker.last_heard > SILENT_SECONDS
-                if now - worker.last_heard > PING_SECONDS:
-                    worker.channel.send("ping")
+            worker.channel.flush()
+            worker.quiet_seconds += passed
+            if worker.killed:
+                continue
+            if not worker.opened:
+                limit = START_SECONDS
             else:
-                silent = now - worker.started > START_SECONDS
-            if silent:
+                limit = SILENT_SECONDS
+                if worker.quiet_seconds > PING_SECONDS and now - worker.pinged > PING_SECONDS:
+                    worker.pinged = now
+                    worker.channel.send("ping")
+                if worker.quiet_seconds > SUSPECT_SECONDS and not worker.silent:
+                    worker.silent = True
+                    self._on_event(on.WorkerSilent(worker.pid))
+            if worker.quiet_seconds > limit:
                 log.error("worker %d does not respond and is killed", worker.slot)
-                _kill(worker)
+                worker.reason = f"no response for {limit:g} s"
+                worker.kill()
 
     def kill_all(self) -> None:
-        """Kill all workers and wait for their end."""
+        """Kill all workers, and wait for their end for a moment."""
+        pids = {worker.pid for worker in self.state.workers.values()}
         for worker in self.state.workers.values():
-            _kill(worker)
-        for worker in self.state.workers.values():
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(worker.pid, 0)
+            worker.kill()
+        deadline = time.monotonic() + KILL_SECONDS
+        while pids and time.monotonic() < deadline:
+            pids = {pid for pid in pids if not _has_ended(pid)}
+            time.sleep(0.005 if pids else 0)
         self.state.workers.clear()
 
     def unregister(self, worker: WorkerHandle) -> None:
@@ -149,9 +191,11 @@ class WorkerPool:
             self.state.selector.unregister(worker.channel)
 
 
-def _kill(worker: WorkerHandle) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(worker.pid, signal.SIGKILL)
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def _exit_reason(status: int) -> str:

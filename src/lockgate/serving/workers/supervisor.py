@@ -31,6 +31,7 @@ from lockgate.prediction_log.segments import delete_old_segments
 from lockgate.prediction_log.trace import LOG
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.telemetry.metrics import PAGE, MetricsRecorder
+from lockgate.serving.workers import swap_events as on
 from lockgate.serving.workers.banner import log_banner
 from lockgate.serving.workers.bind import server_url
 from lockgate.serving.workers.control import Control
@@ -38,6 +39,7 @@ from lockgate.serving.workers.pool import WorkerPool
 from lockgate.serving.workers.process import lock_directory, raise_file_limit, watch_signals
 from lockgate.serving.workers.reload import ModelReloader
 from lockgate.serving.workers.state import ServerState, WorkerHandle
+from lockgate.serving.workers.swap_state import Swap
 from lockgate.serving.workers.worker import run_worker
 
 __all__ = ["Supervisor"]
@@ -79,10 +81,13 @@ class Supervisor:
         self.bare, self.started_at = bare, time.time()
         self.pages = mmap.mmap(-1, PAGE * (settings.workers + 1))
         self.state = ServerState(
-            settings, deployment, deployment.pointer(), MetricsRecorder(self.pages, 0)
+            settings, deployment, Swap(deployment.pointer()), MetricsRecorder(self.pages, 0)
         )
         self.pool = WorkerPool(
-            self.state, run_child=self._run_worker, on_message=self._on_worker_message
+            self.state,
+            run_child=self._run_worker,
+            on_message=self._on_worker_message,
+            on_event=self._on_event,
         )
         self.reloader = ModelReloader(self.state)
         self.control: Control
@@ -132,25 +137,36 @@ class Supervisor:
             return
         log.info("stopping: finishing the requests in progress")
         self.drain_deadline = time.monotonic() + self.settings.drain_seconds + 2
+        self._on_event(on.Stop())
         for worker in self.state.workers.values():
             worker.channel.send("drain")
 
     def status(self) -> dict[str, Any]:
         """Return the response to the control request "status"."""
+        swap = self.state.swap
         return {
             "pid": os.getpid(),
             "address": server_url(self.settings, self.listening),
-            "seq": self.state.live.seq,
+            "seq": swap.live.seq,
             "served": [
                 {"model": s.name, "version": s.version, "stage": s.stage, "digest": s.digest}
-                for s in self.state.live.slots
+                for s in swap.live.slots
             ],
-            "workers": [
-                {"slot": w.slot, "pid": w.pid, "serving": w.serving, "seq": w.seq}
-                for w in self.state.workers.values()
-            ],
+            "phase": swap.phase.value,
+            "workers": [self._worker_status(worker) for worker in self.state.workers.values()],
             "draining": self.draining,
-            "refused": self.reloader.rejected,
+            "refused": dict(swap.rejected),
+        }
+
+    def _worker_status(self, worker: WorkerHandle) -> dict[str, Any]:
+        swap = self.state.swap
+        known = swap.workers.get(worker.pid)
+        return {
+            "slot": worker.slot,
+            "pid": worker.pid,
+            "serving": worker.serving,
+            "responds": not worker.silent,
+            "live": known is not None and known.generation == swap.generation,
         }
 
     def _run_once(self) -> None:
@@ -160,7 +176,7 @@ class Supervisor:
         for worker in self.pool.remove_ended():
             self._on_worker_ended(worker)
         now = time.monotonic()
-        self.pool.kill_silent(now)
+        self.pool.watch(now)
         if self.draining:
             if now > self.drain_deadline:
                 self.pool.kill_all()
@@ -175,31 +191,35 @@ class Supervisor:
     def _on_signal(self, signum: signal.Signals) -> None:
         if signum in (signal.SIGTERM, signal.SIGINT):
             self.drain()
-        elif signum == signal.SIGHUP:
+        elif signum == signal.SIGHUP and not self.draining:
             self.reloader.poll(again=True)
+
+    def _on_event(self, event: on.Event) -> None:
+        self.reloader.on_event(event)
 
     def _on_worker_message(self, worker: WorkerHandle) -> None:
         for message in worker.channel.receive():
-            worker.last_heard = time.monotonic()
+            self.pool.heard(worker)
             op = message["op"]
-            if op == "serving":
-                self._on_worker_serving(worker, message["seq"])
-            elif op == "unfit":
+            if op == "unfit":
                 worker.reason = message["why"]
-            elif op != "pong":
+            elif op == "switched" and not worker.serving:
+                self._on_worker_serving(worker)
+            if op not in ("pong", "unfit"):
                 self.reloader.on_worker_message(worker, message)
         if worker.channel.closed:
             self.pool.unregister(worker)
 
-    def _on_worker_serving(self, worker: WorkerHandle, seq: int) -> None:
-        self.pool.worker_serving(worker, seq)
+    def _on_worker_serving(self, worker: WorkerHandle) -> None:
+        self.pool.worker_serving(worker)
         if not self.running:
             self.running = True
             url = server_url(self.settings, self.listening)
-            log_banner(self.settings, self.deployment, self.state.live, url, undeployed=self.bare)
+            live = self.state.swap.live
+            log_banner(self.settings, self.deployment, live, url, undeployed=self.bare)
 
     def _on_worker_ended(self, worker: WorkerHandle) -> None:
-        self.reloader.on_worker_ended(worker)
+        self._on_event(on.WorkerEnded(worker.pid))
         if self.draining:
             return
         if self.running:
@@ -220,7 +240,7 @@ class Supervisor:
             code = run_worker(
                 self.settings,
                 self.deployment,
-                self.state.live,
+                self.state.swap,
                 self.listening,
                 worker_end,
                 self.pages,

@@ -31,6 +31,9 @@ __all__ = ["TABLE", "handle"]
 MAX_ENDED = 3
 """Workers that may end while they open a bundle, before it is rejected."""
 
+MAX_FAILED_STARTS = 3
+"""Workers that must have failed to open what is live, before it is replaced without any."""
+
 Step = tuple[Swap, list[Effect]]
 Handler = Callable[[Swap, Any], Step]
 
@@ -81,8 +84,8 @@ def _check_passed(swap: Swap, event: on.CheckPassed) -> Step:
     effects: list[Effect] = [on.StartDeadline(swap.last)]
     for worker, state in swap.workers.items():
         if state.serving:
-            swap, told = _tell_to_open(swap, worker)
-            effects += told
+            swap, prepare = _tell_to_open(swap, worker)
+            effects += prepare
     return _switch_if_ready(swap, effects)
 
 
@@ -106,8 +109,8 @@ def _ready_for_target(swap: Swap, event: on.WorkerReady) -> Step:
     worker = swap.workers.get(event.worker)
     if worker is None or not worker.serving or worker.opening == swap.last:
         return swap, effects
-    swap, told = _tell_to_open(swap, event.worker)  # it serves from now on
-    return swap, [*effects, *told]
+    swap, prepare = _tell_to_open(swap, event.worker)  # it serves from now on
+    return swap, [*effects, *prepare]
 
 
 def _failed_for_target(swap: Swap, event: on.WorkerFailed) -> Step:
@@ -123,16 +126,21 @@ def _silent_for_target(swap: Swap, event: on.WorkerSilent) -> Step:
 def _ended_for_target(swap: Swap, event: on.WorkerEnded) -> Step:
     worker = swap.workers.get(event.worker, WorkerState())
     opening = worker.opening == swap.last != worker.ready
-    swap = replace(swap.without_worker(event.worker), ended=swap.ended + opening)
+    swap, _ = _ended(replace(swap, ended=swap.ended + opening), event)
     if swap.ended >= MAX_ENDED:
         return _reject(swap, f"{swap.ended} workers ended while they opened the bundles")
     return _switch_if_ready(swap, [])
 
 
 def _switch_if_ready(swap: Swap, effects: list[Effect]) -> Step:
-    """Switch when every worker that accepts requests and responds has opened the bundles."""
-    responding = [w for w in swap.workers.values() if w.serving and not w.silent]
-    if not responding or any(worker.ready != swap.last for worker in responding):
+    """Switch when every worker that accepts requests and responds has opened the bundles.
+
+    Where no worker can open what is live, the next ones start with the new bundles.
+    """
+    serving = [worker for worker in swap.workers.values() if worker.serving]
+    responding = [worker for worker in serving if not worker.silent]
+    ready = responding and all(worker.ready == swap.last for worker in responding)
+    if not (ready or (swap.failed_starts >= MAX_FAILED_STARTS and not serving)):
         return swap, effects
     assert swap.target is not None
     live, generation = swap.target, swap.last
@@ -142,6 +150,7 @@ def _switch_if_ready(swap: Swap, effects: list[Effect]) -> Step:
             effects += [on.Switch(worker, generation)]
             swap = swap.with_worker(worker, serving=True)
     swap = replace(swap, live=live, generation=generation, target=None, phase=Phase.IDLE, ended=0)
+    swap = replace(swap, failed_starts=0)
     return _catch_up(swap, effects)
 
 
@@ -161,7 +170,7 @@ def _ready(swap: Swap, event: on.WorkerReady) -> Step:
     worker, generation = event.worker, swap.generation
     if event.generation == generation:
         swap = swap.with_worker(worker, ready=generation, serving=True)
-        return swap, [on.Switch(worker, generation)]
+        return replace(swap, failed_starts=0), [on.Switch(worker, generation)]
     if swap.workers.get(worker, WorkerState()).opening != event.generation:
         return swap, []  # it was told to open another one since
     swap = swap.with_worker(worker, opening=generation)
@@ -188,7 +197,10 @@ def _heard(swap: Swap, event: on.WorkerHeard) -> Step:
 
 
 def _ended(swap: Swap, event: on.WorkerEnded) -> Step:
-    return swap.without_worker(event.worker), []
+    worker = swap.workers.get(event.worker, WorkerState())
+    failed = worker.opening == swap.generation and not worker.ready
+    failed_starts = swap.failed_starts + failed
+    return replace(swap.without_worker(event.worker), failed_starts=failed_starts), []
 
 
 def _stop(swap: Swap, event: on.Stop) -> Step:  # noqa: ARG001  # the same form as the others

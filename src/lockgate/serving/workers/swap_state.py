@@ -65,6 +65,8 @@ class Swap:
         The pointer that is being changed to, of generation `last`; None in the phase idle.
     ended : int
         Workers that ended while they were opening its bundles.
+    failed_starts : int
+        Workers that ended before they opened what is live, since another one has opened it.
     workers : mapping of int to WorkerState
         Workers by their process id.
     rejected : mapping of int to str
@@ -78,6 +80,7 @@ class Swap:
     phase: Phase = Phase.IDLE
     target: Pointer | None = None
     ended: int = 0
+    failed_starts: int = 0
     workers: Mapping[int, WorkerState] = field(default_factory=dict)
     rejected: Mapping[int, str] = field(default_factory=dict)
 

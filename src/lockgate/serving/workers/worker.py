@@ -1,8 +1,9 @@
 """A worker: a process that serves requests, controlled by the supervisor.
 
 Messages from the supervisor are "prepare" (open the bundles of a pointer), "switch" (serve
-them), "ping" and "drain"; to it "serving", "ready" or "failed", "switched", "pong", and
-"unfit" before a worker ends because its bundles cannot be served.
+them), "ping" and "drain"; to it "ready" or "failed", "switched", "pong", and "unfit" before a
+worker ends because its bundles cannot be served. A worker accepts requests from its first
+"switch" on, so that it never serves what has been replaced while it started.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.recorder import Recorder
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.telemetry.metrics import MetricsRecorder
+from lockgate.serving.workers.handover import Handover
+from lockgate.serving.workers.swap_state import Swap
 
 __all__ = ["run_worker", "tls_context"]
 
@@ -61,11 +64,12 @@ class Worker:
     ) -> None:
         self.settings, self.deployment, self.channel = settings, deployment, channel
         self.metrics, self.started_at = metrics, started_at
-        self.next_store: ModelStore | None = None
+        self.handover: Handover[ModelStore] = Handover()
         self.store = ModelStore([])
+        self.generation, self.accepting = 0, False
         self.app: Application
         self.connections: ConnectionPool
-        self.stopping, self.orphaned = asyncio.Event(), False
+        self.stopping, self.switched, self.orphaned = asyncio.Event(), asyncio.Event(), False
 
     def open(self, pointer: Pointer) -> ModelStore:
         """Open and warm up the bundles of a pointer; those that are open already are reused."""
@@ -89,38 +93,48 @@ class Worker:
         for message in self.channel.receive():
             op = message["op"]
             if op == "prepare":
-                self._prepare(msgspec.convert(message["pointer"], Pointer))
-            elif (
-                op == "switch"
-                and self.next_store is not None
-                and self.next_store.seq == message["seq"]
-            ):
-                self.store = self.app.store = self.next_store
-                self.next_store = None
-                self.channel.send("switched", seq=message["seq"])
+                pointer = msgspec.convert(message["pointer"], Pointer)
+                self._prepare(pointer, message["generation"])
+            elif op == "switch":
+                self._switch(message["generation"])
             elif op == "ping":
                 self.channel.send("pong")
             elif op == "drain":
-                self.stopping.set()
+                self._stop()
         if self.channel.closed and not self.orphaned:
             self.orphaned = True  # ends soon: another supervisor may need the address
             asyncio.get_running_loop().remove_reader(self.channel.fileno())
-            self.stopping.set()
+            self._stop()
 
-    def _prepare(self, pointer: Pointer) -> None:
+    def _stop(self) -> None:
+        self.stopping.set()
+        self.switched.set()
+
+    def _switch(self, generation: int) -> None:
+        store = self.handover.take(generation)
+        if store is None:
+            return
+        self.store = self.app.store = store
+        self.generation = generation
+        self.switched.set()
+        if self.accepting:
+            self.channel.send("switched", generation=generation)
+
+    def _prepare(self, pointer: Pointer, generation: int) -> None:
+        self.handover.prepare(generation)
         loop = asyncio.get_running_loop()
         opening = loop.run_in_executor(None, self.open, pointer)
 
         def on_opened(future: asyncio.Future[ModelStore]) -> None:
             try:
-                self.next_store = future.result()
+                if self.handover.on_opened(generation, future.result()):
+                    self.channel.send("ready", generation=generation)
             except (LockgateError, OSError, MemoryError) as error:
-                self.channel.send("failed", seq=pointer.seq, why=str(error) or repr(error))
+                reason = str(error) or repr(error)
+                self.channel.send("failed", generation=generation, why=reason)
             except Exception as error:
                 log.exception("opening a bundle failed")
-                self.channel.send("failed", seq=pointer.seq, why=repr(error))
-            else:
-                self.channel.send("ready", seq=pointer.seq)
+                self.channel.send("failed", generation=generation, why=repr(error))
 
         opening.add_done_callback(on_opened)
 
@@ -128,6 +142,10 @@ class Worker:
         """Serve requests until drained."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self.channel.fileno(), self.receive_messages)
+        self.channel.send("ready", generation=self.handover.generation)
+        await self.switched.wait()
+        if self.stopping.is_set():
+            return
         server = await loop.create_server(
             self.connections.make,
             sock=listening,
@@ -136,12 +154,14 @@ class Worker:
             ssl_handshake_timeout=10.0 if tls else None,
             ssl_shutdown_timeout=3.0 if tls else None,
         )
-        self.channel.send("serving", seq=self.store.seq)
+        self.accepting = True
+        self.channel.send("switched", generation=self.generation)
         last_tick = time.monotonic()
         while not self.stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), PUBLISH_SECONDS)
             now = time.monotonic()
+            self.channel.flush()
             self.app.refresh()
             self.metrics.tally.gauges["connections"] = len(self.connections.open)
             self.metrics.publish()
@@ -173,7 +193,7 @@ class Worker:
 def run_worker(
     settings: ServeSettings,
     deployment: Deployment,
-    pointer: Pointer,
+    swap: Swap,
     listening: socket.socket,
     channel_socket: socket.socket,
     pages: mmap.mmap,
@@ -189,7 +209,9 @@ def run_worker(
 
     async def serve() -> None:
         worker = Worker(settings, deployment, channel, MetricsRecorder(pages, slot), started_at)
-        worker.store = worker.open(pointer)
+        worker.store = worker.open(swap.live)
+        worker.handover.prepare(swap.generation)
+        worker.handover.on_opened(swap.generation, worker.store)
         recorder = None
         if settings.log.durability != "off":
             recorder = Recorder(deployment.path / LOG, settings.log, worker.metrics)
