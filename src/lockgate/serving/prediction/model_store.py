@@ -16,6 +16,7 @@ from lockgate.models.bundle.open import open_bundle
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.registry.slots import STAGE, Slot
 from lockgate.serving.http.messages import HTTPError
+from lockgate.serving.prediction.filled_cells import FilledMemory
 
 __all__ = ["LoadedModel", "ModelStore"]
 
@@ -43,6 +44,8 @@ class LoadedModel:
         Number of rows from which computing them together is faster.
     never_missing : frozenset of str
         Columns that had no missing value in training.
+    filled : FilledMemory
+        Counts the cells of single rows that the model fills.
     nearest : callable
         As `lockgate.errors.nearest`, but remembers: requests repeat their categories.
 
@@ -66,11 +69,7 @@ class LoadedModel:
         self.never_missing = bundle.never_missing
         self.nearest = lru_cache(REMEMBERED)(nearest)
         self.names = tuple(column.name for column in packed.inputs)
-        self.known_categories = [
-            (column.name, frozenset(column.categories))
-            for column in packed.inputs
-            if column.kind == "category" and column.unknown == "ignore"
-        ]
+        self.filled = FilledMemory(packed.inputs, self.never_missing, self.nearest)
         self.probes = _read_probes(folder, self.names)
         self.columns_from: float = {"on": 2, "off": math.inf}.get(batching, 0)
         if batching == "auto":
@@ -81,12 +80,6 @@ class LoadedModel:
     def address(self) -> str:
         """Name and version."""
         return f"{self.name}@{self.version}"
-
-    def may_have_missing(self, row: Any) -> bool:
-        """Return whether a row may hold missing values or unknown categories."""
-        return None in row.values() or any(
-            row[name] not in known for name, known in self.known_categories
-        )
 
 
 class ModelStore:

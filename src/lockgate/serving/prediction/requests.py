@@ -10,7 +10,6 @@ import numpy as np
 
 from lockgate.contract.prediction import Output
 from lockgate.data.columns.filled import count_filled
-from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.runtime.row_prediction import RowPrediction
@@ -186,10 +185,9 @@ def to_lists(prediction: Prediction) -> tuple[list[Any], Any, Any]:
 
 
 def _to_prediction(model: LoadedModel, row: Any, row_prediction: RowPrediction) -> Prediction:
-    if not model.may_have_missing(row):
+    if not model.filled.may_have_filled(row):
         return Prediction(row_prediction.label, row_prediction.score, row_prediction.margin)
-    cells, _ = read_columns(model.packed.inputs, [row])
-    return Prediction(*row_prediction, *_count_filled(model, [row], cells, 1))
+    return Prediction(*row_prediction, *model.filled.count(row))
 
 
 def _count_filled(

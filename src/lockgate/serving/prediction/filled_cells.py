@@ -1,0 +1,104 @@
+"""Which cells of single rows a model fills, remembered for rows that are filled alike."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from lockgate.data.columns.filled import count_filled
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.parsing import read_columns
+from lockgate.errors import nearest
+
+__all__ = ["FilledMemory"]
+
+REMEMBERED = 1024
+"""Combinations of filled cells that are remembered."""
+
+MAX_TEXT = 100
+"""Characters of a category that is remembered."""
+
+PLAIN = frozenset({int, float, bool})
+"""Types of cells that are never missing and never unknown, in columns of numbers."""
+
+Filled = tuple[dict[str, dict[str, int]], list[str]]
+
+
+class FilledMemory:
+    """Counts the missing and unknown cells of a row, and describes them.
+
+    Reading a row a second time takes several times as long as predicting it. But what is filled
+    depends only on which cells are null and on the categories that are not known, so that the
+    result is remembered by these.
+
+    Parameters
+    ----------
+    inputs : sequence of ColumnInput
+        Columns of the model.
+    never_missing : collection of str
+        Columns that had no missing value in training.
+    suggest : callable
+        As `lockgate.errors.nearest`.
+
+    """
+
+    def __init__(
+        self,
+        inputs: tuple[ColumnInput, ...],
+        never_missing: Collection[str],
+        suggest: Any = nearest,
+    ) -> None:
+        self._inputs, self._never_missing, self._suggest = inputs, never_missing, suggest
+        self._columns = [
+            (column.name, frozenset(column.categories) if column.kind == "category" else None)
+            for column in inputs
+        ]
+        self._known = [
+            (column.name, frozenset(column.categories))
+            for column in inputs
+            if column.kind == "category" and column.unknown == "ignore"
+        ]
+        self._remembered: dict[tuple[Any, ...], Filled] = {}
+
+    def may_have_filled(self, row: dict[str, Any]) -> bool:
+        """Return whether a row may hold missing values or unknown categories."""
+        return None in row.values() or any(row[name] not in known for name, known in self._known)
+
+    def count(self, row: dict[str, Any]) -> Filled:
+        """Return missing and unknown cells by column, and warnings.
+
+        The result is shared between rows, and must not be changed.
+        """
+        key = self._key(row)
+        if key is None:
+            return self._count(row)
+        filled = self._remembered.get(key)
+        if filled is None:
+            filled = self._count(row)
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = filled
+        return filled
+
+    def _key(self, row: dict[str, Any]) -> tuple[Any, ...] | None:
+        """Return what determines the result; None where it takes a reading of the cells."""
+        key: list[tuple[str, str | None]] = []
+        for name, categories in self._columns:
+            cell = row.get(name)
+            if cell is None:
+                key.append((name, None))
+            elif categories is None:
+                if cell.__class__ not in PLAIN:
+                    return None
+            elif cell.__class__ is not str or len(cell) > MAX_TEXT:
+                return None
+            elif cell not in categories:
+                key.append((name, cell))
+        return tuple(key)
+
+    def _count(self, row: dict[str, Any]) -> Filled:
+        cells, _ = read_columns(self._inputs, [row])
+        filled = count_filled(self._inputs, [row], cells, 1)
+        counts = {"gaps": filled.missing, "unknown": filled.unknown}
+        warnings = filled.warnings(self._inputs, self._never_missing, self._suggest)
+        return {problem: by_column for problem, by_column in counts.items() if by_column}, warnings
