@@ -10,9 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.contract.tables import Column
+from lockgate.prediction_log.clock import ClockWatch
 from lockgate.prediction_log.columns import is_personal, logged_columns
 from lockgate.prediction_log.ids import PredictionIds, parse_prediction_id
-from lockgate.prediction_log.segments import Segment, delete_old_segments, list_segments
+from lockgate.prediction_log.segments import (
+    Segment,
+    delete_old_segments,
+    give_up_oldest,
+    list_segments,
+)
 from tests.prediction_log import writer_process
 from tests.prediction_log.builders import (
     COLUMNS,
@@ -49,6 +55,56 @@ def test_what_is_older_than_the_days_goes(tmp_path: Path) -> None:
     assert delete_old_segments(tmp_path, days=30, megabytes=100, now=START) == 2
     assert left(tmp_path) == ["a/1", "b/1"]
     assert delete_old_segments(tmp_path, days=30, megabytes=100, now=START) == 0
+
+
+def test_a_jump_of_the_clock_deletes_nothing(tmp_path: Path) -> None:
+    """As measured: a clock that was 400 days ahead for 65 seconds deleted all of a log."""
+    aged(tmp_path, {"a": [31, 20, 10, 1]})
+    clock, running = Clock(), [1000.0]
+
+    def prune() -> int:
+        watch = ClockWatch(tmp_path, wall=lambda: float(clock.seconds), running=lambda: running[0])
+        return delete_old_segments(
+            tmp_path, 30, 100, clock.seconds, steady_seconds=watch.steady_seconds()
+        )
+
+    def pass_time(seconds: int) -> None:
+        clock.seconds += seconds
+        running[0] += seconds
+
+    assert prune() == 0  # the clock is not known yet
+    for _ in range(70):
+        pass_time(30)
+        assert prune() == 0
+    clock.seconds += 400 * DAY
+    for _ in range(3):
+        pass_time(30)
+        assert prune() == 0
+    clock.seconds -= 400 * DAY
+    removed = 0
+    for _ in range(130):
+        pass_time(30)
+        removed += prune()
+    assert removed == 1  # what is old by a clock that was steady for an hour
+    assert left(tmp_path) == ["a/1", "a/2", "a/3"]
+
+
+def test_most_of_a_log_is_deleted_after_a_steady_day_only(tmp_path: Path) -> None:
+    aged(tmp_path, {"a": [50, 40, 35, 1]}, size=1000)
+    for steady, removed in ((3599, 0), (3601, 0), (DAY - 1, 0), (DAY + 1, 3)):
+        assert delete_old_segments(tmp_path, 30, 100, START, steady_seconds=steady) == removed
+
+
+def test_the_oldest_file_is_given_up_for_room(tmp_path: Path) -> None:
+    clock = Clock()
+    writer = writer_of(tmp_path, clock)
+    writer.write([(MODEL, [entry(1)])])
+    assert give_up_oldest(tmp_path) is None  # it is being written
+    aged(tmp_path, {"a": [2, 3]}, size=10)
+    given_up = give_up_oldest(tmp_path)
+    assert given_up is not None
+    assert (given_up.writer, given_up.first) == ("a", 1)
+    writer.close()
 
 
 def test_the_oldest_go_until_the_size_fits(tmp_path: Path) -> None:

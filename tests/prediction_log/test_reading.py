@@ -19,6 +19,7 @@ from lockgate.prediction_log.reader import (
     read_predictions,
 )
 from lockgate.prediction_log.segments import list_segments
+from lockgate.prediction_log.writer import LogWriter
 from tests.prediction_log.builders import (
     MODEL,
     START,
@@ -189,7 +190,9 @@ def test_a_file_of_a_later_lockgate_is_named(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 2")
     connection.close()
-    with pytest.raises(LogError, match=r"000000000001\.db has log schema 2, expected 1"):
+    with pytest.raises(
+        LogError, match=r"000000000001\.db cannot be read: it has log schema 2, expected 1"
+    ):
         counts(tmp_path)
 
 
@@ -208,5 +211,22 @@ def test_damaged_content_is_named(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE batches SET content = x'93c1'")
     connection.close()
-    with pytest.raises(LogError, match=r"000000000001\.db is damaged"):
+    with pytest.raises(LogError, match=r"000000000001\.db cannot be read"):
         counts(tmp_path)
+
+
+def test_damaged_files_are_named_once_and_the_others_are_read(tmp_path: Path) -> None:
+    for writer, count in (("aaaaaaaaaaaaaaaa", 1), (WRITER, 2)):
+        log_writer = LogWriter(tmp_path, writer)
+        log_writer.write([(MODEL, [entry(count)])])
+        log_writer.close()
+    (tmp_path / "aaaaaaaaaaaaaaaa" / "000000000001.db").write_bytes(b"garbage " * 1000)
+    damaged: list[str] = []
+    read = list(read_predictions(tmp_path, on_damaged=damaged.append))
+    assert [prediction.entry.count for prediction in read] == [2]
+    assert list_models(tmp_path, damaged.append) == [MODEL]
+    assert find_labels(tmp_path, WRITER, 2, "key", damaged.append) == []
+    assert find_prediction(tmp_path, "aaaaaaaaaaaaaaaa", 1, damaged.append) is None
+    assert len(damaged) == 5
+    assert len(set(damaged)) == 1
+    assert "000000000001.db cannot be read: file is not a database" in damaged[0]

@@ -1,5 +1,6 @@
 """What the writer of the prediction log promises: order, rotation, all or nothing."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -273,7 +274,8 @@ def test_a_writer_goes_on_behind_the_files_of_a_dead_process(tmp_path: Path) -> 
         (17.5, "17.5"),
         ("017", "017"),
         (True, "True"),
-        ("x" * 300, "x" * 200),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, f"sha256:{hashlib.sha256(b'x' * 201).hexdigest()}"),
         (float("inf"), "inf"),
         (-0.0, "0"),
     ],

@@ -80,6 +80,24 @@ def limited(folder: Path, way: str) -> contextlib.AbstractContextManager[Any]:
     return tmpfs() if way == "tmpfs" else contextlib.nullcontext({"LIMIT": "1"})
 
 
+@pytest.mark.parametrize(
+    "trace_parent",
+    [
+        "00-" + "0" * 32 + "-00f067aa0ba902b7-01",
+        "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" + "-x" * 2000,
+        "personal data",
+    ],
+)
+def test_what_is_not_a_trace_context_is_not_logged(trace_parent: str, deployed: Deployment) -> None:
+    with serving(deployed.path) as server:
+        answer = server.ask("POST", "/predict", {"row": ROW}, traceparent=trace_parent)[1]
+        record = trace(deployed, answer["id"])
+    assert record is not None
+    assert "traceparent" not in record
+
+
 @pytest.mark.parametrize("durability", ["normal", "full"])
 @pytest.mark.parametrize("policy", ["keep", "refuse"])
 @pytest.mark.parametrize("way", ["tmpfs", "file-size"])

@@ -47,9 +47,10 @@ def lock_changes(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
                     "nothing was changed"
                 )
             time.sleep(0.01)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} of {'@'.join(current_user())}")
-        file.flush()
+        with contextlib.suppress(OSError):  # on a full disk
+            file.truncate(0)
+            file.write(f"process {os.getpid()} of {'@'.join(current_user())}")
+            file.flush()
         yield
 
 

@@ -31,6 +31,7 @@ from lockgate.deployment.bundle_files import BundleFiles
 from lockgate.deployment.change_lock import lock_changes
 from lockgate.deployment.pointer import DeploymentEvent, Pointer, check_label, check_version
 from lockgate.deployment.record import append_event, read_record
+from lockgate.deployment.reserve import with_reserve
 from lockgate.errors import DeploymentError
 from lockgate.models.bundle.manifest import Manifest, read_manifest, verify_files
 from lockgate.registry.slots import STAGE, Slot, choose_previous, promoted, rolled_back
@@ -283,9 +284,13 @@ class Deployment:
         )
         slots = [entry for entry in pointer.slots if (entry.name, entry.stage) != key]
         new_pointer = Pointer(1, event, tuple(slots if removed else [*slots, slot]))
-        append_event(self.history_path, pointer.event)
-        self._write(new_pointer)
-        append_event(self.history_path, event)
+
+        def write() -> None:
+            append_event(self.history_path, pointer.event)
+            self._write(new_pointer)
+            append_event(self.history_path, event)
+
+        with_reserve(self.path, write)
         referenced = {entry.digest for entry in new_pointer.slots}
         referenced |= {earlier.digest for entry in new_pointer.slots for earlier in entry.before}
         self._files.keep_only(referenced)

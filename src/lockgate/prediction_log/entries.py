@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from typing import Any
 
 import msgspec
 
 __all__ = ["LogEntry", "Model", "Scalar", "key_text", "read_models"]
+
+MAX_KEY = 200
+"""Characters of a key that is logged as it is."""
 
 Scalar = str | int | float | bool
 """A class, a label or a predicted value."""
@@ -74,6 +78,8 @@ def read_models(connection: sqlite3.Connection) -> dict[int, Model]:
 def key_text(key: object) -> str:
     """Return a client's key as text for comparison: 17, 17.0 and "17" are equal.
 
+    Long keys are replaced by their digest, so that no two of them are taken for one.
+
     Examples
     --------
     >>> key_text(17.0), key_text("17"), key_text("a-17")
@@ -82,4 +88,7 @@ def key_text(key: object) -> str:
     """
     if isinstance(key, float) and key.is_integer():
         key = int(key)
-    return str(key)[:200]
+    text = str(key)
+    if len(text) <= MAX_KEY:
+        return text
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -17,6 +17,7 @@ from lockgate.prediction_log.entries import key_text
 from lockgate.prediction_log.reader import (
     Label,
     LoggedPrediction,
+    OnDamaged,
     list_models,
     read_labels,
     read_predictions,
@@ -37,6 +38,7 @@ def export(
     since: int = 0,
     until: int = 1 << 62,
     on_written: Callable[[int], object] = int,
+    on_damaged: OnDamaged | None = None,
 ) -> int:
     """Write the logged predictions of one model to a Parquet file.
 
@@ -52,6 +54,9 @@ def export(
         First time, and the time after the last, in microseconds since 1970, UTC.
     on_written : callable
         Called with the number of rows after each batch.
+    on_damaged : callable, optional
+        Called with each file of the log that is damaged, and left out; by default that is an
+        error.
 
     Returns
     -------
@@ -71,14 +76,25 @@ def export(
     folder = deployment.path / LOG
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")
-    name = _choose_model(folder, model)
-    label_index = _LabelIndex(read_labels(folder))
+    known_damaged: set[str] = set()
+
+    def report_damaged(message: str) -> None:
+        if on_damaged is None:
+            raise LogError(message)
+        if message not in known_damaged:
+            known_damaged.add(message)
+            on_damaged(message)
+
+    name = _choose_model(folder, model, report_damaged)
+    label_index = _LabelIndex(read_labels(folder, report_damaged))
     temporary_path = target.with_name(f".{target.name}.new")
     writer, rows, schema = None, 0, None
     try:
-        for records in _batch_rows(_read_rows(folder, name, since, until, label_index)):
+        for records in _batch_rows(
+            _read_rows(folder, name, since, until, label_index, report_damaged)
+        ):
             if schema is None:
-                schema = _build_schema(deployment, folder, name)
+                schema = _build_schema(deployment, folder, name, report_damaged)
             table = pa.Table.from_pylist(
                 [_fit_record(record, schema) for record in records], schema
             )
@@ -117,8 +133,8 @@ class _LabelIndex:
         return label
 
 
-def _choose_model(folder: Path, requested: str | None) -> str:
-    names = sorted({model.name for model in list_models(folder)})
+def _choose_model(folder: Path, requested: str | None, on_damaged: OnDamaged) -> str:
+    names = sorted({model.name for model in list_models(folder, on_damaged)})
     if requested is None and len(names) == 1:
         return names[0]
     available = ", ".join(names) or "none"
@@ -133,9 +149,14 @@ def _choose_model(folder: Path, requested: str | None) -> str:
 
 
 def _read_rows(
-    folder: Path, name: str, since: int, until: int, label_index: _LabelIndex
+    folder: Path,
+    name: str,
+    since: int,
+    until: int,
+    label_index: _LabelIndex,
+    on_damaged: OnDamaged,
 ) -> Iterator[dict[str, Any]]:
-    for prediction in read_predictions(folder, since, until):
+    for prediction in read_predictions(folder, since, until, on_damaged):
         if prediction.model.name != name:
             continue
         for row, (inputs, label, score, key) in enumerate(prediction.rows()):
@@ -174,9 +195,11 @@ def _row_margin(prediction: LoggedPrediction, row: int) -> Any:
     return margin if margin is None or not prediction.entry.rows else margin[row]
 
 
-def _build_schema(deployment: Deployment, folder: Path, name: str) -> pa.Schema:
+def _build_schema(
+    deployment: Deployment, folder: Path, name: str, on_damaged: OnDamaged
+) -> pa.Schema:
     """Return the schema for all versions together: numbers as doubles, anything else as text."""
-    models = [model for model in list_models(folder) if model.name == name]
+    models = [model for model in list_models(folder, on_damaged) if model.name == name]
     manifests = [manifest for model in models if (manifest := deployment.manifest(model.digest))]
     kinds = {
         column.name: column.kind for manifest in manifests for column in manifest.inputs.columns

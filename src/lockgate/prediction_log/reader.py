@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,12 +18,15 @@ from lockgate.prediction_log.segments import Segment, list_segments
 __all__ = [
     "Label",
     "LoggedPrediction",
+    "OnDamaged",
     "find_labels",
     "find_prediction",
     "list_models",
     "read_labels",
     "read_predictions",
 ]
+
+T = TypeVar("T")
 
 decode = msgspec.msgpack.Decoder(list[LogEntry]).decode
 
@@ -103,77 +107,121 @@ class Label(msgspec.Struct, frozen=True):
     by: str
 
 
-def find_prediction(folder: Path, writer: str, count: int) -> LoggedPrediction | None:
-    """Return the prediction with this id, None if the log does not contain it."""
-    candidates = [segment for segment in list_segments(folder, writer) if segment.first <= count]
-    for segment in reversed(candidates):
-        with contextlib.closing(segment.connect()) as connection:
-            row = connection.execute(
-                "SELECT at, model, content FROM batches WHERE first <= ? AND last >= ? "
-                "ORDER BY first DESC LIMIT 1",
-                (count, count),
-            ).fetchone()
-            if row is None:
-                continue
+OnDamaged = Callable[[str], object]
+"""Called with the name of a file that cannot be read and why; then it is left out."""
+
+
+def find_prediction(
+    folder: Path, writer: str, count: int, on_damaged: OnDamaged | None = None
+) -> LoggedPrediction | None:
+    """Return the prediction with this id, None if the log does not contain it.
+
+    Raises
+    ------
+    LogError
+        If a file is damaged, and `on_damaged` is not passed.
+
+    """
+
+    def read(_: Segment, connection: sqlite3.Connection) -> Iterator[LoggedPrediction]:
+        row = connection.execute(
+            "SELECT at, model, content FROM batches WHERE first <= ? AND last >= ? "
+            "ORDER BY first DESC LIMIT 1",
+            (count, count),
+        ).fetchone()
+        if row is not None:
             models = read_models(connection)
             for entry in decode(row[2]):
                 if entry.count == count:
-                    return LoggedPrediction(writer, row[0], models[row[1]], entry)
-    return None
+                    yield LoggedPrediction(writer, row[0], models[row[1]], entry)
+
+    candidates = [segment for segment in list_segments(folder, writer) if segment.first <= count]
+    return next(_read_segments(reversed(candidates), read, on_damaged), None)
 
 
 def read_predictions(
-    folder: Path, since: int = 0, until: int = 1 << 62
+    folder: Path, since: int = 0, until: int = 1 << 62, on_damaged: OnDamaged | None = None
 ) -> Iterator[LoggedPrediction]:
-    """Yield all predictions between two times, by writer, in the order of their ids."""
-    for segment in list_segments(folder):
-        if segment.modified * 1e6 + 1e6 < since:
-            continue
-        with contextlib.closing(segment.connect()) as connection:
-            models = read_models(connection)
-            rows = connection.execute(
-                "SELECT at, model, content FROM batches WHERE at >= ? AND at < ? ORDER BY first",
-                (since, until),
-            )
-            for at, number, content in rows:
-                if number not in models:  # added by the writer since the models were read
-                    models = read_models(connection)
-                for entry in _decode_entries(segment, content):
-                    yield LoggedPrediction(segment.writer, at, models[number], entry)
+    """Yield all predictions between two times, by writer, in the order of their ids.
+
+    Raises
+    ------
+    LogError
+        If a file is damaged, and `on_damaged` is not passed.
+
+    """
+
+    def read(segment: Segment, connection: sqlite3.Connection) -> Iterator[LoggedPrediction]:
+        models = read_models(connection)
+        rows = connection.execute(
+            "SELECT at, model, content FROM batches WHERE at >= ? AND at < ? ORDER BY first",
+            (since, until),
+        )
+        for at, number, content in rows:
+            if number not in models:  # added by the writer since the models were read
+                models = read_models(connection)
+            for entry in decode(content):
+                yield LoggedPrediction(segment.writer, at, models[number], entry)
+
+    recent = (segment for segment in list_segments(folder) if segment.modified * 1e6 + 1e6 >= since)
+    yield from _read_segments(recent, read, on_damaged)
 
 
-def list_models(folder: Path) -> list[Model]:
+def list_models(folder: Path, on_damaged: OnDamaged | None = None) -> list[Model]:
     """Return all models in the log, in the order of its files."""
-    models: dict[Model, None] = {}
-    for segment in list_segments(folder):
-        with contextlib.closing(segment.connect()) as connection:
-            models |= dict.fromkeys(read_models(connection).values())
-    return list(models)
+
+    def read(_: Segment, connection: sqlite3.Connection) -> Iterator[Model]:
+        yield from read_models(connection).values()
+
+    return list(dict.fromkeys(_read_segments(list_segments(folder), read, on_damaged)))
 
 
-def read_labels(folder: Path) -> Iterator[Label]:
+def read_labels(folder: Path, on_damaged: OnDamaged | None = None) -> Iterator[Label]:
     """Yield all labels, in no particular order."""
-    yield from _query_labels(folder, "", ())
+    yield from _query_labels(folder, "", (), on_damaged)
 
 
-def find_labels(folder: Path, writer: str, count: int, key: object = None) -> list[Label]:
+def find_labels(
+    folder: Path,
+    writer: str,
+    count: int,
+    key: object = None,
+    on_damaged: OnDamaged | None = None,
+) -> list[Label]:
     """Return the labels of one prediction, given by id or by key, the latest last."""
-    matching = list(_query_labels(folder, "WHERE writer = ? AND count = ?", (writer, count)))
+    by_id = "WHERE writer = ? AND count = ?"
+    matching = list(_query_labels(folder, by_id, (writer, count), on_damaged))
     if key is not None:
-        matching += _query_labels(folder, "WHERE writer = '' AND key = ?", (key_text(key),))
+        by_key = "WHERE writer = '' AND key = ?"
+        matching += _query_labels(folder, by_key, (key_text(key),), on_damaged)
     return sorted(matching, key=lambda label: label.at)
 
 
-def _query_labels(folder: Path, condition: str, values: tuple[Any, ...]) -> Iterator[Label]:
-    for segment in list_segments(folder):
-        with contextlib.closing(segment.connect()) as connection:
-            query = f"SELECT writer, count, row, key, label, at, by FROM labels {condition}"  # noqa: S608  # the condition is a constant
-            for writer, count, row, key, label, at, by in connection.execute(query, values):
-                yield Label(writer, count, row, key, msgspec.json.decode(label), at, by)
+def _query_labels(
+    folder: Path, condition: str, values: tuple[Any, ...], on_damaged: OnDamaged | None
+) -> Iterator[Label]:
+    def read(_: Segment, connection: sqlite3.Connection) -> Iterator[Label]:
+        query = f"SELECT writer, count, row, key, label, at, by FROM labels {condition}"  # noqa: S608  # the condition is a constant
+        for writer, count, row, key, label, at, by in connection.execute(query, values):
+            yield Label(writer, count, row, key, msgspec.json.decode(label), at, by)
+
+    return _read_segments(list_segments(folder), read, on_damaged)
 
 
-def _decode_entries(segment: Segment, content: bytes) -> list[LogEntry]:
-    try:
-        return decode(content)
-    except msgspec.DecodeError as error:
-        raise LogError(f"{segment.path} is damaged: {error}") from None
+def _read_segments(
+    segments: Iterable[Segment],
+    read: Callable[[Segment, sqlite3.Connection], Iterator[T]],
+    on_damaged: OnDamaged | None,
+) -> Iterator[T]:
+    """Yield what is read from each file; name those that are damaged."""
+    for segment in segments:
+        try:
+            with contextlib.closing(segment.connect()) as connection:
+                yield from read(segment, connection)
+        except FileNotFoundError:
+            continue  # deleted for its age in the meantime
+        except (LogError, sqlite3.Error, msgspec.DecodeError, KeyError) as error:
+            message = f"{segment.path} cannot be read: {error}"
+            if on_damaged is None:
+                raise LogError(message) from None
+            on_damaged(message)

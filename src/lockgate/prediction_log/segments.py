@@ -12,6 +12,7 @@ predictions are deleted as whole files.
 from __future__ import annotations
 
 import fcntl
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,7 +21,20 @@ from pathlib import Path
 
 from lockgate.errors import LogError
 
-__all__ = ["ALIVE", "SCHEMA", "Segment", "delete_old_segments", "list_segments"]
+__all__ = [
+    "ALIVE",
+    "SCHEMA",
+    "Segment",
+    "delete_old_segments",
+    "give_up_oldest",
+    "list_segments",
+]
+
+STEADY_SECONDS = 3600.0
+"""Time for which the clock must not have jumped before files are deleted for their age."""
+
+MAJORITY_STEADY_SECONDS = 86_400.0
+"""The same, where more than half of the log would be deleted."""
 
 SCHEMA = """
 PRAGMA user_version = 1;
@@ -90,13 +104,13 @@ class Segment:
             connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
-            raise LogError(f"{self.path} cannot be read: {error}") from None
+            raise LogError(str(error)) from None
         if version == 0:  # an empty file, e.g. of a full disk
             connection.close()
             return _open_empty()
         if version != 1:
             connection.close()
-            raise LogError(f"{self.path} has log schema {version}, expected 1")
+            raise LogError(f"it has log schema {version}, expected 1")
         return connection
 
     def remove(self) -> None:
@@ -129,10 +143,31 @@ def list_segments(folder: Path, writer: str = "*") -> Iterator[Segment]:
             continue  # not a file of the log
 
 
-def delete_old_segments(folder: Path, days: float, megabytes: int, now: float | None = None) -> int:
+def delete_old_segments(
+    folder: Path,
+    days: float,
+    megabytes: int,
+    now: float | None = None,
+    *,
+    steady_seconds: float = math.inf,
+) -> int:
     """Delete files older than `days`, and the oldest beyond `megabytes` in total.
 
-    The last file of a running writer is never deleted.
+    The last file of a running writer is never deleted. Age counts only if the clock has not
+    jumped for an hour; if most of the log is old at once, for a day.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The log.
+    days : float
+        Age at which files are deleted.
+    megabytes : int
+        Total size beyond which the oldest are deleted.
+    now : float, optional
+        Seconds since 1970; by default the time.
+    steady_seconds : float
+        Time for which the clock has not jumped, see `ClockWatch`.
 
     Returns
     -------
@@ -141,23 +176,38 @@ def delete_old_segments(folder: Path, days: float, megabytes: int, now: float | 
 
     """
     now = time.time() if now is None else now
-    by_age = sorted(list_segments(folder), key=lambda segment: segment.modified)
-    last = {
-        segment.writer: segment.path
-        for segment in sorted(by_age, key=lambda segment: segment.first)
-    }
-    total = sum(segment.size for segment in by_age)
+    by_age = _list_deletable(folder)
+    total = sum(segment.size for segment in list_segments(folder))
+    old = [segment for segment in by_age if now - segment.modified > days * 86_400]
+    majority = sum(segment.size for segment in old) > total / 2
+    if steady_seconds < (MAJORITY_STEADY_SECONDS if majority else STEADY_SECONDS):
+        old = []
     removed = 0
     for segment in by_age:
-        old = now - segment.modified > days * 86_400
-        large = total > megabytes << 20
-        in_use = last[segment.writer] == segment.path and _writer_alive(segment.path.parent)
-        if (old or large) and not in_use:
+        if segment in old or total > megabytes << 20:
             total -= segment.size
             segment.remove()
             removed += 1
     _delete_empty_folders(folder, now)
     return removed
+
+
+def give_up_oldest(folder: Path) -> Segment | None:
+    """Delete the oldest file that no running writer needs, for room on a full disk; return it."""
+    by_age = [segment for segment in _list_deletable(folder) if segment.size]
+    if not by_age:
+        return None
+    by_age[0].remove()
+    return by_age[0]
+
+
+def _list_deletable(folder: Path) -> list[Segment]:
+    """Return the files, oldest first, without the last of each running writer."""
+    segments = list(list_segments(folder))
+    last = {segment.writer: segment.path for segment in segments}
+    in_use = {path for path in last.values() if _writer_alive(path.parent)}
+    deletable = [segment for segment in segments if segment.path not in in_use]
+    return sorted(deletable, key=lambda segment: segment.modified)
 
 
 def _delete_empty_folders(folder: Path, now: float) -> None:

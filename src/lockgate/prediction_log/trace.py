@@ -40,8 +40,11 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
         raise LogError(str(error)) from None
     deployment.pointer()  # raises if this is not a deployment directory
     folder = deployment.path / LOG
-    prediction = find_prediction(folder, writer, count)
+    damaged: dict[str, None] = {}
+    prediction = find_prediction(folder, writer, count, damaged.setdefault)
     if prediction is None:
+        if damaged:
+            raise LogError(f"{prediction_id} was not found, and {'; '.join(damaged)}")
         return None
     rows = list(prediction.rows())
     if row >= len(rows):
@@ -50,10 +53,12 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
     key = rows[row][3]
     record["labels"] = [
         {"label": later_label.label, "at": later_label.at, "by": later_label.by}
-        for later_label in find_labels(folder, writer, count, key)
+        for later_label in find_labels(folder, writer, count, key, damaged.setdefault)
         # a label by id is about one row; one by key is about any row with that key
         if not later_label.writer or later_label.row == row
     ]
+    if damaged:
+        record["left_out"] = list(damaged)
     manifest = deployment.manifest(prediction.model.digest)
     if manifest is None:
         record["origin"] = "unknown: the bundle's manifest has been deleted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def command(
 
     The file has one row per predicted row: id, time, version, bundle, the logged
     inputs, the predicted label and score, and the true label if it was recorded
-    with `lockgate feedback`.
+    with `lockgate feedback`. Damaged files of the log are named, and left out.
     """
     if target.exists() and not force:
         raise UsageError(f"{target} already exists: pass --force to overwrite it")
@@ -57,6 +58,7 @@ def command(
             since=_microseconds(since, 0),
             until=_microseconds(until, 1 << 62),
             on_written=bar.update,
+            on_damaged=lambda message: bar.write(f"left out: {message}", file=sys.stderr),
         )
     click.echo(f"{row_count:,} rows: {target}")
     return 0

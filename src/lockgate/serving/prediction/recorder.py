@@ -23,6 +23,7 @@ from lockgate.serving.http.messages import INTERNAL_ERROR_MESSAGE, HTTPError
 from lockgate.serving.prediction.model_store import LoadedModel
 from lockgate.serving.prediction.requests import PredictionRequest, to_lists
 from lockgate.serving.settings import LogSettings
+from lockgate.serving.telemetry.logs import TRACE_PARENT
 from lockgate.serving.telemetry.metrics import MetricsRecorder
 
 __all__ = ["Recorder"]
@@ -119,7 +120,9 @@ class Recorder:
         label, score, margin = prediction.label, prediction.score, prediction.margin
         if not request.single:
             label, score, margin = to_lists(prediction)
-        trace = request.request.headers.get(b"traceparent", b"")
+        trace = request.request.headers.get(b"traceparent", b"").decode("latin-1")
+        if trace and not TRACE_PARENT.fullmatch(trace):
+            trace = ""  # it names no trace, and may be kilobytes long
         return LogEntry(
             request.number,
             0 if request.single else request.rows,  # as the log writes it
@@ -128,7 +131,7 @@ class Recorder:
             score,
             margin if score is None else None,
             key,
-            trace.decode("latin-1"),
+            trace,
         )
 
     def _count_written(self, requests: Sequence[PredictionRequest], size: int) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["configure_logging"]
+__all__ = ["TRACE_PARENT", "configure_logging"]
 
-TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+TRACE_PARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-[ -~]{0,200})?"
+)
+"""W3C Trace Context, section 3.2: version, trace id, parent id, flags; later versions may add."""
 
 
 class EcsFormatter(logging.Formatter):
@@ -36,7 +39,7 @@ class EcsFormatter(logging.Formatter):
                 document[name] = value
         if (seconds := getattr(record, "seconds", None)) is not None:
             document["event.duration"] = int(seconds * 1e9)
-        if match := TRACE.fullmatch(getattr(record, "traceparent", "")):
+        if match := TRACE_PARENT.fullmatch(getattr(record, "traceparent", "")):
             document["trace.id"], document["span.id"] = match[1], match[2]
         if record.exc_info and record.exc_info[0] is not None:
             document["error.type"] = record.exc_info[0].__name__

@@ -27,6 +27,7 @@ from typing import Any, NoReturn, TextIO
 
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import ServingError
+from lockgate.prediction_log.clock import ClockWatch
 from lockgate.prediction_log.segments import delete_old_segments
 from lockgate.prediction_log.trace import LOG
 from lockgate.serving.settings import ServeSettings
@@ -96,6 +97,7 @@ class Supervisor:
         self.drain_deadline = 0.0
         self.failed_because = ""
         self.next_prune = time.monotonic() + 1
+        self.clock = ClockWatch(deployment.path / LOG)
 
     def run(self) -> int:
         """Serve until stopped; return the exit code.
@@ -268,7 +270,12 @@ class Supervisor:
         self.next_prune = now + PRUNE_SECONDS
         limits = self.settings.log
         try:
-            removed = delete_old_segments(self.deployment.path / LOG, limits.days, limits.megabytes)
+            removed = delete_old_segments(
+                self.deployment.path / LOG,
+                limits.days,
+                limits.megabytes,
+                steady_seconds=self.clock.steady_seconds(),
+            )
         except OSError as error:
             log.warning("old files of the prediction log cannot be deleted: %s", error)
             return
