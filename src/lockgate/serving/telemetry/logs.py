@@ -14,7 +14,8 @@ import msgspec
 __all__ = ["TRACE_PARENT", "configure_logging"]
 
 TRACE_PARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-[ -~]{0,200})?"
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}"
+    r"(?:-[ -~]{0,200})?"
 )
 """W3C Trace Context, section 3.2: version, trace id, parent id, flags; later versions may add."""
 
