@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.contract.tables import Column
+from lockgate.data.columns.personal import is_personal
 from lockgate.prediction_log.clock import ClockWatch
-from lockgate.prediction_log.columns import is_personal, logged_columns
+from lockgate.prediction_log.columns import logged_columns
 from lockgate.prediction_log.ids import PredictionIds, parse_prediction_id
 from lockgate.prediction_log.segments import (
     Segment,

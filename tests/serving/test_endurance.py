@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lockgate.data.columns.personal import is_personal
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DeploymentError
-from lockgate.prediction_log.columns import is_personal
 from lockgate.prediction_log.reader import read_predictions
 from lockgate.prediction_log.segments import Segment, delete_old_segments, list_segments
 from lockgate.prediction_log.trace import trace

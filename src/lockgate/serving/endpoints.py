@@ -186,7 +186,9 @@ def _metrics_response(app: Application) -> Response:
 
 
 def _openapi_response(app: Application) -> Response:
-    return json_response(openapi_document(app.routes.all, app.store, tokens=app.tokens is not None))
+    return json_response(
+        openapi_document(app.routes.all, app.store, app.settings.log, tokens=app.tokens is not None)
+    )
 
 
 def _front_page_response(app: Application, request: Request) -> Response:
@@ -194,7 +196,9 @@ def _front_page_response(app: Application, request: Request) -> Response:
         scheme = "https" if app.settings.certificate else "http"
         host = request.headers.get(b"host", b"localhost").decode("latin-1")
         base_url = f"{scheme}://{host}"
-        page = front_page(app.routes.all, app.store, base_url, tokens=app.tokens is not None)
+        page = front_page(
+            app.routes.all, app.store, base_url, app.settings.log, tokens=app.tokens is not None
+        )
         policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
         return Response(200, page, HTML, (policy,))
     models = [

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lockgate.contract.tables import Column, Schema
+from lockgate.data.columns.personal import is_personal
 
 __all__ = ["model_card"]
 
@@ -79,7 +80,9 @@ def model_card(
 
 
 def _input(column: Column) -> str:
-    if column.categories:
+    if column.kind != "boolean" and is_personal(column.name):
+        shown = "not shown: the name suggests personal data"
+    elif column.categories:
         shown = ", ".join(column.categories[:8]) + (", ..." if len(column.categories) > 8 else "")
     else:
         shown = "" if column.bounds is None else f"{column.bounds[0]:g} to {column.bounds[1]:g}"

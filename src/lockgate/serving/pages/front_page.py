@@ -8,12 +8,16 @@ import json
 from lockgate._version import __version__
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.serving.http.routing import Route
+from lockgate.serving.pages.example_rows import example_row, list_shown
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
+from lockgate.serving.settings import LogSettings
 
 __all__ = ["front_page"]
 
 
-def front_page(routes: list[Route], store: ModelStore, base_url: str, *, tokens: bool) -> bytes:
+def front_page(
+    routes: list[Route], store: ModelStore, base_url: str, log: LogSettings, *, tokens: bool
+) -> bytes:
     """Return the page as HTML.
 
     Parameters
@@ -24,12 +28,14 @@ def front_page(routes: list[Route], store: ModelStore, base_url: str, *, tokens:
         Models that are served.
     base_url : str
         Address of the server, for the examples.
+    log : LogSettings
+        Settings of the prediction log: values of columns that it omits are not shown.
     tokens : bool
         Whether requests need a token.
 
     """
     parts = [PAGE_HEAD]
-    parts += [_model_section(model, base_url, tokens=tokens) for model in store.all]
+    parts += [_model_section(model, base_url, log, tokens=tokens) for model in store.all]
     if not store.all:
         parts.append("<p>No models are served.</p>")
     rows = "".join(
@@ -45,21 +51,24 @@ def front_page(routes: list[Route], store: ModelStore, base_url: str, *, tokens:
     return "".join(parts).encode()
 
 
-def _model_section(model: LoadedModel, base_url: str, *, tokens: bool) -> str:
-    inputs = "".join(_input_row(column) for column in model.packed.inputs)
+def _model_section(model: LoadedModel, base_url: str, log: LogSettings, *, tokens: bool) -> str:
+    shown = list_shown(model, log)
+    inputs = "".join(
+        _input_row(column, shown=column.name in shown) for column in model.packed.inputs
+    )
     return (
         f"<section><h2>{_e(model.name)} "
         f"<small>{_e(model.version)} &middot; {_e(model.stage)}</small></h2>"
         f"<p>{_e(model.packed.task)}, bundle <code>{model.digest[:12]}</code></p>"
-        f"<pre>{_e(_curl_example(model, base_url, tokens=tokens))}</pre>"
+        f"<pre>{_e(_curl_example(model, base_url, log, tokens=tokens))}</pre>"
         f"<details><summary>{len(model.packed.inputs)} inputs</summary>"
         "<table><tr><th>name<th>kind<th>missing values<th>categories</tr>"
         f"{inputs}</table></details></section>"
     )
 
 
-def _curl_example(model: LoadedModel, base_url: str, *, tokens: bool) -> str:
-    row = json.dumps({"row": model.probes[0] if model.probes else {}}, ensure_ascii=False)
+def _curl_example(model: LoadedModel, base_url: str, log: LogSettings, *, tokens: bool) -> str:
+    row = json.dumps({"row": example_row(model, log)}, ensure_ascii=False)
     quoted = row.replace("'", "'\\''")
     token_option = "-H 'authorization: Bearer TOKEN' " if tokens else ""
     return (
@@ -68,8 +77,9 @@ def _curl_example(model: LoadedModel, base_url: str, *, tokens: bool) -> str:
     )
 
 
-def _input_row(column: ColumnInput) -> str:
+def _input_row(column: ColumnInput, *, shown: bool) -> str:
     categories = ", ".join(column.categories[:12]) + (" ..." if len(column.categories) > 12 else "")
+    categories = categories if shown else "not shown"
     missing = "allowed" if column.missing == "allow" else "not allowed"
     return f"<tr><td>{_e(column.name)}<td>{_e(column.kind)}<td>{missing}<td>{_e(categories)}</tr>"
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.serving.http.routing import Route
+from lockgate.serving.pages.example_rows import example_row, list_shown
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
+from lockgate.serving.settings import LogSettings
 
 __all__ = ["openapi_document"]
 
@@ -17,7 +19,9 @@ TYPES = {"number": "number", "integer": "integer", "boolean": "boolean"}
 """JSON types of kinds of columns; other kinds are strings."""
 
 
-def openapi_document(routes: list[Route], store: ModelStore, *, tokens: bool) -> dict[str, Any]:
+def openapi_document(
+    routes: list[Route], store: ModelStore, log: LogSettings, *, tokens: bool
+) -> dict[str, Any]:
     """Return the document, with the inputs of the models that are served now.
 
     Parameters
@@ -26,13 +30,15 @@ def openapi_document(routes: list[Route], store: ModelStore, *, tokens: bool) ->
         Paths of the server.
     store : ModelStore
         Models that are served.
+    log : LogSettings
+        Settings of the prediction log: values of columns that it omits are not shown.
     tokens : bool
         Whether requests need a token.
 
     """
     paths: dict[str, Any] = {}
     for route in routes:
-        operation = _operation(route, store, tokens=tokens)
+        operation = _operation(route, store, log, tokens=tokens)
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     openapi: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -42,14 +48,16 @@ def openapi_document(routes: list[Route], store: ModelStore, *, tokens: bool) ->
             "description": "Predictions of packed models; each has an id for tracing its origin.",
         },
         "paths": paths,
-        "components": {"schemas": _schemas(store)},
+        "components": {"schemas": _schemas(store, log)},
     }
     if tokens:
         openapi["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     return openapi
 
 
-def _operation(route: Route, store: ModelStore, *, tokens: bool) -> dict[str, Any]:
+def _operation(
+    route: Route, store: ModelStore, log: LogSettings, *, tokens: bool
+) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": f"{route.method.lower()}{route.path}".replace("/", "_"),
@@ -59,7 +67,7 @@ def _operation(route: Route, store: ModelStore, *, tokens: bool) -> dict[str, An
     if parameters:
         operation["parameters"] = [_parameter(name, store) for name in parameters]
     if route.bodies:
-        operation["requestBody"] = {"required": True, "content": _content(route, store)}
+        operation["requestBody"] = {"required": True, "content": _content(route, store, log)}
     if tokens and route.role:
         operation["security"] = [{"bearer": []}]
         operation["description"] = f"Requires a token with the role {route.role}."
@@ -112,19 +120,19 @@ CODES = {
 """Status codes of errors, and their descriptions."""
 
 
-def _content(route: Route, store: ModelStore) -> dict[str, Any]:
+def _content(route: Route, store: ModelStore, log: LogSettings) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for kind in filter(None, route.bodies):  # "" stands for a request without content type
         if kind == JSON:
             content[kind] = {"schema": route.about.get("body", {"type": "object"})}
-            if route.about.get("example") == "row" and store.default and store.default.probes:
-                content[kind]["example"] = {"row": store.default.probes[0]}
+            if route.about.get("example") == "row" and store.default:
+                content[kind]["example"] = {"row": example_row(store.default, log)}
         else:
             content[kind] = {"schema": {"type": "string", "format": "binary"}}
     return content
 
 
-def _schemas(store: ModelStore) -> dict[str, Any]:
+def _schemas(store: ModelStore, log: LogSettings) -> dict[str, Any]:
     rows = [
         {"$ref": f"#/components/schemas/row.{name}"} for name in sorted({s.name for s in store.all})
     ]
@@ -157,11 +165,12 @@ def _schemas(store: ModelStore) -> dict[str, Any]:
         },
     }
     for model in store.all:
-        schemas[f"row.{model.name}"] = _row_schema(model)
+        schemas[f"row.{model.name}"] = _row_schema(model, log)
     return schemas
 
 
-def _row_schema(model: LoadedModel) -> dict[str, Any]:
+def _row_schema(model: LoadedModel, log: LogSettings) -> dict[str, Any]:
+    shown = list_shown(model, log)
     properties: dict[str, Any] = {}
     bounds = {column.name: column.bounds for column in model.manifest.inputs.columns}
     for column in model.packed.inputs:
@@ -169,13 +178,15 @@ def _row_schema(model: LoadedModel) -> dict[str, Any]:
         if column.missing == "allow":
             types.append("null")
         about: dict[str, Any] = {"type": types}
-        if column.kind == "category" and column.unknown == "refuse":
+        if column.kind == "category" and column.name not in shown:
+            about["description"] = "Categories of this column are not shown."
+        elif column.kind == "category" and column.unknown == "refuse":
             about["enum"] = [*column.categories, *([None] if column.missing == "allow" else [])]
         elif column.kind == "category":
             about["examples"] = list(column.categories[:20])
         if column.kind == "date":
             about["format"] = "date-time"
-        if value_range := bounds.get(column.name):
+        if column.name in shown and (value_range := bounds.get(column.name)):
             about["description"] = (
                 f"From {value_range[0]:g} to {value_range[1]:g} in the training data."
             )
