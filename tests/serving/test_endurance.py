@@ -184,6 +184,23 @@ def test_an_offer_to_upgrade_is_not_taken_and_not_minded(server: Server) -> None
     assert states(found) == [405]
 
 
+@pytest.mark.parametrize(
+    ("version", "connection", "stays"),
+    [
+        (b"1.1", b"close, Upgrade", False),
+        (b"1.1", b"Upgrade", True),
+        (b"1.0", b"Upgrade", False),
+        (b"1.0", b"keep-alive, upgrade", True),
+    ],
+)
+def test_an_offer_to_upgrade_keeps_what_else_the_client_asks_for(
+    server: Server, version: bytes, connection: bytes, stays: bool
+) -> None:
+    get = b"GET /ping HTTP/%b\r\nhost: localhost\r\nconnection: %b\r\nupgrade: h2c\r\n\r\n"
+    found = conversation(server, get % (version, connection) + (CLOSE if stays else b""))
+    assert states(found) == [200] * (1 + stays)
+
+
 def test_nothing_is_said_to_what_comes_after_the_last_request(server: Server) -> None:
     found = conversation(server, CLOSE + b"GET /ping HTTP/1.1\r\n\r\nrubbish\r\n\r\n")
     assert states(found) == [200]

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from lockgate.serving.http.messages import HTTPError, Request, Response
+from lockgate.serving.http.messages import HTTPError, Request, Response, without_upgrade
 from lockgate.serving.http.pool import Pool
 
 __all__ = ["IDLE", "Connection"]
@@ -101,14 +101,11 @@ class Connection(asyncio.Protocol):
                     return
                 # what follows such a head is left to us: it is put behind one without the offer
                 rest = data[upgrade.args[0] :]
+                version = self.parser.get_http_version().encode()
                 self.parser = httptools.HttpRequestParser(self)
-                headers = [
-                    b"%b: %b\r\n" % pair
-                    for pair in self.headers.items()
-                    if pair[0] not in (b"upgrade", b"connection", b"http2-settings")
-                ]
-                method = self.method.encode()
-                data = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, self.url, b"".join(headers), rest)
+                headers = [b"%b: %b\r\n" % pair for pair in without_upgrade(self.headers)]
+                start = b"%b %b HTTP/%b\r\n" % (self.method.encode(), self.url, version)
+                data = start + b"".join(headers) + b"\r\n" + rest
 
     def eof_received(self) -> bool:
         """Finish the requests in progress, then close."""

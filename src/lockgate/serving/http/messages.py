@@ -22,6 +22,7 @@ __all__ = [
     "check_rows",
     "json_response",
     "read_body",
+    "without_upgrade",
 ]
 
 JSON = b"application/json"
@@ -236,3 +237,23 @@ def check_rows(rows: int, maximum: int) -> None:
     """Refuse empty requests, and more rows than allowed."""
     if not 0 < rows <= maximum:
         raise HTTPError(422, f"expected 1 to {maximum} rows, got {rows}")
+
+
+def without_upgrade(headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """Return headers without the offer of another protocol; what else `connection` says stays.
+
+    Examples
+    --------
+    >>> without_upgrade({b"upgrade": b"h2c", b"connection": b"Upgrade, close"})
+    [(b'connection', b'close')]
+
+    """
+    offered = (b"upgrade", b"http2-settings")
+    kept = []
+    for name, value in headers.items():
+        if name == b"connection":
+            tokens = [token.strip() for token in value.split(b",")]
+            value = b", ".join(token for token in tokens if token.lower() not in offered)
+        if name not in offered and (value or name != b"connection"):
+            kept.append((name, value))
+    return kept
