@@ -159,6 +159,10 @@ def test_versions_stand_in_the_path(server: Server) -> None:
     assert server.ask("GET", "/v2/models/churn/versions/1.0")[1]["name"] == "churn"
     assert server.ask("GET", "/v2/models/churn/versions/prod/ready")[1]["ready"] is True
     assert server.ask("GET", "/v2/models/churn/versions/7")[0] == 404
+    for body in (None, {}, {"ready": True}):
+        status, index, _ = server.ask("POST", "/v2/repository/index", body)
+        assert status == 200
+        assert {"name": "churn", "version": "1.0", "state": "READY", "reason": ""} in index
 
 
 @pytest.mark.parametrize(

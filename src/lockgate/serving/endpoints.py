@@ -110,6 +110,17 @@ def _v2_routes(app: Application) -> list[Route]:
         _get("/v2/health/live", "", "Liveness.", lambda _: json_response({"live": True})),
         _get("/v2/health/ready", "", "Readiness.", lambda _: _ready_response(app)),
     ]
+    routes.append(
+        Route(
+            "/v2/repository/index",
+            "POST",
+            "read",
+            "Models that are served.",
+            lambda _request, _send: _repository_response(app),
+            {JSON: None, "": None},
+            {"response": {"type": "array", "items": {"type": "object"}}},
+        )
+    )
     for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         routes += [
             _get(path, "read", "A model.", lambda request: _model_response(app, request)),
@@ -219,6 +230,16 @@ def _ready_response(app: Application) -> Response:
     if not app.ready:
         raise HTTPError(503, "the server is stopping", headers={b"retry-after": b"1"})
     return json_response({"ready": True})
+
+
+def _repository_response(app: Application) -> Response:
+    """List the models as the model repository extension of the protocol does."""
+    state = "READY" if app.ready else "UNAVAILABLE"
+    models = [
+        {"name": model.name, "version": model.version, "state": state, "reason": ""}
+        for model in app.store.all
+    ]
+    return json_response(models)
 
 
 def _model_response(app: Application, request: Request, *, ready: bool = False) -> Response:
