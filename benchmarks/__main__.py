@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import models, overhead, quality, reading, serving, startup, versions
+from benchmarks import isolation, models, overhead, quality, reading, serving, startup, versions
 
 PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -29,6 +29,7 @@ def main() -> None:
         models.report(),
         reading.report(),
         serving.report(),
+        isolation.report(),
         versions.report(),
     ]
     PLACE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")

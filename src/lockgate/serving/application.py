@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import time
@@ -33,6 +34,10 @@ log = logging.getLogger("lockgate.serve")
 HOST = re.compile(rb"([^:\[\]@/?#]*|\[[0-9a-fA-F:.]*\])(?::[0-9]{1,5})?")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 JSON, JSON_BYTES = "application/json", b"application/json"
+
+
+LARGE_BODY = 256 << 10
+"""Bytes of a body from which it is read in a thread: about 10 ms of work."""
 
 
 class Application:
@@ -140,7 +145,11 @@ class Application:
         """Answer an admitted request; `send` is called once, now or later."""
         try:
             if request.read is not None:
-                self.batcher.submit(request.read(self.store, request, send, self._max_rows))
+                read = functools.partial(request.read, self.store, request, send, self._max_rows)
+                if len(request.body) > LARGE_BODY:
+                    self.batcher.submit_large(request, send, read)
+                else:
+                    self.batcher.submit(read())
                 return
             response = request.route.answer(request, send)
         except HTTPError as error:

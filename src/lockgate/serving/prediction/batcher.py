@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lockgate.errors import LogError
 from lockgate.prediction_log.ids import PredictionIds
-from lockgate.serving.http.messages import INTERNAL_ERROR_MESSAGE, HTTPError
+from lockgate.serving.http.messages import (
+    INTERNAL_ERROR_MESSAGE,
+    HTTPError,
+    Request,
+    Response,
+    SendResponse,
+)
 from lockgate.serving.prediction.model_store import LoadedModel
 from lockgate.serving.prediction.requests import (
     Prediction,
@@ -95,6 +103,62 @@ class Batcher:
             future = loop.run_in_executor(self._thread, self._predict, request)
             future.add_done_callback(lambda _: self._finish_large(request))
 
+    def submit_large(
+        self, request: Request, send: SendResponse, read: Callable[[], PredictionRequest]
+    ) -> None:
+        """Take a request with a large body: all that grows with it is done in the thread.
+
+        Raises
+        ------
+        HTTPError
+            503, if too many of them wait.
+
+        """
+        if self.large >= LARGE:
+            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
+        self.large += 1
+        prediction_id = self.prediction_ids.next()
+        number = self.prediction_ids.count
+
+        def work() -> PredictionRequest | Response:
+            # millions of new objects would start collections that stop all threads; none of
+            # them is part of a circle
+            gc.disable()
+            try:
+                return predict()
+            finally:
+                gc.enable()
+
+        def predict() -> PredictionRequest | Response:
+            try:
+                prediction = read()
+            except HTTPError as error:
+                return error.to_response(prediction_id)
+            prediction.prediction_id, prediction.number = prediction_id, number
+            self._predict(prediction)
+            if isinstance(prediction.result, Prediction):
+                if self.recorder is not None:
+                    self.recorder.prepare(prediction)
+                prediction.response = prediction.write_response(
+                    prediction, prediction_id, prediction.result
+                )
+            return prediction
+
+        def on_done(future: asyncio.Future[PredictionRequest | Response]) -> None:
+            self.large -= 1
+            try:
+                outcome = future.result()
+            except Exception:
+                log.exception("answering %s failed", request.path, extra={"id": prediction_id})
+                outcome = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)
+            if isinstance(outcome, PredictionRequest):
+                self._finish([outcome])
+            else:
+                send(outcome)
+
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(self._thread, work).add_done_callback(on_done)
+
     def _finish_large(self, request: PredictionRequest) -> None:
         self.large -= 1
         self._finish([request])
@@ -115,7 +179,10 @@ class Batcher:
     def _predict(request: PredictionRequest) -> None:
         """Predict the rows of one request; a fault leaves it without a result."""
         try:
-            compute_rows(request)
+            if request.single:
+                compute([request])
+            else:
+                compute_rows(request)
         except Exception:
             log.exception("predicting failed")
 
@@ -123,8 +190,9 @@ class Batcher:
         """Give ids, write the log, and send the responses; in this order."""
         predicted = []
         for request in requests:
-            request.prediction_id = self.prediction_ids.next()
-            request.number = self.prediction_ids.count
+            if not request.prediction_id:
+                request.prediction_id = self.prediction_ids.next()
+                request.number = self.prediction_ids.count
             if isinstance(request.result, Prediction):
                 predicted.append(request)
                 model = request.model
@@ -156,7 +224,9 @@ class Batcher:
             result, prediction_id = request.result, request.prediction_id
             if isinstance(result, Prediction):
                 try:
-                    response = request.write_response(request, prediction_id, result)
+                    response = request.response or request.write_response(
+                        request, prediction_id, result
+                    )
                 except Exception:
                     log.exception("a response cannot be written", extra={"id": prediction_id})
                     response = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)

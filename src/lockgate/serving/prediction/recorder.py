@@ -80,7 +80,7 @@ class Recorder:
                 return False
         batch = (
             self._logged_model(requests[0].model),
-            [self._entry(request) for request in requests],
+            [request.entry or self._entry(request) for request in requests],
         )
         if self.full:
             self._waiting.put((batch, requests, send, asyncio.get_running_loop()))
@@ -90,6 +90,12 @@ class Recorder:
         except LogError as error:
             self._count_lost(requests, error)
         return False
+
+    def prepare(self, request: PredictionRequest) -> None:
+        """Make the entry of a request in advance; called in the thread of large requests."""
+        if self.settings.durability != "off":
+            self._logged_model(request.model)
+            request.entry = self._entry(request)
 
     def _logged_model(self, model: LoadedModel) -> Model:
         logged_model = self._models.get(model)

@@ -13,6 +13,7 @@ from lockgate.data.columns.filled import count_filled
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.runtime.row_prediction import RowPrediction
+from lockgate.prediction_log.entries import LogEntry
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse
 from lockgate.serving.prediction.model_store import LoadedModel
 
@@ -73,16 +74,22 @@ class PredictionRequest:
         What came of it.
     prediction_id, number
         The id that the response bears, and its number among those of this worker.
+    entry : LogEntry or None
+        Entry of the prediction log, where it is made in advance.
+    response : Response or None
+        The response, where it is written in advance.
 
     """
 
     __slots__ = (
+        "entry",
         "keys",
         "model",
         "number",
         "partial",
         "prediction_id",
         "request",
+        "response",
         "result",
         "rows",
         "send",
@@ -109,6 +116,8 @@ class PredictionRequest:
         self.single, self.partial, self.keys = single, partial, keys
         self.result: Prediction | HTTPError | None = None
         self.prediction_id, self.number = "", 0
+        self.entry: LogEntry | None = None
+        self.response: Response | None = None
 
 
 def compute(requests: list[PredictionRequest]) -> None:

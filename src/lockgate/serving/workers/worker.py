@@ -16,6 +16,7 @@ import mmap
 import signal
 import socket
 import ssl
+import sys
 import time
 from pathlib import Path
 
@@ -46,6 +47,9 @@ PUBLISH_SECONDS = 0.25
 
 ORPHAN_SECONDS = 2.0
 """Longest time that a worker without supervisor finishes the requests in progress."""
+
+SWITCH_SECONDS = 0.0005
+"""Time after which the thread of large requests lets the loop go on, if that has work."""
 
 GRACE_SECONDS = 0.5
 """Time that a draining worker still accepts requests, before it stops listening."""
@@ -206,6 +210,7 @@ def run_worker(
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # the supervisor handles them
     channel = Channel(channel_socket)
+    sys.setswitchinterval(SWITCH_SECONDS)
 
     async def serve() -> None:
         worker = Worker(settings, deployment, channel, MetricsRecorder(pages, slot), started_at)
