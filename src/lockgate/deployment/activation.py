@@ -107,7 +107,8 @@ def _find_later_rejection(deployment: Deployment, answer: dict[str, Any]) -> str
 
 def _describe_served(answer: dict[str, Any]) -> str:
     served = [f"{s['model']}@{s['version']} in {s['stage']}" for s in answer["served"]]
-    behind = [str(worker["slot"]) for worker in answer["workers"] if not worker["live"]]
+    serving = [worker for worker in answer["workers"] if worker["serving"]]
+    behind = [str(worker["slot"]) for worker in serving if not worker["live"]]
     silent = [str(worker["slot"]) for worker in answer["workers"] if not worker["responds"]]
     return (
         f"served: {', '.join(served) or 'nothing'}"
