@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lockgate.deployment.activation import wait_until_served
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import DeploymentEvent, Pointer
-from lockgate.errors import BundleError, DeploymentError, UsageError
+from lockgate.errors import BundleError, DeploymentError, NotServed, UsageError
 from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.registry.slots import STAGE
 
@@ -169,7 +169,7 @@ def follow_ledger(
     for pointer, message in follow(ledger, directory, name, stage, every=every):
         try:
             yield _await_server(deployment, pointer, message)
-        except (BundleError, DeploymentError) as error:
+        except (BundleError, DeploymentError, NotServed) as error:
             yield DeployResult(message=message, warning=f"not deployed: {error}")
 
 
