@@ -102,7 +102,7 @@ def test_a_key_of_any_size_is_a_key(server: Server) -> None:
     ids=["split", "axes", "columns", "row", "rows"],
 )
 def test_work_grows_no_faster_than_the_request(server: Server, path: str, body: Any) -> None:
-    """Each took minutes once; a worker that is silent for a minute is killed."""
+    """Each took minutes once; a worker that is silent for ten seconds is killed."""
     assert server.ask("POST", path, body)[0] in (400, 422)
 
 
