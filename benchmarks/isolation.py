@@ -30,6 +30,12 @@ import lockgate
 BODY = 16 << 20
 ROWS = 100_000
 CLIENTS = 8
+WARM_SECONDS = 0.3
+"""Time of the quiet clients before and after the large requests."""
+
+ALONE_SECONDS = 3.0
+"""Time of the quiet clients without any."""
+
 NAMES = [f"x{k}" for k in range(10)]
 
 GOAL = "others' p99.9 <= 50 ms, worst <= 250 ms"
@@ -129,9 +135,9 @@ def measure(port: int, path: str, kind: str, body: bytes, repeats: int) -> tuple
     threads = [threading.Thread(target=quiet, args=(port, stop, seconds, row)) for seconds in times]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
+    time.sleep(WARM_SECONDS)
     status = [send(port, path, kind, body) for _ in range(repeats)] if body else []
-    time.sleep(0.3 if body else 3.0)
+    time.sleep(WARM_SECONDS if body else ALONE_SECONDS)
     stop.set()
     for thread in threads:
         thread.join()
@@ -178,7 +184,7 @@ def _wait(port: int) -> None:
             if send(port, "/predict", "application/json", b"{}"):
                 return
         except OSError:
-            time.sleep(0.1)
+            time.sleep(0.1)  # until it listens
     raise RuntimeError("the server does not answer")
 
 

@@ -17,7 +17,6 @@ from lockgate.prediction_log.ids import PredictionIds, parse_prediction_id
 from lockgate.prediction_log.segments import (
     Segment,
     delete_old_segments,
-    give_up_oldest,
     list_segments,
 )
 from tests.prediction_log import writer_process
@@ -94,18 +93,6 @@ def test_most_of_a_log_is_deleted_after_a_steady_day_only(tmp_path: Path) -> Non
     aged(tmp_path, {"a": [50, 40, 35, 1]}, size=1000)
     for steady, removed in ((3599, 0), (3601, 0), (DAY - 1, 0), (DAY + 1, 3)):
         assert delete_old_segments(tmp_path, 30, 100, START, steady_seconds=steady) == removed
-
-
-def test_the_oldest_file_is_given_up_for_room(tmp_path: Path) -> None:
-    clock = Clock()
-    writer = writer_of(tmp_path, clock)
-    writer.write([(MODEL, [entry(1)])])
-    assert give_up_oldest(tmp_path) is None  # it is being written
-    aged(tmp_path, {"a": [2, 3]}, size=10)
-    given_up = give_up_oldest(tmp_path)
-    assert given_up is not None
-    assert (given_up.writer, given_up.first) == ("a", 1)
-    writer.close()
 
 
 def test_the_oldest_go_until_the_size_fits(tmp_path: Path) -> None:

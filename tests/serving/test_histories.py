@@ -81,13 +81,29 @@ class History:
         with contextlib.suppress(DeploymentError):
             self.wait(self.deployment.rollback())
 
-    def signal(self, number: int, pause: float = 0.0) -> None:
-        """Send a signal to a worker, and let it go on after a pause."""
-        pid = random.choice(self.server.status["workers"])["pid"]
+    def kill(self, index: int) -> None:
+        """Kill a worker."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-            time.sleep(pause)
+            os.kill(self.pid(index), signal.SIGKILL)
+
+    def stop(self, index: int, until_noticed: bool) -> None:
+        """Stop a worker for a moment, or until the server notices, and let it go on."""
+        pid = self.pid(index)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.1)  # the moment
+            if until_noticed:
+                self.server.wait(lambda: self.is_silent(pid))
             os.kill(pid, signal.SIGCONT)
+
+    def pid(self, index: int) -> int:
+        workers = self.server.wait(lambda: self.server.status["workers"])
+        return int(workers[index % len(workers)]["pid"])
+
+    def is_silent(self, pid: int) -> bool:
+        """Whether the server has noticed that a worker is stopped, or has replaced it."""
+        workers = {worker["pid"]: worker for worker in self.server.status["workers"]}
+        return pid not in workers or not workers[pid]["responds"]
 
     def check_quiet(self) -> None:
         """Check that the server ends at the pointer, all workers with it."""
@@ -110,6 +126,7 @@ class History:
 
 def play(history: History, random_: random.Random, number: int) -> None:
     """Let commands and faults overlap, then check."""
+    index, until_noticed = random_.randrange(2), random_.random() < 0.3
     steps = [
         lambda: history.deploy(number, "logistic"),
         lambda: history.deploy(number, "boosting"),
@@ -118,15 +135,15 @@ def play(history: History, random_: random.Random, number: int) -> None:
         history.roll_back,
         lambda: ask(history.deployment.path, "reload"),
         lambda: os.kill(history.server.process.pid, signal.SIGHUP),
-        lambda: history.signal(signal.SIGKILL),
-        lambda: history.signal(signal.SIGSTOP, random_.choice([0.05, 0.3, 2.5])),
+        lambda: history.kill(index),
+        lambda: history.stop(index, until_noticed),
         history.ask,
     ]
     threads = []
     for step in random_.sample(steps, random_.randint(3, 6)):
         threads.append(threading.Thread(target=step))
         threads[-1].start()
-        time.sleep(random_.choice([0.0, 0.0, 0.02, 0.1, 0.3]))
+        time.sleep(random_.choice([0.0, 0.0, 0.02, 0.1, 0.3]))  # how the commands overlap
     for thread in threads:
         thread.join(200)
         if thread.is_alive():

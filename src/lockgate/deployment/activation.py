@@ -102,7 +102,7 @@ def _find_later_rejection(deployment: Deployment, answer: dict[str, Any]) -> str
     reason = answer["refused"].get(str(seq))
     if reason is None or answer["phase"] != "idle":
         return ""
-    return f"event {seq} of the directory, made after this one, was rejected ({reason})"
+    return f"event {seq} of the directory, which came later, was rejected ({reason})"
 
 
 def _describe_served(answer: dict[str, Any]) -> str:

@@ -17,6 +17,9 @@ __all__ = ["lock_changes"]
 LOCK_SECONDS = 90.0
 """Time to wait for other commands, each of which may check a bundle for a minute."""
 
+POLL_SECONDS = 0.01
+"""Time between two attempts: flock itself cannot wait for a limited time."""
+
 
 @contextlib.contextmanager
 def lock_changes(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
@@ -46,7 +49,7 @@ def lock_changes(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
                     f"another command ({holder}) has been changing {folder} for {seconds:g} s; "
                     "nothing was changed"
                 )
-            time.sleep(0.01)
+            time.sleep(POLL_SECONDS)
         with contextlib.suppress(OSError):  # on a full disk
             file.truncate(0)
             file.write(f"process {os.getpid()} of {'@'.join(current_user())}")

@@ -10,9 +10,10 @@ from pathlib import Path
 from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
 from lockgate.errors import UsageError
 from lockgate.pipeline.experiments import HYDRA_HINT
+from lockgate.pipeline.versions import read_git
 from lockgate.plugins.config.choices import CONF
 from lockgate.plugins.config.composed_folder import find_composed_folder
-from lockgate.registry.git.commands import git, run_git
+from lockgate.registry.git.commands import git
 
 __all__ = ["check_data_present", "check_has_commit", "check_not_ignored", "init_version_control"]
 
@@ -95,7 +96,7 @@ def _configure_hydra(directory: Path, dvc: Path) -> str:
 def _other_pipelines(directory: Path, dvc: Path) -> list[Path]:
     """Return files of pipelines in other folders of a DVC repository."""
     patterns = [f":(glob)**/{name}" for name in PIPELINE_FILES]
-    listed = _git(["ls-files", "-co", "--exclude-standard", "-z", "--", *patterns], dvc)
+    listed = read_git(["ls-files", "-co", "--exclude-standard", "-z", "--", *patterns], dvc)
     if listed is None:  # not a Git repository
         paths = [path for name in PIPELINE_FILES for path in dvc.rglob(name)]
     else:
@@ -105,7 +106,7 @@ def _other_pipelines(directory: Path, dvc: Path) -> list[Path]:
 
 def check_has_commit(project: Path) -> None:
     """Raise if the Git repository of a project has no commit, which experiments start from."""
-    if _git_top(project) and _git(["rev-parse", "--verify", "HEAD"], project) is None:
+    if _git_top(project) and read_git(["rev-parse", "--verify", "HEAD"], project) is None:
         raise UsageError(
             "an experiment starts from a commit, and there is none: "
             "git add -A && git commit -m 'first run'"
@@ -134,23 +135,15 @@ def check_not_ignored(directory: Path, data_file: Path) -> None:
     tracked = [directory / name for name in ("dvc.yaml", "dvc.lock", "params.yaml")]
     tracked += [directory / CONF / "config.yaml", data_file.with_name(data_file.name + ".dvc")]
     for path in (*tracked, data_file.parent):
-        if _git(["check-ignore", "--quiet", str(path.resolve())], existing_folder) is not None:
+        if read_git(["check-ignore", "--quiet", str(path.resolve())], existing_folder) is not None:
             raise UsageError(
                 f"a .gitignore hides {path}: remove that line, or choose another directory"
             )
 
 
 def _git_top(directory: Path) -> Path | None:
-    top = _git(["rev-parse", "--show-toplevel"], directory)
+    top = read_git(["rev-parse", "--show-toplevel"], directory)
     return Path(top.strip()).resolve() if top else None
-
-
-def _git(arguments: list[str], directory: Path) -> str | None:
-    """Return what Git prints; None if it fails, or is not installed."""
-    if not shutil.which("git"):
-        return None
-    completed = run_git(arguments, directory)
-    return completed.stdout.decode() if completed.returncode == 0 else None
 
 
 def _run_dvc(arguments: list[str], directory: Path) -> None:

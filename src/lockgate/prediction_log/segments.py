@@ -26,7 +26,6 @@ __all__ = [
     "SCHEMA",
     "Segment",
     "delete_old_segments",
-    "give_up_oldest",
     "list_segments",
 ]
 
@@ -190,15 +189,6 @@ def delete_old_segments(
             removed += 1
     _delete_empty_folders(folder, now)
     return removed
-
-
-def give_up_oldest(folder: Path) -> Segment | None:
-    """Delete the oldest file that no running writer needs, for room on a full disk; return it."""
-    by_age = [segment for segment in _list_deletable(folder) if segment.size]
-    if not by_age:
-        return None
-    by_age[0].remove()
-    return by_age[0]
 
 
 def _list_deletable(folder: Path) -> list[Segment]:

@@ -44,7 +44,9 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
     prediction = find_prediction(folder, writer, count, damaged.setdefault)
     if prediction is None:
         if damaged:
-            raise LogError(f"{prediction_id} was not found, and {'; '.join(damaged)}")
+            raise LogError(
+                f"{prediction_id} is not in the files that can be read; {'; '.join(damaged)}"
+            )
         return None
     rows = list(prediction.rows())
     if row >= len(rows):

@@ -100,7 +100,7 @@ def parse_grammar(overrides: Sequence[str]) -> list[Override]:
                 "write KEY=VALUE, and quote values with spaces or special characters twice: "
                 "\"key='some value'\""
                 if text.partition("=")[0].isascii()
-                else "Hydra takes only ASCII letters in keys: set this one in a file of conf/"
+                else "Hydra takes only ASCII letters in keys: set the key in a file of conf/"
             )
             raise UsageError(f"invalid override {text!r}: {message}; {way}") from None
     return parsed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from lockgate.data.columns.filled import count_filled
@@ -98,7 +98,20 @@ class FilledMemory:
 
     def _count(self, row: dict[str, Any]) -> Filled:
         cells, _ = read_columns(self._inputs, [row])
-        filled = count_filled(self._inputs, [row], cells, 1)
+        return self.count_rows([row], cells, 1)
+
+    def count_rows(
+        self, source: Any, cells: Sequence[Any], rows: int, rejected: Collection[int] = ()
+    ) -> Filled:
+        """Return the same of several rows, whose cells have been read.
+
+        Parameters
+        ----------
+        source, cells, rows, rejected
+            As for `count_filled`.
+
+        """
+        filled = count_filled(self._inputs, source, cells, rows, rejected)
         counts = {"gaps": filled.missing, "unknown": filled.unknown}
         warnings = filled.warnings(self._inputs, self._never_missing, self._suggest)
         return {problem: by_column for problem, by_column in counts.items() if by_column}, warnings

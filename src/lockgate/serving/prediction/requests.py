@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from lockgate.contract.prediction import Output
-from lockgate.data.columns.filled import count_filled
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.runtime.row_prediction import RowPrediction
@@ -75,9 +74,9 @@ class PredictionRequest:
     prediction_id, number
         The id that the response bears, and its number among those of this worker.
     entry : LogEntry or None
-        Entry of the prediction log, where it is made in advance.
+        Entry of the prediction log, if it was prepared in the thread of large requests.
     response : Response or None
-        The response, where it is written in advance.
+        The response, if it was written there.
 
     """
 
@@ -176,7 +175,7 @@ def compute_rows(request: PredictionRequest) -> None:
         output.label,
         output.score,
         output.margin,
-        *_count_filled(model, request.source, rejected.cells, request.rows, rejected.reasons),
+        *model.filled.count_rows(request.source, rejected.cells, request.rows, rejected.reasons),
         rejected.reasons,
     )
 
@@ -197,19 +196,6 @@ def _to_prediction(model: LoadedModel, row: Any, row_prediction: RowPrediction) 
     if not model.filled.may_have_filled(row):
         return Prediction(row_prediction.label, row_prediction.score, row_prediction.margin)
     return Prediction(*row_prediction, *model.filled.count(row))
-
-
-def _count_filled(
-    model: LoadedModel,
-    source: Any,
-    cells: Sequence[Any],
-    rows: int,
-    rejected: Collection[int] = (),
-) -> tuple[Filled, list[str]]:
-    filled = count_filled(model.packed.inputs, source, cells, rows, rejected)
-    counts = {"gaps": filled.missing, "unknown": filled.unknown}
-    warnings = filled.warnings(model.packed.inputs, model.never_missing, model.nearest)
-    return {problem: by_column for problem, by_column in counts.items() if by_column}, warnings
 
 
 def _to_plain(output: Output) -> tuple[Any, Any, Any]:

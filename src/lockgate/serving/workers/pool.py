@@ -46,6 +46,9 @@ KILL_SECONDS = 2.0
 """Time after which a killed worker is replaced although it is still there, as when the
 kernel waits for a disk."""
 
+REAP_SECONDS = 0.005
+"""Time between two looks at killed workers: waitpid cannot wait for a limited time."""
+
 QUICK_SECONDS = 1.0
 """A worker that ends sooner has failed quickly; several in a row are restarted with a delay."""
 
@@ -182,7 +185,7 @@ class WorkerPool:
         deadline = time.monotonic() + KILL_SECONDS
         while pids and time.monotonic() < deadline:
             pids = {pid for pid in pids if not _has_ended(pid)}
-            time.sleep(0.005 if pids else 0)
+            time.sleep(REAP_SECONDS)
         self.state.workers.clear()
 
     def unregister(self, worker: WorkerHandle) -> None:
