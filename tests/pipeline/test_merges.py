@@ -125,7 +125,7 @@ def test_a_removed_choice_without_a_base_is_asked_for(call: Run, based: Path) ->
     merge(call, based, ["search.metric=brier"], ["~search.folds"])
     call("git", "add", "-A", cwd=based)  # Git forgets the versions
     refused = call("lockgate", "run", "--no-run", cwd=based, code=2)
-    assert "one side of the merge chose search.folds=4, the other search.folds=nothing" in (
+    assert "one side of the merge chose search.folds=4, the other search.folds=(unset)" in (
         refused.stderr
     )
     call("lockgate", "run", "--no-run", "~search.folds", "search.metric=brier", cwd=based)

@@ -15,6 +15,7 @@ from lockgate.plugins.config.choices import Choices, read_choices
 from lockgate.plugins.config.compose import compose_document
 from lockgate.plugins.config.forget import exact_overrides
 from lockgate.plugins.config.overrides import convert_to_plain, format_value, parse_grammar
+from lockgate.plugins.config.replaced import find_kept
 from tests.conftest import Run
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8) | st.text(
@@ -92,6 +93,31 @@ def test_queued_experiments_are_what_a_run_is(
     choose(fresh, *recorded)
     exact = exact_overrides(fresh, overrides)
     assert compose_document(fresh, exact) == choose(fresh, *overrides)
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        ["model=boosting"],
+        ["experiment=trees", "model=linear"],
+        ["experiment=trees", "model.boosting.trees=40", "compressor=[]", "search.folds=3"],
+        ["model=boosting", "model.boosting.trees=40", "evaluator=[cost]"],
+    ],
+)
+@pytest.mark.parametrize("name", ["deep", "trees", "linear"])
+def test_a_queued_experiment_replaces_recorded_choices(
+    experiments: Path, recorded: list[str], name: str
+) -> None:
+    for experiment, model in (("trees", "boosting"), ("linear", "logistic")):
+        (experiments / "conf" / "experiment" / f"{experiment}.yaml").write_text(
+            f"# @package _global_\ndefaults:\n  - override /model: {model}\nsearch:\n  folds: 2\n"
+        )
+    for override in recorded:
+        choose(experiments, override)
+    exact = exact_overrides(experiments, [f"experiment={name}"])
+    assert not find_kept(experiments, read_choices(experiments), exact)
+    composed = compose_document(experiments, exact)
+    assert composed == choose(experiments, f"experiment={name}")
 
 
 def test_an_experiment_of_dvc_that_would_keep_a_replaced_choice_is_refused(

@@ -18,6 +18,7 @@ from lockgate.pipeline.formats import MODEL_FORMATS
 from lockgate.pipeline.interrupted import remove_half_written
 from lockgate.pipeline.parameters import check_derived, compose, write_composition
 from lockgate.pipeline.run import queue_experiment, run_pipeline
+from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.scaffold import create_project
 from lockgate.pipeline.stage import VALUES_VARIABLE, run_stage
 from lockgate.plugins.config.stamp import values_digest
@@ -236,6 +237,18 @@ def test_a_failed_attempt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(LockgateError, match="invalid"):
         create_project(tmp_path / "a" / "shop")
     assert not (tmp_path / "a").exists()
+
+
+def test_a_second_attempt_at_the_same_time_undoes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    with lock_run(folder):
+        (folder / "data").mkdir()  # as the first attempt does meanwhile
+        (folder / "data" / "rows.csv").write_text("a\n")
+        with pytest.raises(UsageError, match="is running in this project"):
+            create_project(folder)
+        assert (folder / "data" / "rows.csv").exists()
+    create_project(folder)
 
 
 def test_an_attempt_that_was_killed_is_completed_by_the_next(call: Run, tmp_path: Path) -> None:

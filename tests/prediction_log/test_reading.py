@@ -215,6 +215,18 @@ def test_damaged_content_is_named(tmp_path: Path) -> None:
         counts(tmp_path)
 
 
+def test_a_file_that_was_deleted_in_the_meantime_is_not_damaged(tmp_path: Path) -> None:
+    for writer in ("aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"):
+        log_writer = LogWriter(tmp_path, writer)
+        log_writer.write([(MODEL, [entry(1)])])
+        log_writer.close()
+    read = read_predictions(tmp_path)
+    assert next(read).writer == "aaaaaaaaaaaaaaaa"
+    for segment in list_segments(tmp_path, "bbbbbbbbbbbbbbbb"):
+        segment.remove()
+    assert list(read) == []
+
+
 def test_damaged_files_are_named_once_and_the_others_are_read(tmp_path: Path) -> None:
     for writer, count in (("aaaaaaaaaaaaaaaa", 1), (WRITER, 2)):
         log_writer = LogWriter(tmp_path, writer)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from lockgate.deployment.change_lock import lock_changes
-from lockgate.deployment.control.client import ask
+from lockgate.deployment.control.client import ask, short_socket_path
 from lockgate.deployment.deploy import deploy_bundle, roll_back
 from lockgate.deployment.directory import Deployment
-from lockgate.errors import DeploymentError, NotServed
+from lockgate.errors import DeploymentError, NotServed, ServerNotRunning, ServingError
 from tests.conftest import Run
 from tests.serving.conftest import rows
 from tests.serving.running import Server, serving
@@ -128,6 +130,24 @@ def test_a_server_stops_in_bounded_time_with_hung_workers(deployed: Deployment) 
             assert time.monotonic() - began < 6
 
 
+def test_a_server_that_cannot_be_reached_is_not_taken_for_none(tmp_path: Path) -> None:
+    """Its queue of connections is full, as with a hung supervisor after several commands."""
+    with pytest.raises(ServerNotRunning):
+        ask(tmp_path, "status")
+    with contextlib.ExitStack() as stack, short_socket_path(tmp_path) as path:
+        listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(path)
+        listening.listen(0)
+        for _ in range(3):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(path)
+        with pytest.raises(ServingError, match="does not respond") as error:
+            ask(tmp_path, "status", seconds=0.3)
+        assert not isinstance(error.value, ServerNotRunning)
+
+
 def test_a_stopped_command_is_named_by_those_that_wait_for_it(tmp_path: Path) -> None:
     with lock_changes(tmp_path):
         with pytest.raises(DeploymentError, match=rf"process {os.getpid()} of .*nothing was chang"):
@@ -144,6 +164,6 @@ def test_a_deployment_that_was_replaced_says_what_is_served(
         first = deployed.deploy(bundles["boosting"], version="2")
         last = deployed.rollback()
         assert wait_until_served(deployed, last) == ""
-        message = r"event 2 .* was replaced by event 3 before it was served; served: churn@1.0.0"
+        message = r"event 2 .* was replaced by event 3; served: churn@1.0.0"
         with pytest.raises(NotServed, match=message):
             wait_until_served(deployed, first)

@@ -49,6 +49,26 @@ def test_a_large_request_is_answered_as_small_ones_are(
     assert answer["scores"][-1] == expected.score
 
 
+def test_what_is_answered_before_and_during_a_large_request_is_traced(
+    server: Server, table: list[dict[str, Any]]
+) -> None:
+    """The first of a worker, so that a file of the log begins with the smallest number."""
+    answers: list[dict[str, Any]] = []
+
+    def send() -> None:
+        answers.append(server.ask("POST", "/predict", {"rows": table})[1])
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    while thread.is_alive():
+        answers.append(server.predict(table[0]))
+    thread.join()
+    identifiers = [answer["id"] for answer in answers]
+    assert len(set(identifiers)) == len(identifiers)
+    for identifier in identifiers:
+        assert trace(Deployment(server.folder), identifier) is not None, identifier
+
+
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [

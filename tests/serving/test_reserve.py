@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ def test_other_errors_and_a_full_disk_without_reserve_are_raised(
 
     with pytest.raises(OSError, match="no"):
         with_reserve(tmp_path, write)
+
+
+def test_changes_are_locked_where_nothing_can_be_written(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, resource, signal, sys\n"
+        "from lockgate.deployment.change_lock import lock_changes\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "with lock_changes(pathlib.Path(sys.argv[1])):\n    pass\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
 
 
 def test_a_rollback_on_a_full_disk(tmp_path: Path, bundles: dict[str, Path], call: Run) -> None:

@@ -57,7 +57,10 @@ def wait_until_served(deployment: Deployment, pointer: Pointer) -> str:
             answer = ask(path, "outcome", seq=pointer.seq)
             outcome = answer["outcome"]
             if answer["draining"]:
-                return "the server is stopping; the change takes effect when a server starts"
+                raise NotServed(
+                    f"the server is stopping, and the change takes effect when a server starts; "
+                    f"until then {_describe_served(answer)}"
+                )
             if outcome == "":
                 _check_served(answer, pointer)
                 return ""
@@ -91,8 +94,8 @@ def _check_served(answer: dict[str, Any], pointer: Pointer) -> None:
     after = event.after and (event.after.version, event.after.digest)
     if served.get((event.name, event.stage)) != after:
         raise NotServed(
-            f"event {event.seq} of the directory was replaced by event {answer['seq']} before it "
-            f"was served; {_describe_served(answer)}"
+            f"event {event.seq} of the directory was replaced by event "
+            f"{answer['seq']}; {_describe_served(answer)}"
         )
 
 
@@ -121,7 +124,7 @@ def _revert_pointer(deployment: Deployment, pointer: Pointer, reason: str) -> st
     """Revert the event, unless another one came after it; return what was done."""
     event = pointer.event
     if event is None or event.after is None:
-        return "nothing was changed"
+        return "the change stays recorded"
     try:
         current = deployment.pointer().find(event.name, event.stage)
         if current is None or current.digest != event.after.digest:

@@ -39,22 +39,25 @@ def lock_changes(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
 
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-    with (folder / ".lock").open("a+") as file:
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
         deadline = time.monotonic() + seconds
-        while not _try_to_lock(file.fileno()):
+        while not _try_to_lock(descriptor):
             if time.monotonic() > deadline:
-                file.seek(0)
-                holder = file.read(200).strip() or "unknown"
+                holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace") or "unknown"
                 raise DeploymentError(
                     f"another command ({holder}) has been changing {folder} for {seconds:g} s; "
                     "nothing was changed"
                 )
             time.sleep(POLL_SECONDS)
         with contextlib.suppress(OSError):  # on a full disk
-            file.truncate(0)
-            file.write(f"process {os.getpid()} of {'@'.join(current_user())}")
-            file.flush()
+            os.ftruncate(descriptor, 0)
+            os.pwrite(
+                descriptor, f"process {os.getpid()} of {'@'.join(current_user())}".encode(), 0
+            )
         yield
+    finally:
+        os.close(descriptor)
 
 
 def _try_to_lock(descriptor: int) -> bool:

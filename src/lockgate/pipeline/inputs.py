@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,13 +44,14 @@ def unchanged_inputs(root: Path, stage: str) -> Iterator[None]:
     for path in sorted(before.keys() | after.keys()):
         if before.get(path) != after.get(path):
             raise UsageError(
-                f"{path.relative_to(root)} was changed while stage {stage} was reading it, so "
+                f"{os.path.relpath(path, root)} was changed while stage {stage} was reading it, so "
                 "its result is not saved; run it again"
             )
 
 
 def _dependencies(root: Path, stage: str) -> list[Path]:
     try:
+        # by DVC's reader, in effect: its files may have aliases, which ours may not
         content = yaml.safe_load((root / "dvc.yaml").read_bytes())
         dependencies = content["stages"][stage]["deps"]
     except (OSError, yaml.YAMLError, KeyError, TypeError):

@@ -19,6 +19,7 @@ from lockgate.plugins.config.choices import (
     is_below,
     parse_choices,
 )
+from lockgate.plugins.config.flat import UNSET
 from lockgate.plugins.config.stamp import find_stamp, values_digest
 from lockgate.plugins.host.params_file import has_conflict, parse_yaml
 
@@ -163,24 +164,23 @@ def _merge_keys(
     decided: Collection[str],
     forgotten: Collection[str],
 ) -> dict[str, Any]:
-    absent = object()
     merged = {}
     for key in dict.fromkeys([*ours, *theirs]):
-        left, right = ours.get(key, absent), theirs.get(key, absent)
-        start = object() if base is None else base.get(key, absent)  # unknown: equal to neither
+        left, right = ours.get(key, UNSET), theirs.get(key, UNSET)
+        start = object() if base is None else base.get(key, UNSET)  # unknown: equal to neither
         if is_below(key, decided):
             continue
         if is_below(key, forgotten):
-            merged[key] = left if right is absent else right
+            merged[key] = left if right is UNSET else right
             continue
         if left != right and start not in (left, right):
             raise UsageError(
-                f"{CHOICES}: one side of the merge chose {key}={_show(left, absent)}, the other "
-                f"{key}={_show(right, absent)}; decide with: lockgate run {key}=VALUE, or "
+                f"{CHOICES}: one side of the merge chose {key}={left!r}, the other "
+                f"{key}={right!r}; decide with: lockgate run {key}=VALUE, or "
                 f"'~{key}' to forget it; --reset forgets all"
             )
         chosen = left if right == start else right
-        if chosen is not absent:
+        if chosen is not UNSET:
             merged[key] = chosen
     for key in merged:
         if below := [other for other in merged if other.startswith(f"{key}.")]:
@@ -189,7 +189,3 @@ def _merge_keys(
                 f"{below[0]}={merged[below[0]]!r}; decide with: lockgate run {key}=VALUE"
             )
     return merged
-
-
-def _show(value: object, absent: object) -> str:
-    return "nothing" if value is absent else repr(value)

@@ -99,13 +99,9 @@ def run_pipeline(
         if only is None:
             check_data_present(root)
             remove_half_written(root, on_resolved)
-        keys: dict[bool, set[str]] = {True: set(), False: set()}
-        for override in parse_overrides(overrides):
-            key = override.key_or_group
-            if override.package or not (override.is_add() and key in KINDS):
-                keys[override.is_delete()].add(override.package or key)
+        decided, forgotten = _decided_keys(overrides)
         with conflicts_resolved(
-            root, on_resolved, keys[False], forgotten=keys[True], reset=reset
+            root, on_resolved, decided, forgotten=forgotten, reset=reset
         ) as edited_sides:
             composition = compose(root, overrides, keep=keep, reset=reset)
             if composition.discarded and not discard:
@@ -138,6 +134,18 @@ def check_stage(until: str | None) -> None:
         raise UsageError(
             f"unknown stage {until!r}{nearest(until, STAGES)}; available: {', '.join(STAGES)}"
         )
+
+
+def _decided_keys(overrides: Sequence[str]) -> tuple[set[str], set[str]]:
+    """Return what overrides set, and what they forget, whatever the sides of a merge chose."""
+    decided: set[str] = set()
+    forgotten: set[str] = set()
+    for override in parse_overrides(overrides):
+        key = override.key_or_group
+        if override.package or not (override.is_add() and key in KINDS):
+            keys = forgotten if override.is_delete() else decided
+            keys.add(override.package or key)
+    return decided, forgotten
 
 
 def _check_merged_edits(sides: dict[str, dict[str, Any]], composition: Composition) -> None:

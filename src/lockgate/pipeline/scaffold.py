@@ -20,7 +20,6 @@ from lockgate.data.io.scratch import scratch_folder
 from lockgate.errors import UsageError
 from lockgate.pipeline.data_settings import DataSettings, inspect_data
 from lockgate.pipeline.dvc_stages import add_stages
-from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.undo import undone_on_failure
 from lockgate.pipeline.version_control import check_not_ignored, init_version_control
 from lockgate.plugins.config.choices import CHOICES, CONF, Choices, choices_text
@@ -129,7 +128,7 @@ def create_project(
     stages = directory / "dvc.yaml"
     model_name = _slugify(name or directory.resolve().name)
     relative = data_file.relative_to(directory)
-    with undone_on_failure(directory, _paths(directory, data_file)), lock_run(directory):
+    with undone_on_failure(directory, _paths(directory, data_file)):
         raw.mkdir(parents=True, exist_ok=True)
         (raw / ".gitkeep").touch()
         if data is None:
@@ -158,7 +157,7 @@ def create_project(
 def _paths(directory: Path, data_file: Path) -> list[Path]:
     """Return what is created or changed: the project, and its version control."""
     raw = data_file.parent
-    names = [".git", ".dvc", ".dvcignore", ".gitignore", ".gitattributes", ".lockgate"]
+    names = [".git", ".dvc", ".dvcignore", ".gitignore", ".gitattributes"]
     paths = [directory / name for name in [*names, "dvc.yaml", CONF]]
     paths += [raw.parent, raw, raw / ".gitkeep", raw / ".gitignore", data_file]
     paths += [raw / f"{data_file.name}.dvc"]

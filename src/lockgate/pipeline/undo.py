@@ -7,12 +7,15 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from lockgate.data.io.scratch import SCRATCH
+from lockgate.pipeline.run_lock import lock_run
+
 __all__ = ["undone_on_failure"]
 
 
 @contextlib.contextmanager
 def undone_on_failure(directory: Path, paths: Sequence[Path]) -> Iterator[None]:
-    """Leave a folder as it was if the block fails, for a second attempt.
+    """Leave a folder as it was if the block fails, for a second attempt; hold its run lock.
 
     Parameters
     ----------
@@ -21,23 +24,34 @@ def undone_on_failure(directory: Path, paths: Sequence[Path]) -> Iterator[None]:
     paths : sequence of pathlib.Path
         Files and folders that the block may create, and files that it may change.
 
+    Raises
+    ------
+    UsageError
+        If another command holds the lock; nothing is changed then.
+
     """
     folders = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    texts = {path: path.read_bytes() for path in paths if path.is_file()}
-    new = [path for path in paths if not path.exists() and not path.is_symlink()]
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for path, content in texts.items():
-            if path.read_bytes() != content:
-                path.write_bytes(content)
-        for path in new:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        for folder in folders:
-            with contextlib.suppress(OSError):  # another program put a file there
-                folder.rmdir()
-        raise
+    scratch = directory / SCRATCH.parent
+    created = [] if scratch.exists() else [scratch]
+    with lock_run(directory):  # what another command creates at the same time is not undone
+        texts = {path: path.read_bytes() for path in paths if path.is_file()}
+        created += [path for path in paths if not path.exists() and not path.is_symlink()]
+        try:
+            yield
+        except BaseException:
+            _undo(texts, created, folders)
+            raise
+
+
+def _undo(texts: dict[Path, bytes], created: list[Path], folders: list[Path]) -> None:
+    for path, content in texts.items():
+        if not path.is_file() or path.read_bytes() != content:
+            path.write_bytes(content)
+    for path in created:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    for folder in folders:
+        with contextlib.suppress(OSError):  # another program put a file there
+            folder.rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -95,7 +96,8 @@ class ClockWatch:
             last = None
         record = observe(last, self._boot, self._running(), self._wall())
         if self.path.parent.is_dir():
-            write_file(self.path, msgspec.json.encode(record))
+            with contextlib.suppress(OSError):  # a full disk must not keep old files
+                write_file(self.path, msgspec.json.encode(record))
         return record.steady_seconds
 
 

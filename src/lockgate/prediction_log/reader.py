@@ -152,6 +152,8 @@ def read_predictions(
     """
 
     def read(segment: Segment, connection: sqlite3.Connection) -> Iterator[LoggedPrediction]:
+        if segment.modified * 1e6 + 1e6 < since:
+            return
         models = read_models(connection)
         rows = connection.execute(
             "SELECT at, model, content FROM batches WHERE at >= ? AND at < ? ORDER BY first",
@@ -163,8 +165,7 @@ def read_predictions(
             for entry in decode(content):
                 yield LoggedPrediction(segment.writer, at, models[number], entry)
 
-    recent = (segment for segment in list_segments(folder) if segment.modified * 1e6 + 1e6 >= since)
-    yield from _read_segments(recent, read, on_damaged)
+    yield from _read_segments(list_segments(folder), read, on_damaged)
 
 
 def list_models(folder: Path, on_damaged: OnDamaged | None = None) -> list[Model]:
@@ -218,9 +219,9 @@ def _read_segments(
         try:
             with contextlib.closing(segment.connect()) as connection:
                 yield from read(segment, connection)
-        except FileNotFoundError:
-            continue  # deleted for its age in the meantime
-        except (LogError, sqlite3.Error, msgspec.DecodeError, KeyError) as error:
+        except (LogError, OSError, sqlite3.Error, msgspec.DecodeError, KeyError) as error:
+            if not segment.path.exists():
+                continue  # deleted for its age in the meantime
             message = f"{segment.path} cannot be read: {error}"
             if on_damaged is None:
                 raise LogError(message) from None

@@ -58,10 +58,12 @@ def ask(folder: Path, op: str, *, seconds: float = 10.0, **fields: Any) -> dict[
                 channel.flush()
                 for message in channel.receive():
                     return message
-    except TimeoutError:  # it does not even accept connections
+    except (TimeoutError, BlockingIOError):  # it does not even accept connections
         pass
-    except OSError:
+    except (FileNotFoundError, ConnectionRefusedError):
         raise ServerNotRunning(f"no server is running on {folder}") from None
+    except OSError as error:  # e.g. the socket belongs to another user
+        raise ServingError(f"the server on {folder} cannot be reached: {error.strerror}") from None
     finally:
         end.close()
     raise ServingError(f"the server on {folder} does not respond")

@@ -55,15 +55,15 @@ def exact_overrides(root: Path, overrides: Sequence[str]) -> list[str]:
     values = flatten(target)
     exact = list(remaining)
     for key in find_lost(choices, left):
-        kind, _, rest = key.partition(".")
-        if kind in KINDS and rest.partition(".")[0] not in target[kind]:
-            plugin = f"~{kind}.{rest.partition('.')[0]}" if rest else ""
-            exact += [plugin] if plugin and plugin not in exact else []
-        elif key in KINDS:
+        if key in KINDS:
             names = list(target[key])
-            exact.append(
-                f"{key}={names[0] if not kind_named(key).several else format_value(names)}"
-            )
+            chosen = names if kind_named(key).several else names[0]
+            exact.append(f"{key}={format_value(chosen)}")
+            continue
+        kind, name = [*key.split("."), ""][:2]
+        if kind in KINDS and name not in target[kind]:
+            if (unused := f"~{kind}.{name}") not in exact:
+                exact.append(unused)
         else:
             exact.append(f"{key}={format_value(values[key])}" if key in values else f"~{key}")
     if differences(compose_document(root, exact), target):

@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+"""Texts that need no quotes."""
+
+
 def convert_to_plain(value: object) -> object:
     """Convert the quoted strings and wrappers of Hydra's parser to plain values."""
     if isinstance(value, list):
@@ -40,6 +44,8 @@ def format_value(value: object) -> str:
     --------
     >>> format_value(["a, b", "null", 1.5, True, None, {"k": 2}])
     "['a, b','null',1.5,true,null,{k:2}]"
+    >>> format_value("boosting")
+    'boosting'
 
     """
     if value is None:
@@ -53,8 +59,11 @@ def format_value(value: object) -> str:
     if isinstance(value, dict):
         items = (f"{key}:{format_value(inner)}" for key, inner in value.items())
         return "{" + ",".join(items) + "}"
+    text = str(value)
+    if _PLAIN.fullmatch(text) and text.lower() not in ("null", "true", "false", "nan", "inf"):
+        return text
     # backslashes stand for themselves, but before a quote
-    quoted = re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + "\\'" * bool(match[2]), str(value))
+    quoted = re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + "\\'" * bool(match[2]), text)
     return f"'{quoted}'"
 
 

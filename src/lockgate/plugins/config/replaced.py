@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 
 from lockgate.errors import UsageError
 from lockgate.plugins.config.choices import CONF, KINDS, Choices, is_below
-from lockgate.plugins.config.flat import flatten
+from lockgate.plugins.config.flat import UNSET, flatten
 from lockgate.plugins.config.overrides import convert_to_plain, parse_overrides
 from lockgate.plugins.host.params_file import parse_yaml
 
@@ -21,7 +21,6 @@ __all__ = ["EXPERIMENT", "find_kept", "find_lost", "remove_replaced"]
 EXPERIMENT = "experiment"
 """The group of files that set several things at once."""
 
-_LOST = object()
 _PACKAGE = re.compile(r"^\s*# *@package +(\S+)", re.MULTILINE)
 
 
@@ -66,10 +65,18 @@ def remove_replaced(
 
 
 def find_kept(root: Path, choices: Choices, overrides: Sequence[str]) -> list[str]:
-    """Return choices that `lockgate run` would forget for overrides, and DVC keeps."""
+    """Return choices that `lockgate run` would forget for overrides, and DVC keeps.
+
+    As far as the files say: `forget` also composes, which a resolver of Hydra cannot do.
+    """
     left, _ = remove_replaced(root, choices, overrides)
-    keys = {override.key_or_group for override in parse_overrides(overrides)} - {*KINDS}
-    return [key for key in find_lost(choices, left) if not is_below(key, keys)]
+    keys = {override.key_or_group for override in parse_overrides(overrides)}
+    return [
+        key
+        for key in find_lost(choices, left)
+        # the choice of a plugin covers the recorded one, and not the settings of others
+        if key not in keys and not is_below(key, keys.difference(KINDS))
+    ]
 
 
 def find_lost(choices: Choices, left: Choices) -> list[str]:
@@ -78,7 +85,7 @@ def find_lost(choices: Choices, left: Choices) -> list[str]:
         key
         for name in ("groups", "instances", "values")
         for key, value in getattr(choices, name).items()
-        if getattr(left, name).get(key, _LOST) != value and key != EXPERIMENT
+        if getattr(left, name).get(key, UNSET) != value and key != EXPERIMENT
     ]
 
 

@@ -21,10 +21,11 @@ def list_shown(model: LoadedModel, log: LogSettings) -> frozenset[str]:
 
 
 def example_row(model: LoadedModel, log: LogSettings) -> dict[str, Any]:
-    """Return a row that the model predicts.
+    """Return a row in the form that the model takes.
 
-    Numbers are halfway between the bounds of the training data, categories are known. Columns
-    that the prediction log omits are null where that is allowed.
+    Numbers are about halfway between the bounds of the training data, categories are known.
+    Columns that the prediction log omits are null where that is allowed, and else a text that the
+    model may refuse.
     """
     columns = {column.name: column for column in model.manifest.inputs.columns}
     shown = list_shown(model, log)
@@ -40,4 +41,7 @@ def _example(column: Column, *, shown: bool) -> Any:
         return column.categories[0] if shown and column.categories else "text"
     low, high = column.bounds if shown and column.bounds else (0.0, 0.0)
     middle = (low + high) / 2
-    return round(middle) if column.kind == "integer" else float(f"{middle:.3g}")
+    if column.kind == "integer":
+        return round(middle)
+    short = float(f"{middle:.3g}")
+    return short if low <= short <= high else middle

@@ -15,7 +15,6 @@ from lockgate.serving.http.messages import (
     INTERNAL_ERROR_MESSAGE,
     HTTPError,
     Request,
-    Response,
     SendResponse,
 )
 from lockgate.serving.prediction.model_store import LoadedModel
@@ -38,7 +37,7 @@ INLINE = 2000
 """Rows of one request that are predicted in the loop; more go to a thread."""
 
 LARGE = 4
-"""Requests that may wait for that thread."""
+"""Requests that may be in progress in that thread, or wait for it."""
 
 
 class Batcher:
@@ -95,9 +94,8 @@ class Batcher:
         elif request.rows <= INLINE:
             self._predict(request)
             self._finish([request])
-        elif self.large >= LARGE:
-            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
         else:
+            self._check_large()
             self.large += 1
             loop = asyncio.get_running_loop()
             future = loop.run_in_executor(self._thread, self._predict, request)
@@ -106,58 +104,50 @@ class Batcher:
     def submit_large(
         self, request: Request, send: SendResponse, read: Callable[[], PredictionRequest]
     ) -> None:
-        """Take a request with a large body: all that grows with it is done in the thread.
+        """Take a request with a large body, which is read and predicted in the thread.
 
         Raises
         ------
         HTTPError
-            503, if too many of them wait.
+            503, if too many of them are in progress.
 
         """
-        if self.large >= LARGE:
-            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
+        self._check_large()
         self.large += 1
-        prediction_id = self.prediction_ids.next()
-        number = self.prediction_ids.count
 
-        def work() -> PredictionRequest | Response:
+        def work() -> PredictionRequest:
             # millions of new objects would start collections that stop all threads; none of
             # them is part of a circle
             gc.disable()
             try:
-                return predict()
+                prediction = read()
+                self._predict(prediction)
+                if self.recorder is not None and isinstance(prediction.result, Prediction):
+                    self.recorder.prepare(prediction)
+                return prediction
             finally:
                 gc.enable()
 
-        def predict() -> PredictionRequest | Response:
-            try:
-                prediction = read()
-            except HTTPError as error:
-                return error.to_response(prediction_id)
-            prediction.prediction_id, prediction.number = prediction_id, number
-            self._predict(prediction)
-            if isinstance(prediction.result, Prediction):
-                if self.recorder is not None:
-                    self.recorder.prepare(prediction)
-                prediction.response = prediction.write_response(
-                    prediction, prediction_id, prediction.result
-                )
-            return prediction
-
-        def on_done(future: asyncio.Future[PredictionRequest | Response]) -> None:
+        def on_done(future: asyncio.Future[PredictionRequest]) -> None:
             self.large -= 1
             try:
-                outcome = future.result()
+                prediction = future.result()
+            except HTTPError as error:
+                send(error.to_response(self.prediction_ids.next()))
             except Exception:
+                prediction_id = self.prediction_ids.next()
                 log.exception("answering %s failed", request.path, extra={"id": prediction_id})
-                outcome = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)
-            if isinstance(outcome, PredictionRequest):
-                self._finish([outcome])
+                send(HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id))
             else:
-                send(outcome)
+                # numbered now, in the order in which the log is written
+                self._finish([prediction])
 
         loop = asyncio.get_running_loop()
         loop.run_in_executor(self._thread, work).add_done_callback(on_done)
+
+    def _check_large(self) -> None:
+        if self.large >= LARGE:
+            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
 
     def _finish_large(self, request: PredictionRequest) -> None:
         self.large -= 1
@@ -190,9 +180,8 @@ class Batcher:
         """Give ids, write the log, and send the responses; in this order."""
         predicted = []
         for request in requests:
-            if not request.prediction_id:
-                request.prediction_id = self.prediction_ids.next()
-                request.number = self.prediction_ids.count
+            request.prediction_id = self.prediction_ids.next()
+            request.number = self.prediction_ids.count
             if isinstance(request.result, Prediction):
                 predicted.append(request)
                 model = request.model
@@ -224,9 +213,7 @@ class Batcher:
             result, prediction_id = request.result, request.prediction_id
             if isinstance(result, Prediction):
                 try:
-                    response = request.response or request.write_response(
-                        request, prediction_id, result
-                    )
+                    response = request.write_response(request, prediction_id, result)
                 except Exception:
                     log.exception("a response cannot be written", extra={"id": prediction_id})
                     response = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)

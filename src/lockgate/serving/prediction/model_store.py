@@ -16,7 +16,7 @@ from lockgate.models.bundle.open import open_bundle
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.registry.slots import STAGE, Slot
 from lockgate.serving.http.messages import HTTPError
-from lockgate.serving.prediction.filled_cells import FilledMemory
+from lockgate.serving.prediction.filled_memory import FilledMemory
 
 __all__ = ["LoadedModel", "ModelStore"]
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from lockgate.errors import LogError
@@ -78,10 +79,8 @@ class Recorder:
             requests = [request for request in requests if random.random() < self.settings.share]  # noqa: S311  # a sample
             if not requests:
                 return False
-        batch = (
-            self._logged_model(requests[0].model),
-            [request.entry or self._entry(request) for request in requests],
-        )
+        model = self._logged_model(requests[0].model)
+        batch = (model, [self._numbered_entry(request, model) for request in requests])
         if self.full:
             self._waiting.put((batch, requests, send, asyncio.get_running_loop()))
             return True
@@ -93,9 +92,7 @@ class Recorder:
 
     def prepare(self, request: PredictionRequest) -> None:
         """Make the entry of a request in advance; called in the thread of large requests."""
-        if self.settings.durability != "off":
-            self._logged_model(request.model)
-            request.entry = self._entry(request)
+        request.entry = self._entry(request, self._logged_model(request.model))
 
     def _logged_model(self, model: LoadedModel) -> Model:
         logged_model = self._models.get(model)
@@ -107,9 +104,14 @@ class Recorder:
             self._models = dict(list(self._models.items())[-32:]) | {model: logged_model}
         return logged_model
 
-    def _entry(self, request: PredictionRequest) -> LogEntry:
+    def _numbered_entry(self, request: PredictionRequest, model: Model) -> LogEntry:
+        if request.entry is None:
+            return self._entry(request, model)
+        return msgspec.structs.replace(request.entry, count=request.number)
+
+    def _entry(self, request: PredictionRequest, model: Model) -> LogEntry:
         prediction: Any = request.result
-        columns = self._models[request.model].columns
+        columns = model.columns
         source, key = request.source, request.keys
         if request.single:
             inputs: Any = [source[name] for name in columns]

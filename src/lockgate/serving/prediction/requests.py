@@ -74,9 +74,8 @@ class PredictionRequest:
     prediction_id, number
         The id that the response bears, and its number among those of this worker.
     entry : LogEntry or None
-        Entry of the prediction log, if it was prepared in the thread of large requests.
-    response : Response or None
-        The response, if it was written there.
+        Entry of the prediction log, if it was prepared in the thread of large requests; its
+        count is set when it is written.
 
     """
 
@@ -88,7 +87,6 @@ class PredictionRequest:
         "partial",
         "prediction_id",
         "request",
-        "response",
         "result",
         "rows",
         "send",
@@ -116,7 +114,6 @@ class PredictionRequest:
         self.result: Prediction | HTTPError | None = None
         self.prediction_id, self.number = "", 0
         self.entry: LogEntry | None = None
-        self.response: Response | None = None
 
 
 def compute(requests: list[PredictionRequest]) -> None:

@@ -97,7 +97,9 @@ class Control:
         if op == "outcome":
             seq = message.get("seq")
             swap = self.state.swap
-            outcome = swap.outcome(seq if isinstance(seq, int) else 0)
+            if not isinstance(seq, int):
+                return {"error": f"expected the number of an event, got {str(seq)[:50]!r}"}
+            outcome = swap.outcome(seq)
             return {"outcome": outcome, **self._status()}
         if op == "drain":
             self._drain()

@@ -49,7 +49,6 @@ class ModelReloader:
     def __init__(self, state: ServerState) -> None:
         self.state = state
         self._checks: list[BundleCheck] = []
-        self._checking = 0
         self._deadline, self._deadline_of = 0.0, 0
         try:
             self._check_provenance(state.swap.live, Pointer())
@@ -58,7 +57,7 @@ class ModelReloader:
             raise GateRefused(
                 f"{error}; or serve the previous bundle: lockgate rollback --here {path}"
             ) from None
-        self._fingerprint = self._read_fingerprint()
+        self._fingerprint: tuple[int, int, int] | None = None  # read again by the first poll
 
     def poll(self, *, again: bool = False) -> None:
         """Read the pointer if it changed; with `again`, also if it did not."""
@@ -156,7 +155,7 @@ class ModelReloader:
 
     def _start_checks(self, effect: on.StartCheck) -> list[on.Event]:
         """Open each new bundle in a child process under limits."""
-        self._checking, live = effect.generation, self.state.swap.live
+        live = self.state.swap.live
         try:
             self._check_provenance(effect.pointer, live)
             served = {slot.digest for slot in live.slots}
@@ -176,10 +175,10 @@ class ModelReloader:
             self._remove_check(check)
             if problem := check.verdict():
                 self._stop_checks()
-                self.on_event(on.CheckFailed(self._checking, problem))
+                self.on_event(on.CheckFailed(self.state.swap.last, problem))
                 return
         if not self._checks:
-            self.on_event(on.CheckPassed(self._checking))
+            self.on_event(on.CheckPassed(self.state.swap.last))
 
     def _stop_checks(self) -> None:
         for check in list(self._checks):

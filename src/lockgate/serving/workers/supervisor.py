@@ -8,7 +8,7 @@ States of a server, and the events that change them::
     starting    a worker is serving               -> running
                 a worker ended                    -> failed
     running     a worker ended                    -> running; the worker is restarted
-                pointer changed, SIGHUP, "reload" -> running; see `reload`
+                pointer changed, SIGHUP, "reload" -> running; see `swap`
     any         SIGTERM, SIGINT, "drain"          -> draining
     draining    all workers ended                 -> stopped
                 deadline, or a second "drain"     -> all workers are killed, stopped

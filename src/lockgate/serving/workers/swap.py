@@ -55,6 +55,8 @@ def handle(
 
 def _pointer_changed(swap: Swap, event: on.PointerChanged) -> Step:
     pointer = event.pointer
+    if -1 in swap.rejected:  # it can be read again
+        swap = replace(swap, rejected={k: v for k, v in swap.rejected.items() if k != -1})
     if event.again:
         swap = replace(swap, rejected={})  # the reason may have been removed since
     if swap.target is not None and is_same(pointer, swap.target):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -12,16 +13,14 @@ from lockgate.errors import nearest
 
 __all__ = ["FilledMemory"]
 
-REMEMBERED = 1024
+MAX_COMBINATIONS = 1024
 """Combinations of filled cells that are remembered."""
 
 MAX_TEXT = 100
 """Characters of a category that is remembered."""
 
-PLAIN = frozenset({int, float, bool})
-"""Types of cells that are never missing and never unknown, in columns of numbers."""
-
-Filled = tuple[dict[str, dict[str, int]], list[str]]
+Counts = tuple[dict[str, dict[str, int]], list[str]]
+"""Missing and unknown cells by column, and warnings."""
 
 
 class FilledMemory:
@@ -58,13 +57,13 @@ class FilledMemory:
             for column in inputs
             if column.kind == "category" and column.unknown == "ignore"
         ]
-        self._remembered: dict[tuple[Any, ...], Filled] = {}
+        self._remembered: dict[tuple[Any, ...], Counts] = {}
 
     def may_have_filled(self, row: dict[str, Any]) -> bool:
-        """Return whether a row may hold missing values or unknown categories."""
+        """Return whether a row of JSON, which has no NaN, may hold missing or unknown cells."""
         return None in row.values() or any(row[name] not in known for name, known in self._known)
 
-    def count(self, row: dict[str, Any]) -> Filled:
+    def count(self, row: dict[str, Any]) -> Counts:
         """Return missing and unknown cells by column, and warnings.
 
         The result is shared between rows, and must not be changed.
@@ -75,7 +74,7 @@ class FilledMemory:
         filled = self._remembered.get(key)
         if filled is None:
             filled = self._count(row)
-            if len(self._remembered) >= REMEMBERED:
+            if len(self._remembered) >= MAX_COMBINATIONS:
                 self._remembered.clear()
             self._remembered[key] = filled
         return filled
@@ -88,21 +87,23 @@ class FilledMemory:
             if cell is None:
                 key.append((name, None))
             elif categories is None:
-                if cell.__class__ not in PLAIN:
+                if not _is_plain(cell):
                     return None
-            elif cell.__class__ is not str or len(cell) > MAX_TEXT:
+            elif cell.__class__ is not str:
+                key.append((name, f"{cell.__class__.__name__} {cell!r}"))
+            elif len(cell) > MAX_TEXT:
                 return None
             elif cell not in categories:
-                key.append((name, cell))
+                key.append((name, f"str {cell}"))
         return tuple(key)
 
-    def _count(self, row: dict[str, Any]) -> Filled:
+    def _count(self, row: dict[str, Any]) -> Counts:
         cells, _ = read_columns(self._inputs, [row])
         return self.count_rows([row], cells, 1)
 
     def count_rows(
         self, source: Any, cells: Sequence[Any], rows: int, rejected: Collection[int] = ()
-    ) -> Filled:
+    ) -> Counts:
         """Return the same of several rows, whose cells have been read.
 
         Parameters
@@ -115,3 +116,10 @@ class FilledMemory:
         counts = {"gaps": filled.missing, "unknown": filled.unknown}
         warnings = filled.warnings(self._inputs, self._never_missing, self._suggest)
         return {problem: by_column for problem, by_column in counts.items() if by_column}, warnings
+
+
+def _is_plain(cell: Any) -> bool:
+    """Whether a cell of a column without categories cannot be missing: a number, or a date."""
+    if cell.__class__ is str:
+        return bool(cell[:1].isdigit())  # no text that stands for a missing value begins so
+    return cell.__class__ in (int, bool) or (cell.__class__ is float and not math.isnan(cell))

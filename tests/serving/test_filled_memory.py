@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.models.bundle.open import open_bundle
-from lockgate.serving.prediction.filled_cells import FilledMemory
+from lockgate.serving.prediction.filled_memory import FilledMemory
 
 CELLS: dict[str, st.SearchStrategy[Any]] = {
     "months": st.none() | st.integers(0, 5),
-    "charge": st.none() | st.floats(0, 9),
+    "charge": st.none() | st.floats(0, 9) | st.just(float("nan")),
     "calls": st.none() | st.just(2.0),
     "plan": st.none() | st.sampled_from(["basic", "family", "a", "b", "NA", "", "nan", 1]),
     "abroad": st.none() | st.sampled_from(["yes", "no", "maybe", "x" * 200, "plan"]),
@@ -35,7 +35,7 @@ def test_remembered_counts_are_those_of_a_reading(inputs: Any) -> None:
         expected = FilledMemory(inputs, {"months", "charge"}).count(row)
         assert memory.count(row) == expected
         assert memory.count(row) == expected
-        if expected != ({}, []):
+        if expected != ({}, []) and row["charge"] == row["charge"]:  # JSON has no NaN
             assert memory.may_have_filled(row)
 
     check()
