@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,27 @@ def test_a_change_while_a_stage_reads_is_an_error(fresh: Path, stage: str, path:
     with pytest.raises(UsageError, match="while stage choices was reading it"):
         with unchanged_inputs(fresh, "choices"):
             (fresh / "conf" / "experiment" / "new.yaml").touch()
+
+
+@pytest.mark.parametrize("dependency", ['"${raw}"', "data/raw/tumours.csv: {}"])
+def test_dependencies_in_other_forms_are_watched(fresh: Path, dependency: str) -> None:
+    stages = fresh / "dvc.yaml"
+    text = stages.read_text().replace(
+        "deps: [data/raw, .lockgate/checked]", f"deps:\n    - {dependency}"
+    )
+    stages.write_text("vars: [{raw: data/raw}]\n" + text)
+    (fresh / "dvc.lock").write_text(
+        "schema: '2.0'\nstages: {load: {cmd: lockgate stage load, deps: [{path: data/raw, md5: a}]}}\n"
+    )
+    file = fresh / "data" / "raw" / "tumours.csv"
+    with pytest.raises(UsageError, match="tumours.csv was changed while stage load was reading"):
+        with unchanged_inputs(fresh, "load"):
+            file.write_bytes(file.read_bytes() + b"\n")
+
+
+def test_a_new_time_of_change_is_not_a_change(fresh: Path) -> None:
+    with unchanged_inputs(fresh, "choices"):
+        os.utime(fresh / "conf" / "config.yaml", (0, 0))
 
 
 def test_writing_the_same_parameters_again_is_not_a_change(fresh: Path) -> None:

@@ -129,6 +129,10 @@ def test_an_experiment_of_dvc_that_would_keep_a_replaced_choice_is_refused(
     done = call("dvc", *arguments, cwd=experiments, code=None)
     assert done.returncode
     assert "replaces recorded choices (search.folds)" in done.stderr
+    for further in (["-fS"], ["--set"], ["-S", "search.metric=brier", "--set-param"]):
+        name = "experiment=deep" if len(further) < 3 else "experiment=deep,packaged"
+        done = call("dvc", "exp", "run", "--queue", *further, name, cwd=experiments, code=None)
+        assert "replaces recorded choices (search.folds)" in done.stderr, further
     call("dvc", *arguments, "-S", "search.folds=4", cwd=experiments)
     config = experiments / "conf" / "config.yaml"
     config.write_text(config.read_text().replace("  - optional chosen: now", "  # "))

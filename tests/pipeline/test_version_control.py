@@ -229,6 +229,25 @@ def test_an_empty_file_is_refused_in_a_line(tmp_path: Path) -> None:
         assert not (tmp_path / "p" / "conf").exists()
 
 
+@pytest.mark.parametrize("content", [b"# \xe9\n*.py text\n", b"*.py text\r\n*.md text", b""])
+def test_attributes_of_others_stay(shared: Path, content: bytes) -> None:
+    path = shared / ".gitattributes"
+    path.write_bytes(content)
+    create_project(shared)
+    assert path.read_bytes().startswith(content)
+    assert path.read_bytes().splitlines()[-1] == b"dvc.lock -merge"
+    ends = {line[-2:] == b"\r\n" for line in path.read_bytes().splitlines(keepends=True)}
+    assert len(ends) == 1
+
+
+def test_attributes_that_git_does_not_read_are_refused(shared: Path, tmp_path: Path) -> None:
+    (tmp_path / "attributes").write_text("")
+    (shared / ".gitattributes").symlink_to(tmp_path / "attributes")
+    with pytest.raises(UsageError, match="must be a file, since Git reads no other"):
+        create_project(shared)
+    assert (tmp_path / "attributes").read_text() == ""
+
+
 def test_a_failed_attempt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "nosuch"))
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")  # an option that `git init` refuses

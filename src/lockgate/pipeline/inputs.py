@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,6 +16,9 @@ from lockgate.errors import UsageError
 __all__ = ["unchanged_inputs"]
 
 Fingerprint = tuple[int, int, int] | str
+
+SMALL = 1 << 20
+"""Bytes of a file whose content is compared, and not its time of change."""
 
 
 @contextlib.contextmanager
@@ -50,13 +54,25 @@ def unchanged_inputs(root: Path, stage: str) -> Iterator[None]:
 
 
 def _dependencies(root: Path, stage: str) -> list[Path]:
+    """Return the dependencies of a stage; templated ones as they were when it last ran."""
+    described, locked = _read_stage(root / "dvc.yaml", stage), _read_stage(root / "dvc.lock", stage)
+    folder = root / str(described.get("wdir", "."))
+    # each may be a path, a path with options, or, in dvc.lock, fields with a path
+    names = [
+        next(iter(entry)) if isinstance(entry, dict) and entry else entry
+        for entry in described.get("deps") or []
+    ]
+    names += [entry["path"] for entry in locked.get("deps") or [] if isinstance(entry, dict)]
+    return [folder / name for name in dict.fromkeys(names) if isinstance(name, str)]
+
+
+def _read_stage(path: Path, stage: str) -> dict[str, Any]:
     try:
-        # by DVC's reader, in effect: its files may have aliases, which ours may not
-        content = yaml.safe_load((root / "dvc.yaml").read_bytes())
-        dependencies = content["stages"][stage]["deps"]
+        # not by our reader: files of DVC may have aliases
+        entry = yaml.safe_load(path.read_bytes())["stages"][stage]
     except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return []  # called without DVC
-    return [root / path for path in dependencies if isinstance(path, str)]
+        return {}  # called without DVC, or for the first time
+    return entry if isinstance(entry, dict) else {}
 
 
 def _fingerprints(paths: list[Path]) -> dict[Path, Fingerprint]:
@@ -66,9 +82,9 @@ def _fingerprints(paths: list[Path]) -> dict[Path, Fingerprint]:
         files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
         for file in files:
             with contextlib.suppress(FileNotFoundError):
-                if file.name == "params.yaml":  # small, and often written without a change
+                stat = file.stat()
+                if stat.st_size <= SMALL:  # often written without a change
                     prints[file] = hashlib.sha256(file.read_bytes()).hexdigest()
                 else:
-                    stat = file.stat()
                     prints[file] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
     return prints

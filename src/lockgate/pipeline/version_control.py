@@ -60,11 +60,14 @@ def init_version_control(directory: Path, data: Path) -> str:
 
 
 def _add_line(path: Path, line: str) -> None:
-    """Add a line to a file of texts, unless it has that line."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if line not in text.splitlines():
-        end = "" if not text or text.endswith("\n") else "\n"
-        path.write_text(f"{text}{end}{line}\n", encoding="utf-8")
+    """Add a line to a file of texts in any encoding, unless it has that line."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path} must be a file, since Git reads no other: replace it")
+    content = path.read_bytes() if path.exists() else b""
+    if line.encode() not in content.splitlines():
+        end = b"\r\n" if b"\r\n" in content else b"\n"
+        missing = b"" if not content or content.endswith(b"\n") else end
+        path.write_bytes(content + missing + line.encode() + end)
 
 
 def _configure_hydra(directory: Path, dvc: Path) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from lockgate.data.io.dvc_settings import find_dvc_repository
@@ -11,7 +11,7 @@ from lockgate.errors import UsageError
 from lockgate.plugins.config.choices import Choices, check_include, read_choices
 from lockgate.plugins.config.composed_folder import find_composed_folder
 from lockgate.plugins.config.folder import check_folder
-from lockgate.plugins.config.overrides import check_override, parse_grammar
+from lockgate.plugins.config.overrides import check_override, parse_grammar, split_sweep
 from lockgate.plugins.config.replaced import find_kept
 from lockgate.plugins.config.stamp import is_edited, read_stamp
 from lockgate.plugins.host.params_file import read_params
@@ -33,7 +33,7 @@ def check_dvc_composition() -> None:
     command = Path(sys.argv[0] if sys.argv else "")
     if command.name != "dvc" and command.parent.name != "dvc":
         return
-    overrides = _check_overrides()
+    combinations = _check_overrides()
     dvc = find_dvc_repository(Path.cwd())
     folder = find_composed_folder(dvc) if dvc else None
     if folder is None:
@@ -42,7 +42,8 @@ def check_dvc_composition() -> None:
     check_folder(folder)
     if (choices := read_choices(root)) != Choices():
         check_include(root)
-        _check_replaced(root, choices, overrides)
+        for overrides in combinations:
+            _check_replaced(root, choices, overrides)
     file = root / "params.yaml"
     # without a stamp it was composed by DVC before
     if read_stamp(file) is not None and is_edited(root, read_params(file)):
@@ -62,34 +63,29 @@ def _check_replaced(root: Path, choices: Choices, overrides: list[str]) -> None:
         )
 
 
-def _check_overrides() -> list[str]:
-    """Check and return overrides: Hydra drops a plugin that is named twice without a trace.
+def _check_overrides() -> list[list[str]]:
+    """Check overrides, and return those of each combination of several values.
 
-    Several values are queued by DVC, and it reports what is not valid: neither is returned.
+    Hydra drops a plugin that is named twice without a trace. What is not valid DVC reports.
     """
-    checked = []
-    for text in _find_set_params(sys.argv[1:]):
-        try:
-            (override,) = parse_grammar([text])
-        except UsageError:
-            continue
-        if not override.is_sweep_override():
+    try:
+        combinations = split_sweep(_find_set_params(sys.argv[1:]))
+    except UsageError:
+        return []
+    for combination in combinations:
+        for override in parse_grammar(combination):
             check_override(override)
-            checked.append(text)
-    return checked
+    return combinations
 
 
-def _find_set_params(arguments: list[str]) -> Iterator[str]:
-    """Return the values of ``-S [FILE:]OVERRIDE`` for ``params.yaml``."""
-    following = [*arguments[1:], ""]
-    for argument, value in zip(arguments, following, strict=True):
-        if argument.startswith("--set-param"):
-            text = argument.partition("=")[2] or value
-        elif argument.startswith("-S"):
-            text = argument[2:] or value
-        else:
-            continue
-        key, equals, new = text.partition("=")
+def _find_set_params(arguments: list[str]) -> list[str]:
+    """Return the values of ``-S [FILE:]OVERRIDE`` for ``params.yaml``, as DVC understands them."""
+    from dvc.cli import parse_args  # loaded already: this is its process
+
+    overrides = []
+    for text in getattr(parse_args(arguments), "set_param", None) or []:
+        key, equals, value = text.partition("=")
         file, colon, inner = key.partition(":")
-        if not colon or file == "params.yaml":
-            yield f"{inner if colon else key}{equals}{new}"
+        if not colon or os.path.normpath(file) == "params.yaml":
+            overrides.append(f"{inner if colon else key}{equals}{value}")
+    return overrides

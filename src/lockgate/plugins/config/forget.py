@@ -67,8 +67,9 @@ def exact_overrides(root: Path, overrides: Sequence[str]) -> list[str]:
         else:
             exact.append(f"{key}={format_value(values[key])}" if key in values else f"~{key}")
     if differences(compose_document(root, exact), target):
+        lost = find_lost(choices, left) or [EXPERIMENT]
         raise UsageError(
             f"{', '.join(overrides)} replaces recorded choices, which DVC cannot do; forget them "
-            f"first: lockgate run {' '.join(f'~{key}' for key in find_lost(choices, left))}"
+            f"first: lockgate run --no-run {' '.join(f'~{key}' for key in lost)}"
         )
     return exact
