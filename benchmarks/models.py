@@ -198,7 +198,7 @@ def measured(ways: dict[str, Any]) -> dict[str, dict[int, float]]:
 
 
 STARTS = {
-    "lockgate": "from lockgate.models.packed.runtime.model import open_packed\nm = open_packed({packed!r})\n"
+    "lockgate": "from lockgate.models.packed.runtime.open import open_packed\nm = open_packed({packed!r})\n"
     "m.predict_one({record!r})",
     "scikit-learn + joblib": "import joblib, pandas as pd\nm = joblib.load({joblib!r})\n"
     "m.predict_proba(pd.DataFrame([{record!r}]))",

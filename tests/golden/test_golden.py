@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.models.packed.runtime.model import open_packed
+from lockgate.models.packed.runtime.open import open_packed
 from tests.golden.make import PLACE, answers
 
 FILES = sorted(PLACE.glob("*.packed"))

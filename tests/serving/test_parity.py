@@ -166,6 +166,41 @@ def test_many_rows_at_once(case: tuple[Server, list[Any], dict[int, Any]]) -> No
         assert found == offline
 
 
+def test_many_rows_of_several_clients_in_every_form(
+    case: tuple[Server, list[Any], dict[int, Any]],
+) -> None:
+    server, given, offline = case
+
+    async def client(start: int, found: dict[int, Any]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for number, at in enumerate(range(start, len(given), 64)):
+            part = given[at : at + 8]
+            body: dict[str, Any] = {"rows": part, "partial": True}
+            if number % 3 and all(set(COLUMNS) <= set(row) for row in part):
+                if number % 3 == 1:
+                    body["rows"] = [[row[name] for name in COLUMNS] for row in part]
+                else:
+                    del body["rows"]
+                    body["columns"] = {name: [row[name] for row in part] for name in COLUMNS}
+            writer.write(message("/predict", body))
+            status, reply, _ = await read_reply(reader)
+            assert status == 200, reply
+            said = json.loads(reply)
+            labels = said["values"] if "values" in said else said["labels"]
+            scores = said.get("scores") or [None] * len(part)
+            for k in range(len(part)):
+                if str(k) not in said.get("refused", {}):
+                    found[at + k] = (labels[k], flat(scores[k]))
+        writer.close()
+
+    async def ask() -> dict[int, Any]:
+        found: dict[int, Any] = {}
+        await asyncio.gather(*(client(8 * k, found) for k in range(8)))
+        return found
+
+    assert asyncio.run(ask()) == offline
+
+
 def test_other_protocols(case: tuple[Server, list[Any], dict[int, Any]]) -> None:
     """Rows that each protocol can carry get the same; of the others all are refused offline too."""
     server, given, offline = case

@@ -54,7 +54,7 @@ def _get(
 def _native_routes(app: Application) -> list[Route]:
     read_table = functools.partial(read_table_request, key=app.settings.log.key)
     bodies: dict[str, ReadRequest] = {
-        JSON: read_predict_request,
+        JSON: functools.partial(read_predict_request, key=app.settings.log.key),
         CSV: read_table,
         TSV: read_table,
         ARROW: read_table,
@@ -138,10 +138,11 @@ def _v2_routes(app: Application) -> list[Route]:
 
 
 def _mlflow_routes(app: Application) -> list[Route]:
+    read_table = functools.partial(read_table_request, key=app.settings.log.key, mlflow=True)
     bodies: dict[str, ReadRequest] = {
-        JSON: read_invocations_request,
-        CSV: functools.partial(read_table_request, mlflow=True),
-        TSV: functools.partial(read_table_request, mlflow=True),
+        JSON: functools.partial(read_invocations_request, key=app.settings.log.key),
+        CSV: read_table,
+        TSV: read_table,
     }
     version = {"version": __version__}
     return [

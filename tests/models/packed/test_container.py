@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import lockgate
 from lockgate.models.converters.convert import pack_estimator
 from lockgate.models.packed.format import container
-from lockgate.models.packed.runtime.model import PackedModel, open_packed
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packed.runtime.open import open_packed
 from tests.models.packing import zoo
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from lockgate.contract.prediction import Columns
     from lockgate.models.packed.runtime.model import PackedModel
-    from lockgate.models.packed.runtime.row_prediction import RowPrediction
+    from lockgate.models.packed.runtime.predictions import RowPrediction
 
 
 @lockgate.plugin
@@ -23,7 +23,7 @@ class Packed:
     @lockgate.hookimpl
     def open(self, request: lockgate.OpenRequest) -> lockgate.Predictor:
         """Read the model file."""
-        from lockgate.models.packed.runtime.model import open_packed
+        from lockgate.models.packed.runtime.open import open_packed
 
         model = open_packed(request.directory / request.files[0], threshold=request.threshold)
         return PackedPredictor(model, request)

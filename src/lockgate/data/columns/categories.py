@@ -7,6 +7,7 @@ import decimal
 import re
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from lockgate.data.columns.dates import is_missing
 from lockgate.data.columns.inputs import CellColumn, ColumnValues
+from lockgate.data.columns.plain_cells import read_text_codes
 from lockgate.data.columns.rejections import (
     RejectedRows,
     describe_unknown_category,
@@ -127,10 +129,22 @@ class KnownCategories:
         return code
 
 
+@lru_cache(maxsize=256)
+def _known_categories(categories: tuple[str, ...]) -> KnownCategories:
+    """Return the categories by text, made once for a column that is read again and again."""
+    return KnownCategories(categories)
+
+
 def read_codes(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
     """Return a column's codes: the index of the category, then one for missing, one for unknown."""
     missing_code, unknown_code = len(column.categories), len(column.categories) + 1
-    known = KnownCategories(column.categories)
+    known = _known_categories(tuple(column.categories))
+    texts_codes = read_text_codes(values, known.codes, missing_code, known.find)
+    if texts_codes is not None and not (
+        column.unknown == "refuse" and bool((texts_codes == unknown_code).any())
+    ):
+        reject_missing(column, texts_codes == missing_code, rejected)
+        return texts_codes
     indices, cells = distinct_cells(values)
     codes: np.ndarray = np.array(
         [*(_encode_cell(cell, known, missing_code) for cell in cells), missing_code], np.int64
@@ -154,7 +168,7 @@ def read_category_texts(
 
     A category that the column knows gets the text by which it is known.
     """
-    known = KnownCategories(column.categories)
+    known = _known_categories(tuple(column.categories))
     indices, cells = distinct_cells(values)
     texts: list[Any] = []
     for cell in cells:

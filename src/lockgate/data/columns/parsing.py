@@ -11,6 +11,7 @@ import numpy as np
 from lockgate.data.columns.categories import category_text, read_codes
 from lockgate.data.columns.dates import MISSING_DATE, as_micros, is_missing
 from lockgate.data.columns.inputs import CellColumn, ColumnInput, ColumnValues
+from lockgate.data.columns.plain_cells import has_only_texts, read_plain_numbers
 from lockgate.data.columns.rejections import (
     RejectedRows,
     describe_infinite,
@@ -96,10 +97,13 @@ def _read_truths(column: CellColumn, values: ColumnValues, rejected: RejectedRow
 
 
 def _read_doubles(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
-    array = convert_to_array(values)
+    plain = read_plain_numbers(values)
+    if plain is not None and column.bits == 64 and column.missing == "allow":
+        return plain
+    array = convert_to_array(values) if plain is None else plain
     invalid_rows: list[int] = []
     if array.dtype.kind in "fiub":
-        doubles = array.astype(np.float64)
+        doubles = array.astype(np.float64, copy=plain is None)
         if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
             invalid_rows = _find_inexact_rows(array, doubles)
     else:
@@ -171,13 +175,17 @@ def _parse_number(value: object) -> float | None:
 
 
 def _read_dates(column: CellColumn, values: ColumnValues, rejected: RejectedRows) -> np.ndarray:
-    array = convert_to_array(values)
-    if array.dtype.kind == "M":
-        micros = array.astype("datetime64[us]").astype(np.int64)
-        reject_missing(column, micros == MISSING_DATE, rejected)
-        return micros
-    cells = array.tolist()
-    micros = np.full(len(array), MISSING_DATE)
+    cells: Sequence[Any]
+    if has_only_texts(values):
+        cells = cast(Sequence[Any], values)
+    else:
+        array = convert_to_array(values)
+        if array.dtype.kind == "M":
+            micros = array.astype("datetime64[us]").astype(np.int64)
+            reject_missing(column, micros == MISSING_DATE, rejected)
+            return micros
+        cells = array.tolist()
+    micros = np.full(len(cells), MISSING_DATE)
     invalid_rows = []
     micros_by_text: dict[object, int | None] = {}
     for row, value in enumerate(cells):

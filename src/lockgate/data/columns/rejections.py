@@ -131,12 +131,12 @@ def count_missing(
             missing = 0  # a missing text is read as an empty one
         elif column_input.kind == "category":
             codes = np.asarray(column)
-            missing = int((codes == len(column_input.categories)).sum())
-            unknown = int((codes > len(column_input.categories)).sum())
+            missing = int(np.count_nonzero(codes == len(column_input.categories)))
+            unknown = int(np.count_nonzero(codes > len(column_input.categories)))
         elif column_input.kind == "date":
-            missing = int((np.asarray(column) == MISSING_DATE).sum())
+            missing = int(np.count_nonzero(np.asarray(column) == MISSING_DATE))
         else:
-            missing = int(np.isnan(np.asarray(column, dtype=float)).sum())
+            missing = int(np.count_nonzero(np.isnan(np.asarray(column, dtype=float))))
         if missing:
             counts_by_problem["gaps"][column_input.name] = missing
         if unknown:

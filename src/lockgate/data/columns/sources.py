@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -78,7 +79,11 @@ def _read_records(
 ) -> list[Any]:
     names = [column.name for column in inputs]
     try:
-        rows = [[record[name] for name in names] for record in records]  # type: ignore[index]  # a TypeError is caught
+        if len(names) > 1:
+            get_cells: Any = itemgetter(*names)
+            rows: list[Any] = list(map(get_cells, records))
+        else:
+            rows = [[record[name] for name in names] for record in records]  # type: ignore[index]  # a TypeError is caught
         return list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in names]
     except (KeyError, TypeError):
         pass  # a column or a record is not what it should be: they are read one by one

@@ -1,11 +1,11 @@
-"""Batches: single rows that arrive in one turn of the loop are predicted together."""
+"""Batches: requests that arrive in one turn of the loop are predicted together."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ __all__ = ["Batcher"]
 log = logging.getLogger("lockgate.serve")
 
 INLINE = 2000
-"""Rows of one request that are predicted in the loop; more go to a thread."""
+"""Rows that are predicted at once in the loop; a request of more goes to a thread."""
 
 LARGE = 4
 """Requests that may be in progress in that thread, or wait for it."""
@@ -77,7 +77,7 @@ class Batcher:
             queue,
         )
         self.queued = self.large = 0
-        self._pending: dict[LoadedModel, list[PredictionRequest]] = {}
+        self._pending: dict[tuple[LoadedModel, bool], list[PredictionRequest]] = {}
         self._thread = ThreadPoolExecutor(1, "large")
 
     def full(self) -> bool:
@@ -86,19 +86,16 @@ class Batcher:
 
     def submit(self, request: PredictionRequest) -> None:
         """Take a request; its response is sent when it is predicted."""
-        if request.single:
+        if request.rows <= INLINE:
             if not self._pending:
                 asyncio.get_running_loop().call_soon(self._flush)
-            self._pending.setdefault(request.model, []).append(request)
-            self.queued += 1
-        elif request.rows <= INLINE:
-            self._predict(request)
-            self._finish([request])
+            self._pending.setdefault((request.model, request.single), []).append(request)
+            self.queued += request.single
         else:
             self._check_large()
             self.large += 1
             loop = asyncio.get_running_loop()
-            future = loop.run_in_executor(self._thread, self._predict, request)
+            future = loop.run_in_executor(self._thread, _predict, [request])
             future.add_done_callback(lambda _: self._finish_large(request))
 
     def submit_large(
@@ -121,7 +118,7 @@ class Batcher:
             gc.disable()
             try:
                 prediction = read()
-                self._predict(prediction)
+                _predict([prediction])
                 if self.recorder is not None and isinstance(prediction.result, Prediction):
                     self.recorder.prepare(prediction)
                 return prediction
@@ -154,27 +151,14 @@ class Batcher:
         self._finish([request])
 
     def _flush(self) -> None:
-        """Predict the single rows of this turn of the loop, model by model."""
+        """Predict the requests of this turn of the loop, model by model."""
         pending, self._pending = self._pending, {}
         self.queued = 0
-        for requests in pending.values():
-            self.metrics.batch(len(requests))
-            try:
-                compute(requests)
-            except Exception:
-                log.exception("predicting failed")
-            self._finish(requests)
-
-    @staticmethod
-    def _predict(request: PredictionRequest) -> None:
-        """Predict the rows of one request; a fault leaves it without a result."""
-        try:
-            if request.single:
-                compute([request])
-            else:
-                compute_rows(request)
-        except Exception:
-            log.exception("predicting failed")
+        for (_, single), requests in pending.items():
+            for group in [requests] if single else _groups(requests):
+                self.metrics.batch(sum(request.rows for request in group))
+                _predict(group)
+                self._finish(group)
 
     def _finish(self, requests: list[PredictionRequest]) -> None:
         """Give ids, write the log, and send the responses; in this order."""
@@ -221,3 +205,31 @@ class Batcher:
                 error = result or HTTPError(500, INTERNAL_ERROR_MESSAGE)
                 response = error.to_response(prediction_id)
             request.send(response)
+
+
+def _groups(requests: list[PredictionRequest]) -> Iterator[list[PredictionRequest]]:
+    """Divide requests into groups of at most `INLINE` rows."""
+    group: list[PredictionRequest] = []
+    rows = 0
+    for request in requests:
+        if rows + request.rows > INLINE:
+            yield group
+            group, rows = [], 0
+        group.append(request)
+        rows += request.rows
+    yield group
+
+
+def _predict(requests: list[PredictionRequest]) -> None:
+    """Predict requests; a fault leaves without a result the request that causes it alone."""
+    try:
+        if requests[0].single:
+            compute(requests)
+        else:
+            compute_rows(requests)
+    except Exception:
+        if len(requests) > 1:
+            for request in requests:
+                _predict([request])
+        else:
+            log.exception("predicting failed")

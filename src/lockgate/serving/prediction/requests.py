@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from lockgate.contract.prediction import Output
+from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import SchemaViolation
-from lockgate.models.packed.runtime.row_prediction import RowPrediction
+from lockgate.models.packed.runtime.predictions import RowPrediction
 from lockgate.prediction_log.entries import LogEntry
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse
 from lockgate.serving.prediction.model_store import LoadedModel
@@ -62,7 +63,7 @@ class PredictionRequest:
     rows : int
         Number of rows, at least 1.
     single : bool
-        Whether `source` is a single row; those of one turn of the loop are predicted together.
+        Whether `source` is a single row.
     write_response : callable
         Makes the response of the request, its id and the prediction.
     partial : bool
@@ -153,28 +154,34 @@ def _predict_alone(request: PredictionRequest) -> Prediction | HTTPError:
         return _schema_error(error.problems)
 
 
-def compute_rows(request: PredictionRequest) -> None:
-    """Predict the rows of one request."""
-    rejected = RejectedRows()
-    model = request.model
-    try:
-        output = model.packed.predict(request.source, rejected=rejected)
-    except SchemaViolation as error:
-        request.result = _schema_error(error.problems)
-        return
+def compute_rows(requests: list[PredictionRequest]) -> None:
+    """Predict the rows of requests of one model, all of them at once."""
+    model = requests[0].model
+    valid = []
+    for request in requests:
+        rejected = RejectedRows()
+        try:
+            cells, rows = read_columns(model.packed.inputs, request.source, rejected)
+        except SchemaViolation as error:
+            request.result = _schema_error(error.problems)
+        else:
+            valid.append((request, (cells, rows, rejected)))
+    if valid:
+        outputs = model.packed.predict_together([part for _, part in valid])
+        for (request, (cells, _, rejected)), output in zip(valid, outputs, strict=True):
+            request.result = _to_result(request, cells, rejected, output)
+
+
+def _to_result(
+    request: PredictionRequest, cells: Sequence[Any], rejected: RejectedRows, output: Output
+) -> Prediction | HTTPError:
     if rejected.reasons and not request.partial:
         try:
             rejected.raise_first()
         except SchemaViolation as error:
-            request.result = _schema_error(error.problems)
-            return
-    request.result = Prediction(
-        output.label,
-        output.score,
-        output.margin,
-        *model.filled.count_rows(request.source, rejected.cells, request.rows, rejected.reasons),
-        rejected.reasons,
-    )
+            return _schema_error(error.problems)
+    filled = request.model.filled.count_rows(request.source, cells, request.rows, rejected.reasons)
+    return Prediction(output.label, output.score, output.margin, *filled, rejected.reasons)
 
 
 def to_lists(prediction: Prediction) -> tuple[list[Any], Any, Any]:

@@ -16,9 +16,19 @@ from lockgate.serving.http.messages import (
     check_rows,
     read_body,
 )
-from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
+from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest, to_lists
-from lockgate.serving.protocols.native.predict import check_width, to_row
+from lockgate.serving.protocols.json_rows import (
+    ABSENT,
+    RowDecoder,
+    check_too_many,
+    check_width,
+    decode_columns,
+    is_present,
+    read_rows,
+    row_decoder,
+)
+from lockgate.serving.protocols.json_slices import decode_slices
 
 __all__ = ["read_invocations_request", "write_mlflow_response"]
 
@@ -31,9 +41,9 @@ EXPECTED = (
 class Split(msgspec.Struct):
     """A frame: column names, and rows of values."""
 
-    data: list[list[Any]]
+    data: msgspec.Raw
     columns: list[str | int | float | bool] | None = None
-    index: list[Any] | None = None
+    index: msgspec.Raw = ABSENT
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,18 +56,19 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     """A request."""
 
     dataframe_split: Split | None = None
-    dataframe_records: list[dict[str, Any]] | None = None
-    inputs: dict[str, Any] | list[Any] | None = None
-    instances: dict[str, Any] | list[Any] | None = None
+    dataframe_records: msgspec.Raw = ABSENT
+    inputs: msgspec.Raw = ABSENT
+    instances: msgspec.Raw = ABSENT
     params: Params | None = None
 
 
 decode = msgspec.json.Decoder(Body).decode
+decode_lists = msgspec.json.Decoder(list[list[Any]]).decode
 encode = msgspec.json.Encoder().encode
 
 
 def read_invocations_request(
-    store: ModelStore, request: Request, send: SendResponse, max_rows: int
+    store: ModelStore, request: Request, send: SendResponse, max_rows: int, *, key: str = ""
 ) -> PredictionRequest:
     """Read a request for predictions.
 
@@ -69,40 +80,53 @@ def read_invocations_request(
     """
     model = store.find(request.path_params[0] if request.path_params else None)
     body = read_body(decode, request.body, EXPECTED)
-    alternatives = (body.dataframe_split, body.dataframe_records, body.inputs, body.instances)
-    present = [alternative for alternative in alternatives if alternative is not None]
+    fields = (body.dataframe_records, body.inputs, body.instances)
+    present: list[Any] = [field for field in fields if is_present(field)]
+    if body.dataframe_split is not None:
+        present.append(body.dataframe_split)
     if len(present) != 1:
         raise HTTPError(400, f"{EXPECTED}, got {len(present)} of them")
     output = body.params.output if body.params else "label"
     if output not in ("label", "score"):
         raise HTTPError(400, f"params.output is {output[:40]!r}, expected label or score")
-    source, rows = _read_source(model, present[0])
+    source, rows = read_body(
+        lambda _: _read_source(row_decoder(model.names, key), present[0], max_rows),
+        request.body,
+        EXPECTED,
+    )
     check_rows(rows, max_rows)
     return PredictionRequest(
         request, send, model, source, rows, functools.partial(write_mlflow_response, output=output)
     )
 
 
-def _read_source(model: LoadedModel, body: Any) -> tuple[Any, int]:
-    if isinstance(body, Split):
-        # pandas writes the names of DataFrame(array) as numbers; a bundle has them as texts
-        names = model.names if body.columns is None else [str(name) for name in body.columns]
-        check_width(len(names))
-        if len(set(names)) < len(names):
-            raise HTTPError(422, "a column is duplicated")
-        for k, row in enumerate(body.data):
-            if len(row) != len(names):
-                raise HTTPError(422, f"row {k} has {len(row)} values, expected {len(names)}")
-        return [dict(zip(names, row, strict=True)) for row in body.data], len(body.data)
-    if isinstance(body, dict):
-        check_width(len(body))
-        columns = {k: v if isinstance(v, list) else [v] for k, v in body.items()}
-        return columns, max(map(len, columns.values()), default=0)
-    rows = [
-        to_row(model, row, f"row {k}") if isinstance(row, list) else row
-        for k, row in enumerate(body)
-    ]
-    return rows, len(rows)
+def _read_source(
+    decoder: RowDecoder, content: Split | msgspec.Raw, max_rows: int
+) -> tuple[Any, int]:
+    if isinstance(content, Split):
+        return _read_split(decoder, content, max_rows)
+    if bytes(memoryview(content)[:1]) == b"{":
+        return decode_columns(content, max_rows, scalars=True)
+    return read_rows(decoder, content, max_rows)
+
+
+def _read_split(decoder: RowDecoder, split: Split, max_rows: int) -> tuple[Any, int]:
+    # pandas writes the names of DataFrame(array) as numbers; a bundle has them as texts
+    names = decoder.names if split.columns is None else [str(name) for name in split.columns]
+    check_width(len(names))
+    if len(set(names)) < len(names):
+        raise HTTPError(422, "a column is duplicated")
+    columns = decoder.lists(split.data, max_rows, names)
+    if columns is not None:
+        return columns, len(next(iter(columns.values())))
+    rows: list[list[Any]] = []
+    for part in decode_slices(split.data, decode_lists):
+        rows += part
+        check_too_many(len(rows), max_rows)
+    for k, row in enumerate(rows):
+        if len(row) != len(names):
+            raise HTTPError(422, f"row {k} has {len(row)} values, expected {len(names)}")
+    return [dict(zip(names, row, strict=True)) for row in rows], len(rows)
 
 
 def write_mlflow_response(

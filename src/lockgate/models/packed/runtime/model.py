@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +22,15 @@ from lockgate.data.columns.row_cells import build_cell_readers
 from lockgate.data.columns.sources import cells_by_name
 from lockgate.errors import PackedFormatError, SchemaViolation
 from lockgate.models.packed.format.array_types import Cells, RowSource
-from lockgate.models.packed.format.container import LARGEST_FILE
 from lockgate.models.packed.format.header import decode
+from lockgate.models.packed.runtime.predictions import (
+    RowPrediction,
+    output_builder,
+    row_prediction_builder,
+)
 from lockgate.models.packed.runtime.program import Program, reject_unpredicted
-from lockgate.models.packed.runtime.row_prediction import RowPrediction
 
-__all__ = ["PackedModel", "open_packed"]
+__all__ = ["PackedModel"]
 
 MAX_SINGLE_ROWS = 12
 """Up to that many rows are predicted one by one; more are computed by columns."""
@@ -63,7 +65,7 @@ class PackedModel:
             self.header.task != "binary" or self.header.answers.score is None
         ):
             raise PackedFormatError("a threshold needs a model with two classes and a probability")
-        self._labels = np.array(self.header.classes) if self.header.classes else None
+        self._build = output_builder(self.header, threshold)
         self._programs: dict[tuple[str, str], Program] = {}
         self._row: Any = None
         self._lock = threading.Lock()
@@ -136,25 +138,70 @@ class PackedModel:
             output, missing=counts.get("gaps", {}), unknown=counts.get("unknown", {})
         )
 
+    def predict_together(
+        self, parts: Sequence[tuple[Sequence[Cells], int, RejectedRows]]
+    ) -> list[Output]:
+        """Predict the rows of several requests at once.
+
+        Each gets the predictions that it gets alone, to the bit; many small computations
+        take longer than a large one.
+
+        Parameters
+        ----------
+        parts : sequence of (cells, rows, rejected)
+            Of each request the cells, as `read_columns` returns them, the number of rows, and
+            where rejected rows are collected.
+
+        """
+        total = sum(rows for _, rows, _ in parts)
+        if len(parts) == 1 or total <= MAX_SINGLE_ROWS:
+            return [self._compute(*part) for part in parts]
+        cells = [_join(columns) for columns in zip(*(cells for cells, _, _ in parts), strict=True)]
+        answers, invalid = self._compute_columns(cells, total)
+        outputs, start = [], 0
+        for _, rows, rejected in parts:
+            span = slice(start, start + rows)
+            reject_unpredicted(np.flatnonzero(invalid[span]), rejected)
+            part: list[Any] = [None if answer is None else answer[:, span] for answer in answers]
+            outputs.append(self._build(*part))
+            start += rows
+        return outputs
+
+    def _compute(self, cells: Sequence[Cells], rows: int, rejected: RejectedRows) -> Output:
+        if rows <= MAX_SINGLE_ROWS:
+            return self._one_by_one(cells, rows, rejected)
+        return self._by_columns(cells, rows, rejected)
+
     def _by_columns(
         self,
         cells: Sequence[Cells],
         rows: int,
         rejected: RejectedRows | None,
-        backend: Backend | None,
-        engine: str | ForestEngine | None,
-        threads: int,
+        backend: Backend | None = None,
+        engine: str | ForestEngine | None = None,
+        threads: int = 1,
     ) -> Output:
+        answers, invalid = self._compute_columns(cells, rows, backend, engine, threads)
+        reject_unpredicted(np.flatnonzero(invalid), rejected)
+        return self._build(*answers)
+
+    def _compute_columns(
+        self,
+        cells: Sequence[Cells],
+        rows: int,
+        backend: Backend | None = None,
+        engine: str | ForestEngine | None = None,
+        threads: int = 1,
+    ) -> tuple[list[Any], np.ndarray]:
+        """Return label, score and margin, shape (width, rows), and which rows fail a check."""
         other = engine if isinstance(engine, ForestEngine) else None
         program = self._program(backend or numpy_backend(), other)
         pieces = self._compute_chunks(program, cells, rows, threads)
-        outputs: list[Any] = [
-            None if parts[0] is None else np.concatenate(parts, axis=1)
-            for parts in map(list, zip(*pieces, strict=True))
+        *answers, invalid = [
+            None if pieces_of[0] is None else np.concatenate(pieces_of, axis=1)
+            for pieces_of in map(list, zip(*pieces, strict=True))
         ]
-        *answers, invalid = outputs
-        reject_unpredicted(np.flatnonzero(np.asarray(invalid)[0]), rejected)
-        return self._build_output(*answers)
+        return answers, np.asarray(invalid)[0]
 
     def predict_one(self, row: Mapping[str, object]) -> RowPrediction:
         """Predict one row given as a mapping of column to value, None for a missing value.
@@ -189,28 +236,8 @@ class PackedModel:
 
     def _prepare_row(self) -> None:
         self._readers = build_cell_readers(self.header.inputs)
-        row = self._program(numpy_backend()).row()
-        binary = self.header.task == "binary"
-        classes, threshold = self.header.classes, self.threshold
-        last = len(classes) - 1
-
-        def build_prediction(
-            label: list[float], scores: list[float] | None, margins: list[float] | None
-        ) -> RowPrediction:
-            score = scores[0] if scores is not None and binary else scores
-            margin = margins[0] if margins is not None and len(margins) == 1 else margins
-            if threshold is not None and scores is not None:
-                return RowPrediction(classes[scores[0] >= threshold], score, margin)
-            prediction = label[0]
-            if not classes:
-                return RowPrediction(prediction, score, margin)
-            inside = 0 <= prediction <= last
-            return RowPrediction(
-                classes[int(prediction) if inside else last * (prediction > last)], score, margin
-            )
-
-        self._build_prediction = build_prediction
-        self._row = row
+        self._build_prediction = row_prediction_builder(self.header, self.threshold)
+        self._row = self._program(numpy_backend()).row()
 
     def _one_by_one(
         self, cells: Sequence[Cells], rows: int, rejected: RejectedRows | None
@@ -241,7 +268,7 @@ class PackedModel:
                 width = self._shapes[operation_index].width
                 flat = [prediction[output_index] for prediction in predictions]
                 outputs.append(np.array(flat, dtype=float).reshape(rows, width).T)
-        return self._build_output(*outputs)
+        return self._build(*outputs)
 
     def _program(self, backend: Backend, engine: ForestEngine | None = None) -> Program:
         key = (backend.name, engine.name if engine else "")
@@ -271,45 +298,13 @@ class PackedModel:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(compute, spans))
 
-    def _build_output(
-        self, label: np.ndarray, scores: np.ndarray | None, margins: np.ndarray | None
-    ) -> Output:
-        score, margin = scores, margins
-        if scores is not None:
-            score = scores[0] if self.header.task == "binary" else scores.T
-        if margins is not None:
-            margin = margins[0] if len(margins) == 1 else margins.T
-        if self._labels is None:
-            return Output(label[0], score, margin)
-        if self.threshold is not None and score is not None:
-            class_indices = (score >= self.threshold).astype(np.int64)
-        else:
-            predictions = label[0]
-            class_indices = np.where(np.isfinite(predictions), predictions, 0).astype(np.int64)
-            class_indices = np.clip(class_indices, 0, len(self._labels) - 1)
-        return Output(self._labels[class_indices], score, margin)
-
     def __repr__(self) -> str:
         """Return the task, digest and number of inputs."""
         return f"<PackedModel {self.task} {self.digest[:12]}, {len(self.inputs)} inputs>"
 
 
-def open_packed(path: str | Path, *, threshold: float | None = None) -> PackedModel:
-    """Open a packed model's file.
-
-    Raises
-    ------
-    PackedFormatError
-        If the file cannot be read, is damaged, invalid or of a newer version.
-
-    """
-    file_path = Path(path)
-    try:
-        if file_path.stat().st_size > LARGEST_FILE:
-            raise PackedFormatError(
-                f"{file_path} is too large: at most {LARGEST_FILE} bytes are read"
-            )
-        raw = file_path.read_bytes()
-    except OSError as error:
-        raise PackedFormatError(f"{file_path} cannot be read: {error}") from None
-    return PackedModel(raw, threshold=threshold)
+def _join(columns: Sequence[Any]) -> Any:
+    """Join parts of a column: arrays, or lists of texts."""
+    if isinstance(columns[0], np.ndarray):
+        return np.concatenate(columns)
+    return [text for column in columns for text in column]

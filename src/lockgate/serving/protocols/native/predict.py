@@ -15,13 +15,18 @@ from lockgate.serving.http.messages import (
     check_rows,
     read_body,
 )
-from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
+from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.requests import Filled, Prediction, PredictionRequest, to_lists
+from lockgate.serving.protocols.json_rows import (
+    ABSENT,
+    decode_columns,
+    is_present,
+    read_row,
+    read_rows,
+    row_decoder,
+)
 
-__all__ = ["read_predict_request", "to_row", "write_rows_response"]
-
-MAX_COLUMNS = 10_000
-"""Columns that a request may hold."""
+__all__ = ["read_predict_request", "write_rows_response"]
 
 EXPECTED = (
     'expected {"row": {...}} or {"row": [...]}, {"rows": [...]}, or {"columns": {"name": [...]}}'
@@ -32,11 +37,11 @@ Key = str | int | float | None
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a request: row, rows or columns."""
+    """The body of a request: row, rows or columns, as they stand there."""
 
-    row: dict[str, Any] | list[Any] | None = None
-    rows: list[Any] | None = None
-    columns: dict[str, list[Any]] | None = None
+    row: msgspec.Raw = ABSENT
+    rows: msgspec.Raw = ABSENT
+    columns: msgspec.Raw = ABSENT
     model: str | None = None
     partial: bool = False
     key: Key = None
@@ -98,7 +103,7 @@ encode = msgspec.json.Encoder().encode
 
 
 def read_predict_request(
-    store: ModelStore, request: Request, send: SendResponse, max_rows: int
+    store: ModelStore, request: Request, send: SendResponse, max_rows: int, *, key: str = ""
 ) -> PredictionRequest:
     """Read a request for predictions.
 
@@ -110,28 +115,26 @@ def read_predict_request(
     """
     body = read_body(decode, request.body, EXPECTED)
     model = store.find(request.path_params[0] if request.path_params else body.model)
-    present = [
-        alternative
-        for alternative in (body.row, body.rows, body.columns)
-        if alternative is not None
-    ]
-    if len(present) != 1:
-        raise HTTPError(400, f"{EXPECTED}; got {len(present)} of them")
-    if body.row is not None:
-        row = to_row(model, body.row)
+    alternatives = {
+        field: content
+        for field in ("row", "rows", "columns")
+        if is_present(content := getattr(body, field))
+    }
+    if len(alternatives) != 1:
+        raise HTTPError(400, f"{EXPECTED}; got {len(alternatives)} of them")
+    field, content = alternatives.popitem()
+    if field == "row":
+        row = read_body(lambda _: read_row(model.names, content), request.body, EXPECTED)
         return PredictionRequest(
             request, send, model, row, 1, write_row_response, single=True, keys=body.key
         )
-    if body.rows is not None:
-        source: Any = [
-            to_row(model, row, f"row {k}") if row.__class__ in (list, dict) else row
-            for k, row in enumerate(body.rows)
-        ]
-        rows = len(body.rows)
-    else:
-        source = body.columns
-        check_width(len(body.columns or ()))
-        rows = max(map(len, source.values()), default=0)
+
+    def read_source(_: object) -> tuple[Any, int]:
+        if field == "rows":
+            return read_rows(row_decoder(model.names, key), content, max_rows)
+        return decode_columns(content, max_rows)
+
+    source, rows = read_body(read_source, request.body, EXPECTED)
     check_rows(rows, max_rows)
     if body.keys is not None and len(body.keys) != rows:
         raise HTTPError(422, f"expected {rows} keys, one per row, got {len(body.keys)}")
@@ -145,26 +148,6 @@ def read_predict_request(
         partial=body.partial,
         keys=body.keys,
     )
-
-
-def check_width(columns: int) -> None:
-    """Refuse requests of too many columns."""
-    if columns > MAX_COLUMNS:
-        raise HTTPError(422, f"expected at most {MAX_COLUMNS} columns, got {columns}")
-
-
-def to_row(model: LoadedModel, values: Any, subject: str = "the row") -> dict[str, Any]:
-    """Return a row as a mapping, from a mapping or from values in the order of the inputs."""
-    if values.__class__ is dict:
-        check_width(len(values))
-        return values
-    if len(values) != len(model.names):
-        raise HTTPError(
-            422,
-            f"{subject} has {len(values)} values, expected {len(model.names)}: "
-            f"{', '.join(model.names)}"[:2000],
-        )
-    return dict(zip(model.names, values, strict=True))
 
 
 def write_row_response(

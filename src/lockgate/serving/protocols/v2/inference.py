@@ -25,7 +25,8 @@ from lockgate.serving.http.messages import (
 )
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest
-from lockgate.serving.protocols.v2.tensors import Tensor, as_column, as_matrix, pack, unpack
+from lockgate.serving.protocols.json_rows import check_width
+from lockgate.serving.protocols.v2.tensors import Tensor, as_column, pack, unpack
 
 __all__ = ["metadata", "model_in_path", "read_infer_request"]
 
@@ -70,6 +71,8 @@ def read_infer_request(
 
     """
     model = store.find(model_in_path(request))
+    # before anything is built; within a text the quotes are escaped
+    check_width(request.body.count(b'"datatype"'))
     body, rest = _split_body(request)
     columns: dict[str, Any] = {}
     for tensor in body.inputs:
@@ -109,10 +112,11 @@ def _read_source(model: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]
         ((name, (tensor, values)),) = tensors.items()
         shape = tensor.shape
         if len(shape) == 2 and shape[1] == len(model.names) and name not in model.names:
-            matrix = as_matrix(values, shape)
-            if isinstance(matrix, np.ndarray):
-                return matrix, shape[0]
-            return [dict(zip(model.names, row, strict=True)) for row in matrix], shape[0]
+            elements = as_column(values)
+            if isinstance(elements, np.ndarray):
+                return elements.reshape(shape), shape[0]
+            width = shape[1]
+            return {name: elements[k::width] for k, name in enumerate(model.names)}, shape[0]
     columns = {}
     for name, (tensor, values) in tensors.items():
         if name in model.names:
@@ -134,8 +138,6 @@ def _read_source(model: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]
 def _only_row(model: LoadedModel, source: Any) -> dict[str, Any]:
     if isinstance(source, np.ndarray):
         row = dict(zip(model.names, source[0].tolist(), strict=True))
-    elif isinstance(source, list):
-        row = source[0]
     else:
         row = {
             name: column[0].item() if isinstance(column, np.ndarray) else column[0]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from lockgate.data.columns.sources import EXACT_INTEGER_LIMIT
-from lockgate.serving.http.messages import HTTPError
+from lockgate.serving.http.messages import HTTPError, read_body
+from lockgate.serving.protocols.json_rows import ABSENT, is_present
+from lockgate.serving.protocols.json_slices import decode_slices
 
-__all__ = ["DATATYPES", "Tensor", "as_column", "as_matrix", "pack", "unpack"]
+__all__ = ["DATATYPES", "Tensor", "as_column", "pack", "unpack"]
 
 DATATYPES = {
     "BOOL": "?",
@@ -30,6 +33,9 @@ DATATYPES = {
 }
 """NumPy's names of the protocol's datatypes; BYTES are texts."""
 
+ACCEPTED: dict[str, set[type]] = {"b": {bool, NoneType}, "f": {int, float, NoneType}}
+"""Types of elements in JSON, by NumPy's kind of the datatype; whole numbers for all others."""
+
 MAX_AXES = 8
 """Axes that a tensor may have."""
 
@@ -46,8 +52,8 @@ class Tensor(msgspec.Struct):
         Its name, and a name of `DATATYPES` or BYTES.
     shape : list of int
         Lengths of its axes.
-    data : list or None
-        Elements, nested or flat in row-major order; None where they follow as bytes.
+    data : msgspec.Raw
+        List of elements, nested or flat in row-major order; absent where they follow as bytes.
     parameters : dict or None
         ``binary_data_size`` says how many bytes follow.
 
@@ -56,7 +62,7 @@ class Tensor(msgspec.Struct):
     name: str
     datatype: str
     shape: list[int]
-    data: list[Any] | None = None
+    data: msgspec.Raw = ABSENT
     parameters: dict[str, Any] | None = None
 
 
@@ -80,12 +86,17 @@ def unpack(tensor: Tensor, rest: memoryview) -> tuple[Any, memoryview]:
     count = _count_elements(tensor)
     size = (tensor.parameters or {}).get("binary_data_size")
     if size is None:
-        if tensor.data is None:
+        if not is_present(tensor.data):
             raise _tensor_error(tensor, "expected data or binary_data_size, got neither")
-        flat = _flatten(tensor, count)
-        return (
-            _check_texts(tensor, flat) if tensor.datatype == "BYTES" else _to_numbers(tensor, flat)
-        ), rest
+        flat = read_body(
+            lambda _: _decode_elements(tensor, count),
+            b"",
+            f"expected a list of elements in tensor {tensor.name[:80]!r}",
+        )
+        if tensor.datatype == "BYTES":
+            _check_types(tensor, flat, {str, NoneType}, "a text")
+            return flat, rest
+        return _to_numbers(tensor, flat), rest
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(rest):
         raise _tensor_error(tensor, f"binary_data_size is {size!r}, {len(rest)} bytes follow")
     content, rest = rest[:size], rest[size:]
@@ -110,17 +121,10 @@ def pack(values: Any, datatype: str) -> bytes:
 
 
 def as_column(values: Any) -> Any:
-    """Return a column as models take it: floats of 64 bits, missing values None or NaN."""
+    """Return elements as models take them: floats of 64 bits, missing values None or NaN."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         return values.astype(np.float64)
     return values
-
-
-def as_matrix(values: Any, shape: Sequence[int]) -> Any:
-    """Return elements of a tensor of two axes as rows."""
-    if isinstance(values, np.ndarray):
-        return as_column(values).reshape(shape)
-    return [values[k * shape[1] : (k + 1) * shape[1]] for k in range(shape[0])]
 
 
 def _count_elements(tensor: Tensor) -> int:
@@ -138,61 +142,55 @@ def _count_elements(tensor: Tensor) -> int:
     return count
 
 
-def _flatten(tensor: Tensor, count: int) -> list[Any]:
-    flat: list[Any] = tensor.data or []
-    for _ in range(len(tensor.shape) - 1):
-        if not flat or not isinstance(flat[0], list):
+def _decode_elements(tensor: Tensor, count: int) -> list[Any]:
+    """Decode the elements, flat; an error where they are not as many as the shape says."""
+    flat: list[Any] = []
+    slices: Iterator[list[Any]] = decode_slices(tensor.data)
+    for elements in slices:
+        for _ in range(len(tensor.shape) - 1):
+            if not elements or not isinstance(elements[0], list):
+                break
+            if not all(isinstance(element, list) for element in elements):
+                raise _tensor_error(tensor, "the nested data are ragged")
+            elements = [element for nested in elements for element in nested]
+        flat += elements
+        if len(flat) > count:
             break
-        if not all(isinstance(element, list) for element in flat):
-            raise _tensor_error(tensor, "the nested data are ragged")
-        flat = [element for nested in flat for element in nested]
     if len(flat) != count:
-        raise _tensor_error(tensor, f"shape {tensor.shape[:8]} does not fit {len(flat)} elements")
+        more = " or more" if len(flat) > count else ""
+        raise _tensor_error(
+            tensor, f"shape {tensor.shape[:8]} does not fit {len(flat)}{more} elements"
+        )
     return flat
 
 
-def _check_texts(tensor: Tensor, flat: list[Any]) -> list[Any]:
-    for k, element in enumerate(flat):
-        if not (element is None or isinstance(element, str)):
-            raise _tensor_error(tensor, f"element {k} is {element!r:.60}, expected a text")
-    return flat
+def _check_types(tensor: Tensor, flat: list[Any], accepted: set[type], expected: str) -> None:
+    if not set(map(type, flat)) <= accepted:
+        k, element = next((k, e) for k, e in enumerate(flat) if type(e) not in accepted)
+        raise _tensor_error(tensor, f"element {k} is {element!r:.60}, expected {expected}")
 
 
 def _to_numbers(tensor: Tensor, flat: list[Any]) -> Any:
+    """Return numbers of a JSON tensor as its datatype holds them; None is a missing value."""
     dtype = np.dtype(DATATYPES[tensor.datatype])
-    accepted_types = {"b": (bool,), "f": (int, float)}.get(dtype.kind, (int,))
-    has_missing = False
-    for k, element in enumerate(flat):
-        if element is None:
-            has_missing = True
-        elif not isinstance(element, accepted_types) or (
-            isinstance(element, bool) and dtype.kind != "b"
-        ):
-            raise _tensor_error(
-                tensor, f"element {k} is {element!r:.60}, expected {tensor.datatype}"
-            )
-        elif dtype.kind == "f" and isinstance(element, int) and abs(element) > EXACT_INTEGER_LIMIT:
-            raise _tensor_error(
-                tensor,
-                f"element {k} is {element}, a whole number beyond 2**53, which no float holds",
-            )
-    if has_missing and dtype.kind != "f":
-        return [None if element is None else _to_scalar(tensor, dtype, element) for element in flat]
+    _check_types(tensor, flat, ACCEPTED.get(dtype.kind, {int, NoneType}), tensor.datatype)
+    if dtype.kind == "f" and int in set(map(type, flat)):
+        for k, element in enumerate(flat):
+            if type(element) is int and abs(element) > EXACT_INTEGER_LIMIT:
+                raise _tensor_error(
+                    tensor,
+                    f"element {k} is {element}, a whole number beyond 2**53, which no float holds",
+                )
+    if tensor.datatype in ("BOOL", "FP64"):
+        return flat  # as the model takes them
     try:
         with np.errstate(over="ignore"):
-            return np.array([np.nan if element is None else element for element in flat], dtype)
+            if dtype.kind != "f" and None in flat:
+                return [None if e is None else np.array(e, dtype).item() for e in flat]
+            return np.array(flat, dtype)
     except (OverflowError, ValueError):
         raise _tensor_error(
             tensor, f"an element is out of the range of {tensor.datatype}"
-        ) from None
-
-
-def _to_scalar(tensor: Tensor, dtype: Any, element: Any) -> Any:
-    try:
-        return np.array(element, dtype).item()
-    except (OverflowError, ValueError):
-        raise _tensor_error(
-            tensor, f"{element!r:.60} is out of the range of {tensor.datatype}"
         ) from None
 
 

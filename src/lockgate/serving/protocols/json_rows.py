@@ -1,0 +1,254 @@
+"""Rows and columns in JSON, decoded into columns of plain cells."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias, cast
+
+import msgspec
+
+from lockgate.serving.http.messages import HTTPError
+from lockgate.serving.protocols.json_slices import (
+    SLICE,
+    decode_any,
+    decode_object,
+    decode_slices,
+)
+
+__all__ = [
+    "ABSENT",
+    "RowDecoder",
+    "check_too_many",
+    "check_width",
+    "decode_columns",
+    "is_present",
+    "read_row",
+    "read_rows",
+    "row_decoder",
+]
+
+ABSENT = msgspec.Raw()
+"""A field of a body that does not stand there."""
+
+MAX_COLUMNS = 10_000
+"""Columns that a request may hold."""
+
+MAX_FIELDS = 2000
+"""Columns up to which a type is made for the rows of a model."""
+
+Cell: TypeAlias = str | int | float | bool | None
+"""A cell that a column may hold; what it means is decided where columns are read."""
+
+Columns: TypeAlias = dict[str, list[Cell]]
+
+decode_lists = msgspec.json.Decoder(list[tuple[Cell, ...]]).decode
+decode_row = msgspec.json.Decoder(dict[str, Any] | list[Any]).decode
+
+
+def is_present(field: msgspec.Raw) -> bool:
+    """Return whether a field stands in a body, and is not null."""
+    return bytes(memoryview(field)[:5]) not in (b"", b"null")
+
+
+class RowDecoder:
+    """Decodes rows into the columns of a model.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns that each row must have, in the order of rows that are lists.
+    key : str
+        Column with the client's key, which rows that are objects may have; empty for none.
+
+    """
+
+    def __init__(self, names: Sequence[str], key: str = "") -> None:
+        self.names = tuple(names)
+        self._names = (*names, key) if key and key not in names else self.names
+        self._decode_objects = None
+        if 0 < len(self._names) <= MAX_FIELDS:
+            row_type = msgspec.defstruct(
+                "Row",
+                [
+                    (f"column_{k}", Cell) if k < len(names) else (f"column_{k}", Cell, None)
+                    for k in range(len(self._names))
+                ],
+                rename={f"column_{k}": name for k, name in enumerate(self._names)},
+                gc=False,
+            )
+            self._decode_objects = msgspec.json.Decoder(list[row_type]).decode  # type: ignore[valid-type]  # made here
+
+    def objects(self, rows: msgspec.Raw, max_rows: int) -> Columns | None:
+        """Return the columns of rows that are objects.
+
+        Returns
+        -------
+        dict or None
+            None if a row lacks a column, or holds other than plain cells; columns that the
+            model does not take are left out.
+
+        Raises
+        ------
+        HTTPError
+            If there are too many rows.
+
+        """
+        if self._decode_objects is None:
+            return None
+        columns: Columns = {name: [] for name in self._names}
+        try:
+            for part in decode_slices(rows, self._decode_objects):
+                _append(columns, [msgspec.structs.astuple(row) for row in part], max_rows)
+        except msgspec.ValidationError:
+            return None
+        return columns
+
+    def lists(
+        self, rows: msgspec.Raw, max_rows: int, names: Sequence[str] | None = None
+    ) -> Columns | None:
+        """Return the columns of rows that are lists of plain cells, one for each name; else None.
+
+        Raises
+        ------
+        HTTPError
+            If there are too many rows.
+
+        """
+        columns: Columns = {name: [] for name in names or self.names}
+        if not columns:
+            return None
+        try:
+            for part in decode_slices(rows, decode_lists):
+                if set(map(len, part)) != {len(columns)}:
+                    return None
+                _append(columns, part, max_rows)
+        except msgspec.ValidationError:
+            return None
+        return columns
+
+
+@lru_cache(maxsize=64)
+def row_decoder(names: tuple[str, ...], key: str) -> RowDecoder:
+    """Return the decoder of rows with these columns, made once."""
+    return RowDecoder(names, key)
+
+
+def _append(columns: Columns, rows: Sequence[tuple[Cell, ...]], max_rows: int) -> None:
+    for column, cells in zip(columns.values(), zip(*rows, strict=True), strict=bool(rows)):
+        column += cells
+    check_too_many(len(next(iter(columns.values()))), max_rows)
+
+
+def check_too_many(rows: int, max_rows: int) -> None:
+    """Refuse more rows than allowed, before all of them are decoded."""
+    if rows > max_rows:
+        raise HTTPError(422, f"expected 1 to {max_rows} rows, got more")
+
+
+def read_rows(
+    decoder: RowDecoder, rows: msgspec.Raw, max_rows: int
+) -> tuple[Columns | list[Any], int]:
+    """Return rows as columns, or as a list of rows where they are not plain; and their number.
+
+    Rows are objects, or lists in the order of the columns.
+
+    Raises
+    ------
+    HTTPError
+        If there are too many rows, or one of another length.
+    msgspec.ValidationError
+        If it is not an array.
+
+    """
+    start = bytes(memoryview(rows)[:64]).lstrip(b"[ \n\r\t")[:1]
+    decode = decoder.objects if start == b"{" else decoder.lists
+    columns = decode(rows, max_rows)
+    if columns is not None:
+        return columns, len(next(iter(columns.values())))
+    decoded: list[Any] = []
+    for part in decode_slices(rows, decode_any):
+        decoded += part
+        check_too_many(len(decoded), max_rows)
+    source = [
+        _to_row(decoder.names, row, f"row {k}") if row.__class__ is list else row
+        for k, row in enumerate(decoded)
+    ]
+    return source, len(source)
+
+
+def read_row(names: Sequence[str], row: msgspec.Raw) -> dict[str, Any]:
+    """Return a row as a mapping, from an object or from a list in the order of the inputs.
+
+    Raises
+    ------
+    HTTPError
+        If a list has another length.
+    msgspec.ValidationError
+        If it is neither.
+
+    """
+    size = len(memoryview(row))
+    if size <= SLICE:
+        return _to_row(names, decode_row(row))
+    if bytes(memoryview(row)[:1]) != b"{":
+        cells = list(itertools.islice(_elements(row), len(names) + 1))
+        return _to_row(names, cells)
+    fields = decode_object(row, MAX_COLUMNS)
+    check_width(len(fields))
+    return {name: msgspec.json.decode(cell) for name, cell in fields.items() if name in names}
+
+
+def _elements(array: msgspec.Raw) -> Iterator[Any]:
+    return itertools.chain.from_iterable(decode_slices(array))
+
+
+def _to_row(names: Sequence[str], values: Any, subject: str = "the row") -> dict[str, Any]:
+    if values.__class__ is dict:
+        return cast(dict[str, Any], values)
+    if len(values) != len(names):
+        raise HTTPError(
+            422,
+            f"{subject} has {len(values)} values, expected {len(names)}: {', '.join(names)}"[:2000],
+        )
+    return dict(zip(names, values, strict=True))
+
+
+def decode_columns(
+    columns: msgspec.Raw, max_rows: int, *, scalars: bool = False
+) -> tuple[dict[str, Any], int]:
+    """Return columns by name, each a list of cells, and the largest number of cells.
+
+    With `scalars`, a value that is not a list is a column of a single cell.
+
+    Raises
+    ------
+    HTTPError
+        If there are too many columns or rows.
+    msgspec.ValidationError
+        If it is not an object of arrays.
+
+    """
+    fields = decode_object(columns, MAX_COLUMNS)
+    check_width(len(fields))
+    decoded = {}
+    for name, raw in fields.items():
+        cells: list[Any] = []
+        part: list[Any]
+        try:
+            if scalars and bytes(memoryview(raw)[:1]) != b"[":
+                raw = msgspec.Raw(b"[%b]" % bytes(raw))
+            for part in decode_slices(raw):
+                cells += part
+                check_too_many(len(cells), max_rows)
+        except msgspec.ValidationError as error:
+            raise msgspec.ValidationError(f"{error}, in column {name[:80]!r}") from None
+        decoded[name] = cells
+    return decoded, max(map(len, decoded.values()), default=0)
+
+
+def check_width(columns: int) -> None:
+    """Refuse requests of too many columns."""
+    if columns > MAX_COLUMNS:
+        raise HTTPError(422, f"expected at most {MAX_COLUMNS} columns, got {columns}")

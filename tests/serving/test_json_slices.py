@@ -1,0 +1,102 @@
+"""Long JSON is decoded in slices, and the same comes out as of a decoding at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgate.serving.http.messages import HTTPError
+from lockgate.serving.protocols.json_rows import RowDecoder, decode_columns, read_row, read_rows
+from lockgate.serving.protocols.json_slices import decode_object, decode_slices
+
+CUTS = st.text(st.sampled_from('a,"\\{}[] é'), max_size=12)
+"""Texts that look like the ends of elements."""
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 2**60) | CUTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(CUTS, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value, ensure_ascii=False).encode())
+
+
+@given(values=st.lists(VALUES, max_size=12), size=st.integers(2, 60))
+def test_slices_of_an_array_are_its_elements(values: list[Any], size: int) -> None:
+    parts = list(decode_slices(raw(values), size=size))
+    assert [element for part in parts for element in part] == values
+
+
+@given(fields=st.dictionaries(CUTS, VALUES, max_size=12), size=st.integers(2, 60))
+def test_slices_of_an_object_are_its_fields(fields: dict[str, Any], size: int) -> None:
+    decoded = decode_object(raw(fields), 100, size)
+    assert {name: msgspec.json.decode(value) for name, value in decoded.items()} == fields
+
+
+def test_a_long_array_comes_in_short_slices() -> None:
+    rows = [{"a": k, "b": '"},{"'} for k in range(20_000)]
+    parts = list(decode_slices(raw(rows)))
+    assert len(parts) > 3
+    assert max(map(len, parts)) < 8000
+
+
+CELLS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+ROWS = st.lists(st.fixed_dictionaries({"a": CELLS | CUTS, "b": CELLS}), min_size=1, max_size=6)
+
+
+@given(rows=ROWS, extra=VALUES)
+def test_rows_become_the_columns_that_they_hold(rows: list[dict[str, Any]], extra: Any) -> None:
+    columns = {name: [row[name] for row in rows] for name in ("a", "b")}
+    decoder = RowDecoder(("a", "b"), key="id")
+    objects, count = read_rows(decoder, raw([row | {"x": extra} for row in rows]), 10)
+    assert objects == columns | {"id": [None] * len(rows)}
+    assert count == len(rows)
+    assert read_rows(decoder, raw([[row["a"], row["b"]] for row in rows]), 10)[0] == columns
+    assert decode_columns(raw(columns), 10) == (columns, len(rows))
+
+
+def test_rows_that_are_not_plain_stay_as_they_are() -> None:
+    decoder = RowDecoder(("a", "b"))
+    for rows in (
+        [{"a": 1, "b": 2}, {"a": 1}],
+        [{"a": [1], "b": 2}],
+        [{"a": 1, "b": 2}, 3],
+        [{"a": 1, "b": 2}, [5, 6]],
+        ["x"],
+    ):
+        source, count = read_rows(decoder, raw(rows), 10)
+        assert count == len(rows)
+        assert source == [
+            dict(zip("ab", row, strict=True)) if type(row) is list else row for row in rows
+        ]
+
+
+@pytest.mark.parametrize("unit", [b"1", b"{}", b"[]", b'{"a":1}', b"[1]", b'"x"'])
+def test_too_many_rows_are_refused_before_they_are_decoded(unit: bytes) -> None:
+    rows = msgspec.Raw(b"[" + unit + (b"," + unit) * 500_000 + b"]")
+    with pytest.raises(HTTPError, match="expected 1 to 1000 rows, got more"):
+        read_rows(RowDecoder(("a",)), rows, 1000)
+    with pytest.raises(HTTPError, match="expected 1 to 1000 rows, got more"):
+        decode_columns(msgspec.Raw(b'{"a":' + bytes(rows) + b"}"), 1000)
+
+
+def test_long_rows_are_read_like_short_ones() -> None:
+    text = "},{" * 100_000
+    assert read_row(("a", "b"), raw({"a": text, "b": 1, "x": {"y": [1]}})) == {"a": text, "b": 1}
+    assert read_row(("a", "b"), raw([text, 1])) == {"a": text, "b": 1}
+    with pytest.raises(HTTPError, match="at most 10000 columns"):
+        read_row(("a",), raw({f"c{k}": k for k in range(100_000)}))
+    with pytest.raises(HTTPError, match="the row has 2 values, expected 1"):
+        read_row(("a",), raw(list(range(100_000))))
