@@ -188,7 +188,10 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
         def tell(body: Any) -> tuple[int, Any]:
             return server.ask("POST", "/feedback", body)[:2]
 
-        assert tell({"id": first["id"], "label": 1}) == (200, {"taken": 1})
+        address = f"{first['model']}@{first['version']}"
+        recorded = {"id": first["id"], "label": 1, "model": address}
+        assert tell({"id": first["id"], "label": 1.0}) == (200, {"taken": 1, "labels": [recorded]})
+        assert tell({"key": 17.0, "label": 0})[1]["labels"] == [{"key": "17", "label": 0}]
         assert (
             tell({"labels": [{"key": "c-2", "label": 0}, {"id": many["id"] + ".1", "label": 1}]})[0]
             == 200
@@ -205,7 +208,7 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
             found, said = tell(body)
             assert found == status
             assert words in json.dumps(said)
-    (tmp_path / "late.csv").write_text("transaction,churned\n17,0\n3,1\n0099,1\n,1\n5,\n")
+    (tmp_path / "late.csv").write_text("transaction,churned\n17,0\n3,1\n0099,1\nnone,1\n,1\n5,\n")
     done = call(
         "lockgate",
         "feedback",
@@ -218,8 +221,24 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
         "churned",
         cwd=tmp_path,
     )
-    assert "3 labels recorded" in done.stdout
+    assert "4 labels recorded; 3 of 4 keys match logged predictions" in done.stdout
     assert "2 rows without a key or label" in done.stdout
+    unknown = first["id"].partition("-")[0] + "-fff"
+    (tmp_path / "by_id.csv").write_text(
+        f"id,label\n{many['id']}.2,1\n{unknown},1\n{many['id']}.3,0\n"
+    )
+    done = call(
+        "lockgate",
+        "feedback",
+        "by_id.csv",
+        "--here",
+        str(deployed.path),
+        "--id",
+        "id",
+        cwd=tmp_path,
+    )
+    assert "1 label recorded" in done.stdout
+    assert f"2 ids are not in the log, e.g. {unknown}" in done.stdout
     call("lockgate", "export", str(deployed.path), "log.parquet", cwd=tmp_path)
     table = pq.read_table(tmp_path / "log.parquet").to_pylist()
     truth = {one["id"]: one["truth"] for one in table}

@@ -16,9 +16,10 @@ from pyarrow import csv
 from lockgate.data.io.identity import current_user
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DataError, LogError, nearest
-from lockgate.prediction_log.entries import Scalar
+from lockgate.prediction_log.entries import Scalar, key_text
 from lockgate.prediction_log.ids import PredictionIds, parse_prediction_id
 from lockgate.prediction_log.labels import match_label
+from lockgate.prediction_log.lookup import count_matching_keys, find_rows
 from lockgate.prediction_log.trace import LOG
 from lockgate.prediction_log.writer import LogWriter
 
@@ -35,11 +36,21 @@ class ImportedLabels:
         Labels that were written.
     empty : int
         Rows that were skipped because the key or the label is missing.
+    unknown : int
+        Rows that were skipped because the log has no prediction with their id.
+    example : str
+        The first of these ids.
+    keys, matching : int
+        Distinct keys of the labels that were written, and how many of them a logged row has.
 
     """
 
     labels: int = 0
     empty: int = 0
+    unknown: int = 0
+    example: str = ""
+    keys: int = 0
+    matching: int = 0
 
 
 def import_labels(
@@ -72,7 +83,8 @@ def import_labels(
     Returns
     -------
     ImportedLabels
-        How many labels were written, and how many rows skipped.
+        How many labels were written, how many of them match logged predictions, and how many
+        rows were skipped.
 
     Raises
     ------
@@ -85,25 +97,63 @@ def import_labels(
     folder = deployment.path / LOG
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")
-    models = _served_classes(deployment)
+    classes = _served_classes(deployment)
     user = current_user()[0]
     imported = ImportedLabels()
     name = f"{PredictionIds().boot}-labels"
+    all_keys: set[str] = set()
     with contextlib.closing(LogWriter(folder, name, full=True, clock=clock)) as writer:
-        number = 0
+        first = 1
         for keys, values in _read_columns(source, by, label):
-            rows = []
-            for key, value in zip(keys, values, strict=True):
-                number += 1
-                if key is None or value is None:
-                    imported.empty += 1
-                    continue
-                prediction_ref = _parse_id(source, number, key) if ids else ("", 0, 0)
-                checked_label = _check_label(source, number, value, models)
-                rows.append((*prediction_ref, None if ids else key, checked_label, user))
-            imported.labels += writer.write_labels(rows)
+            pairs = [
+                (number, key, value)
+                for number, (key, value) in enumerate(zip(keys, values, strict=True), first)
+                if key is not None and value is not None
+            ]
+            imported.empty += len(keys) - len(pairs)
+            first += len(keys)
+            if ids:
+                rows = _resolve_ids(folder, source, pairs, classes, imported)
+            else:
+                every = list(classes.values())
+                rows = [
+                    ("", 0, 0, key, _check_label(source, number, value, every))
+                    for number, key, value in pairs
+                ]
+                all_keys.update(key_text(key) for _, key, _ in pairs)
+            imported.labels += writer.write_labels((*row, user) for row in rows)
             on_written(len(rows))
+    if all_keys:
+        imported.keys = len(all_keys)
+        imported.matching = count_matching_keys(folder, all_keys, lambda _: None)
     return imported
+
+
+Pair = tuple[int, Any, Any]
+"""Number of a row in the file, its key or id, and its label."""
+
+
+def _resolve_ids(
+    folder: Path,
+    source: Path,
+    pairs: list[Pair],
+    classes: dict[str, tuple[Scalar, ...]],
+    imported: ImportedLabels,
+) -> list[tuple[str, int, int, Any, Any]]:
+    """Return what is written for labels by id; those of no logged prediction are counted."""
+    parsed = [(_parse_id(source, number, key), number, key, value) for number, key, value in pairs]
+    logged_rows = find_rows(folder, [ref[:2] for ref, *_ in parsed], lambda _: None)
+    rows = []
+    for (writer, count, row), number, key, value in parsed:
+        logged = logged_rows.get((writer, count))
+        if logged is None or row >= logged.rows:
+            imported.unknown += 1
+            imported.example = imported.example or str(key)
+            continue
+        of_model = [known for name, known in classes.items() if name == logged.model.name]
+        label = _check_label(source, number, value, of_model)
+        rows.append((writer, count, row, None, label))
+    return rows
 
 
 def _parse_id(source: Path, number: int, text: object) -> tuple[str, int, int]:
@@ -113,10 +163,12 @@ def _parse_id(source: Path, number: int, text: object) -> tuple[str, int, int]:
         raise DataError(f"{source}, row {number}: {error}") from None
 
 
-def _served_classes(deployment: Deployment) -> list[tuple[Scalar, ...]]:
-    """Return the classes of every model that is served."""
+def _served_classes(deployment: Deployment) -> dict[str, tuple[Scalar, ...]]:
+    """Return the classes of every model that is served, by its name."""
     manifests = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
-    return [tuple(manifest.classes) for manifest in manifests if manifest is not None]
+    return {
+        manifest.name: tuple(manifest.classes) for manifest in manifests if manifest is not None
+    }
 
 
 def _check_label(

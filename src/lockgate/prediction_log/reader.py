@@ -24,6 +24,7 @@ __all__ = [
     "list_models",
     "read_labels",
     "read_predictions",
+    "read_segments",
 ]
 
 T = TypeVar("T")
@@ -136,7 +137,7 @@ def find_prediction(
                     yield LoggedPrediction(writer, row[0], models[row[1]], entry)
 
     candidates = [segment for segment in list_segments(folder, writer) if segment.first <= count]
-    return next(_read_segments(reversed(candidates), read, on_damaged), None)
+    return next(read_segments(reversed(candidates), read, on_damaged), None)
 
 
 def read_predictions(
@@ -165,7 +166,7 @@ def read_predictions(
             for entry in decode(content):
                 yield LoggedPrediction(segment.writer, at, models[number], entry)
 
-    yield from _read_segments(list_segments(folder), read, on_damaged)
+    yield from read_segments(list_segments(folder), read, on_damaged)
 
 
 def list_models(folder: Path, on_damaged: OnDamaged | None = None) -> list[Model]:
@@ -174,7 +175,7 @@ def list_models(folder: Path, on_damaged: OnDamaged | None = None) -> list[Model
     def read(_: Segment, connection: sqlite3.Connection) -> Iterator[Model]:
         yield from read_models(connection).values()
 
-    return list(dict.fromkeys(_read_segments(list_segments(folder), read, on_damaged)))
+    return list(dict.fromkeys(read_segments(list_segments(folder), read, on_damaged)))
 
 
 def read_labels(folder: Path, on_damaged: OnDamaged | None = None) -> Iterator[Label]:
@@ -206,10 +207,10 @@ def _query_labels(
         for writer, count, row, key, label, at, by in connection.execute(query, values):
             yield Label(writer, count, row, key, msgspec.json.decode(label), at, by)
 
-    return _read_segments(list_segments(folder), read, on_damaged)
+    return read_segments(list_segments(folder), read, on_damaged)
 
 
-def _read_segments(
+def read_segments(
     segments: Iterable[Segment],
     read: Callable[[Segment, sqlite3.Connection], Iterator[T]],
     on_damaged: OnDamaged | None,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lockgate.prediction_log.ids import PredictionIds
@@ -38,6 +40,10 @@ JSON, JSON_BYTES = "application/json", b"application/json"
 
 LARGE_BODY = 256 << 10
 """Bytes of a body from which it is read in a thread: about 10 ms of work."""
+
+
+MAX_APART = 64
+"""Requests that may wait for the thread in which the log is read."""
 
 
 class Application:
@@ -81,6 +87,7 @@ class Application:
         self._max_rows = settings.limits.rows
         self.routes = Routes([])
         self.hosts = _hosts(settings) if tokens is None else None
+        self._thread, self._apart = ThreadPoolExecutor(1, "apart"), 0
 
     def mount(self, routes: Iterable[Route]) -> None:
         """Set the routes that are answered."""
@@ -155,11 +162,41 @@ class Application:
         except HTTPError as error:
             response = self.error_response(error)
         except Exception:
-            prediction_id = self.prediction_ids.next()
-            log.exception("answering %s failed", request.path, extra={"id": prediction_id})
-            response = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)
+            response = self._fault_response(request)
         if response is not None:
             send(response)
+
+    def answer_apart(
+        self, answer: Callable[[Request], Response], request: Request, send: SendResponse
+    ) -> None:
+        """Answer a request in a thread, one after another: reading and writing the log takes time.
+
+        Raises
+        ------
+        HTTPError
+            503, if too many of them wait.
+
+        """
+        if self._apart >= MAX_APART:
+            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
+        self._apart += 1
+
+        def on_done(future: asyncio.Future[Response]) -> None:
+            self._apart -= 1
+            try:
+                send(future.result())
+            except HTTPError as error:
+                send(self.error_response(error))
+            except Exception:
+                send(self._fault_response(request))
+
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(self._thread, answer, request).add_done_callback(on_done)
+
+    def _fault_response(self, request: Request) -> Response:
+        prediction_id = self.prediction_ids.next()
+        log.exception("answering %s failed", request.path, extra={"id": prediction_id})
+        return HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)
 
     # counting
 

@@ -75,7 +75,9 @@ def _native_routes(app: Application) -> list[Route]:
             "POST",
             "feedback",
             "Record true outcomes.",
-            lambda request, _: record_feedback(app.recorder, app.store, request),
+            lambda request, send: app.answer_apart(
+                functools.partial(record_feedback, app.recorder, app.store), request, send
+            ),
             {JSON: None},
         ),
         _get(

@@ -59,7 +59,17 @@ def command(
             ids=id_column is not None,
             on_written=bar.update,
         )
-    click.echo(f"{counts.labels:,} labels recorded")
+    matching = ""
+    if counts.keys:
+        matching = f"; {counts.matching:,} of {counts.keys:,} keys match logged predictions"
+    plural = "" if counts.labels == 1 else "s"
+    click.echo(f"{counts.labels:,} label{plural} recorded{matching}")
+    if counts.unknown:
+        click.secho(
+            f"{counts.unknown:,} ids are not in the log, e.g. {counts.example}: "
+            "their labels were not recorded",
+            fg="yellow",
+        )
     if counts.empty:
         click.secho(f"{counts.empty:,} rows without a key or label were skipped", fg="yellow")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
@@ -138,10 +139,11 @@ def convert_to_array(values: ColumnValues) -> np.ndarray:
         # whole numbers with missing values would become doubles, which do not hold all of them
         nullable = getattr(dtype, "kind", "") in "iu" and not isinstance(dtype, np.dtype)
         values = values.to_numpy(dtype=object) if nullable else values.to_numpy()
-    try:
-        array = np.asarray(values)
-    except ValueError:  # cells of different lengths
-        array = np.empty(0, dtype="U")
+    array = np.empty(0, dtype="U")
+    # beside a text, NumPy would write all numbers as texts, and take long to
+    if values.__class__ is not list or str not in set(map(type, values)):
+        with contextlib.suppress(ValueError):  # cells of different lengths
+            array = np.asarray(values)
     rounded = (
         dtype is None
         and array.dtype.kind == "f"

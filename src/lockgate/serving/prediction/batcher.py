@@ -15,6 +15,7 @@ from lockgate.serving.http.messages import (
     INTERNAL_ERROR_MESSAGE,
     HTTPError,
     Request,
+    Response,
     SendResponse,
 )
 from lockgate.serving.prediction.model_store import LoadedModel
@@ -76,6 +77,7 @@ class Batcher:
             metrics,
             queue,
         )
+        self._large_ids = PredictionIds() if recorder is None else recorder.large_ids
         self.queued = self.large = 0
         self._pending: dict[tuple[LoadedModel, bool], list[PredictionRequest]] = {}
         self._thread = ThreadPoolExecutor(1, "large")
@@ -92,16 +94,12 @@ class Batcher:
             self._pending.setdefault((request.model, request.single), []).append(request)
             self.queued += request.single
         else:
-            self._check_large()
-            self.large += 1
-            loop = asyncio.get_running_loop()
-            future = loop.run_in_executor(self._thread, _predict, [request])
-            future.add_done_callback(lambda _: self._finish_large(request))
+            self.submit_large(request.request, request.send, lambda: request)
 
     def submit_large(
         self, request: Request, send: SendResponse, read: Callable[[], PredictionRequest]
     ) -> None:
-        """Take a request with a large body, which is read and predicted in the thread.
+        """Take a large request; it is read, predicted, logged and answered in a thread.
 
         Raises
         ------
@@ -109,26 +107,14 @@ class Batcher:
             503, if too many of them are in progress.
 
         """
-        self._check_large()
+        if self.large >= LARGE:
+            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
         self.large += 1
 
-        def work() -> PredictionRequest:
-            # millions of new objects would start collections that stop all threads; none of
-            # them is part of a circle
-            gc.disable()
-            try:
-                prediction = read()
-                _predict([prediction])
-                if self.recorder is not None and isinstance(prediction.result, Prediction):
-                    self.recorder.prepare(prediction)
-                return prediction
-            finally:
-                gc.enable()
-
-        def on_done(future: asyncio.Future[PredictionRequest]) -> None:
+        def on_done(future: asyncio.Future[tuple[PredictionRequest, Response]]) -> None:
             self.large -= 1
             try:
-                prediction = future.result()
+                prediction, response = future.result()
             except HTTPError as error:
                 send(error.to_response(self.prediction_ids.next()))
             except Exception:
@@ -136,19 +122,29 @@ class Batcher:
                 log.exception("answering %s failed", request.path, extra={"id": prediction_id})
                 send(HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id))
             else:
-                # numbered now, in the order in which the log is written
-                self._finish([prediction])
+                self._count(prediction)
+                send(response)
 
         loop = asyncio.get_running_loop()
-        loop.run_in_executor(self._thread, work).add_done_callback(on_done)
+        loop.run_in_executor(self._thread, self._answer_large, read).add_done_callback(on_done)
 
-    def _check_large(self) -> None:
-        if self.large >= LARGE:
-            raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
-
-    def _finish_large(self, request: PredictionRequest) -> None:
-        self.large -= 1
-        self._finish([request])
+    def _answer_large(
+        self, read: Callable[[], PredictionRequest]
+    ) -> tuple[PredictionRequest, Response]:
+        # millions of new objects would start collections that stop all threads; none of
+        # them is part of a circle
+        gc.disable()
+        try:
+            request = read()
+            _predict([request])
+            request.prediction_id = self._large_ids.next()
+            request.number = self._large_ids.count
+            if isinstance(request.result, Prediction) and self.recorder is not None:
+                recorder = self.recorder
+                self._record([request], lambda: recorder.write_large(request))
+            return request, _response(request)
+        finally:
+            gc.enable()
 
     def _flush(self) -> None:
         """Predict the requests of this turn of the loop, model by model."""
@@ -168,21 +164,25 @@ class Batcher:
             request.number = self.prediction_ids.count
             if isinstance(request.result, Prediction):
                 predicted.append(request)
-                model = request.model
-                self.metrics.predicted(
-                    model.address, model.name, request.rows, request.result.filled
-                )
-        if predicted and self.recorder is not None and self._record(predicted):
-            requests = [
-                request for request in requests if not isinstance(request.result, Prediction)
-            ]
-        self._send(requests)
+                self._count(request)
+        if predicted and self.recorder is not None:
+            recorder = self.recorder
+            if self._record(predicted, lambda: recorder.write(predicted, _send)):
+                requests = [
+                    request for request in requests if not isinstance(request.result, Prediction)
+                ]
+        _send(requests)
 
-    def _record(self, predicted: list[PredictionRequest]) -> bool:
+    def _count(self, request: PredictionRequest) -> None:
+        if isinstance(request.result, Prediction):
+            model = request.model
+            self.metrics.predicted(model.address, model.name, request.rows, request.result.filled)
+
+    @staticmethod
+    def _record(predicted: list[PredictionRequest], write: Callable[[], bool | None]) -> bool:
         """Write predictions to the log; return whether the log sends the responses, later."""
-        assert self.recorder is not None
         try:
-            return self.recorder.write(predicted, self._send)
+            return bool(write())
         except LogError as error:
             for request in predicted:
                 request.result = HTTPError(503, str(error), headers={b"retry-after": b"5"})
@@ -192,19 +192,22 @@ class Batcher:
                 request.result = HTTPError(500, INTERNAL_ERROR_MESSAGE)
         return False
 
-    def _send(self, requests: list[PredictionRequest]) -> None:
-        for request in requests:
-            result, prediction_id = request.result, request.prediction_id
-            if isinstance(result, Prediction):
-                try:
-                    response = request.write_response(request, prediction_id, result)
-                except Exception:
-                    log.exception("a response cannot be written", extra={"id": prediction_id})
-                    response = HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)
-            else:
-                error = result or HTTPError(500, INTERNAL_ERROR_MESSAGE)
-                response = error.to_response(prediction_id)
-            request.send(response)
+
+def _send(requests: list[PredictionRequest]) -> None:
+    for request in requests:
+        request.send(_response(request))
+
+
+def _response(request: PredictionRequest) -> Response:
+    result, prediction_id = request.result, request.prediction_id
+    if not isinstance(result, Prediction):
+        error = result or HTTPError(500, INTERNAL_ERROR_MESSAGE)
+        return error.to_response(prediction_id)
+    try:
+        return request.write_response(request, prediction_id, result)
+    except Exception:
+        log.exception("a response cannot be written", extra={"id": prediction_id})
+        return HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)
 
 
 def _groups(requests: list[PredictionRequest]) -> Iterator[list[PredictionRequest]]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from lockgate.errors import LogError
@@ -57,6 +56,9 @@ class Recorder:
         self.full = settings.durability == "full"
         self.writer = LogWriter(folder, self.prediction_ids.boot, full=self.full)
         self.label_writer = LogWriter(folder, f"{self.prediction_ids.boot}-labels", full=True)
+        # millions of cells take long to write: they have a file and numbers of their own
+        self.large_ids = PredictionIds()
+        self._large_writer = LogWriter(folder, self.large_ids.boot, full=self.full)
         self._models: dict[LoadedModel, Model] = {}
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._last_error_time = 0.0
@@ -80,7 +82,7 @@ class Recorder:
             if not requests:
                 return False
         model = self._logged_model(requests[0].model)
-        batch = (model, [self._numbered_entry(request, model) for request in requests])
+        batch = (model, [self._entry(request, model) for request in requests])
         if self.full:
             self._waiting.put((batch, requests, send, asyncio.get_running_loop()))
             return True
@@ -90,9 +92,23 @@ class Recorder:
             self._count_lost(requests, error)
         return False
 
-    def prepare(self, request: PredictionRequest) -> None:
-        """Make the entry of a request in advance; called in the thread of large requests."""
-        request.entry = self._entry(request, self._logged_model(request.model))
+    def write_large(self, request: PredictionRequest) -> None:
+        """Write the predictions of a large request; called in the thread of these.
+
+        Raises
+        ------
+        LogError
+            If it cannot be written, and the settings refuse to answer then.
+
+        """
+        if self.settings.durability == "sampled" and random.random() >= self.settings.share:  # noqa: S311  # a sample
+            return
+        model = self._logged_model(request.model)
+        try:
+            size = self._large_writer.write([(model, [self._entry(request, model)])])
+            self._count_written([request], size)
+        except LogError as error:
+            self._count_lost([request], error)
 
     def _logged_model(self, model: LoadedModel) -> Model:
         logged_model = self._models.get(model)
@@ -103,11 +119,6 @@ class Recorder:
             logged_model = Model(model.digest, model.name, model.version, model.stage, columns)
             self._models = dict(list(self._models.items())[-32:]) | {model: logged_model}
         return logged_model
-
-    def _numbered_entry(self, request: PredictionRequest, model: Model) -> LogEntry:
-        if request.entry is None:
-            return self._entry(request, model)
-        return msgspec.structs.replace(request.entry, count=request.number)
 
     def _entry(self, request: PredictionRequest, model: Model) -> LogEntry:
         prediction: Any = request.result
@@ -190,6 +201,7 @@ class Recorder:
             time.sleep(self.settings.checkpoint_seconds)
             self.writer.checkpoint()
             self.label_writer.checkpoint()
+            self._large_writer.checkpoint()
 
 
 def _select_columns(

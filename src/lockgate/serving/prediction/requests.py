@@ -13,7 +13,6 @@ from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.runtime.predictions import RowPrediction
-from lockgate.prediction_log.entries import LogEntry
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse
 from lockgate.serving.prediction.model_store import LoadedModel
 
@@ -74,14 +73,10 @@ class PredictionRequest:
         What came of it.
     prediction_id, number
         The id that the response bears, and its number among those of this worker.
-    entry : LogEntry or None
-        Entry of the prediction log, if it was prepared in the thread of large requests; its
-        count is set when it is written.
 
     """
 
     __slots__ = (
-        "entry",
         "keys",
         "model",
         "number",
@@ -114,7 +109,6 @@ class PredictionRequest:
         self.single, self.partial, self.keys = single, partial, keys
         self.result: Prediction | HTTPError | None = None
         self.prediction_id, self.number = "", 0
-        self.entry: LogEntry | None = None
 
 
 def compute(requests: list[PredictionRequest]) -> None:

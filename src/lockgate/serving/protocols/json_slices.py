@@ -57,12 +57,12 @@ def decode_slices(
         If it is not an array, or `decode` refuses an element.
 
     """
-    raw = bytes(array)
-    if len(raw) <= size or raw[:1] != b"[":
-        yield decode(raw)
+    raw = memoryview(array)
+    if len(raw) <= size or raw[0] != ord("["):
+        yield decode(bytes(raw))
         return
     content = raw[1:-1]
-    end = ENDS.get(content[:size].lstrip()[:1], b",")
+    end = ENDS.get(bytes(content[:size]).lstrip()[:1], b",")
     yield from _decode_content(content, end, b"[%b]", decode, size)
 
 
@@ -75,9 +75,9 @@ def decode_object(value: msgspec.Raw, max_fields: int, size: int = SLICE) -> dic
         If it is not an object.
 
     """
-    raw = bytes(value)
-    if len(raw) <= size or raw[:1] != b"{":
-        return decode_fields(raw)
+    raw = memoryview(value)
+    if len(raw) <= size or raw[0] != ord("{"):
+        return decode_fields(bytes(raw))
     fields: dict[str, msgspec.Raw] = {}
     for decoded in _decode_content(raw[1:-1], b"],", b"{%b}", decode_fields, size):
         fields |= decoded
@@ -87,31 +87,32 @@ def decode_object(value: msgspec.Raw, max_fields: int, size: int = SLICE) -> dic
 
 
 def _decode_content(
-    content: bytes, end: bytes, enclosed: bytes, decode: Callable[[bytes], T], slice_size: int
+    content: memoryview, end: bytes, enclosed: bytes, decode: Callable[[bytes], T], slice_size: int
 ) -> Iterator[T]:
     start, size = 0, slice_size
     while len(content) - start > size:
-        for cut in _cuts(content, start, start + size, end):
+        window = bytes(content[start : start + size])
+        for cut in _cuts(window, end):
             try:
-                decoded = decode(enclosed % content[start:cut])
+                decoded = decode(enclosed % window[:cut])
             except msgspec.ValidationError:
                 raise
             except msgspec.DecodeError:
                 continue  # it was cut in a text, or inside of an element
             yield decoded
-            start, size = cut + 1, slice_size
+            start, size = start + cut + 1, slice_size
             break
         else:
             size *= 2
-    yield decode(enclosed % content[start:])
+    yield decode(enclosed % bytes(content[start:]))
 
 
-def _cuts(content: bytes, start: int, stop: int, end: bytes) -> Iterator[int]:
-    """Yield positions of commas between `start` and `stop` at which an element may end."""
+def _cuts(window: bytes, end: bytes) -> Iterator[int]:
+    """Yield positions of commas at which an element may end, from the last on."""
     for pattern in dict.fromkeys((end, b",")):
-        position = stop
+        position = len(window)
         for _ in range(MAX_CUTS):
-            position = content.rfind(pattern, start, position)
+            position = window.rfind(pattern, 0, position)
             if position < 0:
                 break
             yield position + len(pattern) - 1

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from lockgate.errors import LogError
+from lockgate.prediction_log.entries import key_text
 from lockgate.prediction_log.ids import parse_prediction_id
 from lockgate.prediction_log.labels import match_label
-from lockgate.prediction_log.reader import find_prediction
+from lockgate.prediction_log.lookup import find_rows
 from lockgate.serving.http.messages import HTTPError, Request, Response, json_response, read_body
 from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.recorder import Recorder
+from lockgate.serving.protocols.json_rows import ABSENT, is_present
+from lockgate.serving.protocols.json_slices import decode_slices
 
 __all__ = ["record_feedback"]
 
@@ -37,10 +42,20 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     label: Plain | None = None
     id: str | None = None
     key: str | int | float | None = None
-    labels: list[FeedbackLabel] | None = None
+    labels: msgspec.Raw = ABSENT
+
+
+class RecordedLabel(msgspec.Struct, omit_defaults=True):
+    """A label as it was recorded: a class of the model, by the id or by the key's text."""
+
+    label: Plain
+    id: str | None = None
+    key: str | None = None
+    model: str | None = None
 
 
 decode = msgspec.json.Decoder(Body).decode
+decode_labels = msgspec.json.Decoder(list[FeedbackLabel]).decode
 
 
 def record_feedback(recorder: Recorder | None, store: ModelStore, request: Request) -> Response:
@@ -55,16 +70,16 @@ def record_feedback(recorder: Recorder | None, store: ModelStore, request: Reque
     if recorder is None:
         raise HTTPError(409, "this server keeps no prediction log: it was started with --log off")
     labels = _read_labels(request)
-    if not 0 < len(labels) <= MAX_LABELS:
-        raise HTTPError(422, f"expected 1 to {MAX_LABELS} labels, got {len(labels)}")
-    rows = []
-    problems = []
-    targets = _LabelTargets(recorder, store)
+    targets = _LabelTargets(recorder, store, labels)
+    rows, recorded, problems = [], [], []
     for k, label in enumerate(labels):
         try:
-            rows.append((*targets.resolve(label), request.token_name or "api"))
+            row, record = targets.resolve(label)
         except ValueError as error:
             problems.append(f"label {k}: {error}")
+        else:
+            rows.append((*row, request.token_name or "api"))
+            recorded.append(record)
     if problems:
         raise HTTPError(422, "labels do not belong to predictions of this log", problems[:20])
     try:
@@ -72,52 +87,70 @@ def record_feedback(recorder: Recorder | None, store: ModelStore, request: Reque
     except LogError as error:
         raise HTTPError(503, str(error), headers={b"retry-after": b"5"}) from None
     recorder.metrics.increment("labels", taken)
-    return json_response({"taken": taken})
+    return json_response({"taken": taken, "labels": recorded})
 
 
 def _read_labels(request: Request) -> list[FeedbackLabel]:
     body = read_body(decode, request.body, EXPECTED)
-    if body.labels is not None:
-        return body.labels
+    if is_present(body.labels):
+        labels = read_body(lambda _: _decode_labels(body.labels), request.body, EXPECTED)
+        if not labels:
+            raise HTTPError(422, f"expected 1 to {MAX_LABELS} labels, got 0 labels")
+        return labels
     if body.label is None:
         raise HTTPError(400, f"missing label; {EXPECTED}")
     return [FeedbackLabel(body.label, body.id, body.key)]
 
 
+def _decode_labels(content: msgspec.Raw) -> list[FeedbackLabel]:
+    labels: list[FeedbackLabel] = []
+    for part in decode_slices(content, decode_labels):
+        labels += part
+        if len(labels) > MAX_LABELS:
+            raise HTTPError(422, f"expected 1 to {MAX_LABELS} labels, got more")
+    return labels
+
+
+LabelRow = tuple[str, int, int, Any, Any]
+"""Writer, count and row of the prediction; the key; and the label."""
+
+
 class _LabelTargets:
-    """Looks up the predictions of labels; each is read from the log once."""
+    """Looks up the predictions of labels, all of them at once."""
 
-    def __init__(self, recorder: Recorder, store: ModelStore) -> None:
+    def __init__(
+        self, recorder: Recorder, store: ModelStore, labels: Sequence[FeedbackLabel]
+    ) -> None:
         self.recorder, self.store = recorder, store
-        self.predictions: dict[tuple[str, int], Any] = {}
+        ids = []
+        for label in labels:
+            if label.id is not None and label.key is None:
+                with contextlib.suppress(ValueError):  # reported where it is resolved
+                    ids.append(parse_prediction_id(label.id)[:2])
+        self.damaged: list[str] = []
+        self.logged = find_rows(recorder.folder, ids, self.damaged.append)
 
-    def resolve(self, feedback: FeedbackLabel) -> tuple[str, int, int, Any, Any]:
-        """Return writer, count, row, key and label; ValueError if it does not fit."""
+    def resolve(self, feedback: FeedbackLabel) -> tuple[LabelRow, RecordedLabel]:
+        """Return what is written and what the response says; ValueError if it does not fit."""
         if (feedback.id is None) == (feedback.key is None):
             raise ValueError("expected an id or a key")
         if feedback.id is None:
-            return "", 0, 0, feedback.key, self.check_label(feedback.label, None)
-        writer, count, row = parse_prediction_id(feedback.id)
-        prediction = self.find_prediction(writer, count)
-        if prediction is None and self.recorder.settings.durability != "sampled":
-            raise ValueError(f"no prediction with id {feedback.id!r} in the log")
-        if prediction is not None and row >= max(prediction.entry.rows, 1):
+            label = self.check_label(feedback.label, None)
+            row: LabelRow = ("", 0, 0, feedback.key, label)
+            return row, RecordedLabel(label, key=key_text(feedback.key))
+        writer, count, row_number = parse_prediction_id(feedback.id)
+        logged = self.logged.get((writer, count))
+        if logged is None and self.recorder.settings.durability != "sampled":
+            damaged = "".join(f"; {message}" for message in self.damaged[:1])
+            raise ValueError(f"no prediction with id {feedback.id!r} in the log{damaged}")
+        if logged is not None and row_number >= logged.rows:
             raise ValueError(
                 f"no prediction with id {feedback.id!r} in the log: the request had fewer rows"
             )
-        model_name = prediction.model.name if prediction is not None else None
-        return writer, count, row, None, self.check_label(feedback.label, model_name)
-
-    def find_prediction(self, writer: str, count: int) -> Any:
-        """Return the logged prediction."""
-        if (writer, count) not in self.predictions:
-            try:
-                self.predictions[writer, count] = find_prediction(
-                    self.recorder.folder, writer, count
-                )
-            except LogError as error:
-                raise ValueError(str(error)) from None
-        return self.predictions[writer, count]
+        label = self.check_label(feedback.label, logged.model.name if logged else None)
+        address = f"{logged.model.name}@{logged.model.version}" if logged else None
+        record = RecordedLabel(label, id=feedback.id, model=address)
+        return (writer, count, row_number, None, label), record
 
     def check_label(self, label: Any, model_name: str | None) -> Any:
         """Return the label as the model knows it; for a key, as any served model does."""

@@ -1,0 +1,129 @@
+"""Looks up many predictions at once, without decoding what they hold."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from lockgate.prediction_log.entries import Model, read_models
+from lockgate.prediction_log.reader import OnDamaged, read_segments
+from lockgate.prediction_log.segments import Segment, list_segments
+
+__all__ = ["LoggedRows", "count_matching_keys", "find_rows"]
+
+
+class LoggedRows(NamedTuple):
+    """A predict request in the log.
+
+    Attributes
+    ----------
+    rows : int
+        Number of its rows, at least 1.
+    model : Model
+        The model that predicted.
+
+    """
+
+    rows: int
+    model: Model
+
+
+class _EntryRows(msgspec.Struct, array_like=True):
+    """The start of a `LogEntry`; what follows is not decoded."""
+
+    count: int
+    rows: int
+
+
+class _EntryKey(msgspec.Struct, array_like=True):
+    """The key of a `LogEntry`, and what precedes it as it is written."""
+
+    count: int
+    rows: int
+    inputs: msgspec.Raw
+    label: msgspec.Raw
+    score: msgspec.Raw
+    margin: msgspec.Raw
+    key: Any = None
+
+
+decode_rows = msgspec.msgpack.Decoder(list[_EntryRows]).decode
+decode_keys = msgspec.msgpack.Decoder(list[_EntryKey]).decode
+
+
+def find_rows(
+    folder: Path, ids: Iterable[tuple[str, int]], on_damaged: OnDamaged | None = None
+) -> dict[tuple[str, int], LoggedRows]:
+    """Return those predictions that the log contains, each file being opened once.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The log.
+    ids : iterable of (writer, count)
+        Prediction ids.
+    on_damaged : callable, optional
+        Called with damaged files, which are left out; without it they raise an error.
+
+    Raises
+    ------
+    LogError
+        If a file is damaged, and `on_damaged` is not passed.
+
+    """
+    counts_by_writer: dict[str, set[int]] = {}
+    for writer, count in ids:
+        counts_by_writer.setdefault(writer, set()).add(count)
+    rows = {}
+    for writer, counts in counts_by_writer.items():
+        remaining = sorted(counts)
+
+        def read(_: Segment, connection: sqlite3.Connection) -> Iterator[tuple[int, LoggedRows]]:
+            models = read_models(connection)
+            for count in remaining:  # noqa: B023  # read at once
+                yield from _read_batch(connection, models, count)
+
+        segments = [s for s in list_segments(folder, writer) if s.first <= remaining[-1]]
+        for count, logged in read_segments(segments, read, on_damaged):
+            rows[writer, count] = logged
+    return rows
+
+
+def _read_batch(
+    connection: sqlite3.Connection, models: dict[int, Model], count: int
+) -> Iterator[tuple[int, LoggedRows]]:
+    row = connection.execute(
+        "SELECT model, content FROM batches WHERE first <= ? AND last >= ? "
+        "ORDER BY first DESC LIMIT 1",
+        (count, count),
+    ).fetchone()
+    if row is not None:
+        for entry in decode_rows(row[1]):
+            if entry.count == count:
+                yield count, LoggedRows(max(entry.rows, 1), models[row[0]])
+
+
+def count_matching_keys(folder: Path, keys: set[str], on_damaged: OnDamaged | None = None) -> int:
+    """Return how many of these keys a logged row has.
+
+    Raises
+    ------
+    LogError
+        If a file is damaged, and `on_damaged` is not passed.
+
+    """
+
+    def read(_: Segment, connection: sqlite3.Connection) -> Iterator[set[str]]:
+        for (content,) in connection.execute("SELECT content FROM batches"):
+            for entry in decode_keys(content):
+                logged = entry.key if isinstance(entry.key, list) else [entry.key]
+                yield keys.intersection(key for key in logged if key is not None)
+
+    matching: set[str] = set()
+    for part in read_segments(list_segments(folder), read, on_damaged):
+        matching |= part
+    return len(matching)
