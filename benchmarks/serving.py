@@ -279,7 +279,7 @@ def stack_servers() -> list[Server]:
     """Return the stack by itself, and the server with more and less switched on."""
 
     def echo(_: Path, port: int) -> list[str]:
-        return [sys.executable, str(PEER / "echo.py"), "--port", str(port)]
+        return [str(environment("fastapi", *SAME)), str(PEER / "echo.py"), "--port", str(port)]
 
     def echoed(answer: bytes) -> list[float]:
         return [float("nan")] if not answer else []
@@ -325,6 +325,7 @@ def stack(folder: Path, rows: list[Row], seconds: float, rounds: int) -> str:
                 for one in everyone:
                     if count == 100 or not ("binary" in one.name or "Arrow" in one.name):
                         one_window(one, rows[:count], connections, seconds)
+        filled = filled_rows(everyone[2], rows[0], seconds, max(rounds, 3))
         quiet, busy = neighbour(everyone[2], rows, seconds)
     finally:
         for one in everyone:
@@ -335,6 +336,13 @@ def stack(folder: Path, rows: list[Row], seconds: float, rounds: int) -> str:
             f"| {one.name} | {rate(one, (1, 16)):,.0f} | {rate(one, (1, 16), 'cpu_us'):.1f} | "
             f"{rate(one, (1, 16), 'p99_ms'):.2f} | {rate(one, (100, 16)):,.0f} |".replace("nan", "")
         )
+    echo, plain = rate(everyone[0], (1, 16)), rate(everyone[2], (1, 16))
+    lines.append(f"\nOne row, log on, against the echo: {plain / echo:.2f} (goal 0.65).\n")
+    lines += [
+        "| one row, 16 connections | requests/s | of a plain row (goal 0.9) |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {name} | {r:,.0f} | {r / filled['plain']:.2f} |" for name, r in filled.items()]
     lines.append(
         f"\nWith a neighbour that keeps one of the cores busy: {busy:,.0f} requests/s of "
         f"{quiet:,.0f} ({busy / quiet:.0%}; goal 80 %)."
@@ -395,6 +403,24 @@ def _first(server: Server, rows: list[Row]) -> bytes:
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.01)
     raise RuntimeError(f"{server.name} does not start")
+
+
+def filled_rows(server: Server, row: Row, seconds: float, rounds: int) -> dict[str, float]:
+    """Return requests a second of rows with missing cells and unknown categories, in turns."""
+    other = {
+        "plain": row,
+        "a missing number": row | {"n2": None},
+        "an unknown category": row | {"region": "region_99"},
+        "both, and three missing": row | {"n2": None, "n5": None, "n0": None, "product": "new"},
+    }
+    found: dict[str, list[float]] = {name: [] for name in other}
+    with tempfile.TemporaryDirectory() as folder:
+        body = Path(folder) / "body"
+        for _ in range(rounds):
+            for name, cells in other.items():
+                body.write_bytes(server.peer.body([cells]))
+                found[name].append(window(server, body, 16, seconds)["rps"])
+    return {name: statistics.median(rates) for name, rates in found.items()}
 
 
 def neighbour(server: Server, rows: list[Row], seconds: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,8 +42,6 @@ def _is_number(column: ColumnInput) -> bool:
 
 
 def _build_cell_reader(column: ColumnInput) -> CellReader:
-    codes_by_text, missing_code = KnownCategories(column.categories).codes, len(column.categories)
-
     def read_cell(value: Any) -> Cell:
         rejected = RejectedRows()
         cells = np.empty(1, dtype=object)
@@ -62,7 +60,7 @@ def _build_cell_reader(column: ColumnInput) -> CellReader:
     if column.kind == "boolean" and not column.categories:
         return _fast_truth(read_cell, allow_missing)
     if column.kind == "category":
-        return _fast_category(read_cell, missing_code if allow_missing else None, codes_by_text)
+        return _fast_category(read_cell, column)
     return read_cell
 
 
@@ -107,15 +105,27 @@ def _fast_truth(read_cell: CellReader, allow_missing: bool) -> CellReader:
     return read_truth
 
 
-def _fast_category(
-    read_cell: CellReader, missing_code: int | None, codes_by_text: Mapping[str, int]
-) -> CellReader:
-    """Read known texts quickly, and leave all other cells to `read_cell`."""
+def _fast_category(read_cell: CellReader, column: ColumnInput) -> CellReader:
+    """Read texts and numbers quickly, and leave all other cells to `read_cell`."""
+    known = KnownCategories(column.categories)
+    codes, find = known.codes, known.find
+    missing_code = len(column.categories)
+    unknown_code = missing_code + 1
+    allow_missing, allow_unknown = column.missing == "allow", column.unknown == "ignore"
 
     def read_category(value: Any) -> Cell:
-        if value is None and missing_code is not None:
+        if value.__class__ is str:
+            code = codes.get(value)
+            if code is None:
+                code = find(value)
+        elif value is None and allow_missing:
             return missing_code
-        code = codes_by_text.get(value) if value.__class__ is str else None
-        return read_cell(value) if code is None else code
+        elif value.__class__ in (int, bool) and -EXACT_INTEGER_LIMIT < value < EXACT_INTEGER_LIMIT:
+            code = find(str(value))
+        else:
+            return read_cell(value)
+        if code is None:
+            return unknown_code if allow_unknown else read_cell(value)
+        return code
 
     return read_category

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from lockgate.serving.prediction.filled_memory import FilledMemory
 __all__ = ["LoadedModel", "ModelStore"]
 
 SIZES = (4, 8, 16, 32, 64, 128)
-"""Batch sizes at which both ways of predicting are timed."""
+"""Batch sizes at which computing rows together is timed."""
 
 REMEMBERED = 1024
 """Categories whose nearest known category is remembered."""
@@ -137,22 +137,20 @@ def _measure_columns_from(model: PackedModel, probes: list[dict[str, Any]]) -> f
     """Return the batch size from which columns are faster; predictions are equal either way."""
     if not probes:
         return math.inf
-    best = math.inf
-    for size in reversed(SIZES):
-        rows = (probes * (size // len(probes) + 1))[:size]
-        together = _measure_seconds(partial(model.predict, rows, engine="columns"))
-        alone = _measure_seconds(lambda batch: [model.predict_one(row) for row in batch], rows)
-        if together >= 0.9 * alone:
-            break
-        best = size
-    return best
+    rows = (probes * (SIZES[-1] // len(probes) + 1))[: SIZES[-1]]
+    alone = _measure_seconds(lambda: [model.predict_one(row) for row in rows[: SIZES[0]]])
+    for size in SIZES:
+        together = _measure_seconds(partial(model.predict, rows[:size], engine="columns"))
+        if together < 0.9 * alone / SIZES[0] * size:
+            return size
+    return math.inf
 
 
-def _measure_seconds(function: Any, *arguments: Any) -> float:
+def _measure_seconds(function: Callable[[], object]) -> float:
     """Return the shortest of three times, after a warm-up."""
     times = []
     for _ in range(4):
         started = time.perf_counter()
-        function(*arguments)
+        function()
         times.append(time.perf_counter() - started)
     return min(times[1:])

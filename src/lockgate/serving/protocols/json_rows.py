@@ -11,7 +11,6 @@ import msgspec
 
 from lockgate.serving.http.messages import HTTPError
 from lockgate.serving.protocols.json_slices import (
-    SLICE,
     decode_any,
     decode_object,
     decode_slices,
@@ -27,6 +26,7 @@ __all__ = [
     "read_row",
     "read_rows",
     "row_decoder",
+    "to_row",
 ]
 
 ABSENT = msgspec.Raw()
@@ -44,12 +44,11 @@ Cell: TypeAlias = str | int | float | bool | None
 Columns: TypeAlias = dict[str, list[Cell]]
 
 decode_lists = msgspec.json.Decoder(list[tuple[Cell, ...]]).decode
-decode_row = msgspec.json.Decoder(dict[str, Any] | list[Any]).decode
 
 
 def is_present(field: msgspec.Raw) -> bool:
     """Return whether a field stands in a body, and is not null."""
-    return bytes(memoryview(field)[:5]) not in (b"", b"null")
+    return field is not ABSENT and bytes(memoryview(field)[:5]) not in (b"", b"null")
 
 
 class RowDecoder:
@@ -172,29 +171,25 @@ def read_rows(
         decoded += part
         check_too_many(len(decoded), max_rows)
     source = [
-        _to_row(decoder.names, row, f"row {k}") if row.__class__ is list else row
+        to_row(decoder.names, row, f"row {k}") if row.__class__ is list else row
         for k, row in enumerate(decoded)
     ]
     return source, len(source)
 
 
-def read_row(names: Sequence[str], row: msgspec.Raw) -> dict[str, Any]:
-    """Return a row as a mapping, from an object or from a list in the order of the inputs.
+def read_row(names: Sequence[str], row: msgspec.Raw) -> dict[str, Any] | list[Any]:
+    """Decode a long row: of an object the columns of the model, of a list not many more cells.
 
     Raises
     ------
     HTTPError
-        If a list has another length.
+        If there are too many columns.
     msgspec.ValidationError
         If it is neither.
 
     """
-    size = len(memoryview(row))
-    if size <= SLICE:
-        return _to_row(names, decode_row(row))
     if bytes(memoryview(row)[:1]) != b"{":
-        cells = list(itertools.islice(_elements(row), len(names) + 1))
-        return _to_row(names, cells)
+        return list(itertools.islice(_elements(row), len(names) + 1))
     fields = decode_object(row, MAX_COLUMNS)
     check_width(len(fields))
     return {name: msgspec.json.decode(cell) for name, cell in fields.items() if name in names}
@@ -204,7 +199,8 @@ def _elements(array: msgspec.Raw) -> Iterator[Any]:
     return itertools.chain.from_iterable(decode_slices(array))
 
 
-def _to_row(names: Sequence[str], values: Any, subject: str = "the row") -> dict[str, Any]:
+def to_row(names: Sequence[str], values: Any, subject: str = "the row") -> dict[str, Any]:
+    """Return a row as a mapping, from a mapping or from values in the order of the inputs."""
     if values.__class__ is dict:
         return cast(dict[str, Any], values)
     if len(values) != len(names):

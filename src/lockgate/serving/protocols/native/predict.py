@@ -24,7 +24,9 @@ from lockgate.serving.protocols.json_rows import (
     read_row,
     read_rows,
     row_decoder,
+    to_row,
 )
+from lockgate.serving.protocols.json_slices import SLICE
 
 __all__ = ["read_predict_request", "write_rows_response"]
 
@@ -37,15 +39,21 @@ Key = str | int | float | None
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a request: row, rows or columns, as they stand there."""
+    """The body of a request: a row, or rows or columns as they stand there."""
 
-    row: msgspec.Raw = ABSENT
+    row: dict[str, Any] | list[Any] | None = None
     rows: msgspec.Raw = ABSENT
     columns: msgspec.Raw = ABSENT
     model: str | None = None
     partial: bool = False
     key: Key = None
     keys: list[Key] | None = None
+
+
+class LongBody(Body, forbid_unknown_fields=True):
+    """A long body, of which the row is not decoded either."""
+
+    row: msgspec.Raw = ABSENT  # type: ignore[assignment]  # read_row decodes it
 
 
 class Label(msgspec.Struct, omit_defaults=True):
@@ -99,6 +107,7 @@ class Values(msgspec.Struct, omit_defaults=True):
 
 
 decode = msgspec.json.Decoder(Body).decode
+decode_long = msgspec.json.Decoder(LongBody).decode
 encode = msgspec.json.Encoder().encode
 
 
@@ -113,26 +122,32 @@ def read_predict_request(
         If the body is not such a request.
 
     """
-    body = read_body(decode, request.body, EXPECTED)
+    long = len(request.body) > SLICE
+    body = read_body(decode_long if long else decode, request.body, EXPECTED)
     model = store.find(request.path_params[0] if request.path_params else body.model)
-    alternatives = {
-        field: content
-        for field in ("row", "rows", "columns")
-        if is_present(content := getattr(body, field))
-    }
-    if len(alternatives) != 1:
-        raise HTTPError(400, f"{EXPECTED}; got {len(alternatives)} of them")
-    field, content = alternatives.popitem()
-    if field == "row":
-        row = read_body(lambda _: read_row(model.names, content), request.body, EXPECTED)
+    row: Any = body.row
+    has_row = is_present(row) if long else row is not None
+    has_rows, has_columns = is_present(body.rows), is_present(body.columns)
+    if has_row + has_rows + has_columns != 1:
+        raise HTTPError(400, f"{EXPECTED}; got {has_row + has_rows + has_columns} of them")
+    if has_row:
+        if long:
+            row = read_body(lambda _: read_row(model.names, row), request.body, EXPECTED)
         return PredictionRequest(
-            request, send, model, row, 1, write_row_response, single=True, keys=body.key
+            request,
+            send,
+            model,
+            to_row(model.names, row),
+            1,
+            write_row_response,
+            single=True,
+            keys=body.key,
         )
 
     def read_source(_: object) -> tuple[Any, int]:
-        if field == "rows":
-            return read_rows(row_decoder(model.names, key), content, max_rows)
-        return decode_columns(content, max_rows)
+        if has_rows:
+            return read_rows(row_decoder(model.names, key), body.rows, max_rows)
+        return decode_columns(body.columns, max_rows)
 
     source, rows = read_body(read_source, request.body, EXPECTED)
     check_rows(rows, max_rows)
