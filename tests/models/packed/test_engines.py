@@ -143,6 +143,44 @@ def test_trees_end_where_pointers_lead(
         assert np.array_equal(np.reshape(found, (37, output_count)), wanted)
 
 
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 10_000),
+    leaves=st.sampled_from([2, 9, 40, 90]),
+    categories=st.integers(1, 4),
+    order=st.permutations(["numbers", "first", "second"]),
+)
+def test_trees_on_one_hot_columns_end_where_those_on_plain_columns_do(
+    seed: int, leaves: int, categories: int, order: list[str]
+) -> None:
+    rng = np.random.default_rng(seed)
+    names = tuple("abcd"[:categories])
+    inputs = [ColumnInput("x0", "number"), ColumnInput("x1", "number")]
+    inputs += [ColumnInput(name, "category", categories=names) for name in ("first", "second")]
+    builder = Builder(inputs)
+    blocks = {"numbers": builder.add(numeric.Numbers, columns=(0, 1))}
+    width = 2
+    for column, name in enumerate(("first", "second"), 2):
+        codes = builder.add(categorical.Category, column=column)
+        # some codes share a column, and some have none
+        columns = rng.integers(-1, categories, categories + 2)
+        blocks[name] = builder.add(
+            categorical.OneHot, codes, code_columns=builder.array(columns, "i4"), width=categories
+        )
+        width += categories
+    x = builder.add(numeric.Concat, *[blocks[name] for name in order])
+    op = add_forest(builder, x, random_grove(rng, 5, leaves, width, 1, 0), 1, base=np.zeros(1))
+    label = builder.add(outputs.ArgMax, op)
+    model = PackedModel(builder.finish("regression", (), Answers(label, None, op)))
+    texts = rng.choice([*names, "other", None], size=(2, 37))
+    numbers = rng.integers(-4, 7, size=(2, 37)) / 2
+    numbers[rng.random(numbers.shape) < 0.15] = np.nan
+    rows = dict(zip(("x0", "x1", "first", "second"), [*numbers, *texts], strict=True))
+    strict = model.predict(rows, backend=STRICT).margin
+    for engine in ("columns", "rows"):
+        assert np.array_equal(model.predict(rows, engine=engine).margin, strict)
+
+
 @settings(max_examples=30)
 @given(rows=st.integers(1, 70), terms=st.integers(1, 60), seed=st.integers(0, 999))
 def test_addition_goes_from_first_to_last_whatever_the_shape(

@@ -28,7 +28,7 @@ def has_only_texts(values: ColumnValues) -> bool:
 
 
 def read_plain_numbers(values: ColumnValues) -> np.ndarray | None:
-    """Return a list of numbers, truth values and None as doubles, None as NaN.
+    """Return an array of doubles, or a list of numbers, truth values and None, as doubles.
 
     Returns
     -------
@@ -44,6 +44,10 @@ def read_plain_numbers(values: ColumnValues) -> np.ndarray | None:
     (None, None)
 
     """
+    is_array = values.__class__ is np.ndarray and cast(np.ndarray, values).dtype == np.float64
+    if is_array:
+        doubles = cast(np.ndarray, values)
+        return doubles if doubles.ndim == 1 and not np.isinf(doubles).any() else None
     if not _has_only(values, NUMBERS):
         return None
     try:

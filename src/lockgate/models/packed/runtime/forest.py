@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from lockgate.contract.requests import Backend
-from lockgate.models.packed.format.array_types import Array, RowFunction
+from lockgate.models.packed.format.array_types import Array
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.runtime.mask_tables import MaskTables
+from lockgate.models.packed.runtime.one_hot_masks import (
+    ForestColumn,
+    ForestPart,
+    plan_columns,
+)
 from lockgate.models.packed.runtime.tree_arrays import UnpackedForest
 from lockgate.models.packed.runtime.tree_walk import TreeWalk
 
@@ -34,6 +40,9 @@ class CompiledForest:
         Where the forest runs.
     max_bytes : int
         Largest size of mask tables.
+    parts : sequence of ForestPart
+        The blocks of which its columns consist. Mask tables take these, codes for one-hot
+        columns, instead of all columns; see `takes_parts`.
 
     """
 
@@ -43,6 +52,7 @@ class CompiledForest:
         arrays: Mapping[str, np.ndarray],
         backend: Backend,
         max_bytes: int = MAX_TABLE_BYTES,
+        parts: Sequence[ForestPart] = (),
     ) -> None:
         self.forest, self.arrays, self.backend = forest, arrays, backend
         self.xp = backend.xp
@@ -52,32 +62,49 @@ class CompiledForest:
         self.device_edges = {
             k: backend.asarray(column_edges) for k, column_edges in self.edges.items()
         }
-        tables = MaskTables.of(unpacked, backend, max_bytes)
+        if any(part.code_columns is not None for part in parts) and not self.codes.any():
+            self._parts = tuple(parts)
+        else:
+            self._parts = ()
+        tables = MaskTables.of(unpacked, backend, max_bytes, self._parts)
         self.engine: MaskTables | TreeWalk = tables or TreeWalk(unpacked, backend)
+        if tables is None or not self._parts:
+            self._parts = ()
+            self._plan = [ForestColumn(0, k, k) for k in self.used.tolist()]
+        else:
+            self._plan = plan_columns(self._parts, self.used.tolist())
 
     @property
     def name(self) -> str:
         """Name of the chosen way to evaluate the trees."""
         return self.engine.name
 
-    def run(self, x: Array) -> Array:
+    @property
+    def takes_parts(self) -> bool:
+        """Whether it takes its parts, not one block of all columns."""
+        return bool(self._parts)
+
+    def run(self, *parts: Array) -> Array:
         """Return the sums for columns of shape (width, n), as shape (outputs, n)."""
         xp, block = self.xp, self.engine.block
-        rows = x.shape[1]
+        rows = parts[0].shape[-1]
         if self.backend.name != "numpy":
-            return self.engine.sums(self._encode_columns(x), rows)
-        parts = []
+            return self.engine.sums(self._encode_columns(parts), rows)
+        pieces = []
         for start in range(0, max(rows, 1), block):
-            chunk = x[:, start : start + block]
-            parts.append(self.engine.sums(self._encode_columns(chunk), chunk.shape[1]))
-        return parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
+            chunk = [part[..., start : start + block] for part in parts]
+            pieces.append(self.engine.sums(self._encode_columns(chunk), chunk[0].shape[-1]))
+        return pieces[0] if len(pieces) == 1 else xp.concat(pieces, axis=1)
 
-    def _encode_columns(self, x: Array) -> list[Array]:
+    def _encode_columns(self, parts: Sequence[Array]) -> list[Array]:
         """Return the codes of each used column; a missing value is one above the largest code."""
         xp = self.xp
         codes = []
-        for k in self.used.tolist():
-            column = x[k, :]
+        for entry in self._plan:
+            if entry.row is None:
+                codes.append(parts[entry.part])
+                continue
+            k, column = entry.column, parts[entry.part][entry.row, :]
             missing = xp.isnan(column)
             if self.codes[k] == 0:
                 edges = self.device_edges[k]
@@ -90,27 +117,33 @@ class CompiledForest:
                 codes.append(xp.where(invalid, known, xp.astype(xp.trunc(safe), xp.int64)))
         return codes
 
-    def row(self) -> RowFunction:
-        """Make the function for one row."""
-        plan = []
-        for k in self.used.tolist():
-            if self.codes[k] == 0:
+    def row(self) -> Callable[..., list[float]]:
+        """Make the function for one row, which takes the row of each part."""
+        plan: list[tuple[int, int | None, Any, int]] = []
+        for entry in self._plan:
+            k = entry.column
+            if entry.row is None:
+                plan.append((entry.part, None, None, 0))
+            elif self.codes[k] == 0:
                 edges = self.edges[k].tolist()
-                plan.append((k, edges, len(edges) + 1))
+                plan.append((entry.part, entry.row, edges, len(edges) + 1))
             else:
-                plan.append((k, None, int(self.codes[k])))
-        compute_sums = self.engine.row()
+                plan.append((entry.part, entry.row, None, int(self.codes[k])))
+        compute_sums: Callable[[list[int]], list[float]] = self.engine.row()
 
-        def encode(x: list[float]) -> list[int]:
+        def sum_row(*parts: Any) -> list[float]:
             row_codes = []
-            for k, edges, missing_code in plan:
-                value = x[k]
+            for part, row, edges, missing_code in plan:
+                if row is None:
+                    row_codes.append(parts[part])
+                    continue
+                value = parts[part][row]
                 if value != value:
                     row_codes.append(missing_code)
                 elif edges is not None:
                     row_codes.append(bisect_left(edges, value))
                 else:
                     row_codes.append(int(value) if -1 < value < missing_code else missing_code)
-            return row_codes
+            return compute_sums(row_codes)
 
-        return lambda x: compute_sums(encode(x))
+        return sum_row

@@ -7,7 +7,7 @@ leaf that a row reaches is the lowest bit of the bitwise AND of the masks over c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,11 @@ from lockgate.models.packed.format.arithmetic import ordered_sum
 from lockgate.models.packed.format.array_types import Array, RowFunction
 from lockgate.models.packed.format.forest import ForestNodes
 from lockgate.models.packed.runtime.buffers import Buffers
+from lockgate.models.packed.runtime.one_hot_masks import (
+    ForestPart,
+    merge_one_hot,
+    plan_columns,
+)
 from lockgate.models.packed.runtime.tree_arrays import UnpackedForest
 
 __all__ = ["MaskTables"]
@@ -33,7 +38,13 @@ class MaskTables:
     block = 256
 
     @classmethod
-    def of(cls, unpacked: UnpackedForest, backend: Backend, max_bytes: int) -> MaskTables | None:
+    def of(
+        cls,
+        unpacked: UnpackedForest,
+        backend: Backend,
+        max_bytes: int,
+        parts: Sequence[ForestPart] = (),
+    ) -> MaskTables | None:
         """Build them, or return None if a tree has over 64 leaves or they would be too large."""
         nodes, trees = unpacked.nodes, unpacked.forest.trees
         leaves = np.bincount(nodes.tree[nodes.leaf], minlength=trees)
@@ -42,13 +53,23 @@ class MaskTables:
         rows += int((unpacked.codes + 1).sum())
         if leaves.max() > 64 or rows * trees * bits // 8 > max_bytes:
             return None
-        return cls(unpacked, backend, bits)
+        return cls(unpacked, backend, bits, parts)
 
-    def __init__(self, unpacked: UnpackedForest, backend: Backend, bits: int) -> None:
+    def __init__(
+        self,
+        unpacked: UnpackedForest,
+        backend: Backend,
+        bits: int,
+        parts: Sequence[ForestPart] = (),
+    ) -> None:
         self.forest, self.xp, self.bits = unpacked.forest, backend.xp, bits
         mask_dtype = np.dtype(f"u{bits // 8}")
         start, count = _count_leaves(unpacked.nodes)
-        tables = _build_tables(unpacked, start, count, mask_dtype)
+        tables_by_column = _build_tables(unpacked, start, count, mask_dtype)
+        tables = list(tables_by_column.values())
+        if parts:
+            plan = plan_columns(parts, list(tables_by_column))
+            tables = merge_one_hot(parts, plan, tables_by_column, unpacked.edges)
         self._fill_values(unpacked, start, backend)
         self.single, self.buffers = self.forest.outputs == 1, Buffers()
         self.bytes = sum(table.nbytes for table in tables)
@@ -222,7 +243,7 @@ def _count_leaves(nodes: ForestNodes) -> tuple[np.ndarray, np.ndarray]:
 
 def _build_tables(
     unpacked: UnpackedForest, start: np.ndarray, count: np.ndarray, mask_dtype: np.dtype
-) -> list[np.ndarray]:
+) -> dict[int, np.ndarray]:
     """Return the table of each used column: a row per code, a column per tree."""
     nodes, trees = unpacked.nodes, unpacked.forest.trees
     below = count[trees + 2 * np.arange(len(nodes.inner))].astype(np.uint64)
@@ -234,13 +255,13 @@ def _build_tables(
         cleared=~left.astype(mask_dtype),
     )
     feature, sets = unpacked.feature, unpacked.sets
-    tables = []
+    tables = {}
     for k in sorted({*unpacked.edges, *sets}):
         selected = np.flatnonzero(feature == k)
         if k in unpacked.edges:
-            tables.append(_number_table(len(unpacked.edges[k]), selected, splits, trees))
+            tables[k] = _number_table(len(unpacked.edges[k]), selected, splits, trees)
         else:
-            tables.append(_set_table(sets[k], selected, splits, trees))
+            tables[k] = _set_table(sets[k], selected, splits, trees)
     return tables
 
 

@@ -22,6 +22,7 @@ from lockgate.models.packed.format.numeric import Concat, Date, Numbers
 from lockgate.models.packed.format.operation import POWERS_KEY, Shape
 from lockgate.models.packed.format.text import Text
 from lockgate.models.packed.runtime.forest import MAX_TABLE_BYTES, CompiledForest
+from lockgate.models.packed.runtime.one_hot_masks import ForestPart
 
 __all__ = ["Program", "reject_unpredicted"]
 
@@ -38,7 +39,7 @@ class Program:
     """The operations that the prediction needs, in order.
 
     A weighted sum over one-hot columns takes the weight of each code's column
-    alone: adding the zeros between would change no bit.
+    alone: adding the zeros between would change no bit. Trees with mask tables take the codes.
 
     Parameters
     ----------
@@ -61,15 +62,16 @@ class Program:
     ) -> None:
         self.header, self.arrays, self.backend = header, arrays, backend
         self.engine = engine
-        self._compiled: dict[int, Callable[[Any], Any]] = {}
+        self._compiled: dict[int, Callable[..., Any]] = {}
         self.host = {**arrays, POWERS_KEY: POWERS_ARRAY}
         self.device: dict[str, Any] = {}
         self._forests: dict[int, CompiledForest] = {}
+        self._parts: dict[int, list[ForestPart]] = {}
         answers = header.answers
         self.outputs = [answers.label, answers.score, answers.margin]
+        self._compile_forests(shapes)
         self.order = self._order_operations()
         self.operands = {index: self._operands(index) for index, _ in self.order}
-        self._compile_forests()
         # the results of all operations are kept for a block of rows: bound their memory
         width = sum(shape.width for shape in shapes if shape.kind == "numbers") or 1
         self.chunk = max(1, min(MAX_ROWS, CHUNK_CELLS // width))
@@ -85,24 +87,30 @@ class Program:
                     required.update(self._operands(index))
         return sorted(required)
 
-    def _compile_forests(self) -> None:
+    def _compile_forests(self, shapes: Sequence[Shape]) -> None:
         remaining_bytes = MAX_TABLE_BYTES
-        for index, _ in self.order:
-            op = self.header.ops[index]
+        for index, op in enumerate(self.header.ops):
             if isinstance(op, Forest):
-                compiled = CompiledForest(op, self.arrays, self.backend, remaining_bytes)
+                parts: list[ForestPart] = []
+                if self.engine is None and self.backend.name == "numpy":
+                    parts = [self._forest_part(of, shapes) for of in self._blocks(op.of)]
+                compiled = CompiledForest(op, self.arrays, self.backend, remaining_bytes, parts)
                 remaining_bytes -= getattr(compiled.engine, "bytes", 0)
                 self._forests[index] = compiled
+                self._parts[index] = parts
                 run = compiled.run if self.engine is None else self.engine.prepare(compiled)
                 self._compiled[index] = run
 
-    def _operands(self, index: int) -> list[tuple[int, bool]]:
-        """Return an operation's operands; of a weighted sum, the parts of concatenated blocks."""
-        op = self.header.ops[index]
-        if not isinstance(op, Linear):
-            return [(operand, False) for operand in op.of]
+    def _forest_part(self, operand: int, shapes: Sequence[Shape]) -> ForestPart:
+        op = self.header.ops[operand]
+        if isinstance(op, OneHot):
+            return ForestPart(op.of[0], op.width, self.arrays[op.code_columns])
+        return ForestPart(operand, shapes[operand].width)
+
+    def _blocks(self, operands: Sequence[int]) -> list[int]:
+        """Return operands, of concatenated blocks the parts."""
         flat: list[int] = []
-        pending = list(reversed(op.of))
+        pending = list(reversed(operands))
         while pending:
             operand = pending.pop()
             inner = self.header.ops[operand]
@@ -110,7 +118,19 @@ class Program:
                 pending += reversed(inner.of)
             else:
                 flat.append(operand)
-        return [(operand, isinstance(self.header.ops[operand], OneHot)) for operand in flat]
+        return flat
+
+    def _operands(self, index: int) -> list[tuple[int, bool]]:
+        """Return an operation's operands, each with whether one-hot columns stay indices."""
+        op = self.header.ops[index]
+        if index in self._forests and self._forests[index].takes_parts:
+            return [(part.operand, False) for part in self._parts[index]]
+        if not isinstance(op, Linear):
+            return [(operand, False) for operand in op.of]
+        return [
+            (operand, isinstance(self.header.ops[operand], OneHot))
+            for operand in self._blocks(op.of)
+        ]
 
     @property
     def engines(self) -> list[str]:
@@ -132,7 +152,7 @@ class Program:
             results[index, hot] = (
                 self._source(op, cells, rows)
                 if isinstance(op, SOURCES)
-                else self._compiled[index](operands[0])
+                else self._compiled[index](*operands)
                 if index in self._compiled
                 else OneHotBlock(xp.take(self.device[op.code_columns], operands[0]), op.width, xp)
                 if hot and isinstance(op, OneHot)

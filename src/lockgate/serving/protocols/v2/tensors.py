@@ -194,21 +194,24 @@ def _to_numbers(tensor: Tensor, flat: list[Any]) -> Any:
         ) from None
 
 
-def _split_texts(tensor: Tensor, raw: memoryview, count: int) -> list[str]:
-    texts, offset = [], 0
-    for k in range(count):
-        if offset + 4 > len(raw):
-            raise _tensor_error(tensor, f"the bytes end before element {k} of {count}")
-        (length,) = struct.unpack_from("<I", raw, offset)
-        offset += 4
-        if offset + length > len(raw):
-            raise _tensor_error(tensor, f"element {k} is longer than the bytes that follow")
-        try:
-            texts.append(str(raw[offset : offset + length], "utf-8"))
-        except UnicodeDecodeError:
-            raise _tensor_error(tensor, f"element {k} is not valid UTF-8") from None
-        offset += length
-    if offset != len(raw):
+def _split_texts(tensor: Tensor, content: memoryview, count: int) -> list[str]:
+    raw, offset = bytes(content), 0
+    unpack_length = struct.Struct("<I").unpack_from
+    texts = []
+    try:
+        for _ in range(count):
+            start = offset + 4
+            offset = start + unpack_length(raw, offset)[0]
+            texts.append(raw[start:offset].decode())
+    except struct.error:
+        raise _tensor_error(
+            tensor, f"the bytes end before element {len(texts)} of {count}"
+        ) from None
+    except UnicodeDecodeError:
+        raise _tensor_error(tensor, f"element {len(texts)} is not valid UTF-8") from None
+    if offset > len(raw):
+        raise _tensor_error(tensor, "an element is longer than the bytes that follow")
+    if offset < len(raw):
         raise _tensor_error(tensor, f"{len(raw) - offset} bytes are left after {count} elements")
     return texts
 
