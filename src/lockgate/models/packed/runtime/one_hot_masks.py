@@ -91,14 +91,14 @@ def merge_one_hot(
             merged.append(tables[entry.column])
             continue
         members = [k for k in range(entry.column, entry.column + part.width) if k in tables]
-        zero = np.stack([tables[k][np.searchsorted(edges[k], 0.0)] for k in members])
-        one = np.stack([tables[k][np.searchsorted(edges[k], 1.0)] for k in members])
-        full = np.full((1, zero.shape[1]), np.iinfo(zero.dtype).max, zero.dtype)
-        before = np.bitwise_and.accumulate(np.concatenate([full, zero]), axis=0)
-        after = np.bitwise_and.accumulate(np.concatenate([full, zero[::-1]]), axis=0)[::-1]
+        cold = np.stack([tables[k][np.searchsorted(edges[k], 0.0)] for k in members])
+        hot = np.stack([tables[k][np.searchsorted(edges[k], 1.0)] for k in members])
+        full = np.full((1, cold.shape[1]), np.iinfo(cold.dtype).max, cold.dtype)
+        before = np.bitwise_and.accumulate(np.concatenate([full, cold]), axis=0)
+        after = np.bitwise_and.accumulate(np.concatenate([full, cold[::-1]]), axis=0)[::-1]
         table = np.repeat(before[-1:], len(part.code_columns), axis=0)
         for number, column in enumerate(members):
             codes = part.code_columns == column - entry.column
-            table[codes] = before[number] & one[number] & after[number + 1]
+            table[codes] = before[number] & hot[number] & after[number + 1]
         merged.append(table)
     return merged
