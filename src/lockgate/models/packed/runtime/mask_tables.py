@@ -210,7 +210,7 @@ class MaskTables:
             )
 
         def total(slots: np.ndarray) -> list[float]:
-            slot_indices = slots.astype(np.int64)
+            slot_indices = slots.astype(np.int64, copy=False)
             totals = []
             for k in range(outputs):
                 leaf_values = leaf_values_of(k, slot_indices)
