@@ -49,6 +49,7 @@ __all__ = [
     "BundleError",
     "ContractMismatch",
     "DataError",
+    "DeploymentChanged",
     "DeploymentError",
     "DigestMismatch",
     "EnvironmentMismatch",
@@ -217,6 +218,10 @@ class EnvironmentMismatch(BundleError):
 
 class DeploymentError(LockgateError):
     """A deployment directory is damaged, or an operation on it is invalid."""
+
+
+class DeploymentChanged(DeploymentError):
+    """A deployment directory was changed by another command since it was read."""
 
 
 class ServingError(LockgateError):

@@ -68,31 +68,35 @@ def exported(deployment: Deployment, **options: Any) -> list[dict[str, Any]]:
 
 
 def truths(deployment: Deployment) -> list[Any]:
-    return [row["truth"] for row in exported(deployment)]
+    return [row["true_label"] for row in exported(deployment)]
 
 
 def test_an_export_has_a_row_for_every_row_that_was_answered(deployment: Deployment) -> None:
     table = exported(deployment)
-    assert [row["id"] for row in table] == [
+    assert [row["prediction.id"] for row in table] == [
         f"{WRITER}-{end}" for end in ("1", "2.0", "2.1", "2.2", "a")
     ]
-    assert [row["time"] for row in table] == [moment(s) for s in (0, 60, 60, 60, 120)]
-    assert [row["key"] for row in table] == ["a", "b", None, "c", None]
-    assert [row["input.age"] for row in table] == [30.5, 0.0, 1.0, 2.0, None]
-    assert [row["input.plan"] for row in table] == ["plus", "basic", "basic", "basic", "basic"]
-    assert [row["label"] for row in table] == [1, 0, 0, 0, 0]
-    assert [row["score"] for row in table] == [0.75, 0.0, 1 / 3, 2 / 3, None]
-    assert [row["margin"] for row in table] == [None] * 4 + [-2.5]
-    assert [row["traceparent"] for row in table] == ["00-ab-cd-01"] + [None] * 4
-    assert {(row["model"], row["version"], row["stage"]) for row in table} == {
-        ("churn", "1.0.0", "prod")
-    }
-    assert [row["truth"] for row in table] == [None] * 5
+    assert [row["prediction.time"] for row in table] == [moment(s) for s in (0, 60, 60, 60, 120)]
+    assert [row["prediction.key"] for row in table] == ["a", "b", None, "c", None]
+    assert [row["age"] for row in table] == [30.5, 0.0, 1.0, 2.0, None]
+    assert [row["plan"] for row in table] == ["plus", "basic", "basic", "basic", "basic"]
+    assert [row["prediction.label"] for row in table] == [1, 0, 0, 0, 0]
+    assert [row["prediction.score"] for row in table] == [0.75, 0.0, 1 / 3, 2 / 3, None]
+    assert [row["prediction.margin"] for row in table] == [None] * 4 + [-2.5]
+    assert [row["prediction.traceparent"] for row in table] == ["00-ab-cd-01"] + [None] * 4
+    assert {
+        (row["prediction.model"], row["prediction.version"], row["prediction.stage"])
+        for row in table
+    } == {("churn", "1.0.0", "prod")}
+    assert [row["true_label"] for row in table] == [None] * 5
 
 
 def test_an_export_holds_what_lies_in_between(deployment: Deployment) -> None:
     since, until = (START + 60) * 1_000_000, (START + 120) * 1_000_000
-    ids = [row["id"][len(WRITER) + 1 :] for row in exported(deployment, since=since, until=until)]
+    ids = [
+        row["prediction.id"][len(WRITER) + 1 :]
+        for row in exported(deployment, since=since, until=until)
+    ]
     assert ids == ["2.0", "2.1", "2.2"]
     progress: list[int] = []
     assert (
@@ -132,8 +136,8 @@ def test_the_latest_label_of_an_id_counts_and_says_when_it_came(
         assert (taken.labels, taken.empty) == (2, 0)
         clock.seconds += 30 * 86_400
     table = exported(deployment)
-    assert [row["truth"] for row in table] == [0, None, None, 1, None]
-    assert table[0]["truth_at"] == moment(180 + 90 * 86_400)
+    assert [row["true_label"] for row in table] == [0, None, None, 1, None]
+    assert table[0]["prediction.labelled_at"] == moment(180 + 90 * 86_400)
 
 
 def test_labels_by_key_reach_rows_and_those_by_id_come_first(
@@ -155,7 +159,9 @@ def test_labels_that_came_before_the_answer_reach_it(deployment: Deployment, clo
 
 def test_labels_of_unknown_ids_change_nothing(deployment: Deployment, clock: Clock) -> None:
     text = f"key,label\n{WRITER}-3,1\nbbandonwhat23456-1,1\n{WRITER}-2.7,1\n"
-    assert take(deployment, clock, text, ids=True).labels == 3
+    taken = take(deployment, clock, text, ids=True)
+    assert (taken.labels, taken.unknown, taken.example) == (0, 3, f"{WRITER}-3")
+    assert list(read_labels(deployment.path / LOG)) == []
     assert truths(deployment) == [None] * 5
 
 
@@ -248,7 +254,11 @@ def test_several_models_are_exported_one_at_a_time(tmp_path: Path, clock: Clock)
         ("churn", "kinds", "spend"), labelled, (1, "z", 99.5), strict=True
     ):
         (row,) = exported(deployment, model=name)
-        assert (row["label"], row["score"], row["truth"]) == (label, score, truth)
+        assert (row["prediction.label"], row["prediction.score"], row["true_label"]) == (
+            label,
+            score,
+            truth,
+        )
 
 
 def test_versions_whose_columns_differ_are_exported_together(tmp_path: Path, clock: Clock) -> None:
@@ -259,13 +269,10 @@ def test_versions_whose_columns_differ_are_exported_together(tmp_path: Path, clo
     writer.write([(old, [entry(1)]), (forgotten, [entry(2, inputs=["plus", 7])])])
     writer.close()
     first, second = exported(deployment)
-    assert [name for name in first if name.startswith("input.")] == [
-        "input.age",
-        "input.plan",
-        "input.region",
-    ]
-    assert (first["input.age"], first["input.region"]) == (30.5, None)
-    assert (second["input.age"], second["input.region"]) == (None, "7")
+    assert list(first)[:4] == ["age", "plan", "region", "true_label"]
+    assert all(name.startswith("prediction.") for name in list(first)[4:])
+    assert (first["age"], first["region"]) == (30.5, None)
+    assert (second["age"], second["region"]) == (None, "7")
 
 
 @pytest.mark.parametrize("age", ["thirty", float("nan"), float("inf"), 1e309, None, [1]])
@@ -277,8 +284,8 @@ def test_a_value_that_its_column_cannot_hold_is_left_empty(
     writer.write([(model, [entry(1, inputs=[age, 5], key=1.0), entry(2, label="other")])])
     writer.close()
     first, second = exported(deployment)
-    assert (first["input.age"], first["input.plan"], first["key"]) == (None, "5", "1")
-    assert (second["input.age"], second["label"]) == (30.5, None)
+    assert (first["age"], first["plan"], first["prediction.key"]) == (None, "5", "1")
+    assert (second["age"], second["prediction.label"]) == (30.5, None)
 
 
 def test_an_answer_is_traced_with_everything_that_is_known(
@@ -372,4 +379,4 @@ def test_a_label_of_another_kind_than_the_classes_does_not_stop_an_export(
     writer.close()
     take(deployment, clock, "key,label\na,true\n")  # a class of the other model
     (row,) = exported(deployment, model="churn")
-    assert (row["label"], row["truth"]) == (1, None)
+    assert (row["prediction.label"], row["true_label"]) == (1, None)

@@ -47,7 +47,7 @@ def answers(model: LoadedModel, sources: list[Any], counts: list[int]) -> list[R
 
     async def submit() -> None:
         metrics = MetricsRecorder(bytearray(2 * PAGE), 1)  # type: ignore[arg-type]  # memory of one process
-        batcher = Batcher(PredictionIds(), None, metrics, queue=10)
+        batcher = Batcher(None, PredictionIds(), metrics, queue=10)
         for k, (source, count) in enumerate(zip(sources, counts, strict=True)):
             send = lambda response, k=k: sent.__setitem__(k, response)  # noqa: E731
             request = Request("POST", "/predict", b"", {})

@@ -98,8 +98,16 @@ def test_a_key_of_any_size_is_a_key(server: Server) -> None:
         ("/predict", {"columns": {f"c{k}": [1] for k in range(100_000)}}),
         ("/predict", {"row": {f"c{k}": 1 for k in range(100_000)}}),
         ("/predict", {"rows": [{f"cal{k}": 1 for k in range(400)}] * 1000}),
+        ("/predict", {"rows": [ROW] * 2, "keys": [1] * 2_000_000}),
+        ("/invocations", {"inputs": [ROW], "params": {"predict_method": ["x"] * 500_000}}),
+        ("/v2/models/churn/infer", {"inputs": [], "parameters": {"x": [[]] * 500_000}}),
+        ("/v2/models/churn/infer", {"inputs": [{"name": "x"}] * 500_000}),
+        ("/feedback", {"labels": [{"key": k, "label": 1} for k in range(300_000)]}),
     ],
-    ids=["split", "axes", "columns", "row", "rows"],
+    ids=[
+        *("split", "axes", "columns", "row", "rows", "keys"),
+        *("params", "parameters", "tensors", "labels"),
+    ],
 )
 def test_work_grows_no_faster_than_the_request(server: Server, path: str, body: Any) -> None:
     """Each took minutes once; a worker that is silent for ten seconds is killed."""
@@ -462,7 +470,7 @@ def test_labels_are_classes_of_the_model(deployed: Deployment, call: Run, tmp_pa
     )
     assert "row 2: label 7 is not a class" in done.stderr
     call("lockgate", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
-    assert pq.read_table(tmp_path / "out.parquet")["truth"].to_pylist() == [1]
+    assert pq.read_table(tmp_path / "out.parquet")["churned"].to_pylist() == [1]
 
 
 def test_an_export_has_the_columns_of_all_versions(
@@ -472,7 +480,7 @@ def test_an_export_has_the_columns_of_all_versions(
         with serving(deployed.path, *options) as server:
             server.predict(ROW)
     call("lockgate", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
-    assert sorted(map(str, pq.read_table(tmp_path / "out.parquet")["input.plan"].to_pylist())) == [
+    assert sorted(map(str, pq.read_table(tmp_path / "out.parquet")["plan"].to_pylist())) == [
         "None",
         "plus",
     ]

@@ -122,7 +122,7 @@ def originals() -> list[tuple[str, str, bytes]]:
             head + b"".join(raws),
         ),
         ("/invocations", js, {"dataframe_split": split}),
-        ("/invocations", js, {"instances": records, "params": {"output": "score"}}),
+        ("/invocations", js, {"instances": records, "params": {"predict_method": "predict_proba"}}),
         ("/feedback", js, {"labels": [{"key": 4, "label": 1}]}),
     ]
     return [(p, k, b if isinstance(b, bytes) else json.dumps(b).encode()) for p, k, b in made]

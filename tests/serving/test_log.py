@@ -241,7 +241,7 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
     assert f"2 ids are not in the log, e.g. {unknown}" in done.stdout
     call("lockgate", "export", str(deployed.path), "log.parquet", cwd=tmp_path)
     table = pq.read_table(tmp_path / "log.parquet").to_pylist()
-    truth = {one["id"]: one["truth"] for one in table}
+    truth = {one["prediction.id"]: one["churned"] for one in table}
     assert truth == {
         first["id"]: 1,  # by id before by key
         second["id"]: 0,
@@ -250,9 +250,15 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
         f"{many['id']}.2": 1,
         f"{last['id']}.0": 1,
     }
-    scores_ = {one["id"]: one["score"] for one in table}
+    scores_ = {one["prediction.id"]: one["prediction.score"] for one in table}
     assert scores_[first["id"]] == first["score"]
-    assert [one["key"] for one in table] == ["17", "c-2", "1", "2", "3", "0099"]
+    assert [one["prediction.key"] for one in table] == ["17", "c-2", "1", "2", "3", "0099"]
+    bundle = str(deployed.bundle(deployed.pointer().slots[0].digest))
+    done = call("lockgate", "evaluate", bundle, "log.parquet", "--json", cwd=tmp_path)
+    labelled = [one for one in table if one["churned"] is not None]
+    right = sum(one["prediction.label"] == one["churned"] for one in labelled)
+    accuracy = json.loads(done.stdout)["figures"]["classification"]["accuracy"]["estimate"]
+    assert accuracy == right / len(labelled)
     for words, status in (
         (("--model", "chrun"), "did you mean"),
         ((), "pass --force to overwrite"),

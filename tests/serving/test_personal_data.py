@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -83,3 +84,31 @@ def test_the_card_shows_no_personal_data(people: Path) -> None:
     assert "@example.org" not in card
     assert "| postcode | integer | not shown: the name suggests personal data" in card
     assert "basic, family, plus" in card
+
+
+def test_probe_rows_are_nobodys(people: Path) -> None:
+    frame = rows(400)[["months", "charge", "plan"]]
+    probes = json.loads((people / "probes.json").read_text())["columns"]
+    made_up = set(zip(probes["months"], probes["charge"], probes["plan"], strict=True))
+    people_of_training = set(zip(*(frame[name].tolist() for name in frame), strict=True))
+    assert len(made_up) == 32
+    assert len(made_up & people_of_training) < 5  # by chance
+    assert set(probes["charge"]) <= set(frame["charge"])
+    spaces = {after - before for before, after in itertools.pairwise(sorted(probes["postcode"]))}
+    assert spaces <= {18, 19, 20}  # evenly between the bounds, not where people live
+    lockgate.open(people)  # and they are predicted again
+
+
+def test_messages_do_not_list_known_values_of_personal_columns(
+    people: Path, tmp_path: Path
+) -> None:
+    deployment = Deployment(tmp_path / "live")
+    deployment.deploy(people)
+    row = {"months": 3, "charge": 20.5, "plan": "plus", "email": "person9@example.org"}
+    with serving(deployment.path) as server:
+        said = json.dumps(server.predict(row | {"postcode": 90_001}))
+        assert "column email" in said
+        assert "did you mean" not in said
+        assert "did you mean 'plus'" in json.dumps(
+            server.predict(row | {"postcode": 90_001, "plan": "plux"})
+        )

@@ -126,8 +126,13 @@ def test_mlflows_forms_get_one_answer(server: Server, bundles: dict[str, Path]) 
             status, said, _ = one.ask("POST", "/invocations", {name: body})
             assert status == 200, said
             assert said["predictions"] == expected.label.tolist(), name
-        body = {"inputs": forms["inputs"], "params": {"output": "score"}}
-        assert one.ask("POST", "/invocations", body)[1]["predictions"] == expected.score.tolist()
+        body = {"inputs": forms["inputs"], "params": {"predict_method": "predict_proba"}}
+        pairs = [[1 - score, score] for score in expected.score.tolist()]
+        assert one.ask("POST", "/invocations", body)[1]["predictions"] == pairs
+        body["params"] = {"predict_method": "transform"}
+        status, said, _ = one.ask("POST", "/invocations", body)
+        assert status == 400
+        assert "available: predict, predict_proba, decision_function" in said["error"]
         text = frame.to_csv(index=False).encode()
         status, said, _ = one.ask("POST", "/invocations", text, content_type="text/csv")
         assert said["predictions"] == expected.label.tolist()

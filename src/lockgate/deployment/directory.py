@@ -32,14 +32,12 @@ from lockgate.deployment.change_lock import lock_changes
 from lockgate.deployment.pointer import DeploymentEvent, Pointer, check_label, check_version
 from lockgate.deployment.record import append_event, read_record
 from lockgate.deployment.reserve import with_reserve
-from lockgate.errors import DeploymentError
+from lockgate.deployment.transitions import deployed, rolled_back_here, synchronized
+from lockgate.errors import DeploymentChanged, DeploymentError
 from lockgate.models.bundle.manifest import Manifest, read_manifest, verify_files
-from lockgate.registry.slots import STAGE, Slot, choose_previous, promoted, rolled_back
+from lockgate.registry.slots import STAGE, Slot, choose_previous
 
 __all__ = ["Deployment"]
-
-MAX_PREVIOUS = 5
-"""Earlier bundles of each model and stage that are kept for rollbacks."""
 
 
 class Deployment:
@@ -111,6 +109,7 @@ class Deployment:
         following: tuple[int, str] = (0, ""),
         override: bool = False,
         check: Callable[[Path], None] | None = None,
+        expect_seq: int | None = None,
     ) -> Pointer:
         """Copy a bundle here and serve it.
 
@@ -132,11 +131,15 @@ class Deployment:
             Whether that event overrode the gates.
         check : callable, optional
             Called with the copied bundle's folder; raises if it must not be served.
+        expect_seq : int, optional
+            Number of the event that must be the last one here, 0 for none.
 
         Raises
         ------
         BundleError
             If the bundle is incomplete or changed.
+        DeploymentChanged
+            If the last event is another one.
         DeploymentError
             If the version is another bundle already, or a stage has that name.
         UsageError
@@ -147,30 +150,27 @@ class Deployment:
         if version is not None:
             check_label(version)
         with self._lock():
+            self._check_seq(expect_seq)
             manifest, digest = self._files.store(source)
             if check is not None:
                 check(self.bundle(digest))
             version = version or digest[:12]
             pointer = self.pointer() if self.exists() else self._create_pointer()
             old = pointer.find(manifest.name, stage)
-            if old is not None and (old.version, old.digest) == (version, digest):
-                # the ledger may have promoted the same bundle again, with another verdict
-                renewed = msgspec.structs.replace(
-                    old, verdict=verdict or old.verdict, override=override
-                )
-                return self._mark_followed(pointer, old, renewed, following)
-            check_version(
-                read_record(self.history_path), pointer, Slot(manifest.name, stage, version, digest)
+            new = Slot(
+                manifest.name,
+                stage,
+                version,
+                digest,
+                verdict=verdict,
+                ledger=following[0],
+                event=following[1],
+                override=override,
             )
-            # a local deployment over one that follows the ledger is not undone by `follow`
-            local = not following[0] and old is not None and bool(old.ledger)
-            if old is not None and local:
-                following = (old.ledger, old.event)
-            slot = Slot(
-                manifest.name, stage, version, digest, (), verdict, *following, local, override
-            )
-            if old is not None:
-                slot = promoted(old, slot, limit=MAX_PREVIOUS)
+            slot, is_new = deployed(old, new)
+            if not is_new:
+                return self._replace(pointer, slot)
+            check_version(read_record(self.history_path), pointer, new)
             return self._write_event(pointer, slot, "deploy", reason)
 
     def rollback(
@@ -221,38 +221,62 @@ class Deployment:
             verify_files(folder, read_manifest(folder))
             if check is not None:
                 check(folder)
-            # the ledger would deploy it again: `held` prevents that until lockgate sync
-            rolled_back_here = op == "rollback" and bool(slot.ledger)
-            new_slot = rolled_back(slot, previous, limit=MAX_PREVIOUS, held=rolled_back_here)
-            new_slot = msgspec.structs.replace(new_slot, local=slot.local or rolled_back_here)
+            new_slot = rolled_back_here(slot, previous, by_person=op == "rollback")
             return self._write_event(pointer, new_slot, op, reason)
 
-    def mark(self, name: str, stage: str, following: tuple[int, str]) -> None:
-        """Note that the ledger knows what is served, as of this event, and all rollbacks here."""
-        with self._lock():
-            pointer = self.pointer()
-            slot = pointer.require(name, stage)
-            before = tuple(msgspec.structs.replace(bundle, held=False) for bundle in slot.before)
-            released = msgspec.structs.replace(slot, before=before)
-            self._mark_followed(pointer, slot, released, following)
+    def mark(
+        self, name: str, stage: str, following: tuple[int, str], *, expect_seq: int | None = None
+    ) -> None:
+        """Note that the ledger knows what is served, as of this event, and all rollbacks here.
 
-    def _mark_followed(
-        self, pointer: Pointer, slot: Slot, updated: Slot, following: tuple[int, str]
-    ) -> Pointer:
-        """Replace a slot whose bundle stays the same, and note the ledger event."""
-        if not following[0]:
+        Raises
+        ------
+        DeploymentChanged
+            If the last event here is not `expect_seq`.
+
+        """
+        with self._lock():
+            self._check_seq(expect_seq)
+            pointer = self.pointer()
+            self._replace(pointer, synchronized(pointer.require(name, stage), *following))
+
+    def _replace(self, pointer: Pointer, slot: Slot) -> Pointer:
+        """Replace a slot whose bundle stays the same."""
+        key = (slot.name, slot.stage)
+        slots = tuple(slot if (old.name, old.stage) == key else old for old in pointer.slots)
+        if slots == pointer.slots:
             return pointer
-        updated = msgspec.structs.replace(
-            updated, ledger=following[0], event=following[1], local=False
-        )
-        slots = tuple(updated if entry is slot else entry for entry in pointer.slots)
         pointer = msgspec.structs.replace(pointer, slots=slots)
         self._write(pointer)
         return pointer
 
-    def remove(self, name: str, stage: str, *, reason: str = "", op: str = "remove") -> Pointer:
-        """Stop serving a model in a stage."""
+    def _check_seq(self, expected: int | None) -> None:
+        if expected is not None:
+            seq = self.pointer().seq if self.exists() else 0
+            if seq != expected:
+                raise DeploymentChanged(
+                    f"{self.path} was changed meanwhile: its last event is {seq}, not {expected}"
+                )
+
+    def remove(
+        self,
+        name: str,
+        stage: str,
+        *,
+        reason: str = "",
+        op: str = "remove",
+        expect_seq: int | None = None,
+    ) -> Pointer:
+        """Stop serving a model in a stage.
+
+        Raises
+        ------
+        DeploymentChanged
+            If the last event here is not `expect_seq`.
+
+        """
         with self._lock():
+            self._check_seq(expect_seq)
             pointer = self.pointer()
             slot = pointer.require(name, stage)
             return self._write_event(pointer, slot, op, reason, removed=True)

@@ -6,10 +6,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from lockgate.deployment.admission import store_provenance
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import Pointer
-from lockgate.errors import LedgerError, LedgerTampered, LockgateError, RemoteUnavailable
+from lockgate.deployment.transitions import NextStep, next_step
+from lockgate.errors import (
+    DeploymentChanged,
+    LedgerError,
+    LedgerTampered,
+    LockgateError,
+    RemoteUnavailable,
+)
 from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.registry.bundle_store import bundle_of
 from lockgate.registry.ledger import rules
@@ -22,6 +31,9 @@ __all__ = ["Step", "deploy_stage", "follow"]
 
 POLL_SECONDS = 0.2
 """Seconds between two checks whether the local ledger changed; a check takes about 50 µs."""
+
+ATTEMPTS = 3
+"""Attempts to change a directory that other commands change at the same time."""
 
 RETRY_SECONDS = 5.0
 """Seconds until a deployment that failed is tried again."""
@@ -56,36 +68,44 @@ def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str
         If the stage is empty, or its bundle cannot be fetched.
     LedgerTampered
         If the ledger fails verification, or is not the one that was followed before.
+    DeploymentChanged
+        If other commands change the directory again and again.
 
     """
-    slot = deployment.pointer().find(name, stage) if deployment.exists() else None
+    for attempt in range(ATTEMPTS):
+        try:
+            return _deploy_once(ledger, deployment, name, stage)
+        except DeploymentChanged:
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError
+
+
+def _deploy_once(ledger: EventLog, deployment: Deployment, name: str, stage: str) -> Step:
+    """Compare directory and ledger, and change the directory if it is still as it was read."""
+    pointer = deployment.pointer() if deployment.exists() else Pointer()
+    slot = pointer.find(name, stage)
     _check_ledger(ledger, deployment, slot)
-    stage_record = ledger.current(name, stage)
-    if stage_record is None:
-        return _remove(ledger, deployment, slot, name, stage)
-    target_slot = stage_record.slot
-    if slot is not None:
-        if (slot.ledger, slot.event) == (stage_record.seq, stage_record.id):
-            if slot.digest == target_slot.digest:
-                return None, "up to date with the ledger"
-            return None, _explain_kept(deployment, slot, target_slot)
-        if target_slot.digest in {bundle.digest for bundle in slot.before if bundle.held}:
-            return None, _explain_kept(deployment, slot, target_slot)
-    return _deploy(ledger, deployment, stage_record)
-
-
-def _remove(
-    ledger: EventLog, deployment: Deployment, slot: Slot | None, name: str, stage: str
-) -> Step:
-    """Stop serving what the ledger has retired from the stage."""
-    if slot is None or not slot.ledger:
+    record = ledger.current(name, stage)
+    promotion = None
+    if record is not None:
+        promotion = msgspec.structs.replace(record.slot, ledger=record.seq, event=record.id)
+    step = next_step(slot, promotion)
+    if step is NextStep.DEPLOY and record is not None:
+        return _deploy(ledger, deployment, record, pointer.seq)
+    if step is NextStep.REMOVE:
+        reason = "the stage is empty in the ledger"
+        changed = deployment.remove(name, stage, reason=reason, expect_seq=pointer.seq)
+        return changed, f"{name} left {stage}: {reason}"
+    if step is NextStep.ABSENT:
         rules.find_version(ledger.state, name, None)  # raises if the model is unknown
         raise LedgerError(f"stage {stage} of {name} is empty; run lockgate promote {name} {stage}")
-    pointer = deployment.remove(name, stage, reason="the stage is empty in the ledger")
-    return pointer, f"{name} left {stage}: the stage is empty in the ledger"
+    if slot is not None and record is not None and step is not NextStep.NOTHING:
+        return None, _explain_kept(deployment, step, slot, record.slot)
+    return None, str(step)
 
 
-def _deploy(ledger: EventLog, deployment: Deployment, stage_record: StageRecord) -> Step:
+def _deploy(ledger: EventLog, deployment: Deployment, stage_record: StageRecord, seq: int) -> Step:
     target_slot = stage_record.slot
     name, stage = target_slot.name, target_slot.stage
     record = rules.find_version(ledger.state, name, target_slot.version)
@@ -93,7 +113,6 @@ def _deploy(ledger: EventLog, deployment: Deployment, stage_record: StageRecord)
     store_provenance(
         deployment, record.digest, stage, collect_provenance(ledger, record, stage_record)
     )
-    before = deployment.pointer().seq if deployment.exists() else 0
     pointer = deployment.deploy(
         bundle,
         version=target_slot.version,
@@ -103,9 +122,10 @@ def _deploy(ledger: EventLog, deployment: Deployment, stage_record: StageRecord)
         following=(stage_record.seq, stage_record.id),
         override=stage_record.override,
         check=check_in_subprocess,
+        expect_seq=seq,
     )
     message = f"event {stage_record.seq}: {name}@{target_slot.version} in {stage}"
-    return (pointer if pointer.seq != before else None), message
+    return (pointer if pointer.seq != seq else None), message
 
 
 def _check_ledger(ledger: EventLog, deployment: Deployment, slot: Slot | None) -> None:
@@ -125,9 +145,9 @@ def _check_ledger(ledger: EventLog, deployment: Deployment, slot: Slot | None) -
         )
 
 
-def _explain_kept(deployment: Deployment, slot: Slot, target_slot: Slot) -> str:
+def _explain_kept(deployment: Deployment, step: NextStep, slot: Slot, target_slot: Slot) -> str:
     """Say why the ledger's bundle is not deployed, and what to do."""
-    if target_slot.digest in {bundle.digest for bundle in slot.before if bundle.held}:
+    if step is NextStep.HELD:
         reason = (
             "was rolled back in this directory; record that in the ledger with lockgate sync "
             f"{deployment.path}"

@@ -33,11 +33,14 @@ def record_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
     ------
     LedgerConflict
         If the stage has changed in the ledger since, or never had that bundle.
+    DeploymentChanged
+        If the directory is changed at the same time.
 
     """
     deployment = Deployment(directory)
     recorded_events = []
-    for slot in deployment.pointer().slots:
+    pointer = deployment.pointer()
+    for slot in pointer.slots:
         unsynced_versions = [previous.version for previous in slot.before if previous.held]
         if not slot.ledger or not (slot.local or unsynced_versions):
             continue
@@ -59,7 +62,9 @@ def record_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
             recorded_events += [
                 event for event in ledger.history(slot.name) if event.seq == stage_record.seq
             ]
-        deployment.mark(slot.name, slot.stage, (stage_record.seq, stage_record.id))
+        following = stage_record.seq, stage_record.id
+        # what was done here meanwhile is not in the ledger: the next sync records it
+        deployment.mark(slot.name, slot.stage, following, expect_seq=pointer.seq)
     return recorded_events
 
 

@@ -67,7 +67,7 @@ def work(stage: Stage) -> dict[str, float]:
             {model.file: (workspace.model("compressed") / model.file).read_bytes()},
             {
                 "reference.json": _build_reference(stage, model, train, output),
-                "probes.json": probes_of(tune.features, predictor),
+                "probes.json": probes_of(tune.features, model.schema, predictor),
                 "metrics.json": {name: report["metrics"] for name, report in reports.items()},
                 "card.md": _format_card(stage, model, workspace.facts(), reports),
             },

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import LogError, UsageError, nearest
 from lockgate.models.bundle.manifest import Manifest
-from lockgate.prediction_log.entries import key_text
+from lockgate.prediction_log.entries import Model, key_text
 from lockgate.prediction_log.reader import (
     Label,
     LoggedPrediction,
@@ -25,6 +25,12 @@ from lockgate.prediction_log.reader import (
 from lockgate.prediction_log.trace import LOG
 
 __all__ = ["export"]
+
+PREFIX = "prediction."
+"""Prefix of the columns about a prediction; inputs and target have the names of the training."""
+
+TRUE_LABEL = "true_label"
+"""Name of the column of true labels, where the model's target has no name."""
 
 BATCH_ROWS = 20_000
 """Rows that are written at a time."""
@@ -87,14 +93,15 @@ def export(
 
     name = _choose_model(folder, model, report_damaged)
     label_index = _LabelIndex(read_labels(folder, report_damaged))
+    models = [m for m in list_models(folder, report_damaged) if m.name == name]
+    schema = _build_schema(deployment, models)
+    target_column = schema.names[schema.names.index(f"{PREFIX}id") - 1]
     temporary_path = target.with_name(f".{target.name}.new")
-    writer, rows, schema = None, 0, None
+    writer, rows = None, 0
     try:
         for records in _batch_rows(
-            _read_rows(folder, name, since, until, label_index, report_damaged)
+            _read_rows(folder, name, since, until, target_column, label_index, report_damaged)
         ):
-            if schema is None:
-                schema = _build_schema(deployment, folder, name, report_damaged)
             table = pa.Table.from_pylist(
                 [_fit_record(record, schema) for record in records], schema
             )
@@ -153,6 +160,7 @@ def _read_rows(
     name: str,
     since: int,
     until: int,
+    target: str,
     label_index: _LabelIndex,
     on_damaged: OnDamaged,
 ) -> Iterator[dict[str, Any]]:
@@ -162,20 +170,20 @@ def _read_rows(
         for row, (inputs, label, score, key) in enumerate(prediction.rows()):
             true_label = label_index.find(prediction, row, key)
             yield {
-                "id": f"{prediction.id}.{row}" if prediction.entry.rows else prediction.id,
-                "time": prediction.time,
-                "model": name,
-                "version": prediction.model.version,
-                "stage": prediction.model.stage,
-                "bundle": prediction.model.digest,
-                "key": None if key is None else key_text(key),
-                **{f"input.{column}": value for column, value in inputs.items()},
-                "label": label,
-                "score": score,
-                "margin": _row_margin(prediction, row),
-                "traceparent": prediction.entry.trace or None,
-                "truth": None if true_label is None else true_label.label,
-                "truth_at": None if true_label is None else true_label.at,
+                **inputs,
+                target: None if true_label is None else true_label.label,
+                f"{PREFIX}id": f"{prediction.id}.{row}" if prediction.entry.rows else prediction.id,
+                f"{PREFIX}time": prediction.time,
+                f"{PREFIX}model": name,
+                f"{PREFIX}version": prediction.model.version,
+                f"{PREFIX}stage": prediction.model.stage,
+                f"{PREFIX}bundle": prediction.model.digest,
+                f"{PREFIX}key": None if key is None else key_text(key),
+                f"{PREFIX}label": label,
+                f"{PREFIX}score": score,
+                f"{PREFIX}margin": _row_margin(prediction, row),
+                f"{PREFIX}traceparent": prediction.entry.trace or None,
+                f"{PREFIX}labelled_at": None if true_label is None else true_label.at,
             }
 
 
@@ -195,29 +203,30 @@ def _row_margin(prediction: LoggedPrediction, row: int) -> Any:
     return margin if margin is None or not prediction.entry.rows else margin[row]
 
 
-def _build_schema(
-    deployment: Deployment, folder: Path, name: str, on_damaged: OnDamaged
-) -> pa.Schema:
-    """Return the schema for all versions together: numbers as doubles, anything else as text."""
-    models = [model for model in list_models(folder, on_damaged) if model.name == name]
+def _build_schema(deployment: Deployment, models: list[Model]) -> pa.Schema:
+    """Return the schema for all versions together: numbers as doubles, anything else as text.
+
+    Inputs come first, then the target, then the columns about the predictions.
+    """
     manifests = [manifest for model in models if (manifest := deployment.manifest(model.digest))]
     kinds = {
         column.name: column.kind for manifest in manifests for column in manifest.inputs.columns
     }
+    targets = [m.inputs.target for m in manifests if m.inputs.target is not None]
     label_type = _label_type(manifests)
     is_multiclass = any(manifest.task == "multiclass" for manifest in manifests)
     score_type = pa.list_(pa.float64()) if is_multiclass else pa.float64()
     timestamp_type = pa.timestamp("us", tz="UTC")
-    fields = [("id", pa.string()), ("time", timestamp_type)]
-    fields += [
-        (field_name, pa.string()) for field_name in ("model", "version", "stage", "bundle", "key")
-    ]
+    fields = []
     for column in dict.fromkeys(column for model in models for column in model.columns):
         is_number = kinds.get(column) in ("number", "integer", "boolean")
-        fields.append((f"input.{column}", pa.float64() if is_number else pa.string()))
-    fields += [("label", label_type), ("score", score_type), ("margin", score_type)]
-    fields += [("traceparent", pa.string()), ("truth", label_type), ("truth_at", timestamp_type)]
-    return pa.schema(fields)
+        fields.append((column, pa.float64() if is_number else pa.string()))
+    fields.append((targets[-1] if targets else TRUE_LABEL, label_type))
+    about = [("id", pa.string()), ("time", timestamp_type)]
+    about += [(name, pa.string()) for name in ("model", "version", "stage", "bundle", "key")]
+    about += [("label", label_type), ("score", score_type), ("margin", score_type)]
+    about += [("traceparent", pa.string()), ("labelled_at", timestamp_type)]
+    return pa.schema([*fields, *((PREFIX + name, kind) for name, kind in about)])
 
 
 def _label_type(manifests: list[Manifest]) -> pa.DataType:

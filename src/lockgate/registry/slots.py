@@ -160,7 +160,7 @@ def rolled_back(slot: Slot, previous: PreviousBundle, *, limit: int, held: bool 
 def _behind(slot: Slot, previous: PreviousBundle, *, held: bool) -> tuple[PreviousBundle, ...]:
     """Return the bundles before `previous`: the earlier ones, then those rolled back from."""
     if previous.left:  # forward again, to a bundle that was rolled back from
-        return _distinct((slot.as_previous(), *slot.before), previous.digest)
+        return _distinct((slot.as_previous(held=held), *slot.before), previous.digest)
     index = slot.before.index(previous)
     earlier = [bundle for bundle in slot.before[index + 1 :] if not bundle.left]
     reverted = [slot.as_previous(left=True, held=held)]

@@ -80,9 +80,10 @@ class Application:
         started_at: float | None = None,
     ) -> None:
         self.store, self.settings, self.metrics, self.tokens = store, settings, metrics, tokens
-        self.prediction_ids = recorder.prediction_ids if recorder is not None else PredictionIds()
+        # errors have ids of their own: those of the log count predictions, without a gap
+        self.error_ids = PredictionIds()
         self.recorder = recorder
-        self.batcher = Batcher(self.prediction_ids, recorder, metrics, settings.limits.queue)
+        self.batcher = Batcher(recorder, self.error_ids, metrics, settings.limits.queue)
         self.ready, self.started_at = True, started_at or time.time()
         self._max_rows = settings.limits.rows
         self.routes = Routes([])
@@ -194,7 +195,7 @@ class Application:
         loop.run_in_executor(self._thread, answer, request).add_done_callback(on_done)
 
     def _fault_response(self, request: Request) -> Response:
-        prediction_id = self.prediction_ids.next()
+        prediction_id = self.error_ids.next()
         log.exception("answering %s failed", request.path, extra={"id": prediction_id})
         return HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id)
 
@@ -229,7 +230,7 @@ class Application:
 
     def error_response(self, error: HTTPError) -> Response:
         """Return the response to a request that failed."""
-        return error.to_response(self.prediction_ids.next())
+        return error.to_response(self.error_ids.next())
 
     def busy_response(self, message: str) -> Response:
         """Return the response of an overloaded server."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from lockgate._version import __version__
@@ -18,13 +18,14 @@ from lockgate.serving.http.messages import (
 from lockgate.serving.http.routing import Route
 from lockgate.serving.pages.front_page import front_page
 from lockgate.serving.pages.openapi import openapi_document
-from lockgate.serving.prediction.model_store import ModelStore
+from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import PredictionRequest
 from lockgate.serving.protocols.mlflow import read_invocations_request
 from lockgate.serving.protocols.native.feedback import record_feedback
 from lockgate.serving.protocols.native.predict import read_predict_request
 from lockgate.serving.protocols.tabular import ARROW, CSV, TSV, read_table_request
-from lockgate.serving.protocols.v2.inference import metadata, model_in_path, read_infer_request
+from lockgate.serving.protocols.v2.description import configuration, metadata, statistics
+from lockgate.serving.protocols.v2.inference import model_in_path, read_infer_request
 from lockgate.serving.telemetry.metrics import exposition
 
 if TYPE_CHECKING:
@@ -123,8 +124,30 @@ def _v2_routes(app: Application) -> list[Route]:
             {"response": {"type": "array", "items": {"type": "object"}}},
         )
     )
+    routes.append(
+        _get(
+            "/v2/models/stats",
+            "read",
+            "Rows and batches that each model predicted.",
+            lambda _: _statistics_response(app, app.store.all),
+        )
+    )
     for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         routes += [
+            _get(
+                f"{path}/config",
+                "read",
+                "Configuration of a model.",
+                lambda request: json_response(
+                    configuration(app.store.find(model_in_path(request)), app.settings.limits.rows)
+                ),
+            ),
+            _get(
+                f"{path}/stats",
+                "read",
+                "Rows and batches that a model predicted.",
+                lambda request: _statistics_response(app, [app.store.find(model_in_path(request))]),
+            ),
             _get(path, "read", "A model.", lambda request: _model_response(app, request)),
             _get(
                 f"{path}/ready",
@@ -165,7 +188,13 @@ def _mlflow_routes(app: Application) -> list[Route]:
 SERVER = {
     "name": "lockgate",
     "version": __version__,
-    "extensions": ["binary_tensor_data", "binary_data"],
+    "extensions": [
+        "binary_tensor_data",
+        "binary_data",
+        "model_configuration",
+        "model_repository",
+        "statistics",
+    ],
 }
 
 INFER = {
@@ -243,6 +272,10 @@ def _repository_response(app: Application) -> Response:
         for model in app.store.all
     ]
     return json_response(models)
+
+
+def _statistics_response(app: Application, models: Iterable[LoadedModel]) -> Response:
+    return json_response(statistics(models, app.metrics.all().values()))
 
 
 def _model_response(app: Application, request: Request, *, ready: bool = False) -> Response:

@@ -309,8 +309,10 @@ def v2_binary(case: Case) -> list[float]:
 
 
 def _invocations(case: Case, body: dict[str, Any]) -> list[float]:
-    answer = _ask_json(case, "/invocations", {**body, "params": {"output": "score"}})
-    return list(answer["predictions"])
+    answer = _ask_json(
+        case, "/invocations", {**body, "params": {"predict_method": "predict_proba"}}
+    )
+    return [second for _, second in answer["predictions"]]
 
 
 def mlflow_split(case: Case) -> list[float]:

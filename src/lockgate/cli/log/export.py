@@ -44,9 +44,11 @@ def command(
 ) -> int:
     """Export the prediction log of DIR to a Parquet file, joined with the labels.
 
-    The file has one row per predicted row: id, time, version, bundle, the logged
-    inputs, the predicted label and score, and the true label if it was recorded
-    with `lockgate feedback`. Damaged files of the log are named, and left out.
+    The file has one row per predicted row: the logged inputs and the target by
+    their own names, so that `lockgate evaluate` reads it as it is, and beside them
+    prediction.id, prediction.time, prediction.version, prediction.label,
+    prediction.score and more. The target is empty until it is recorded with
+    `lockgate feedback`. Damaged files of the log are named, and left out.
     """
     if target.exists() and not force:
         raise UsageError(f"{target} already exists: pass --force to overwrite it")

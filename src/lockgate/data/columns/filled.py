@@ -11,6 +11,7 @@ import numpy as np
 from lockgate.data.columns.categories import category_text, distinct_cells
 from lockgate.data.columns.dates import is_missing
 from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.personal import is_personal
 from lockgate.data.columns.rejections import RejectedRows, count_missing
 from lockgate.data.columns.sources import select_columns
 from lockgate.errors import nearest
@@ -83,9 +84,9 @@ class FilledCells(msgspec.Struct, frozen=True):
         for column in inputs:
             count = self.unknown.get(column.name, 0)
             if count > MAX_UNKNOWN * self.rows:
+                known = () if is_personal(column.name) else column.categories
                 examples = [
-                    f"{text!r}{suggest(text, column.categories)}"
-                    for text in self.examples.get(column.name, [])
+                    f"{text!r}{suggest(text, known)}" for text in self.examples.get(column.name, [])
                 ]
                 messages.append(
                     f"column {column.name}: {count:,} of {self.rows:,} cells "

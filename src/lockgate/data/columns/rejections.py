@@ -10,6 +10,7 @@ import numpy as np
 
 from lockgate.data.columns.dates import MISSING_DATE, NUMERIC_DATE
 from lockgate.data.columns.inputs import CellColumn, ColumnInput
+from lockgate.data.columns.personal import is_personal
 from lockgate.errors import SchemaViolation
 
 __all__ = [
@@ -83,10 +84,11 @@ def format_value(value: object) -> str:
 
 
 def describe_unknown_category(column: CellColumn, value: object, row: int) -> str:
-    """Return the message for an unknown category."""
-    known = ", ".join(column.categories[:MAX_LISTED])
-    subject = f"column {column.name} holds {format_value(value)} in row {row}"
-    return f"{subject}, an unknown category; available: {known}"
+    """Return the message for an unknown category; known ones of personal data are not listed."""
+    subject = f"column {column.name} holds {format_value(value)} in row {row}, an unknown category"
+    if is_personal(column.name):
+        return subject
+    return f"{subject}; available: {', '.join(column.categories[:MAX_LISTED])}"
 
 
 def describe_infinite(column: CellColumn, row: int) -> str:

@@ -11,6 +11,7 @@ from lockgate.contract.prediction import Output, Predictor
 from lockgate.contract.tables import Schema
 from lockgate.data.columns.dates import is_missing
 from lockgate.errors import BundleError
+from lockgate.models.bundle.made_up_rows import make_up_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,10 +25,9 @@ TOLERANCE = 1e-9
 """Largest relative difference of a score; other BLAS kernels change the last digits."""
 
 
-def probes_of(features: pd.DataFrame, predictor: Predictor) -> dict[str, Any]:
-    """Choose evenly spread rows and record the predictions for them."""
-    rows = np.unique(np.linspace(0, len(features) - 1, min(PROBES, len(features))).astype(int))
-    chosen = features.iloc[rows].reset_index(drop=True)
+def probes_of(features: pd.DataFrame, schema: Schema, predictor: Predictor) -> dict[str, Any]:
+    """Make up rows from the columns, and record the predictions for them."""
+    chosen = make_up_rows(features, schema, PROBES)
     output = predictor.predict(chosen)
     return {
         "columns": {str(name): [_plain(v) for v in chosen[name].tolist()] for name in chosen},

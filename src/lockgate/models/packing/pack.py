@@ -222,7 +222,7 @@ def write_packed(
         {MODEL: raw},
         {
             "reference.json": msgspec.to_builtins(reference),
-            "probes.json": probes_of(features, predictor),
+            "probes.json": probes_of(features, schema, predictor),
             "metrics.json": metrics,
             "card.md": render_card(name, model, schema, table, metrics, score_threshold, declared),
         },

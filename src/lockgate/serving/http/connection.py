@@ -20,7 +20,7 @@ import httptools
 from lockgate.serving.http.messages import HTTPError, Request, Response, without_upgrade
 from lockgate.serving.http.pool import Pool
 
-__all__ = ["IDLE", "Connection"]
+__all__ = ["BODY", "HEAD", "IDLE", "LINGER", "Connection"]
 
 log = logging.getLogger("lockgate.serve")
 
@@ -29,6 +29,9 @@ IDLE, HEAD, BODY, LINGER = range(4)
 
 SMALL = 65_536
 """Bytes of a refused body that are read to its end, so that the connection can stay open."""
+
+SOFT_CLOSE_SECONDS = 0.25
+"""Time in which a request that crosses the end of its connection still arrives."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -43,7 +46,7 @@ class Connection(asyncio.Protocol):
         self.parser: Any = httptools.HttpRequestParser(self)
         self.phase, self.since = IDLE, time.monotonic()
         self.waiting: deque[tuple[Request | None, Response | None, bool, float]] = deque()
-        self.busy = self.closed = self.skipping = self.ended = False
+        self.busy = self.closed = self.skipping = self.ended = self.used = False
         self.stuck = 0.0
         self.size = self.head = self.fields = self.unfinished = 0
         self.refused = self.upgrading = self.fresh = False
@@ -77,18 +80,18 @@ class Connection(asyncio.Protocol):
                 self.transport.abort()
             return
         if self.phase == IDLE:
-            self.phase, self.since = HEAD, time.monotonic()
+            self.phase, self.since, self.used = HEAD, time.monotonic(), True
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
             if self.phase != LINGER:
                 message = str(error) or type(error).__name__
-                self._refuse_with_error(400, f"not a valid HTTP/1.1 request: {message[:200]}")
+                self.refuse_with_error(400, f"not a valid HTTP/1.1 request: {message[:200]}")
         if self.phase == HEAD:
             self.unfinished += 0 if self.fresh else len(data)
             self.fresh = False
             if self.unfinished > self.limits.head:
-                self._refuse_with_error(431, f"the head is longer than {self.limits.head} bytes")
+                self.refuse_with_error(431, f"the head is longer than {self.limits.head} bytes")
 
     def _feed(self, data: bytes) -> None:
         """Parse; an offer to upgrade the protocol is ignored."""
@@ -148,14 +151,14 @@ class Connection(asyncio.Protocol):
         """Add a part of the target."""
         self.url += url
         if len(self.url) > self.limits.target:
-            self._refuse_with_error(414, f"the path is longer than {self.limits.target} bytes")
+            self.refuse_with_error(414, f"the path is longer than {self.limits.target} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Add a header, also a trailer."""
         self.fields += 1
         self.head += len(name) + len(value)
         if self.fields > self.limits.fields or self.head > self.limits.head:
-            self._refuse_with_error(
+            self.refuse_with_error(
                 431, f"more than {self.limits.fields} headers or {self.limits.head} bytes of them"
             )
         elif self.request is None:
@@ -170,7 +173,7 @@ class Connection(asyncio.Protocol):
         self.method = self.parser.get_method().decode("ascii")
         if self.parser.should_upgrade():
             if self.method == "CONNECT":
-                self._refuse_with_error(405, "method CONNECT is not supported: this is not a proxy")
+                self.refuse_with_error(405, "method CONNECT is not supported: this is not a proxy")
             self.upgrading = True
             return
         path, _, query = self.url.partition(b"?")
@@ -197,7 +200,7 @@ class Connection(asyncio.Protocol):
             self.skipping = True
         elif expects:
             if self.busy:
-                self._refuse_with_error(417, "a body was announced while a response was due")
+                self.refuse_with_error(417, "a body was announced while a response was due")
                 return
             self.transport.write(CONTINUE)
         self.phase, self.since = BODY, time.monotonic()
@@ -275,6 +278,19 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.close()
 
+    def close_softly(self) -> None:
+        """Close an idle connection.
+
+        What the client may be sending is read to its end: closing at once would reset the
+        connection, and not say that it was closed.
+        """
+        if self.transport.can_write_eof():
+            self.phase, self.refused, self.size = LINGER, True, 0
+            self.since = time.monotonic() - self.limits.linger_seconds + SOFT_CLOSE_SECONDS
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
     def _next(self) -> None:
         if self.closed or self.busy or self.stuck or not self.waiting:
             return
@@ -284,33 +300,13 @@ class Connection(asyncio.Protocol):
 
     # refusing
 
-    def _refuse_with_error(self, status: int, message: str) -> None:
+    def refuse_with_error(self, status: int, message: str) -> None:
+        """Send an error, read no further, and close after the client had time to read it."""
         self._refuse(self.app.error_response(HTTPError(status, message)))
 
     def _refuse(self, response: Response) -> None:
-        """Send an error, read no further, and close after the client had time to read it."""
         if self.phase == LINGER:
             return
         self.phase, self.since, self.size = LINGER, time.monotonic(), 0
         self.refused, self.parts = True, []
         self._take(self.request, response, keep=False)
-
-    def check_timeouts(self, now: float) -> None:
-        """Close the connection if it took too long for what it is doing."""
-        elapsed, limits = now - self.since, self.limits
-        if self.stuck and now - self.stuck > limits.write_seconds:
-            log.info("a client does not read; connection of %s closed", self.peer)
-            self.transport.abort()
-        elif self.phase == IDLE and not self.busy and elapsed > limits.idle_seconds:
-            self.transport.close()
-        elif self.phase == HEAD and elapsed > limits.head_seconds:
-            self._refuse_with_error(408, f"the head took longer than {limits.head_seconds:g} s")
-        elif self.phase == BODY and elapsed > limits.body_seconds:
-            self._refuse_with_error(408, f"the body took longer than {limits.body_seconds:g} s")
-        elif (
-            self.phase == LINGER
-            and self.refused
-            and not self.busy
-            and elapsed > limits.linger_seconds
-        ):
-            self.transport.abort()

@@ -10,6 +10,7 @@ import msgspec
 
 from lockgate.serving.http.connection import IDLE, Connection
 from lockgate.serving.http.messages import Handler
+from lockgate.serving.http.timeouts import close_expired
 from lockgate.serving.settings import Limits
 
 __all__ = ["ConnectionPool"]
@@ -17,6 +18,10 @@ __all__ = ["ConnectionPool"]
 
 SPARE = 64
 """Files that a worker needs besides its connections."""
+
+
+FIRST_REQUEST_SECONDS = 1.0
+"""Time in which a new connection sends its first request, while the worker drains."""
 
 
 class ConnectionPool:
@@ -43,10 +48,12 @@ class ConnectionPool:
         self.date = formatdate(time.time(), usegmt=True).encode()
         now = time.monotonic()
         for connection in list(self.open):
-            connection.check_timeouts(now)
+            close_expired(connection, now)
 
     def close_idle(self) -> None:
-        """Close connections without a request in progress."""
+        """Close connections without a request in progress; a new one has time to send one."""
+        newest = time.monotonic() - FIRST_REQUEST_SECONDS
         for connection in list(self.open):
-            if connection.phase == IDLE and not connection.busy:
-                connection.transport.close()
+            idle = connection.phase == IDLE and not connection.busy
+            if idle and (connection.used or connection.since < newest):
+                connection.close_softly()

@@ -46,10 +46,10 @@ class Batcher:
 
     Parameters
     ----------
-    prediction_ids : PredictionIds
-        Numbers predictions.
     recorder : Recorder or None
         Writes the prediction log.
+    error_ids : PredictionIds
+        Numbers errors.
     metrics : MetricsRecorder
         Counts batches and rows.
     queue : int
@@ -66,17 +66,14 @@ class Batcher:
 
     def __init__(
         self,
-        prediction_ids: PredictionIds,
         recorder: Recorder | None,
+        error_ids: PredictionIds,
         metrics: MetricsRecorder,
         queue: int,
     ) -> None:
-        self.prediction_ids, self.recorder, self.metrics, self.queue = (
-            prediction_ids,
-            recorder,
-            metrics,
-            queue,
-        )
+        self.recorder, self.metrics, self.queue = recorder, metrics, queue
+        self._error_ids = error_ids
+        self._prediction_ids = PredictionIds() if recorder is None else recorder.prediction_ids
         self._large_ids = PredictionIds() if recorder is None else recorder.large_ids
         self.queued = self.large = 0
         self._pending: dict[tuple[LoadedModel, bool], list[PredictionRequest]] = {}
@@ -111,17 +108,21 @@ class Batcher:
             raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
         self.large += 1
 
-        def on_done(future: asyncio.Future[tuple[PredictionRequest, Response]]) -> None:
+        def on_done(future: asyncio.Future[tuple[PredictionRequest, Response | None]]) -> None:
             self.large -= 1
             try:
                 prediction, response = future.result()
             except HTTPError as error:
-                send(error.to_response(self.prediction_ids.next()))
+                send(error.to_response(self._error_ids.next()))
             except Exception:
-                prediction_id = self.prediction_ids.next()
+                prediction_id = self._error_ids.next()
                 log.exception("answering %s failed", request.path, extra={"id": prediction_id})
                 send(HTTPError(500, INTERNAL_ERROR_MESSAGE).to_response(prediction_id))
             else:
+                if response is None:
+                    prediction.prediction_id = self._error_ids.next()
+                    response = _response(prediction)
+                self.metrics.batch(prediction.model.address, prediction.rows)
                 self._count(prediction)
                 send(response)
 
@@ -130,16 +131,19 @@ class Batcher:
 
     def _answer_large(
         self, read: Callable[[], PredictionRequest]
-    ) -> tuple[PredictionRequest, Response]:
+    ) -> tuple[PredictionRequest, Response | None]:
+        """Return the request and the response; None for an error, which is numbered in the loop."""
         # millions of new objects would start collections that stop all threads; none of
         # them is part of a circle
         gc.disable()
         try:
             request = read()
             _predict([request])
+            if not isinstance(request.result, Prediction):
+                return request, None
             request.prediction_id = self._large_ids.next()
             request.number = self._large_ids.count
-            if isinstance(request.result, Prediction) and self.recorder is not None:
+            if self.recorder is not None:
                 recorder = self.recorder
                 self._record([request], lambda: recorder.write_large(request))
             return request, _response(request)
@@ -150,9 +154,9 @@ class Batcher:
         """Predict the requests of this turn of the loop, model by model."""
         pending, self._pending = self._pending, {}
         self.queued = 0
-        for (_, single), requests in pending.items():
+        for (model, single), requests in pending.items():
             for group in [requests] if single else _groups(requests):
-                self.metrics.batch(sum(request.rows for request in group))
+                self.metrics.batch(model.address, sum(request.rows for request in group))
                 _predict(group)
                 self._finish(group)
 
@@ -160,11 +164,13 @@ class Batcher:
         """Give ids, write the log, and send the responses; in this order."""
         predicted = []
         for request in requests:
-            request.prediction_id = self.prediction_ids.next()
-            request.number = self.prediction_ids.count
             if isinstance(request.result, Prediction):
+                request.prediction_id = self._prediction_ids.next()
+                request.number = self._prediction_ids.count
                 predicted.append(request)
                 self._count(request)
+            else:
+                request.prediction_id = self._error_ids.next()
         if predicted and self.recorder is not None:
             recorder = self.recorder
             if self._record(predicted, lambda: recorder.write(predicted, _send)):

@@ -197,8 +197,8 @@ class Recorder:
             loop.call_soon_threadsafe(send, group)
 
     def _checkpoint_forever(self) -> None:
-        while True:
-            time.sleep(self.settings.checkpoint_seconds)
+        never = threading.Event()
+        while not never.wait(self.settings.checkpoint_seconds):
             self.writer.checkpoint()
             self.label_writer.checkpoint()
             self._large_writer.checkpoint()

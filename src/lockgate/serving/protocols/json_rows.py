@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
@@ -11,6 +11,7 @@ import msgspec
 
 from lockgate.serving.http.messages import HTTPError
 from lockgate.serving.protocols.json_slices import (
+    SLICE,
     decode_any,
     decode_object,
     decode_slices,
@@ -19,6 +20,7 @@ from lockgate.serving.protocols.json_slices import (
 __all__ = [
     "ABSENT",
     "RowDecoder",
+    "check_short",
     "check_too_many",
     "check_width",
     "decode_columns",
@@ -49,6 +51,13 @@ decode_lists = msgspec.json.Decoder(list[tuple[Cell, ...]]).decode
 def is_present(field: msgspec.Raw) -> bool:
     """Return whether a field stands in a body, and is not null."""
     return field is not ABSENT and bytes(memoryview(field)[:5]) not in (b"", b"null")
+
+
+def check_short(fields: Mapping[str, msgspec.Raw]) -> None:
+    """Refuse fields that are not data and yet so long that decoding them takes long."""
+    for name, field in fields.items():
+        if len(memoryview(field)) > SLICE:
+            raise HTTPError(400, f"{name} is longer than {SLICE} bytes")
 
 
 class RowDecoder:

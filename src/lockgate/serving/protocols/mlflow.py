@@ -16,11 +16,12 @@ from lockgate.serving.http.messages import (
     check_rows,
     read_body,
 )
-from lockgate.serving.prediction.model_store import ModelStore
+from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest, to_lists
 from lockgate.serving.protocols.json_rows import (
     ABSENT,
     RowDecoder,
+    check_short,
     check_too_many,
     check_width,
     decode_columns,
@@ -28,7 +29,7 @@ from lockgate.serving.protocols.json_rows import (
     read_rows,
     row_decoder,
 )
-from lockgate.serving.protocols.json_slices import decode_slices
+from lockgate.serving.protocols.json_slices import SLICE, decode_slices
 
 __all__ = ["read_invocations_request", "write_mlflow_response"]
 
@@ -46,10 +47,23 @@ class Split(msgspec.Struct):
     index: msgspec.Raw = ABSENT
 
 
-class Params(msgspec.Struct, forbid_unknown_fields=True):
-    """Parameters: whether labels or scores are returned."""
+class SplitLengths(msgspec.Struct):
+    """The parts of a frame that are not data."""
 
-    output: str = "label"
+    columns: msgspec.Raw = ABSENT
+
+
+class Lengths(msgspec.Struct):
+    """The parts of a long request that are not data."""
+
+    dataframe_split: SplitLengths | None = None
+    params: msgspec.Raw = ABSENT
+
+
+class Params(msgspec.Struct, forbid_unknown_fields=True):
+    """Parameters of the model's signature: the method of the scikit-learn model."""
+
+    predict_method: str = "predict"
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +77,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 decode = msgspec.json.Decoder(Body).decode
+decode_lengths = msgspec.json.Decoder(Lengths).decode
 decode_lists = msgspec.json.Decoder(list[list[Any]]).decode
 encode = msgspec.json.Encoder().encode
 
@@ -79,6 +94,10 @@ def read_invocations_request(
 
     """
     model = store.find(request.path_params[0] if request.path_params else None)
+    if len(request.body) > SLICE:
+        lengths = read_body(decode_lengths, request.body, EXPECTED)
+        split = lengths.dataframe_split or SplitLengths()
+        check_short({"params": lengths.params, "dataframe_split.columns": split.columns})
     body = read_body(decode, request.body, EXPECTED)
     fields = (body.dataframe_records, body.inputs, body.instances)
     present: list[Any] = [field for field in fields if is_present(field)]
@@ -86,9 +105,8 @@ def read_invocations_request(
         present.append(body.dataframe_split)
     if len(present) != 1:
         raise HTTPError(400, f"{EXPECTED}, got {len(present)} of them")
-    output = body.params.output if body.params else "label"
-    if output not in ("label", "score"):
-        raise HTTPError(400, f"params.output is {output[:40]!r}, expected label or score")
+    method = body.params.predict_method if body.params else "predict"
+    _check_method(model, method)
     source, rows = read_body(
         lambda _: _read_source(row_decoder(model.names, key), present[0], max_rows),
         request.body,
@@ -96,7 +114,7 @@ def read_invocations_request(
     )
     check_rows(rows, max_rows)
     return PredictionRequest(
-        request, send, model, source, rows, functools.partial(write_mlflow_response, output=output)
+        request, send, model, source, rows, functools.partial(write_mlflow_response, method=method)
     )
 
 
@@ -129,13 +147,29 @@ def _read_split(decoder: RowDecoder, split: Split, max_rows: int) -> tuple[Any, 
     return [dict(zip(names, row, strict=True)) for row in rows], len(rows)
 
 
+def _check_method(model: LoadedModel, method: str) -> None:
+    """Refuse methods that the model does not have."""
+    answers = model.packed.header.answers
+    available = ["predict"]
+    if not model.regression and answers.score is not None:
+        available.append("predict_proba")
+    if not model.regression and answers.margin is not None:
+        available.append("decision_function")
+    if method not in available:
+        raise HTTPError(
+            400, f"params.predict_method is {method[:40]!r}; available: {', '.join(available)}"
+        )
+
+
 def write_mlflow_response(
-    request: PredictionRequest, prediction_id: str, prediction: Prediction, output: str = "label"
+    request: PredictionRequest, prediction_id: str, prediction: Prediction, method: str = "predict"
 ) -> Response:
     """Write predictions as MLflow does, with their provenance beside them."""
     model = request.model
     label, score, margin = to_lists(prediction)
-    values = label if output == "label" else (margin if score is None else score)
+    values = {"predict": label, "predict_proba": score, "decision_function": margin}[method]
+    if method == "predict_proba" and model.packed.task == "binary":
+        values = [[1 - second, second] for second in values]
     body: dict[str, Any] = {
         "predictions": values,
         "id": prediction_id,

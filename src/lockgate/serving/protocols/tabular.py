@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import struct
 from typing import Any
 
@@ -72,7 +71,7 @@ def read_table_request(
     accept = request.headers.get(b"accept", b"")
     write_response: Any = write_rows_response
     if mlflow:
-        write_response = functools.partial(write_mlflow_response, output="label")
+        write_response = write_mlflow_response
     elif ARROW.encode() in accept:
         write_response = write_arrow_response
     return PredictionRequest(request, send, model, columns, rows, write_response)

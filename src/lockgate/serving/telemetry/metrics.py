@@ -76,10 +76,13 @@ class MetricsRecorder:
         row[bucket_index(TIME_BUCKETS, seconds)] += 1
         tally.seconds_sum[route] += seconds
 
-    def batch(self, size: int) -> None:
-        """Count rows that were predicted together."""
-        self.tally.batches[bucket_index(BATCH_BUCKETS, size)] += 1
-        self.tally.batches_sum += size
+    def batch(self, address: str, size: int) -> None:
+        """Count rows that were predicted together, with a model as ``name@version``."""
+        tally = self.tally
+        tally.batches[bucket_index(BATCH_BUCKETS, size)] += 1
+        tally.batches_sum += size
+        tally.executions[address] = tally.executions.get(address, 0) + 1
+        tally.latest[address] = time.time()
 
     def predicted(
         self, address: str, name: str, rows: int, filled: Mapping[str, Mapping[str, int]]
@@ -100,7 +103,10 @@ class MetricsRecorder:
         """
         counts, cells = self.tally.rows, self.tally.filled
         if address not in counts and len(counts) >= MAX_VERSIONS:
-            del counts[next(iter(counts))]  # dicts keep their order: the first is the oldest
+            oldest = next(iter(counts))  # dicts keep their order
+            del counts[oldest]
+            self.tally.executions.pop(oldest, None)
+            self.tally.latest.pop(oldest, None)
         counts[address] = counts.get(address, 0) + rows
         for reason, columns in filled.items():
             key = f"{name} {reason}"

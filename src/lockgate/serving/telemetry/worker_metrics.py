@@ -44,6 +44,10 @@ class WorkerMetrics(msgspec.Struct):
         Sum of the response times, by route.
     rows : dict of str to int
         Rows predicted, by ``model@version``.
+    executions : dict of str to int
+        Batches predicted, by ``model@version``.
+    latest : dict of str to float
+        Time of the latest of them, in seconds since 1970, by ``model@version``.
     filled : dict of str to int
         Cells with a missing value or an unknown category, by ``model reason``.
     batches : list of int
@@ -61,6 +65,8 @@ class WorkerMetrics(msgspec.Struct):
     seconds: dict[str, list[int]] = {}
     seconds_sum: dict[str, float] = {}
     rows: dict[str, int] = {}
+    executions: dict[str, int] = {}
+    latest: dict[str, float] = {}
     filled: dict[str, int] = {}
     batches: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BATCH_BUCKETS) + 1))
     batches_sum: int = 0

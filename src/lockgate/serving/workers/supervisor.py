@@ -79,6 +79,7 @@ class Supervisor:
         bare: bool = False,
     ) -> None:
         self.settings, self.deployment, self.listening = settings, deployment, listening
+        self.address = server_url(settings, listening)
         self.bare, self.started_at = bare, time.time()
         self.pages = mmap.mmap(-1, PAGE * (settings.workers + 1))
         self.state = ServerState(
@@ -142,13 +143,15 @@ class Supervisor:
         self._on_event(on.Stop())
         for worker in self.state.workers.values():
             worker.channel.send("drain")
+        # the last worker to stop listening answers whoever is in the queue; here nobody would
+        self.listening.close()
 
     def status(self) -> dict[str, Any]:
         """Return the response to the control request "status"."""
         swap = self.state.swap
         return {
             "pid": os.getpid(),
-            "address": server_url(self.settings, self.listening),
+            "address": self.address,
             "seq": swap.live.seq,
             "served": [
                 {"model": s.name, "version": s.version, "stage": s.stage, "digest": s.digest}
@@ -216,7 +219,7 @@ class Supervisor:
         self.pool.worker_serving(worker)
         if not self.running:
             self.running = True
-            url = server_url(self.settings, self.listening)
+            url = self.address
             live = self.state.swap.live
             log_banner(self.settings, self.deployment, live, url, undeployed=self.bare)
 

@@ -150,13 +150,15 @@ class Worker:
         await self.switched.wait()
         if self.stopping.is_set():
             return
+        queue = listening.dup()
+        handshake, shutdown = (10.0, 3.0) if tls else (None, None)
         server = await loop.create_server(
             self.connections.make,
             sock=listening,
             ssl=tls,
             backlog=2048,
-            ssl_handshake_timeout=10.0 if tls else None,
-            ssl_shutdown_timeout=3.0 if tls else None,
+            ssl_handshake_timeout=handshake,
+            ssl_shutdown_timeout=shutdown,
         )
         self.accepting = True
         self.channel.send("switched", generation=self.generation)
@@ -179,6 +181,16 @@ class Worker:
         if not self.orphaned:
             await asyncio.sleep(GRACE_SECONDS)  # until load balancers see that it is not ready
         server.close()
+        while listening.fileno() >= 0:  # closed by the loop, a moment later
+            await asyncio.sleep(0)
+        for connection in _accept_waiting(queue):
+            await loop.connect_accepted_socket(
+                self.connections.make,
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=handshake,
+                ssl_shutdown_timeout=shutdown,
+            )
         await self._drain()
 
     async def _drain(self) -> None:
@@ -187,11 +199,24 @@ class Worker:
         )
         while self.connections.open and time.monotonic() < deadline:
             self.connections.close_idle()
+            self.connections.tick()
             await asyncio.sleep(0.02)
         for connection in list(self.connections.open):
             connection.transport.abort()
         self.metrics.tally.gauges = {}
         self.metrics.publish()
+
+
+def _accept_waiting(queue: socket.socket) -> list[socket.socket]:
+    """Accept the connections that wait, and stop listening; the last worker to do so resets no connection."""
+    connections = []
+    with queue, contextlib.suppress(OSError):
+        queue.listen(0)  # clients that come now try again, and are refused then
+        while True:
+            connections.append(queue.accept()[0])
+    for connection in connections:
+        connection.setblocking(False)
+    return connections
 
 
 def run_worker(

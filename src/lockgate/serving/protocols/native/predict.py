@@ -26,7 +26,7 @@ from lockgate.serving.protocols.json_rows import (
     row_decoder,
     to_row,
 )
-from lockgate.serving.protocols.json_slices import SLICE
+from lockgate.serving.protocols.json_slices import SLICE, decode_slices
 
 __all__ = ["read_predict_request", "write_rows_response"]
 
@@ -47,7 +47,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     model: str | None = None
     partial: bool = False
     key: Key = None
-    keys: list[Key] | None = None
+    keys: msgspec.Raw = ABSENT
 
 
 class LongBody(Body, forbid_unknown_fields=True):
@@ -107,6 +107,7 @@ class Values(msgspec.Struct, omit_defaults=True):
 
 
 decode = msgspec.json.Decoder(Body).decode
+decode_keys = msgspec.json.Decoder(list[Key]).decode
 decode_long = msgspec.json.Decoder(LongBody).decode
 encode = msgspec.json.Encoder().encode
 
@@ -151,8 +152,9 @@ def read_predict_request(
 
     source, rows = read_body(read_source, request.body, EXPECTED)
     check_rows(rows, max_rows)
-    if body.keys is not None and len(body.keys) != rows:
-        raise HTTPError(422, f"expected {rows} keys, one per row, got {len(body.keys)}")
+    keys = None
+    if is_present(body.keys):
+        keys = read_body(lambda _: _read_keys(body.keys, rows), request.body, EXPECTED)
     return PredictionRequest(
         request,
         send,
@@ -161,8 +163,20 @@ def read_predict_request(
         rows,
         write_rows_response,
         partial=body.partial,
-        keys=body.keys,
+        keys=keys,
     )
+
+
+def _read_keys(content: msgspec.Raw, rows: int) -> list[Key]:
+    keys: list[Key] = []
+    for part in decode_slices(content, decode_keys):
+        keys += part
+        if len(keys) > rows:
+            break
+    if len(keys) != rows:
+        count = "more" if len(keys) > rows else len(keys)
+        raise HTTPError(422, f"expected {rows} keys, one per row, got {count}")
+    return keys
 
 
 def write_row_response(

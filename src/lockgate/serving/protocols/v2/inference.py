@@ -25,12 +25,15 @@ from lockgate.serving.http.messages import (
 )
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest
-from lockgate.serving.protocols.json_rows import check_width
+from lockgate.serving.protocols.json_rows import ABSENT, check_short, check_width
+from lockgate.serving.protocols.json_slices import SLICE
+from lockgate.serving.protocols.v2.description import output_datatypes
 from lockgate.serving.protocols.v2.tensors import Tensor, as_column, pack, unpack
 
-__all__ = ["metadata", "model_in_path", "read_infer_request"]
+__all__ = ["model_in_path", "read_infer_request"]
 
 BINARY = b"application/octet-stream"
+EXPECTED = "expected an inference request with inputs"
 LENGTH = b"inference-header-content-length"
 
 
@@ -50,7 +53,26 @@ class Infer(msgspec.Struct):
     outputs: list[RequestedOutput] | None = None
 
 
+class TensorLengths(msgspec.Struct):
+    """The parts of a tensor that are not data."""
+
+    name: msgspec.Raw = ABSENT
+    datatype: msgspec.Raw = ABSENT
+    shape: msgspec.Raw = ABSENT
+    parameters: msgspec.Raw = ABSENT
+
+
+class Lengths(msgspec.Struct):
+    """The parts of a long request that are not data."""
+
+    inputs: list[TensorLengths] = []
+    id: msgspec.Raw = ABSENT
+    parameters: msgspec.Raw = ABSENT
+    outputs: msgspec.Raw = ABSENT
+
+
 decode = msgspec.json.Decoder(Infer).decode
+decode_lengths = msgspec.json.Decoder(Lengths).decode
 encode = msgspec.json.Encoder().encode
 
 
@@ -103,7 +125,12 @@ def _split_body(request: Request) -> tuple[Infer, memoryview]:
         raw, rest = raw[: int(length)], raw[int(length) :]
     else:
         rest = raw[len(raw) :]
-    return read_body(decode, raw, "expected an inference request with inputs"), rest
+    if len(raw) > SLICE:
+        lengths = read_body(decode_lengths, raw, EXPECTED)
+        for part in (lengths, *lengths.inputs):
+            fields = [name for name in part.__struct_fields__ if name != "inputs"]
+            check_short({name: getattr(part, name) for name in fields})
+    return read_body(decode, raw, EXPECTED), rest
 
 
 def _read_source(model: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]:
@@ -146,25 +173,8 @@ def _only_row(model: LoadedModel, source: Any) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in row.items()}
 
 
-def _output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Return outputs by name: datatype, and the axes behind the rows."""
-    packed = model.packed
-    if model.regression:
-        return {"value": ("FP64", ())}
-    types = {type(class_label) for class_label in packed.classes} or {float}
-    datatypes = {int: "INT64", bool: "BOOL", float: "FP64"}
-    label = datatypes.get(types.pop(), "BYTES") if len(types) == 1 else "BYTES"
-    outputs: dict[str, tuple[str, tuple[int, ...]]] = {"label": (label, ())}
-    for name in ("score", "margin"):
-        if getattr(packed.header.answers, name) is not None:
-            is_multiclass = packed.task == "multiclass"
-            outputs[name] = ("FP64", (len(packed.classes),) if is_multiclass else ())
-            break
-    return outputs
-
-
 def _requested_outputs(model: LoadedModel, body: Infer) -> list[tuple[str, str, bool]]:
-    datatypes = _output_datatypes(model)
+    datatypes = output_datatypes(model)
     all_binary = bool((body.parameters or {}).get("binary_data_output"))
     requested = body.outputs or [RequestedOutput(name) for name in datatypes]
     for output in requested:
@@ -224,22 +234,3 @@ def _write_response(
         return Response(200, head, JSON)
     extra = ((LENGTH, str(len(head)).encode()),)
     return Response(200, b"".join((head, *raws)), BINARY, extra)
-
-
-def metadata(model: LoadedModel, versions: list[str]) -> dict[str, Any]:
-    """Describe a model as the protocol does."""
-    datatypes = {"number": "FP64", "integer": "FP64", "boolean": "BOOL"}
-    return {
-        "name": model.name,
-        "versions": versions,
-        "platform": "lockgate_packed",
-        "inputs": [
-            {"name": column.name, "datatype": datatypes.get(column.kind, "BYTES"), "shape": [-1, 1]}
-            for column in model.packed.inputs
-        ],
-        "outputs": [
-            {"name": name, "datatype": datatype, "shape": [-1, *axes]}
-            for name, (datatype, axes) in _output_datatypes(model).items()
-        ],
-        "parameters": {"bundle": model.digest, "stage": model.stage, "version": model.version},
-    }

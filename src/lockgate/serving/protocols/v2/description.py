@@ -1,0 +1,107 @@
+"""What the Open Inference Protocol says about a model: metadata, configuration, statistics.
+
+Source: Open Inference Protocol, "Predict Protocol - Version 2"; Triton's extensions "Model
+Configuration" and "Statistics".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lockgate.serving.prediction.model_store import LoadedModel
+from lockgate.serving.telemetry.worker_metrics import WorkerMetrics
+
+__all__ = ["configuration", "metadata", "output_datatypes", "statistics"]
+
+PLATFORM = "lockgate_packed"
+
+INPUT_DATATYPES = {"number": "FP64", "integer": "FP64", "boolean": "BOOL"}
+"""Datatypes of inputs by kind; all others are BYTES."""
+
+
+def output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return outputs by name: datatype, and the axes behind the rows."""
+    packed = model.packed
+    if model.regression:
+        return {"value": ("FP64", ())}
+    types = {type(class_label) for class_label in packed.classes} or {float}
+    datatypes = {int: "INT64", bool: "BOOL", float: "FP64"}
+    label = datatypes.get(types.pop(), "BYTES") if len(types) == 1 else "BYTES"
+    outputs: dict[str, tuple[str, tuple[int, ...]]] = {"label": (label, ())}
+    for name in ("score", "margin"):
+        if getattr(packed.header.answers, name) is not None:
+            is_multiclass = packed.task == "multiclass"
+            outputs[name] = ("FP64", (len(packed.classes),) if is_multiclass else ())
+            break
+    return outputs
+
+
+def _inputs(model: LoadedModel) -> list[tuple[str, str]]:
+    return [
+        (column.name, INPUT_DATATYPES.get(column.kind, "BYTES")) for column in model.packed.inputs
+    ]
+
+
+def metadata(model: LoadedModel, versions: list[str]) -> dict[str, Any]:
+    """Return the metadata of a model."""
+    return {
+        "name": model.name,
+        "versions": versions,
+        "platform": PLATFORM,
+        "inputs": [
+            {"name": name, "datatype": datatype, "shape": [-1, 1]}
+            for name, datatype in _inputs(model)
+        ],
+        "outputs": [
+            {"name": name, "datatype": datatype, "shape": [-1, *axes]}
+            for name, (datatype, axes) in output_datatypes(model).items()
+        ],
+        "parameters": {"bundle": model.digest, "stage": model.stage, "version": model.version},
+    }
+
+
+def configuration(model: LoadedModel, max_rows: int) -> dict[str, Any]:
+    """Return the configuration of a model, as Triton names its fields."""
+    return {
+        "name": model.name,
+        "platform": PLATFORM,
+        "max_batch_size": max_rows,
+        "input": [
+            {"name": name, "data_type": _type_name(datatype), "dims": [1]}
+            for name, datatype in _inputs(model)
+        ],
+        "output": [
+            {"name": name, "data_type": _type_name(datatype), "dims": list(axes) or [1]}
+            for name, (datatype, axes) in output_datatypes(model).items()
+        ],
+    }
+
+
+def _type_name(datatype: str) -> str:
+    return "TYPE_STRING" if datatype == "BYTES" else f"TYPE_{datatype}"
+
+
+def statistics(models: Iterable[LoadedModel], metrics: Iterable[WorkerMetrics]) -> dict[str, Any]:
+    """Return how many rows each model predicted, in how many batches, in all workers.
+
+    Times are not measured for each model; see the histogram of all requests in the metrics.
+    """
+    workers = list(metrics)
+    return {
+        "model_stats": [
+            {
+                "name": model.name,
+                "version": model.version,
+                "last_inference": round(
+                    1000
+                    * max((worker.latest.get(model.address, 0) for worker in workers), default=0)
+                ),
+                "inference_count": sum(worker.rows.get(model.address, 0) for worker in workers),
+                "execution_count": sum(
+                    worker.executions.get(model.address, 0) for worker in workers
+                ),
+            }
+            for model in models
+        ]
+    }

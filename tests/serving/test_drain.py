@@ -1,0 +1,82 @@
+"""A server that stops answers whoever reached it, and resets nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections import Counter
+
+import pytest
+
+from lockgate.deployment.directory import Deployment
+from tests.serving.load import message, read_reply
+from tests.serving.running import Server, serving
+from tests.serving.test_predictions import ROW
+
+CLIENTS = 24
+
+
+async def ask_until_refused(
+    server: Server, port: int, *, stay: bool, outcomes: Counter[str]
+) -> None:
+    """Send requests, each over a connection of its own or over one that stays."""
+    stream = None
+    while True:
+        try:
+            if stream is None:
+                stream = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionError:
+            return  # nobody listens any more
+        reader, writer = stream
+        try:
+            writer.write(message("/predict", {"row": ROW}))
+            status, _, stays = await asyncio.wait_for(read_reply(reader), 20)
+            outcomes[str(status)] += 1
+        except ConnectionResetError:
+            outcomes["reset"] += 1
+            stays = False
+        except asyncio.IncompleteReadError:
+            outcomes["closed"] += 1
+            stays = False
+        if not (stay and stays):
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            stream = None
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_connection_is_reset_while_a_server_stops(deployed: Deployment, workers: str) -> None:
+    outcomes: Counter[str] = Counter()
+
+    async def stop(server: Server, port: int) -> None:
+        clients = [
+            asyncio.create_task(ask_until_refused(server, port, stay=k % 2 == 0, outcomes=outcomes))
+            for k in range(CLIENTS)
+        ]
+        await asyncio.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(asyncio.gather(*clients), 30)
+
+    with serving(deployed.path, "--workers", workers) as server:
+        asyncio.run(stop(server, server.port))
+    assert outcomes["200"] > 100
+    assert set(outcomes) == {"200"}, outcomes
+
+
+def test_an_idle_connection_is_closed_and_not_reset(deployed: Deployment) -> None:
+    async def wait_for_the_end(server: Server, port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(message("/predict", {"row": ROW}))
+        assert (await read_reply(reader))[0] == 200
+        server.process.send_signal(signal.SIGTERM)
+        rest = await asyncio.wait_for(reader.read(), 10)
+        writer.write(message("/predict", {"row": ROW}))  # it crosses the end of the connection
+        with contextlib.suppress(ConnectionResetError):
+            await writer.drain()
+        writer.close()
+        return rest
+
+    with serving(deployed.path) as server:
+        assert asyncio.run(wait_for_the_end(server, server.port)) == b""
