@@ -229,11 +229,7 @@ class Deployment:
     ) -> None:
         """Note that the ledger knows what is served, as of this event, and all rollbacks here.
 
-        Raises
-        ------
-        DeploymentChanged
-            If the last event here is not `expect_seq`.
-
+        Raises DeploymentChanged if the last event here is not `expect_seq`.
         """
         with self._lock():
             self._check_seq(expect_seq)
@@ -267,14 +263,7 @@ class Deployment:
         op: str = "remove",
         expect_seq: int | None = None,
     ) -> Pointer:
-        """Stop serving a model in a stage.
-
-        Raises
-        ------
-        DeploymentChanged
-            If the last event here is not `expect_seq`.
-
-        """
+        """Stop serving a model in a stage; as `mark`, not if another command was faster."""
         with self._lock():
             self._check_seq(expect_seq)
             pointer = self.pointer()

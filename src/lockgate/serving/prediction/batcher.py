@@ -23,7 +23,6 @@ from lockgate.serving.prediction.requests import (
     Prediction,
     PredictionRequest,
     compute,
-    compute_rows,
 )
 
 if TYPE_CHECKING:
@@ -122,8 +121,14 @@ class Batcher:
                 if response is None:
                     prediction.prediction_id = self._error_ids.next()
                     response = _response(prediction)
-                self.metrics.batch(prediction.model.address, prediction.rows)
-                self._count(prediction)
+                address, name, rows = (
+                    prediction.model.address,
+                    prediction.model.name,
+                    prediction.rows,
+                )
+                self.metrics.batch(address, rows)
+                if isinstance(prediction.result, Prediction):
+                    self.metrics.predicted(address, name, rows, prediction.result.filled)
                 send(response)
 
         loop = asyncio.get_running_loop()
@@ -138,7 +143,7 @@ class Batcher:
         gc.disable()
         try:
             request = read()
-            _predict([request])
+            _compute_apart([request])
             if not isinstance(request.result, Prediction):
                 return request, None
             request.prediction_id = self._large_ids.next()
@@ -157,7 +162,10 @@ class Batcher:
         for (model, single), requests in pending.items():
             for group in [requests] if single else _groups(requests):
                 self.metrics.batch(model.address, sum(request.rows for request in group))
-                _predict(group)
+                try:
+                    compute(group)
+                except Exception:
+                    _compute_apart(group)
                 self._finish(group)
 
     def _finish(self, requests: list[PredictionRequest]) -> None:
@@ -168,7 +176,8 @@ class Batcher:
                 request.prediction_id = self._prediction_ids.next()
                 request.number = self._prediction_ids.count
                 predicted.append(request)
-                self._count(request)
+                address, name = request.model.address, request.model.name
+                self.metrics.predicted(address, name, request.rows, request.result.filled)
             else:
                 request.prediction_id = self._error_ids.next()
         if predicted and self.recorder is not None:
@@ -177,12 +186,8 @@ class Batcher:
                 requests = [
                     request for request in requests if not isinstance(request.result, Prediction)
                 ]
-        _send(requests)
-
-    def _count(self, request: PredictionRequest) -> None:
-        if isinstance(request.result, Prediction):
-            model = request.model
-            self.metrics.predicted(model.address, model.name, request.rows, request.result.filled)
+        for request in requests:
+            request.send(_response(request))
 
     @staticmethod
     def _record(predicted: list[PredictionRequest], write: Callable[[], bool | None]) -> bool:
@@ -229,16 +234,10 @@ def _groups(requests: list[PredictionRequest]) -> Iterator[list[PredictionReques
     yield group
 
 
-def _predict(requests: list[PredictionRequest]) -> None:
-    """Predict requests; a fault leaves without a result the request that causes it alone."""
-    try:
-        if requests[0].single:
-            compute(requests)
-        else:
-            compute_rows(requests)
-    except Exception:
-        if len(requests) > 1:
-            for request in requests:
-                _predict([request])
-        else:
+def _compute_apart(requests: list[PredictionRequest]) -> None:
+    """Predict requests one by one; a fault leaves the request that causes it without a result."""
+    for request in requests:
+        try:
+            compute([request])
+        except Exception:
             log.exception("predicting failed")

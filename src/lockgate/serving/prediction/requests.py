@@ -16,7 +16,7 @@ from lockgate.models.packed.runtime.predictions import RowPrediction
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse
 from lockgate.serving.prediction.model_store import LoadedModel
 
-__all__ = ["Filled", "Prediction", "PredictionRequest", "compute", "compute_rows", "to_lists"]
+__all__ = ["Filled", "Prediction", "PredictionRequest", "compute", "to_lists"]
 
 Filled = dict[str, dict[str, int]]
 
@@ -112,8 +112,14 @@ class PredictionRequest:
 
 
 def compute(requests: list[PredictionRequest]) -> None:
-    """Predict single rows of one model, one by one or together, whichever is faster."""
+    """Predict requests of one model, all of which are single rows, or none.
+
+    Single rows are predicted one by one or together, whichever is faster.
+    """
     model = requests[0].model
+    if not requests[0].single:
+        _compute_rows(requests)
+        return
     if len(requests) < model.columns_from:
         predict_one = model.packed.predict_one
         for request in requests:
@@ -148,7 +154,7 @@ def _predict_alone(request: PredictionRequest) -> Prediction | HTTPError:
         return _schema_error(error.problems)
 
 
-def compute_rows(requests: list[PredictionRequest]) -> None:
+def _compute_rows(requests: list[PredictionRequest]) -> None:
     """Predict the rows of requests of one model, all of them at once."""
     model = requests[0].model
     valid = []

@@ -208,7 +208,7 @@ class Worker:
 
 
 def _accept_waiting(queue: socket.socket) -> list[socket.socket]:
-    """Accept the connections that wait, and stop listening; the last worker to do so resets no connection."""
+    """Accept the connections that wait, and stop listening."""
     connections = []
     with queue, contextlib.suppress(OSError):
         queue.listen(0)  # clients that come now try again, and are refused then
