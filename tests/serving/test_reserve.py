@@ -59,7 +59,9 @@ def test_changes_are_locked_where_nothing_can_be_written(tmp_path: Path) -> None
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
 
 
-def test_a_rollback_on_a_full_disk(tmp_path: Path, bundles: dict[str, Path], call: Run) -> None:
+def test_a_full_disk_refuses_a_deployment_and_allows_a_rollback(
+    tmp_path: Path, bundles: dict[str, Path], call: Run
+) -> None:
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
@@ -71,6 +73,13 @@ def test_a_rollback_on_a_full_disk(tmp_path: Path, bundles: dict[str, Path], cal
         deployment.deploy(bundles["boosting"], version="2")
         with pytest.raises(OSError, match="No space"):
             fill(folder / "ballast")
+        before = deployment.pointer()
+        done = call(
+            "lockgate", "deploy", str(bundles["three"]), str(deployment.path), cwd=tmp_path, code=2
+        )
+        assert "is full: the bundle takes" in done.stderr
+        assert deployment.pointer() == before
+        assert len(list((deployment.path / "bundles").iterdir())) == 2
         call("lockgate", "rollback", "--here", str(deployment.path), cwd=tmp_path)
         assert deployment.pointer().slots[0].version == "1"
         assert [event.op for event in deployment.history()] == ["deploy", "deploy", "rollback"]

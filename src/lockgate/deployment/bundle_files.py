@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -51,6 +53,8 @@ class BundleFiles:
         ------
         BundleError
             If the bundle is incomplete or changed, or its name cannot be part of a URL path.
+        DeploymentError
+            If the disk is full; then nothing is left of it here.
 
         """
         manifest = read_manifest(source)
@@ -61,11 +65,25 @@ class BundleFiles:
             )
         digest = sha256_file(source / MANIFEST)
         target = self.folder(digest)
-        copy_bundle(source, target, digest)
-        # kept when the bundle is removed, so that its predictions can still be traced
-        if not self._manifest_path(digest).is_file():
-            write_file(self._manifest_path(digest), (target / MANIFEST).read_bytes())
+        try:
+            copy_bundle(source, target, digest)
+            # kept when the bundle is removed, so that its predictions can still be traced
+            if not self._manifest_path(digest).is_file():
+                write_file(self._manifest_path(digest), (target / MANIFEST).read_bytes())
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DeploymentError(self._describe_full_disk(source, manifest)) from None
         return manifest, digest
+
+    def _describe_full_disk(self, source: Path, manifest: Manifest) -> str:
+        size = sum((source / name).stat().st_size for name in (MANIFEST, *manifest.files))
+        free = shutil.disk_usage(self.path).free if self.path.exists() else 0
+        return (
+            f"the disk of {self.path} is full: the bundle takes {size / 1000:,.0f} kB, and "
+            f"{free / 1000:,.0f} kB are free; free some space, for example of old files below "
+            f"{self.path / 'log'}; what is served is unchanged"
+        )
 
     def keep_only(self, digests: Iterable[str]) -> None:
         """Remove all bundles but these; manifests stay."""

@@ -105,6 +105,12 @@ class CompiledForest:
                 codes.append(parts[entry.part])
                 continue
             k, column = entry.column, parts[entry.part][entry.row, :]
+            if xp is np and self.codes[k] == 0:
+                # NumPy ranks NaN behind all edges
+                ranks = self.edges[k].searchsorted(column)
+                ranks += column != column
+                codes.append(ranks)
+                continue
             missing = xp.isnan(column)
             if self.codes[k] == 0:
                 edges = self.device_edges[k]

@@ -143,9 +143,9 @@ class MaskTables:
             get("other", mask_dtype, rows, trees),
         )
         slots, leaves = get("slots", np.int64, rows, trees), get("leaves", float, rows, trees)
-        np.take(self.tables[0], codes[0], axis=0, out=alive, mode="clip")
+        self.tables[0].take(codes[0], axis=0, out=alive, mode="clip")
         for table, code in zip(self.tables[1:], codes[1:], strict=True):
-            np.take(table, code, axis=0, out=scratch, mode="clip")
+            table.take(code, axis=0, out=scratch, mode="clip")
             np.bitwise_and(alive, scratch, out=alive)
         np.invert(alive, out=scratch)
         scratch += self.ones
@@ -153,7 +153,7 @@ class MaskTables:
         alive *= self.multiplier
         alive >>= self.shift
         np.add(alive, self.slots, out=slots, casting="unsafe")
-        np.take(self.values[0], slots, out=leaves, mode="clip")
+        self.values[0].take(slots, out=leaves, mode="clip")
         transposed = get("transposed", float, trees + 1, rows)
         transposed[0] = self.base[0]
         transposed[1:] = leaves.T
