@@ -22,7 +22,10 @@
     │   ├── PackedFormatError  a damaged or invalid packed model
     │   └── EnvironmentMismatch  other versions are installed than required
     ├── DeploymentError        a damaged deployment directory, or an invalid operation on it
+    │   └── DeploymentChanged  another command has changed the directory meanwhile
     ├── ServingError           a server that cannot start or be reached
+    │   └── ServerNotRunning   no server runs on a deployment directory
+    ├── NotServed              a running server does not serve a change
     ├── LedgerError            an operation on versions or stages that cannot be done
     │   ├── LedgerConflict     a stage has another version than expected
     │   ├── GateRefused        a version has no passing verdict for a stage
@@ -62,6 +65,7 @@ __all__ = [
     "MissingExtra",
     "NotApplicable",
     "NotCovered",
+    "NotServed",
     "PackedFormatError",
     "PluginChanged",
     "PluginConflict",
@@ -70,6 +74,7 @@ __all__ = [
     "PluginFailed",
     "RemoteUnavailable",
     "SchemaViolation",
+    "ServerNotRunning",
     "ServingError",
     "SettingError",
     "UnknownKey",

@@ -4,16 +4,20 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lockgate.contract.tables import Column, Schema
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import DataError, DeploymentError, LogError, UsageError
 from lockgate.prediction_log.export import export
 from lockgate.prediction_log.feedback import import_labels
 from lockgate.prediction_log.labels import match_label
-from lockgate.prediction_log.reader import read_labels
+from lockgate.prediction_log.lookup import find_rows
+from lockgate.prediction_log.reader import list_models, read_labels
+from lockgate.prediction_log.segments import list_segments
 from lockgate.prediction_log.trace import LOG, trace
 from tests.prediction_log.builders import (
     START,
@@ -163,6 +167,95 @@ def test_labels_of_unknown_ids_change_nothing(deployment: Deployment, clock: Clo
     assert (taken.labels, taken.unknown, taken.example) == (0, 3, f"{WRITER}-3")
     assert list(read_labels(deployment.path / LOG)) == []
     assert truths(deployment) == [None] * 5
+
+
+def test_an_id_of_several_rows_must_say_which(deployment: Deployment, clock: Clock) -> None:
+    with pytest.raises(DataError, match=r"has 3 rows; expected the id of one of them, such as"):
+        take(deployment, clock, f"key,label\n{WRITER}-2,1\n", ids=True)
+
+
+def test_rows_are_looked_up_in_the_file_that_has_them(deployment: Deployment, clock: Clock) -> None:
+    folder = deployment.path / LOG
+    model = next(iter(list_models(folder)))
+    for first in (100, 200):
+        writer = writer_of(folder, clock)
+        writer.write([(model, [entry(first), several(first + 1, 2), entry(first + 2)])])
+        writer.write([(model, [several(first + 50, 7)])])
+        writer.close()
+    wanted = [(WRITER, count) for count in (1, 2, 99, 100, 101, 103, 150, 199, 202, 250, 300)]
+    logged = find_rows(folder, [*wanted, ("bbandonwhat23456", 1)])
+    assert {count: (rows.rows, rows.many) for (_, count), rows in logged.items()} == {
+        1: (1, False),
+        2: (3, True),
+        100: (1, False),
+        101: (2, True),
+        150: (7, True),
+        202: (1, False),
+        250: (7, True),
+    }
+    (second,) = [segment for segment in list_segments(folder) if segment.first == 100]
+    second.path.write_bytes(b"not a database")
+    damaged: list[str] = []
+    assert len(find_rows(folder, wanted, damaged.append)) == 4
+    assert len(damaged) == 1
+    with pytest.raises(LogError, match="cannot be read"):
+        find_rows(folder, wanted)
+
+
+def test_versions_with_other_kinds_and_targets_are_exported_together(
+    tmp_path: Path, clock: Clock
+) -> None:
+    first = manifest(inputs=Schema((Column("k", "category", categories=("7", "x")),), target="old"))
+    second = manifest(inputs=Schema((Column("k", "integer"),), target="new"), threshold=0.4)
+    deployment, models = deployment_of(tmp_path / "here", first, second)
+    old, new = (msgspec.structs.replace(model, columns=("k",)) for model in models)
+    served = msgspec.structs.replace(deployment.pointer(), slots=deployment.pointer().slots[1:])
+    deployment.pointer_path.write_bytes(msgspec.json.encode(served))
+    writer = writer_of(deployment.path / LOG, clock)
+    writer.write([(new, [entry(1, inputs=[7])]), (old, [entry(2, inputs=["x"])])])
+    writer.close()
+    assert [(row["k"], row["new"]) for row in exported(deployment)] == [("7", None), ("x", None)]
+    assert [row["k"] for row in exported(deployment, version="2.0.0")] == [7.0]
+    assert [row["k"] for row in exported(deployment, version="1.0.0")] == ["x"]
+    with pytest.raises(LogError, match=r"no predictions of churn@3\.0\.0"):
+        exported(deployment, version="3.0.0")
+
+
+@pytest.mark.parametrize("name", ["target", "prediction.id"])
+def test_an_input_with_the_name_of_another_column_is_refused(
+    name: str, tmp_path: Path, clock: Clock
+) -> None:
+    inputs = Schema((Column(name, "number"),), target="target")
+    deployment, (model,) = deployment_of(tmp_path / "here", manifest(inputs=inputs))
+    writer = writer_of(deployment.path / LOG, clock)
+    writer.write([(msgspec.structs.replace(model, columns=(name,)), [entry(1, inputs=[7])])])
+    writer.close()
+    with pytest.raises(LogError, match=f"an input is named {name}"):
+        exported(deployment)
+    assert not (deployment.path / "log.parquet").exists()
+
+
+def test_labels_of_a_csv_are_classes_as_they_stand_there(tmp_path: Path, clock: Clock) -> None:
+    document = manifest(classes=["01", "NA", "true"])
+    deployment, (model,) = deployment_of(tmp_path / "here", document)
+    writer = writer_of(deployment.path / LOG, clock)
+    writer.write([(model, [entry(k + 1, key=key) for k, key in enumerate(("a", "NA", "c"))])])
+    writer.close()
+    assert take(deployment, clock, "key,label\na,01\nNA,NA\nc,true\n,01\n").labels == 3
+    assert truths(deployment) == ["01", "NA", "true"]
+
+
+@pytest.mark.parametrize(("text", "label"), [("1", 1), ("0", 0), ("1.0", 1)])
+def test_numbers_of_a_csv_are_classes_that_are_numbers(
+    text: str, label: int, deployment: Deployment, clock: Clock
+) -> None:
+    take(deployment, clock, f"key,label\na,{text}\n")
+    assert truths(deployment)[0] == label
+
+
+def test_key_and_label_are_two_columns(deployment: Deployment, clock: Clock) -> None:
+    with pytest.raises(UsageError, match="expected two columns"):
+        take(deployment, clock, "key,label\na,1\n", label="key")
 
 
 def test_rows_without_a_key_or_a_label_are_counted(deployment: Deployment, clock: Clock) -> None:

@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.serving.http.messages import HTTPError
-from lockgate.serving.protocols.json_rows import RowDecoder, decode_columns, read_row, read_rows
+from lockgate.serving.protocols.json_rows import (
+    RowDecoder,
+    decode_columns,
+    read_row,
+    read_rows,
+)
 from lockgate.serving.protocols.json_slices import decode_object, decode_slices
 
 CUTS = st.text(st.sampled_from('a,"\\{}[] é'), max_size=12)
@@ -59,12 +64,12 @@ ROWS = st.lists(st.fixed_dictionaries({"a": CELLS | CUTS, "b": CELLS}), min_size
 @given(rows=ROWS, extra=VALUES)
 def test_rows_become_the_columns_that_they_hold(rows: list[dict[str, Any]], extra: Any) -> None:
     columns = {name: [row[name] for row in rows] for name in ("a", "b")}
-    decoder = RowDecoder(("a", "b"), key="id")
+    decoder = RowDecoder(("a", "b"), key_column="id")
     objects, count = read_rows(decoder, raw([row | {"x": extra} for row in rows]), 10)
     assert objects == columns | {"id": [None] * len(rows)}
     assert count == len(rows)
     assert read_rows(decoder, raw([[row["a"], row["b"]] for row in rows]), 10)[0] == columns
-    assert decode_columns(raw(columns), 10) == (columns, len(rows))
+    assert decode_columns(raw(columns), 10, decoder) == (columns, len(rows))
 
 
 def test_rows_that_are_not_plain_stay_as_they_are() -> None:
@@ -84,20 +89,62 @@ def test_rows_that_are_not_plain_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("unit", [b"1", b"{}", b"[]", b'{"a":1}', b"[1]", b'"x"'])
-def test_too_many_rows_are_refused_before_they_are_decoded(unit: bytes) -> None:
-    rows = msgspec.Raw(b"[" + unit + (b"," + unit) * 500_000 + b"]")
+def test_too_many_rows_are_refused_before_all_are_decoded(unit: bytes) -> None:
+    rows = msgspec.Raw(
+        b"[" + unit + (b"," + unit) * 500_000 + b", " + b"[" * 300 + b"]" * 300 + b"]"
+    )
     with pytest.raises(HTTPError, match="expected 1 to 1000 rows, got more"):
         read_rows(RowDecoder(("a",)), rows, 1000)
     with pytest.raises(HTTPError, match="expected 1 to 1000 rows, got more"):
-        decode_columns(msgspec.Raw(b'{"a":' + bytes(rows) + b"}"), 1000)
+        decode_columns(msgspec.Raw(b'{"a":' + bytes(rows) + b"}"), 1000, RowDecoder(("a",)))
+    first = next(decode_slices(rows))
+    assert 1000 < len(first) < 200_000
+
+
+def test_a_row_of_millions_of_cells_is_refused_quickly() -> None:
+    rows = msgspec.Raw(b"[[" + b"1," * 4_000_000 + b"1]]")
+    with pytest.raises(msgspec.ValidationError, match="more than 200000 parts"):
+        read_rows(RowDecoder(("a",)), rows, 1000)
+
+
+@pytest.mark.parametrize("name", ['width (")', "a\\b", "tab\there", "", "é", "1"])
+def test_columns_may_have_any_name(name: str) -> None:
+    decoder = RowDecoder((name, "b"), key_column='id "')
+    rows = [{name: 1, "b": 2, 'id "': 3}] * 2
+    source, count = read_rows(decoder, raw(rows), 10)
+    records = source if isinstance(source, list) else None
+    assert count == 2
+    assert records == rows or source == {name: [1, 1], "b": [2, 2], 'id "': [3, 3]}
+    assert read_rows(decoder, raw([[1, 2]]), 10)[0] == {name: [1], "b": [2]}
+
+
+def test_a_list_of_no_names_has_no_columns() -> None:
+    assert RowDecoder(("a", "b")).decode_lists(raw([[1, 2]]), 10, []) is None
 
 
 def test_long_rows_are_read_like_short_ones() -> None:
     text = "},{" * 100_000
     assert read_row(("a", "b"), raw({"a": text, "b": 1, "x": {"y": [1]}})) == {"a": text, "b": 1}
+    assert read_row(("a",), raw({"a": text, "id": 7}), "id") == {"a": text, "id": 7}
     assert read_row(("a", "b"), raw([text, 1])) == [text, 1]
     with pytest.raises(HTTPError, match="at most 10000 columns"):
         read_row(("a",), raw({f"c{k}": k for k in range(100_000)}))
     assert read_row(("a",), raw(list(range(100_000)))) == [0, 1]
     with pytest.raises(msgspec.ValidationError):
         read_row(("a",), raw("x" * 200_000))
+
+
+def test_rows_are_counted_by_the_columns_of_the_model() -> None:
+    decoder = RowDecoder(("a", "b"), "id")
+    columns = {"a": [1, 2], "b": [3, 4], "x": [0] * 50, "y": 7}
+    assert decode_columns(raw(columns), 10, decoder) == (columns | {"x": [], "y": []}, 2)
+    with pytest.raises(HTTPError, match="column id has 3 keys, expected 2"):
+        decode_columns(raw(columns | {"id": [1, 2, 3]}), 10, decoder)
+    assert decode_columns(raw({"A": [1]}), 10, decoder) == ({"A": []}, 1)
+
+
+def test_errors_name_the_element_of_the_whole_array() -> None:
+    typed = msgspec.json.Decoder(list[int]).decode
+    values: list[Any] = [*range(50_000), "x", *range(50_000)]
+    with pytest.raises(msgspec.ValidationError, match=r"\$\[50000\]"):
+        list(decode_slices(raw(values), typed))

@@ -66,7 +66,7 @@ def test_what_is_answered_before_and_during_a_large_request_is_traced(
     identifiers = [answer["id"] for answer in answers]
     assert len(set(identifiers)) == len(identifiers)
     for identifier in identifiers:
-        assert trace(Deployment(server.folder), identifier) is not None, identifier
+        assert trace(Deployment(server.folder), f"{identifier}.0") is not None, identifier
 
 
 @pytest.mark.parametrize(

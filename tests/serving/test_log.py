@@ -133,7 +133,7 @@ def test_a_full_disk_is_met_as_declared_and_what_is_in_the_log_stays(
                 assert refused == 0
                 assert lost == 200 * len(set(good) - kept)
             assert any("cannot be written" in one["message"] for one in server.records())
-        assert trace(deployed, good[0]) is not None
+        assert trace(deployed, f"{good[0]}.0") is not None
 
 
 def test_an_answer_is_traced_to_its_bundle_also_when_that_is_gone(

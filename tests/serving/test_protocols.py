@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -14,8 +15,13 @@ import pytest
 
 import lockgate
 from lockgate.deployment.directory import Deployment
+from lockgate.errors import LogError
+from lockgate.prediction_log.trace import trace
+from lockgate.serving.http.messages import HTTPError
+from lockgate.serving.protocols.v2.tensors import Tensor, unpack
 from tests.serving.conftest import rows
 from tests.serving.running import Server, serving
+from tests.serving.test_predictions import ROW
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 NUMBERS = ("months", "charge", "calls")
@@ -185,7 +191,10 @@ def test_versions_stand_in_the_path(server: Server) -> None:
             {"shape": [1], "datatype": "FP64", "parameters": {"binary_data_size": 8}},
             "0 bytes follow",
         ),
-        ({"shape": [2, 2], "datatype": "FP64", "data": [[1.0, 2.0], [3.0]]}, "3 elements"),
+        (
+            {"shape": [2, 2], "datatype": "FP64", "data": [[1.0, 2.0], [3.0]]},
+            "do not have the shape [2, 2]",
+        ),
         ({"shape": [10**9, 10**9], "datatype": "FP64", "data": []}, "more than"),
         ({"shape": [1], "datatype": "FP64"}, "expected data or binary_data_size"),
     ],
@@ -197,3 +206,73 @@ def test_tensors_that_make_no_sense_are_named(
     status, said, _ = server.ask("POST", "/v2/models/churn/infer", body)
     assert status == 400
     assert words in said["error"], said
+
+
+def test_keys_arrive_by_every_protocol(deployed: Deployment) -> None:
+    datatypes = {str: "BYTES", int: "INT64"}
+
+    def tensors(rows: int) -> dict[str, Any]:
+        cells = ROW | {"customer": 17}
+        return {
+            "inputs": [
+                {
+                    "name": n,
+                    "shape": [rows, 1],
+                    "datatype": datatypes.get(type(v), "FP64"),
+                    "data": [v] * rows,
+                }
+                for n, v in cells.items()
+            ]
+        }
+
+    with serving(deployed.path, "--key", "customer") as server:
+        name = server.status["served"][0]["model"]
+        keyed = ROW | {"customer": 17}
+        ids = [
+            server.predict(keyed)["id"],
+            server.ask("POST", "/predict", {"rows": [keyed] * 2})[1]["id"] + ".1",
+            server.ask("POST", f"/v2/models/{name}/infer", tensors(1))[1]["id"],
+            server.ask("POST", f"/v2/models/{name}/infer", tensors(2))[1]["id"] + ".1",
+            server.ask("POST", "/invocations", {"dataframe_records": [keyed]})[1]["id"],
+            server.ask(
+                "POST",
+                "/invocations",
+                pd.DataFrame([keyed]).to_csv(index=False).encode(),
+                content_type="text/csv",
+            )[1]["id"],
+        ]
+        assert server.ask("POST", "/predict", {"rows": [ROW], "key": 1})[0] == 422
+        assert server.ask("POST", "/predict", {"row": ROW, "keys": [1]})[0] == 422
+        assert server.ask("POST", "/feedback", {"id": ids[1][:-2], "label": 1})[0] == 422
+        server.predict(ROW)
+        assert any("--key names" in record["message"] for record in server.records())
+    for identifier in ids:
+        record = trace(deployed, identifier)
+        assert record is not None, (identifier, ids)
+        assert record["key"] == "17", identifier
+    with pytest.raises(LogError, match=r"has 2 rows; expected the id of one of them"):
+        trace(deployed, ids[1][:-2])
+
+
+@pytest.mark.parametrize(
+    ("shape", "data"),
+    [
+        ([2, 3], [[1, 4], [2, 5], [3, 6]]),
+        ([2, 3], [[1, 4, 2, 5], [3, 6]]),
+        ([2, 3], [[1, 2, 3], 4, 5, 6]),
+        ([2, 1], [[1, 2]]),
+        ([2], [[1, 2]]),
+        ([2, 1], [[[1]], [[2]]]),
+        ([2, 3], [1, 2, 3, [4, 5, 6]]),
+        ([40_000, 2], [[1] * 40_000] * 2),
+    ],
+)
+def test_nested_data_must_have_the_shape_of_their_tensor(shape: list[int], data: list[Any]) -> None:
+    tensor = Tensor("x", "FP64", shape, msgspec.Raw(msgspec.json.encode(data)))
+    with pytest.raises(HTTPError, match=r"nested|does not fit"):
+        unpack(tensor, memoryview(b""))
+
+
+def test_nested_data_of_the_right_shape_are_flattened() -> None:
+    tensor = Tensor("x", "FP64", [2, 3], msgspec.Raw(b"[[1,2,3],[4,5,6]]"))
+    assert unpack(tensor, memoryview(b""))[0] == [1, 2, 3, 4, 5, 6]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ from lockgate.prediction_log.trace import LOG
 
 __all__ = ["export"]
 
+NUMBERS = ("number", "integer", "boolean")
+"""Kinds of columns that are exported as doubles."""
+
 PREFIX = "prediction."
 """Prefix of the columns about a prediction; inputs and target have the names of the training."""
 
@@ -41,6 +45,7 @@ def export(
     target: Path,
     *,
     model: str | None = None,
+    version: str | None = None,
     since: int = 0,
     until: int = 1 << 62,
     on_written: Callable[[int], object] = int,
@@ -56,6 +61,8 @@ def export(
         The Parquet file; replaced atomically.
     model : str, optional
         Name of the model; not needed if the log contains only one.
+    version : str, optional
+        Version of the model; by default all of them.
     since, until : int
         First time, and the time after the last, in microseconds since 1970, UTC.
     on_written : callable
@@ -93,14 +100,19 @@ def export(
 
     name = _choose_model(folder, model, report_damaged)
     label_index = _LabelIndex(read_labels(folder, report_damaged))
-    models = [m for m in list_models(folder, report_damaged) if m.name == name]
-    schema = _build_schema(deployment, models)
-    target_column = schema.names[schema.names.index(f"{PREFIX}id") - 1]
+    models = [
+        logged
+        for logged in list_models(folder, report_damaged)
+        if logged.name == name and version in (None, logged.version)
+    ]
+    if not models:
+        raise LogError(f"the log has no predictions of {name}@{version}")
+    schema, target_column = _build_schema(deployment, models)
     temporary_path = target.with_name(f".{target.name}.new")
     writer, rows = None, 0
     try:
         for records in _batch_rows(
-            _read_rows(folder, name, since, until, target_column, label_index, report_damaged)
+            _read_rows(folder, models, since, until, target_column, label_index, report_damaged)
         ):
             table = pa.Table.from_pylist(
                 [_fit_record(record, schema) for record in records], schema
@@ -116,6 +128,8 @@ def export(
             os.fsync(file.fileno())
         temporary_path.replace(target)  # only after the data is on disk
     finally:
+        if writer is not None:
+            writer.close()  # a second time does nothing
         temporary_path.unlink(missing_ok=True)
     return rows
 
@@ -157,7 +171,7 @@ def _choose_model(folder: Path, requested: str | None, on_damaged: OnDamaged) ->
 
 def _read_rows(
     folder: Path,
-    name: str,
+    models: Collection[Model],
     since: int,
     until: int,
     target: str,
@@ -165,7 +179,7 @@ def _read_rows(
     on_damaged: OnDamaged,
 ) -> Iterator[dict[str, Any]]:
     for prediction in read_predictions(folder, since, until, on_damaged):
-        if prediction.model.name != name:
+        if prediction.model not in models:
             continue
         for row, (inputs, label, score, key) in enumerate(prediction.rows()):
             true_label = label_index.find(prediction, row, key)
@@ -174,7 +188,7 @@ def _read_rows(
                 target: None if true_label is None else true_label.label,
                 f"{PREFIX}id": f"{prediction.id}.{row}" if prediction.entry.rows else prediction.id,
                 f"{PREFIX}time": prediction.time,
-                f"{PREFIX}model": name,
+                f"{PREFIX}model": prediction.model.name,
                 f"{PREFIX}version": prediction.model.version,
                 f"{PREFIX}stage": prediction.model.stage,
                 f"{PREFIX}bundle": prediction.model.digest,
@@ -203,30 +217,51 @@ def _row_margin(prediction: LoggedPrediction, row: int) -> Any:
     return margin if margin is None or not prediction.entry.rows else margin[row]
 
 
-def _build_schema(deployment: Deployment, models: list[Model]) -> pa.Schema:
-    """Return the schema for all versions together: numbers as doubles, anything else as text.
+def _build_schema(deployment: Deployment, models: list[Model]) -> tuple[pa.Schema, str]:
+    """Return the schema for all versions together, and the name of the target.
 
-    Inputs come first, then the target, then the columns about the predictions.
+    Inputs come first, numbers as doubles, all others as texts; then the target, then the columns
+    about the predictions.
+
+    Raises
+    ------
+    LogError
+        If an input has the name of another column.
+
     """
     manifests = [manifest for model in models if (manifest := deployment.manifest(model.digest))]
-    kinds = {
-        column.name: column.kind for manifest in manifests for column in manifest.inputs.columns
-    }
-    targets = [m.inputs.target for m in manifests if m.inputs.target is not None]
+    kinds: dict[str, set[bool]] = {}
+    for manifest in manifests:
+        for column in manifest.inputs.columns:
+            kinds.setdefault(column.name, set()).add(column.kind in NUMBERS)
+    served = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
+    names = {model.name for model in models}
+    # the version that is served decides, and else the latest of the log
+    by_weight = [*manifests, *(m for m in served if m is not None and m.name in names)]
+    targets = [m.inputs.target for m in by_weight if m.inputs.target is not None]
     label_type = _label_type(manifests)
     is_multiclass = any(manifest.task == "multiclass" for manifest in manifests)
     score_type = pa.list_(pa.float64()) if is_multiclass else pa.float64()
     timestamp_type = pa.timestamp("us", tz="UTC")
     fields = []
-    for column in dict.fromkeys(column for model in models for column in model.columns):
-        is_number = kinds.get(column) in ("number", "integer", "boolean")
-        fields.append((column, pa.float64() if is_number else pa.string()))
-    fields.append((targets[-1] if targets else TRUE_LABEL, label_type))
+    for name in dict.fromkeys(column for model in models for column in model.columns):
+        # where versions differ, a text holds what all of them had
+        is_number = kinds.get(name) == {True}
+        fields.append((name, pa.float64() if is_number else pa.string()))
+    target = targets[-1] if targets else TRUE_LABEL
+    fields.append((target, label_type))
     about = [("id", pa.string()), ("time", timestamp_type)]
     about += [(name, pa.string()) for name in ("model", "version", "stage", "bundle", "key")]
     about += [("label", label_type), ("score", score_type), ("margin", score_type)]
     about += [("traceparent", pa.string()), ("labelled_at", timestamp_type)]
-    return pa.schema([*fields, *((PREFIX + name, kind) for name, kind in about)])
+    schema = pa.schema([*fields, *((PREFIX + name, kind) for name, kind in about)])
+    duplicated = [name for name in schema.names if schema.names.count(name) > 1]
+    if duplicated:
+        raise LogError(
+            f"an input is named {duplicated[0]}, as the target or a column about the predictions; "
+            "export one version at a time, with --version"
+        )
+    return schema, target
 
 
 def _label_type(manifests: list[Manifest]) -> pa.DataType:
@@ -256,5 +291,15 @@ def _fit_value(value: object, kind: str) -> object:
     if kind.startswith("list"):
         return value if isinstance(value, list) else [value]
     if kind == "double":
-        return float(value) if isinstance(value, (int, float)) and abs(value) < 1e308 else None
+        return _to_double(value)
     return value
+
+
+def _to_double(value: object) -> float | None:
+    if not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from pyarrow import csv
 
 from lockgate.data.io.identity import current_user
 from lockgate.deployment.directory import Deployment
-from lockgate.errors import DataError, LogError, nearest
+from lockgate.errors import DataError, LogError, UsageError, nearest
 from lockgate.prediction_log.entries import Scalar, key_text
 from lockgate.prediction_log.ids import PredictionIds, parse_prediction_id
 from lockgate.prediction_log.labels import match_label
 from lockgate.prediction_log.lookup import count_matching_keys, find_rows
+from lockgate.prediction_log.reader import OnDamaged
 from lockgate.prediction_log.trace import LOG
 from lockgate.prediction_log.writer import LogWriter
 
@@ -42,6 +43,8 @@ class ImportedLabels:
         The first of these ids.
     keys, matching : int
         Distinct keys of the labels that were written, and how many of them a logged row has.
+    example_key : str
+        One of these keys.
 
     """
 
@@ -51,6 +54,7 @@ class ImportedLabels:
     example: str = ""
     keys: int = 0
     matching: int = 0
+    example_key: str = ""
 
 
 def import_labels(
@@ -61,6 +65,7 @@ def import_labels(
     label: str,
     ids: bool,
     on_written: Callable[[int], object] = int,
+    on_damaged: OnDamaged = str,
     clock: Callable[[], int] = time.time_ns,
 ) -> ImportedLabels:
     """Write the labels of a file to the log.
@@ -77,6 +82,8 @@ def import_labels(
         Whether `by` contains prediction ids rather than the client's keys.
     on_written : callable
         Called with the number of labels after each batch.
+    on_damaged : callable
+        Called with each file of the log that is damaged, and left out.
     clock : callable
         Nanoseconds since 1970, UTC.
 
@@ -113,9 +120,9 @@ def import_labels(
             imported.empty += len(keys) - len(pairs)
             first += len(keys)
             if ids:
-                rows = _resolve_ids(folder, source, pairs, classes, imported)
+                rows = _resolve_ids(folder, source, pairs, classes, imported, on_damaged)
             else:
-                every = list(classes.values())
+                every = [known for _, known in classes]
                 rows = [
                     ("", 0, 0, key, _check_label(source, number, value, every))
                     for number, key, value in pairs
@@ -124,8 +131,8 @@ def import_labels(
             imported.labels += writer.write_labels((*row, user) for row in rows)
             on_written(len(rows))
     if all_keys:
-        imported.keys = len(all_keys)
-        imported.matching = count_matching_keys(folder, all_keys, lambda _: None)
+        imported.keys, imported.example_key = len(all_keys), max(all_keys)
+        imported.matching = count_matching_keys(folder, all_keys, on_damaged)
     return imported
 
 
@@ -137,20 +144,26 @@ def _resolve_ids(
     folder: Path,
     source: Path,
     pairs: list[Pair],
-    classes: dict[str, tuple[Scalar, ...]],
+    classes: Sequence[tuple[str, tuple[Scalar, ...]]],
     imported: ImportedLabels,
+    on_damaged: OnDamaged,
 ) -> list[tuple[str, int, int, Any, Any]]:
     """Return what is written for labels by id; those of no logged prediction are counted."""
     parsed = [(_parse_id(source, number, key), number, key, value) for number, key, value in pairs]
-    logged_rows = find_rows(folder, [ref[:2] for ref, *_ in parsed], lambda _: None)
+    logged_rows = find_rows(folder, [ref[:2] for ref, *_ in parsed], on_damaged)
     rows = []
     for (writer, count, row), number, key, value in parsed:
         logged = logged_rows.get((writer, count))
+        if logged is not None and logged.many and "." not in str(key):
+            raise DataError(
+                f"{source}, row {number}: {key} has {logged.rows} rows; expected the id of one of "
+                f"them, such as {key}.0"
+            )
         if logged is None or row >= logged.rows:
             imported.unknown += 1
             imported.example = imported.example or str(key)
             continue
-        of_model = [known for name, known in classes.items() if name == logged.model.name]
+        of_model = [known for name, known in classes if name == logged.model.name]
         label = _check_label(source, number, value, of_model)
         rows.append((writer, count, row, None, label))
     return rows
@@ -163,12 +176,10 @@ def _parse_id(source: Path, number: int, text: object) -> tuple[str, int, int]:
         raise DataError(f"{source}, row {number}: {error}") from None
 
 
-def _served_classes(deployment: Deployment) -> dict[str, tuple[Scalar, ...]]:
-    """Return the classes of every model that is served, by its name."""
+def _served_classes(deployment: Deployment) -> list[tuple[str, tuple[Scalar, ...]]]:
+    """Return name and classes of every model that is served; a stage may have others."""
     manifests = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
-    return {
-        manifest.name: tuple(manifest.classes) for manifest in manifests if manifest is not None
-    }
+    return [(m.name, tuple(m.classes)) for m in manifests if m is not None]
 
 
 def _check_label(
@@ -177,14 +188,34 @@ def _check_label(
     if not isinstance(value, (str, int, float, bool)):
         raise DataError(f"{source}, row {number}: {value!r:.60} is not a label")
     try:
-        return match_label(value, models) if models else value
+        return match_label(_read_label(source, value, models), models) if models else value
     except ValueError as error:
         raise DataError(f"{source}, row {number}: {error}") from None
 
 
+def _read_label(source: Path, value: Scalar, models: Sequence[tuple[Scalar, ...]]) -> Scalar:
+    """Return a label of a CSV file, all of whose cells are texts, as the models know it."""
+    texts = {known for classes in models for known in classes if isinstance(known, str)}
+    if source.suffix.lower() != ".csv" or not isinstance(value, str) or value in texts:
+        return value
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    try:
+        return int(value)
+    except ValueError:
+        with contextlib.suppress(ValueError):
+            return float(value)
+    return value
+
+
 def _read_columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any], list[Any]]]:
-    # keys are compared as text: 0099 is not 99
-    convert_options = csv.ConvertOptions(column_types={by: pa.string()}, strings_can_be_null=True)
+    # keys are compared as text: 0099 is not 99; NA may be a key, or a class
+    convert_options = csv.ConvertOptions(
+        column_types={by: pa.string(), label: pa.string()},
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
     csv_format = ds.CsvFileFormat(convert_options=convert_options)
     formats = {
         ".csv": csv_format,
@@ -195,6 +226,8 @@ def _read_columns(source: Path, by: str, label: str) -> Iterator[tuple[list[Any]
         ".jsonl": "json",
     }
     file_format = formats.get(source.suffix.lower())
+    if by == label:
+        raise UsageError(f"expected two columns, one to join by and one with the label, got {by}")
     if not source.is_file():
         raise DataError(f"{source} is not a file")
     if file_format is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +24,15 @@ class LoggedRows(NamedTuple):
     ----------
     rows : int
         Number of its rows, at least 1.
+    many : bool
+        Whether it has several rows, so that an id must say which is meant.
     model : Model
         The model that predicted.
 
     """
 
     rows: int
+    many: bool
     model: Model
 
 
@@ -78,33 +82,48 @@ def find_rows(
     counts_by_writer: dict[str, set[int]] = {}
     for writer, count in ids:
         counts_by_writer.setdefault(writer, set()).add(count)
-    rows = {}
+    logged_rows = {}
     for writer, counts in counts_by_writer.items():
-        remaining = sorted(counts)
+        for segment, wanted in _by_segment(list(list_segments(folder, writer)), sorted(counts)):
 
-        def read(_: Segment, connection: sqlite3.Connection) -> Iterator[tuple[int, LoggedRows]]:
-            models = read_models(connection)
-            for count in remaining:  # noqa: B023  # read at once
-                yield from _read_batch(connection, models, count)
+            def read(_: Segment, connection: sqlite3.Connection, wanted: list[int] = wanted) -> Any:
+                return _read_rows(connection, wanted)
 
-        segments = [s for s in list_segments(folder, writer) if s.first <= remaining[-1]]
-        for count, logged in read_segments(segments, read, on_damaged):
-            rows[writer, count] = logged
-    return rows
+            for count, logged in read_segments([segment], read, on_damaged):
+                logged_rows[writer, count] = logged
+    return logged_rows
 
 
-def _read_batch(
-    connection: sqlite3.Connection, models: dict[int, Model], count: int
+def _by_segment(
+    segments: list[Segment], counts: Sequence[int]
+) -> Iterator[tuple[Segment, list[int]]]:
+    """Yield the file that contains each count, which is the last that starts before it."""
+    ordered = sorted(segments, key=lambda segment: segment.first)
+    starts = [bisect_left(counts, segment.first) for segment in ordered] + [len(counts)]
+    for segment, start, end in zip(ordered, starts, starts[1:], strict=False):
+        if start < end:
+            yield segment, list(counts[start:end])
+
+
+def _read_rows(
+    connection: sqlite3.Connection, counts: Sequence[int]
 ) -> Iterator[tuple[int, LoggedRows]]:
-    row = connection.execute(
-        "SELECT model, content FROM batches WHERE first <= ? AND last >= ? "
-        "ORDER BY first DESC LIMIT 1",
-        (count, count),
-    ).fetchone()
-    if row is not None:
-        for entry in decode_rows(row[1]):
-            if entry.count == count:
-                yield count, LoggedRows(max(entry.rows, 1), models[row[0]])
+    models = read_models(connection)
+    last, entries, model = -1, {}, None
+    for count in counts:
+        if count > last:  # a batch is decoded once for all of its predictions
+            row = connection.execute(
+                "SELECT last, model, content FROM batches WHERE first <= ? AND last >= ? "
+                "ORDER BY first DESC LIMIT 1",
+                (count, count),
+            ).fetchone()
+            if row is None:
+                continue
+            last, model = row[0], models[row[1]]
+            entries = {entry.count: entry.rows for entry in decode_rows(row[2])}
+        if count in entries and model is not None:
+            rows = entries[count]
+            yield count, LoggedRows(max(rows, 1), rows > 1, model)
 
 
 def count_matching_keys(folder: Path, keys: set[str], on_damaged: OnDamaged | None = None) -> int:

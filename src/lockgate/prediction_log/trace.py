@@ -49,6 +49,11 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
             )
         return None
     rows = list(prediction.rows())
+    if len(rows) > 1 and "." not in prediction_id:
+        raise LogError(
+            f"{prediction_id} has {len(rows)} rows; expected the id of one of them, from "
+            f"{prediction_id}.0 to {prediction_id}.{len(rows) - 1}"
+        )
     if row >= len(rows):
         raise LogError(f"{prediction_id} names row {row}, but the request had {len(rows)} rows")
     record = _describe_prediction(prediction_id, prediction, row)

@@ -42,8 +42,11 @@ LARGE_BODY = 256 << 10
 """Bytes of a body from which it is read in a thread: about 10 ms of work."""
 
 
-MAX_APART = 64
+MAX_WAITING = 64
 """Requests that may wait for the thread in which the log is read."""
+
+MAX_WAITING_BYTES = 64 << 20
+"""Bytes of their bodies."""
 
 
 class Application:
@@ -88,7 +91,8 @@ class Application:
         self._max_rows = settings.limits.rows
         self.routes = Routes([])
         self.hosts = _hosts(settings) if tokens is None else None
-        self._thread, self._apart = ThreadPoolExecutor(1, "apart"), 0
+        self._thread = ThreadPoolExecutor(1, "log-reader")
+        self._waiting = self._waiting_bytes = 0
 
     def mount(self, routes: Iterable[Route]) -> None:
         """Set the routes that are answered."""
@@ -130,7 +134,7 @@ class Application:
             request.read = route.bodies[media_type]
             if headers.get(b"content-encoding", b"identity") != b"identity":
                 raise HTTPError(415, "expected a body without content-encoding, got an encoded one")
-        length = headers.get(b"content-length", b"0")
+        length = headers.get(b"content-length", b"0").strip()
         if not length.isdigit() or len(length) > 18 or int(length) > self.settings.limits.body:
             raise self._too_large_error()
 
@@ -167,7 +171,7 @@ class Application:
         if response is not None:
             send(response)
 
-    def answer_apart(
+    def answer_in_thread(
         self, answer: Callable[[Request], Response], request: Request, send: SendResponse
     ) -> None:
         """Answer a request in a thread, one after another: reading and writing the log takes time.
@@ -178,18 +182,22 @@ class Application:
             503, if too many of them wait.
 
         """
-        if self._apart >= MAX_APART:
+        size = len(request.body)
+        if self._waiting >= MAX_WAITING or self._waiting_bytes + size > MAX_WAITING_BYTES:
             raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
-        self._apart += 1
+        self._waiting += 1
+        self._waiting_bytes += size
 
         def on_done(future: asyncio.Future[Response]) -> None:
-            self._apart -= 1
+            self._waiting -= 1
+            self._waiting_bytes -= size
             try:
-                send(future.result())
+                response = future.result()
             except HTTPError as error:
-                send(self.error_response(error))
+                response = self.error_response(error)
             except Exception:
-                send(self._fault_response(request))
+                response = self._fault_response(request)
+            send(response)
 
         loop = asyncio.get_running_loop()
         loop.run_in_executor(self._thread, answer, request).add_done_callback(on_done)

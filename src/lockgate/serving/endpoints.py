@@ -53,9 +53,9 @@ def _get(
 
 
 def _native_routes(app: Application) -> list[Route]:
-    read_table = functools.partial(read_table_request, key=app.settings.log.key)
+    read_table = functools.partial(read_table_request, key_column=app.settings.log.key)
     bodies: dict[str, ReadRequest] = {
-        JSON: functools.partial(read_predict_request, key=app.settings.log.key),
+        JSON: functools.partial(read_predict_request, key_column=app.settings.log.key),
         CSV: read_table,
         TSV: read_table,
         ARROW: read_table,
@@ -76,7 +76,7 @@ def _native_routes(app: Application) -> list[Route]:
             "POST",
             "feedback",
             "Record true outcomes.",
-            lambda request, send: app.answer_apart(
+            lambda request, send: app.answer_in_thread(
                 functools.partial(record_feedback, app.recorder, app.store), request, send
             ),
             {JSON: None},
@@ -106,7 +106,8 @@ def _native_routes(app: Application) -> list[Route]:
 
 
 def _v2_routes(app: Application) -> list[Route]:
-    bodies = dict.fromkeys((JSON, BINARY, ""), read_infer_request)
+    read = functools.partial(read_infer_request, key_column=app.settings.log.key)
+    bodies = dict.fromkeys((JSON, BINARY, ""), read)
     about = {"body": INFER, "produces": [JSON, BINARY]}
     routes = [
         _get("/v2", "read", "The server.", lambda _: json_response(SERVER)),
@@ -163,9 +164,9 @@ def _v2_routes(app: Application) -> list[Route]:
 
 
 def _mlflow_routes(app: Application) -> list[Route]:
-    read_table = functools.partial(read_table_request, key=app.settings.log.key, mlflow=True)
+    read_table = functools.partial(read_table_request, key_column=app.settings.log.key, mlflow=True)
     bodies: dict[str, ReadRequest] = {
-        JSON: functools.partial(read_invocations_request, key=app.settings.log.key),
+        JSON: functools.partial(read_invocations_request, key_column=app.settings.log.key),
         CSV: read_table,
         TSV: read_table,
     }

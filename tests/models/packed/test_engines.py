@@ -1,6 +1,7 @@
 """Trees and sums answer the same bits one by one, by columns, on every backend."""
 
 import math
+import tracemalloc
 
 import array_api_strict
 import numpy as np
@@ -14,6 +15,7 @@ from lockgate.models.converters.tree_arrays import TreeArrays, add_forest, float
 from lockgate.models.packed.format import arithmetic, categorical, linear, numeric, outputs
 from lockgate.models.packed.format.header import Answers
 from lockgate.models.packed.format.writer import Builder
+from lockgate.models.packed.runtime.forest import MAX_TABLE_BYTES
 from lockgate.models.packed.runtime.model import PackedModel
 
 STRICT = Backend(
@@ -179,6 +181,29 @@ def test_trees_on_one_hot_columns_end_where_those_on_plain_columns_do(
     strict = model.predict(rows, backend=STRICT).margin
     for engine in ("columns", "rows"):
         assert np.array_equal(model.predict(rows, engine=engine).margin, strict)
+
+
+def test_tables_of_many_categories_stay_within_their_size() -> None:
+    names = tuple(f"c{k:05}" for k in range(60_000))
+    builder = Builder(
+        [ColumnInput("x0", "number"), ColumnInput("name", "category", categories=names)]
+    )
+    codes = builder.add(categorical.Category, column=1)
+    columns = np.arange(len(names) + 2, dtype=int) % 3
+    hot = builder.add(categorical.OneHot, codes, code_columns=builder.array(columns, "i4"), width=3)
+    x = builder.add(numeric.Concat, builder.add(numeric.Numbers, columns=(0,)), hot)
+    grove = random_grove(np.random.default_rng(0), 300, 9, 4, 1, 0)
+    op = add_forest(builder, x, grove, 1, base=np.zeros(1))
+    label = builder.add(outputs.ArgMax, op)
+    model = PackedModel(builder.finish("regression", (), Answers(label, None, op)))
+    rows = {"x0": [0.5, None, 2.0] * 9, "name": ["c00000", "c00001", "other"] * 9}
+    strict = model.predict(rows, backend=STRICT).margin
+    tracemalloc.start()
+    margins = model.predict(rows, engine="columns").margin
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(margins, strict)
+    assert peak < MAX_TABLE_BYTES
 
 
 @settings(max_examples=30)

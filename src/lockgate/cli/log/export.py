@@ -31,6 +31,7 @@ DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 )
 @click.argument("target", metavar="OUT.parquet", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--model", help="Name of the model; needed only if there are several.")
+@click.option("--version", help="Version of the model; all of them by default.")
 @click.option("--since", type=DATE, help="First day or time to export, UTC.")
 @click.option("--until", type=DATE, help="Day or time at which to stop, UTC.")
 @click.option("--force", is_flag=True, help="Overwrite OUT.parquet.")
@@ -38,6 +39,7 @@ def command(
     directory: Path,
     target: Path,
     model: str | None,
+    version: str | None,
     since: datetime | None,
     until: datetime | None,
     force: bool,
@@ -50,6 +52,8 @@ def command(
     prediction.score and more. The target is empty until it is recorded with
     `lockgate feedback`. Damaged files of the log are named, and left out.
     """
+    if target.suffix.lower() not in (".parquet", ".pq"):
+        raise UsageError(f"{target} ends in {target.suffix!r}; an export is written as .parquet")
     if target.exists() and not force:
         raise UsageError(f"{target} already exists: pass --force to overwrite it")
     with tqdm(unit=" rows", unit_scale=True, disable=None) as bar:
@@ -57,6 +61,7 @@ def command(
             Deployment(directory),
             target,
             model=model,
+            version=version,
             since=_microseconds(since, 0),
             until=_microseconds(until, 1 << 62),
             on_written=bar.update,

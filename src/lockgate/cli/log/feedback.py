@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -58,12 +59,20 @@ def command(
             label=label,
             ids=id_column is not None,
             on_written=bar.update,
+            on_damaged=lambda message: bar.write(f"left out: {message}", file=sys.stderr),
         )
     matching = ""
     if counts.keys:
         matching = f"; {counts.matching:,} of {counts.keys:,} keys match logged predictions"
     plural = "" if counts.labels == 1 else "s"
     click.echo(f"{counts.labels:,} label{plural} recorded{matching}")
+    if counts.example_key.endswith(".0") and counts.matching < counts.keys:
+        click.secho(
+            f"keys such as {counts.example_key} are other keys than "
+            f"{counts.example_key.removesuffix('.0')}: pandas writes whole numbers so, if the "
+            "column has gaps; write them as integers (Int64)",
+            fg="yellow",
+        )
     if counts.unknown:
         click.secho(
             f"{counts.unknown:,} ids are not in the log, e.g. {counts.example}: "

@@ -84,7 +84,8 @@ def _fast_short_number(read_cell: CellReader, allow_missing: bool, bits: int) ->
     """Read numbers to be rounded quickly, and leave all other cells to `read_cell`."""
     rounding = struct.Struct("f" if bits == 32 else "e")
     pack, unpack = rounding.pack, rounding.unpack
-    largest = float(np.finfo(f"f{bits // 8}").max)
+    # whole numbers beyond that may not be exact even as doubles: columns refuse them
+    largest = min(float(np.finfo(f"f{bits // 8}").max), float(EXACT_INTEGER_LIMIT))
 
     def read_number(value: Any) -> Cell:
         if value.__class__ in (float, int, bool) and -largest <= value <= largest:

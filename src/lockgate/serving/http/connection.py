@@ -20,7 +20,7 @@ import httptools
 from lockgate.serving.http.messages import HTTPError, Request, Response, without_upgrade
 from lockgate.serving.http.pool import Pool
 
-__all__ = ["BODY", "HEAD", "IDLE", "LINGER", "Connection"]
+__all__ = ["BODY", "HEAD", "LINGER", "Connection"]
 
 log = logging.getLogger("lockgate.serve")
 
@@ -277,6 +277,10 @@ class Connection(asyncio.Protocol):
             self.since = time.monotonic()
         else:
             self.transport.close()
+
+    def is_idle(self) -> bool:
+        """Return whether no request is in progress, read or waiting."""
+        return self.phase == IDLE and not self.busy and not self.waiting
 
     def close_softly(self) -> None:
         """Close an idle connection.

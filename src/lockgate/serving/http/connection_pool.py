@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 import msgspec
 
-from lockgate.serving.http.connection import IDLE, Connection
+from lockgate.serving.http.connection import Connection
 from lockgate.serving.http.messages import Handler
 from lockgate.serving.http.timeouts import close_expired
 from lockgate.serving.settings import Limits
@@ -54,6 +54,5 @@ class ConnectionPool:
         """Close connections without a request in progress; a new one has time to send one."""
         newest = time.monotonic() - FIRST_REQUEST_SECONDS
         for connection in list(self.open):
-            idle = connection.phase == IDLE and not connection.busy
-            if idle and (connection.used or connection.since < newest):
+            if connection.is_idle() and (connection.used or connection.since < newest):
                 connection.close_softly()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from lockgate.serving.http.connection import BODY, HEAD, IDLE, LINGER, Connection
+from lockgate.serving.http.connection import BODY, HEAD, LINGER, Connection
 
 __all__ = ["close_expired"]
 
@@ -17,7 +17,7 @@ def close_expired(connection: Connection, now: float) -> None:
     if connection.stuck and now - connection.stuck > limits.write_seconds:
         log.info("a client does not read; connection of %s closed", connection.peer)
         connection.transport.abort()
-    elif connection.phase == IDLE and not connection.busy and elapsed > limits.idle_seconds:
+    elif connection.is_idle() and elapsed > limits.idle_seconds:
         connection.close_softly()
     elif connection.phase == HEAD and elapsed > limits.head_seconds:
         connection.refuse_with_error(408, f"the head took longer than {limits.head_seconds:g} s")

@@ -33,10 +33,10 @@ __all__ = ["Batcher"]
 
 log = logging.getLogger("lockgate.serve")
 
-INLINE = 2000
+MAX_INLINE_ROWS = 2000
 """Rows that are predicted at once in the loop; a request of more goes to a thread."""
 
-LARGE = 4
+MAX_LARGE_REQUESTS = 4
 """Requests that may be in progress in that thread, or wait for it."""
 
 
@@ -59,7 +59,7 @@ class Batcher:
     queued : int
         Single rows that wait for the end of this turn.
     large : int
-        Large requests that wait for the thread.
+        Large requests that are in progress in the thread, or wait for it.
 
     """
 
@@ -83,8 +83,15 @@ class Batcher:
         return self.queued >= self.queue
 
     def submit(self, request: PredictionRequest) -> None:
-        """Take a request; its response is sent when it is predicted."""
-        if request.rows <= INLINE:
+        """Take a request; its response is sent when it is predicted.
+
+        Raises
+        ------
+        HTTPError
+            503, if it is large, and too many of them are in progress.
+
+        """
+        if request.rows <= MAX_INLINE_ROWS:
             if not self._pending:
                 asyncio.get_running_loop().call_soon(self._flush)
             self._pending.setdefault((request.model, request.single), []).append(request)
@@ -103,7 +110,7 @@ class Batcher:
             503, if too many of them are in progress.
 
         """
-        if self.large >= LARGE:
+        if self.large >= MAX_LARGE_REQUESTS:
             raise HTTPError(503, "server overloaded, retry later", headers={b"retry-after": b"1"})
         self.large += 1
 
@@ -138,12 +145,12 @@ class Batcher:
         self, read: Callable[[], PredictionRequest]
     ) -> tuple[PredictionRequest, Response | None]:
         """Return the request and the response; None for an error, which is numbered in the loop."""
-        # millions of new objects would start collections that stop all threads; none of
-        # them is part of a circle
+        # millions of new objects would start collections that stop all threads; none of them is
+        # part of a circle, and those of other requests can wait
         gc.disable()
         try:
             request = read()
-            _compute_apart([request])
+            _compute_individually([request])
             if not isinstance(request.result, Prediction):
                 return request, None
             request.prediction_id = self._large_ids.next()
@@ -165,7 +172,7 @@ class Batcher:
                 try:
                     compute(group)
                 except Exception:
-                    _compute_apart(group)
+                    _compute_individually(group)
                 self._finish(group)
 
     def _finish(self, requests: list[PredictionRequest]) -> None:
@@ -222,11 +229,11 @@ def _response(request: PredictionRequest) -> Response:
 
 
 def _groups(requests: list[PredictionRequest]) -> Iterator[list[PredictionRequest]]:
-    """Divide requests into groups of at most `INLINE` rows."""
+    """Divide requests into groups of at most `MAX_INLINE_ROWS` rows."""
     group: list[PredictionRequest] = []
     rows = 0
     for request in requests:
-        if rows + request.rows > INLINE:
+        if rows + request.rows > MAX_INLINE_ROWS:
             yield group
             group, rows = [], 0
         group.append(request)
@@ -234,7 +241,7 @@ def _groups(requests: list[PredictionRequest]) -> Iterator[list[PredictionReques
     yield group
 
 
-def _compute_apart(requests: list[PredictionRequest]) -> None:
+def _compute_individually(requests: list[PredictionRequest]) -> None:
     """Predict requests one by one; a fault leaves the request that causes it without a result."""
     for request in requests:
         try:

@@ -62,6 +62,7 @@ class Recorder:
         self._models: dict[LoadedModel, Model] = {}
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._last_error_time = 0.0
+        self._warned_of_keys = False
         if self.full:
             threading.Thread(target=self._commit_forever, daemon=True, name="log").start()
         threading.Thread(target=self._checkpoint_forever, daemon=True, name="tidy").start()
@@ -136,6 +137,12 @@ class Recorder:
             key = row_keys if key is None else key
             if key is not None:
                 key = [None if row_key is None else key_text(row_key) for row_key in key]
+        if key is None and self.settings.key and not self._warned_of_keys:
+            self._warned_of_keys = True
+            log.warning(
+                "rows have no column %s, which --key names: labels by key will not match them",
+                self.settings.key,
+            )
         label, score, margin = prediction.label, prediction.score, prediction.margin
         if not request.single:
             label, score, margin = to_lists(prediction)

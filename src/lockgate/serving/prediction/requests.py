@@ -162,6 +162,10 @@ def _compute_rows(requests: list[PredictionRequest]) -> None:
         rejected = RejectedRows()
         try:
             cells, rows = read_columns(model.packed.inputs, request.source, rejected)
+            if rows != request.rows:
+                raise SchemaViolation([f"expected {request.rows} rows, got {rows}"])
+            if not request.partial:
+                rejected.raise_first()
         except SchemaViolation as error:
             request.result = _schema_error(error.problems)
         else:

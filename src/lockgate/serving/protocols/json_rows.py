@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
@@ -20,7 +21,7 @@ from lockgate.serving.protocols.json_slices import (
 __all__ = [
     "ABSENT",
     "RowDecoder",
-    "check_short",
+    "check_metadata",
     "check_too_many",
     "check_width",
     "decode_columns",
@@ -38,7 +39,7 @@ MAX_COLUMNS = 10_000
 """Columns that a request may hold."""
 
 MAX_FIELDS = 2000
-"""Columns up to which a type is made for the rows of a model."""
+"""Columns up to which a type is made for the rows of a model; it takes some 20 ms to make."""
 
 Cell: TypeAlias = str | int | float | bool | None
 """A cell that a column may hold; what it means is decided where columns are read."""
@@ -53,11 +54,32 @@ def is_present(field: msgspec.Raw) -> bool:
     return field is not ABSENT and bytes(memoryview(field)[:5]) not in (b"", b"null")
 
 
-def check_short(fields: Mapping[str, msgspec.Raw]) -> None:
-    """Refuse fields that are not data and yet so long that decoding them takes long."""
+def check_metadata(raw: bytes | memoryview, where: str, data: Collection[str]) -> dict[str, Any]:
+    """Refuse fields of an object that are not data, and yet so long that decoding takes long.
+
+    Parameters
+    ----------
+    raw : bytes
+        The object, in JSON.
+    where : str
+        Name of the object in messages, ending in a dot; empty for the body itself.
+    data : collection of str
+        Fields that hold data, of any length.
+
+    Returns
+    -------
+    dict
+        The fields with data, as they stand there.
+
+    """
+    fields = decode_object(msgspec.Raw(raw), MAX_COLUMNS)
     for name, field in fields.items():
-        if len(memoryview(field)) > SLICE:
-            raise HTTPError(400, f"{name} is longer than {SLICE} bytes")
+        size = len(memoryview(field))
+        if name not in data and size > SLICE:
+            raise HTTPError(
+                400, f"expected at most {SLICE} bytes in {where}{name[:80]}, got {size}"
+            )
+    return {name: field for name, field in fields.items() if name in data}
 
 
 class RowDecoder:
@@ -67,28 +89,26 @@ class RowDecoder:
     ----------
     names : sequence of str
         Columns that each row must have, in the order of rows that are lists.
-    key : str
+    key_column : str
         Column with the client's key, which rows that are objects may have; empty for none.
+
+    Attributes
+    ----------
+    fields : tuple of str
+        Names, and the column with the key.
 
     """
 
-    def __init__(self, names: Sequence[str], key: str = "") -> None:
+    def __init__(self, names: Sequence[str], key_column: str = "") -> None:
         self.names = tuple(names)
-        self._names = (*names, key) if key and key not in names else self.names
+        self.fields = self.names
+        if key_column and key_column not in self.names:
+            self.fields += (key_column,)
         self._decode_objects = None
-        if 0 < len(self._names) <= MAX_FIELDS:
-            row_type = msgspec.defstruct(
-                "Row",
-                [
-                    (f"column_{k}", Cell) if k < len(names) else (f"column_{k}", Cell, None)
-                    for k in range(len(self._names))
-                ],
-                rename={f"column_{k}": name for k, name in enumerate(self._names)},
-                gc=False,
-            )
-            self._decode_objects = msgspec.json.Decoder(list[row_type]).decode  # type: ignore[valid-type]  # made here
+        with contextlib.suppress(ValueError):  # of names with quotes, which msgspec does not take
+            self._decode_objects = _object_decoder(self.fields, len(self.names))
 
-    def objects(self, rows: msgspec.Raw, max_rows: int) -> Columns | None:
+    def decode_objects(self, rows: msgspec.Raw, max_rows: int) -> Columns | None:
         """Return the columns of rows that are objects.
 
         Returns
@@ -105,7 +125,7 @@ class RowDecoder:
         """
         if self._decode_objects is None:
             return None
-        columns: Columns = {name: [] for name in self._names}
+        columns: Columns = {name: [] for name in self.fields}
         try:
             for part in decode_slices(rows, self._decode_objects):
                 _append(columns, [msgspec.structs.astuple(row) for row in part], max_rows)
@@ -113,7 +133,7 @@ class RowDecoder:
             return None
         return columns
 
-    def lists(
+    def decode_lists(
         self, rows: msgspec.Raw, max_rows: int, names: Sequence[str] | None = None
     ) -> Columns | None:
         """Return the columns of rows that are lists of plain cells, one for each name; else None.
@@ -124,7 +144,7 @@ class RowDecoder:
             If there are too many rows.
 
         """
-        columns: Columns = {name: [] for name in names or self.names}
+        columns: Columns = {name: [] for name in (self.names if names is None else names)}
         if not columns:
             return None
         try:
@@ -138,12 +158,29 @@ class RowDecoder:
 
 
 @lru_cache(maxsize=64)
-def row_decoder(names: tuple[str, ...], key: str) -> RowDecoder:
+def row_decoder(names: tuple[str, ...], key_column: str) -> RowDecoder:
     """Return the decoder of rows with these columns, made once."""
-    return RowDecoder(names, key)
+    return RowDecoder(names, key_column)
+
+
+def _object_decoder(fields: Sequence[str], required: int) -> Callable[[bytes], list[Any]] | None:
+    """Return a decoder of rows with these fields, of which the first ones are required."""
+    if not 0 < len(fields) <= MAX_FIELDS:
+        return None
+    row_type: Any = msgspec.defstruct(
+        "Row",
+        [
+            (f"column_{k}", Cell) if k < required else (f"column_{k}", Cell, None)
+            for k in range(len(fields))
+        ],
+        rename={f"column_{k}": name for k, name in enumerate(fields)},
+        gc=False,  # rows of plain cells are in no circle
+    )
+    return msgspec.json.Decoder(list[row_type]).decode
 
 
 def _append(columns: Columns, rows: Sequence[tuple[Cell, ...]], max_rows: int) -> None:
+    # without any row there are no cells of columns either
     for column, cells in zip(columns.values(), zip(*rows, strict=True), strict=bool(rows)):
         column += cells
     check_too_many(len(next(iter(columns.values()))), max_rows)
@@ -171,7 +208,7 @@ def read_rows(
 
     """
     start = bytes(memoryview(rows)[:64]).lstrip(b"[ \n\r\t")[:1]
-    decode = decoder.objects if start == b"{" else decoder.lists
+    decode = decoder.decode_objects if start == b"{" else decoder.decode_lists
     columns = decode(rows, max_rows)
     if columns is not None:
         return columns, len(next(iter(columns.values())))
@@ -186,7 +223,9 @@ def read_rows(
     return source, len(source)
 
 
-def read_row(names: Sequence[str], row: msgspec.Raw) -> dict[str, Any] | list[Any]:
+def read_row(
+    names: Sequence[str], row: msgspec.Raw, key_column: str = ""
+) -> dict[str, Any] | list[Any]:
     """Decode a long row: of an object the columns of the model, of a list not many more cells.
 
     Raises
@@ -201,7 +240,8 @@ def read_row(names: Sequence[str], row: msgspec.Raw) -> dict[str, Any] | list[An
         return list(itertools.islice(_elements(row), len(names) + 1))
     fields = decode_object(row, MAX_COLUMNS)
     check_width(len(fields))
-    return {name: msgspec.json.decode(cell) for name, cell in fields.items() if name in names}
+    wanted = {*names, key_column}
+    return {name: msgspec.json.decode(cell) for name, cell in fields.items() if name in wanted}
 
 
 def _elements(array: msgspec.Raw) -> Iterator[Any]:
@@ -221,16 +261,21 @@ def to_row(names: Sequence[str], values: Any, subject: str = "the row") -> dict[
 
 
 def decode_columns(
-    columns: msgspec.Raw, max_rows: int, *, scalars: bool = False
-) -> tuple[dict[str, Any], int]:
-    """Return columns by name, each a list of cells, and the largest number of cells.
+    columns: msgspec.Raw,
+    max_rows: int,
+    decoder: RowDecoder,
+    *,
+    scalars: bool = False,
+) -> tuple[dict[str, list[Any]], int]:
+    """Return columns by name, each a list of cells, and the number of rows.
 
-    With `scalars`, a value that is not a list is a column of a single cell.
+    Columns that the model does not take are empty: their names may help in a message. With
+    `scalars`, a value that is not a list is a column of a single cell.
 
     Raises
     ------
     HTTPError
-        If there are too many columns or rows.
+        If there are too many columns or rows, or another number of keys.
     msgspec.ValidationError
         If it is not an object of arrays.
 
@@ -239,18 +284,30 @@ def decode_columns(
     check_width(len(fields))
     decoded = {}
     for name, raw in fields.items():
-        cells: list[Any] = []
-        part: list[Any]
         try:
-            if scalars and bytes(memoryview(raw)[:1]) != b"[":
-                raw = msgspec.Raw(b"[%b]" % bytes(raw))
-            for part in decode_slices(raw):
-                cells += part
-                check_too_many(len(cells), max_rows)
+            wanted = name in decoder.fields
+            decoded[name] = _decode_cells(raw, max_rows, scalars=scalars) if wanted else []
         except msgspec.ValidationError as error:
             raise msgspec.ValidationError(f"{error}, in column {name[:80]!r}") from None
-        decoded[name] = cells
-    return decoded, max(map(len, decoded.values()), default=0)
+    lengths = [len(decoded[name]) for name in decoder.names if name in decoded]
+    rows = max(lengths, default=1)  # without any, a message says which columns are missing
+    for name in set(decoder.fields) - set(decoder.names):
+        if lengths and name in decoded and len(decoded[name]) != rows:
+            raise HTTPError(
+                422, f"column {name[:80]} has {len(decoded[name])} keys, expected {rows}"
+            )
+    return decoded, rows
+
+
+def _decode_cells(raw: msgspec.Raw, max_rows: int, *, scalars: bool) -> list[Any]:
+    if scalars and bytes(memoryview(raw)[:1]) != b"[":
+        raw = msgspec.Raw(b"[%b]" % bytes(raw))
+    cells: list[Any] = []
+    part: list[Any]
+    for part in decode_slices(raw):
+        cells += part
+        check_too_many(len(cells), max_rows)
+    return cells
 
 
 def check_width(columns: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from lockgate.serving.prediction.requests import Prediction, PredictionRequest, 
 from lockgate.serving.protocols.json_rows import (
     ABSENT,
     RowDecoder,
-    check_short,
+    check_metadata,
     check_too_many,
     check_width,
     decode_columns,
@@ -47,19 +48,6 @@ class Split(msgspec.Struct):
     index: msgspec.Raw = ABSENT
 
 
-class SplitLengths(msgspec.Struct):
-    """The parts of a frame that are not data."""
-
-    columns: msgspec.Raw = ABSENT
-
-
-class Lengths(msgspec.Struct):
-    """The parts of a long request that are not data."""
-
-    dataframe_split: SplitLengths | None = None
-    params: msgspec.Raw = ABSENT
-
-
 class Params(msgspec.Struct, forbid_unknown_fields=True):
     """Parameters of the model's signature: the method of the scikit-learn model."""
 
@@ -77,13 +65,12 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 decode = msgspec.json.Decoder(Body).decode
-decode_lengths = msgspec.json.Decoder(Lengths).decode
-decode_lists = msgspec.json.Decoder(list[list[Any]]).decode
+decode_plain_lists = msgspec.json.Decoder(list[list[Any]]).decode
 encode = msgspec.json.Encoder().encode
 
 
 def read_invocations_request(
-    store: ModelStore, request: Request, send: SendResponse, max_rows: int, *, key: str = ""
+    store: ModelStore, request: Request, send: SendResponse, max_rows: int, *, key_column: str = ""
 ) -> PredictionRequest:
     """Read a request for predictions.
 
@@ -95,9 +82,7 @@ def read_invocations_request(
     """
     model = store.find(request.path_params[0] if request.path_params else None)
     if len(request.body) > SLICE:
-        lengths = read_body(decode_lengths, request.body, EXPECTED)
-        split = lengths.dataframe_split or SplitLengths()
-        check_short({"params": lengths.params, "dataframe_split.columns": split.columns})
+        read_body(_check_metadata, request.body, EXPECTED)
     body = read_body(decode, request.body, EXPECTED)
     fields = (body.dataframe_records, body.inputs, body.instances)
     present: list[Any] = [field for field in fields if is_present(field)]
@@ -108,7 +93,7 @@ def read_invocations_request(
     method = body.params.predict_method if body.params else "predict"
     _check_method(model, method)
     source, rows = read_body(
-        lambda _: _read_source(row_decoder(model.names, key), present[0], max_rows),
+        lambda _: _read_source(row_decoder(model.names, key_column), present[0], max_rows),
         request.body,
         EXPECTED,
     )
@@ -118,13 +103,20 @@ def read_invocations_request(
     )
 
 
+def _check_metadata(raw: bytes | memoryview) -> None:
+    fields = ("dataframe_split", "dataframe_records", "inputs", "instances")
+    split = check_metadata(raw, "", fields).get("dataframe_split")
+    if split is not None and bytes(memoryview(split)[:1]) == b"{":
+        check_metadata(memoryview(split), "dataframe_split.", ("data", "index"))
+
+
 def _read_source(
     decoder: RowDecoder, content: Split | msgspec.Raw, max_rows: int
 ) -> tuple[Any, int]:
     if isinstance(content, Split):
         return _read_split(decoder, content, max_rows)
     if bytes(memoryview(content)[:1]) == b"{":
-        return decode_columns(content, max_rows, scalars=True)
+        return decode_columns(content, max_rows, decoder, scalars=True)
     return read_rows(decoder, content, max_rows)
 
 
@@ -132,13 +124,14 @@ def _read_split(decoder: RowDecoder, split: Split, max_rows: int) -> tuple[Any, 
     # pandas writes the names of DataFrame(array) as numbers; a bundle has them as texts
     names = decoder.names if split.columns is None else [str(name) for name in split.columns]
     check_width(len(names))
-    if len(set(names)) < len(names):
-        raise HTTPError(422, "a column is duplicated")
-    columns = decoder.lists(split.data, max_rows, names)
+    duplicated = [name for name, count in Counter(names).items() if count > 1]
+    if duplicated:
+        raise HTTPError(422, f"column {duplicated[0][:80]!r} is duplicated")
+    columns = decoder.decode_lists(split.data, max_rows, names)
     if columns is not None:
         return columns, len(next(iter(columns.values())))
     rows: list[list[Any]] = []
-    for part in decode_slices(split.data, decode_lists):
+    for part in decode_slices(split.data, decode_plain_lists):
         rows += part
         check_too_many(len(rows), max_rows)
     for k, row in enumerate(rows):

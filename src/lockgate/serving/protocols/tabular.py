@@ -35,7 +35,7 @@ def read_table_request(
     send: SendResponse,
     max_rows: int,
     *,
-    key: str = "",
+    key_column: str = "",
     mlflow: bool = False,
 ) -> PredictionRequest:
     """Read a table of rows to predict.
@@ -49,7 +49,7 @@ def read_table_request(
     model = store.find(request.path_params[0] if request.path_params else None)
     inputs = model.packed.inputs
     raw = request.body
-    extra_columns = [key] if key else []
+    extra_columns = [key_column] if key_column else []
     content_type = request.headers.get(b"content-type", b"")
     is_arrow = content_type.startswith(ARROW.encode())
     csv = model.manifest.inputs.csv

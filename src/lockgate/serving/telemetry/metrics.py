@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import resource
+import threading
 import time
 import zlib
 from collections.abc import Iterable, Mapping
@@ -61,6 +62,7 @@ class MetricsRecorder:
 
     def __init__(self, pages: mmap.mmap, slot: int) -> None:
         self.pages, self.slot = pages, slot
+        self._lock = threading.Lock()
         self.tally = _read_page(pages, slot) or WorkerMetrics()
         self.tally.gauges = {}
 
@@ -113,8 +115,9 @@ class MetricsRecorder:
             cells[key] = cells.get(key, 0) + sum(columns.values())
 
     def increment(self, name: str, amount: float = 1) -> None:
-        """Increase a counter."""
-        self.tally.counters[name] = self.tally.counters.get(name, 0) + amount
+        """Increase a counter; threads do so, too."""
+        with self._lock:
+            self.tally.counters[name] = self.tally.counters.get(name, 0) + amount
 
     def publish(self) -> None:
         """Write the metrics to this worker's page."""

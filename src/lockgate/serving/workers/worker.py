@@ -19,6 +19,7 @@ import ssl
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -50,6 +51,12 @@ ORPHAN_SECONDS = 2.0
 
 SWITCH_SECONDS = 0.0005
 """Time after which the thread of large requests lets the loop go on, if that has work."""
+
+CLOSE_TURNS = 100
+"""Turns of the loop after which a socket is taken to be closed."""
+
+MAX_WAITING = 5000
+"""Connections that are accepted at most when a worker stops listening."""
 
 GRACE_SECONDS = 0.5
 """Time that a draining worker still accepts requests, before it stops listening."""
@@ -181,26 +188,39 @@ class Worker:
         if not self.orphaned:
             await asyncio.sleep(GRACE_SECONDS)  # until load balancers see that it is not ready
         server.close()
-        while listening.fileno() >= 0:  # closed by the loop, a moment later
+        for _ in range(CLOSE_TURNS):  # the loop closes it a moment later
+            if listening.fileno() < 0:
+                break
             await asyncio.sleep(0)
-        for connection in _accept_waiting(queue):
-            await loop.connect_accepted_socket(
-                self.connections.make,
-                connection,
-                ssl=tls,
-                ssl_handshake_timeout=handshake,
-                ssl_shutdown_timeout=shutdown,
+        accepting = [
+            loop.create_task(
+                loop.connect_accepted_socket(
+                    self.connections.make,
+                    connection,
+                    ssl=tls,
+                    ssl_handshake_timeout=handshake,
+                    ssl_shutdown_timeout=shutdown,
+                )
             )
-        await self._drain()
+            for connection in _accept_waiting(queue)
+        ]
+        await self._drain(accepting)
 
-    async def _drain(self) -> None:
+    async def _drain(self, accepting: list[asyncio.Task[Any]]) -> None:
+        """Finish the requests in progress, also of connections that are being accepted."""
         deadline = time.monotonic() + (
             ORPHAN_SECONDS if self.orphaned else self.settings.drain_seconds
         )
-        while self.connections.open and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if not self.connections.open and all(task.done() for task in accepting):
+                break
             self.connections.close_idle()
             self.connections.tick()
             await asyncio.sleep(0.02)
+        for task in accepting:
+            task.cancel()
+        # a client that has left, or does not speak TLS, is no fault of the server
+        await asyncio.gather(*accepting, return_exceptions=True)
         for connection in list(self.connections.open):
             connection.transport.abort()
         self.metrics.tally.gauges = {}
@@ -210,10 +230,15 @@ class Worker:
 def _accept_waiting(queue: socket.socket) -> list[socket.socket]:
     """Accept the connections that wait, and stop listening."""
     connections = []
-    with queue, contextlib.suppress(OSError):
+    with queue:
         queue.listen(0)  # clients that come now try again, and are refused then
-        while True:
-            connections.append(queue.accept()[0])
+        for _ in range(MAX_WAITING):
+            try:
+                connections.append(queue.accept()[0])
+            except ConnectionAbortedError:
+                continue  # that client has left
+            except OSError:
+                break  # no other waits, or no more files can be opened
     for connection in connections:
         connection.setblocking(False)
     return connections

@@ -62,17 +62,18 @@ class CompiledForest:
         self.device_edges = {
             k: backend.asarray(column_edges) for k, column_edges in self.edges.items()
         }
+        self._parts: tuple[ForestPart, ...] = ()
+        self._plan = [ForestColumn(0, k, k) for k in self.used.tolist()]
+        tables = None
+        # a forest that splits categories by sets reads their codes from its columns
         if any(part.code_columns is not None for part in parts) and not self.codes.any():
+            tables = MaskTables.of(unpacked, backend, max_bytes, parts)
+        if tables is not None:
             self._parts = tuple(parts)
-        else:
-            self._parts = ()
-        tables = MaskTables.of(unpacked, backend, max_bytes, self._parts)
-        self.engine: MaskTables | TreeWalk = tables or TreeWalk(unpacked, backend)
-        if tables is None or not self._parts:
-            self._parts = ()
-            self._plan = [ForestColumn(0, k, k) for k in self.used.tolist()]
-        else:
             self._plan = plan_columns(self._parts, self.used.tolist())
+        else:
+            tables = MaskTables.of(unpacked, backend, max_bytes)
+        self.engine: MaskTables | TreeWalk = tables or TreeWalk(unpacked, backend)
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from lockgate.models.packed.format.forest import ForestNodes
 from lockgate.models.packed.runtime.buffers import Buffers
 from lockgate.models.packed.runtime.one_hot_masks import (
     ForestPart,
+    count_rows,
     merge_one_hot,
     plan_columns,
 )
@@ -49,8 +50,11 @@ class MaskTables:
         nodes, trees = unpacked.nodes, unpacked.forest.trees
         leaves = np.bincount(nodes.tree[nodes.leaf], minlength=trees)
         bits = 32 if leaves.max() <= 32 else 64
-        rows = sum(len(edges) + 2 for edges in unpacked.edges.values())
-        rows += int((unpacked.codes + 1).sum())
+        column_rows = {k: len(edges) + 2 for k, edges in unpacked.edges.items()}
+        if parts:
+            rows = count_rows(parts, plan_columns(parts, sorted(column_rows)), column_rows)
+        else:
+            rows = sum(column_rows.values()) + int((unpacked.codes + 1).sum())
         if leaves.max() > 64 or rows * trees * bits // 8 > max_bytes:
             return None
         return cls(unpacked, backend, bits, parts)

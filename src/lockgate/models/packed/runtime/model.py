@@ -1,4 +1,4 @@
-"""The packed model as its users meet it: opened from a file, used for predictions."""
+"""The packed model as its users meet it: made of a file's content, used for predictions."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["ForestColumn", "ForestPart", "merge_one_hot", "plan_columns"]
+__all__ = ["ForestColumn", "ForestPart", "count_rows", "merge_one_hot", "plan_columns"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,20 @@ def plan_columns(parts: Sequence[ForestPart], used: Sequence[int]) -> list[Fores
             plan.append(ForestColumn(index, None, start))
         start += part.width
     return plan
+
+
+def count_rows(
+    parts: Sequence[ForestPart], plan: Sequence[ForestColumn], column_rows: Mapping[int, int]
+) -> int:
+    """Return the rows of all tables of a plan, of those of single columns by `column_rows`."""
+    rows = 0
+    for entry in plan:
+        code_columns = parts[entry.part].code_columns
+        if entry.row is None and code_columns is not None:
+            rows += len(code_columns)
+        else:
+            rows += column_rows[entry.column]
+    return rows
 
 
 def merge_one_hot(

@@ -89,8 +89,9 @@ class Program:
 
     def _compile_forests(self, shapes: Sequence[Shape]) -> None:
         remaining_bytes = MAX_TABLE_BYTES
+        reachable = self._reachable()
         for index, op in enumerate(self.header.ops):
-            if isinstance(op, Forest):
+            if isinstance(op, Forest) and index in reachable:
                 parts: list[ForestPart] = []
                 if self.engine is None and self.backend.name == "numpy":
                     parts = [self._forest_part(of, shapes) for of in self._blocks(op.of)]
@@ -100,6 +101,16 @@ class Program:
                 self._parts[index] = parts
                 run = compiled.run if self.engine is None else self.engine.prepare(compiled)
                 self._compiled[index] = run
+
+    def _reachable(self) -> set[int]:
+        """Return the operations that the outputs and the checks need."""
+        answers = self.header.answers
+        reachable = {index for index in self.outputs if index is not None}
+        reachable |= {*answers.finite, *answers.short}
+        for index in range(len(self.header.ops) - 1, -1, -1):
+            if index in reachable:
+                reachable.update(self.header.ops[index].of)
+        return reachable
 
     def _forest_part(self, operand: int, shapes: Sequence[Shape]) -> ForestPart:
         op = self.header.ops[operand]

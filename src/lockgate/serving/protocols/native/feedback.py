@@ -74,12 +74,14 @@ def record_feedback(recorder: Recorder | None, store: ModelStore, request: Reque
     rows, recorded, problems = [], [], []
     for k, label in enumerate(labels):
         try:
-            row, record = targets.resolve(label)
+            resolved = targets.resolve(label)
         except ValueError as error:
             problems.append(f"label {k}: {error}")
         else:
-            rows.append((*row, request.token_name or "api"))
-            recorded.append(record)
+            if resolved is not None:
+                row, record = resolved
+                rows.append((*row, request.token_name or "api"))
+                recorded.append(record)
     if problems:
         raise HTTPError(422, "labels do not belong to predictions of this log", problems[:20])
     try:
@@ -130,8 +132,11 @@ class _LabelTargets:
         self.damaged: list[str] = []
         self.logged = find_rows(recorder.folder, ids, self.damaged.append)
 
-    def resolve(self, feedback: FeedbackLabel) -> tuple[LabelRow, RecordedLabel]:
-        """Return what is written and what the response says; ValueError if it does not fit."""
+    def resolve(self, feedback: FeedbackLabel) -> tuple[LabelRow, RecordedLabel] | None:
+        """Return what is written and what the response says; ValueError if it does not fit.
+
+        Where only a sample of the predictions is logged, labels of all others are left out: None.
+        """
         if (feedback.id is None) == (feedback.key is None):
             raise ValueError("expected an id or a key")
         if feedback.id is None:
@@ -140,15 +145,22 @@ class _LabelTargets:
             return row, RecordedLabel(label, key=key_text(feedback.key))
         writer, count, row_number = parse_prediction_id(feedback.id)
         logged = self.logged.get((writer, count))
-        if logged is None and self.recorder.settings.durability != "sampled":
+        if logged is None:
+            if self.recorder.settings.durability == "sampled":
+                return None
             damaged = "".join(f"; {message}" for message in self.damaged[:1])
             raise ValueError(f"no prediction with id {feedback.id!r} in the log{damaged}")
-        if logged is not None and row_number >= logged.rows:
+        if logged.many and "." not in feedback.id:
+            raise ValueError(
+                f"{feedback.id} has {logged.rows} rows; expected the id of one of them, such as "
+                f"{feedback.id}.0"
+            )
+        if row_number >= logged.rows:
             raise ValueError(
                 f"no prediction with id {feedback.id!r} in the log: the request had fewer rows"
             )
-        label = self.check_label(feedback.label, logged.model.name if logged else None)
-        address = f"{logged.model.name}@{logged.model.version}" if logged else None
+        label = self.check_label(feedback.label, logged.model.name)
+        address = f"{logged.model.name}@{logged.model.version}"
         record = RecordedLabel(label, id=feedback.id, model=address)
         return (writer, count, row_number, None, label), record
 

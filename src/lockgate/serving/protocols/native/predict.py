@@ -113,7 +113,7 @@ encode = msgspec.json.Encoder().encode
 
 
 def read_predict_request(
-    store: ModelStore, request: Request, send: SendResponse, max_rows: int, *, key: str = ""
+    store: ModelStore, request: Request, send: SendResponse, max_rows: int, *, key_column: str = ""
 ) -> PredictionRequest:
     """Read a request for predictions.
 
@@ -132,8 +132,12 @@ def read_predict_request(
     if has_row + has_rows + has_columns != 1:
         raise HTTPError(400, f"{EXPECTED}; got {has_row + has_rows + has_columns} of them")
     if has_row:
+        if is_present(body.keys):
+            raise HTTPError(422, "keys are of several rows; expected key, that of the row")
         if long:
-            row = read_body(lambda _: read_row(model.names, row), request.body, EXPECTED)
+            row = read_body(
+                lambda _: read_row(model.names, row, key_column), request.body, EXPECTED
+            )
         return PredictionRequest(
             request,
             send,
@@ -146,12 +150,15 @@ def read_predict_request(
         )
 
     def read_source(_: object) -> tuple[Any, int]:
+        decoder = row_decoder(model.names, key_column)
         if has_rows:
-            return read_rows(row_decoder(model.names, key), body.rows, max_rows)
-        return decode_columns(body.columns, max_rows)
+            return read_rows(decoder, body.rows, max_rows)
+        return decode_columns(body.columns, max_rows, decoder)
 
     source, rows = read_body(read_source, request.body, EXPECTED)
     check_rows(rows, max_rows)
+    if body.key is not None:
+        raise HTTPError(422, f"key is of a single row; expected keys, a list of {rows}")
     keys = None
     if is_present(body.keys):
         keys = read_body(lambda _: _read_keys(body.keys, rows), request.body, EXPECTED)

@@ -25,8 +25,8 @@ from lockgate.serving.http.messages import (
 )
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest
-from lockgate.serving.protocols.json_rows import ABSENT, check_short, check_width
-from lockgate.serving.protocols.json_slices import SLICE
+from lockgate.serving.protocols.json_rows import check_metadata, check_width
+from lockgate.serving.protocols.json_slices import SLICE, decode_slices
 from lockgate.serving.protocols.v2.description import output_datatypes
 from lockgate.serving.protocols.v2.tensors import Tensor, as_column, pack, unpack
 
@@ -53,26 +53,8 @@ class Infer(msgspec.Struct):
     outputs: list[RequestedOutput] | None = None
 
 
-class TensorLengths(msgspec.Struct):
-    """The parts of a tensor that are not data."""
-
-    name: msgspec.Raw = ABSENT
-    datatype: msgspec.Raw = ABSENT
-    shape: msgspec.Raw = ABSENT
-    parameters: msgspec.Raw = ABSENT
-
-
-class Lengths(msgspec.Struct):
-    """The parts of a long request that are not data."""
-
-    inputs: list[TensorLengths] = []
-    id: msgspec.Raw = ABSENT
-    parameters: msgspec.Raw = ABSENT
-    outputs: msgspec.Raw = ABSENT
-
-
 decode = msgspec.json.Decoder(Infer).decode
-decode_lengths = msgspec.json.Decoder(Lengths).decode
+decode_tensors = msgspec.json.Decoder(list[msgspec.Raw]).decode
 encode = msgspec.json.Encoder().encode
 
 
@@ -82,7 +64,7 @@ def model_in_path(request: Request) -> str:
 
 
 def read_infer_request(
-    store: ModelStore, request: Request, send: SendResponse, max_rows: int
+    store: ModelStore, request: Request, send: SendResponse, max_rows: int, *, key_column: str = ""
 ) -> PredictionRequest:
     """Read a request for predictions.
 
@@ -93,8 +75,6 @@ def read_infer_request(
 
     """
     model = store.find(model_in_path(request))
-    # before anything is built; within a text the quotes are escaped
-    check_width(request.body.count(b'"datatype"'))
     body, rest = _split_body(request)
     columns: dict[str, Any] = {}
     for tensor in body.inputs:
@@ -106,12 +86,15 @@ def read_infer_request(
         raise HTTPError(400, f"{len(rest)} bytes are left behind the last tensor")
     outputs = _requested_outputs(model, body)
     write_response = functools.partial(_write_response, body=body, outputs=outputs)
-    source, rows = _read_source(model, columns)
+    source, rows, keys = _read_source(model, columns, key_column)
     check_rows(rows, max_rows)
     if rows == 1:
         row = _only_row(model, source)
-        return PredictionRequest(request, send, model, row, 1, write_response, single=True)
-    return PredictionRequest(request, send, model, source, rows, write_response)
+        key = None if keys is None else keys[0]
+        return PredictionRequest(
+            request, send, model, row, 1, write_response, single=True, keys=key
+        )
+    return PredictionRequest(request, send, model, source, rows, write_response, keys=keys)
 
 
 def _split_body(request: Request) -> tuple[Infer, memoryview]:
@@ -126,33 +109,55 @@ def _split_body(request: Request) -> tuple[Infer, memoryview]:
     else:
         rest = raw[len(raw) :]
     if len(raw) > SLICE:
-        lengths = read_body(decode_lengths, raw, EXPECTED)
-        for part in (lengths, *lengths.inputs):
-            fields = [name for name in part.__struct_fields__ if name != "inputs"]
-            check_short({name: getattr(part, name) for name in fields})
+        read_body(_check_metadata, raw, EXPECTED)
     return read_body(decode, raw, EXPECTED), rest
 
 
-def _read_source(model: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]:
-    """Return rows as columns by name, or as one matrix in the order of the inputs."""
-    if len(tensors) == 1:
-        ((name, (tensor, values)),) = tensors.items()
-        shape = tensor.shape
-        if len(shape) == 2 and shape[1] == len(model.names) and name not in model.names:
-            elements = as_column(values)
-            if isinstance(elements, np.ndarray):
-                return elements.reshape(shape), shape[0]
-            width = shape[1]
-            return {name: elements[k::width] for k, name in enumerate(model.names)}, shape[0]
-    columns = {}
-    for name, (tensor, values) in tensors.items():
-        if name in model.names:
-            if not tensor.shape or math.prod(tensor.shape[1:]) != 1:
-                raise HTTPError(
-                    400,
-                    f"tensor {name[:80]!r} has shape {tensor.shape[:8]}, expected [n] or [n, 1]",
-                )
-            columns[name] = as_column(values)
+def _check_metadata(raw: bytes | memoryview) -> None:
+    """Refuse too many tensors, and too long parts of them, before anything is built."""
+    inputs = check_metadata(raw, "", ("inputs",)).get("inputs", msgspec.Raw(b"[]"))
+    tensors = 0
+    for part in decode_slices(inputs, decode_tensors, max_parts=None):
+        tensors += len(part)
+        check_width(tensors)
+        for tensor in part:
+            check_metadata(memoryview(tensor), "a tensor's ", ("data",))
+
+
+def _read_source(
+    model: LoadedModel, tensors: dict[str, Any], key_column: str
+) -> tuple[Any, int, list[Any] | None]:
+    """Return rows, as columns or as a matrix in the order of the inputs; their number; and keys."""
+    keys = None
+    if key_column and key_column not in model.names and key_column in tensors:
+        keys = _read_column(key_column, *tensors.pop(key_column))
+        keys = keys.tolist() if isinstance(keys, np.ndarray) else keys
+    source, rows = _read_matrix(model, tensors) or _read_columns(model, tensors)
+    if keys is not None and len(keys) != rows:
+        raise HTTPError(400, f"tensor {key_column[:80]!r} has {len(keys)} keys for {rows} rows")
+    return source, rows, keys
+
+
+def _read_matrix(model: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int] | None:
+    if len(tensors) != 1:
+        return None
+    ((name, (tensor, values)),) = tensors.items()
+    shape = tensor.shape
+    if len(shape) != 2 or shape[1] != len(model.names) or name in model.names:
+        return None
+    elements = as_column(values)
+    if isinstance(elements, np.ndarray):
+        return elements.reshape(shape), shape[0]
+    width = shape[1]
+    return {name: elements[k::width] for k, name in enumerate(model.names)}, shape[0]
+
+
+def _read_columns(model: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]:
+    columns = {
+        name: _read_column(name, tensor, values)
+        for name, (tensor, values) in tensors.items()
+        if name in model.names
+    }
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
         raise HTTPError(400, f"tensors have different lengths: {sorted(lengths)}")
@@ -160,6 +165,14 @@ def _read_source(model: LoadedModel, tensors: dict[str, Any]) -> tuple[Any, int]
         expected = ", ".join(model.names)
         raise HTTPError(400, f"no tensor is an input of the model; expected {expected}"[:2000])
     return columns, lengths.pop()
+
+
+def _read_column(name: str, tensor: Tensor, values: Any) -> Any:
+    if not tensor.shape or math.prod(tensor.shape[1:]) != 1:
+        raise HTTPError(
+            400, f"tensor {name[:80]!r} has shape {tensor.shape[:8]}, expected [n] or [n, 1]"
+        )
+    return as_column(values)
 
 
 def _only_row(model: LoadedModel, source: Any) -> dict[str, Any]:

@@ -143,15 +143,18 @@ def _count_elements(tensor: Tensor) -> int:
 
 
 def _decode_elements(tensor: Tensor, count: int) -> list[Any]:
-    """Decode the elements, flat; an error where they are not as many as the shape says."""
+    """Decode the elements, flat; an error where nesting or number differ from the shape."""
     flat: list[Any] = []
+    lengths: list[int] | None = None
     slices: Iterator[list[Any]] = decode_slices(tensor.data)
     for elements in slices:
-        for _ in range(len(tensor.shape) - 1):
-            if not elements or not isinstance(elements[0], list):
-                break
-            if not all(isinstance(element, list) for element in elements):
-                raise _tensor_error(tensor, "the nested data are ragged")
+        if lengths is None:
+            lengths = _inner_lengths(tensor, elements)
+        for length in lengths:
+            if not all(isinstance(nested, list) and len(nested) == length for nested in elements):
+                raise _tensor_error(
+                    tensor, f"the nested data do not have the shape {tensor.shape[:8]}"
+                )
             elements = [element for nested in elements for element in nested]
         flat += elements
         if len(flat) > count:
@@ -162,6 +165,18 @@ def _decode_elements(tensor: Tensor, count: int) -> list[Any]:
             tensor, f"shape {tensor.shape[:8]} does not fit {len(flat)}{more} elements"
         )
     return flat
+
+
+def _inner_lengths(tensor: Tensor, elements: list[Any]) -> list[int]:
+    """Return the lengths of nested lists, by level; none where the data are flat."""
+    first, depth = elements[0] if elements else None, 0
+    while isinstance(first, list) and depth < MAX_AXES:
+        first, depth = first[0] if first else None, depth + 1
+    if depth not in (0, len(tensor.shape) - 1):
+        raise _tensor_error(
+            tensor, f"the data are nested {depth + 1} deep, expected {len(tensor.shape)} or 1"
+        )
+    return tensor.shape[1 : depth + 1]
 
 
 def _check_types(tensor: Tensor, flat: list[Any], accepted: set[type], expected: str) -> None:
