@@ -27,6 +27,7 @@ from tests.conftest import Run
 from tests.serving.conftest import rows
 from tests.serving.load import Load
 from tests.serving.running import Server, serving
+from tests.serving.test_predictions import ROW
 
 SWAPS = 200 if os.environ.get("LOCKGATE_SOAK") else 12
 KILLS = 50 if os.environ.get("LOCKGATE_SOAK") else 4
@@ -281,3 +282,27 @@ def test_the_manifest_of_a_spoiled_bundle_is_right(
 
     made = spoiled(bundles["boosting"], tmp_path, "other-answers")
     verify_files(made, read_manifest(made))
+
+
+def test_a_model_that_was_deployed_by_hand_is_removed(
+    deployed: Deployment, bundles: dict[str, Path], call: Run, tmp_path: Path
+) -> None:
+    folder = str(deployed.path)
+    with serving(deployed.path) as server:
+        call("lockgate", "deploy", str(bundles["three"]), folder, "--version", "2", cwd=tmp_path)
+        assert server.ask("POST", "/predict", {"row": ROW})[0] == 404  # two models: which?
+        name = deployed.pointer().slots[1].name
+        done = call("lockgate", "retire", name, "--here", folder, cwd=tmp_path)
+        assert f"{name} is no longer served in prod" in done.stdout
+        assert server.ask("POST", "/predict", {"row": ROW})[0] == 200
+        done = call("lockgate", "retire", name, "--here", folder, cwd=tmp_path, code=2)
+        assert f"{name}" in done.stderr
+
+
+def test_a_bundle_that_gets_another_version_promises_no_rollback_to_the_first(
+    deployed: Deployment, bundles: dict[str, Path], call: Run, tmp_path: Path
+) -> None:
+    words = ("lockgate", "deploy", str(bundles["logistic"]), str(deployed.path), "--version", "9")
+    done = call(*words, cwd=tmp_path)
+    assert "the same bundle by another version" in done.stdout
+    assert "lockgate rollback" not in done.stdout

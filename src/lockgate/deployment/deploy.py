@@ -17,7 +17,15 @@ from lockgate.registry.slots import STAGE
 if TYPE_CHECKING:
     from lockgate.registry.ledger.event_log import EventLog
 
-__all__ = ["DeployResult", "deploy", "deploy_bundle", "follow_ledger", "parse_source", "roll_back"]
+__all__ = [
+    "DeployResult",
+    "deploy",
+    "deploy_bundle",
+    "follow_ledger",
+    "parse_source",
+    "remove",
+    "roll_back",
+]
 
 
 @dataclass(frozen=True)
@@ -211,6 +219,35 @@ def roll_back(
     unsynced = any(slot.local for slot in pointer.slots)
     message = f"not in the ledger yet: lockgate sync {directory}" if unsynced else ""
     return _await_server(deployment, pointer, message)
+
+
+def remove(directory: Path, name: str, *, stage: str = STAGE, reason: str = "") -> DeployResult:
+    """Stop serving a model in a stage of a deployment directory.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        The deployment directory.
+    name, stage : str
+        Model and stage.
+    reason : str
+        Why, for the record.
+
+    Raises
+    ------
+    DeploymentError
+        If the stage does not have the model, or follows the ledger.
+
+    """
+    deployment = Deployment(directory)
+    pointer = deployment.pointer()
+    if pointer.require(name, stage).ledger:
+        raise DeploymentError(
+            f"{stage} of {name} follows the ledger, which would deploy it again; retire it there: "
+            f"lockgate retire {name} {stage}"
+        )
+    changed = deployment.remove(name, stage, reason=reason, expect_seq=pointer.seq)
+    return _await_server(deployment, changed)
 
 
 def _await_server(

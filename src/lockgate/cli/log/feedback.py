@@ -70,7 +70,7 @@ def command(
         click.secho(
             f"keys such as {counts.example_key} are other keys than "
             f"{counts.example_key.removesuffix('.0')}: pandas writes whole numbers so, if the "
-            "column has gaps; write them as integers (Int64)",
+            "column has missing values; write them as integers (Int64)",
             fg="yellow",
         )
     if counts.unknown:

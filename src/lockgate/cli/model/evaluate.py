@@ -66,6 +66,7 @@ def command(
         summary = {
             "bundle": evaluation.bundle.digest,
             "name": evaluation.bundle.manifest.name,
+            "rows": evaluation.rows,
             "figures": evaluation.metrics,
             "failed": evaluation.failed,
         }
@@ -78,6 +79,8 @@ def command(
 def _print(evaluation: Evaluation) -> None:
     bundle = evaluation.bundle
     click.echo(f"{bundle.manifest.name} {bundle.digest[:12]}: files and probe rows are unchanged")
+    if evaluation.rows:
+        click.echo(f"evaluated on {evaluation.rows:,} rows with a target")
     rows = []
     for name, metrics in evaluation.metrics.items():
         for key, metric in metrics.items():

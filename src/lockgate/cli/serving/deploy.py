@@ -119,7 +119,12 @@ def _print(result: DeployResult, directory: Path) -> None:
     click.echo(
         f"{event.name}@{event.after.version} is served in {event.stage} of {directory.absolute()}"
     )
-    if event.before is not None:
+    if event.before is not None and event.before.digest == event.after.digest:
+        click.echo(
+            f"before: {event.before.version}, the same bundle by another version: a rollback "
+            "returns to the bundle before it"
+        )
+    elif event.before is not None:
         click.echo(
             f"before: {event.before.version}; to roll back: "
             f"lockgate rollback --here {directory.absolute()}"

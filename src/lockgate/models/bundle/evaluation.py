@@ -206,12 +206,15 @@ class Evaluation:
         By evaluator and metric: `estimate`, `low` and `high`.
     failed : tuple of str
         The requirements that are not met, as they were written.
+    rows : int
+        Number of rows with a target that were evaluated; 0 for the bundle's own metrics.
 
     """
 
     bundle: Bundle
     metrics: dict[str, dict[str, Any]]
     failed: tuple[str, ...] = ()
+    rows: int = 0
 
 
 def evaluate_bundle(
@@ -246,16 +249,17 @@ def evaluate_bundle(
 
     """
     parsed = {text: MetricRequirement.parse(text) for text in requirements}
-    bundle = open_bundle(path)
+    bundle, rows = open_bundle(path), 0
     if data is None:
         metrics = bundle.metrics()
     else:
         catalogue = Catalogue.installed()
         plugins = {name: catalogue.find("evaluator", name).load()() for name in evaluators}
         table = table_of(bundle, read_rows(data, bundle.manifest.inputs))
+        rows = len(table)
         measured = predict_and_evaluate(
             bundle, table, plugins or default_evaluators(bundle.manifest.task)
         )[1]
         metrics = {name: msgspec.to_builtins(values) for name, values in measured.items()}
     failed = tuple(text for text, needed in parsed.items() if not needed.is_met(metrics))
-    return Evaluation(bundle, metrics, failed)
+    return Evaluation(bundle, metrics, failed, rows)

@@ -28,10 +28,10 @@ TEXT_WORDS = 8
 def make_up_rows(features: pd.DataFrame, schema: Schema, count: int) -> pd.DataFrame:
     """Make up rows from the columns of a table.
 
-    The cells of each column come from rows of their own: a made-up row describes nobody, although
-    one of few columns may equal a real one. Columns whose names indicate personal data get cells
-    within their bounds, or known categories, which the model has anyway; texts consist of words
-    that many rows have. Missing cells stay missing.
+    The cells of each column come from rows of their own: a made-up row describes no person,
+    although one of few columns may equal a real one. Columns whose names indicate personal data
+    get cells within their bounds, or known categories, which the model has anyway; texts consist
+    of words that many rows have. Missing cells stay missing.
 
     Parameters
     ----------
