@@ -31,6 +31,16 @@ sys.exit(serve(Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=ServeSet
 """
 
 
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Return a new private key and its certificate for localhost."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(command, check=True, capture_output=True)
+    return key, certificate
+
+
 class Server:
     """A running `lockgate serve`."""
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import ssl
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from lockgate.deployment.directory import Deployment
 from tests.serving.load import message, read_reply
-from tests.serving.running import Server, serving
+from tests.serving.running import Server, make_certificate, serving
 from tests.serving.test_predictions import ROW
 
 CLIENTS = 24
@@ -80,3 +82,30 @@ def test_an_idle_connection_is_closed_and_not_reset(deployed: Deployment) -> Non
 
     with serving(deployed.path) as server:
         assert asyncio.run(wait_for_the_end(server, server.port)) == b""
+
+
+def test_clients_that_speak_no_tls_or_left_do_no_harm(tmp_path: Path, deployed: Deployment) -> None:
+    key, certificate = make_certificate(tmp_path)
+    options = ("--certificate", str(certificate), "--private-key", str(key))
+    trusting = ssl.create_default_context(cafile=str(certificate))
+
+    async def stop(server: Server, port: int) -> None:
+        streams = [await asyncio.open_connection("localhost", port, ssl=trusting) for _ in range(3)]
+        strangers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(9)]
+        for k, (_, writer) in enumerate(strangers):
+            if k % 3 == 0:
+                writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            elif k % 3 == 1:
+                writer.transport.abort()
+        server.process.send_signal(signal.SIGTERM)
+        for reader, writer in streams:
+            writer.write(message("/predict", {"row": ROW}))
+            status, _, stays = await asyncio.wait_for(read_reply(reader), 20)
+            assert (status, stays) == (200, False)
+            writer.close()
+        await asyncio.to_thread(server.process.wait, 20)
+        for _, writer in strangers:
+            writer.close()
+
+    with serving(deployed.path, *options) as server:
+        asyncio.run(stop(server, server.port))

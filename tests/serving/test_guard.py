@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from lockgate.errors import ServingError, UsageError
 from lockgate.serving.http.tokens import ROLES, Tokens, add_token
 from lockgate.serving.settings import Limits, ServeSettings
 from tests.conftest import Run
-from tests.serving.running import Server, serving
+from tests.serving.running import Server, make_certificate, serving
 from tests.serving.test_predictions import ROW
 
 SLOW = 500 if os.environ.get("LOCKGATE_SOAK") else 60
@@ -161,29 +160,7 @@ def test_only_this_machine_may_ask_unless_said_otherwise(
 
 
 def test_tls(tmp_path: Path, deployed: Deployment) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            str(key),
-            "-out",
-            str(certificate),
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-        ],
-        check=True,
-        capture_output=True,
-    )
+    key, certificate = make_certificate(tmp_path)
     options = ("--certificate", str(certificate), "--private-key", str(key))
     with serving(deployed.path, *options) as server:
         import http.client
