@@ -282,16 +282,16 @@ def decode_columns(
     """
     fields = decode_object(columns, MAX_COLUMNS)
     check_width(len(fields))
-    decoded = {}
+    decoded, wanted = {}, set(decoder.fields)
     for name, raw in fields.items():
         try:
-            wanted = name in decoder.fields
-            decoded[name] = _decode_cells(raw, max_rows, scalars=scalars) if wanted else []
+            cells = _decode_cells(raw, max_rows, scalars=scalars) if name in wanted else []
+            decoded[name] = cells
         except msgspec.ValidationError as error:
             raise msgspec.ValidationError(f"{error}, in column {name[:80]!r}") from None
     lengths = [len(decoded[name]) for name in decoder.names if name in decoded]
     rows = max(lengths, default=1)  # without any, a message says which columns are missing
-    for name in set(decoder.fields) - set(decoder.names):
+    for name in wanted.difference(decoder.names):
         if lengths and name in decoded and len(decoded[name]) != rows:
             raise HTTPError(
                 422, f"column {name[:80]} has {len(decoded[name])} keys, expected {rows}"
