@@ -101,9 +101,13 @@ class History:
         return int(workers[index % len(workers)]["pid"])
 
     def is_silent(self, pid: int) -> bool:
-        """Whether the server has noticed that a worker is stopped, or has replaced it."""
+        """Whether the server has noticed that a worker is stopped, or has replaced it.
+
+        A worker that opens its bundles has two minutes for it, and is not asked meanwhile.
+        """
         workers = {worker["pid"]: worker for worker in self.server.status["workers"]}
-        return pid not in workers or not workers[pid]["responds"]
+        worker = workers.get(pid)
+        return worker is None or not worker["responds"] or not worker["serving"]
 
     def check_quiet(self) -> None:
         """Check that the server ends at the pointer, all workers with it."""
