@@ -101,9 +101,28 @@ def test_too_many_rows_are_refused_before_all_are_decoded(unit: bytes) -> None:
     assert 1000 < len(first) < 200_000
 
 
+@pytest.mark.parametrize("comma", [b",", b" , ", b"\n,\n"])
+def test_blanks_around_commas_and_rows_of_both_forms_change_nothing(comma: bytes) -> None:
+    cells = [1, 2.5, None, True, 0, 0, 0, 0, 0, 0]
+    names = tuple("abcdefghij")
+    count = 60_000
+    objects = [json.dumps(dict(zip(names, cells, strict=True))).encode()] * count
+    lists = [json.dumps(cells).encode()] * count
+    decoder = RowDecoder(names)
+    for rows in (objects, lists):
+        source, number = read_rows(decoder, msgspec.Raw(b"[%b]" % comma.join(rows)), 100_000)
+        assert number == count
+        assert source == {name: [cell] * count for name, cell in zip(names, cells, strict=True)}
+    mixed = [objects[0], *lists[:40_000]]
+    _, number = read_rows(decoder, msgspec.Raw(b"[%b]" % comma.join(mixed)), 100_000)
+    assert number == len(mixed)
+    parts = list(decode_slices(msgspec.Raw(b"[%b]" % comma.join(lists))))
+    assert len(parts) > 10
+
+
 def test_a_row_of_millions_of_cells_is_refused_quickly() -> None:
     rows = msgspec.Raw(b"[[" + b"1," * 4_000_000 + b"1]]")
-    with pytest.raises(msgspec.ValidationError, match="more than 200000 parts"):
+    with pytest.raises(msgspec.ValidationError, match="more than 1000000 parts"):
         read_rows(RowDecoder(("a",)), rows, 1000)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,13 +73,10 @@ def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str
         If other commands change the directory again and again.
 
     """
-    for attempt in range(ATTEMPTS):
-        try:
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(DeploymentChanged):
             return _deploy_once(ledger, deployment, name, stage)
-        except DeploymentChanged:
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError
+    return _deploy_once(ledger, deployment, name, stage)
 
 
 def _deploy_once(ledger: EventLog, deployment: Deployment, name: str, stage: str) -> Step:

@@ -83,7 +83,7 @@ class Application:
         started_at: float | None = None,
     ) -> None:
         self.store, self.settings, self.metrics, self.tokens = store, settings, metrics, tokens
-        # errors have ids of their own: those of the log count predictions, without a gap
+        # errors have ids of their own, so that a refused request takes no number of the log
         self.error_ids = PredictionIds()
         self.recorder = recorder
         self.batcher = Batcher(recorder, self.error_ids, metrics, settings.limits.queue)

@@ -25,7 +25,7 @@ MAX_CUTS = 16
 MAX_ELEMENT = 1 << 20
 """Bytes of an element that may have any number of parts."""
 
-MAX_PARTS = 200_000
+MAX_PARTS = 1_000_000
 """Parts of a longer element, counted by its commas; no row has so many columns."""
 
 T = TypeVar("T")
@@ -36,6 +36,9 @@ decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 ENDS = {b"{": (b"},",), b"[": (b"],",), b'"': (b'",', b",")}
 """How an element seems to end and another to begin, by the first byte of an element."""
+
+SPACED_END = re.compile(rb"[}\]][ \t\r\n]*,")
+"""The end of a row where blanks precede the comma, or rows of both forms stand side by side."""
 
 FIELD_ENDS = (b"],", b",")
 """The same of a field."""
@@ -144,10 +147,15 @@ def _shifted(error: msgspec.ValidationError, count: int) -> msgspec.ValidationEr
 
 def _cuts(window: bytes, ends: tuple[bytes, ...], attempts: int) -> Iterator[int]:
     """Yield positions of commas at which an element may end, from the last on."""
+    any_end = False
     for pattern in ends:
         position = len(window)
         for _ in range(attempts):
             position = window.rfind(pattern, 0, position)
             if position < 0:
                 break
+            any_end = True
             yield position + len(pattern) - 1
+    if not any_end:
+        spaced = [match.end() - 1 for match in SPACED_END.finditer(window)]
+        yield from reversed(spaced[-attempts:])
