@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def answers(model: LoadedModel, sources: list[Any], counts: list[int]) -> list[R
         metrics = MetricsRecorder(bytearray(2 * PAGE), 1)  # type: ignore[arg-type]  # memory of one process
         batcher = Batcher(None, PredictionIds(), metrics, queue=10)
         for k, (source, count) in enumerate(zip(sources, counts, strict=True)):
-            send = lambda response, k=k: sent.__setitem__(k, response)  # noqa: E731
+            send = partial(sent.__setitem__, k)
             request = Request("POST", "/predict", b"", {})
             batcher.submit(
                 PredictionRequest(request, send, model, source, count, write_rows_response)

@@ -52,36 +52,38 @@ def make_up_rows(features: pd.DataFrame, schema: Schema, count: int) -> pd.DataF
     for name in features:
         cells = features[name].iloc[rng.permutation(rows)].reset_index(drop=True)
         column = columns[str(name)]
-        if column.kind == "text" or is_personal(column.name):
-            replaced = _replace(column, features[name], len(cells))
+        if (column.kind == "text" or is_personal(column.name)) and cells.notna().any():
+            replaced = _replace(column, features[name].dropna(), len(cells))
             cells = pd.Series(replaced, dtype=cells.dtype).where(cells.notna(), cells)
         made_up[name] = cells
     return pd.DataFrame(made_up)
 
 
-def _replace(column: Column, values: pd.Series, count: int) -> Any:
+def _replace(column: Column, present: pd.Series, count: int) -> Any:
     """Return cells that the column may hold, made without a look at single rows."""
     if column.kind == "text":
-        return _made_up_texts(values, count)
+        return _made_up_texts(present, count)
     if column.kind == "category":
-        known = sorted(values.dropna().unique(), key=str)
-        return [known[k * len(known) // count] for k in range(count)] if known else None
+        known = sorted(present.unique(), key=str)
+        return [known[k * len(known) // count] for k in range(count)]
     if column.kind == "boolean":
         return [bool(k % 2) for k in range(count)]
-    present = values.dropna()
-    if not len(present):
-        return None
     steps = np.linspace(0, 1, count + 2)[1:-1]
-    between = present.min() + (present.max() - present.min()) * steps
     if column.kind == "date":
-        return between.floor("D") if hasattr(between, "floor") else between
+        if isinstance(present.iloc[0], str):
+            return [f"{2000 + k}-01-31" for k in range(count)]  # read in every order of dates
+        return present.min() + (present.max() - present.min()) * steps
+    low, high = float(present.min()), float(present.max())
+    between = low * (1 - steps) + high * steps  # the difference may be beyond the doubles
     return np.round(between) if column.kind == "integer" else between
 
 
-def _made_up_texts(values: pd.Series, count: int) -> list[str]:
-    texts = values.dropna().astype(str).head(MAX_TEXTS)
+def _made_up_texts(present: pd.Series, count: int) -> list[str]:
+    texts = present.astype(str).head(MAX_TEXTS)
     counts = Counter(word for text in texts for word in set(re.findall(r"\w+", text)))
-    frequent = [word for word, rows in counts.most_common(200) if rows >= MIN_ROWS] or ["text"]
+    # in an order that does not depend on the process: a bundle's bytes must not
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:200]
+    frequent = [word for word, rows in ordered if rows >= MIN_ROWS] or ["text"]
     return [
         " ".join(frequent[(k * TEXT_WORDS + n) % len(frequent)] for n in range(TEXT_WORDS))
         for k in range(count)

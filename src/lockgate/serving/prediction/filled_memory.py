@@ -34,10 +34,8 @@ class FilledMemory:
     ----------
     inputs : sequence of ColumnInput
         Columns of the model.
-    never_missing : collection of str
-        Columns that had no missing value in training.
-    suggest : callable
-        As `lockgate.errors.nearest`.
+    never_missing, suggest
+        As for `FilledCells.warnings`.
 
     """
 
