@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockgate._version import __version__
-from lockgate.contract.conversion import ConvertedModel, ConvertRequest, ForestEngine
+from lockgate.contract.conversion import ConvertedModel, ConvertRequest, Engine
 from lockgate.contract.evaluation import EvaluateRequest, Metric, Plot, Report, Series, ValueMatrix
 from lockgate.contract.events import Alarm, Promotion, Registration, Rollback, StageEvent
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, GateResult, JudgeRequest
@@ -108,13 +108,13 @@ __all__ = [
     "DataError",
     "DeploymentError",
     "DigestMismatch",
+    "Engine",
     "EnvironmentMismatch",
     "EvaluateRequest",
     "EvaluatedBundle",
     "Finding",
     "Findings",
     "Fold",
-    "ForestEngine",
     "GateRefused",
     "GateResult",
     "JudgeRequest",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -295,3 +296,37 @@ def test_another_delimiter_is_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text((folder / "in.csv").read_text().replace(",", ";"))
     with pytest.raises(DataError, match="has a single column.*expected columns separated by ','"):
         predict_file(lockgate.open(folder / "b"), tmp_path / "in.csv", tmp_path / "out.csv")
+
+
+def test_an_engine_that_errs_in_a_later_part_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    bundle, output = lockgate.open(folder / "b"), tmp_path / "out.csv"
+    calls: list[int] = []
+
+    def prepare(forest: Any) -> Any:
+        def run(x: np.ndarray) -> np.ndarray:
+            calls.append(x.shape[1])
+            return np.asarray(forest.run(x) + 0.5 * (calls.count(1000) == 3))
+
+        return run
+
+    wrong = lockgate.Engine("late", prepare)
+    with pytest.raises(lockgate.PluginFailed, match="in 6 of 128 rows"):
+        predict_file(bundle, folder / "in.csv", output, engine=wrong, part_rows=1000)
+    assert list(tmp_path.iterdir()) == []
+    right = lockgate.Engine("right", lambda forest: forest.run)
+    result = predict_file(bundle, folder / "in.csv", output, engine=right, part_rows=1000)
+    assert str(result.comparison).startswith("1,256 rows compared with NumPy: labels equal")
+    assert (result.resumed, result.predicted_rows) == (0, ROWS)
+
+
+def test_parts_of_another_engine_are_not_reused(folder: Path, tmp_path: Path) -> None:
+    bundle, output = lockgate.open(folder / "b"), tmp_path / "out.csv"
+
+    def stop(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(bundle, folder / "in.csv", output, part_rows=1000, on_progress=stop)
+    other = lockgate.Engine("other", lambda forest: forest.run)
+    result = predict_file(bundle, folder / "in.csv", output, engine=other, part_rows=1000)
+    assert (result.resumed, result.predicted_rows) == (0, ROWS)

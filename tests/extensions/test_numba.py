@@ -22,7 +22,7 @@ from tests.models.packed.test_engines import random_grove
 from tests.models.packing import zoo
 
 pytest.importorskip("numba", reason="numba is not installed")
-ENGINE: lockgate.ForestEngine = Catalogue.installed().find("engine", "numba").load()().compile()
+ENGINE: lockgate.Engine = Catalogue.installed().find("engine", "numba").load()().compile()
 
 
 @pytest.mark.parametrize(

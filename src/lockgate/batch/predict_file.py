@@ -19,20 +19,24 @@ import numpy as np
 import pyarrow as pa
 
 from lockgate.batch.output_files import OUTPUTS, merge_parts, prediction_columns, write_part
-from lockgate.contract.conversion import ForestEngine
+from lockgate.contract.conversion import Engine
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
-from lockgate.errors import BundleError, DataError, UsageError
+from lockgate.errors import BundleError, DataError, PluginFailed, UsageError
 from lockgate.models.bundle.open import Bundle
+from lockgate.models.packed.runtime.comparison import Comparison
 from lockgate.models.packed.runtime.model import PackedModel
 
 __all__ = ["FileResult", "predict_file"]
 
 PART_ROWS = 1 << 16
 """Rows of a part; a run that is killed loses at most one part."""
+
+COMPARED_LATER = 128
+"""Rows of each part but the first that an engine's predictions are compared for."""
 
 
 class _Job(msgspec.Struct, frozen=True):
@@ -45,6 +49,7 @@ class _Job(msgspec.Struct, frozen=True):
     ends: str
     keep: list[str]
     rows: int
+    engine: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +68,8 @@ class FileResult:
         Missing cells and unknown categories of all rows, those of an earlier run included.
     warnings : tuple of str
         Columns that hardly hold what the model was trained on.
+    comparison : Comparison or None
+        How far a plugin's engine has been from NumPy.
 
     """
 
@@ -72,6 +79,7 @@ class FileResult:
     rejected: Path | None
     filled: FilledCells = FilledCells()
     warnings: tuple[str, ...] = ()
+    comparison: Comparison | None = None
 
 
 def predict_file(
@@ -81,7 +89,7 @@ def predict_file(
     *,
     keep: Sequence[str] = (),
     threads: int = 1,
-    engine: str | ForestEngine | None = None,
+    engine: str | Engine | None = None,
     part_rows: int = PART_ROWS,
     on_progress: Callable[[int], object] = int,
 ) -> FileResult:
@@ -102,7 +110,7 @@ def predict_file(
         Columns of the source to copy to the output.
     threads : int
         Number of threads.
-    engine : {"rows", "columns"} or ForestEngine, optional
+    engine : {"rows", "columns"} or Engine, optional
         How trees are evaluated; chosen by the number of rows by default.
     part_rows : int
         Rows of a part.
@@ -122,6 +130,8 @@ def predict_file(
         If the source cannot be read.
     UsageError
         If the target cannot be written.
+    PluginFailed
+        If an engine predicts other values than the model; nothing is written then.
 
     """
     model = getattr(bundle.predictor, "model", None)
@@ -138,14 +148,16 @@ def predict_file(
     if first_chunk is None:
         raise DataError(f"{source} has no rows")
     folder = target.with_name(f"{target.name}.parts")
-    with _lock_parts(folder, _describe_job(bundle, source, keep, part_rows)):
+    options: dict[str, Any] = {"threads": threads, "engine": engine}
+    with _lock_parts(folder, _describe_job(bundle, source, keep, part_rows, engine)):
         parts, resumed = [], 0
         for index, chunk in enumerate(itertools.chain([first_chunk], chunks)):
             part = folder / f"{index:08d}.arrow"
             if part.exists():
                 resumed += chunk.count
             else:
-                _write_predictions(model, chunk, keep, {"threads": threads, "engine": engine}, part)
+                _write_predictions(model, chunk, keep, options, part)
+                options["compare_rows"] = COMPARED_LATER
             parts.append(part)
             on_progress(chunk.count)
         # rejected rows first: if the output file exists, the run is complete
@@ -154,7 +166,8 @@ def predict_file(
         filled = sum((_read_filled(part) for part in parts), FilledCells())
         shutil.rmtree(folder)
     warnings = tuple(filled.warnings(model.inputs, bundle.never_missing))
-    return FileResult(answered, refused, resumed, rejected, filled, warnings)
+    comparison = model.comparison(engine) if isinstance(engine, Engine) else None
+    return FileResult(answered, refused, resumed, rejected, filled, warnings, comparison)
 
 
 def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
@@ -164,7 +177,13 @@ def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
             raise UsageError(f"--keep {name}: the output has a column of that name; rename yours")
 
 
-def _describe_job(bundle: Bundle, source: Path, keep: Sequence[str], part_rows: int) -> _Job:
+def _describe_job(
+    bundle: Bundle,
+    source: Path,
+    keep: Sequence[str],
+    part_rows: int,
+    engine: str | Engine | None,
+) -> _Job:
     if not source.is_file():
         raise DataError(f"{source} is not a file")
     state = source.stat()
@@ -182,6 +201,7 @@ def _describe_job(bundle: Bundle, source: Path, keep: Sequence[str], part_rows: 
         digest.hexdigest(),
         list(keep),
         part_rows,
+        engine.name if isinstance(engine, Engine) else "",
     )
 
 
@@ -207,6 +227,9 @@ def _lock_parts(folder: Path, job: _Job) -> Iterator[None]:
             leftover.unlink()
         try:
             yield
+        except PluginFailed:
+            shutil.rmtree(folder)  # no part of an engine that errs may be reused
+            raise
         finally:
             Path(lock.name).unlink()
 

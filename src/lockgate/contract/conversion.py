@@ -19,7 +19,7 @@ __all__ = [
     "ConversionTrace",
     "ConvertRequest",
     "ConvertedModel",
-    "ForestEngine",
+    "Engine",
     "OperationWriter",
     "PreparedForest",
 ]
@@ -57,7 +57,7 @@ class PreparedForest(Protocol):
 
 
 @dataclass(frozen=True)
-class ForestEngine:
+class Engine:
     """Another implementation of packed forests.
 
     Attributes
@@ -67,13 +67,18 @@ class ForestEngine:
     prepare : callable
         ``prepare(forest) -> run``: from a `PreparedForest` to a function from columns
         of shape (width, n), doubles with NaN for missing values, to sums of shape
-        (outputs, n). Labels must be equal to NumPy's and sums within 1e-12; `run`
-        is called from several threads.
+        (outputs, n), doubles. `run` is called from several threads.
+    tolerance : float
+        Largest difference from NumPy's results, relative to max(1, value). The host compares
+        1,000 rows of each table, and rows at the thresholds of each forest; labels
+        must be equal. An engine that differs more is refused. The largest difference and
+        this bound are shown after each prediction of a file.
 
     """
 
     name: str
     prepare: Callable[[PreparedForest], Callable[[np.ndarray], np.ndarray]]
+    tolerance: float = 1e-12
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pluggy
 from lockgate.contract.listeners import Events
 
 if TYPE_CHECKING:
-    from lockgate.contract.conversion import ConvertedModel, ConvertRequest, ForestEngine
+    from lockgate.contract.conversion import ConvertedModel, ConvertRequest, Engine
     from lockgate.contract.evaluation import EvaluateRequest, Report
     from lockgate.contract.gates import GateResult, JudgeRequest
     from lockgate.contract.modeling import (
@@ -272,7 +272,7 @@ class Operations:
         """
 
     @hookspec
-    def compile(self) -> ForestEngine:
+    def compile(self) -> Engine:
         """Offer another implementation of packed forests.
 
         Called when predictions are requested with this engine's name, e.g. by
@@ -287,7 +287,7 @@ class Operations:
 
                 @lockgate.hookimpl
                 def compile(self):
-                    return lockgate.ForestEngine("plain", lambda forest: forest.run)
+                    return lockgate.Engine("plain", lambda forest: forest.run)
         """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lockgate.contract.conversion import ConvertedModel, ConvertRequest, ForestEngine
+from lockgate.contract.conversion import ConvertedModel, ConvertRequest, Engine
 from lockgate.contract.evaluation import EvaluateRequest, Report
 from lockgate.contract.gates import GateResult, JudgeRequest
 from lockgate.contract.modeling import (
@@ -163,7 +163,7 @@ KINDS: tuple[Kind, ...] = (
         "engine",
         "compile",
         None,
-        ForestEngine,
+        Engine,
         "on demand",
         "Run the trees of packed models in another implementation.",
     ),

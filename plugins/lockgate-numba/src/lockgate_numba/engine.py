@@ -18,9 +18,9 @@ class Numba:
     """Trees in compiled code, with predictions equal to the bit; for offline batches."""
 
     @lockgate.hookimpl
-    def compile(self) -> lockgate.ForestEngine:
+    def compile(self) -> lockgate.Engine:
         """Return the engine; numba is imported when the first forest is compiled."""
-        return lockgate.ForestEngine("numba", _compile_forest)
+        return lockgate.Engine("numba", _compile_forest)
 
 
 def _compile_forest(compiled_forest: PreparedForest) -> Callable[[np.ndarray], np.ndarray]:

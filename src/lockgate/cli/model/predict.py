@@ -62,10 +62,12 @@ def command(
     the row number, the columns of --keep, the label, and the score (one per class
     where there are several). Rows with invalid values are written to
     OUT.rejected.ndjson, each with the reason. Columns with many categories that
-    training did not have are reported.
+    training did not have are reported. What an engine computes is compared with
+    the model for 1,000 rows; one that differs is refused, and OUT is not written.
 
     Exit codes: 0, all rows were predicted; 1, some were rejected; 2, nothing was
-    written; 4, a column holds more unknown categories than --max-unknown allows.
+    written; 3, an engine failed or differs, and nothing was written; 4, a column
+    holds more unknown categories than --max-unknown allows.
     """
     from lockgate.batch.predict_file import predict_file
     from lockgate.data.io.files import count_rows
@@ -89,6 +91,8 @@ def command(
     if result.resumed:
         click.echo(f"{result.resumed:,} rows were predicted by an earlier run")
     click.echo(f"{result.predicted_rows:,} rows predicted: {target}")
+    if result.comparison is not None:
+        click.echo(f"engine {engine}: {result.comparison}")
     if result.rejected is not None:
         click.secho(f"{result.rejected_rows:,} rows rejected: {result.rejected}", fg="yellow")
     for warning in result.warnings:

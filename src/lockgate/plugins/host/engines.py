@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lockgate.contract.conversion import ForestEngine
+from lockgate.contract.conversion import Engine
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 
 __all__ = ["load_engine"]
 
 
-def load_engine(name: str) -> ForestEngine:
+def load_engine(name: str) -> Engine:
     """Load an installed engine.
 
     Raises
@@ -20,5 +20,5 @@ def load_engine(name: str) -> ForestEngine:
     """
     host = Host("predict")
     host.register("engine", name, Catalogue.installed().find("engine", name).load()())
-    engine: ForestEngine = host.call("engine", name)
+    engine: Engine = host.call("engine", name)
     return engine

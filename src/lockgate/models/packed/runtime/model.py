@@ -8,12 +8,11 @@ import math
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from lockgate.contract.conversion import ForestEngine
+from lockgate.contract.conversion import Engine
 from lockgate.contract.prediction import Output
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.columns.parsing import read_columns
@@ -23,6 +22,13 @@ from lockgate.data.columns.sources import cells_by_name
 from lockgate.errors import PackedFormatError, SchemaViolation
 from lockgate.models.packed.format.array_types import Cells, RowSource
 from lockgate.models.packed.format.header import decode
+from lockgate.models.packed.runtime.blocks import compute_columns, join_cells, take_cells
+from lockgate.models.packed.runtime.comparison import (
+    COMPARED_ROWS,
+    Comparison,
+    choose_rows,
+    compare_predictions,
+)
 from lockgate.models.packed.runtime.predictions import (
     RowPrediction,
     output_builder,
@@ -66,7 +72,7 @@ class PackedModel:
         ):
             raise PackedFormatError("a threshold needs a model with two classes and a probability")
         self._build = output_builder(self.header, threshold)
-        self._programs: dict[tuple[str, str], Program] = {}
+        self._programs: dict[tuple[str, Engine | None], Program] = {}
         self._row: Any = None
         self._lock = threading.Lock()
 
@@ -89,7 +95,7 @@ class PackedModel:
         """Return how that many rows are computed."""
         if rows <= MAX_SINGLE_ROWS:
             return "one by one"
-        engines = sorted(set(self._program(numpy_backend()).engines))
+        engines = sorted(set(self._program().engines))
         return ", ".join(["by columns", *engines])
 
     def predict(
@@ -99,7 +105,8 @@ class PackedModel:
         backend: Backend | None = None,
         threads: int = 1,
         rejected: RejectedRows | None = None,
-        engine: str | ForestEngine | None = None,
+        engine: str | Engine | None = None,
+        compare_rows: int = COMPARED_ROWS,
     ) -> Output:
         """Predict rows.
 
@@ -113,14 +120,18 @@ class PackedModel:
             Threads of the NumPy path.
         rejected : RejectedRows, optional
             Collects rejected rows instead of raising; their predictions are undefined.
-        engine : {"rows", "columns"} or ForestEngine, optional
+        engine : {"rows", "columns"} or Engine, optional
             Row by row or by columns, with equal predictions to the bit; by default
             the number of rows decides. Or a plugin's engine for trees by columns.
+        compare_rows : int
+            Rows that NumPy computes, too, where an engine or another backend predicts.
 
         Raises
         ------
         SchemaViolation
             With column, row and value of what the inputs do not allow.
+        PluginFailed
+            If an engine or a backend predicts other values than NumPy for one of these rows.
 
         """
         cells, rows = read_columns(self.header.inputs, source, rejected)
@@ -130,7 +141,13 @@ class PackedModel:
         if few:
             output = self._one_by_one(cells, rows, rejected)
         else:
-            output = self._by_columns(cells, rows, rejected, backend, engine, threads)
+            other = engine if isinstance(engine, Engine) else None
+            program = self._program(backend, other)
+            answers, invalid = compute_columns(program, cells, rows, threads)
+            if program.is_other:
+                self._compare(program, cells, answers, invalid, choose_rows(rows, compare_rows))
+            reject_unpredicted(np.flatnonzero(invalid), rejected)
+            output = self._build(*answers)
         if rejected is not None:
             return output
         counts = count_missing(self.header.inputs, cells)
@@ -156,8 +173,10 @@ class PackedModel:
         total = sum(rows for _, rows, _ in parts)
         if len(parts) == 1 or total <= MAX_SINGLE_ROWS:
             return [self._compute(*part) for part in parts]
-        cells = [_join(columns) for columns in zip(*(cells for cells, _, _ in parts), strict=True)]
-        answers, invalid = self._compute_columns(cells, total)
+        cells = [
+            join_cells(columns) for columns in zip(*(cells for cells, _, _ in parts), strict=True)
+        ]
+        answers, invalid = compute_columns(self._program(), cells, total)
         outputs, start = [], 0
         for _, rows, rejected in parts:
             span = slice(start, start + rows)
@@ -170,38 +189,31 @@ class PackedModel:
     def _compute(self, cells: Sequence[Cells], rows: int, rejected: RejectedRows) -> Output:
         if rows <= MAX_SINGLE_ROWS:
             return self._one_by_one(cells, rows, rejected)
-        return self._by_columns(cells, rows, rejected)
-
-    def _by_columns(
-        self,
-        cells: Sequence[Cells],
-        rows: int,
-        rejected: RejectedRows | None,
-        backend: Backend | None = None,
-        engine: str | ForestEngine | None = None,
-        threads: int = 1,
-    ) -> Output:
-        answers, invalid = self._compute_columns(cells, rows, backend, engine, threads)
+        answers, invalid = compute_columns(self._program(), cells, rows)
         reject_unpredicted(np.flatnonzero(invalid), rejected)
         return self._build(*answers)
 
-    def _compute_columns(
+    def _compare(
         self,
+        program: Program,
         cells: Sequence[Cells],
-        rows: int,
-        backend: Backend | None = None,
-        engine: str | ForestEngine | None = None,
-        threads: int = 1,
-    ) -> tuple[list[Any], np.ndarray]:
-        """Return label, score and margin, shape (width, rows), and which rows fail a check."""
-        other = engine if isinstance(engine, ForestEngine) else None
-        program = self._program(backend or numpy_backend(), other)
-        pieces = self._compute_chunks(program, cells, rows, threads)
-        *answers, invalid = [
-            None if pieces_of[0] is None else np.concatenate(pieces_of, axis=1)
-            for pieces_of in map(list, zip(*pieces, strict=True))
-        ]
-        return answers, np.asarray(invalid)[0]
+        answers: Sequence[Any],
+        invalid: np.ndarray,
+        chosen: np.ndarray,
+    ) -> None:
+        """Compare what a plugin's engine or backend computed with NumPy, for some rows."""
+        sample = [take_cells(column, chosen) for column in cells]
+        expected, expected_invalid = compute_columns(self._program(), sample, len(chosen))
+        actual = [None if answer is None else answer[:, chosen] for answer in answers]
+        comparison = compare_predictions(
+            program.name,
+            (*expected, expected_invalid),
+            (*actual, invalid[chosen]),
+            chosen,
+            exact_labels=self.task != "regression" and program.engine is not None,
+            tolerance=program.tolerance,
+        )
+        program.compared = comparison + program.compared
 
     def predict_one(self, row: Mapping[str, object]) -> RowPrediction:
         """Predict one row given as a mapping of column to value, None for a missing value.
@@ -237,7 +249,7 @@ class PackedModel:
     def _prepare_row(self) -> None:
         self._readers = build_cell_readers(self.header.inputs)
         self._build_prediction = row_prediction_builder(self.header, self.threshold)
-        self._row = self._program(numpy_backend()).row()
+        self._row = self._program().row()
 
     def _one_by_one(
         self, cells: Sequence[Cells], rows: int, rejected: RejectedRows | None
@@ -249,7 +261,7 @@ class PackedModel:
         ]
         empty = [
             None if operation_index is None else [math.nan] * self._shapes[operation_index].width
-            for operation_index in self._program(numpy_backend()).outputs
+            for operation_index in self._program().outputs
         ]
         predictions, invalid = [], []
         with np.errstate(all="ignore"):
@@ -261,7 +273,7 @@ class PackedModel:
                     invalid.append(k)
         reject_unpredicted(np.array(invalid, dtype=np.int64), rejected)
         outputs: list[Any] = []
-        for output_index, operation_index in enumerate(self._program(numpy_backend()).outputs):
+        for output_index, operation_index in enumerate(self._program().outputs):
             if operation_index is None:
                 outputs.append(None)
             else:
@@ -270,8 +282,13 @@ class PackedModel:
                 outputs.append(np.array(flat, dtype=float).reshape(rows, width).T)
         return self._build(*outputs)
 
-    def _program(self, backend: Backend, engine: ForestEngine | None = None) -> Program:
-        key = (backend.name, engine.name if engine else "")
+    def comparison(self, engine: Engine) -> Comparison | None:
+        """Return how far that engine's predictions have been from NumPy's."""
+        return self._program(engine=engine).compared
+
+    def _program(self, backend: Backend | None = None, engine: Engine | None = None) -> Program:
+        backend = backend or numpy_backend()
+        key = (backend.name, engine)
         with self._lock:
             if key not in self._programs:
                 with np.errstate(all="ignore"):
@@ -280,31 +297,6 @@ class PackedModel:
                     )
             return self._programs[key]
 
-    def _compute_chunks(
-        self, program: Program, cells: Sequence[Cells], rows: int, threads: int
-    ) -> Any:
-        host = program.backend.name == "numpy"
-        step = program.chunk if host else max(program.chunk, 1 << 17)
-        spans = [(start, min(start + step, rows)) for start in range(0, rows, step)] or [(0, 0)]
-
-        def compute(span: tuple[int, int]) -> list[Any]:
-            low, high = span
-            with np.errstate(all="ignore"):
-                outputs = program.columns([column[low:high] for column in cells], high - low)
-            return [None if array is None else program.backend.to_numpy(array) for array in outputs]
-
-        if threads == 1 or len(spans) == 1 or not host:
-            return [compute(span) for span in spans]
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(compute, spans))
-
     def __repr__(self) -> str:
         """Return the task, digest and number of inputs."""
         return f"<PackedModel {self.task} {self.digest[:12]}, {len(self.inputs)} inputs>"
-
-
-def _join(columns: Sequence[Any]) -> Any:
-    """Join parts of a column: arrays, or lists of texts."""
-    if isinstance(columns[0], np.ndarray):
-        return np.concatenate(columns)
-    return [text for column in columns for text in column]

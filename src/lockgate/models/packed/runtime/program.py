@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.conversion import ForestEngine
+from lockgate.contract.conversion import Engine
 from lockgate.contract.requests import Backend
 from lockgate.data.columns.dates import date_parts, date_parts_one
 from lockgate.data.columns.rejections import RejectedRows
@@ -21,6 +21,7 @@ from lockgate.models.packed.format.linear import Linear, OneHotBlock
 from lockgate.models.packed.format.numeric import Concat, Date, Numbers
 from lockgate.models.packed.format.operation import POWERS_KEY, Shape
 from lockgate.models.packed.format.text import Text
+from lockgate.models.packed.runtime.comparison import Comparison, prepare_forest
 from lockgate.models.packed.runtime.forest import MAX_TABLE_BYTES, CompiledForest
 from lockgate.models.packed.runtime.one_hot_masks import ForestPart
 
@@ -31,6 +32,9 @@ SHORT = float(np.finfo(np.float32).max)
 NO_PREDICTION = (
     "an intermediate result is not finite or too large, e.g. the logarithm of a negative number"
 )
+BACKEND_TOLERANCE = 1e-9
+"""Largest difference of another array backend: it may add in another order."""
+
 CHUNK_CELLS = 1 << 21
 MAX_ROWS = 8192
 
@@ -47,8 +51,15 @@ class Program:
         As `header.decode` returns them.
     backend : Backend
         Where columns are computed.
-    engine : ForestEngine, optional
+    engine : Engine, optional
         A plugin's engine for trees.
+
+    Attributes
+    ----------
+    tolerance : float
+        Largest difference from NumPy's predictions, relative to max(1, value).
+    compared : Comparison or None
+        How far its predictions have been from NumPy's.
 
     """
 
@@ -58,10 +69,13 @@ class Program:
         arrays: Mapping[str, np.ndarray],
         shapes: Sequence[Shape],
         backend: Backend,
-        engine: ForestEngine | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.header, self.arrays, self.backend = header, arrays, backend
         self.engine = engine
+        allowed = BACKEND_TOLERANCE if engine is None else engine.tolerance
+        self.tolerance = max(header.tolerance, allowed)
+        self.compared: Comparison | None = None
         self._compiled: dict[int, Callable[..., Any]] = {}
         self.host = {**arrays, POWERS_KEY: POWERS_ARRAY}
         self.device: dict[str, Any] = {}
@@ -75,6 +89,18 @@ class Program:
         # the results of all operations are kept for a block of rows: bound their memory
         width = sum(shape.width for shape in shapes if shape.kind == "numbers") or 1
         self.chunk = max(1, min(MAX_ROWS, CHUNK_CELLS // width))
+
+    @property
+    def is_other(self) -> bool:
+        """Whether another library than NumPy computes."""
+        return self.engine is not None or self.backend.name != "numpy"
+
+    @property
+    def name(self) -> str:
+        """What computes, for messages."""
+        if self.engine is not None:
+            return f"engine {self.engine.name}"
+        return f"backend {self.backend.name}"
 
     def _order_operations(self) -> list[tuple[int, bool]]:
         """Return operations in order, each with whether one-hot columns stay indices."""
@@ -99,8 +125,11 @@ class Program:
                 remaining_bytes -= getattr(compiled.engine, "bytes", 0)
                 self._forests[index] = compiled
                 self._parts[index] = parts
-                run = compiled.run if self.engine is None else self.engine.prepare(compiled)
-                self._compiled[index] = run
+                self._compiled[index] = (
+                    compiled.run
+                    if self.engine is None
+                    else prepare_forest(self.engine, compiled, self.tolerance)
+                )
 
     def _reachable(self) -> set[int]:
         """Return the operations that the outputs and the checks need."""
