@@ -42,6 +42,7 @@ from lockgate.errors import (
     BundleError,
     ContractMismatch,
     DataError,
+    DeploymentChanged,
     DeploymentError,
     DigestMismatch,
     EnvironmentMismatch,
@@ -54,6 +55,7 @@ from lockgate.errors import (
     MissingExtra,
     NotApplicable,
     NotCovered,
+    NotServed,
     PackedFormatError,
     PluginChanged,
     PluginConflict,
@@ -62,27 +64,55 @@ from lockgate.errors import (
     PluginFailed,
     RemoteUnavailable,
     SchemaViolation,
+    ServerNotRunning,
     ServingError,
     SettingError,
+    StageFailed,
     UnknownKey,
     UnknownPlugin,
     UsageError,
 )
 
 if TYPE_CHECKING:
+    from lockgate.batch.predict_file import predict_file
     from lockgate.data.io.installed import installed_file
     from lockgate.data.schema import table
     from lockgate.data.tables import read_table
+    from lockgate.deployment.deploy import deploy
+    from lockgate.deployment.deploy import roll_back as rollback
+    from lockgate.deployment.synchronize import sync
+    from lockgate.models.bundle.evaluation import evaluate_bundle as evaluate
     from lockgate.models.bundle.open import open_bundle as open
     from lockgate.models.packing.pack import pack
+    from lockgate.pipeline.run import run_pipeline as run
+    from lockgate.pipeline.scaffold import create_project as init
+    from lockgate.prediction_log.export import export as export_log
+    from lockgate.prediction_log.feedback import import_labels
+    from lockgate.prediction_log.lineage import trace_lineage as trace
     from lockgate.registry.api import Ledger
+    from lockgate.registry.attest.attest import attest
+    from lockgate.serving.server import serve
+    from lockgate.serving.settings import ServeSettings
 
 _LAZY = {
     "Ledger": ("lockgate.registry.api", "Ledger"),
+    "ServeSettings": ("lockgate.serving.settings", "ServeSettings"),
+    "attest": ("lockgate.registry.attest.attest", "attest"),
+    "deploy": ("lockgate.deployment.deploy", "deploy"),
+    "evaluate": ("lockgate.models.bundle.evaluation", "evaluate_bundle"),
+    "export_log": ("lockgate.prediction_log.export", "export"),
+    "import_labels": ("lockgate.prediction_log.feedback", "import_labels"),
+    "init": ("lockgate.pipeline.scaffold", "create_project"),
     "installed_file": ("lockgate.data.io.installed", "installed_file"),
     "open": ("lockgate.models.bundle.open", "open_bundle"),
     "pack": ("lockgate.models.packing.pack", "pack"),
+    "predict_file": ("lockgate.batch.predict_file", "predict_file"),
     "read_table": ("lockgate.data.tables", "read_table"),
+    "rollback": ("lockgate.deployment.deploy", "roll_back"),
+    "run": ("lockgate.pipeline.run", "run_pipeline"),
+    "serve": ("lockgate.serving.server", "serve"),
+    "sync": ("lockgate.deployment.synchronize", "sync"),
+    "trace": ("lockgate.prediction_log.lineage", "trace_lineage"),
     "table": ("lockgate.data.schema", "table"),
 }
 
@@ -106,6 +136,7 @@ __all__ = [
     "ConvertRequest",
     "ConvertedModel",
     "DataError",
+    "DeploymentChanged",
     "DeploymentError",
     "DigestMismatch",
     "Engine",
@@ -132,6 +163,7 @@ __all__ = [
     "MonitoringWindow",
     "NotApplicable",
     "NotCovered",
+    "NotServed",
     "OpenRequest",
     "OptimizeRequest",
     "Output",
@@ -157,10 +189,13 @@ __all__ = [
     "SearchRange",
     "SearchResult",
     "Series",
+    "ServeSettings",
+    "ServerNotRunning",
     "ServingError",
     "SettingError",
     "Splits",
     "StageEvent",
+    "StageFailed",
     "Table",
     "Trial",
     "UnknownKey",
@@ -168,14 +203,26 @@ __all__ = [
     "UsageError",
     "ValueMatrix",
     "__version__",
+    "attest",
+    "deploy",
+    "evaluate",
+    "export_log",
     "hookimpl",
+    "import_labels",
+    "init",
     "installed_file",
     "open",
     "pack",
     "plugin",
+    "predict_file",
     "read_table",
+    "rollback",
+    "run",
+    "serve",
     "setting",
+    "sync",
     "table",
+    "trace",
 ]
 
 

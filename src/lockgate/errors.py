@@ -14,6 +14,7 @@
     │   ├── ContractMismatch   written for an unsupported version of the contract
     │   ├── PluginChanged      not the code that the parameters record
     │   └── PluginFailed       raised an error, or returned an invalid value
+    ├── StageFailed            a stage of the pipeline failed
     ├── NotApplicable          raised by a plugin that does not apply
     ├── DataError              data that cannot be read or used
     │   ├── DigestMismatch     a file whose digest is not the pinned one
@@ -77,6 +78,7 @@ __all__ = [
     "ServerNotRunning",
     "ServingError",
     "SettingError",
+    "StageFailed",
     "UnknownKey",
     "UnknownPlugin",
     "UsageError",
@@ -173,6 +175,10 @@ class PluginChanged(PluginError):
 
 class PluginFailed(PluginError):
     """A plugin raised an error, which is the cause, or returned an invalid value."""
+
+
+class StageFailed(LockgateError):
+    """A stage of the pipeline failed; what it printed says why."""
 
 
 class NotApplicable(LockgateError):

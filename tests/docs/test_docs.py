@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import lockgate
+from lockgate.cli.commands import PACKAGES as COMMANDS
 from lockgate.contract.kinds import KINDS
 from lockgate.testing import check_plugin
 from tests.conftest import ROOT, Run
@@ -43,6 +44,21 @@ def test_every_hook_and_kind_is_documented() -> None:
     for kind in KINDS:
         assert f"| {kind.name} |" in text
         assert f"### `{kind.hook}(" in text
+
+
+def test_every_public_name_is_documented() -> None:
+    pages = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("values", "python", "hooks")]
+    headings = set(re.findall(r"^#+ `?(?:lockgate\.)?(\w+)`?", "\n".join(pages), re.MULTILINE))
+    errors = {name for name in lockgate.__all__ if hasattr(lockgate.errors, name)}
+    missing = set(lockgate.__all__) - headings - errors
+    assert missing == {"CONTRACT", "KINDS", "Kind", "__version__", "hookimpl"}
+    assert all(name in pages[1] for name in errors)
+
+
+def test_every_command_is_documented() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text()
+    for name in COMMANDS:
+        assert f"### `lockgate {name}`" in text
 
 
 def plugins_of(source: str) -> list[type]:

@@ -158,7 +158,7 @@ def test_the_way_of_a_judgement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     record = ledger.register(packed(tmp_path / "bundle", columns=2), outside=True)
 
     def judge() -> None:
-        assert ledger.gate(record.name, "prod").passed
+        assert ledger.gate(record.name, "prod")[1].passed
         ledger.promote(record.name, "prod")
 
     carries = of_types(JudgeRequest, GateResult, EvaluatedBundle, GateRecord, Verdict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -34,7 +35,9 @@ def trace(run: Callable[[], object], carries: Callable[[Any], bool]) -> list[Cal
             return
         if not code.co_filename.startswith(SOURCE):
             return
-        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        count = code.co_argcount + code.co_kwonlyargcount
+        count += bool(code.co_flags & inspect.CO_VARARGS)
+        names = code.co_varnames[:count]
         values = [frame.f_locals[name] for name in names if name != "self"]
         if any(carries(value) for value in values):
             path = Path(code.co_filename)

@@ -50,8 +50,9 @@ def test_composing_alone_runs_and_writes_nothing(fresh: Path) -> None:
     file = fresh / "params.yaml"
     before = file.read_bytes() if file.exists() else b""
     seen = []
-    code = run_pipeline(fresh, ["split.test=0.4"], only="compose", on_composed=seen.append)
-    assert code == 0
+    below = fresh / "data"
+    root = run_pipeline("split.test=0.4", root=below, only="compose", on_composed=seen.append)
+    assert root == fresh
     assert seen[0].after["split"]["test"] == 0.4
     assert (file.read_bytes() if file.exists() else b"") == before
     assert not (fresh / "dvc.lock").exists()
@@ -59,4 +60,4 @@ def test_composing_alone_runs_and_writes_nothing(fresh: Path) -> None:
 
 def test_an_unknown_stage_is_refused_before_anything_is_composed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown stage 'lod', did you mean 'load'"):
-        run_pipeline(tmp_path, until="lod")
+        run_pipeline(root=tmp_path, until="lod")

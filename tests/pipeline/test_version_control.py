@@ -113,7 +113,7 @@ def test_experiments_of_other_pipelines_stay_as_they_are(shared: Path) -> None:
     assert "hydra" not in (shared / ".dvc" / "config").read_text()
     write_composition(created.directory, compose(created.directory))
     with pytest.raises(UsageError, match="DVC composes nothing in the experiments"):
-        queue_experiment(created.directory, ["model=boosting,linear"])
+        queue_experiment("model=boosting,linear", root=created.directory)
 
 
 def test_parameters_of_another_project_are_refused_in_an_experiment(
@@ -161,11 +161,11 @@ def test_a_plugin_set_without_composing_is_refused_with_the_command(fresh: Path)
 
 def test_a_sweep_with_an_unknown_name_queues_nothing(fresh: Path) -> None:
     with pytest.raises(UsageError, match="no model named 'bosting', did you mean 'boosting'"):
-        queue_experiment(fresh, ["model=linear,bosting"])
+        queue_experiment("model=linear,bosting", root=fresh)
     with pytest.raises(UsageError, match="expected a list of values"):
-        queue_experiment(fresh, ["model=glob(*)"])
+        queue_experiment("model=glob(*)", root=fresh)
     with pytest.raises(UsageError, match="starts from a commit, and there is none"):
-        queue_experiment(fresh, ["model=linear,boosting"])
+        queue_experiment("model=linear,boosting", root=fresh)
     assert not dvc(fresh, "queue", "status").count("Queued")
 
 
@@ -174,7 +174,7 @@ def test_data_that_are_not_here_are_named_before_any_stage_runs(fresh: Path) -> 
     with pytest.raises(
         UsageError, match="data/raw/tumours.csv is not here: get it with `dvc pull`"
     ):
-        run_pipeline(fresh)
+        run_pipeline(root=fresh)
 
 
 def test_the_lines_of_gitignore_stay(shared: Path) -> None:
@@ -186,7 +186,7 @@ def test_the_lines_of_gitignore_stay(shared: Path) -> None:
 def test_a_queue_in_a_path_that_dvc_cannot_write_is_refused(tmp_path: Path) -> None:
     project = create_project(tmp_path / "Händler").directory
     with pytest.raises(UsageError, match="letters beyond ASCII"):
-        queue_experiment(project, ["model=linear,boosting"])
+        queue_experiment("model=linear,boosting", root=project)
 
 
 def test_the_ledger_records_edited_parameters(project: Path, call: Run) -> None:

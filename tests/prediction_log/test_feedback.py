@@ -60,12 +60,12 @@ def take(deployment: Deployment, clock: Clock, text: str, **options: Any) -> Any
     source = deployment.path / "late.csv"
     source.write_text(text)
     options = {"by": "key", "label": "label", "ids": False, **options}
-    return import_labels(deployment, source, clock=clock.wall, **options)
+    return import_labels(deployment.path, source, clock=clock.wall, **options)
 
 
 def exported(deployment: Deployment, **options: Any) -> list[dict[str, Any]]:
     target = deployment.path / "log.parquet"
-    rows = export(deployment, target, **options)
+    rows = export(deployment.path, target, **options)
     table = pq.read_table(target).to_pylist()
     assert len(table) == rows
     return table
@@ -96,7 +96,9 @@ def test_an_export_has_a_row_for_every_row_that_was_answered(deployment: Deploym
 
 
 def test_an_export_holds_what_lies_in_between(deployment: Deployment) -> None:
-    since, until = (START + 60) * 1_000_000, (START + 120) * 1_000_000
+    since, until = (
+        datetime.datetime.fromtimestamp(START + after, datetime.UTC) for after in (60, 120)
+    )
     ids = [
         row["prediction.id"][len(WRITER) + 1 :]
         for row in exported(deployment, since=since, until=until)
@@ -104,30 +106,35 @@ def test_an_export_holds_what_lies_in_between(deployment: Deployment) -> None:
     assert ids == ["2.0", "2.1", "2.2"]
     progress: list[int] = []
     assert (
-        export(deployment, deployment.path / "x.parquet", until=since, on_written=progress.append)
+        export(
+            deployment.path, deployment.path / "x.parquet", until=since, on_written=progress.append
+        )
         == 1
     )
     assert progress == [1]
     with pytest.raises(LogError, match="has no predictions of churn in that time"):
-        exported(deployment, since=(START + 121) * 1_000_000)
+        exported(
+            deployment,
+            since=datetime.datetime.fromtimestamp(START + 121, datetime.UTC).replace(tzinfo=None),
+        )
 
 
 def test_an_export_that_fails_leaves_the_former_file_as_it_was(deployment: Deployment) -> None:
     target = deployment.path / "log.parquet"
     target.write_text("former")
     with pytest.raises(LogError):
-        export(deployment, target, until=1)
+        export(deployment.path, target, until=datetime.datetime(1970, 1, 1))
     assert target.read_text() == "former"
 
     def stop(rows: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export(deployment, target, on_written=stop)
+        export(deployment.path, target, on_written=stop)
     assert target.read_text() == "former"
     assert not list(deployment.path.glob(".*.new"))
     with pytest.raises(UsageError, match="the folder of .* does not exist"):
-        export(deployment, deployment.path / "absent" / "log.parquet")
+        export(deployment.path, deployment.path / "absent" / "log.parquet")
 
 
 def test_the_latest_label_of_an_id_counts_and_says_when_it_came(
@@ -283,7 +290,7 @@ def test_labels_come_in_other_forms(suffix: str, deployment: Deployment, clock: 
             file.write_table(table)
     else:
         source.write_text('{"key": "a", "label": 0}\n{"key": "b", "label": 1}\n')
-    import_labels(deployment, source, by="key", label="label", ids=False, clock=clock.wall)
+    import_labels(deployment.path, source, by="key", label="label", ids=False, clock=clock.wall)
     assert truths(deployment) == [0, 1, None, None, None]
 
 
@@ -313,15 +320,15 @@ def test_files_of_unknown_forms_and_absent_ones_are_refused(deployment: Deployme
         ("a.csv", "is not a file"),
     ):
         with pytest.raises(DataError, match=message):
-            import_labels(deployment, deployment.path / name, by="a", label="b", ids=False)
+            import_labels(deployment.path, deployment.path / name, by="a", label="b", ids=False)
 
 
 def test_there_is_nothing_to_label_or_to_export_without_a_log(tmp_path: Path) -> None:
     deployment, _ = deployment_of(tmp_path / "here", manifest())
     with pytest.raises(LogError, match="has no prediction log"):
-        import_labels(deployment, tmp_path / "late.csv", by="a", label="b", ids=False)
+        import_labels(deployment.path, tmp_path / "late.csv", by="a", label="b", ids=False)
     with pytest.raises(LogError, match="has no prediction log"):
-        export(deployment, tmp_path / "log.parquet")
+        export(deployment.path, tmp_path / "log.parquet")
 
 
 def test_several_models_are_exported_one_at_a_time(tmp_path: Path, clock: Clock) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.errors import GateRefused
+from lockgate.errors import GateRefused, UsageError
 from lockgate.registry.api import Ledger
 from lockgate.registry.provenance.verdict import Verdict
 
@@ -27,12 +27,9 @@ def test_gates_are_run_once_for_a_promotion(shop: Path, small: Path) -> None:
             "prod",
             version="1.0.0",
             params=small,
-            run_gates=True,
             on_verdict=lambda verdict, version: seen.append((verdict, version)),
         )
 
-    with pytest.raises(GateRefused, match="no verdict"):
-        ledger.promote("fraud", "prod", version="1.0.0", params=small)
     promote()
     ((verdict, version),) = seen
     assert (verdict.passed, version) == (True, "1.0.0")
@@ -49,7 +46,7 @@ def test_a_failing_verdict_is_recorded_and_promotes_nothing(shop: Path, tmp_path
     params.write_text("gate:\n  size:\n    plugin: size\n    at_most_kb: 0.1\n")
     ledger = Ledger(shop)
     with pytest.raises(GateRefused, match="did not pass the gates of prod: size"):
-        ledger.promote("fraud", "prod", version="1.0.0", params=params, run_gates=True)
+        ledger.promote("fraud", "prod", version="1.0.0", params=params)
     assert ledger.current("fraud", "prod") is None
     (verdict,) = ledger.state.verdicts("fraud", "1.0.0")
     assert not verdict.passed
@@ -62,12 +59,25 @@ def test_an_override_runs_no_gates(shop: Path, small: Path) -> None:
         "prod",
         version="1.0.0",
         params=small,
-        run_gates=True,
         override=True,
         reason="fire",
         on_verdict=lambda *_: pytest.fail("a gate was run"),
     )
     assert ledger.state.verdicts("fraud", "1.0.0") == []
+
+
+def test_an_override_without_a_reason_is_refused(shop: Path) -> None:
+    with pytest.raises(UsageError, match="an override needs a reason"):
+        Ledger(shop).promote("fraud", "prod", override=True, reason=" ")
+
+
+def test_gating_records_the_verdict_unless_it_is_dry(shop: Path, small: Path) -> None:
+    ledger = Ledger(shop)
+    record, verdict = ledger.gate("fraud", "prod", params=str(small), dry=True)
+    assert (record.version, verdict.passed) == ("1.2.0", True)
+    assert ledger.state.verdicts("fraud", "1.2.0") == []
+    _, recorded = ledger.gate("fraud", "prod", params=small)
+    assert [one.digest for one in ledger.state.verdicts("fraud", "1.2.0")] == [recorded.digest]
 
 
 def test_history_at_a_time_is_what_was_in_each_stage(shop: Path) -> None:

@@ -26,9 +26,10 @@ from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
 from lockgate.errors import BundleError, DataError, PluginFailed, UsageError
-from lockgate.models.bundle.open import Bundle
+from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.packed.runtime.comparison import Comparison
 from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.plugins.host.engines import load_engine
 
 __all__ = ["FileResult", "predict_file"]
 
@@ -83,9 +84,9 @@ class FileResult:
 
 
 def predict_file(
-    bundle: Bundle,
-    source: Path,
-    target: Path,
+    bundle: Bundle | str | Path,
+    source: str | Path,
+    target: str | Path,
     *,
     keep: Sequence[str] = (),
     threads: int = 1,
@@ -102,16 +103,17 @@ def predict_file(
 
     Parameters
     ----------
-    bundle : Bundle
+    bundle : Bundle or path-like
         A bundle of the format packed.
-    source, target : pathlib.Path
+    source, target : path-like
         File to read, and file to write.
     keep : sequence of str
         Columns of the source to copy to the output.
     threads : int
         Number of threads.
-    engine : {"rows", "columns"} or Engine, optional
-        How trees are evaluated; chosen by the number of rows by default.
+    engine : str or Engine, optional
+        How trees are evaluated: ``rows``, ``columns``, or a plugin's engine; chosen by the number
+        of rows by default.
     part_rows : int
         Rows of a part.
     on_progress : callable
@@ -134,6 +136,10 @@ def predict_file(
         If an engine predicts other values than the model; nothing is written then.
 
     """
+    bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+    source, target = Path(source), Path(target)
+    if isinstance(engine, str) and engine not in ("rows", "columns"):
+        engine = load_engine(engine)
     model = getattr(bundle.predictor, "model", None)
     if not isinstance(model, PackedModel):
         raise BundleError(f"expected a bundle of format 'packed', got {bundle.manifest.format!r}")

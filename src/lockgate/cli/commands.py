@@ -10,7 +10,7 @@ import click
 from lockgate.cli.terminal.examples import examples
 from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, nearest
 
-__all__ = ["run_cli"]
+__all__ = ["PACKAGES", "SECTIONS", "lockgate", "run_cli"]
 
 SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "project": (

@@ -76,8 +76,8 @@ def parse_source(source: str) -> tuple[str, str] | Path:
 
 
 def deploy(
-    source: str,
-    directory: Path,
+    source: str | Path,
+    directory: str | Path,
     *,
     version: str | None = None,
     stage: str = STAGE,
@@ -88,9 +88,9 @@ def deploy(
 
     Parameters
     ----------
-    source : str
+    source : path-like
         Path of a bundle, or ``NAME@STAGE``.
-    directory : pathlib.Path
+    directory : path-like
         The deployment directory; created if it does not exist.
     version : str, optional
         Version of a bundle; by default the beginning of its digest.
@@ -109,8 +109,8 @@ def deploy(
         If the bundle cannot be used, or the running server rejects it.
 
     """
-    target = parse_source(source)
-    deployment = Deployment(directory)
+    target = parse_source(str(source))
+    deployment = Deployment(Path(directory))
     if isinstance(target, Path):
         return deploy_bundle(deployment, target, version=version, stage=stage, reason=reason)
     if version is not None or reason:
@@ -173,7 +173,7 @@ def follow_ledger(
     """
     from lockgate.deployment.follow import follow
 
-    deployment = Deployment(directory)
+    deployment = Deployment(Path(directory))
     for pointer, message in follow(ledger, directory, name, stage, every=every):
         try:
             yield _await_server(deployment, pointer, message)
@@ -182,7 +182,7 @@ def follow_ledger(
 
 
 def roll_back(
-    directory: Path,
+    directory: str | Path,
     name: str | None = None,
     *,
     stage: str = STAGE,
@@ -193,7 +193,7 @@ def roll_back(
 
     Parameters
     ----------
-    directory : pathlib.Path
+    directory : path-like
         The deployment directory.
     name : str, optional
         Which model; not needed if only one is served.
@@ -212,7 +212,7 @@ def roll_back(
         If the running server rejects it.
 
     """
-    deployment = Deployment(directory)
+    deployment = Deployment(Path(directory))
     pointer = deployment.rollback(
         name, stage=stage, to=to, reason=reason, check=check_in_subprocess
     )
@@ -239,7 +239,7 @@ def remove(directory: Path, name: str, *, stage: str = STAGE, reason: str = "") 
         If the stage does not have the model, or follows the ledger.
 
     """
-    deployment = Deployment(directory)
+    deployment = Deployment(Path(directory))
     pointer = deployment.pointer()
     if pointer.require(name, stage).ledger:
         raise DeploymentError(

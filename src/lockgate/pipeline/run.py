@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lockgate.errors import UsageError, nearest
+from lockgate.errors import StageFailed, UsageError, nearest
 from lockgate.pipeline.experiments import check_composed_by_dvc
 from lockgate.pipeline.interrupted import remove_half_written
 from lockgate.pipeline.merge_conflicts import conflicts_resolved
 from lockgate.pipeline.parameters import Composition, compose, write_composition
+from lockgate.pipeline.project import find_project
 from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.stage import STAGES, VALUES_VARIABLE
 from lockgate.pipeline.stage_server import stage_server
@@ -26,6 +27,9 @@ from lockgate.plugins.config.overrides import parse_overrides, split_sweep
 from lockgate.plugins.config.stamp import values_digest
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
+
+STAGE_MODULE = "lockgate.cli.stage_server"
+"""Module that the stages are started by."""
 
 HINTS = (
     "Updating lock file",
@@ -41,36 +45,39 @@ HINTS = (
 
 
 def run_pipeline(
-    root: Path,
-    overrides: Sequence[str] = (),
-    *,
+    *overrides: str,
+    root: str | Path = ".",
     keep: bool = False,
     discard: bool = False,
     reset: bool = False,
     force: bool = False,
     until: str | None = None,
     only: str | None = None,
-    stage_module: str | None = None,
     on_composed: Callable[[Composition], None] = lambda _: None,
     ask_about_edits: Callable[[Composition], bool] | None = None,
     on_resolved: Callable[[str], None] = lambda _: None,
-) -> int:
+) -> Path:
     """Compose the parameters of a project, write them, and run the stages that they change.
 
     Parameters
     ----------
-    root, overrides, keep, reset
-        As for `compose`. Overrides are recorded below ``conf/`` once they are composed.
+    *overrides : str
+        As in Hydra, e.g. ``model=boosting``. They are recorded below ``conf/`` once they are
+        composed, and hold from then on.
+    root : path-like
+        The project, or a folder in it.
+    keep : bool
+        Record manual edits of ``params.yaml`` below ``conf/``.
     discard : bool
         Drop manual edits of ``params.yaml``, which are an error otherwise.
+    reset : bool
+        Forget the overrides that were recorded before.
     force : bool
         Run every stage, changed or not.
     until : str, optional
         The last stage to run; by default all run.
     only : {"compose", "write"}, optional
         Stop after composing, or after writing ``params.yaml``.
-    stage_module : str, optional
-        As for `run_stages`.
     on_composed : callable
         Called with the composition before it is written.
     ask_about_edits : callable, optional
@@ -81,20 +88,23 @@ def run_pipeline(
 
     Returns
     -------
-    int
-        0, or 2 if a stage failed.
+    pathlib.Path
+        The project.
 
     Raises
     ------
     UsageError
         If an override is not valid, the stage is unknown, another run is in progress, or
         edits of ``params.yaml`` would be lost.
+    StageFailed
+        If a stage failed; its message has been printed.
 
     """
     check_stage(until)
+    root = find_project(Path(root).absolute())
     if only == "compose":
         on_composed(compose(root, overrides, keep=keep, reset=reset))
-        return 0
+        return root
     with lock_run(root) as lock:
         if only is None:
             check_data_present(root)
@@ -116,16 +126,10 @@ def run_pipeline(
                 _check_merged_edits(edited_sides, composition)
             on_composed(composition)
             write_composition(root, composition)
-        if only == "write":
-            return 0
-        return run_stages(
-            root,
-            force=force,
-            until=until,
-            stage_module=stage_module,
-            lock=lock,
-            values=values_digest(composition.after),
-        )
+        if only is None:
+            values = values_digest(composition.after)
+            run_stages(root, force=force, until=until, lock=lock, values=values)
+    return root
 
 
 def check_stage(until: str | None) -> None:
@@ -174,43 +178,59 @@ def run_stages(
     *,
     force: bool = False,
     until: str | None = None,
-    stage_module: str | None = None,
     lock: int | None = None,
     values: str | None = None,
-) -> int:
+) -> None:
     """Run ``dvc repro``: the stages whose parameters, data or code changed.
 
     Parameters
     ----------
     root, force, until
         As for `run_pipeline`.
-    stage_module : str, optional
-        Module that starts a stage server, so that stages share the time to import
-        pandas and scikit-learn; by default each stage imports them itself.
     lock : int, optional
         Descriptor of a lock that DVC's process shall hold until it ends.
     values : str, optional
         Digest of the parameters; a stage that reads others is refused.
 
+    Raises
+    ------
+    StageFailed
+        If a stage failed; its message has been printed.
+
     """
     argv = ["repro", *(["--force"] if force else []), *([until] if until else [])]
     expected = {VALUES_VARIABLE: values} if values else {}
-    if stage_module is None:
-        return _run_dvc(root, argv, expected, lock)
-    with stage_server(stage_module) as variables:
-        return _run_dvc(root, argv, expected | variables, lock)
+    # stages share the time to import pandas and scikit-learn
+    with stage_server(STAGE_MODULE) as variables:
+        if _run_dvc(root, argv, expected | variables, lock):
+            raise StageFailed("a stage failed; its message is above")
 
 
-def queue_experiment(root: Path, overrides: Sequence[str] = ()) -> int:
+def queue_experiment(*overrides: str, root: str | Path = ".") -> Path:
     """Queue a DVC experiment for each combination of overrides, e.g. ``model=linear,boosting``.
+
+    Parameters
+    ----------
+    *overrides : str
+        As in Hydra; commas divide the values of a sweep.
+    root : path-like
+        The project, or a folder in it.
+
+    Returns
+    -------
+    pathlib.Path
+        The project.
 
     Raises
     ------
     UsageError
         If a combination cannot be composed, DVC does not compose this project, or it has no
         commit to start from.
+    StageFailed
+        If DVC cannot queue an experiment; its message has been printed.
 
     """
+    root = find_project(Path(root).absolute())
     check_composed_by_dvc(root)
     if not str(root.resolve()).isascii():
         # its copies of the project cannot name a cache in such a path
@@ -224,9 +244,9 @@ def queue_experiment(root: Path, overrides: Sequence[str] = ()) -> int:
         argv = ["exp", "run", "--queue"]
         for override in combination:
             argv += ["-S", override]
-        if code := _run_dvc(root, argv):
-            return code
-    return 0
+        if _run_dvc(root, argv):
+            raise StageFailed("DVC did not queue the experiment; its message is above")
+    return root
 
 
 def _run_dvc(

@@ -70,9 +70,9 @@ class NewProject:
 
 
 def create_project(
-    directory: Path,
+    directory: str | Path,
     *,
-    data: Path | None = None,
+    data: str | Path | None = None,
     target: str | None = None,
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -84,9 +84,9 @@ def create_project(
 
     Parameters
     ----------
-    directory : pathlib.Path
+    directory : path-like
         Where; created if it does not exist.
-    data : pathlib.Path, optional
+    data : path-like, optional
         CSV or Parquet file to train on, which is copied; by default an example.
     target : str, optional
         Column of `data` to predict.
@@ -108,6 +108,7 @@ def create_project(
         If the data cannot be used.
 
     """
+    directory, data = Path(directory), None if data is None else Path(data)
     if (data is None) != (target is None):
         raise UsageError("--data and --target go together: pass a file and its target column")
     existing = [path for path in PROJECT_PATHS if (directory / path).exists()]

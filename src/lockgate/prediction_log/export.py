@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,13 @@ BATCH_ROWS = 20_000
 
 
 def export(
-    deployment: Deployment,
-    target: Path,
+    directory: str | Path,
+    target: str | Path,
     *,
     model: str | None = None,
     version: str | None = None,
-    since: int = 0,
-    until: int = 1 << 62,
+    since: datetime | None = None,
+    until: datetime | None = None,
     on_written: Callable[[int], object] = int,
     on_damaged: OnDamaged | None = None,
 ) -> int:
@@ -55,16 +56,16 @@ def export(
 
     Parameters
     ----------
-    deployment : Deployment
+    directory : path-like
         The deployment directory with the log.
-    target : pathlib.Path
+    target : path-like
         The Parquet file; replaced atomically.
     model : str, optional
         Name of the model; not needed if the log contains only one.
     version : str, optional
         Version of the model; by default all of them.
-    since, until : int
-        First time, and the time after the last, in microseconds since 1970, UTC.
+    since, until : datetime.datetime, optional
+        First time, and the time after the last; UTC if they have no time zone.
     on_written : callable
         Called with the number of rows after each batch.
     on_damaged : callable, optional
@@ -84,6 +85,7 @@ def export(
         If the folder of `target` does not exist.
 
     """
+    deployment, target = Deployment(Path(directory)), Path(target)
     if not target.absolute().parent.is_dir():
         raise UsageError(f"the folder of {target} does not exist")
     folder = deployment.path / LOG
@@ -107,12 +109,13 @@ def export(
     ]
     if not models:
         raise LogError(f"the log has no predictions of {name}@{version}")
+    period = _microseconds(since, 0), _microseconds(until, 1 << 62)
     schema, target_column = _build_schema(deployment, models)
     temporary_path = target.with_name(f".{target.name}.new")
     writer, rows = None, 0
     try:
         for records in _batch_rows(
-            _read_rows(folder, models, since, until, target_column, label_index, report_damaged)
+            _read_rows(folder, models, period, target_column, label_index, report_damaged)
         ):
             table = pa.Table.from_pylist(
                 [_fit_record(record, schema) for record in records], schema
@@ -169,16 +172,22 @@ def _choose_model(folder: Path, requested: str | None, on_damaged: OnDamaged) ->
     return requested
 
 
+def _microseconds(time: datetime | None, default: int) -> int:
+    """Return a time in microseconds since 1970."""
+    if time is None:
+        return default
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e6)
+
+
 def _read_rows(
     folder: Path,
     models: Collection[Model],
-    since: int,
-    until: int,
+    period: tuple[int, int],
     target: str,
     label_index: _LabelIndex,
     on_damaged: OnDamaged,
 ) -> Iterator[dict[str, Any]]:
-    for prediction in read_predictions(folder, since, until, on_damaged):
+    for prediction in read_predictions(folder, *period, on_damaged):
         if prediction.model not in models:
             continue
         for row, (inputs, label, score, key) in enumerate(prediction.rows()):

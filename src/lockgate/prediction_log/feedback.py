@@ -58,12 +58,12 @@ class ImportedLabels:
 
 
 def import_labels(
-    deployment: Deployment,
-    source: Path,
+    directory: str | Path,
+    source: str | Path,
     *,
     by: str,
-    label: str,
-    ids: bool,
+    label: str = "label",
+    ids: bool = False,
     on_written: Callable[[int], object] = int,
     on_damaged: OnDamaged = str,
     clock: Callable[[], int] = time.time_ns,
@@ -72,9 +72,9 @@ def import_labels(
 
     Parameters
     ----------
-    deployment : Deployment
+    directory : path-like
         The deployment directory with the log.
-    source : pathlib.Path
+    source : path-like
         The file.
     by, label : str
         Names of the columns with the key or id, and with the label.
@@ -101,6 +101,7 @@ def import_labels(
         If the directory has no prediction log.
 
     """
+    deployment, source = Deployment(Path(directory)), Path(source)
     folder = deployment.path / LOG
     if not folder.is_dir():
         raise LogError(f"{deployment.path} has no prediction log")

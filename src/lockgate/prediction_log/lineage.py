@@ -60,9 +60,9 @@ class Lineage:
 
 
 def trace_lineage(
-    subject: str,
+    subject: str | Path,
     *,
-    directory: Path | None = None,
+    directory: str | Path | None = None,
     root: str | Path = ".",
     on_warning: Callable[[str], None] = lambda _: None,
 ) -> Lineage:
@@ -70,9 +70,9 @@ def trace_lineage(
 
     Parameters
     ----------
-    subject : str
+    subject : str or path-like
         ID of a prediction, ``NAME@VERSION``, ``NAME@STAGE``, or the path of a bundle.
-    directory : pathlib.Path, optional
+    directory : path-like, optional
         Deployment directory with the prediction log; by default the directories
         of bundles that were served directly are searched.
     root : path-like
@@ -88,6 +88,7 @@ def trace_lineage(
         If the bundle or version is not registered.
 
     """
+    subject = str(subject)
     if (Path(subject) / MANIFEST).is_file():
         digest = sha256_file(Path(subject) / MANIFEST)
         record = _find_version(root, digest, read_manifest(Path(subject)).name)
@@ -98,7 +99,7 @@ def trace_lineage(
         return Lineage(None, version_report(EventLog(root), record.name, record.version))
     if "@" in subject:
         return Lineage(None, _report_address(subject, EventLog(root), on_warning))
-    prediction = _find_prediction(subject, directory)
+    prediction = _find_prediction(subject, None if directory is None else Path(directory))
     record = _find_version(root, prediction["bundle"], prediction["model"])
     if record is None:
         return Lineage(prediction, None)

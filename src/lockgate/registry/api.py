@@ -5,24 +5,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from lockgate.contract.events import Promotion, Registration, Rollback
-from lockgate.errors import LedgerConflict, LedgerError, UsageError
+from lockgate.errors import LedgerConflict, UsageError
 from lockgate.models.bundle.copy import copy_bundle
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.registry import actions
 from lockgate.registry.bundle_store import store_path
-from lockgate.registry.gates.policy import policy_of
+from lockgate.registry.gates.policy import policy_digest
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
-from lockgate.registry.ledger.repository import event_of
 from lockgate.registry.ledger.state import StageRecord, VersionRecord
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.registration import inspect_bundle
-from lockgate.registry.report.version_report import version_report
 
 __all__ = ["Ledger"]
 
@@ -53,10 +50,6 @@ class Ledger(EventLog):
         host = Host("ledger")
         host.register_listeners(Catalogue.installed())
         return host
-
-    def trace(self, name: str, version: str | None = None) -> dict[str, Any]:
-        """Return the report of a version, as `version_report` does."""
-        return version_report(self, name, version)
 
     def register(
         self,
@@ -130,16 +123,44 @@ class Ledger(EventLog):
         stage: str,
         *,
         version: str | None = None,
-        data: Path | None = None,
-        params: Path | None = None,
-    ) -> Verdict:
-        """Run the gates of a stage on a version, and record the verdict."""
+        data: str | Path | None = None,
+        today: str | Path | None = None,
+        params: str | Path | None = None,
+        dry: bool = False,
+        on_status: Callable[[str], None] = lambda _: None,
+    ) -> tuple[VersionRecord, Verdict]:
+        """Run the gates of a stage on a version, and record their verdict.
+
+        Parameters
+        ----------
+        name, stage, version, data, today, params, on_status
+            As for `promote`.
+        dry : bool
+            Do not record the verdict.
+
+        Returns
+        -------
+        tuple of (VersionRecord, Verdict)
+            The version, and the verdict on it, passing or not.
+
+        """
         # running gates loads pandas, which most commands do not need
         from lockgate.registry.gates.judge import judge
 
-        record, verdict = judge(self, name, stage, version=version, data=data, params=params)
-        self.record(verdict, record.version)
-        return verdict
+        self.fetch()
+        record, verdict = judge(
+            self,
+            name,
+            stage,
+            version=version,
+            data=_path(data),
+            today=_path(today),
+            params=_path(params),
+            on_status=on_status,
+        )
+        if not dry:
+            self.record(verdict, record.version)
+        return record, verdict
 
     def promote(
         self,
@@ -150,14 +171,17 @@ class Ledger(EventLog):
         expect: str | None = None,
         override: bool = False,
         reason: str = "",
-        params: Path | None = None,
-        run_gates: bool = False,
-        data: Path | None = None,
-        today: Path | None = None,
+        params: str | Path | None = None,
+        data: str | Path | None = None,
+        today: str | Path | None = None,
         on_status: Callable[[str], None] = lambda _: None,
         on_verdict: Callable[[Verdict, str], None] = lambda *_: None,
     ) -> StageRecord:
-        """Promote a version to a stage.
+        """Promote a version to a stage, if its gates pass.
+
+        A promotion needs a passing verdict on this bundle against the incumbent, the version
+        that is in the stage now. If there is none, or with `data` or `today`, the gates are
+        run first, and their verdict is recorded.
 
         Parameters
         ----------
@@ -171,17 +195,16 @@ class Ledger(EventLog):
             Promote without a passing verdict; needs a `reason`, and both stay visible.
         reason : str
             Reason, for the record.
-        params : pathlib.Path, optional
+        params : path-like, optional
             File with the gates; by default the project's ``params.yaml``.
-        run_gates : bool
-            Run the gates of the stage, and record their verdict, if no passing
-            verdict covers the promotion yet.
-        data, today : pathlib.Path, optional
-            With `run_gates`: files with labelled rows and with recent rows.
+        data : path-like, optional
+            Rows with a known target, for the gates; by default the pipeline's test rows.
+        today : path-like, optional
+            Recent rows, for the gate ``today``.
         on_status : callable
-            With `run_gates`: called with what is being done.
+            Called with what is being done.
         on_verdict : callable
-            With `run_gates`: called with a new verdict and the version.
+            Called with a new verdict and the version.
 
         Returns
         -------
@@ -196,7 +219,10 @@ class Ledger(EventLog):
             If the stage has another version than the expected one.
 
         """
-        if run_gates and not override:
+        if override and not reason.strip():
+            raise UsageError("an override needs a reason: both are recorded in the ledger")
+        params = _path(params)
+        if not override:
             # here, as gates load pandas
             from lockgate.registry.gates.require import judge_if_needed
 
@@ -205,8 +231,8 @@ class Ledger(EventLog):
                 name,
                 stage,
                 version=version,
-                data=data,
-                today=today,
+                data=_path(data),
+                today=_path(today),
                 params=params,
                 on_status=on_status,
             )
@@ -222,12 +248,12 @@ class Ledger(EventLog):
             expect=expect,
             override=override,
             reason=reason,
-            policy=self._policy(params, stage),
+            policy=functools.partial(policy_digest, self.repository, params, stage),
         )
         event = self.writer.write(draft)
         notification = Promotion(name, str(event.after), stage, event.actor, reason)
         self._host.notify("on_promoted", notification)
-        return self._stage_record(event)
+        return self.stage_after(event)
 
     def rollback(
         self,
@@ -270,7 +296,7 @@ class Ledger(EventLog):
         event = self.writer.write(draft)
         notification = Rollback(name, str(event.after), stage, event.actor, reason)
         self._host.notify("on_rolled_back", notification)
-        return self._stage_record(event)
+        return self.stage_after(event)
 
     def retire(
         self, name: str, *, version: str | None = None, stage: str | None = None, reason: str = ""
@@ -286,20 +312,6 @@ class Ledger(EventLog):
         )
         return self.writer.write(draft)
 
-    def _policy(self, params: Path | None, stage: str) -> Callable[[VersionRecord], str]:
-        """Return a function from a version to the digest of the gates that apply to it."""
 
-        def digest(record: VersionRecord) -> str:
-            path = params or self.repository.project(record.path) / "params.yaml"
-            return policy_of(path, stage).digest
-
-        return digest
-
-    def _stage_record(self, event: Event) -> StageRecord:
-        """Return what an event put into its stage, even if later events changed it."""
-        for oid, commit in self.repository.walk(self.tip):
-            if event_of(commit, oid).id == event.id:
-                stage_record = self.repository.state(oid).stage(event.name, str(event.stage))
-                assert stage_record is not None
-                return stage_record
-        raise LedgerError(f"{event.subject} is not in this clone; run lockgate sync")
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

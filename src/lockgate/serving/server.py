@@ -16,7 +16,12 @@ __all__ = ["serve"]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def serve(source: Path, settings: ServeSettings, *, allow_unauthenticated: bool = False) -> int:
+def serve(
+    source: str | Path,
+    settings: ServeSettings | None = None,
+    *,
+    allow_unauthenticated: bool = False,
+) -> int:
     """Serve a bundle or a deployment directory over HTTP until the server is stopped.
 
     It sets environment variables and signal handlers and forks workers: call it
@@ -24,9 +29,9 @@ def serve(source: Path, settings: ServeSettings, *, allow_unauthenticated: bool 
 
     Parameters
     ----------
-    source : pathlib.Path
+    source : path-like
         A bundle, or a deployment directory.
-    settings : ServeSettings
+    settings : ServeSettings, optional
         Address, limits, prediction log and security.
     allow_unauthenticated : bool
         Whether other machines may send requests without a token.
@@ -46,6 +51,7 @@ def serve(source: Path, settings: ServeSettings, *, allow_unauthenticated: bool 
         If lockgate was installed without its server.
 
     """
+    source, settings = Path(source), settings or ServeSettings()
     check_settings(settings, allow_unauthenticated=allow_unauthenticated)
     for name in THREAD_VARIABLES:
         os.environ[name] = "1"  # workers share the cores; read when NumPy is imported

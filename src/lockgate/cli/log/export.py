@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.deployment.directory import Deployment
 from lockgate.errors import UsageError
 from lockgate.prediction_log.export import export
 
@@ -58,18 +57,14 @@ def command(
         raise UsageError(f"{target} already exists: pass --force to overwrite it")
     with tqdm(unit=" rows", unit_scale=True, disable=None) as bar:
         row_count = export(
-            Deployment(directory),
+            directory,
             target,
             model=model,
             version=version,
-            since=_microseconds(since, 0),
-            until=_microseconds(until, 1 << 62),
+            since=since,
+            until=until,
             on_written=bar.update,
             on_damaged=lambda message: bar.write(f"left out: {message}", file=sys.stderr),
         )
     click.echo(f"{row_count:,} rows: {target}")
     return 0
-
-
-def _microseconds(date: datetime | None, default: int) -> int:
-    return default if date is None else int(date.replace(tzinfo=UTC).timestamp() * 1e6)

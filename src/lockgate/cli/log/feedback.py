@@ -9,7 +9,6 @@ import click
 from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.deployment.directory import Deployment
 from lockgate.errors import UsageError
 from lockgate.prediction_log.feedback import import_labels
 
@@ -53,7 +52,7 @@ def command(
         raise UsageError("expected either --key COLUMN or --id COLUMN, to join the labels by")
     with tqdm(unit=" labels", unit_scale=True, disable=None) as bar:
         counts = import_labels(
-            Deployment(directory),
+            directory,
             source,
             by=key or id_column or "",
             label=label,

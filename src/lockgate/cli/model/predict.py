@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.errors import UsageError
-from lockgate.plugins.host.engines import load_engine
 
 __all__ = ["command"]
 
@@ -85,7 +84,7 @@ def command(
             target,
             keep=keep,
             threads=threads or len(os.sched_getaffinity(0)),
-            engine=None if engine is None else load_engine(engine),
+            engine=engine,
             on_progress=lambda rows: bar.update(rows),
         )
     if result.resumed:

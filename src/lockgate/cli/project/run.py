@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lockgate.cli.project.summary import print_results
 from lockgate.cli.terminal.examples import examples
-from lockgate.errors import UsageError
+from lockgate.errors import StageFailed, UsageError
 
 if TYPE_CHECKING:
     from lockgate.pipeline.parameters import Composition
@@ -64,8 +63,7 @@ def command(
 
     Exit codes: 0, success; 2, a stage failed or an override is not valid.
     """
-    from lockgate.pipeline.project import find_project
-    from lockgate.pipeline.run import check_stage, queue_experiment, run_pipeline
+    from lockgate.pipeline.run import queue_experiment, run_pipeline
 
     if keep and discard:
         raise UsageError("--keep and --discard exclude each other")
@@ -74,13 +72,9 @@ def command(
             raise UsageError(
                 "-m queues whole experiments: it cannot be combined with other options"
             )
-        root = find_project(Path.cwd())
-        code = queue_experiment(root, overrides)
-        if code == 0:
-            click.echo("Queued. Run them: dvc queue start. Compare them: dvc exp show")
-        return code
-    check_stage(until)
-    root = find_project(Path.cwd())
+        queue_experiment(*overrides)
+        click.echo("Queued. Run them: dvc queue start. Compare them: dvc exp show")
+        return 0
     composed: list[Composition] = []
 
     def report_composition(composition: Composition) -> None:
@@ -88,29 +82,30 @@ def command(
         _print_changes(composition)
 
     only = "compose" if dry else "write" if no_run else None
-    code = run_pipeline(
-        root,
-        overrides,
-        keep=keep,
-        discard=discard,
-        reset=reset,
-        force=force,
-        until=until,
-        only=only,
-        stage_module="lockgate.cli.stage_server",
-        on_composed=report_composition,
-        ask_about_edits=_ask_about_edits if sys.stdin.isatty() else None,
-        on_resolved=click.echo,
-    )
-    if code == 0 and only is None and until is None:
-        print_results(root)
-    if code != 0 and composed and (overrides_back := composed[0].overrides_back()):
-        click.echo(
-            "What was chosen is recorded all the same; to go back: lockgate run "
-            f"{shlex.join(overrides_back)}",
-            err=True,
+    try:
+        root = run_pipeline(
+            *overrides,
+            keep=keep,
+            discard=discard,
+            reset=reset,
+            force=force,
+            until=until,
+            only=only,
+            on_composed=report_composition,
+            ask_about_edits=_ask_about_edits if sys.stdin.isatty() else None,
+            on_resolved=click.echo,
         )
-    return code
+    except StageFailed as error:
+        if composed and (overrides_back := composed[0].overrides_back()):
+            click.echo(
+                "What was chosen is recorded all the same; to go back: lockgate run "
+                f"{shlex.join(overrides_back)}",
+                err=True,
+            )
+        return error.exit_code  # the stage has printed why
+    if only is None and until is None:
+        print_results(root)
+    return 0
 
 
 def _ask_about_edits(composition: Composition) -> bool:

@@ -7,7 +7,7 @@ import click
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
 from lockgate.cli.terminal.status_line import status_line
-from lockgate.registry.attest.attest import attest, record_attestation
+from lockgate.registry.attest.attest import attest
 from lockgate.registry.versioning import parse_reference
 
 __all__ = ["command"]
@@ -53,12 +53,16 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
     name, number = parse_reference(version)
     with status_line() as on_status:
         attestation = attest(
-            ledger, name, number, environment=environment, threads=threads, on_status=on_status
+            ledger,
+            name,
+            number,
+            environment=environment,
+            threads=threads,
+            dry=dry,
+            on_status=on_status,
         )
     for file, difference in attestation.differing.items():
         click.secho(f"{file} {difference}", fg="red")
-    if not dry:
-        record_attestation(ledger, attestation)
     differing = len(attestation.differing)
     outcome = "identical" if attestation.passed else f"{differing} files differ"
     record = attestation.record

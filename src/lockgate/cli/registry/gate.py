@@ -72,26 +72,20 @@ def command(
 
     Exit codes: 0, all gates passed; 1, one failed.
     """
-    from lockgate.registry.gates.judge import judge
-
-    ledger = open_ledger(root, queue=queue)
-    ledger.fetch()
     name, number = parse_reference(version)
     with status_line() as on_status:
-        record, verdict = judge(
-            ledger,
+        record, verdict = open_ledger(root, queue=queue).gate(
             name,
             stage,
             version=number,
             data=data,
             today=today,
             params=params,
+            dry=dry,
             on_status=on_status,
         )
     print_verdict(verdict, record.version)
     for path, text in ((markdown, verdict_table(verdict, record.version)), (out, verdict.encode())):
         if path is not None:
             write_file(path, text)
-    if not dry:
-        ledger.record(verdict, record.version)
     return 0 if verdict.passed else 1

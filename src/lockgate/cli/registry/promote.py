@@ -15,7 +15,6 @@ from lockgate.cli.terminal.repository import (
     repository_option,
 )
 from lockgate.cli.terminal.status_line import status_line
-from lockgate.errors import UsageError
 from lockgate.registry.versioning import parse_reference
 
 if TYPE_CHECKING:
@@ -75,8 +74,6 @@ def command(
     Exit codes: 0, promoted; 1, a gate failed, or STAGE has another version than
     expected.
     """
-    if override and not reason.strip():
-        raise UsageError("--override needs --reason: both are recorded in the ledger")
     name, number = parse_reference(version)
     with status_line() as on_status:
 
@@ -92,7 +89,6 @@ def command(
             override=override,
             reason=reason,
             params=params,
-            run_gates=True,
             data=data,
             today=today,
             on_status=on_status,

@@ -8,7 +8,6 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, repository_option
-from lockgate.registry.sync import push_queued, repair_tags
 
 __all__ = ["command"]
 
@@ -34,19 +33,17 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
     It fetches, pushes the events that were queued here, and repairs the Git tags
     that GTO reads. DIR is a deployment directory.
     """
-    from lockgate.deployment.take_back import record_rollbacks
+    from lockgate.deployment.synchronize import sync
 
     ledger = open_ledger(root)
-    pushed, dropped = push_queued(ledger, drop=drop)
-    for event in dropped:
+    result = sync(ledger, directory, drop=drop)
+    for event in result.dropped:
         click.echo(f"discarded: {event.subject} ({event.at}, {event.actor})")
-    for event in pushed:
+    for event in result.pushed:
         click.echo(f"pushed: {event.subject}")
-    if directory is not None:
-        for event in record_rollbacks(ledger, directory):
-            click.echo(f"recorded: {event.subject}: {event.reason}")
-    repaired = repair_tags(ledger)
-    if repaired:
-        click.echo(f"repaired tags: {len(repaired)}")
+    for event in result.recorded:
+        click.echo(f"recorded: {event.subject}: {event.reason}")
+    if result.repaired_tags:
+        click.echo(f"repaired tags: {len(result.repaired_tags)}")
     click.echo(f"the ledger has {ledger.state.head().seq} events")
     return 0

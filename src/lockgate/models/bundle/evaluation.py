@@ -218,8 +218,8 @@ class Evaluation:
 
 
 def evaluate_bundle(
-    path: Path,
-    data: Path | None = None,
+    path: str | Path,
+    data: str | Path | None = None,
     *,
     evaluators: Sequence[str] = (),
     requirements: Sequence[str] = (),
@@ -228,9 +228,9 @@ def evaluate_bundle(
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : path-like
         The bundle.
-    data : pathlib.Path, optional
+    data : path-like, optional
         CSV or Parquet file with the target; by default the metrics that were
         measured when the bundle was made.
     evaluators : sequence of str
@@ -255,7 +255,7 @@ def evaluate_bundle(
     else:
         catalogue = Catalogue.installed()
         plugins = {name: catalogue.find("evaluator", name).load()() for name in evaluators}
-        table = table_of(bundle, read_rows(data, bundle.manifest.inputs))
+        table = table_of(bundle, read_rows(Path(data), bundle.manifest.inputs))
         rows = len(table)
         measured = predict_and_evaluate(
             bundle, table, plugins or default_evaluators(bundle.manifest.task)

@@ -88,9 +88,12 @@ def attest(
     *,
     environment: str = "here",
     threads: int = 0,
+    dry: bool = False,
     on_status: Callable[[str], None] = lambda _: None,
 ) -> Attestation:
-    """Clone the commit, get the data, run the pipeline, and compare the bundles.
+    """Rebuild a version from its commit, compare the bundles, and record the result.
+
+    The commit is cloned, its data are pulled, and the pipeline runs in a temporary folder.
 
     Nothing of earlier runs is used but the data: neither the run cache nor stored
     outputs. The same bytes can be expected with the same library versions on the
@@ -110,6 +113,8 @@ def attest(
         with the versions that the bundle records.
     threads : int
         Number of training threads; 0 for the project's setting.
+    dry : bool
+        Do not record the result in the ledger.
     on_status : callable
         Called with a description of each step.
 
@@ -143,14 +148,11 @@ def attest(
         rebuilt = clone / record.path
         differing = _compare_manifests(manifest, read_manifest(rebuilt))
         digest = sha256_file(rebuilt / MANIFEST)
-    return Attestation(
-        record,
-        digest == record.digest,
-        differing,
-        digest,
-        threads,
-        time.monotonic() - started,
-    )
+    passed, seconds = digest == record.digest, time.monotonic() - started
+    attestation = Attestation(record, passed, differing, digest, threads, seconds)
+    if not dry:
+        record_attestation(ledger, attestation)
+    return attestation
 
 
 def record_attestation(ledger: EventLog, attestation: Attestation) -> Event:

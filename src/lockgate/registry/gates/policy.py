@@ -13,8 +13,10 @@ from lockgate.errors import UsageError
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import PluginChoice, choose
 from lockgate.plugins.host.params_file import read_params
+from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.ledger.state import VersionRecord
 
-__all__ = ["DEFAULT", "Policy", "policy_of"]
+__all__ = ["DEFAULT", "Policy", "policy_digest", "policy_of"]
 
 DEFAULT = {name: {"plugin": name} for name in ("signature", "parity", "no-worse")}
 """Gates where none are configured: requests remain valid, and the model is not worse."""
@@ -78,3 +80,11 @@ def policy_of(params: Path, stage: str, *, explicit: bool = False) -> Policy:
         for choice in choose("evaluator", raw.get("evaluator") or {}, catalogue)
     }
     return Policy(stage_gates, digest, evaluators)
+
+
+def policy_digest(
+    repository: Repository, params: Path | None, stage: str, record: VersionRecord
+) -> str:
+    """Return the digest of the gates of a stage that apply to a version."""
+    path = params or repository.project(record.path) / "params.yaml"
+    return policy_of(path, stage).digest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lockgate.errors import GateRefused
 from lockgate.registry.gates.judge import judge
-from lockgate.registry.gates.policy import policy_of
+from lockgate.registry.gates.policy import policy_digest
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.provenance.verdict import Verdict
@@ -49,8 +49,8 @@ def judge_if_needed(
         return None
     if data is None and today is None:
         try:
-            path = params or ledger.repository.project(record.path) / "params.yaml"
-            rules.verdict_for(ledger.state, record, stage, policy_of(path, stage).digest)
+            gates = policy_digest(ledger.repository, params, stage, record)
+            rules.verdict_for(ledger.state, record, stage, gates)
         except GateRefused:
             pass
         else:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lockgate.errors import LedgerError
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.remote import remote_of
-from lockgate.registry.ledger.repository import LEDGER, Repository
+from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
 from lockgate.registry.ledger.verify import Verification, verify
 from lockgate.registry.ledger.writer import Writer
@@ -106,6 +107,15 @@ class EventLog:
     def commits(self) -> Iterator[tuple[Event, Commit, str]]:
         """Yield all events with their commits and commit ids, newest first."""
         return self.repository.events()
+
+    def stage_after(self, event: Event) -> StageRecord:
+        """Return what an event put into its stage, even if later events changed it."""
+        for oid, commit in self.repository.walk(self.tip):
+            if event_of(commit, oid).id == event.id:
+                stage_record = self.repository.state(oid).stage(event.name, str(event.stage))
+                assert stage_record is not None
+                return stage_record
+        raise LedgerError(f"{event.subject} is not in this clone; run lockgate sync")
 
     def verify(self) -> Verification:
         """Check all events from the first, and report every problem."""
