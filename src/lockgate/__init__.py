@@ -32,7 +32,13 @@ from lockgate.contract.monitoring import (
     ReferenceCounts,
 )
 from lockgate.contract.plugin import plugin
-from lockgate.contract.prediction import OpenRequest, Output, Predictor
+from lockgate.contract.prediction import (
+    ModelFiles,
+    OpenRequest,
+    Output,
+    Predictor,
+    WriteRequest,
+)
 from lockgate.contract.requests import Backend, Resources
 from lockgate.contract.settings import setting
 from lockgate.contract.tables import Column, CSVFormat, Fold, LoadRequest, Schema, Splits, Table
@@ -159,6 +165,7 @@ __all__ = [
     "LogError",
     "Metric",
     "MissingExtra",
+    "ModelFiles",
     "MonitorRequest",
     "MonitoringWindow",
     "NotApplicable",
@@ -202,6 +209,7 @@ __all__ = [
     "UnknownPlugin",
     "UsageError",
     "ValueMatrix",
+    "WriteRequest",
     "__version__",
     "attest",
     "deploy",

@@ -664,7 +664,7 @@ def opened(project: Project) -> Predictor:
     finished = project.workspace.read_finished()
     files = lockgate.OpenRequest(
         directory=project.workspace.model("compressed"),
-        files=(finished.file,),
+        files=finished.files,
         schema=finished.schema,
         task=finished.task,
         classes=finished.classes,

@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from lockgate.errors import LockgateError, SettingError, UsageError
-from lockgate.pipeline.formats import MODEL_FORMATS
 from lockgate.pipeline.interrupted import remove_half_written
 from lockgate.pipeline.parameters import check_derived, compose, write_composition
 from lockgate.pipeline.run import queue_experiment, run_pipeline
@@ -22,7 +21,6 @@ from lockgate.pipeline.run_lock import lock_run
 from lockgate.pipeline.scaffold import create_project
 from lockgate.pipeline.stage import VALUES_VARIABLE, run_stage
 from lockgate.plugins.config.stamp import values_digest
-from lockgate.plugins.host.parameters import WRITTEN_FORMATS
 from lockgate.plugins.host.params_file import read_params, write_params
 from lockgate.registry.api import Ledger
 from tests.conftest import Run, environment
@@ -141,10 +139,6 @@ def test_parameters_that_change_during_a_run_are_refused(
     file.write_text(file.read_text().replace("folds: 5", "folds: 4"))
     with pytest.raises(UsageError, match="changed while `lockgate run` was in progress"):
         run_stage("load", fresh)
-
-
-def test_every_format_that_is_accepted_can_be_written() -> None:
-    assert set(MODEL_FORMATS) == set(WRITTEN_FORMATS)
 
 
 def test_a_second_project_is_told_that_experiments_are_refused(shared: Path) -> None:

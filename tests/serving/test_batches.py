@@ -80,7 +80,7 @@ def test_each_gets_what_it_gets_alone(model: LoadedModel) -> None:
     ]
     assert together == alone
     assert alone[2] == 422
-    assert np.array_equal(alone[0], model.packed.predict(first).score)
+    assert np.array_equal(alone[0], model.predictor.predict(first).score)
 
 
 def test_a_fault_costs_only_the_request_that_has_it(model: LoadedModel) -> None:

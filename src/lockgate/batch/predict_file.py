@@ -25,8 +25,9 @@ from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
-from lockgate.errors import BundleError, DataError, PluginFailed, UsageError
+from lockgate.errors import DataError, PluginFailed, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
+from lockgate.models.bundle.table_model import Model, servable_model
 from lockgate.models.packed.runtime.comparison import Comparison
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.engines import load_engine
@@ -104,7 +105,7 @@ def predict_file(
     Parameters
     ----------
     bundle : Bundle or path-like
-        A bundle of the format packed.
+        A bundle whose format predicts rows independently, as `packed` does.
     source, target : path-like
         File to read, and file to write.
     keep : sequence of str
@@ -127,7 +128,7 @@ def predict_file(
     Raises
     ------
     BundleError
-        If the bundle is not packed.
+        If the bundle's format predicts no files.
     DataError
         If the source cannot be read.
     UsageError
@@ -140,9 +141,9 @@ def predict_file(
     source, target = Path(source), Path(target)
     if isinstance(engine, str) and engine not in ("rows", "columns"):
         engine = load_engine(engine)
-    model = getattr(bundle.predictor, "model", None)
-    if not isinstance(model, PackedModel):
-        raise BundleError(f"expected a bundle of format 'packed', got {bundle.manifest.format!r}")
+    model = servable_model(bundle.predictor, str(bundle.path), bundle.manifest.format)
+    if isinstance(engine, Engine) and not isinstance(model, PackedModel):
+        raise UsageError(f"--engine needs a packed model; the format is {bundle.manifest.format}")
     if target.suffix.lower() not in OUTPUTS:
         raise UsageError(f"{target} ends in {target.suffix!r}; expected {', '.join(OUTPUTS)}")
     if source.resolve() == target.resolve():
@@ -172,7 +173,9 @@ def predict_file(
         filled = sum((_read_filled(part) for part in parts), FilledCells())
         shutil.rmtree(folder)
     warnings = tuple(filled.warnings(model.inputs, bundle.never_missing))
-    comparison = model.comparison(engine) if isinstance(engine, Engine) else None
+    comparison = None
+    if isinstance(engine, Engine) and isinstance(model, PackedModel):
+        comparison = model.comparison(engine)
     return FileResult(answered, refused, resumed, rejected, filled, warnings, comparison)
 
 
@@ -241,7 +244,7 @@ def _lock_parts(folder: Path, job: _Job) -> Iterator[None]:
 
 
 def _write_predictions(
-    model: PackedModel, chunk: Chunk, keep: Sequence[str], options: dict[str, Any], part: Path
+    model: Model, chunk: Chunk, keep: Sequence[str], options: dict[str, Any], part: Path
 ) -> None:
     """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from lockgate.contract.monitoring import Findings, MonitorRequest
-    from lockgate.contract.prediction import OpenRequest, Predictor
+    from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor, WriteRequest
     from lockgate.contract.requests import Backend
     from lockgate.contract.tables import LoadRequest, Table
 
-__all__ = ["EVENTS", "OPERATIONS", "Events", "Operations", "hookimpl"]
+__all__ = ["COMPANIONS", "EVENTS", "OPERATIONS", "Events", "Operations", "hookimpl"]
 
 hookspec = pluggy.HookspecMarker("lockgate")
 hookimpl = pluggy.HookimplMarker("lockgate")
@@ -182,6 +182,33 @@ class Operations:
         """
 
     @hookspec
+    def write(self, request: WriteRequest) -> ModelFiles:
+        """Write a fitted model to files that `open` reads.
+
+        Optional: a format without it opens bundles, and is rejected when a pipeline or
+        `lockgate.pack` chooses it. Called by the compress stage, also to measure the size
+        of each candidate, and by ``lockgate.pack(..., format=NAME)``. The host opens what was
+        written and compares the predictions with the estimator's. Raise `lockgate.NotCovered` for
+        a model that the format cannot hold.
+
+        ::
+
+            @lockgate.plugin
+            class Constant:
+                "A number in a text file, predicted for every row."
+
+                @lockgate.hookimpl
+                def write(self, request):
+                    number = request.estimator.predict(request.features[:1])[0]
+                    return lockgate.ModelFiles({"model.txt": repr(float(number)).encode()})
+
+                @lockgate.hookimpl
+                def open(self, request):
+                    number = float((request.directory / request.files[0]).read_text())
+                    return ConstantPredictor(request.schema, number)
+        """
+
+    @hookspec
     def open(self, request: OpenRequest) -> Predictor:
         """Open a model file; never run code from it.
 
@@ -300,3 +327,6 @@ OPERATIONS = _names_of_hooks(Operations)
 
 EVENTS = _names_of_hooks(Events)
 """Names of the event hooks."""
+
+COMPANIONS = {"write": "open"}
+"""Hooks that a plugin may have beside the hook of its kind, and that hook."""

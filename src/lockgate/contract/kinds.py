@@ -17,11 +17,19 @@ from lockgate.contract.modeling import (
     SearchResult,
 )
 from lockgate.contract.monitoring import Findings, MonitorRequest
-from lockgate.contract.prediction import OpenRequest, Predictor
+from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor, WriteRequest
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import LoadRequest, Table
 
-__all__ = ["CONFIGURED", "CONTRACT", "KINDS", "SUPPORTED_CONTRACTS", "Kind", "kind"]
+__all__ = [
+    "CONFIGURED",
+    "CONTRACT",
+    "KINDS",
+    "SUPPORTED_CONTRACTS",
+    "Kind",
+    "Operation",
+    "kind",
+]
 
 CONTRACT = 1
 """Version of the contract that this lockgate provides; raised when a value gains a field."""
@@ -30,6 +38,15 @@ SUPPORTED_CONTRACTS = range(1, CONTRACT + 1)
 """Contract versions of plugins that can be loaded."""
 
 Dispatch = Literal["one", "chain", "all", "manifest", "library", "on demand"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A hook with the types of its request and of its result."""
+
+    hook: str
+    request: type | None
+    result: type
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,8 @@ class Kind:
         a caller names.
     summary : str
         What such a plugin does, in one line.
+    companion : Operation or None
+        A further hook that a plugin of this kind may implement.
 
     """
 
@@ -61,6 +80,13 @@ class Kind:
     result: type
     dispatch: Dispatch
     summary: str
+    companion: Operation | None = None
+
+    def operation(self, hook: str | None = None) -> Operation:
+        """Return the operation of a hook, by default of the one that every plugin has."""
+        if self.companion is not None and hook == self.companion.hook:
+            return self.companion
+        return Operation(self.hook, self.request, self.result)
 
     @property
     def entry_points(self) -> str:
@@ -149,7 +175,8 @@ KINDS: tuple[Kind, ...] = (
         OpenRequest,
         Predictor,
         "manifest",
-        "Open a model file without running code from it.",
+        "Write a model to files, and open them without running code from them.",
+        Operation("write", WriteRequest, ModelFiles),
     ),
     Kind(
         "converter",

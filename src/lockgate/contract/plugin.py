@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 from typing import TypeVar, dataclass_transform, overload
 
-from lockgate.contract.hooks import EVENTS, OPERATIONS, Events, Operations
+from lockgate.contract.hooks import COMPANIONS, EVENTS, OPERATIONS, Events, Operations
 from lockgate.contract.settings import check, setting, settings_of, type_name
 from lockgate.errors import PluginDefinitionError, nearest
 
@@ -102,7 +102,13 @@ def _check_hooks(cls: type) -> None:
             )
         _check_arguments(cls, name)
     operations = [name for name in marked if name in OPERATIONS]
-    if len(operations) > 1 or not marked:
+    alone = {name: hook for name, hook in COMPANIONS.items() if name in operations}
+    for name, hook in alone.items():
+        if hook not in operations:
+            raise PluginDefinitionError(
+                f"{cls.__qualname__} implements {name} without {hook}; implement both"
+            )
+    if len(operations) - len(alone) > 1 or not marked:
         raise PluginDefinitionError(
             f"{cls.__qualname__} implements {', '.join(operations) or 'no hook'}; "
             "expected exactly one operation, or events only"

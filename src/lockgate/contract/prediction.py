@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, ArrayLike] | pd.DataFrame
 
-__all__ = ["OpenRequest", "Output", "Predictor"]
+__all__ = ["ModelFiles", "OpenRequest", "Output", "Predictor", "WriteRequest"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,15 @@ class Output:
 class Predictor(Protocol):
     """A model of any format.
 
+    The host reads the cells of every row before a predictor gets them, so that they mean the same
+    wherever they come from. `predict` takes columns by name, in the order of the schema: numbers,
+    integers and booleans as doubles with NaN for missing values; categories as objects, each a
+    `str`, or None for a missing value; texts as objects, empty for a missing value; dates as
+    ``datetime64[us]`` with NaT. A category that training did not have arrives as ``"(unknown)"``.
+
+    A predictor with an attribute ``servable = True`` may be called from several threads, and
+    predicts each row by that row alone: a server and `lockgate predict` accept it.
+
     Attributes
     ----------
     schema : Schema
@@ -61,7 +70,7 @@ class Predictor(Protocol):
     schema: Schema
 
     def predict(self, columns: Columns) -> Output:
-        """Predict for rows: a DataFrame, or columns of equal length by name."""
+        """Predict for rows, given as columns of equal length by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,3 +100,54 @@ class OpenRequest(Request):
     task: str
     classes: tuple[Any, ...] = ()
     threshold: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteRequest(Request):
+    """A fitted model, to be written to files that cannot run code.
+
+    Attributes
+    ----------
+    estimator : object
+        Fitted; it has scikit-learn's interface, and is never changed.
+    schema : Schema
+        Columns that it was fitted on.
+    task : {"binary", "multiclass", "regression", "clustering"}
+        Task of the model.
+    classes : tuple
+        Class labels in the order of the scores; empty for a regression.
+    features : pandas.DataFrame
+        Some rows as the estimator takes them, e.g. to find the types of its inputs.
+
+    """
+
+    estimator: Any
+    schema: Schema
+    task: str
+    classes: tuple[Any, ...] = ()
+    features: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A written model.
+
+    The host opens the files with the same plugin, and compares predictions with the
+    estimator's; where they differ, nothing is kept.
+
+    Attributes
+    ----------
+    files : mapping of str to bytes
+        Content by file name, e.g. ``{"model.onnx": raw}``; names without folders.
+    schema : Schema or None
+        Columns that the files need, where these are fewer than the estimator was fitted on.
+    tolerance : float
+        Largest difference of scores and values from the estimator's, relative to
+        max(1, value), that the format causes, e.g. 1e-5 for floats of 32 bits. Labels must be
+        equal, but where the scores are that close to a tie.
+
+    """
+
+    files: Mapping[str, bytes]
+    schema: Schema | None = None
+    tolerance: float = 1e-9

@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 
 from lockgate.contract.modeling import Candidate, CompressRequest
-from lockgate.contract.tables import Schema, Table
+from lockgate.contract.tables import Table
 from lockgate.errors import NotApplicable, PluginFailed, UsageError
 from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold
 from lockgate.modeling.metrics.losses import class_indices
 from lockgate.modeling.training.estimators import predict_scores
 from lockgate.modeling.training.fitting import fit, loss_function
 from lockgate.modeling.training.threads import limit_threads
-from lockgate.models.packed.runtime.model import PackedModel
-from lockgate.models.packing.pack import match_schema
-from lockgate.pipeline.formats import MODEL_FORMATS, ModelFormat
+from lockgate.pipeline.formats import ModelWriter
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FinishedModel, FittedModel, Workspace, write_json
 
@@ -27,10 +25,10 @@ __all__ = ["work"]
 def work(stage: Stage) -> dict[str, float]:
     """Apply each compressor within its loss budget on the tune rows; write the model."""
     workspace = Workspace(stage.root)
-    model_format = MODEL_FORMATS[stage.parameters.single("format").entry.name]
     fitted = workspace.read_model("candidate", stage.backend())
     train = workspace.table("train", fitted.schema)
     tune = workspace.table("tune", fitted.schema)
+    writer = ModelWriter(stage, fitted, tune)
     loss = loss_function(tune, fitted.metric, fitted.task, fitted.classes)
     with limit_threads(stage.resources.threads):
         candidate, initial_loss = fitted.candidate, loss(fitted.candidate.estimator)
@@ -47,17 +45,14 @@ def work(stage: Stage) -> dict[str, float]:
                 fit=lambda recipe, params: fit(recipe, params, train),
                 max_loss=budget,
             )
-            candidate, step = _run_compressor(stage, choice.name, request, model_format)
+            candidate, step = _run_compressor(stage, choice.name, request, writer)
             steps.append(step)
         threshold = _choose_threshold(stage, fitted, candidate, tune)
-        raw = model_format.write(candidate.estimator, fitted.schema)
-        model_format.check(candidate.estimator, raw, tune)
-    schema = _narrow_schema(fitted.schema, candidate)
-    if model_format.file.endswith(".packed"):
-        schema = match_schema(schema, PackedModel(raw).inputs)
+        written = writer.write(candidate.estimator)
+        writer.check(candidate.estimator, written)
     model = FinishedModel(
-        model_format.file,
-        schema,
+        tuple(sorted(written.files)),
+        written.schema or fitted.schema,
         fitted.task,
         fitted.metric,
         fitted.classes,
@@ -65,7 +60,7 @@ def work(stage: Stage) -> dict[str, float]:
         threshold,
         candidate.parent,
     )
-    workspace.write_finished(model, raw)
+    workspace.write_finished(model, written.files)
     write_json(workspace.root / "models" / "steps.json", {"metric": fitted.metric, "steps": steps})
     if threshold is not None:
         stage.log.info("threshold %.3f (%s)", threshold, stage.sections.decision.rule)
@@ -74,15 +69,15 @@ def work(stage: Stage) -> dict[str, float]:
 
 
 def _run_compressor(
-    stage: Stage, name: str, request: CompressRequest, model_format: ModelFormat
+    stage: Stage, name: str, request: CompressRequest, writer: ModelWriter
 ) -> tuple[Candidate, dict[str, Any]]:
     """Apply one compressor, or skip it; return the candidate and a record of the step."""
-    before, schema = request.candidate, request.train.schema
+    before = request.candidate
     record: dict[str, Any] = {
         "step": name,
         "applied": False,
         "loss_before": request.loss(before.estimator),
-        "bytes_before": len(model_format.write(before.estimator, schema)),
+        "bytes_before": writer.size(before.estimator),
         "features_before": len(_used_features(before)),
     }
     try:
@@ -94,7 +89,7 @@ def _run_compressor(
     if after.estimator is None:
         after = replace(after, estimator=request.fit(after.recipe, after.params))
     record["loss_after"] = request.loss(after.estimator)
-    record["bytes_after"] = len(model_format.write(after.estimator, schema))
+    record["bytes_after"] = writer.size(after.estimator)
     record["features_after"] = len(_used_features(after))
     rise = record["loss_after"] - record["loss_before"]
     # the tolerance lets steps through that change nothing but the order of a sum
@@ -137,15 +132,6 @@ def _used_features(candidate: Candidate) -> set[str]:
         getattr(candidate.recipe.steps[0][1], "transformers", ()) if candidate.recipe.steps else ()
     )
     return {name for _, _, names in parts for name in names}
-
-
-def _narrow_schema(schema: Schema, candidate: Candidate) -> Schema:
-    """Drop the features that the model no longer reads, so that requests need not have them."""
-    used = _used_features(candidate)
-    unread = {column.name for column in schema.features} - used if used else set()
-    return schema.with_columns(
-        tuple(column for column in schema.columns if column.name not in unread)
-    )
 
 
 def _choose_threshold(

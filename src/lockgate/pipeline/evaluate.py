@@ -6,7 +6,7 @@ from typing import Any
 
 from lockgate.contract.evaluation import EvaluateRequest, Report
 from lockgate.modeling.training.threads import limit_threads
-from lockgate.pipeline.formats import open_model
+from lockgate.pipeline.formats import open_finished
 from lockgate.pipeline.reports.pages import report_page
 from lockgate.pipeline.reports.plots import draw_plot
 from lockgate.pipeline.stage import Stage
@@ -22,7 +22,7 @@ def work(stage: Stage) -> dict[str, float]:
     test = workspace.table("test", model.schema)
     decision = stage.sections.decision
     with limit_threads(stage.resources.threads):
-        predictor = open_model(stage, workspace, model)
+        predictor = open_finished(stage, workspace, model)
         request = EvaluateRequest(
             **stage.request_context(),
             predictor=predictor,
@@ -32,7 +32,7 @@ def work(stage: Stage) -> dict[str, float]:
             classes=model.classes,
             threshold=model.threshold,
             value_matrix=decision.value_matrix,
-            model_bytes=(workspace.model("compressed") / model.file).stat().st_size,
+            model_bytes=workspace.finished_bytes(model),
         )
         reports: dict[str, Report] = {
             choice.name: stage.host.call("evaluator", choice.name, request)

@@ -1,86 +1,85 @@
-"""The formats in which the stages write a fitted model, by the name of the plugin."""
+"""The format of the bundle, as the stages write and open a fitted model with it."""
 
 from __future__ import annotations
 
-import dataclasses
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from lockgate.contract.prediction import OpenRequest, Predictor
-from lockgate.contract.tables import Schema, Table
+from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor, WriteRequest
+from lockgate.contract.tables import Table
 from lockgate.errors import NotCovered
-from lockgate.models.converters.parity import check_parity
-from lockgate.models.packed.runtime.model import PackedModel
-from lockgate.models.packing.pack import packed_bytes
-from lockgate.models.skops_file import write_estimator
+from lockgate.models.bundle.table_model import open_model
+from lockgate.models.packing.model_files import check_written, write_model
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import FinishedModel, Workspace
+from lockgate.pipeline.workspace import FinishedModel, FittedModel, Workspace
 
-__all__ = ["MODEL_FORMATS", "ModelFormat", "open_model"]
+__all__ = ["ModelWriter", "open_finished"]
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelFormat:
-    """A way to write model files.
+class ModelWriter:
+    """Writes fitted models with the format that is configured.
 
-    Attributes
+    Parameters
     ----------
-    file : str
-        Name of the model file.
-    write : callable
-        ``write(estimator, schema) -> bytes``.
-    check : callable
-        ``check(estimator, raw, rows)``: raises an error where the predictions of the file
-        are not those of the estimator.
+    stage : Stage
+        The stage.
+    fitted : FittedModel
+        Schema, task and classes of the models.
+    rows : Table
+        Rows on which the written model is compared with the fitted one.
 
     """
 
-    file: str
-    write: Callable[[Any, Schema], bytes]
-    check: Callable[[Any, bytes, Table], None]
+    def __init__(self, stage: Stage, fitted: FittedModel, rows: Table) -> None:
+        self._host, choice = stage.host, stage.parameters.single("format")
+        self._name, self._plugin = choice.name, choice.entry.name
+        self._request = WriteRequest(
+            **stage.request_context(),
+            estimator=None,
+            schema=fitted.schema,
+            task=fitted.task,
+            classes=fitted.classes,
+            features=rows.features,
+        )
+
+    def write(self, estimator: Any) -> ModelFiles:
+        """Write a model.
+
+        Raises
+        ------
+        NotCovered
+            If the format cannot hold it.
+
+        """
+        request = replace(self._request, estimator=estimator)
+        try:
+            return write_model(self._host, self._name, request)
+        except NotCovered as error:
+            if self._plugin != "packed":
+                raise
+            raise NotCovered(
+                f"{error}; or choose format=skops, which needs scikit-learn to predict"
+            ) from None
+
+    def size(self, estimator: Any) -> int:
+        """Return the bytes that a model takes when it is written."""
+        return sum(map(len, self.write(estimator).files.values()))
+
+    def check(self, estimator: Any, written: ModelFiles) -> None:
+        """Raise `NotCovered` unless the written model predicts what the fitted one does."""
+        request = replace(self._request, estimator=estimator)
+        check_written(self._host, self._name, request, written)
 
 
-def _write_packed(estimator: Any, schema: Schema) -> bytes:
-    try:
-        return packed_bytes(estimator, schema)[0]
-    except NotCovered as error:
-        raise NotCovered(
-            f"{error}; or choose format=skops, which needs scikit-learn to predict"
-        ) from None
-
-
-def _check_packed(estimator: Any, raw: bytes, rows: Table) -> None:
-    check_parity(estimator, PackedModel(raw), rows.features)
-
-
-def _write_skops(estimator: Any, schema: Schema) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        path = Path(folder) / "model"
-        write_estimator(path, estimator)
-        return path.read_bytes()
-
-
-MODEL_FORMATS = {
-    "packed": ModelFormat("model.packed", _write_packed, _check_packed),
-    "skops": ModelFormat("model.skops", _write_skops, lambda *_: None),
-}
-"""How each of `WRITTEN_FORMATS` is written."""
-
-
-def open_model(stage: Stage, workspace: Workspace, model: FinishedModel) -> Predictor:
+def open_finished(stage: Stage, workspace: Workspace, model: FinishedModel) -> Predictor:
     """Open the finished model with its format plugin, as a server does."""
     request = OpenRequest(
         **stage.request_context(),
         directory=workspace.model("compressed"),
-        files=(model.file,),
+        files=model.files,
         schema=model.schema,
         task=model.task,
         classes=model.classes,
         threshold=model.threshold,
     )
-    predictor: Predictor = stage.host.call(
-        "format", stage.parameters.single("format").name, request
-    )
-    return predictor
+    return open_model(stage.host, stage.parameters.single("format").name, request)

@@ -20,7 +20,7 @@ from lockgate.models.bundle.manifest import Hashes
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.bundle.probes import probes_of
 from lockgate.models.bundle.write import BundleContent, canonical, write_bundle
-from lockgate.pipeline.formats import open_model
+from lockgate.pipeline.formats import open_finished
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FinishedModel, Workspace, to_plain
 from lockgate.plugins.host.provider import identify_provider
@@ -54,7 +54,7 @@ def work(stage: Stage) -> dict[str, float]:
     train = workspace.table("train", model.schema)
     reports = json.loads((workspace.report / "report.json").read_bytes())
     with limit_threads(stage.resources.threads):
-        predictor = open_model(stage, workspace, model)
+        predictor = open_finished(stage, workspace, model)
         output = predictor.predict(tune.features)
         content = BundleContent(
             stage.sections.project.name,
@@ -64,7 +64,7 @@ def work(stage: Stage) -> dict[str, float]:
             model.classes,
             model.threshold,
             stage.sections.decision.value_matrix if model.task == "binary" else None,
-            {model.file: (workspace.model("compressed") / model.file).read_bytes()},
+            workspace.read_files(model),
             {
                 "reference.json": _build_reference(stage, model, train, output),
                 "probes.json": probes_of(tune.features, model.schema, predictor),
@@ -72,7 +72,7 @@ def work(stage: Stage) -> dict[str, float]:
                 "card.md": _format_card(stage, model, workspace.facts(), reports),
             },
             _build_hashes(stage, train),
-            environment_of(stage.parameters.single("format").entry.load()),
+            environment_of(stage.parameters.single("format").entry),
         )
         digest = write_bundle(workspace.bundle, content)
         open_bundle(workspace.bundle)

@@ -29,7 +29,7 @@ __all__ = ["STAGES", "VALUES_VARIABLE", "Stage", "import_stage", "run_stage"]
 STAGES: dict[str, tuple[str, ...]] = {
     "load": ("loader",),
     "optimize": ("backend", "model", "optimizer"),
-    "compress": ("backend", "compressor"),
+    "compress": ("backend", "compressor", "format"),
     "evaluate": ("format", "evaluator"),
     "package": ("backend", "format"),
     "monitor": ("backend", "format", "loader", "monitor"),

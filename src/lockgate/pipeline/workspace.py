@@ -34,8 +34,8 @@ class FinishedModel:
 
     Attributes
     ----------
-    file : str
-        Name of the model file in its folder.
+    files : tuple of str
+        Names of the model's files in its folder.
     schema : Schema
         Its features, and the columns with a role.
     task, metric : str
@@ -51,7 +51,7 @@ class FinishedModel:
 
     """
 
-    file: str
+    files: tuple[str, ...]
     schema: Schema
     task: str
     metric: str
@@ -173,11 +173,21 @@ class Workspace:
         classes = get_classes(estimator)
         return FittedModel(candidate, schema, facts["task"], classes, facts["metric"])
 
-    def write_finished(self, model: FinishedModel, raw: bytes) -> None:
+    def write_finished(self, model: FinishedModel, files: Mapping[str, bytes]) -> None:
         """Write a finished model and its metadata."""
         with replace_directory(self.model("compressed")) as folder:
-            (folder / model.file).write_bytes(raw)
+            for name, raw in files.items():
+                (folder / name).write_bytes(raw)
             write_json(folder / "facts.json", model)
+
+    def read_files(self, model: FinishedModel) -> dict[str, bytes]:
+        """Read the files of the finished model."""
+        folder = self.model("compressed")
+        return {name: (folder / name).read_bytes() for name in model.files}
+
+    def finished_bytes(self, model: FinishedModel) -> int:
+        """Return the size of the finished model's files."""
+        return sum((self.model("compressed") / name).stat().st_size for name in model.files)
 
     def read_finished(self) -> FinishedModel:
         """Read the metadata of the finished model."""

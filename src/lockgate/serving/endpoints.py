@@ -251,7 +251,7 @@ def _front_page_response(app: Application, request: Request) -> Response:
             "version": model.version,
             "stage": model.stage,
             "bundle": model.digest,
-            "task": model.packed.task,
+            "task": model.predictor.task,
             "inputs": model.names,
         }
         for model in app.store.all

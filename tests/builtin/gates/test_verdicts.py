@@ -24,6 +24,7 @@ from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
 from lockgate.registry.gates.policy import Policy, policy_of
 from lockgate.registry.gates.verdicts import run_gates
+from lockgate.registry.ledger.rules import verdict_for
 from lockgate.registry.provenance.verdict import GateRecord, Incumbent, Verdict
 from tests.registry.conftest import QUIET, new_repository
 
@@ -407,6 +408,14 @@ def ledger(bundles: Bundles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return shop
 
 
+def covering(
+    ledger: Ledger, params: Path, version: str | None = None, *, stage: str = "prod"
+) -> Verdict:
+    """Return the verdict on which a promotion would rest."""
+    record = ledger.version("tumour", version)
+    return verdict_for(ledger.state, record, stage, policy_of(params, stage).digest)
+
+
 def test_a_verdict_counts_only_for_the_gates_in_force(ledger: Ledger, tmp_path: Path) -> None:
     params = tmp_path / "gates.yaml"
 
@@ -428,9 +437,9 @@ def test_a_verdict_counts_only_for_the_gates_in_force(ledger: Ledger, tmp_path: 
             lockgate.GateRefused,
             match=r"tumour@1\.0\.0.*other gates.*lockgate gate",
         ):
-            ledger.promote("tumour", "prod", params=params)
+            covering(ledger, params)
     with pytest.raises(lockgate.GateRefused, match="no verdict for canary"):
-        ledger.promote("tumour", "canary", params=params)
+        covering(ledger, params, stage="canary")
     assert ledger.current("tumour", "prod") is None
     # gates of other stages and another order change nothing
     write({"fast": "plugin: latency, stages: canary"} | dict(reversed(gates.items())))
@@ -448,13 +457,13 @@ def test_a_failed_verdict_is_replaced_by_a_later_one(ledger: Ledger, tmp_path: P
         rows[name] = centre * (1 + np.where(rows["benign"] == 1, 0.5, -0.5))
     rows["mean symmetry"] = 0.18
     rows.to_csv(tmp_path / "odd.csv", index=False)
-    worse = ledger.gate("tumour", "prod", data=tmp_path / "odd.csv", params=params)
+    _, worse = ledger.gate("tumour", "prod", data=tmp_path / "odd.csv", params=params)
     assert worse.passed is False
     with pytest.raises(
         lockgate.GateRefused, match=r"did not pass.*auc: classification\.roc_auc is"
     ):
-        ledger.promote("tumour", "prod", params=params)
-    better = ledger.gate("tumour", "prod", params=params)
+        covering(ledger, params)
+    _, better = ledger.gate("tumour", "prod", params=params)
     assert better.passed is True
     assert ledger.promote("tumour", "prod", params=params).slot.verdict == better.digest
     # whether a promotion rests on it, a verdict that did not pass is kept
@@ -474,8 +483,8 @@ def test_a_verdict_counts_for_one_bundle_and_one_incumbent(
     with pytest.raises(
         lockgate.GateRefused, match=r"against the incumbent none, which is 1\.0\.0 now"
     ):
-        ledger.promote("tumour", "prod", version="1.1.0", params=params)
-    result = ledger.gate("tumour", "prod", version="1.1.0", params=params)
+        covering(ledger, params, "1.1.0")
+    _, result = ledger.gate("tumour", "prod", version="1.1.0", params=params)
     assert result.incumbent == Incumbent("1.0.0", bundles["good"].digest)
     assert isinstance(result.judged[0], GateRecord)
     assert ledger.promote("tumour", "prod", params=params).slot.version == "1.1.0"

@@ -16,9 +16,19 @@ if TYPE_CHECKING:
 
 @lockgate.plugin
 class Packed:
-    """Open a packed model: data that cannot run code, verified before it is used."""
+    """Packed models: data that cannot run code, verified before it is used."""
 
     needs: ClassVar[tuple[str, ...]] = ("numpy",)
+
+    @lockgate.hookimpl
+    def write(self, request: lockgate.WriteRequest) -> lockgate.ModelFiles:
+        """Turn the fitted model into operations on columns."""
+        from lockgate.models.packed.runtime.model import PackedModel
+        from lockgate.models.packing.pack import MODEL, match_schema, packed_bytes
+
+        raw, _ = packed_bytes(request.estimator, request.schema)
+        schema = match_schema(request.schema, PackedModel(raw).inputs)
+        return lockgate.ModelFiles({MODEL: raw}, schema)
 
     @lockgate.hookimpl
     def open(self, request: lockgate.OpenRequest) -> lockgate.Predictor:

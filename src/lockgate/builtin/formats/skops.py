@@ -14,9 +14,20 @@ if TYPE_CHECKING:
 
 @lockgate.plugin
 class Skops:
-    """Open a skops file; only types on a fixed list are created."""
+    """scikit-learn pipelines as skops files; only types on a fixed list are created."""
 
     needs: ClassVar[tuple[str, ...]] = ("numpy", "pandas", "scikit-learn", "skops")
+
+    @lockgate.hookimpl
+    def write(self, request: lockgate.WriteRequest) -> lockgate.ModelFiles:
+        """Write the model file."""
+        from lockgate.models.skops_file import write_estimator
+
+        assert request.scratch is not None
+        path = request.scratch / "model.skops"
+        write_estimator(path, request.estimator)
+        schema = _narrow(request.schema, request.estimator)
+        return lockgate.ModelFiles({path.name: path.read_bytes()}, schema)
 
     @lockgate.hookimpl
     def open(self, request: lockgate.OpenRequest) -> lockgate.Predictor:
@@ -24,6 +35,19 @@ class Skops:
         from lockgate.models.skops_file import read_estimator
 
         return SkopsPredictor(read_estimator(request.directory / request.files[0]), request)
+
+
+def _narrow(schema: lockgate.Schema, estimator: Pipeline) -> lockgate.Schema:
+    """Drop the features that the first step does not read, so that requests need not have them."""
+    first = estimator.steps[0][1] if getattr(estimator, "steps", None) else estimator
+    parts = getattr(first, "transformers_", None)
+    if parts is None:
+        return schema
+    used = {name for _, step, names in parts if step != "drop" for name in names}
+    unread = {column.name for column in schema.features} - used
+    return schema.with_columns(
+        tuple(column for column in schema.columns if column.name not in unread)
+    )
 
 
 class SkopsPredictor:

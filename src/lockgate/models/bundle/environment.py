@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from lockgate.errors import EnvironmentMismatch
 from lockgate.models.bundle.manifest import Environment
 from lockgate.models.packed.format.header import VERSION
+from lockgate.plugins.host.catalogue import InstalledPlugin
 
 __all__ = ["check_environment", "environment_of"]
 
@@ -20,16 +21,19 @@ STRICT = ("scikit-learn", "skops", "lightgbm", "xgboost")
 """Libraries whose minor releases may change predictions or cannot read each other's models."""
 
 
-def environment_of(plugin: type) -> Environment:
+def environment_of(format_plugin: InstalledPlugin) -> Environment:
     """Return the versions that a format's predictions depend on, and those used to train.
 
     Parameters
     ----------
-    plugin : class
-        The format's plugin; its attribute `needs` lists distributions.
+    format_plugin : InstalledPlugin
+        The format; the attribute `needs` of its class lists distributions. Its own is always
+        among them, if it is not lockgate's.
 
     """
-    needs = getattr(plugin, "needs", ())
+    needs = list(getattr(format_plugin.load(), "needs", ()))
+    if format_plugin.distribution != "lockgate":
+        needs.append(format_plugin.distribution)
     answers = {"python": platform.python_version(), READER: str(VERSION)}
     answers |= {name: _version(name) or "" for name in needs}
     training = {"machine": f"{platform.system()} {platform.machine()}"}

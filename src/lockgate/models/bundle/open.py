@@ -20,7 +20,7 @@ from lockgate.errors import BundleError, PluginFailed
 from lockgate.models.bundle.environment import check_environment
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.models.bundle.probes import check_probes
-from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.bundle.table_model import model_of, open_model
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 
@@ -58,13 +58,13 @@ class Bundle:
         the options of `PackedModel.predict`: `backend`, `engine`, `threads`.
         """
         output = self.predictor.predict(columns, **options)
-        model = getattr(self.predictor, "model", None)
-        if isinstance(model, PackedModel) and (output.missing or output.unknown):
-            self._warn_of_filled(model, columns, output)
+        if output.missing or output.unknown:
+            self._warn_of_filled(columns, output)
         return output
 
-    def _warn_of_filled(self, model: PackedModel, columns: Columns, output: Output) -> None:
+    def _warn_of_filled(self, columns: Columns, output: Output) -> None:
         """Log columns that hardly hold what the model was trained on."""
+        model = model_of(self.predictor)
         rows = len(output.label)
         filled = FilledCells(rows, output.missing, output.unknown)
         if not filled.warnings(model.inputs, self.never_missing):
@@ -154,7 +154,7 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
         resources=Resources(threads),
     )
     try:
-        predictor: Predictor = host.call("format", manifest.format, request)
+        predictor = open_model(host, manifest.format, request)
     except PluginFailed as error:
         raise BundleError(f"{folder}: the model cannot be opened: {error}") from error
     try:

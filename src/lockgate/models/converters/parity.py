@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -133,8 +133,19 @@ def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
     return np.flatnonzero(keep)
 
 
+class ComparedModel(Protocol):
+    """What `compare` needs of a written model."""
+
+    @property
+    def task(self) -> str:
+        """What is predicted."""
+
+    def predict(self, source: Any, /, *, engine: Any = None) -> Output:
+        """Predict rows."""
+
+
 def compare(
-    estimator: BaseEstimator, packed: PackedModel, frame: pd.DataFrame, tolerance: float
+    estimator: BaseEstimator, packed: ComparedModel, frame: pd.DataFrame, tolerance: float
 ) -> Parity:
     """Compare predictions for the same rows."""
     output = packed.predict(frame, engine="columns")
@@ -152,7 +163,7 @@ def compare(
 
 def _compare_outputs(
     estimator: BaseEstimator,
-    packed: PackedModel,
+    packed: ComparedModel,
     frame: pd.DataFrame,
     output: Output,
     tolerance: float,

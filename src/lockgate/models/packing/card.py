@@ -7,7 +7,7 @@ from typing import Any
 
 from lockgate.contract.tables import Schema, Table
 from lockgate.models.bundle.card import model_card
-from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.bundle.table_model import Model
 
 __all__ = ["render_card"]
 
@@ -20,7 +20,7 @@ ORIGIN = ("commit", "data", "parameters", "environment")
 
 def render_card(
     name: str,
-    model: PackedModel,
+    model: Model,
     schema: Schema,
     table: Table,
     metrics: dict[str, Any],
@@ -33,7 +33,7 @@ def render_card(
     ----------
     name : str
         Name of the model.
-    model : PackedModel
+    model : PackedModel or TableModel
         The model.
     schema : Schema
         Its inputs and their roles.

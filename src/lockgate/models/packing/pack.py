@@ -7,34 +7,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-import numpy as np
-
-from lockgate.contract.evaluation import EvaluateRequest
-from lockgate.contract.prediction import Output
-from lockgate.contract.requests import numpy_backend
+from lockgate.contract.prediction import ModelFiles, WriteRequest
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.columns.inputs import ColumnInput
-from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import LockgateError, NotCovered, UsageError
-from lockgate.models.bundle.environment import environment_of
-from lockgate.models.bundle.manifest import MANIFEST, Hashes
-from lockgate.models.bundle.open import Bundle, open_bundle
-from lockgate.models.bundle.probes import probes_of
-from lockgate.models.bundle.write import BundleContent, write_bundle
+from lockgate.models.bundle.open import Bundle
 from lockgate.models.converters.installed import Converters
 from lockgate.models.packed.runtime.model import PackedModel
-from lockgate.models.packing.card import render_card
+from lockgate.models.packing.assemble import assemble, check_threshold
+from lockgate.models.packing.model_files import (
+    check_written,
+    format_host,
+    task_of,
+    write_model,
+)
 from lockgate.models.packing.rows import Rows, check_fitted, table_from
 from lockgate.plugins.host.catalogue import Catalogue
-from lockgate.plugins.host.host import Host
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
-
-    from lockgate.contract.prediction import Columns
 
 __all__ = ["MODEL", "match_schema", "pack", "packed_bytes", "write_packed"]
 
@@ -53,6 +45,7 @@ def pack(
     test: tuple[Rows, ArrayLike] | None = None,
     threshold: float | str | None = None,
     lineage: Mapping[str, str] | None = None,
+    format: str = "packed",
 ) -> Bundle:
     """Make a bundle of a fitted model: a model file that cannot run code, and its documents.
 
@@ -82,6 +75,8 @@ def pack(
     lineage : mapping of str to str, optional
         What you know of its origin, e.g. ``{"commit": "1a2b3c", "data": "march.csv"}``;
         recorded as declared. The rest is recorded as unknown.
+    format : str
+        Plugin that writes the model, and opens it later; ``packed`` needs none.
 
     Returns
     -------
@@ -91,7 +86,9 @@ def pack(
     Raises
     ------
     NotCovered
-        If a step has no packed form, or predictions would differ from the original's.
+        If the format cannot hold the model, or predictions would differ from the original's.
+    UnknownPlugin
+        If no format of this name is installed.
 
     Examples
     --------
@@ -106,36 +103,42 @@ def pack(
     0
 
     """
-    from lockgate.models.converters.parity import check_parity
+    from lockgate.data.schema import fit_schema
 
-    _check_threshold(threshold, tune)
+    check_threshold(threshold, tune)
+    host = format_host(format)
     table, frame = table_from(X, y)
     check_fitted(estimator, frame)
-    raw, _ = packed_bytes(estimator, table.schema)
-    check_parity(estimator, PackedModel(raw), frame)
+    task, classes = task_of(estimator)
+    request = WriteRequest(
+        estimator=estimator,
+        schema=fit_schema(table),
+        task=task,
+        classes=classes,
+        features=frame,
+    )
+    written = write_model(host, format, request)
+    if MODEL in written.files:  # a packed model says what it predicts
+        model = PackedModel(written.files[MODEL])
+        request = dataclasses.replace(request, task=model.task, classes=model.classes)
+    check_written(host, format, request, written)
     held_out = {
         key: table_from(*_pair(key, rows))[0]
         for key, rows in (("tune", tune), ("test", test))
         if rows is not None
     }
-    return write_packed(
-        raw,
+    return assemble(
+        written,
         table,
+        format=format,
+        task=request.task,
+        classes=request.classes,
         path=Path(path or name),
         name=name,
         threshold=threshold,
-        lineage=dict(lineage or {}),
+        lineage=lineage,
         **held_out,
     )
-
-
-def _check_threshold(threshold: float | str | None, tune: object) -> None:
-    if isinstance(threshold, str) and threshold == "f1" and tune is not None:
-        return
-    if isinstance(threshold, str) or not (threshold is None or isinstance(threshold, (int, float))):
-        raise UsageError(f"threshold={threshold!r}: expected a number, or 'f1' together with tune")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(f"threshold is {threshold}, expected a number from 0 to 1")
 
 
 def _pair(name: str, rows: object) -> tuple[Any, Any]:
@@ -197,106 +200,18 @@ def write_packed(
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
     from lockgate.data.schema import fit_schema
-    from lockgate.modeling.statistics.histograms import build_reference, select_monitored_output
 
-    _refuse_other_folder(path)
     model = PackedModel(raw)
-    schema = match_schema(fit_schema(table), model.inputs)
-    score_threshold = _choose_threshold(threshold, model, tune)
-    predictor = _SchemaPredictor(PackedModel(raw, threshold=score_threshold), schema)
-    features = _accepted_rows(model, table)[[column.name for column in model.inputs]]
-    output = predictor.predict(_accepted_rows(model, tune or table))
-    metrics = {} if test is None else _evaluate(predictor, test, score_threshold)
-    declared = dict(lineage or {})
-    reference = build_reference(
-        features, schema, numpy_backend(), select_monitored_output(output, model.task)
-    )
-    content = BundleContent(
-        name,
-        model.task,
-        "packed",
-        schema,
-        model.classes,
-        score_threshold,
-        None,
-        {MODEL: raw},
-        {
-            "reference.json": msgspec.to_builtins(reference),
-            "probes.json": probes_of(features, schema, predictor),
-            "metrics.json": metrics,
-            "card.md": render_card(name, model, schema, table, metrics, score_threshold, declared),
-        },
-        Hashes(None, table.digest, {}, declared),
-        environment_of(Catalogue.installed().find("format", "packed").load()),
-    )
-    write_bundle(path, content)
-    return open_bundle(path)
-
-
-def _accepted_rows(model: PackedModel, table: Table) -> pd.DataFrame:
-    """Return the rows that the model does not reject."""
-    rejected = RejectedRows()
-    model.predict(table.frame, rejected=rejected)
-    keep = np.ones(len(table), bool)
-    keep[list(rejected.reasons)] = False
-    return table.frame[keep]
-
-
-def _refuse_other_folder(path: Path) -> None:
-    """Raise an error if the path exists and is not a bundle or an empty folder."""
-    if (
-        path.exists()
-        and not (path / MANIFEST).is_file()
-        and (not path.is_dir() or any(path.iterdir()))
-    ):
-        raise UsageError(f"{path} exists and is not a bundle; choose another path")
-
-
-@dataclasses.dataclass
-class _SchemaPredictor:
-    """A packed model with the schema of its bundle."""
-
-    model: PackedModel
-    schema: Schema
-
-    def predict(self, columns: Columns) -> Output:
-        return self.model.predict(columns)
-
-
-def _choose_threshold(
-    threshold: float | str | None, model: PackedModel, tune: Table | None
-) -> float | None:
-    from lockgate.modeling.metrics.decisions import best_f1_threshold
-    from lockgate.modeling.metrics.losses import class_indices
-
-    if threshold is None:
-        return None
-    if model.task != "binary" or model.header.answers.score is None:
-        raise UsageError("threshold needs a model with two classes and a probability")
-    _check_threshold(threshold, tune)
-    if isinstance(threshold, str) and tune is not None:
-        score = model.predict(tune.frame).score
-        return best_f1_threshold(class_indices(tune.target, model.classes) == 1, np.asarray(score))
-    return float(threshold)
-
-
-def _evaluate(predictor: _SchemaPredictor, test: Table, threshold: float | None) -> dict[str, Any]:
-    """Evaluate the model with the default evaluator of its task."""
-    model = predictor.model
-    if model.task == "clustering" or test.schema.target is None:
-        return {}
-    name = "regression" if model.task == "regression" else "classification"
-    output = predictor.predict(test.frame)
-    if model.task != "regression" and output.score is None:
-        return {}
-    host = Host("pack")
-    host.register("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
-    request = EvaluateRequest(
-        predictor=predictor,
-        table=test,
-        output=output,
-        task=model.task,  # type: ignore[arg-type]  # the header was checked
+    return assemble(
+        ModelFiles({MODEL: raw}, match_schema(fit_schema(table), model.inputs)),
+        table,
+        format="packed",
+        task=model.task,
         classes=model.classes,
-        threshold=threshold if threshold is not None else 0.5,
+        path=path,
+        name=name,
+        threshold=threshold,
+        lineage=lineage,
+        tune=tune,
+        test=test,
     )
-    return {name: msgspec.to_builtins(host.call("evaluator", name, request).metrics)}

@@ -81,7 +81,14 @@ class Host:
         names = [name for name, _ in self._manager.list_name_plugin()]
         return [name.partition(".")[2] for name in names if name.partition(".")[0] == of_kind]
 
-    def call(self, of_kind: str, instance: str, request: Request | None = None) -> Any:
+    def call(
+        self,
+        of_kind: str,
+        instance: str,
+        request: Request | None = None,
+        *,
+        hook: str | None = None,
+    ) -> Any:
         """Call the operation of a plugin.
 
         Parameters
@@ -90,6 +97,8 @@ class Host:
             Kind and instance name of the plugin.
         request : Request, optional
             Argument of the hook; its `scratch` is set to an empty directory.
+        hook : str, optional
+            The hook; by default the one that every plugin of the kind has.
 
         Returns
         -------
@@ -103,8 +112,8 @@ class Host:
             the message names plugin, settings, stage and line.
 
         """
-        plugin_kind = kind(of_kind)
-        implementations = getattr(self._manager.hook, plugin_kind.hook).get_hookimpls()
+        operation = kind(of_kind).operation(hook)
+        implementations = getattr(self._manager.hook, operation.hook).get_hookimpls()
         plugin_name = f"{of_kind}.{instance}"
         implementation = next(impl for impl in implementations if impl.plugin_name == plugin_name)
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
@@ -124,10 +133,10 @@ class Host:
                 raise PluginFailed(
                     self._format_plugin_error(plugin_name, implementation.plugin, error)
                 ) from error
-        if not isinstance(result, plugin_kind.result):
+        if not isinstance(result, operation.result):
             raise PluginFailed(
                 f"{plugin_name} returned {type(result).__name__}; "
-                f"{plugin_kind.hook} must return lockgate.{plugin_kind.result.__name__}"
+                f"{operation.hook} must return lockgate.{operation.result.__name__}"
             )
         return result
 

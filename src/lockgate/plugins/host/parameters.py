@@ -11,19 +11,17 @@ from typing import Any
 from lockgate.contract.kinds import CONFIGURED, Kind
 from lockgate.contract.kinds import kind as kind_named
 from lockgate.contract.names import NAME, NAME_RULE
+from lockgate.contract.plugin import hooks_of
 from lockgate.contract.sections import DATES, SECTIONS, Sections
 from lockgate.contract.settings import build, check
 from lockgate.errors import PluginChanged, SettingError, UnknownKey, UnknownPlugin, UsageError
 from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
 from lockgate.plugins.host.provider import identify_provider
 
-__all__ = ["ORDER", "WRITTEN_FORMATS", "Parameters", "PluginChoice", "choose"]
+__all__ = ["ORDER", "Parameters", "PluginChoice", "choose"]
 
 ORDER = "compressor_order"
 """Key of the list of compressors in the order to run them."""
-
-WRITTEN_FORMATS = ("packed", "skops")
-"""Formats that the pipeline writes; a format plugin may open others."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +132,14 @@ class Parameters:
 
 
 def _check_format(chosen: PluginChoice) -> None:
-    if chosen.entry.name not in WRITTEN_FORMATS:
+    companion = kind_named("format").companion
+    assert companion is not None
+    if companion.hook not in hooks_of(chosen.entry.load()):
         raise SettingError(
             "format",
             chosen.entry.name,
-            f"a format that the pipeline writes: {', '.join(WRITTEN_FORMATS)}",
+            f"a format that writes models; {chosen.entry.name} of "
+            f"{chosen.entry.distribution_label} only opens them",
         )
 
 

@@ -17,7 +17,7 @@ EXAMPLES: dict[str, Any] = {"date": "2026-01-31", "text": "text", "boolean": Tru
 
 def list_shown(model: LoadedModel, log: LogSettings) -> frozenset[str]:
     """Return the columns of a model whose categories and bounds may be shown."""
-    return shown_columns(model.packed.inputs, log.inputs, log.redact)
+    return shown_columns(model.predictor.inputs, log.inputs, log.redact)
 
 
 def example_row(model: LoadedModel, log: LogSettings) -> dict[str, Any]:

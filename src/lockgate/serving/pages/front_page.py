@@ -54,14 +54,14 @@ def front_page(
 def _model_section(model: LoadedModel, base_url: str, log: LogSettings, *, tokens: bool) -> str:
     shown = list_shown(model, log)
     inputs = "".join(
-        _input_row(column, shown=column.name in shown) for column in model.packed.inputs
+        _input_row(column, shown=column.name in shown) for column in model.predictor.inputs
     )
     return (
         f"<section><h2>{_e(model.name)} "
         f"<small>{_e(model.version)} &middot; {_e(model.stage)}</small></h2>"
-        f"<p>{_e(model.packed.task)}, bundle <code>{model.digest[:12]}</code></p>"
+        f"<p>{_e(model.predictor.task)}, bundle <code>{model.digest[:12]}</code></p>"
         f"<pre>{_e(_curl_example(model, base_url, log, tokens=tokens))}</pre>"
-        f"<details><summary>{len(model.packed.inputs)} inputs</summary>"
+        f"<details><summary>{len(model.predictor.inputs)} inputs</summary>"
         "<table><tr><th>name<th>kind<th>missing values<th>categories</tr>"
         f"{inputs}</table></details></section>"
     )

@@ -173,7 +173,7 @@ def _row_schema(model: LoadedModel, log: LogSettings) -> dict[str, Any]:
     shown = list_shown(model, log)
     properties: dict[str, Any] = {}
     bounds = {column.name: column.bounds for column in model.manifest.inputs.columns}
-    for column in model.packed.inputs:
+    for column in model.predictor.inputs:
         types = [TYPES.get(column.kind, "string")]
         if column.missing == "allow":
             types.append("null")

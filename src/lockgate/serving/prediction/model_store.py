@@ -13,7 +13,7 @@ import msgspec
 
 from lockgate.errors import BundleError, nearest
 from lockgate.models.bundle.open import open_bundle
-from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.bundle.table_model import Model, servable_model
 from lockgate.registry.slots import STAGE, Slot
 from lockgate.serving.http.messages import HTTPError
 from lockgate.serving.prediction.filled_memory import FilledMemory
@@ -36,7 +36,7 @@ class LoadedModel:
         What is served, where, and the bundle's digest.
     manifest : Manifest
         What the bundle says about itself.
-    packed : PackedModel
+    predictor : PackedModel or TableModel
         The model that predicts.
     names : tuple of str
         Its inputs, in order.
@@ -59,22 +59,17 @@ class LoadedModel:
             raise BundleError(f"{folder} has digest {bundle.digest}, expected {slot.digest}")
         if bundle.manifest.name != slot.name:
             raise BundleError(f"{folder} is the model {bundle.manifest.name}, not {slot.name}")
-        packed = getattr(bundle.predictor, "model", None)
-        if not isinstance(packed, PackedModel):
-            raise BundleError(
-                f"{folder} has the format {bundle.manifest.format}; a server needs packed "
-                "models: run the pipeline with format=packed, or lockgate pack"
-            )
-        self.manifest, self.packed = bundle.manifest, packed
+        predictor = servable_model(bundle.predictor, str(folder), bundle.manifest.format)
+        self.manifest, self.predictor = bundle.manifest, predictor
         self.never_missing = bundle.never_missing
         self.nearest = lru_cache(REMEMBERED)(nearest)
-        self.names = tuple(column.name for column in packed.inputs)
-        self.filled = FilledMemory(packed.inputs, self.never_missing, self.nearest)
+        self.names = tuple(column.name for column in predictor.inputs)
+        self.filled = FilledMemory(predictor.inputs, self.never_missing, self.nearest)
         self.probes = _read_probes(folder, self.names)
         self.columns_from: float = {"on": 2, "off": math.inf}.get(batching, 0)
         if batching == "auto":
-            self.columns_from = _measure_columns_from(packed, self.probes)
-        self.regression = packed.task == "regression"
+            self.columns_from = _measure_columns_from(predictor, self.probes)
+        self.regression = predictor.task == "regression"
 
     @property
     def address(self) -> str:
@@ -133,7 +128,7 @@ def _read_probes(folder: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _measure_columns_from(model: PackedModel, probes: list[dict[str, Any]]) -> float:
+def _measure_columns_from(model: Model, probes: list[dict[str, Any]]) -> float:
     """Return the batch size from which columns are faster; predictions are equal either way."""
     if not probes:
         return math.inf

@@ -115,7 +115,7 @@ class Recorder:
         logged_model = self._models.get(model)
         if logged_model is None:
             columns = logged_columns(
-                model.packed.inputs, self.settings.inputs, self.settings.redact
+                model.predictor.inputs, self.settings.inputs, self.settings.redact
             )
             logged_model = Model(model.digest, model.name, model.version, model.stage, columns)
             self._models = dict(list(self._models.items())[-32:]) | {model: logged_model}

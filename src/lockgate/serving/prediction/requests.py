@@ -121,7 +121,7 @@ def compute(requests: list[PredictionRequest]) -> None:
         _compute_rows(requests)
         return
     if len(requests) < model.columns_from:
-        predict_one = model.packed.predict_one
+        predict_one = model.predictor.predict_one
         for request in requests:
             try:
                 request.result = _to_prediction(model, request.source, predict_one(request.source))
@@ -130,7 +130,7 @@ def compute(requests: list[PredictionRequest]) -> None:
         return
     rejected = RejectedRows()
     rows = [request.source for request in requests]
-    output = model.packed.predict(rows, rejected=rejected, engine="columns")
+    output = model.predictor.predict(rows, rejected=rejected, engine="columns")
     label, score, margin = _to_plain(output)
     for row, request in enumerate(requests):
         if row in rejected.reasons:
@@ -148,7 +148,7 @@ def _predict_alone(request: PredictionRequest) -> Prediction | HTTPError:
     """Predict a refused row by itself, so that the message is that of a single row."""
     try:
         return _to_prediction(
-            request.model, request.source, request.model.packed.predict_one(request.source)
+            request.model, request.source, request.model.predictor.predict_one(request.source)
         )
     except SchemaViolation as error:
         return _schema_error(error.problems)
@@ -161,7 +161,7 @@ def _compute_rows(requests: list[PredictionRequest]) -> None:
     for request in requests:
         rejected = RejectedRows()
         try:
-            cells, rows = read_columns(model.packed.inputs, request.source, rejected)
+            cells, rows = read_columns(model.predictor.inputs, request.source, rejected)
             if rows != request.rows:
                 raise SchemaViolation([f"expected {request.rows} rows, got {rows}"])
             if not request.partial:
@@ -171,7 +171,7 @@ def _compute_rows(requests: list[PredictionRequest]) -> None:
         else:
             valid.append((request, (cells, rows, rejected)))
     if valid:
-        outputs = model.packed.predict_together([part for _, part in valid])
+        outputs = model.predictor.predict_together([part for _, part in valid])
         for (request, (cells, _, rejected)), output in zip(valid, outputs, strict=True):
             request.result = _to_result(request, cells, rejected, output)
 

@@ -142,11 +142,10 @@ def _read_split(decoder: RowDecoder, split: Split, max_rows: int) -> tuple[Any, 
 
 def _check_method(model: LoadedModel, method: str) -> None:
     """Refuse methods that the model does not have."""
-    answers = model.packed.header.answers
     available = ["predict"]
-    if not model.regression and answers.score is not None:
+    if not model.regression and "score" in model.predictor.outputs:
         available.append("predict_proba")
-    if not model.regression and answers.margin is not None:
+    if not model.regression and "margin" in model.predictor.outputs:
         available.append("decision_function")
     if method not in available:
         raise HTTPError(
@@ -161,7 +160,7 @@ def write_mlflow_response(
     model = request.model
     label, score, margin = to_lists(prediction)
     values = {"predict": label, "predict_proba": score, "decision_function": margin}[method]
-    if method == "predict_proba" and model.packed.task == "binary":
+    if method == "predict_proba" and model.predictor.task == "binary":
         values = [[1 - second, second] for second in values]
     body: dict[str, Any] = {
         "predictions": values,

@@ -47,7 +47,7 @@ def read_table_request(
 
     """
     model = store.find(request.path_params[0] if request.path_params else None)
-    inputs = model.packed.inputs
+    inputs = model.predictor.inputs
     raw = request.body
     extra_columns = [key_column] if key_column else []
     content_type = request.headers.get(b"content-type", b"")
@@ -91,7 +91,7 @@ def write_arrow_response(
         if score.ndim == 1:
             columns["score"] = score
         else:
-            classes = model.packed.classes
+            classes = model.predictor.classes
             columns |= {f"score_{classes[k]}": score[:, k] for k in range(score.shape[1])}
     origin = {"id": prediction_id, "model": model.name, "version": model.version}
     if prediction.filled:

@@ -91,6 +91,14 @@ class PackedModel:
         """Columns that the model needs."""
         return self.header.inputs
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Which of label, score and margin it predicts."""
+        answers = self.header.answers
+        return tuple(
+            name for name in ("label", "score", "margin") if getattr(answers, name) is not None
+        )
+
     def engine(self, rows: int) -> str:
         """Return how that many rows are computed."""
         if rows <= MAX_SINGLE_ROWS:

@@ -22,24 +22,25 @@ INPUT_DATATYPES = {"number": "FP64", "integer": "FP64", "boolean": "BOOL"}
 
 def output_datatypes(model: LoadedModel) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return outputs by name: datatype, and the axes behind the rows."""
-    packed = model.packed
+    predictor = model.predictor
     if model.regression:
         return {"value": ("FP64", ())}
-    types = {type(class_label) for class_label in packed.classes} or {float}
+    types = {type(class_label) for class_label in predictor.classes} or {float}
     datatypes = {int: "INT64", bool: "BOOL", float: "FP64"}
     label = datatypes.get(types.pop(), "BYTES") if len(types) == 1 else "BYTES"
     outputs: dict[str, tuple[str, tuple[int, ...]]] = {"label": (label, ())}
     for name in ("score", "margin"):
-        if getattr(packed.header.answers, name) is not None:
-            is_multiclass = packed.task == "multiclass"
-            outputs[name] = ("FP64", (len(packed.classes),) if is_multiclass else ())
+        if name in predictor.outputs:
+            is_multiclass = predictor.task == "multiclass"
+            outputs[name] = ("FP64", (len(predictor.classes),) if is_multiclass else ())
             break
     return outputs
 
 
 def _inputs(model: LoadedModel) -> list[tuple[str, str]]:
     return [
-        (column.name, INPUT_DATATYPES.get(column.kind, "BYTES")) for column in model.packed.inputs
+        (column.name, INPUT_DATATYPES.get(column.kind, "BYTES"))
+        for column in model.predictor.inputs
     ]
 
 

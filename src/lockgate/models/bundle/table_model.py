@@ -1,0 +1,264 @@
+"""A model of any format, as tables are predicted with it: cells are read, answers are checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lockgate.contract.prediction import OpenRequest, Output, Predictor
+from lockgate.data.columns.dates import MISSING_DATE
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.parsing import read_columns
+from lockgate.data.columns.rejections import RejectedRows, count_missing
+from lockgate.errors import BundleError, PluginFailed, SchemaViolation, UsageError
+from lockgate.models.packed.runtime.blocks import join_cells
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.models.packed.runtime.predictions import RowPrediction
+from lockgate.models.packed.runtime.program import reject_unpredicted
+from lockgate.plugins.host.host import Host
+
+__all__ = ["UNKNOWN", "Model", "TableModel", "model_of", "open_model", "servable_model"]
+
+UNKNOWN = "(unknown)"
+"""Text of a category that training did not have."""
+
+
+class TableModel:
+    """A format's predictor behind the reader of cells that packed models have.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        What the format opened.
+    request : OpenRequest
+        Schema, task and classes of the model.
+    name : str
+        Name of the format, for messages.
+
+    Attributes
+    ----------
+    schema : Schema
+        Columns that the model takes.
+    inputs : tuple of ColumnInput
+        The same, as cells are read.
+    task : str
+        What is predicted.
+    classes : tuple
+        Labels in the order of the scores.
+    servable : bool
+        Whether it may be called from several threads, and predicts rows independently.
+    outputs : tuple of str
+        Which of label, score and margin it has predicted.
+
+    """
+
+    def __init__(self, predictor: Predictor, request: OpenRequest, name: str) -> None:
+        self.predictor, self.schema, self.name = predictor, request.schema, name
+        self.task, self.classes = request.task, request.classes
+        self.threshold = request.threshold
+        self.servable = getattr(predictor, "servable", False) is True
+        self.inputs = tuple(
+            ColumnInput(
+                column.name,
+                column.kind,
+                column.missing,
+                column.unknown if column.kind == "category" else "ignore",
+                column.categories if column.kind == "category" else (),
+                column.dates,
+                column.bits,
+            )
+            for column in request.schema.features
+        )
+        self.outputs: tuple[str, ...] = ("label",)
+
+    def predict(
+        self,
+        columns: Any,
+        *,
+        rejected: RejectedRows | None = None,
+        engine: object = None,
+        **_: object,
+    ) -> Output:
+        """Predict rows, as `PackedModel.predict` does.
+
+        Raises
+        ------
+        SchemaViolation
+            With column, row and value of what the inputs do not allow.
+        PluginFailed
+            If the format fails, or returns predictions of another shape.
+
+        """
+        if engine not in (None, "rows", "columns"):
+            raise UsageError(f"engines predict with packed models; this is of format {self.name}")
+        cells, rows = read_columns(self.inputs, columns, rejected)
+        if rejected is not None:
+            rejected.cells = cells
+        output = self._predict_cells(cells, rows, rejected)
+        counts = count_missing(self.inputs, cells, () if rejected is None else rejected.reasons)
+        return dataclasses.replace(
+            output, missing=counts.get("gaps", {}), unknown=counts.get("unknown", {})
+        )
+
+    def predict_one(self, row: Mapping[str, object]) -> RowPrediction:
+        """Predict one row given as a mapping of column to value, None for a missing value."""
+        try:
+            output = self.predict([row])
+        except SchemaViolation as error:
+            problems = [problem.replace(" in row 0", "") for problem in error.problems]
+            raise SchemaViolation(problems) from None
+        label, score, margin = (
+            None if part is None else np.asarray(part).tolist()[0]
+            for part in (output.label, output.score, output.margin)
+        )
+        return RowPrediction(label, score, margin)
+
+    def predict_together(
+        self, parts: Sequence[tuple[Sequence[Any], int, RejectedRows]]
+    ) -> list[Output]:
+        """Predict the rows of several requests at once, as `PackedModel.predict_together` does."""
+        rejected = RejectedRows()
+        start = 0
+        for _, rows, own in parts:
+            for row in own.reasons:
+                rejected.note(start + row, "rejected before")
+            start += rows
+        cells = [join_cells(columns) for columns in zip(*(part[0] for part in parts), strict=True)]
+        together = self._predict_cells(cells, start, rejected)
+        outputs, start = [], 0
+        for _, rows, own in parts:
+            span = slice(start, start + rows)
+            for row, reasons in rejected.reasons.items():
+                if start <= row < start + rows and row - start not in own.reasons:
+                    own.reasons[row - start] = [
+                        reason.replace(f"in row {row}", f"in row {row - start}")
+                        for reason in reasons
+                    ]
+            score, margin = (
+                None if part is None else part[span] for part in (together.score, together.margin)
+            )
+            outputs.append(Output(together.label[span], score, margin))
+            start += rows
+        return outputs
+
+    def _predict_cells(
+        self, cells: Sequence[Any], rows: int, rejected: RejectedRows | None
+    ) -> Output:
+        columns = {
+            column.name: _values(column, column_cells)
+            for column, column_cells in zip(self.inputs, cells, strict=True)
+        }
+        try:
+            output = self.predictor.predict(columns)
+        except (Exception, SystemExit) as error:
+            message = " ".join(str(error).split())[:300]
+            raise PluginFailed(
+                f"format {self.name} failed to predict {rows} rows: "
+                f"{type(error).__name__}: {message}"
+            ) from error
+        output = self._check(output, rows)
+        finite = np.ones(rows, bool)
+        for part in (output.label, output.score, output.margin):
+            if part is not None and part.dtype.kind == "f":
+                finite &= np.isfinite(part.reshape(rows, -1)).all(axis=1)
+        reject_unpredicted(np.flatnonzero(~finite), rejected)
+        self.outputs = tuple(
+            name for name in ("label", "score", "margin") if getattr(output, name) is not None
+        )
+        return output
+
+    def _check(self, output: object, rows: int) -> Output:
+        """Raise `PluginFailed` unless the predictions have the shapes of the task."""
+        if not isinstance(output, Output):
+            raise PluginFailed(
+                f"format {self.name} returned {type(output).__name__}; "
+                "predict must return lockgate.Output"
+            )
+        several = (rows, len(self.classes)) if len(self.classes) > 2 else (rows,)
+        arrays: dict[str, Any] = {"label": np.asarray(output.label)}
+        for name in ("score", "margin"):
+            value = getattr(output, name)
+            arrays[name] = None if value is None else np.asarray(value, dtype=float)
+        expected = {"label": ((rows,),), "score": (several,), "margin": ((rows,), several)}
+        for name, array in arrays.items():
+            if array is not None and array.shape not in expected[name]:
+                raise PluginFailed(
+                    f"format {self.name} returned {name} of shape {array.shape} for {rows} rows; "
+                    f"expected {expected[name][-1]}"
+                )
+        score = arrays["score"]
+        if self.threshold is not None and score is not None and self.task == "binary":
+            # here, so that no format can forget it
+            arrays["label"] = np.asarray(self.classes)[(score >= self.threshold).astype(int)]
+        known = set(self.classes)
+        if known and not set(arrays["label"].tolist()) <= known:
+            unknown = sorted(set(arrays["label"].tolist()) - known, key=str)[:3]
+            raise PluginFailed(
+                f"format {self.name} returned labels {unknown}; expected {list(self.classes)}"
+            )
+        return Output(**arrays)
+
+
+def _values(column: ColumnInput, cells: Any) -> np.ndarray:
+    """Return clean values of a column: doubles, texts and None, or dates."""
+    if column.kind == "category":
+        texts = np.empty(len(column.categories) + 2, dtype=object)
+        texts[:-2] = column.categories
+        texts[-2:] = None, UNKNOWN
+        return np.asarray(texts[np.asarray(cells)])
+    if column.kind == "date":
+        micros = np.asarray(cells, np.int64)
+        dates = micros.astype("datetime64[us]")
+        dates[micros == MISSING_DATE] = np.datetime64("NaT")
+        return dates
+    if column.kind == "text":
+        values = np.empty(len(cells), dtype=object)
+        values[:] = list(cells)
+        return values
+    return np.asarray(cells, dtype=float)
+
+
+Model = PackedModel | TableModel
+"""A model as tables are predicted with it: both have the same interface."""
+
+
+def open_model(host: Host, name: str, request: OpenRequest) -> Predictor:
+    """Open the files of a model with the format of that name.
+
+    Raises
+    ------
+    PluginFailed
+        If the format fails, or returns no predictor.
+
+    """
+    predictor: Predictor = host.call("format", name, request)
+    packed = isinstance(getattr(predictor, "model", None), PackedModel)
+    return predictor if packed else TableModel(predictor, request, name)
+
+
+def model_of(predictor: Predictor) -> Model:
+    """Return the model behind a predictor that `open_model` returned."""
+    model = getattr(predictor, "model", predictor)
+    assert isinstance(model, (PackedModel, TableModel))
+    return model
+
+
+def servable_model(predictor: Predictor, subject: str, format_name: str) -> Model:
+    """Return the model behind a predictor, if it may predict rows independently and in threads.
+
+    Raises
+    ------
+    BundleError
+        If its format does not allow that.
+
+    """
+    model = model_of(predictor)
+    if isinstance(model, TableModel) and not model.servable:
+        raise BundleError(
+            f"{subject} has the format {format_name}, which serves no requests and predicts no "
+            "files; run the pipeline with format=packed, or use lockgate.pack"
+        )
+    return model

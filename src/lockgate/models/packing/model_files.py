@@ -1,0 +1,129 @@
+"""Writes fitted models with the format that was chosen, and checks what was written."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate.contract.plugin import hooks_of
+from lockgate.contract.prediction import ModelFiles, OpenRequest, WriteRequest
+from lockgate.errors import NotCovered, PluginFailed, UsageError
+from lockgate.models.bundle.manifest import MANIFEST, NEEDED
+from lockgate.models.bundle.table_model import model_of, open_model
+from lockgate.models.converters.parity import check_parity, compare
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.host import Host
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+__all__ = ["check_written", "format_host", "save", "task_of", "write_model"]
+
+RESERVED = (MANIFEST, *NEEDED, "card.md")
+"""Names of files that every bundle has."""
+
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def format_host(name: str) -> Host:
+    """Return a host with the format of that name, which must be able to write models.
+
+    Raises
+    ------
+    UnknownPlugin
+        If it is not installed.
+    UsageError
+        If it only opens models.
+
+    """
+    plugin = Catalogue.installed().find("format", name).load()
+    if "write" not in hooks_of(plugin):
+        raise UsageError(f"format {name} opens models, and cannot write them; choose another")
+    host = Host("pack")
+    host.register("format", name, plugin())
+    return host
+
+
+def task_of(estimator: BaseEstimator) -> tuple[str, tuple[Any, ...]]:
+    """Return what a fitted estimator predicts, and its classes."""
+    from sklearn.base import is_classifier, is_clusterer
+
+    from lockgate.modeling.training.estimators import get_classes
+
+    if is_clusterer(estimator):
+        return "clustering", ()
+    if not is_classifier(estimator):
+        return "regression", ()
+    classes = get_classes(estimator)
+    return ("binary" if len(classes) == 2 else "multiclass"), classes
+
+
+def write_model(host: Host, name: str, request: WriteRequest) -> ModelFiles:
+    """Write a model with the format of that name.
+
+    Raises
+    ------
+    NotCovered
+        If the format cannot hold the model.
+    PluginFailed
+        If it fails, or returns files that no bundle can have.
+
+    """
+    try:
+        written: ModelFiles = host.call("format", name, request, hook="write")
+    except NotCovered as error:
+        raise NotCovered(f"format {name}: {error}") from None
+    if not written.files:
+        raise PluginFailed(f"format {name} wrote no file")
+    for file, raw in written.files.items():
+        if not FILE_NAME.fullmatch(file) or file in RESERVED:
+            raise PluginFailed(
+                f"format {name} wrote a file named {file!r}; expected the name of a file without "
+                f"a folder, other than {', '.join(RESERVED)}"
+            )
+        if not isinstance(raw, bytes):
+            raise PluginFailed(
+                f"format {name} wrote {file} as {type(raw).__name__}; expected bytes"
+            )
+    return written
+
+
+def check_written(host: Host, name: str, request: WriteRequest, written: ModelFiles) -> None:
+    """Open a written model, and compare its predictions with the estimator's.
+
+    Raises
+    ------
+    NotCovered
+        If a label differs, or a number by more than the tolerance.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        save(written.files, Path(folder))
+        opening = OpenRequest(
+            directory=Path(folder),
+            files=tuple(sorted(written.files)),
+            schema=written.schema or request.schema,
+            task=request.task,
+            classes=request.classes,
+            resources=request.resources,
+        )
+        model = model_of(open_model(host, name, opening))
+        if isinstance(model, PackedModel):
+            check_parity(request.estimator, model, request.features)
+            return
+        parity = compare(request.estimator, model, request.features, written.tolerance)
+    if parity.label_changes or not parity.difference <= written.tolerance:
+        raise NotCovered(
+            f"format {name}: predictions of the written model differ from the original's "
+            f"({parity}; allowed: 0 and {written.tolerance:g}); choose another format"
+        )
+
+
+def save(files: Mapping[str, Any], folder: Path) -> None:
+    """Write the files of a model to a folder."""
+    for file, raw in files.items():
+        (folder / file).write_bytes(raw)
