@@ -17,7 +17,6 @@ from lockgate.errors import BundleError, PluginFailed, SchemaViolation, UsageErr
 from lockgate.models.packed.runtime.blocks import join_cells
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packed.runtime.predictions import RowPrediction
-from lockgate.models.packed.runtime.program import reject_unpredicted
 from lockgate.plugins.host.host import Host
 
 __all__ = ["UNKNOWN", "Model", "TableModel", "model_of", "open_model", "servable_model"]
@@ -122,18 +121,18 @@ class TableModel:
         """Predict the rows of several requests at once, as `PackedModel.predict_together` does."""
         rejected = RejectedRows()
         start = 0
-        for _, rows, own in parts:
-            for row in own.reasons:
+        for _, rows, part_rejected in parts:
+            for row in part_rejected.reasons:
                 rejected.note(start + row, "rejected before")
             start += rows
         cells = [join_cells(columns) for columns in zip(*(part[0] for part in parts), strict=True)]
         together = self._predict_cells(cells, start, rejected)
         outputs, start = [], 0
-        for _, rows, own in parts:
+        for _, rows, part_rejected in parts:
             span = slice(start, start + rows)
             for row, reasons in rejected.reasons.items():
-                if start <= row < start + rows and row - start not in own.reasons:
-                    own.reasons[row - start] = [
+                if start <= row < start + rows and row - start not in part_rejected.reasons:
+                    part_rejected.reasons[row - start] = [
                         reason.replace(f"in row {row}", f"in row {row - start}")
                         for reason in reasons
                     ]
@@ -164,7 +163,7 @@ class TableModel:
         for part in (output.label, output.score, output.margin):
             if part is not None and part.dtype.kind == "f":
                 finite &= np.isfinite(part.reshape(rows, -1)).all(axis=1)
-        reject_unpredicted(np.flatnonzero(~finite), rejected)
+        _reject_unpredicted(np.flatnonzero(~finite), rejected)
         self.outputs = tuple(
             name for name in ("label", "score", "margin") if getattr(output, name) is not None
         )
@@ -200,6 +199,17 @@ class TableModel:
                 f"format {self.name} returned labels {unknown}; expected {list(self.classes)}"
             )
         return Output(**arrays)
+
+
+def _reject_unpredicted(rows: np.ndarray, rejected: RejectedRows | None) -> None:
+    """Reject rows without a finite prediction, unless they were rejected before."""
+    rejections = RejectedRows() if rejected is None else rejected
+    rejections.add(
+        [row for row in rows.tolist() if row not in rejections.reasons],
+        lambda row: f"the model predicts no number in row {row}; it may need a missing value there",
+    )
+    if rejected is None:
+        rejections.raise_first()
 
 
 def _values(column: ColumnInput, cells: Any) -> np.ndarray:

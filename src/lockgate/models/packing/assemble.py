@@ -104,7 +104,7 @@ def assemble(
 
 
 def check_threshold(threshold: float | str | None, tune: object) -> None:
-    """Raise a `UsageError` for a threshold that is no probability, or a rule without rows."""
+    """Raise a `UsageError` for a threshold outside 0 to 1, or a rule without rows."""
     if isinstance(threshold, str) and threshold == "f1" and tune is not None:
         return
     if isinstance(threshold, str) or not (threshold is None or isinstance(threshold, (int, float))):

@@ -14,7 +14,6 @@ from lockgate.serving.telemetry.worker_metrics import WorkerMetrics
 
 __all__ = ["configuration", "metadata", "output_datatypes", "statistics"]
 
-PLATFORM = "lockgate_packed"
 
 INPUT_DATATYPES = {"number": "FP64", "integer": "FP64", "boolean": "BOOL"}
 """Datatypes of inputs by kind; all others are BYTES."""
@@ -49,7 +48,7 @@ def metadata(model: LoadedModel, versions: list[str]) -> dict[str, Any]:
     return {
         "name": model.name,
         "versions": versions,
-        "platform": PLATFORM,
+        "platform": f"lockgate_{model.manifest.format}",
         "inputs": [
             {"name": name, "datatype": datatype, "shape": [-1, 1]}
             for name, datatype in _inputs(model)
@@ -66,7 +65,7 @@ def configuration(model: LoadedModel, max_rows: int) -> dict[str, Any]:
     """Return the configuration of a model, as Triton names its fields."""
     return {
         "name": model.name,
-        "platform": PLATFORM,
+        "platform": f"lockgate_{model.manifest.format}",
         "max_batch_size": max_rows,
         "input": [
             {"name": name, "data_type": _type_name(datatype), "dims": [1]}
