@@ -133,6 +133,7 @@ def contract() -> str:
         testing.check_plugin,
         testing.run_checks,
         testing.example_requests,
+        testing.FittedExample,
         *testing.CHECKS,
     ):
         entry = f"{function.__name__}{_call(function)}\n\n{inspect.getdoc(function)}"

@@ -12,9 +12,15 @@ from lockgate.contract.kinds import KINDS
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.skops_file import write_estimator
 from lockgate.plugins.host.catalogue import Catalogue
-from lockgate.testing import check_installed, check_plugin
+from lockgate.testing import FittedExample, check_installed, check_plugin, example_requests
 from lockgate.testing.examples import example_table
 
+try:
+    import cupy
+
+    CUDA = cupy.is_available()
+except ImportError:
+    CUDA = False
 INSTALLED = [(entry.kind, entry.name) for entry in Catalogue.installed() if entry.kind]
 
 
@@ -36,7 +42,12 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
             "sha256": digest,
         }, None
     if kind == "format":
-        return {}, {"model": model_files(name, folder)}
+        examples = example_requests("format")
+        if name == "skops":  # fewer, as skops takes its time
+            examples = {key: examples[key] for key in ("binary", "regression-trees")}
+        return {}, {**examples, "model": model_files(name, folder)}
+    if kind == "converter":
+        return {}, fitted_models(name)
     if name == "latency":
         return {"repeats": 10}, None
     needed = {
@@ -44,6 +55,22 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         "fairness": {"column": "colour"},
     }
     return needed.get(name, {}), None
+
+
+def fitted_models(library: str) -> dict[str, FittedExample]:
+    table = example_table("multiclass", 120)
+    rows = table.features[["size", "noise"]]
+    if library == "lightgbm":
+        from lightgbm import LGBMClassifier as Classifier
+        from lightgbm import LGBMRegressor as Regressor
+    else:
+        from xgboost import XGBClassifier as Classifier
+        from xgboost import XGBRegressor as Regressor
+    classes = table.target.astype(int)
+    return {
+        "classes": FittedExample(Classifier(n_estimators=5).fit(rows, classes), rows),
+        "numbers": FittedExample(Regressor(n_estimators=5).fit(rows, rows["size"]), rows),
+    }
 
 
 def model_files(name: str, folder: Path) -> lockgate.OpenRequest:
@@ -75,7 +102,16 @@ def model_files(name: str, folder: Path) -> lockgate.OpenRequest:
 @pytest.mark.parametrize(("kind", "name"), INSTALLED)
 def test_plugin_keeps_to_the_contract(kind: str, name: str, tmp_path: Path) -> None:
     settings, requests = given(kind, name, tmp_path)
-    check_plugin(kind, check_installed(kind, name), settings=settings, requests=requests)
+    unavailable = (
+        {"check_predictions": "no CUDA device here"} if name == "cupy" and not CUDA else {}
+    )
+    check_plugin(
+        kind,
+        check_installed(kind, name),
+        settings=settings,
+        requests=requests,
+        expected_failures=unavailable,
+    )
 
 
 def test_there_is_a_plugin_of_every_kind() -> None:

@@ -219,7 +219,7 @@ GOOD: list[tuple[str, Callable[[], type]]] = [
 
 
 def test_every_check_has_a_plugin_that_it_refuses() -> None:
-    tried = {name for name, *_ in FAULTY} | {"check_lazy_imports"}
+    tried = {name for name, *_ in FAULTY} | {"check_lazy_imports", "check_predictions"}
     assert tried == {check.__name__ for check in CHECKS}
 
 
@@ -345,10 +345,10 @@ def test_requests_of_ones_own_take_the_place_of_the_examples() -> None:
 def test_example_requests_are_those_of_the_hook(kind: str) -> None:
     request = next(row.request for row in KINDS if row.name == kind)
     examples = example_requests(kind, seed=4)
-    assert bool(examples) == (kind not in ("backend", "format", "converter", "engine"))
+    assert bool(examples) == (kind not in ("backend", "converter", "engine"))
     for example in examples.values():
         assert request is not None
-        assert isinstance(example, request)
+        assert isinstance(example, lockgate.WriteRequest if kind == "format" else request)
         assert example.seed == 4
 
 

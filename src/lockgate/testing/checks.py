@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,11 +13,12 @@ from lockgate.contract.plugin import contract_of, hooks_of
 from lockgate.contract.requests import Request
 from lockgate.contract.settings import defaults, settings_of
 from lockgate.errors import LockgateError, PluginFailed, SettingError
-from lockgate.plugins.host.host import Host
 from lockgate.testing.examples import example_requests, try_recipe
 from lockgate.testing.fingerprints import fingerprint, inputs_of
+from lockgate.testing.subject import Failed, FittedExample, PluginUnderTest
+from lockgate.testing.trials import TRIALS
 
-__all__ = ["CHECKS", "HEAVY", "Failed", "PluginUnderTest", "check_plugin", "run_checks"]
+__all__ = ["CHECKS", "HEAVY", "check_plugin", "run_checks"]
 
 HEAVY = (
     "pandas",
@@ -38,45 +38,12 @@ HEAVY = (
 """Libraries that importing a plugin's module must not load."""
 
 
-class Failed(AssertionError):
-    """A plugin violates the contract; the message says how to fix it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class PluginUnderTest:
-    """A plugin class with the settings and requests to check it with.
-
-    Attributes
-    ----------
-    kind : str
-        Kind of the plugin.
-    cls : type
-        Class of the plugin.
-    settings : mapping
-        Values for settings without a default.
-    requests : mapping of str to Request
-        Requests to call it with, by name.
-
-    """
-
-    kind: str
-    cls: type
-    settings: Mapping[str, Any]
-    requests: Mapping[str, Request]
-
-    def call(self, request: Request) -> Any:
-        """Build the plugin and call it once, as the host does."""
-        host = Host("check")
-        host.register(self.kind, "plugin", self.cls(**self.settings))
-        return host.call(self.kind, "plugin", request)
-
-
 def check_plugin(
     kind: str,
     cls: type,
     *,
     settings: Mapping[str, Any] | None = None,
-    requests: Mapping[str, Request] | None = None,
+    requests: Mapping[str, Request | FittedExample] | None = None,
     expected_failures: Mapping[str, str] | None = None,
 ) -> None:
     """Run every check on a plugin class.
@@ -89,8 +56,9 @@ def check_plugin(
         A class decorated with ``@lockgate.plugin``.
     settings : mapping, optional
         Values for settings without a default.
-    requests : mapping of str to Request, optional
-        Requests to call it with, instead of `example_requests`.
+    requests : mapping of str to Request or FittedExample, optional
+        Requests to call it with, instead of `example_requests`; for a converter fitted models
+        of its library.
     expected_failures : mapping of str to str, optional
         Checks that are known to fail, each with its reason. An expected failure that
         passes is reported as well: the reason is out of date.
@@ -117,7 +85,7 @@ def run_checks(
     cls: type,
     *,
     settings: Mapping[str, Any] | None = None,
-    requests: Mapping[str, Request] | None = None,
+    requests: Mapping[str, Request | FittedExample] | None = None,
 ) -> dict[str, str]:
     """Run the checks without raising an error.
 
@@ -146,6 +114,9 @@ def run_checks(
             messages[check.__name__] = ""
         except Failed as failure:
             messages[check.__name__] = str(failure)
+        except (Exception, SystemExit) as error:
+            text = " ".join(str(error).split())
+            messages[check.__name__] = f"raised {type(error).__name__}: {text}"
     return messages
 
 
@@ -210,25 +181,27 @@ def check_lazy_imports(subject: PluginUnderTest) -> None:
 def check_requests(subject: PluginUnderTest) -> None:
     """The plugin serves at least one request and refuses others with lockgate's errors."""
     refusals, served = [], 0
-    for name, request in subject.requests.items():
+    for name, request in subject.hook_requests.items():
         try:
             subject.call(request)
             served += 1
         except LockgateError as error:
+            if isinstance(error, PluginFailed) and error.__cause__ is None:
+                raise Failed(f"on {name}: {error}") from None  # the result has another type
             # only errors that are not lockgate's own are wrapped, and so have a cause
-            if error.__cause__ is not None and isinstance(error, PluginFailed):
+            if isinstance(error, PluginFailed):
                 raise Failed(
                     f"on {name}: {error}; raise lockgate.DataError or lockgate.NotApplicable "
                     "where a request cannot be served"
                 ) from None
             refusals.append(f"{name}: {error}")
-    if subject.requests and not served:
+    if subject.hook_requests and not served:
         raise Failed(f"refuses every request: {'; '.join(refusals)}")
 
 
 def check_purity(subject: PluginUnderTest) -> None:
     """The plugin does not change the tables and models of a request."""
-    for name, request in subject.requests.items():
+    for name, request in subject.hook_requests.items():
         before = fingerprint(inputs_of(request))
         try:
             subject.call(request)
@@ -240,12 +213,12 @@ def check_purity(subject: PluginUnderTest) -> None:
 
 def check_equal_seeds(subject: PluginUnderTest) -> None:
     """Equal requests have equal results."""
-    for name, request in subject.requests.items():
+    for name, request in subject.hook_requests.items():
         try:
             first, second = subject.call(request), subject.call(request)
         except LockgateError:
             continue
-        if fingerprint(first) != fingerprint(second):
+        if fingerprint(first, by_predictions=True) != fingerprint(second, by_predictions=True):
             raise Failed(
                 f"two results for {name} differ; draw random numbers from request.seed alone"
             )
@@ -255,7 +228,7 @@ def check_model(subject: PluginUnderTest) -> None:
     """The recipe of a model can be tuned, fitted, and written to a model file."""
     if subject.kind != "model":
         return
-    for name, request in subject.requests.items():
+    for name, request in subject.hook_requests.items():
         try:
             recipe = subject.call(request)
         except LockgateError:
@@ -264,6 +237,17 @@ def check_model(subject: PluginUnderTest) -> None:
             try_recipe(recipe)
         except LockgateError as error:
             raise Failed(f"on {name}: {error}") from None
+
+
+def check_predictions(subject: PluginUnderTest) -> None:
+    """What a backend, format, converter or engine computes is what the model computes."""
+    trial = TRIALS.get(subject.kind)
+    if trial is None:
+        return
+    try:
+        trial(subject)
+    except LockgateError as error:
+        raise Failed(str(error)) from None
 
 
 CHECKS: tuple[Callable[[PluginUnderTest], None], ...] = (
@@ -275,5 +259,6 @@ CHECKS: tuple[Callable[[PluginUnderTest], None], ...] = (
     check_requests,
     check_equal_seeds,
     check_model,
+    check_predictions,
 )
 """All checks, in the order in which failures are best fixed."""

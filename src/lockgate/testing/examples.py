@@ -25,7 +25,7 @@ from lockgate.contract.modeling import (
     Task,
 )
 from lockgate.contract.monitoring import MonitoringWindow, MonitorRequest
-from lockgate.contract.prediction import Output
+from lockgate.contract.prediction import Output, WriteRequest
 from lockgate.contract.requests import Request, numpy_backend
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import LoadRequest, Table
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from lockgate.contract.prediction import Columns
 
-__all__ = ["example_requests", "example_table", "try_recipe"]
+__all__ = ["TASKS", "example_candidate", "example_requests", "example_table", "try_recipe"]
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 
@@ -76,7 +76,7 @@ def example_table(task: Task, rows: int = 240, seed: int = 0) -> Table:
 
 
 def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
-    """Return example requests of a kind by name; none for formats and backends.
+    """Return example requests of a kind by name; none for backends, converters and engines.
 
     A plugin need not serve all of them, but must refuse the others with one of
     lockgate's errors, such as `lockgate.DataError`.
@@ -107,6 +107,7 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
         "compressor": _make_compress_request,
         "evaluator": _make_evaluate_request,
         "gate": _make_judge_request,
+        "format": _make_write_request,
     }
     if kind not in factories:
         return {}
@@ -115,6 +116,8 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
         requests[task] = factories[kind](task, seed)
         if kind == "compressor":
             requests[f"{task}-trees"] = _make_compress_request(task, seed, trees=True)
+        if kind == "format":
+            requests[f"{task}-trees"] = _make_write_request(task, seed, trees=True)
     return requests
 
 
@@ -164,21 +167,35 @@ def _make_optimize_request(task: Task, seed: int) -> OptimizeRequest:
     )
 
 
-def _make_compress_request(task: Task, seed: int, trees: bool = False) -> CompressRequest:
-    train, tune, recipe = (
-        example_table(task),
-        example_table(task, seed=1),
-        _make_recipe(task, trees),
+def example_candidate(task: Task, *, trees: bool = False) -> Candidate:
+    """Return a model that is fitted on the example table of a task."""
+    recipe = _make_recipe(task, trees)
+    return Candidate(recipe, {}, fit(recipe, {}, example_table(task)))
+
+
+def _make_write_request(task: Task, seed: int, trees: bool = False) -> WriteRequest:
+    estimator, tune = example_candidate(task, trees=trees).estimator, example_table(task, seed=1)
+    return WriteRequest(
+        seed=seed,
+        estimator=estimator,
+        schema=example_table(task).schema,
+        task=task,
+        classes=get_classes(estimator),
+        features=tune.features,
     )
-    estimator = fit(recipe, {}, train)
+
+
+def _make_compress_request(task: Task, seed: int, trees: bool = False) -> CompressRequest:
+    train, tune = example_table(task), example_table(task, seed=1)
+    candidate = example_candidate(task, trees=trees)
     metric = "rmse" if task == "regression" else "log_loss"
     return CompressRequest(
         seed=seed,
-        candidate=Candidate(recipe, {}, estimator),
+        candidate=candidate,
         train=train,
         tune=tune,
         metric=metric,
-        loss=loss_function(tune, metric, task, get_classes(estimator)),
+        loss=loss_function(tune, metric, task, get_classes(candidate.estimator)),
         fit=lambda changed, params: fit(changed, params, train),
         max_loss=0.05,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lockgate.plugins.host.catalogue import Catalogue
-from lockgate.testing.checks import Failed
+from lockgate.testing.subject import Failed
 
 __all__ = ["check_installed"]
 

@@ -15,7 +15,7 @@ from lockgate.contract.prediction import Output
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.errors import NotCovered
+from lockgate.errors import NotCovered, SchemaViolation
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.numeric import Arith, Concat, Fill, Numbers, Select
 from lockgate.models.packed.runtime.model import PackedModel
@@ -148,7 +148,12 @@ def compare(
     estimator: BaseEstimator, packed: ComparedModel, frame: pd.DataFrame, tolerance: float
 ) -> Parity:
     """Compare predictions for the same rows."""
-    output = packed.predict(frame, engine="columns")
+    try:
+        output = packed.predict(frame, engine="columns")
+    except SchemaViolation as error:
+        raise NotCovered(
+            f"the written model refuses rows that the original takes: {error.problems[0]}"
+        ) from None
     with warnings.catch_warnings():  # the original may warn of unknown categories
         warnings.simplefilter("ignore")
         try:
