@@ -73,7 +73,7 @@ VALUES = (
 )
 """Modules of the requests and results."""
 
-FOR_PLUGINS = ("plugin", "setting", "table", "read_table", "installed_file")
+FOR_PLUGINS = ("plugin", "setting", "Secret", "table", "read_table", "installed_file")
 """Functions for plugin authors."""
 
 

@@ -40,6 +40,7 @@ from lockgate.contract.prediction import (
     WriteRequest,
 )
 from lockgate.contract.requests import Backend, Resources
+from lockgate.contract.secrets import Secret
 from lockgate.contract.settings import setting
 from lockgate.contract.tables import Column, CSVFormat, Fold, LoadRequest, Schema, Splits, Table
 from lockgate.errors import (
@@ -195,6 +196,7 @@ __all__ = [
     "SchemaViolation",
     "SearchRange",
     "SearchResult",
+    "Secret",
     "Series",
     "ServeSettings",
     "ServerNotRunning",

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate import SettingError, UnknownKey, setting
-from lockgate.contract.settings import build, check, defaults, type_name
+from lockgate.contract.settings import build, check, defaults
+from lockgate.contract.type_names import type_name
 
 
 @dataclass(kw_only=True)

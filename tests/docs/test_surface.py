@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import lockgate
-from lockgate.contract.hooks import EVENTS, OPERATIONS, Operations
+from lockgate.contract.hooks import COMPANIONS, EVENTS, OPERATIONS, Operations
 from lockgate.contract.kinds import KINDS
 from lockgate.plugins.host.params_file import read_params
 from tests.conftest import ROOT
@@ -61,7 +61,9 @@ def test_everything_in_all_exists_and_all_is_sorted() -> None:
 
 
 def test_each_kind_has_a_hook_of_its_own_with_an_example() -> None:
-    assert {kind.hook for kind in KINDS} == set(OPERATIONS)
+    companions = {kind.companion.hook for kind in KINDS if kind.companion}
+    assert {kind.hook for kind in KINDS} | companions == set(OPERATIONS)
+    assert companions == set(COMPANIONS)
     for kind in KINDS:
         words = getattr(Operations, kind.hook).__doc__ or ""
         assert "@lockgate.plugin" in words, kind.hook

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import lockgate
 from lockgate.models.bundle.table_model import TableModel
+from lockgate.plugins.host import catalogue
 from tests.conftest import ROOT, Run
 from tests.serving.running import serving
 
@@ -72,12 +73,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", str(site))
     for key, value in ALLOWED.items():
         monkeypatch.setenv(key, value)
-    return site
+    catalogue._scan_distributions.cache_clear()  # what is installed is read once per process
+    yield site
+    catalogue._scan_distributions.cache_clear()
 
 
 def rows_of(count: int = 400) -> tuple[pd.DataFrame, pd.Series]:

@@ -175,14 +175,6 @@ FAULTY: list[Faulty] = [
         "steps without a default",
     ),
     (
-        "check_settings",
-        "compressor",
-        lambda: compressor(
-            fields={"steps": (int, lockgate.setting(3, at_most=2, help="how many"))}
-        ),
-        "a default is out of range: steps is 3",
-    ),
-    (
         "check_requests",
         "compressor",
         lambda: compressor(fails(KeyError("q"))),

@@ -8,6 +8,7 @@ import sys
 import click
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.contract.secrets import hide_secrets
 from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, nearest
 
 __all__ = ["PACKAGES", "SECTIONS", "lockgate", "run_cli"]
@@ -144,5 +145,6 @@ def run_cli() -> None:
 
 
 def _print_error(message: str, code: int) -> int:
+    message = hide_secrets(message)
     click.echo(f"{click.style('lockgate', fg='red', bold=True)}: {message}", err=True)
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Number
@@ -14,6 +15,8 @@ from lockgate.contract.requests import Request
 from lockgate.contract.tables import Table
 
 __all__ = ["EvaluateRequest", "Metric", "Plot", "Report", "Series", "ValueMatrix"]
+
+PLOT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class Metric:
                 raise ValueError(
                     f"{name} is {value!r}, expected a finite number; leave out undefined metrics"
                 )
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low is {self.low}, above high, which is {self.high}")
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,14 @@ class Plot:
     diagonal: bool = False
     marks: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Reject a name that no file can have."""
+        if not PLOT_NAME.fullmatch(self.name):
+            raise ValueError(
+                f"{self.name!r} is not the name of a plot: expected lower-case letters, digits and "
+                "dashes, as it names a file"
+            )
+
 
 @dataclass(frozen=True)
 class Report:
@@ -164,13 +177,23 @@ class Report:
 
     def __post_init__(self) -> None:
         """Reject values that cannot be written to a report."""
+        for name in (*self.metrics, *self.tables):
+            if not isinstance(name, str) or not name.strip() or not name.isprintable():
+                raise ValueError(f"{name!r} is not a name: expected a text of a line")
         for name, metric in self.metrics.items():
             if not isinstance(metric, Metric):
                 raise TypeError(f"metric {name!r} is {metric!r}, expected lockgate.Metric")
         for name, rows in self.tables.items():
-            for cell in (cell for row in rows for cell in row.values()):
-                if cell is not None and not isinstance(cell, (str, Number)):
-                    raise TypeError(f"table {name!r} holds {cell!r}, expected text or a number")
+            _check_table(name, rows)
         for plot in self.plots:
             if not isinstance(plot, Plot):
                 raise TypeError(f"{plot!r} is not a lockgate.Plot")
+
+
+def _check_table(name: str, rows: object) -> None:
+    """Raise a TypeError unless these are rows of texts and numbers."""
+    if not isinstance(rows, (list, tuple)) or not all(isinstance(row, Mapping) for row in rows):
+        raise TypeError(f"table {name!r} is {type(rows).__name__}, expected a list of rows")
+    for cell in (cell for row in rows for cell in row.values()):
+        if cell is not None and not isinstance(cell, (str, Number)):
+            raise TypeError(f"table {name!r} holds {cell!r}, expected text or a number")

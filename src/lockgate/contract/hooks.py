@@ -189,23 +189,7 @@ class Operations:
         `lockgate.pack` chooses it. Called by the compress stage, also to measure the size
         of each candidate, and by ``lockgate.pack(..., format=NAME)``. The host opens what was
         written and compares the predictions with the estimator's. Raise `lockgate.NotCovered` for
-        a model that the format cannot hold.
-
-        ::
-
-            @lockgate.plugin
-            class Constant:
-                "A number in a text file, predicted for every row."
-
-                @lockgate.hookimpl
-                def write(self, request):
-                    number = request.estimator.predict(request.features[:1])[0]
-                    return lockgate.ModelFiles({"model.txt": repr(float(number)).encode()})
-
-                @lockgate.hookimpl
-                def open(self, request):
-                    number = float((request.directory / request.files[0]).read_text())
-                    return ConstantPredictor(request.schema, number)
+        a model that the format cannot hold. ``docs/how-to/write-a-format.md`` has an example.
         """
 
     @hookspec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -263,9 +264,15 @@ class SearchResult:
     trials: tuple[Trial, ...]
 
     def __post_init__(self) -> None:
-        """Reject a result without a trial."""
+        """Reject a result without a trial, and a best one whose loss is not a number."""
         if not self.trials:
             raise ValueError("no trials; an optimizer must measure at least one set of parameters")
+        chosen = [trial for trial in self.trials if trial.params == self.candidate.params]
+        if not any(math.isfinite(trial.loss) for trial in chosen or self.trials):
+            raise ValueError(
+                f"the loss of the chosen parameters is {(chosen or self.trials)[0].loss}; choose "
+                "a trial with a finite loss"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,13 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable
-from typing import TypeVar, dataclass_transform, overload
+from typing import TypeVar, cast, dataclass_transform, overload
 
 from lockgate.contract.hooks import COMPANIONS, EVENTS, OPERATIONS, Events, Operations
-from lockgate.contract.settings import check, setting, settings_of, type_name
-from lockgate.errors import PluginDefinitionError, nearest
+from lockgate.contract.secrets import Secret
+from lockgate.contract.settings import check, check_defaults, setting, settings_of
+from lockgate.contract.type_names import type_name
+from lockgate.errors import PluginDefinitionError, SettingError, nearest
 
 __all__ = ["RESERVED", "contract_of", "hooks_of", "plugin"]
 
@@ -20,7 +22,7 @@ CONTRACT_ATTRIBUTE = "__lockgate_contract__"
 RESERVED = ("plugin", "provider", "stages")
 """Keys of a plugin's node in the configuration that no setting may be called."""
 
-_PLAIN = (bool, int, float, str, type(None))
+_PLAIN = (bool, int, float, str, Secret, type(None))
 
 
 @overload
@@ -58,6 +60,11 @@ def plugin(cls: type | None = None, *, contract: int = 1) -> object:
 
 def _define(cls: type, contract: int) -> type:
     _check_docstring(cls)
+    if "__init__" in vars(cls):
+        raise PluginDefinitionError(
+            f"{cls.__qualname__} has its own __init__; declare settings as annotated fields, and "
+            "prepare in the method of the hook or in __post_init__"
+        )
     _check_hooks(cls)
     _wrap_post_init(cls)
     plugin_class: type = dataclasses.dataclass(eq=False, kw_only=True)(cls)
@@ -135,17 +142,23 @@ def _check_settings(cls: type) -> None:
         if not _is_configurable(hint):
             raise PluginDefinitionError(
                 f"{cls.__qualname__}.{name} is of type {type_name(hint)}; expected "
-                "bool, int, float, str, Literal, a dataclass of these, or a list, dict or "
-                "optional of them (paths as str)"
+                "bool, int, float, str, Literal, lockgate.Secret, a dataclass of these, or a list, "
+                "dict or optional of them (paths as str)"
             )
+    try:
+        check_defaults(cls)
+    except SettingError as error:
+        raise PluginDefinitionError(f"{cls.__qualname__}: the default of {error}") from None
 
 
 def _is_configurable(hint: object) -> bool:
-    if hint in _PLAIN or dataclasses.is_dataclass(hint):
+    if hint in _PLAIN:
         return True
+    if dataclasses.is_dataclass(hint):
+        return all(_is_configurable(part) for part, _ in settings_of(cast(type, hint)).values())
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
-        return all(isinstance(choice, str) for choice in typing.get_args(hint))
+        return all(isinstance(choice, (str, int)) for choice in typing.get_args(hint))
     if origin is dict and typing.get_args(hint)[0] is not str:
         return False
     allowed = (list, dict, typing.Union, type(int | None))

@@ -5,18 +5,30 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast
 
+from lockgate.contract.secrets import Secret
+from lockgate.contract.type_names import type_name, union_members
 from lockgate.errors import SettingError, UnknownKey
 
-__all__ = ["Setting", "build", "check", "defaults", "setting", "settings_of"]
+__all__ = [
+    "Setting",
+    "build",
+    "check",
+    "check_defaults",
+    "defaults",
+    "setting",
+    "settings_of",
+]
 
 T = TypeVar("T")
 METADATA = "lockgate.setting"
 _MISSING: Any = dataclasses.MISSING
+
+HIDDEN = "(not shown)"
+"""Shown instead of a value that may be a secret."""
 
 UNSET = "???"
 """Value of a required setting in a composed configuration that does not set it."""
@@ -72,6 +84,7 @@ class Setting:
 def setting(
     default: T | None = _MISSING,
     *,
+    default_factory: Callable[[], T] | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
     above: float | None = None,
@@ -86,6 +99,8 @@ def setting(
     default : object
         Value of the setting unless the user sets it; lists and dictionaries are
         copied for each instance. A setting without a default is required.
+    default_factory : callable, optional
+        Makes the default of each instance, e.g. a dataclass of settings.
     at_least, at_most, above, below : float, optional
         Bounds of a number, or of each element of a list of numbers.
     choices : iterable, optional
@@ -113,7 +128,11 @@ def setting(
     rule = Setting(at_least, at_most, above, below, tuple(choices), help)
     metadata = {METADATA: rule}
     field: Any  # a field stands for its value, as in dataclasses themselves
-    if isinstance(default, (list, dict)):
+    if default_factory is not None:
+        if default is not _MISSING:
+            raise TypeError("pass either a default or a default_factory")
+        field = dataclasses.field(default_factory=default_factory, metadata=metadata)
+    elif isinstance(default, (list, dict)):
         copied = type(default)
         field = dataclasses.field(default_factory=lambda: copied(default), metadata=metadata)
     else:
@@ -136,16 +155,19 @@ def defaults(cls: type) -> dict[str, Any]:
     """Return the default of each setting as plain data, without required settings."""
     default_values: dict[str, Any] = {}
     for field in dataclasses.fields(cls):
-        if field.default is not dataclasses.MISSING:
-            value = field.default
-        elif field.default_factory is not dataclasses.MISSING:
-            value = field.default_factory()
-        else:
-            continue
-        default_values[field.name] = (
-            defaults(type(value)) if dataclasses.is_dataclass(value) else value
-        )
+        value = _default(field)
+        if value is not _MISSING:
+            default_values[field.name] = _plain(value)
     return default_values
+
+
+def _plain(value: Any) -> Any:
+    """Return a default as plain data: a dataclass by its values, a secret by its name."""
+    if isinstance(value, Secret):
+        return value.variable
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(getattr(value, name)) for name in settings_of(type(value))}
+    return value
 
 
 def check(cls: type, values: Mapping[str, Any], key_path: str) -> dict[str, Any]:
@@ -193,6 +215,30 @@ def check(cls: type, values: Mapping[str, Any], key_path: str) -> dict[str, Any]
     return checked
 
 
+def check_defaults(cls: type) -> None:
+    """Check the defaults of a dataclass, and of those in it, against their own types and ranges.
+
+    Raises
+    ------
+    SettingError
+        For the first default that its setting would not allow.
+
+    """
+    values = {field.name: _default(field) for field in dataclasses.fields(cls)}
+    for name, (hint, rule) in settings_of(cls).items():
+        if values[name] is not _MISSING:
+            _check_value(hint, rule, values[name], name)
+        for part in union_members(hint):
+            if dataclasses.is_dataclass(part):
+                check_defaults(cast(type, part))
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
 def build(cls: type[T], values: Mapping[str, Any], key_path: str) -> T:
     """Check plain data and construct the dataclass from them."""
     return cls(**check(cls, values, key_path))
@@ -208,11 +254,15 @@ def _check_value(hint: object, rule: Setting, value: object, key: str) -> object
 
     if value == UNSET:
         raise SettingError(key, None, f"{rule.describe(hint)}; it has no default and must be set")
-    nested = next((kind for kind in _union_members(hint) if dataclasses.is_dataclass(kind)), None)
+    nested = next((kind for kind in union_members(hint) if dataclasses.is_dataclass(kind)), None)
     if nested is not None and isinstance(value, Mapping):
         return build(cast(type, nested), value, key)
     if nested is not None and isinstance(value, cast(type, nested)):
         return value
+    if Secret in union_members(hint) and value is not None:
+        return _read_secret(value, key)
+    if parts := _nested_parts(hint, value):
+        return _check_parts(parts, value, key)
     try:
         converted = msgspec.convert(value, type=hint, strict=True)
     except msgspec.ValidationError:
@@ -222,31 +272,30 @@ def _check_value(hint: object, rule: Setting, value: object, key: str) -> object
     return converted
 
 
-def _union_members(hint: object) -> Iterator[Any]:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        yield from typing.get_args(hint)
-    else:
-        yield hint
+def _nested_parts(hint: object, value: object) -> object | None:
+    """Return the dataclass, or secret, of which a list or mapping consists."""
+    for part in union_members(hint):
+        origin, inner = typing.get_origin(part), typing.get_args(part)[-1:]
+        holds_parts = inner and (dataclasses.is_dataclass(inner[0]) or inner[0] is Secret)
+        if holds_parts and origin in (list, dict) and isinstance(value, origin):
+            return cast(object, inner[0])
+    return None
 
 
-def type_name(hint: object) -> str:
-    """Describe a type hint in plain English.
+def _check_parts(part: object, value: object, key: str) -> object:
+    if isinstance(value, dict):
+        return {
+            name: _check_value(part, Setting(), entry, f"{key}.{name}")
+            for name, entry in value.items()
+        }
+    entries = enumerate(cast(list[object], value))
+    return [_check_value(part, Setting(), entry, f"{key}.{number}") for number, entry in entries]
 
-    Examples
-    --------
-    >>> type_name(list[int]), type_name(float | None)
-    ('list of int', 'float or null')
 
-    """
-    members = list(_union_members(hint))
-    if len(members) > 1:
-        names = [type_name(m) for m in members if m is not type(None)]
-        return " or ".join(names + (["null"] if type(None) in members else []))
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return "one of " + ", ".join(map(str, args))
-    if origin in (list, tuple):
-        return f"list of {type_name(args[0])}"
-    if origin is dict:
-        return f"mapping of {type_name(args[0])} to {type_name(args[1])}"
-    return getattr(hint, "__name__", str(hint))
+def _read_secret(value: object, key: str) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    try:
+        return Secret(value)  # type: ignore[arg-type]  # it is checked there
+    except ValueError as error:
+        raise SettingError(key, HIDDEN, str(error).removeprefix("expected ")) from None

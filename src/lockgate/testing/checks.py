@@ -153,7 +153,7 @@ def check_settings(subject: PluginUnderTest) -> None:
     try:
         subject.cls(**subject.settings)
     except SettingError as error:
-        raise Failed(f"a default is out of range: {error}") from None
+        raise Failed(f"a setting that was passed is not allowed: {error}") from None
     for name in settings_of(subject.cls):
         invalid_settings = {**subject.settings, name: object()}
         try:

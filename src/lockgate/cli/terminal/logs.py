@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from lockgate.contract.secrets import hide_secrets
+
 __all__ = ["log_to_terminal"]
 
 
@@ -18,7 +20,8 @@ class _LineFormatter(logging.Formatter):
             prefix = click.style(
                 "note: " if record.levelno < logging.ERROR else "error: ", fg="yellow"
             )
-        return f"  {click.style(stage, dim=True)}  {prefix}{record.getMessage()}"
+        message = hide_secrets(record.getMessage())
+        return f"  {click.style(stage, dim=True)}  {prefix}{message}"
 
 
 class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic in stubs only

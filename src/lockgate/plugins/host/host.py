@@ -16,6 +16,7 @@ import pluggy
 from lockgate.contract.hooks import Events, Operations
 from lockgate.contract.kinds import kind
 from lockgate.contract.requests import Request
+from lockgate.contract.secrets import hide_secrets
 from lockgate.contract.settings import settings_of
 from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, PluginFailed
 from lockgate.plugins.host.catalogue import Catalogue
@@ -169,7 +170,7 @@ class Host:
             else "unknown line"
         )
         message = " ".join(str(error).split())
-        return (
+        return hide_secrets(
             f"{name} ({settings}) failed in stage {self.stage} at {line}: "
             f"{type(error).__name__}: {message}"
         )
