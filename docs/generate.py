@@ -73,7 +73,15 @@ VALUES = (
 )
 """Modules of the requests and results."""
 
-FOR_PLUGINS = ("plugin", "setting", "Secret", "table", "read_table", "installed_file")
+FOR_PLUGINS = (
+    "plugin",
+    "setting",
+    "Secret",
+    "table",
+    "read_table",
+    "installed_file",
+    "PackedContent",
+)
 """Functions for plugin authors."""
 
 

@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from lockgate.deployment.synchronize import sync
     from lockgate.models.bundle.evaluation import evaluate_bundle as evaluate
     from lockgate.models.bundle.open import open_bundle as open
+    from lockgate.models.packed.content import PackedContent
     from lockgate.models.packing.pack import pack
     from lockgate.pipeline.run import run_pipeline as run
     from lockgate.pipeline.scaffold import create_project as init
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Ledger": ("lockgate.registry.api", "Ledger"),
+    "PackedContent": ("lockgate.models.packed.content", "PackedContent"),
     "ServeSettings": ("lockgate.serving.settings", "ServeSettings"),
     "attest": ("lockgate.registry.attest.attest", "attest"),
     "deploy": ("lockgate.deployment.deploy", "deploy"),
@@ -175,6 +177,7 @@ __all__ = [
     "OpenRequest",
     "OptimizeRequest",
     "Output",
+    "PackedContent",
     "PackedFormatError",
     "Plot",
     "PluginChanged",

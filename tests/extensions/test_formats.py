@@ -51,14 +51,14 @@ class Reader:
 '''
 
 
-def distribution(folder: Path, name: str, code: str, entry: str) -> None:
+def distribution(folder: Path, name: str, code: str, entry: str, kind: str = "format") -> None:
     module = name.replace("-", "_")
     (folder / f"{module}.py").write_text(code)
     about = folder / f"{module}-0.1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
     (about / "RECORD").write_text(f"{module}.py,,\n")
-    (about / "entry_points.txt").write_text(f"[lockgate.format]\n{entry}\n")
+    (about / "entry_points.txt").write_text(f"[lockgate.{kind}]\n{entry}\n")
 
 
 @pytest.fixture(scope="module")

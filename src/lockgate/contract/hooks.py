@@ -142,7 +142,8 @@ class Operations:
         with the candidate that the previous one returned. The host measures the
         loss on the tune rows before and after, and skips a step that raises it by
         more than `request.max_loss`. Raise `lockgate.NotApplicable` where there is
-        nothing to compress. Any other error ends the stage.
+        nothing to compress. Any other error ends the stage. A class with
+        ``on_packed = True`` changes the packed form (`lockgate.PackedContent`), after all others.
 
         ::
 

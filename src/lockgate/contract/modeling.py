@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lockgate.contract.requests import Request
 from lockgate.contract.tables import Fold, Schema, Table
+from lockgate.errors import NotCovered
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator, TransformerMixin
@@ -275,6 +276,10 @@ class SearchResult:
             )
 
 
+def _no_packed_form() -> bytes:
+    raise NotCovered("this request has no packed form of its candidate")
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompressRequest(Request):
     """A fitted model to make smaller or faster.
@@ -294,6 +299,11 @@ class CompressRequest(Request):
     max_loss : float
         Largest increase of the loss on `tune` in this step, in units of the
         metric: ``compression.max_loss`` times the loss before any compression.
+    packed : callable
+        ``packed() -> bytes``: the candidate in packed form, for a compressor whose class declares
+        ``on_packed = True``. It reads that with `lockgate.PackedContent`,
+        and returns the changed one as ``Candidate.packed``. Compressors that need the estimator
+        come before it. Raises `lockgate.NotCovered` for a model without a packed form.
 
     """
 
@@ -304,3 +314,4 @@ class CompressRequest(Request):
     loss: Callable[[Pipeline], float]
     fit: Callable[[Recipe, Mapping[str, Any]], Pipeline]
     max_loss: float = 0.0
+    packed: Callable[[], bytes] = _no_packed_form

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -9,15 +10,19 @@ import numpy as np
 
 from lockgate.contract.modeling import Candidate, CompressRequest
 from lockgate.contract.tables import Table
-from lockgate.errors import NotApplicable, PluginFailed, UsageError
+from lockgate.errors import NotApplicable, PackedFormatError, PluginFailed, UsageError
 from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold
 from lockgate.modeling.metrics.losses import class_indices
 from lockgate.modeling.training.estimators import predict_scores
 from lockgate.modeling.training.fitting import fit, loss_function
 from lockgate.modeling.training.threads import limit_threads
+from lockgate.models.packed.content import PackedContent
+from lockgate.models.packed.runtime.estimator import PackedEstimator
+from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.pipeline.formats import ModelWriter
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import FinishedModel, FittedModel, Workspace, write_json
+from lockgate.plugins.host.parameters import PluginChoice
 
 __all__ = ["work"]
 
@@ -44,8 +49,9 @@ def work(stage: Stage) -> dict[str, float]:
                 loss=loss,
                 fit=lambda recipe, params: fit(recipe, params, train),
                 max_loss=budget,
+                packed=functools.partial(writer.packed, candidate.estimator),
             )
-            candidate, step = _run_compressor(stage, choice.name, request, writer)
+            candidate, step = _run_compressor(stage, choice, request, writer)
             steps.append(step)
         threshold = _choose_threshold(stage, fitted, candidate, tune)
         written = writer.write(candidate.estimator)
@@ -69,10 +75,10 @@ def work(stage: Stage) -> dict[str, float]:
 
 
 def _run_compressor(
-    stage: Stage, name: str, request: CompressRequest, writer: ModelWriter
+    stage: Stage, choice: PluginChoice, request: CompressRequest, writer: ModelWriter
 ) -> tuple[Candidate, dict[str, Any]]:
     """Apply one compressor, or skip it; return the candidate and a record of the step."""
-    before = request.candidate
+    before, name = request.candidate, choice.name
     record: dict[str, Any] = {
         "step": name,
         "applied": False,
@@ -84,10 +90,7 @@ def _run_compressor(
         after: Candidate = stage.host.call("compressor", name, request)
     except NotApplicable as error:
         return before, _skip(stage, record, str(error))
-    if after.packed is not None:
-        raise PluginFailed(f"expected an estimator from compressor.{name}, got a packed model")
-    if after.estimator is None:
-        after = replace(after, estimator=request.fit(after.recipe, after.params))
+    after = _complete(choice, request, after)
     record["loss_after"] = request.loss(after.estimator)
     record["bytes_after"] = writer.size(after.estimator)
     record["features_after"] = len(_used_features(after))
@@ -116,6 +119,40 @@ def _run_compressor(
     return replace(after, parent=name), record
 
 
+def _complete(choice: PluginChoice, request: CompressRequest, after: Candidate) -> Candidate:
+    """Return the compressor's candidate with an estimator to predict with.
+
+    Raises
+    ------
+    PluginFailed
+        If it returned another form than it works on, or a packed model that is not valid.
+
+    """
+    name = choice.name
+    if not choice.on_packed:
+        if after.packed is not None:
+            raise PluginFailed(
+                f"compressor.{name} returned a packed model; declare `on_packed = True` in its "
+                "class, so that no compressor is chosen after it that needs the estimator"
+            )
+        if after.estimator is None:
+            return replace(after, estimator=request.fit(after.recipe, after.params))
+        return after
+    if after.packed is None:
+        raise PluginFailed(
+            f"compressor.{name} declares `on_packed = True` and returned no packed model"
+        )
+    try:
+        content = PackedContent.read(after.packed).with_step(name, request.packed())
+        estimator = PackedEstimator(content.write())
+    except PackedFormatError as error:
+        raise PluginFailed(f"compressor.{name} returned an invalid packed model: {error}") from None
+    expected = PackedModel(request.packed())
+    if (estimator.model.task, estimator.model.classes) != (expected.task, expected.classes):
+        raise PluginFailed(f"compressor.{name} returned a model of another task or other classes")
+    return replace(after, estimator=estimator, packed=estimator.raw)
+
+
 def _skip(stage: Stage, record: dict[str, Any], reason: str) -> dict[str, Any]:
     if stage.sections.compression.strict:
         raise UsageError(
@@ -127,7 +164,9 @@ def _skip(stage: Stage, record: dict[str, Any], reason: str) -> dict[str, Any]:
 
 
 def _used_features(candidate: Candidate) -> set[str]:
-    """Return the features that the first step of the model reads."""
+    """Return the features that the model reads."""
+    if isinstance(candidate.estimator, PackedEstimator):
+        return {column.name for column in candidate.estimator.model.inputs}
     parts = (
         getattr(candidate.recipe.steps[0][1], "transformers", ()) if candidate.recipe.steps else ()
     )

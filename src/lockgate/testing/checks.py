@@ -240,7 +240,7 @@ def check_model(subject: PluginUnderTest) -> None:
 
 
 def check_predictions(subject: PluginUnderTest) -> None:
-    """What a backend, format, converter or engine computes is what the model computes."""
+    """Results that leave lockgate are right: they are compared with what they stand for."""
     trial = TRIALS.get(subject.kind)
     if trial is None:
         return

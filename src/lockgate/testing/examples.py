@@ -40,6 +40,7 @@ from lockgate.modeling.training.fitting import (
     fit,
     loss_function,
 )
+from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.skops_file import write_estimator
 
 if TYPE_CHECKING:
@@ -198,7 +199,12 @@ def _make_compress_request(task: Task, seed: int, trees: bool = False) -> Compre
         loss=loss_function(tune, metric, task, get_classes(candidate.estimator)),
         fit=lambda changed, params: fit(changed, params, train),
         max_loss=0.05,
+        packed=lambda: _pack(candidate.estimator, train),
     )
+
+
+def _pack(estimator: Any, table: Table) -> bytes:
+    return pack_estimator(estimator, inputs_of(table.schema.features)).raw
 
 
 class _FittedPredictor:

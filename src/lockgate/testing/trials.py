@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from lockgate.contract.conversion import ConvertRequest, Engine
+from lockgate.contract.modeling import Candidate
 from lockgate.contract.plugin import hooks_of
 from lockgate.contract.prediction import OpenRequest, WriteRequest
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.schema import fit_schema
-from lockgate.errors import BackendUnavailable, NotCovered
+from lockgate.errors import BackendUnavailable, LockgateError, NotCovered
 from lockgate.modeling.statistics.histograms import build_reference
 from lockgate.models.bundle.table_model import open_model
 from lockgate.models.converters.convert import inputs_of, pack_estimator
@@ -144,8 +145,25 @@ def try_converter(subject: PluginUnderTest) -> None:
             raise Failed(f"changes the model {name}; work on a copy")
 
 
+def try_compressor(subject: PluginUnderTest) -> None:
+    """Return what the class declares: an estimator, or a packed model that predicts."""
+    on_packed = getattr(subject.cls, "on_packed", False) is True
+    for name, request in subject.hook_requests.items():
+        try:
+            candidate: Candidate = subject.call(request)
+        except LockgateError:
+            continue
+        if (candidate.packed is not None) != on_packed:
+            declared = "on_packed = True" if candidate.packed is not None else "no on_packed"
+            raise Failed(f"on {name}: declare {declared} in the class, as its result has that form")
+        if candidate.packed is not None:
+            task = candidate.recipe.task
+            PackedModel(candidate.packed).predict(example_table(task).features)
+
+
 TRIALS: dict[str, Callable[[PluginUnderTest], None]] = {
     "backend": try_backend,
+    "compressor": try_compressor,
     "format": try_format,
     "converter": try_converter,
     "engine": try_engine,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,6 +48,11 @@ class PluginChoice:
     entry: InstalledPlugin
     settings: Mapping[str, Any]
     stages: tuple[str, ...] = ()
+
+    @property
+    def on_packed(self) -> bool:
+        """Whether a compressor changes the packed form, not the estimator."""
+        return getattr(self.entry.load(), "on_packed", False) is True
 
     def build(self) -> object:
         """Construct the plugin."""
@@ -105,6 +110,7 @@ class Parameters:
         }
         chosen["compressor"] = _order_choices(chosen["compressor"], raw.get(ORDER))
         _check_format(chosen["format"][0])
+        _check_packed_steps(chosen["compressor"], chosen["format"][0])
         return cls(sections, chosen)
 
     def single(self, kind: str) -> PluginChoice:
@@ -141,6 +147,30 @@ def _check_format(chosen: PluginChoice) -> None:
             f"a format that writes models; {chosen.entry.name} of "
             f"{chosen.entry.distribution_label} only opens them",
         )
+
+
+def _check_packed_steps(compressors: Sequence[PluginChoice], format: PluginChoice) -> None:
+    """Refuse a compressor that needs the estimator behind one that changes the packed form."""
+    packed = [choice for choice in compressors if choice.on_packed]
+    if packed and format.entry.name != "packed":
+        raise SettingError(
+            "format",
+            format.entry.name,
+            f"packed, as compressor {packed[0].name} changes packed models",
+        )
+    if list(compressors[len(compressors) - len(packed) :]) != packed:
+        names = ", ".join(choice.name for choice in (*_without(compressors, packed), *packed))
+        raise SettingError(
+            ORDER,
+            [choice.name for choice in compressors],
+            f"compressors of packed models last: {names}",
+        )
+
+
+def _without(
+    choices: Sequence[PluginChoice], left_out: Sequence[PluginChoice]
+) -> list[PluginChoice]:
+    return [choice for choice in choices if choice not in left_out]
 
 
 def _check_dates(sections: Sections) -> None:
