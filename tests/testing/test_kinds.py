@@ -257,24 +257,25 @@ def converter(work: Callable[[lockgate.ConvertRequest], Any]) -> type:
 
 
 def constant(request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
-    from lockgate.models.packed.format.linear import Linear
+    """Return one number for every row: the operations are named as the documentation does."""
+    trace, builder = request.trace, request.trace.builder
+    zeros = [0.0] * len(request.columns)
+    known = builder.add("fill", trace.numbers(request.columns), values=builder.array(zeros))
+    weights, bias = builder.array([zeros]), builder.array([1.0])
+    return lockgate.ConvertedModel(builder.add("linear", known, weights=weights, bias=bias))
 
-    array, width = request.trace.builder.array, len(request.columns)
-    op = request.trace.builder.add(
-        Linear,
-        request.trace.numbers(request.columns),
-        weights=array([[0.0] * width]),
-        bias=array([1.0]),
-    )
-    return lockgate.ConvertedModel(op)
+
+def misnamed(request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
+    return lockgate.ConvertedModel(request.trace.builder.add("lineer"))
 
 
 def test_a_converter_is_compared() -> None:
     numbers = {"numbers": booster()["numbers"]}
-    with pytest.raises(
-        Failed, match="the written model refuses rows that the original takes: .* is not finite"
-    ):
+    differs = r"differ.*e.g. for size=.*: .*1.0.* instead of .*the converter lightgbm"
+    with pytest.raises(Failed, match=differs):
         check_plugin("converter", converter(constant), requests=numbers)
+    with pytest.raises(Failed, match="unknown operation 'lineer', did you mean 'linear'"):
+        check_plugin("converter", converter(misnamed), requests=numbers)
     with pytest.raises(Failed, match="no model of its library is known here"):
         check_plugin("converter", converter(constant))
     own = example_table("binary").features[["size"]]

@@ -111,10 +111,17 @@ class OperationWriter(Protocol):
     """Adds operations and arrays to a packed model."""
 
     def add(self, kind: Any, /, *of: int, **fields: Any) -> int:
-        """Add an operation of that class and return its index.
+        """Add an operation and return its index.
 
-        `of` are the indices of the operations whose values it takes. Equal
-        operations are added once.
+        `kind` is its name in ``docs/packed-format.md``, e.g. ``linear``, and `fields` are those
+        that are described there. `of` are the indices of the operations whose values it
+        takes. Equal operations are added once.
+
+        Raises
+        ------
+        PackedFormatError
+            If there is no such operation, or a field does not fit.
+
         """
 
     def array(self, values: ArrayLike, /) -> str:

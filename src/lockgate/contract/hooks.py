@@ -274,12 +274,12 @@ class Operations:
 
                 @lockgate.hookimpl
                 def convert(self, request):
-                    from lockgate.models.packed.format.linear import Linear
-                    trace, width = request.trace, len(request.columns)
-                    array = trace.builder.array
-                    op = trace.builder.add(
-                        Linear, trace.numbers(request.columns),
-                        weights=array([[0.0] * width]), bias=array([request.estimator.number]))
+                    trace, builder = request.trace, request.trace.builder
+                    zeros = builder.array([0.0] * len(request.columns))
+                    known = builder.add("fill", trace.numbers(request.columns), values=zeros)
+                    op = builder.add(
+                        "linear", known, weights=builder.array([[0.0] * len(request.columns)]),
+                        bias=builder.array([request.estimator.number]))
                     return lockgate.ConvertedModel(op)
         """
 

@@ -1,5 +1,6 @@
 """Finding plugins without importing them."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -118,6 +119,17 @@ def test_a_name_that_no_option_may_have_is_refused(acme: None, name: str) -> Non
         lockgate.BrokenPlugin, match="expected a name of lower-case letters, digits and dashes"
     ):
         entry(name, "acme_plugins:Good").load()
+
+
+def test_a_converter_has_the_name_of_its_library(acme: None) -> None:
+    for name in ("acme_trees", "sklearn", "_private", "H2O"):
+        converter = dataclasses.replace(entry(name, "acme_plugins:Good"), kind="converter")
+        with pytest.raises(lockgate.BrokenPlugin, match="expected convert"):  # it is a compressor
+            converter.load()
+    for name in ("acme-trees", "a.b"):
+        converter = dataclasses.replace(entry(name, "acme_plugins:Good"), kind="converter")
+        with pytest.raises(lockgate.BrokenPlugin, match="expected the name of the package whose"):
+            converter.load()
 
 
 def test_damaged_metadata_is_named_and_skipped(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Parity", "check_parity", "compare"]
 
+MAX_CELLS = 8
+"""Cells of a row that a message shows."""
+
 MAX_REJECTED = 0.5
 """Share of the training rows that a packed model may reject, e.g. for infinite numbers."""
 
@@ -42,6 +45,8 @@ class Parity:
         Largest difference of a probability; relative for values of a regression above 1.
     ties : int
         Labels that differ where the original's margin is within the tolerance of a tie.
+    example : str
+        The row that differs most, where any differs by more than the tolerance.
 
     """
 
@@ -49,6 +54,7 @@ class Parity:
     label_changes: int
     difference: float
     ties: int = 0
+    example: str = ""
 
     def __str__(self) -> str:
         """Return the result as text."""
@@ -100,14 +106,24 @@ def check_parity(
         sum(part.label_changes for part in parts),
         float(np.max([part.difference for part in parts])),  # NaN stays NaN
         sum(part.ties for part in parts),
+        next((part.example for part in parts if part.example), ""),
     )
     if parity.label_changes or not parity.difference <= tolerance:
         raise NotCovered(
-            f"predictions of the packed model differ from the original's ({parity}; allowed: 0 and "
-            f"{tolerance:g}); if the model was fitted with other versions of its libraries, pack "
-            "it where it was fitted, otherwise please report this"
+            f"predictions of the packed model differ from the original's ({parity}; allowed: 0 "
+            f"and {tolerance:g}), e.g. {parity.example}; if the model was fitted with other versions "
+            "of its libraries, pack it where it was fitted, otherwise please report this"
+            f"{_to(estimator)}"
         )
     return parity
+
+
+def _to(estimator: BaseEstimator) -> str:
+    """Name whom to report a wrong conversion to, if a plugin converts the model."""
+    last = estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator
+    library = type(last).__module__.partition(".")[0]
+    converted = library not in ("sklearn", "lockgate")
+    return f" to the authors of the converter {library}" if converted else ""
 
 
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
@@ -167,32 +183,58 @@ def _compare_outputs(
 ) -> Parity:
     inputs = as_fitted(estimator, frame)
     label = np.asarray(estimator.predict(inputs)).reshape(-1)
+    differs, close = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
+    distances, ours, expected = np.zeros(len(frame)), output.label, label
     if packed.task == "regression":
-        return Parity(len(frame), 0, _relative_difference(output.label, label))
-    differs = output.label != label
-    difference, close = 0.0, np.zeros(len(frame), bool)
-    if output.score is not None and hasattr(estimator, "predict_proba"):
-        expected = np.asarray(estimator.predict_proba(inputs))
-        ours = output.score
-        probabilities = np.stack([1 - ours, ours], axis=1) if ours.ndim == 1 else ours
-        difference = float(np.abs(probabilities - expected).max(initial=0.0))
-        top = np.sort(expected, axis=1)
-        close = top[:, -1] - top[:, -2] <= tolerance
-    elif output.margin is not None and hasattr(estimator, "decision_function"):
-        expected = np.asarray(estimator.decision_function(inputs))
-        difference = _relative_difference(output.margin, expected)
-        close = np.abs(expected) <= tolerance if expected.ndim == 1 else close
+        distances = _relative_distances(output.label, label)
+    else:
+        differs = output.label != label
+        if output.score is not None and hasattr(estimator, "predict_proba"):
+            expected = np.asarray(estimator.predict_proba(inputs))
+            score = output.score
+            ours = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
+            distances = np.abs(ours - expected).max(axis=1, initial=0.0)
+            top = np.sort(expected, axis=1)
+            close = top[:, -1] - top[:, -2] <= tolerance
+        elif output.margin is not None and hasattr(estimator, "decision_function"):
+            ours, expected = output.margin, np.asarray(estimator.decision_function(inputs))
+            distances = _relative_distances(ours, expected)
+            close = np.abs(expected) <= tolerance if expected.ndim == 1 else close
+    wrong = (differs & ~close) | ~(distances <= tolerance)
+    example = ""
+    if wrong.any():
+        row = int(np.argmax(np.where(wrong, np.nan_to_num(distances, nan=np.inf) + differs, -1.0)))
+        example = _describe_row(
+            frame, row, (output.label[row], ours[row]), (label[row], expected[row])
+        )
     ties = int((differs & close).sum())
-    return Parity(len(frame), int(differs.sum()) - ties, difference, ties)
+    difference = float(distances.max(initial=0.0))
+    return Parity(len(frame), int(differs.sum()) - ties, difference, ties, example)
 
 
-def _relative_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+def _relative_distances(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Return the largest difference of each row, relative for values above 1."""
     if np.shape(ours) != np.shape(theirs):
-        return np.inf
+        return np.full(len(ours), np.inf)
     scale = np.maximum(1.0, np.abs(theirs))
     with np.errstate(invalid="ignore"):
         difference = np.abs(ours - theirs) / scale
-    return float(np.where(ours == theirs, 0.0, difference).max(initial=0.0))
+    difference = np.where(ours == theirs, 0.0, difference).reshape(len(ours), -1)
+    return np.asarray(difference.max(axis=1, initial=0.0))
+
+
+def _describe_row(
+    frame: pd.DataFrame, row: int, ours: tuple[Any, Any], theirs: tuple[Any, Any]
+) -> str:
+    """Describe a row by its cells, and both predictions for it."""
+    cells = [f"{name}={value!r}" for name, value in frame.iloc[row].to_dict().items()]
+    shown = ", ".join(cells[:MAX_CELLS]) + ", ..." * (len(cells) > MAX_CELLS)
+    label, number = (f"{pair[0]!r} ({_plain(pair[1])})" for pair in (ours, theirs))
+    return f"for {shown}: {label} instead of {number}"
+
+
+def _plain(value: Any) -> str:
+    return str(np.asarray(value).tolist())
 
 
 def as_fitted(estimator: BaseEstimator, frame: pd.DataFrame) -> Any:

@@ -119,7 +119,8 @@ def check_written(host: Host, name: str, request: WriteRequest, written: ModelFi
     if parity.label_changes or not parity.difference <= written.tolerance:
         raise NotCovered(
             f"format {name}: predictions of the written model differ from the original's "
-            f"({parity}; allowed: 0 and {written.tolerance:g}); choose another format"
+            f"({parity}; allowed: 0 and {written.tolerance:g}), e.g. {parity.example}; choose "
+            "another format"
         )
 
 

@@ -28,6 +28,11 @@ __all__ = ["ALLOW_VARIABLE", "LISTENERS", "Catalogue", "InstalledPlugin"]
 
 log = logging.getLogger(__name__)
 
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+LIBRARY_RULE = "the name of the package whose models it converts, e.g. lightgbm"
+
 LISTENERS = "lockgate"
 """Entry-point group of listeners: plugins that only receive events."""
 
@@ -78,10 +83,10 @@ class InstalledPlugin:
 
         """
         subject = f"{self.kind or 'listener'} {self.name!r} of {self.distribution_label}"
-        if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", self.name):
-            raise BrokenPlugin(
-                f"{subject}: expected a name of lower-case letters, digits and dashes"
-            )
+        by_library = bool(self.kind) and kind(self.kind).dispatch == "library"
+        if not (PACKAGE if by_library else NAME).fullmatch(self.name):
+            rule = "a name of lower-case letters, digits and dashes"
+            raise BrokenPlugin(f"{subject}: expected {LIBRARY_RULE if by_library else rule}")
         module, _, attribute = self.target.partition(":")
         try:
             plugin_class = getattr(importlib.import_module(module), attribute)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.data.columns.inputs import ColumnInput
-from lockgate.models.packed.format.container import DTYPES, write
-from lockgate.models.packed.format.header import FORMAT, VERSION, Answers, Header, infer_shapes
+from lockgate.errors import nearest
+from lockgate.models.packed.format.container import DTYPES, require, write
+from lockgate.models.packed.format.header import (
+    FORMAT,
+    OPERATIONS,
+    VERSION,
+    Answers,
+    Header,
+    infer_shapes,
+)
 from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape
 
 __all__ = ["Builder", "FieldValue", "smallest_dtype"]
@@ -51,8 +59,12 @@ class Builder:
             self._known[key] = name
         return str(self._known[key])
 
-    def add(self, kind: Callable[..., Operation], /, *of: int, **fields: FieldValue) -> int:
+    def add(self, kind: Callable[..., Operation] | str, /, *of: int, **fields: FieldValue) -> int:
         """Check and add an operation; return its index. Equal operations are added once."""
+        if isinstance(kind, str):
+            suggestion = nearest(kind, map(str, OPERATIONS))
+            require(kind in OPERATIONS, f"unknown operation {kind!r}{suggestion}")
+            kind = cast(Callable[..., Operation], OPERATIONS[kind])
         op = kind(of=tuple(of), **fields)
         if op not in self._known:
             reader = ArrayReader(self.inputs, self.arrays)
