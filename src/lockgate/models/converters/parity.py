@@ -111,8 +111,8 @@ def check_parity(
     if parity.label_changes or not parity.difference <= tolerance:
         raise NotCovered(
             f"predictions of the packed model differ from the original's ({parity}; allowed: 0 "
-            f"and {tolerance:g}), e.g. {parity.example}; if the model was fitted with other versions "
-            "of its libraries, pack it where it was fitted, otherwise please report this"
+            f"and {tolerance:g}), e.g. {parity.example}; if the model was fitted with other "
+            "versions of its libraries, pack it where it was fitted, otherwise please report this"
             f"{_to(estimator)}"
         )
     return parity
