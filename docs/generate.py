@@ -55,8 +55,8 @@ JOURNEY = (
     ("serve", "`lockgate serve`"),
     ("ServeSettings", ""),
     ("trace", "`lockgate trace`"),
-    ("import_labels", "`lockgate feedback`"),
-    ("export_log", "`lockgate export`"),
+    ("import_labels", "`lockgate log label`"),
+    ("export_log", "`lockgate log export`"),
 )
 """What people call who use models, in the order of the journey, and the command of each."""
 
@@ -272,14 +272,23 @@ def commands() -> str:
     """Write the help of every command, in the sections of `lockgate --help`."""
     group = click.Context(command_line, info_name="lockgate", **HELP)
     text = ["# Command line\n", f"```text\n{command_line.get_help(group)}\n```\n"]
-    for title, names in COMMAND_SECTIONS.values():
+    for title, names in COMMAND_SECTIONS.items():
         text.append(f"## {title}\n")
         for name in names:
-            command = command_line.get_command(group, name)
-            assert command is not None
-            context = click.Context(command, info_name=name, parent=group, **HELP)
-            text.append(f"### `lockgate {name}`\n\n```text\n{command.get_help(context)}\n```\n")
+            text += _help(command_line, group, name)
     return "\n".join(text)
+
+
+def _help(group: click.Group, parent: click.Context, name: str) -> list[str]:
+    """Write the help of a command, and of those in it."""
+    command = group.get_command(parent, name)
+    assert command is not None
+    context = click.Context(command, info_name=name, parent=parent, **HELP)
+    text = [f"### `{context.command_path}`\n\n```text\n{command.get_help(context)}\n```\n"]
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            text += _help(command, context, inner)
+    return text
 
 
 def _table(cls: type, prefix: str) -> list[str]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import click
 import pytest
 from click.testing import CliRunner, Result
+from tests.conftest import ROOT
 
 import lockgate as package
-from lockgate.cli.commands import PACKAGES, SECTIONS, lockgate, run_cli
+from lockgate.cli.commands import SECTIONS, UNLISTED, lockgate, run_cli
 
 
 def walk(
@@ -27,7 +28,7 @@ def walk(
 
 EVERY = dict(walk(lockgate))
 PATHS = pytest.mark.parametrize("path", EVERY, ids="-".join)
-SUMMARIES = {name: text for _, commands in SECTIONS.values() for name, text in commands.items()}
+SUMMARIES = {name: text for commands in SECTIONS.values() for name, (_, text) in commands.items()}
 
 
 def ask(*line: str) -> Result:
@@ -80,9 +81,17 @@ def check_types(command: click.Command, line: list[str]) -> dict[str, object]:
 
 
 def test_the_table_of_commands_is_what_there_is() -> None:
-    assert [path[0] for path in EVERY if len(path) == 1] == list(PACKAGES)
-    for name in PACKAGES:
-        assert EVERY[(name,)].name == name
+    assert [path[0] for path in EVERY if len(path) == 1] == list(SUMMARIES)
+    for path, command in EVERY.items():
+        assert command.name == path[-1]
+
+
+def test_commands_that_only_files_call_are_not_listed() -> None:
+    assert not set(UNLISTED) & set(SUMMARIES)
+    for name in UNLISTED:
+        assert ask(name, "--help").exit_code == 0
+    dvc_file = ROOT / "dvc.yaml"
+    assert all(f"lockgate {name}" in dvc_file.read_text() for name in UNLISTED)
 
 
 def test_the_help_of_the_whole_lists_every_command_with_its_summary() -> None:
@@ -166,19 +175,21 @@ def test_an_option_of_one_name_means_one_thing() -> None:
 
 def test_every_command_shows_an_example_of_itself() -> None:
     for path, command in EVERY.items():
-        assert path[0] in {line[0] for line in examples(command)}, path
+        assert path in {tuple(line[: len(path)]) for line in examples(command)}, path
 
 
 @pytest.mark.parametrize(("path", "line"), EXAMPLES)
 def test_every_example_is_a_command_line_that_is_understood(
     path: tuple[str, ...], line: list[str]
 ) -> None:
-    name, *rest = line
-    check_types(EVERY[(name,)], rest)
+    words: tuple[str, ...] = ()
+    while line and (*words, line[0]) in EVERY:
+        words, line = (*words, line[0]), line[1:]
+    check_types(EVERY[words], line)
 
 
 def test_an_example_that_is_not_understood_is_seen() -> None:
-    run, export = EVERY[("run",)], EVERY[("export",)]
+    run, export = EVERY[("run",)], EVERY[("log", "export")]
     with pytest.raises(click.NoSuchOption):
         check_types(run, ["--untill", "load"])
     with pytest.raises(AssertionError):
@@ -200,6 +211,8 @@ def mistyped(
     assert left.value.code == 2
     captured = capsys.readouterr()
     assert captured.out == ""
+    assert captured.err.startswith("lockgate: ")
+    assert len(captured.err.splitlines()) == 1
     assert "Traceback" not in captured.err
     return captured.err
 
@@ -248,7 +261,8 @@ def test_one_argument_too_many_is_refused(
         mistyped(capsys, monkeypatch, *path, *line)
         return
     error = mistyped(capsys, monkeypatch, *path, *["x"] * (len(arguments) + 1))
-    assert "unexpected extra argument" in error or "is not one of" in error
+    named = ("unexpected extra argument", "is not one of", "unknown command 'x'")
+    assert any(text in error for text in named)
 
 
 @pytest.mark.parametrize(
@@ -257,8 +271,10 @@ def test_one_argument_too_many_is_refused(
         (("serve", ".", "--port", "99999"), "99999"),
         (("serve", ".", "--log", "ful"), "'full'"),
         (("attest", "fraud", "--environment", "there"), "'recorded'"),
-        (("token", "shop", "--file", "t", "--role", "root"), "'predict'"),
-        (("control", ".", "restart"), "'reload'"),
+        (("server", "token", "shop", "--file", "t", "--role", "root"), "'predict'"),
+        (("server", "restart", "."), "unknown command 'restart'"),
+        (("server", "statsu", "."), "did you mean 'status'"),
+        (("log", "lable"), "did you mean 'label'"),
         (("history", "-n", "0"), "0 is not in the range"),
         (("history", "-n"), "requires an argument"),
         (("verfy",), "did you mean 'verify'"),

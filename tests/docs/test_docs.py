@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import lockgate
-from lockgate.cli.commands import PACKAGES as COMMANDS
+from lockgate.cli.commands import lockgate as command_line
 from lockgate.contract.kinds import KINDS
 from lockgate.testing import check_plugin
 from tests.conftest import ROOT, Run
@@ -57,8 +58,19 @@ def test_every_public_name_is_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     text = (ROOT / "docs" / "commands.md").read_text()
-    for name in COMMANDS:
-        assert f"### `lockgate {name}`" in text
+    for path in list_commands(command_line):
+        assert f"### `lockgate {' '.join(path)}`" in text
+
+
+def list_commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the words that call each command."""
+    paths = []
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        paths.append((*path, name))
+        if isinstance(command, click.Group):
+            paths += list_commands(command, (*path, name))
+    return paths
 
 
 def plugins_of(source: str) -> list[type]:

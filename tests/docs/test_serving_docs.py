@@ -1,6 +1,5 @@
 """What docs/serving.md says is so."""
 
-import importlib
 import re
 import shlex
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from lockgate.cli.commands import PACKAGES
+from lockgate.cli.commands import lockgate as command_line
 from lockgate.deployment.directory import Deployment
 from lockgate.serving.settings import Limits
 from tests.docs.test_docs import ROOT, blocks
@@ -31,9 +30,11 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_line_is_one_that_is_understood(words: list[str]) -> None:
-    command: click.Command = importlib.import_module(
-        f"lockgate.cli.{PACKAGES[words[0]]}.{words[0]}"
-    ).command
+    command: click.Command = command_line
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words[0])
+        assert found is not None, words
+        command, words = found, words[1:] if isinstance(found, click.Group) else words
     known = {name for one in command.params for name in one.opts} | {"--help"}
     for word in words[1:]:
         assert not word.startswith("--") or word in known, word

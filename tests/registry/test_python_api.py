@@ -154,12 +154,12 @@ JOURNEY = [
         lockgate.UsageError,
     ),
     Step(
-        "export live log.parquet",
+        "log export live log.parquet",
         lambda at: lockgate.export_log(at / "live", at / "log.parquet"),
         lockgate.LogError,
     ),
     Step(
-        "feedback rows.csv --here live --key x0 --label bad",
+        "log label rows.csv --here live --key x0 --label bad",
         lambda at: lockgate.import_labels(at / "live", at / "rows.csv", by="x0", label="bad"),
         lockgate.LogError,
     ),

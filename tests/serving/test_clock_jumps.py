@@ -53,5 +53,5 @@ def test_a_jump_deletes_no_prediction(
         ids += [server.predict(ROW)["id"] for _ in range(5)]
     for prediction_id in ids[::4]:
         call("lockgate", "trace", prediction_id, "--here", str(deployed.path), cwd=tmp_path)
-    done = call("lockgate", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
+    done = call("lockgate", "log", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
     assert f"{len(ids)} rows" in done.stdout

@@ -459,7 +459,8 @@ def test_labels_are_classes_of_the_model(deployed: Deployment, call: Run, tmp_pa
     (tmp_path / "late.csv").write_text("key,label\na,1\nb,7\n")
     done = call(
         "lockgate",
-        "feedback",
+        "log",
+        "label",
         "late.csv",
         "--here",
         str(deployed.path),
@@ -469,7 +470,7 @@ def test_labels_are_classes_of_the_model(deployed: Deployment, call: Run, tmp_pa
         code=2,
     )
     assert "row 2: label 7 is not a class" in done.stderr
-    call("lockgate", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
+    call("lockgate", "log", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
     assert pq.read_table(tmp_path / "out.parquet")["churned"].to_pylist() == [1]
 
 
@@ -479,7 +480,7 @@ def test_an_export_has_the_columns_of_all_versions(
     for options in (("--redact", "plan"), ()):
         with serving(deployed.path, *options) as server:
             server.predict(ROW)
-    call("lockgate", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
+    call("lockgate", "log", "export", str(deployed.path), "out.parquet", cwd=tmp_path)
     assert sorted(map(str, pq.read_table(tmp_path / "out.parquet")["plan"].to_pylist())) == [
         "None",
         "plus",

@@ -98,13 +98,17 @@ def test_tokens_come_and_go_without_a_restart(
     tmp_path: Path, deployed: Deployment, call: Run
 ) -> None:
     file = tmp_path / "tokens"
-    first = call("lockgate", "token", "shop", "--file", str(file), cwd=tmp_path).stdout.strip()
+    first = call(
+        "lockgate", "server", "token", "shop", "--file", str(file), cwd=tmp_path
+    ).stdout.strip()
     assert first not in file.read_text()
     assert file.stat().st_mode & 0o077 == 0
     with serving(deployed.path, "--tokens", str(file)) as server:
         server.token = first
         assert server.predict(ROW)["version"] == "1.0.0"
-        second = call("lockgate", "token", "till", "--file", str(file), cwd=tmp_path).stdout.strip()
+        second = call(
+            "lockgate", "server", "token", "till", "--file", str(file), cwd=tmp_path
+        ).stdout.strip()
 
         def known(token: str) -> bool:
             server.token = token

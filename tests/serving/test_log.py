@@ -211,7 +211,8 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
     (tmp_path / "late.csv").write_text("transaction,churned\n17,0\n3,1\n0099,1\nnone,1\n,1\n5,\n")
     done = call(
         "lockgate",
-        "feedback",
+        "log",
+        "label",
         "late.csv",
         "--here",
         str(deployed.path),
@@ -229,7 +230,8 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
     )
     done = call(
         "lockgate",
-        "feedback",
+        "log",
+        "label",
         "by_id.csv",
         "--here",
         str(deployed.path),
@@ -239,7 +241,7 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
     )
     assert "1 label recorded" in done.stdout
     assert f"2 ids are not in the log, e.g. {unknown}" in done.stdout
-    call("lockgate", "export", str(deployed.path), "log.parquet", cwd=tmp_path)
+    call("lockgate", "log", "export", str(deployed.path), "log.parquet", cwd=tmp_path)
     table = pq.read_table(tmp_path / "log.parquet").to_pylist()
     truth = {one["prediction.id"]: one["churned"] for one in table}
     assert truth == {
@@ -265,6 +267,7 @@ def test_labels_come_later_by_id_by_key_and_in_bulk(
     ):
         done = call(
             "lockgate",
+            "log",
             "export",
             str(deployed.path),
             "log.parquet",

@@ -2,109 +2,91 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
 from lockgate.cli.terminal.examples import examples
+from lockgate.cli.terminal.lazy_group import LazyGroup
 from lockgate.contract.secrets import hide_secrets
-from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra, nearest
+from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra
 
-__all__ = ["PACKAGES", "SECTIONS", "lockgate", "run_cli"]
+__all__ = ["SECTIONS", "UNLISTED", "lockgate", "run_cli"]
 
-SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
-    "project": (
-        "Project and pipeline",
-        {
-            "init": "Create a project that runs without further edits.",
-            "run": "Compose the parameters, and run the stages that they change.",
-            "show": "Show every parameter and where its value comes from.",
-            "plugins": "List the installed plugins and their settings.",
-            "check": "Check params.yaml, also against conf/; called by dvc.yaml.",
-            "stage": "Run one stage of the pipeline; called by dvc.yaml.",
-            "version": "Show the versions of lockgate, Python and the main libraries.",
-        },
-    ),
-    "model": (
-        "Models and predictions",
-        {
-            "pack": "Pack a fitted model from a file into a bundle.",
-            "predict": "Predict every row of a file, of any size.",
-            "evaluate": "Evaluate a bundle on data, and check metrics against bounds.",
-        },
-    ),
-    "registry": (
-        "Versions and stages",
-        {
-            "register": "Register a bundle as a version, tied to its commit.",
-            "gate": "Run the gates of a stage on a version.",
-            "promote": "Promote a version to a stage, if its gates pass.",
-            "rollback": "Roll back to an earlier version, also without network or Git.",
-            "retire": "Retire a version, or remove a model from a stage.",
-            "current": "Show which version is in which stage.",
-            "history": "List the events of the ledger: what, when, by whom, and why.",
-            "verify": "Verify that the ledger was not tampered with.",
-            "attest": "Rebuild a version from its commit and compare the bytes.",
-            "sync": "Synchronize this clone's ledger with the shared one.",
-            "trace": "Show where a prediction, a version or a bundle comes from.",
-        },
-    ),
-    "serving": (
-        "Serving",
-        {
-            "serve": "Serve a bundle or a deployment directory over HTTP.",
-            "deploy": "Deploy a bundle, or the version of a stage, to a directory.",
-            "control": "Query or stop a running server.",
-            "token": "Create a token for a client of a server.",
-        },
-    ),
-    "log": (
-        "Prediction log",
-        {
-            "feedback": "Record true outcomes for logged predictions.",
-            "export": "Export the prediction log to a Parquet file.",
-        },
-    ),
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    title: {
+        name: (f"lockgate.cli.{package}.{name}", summary) for name, summary in summaries.items()
+    }
+    for title, package, summaries in (
+        (
+            "Project and pipeline",
+            "project",
+            {
+                "init": "Create a project that runs without further edits.",
+                "run": "Compose the parameters, and run the stages that they change.",
+                "show": "Show every parameter and where its value comes from.",
+            },
+        ),
+        (
+            "Models and predictions",
+            "model",
+            {
+                "pack": "Pack a fitted model from a file into a bundle.",
+                "predict": "Predict every row of a file, of any size.",
+                "evaluate": "Evaluate a bundle on data, and check metrics against bounds.",
+            },
+        ),
+        (
+            "Registry: versions and stages",
+            "registry",
+            {
+                "register": "Register a bundle as a version, tied to its commit.",
+                "gate": "Run the gates of a stage on a version.",
+                "promote": "Promote a version to a stage, if its gates pass.",
+                "rollback": "Roll back to an earlier version, also without network or Git.",
+                "retire": "Retire a version, or remove a model from a stage.",
+                "current": "Show which version is in which stage.",
+                "history": "List the events of the ledger: what, when, by whom, and why.",
+                "trace": "Show where a prediction, a version or a bundle comes from.",
+                "verify": "Verify that the ledger was not tampered with.",
+                "attest": "Rebuild a version from its commit and compare the bytes.",
+                "sync": "Synchronize this clone's ledger with the shared one.",
+            },
+        ),
+        (
+            "Serving",
+            "serving",
+            {
+                "deploy": "Deploy a bundle, or the version of a stage, to a directory.",
+                "serve": "Serve a bundle or a deployment directory over HTTP.",
+                "server": "Query, reload or stop a running server; create tokens.",
+            },
+        ),
+        (
+            "Prediction log",
+            "serving",
+            {"log": "Record labels for logged predictions, and export them."},
+        ),
+        (
+            "Plugins and versions",
+            "project",
+            {
+                "plugins": "List the installed plugins and their settings.",
+                "version": "Show the versions of lockgate, Python and the main libraries.",
+            },
+        ),
+    )
 }
-"""Subcommands by package and section of ``--help``; a module of the same name holds each."""
+"""Module and summary of each command, by the sections of ``--help``."""
 
-PACKAGES = {name: package for package, (_, names) in SECTIONS.items() for name in names}
-"""The package of each subcommand."""
-
-
-class _LazyGroup(click.Group):
-    # importing all subcommands would make every command as slow as the slowest
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(PACKAGES)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in PACKAGES:
-            return None
-        module = importlib.import_module(f"lockgate.cli.{PACKAGES[name]}.{name}")
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            message = f"unknown command {args[0]!r}{nearest(args[0], PACKAGES)}"
-            raise click.UsageError(message, ctx) from error
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # from the table, so that --help imports no subcommand
-        width = max(map(len, PACKAGES))
-        for title, names in SECTIONS.values():
-            with formatter.section(title):
-                rows = [(name.ljust(width), summary) for name, summary in names.items()]
-                formatter.write_dl(rows)
+UNLISTED = {name: f"lockgate.cli.project.{name}" for name in ("stage", "check")}
+"""Commands that ``dvc.yaml`` calls, and people do not."""
 
 
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    sections=SECTIONS,
+    unlisted=UNLISTED,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples("lockgate init shop && cd shop && lockgate run"),
 )
@@ -127,8 +109,11 @@ def run_cli() -> None:
     except LockgateError as error:
         sys.exit(_print_error(str(error), error.exit_code))
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        # click's own errors in the form of all others
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "lockgate"
+        message = error.format_message().rstrip(".")
+        sys.exit(_print_error(f"{message}; see `{path} --help`", error.exit_code))
     except (KeyboardInterrupt, click.Abort):
         sys.exit(_print_error("interrupted", 130))
     except ModuleNotFoundError as error:

@@ -120,7 +120,7 @@ class OperationWriter(Protocol):
         Raises
         ------
         PackedFormatError
-            If there is no such operation, or a field does not fit.
+            If the operation is unknown, or a field does not fit.
 
         """
 

@@ -85,7 +85,7 @@ def check_settings(settings: ServeSettings, *, allow_unauthenticated: bool = Fal
     if not (is_loopback(settings.host) or settings.tokens or allow_unauthenticated):
         raise UsageError(
             f"{settings.host} is reachable from other machines: pass --tokens FILE "
-            "(created by `lockgate token NAME --file FILE`), or --open to accept "
+            "(created by `lockgate server token NAME --file FILE`), or --open to accept "
             "unauthenticated requests"
         )
     if settings.key and not settings.certificate:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-__all__ = ["Limits", "LogSettings", "ServeSettings", "is_loopback"]
+from lockgate.errors import UsageError
+
+__all__ = ["Limits", "LogSettings", "ServeSettings", "is_loopback", "read_settings"]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +143,27 @@ class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def private(self) -> bool:
         """Whether the address is reachable from this machine only."""
         return is_loopback(self.host)
+
+
+def read_settings(path: Path) -> ServeSettings:
+    """Read settings from a TOML file.
+
+    Raises
+    ------
+    UsageError
+        If the file is not valid TOML, has an unknown key, or a value of another type.
+
+    """
+    import tomllib
+
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(document, type=ServeSettings)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        keys = ", ".join(ServeSettings.__struct_fields__)
+        raise UsageError(f"{path}: {error}; keys: {keys}; see docs/python.md") from None
 
 
 def is_loopback(host: str) -> bool:

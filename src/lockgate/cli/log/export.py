@@ -1,4 +1,4 @@
-"""``lockgate export``."""
+"""``lockgate log export``."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 @click.command(
     "export",
     epilog=examples("""
-        lockgate export /srv/churn march.parquet --since 2026-03-01 --until 2026-04-01
-        lockgate export /srv/shop all.parquet --model churn
+        lockgate log export /srv/churn march.parquet --since 2026-03-01 --until 2026-04-01
+        lockgate log export /srv/shop all.parquet --model churn
     """),
 )
 @click.argument(
@@ -49,7 +49,7 @@ def command(
     their own names, so that `lockgate evaluate` reads it as it is, and beside them
     prediction.id, prediction.time, prediction.version, prediction.label,
     prediction.score and more. The target is empty until it is recorded with
-    `lockgate feedback`. Damaged files of the log are named, and left out.
+    `lockgate log label`. Damaged files of the log are named, and left out.
     """
     if target.suffix.lower() not in (".parquet", ".pq"):
         raise UsageError(f"{target} ends in {target.suffix!r}; an export is written as .parquet")

@@ -27,6 +27,7 @@ __all__ = ["command"]
 @click.argument("name", required=False)
 @click.argument("stage", required=False)
 @click.option(
+    "--limit",
     "-n",
     "limit",
     default=50,

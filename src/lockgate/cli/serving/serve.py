@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
+from msgspec.structs import replace
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.serving.server import serve
-from lockgate.serving.settings import Limits, LogSettings, ServeSettings
+from lockgate.serving.settings import ServeSettings, read_settings
 
 __all__ = ["command"]
 
@@ -21,12 +23,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     epilog=examples("""
         lockgate serve bundle                        # http://127.0.0.1:8080, this machine only
         lockgate serve /srv/churn --workers 4 --log full --key customer_id
+        lockgate serve /srv/churn --config serve.toml
         lockgate serve /srv/churn --host 0.0.0.0 --tokens tokens --certificate cert.pem
     """),
 )
 @click.argument(
     "source", metavar="BUNDLE|DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
+@click.option("--config", type=FILE, help="TOML file with settings; options come before it.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -42,7 +46,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.IntRange(1, 64),
     help="Number of worker processes.",
 )
-@click.option("--tokens", type=FILE, help="File of client tokens, from `lockgate token`.")
+@click.option("--tokens", type=FILE, help="File of client tokens, from `lockgate server token`.")
 @click.option(
     "--open", "allow_unauthenticated", is_flag=True, help="Accept requests without a token."
 )
@@ -137,7 +141,15 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.FloatRange(0, 3600),
     help="Seconds for open requests to finish when the server stops.",
 )
-def command(source: Path, host: str, allow_unauthenticated: bool, **options: Any) -> int:
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    source: Path,
+    config: Path | None,
+    allow_unauthenticated: bool,
+    **options: Any,
+) -> int:
     """Serve a bundle or a deployment directory over HTTP.
 
     Endpoints: /predict; /v2 (Open Inference Protocol); /invocations (MLflow);
@@ -148,34 +160,48 @@ def command(source: Path, host: str, allow_unauthenticated: bool, **options: Any
     `sampled` logs a share of the requests. `lockgate deploy` and `lockgate
     rollback` change what is served without a restart or a failed request. To
     listen on an address that other machines can reach, pass --tokens or --open.
+
+    --config FILE has settings in TOML (port = 8080, [limits] rows = 1000, [log]
+    durability = "full"); options on the command line come before it.
     """
-    settings = _build_settings(host, options)
+    settings = ServeSettings() if config is None else read_settings(config)
+    passed = {
+        name: value
+        for name, value in options.items()
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+    settings = _apply(settings, passed)
     return serve(source, settings, allow_unauthenticated=allow_unauthenticated)
 
 
-def _build_settings(host: str, options: dict[str, Any]) -> ServeSettings:
-    log = LogSettings(
-        durability=options["durability"],
-        share=options["log_share"],
-        full_disk=options["log_full"],
-        inputs=options["log_inputs"],
-        redact=options["redact"],
-        key=options["key"],
-        days=options["log_days"],
-        megabytes=options["log_megabytes"],
+LOG_OPTIONS = {
+    "durability": "durability",
+    "log_share": "share",
+    "log_full": "full_disk",
+    "log_inputs": "inputs",
+    "redact": "redact",
+    "key": "key",
+    "log_days": "days",
+    "log_megabytes": "megabytes",
+}
+"""Settings of the log by the option that sets them."""
+
+
+def _apply(settings: ServeSettings, options: dict[str, Any]) -> ServeSettings:
+    """Return settings with what was passed on the command line."""
+    log = {LOG_OPTIONS[name]: options.pop(name) for name in LOG_OPTIONS if name in options}
+    limits = {name: options.pop(name) for name in ("body", "rows", "queue") if name in options}
+    if "body" in limits:
+        limits["body"] <<= 20
+    if "private_key" in options:
+        options["key"] = options.pop("private_key")
+    texts = {
+        name: str(value) if isinstance(value, Path) else value for name, value in options.items()
+    }
+    changed = replace(
+        settings,
+        **texts,
+        limits=replace(settings.limits, **limits),
+        log=replace(settings.log, **log),
     )
-    return ServeSettings(
-        host=host,
-        port=options["port"],
-        workers=options["workers"],
-        limits=Limits(body=options["body"] << 20, rows=options["rows"], queue=options["queue"]),
-        log=log,
-        tokens=str(options["tokens"] or ""),
-        certificate=str(options["certificate"] or ""),
-        key=str(options["private_key"] or ""),
-        access=options["access"],
-        drain_seconds=options["drain_seconds"],
-        batching=options["batching"],
-        require_verdict=options["require_verdict"] or bool(options["signers"]),
-        signers=str(options["signers"] or ""),
-    )
+    return replace(changed, require_verdict=changed.require_verdict or bool(changed.signers))

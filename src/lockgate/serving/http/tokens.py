@@ -137,7 +137,7 @@ def _read(path: Path, *, strict: bool = True) -> list[tuple[bytes, str, frozense
         if match is None or not roles <= set(ROLES):
             problem = ServingError(
                 f"{path}, line {number}: expected NAME ROLE[,ROLE...] SHA256, "
-                f"roles from {', '.join(ROLES)}; `lockgate token` writes such lines"
+                f"roles from {', '.join(ROLES)}; `lockgate server token` writes such lines"
             )
             if strict:
                 raise problem
@@ -145,5 +145,7 @@ def _read(path: Path, *, strict: bool = True) -> list[tuple[bytes, str, frozense
             continue
         known.append((bytes.fromhex(match["digest"]), match["name"], roles))
     if not known and strict:
-        raise ServingError(f"{path} holds no token; lockgate token NAME --file {path} makes one")
+        raise ServingError(
+            f"{path} holds no token; lockgate server token NAME --file {path} makes one"
+        )
     return known

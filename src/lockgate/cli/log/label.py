@@ -1,4 +1,4 @@
-"""``lockgate feedback``."""
+"""``lockgate log label``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["command"]
 
 
 @click.command(
-    "feedback",
+    "label",
     epilog=examples("""
-        lockgate feedback chargebacks.csv --here /srv/fraud --key transaction_id --label fraud
-        lockgate feedback april.parquet --here /srv/churn --id id --label churned
+        lockgate log label chargebacks.csv --here /srv/fraud --key transaction_id --label fraud
+        lockgate log label april.parquet --here /srv/churn --id id --label churned
     """),
 )
 @click.argument("source", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))

@@ -1,4 +1,4 @@
-"""``lockgate token``."""
+"""``lockgate server token``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["command"]
 @click.command(
     "token",
     epilog=examples("""
-        lockgate token shop --file tokens --role predict --role feedback
+        lockgate server token shop --file tokens --role predict --role feedback
         lockgate serve /srv/churn --host 0.0.0.0 --tokens tokens
     """),
 )
