@@ -39,8 +39,10 @@ format: .venv/.dev  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: .venv/.dev  ## write the generated pages of docs/
+docs: .venv/.dev  ## write the generated pages of docs/, and build the site in build/site
 	$(BIN)/python -m docs.generate
+	$(BIN)/sphinx-build -q -W --keep-going -b dirhtml docs build/site
+	@echo "the documentation: build/site/index.html"
 
 bench: .venv/.dev  ## measure every figure of docs/benchmarks.md anew
 	$(BIN)/python -m benchmarks

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
+from numpydoc.docscrape import NumpyDocString
 
 import lockgate
 from lockgate import testing
@@ -130,8 +132,8 @@ def contract() -> str:
         for name in module.__all__:
             cls = getattr(module, name)
             if dataclasses.is_dataclass(cls) or getattr(cls, "_is_protocol", False):
-                entry = f"{_signature(name, cls)}\n\n{inspect.getdoc(cls)}{_methods(cls)}"
-                text.append(f"## {name}\n\n```text\n{entry}\n```\n")
+                text.append(f"## {name}\n\n```python\n{_signature(name, cls)}\n```\n")
+                text.append(_numpydoc(inspect.getdoc(cls) or "") + _methods(cls) + "\n")
     text.append("# Functions for plugins\n")
     for name in FOR_PLUGINS:
         text.append(_function(f"lockgate.{name}", getattr(lockgate, name)))
@@ -144,8 +146,7 @@ def contract() -> str:
         testing.FittedExample,
         *testing.CHECKS,
     ):
-        entry = f"{function.__name__}{_call(function)}\n\n{inspect.getdoc(function)}"
-        text.append(f"## {function.__name__}\n\n```text\n{entry}\n```\n")
+        text.append(_function(function.__name__, function))
     return "\n".join(text)
 
 
@@ -182,11 +183,53 @@ def _public_methods(cls: type) -> list[str]:
 
 
 def _function(name: str, function: Any, level: int = 2) -> str:
-    entry = f"{name}{_call(function)}\n\n{inspect.getdoc(function)}"
     heading = "#" * level + " " + name.removeprefix("lockgate.")
     if level == 2 and name.startswith("lockgate."):
         heading = f"## `{name}`"
-    return f"{heading}\n\n```text\n{entry}\n```\n"
+    text = _numpydoc(inspect.getdoc(function) or "")
+    return f"{heading}\n\n```python\n{name}{_call(function)}\n```\n\n{text}\n"
+
+
+def _numpydoc(docstring: str) -> str:
+    """Turn a numpydoc docstring into Markdown."""
+    parsed = NumpyDocString(docstring)
+    parts = [" ".join(parsed["Summary"]), _prose(parsed["Extended Summary"])]
+    for section in ("Parameters", "Attributes", "Returns", "Yields", "Raises"):
+        if parsed[section]:
+            entries = [_entry(*entry, section=section) for entry in parsed[section]]
+            parts.append(f"**{section}**\n\n" + "\n".join(entries))
+    if parsed["Notes"]:
+        parts.append("**Notes**\n\n" + _prose(parsed["Notes"]))
+    if parsed["Examples"]:
+        examples = "\n".join(parsed["Examples"])
+        parts.append(f"**Examples**\n\n```python\n{examples}\n```")
+    return _code("\n\n".join(part for part in parts if part))
+
+
+def _entry(name: str, kind: str, description: list[str], *, section: str) -> str:
+    """Write a parameter, attribute, result or error as an item of a list."""
+    text = " ".join(line.strip() for line in description)
+    if section in ("Parameters", "Attributes"):
+        return f"- `{name}`: {_angles(kind)}. {text}"
+    return f"- {_angles(kind or name)}: {text}"
+
+
+def _angles(kind: str) -> str:
+    """Show a type as code, where it has no code in it already."""
+    return kind if "`" in kind else f"*{kind}*" if kind else "any"
+
+
+def _prose(lines: list[str]) -> str:
+    """Join lines to paragraphs; an indented block after ``::`` becomes a block of code."""
+    text = "\n".join(lines).strip()
+    description, separator, example = text.partition("::\n")
+    if not separator:
+        return text
+    return f"{description.rstrip()}\n\n```python\n{inspect.cleandoc(example)}\n```"
+
+
+def _code(text: str) -> str:
+    return re.sub(r"(?<!`)``(?!`)", "`", text)
 
 
 def _call(function: Any) -> str:
@@ -244,8 +287,8 @@ def _methods(cls: Any) -> str:
         else:
             signature = f"{name}({', '.join(list(inspect.signature(member).parameters)[1:])})"
         docstring = (inspect.getdoc(member) or "").splitlines()
-        lines.append(f"    {signature}: {docstring[0] if docstring else ''}")
-    return "\n\n" + "\n".join(lines) if lines else ""
+        lines.append(f"- `{signature}`: {docstring[0] if docstring else ''}")
+    return _code("\n\n**Methods**\n\n" + "\n".join(lines)) if lines else ""
 
 
 def plugins() -> str:

@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
         return list(self.modules)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import a command; None if there is no command of that name."""
+        """Import a command; None for an unknown name."""
         path = self.modules.get(name) or self.unlisted.get(name)
         if path is None:
             return None
