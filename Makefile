@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := -e . -e plugins/lockgate-datasets -e plugins/lockgate-treelite -e plugins/lockgate-numba
 
-.PHONY: help demo test lint format docs bench soak lock clean
+.PHONY: help demo test lint format docs pictures bench soak lock clean
 
 help:  ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1	/' | expand -t 16
@@ -43,6 +43,9 @@ docs: .venv/.dev  ## write the generated pages of docs/, and build the site in b
 	$(BIN)/python -m docs.generate
 	$(BIN)/sphinx-build -q -W --keep-going -b dirhtml docs build/site
 	@echo "the documentation: build/site/index.html"
+
+pictures: .venv/.dev  ## take the pictures of the documentation anew (needs chromium, and a run)
+	$(BIN)/python -m docs.pictures
 
 bench: .venv/.dev  ## measure every figure of docs/benchmarks.md anew
 	$(BIN)/python -m benchmarks
