@@ -15,7 +15,7 @@ from sklearn import metrics as peer
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import SplineTransformer, StandardScaler
 from threadpoolctl import threadpool_info
 
 import lockgate
@@ -123,6 +123,33 @@ def test_cross_validated_losses_are_those_of_scikit_learn(
     assert trial.spread == pytest.approx(np.std(expected), rel=1e-6)
     assert trial.params == {name: 3.0}
     assert trial.seconds > 0
+
+
+def test_parameters_of_steps_are_those_of_scikit_learn() -> None:
+    table = rows_of("binary")
+    steps = (("scale", StandardScaler()), ("bend", SplineTransformer()))
+    space = {"C": SearchRange(0.1, 10), "bend__n_knots": [3, 5], "scale__with_mean": [True, False]}
+    recipe = Recipe(LogisticRegression(max_iter=1000), "binary", space, steps)
+    check_recipe(recipe, "model.bent")
+    folds = make_folds(table, "stratified", 3, 0)
+    measure = cross_validated_objective(recipe, table, folds, "log_loss")
+    for knots in (3, 5, 3, 4, 6, 7, 8, 3):  # more than are kept
+        params = {"C": 2.0, "bend__n_knots": knots, "scale__with_mean": knots > 3}
+        expected = []
+        for fold in folds:
+            train, held = part(table, fold.fit), part(table, fold.measure)
+            model = Pipeline(
+                [*((n, clone(t)) for n, t in steps), ("model", clone(recipe.estimator))]
+            )
+            model.set_params(model__C=2.0, bend__n_knots=knots, scale__with_mean=knots > 3).fit(
+                train.features, train.target
+            )
+            expected.append(peer_loss("log_loss", "binary", model, held, [0, 1]))
+        assert measure(params).loss == pytest.approx(np.mean(expected), rel=1e-9)
+    fitted = fit(recipe, {"C": 2.0, "bend__n_knots": 4}, table)
+    assert (fitted["bend"].n_knots, fitted["model"].C) == (4, 2.0)
+    with pytest.raises(PluginFailed, match=r"sets 'bend__knots', .* did you mean 'bend__n_knots'"):
+        check_params(recipe, {"bend__knots": 3}, "optimizer.grid")
 
 
 @pytest.mark.parametrize("task", METRICS)

@@ -125,7 +125,8 @@ class Recipe:
     estimator : sklearn.base.BaseEstimator
         Unfitted estimator with scikit-learn's interface.
     space : mapping of str to SearchRange or list
-        Parameters of the estimator that an optimizer may set.
+        Parameters of the estimator that an optimizer may set; those of a step are written
+        ``step__parameter``.
     task : {"binary", "multiclass", "regression"}
         Task of the model.
     steps : tuple of (str, transformer)

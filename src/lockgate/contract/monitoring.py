@@ -56,6 +56,11 @@ class BinCounts:
         """Number of rows."""
         return sum(self.counts)
 
+    @property
+    def bins(self) -> int:
+        """Number of bins, missing values and other categories included."""
+        return len(self.edges if self.kind == "ordered" else self.categories) + 2
+
 
 @dataclass(frozen=True)
 class ReferenceCounts:

@@ -26,6 +26,16 @@ class SettingDescription:
     help: str
 
 
+STAGES_OF = {
+    "gate": (
+        SettingDescription(
+            "stages", "", "str, names separated by commas", "stages to guard; empty: all stages"
+        ),
+    )
+}
+"""Settings that the host gives to every plugin of a kind."""
+
+
 @dataclasses.dataclass(frozen=True)
 class PluginDescription:
     """An installed plugin.
@@ -107,7 +117,7 @@ def _describe(catalogue: Catalogue, entry: InstalledPlugin) -> PluginDescription
     return dataclasses.replace(
         description,
         summary=docstring.partition("\n")[0],
-        settings=tuple(_describe_settings(plugin_class)),
+        settings=(*_describe_settings(plugin_class), *STAGES_OF.get(entry.kind, ())),
     )
 
 
