@@ -76,6 +76,7 @@ class Anything:
         ({"level": (Anything, lockgate.setting(default_factory=Anything))}, "level is of type Any"),
         ({"names": (set[str], lockgate.setting())}, "names is of type"),
         ({"stages": (str, lockgate.setting("x"))}, "reserved by lockgate"),
+        ({"path": ("NoSuchType", lockgate.setting("x"))}, "'NoSuchType' is not defined; import it"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_where_they_are_defined(

@@ -19,7 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import lockgate
 from lockgate.models.bundle.table_model import TableModel
-from lockgate.plugins.host import catalogue
+from lockgate.plugins.host.catalogue import Catalogue
 from tests.conftest import ROOT, Run
 from tests.serving.running import serving
 
@@ -78,9 +78,9 @@ def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PYTHONPATH", str(site))
     for key, value in ALLOWED.items():
         monkeypatch.setenv(key, value)
-    catalogue._scan_distributions.cache_clear()  # what is installed is read once per process
+    Catalogue.forget()
     yield site
-    catalogue._scan_distributions.cache_clear()
+    Catalogue.forget()
 
 
 def rows_of(count: int = 400) -> tuple[pd.DataFrame, pd.Series]:

@@ -14,7 +14,7 @@ import pytest
 
 import lockgate
 from lockgate.models.packed.runtime.model import PackedModel
-from lockgate.plugins.host import catalogue
+from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.testing import Failed, check_plugin
 from tests.conftest import Run
 from tests.extensions.test_formats import distribution
@@ -57,9 +57,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rounding(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type]:
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", str(site))
-    catalogue._scan_distributions.cache_clear()  # what is installed is read once per process
-    yield catalogue.Catalogue.installed().find("compressor", "round-leaves").load()
-    catalogue._scan_distributions.cache_clear()
+    Catalogue.forget()
+    yield Catalogue.installed().find("compressor", "round-leaves").load()
+    Catalogue.forget()
 
 
 def test_it_passes_the_kit(rounding: type) -> None:

@@ -148,8 +148,10 @@ def test_parameters_of_steps_are_those_of_scikit_learn() -> None:
         assert measure(params).loss == pytest.approx(np.mean(expected), rel=1e-9)
     fitted = fit(recipe, {"C": 2.0, "bend__n_knots": 4}, table)
     assert (fitted["bend"].n_knots, fitted["model"].C) == (4, 2.0)
-    with pytest.raises(PluginFailed, match=r"sets 'bend__knots', .* did you mean 'bend__n_knots'"):
-        check_params(recipe, {"bend__knots": 3}, "optimizer.grid")
+    with pytest.raises(
+        PluginFailed, match=r"sets 'bend__n_knotz', .* did you mean 'bend__n_knots'"
+    ):
+        check_params(recipe, {"bend__n_knotz": 3}, "optimizer.grid")
 
 
 @pytest.mark.parametrize("task", METRICS)

@@ -134,7 +134,14 @@ def _check_arguments(cls: type, hook: str) -> None:
 
 
 def _check_settings(cls: type) -> None:
-    for name, (hint, _) in settings_of(cls).items():
+    try:
+        settings = settings_of(cls)
+    except NameError as error:
+        raise PluginDefinitionError(
+            f"{cls.__qualname__}: the type of a setting is unknown: {error}; import it, or define "
+            "it, at the top of the module"
+        ) from None
+    for name, (hint, _) in settings.items():
         if name in RESERVED:
             raise PluginDefinitionError(
                 f"{cls.__qualname__}.{name}: this name is reserved by lockgate; rename the setting"

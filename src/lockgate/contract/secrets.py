@@ -35,8 +35,8 @@ class Secret:
     >>> @lockgate.plugin
     ... class Warehouse:
     ...     "Load rows from a warehouse."
-    ...     password: lockgate.Secret = lockgate.setting(
-    ...         lockgate.Secret("WAREHOUSE_PASSWORD"), help="variable with the password")
+    ...     password: Secret = lockgate.setting(
+    ...         Secret("WAREHOUSE_PASSWORD"), help="variable with the password")
     ...     @lockgate.hookimpl
     ...     def load(self, request):
     ...         return connect(self.password.read())

@@ -134,6 +134,11 @@ class Catalogue:
         allowed = [name.strip() for name in allow_list.split(",")] if allow_list else None
         return cls(_scan_distributions(), allowed)
 
+    @staticmethod
+    def forget() -> None:
+        """Forget what was read: distributions were installed or removed in this process."""
+        _scan_distributions.cache_clear()
+
     def __iter__(self) -> Iterator[InstalledPlugin]:
         """Yield all entries, by kind and name."""
         return iter(self._entries)
