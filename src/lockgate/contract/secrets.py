@@ -29,19 +29,17 @@ class Secret:
     variable : str
         Name of the environment variable.
 
-    Examples
-    --------
-    >>> import lockgate
-    >>> @lockgate.plugin
-    ... class Warehouse:
-    ...     "Load rows from a warehouse."
-    ...     password: Secret = lockgate.setting(
-    ...         Secret("WAREHOUSE_PASSWORD"), help="variable with the password")
-    ...     @lockgate.hookimpl
-    ...     def load(self, request):
-    ...         return connect(self.password.read())
-    >>> Warehouse(password="TEAM_PASSWORD").password
-    Secret('TEAM_PASSWORD')
+    Notes
+    -----
+    A setting of this type, and its use::
+
+        password: lockgate.Secret = lockgate.setting(
+            lockgate.Secret("WAREHOUSE_PASSWORD"), help="variable with the password"
+        )
+
+        @lockgate.hookimpl
+        def load(self, request):
+            return connect(self.password.read())
 
     """
 
