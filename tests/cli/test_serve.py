@@ -60,7 +60,7 @@ def test_without_a_file_defaults_are_those_of_the_settings(
     signers = tmp_path / "signers"
     signers.write_text("")
     run(str(tmp_path), "--signers", str(signers), "--redact", "a", "--redact", "b")
-    assert (served[1].require_verdict, served[1].log.redact) == (True, ("a", "b"))
+    assert (served[1].signers, served[1].log.redact) == (str(signers), ("a", "b"))
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,9 @@ def test_without_a_file_defaults_are_those_of_the_settings(
         ("prt = 80", "unknown field `prt`.*keys: host, port"),
         ("[log]\ndays = 'long'", r"Expected `float`, got `str` - at `\$.log.days`"),
         ("[log]\ndurability = 'always'", "Invalid enum value 'always'"),
+        ("port = 99999", r"Expected `int` <= 65535 - at `\$.port`"),
+        ("workers = 0", "Expected `int` >= 1"),
+        ("[limits]\nrows = -1", "Expected `int` >= 1"),
     ],
 )
 def test_files_that_are_wrong_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -72,7 +72,10 @@ class Anything:
         ({"way": (Literal["a", "b"], "c")}, "the default of way is 'c'; allowed: one of a, b"),
         ({"way": (str, lockgate.setting("c", choices=("a",)))}, "the default of way is 'c'"),
         ({"steps": (int, "3")}, "the default of steps is '3'"),
-        ({"level": (Level, lockgate.setting(default_factory=Level))}, "the default of depth is 0"),
+        (
+            {"level": (Level, lockgate.setting(default_factory=Level))},
+            "the default of level.depth is 0",
+        ),
         ({"level": (Anything, lockgate.setting(default_factory=Anything))}, "level is of type Any"),
         ({"names": (set[str], lockgate.setting())}, "names is of type"),
         ({"stages": (str, lockgate.setting("x"))}, "reserved by lockgate"),
@@ -123,6 +126,13 @@ def test_nested_settings_are_checked_wherever_they_are() -> None:
             build(cls, values, "x")
     with pytest.raises(lockgate.UnknownKey, match=r"unknown key 'x.others.0.prt', did you mean"):
         build(cls, {"others": [{"prt": 1}]}, "x")
+    deep = evaluator(groups=(dict[str, list[Server]], lockgate.setting({})))
+    with pytest.raises(lockgate.SettingError, match=r"^x\.groups\.a\.0\.port is 0"):
+        build(deep, {"groups": {"a": [{"port": 0}]}}, "x")
+    with pytest.raises(lockgate.PluginDefinitionError, match=r"the default of main\.port is 0"):
+        evaluator(main=(Server, lockgate.setting(default_factory=lambda: Server(port=0))))
+    with pytest.raises(lockgate.PluginDefinitionError, match="the default of depth is 0"):
+        evaluator(levels=(list[Level], lockgate.setting([])))
 
 
 def test_a_default_and_its_factory_exclude_each_other() -> None:
@@ -190,6 +200,34 @@ def test_secrets_are_plain_names_in_a_configuration(loader: type) -> None:
     assert defaults(with_default) == {"token": "API_TOKEN"}
     assert check(with_default, {}, "") == {}
     assert type_name(lockgate.Secret | None) == "name of an environment variable or null"
+    several = evaluator(tokens=(list[lockgate.Secret], lockgate.setting([lockgate.Secret("A")])))
+    assert defaults(several) == {"tokens": ["A"]}
+    for value in ("hunter2-pw", ["hunter2 pw"], {"a": "hunter2-pw"}):
+        with pytest.raises(lockgate.SettingError) as caught:
+            build(several, {"tokens": value}, "x")
+        assert "hunter2" not in str(caught.value)
+
+
+def test_errors_of_lockgate_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM_PASSWORD", "hunter3-hunter3")
+
+    @lockgate.plugin
+    class Warehouse:
+        """Say the password."""
+
+        password: lockgate.Secret = lockgate.setting(
+            lockgate.Secret("TEAM_PASSWORD"), help="variable with the password"
+        )
+
+        @lockgate.hookimpl
+        def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
+            """Load."""
+            raise lockgate.DataError(f"no table at {self.password.read()}@db")
+
+    host = Host("load")
+    host.register("loader", "warehouse", Warehouse())
+    with pytest.raises(lockgate.DataError, match=r"^no table at \*\*\*@db$"):
+        host.call("loader", "warehouse", lockgate.LoadRequest())
 
 
 # --- what is returned

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import hashlib
 import itertools
 import json
+import operator
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -156,6 +159,9 @@ def predict_file(
         raise DataError(f"{source} has no rows")
     folder = target.with_name(f"{target.name}.parts")
     options: dict[str, Any] = {"threads": threads, "engine": engine}
+    compared: list[Comparison] = []
+    if isinstance(engine, Engine):
+        options["on_compared"] = compared.append
     with _lock_parts(folder, _describe_job(bundle, source, keep, part_rows, engine)):
         parts, resumed = [], 0
         for index, chunk in enumerate(itertools.chain([first_chunk], chunks)):
@@ -164,7 +170,8 @@ def predict_file(
                 resumed += chunk.count
             else:
                 _write_predictions(model, chunk, keep, options, part)
-                options["compare_rows"] = COMPARED_LATER
+                if isinstance(engine, Engine):
+                    options["compare_rows"] = COMPARED_LATER
             parts.append(part)
             on_progress(chunk.count)
         # rejected rows first: if the output file exists, the run is complete
@@ -173,9 +180,7 @@ def predict_file(
         filled = sum((_read_filled(part) for part in parts), FilledCells())
         shutil.rmtree(folder)
     warnings = tuple(filled.warnings(model.inputs, bundle.never_missing))
-    comparison = None
-    if isinstance(engine, Engine) and isinstance(model, PackedModel):
-        comparison = model.comparison(engine)
+    comparison = functools.reduce(operator.add, compared) if compared else None
     return FileResult(answered, refused, resumed, rejected, filled, warnings, comparison)
 
 
@@ -210,7 +215,8 @@ def _describe_job(
         digest.hexdigest(),
         list(keep),
         part_rows,
-        engine.name if isinstance(engine, Engine) else "",
+        # parts of a plugin's engine are not reused: its name does not say what computed them
+        uuid.uuid4().hex if isinstance(engine, Engine) else "",
     )
 
 
@@ -237,7 +243,7 @@ def _lock_parts(folder: Path, job: _Job) -> Iterator[None]:
         try:
             yield
         except PluginFailed:
-            shutil.rmtree(folder)  # no part of an engine that errs may be reused
+            shutil.rmtree(folder)  # no part of a plugin that errs may be reused
             raise
         finally:
             Path(lock.name).unlink()

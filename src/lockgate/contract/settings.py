@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from lockgate.contract.secrets import Secret
-from lockgate.contract.type_names import type_name, union_members
+from lockgate.contract.type_names import (
+    dataclasses_in,
+    holds_parts,
+    may_be_secret,
+    type_name,
+    union_members,
+)
 from lockgate.errors import SettingError, UnknownKey
 
 __all__ = [
@@ -167,7 +173,9 @@ def _plain(value: Any) -> Any:
         return value.variable
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: _plain(getattr(value, name)) for name in settings_of(type(value))}
-    return value
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list) else value
 
 
 def check(cls: type, values: Mapping[str, Any], key_path: str) -> dict[str, Any]:
@@ -228,9 +236,8 @@ def check_defaults(cls: type) -> None:
     for name, (hint, rule) in settings_of(cls).items():
         if values[name] is not _MISSING:
             _check_value(hint, rule, values[name], name)
-        for part in union_members(hint):
-            if dataclasses.is_dataclass(part):
-                check_defaults(cast(type, part))
+        for part in dataclasses_in(hint):
+            check_defaults(part)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
@@ -254,42 +261,34 @@ def _check_value(hint: object, rule: Setting, value: object, key: str) -> object
 
     if value == UNSET:
         raise SettingError(key, None, f"{rule.describe(hint)}; it has no default and must be set")
-    nested = next((kind for kind in union_members(hint) if dataclasses.is_dataclass(kind)), None)
-    if nested is not None and isinstance(value, Mapping):
-        return build(cast(type, nested), value, key)
-    if nested is not None and isinstance(value, cast(type, nested)):
-        return value
-    if Secret in union_members(hint) and value is not None:
-        return _read_secret(value, key)
-    if parts := _nested_parts(hint, value):
-        return _check_parts(parts, value, key)
+    for member in union_members(hint):
+        if member is Secret and value is not None:
+            return _read_secret(value, key)
+        if dataclasses.is_dataclass(member) and isinstance(value, (Mapping, cast(type, member))):
+            values = value if isinstance(value, Mapping) else vars(value)
+            return build(cast(type, member), values, key)
+        if holds_parts(member) and isinstance(value, typing.get_origin(member)):
+            return _check_parts(member, value, key)
     try:
         converted = msgspec.convert(value, type=hint, strict=True)
     except msgspec.ValidationError:
-        raise SettingError(key, value, rule.describe(hint)) from None
+        shown = HIDDEN if may_be_secret(hint) else value
+        raise SettingError(key, shown, rule.describe(hint)) from None
     if not rule.allows(converted):
         raise SettingError(key, value, rule.describe(hint))
     return converted
 
 
-def _nested_parts(hint: object, value: object) -> object | None:
-    """Return the dataclass, or secret, of which a list or mapping consists."""
-    for part in union_members(hint):
-        origin, inner = typing.get_origin(part), typing.get_args(part)[-1:]
-        holds_parts = inner and (dataclasses.is_dataclass(inner[0]) or inner[0] is Secret)
-        if holds_parts and origin in (list, dict) and isinstance(value, origin):
-            return cast(object, inner[0])
-    return None
-
-
-def _check_parts(part: object, value: object, key: str) -> object:
-    if isinstance(value, dict):
+def _check_parts(hint: object, value: object, key: str) -> object:
+    """Check the entries of a list or mapping, each by its own settings."""
+    inner = typing.get_args(hint)[-1]
+    if isinstance(value, Mapping):
         return {
-            name: _check_value(part, Setting(), entry, f"{key}.{name}")
+            name: _check_value(inner, Setting(), entry, f"{key}.{name}")
             for name, entry in value.items()
         }
     entries = enumerate(cast(list[object], value))
-    return [_check_value(part, Setting(), entry, f"{key}.{number}") for number, entry in entries]
+    return [_check_value(inner, Setting(), entry, f"{key}.{number}") for number, entry in entries]
 
 
 def _read_secret(value: object, key: str) -> Secret:

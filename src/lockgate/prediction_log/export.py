@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Collection, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ PREFIX = "prediction."
 
 TRUE_LABEL = "true_label"
 """Name of the column of true labels, where the model's target has no name."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BATCH_ROWS = 20_000
 """Rows that are written at a time."""
@@ -176,7 +178,8 @@ def _microseconds(time: datetime | None, default: int) -> int:
     """Return a time in microseconds since 1970."""
     if time is None:
         return default
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e6)
+    since_1970 = (time if time.tzinfo else time.replace(tzinfo=UTC)) - EPOCH
+    return since_1970 // timedelta(microseconds=1)
 
 
 def _read_rows(

@@ -221,6 +221,8 @@ class Ledger(EventLog):
         """
         if override and not reason.strip():
             raise UsageError("an override needs a reason: both are recorded in the ledger")
+        if override and (data is not None or today is not None):
+            raise UsageError("an override runs no gates: leave out data and today")
         params = _path(params)
         if not override:
             # here, as gates load pandas

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.private import local_deployment
 from lockgate.errors import MissingExtra, UsageError, nearest
@@ -52,6 +54,8 @@ def serve(
 
     """
     source, settings = Path(source), settings or ServeSettings()
+    if settings.signers:  # events cannot be trusted without the verdict that they sign
+        settings = msgspec.structs.replace(settings, require_verdict=True)
     check_settings(settings, allow_unauthenticated=allow_unauthenticated)
     for name in THREAD_VARIABLES:
         os.environ[name] = "1"  # workers share the cores; read when NumPy is imported
@@ -81,7 +85,11 @@ def serve(
 
 
 def check_settings(settings: ServeSettings, *, allow_unauthenticated: bool = False) -> None:
-    """Raise a `UsageError` if settings contradict each other or expose the server."""
+    """Raise a `UsageError` if settings are out of range, contradict each other or are unsafe."""
+    try:
+        msgspec.convert(msgspec.to_builtins(settings), type=ServeSettings)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"settings of the server: {error}") from None
     if not (is_loopback(settings.host) or settings.tokens or allow_unauthenticated):
         raise UsageError(
             f"{settings.host} is reachable from other machines: pass --tokens FILE "

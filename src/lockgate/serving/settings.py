@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from lockgate.errors import UsageError
 
@@ -38,19 +40,19 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     """
 
-    body: int = 16 << 20
-    head: int = 16 << 10
-    target: int = 2048
-    fields: int = 100
-    rows: int = 100_000
-    queue: int = 512
-    connections: int = 2000
-    head_seconds: float = 10.0
-    body_seconds: float = 30.0
-    write_seconds: float = 30.0
-    idle_seconds: float = 75.0
-    linger_seconds: float = 2.0
-    linger_bytes: int = 8 << 20
+    body: Annotated[int, Meta(ge=1 << 10)] = 16 << 20
+    head: Annotated[int, Meta(ge=256)] = 16 << 10
+    target: Annotated[int, Meta(ge=16)] = 2048
+    fields: Annotated[int, Meta(ge=1)] = 100
+    rows: Annotated[int, Meta(ge=1)] = 100_000
+    queue: Annotated[int, Meta(ge=1)] = 512
+    connections: Annotated[int, Meta(ge=1)] = 2000
+    head_seconds: Annotated[float, Meta(gt=0)] = 10.0
+    body_seconds: Annotated[float, Meta(gt=0)] = 30.0
+    write_seconds: Annotated[float, Meta(gt=0)] = 30.0
+    idle_seconds: Annotated[float, Meta(gt=0)] = 75.0
+    linger_seconds: Annotated[float, Meta(ge=0)] = 2.0
+    linger_bytes: Annotated[int, Meta(ge=0)] = 8 << 20
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,14 +85,14 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     durability: Literal["full", "normal", "sampled", "off"] = "normal"
-    share: float = 0.1
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.1
     full_disk: Literal["keep", "refuse"] = "keep"
     inputs: Literal["safe", "all", "none"] = "safe"
     redact: tuple[str, ...] = ()
     key: str = ""
-    days: float = 30.0
-    megabytes: int = 10_240
-    checkpoint_seconds: float = 5.0
+    days: Annotated[float, Meta(ge=0)] = 30.0
+    megabytes: Annotated[int, Meta(ge=1)] = 10_240
+    checkpoint_seconds: Annotated[float, Meta(gt=0)] = 5.0
 
 
 class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,15 +128,15 @@ class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     host: str = "127.0.0.1"
-    port: int = 8080
-    workers: int = 1
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
     limits: Limits = Limits()
     log: LogSettings = LogSettings()
     tokens: str = ""
     certificate: str = ""
     key: str = ""
     access: bool = False
-    drain_seconds: float = 30.0
+    drain_seconds: Annotated[float, Meta(ge=0)] = 30.0
     batching: Literal["auto", "on", "off"] = "auto"
     require_verdict: bool = False
     signers: str = ""
@@ -154,16 +156,17 @@ def read_settings(path: Path) -> ServeSettings:
         If the file is not valid TOML, has an unknown key, or a value of another type.
 
     """
-    import tomllib
-
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         return msgspec.convert(document, type=ServeSettings)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
     except msgspec.ValidationError as error:
-        keys = ", ".join(ServeSettings.__struct_fields__)
-        raise UsageError(f"{path}: {error}; keys: {keys}; see docs/python.md") from None
+        parts = (("", ServeSettings), ("limits.", Limits), ("log.", LogSettings))
+        keys = ", ".join(f"{part}{name}" for part, cls in parts for name in cls.__struct_fields__)
+        raise UsageError(f"{path}: {error}; keys: {keys}") from None
 
 
 def is_loopback(host: str) -> bool:

@@ -14,7 +14,6 @@ import pandas as pd
 from lockgate.contract.evaluation import Report
 from lockgate.contract.gates import GateResult
 from lockgate.contract.modeling import Candidate, Trial
-from lockgate.contract.prediction import ModelFiles
 from lockgate.contract.requests import Backend, Request
 from lockgate.contract.tables import Table
 from lockgate.modeling.training.estimators import get_classes, predict_output
@@ -75,8 +74,6 @@ def _fingerprint_value(value: Any, reduce: Callable[[Any], Any], by_predictions:
     if isinstance(value, Candidate):
         parts = (value.params, value.threshold, value.packed, value.recipe.estimator)
         return reduce(parts), _predictions(value) if by_predictions else _pickled(value.estimator)
-    if isinstance(value, ModelFiles) and by_predictions:
-        return tuple(value.files)
     if isinstance(value, (Report, GateResult)) and value.nondeterministic:
         return tuple(sorted(value.metrics))
     if isinstance(value, Backend):
@@ -90,7 +87,10 @@ def _predictions(candidate: Candidate) -> Any:
     if candidate.estimator is None:
         return None
     task = candidate.recipe.task
+    names = getattr(candidate.estimator, "feature_names_in_", None)
     features, classes = example_table(task).features, get_classes(candidate.estimator)
+    if names is not None and not set(names) <= set(features):
+        return _pickled(candidate.estimator)  # it was fitted on rows of the author's
     output = predict_output(candidate.estimator, features, task, classes)
     return fingerprint(output.label), fingerprint(output.score)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lockgate.contract.conversion import ConvertRequest, Engine
-from lockgate.contract.modeling import Candidate
+from lockgate.contract.modeling import Candidate, CompressRequest
 from lockgate.contract.plugin import hooks_of
 from lockgate.contract.prediction import OpenRequest, WriteRequest
 from lockgate.contract.requests import Backend, numpy_backend
@@ -157,8 +157,8 @@ def try_compressor(subject: PluginUnderTest) -> None:
             declared = "on_packed = True" if candidate.packed is not None else "no on_packed"
             raise Failed(f"on {name}: declare {declared} in the class, as its result has that form")
         if candidate.packed is not None:
-            task = candidate.recipe.task
-            PackedModel(candidate.packed).predict(example_table(task).features)
+            assert isinstance(request, CompressRequest)
+            PackedModel(candidate.packed).predict(request.tune.features)
 
 
 TRIALS: dict[str, Callable[[PluginUnderTest], None]] = {

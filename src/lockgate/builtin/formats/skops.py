@@ -41,9 +41,11 @@ def _narrow(schema: lockgate.Schema, estimator: Pipeline) -> lockgate.Schema:
     """Drop the features that the first step does not read, so that requests need not have them."""
     first = estimator.steps[0][1] if getattr(estimator, "steps", None) else estimator
     parts = getattr(first, "transformers_", None)
-    if parts is None:
-        return schema
+    if parts is None or not all(isinstance(names, list) for _, _, names in parts):
+        return schema  # columns may also be chosen by number, mask or slice
     used = {name for _, step, names in parts if step != "drop" for name in names}
+    if not all(isinstance(name, str) for name in used):
+        return schema
     unread = {column.name for column in schema.features} - used
     return schema.with_columns(
         tuple(column for column in schema.columns if column.name not in unread)

@@ -170,7 +170,7 @@ def command(
         for name, value in options.items()
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    settings = _apply(settings, passed)
+    settings = _with_options(settings, passed)
     return serve(source, settings, allow_unauthenticated=allow_unauthenticated)
 
 
@@ -187,7 +187,7 @@ LOG_OPTIONS = {
 """Settings of the log by the option that sets them."""
 
 
-def _apply(settings: ServeSettings, options: dict[str, Any]) -> ServeSettings:
+def _with_options(settings: ServeSettings, options: dict[str, Any]) -> ServeSettings:
     """Return settings with what was passed on the command line."""
     log = {LOG_OPTIONS[name]: options.pop(name) for name in LOG_OPTIONS if name in options}
     limits = {name: options.pop(name) for name in ("body", "rows", "queue") if name in options}
@@ -195,13 +195,12 @@ def _apply(settings: ServeSettings, options: dict[str, Any]) -> ServeSettings:
         limits["body"] <<= 20
     if "private_key" in options:
         options["key"] = options.pop("private_key")
-    texts = {
+    values = {
         name: str(value) if isinstance(value, Path) else value for name, value in options.items()
     }
-    changed = replace(
+    return replace(
         settings,
-        **texts,
+        **values,
         limits=replace(settings.limits, **limits),
         log=replace(settings.log, **log),
     )
-    return replace(changed, require_verdict=changed.require_verdict or bool(changed.signers))

@@ -22,6 +22,7 @@ from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, v
 from lockgate.models.bundle.probes import check_probes
 from lockgate.models.bundle.table_model import model_of, open_model
 from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.plugins.host.engines import load_engine
 from lockgate.plugins.host.host import Host
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class Bundle:
         A packed model also takes Arrow tables, lists of mappings, and arrays, and
         the options of `PackedModel.predict`: `backend`, `engine`, `threads`.
         """
+        engine = options.get("engine")
+        if isinstance(engine, str) and engine not in ("rows", "columns"):
+            options["engine"] = load_engine(engine)
         output = self.predictor.predict(columns, **options)
         if output.missing or output.unknown:
             self._warn_of_filled(columns, output)

@@ -13,8 +13,8 @@ from lockgate.data.columns.dates import MISSING_DATE
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows, count_missing
-from lockgate.errors import BundleError, PluginFailed, SchemaViolation, UsageError
-from lockgate.models.packed.runtime.blocks import join_cells
+from lockgate.errors import BundleError, NotCovered, PluginFailed, SchemaViolation, UsageError
+from lockgate.models.packed.runtime.blocks import join_cells, take_cells
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packed.runtime.predictions import RowPrediction
 from lockgate.plugins.host.host import Host
@@ -71,7 +71,11 @@ class TableModel:
             )
             for column in request.schema.features
         )
+        for column in self.inputs:
+            if UNKNOWN in column.categories:
+                raise NotCovered(f"column {column.name}: the category {UNKNOWN!r} is reserved")
         self.outputs: tuple[str, ...] = ("label",)
+        self._has_predicted = False
 
     def predict(
         self,
@@ -79,9 +83,9 @@ class TableModel:
         *,
         rejected: RejectedRows | None = None,
         engine: object = None,
-        **_: object,
+        threads: int = 1,
     ) -> Output:
-        """Predict rows, as `PackedModel.predict` does.
+        """Predict rows, as `PackedModel.predict` does; the format decides on threads and engines.
 
         Raises
         ------
@@ -91,6 +95,7 @@ class TableModel:
             If the format fails, or returns predictions of another shape.
 
         """
+        del threads  # the format decides
         if engine not in (None, "rows", "columns"):
             raise UsageError(f"engines predict with packed models; this is of format {self.name}")
         cells, rows = read_columns(self.inputs, columns, rejected)
@@ -146,8 +151,13 @@ class TableModel:
     def _predict_cells(
         self, cells: Sequence[Any], rows: int, rejected: RejectedRows | None
     ) -> Output:
+        accepted = np.ones(rows, bool)
+        accepted[list(rejected.reasons if rejected is not None else ())] = False
+        if rows and not accepted.any():
+            return self._empty(rows)
+        kept = np.flatnonzero(accepted)
         columns = {
-            column.name: _values(column, column_cells)
+            column.name: _values(column, take_cells(column_cells, kept))
             for column, column_cells in zip(self.inputs, cells, strict=True)
         }
         try:
@@ -155,19 +165,29 @@ class TableModel:
         except (Exception, SystemExit) as error:
             message = " ".join(str(error).split())[:300]
             raise PluginFailed(
-                f"format {self.name} failed to predict {rows} rows: "
+                f"format {self.name} failed to predict {len(kept)} rows: "
                 f"{type(error).__name__}: {message}"
             ) from error
-        output = self._check(output, rows)
+        output = _scatter(self._check(output, len(kept)), accepted)
         finite = np.ones(rows, bool)
         for part in (output.label, output.score, output.margin):
             if part is not None and part.dtype.kind == "f":
-                finite &= np.isfinite(part.reshape(rows, -1)).all(axis=1)
+                finite &= np.isfinite(part.reshape(rows, -1)).all(axis=1) | ~accepted
         _reject_unpredicted(np.flatnonzero(~finite), rejected)
-        self.outputs = tuple(
-            name for name in ("label", "score", "margin") if getattr(output, name) is not None
-        )
+        if not self._has_predicted:  # the probe rows, when the bundle is opened
+            self.outputs = tuple(
+                name for name in ("label", "score", "margin") if getattr(output, name) is not None
+            )
+            self._has_predicted = True
         return output
+
+    def _empty(self, rows: int) -> Output:
+        """Return undefined predictions for rows that were all rejected."""
+        several = (rows, len(self.classes)) if len(self.classes) > 2 else (rows,)
+        label = np.array([self.classes[0]] * rows) if self.classes else np.full(rows, np.nan)
+        score = np.full(several, np.nan) if "score" in self.outputs else None
+        margin = np.full(rows, np.nan) if "margin" in self.outputs else None
+        return Output(label, score, margin)
 
     def _check(self, output: object, rows: int) -> Output:
         """Raise `PluginFailed` unless the predictions have the shapes of the task."""
@@ -199,6 +219,24 @@ class TableModel:
                 f"format {self.name} returned labels {unknown}; expected {list(self.classes)}"
             )
         return Output(**arrays)
+
+
+def _scatter(output: Output, accepted: np.ndarray) -> Output:
+    """Return predictions for all rows; those of rejected rows are undefined."""
+    if accepted.all():
+        return output
+    label, score, margin = (
+        None if part is None else _scatter_array(part, accepted)
+        for part in (output.label, output.score, output.margin)
+    )
+    assert label is not None
+    return Output(label, score, margin)
+
+
+def _scatter_array(part: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    filled = np.repeat(part[:1], len(accepted), axis=0)
+    filled[accepted] = part
+    return filled
 
 
 def _reject_unpredicted(rows: np.ndarray, rejected: RejectedRows | None) -> None:

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lockgate.errors import PackedFormatError
-from lockgate.models.packed.format.container import DTYPES
-from lockgate.models.packed.format.header import Header, decode
+from lockgate.errors import PackedFormatError, nearest
+from lockgate.models.packed.format.container import DTYPES, require
+from lockgate.models.packed.format.header import OPERATIONS, Header, decode
 from lockgate.models.packed.format.writer import Builder
 
 __all__ = ["PackedContent"]
@@ -65,7 +65,17 @@ class PackedContent:
         return cls(header, arrays)
 
     def operations(self, *names: str) -> list[tuple[int, Any]]:
-        """Return the operations of these names, e.g. ``forest``, with their indices."""
+        """Return the operations of these names, e.g. ``forest``, with their indices.
+
+        Raises
+        ------
+        PackedFormatError
+            If the format has no operation of that name.
+
+        """
+        known = [str(name) for name in OPERATIONS]
+        for name in names:
+            require(name in known, f"unknown operation {name!r}{nearest(name, known)}")
         return [
             (index, op)
             for index, op in enumerate(self.header.ops)
@@ -78,17 +88,21 @@ class PackedContent:
         Raises
         ------
         PackedFormatError
-            If an array is unknown.
+            If an array is unknown, or its type cannot hold the values.
 
         """
         unknown = sorted(set(arrays) - set(self.arrays))
         if unknown:
             raise PackedFormatError(f"the model has no array {', '.join(unknown)}")
-        changed = {name: np.asarray(new, self.arrays[name].dtype) for name, new in arrays.items()}
+        changed = {
+            name: _as_type(name, new, self.arrays[name].dtype) for name, new in arrays.items()
+        }
         return dataclasses.replace(self, arrays={**self.arrays, **changed})
 
     def with_operations(self, operations: Mapping[int, Any]) -> PackedContent:
         """Return the content with other operations at some indices."""
+        for index in operations:
+            require(0 <= index < len(self.header.ops), f"the model has no operation {index}")
         ops = tuple(operations.get(index, op) for index, op in enumerate(self.header.ops))
         return dataclasses.replace(self, header=msgspec.structs.replace(self.header, ops=ops))
 
@@ -134,6 +148,20 @@ class PackedContent:
             tolerance=self.header.tolerance,
             derived=self.header.derived,
         )
+
+
+def _as_type(name: str, values: ArrayLike, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return values in the type of an array; they must be the same in it."""
+    array = np.asarray(values)
+    with np.errstate(invalid="ignore"):
+        converted = array.astype(dtype)
+    changed = converted != array
+    if array.dtype.kind == "f":
+        changed &= ~np.isnan(array)
+    if changed.any():
+        first = array[changed].flat[0]
+        raise PackedFormatError(f"array {name} is of {dtype}, which cannot hold {first}")
+    return converted
 
 
 def _dtype_name(array: np.ndarray) -> str:

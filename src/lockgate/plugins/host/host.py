@@ -124,16 +124,20 @@ class Host:
                 else:
                     scratch_request = dataclasses.replace(request, scratch=Path(scratch))
                     result = implementation.function(scratch_request)
-            except LockgateError:
+            except LockgateError as error:
+                error.args = tuple(
+                    hide_secrets(part) if isinstance(part, str) else part for part in error.args
+                )
                 raise
             except ModuleNotFoundError as error:
                 raise self._explain_missing_module(
                     plugin_name, implementation.plugin, error
                 ) from error
             except (Exception, SystemExit) as error:
-                raise PluginFailed(
-                    self._format_plugin_error(plugin_name, implementation.plugin, error)
-                ) from error
+                message = self._format_plugin_error(plugin_name, implementation.plugin, error)
+                # the cause is kept, for who debugs the plugin, unless it shows a secret
+                hidden = hide_secrets(str(error)) != str(error)
+                raise PluginFailed(message) from (None if hidden else error)
         if not isinstance(result, operation.result):
             raise PluginFailed(
                 f"{plugin_name} returned {type(result).__name__}; "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.data.columns.inputs import ColumnInput
-from lockgate.errors import nearest
+from lockgate.errors import PackedFormatError, nearest
 from lockgate.models.packed.format.container import DTYPES, require, write
 from lockgate.models.packed.format.header import (
     FORMAT,
@@ -65,7 +65,11 @@ class Builder:
             suggestion = nearest(kind, map(str, OPERATIONS))
             require(kind in OPERATIONS, f"unknown operation {kind!r}{suggestion}")
             kind = cast(Callable[..., Operation], OPERATIONS[kind])
-        op = kind(of=tuple(of), **fields)
+        try:
+            op = kind(of=tuple(of), **fields)
+            hash(op)
+        except TypeError as error:
+            raise PackedFormatError(f"operation {_name_of(kind)}: {error}") from None
         if op not in self._known:
             reader = ArrayReader(self.inputs, self.arrays)
             self.shapes.append(op.infer([self.shapes[operand] for operand in of], reader))
@@ -155,6 +159,10 @@ class Builder:
         infer_shapes(header, self.arrays)
         fields = {name: getattr(header, name) for name in header.__struct_fields__}
         return write(fields, self.arrays)
+
+
+def _name_of(kind: Any) -> str:
+    return str(kind.__struct_config__.tag)
 
 
 def _text_fields(op: Operation) -> dict[str, str]:

@@ -7,7 +7,7 @@ import hashlib
 import math
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows, count_missing
 from lockgate.data.columns.row_cells import build_cell_readers
 from lockgate.data.columns.sources import cells_by_name
-from lockgate.errors import PackedFormatError, SchemaViolation
+from lockgate.errors import PackedFormatError, SchemaViolation, UsageError
 from lockgate.models.packed.format.array_types import Cells, RowSource
 from lockgate.models.packed.format.header import decode
 from lockgate.models.packed.runtime.blocks import compute_columns, join_cells, take_cells
@@ -115,6 +115,7 @@ class PackedModel:
         rejected: RejectedRows | None = None,
         engine: str | Engine | None = None,
         compare_rows: int = COMPARED_ROWS,
+        on_compared: Callable[[Comparison], object] | None = None,
     ) -> Output:
         """Predict rows.
 
@@ -133,6 +134,8 @@ class PackedModel:
             the number of rows decides. Or a plugin's engine for trees by columns.
         compare_rows : int
             Rows that NumPy computes, too, where an engine or another backend predicts.
+        on_compared : callable, optional
+            Called with the result of that comparison.
 
         Raises
         ------
@@ -142,6 +145,8 @@ class PackedModel:
             If an engine or a backend predicts other values than NumPy for one of these rows.
 
         """
+        if isinstance(engine, str) and engine not in ("rows", "columns"):
+            raise UsageError(f"engine is {engine!r}; expected rows, columns, or lockgate.Engine")
         cells, rows = read_columns(self.header.inputs, source, rejected)
         if rejected is not None:
             rejected.cells = cells
@@ -152,8 +157,11 @@ class PackedModel:
             other = engine if isinstance(engine, Engine) else None
             program = self._program(backend, other)
             answers, invalid = compute_columns(program, cells, rows, threads)
-            if program.is_other:
-                self._compare(program, cells, answers, invalid, choose_rows(rows, compare_rows))
+            if program.needs_comparison:
+                chosen = choose_rows(rows, compare_rows)
+                comparison = self._compare(program, cells, answers, invalid, chosen)
+                if on_compared is not None:
+                    on_compared(comparison)
             reject_unpredicted(np.flatnonzero(invalid), rejected)
             output = self._build(*answers)
         if rejected is not None:
@@ -208,12 +216,12 @@ class PackedModel:
         answers: Sequence[Any],
         invalid: np.ndarray,
         chosen: np.ndarray,
-    ) -> None:
+    ) -> Comparison:
         """Compare what a plugin's engine or backend computed with NumPy, for some rows."""
         sample = [take_cells(column, chosen) for column in cells]
         expected, expected_invalid = compute_columns(self._program(), sample, len(chosen))
         actual = [None if answer is None else answer[:, chosen] for answer in answers]
-        comparison = compare_predictions(
+        return compare_predictions(
             program.name,
             (*expected, expected_invalid),
             (*actual, invalid[chosen]),
@@ -221,7 +229,6 @@ class PackedModel:
             exact_labels=self.task != "regression" and program.engine is not None,
             tolerance=program.tolerance,
         )
-        program.compared = comparison + program.compared
 
     def predict_one(self, row: Mapping[str, object]) -> RowPrediction:
         """Predict one row given as a mapping of column to value, None for a missing value.
@@ -289,10 +296,6 @@ class PackedModel:
                 flat = [prediction[output_index] for prediction in predictions]
                 outputs.append(np.array(flat, dtype=float).reshape(rows, width).T)
         return self._build(*outputs)
-
-    def comparison(self, engine: Engine) -> Comparison | None:
-        """Return how far that engine's predictions have been from NumPy's."""
-        return self._program(engine=engine).compared
 
     def _program(self, backend: Backend | None = None, engine: Engine | None = None) -> Program:
         backend = backend or numpy_backend()

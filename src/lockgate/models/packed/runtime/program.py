@@ -21,7 +21,7 @@ from lockgate.models.packed.format.linear import Linear, OneHotBlock
 from lockgate.models.packed.format.numeric import Concat, Date, Numbers
 from lockgate.models.packed.format.operation import POWERS_KEY, Shape
 from lockgate.models.packed.format.text import Text
-from lockgate.models.packed.runtime.comparison import Comparison, prepare_forest
+from lockgate.models.packed.runtime.comparison import prepare_forest
 from lockgate.models.packed.runtime.forest import MAX_TABLE_BYTES, CompiledForest
 from lockgate.models.packed.runtime.one_hot_masks import ForestPart
 
@@ -58,8 +58,6 @@ class Program:
     ----------
     tolerance : float
         Largest difference from NumPy's predictions, relative to max(1, value).
-    compared : Comparison or None
-        How far its predictions have been from NumPy's.
 
     """
 
@@ -75,7 +73,6 @@ class Program:
         self.engine = engine
         allowed = BACKEND_TOLERANCE if engine is None else engine.tolerance
         self.tolerance = max(header.tolerance, allowed)
-        self.compared: Comparison | None = None
         self._compiled: dict[int, Callable[..., Any]] = {}
         self.host = {**arrays, POWERS_KEY: POWERS_ARRAY}
         self.device: dict[str, Any] = {}
@@ -91,7 +88,7 @@ class Program:
         self.chunk = max(1, min(MAX_ROWS, CHUNK_CELLS // width))
 
     @property
-    def is_other(self) -> bool:
+    def needs_comparison(self) -> bool:
         """Whether another library than NumPy computes."""
         return self.engine is not None or self.backend.name != "numpy"
 
