@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -177,13 +176,13 @@ def test_a_pipeline_writes_it(installed: Path, call: Run, project: Path) -> None
 
 def test_predictions_that_differ_are_refused(installed: Path, tmp_path: Path) -> None:
     frame, target = rows_of()
-    # a threshold between two numbers that are one number in 32 bits
-    frame["a"] = 1.0 + np.arange(len(frame)) * 1e-9
-    target = pd.Series((np.arange(len(frame)) % 2), name="bought")
-    encode = make_column_transformer((StandardScaler(), ["a", "b"]), ("drop", ["shop"]))
-    model = make_pipeline(encode, HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=1))
-    model.fit(frame, target)
-    with pytest.raises(lockgate.NotCovered, match=r"format onnx: (predictions|no ONNX graph)"):
+    frame["a"] = 1e9 + frame["a"]  # 32 bits hold only every 64th of these numbers
+    encode = make_column_transformer((StandardScaler(), ["a", "b"]))
+    model = make_pipeline(encode, LogisticRegression()).fit(frame, target)
+    with pytest.raises(
+        lockgate.NotCovered,
+        match="format onnx: predictions of the written model differ.*e.g. for a=",
+    ):
         lockgate.pack(model, frame, target, path=tmp_path / "m", format="onnx")
     assert not (tmp_path / "m").exists()
 
@@ -220,12 +219,18 @@ def test_a_format_that_cannot_write_is_refused(installed: Path, tmp_path: Path) 
 
 WRONG: dict[str, tuple[Callable[[int], object], str]] = {
     "None": (lambda n: None, "returned NoneType; predict must return lockgate.Output"),
-    "a row less": (lambda n: lockgate.Output(np.zeros(n - 1)), r"label of shape \(2,\) for 3 rows"),
+    "a row less": (
+        lambda n: lockgate.Output(np.zeros(n - 1)),
+        r"returned label of shape \(2,\) for 3 rows",
+    ),
     "scores of both classes": (
         lambda n: lockgate.Output(np.zeros(n), np.zeros((n, 2))),
-        r"score of shape \(3, 2\) for 3 rows; expected \(3,\)",
+        r"returned score of shape \(3, 2\) for 3 rows; expected \(3,\)",
     ),
-    "another label": (lambda n: lockgate.Output(np.full(n, 7)), r"labels \[7\]; expected \[0, 1\]"),
+    "another label": (
+        lambda n: lockgate.Output(np.full(n, 7)),
+        r"returned labels 7; expected \[0, 1\]",
+    ),
     "an error": (lambda n: 1 // 0, "failed to predict 3 rows: ZeroDivisionError"),
     "an exit": (lambda n: exit(3), "failed to predict 3 rows: SystemExit"),
 }
@@ -248,5 +253,5 @@ def test_wrong_answers_do_not_leave(what: str, bundle: Any) -> None:
         task="binary",
         classes=(0, 1),
     )
-    with pytest.raises(lockgate.PluginFailed, match=f"format wrong .*{message}|{message}"):
+    with pytest.raises(lockgate.PluginFailed, match=f"format wrong {message}"):
         TableModel(Wrong(), request, "wrong").predict(rows_of(3)[0])

@@ -390,6 +390,14 @@ def test_an_edit_that_is_kept_does_not_undo_an_edit_of_the_configuration(fresh: 
     assert read_choices(fresh) == Choices(values={"compression.max_loss": 0.5})
 
 
+def test_an_added_plugin_is_recorded_with_its_settings(fresh: Path) -> None:
+    before = list(choose(fresh)["evaluator"])
+    chosen = choose(fresh, "+evaluator=regression", "evaluator.regression.resamples=20")
+    assert chosen["evaluator"]["regression"]["resamples"] == 20
+    assert read_choices(fresh).groups == {"evaluator": [*before, "regression"]}
+    assert read_choices(fresh).values == {"evaluator.regression.resamples": 20}
+
+
 def test_an_edited_gate_cannot_be_kept(fresh: Path) -> None:
     choose(fresh)
     file = fresh / "params.yaml"

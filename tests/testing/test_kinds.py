@@ -261,7 +261,8 @@ def constant(request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
     """Return one number for every row: the operations are named as the documentation does."""
     trace, builder = request.trace, request.trace.builder
     zeros = [0.0] * len(request.columns)
-    known = builder.add("fill", trace.numbers(request.columns), values=builder.array(zeros))
+    filled = builder.array(zeros)
+    known = builder.add("fill", trace.numbers(request.columns), values=filled, gap=None)
     weights, bias = builder.array([zeros]), builder.array([1.0])
     return lockgate.ConvertedModel(builder.add("linear", known, weights=weights, bias=bias))
 

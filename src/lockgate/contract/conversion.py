@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lockgate.contract.prediction import check_tolerance
 from lockgate.contract.requests import Request
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class Engine:
     name: str
     prepare: Callable[[PreparedForest], Callable[[np.ndarray], np.ndarray]]
     tolerance: float = 1e-12
+
+    def __post_init__(self) -> None:
+        """Reject a tolerance that would hide errors."""
+        check_tolerance(self.tolerance)
 
 
 @dataclass(frozen=True)

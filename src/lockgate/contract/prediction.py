@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from lockgate.contract.requests import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike
@@ -151,3 +150,24 @@ class ModelFiles:
     files: Mapping[str, bytes]
     schema: Schema | None = None
     tolerance: float = 1e-9
+
+    def __post_init__(self) -> None:
+        """Reject what no bundle can hold, and a tolerance that would hide errors."""
+        if not isinstance(self.files, Mapping):
+            raise TypeError(f"files is {type(self.files).__name__}, expected a mapping to bytes")
+        if self.schema is not None and not hasattr(self.schema, "features"):
+            raise TypeError(f"schema is {type(self.schema).__name__}, expected lockgate.Schema")
+        check_tolerance(self.tolerance)
+
+
+MAX_TOLERANCE = 1e-3
+"""Largest difference from the model that a format or an engine may declare."""
+
+
+def check_tolerance(tolerance: object) -> None:
+    """Raise a ValueError unless it is a number from 0 to `MAX_TOLERANCE`."""
+    number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
+    if not number or not 0 <= tolerance <= MAX_TOLERANCE:  # type: ignore[operator]
+        raise ValueError(
+            f"tolerance is {tolerance!r}, expected a number from 0 to {MAX_TOLERANCE:g}"
+        )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from urllib.parse import quote, quote_plus
 
 from lockgate.errors import UsageError
 
@@ -86,6 +88,15 @@ class Secret:
 
 def hide_secrets(text: str) -> str:
     """Replace the values of all secrets that were read by ``***``."""
-    for value in sorted(_values, key=len, reverse=True):
-        text = text.replace(value, "***")
+    if not _values:
+        return text
+    forms = {form for value in _values for form in _forms(value)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
     return text
+
+
+def _forms(value: str) -> set[str]:
+    """Return a value as messages may have it: plain, in a URL, in JSON, with blanks joined."""
+    quoted = {quote(value), quote(value, safe=""), quote_plus(value)}
+    return {value, " ".join(value.split()), json.dumps(value)[1:-1], repr(value)[1:-1], *quoted}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lockgate.data.io.identity import current_user
 from lockgate.errors import DeploymentError
+from lockgate.models.bundle.manifest import MANIFEST
 
 __all__ = ["lock_changes"]
 
@@ -38,6 +39,10 @@ def lock_changes(folder: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         If another command holds the lock for longer, as when it was stopped.
 
     """
+    if (folder / MANIFEST).is_file():  # a file more would damage it
+        raise DeploymentError(
+            f"{folder} is a bundle, not a deployment directory; nothing was changed"
+        )
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -26,6 +26,9 @@ from lockgate.plugins.host.parameters import PluginChoice
 
 __all__ = ["work"]
 
+TIE = 1e-9
+"""Difference of two scores from which one is the higher."""
+
 
 def work(stage: Stage) -> dict[str, float]:
     """Apply each compressor within its loss budget on the tune rows; write the model."""
@@ -147,10 +150,34 @@ def _complete(choice: PluginChoice, request: CompressRequest, after: Candidate) 
         estimator = PackedEstimator(content.write())
     except PackedFormatError as error:
         raise PluginFailed(f"compressor.{name} returned an invalid packed model: {error}") from None
-    expected = PackedModel(request.packed())
-    if (estimator.model.task, estimator.model.classes) != (expected.task, expected.classes):
-        raise PluginFailed(f"compressor.{name} returned a model of another task or other classes")
+    if problem := _find_change(PackedModel(request.packed()), estimator.model, request.tune):
+        raise PluginFailed(f"compressor.{name} returned a packed model with {problem}")
     return replace(after, estimator=estimator, packed=estimator.raw)
+
+
+def _find_change(before: PackedModel, after: PackedModel, tune: Table) -> str:
+    """Describe what a compressor may not change in a packed model; empty if it did not."""
+    old, new = before.header, after.header
+    inputs = {column.name: column for column in old.inputs}
+    if (new.task, new.classes) != (old.task, old.classes):
+        return "another task or other classes"
+    if any(inputs.get(column.name) != column for column in new.inputs):
+        return "other inputs; it may only leave some out"
+    if new.tolerance > old.tolerance:
+        return f"a tolerance of {new.tolerance:g} instead of {old.tolerance:g}"
+    if after.outputs != before.outputs:
+        return f"the outputs {', '.join(after.outputs)} instead of {', '.join(before.outputs)}"
+    checks = [(len(part.answers.finite), len(part.answers.short)) for part in (old, new)]
+    if any(count < needed for needed, count in zip(*checks, strict=True)):
+        return "fewer checks of its numbers"
+    output = after.predict(tune.features)
+    if output.score is not None and output.score.ndim == 2:
+        top = np.asarray(after.classes)[output.score.argmax(axis=1)]
+        ordered = np.sort(output.score, axis=1)
+        clear = ordered[:, -1] - ordered[:, -2] > TIE
+        if (clear & (top != output.label)).any():
+            return "labels that are not those of the highest score"
+    return ""
 
 
 def _skip(stage: Stage, record: dict[str, Any], reason: str) -> dict[str, Any]:

@@ -101,6 +101,8 @@ def run_pipeline(
 
     """
     check_stage(until)
+    if only not in (None, "compose", "write"):
+        raise UsageError(f"only is {only!r}; expected 'compose' or 'write'")
     root = find_project(Path(root).absolute())
     if only == "compose":
         on_composed(compose(root, overrides, keep=keep, reset=reset))
@@ -259,7 +261,8 @@ def _run_dvc(
     scripts = sysconfig.get_path("scripts")
     path = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, **(variables or {})}
-    command = [sys.executable, "-m", "dvc", *argv]
+    # -P: files of the project with the names of libraries are not imported
+    command = [sys.executable, "-P", "-m", "dvc", *argv]
     # DVC exits with 255 if a stage fails; the stage itself has printed why
     with subprocess.Popen(
         command,

@@ -77,7 +77,7 @@ def stage_server(module: str) -> Iterator[dict[str, str]]:
             listener.bind(socket_path)
             listener.listen()
             child = subprocess.Popen(
-                [sys.executable, "-m", module, str(listener.fileno())],
+                [sys.executable, "-P", "-m", module, str(listener.fileno())],
                 stdin=subprocess.PIPE,
                 pass_fds=[listener.fileno()],
                 # its own session: Ctrl-C reaches the stage's client, which passes it on

@@ -151,7 +151,7 @@ def _git_top(directory: Path) -> Path | None:
 
 def _run_dvc(arguments: list[str], directory: Path) -> None:
     completed = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+        [sys.executable, "-P", "-m", "dvc", *arguments],
         cwd=directory,
         capture_output=True,
         text=True,

@@ -103,10 +103,32 @@ def test_an_engine_may_declare_a_wider_bound() -> None:
     assert 1e-9 < compared.difference < 1e-6 == compared.tolerance
 
 
-def test_labels_must_be_equal_within_any_bound() -> None:
-    wide = engine(lambda run, x: run(x) + 0.3, tolerance=10.0)
-    with pytest.raises(lockgate.PluginFailed, match="label 1.0 instead of 0.0"):
-        packed("boosting").predict(ROWS, engine=wide)
+@pytest.mark.parametrize("tolerance", [10.0, float("inf"), float("nan"), -1e-9, "x", True])
+def test_a_bound_that_would_hide_errors_is_refused(tolerance: object) -> None:
+    with pytest.raises(ValueError, match=r"tolerance is .*, expected a number from 0 to 0\.001"):
+        lockgate.Engine("wide", lambda forest: forest.run, tolerance)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="tolerance is "):
+        lockgate.ModelFiles({"m": b""}, tolerance=tolerance)  # type: ignore[arg-type]
+
+
+def test_a_backend_that_errs_in_labels_alone_is_refused() -> None:
+    class Zeros:
+        """The array API, whose argmax is wrong."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(np, name)
+
+        @staticmethod
+        def argmax(
+            array: np.ndarray, axis: int | None = None, keepdims: bool = False
+        ) -> np.ndarray:
+            return np.zeros_like(np.argmax(array, axis=axis, keepdims=keepdims))
+
+    zeros = Backend("zeros", Zeros(), np.asarray, np.asarray)
+    with pytest.raises(
+        lockgate.PluginFailed, match="backend zeros differs from the model.*label 0"
+    ):
+        packed("forest of three").predict(ROWS, backend=zeros)
 
 
 def test_two_engines_of_a_name_are_not_confused() -> None:

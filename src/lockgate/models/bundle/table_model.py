@@ -172,7 +172,8 @@ class TableModel:
         finite = np.ones(rows, bool)
         for part in (output.label, output.score, output.margin):
             if part is not None and part.dtype.kind == "f":
-                finite &= np.isfinite(part.reshape(rows, -1)).all(axis=1) | ~accepted
+                numbers = part.reshape(rows, -1) if rows else part.reshape(0, 1)
+                finite &= np.isfinite(numbers).all(axis=1) | ~accepted
         _reject_unpredicted(np.flatnonzero(~finite), rejected)
         if not self._has_predicted:  # the probe rows, when the bundle is opened
             self.outputs = tuple(
@@ -212,13 +213,28 @@ class TableModel:
         if self.threshold is not None and score is not None and self.task == "binary":
             # here, so that no format can forget it
             arrays["label"] = np.asarray(self.classes)[(score >= self.threshold).astype(int)]
-        known = set(self.classes)
-        if known and not set(arrays["label"].tolist()) <= known:
-            unknown = sorted(set(arrays["label"].tolist()) - known, key=str)[:3]
-            raise PluginFailed(
-                f"format {self.name} returned labels {unknown}; expected {list(self.classes)}"
-            )
+        arrays["label"] = self._check_label(arrays["label"])
         return Output(**arrays)
+
+    def _check_label(self, label: np.ndarray) -> np.ndarray:
+        """Return labels as the classes that they are equal to, or values as doubles."""
+        if not self.classes:
+            try:
+                return label.astype(float)
+            except (TypeError, ValueError):
+                raise PluginFailed(
+                    f"format {self.name} returned values of {label.dtype}; expected numbers"
+                ) from None
+        known = {value: value for value in self.classes}
+        unknown = sorted({str(value) for value in label.tolist() if value not in known})[:3]
+        if unknown:
+            raise PluginFailed(
+                f"format {self.name} returned labels {', '.join(unknown)}; "
+                f"expected {list(self.classes)}"
+            )
+        return np.asarray(
+            [known[value] for value in label.tolist()], np.asarray(self.classes).dtype
+        )
 
 
 def _scatter(output: Output, accepted: np.ndarray) -> Output:

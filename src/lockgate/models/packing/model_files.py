@@ -8,23 +8,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lockgate.contract.plugin import hooks_of
 from lockgate.contract.prediction import ModelFiles, OpenRequest, WriteRequest
 from lockgate.errors import NotCovered, PluginFailed, UsageError
 from lockgate.models.bundle.manifest import MANIFEST, NEEDED
-from lockgate.models.bundle.table_model import model_of, open_model
+from lockgate.models.bundle.table_model import TableModel, model_of, open_model
 from lockgate.models.converters.parity import check_parity, compare
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.base import BaseEstimator
 
 __all__ = ["check_written", "format_host", "save", "task_of", "write_model"]
 
-RESERVED = (MANIFEST, *NEEDED, "card.md")
-"""Names of files that every bundle has."""
+RESERVED = (MANIFEST, *NEEDED, "card.md", "facts.json")
+"""Names of files that every bundle, or the folder of a finished model, has."""
+
+COMPARED_ALONE = 16
+"""Rows that are also predicted alone, in another order, and again."""
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -54,9 +60,13 @@ def task_of(estimator: BaseEstimator) -> tuple[str, tuple[Any, ...]]:
 
     from lockgate.modeling.training.estimators import get_classes
 
-    if is_clusterer(estimator):
+    try:
+        clusters, classifies = is_clusterer(estimator), is_classifier(estimator)
+    except (AttributeError, TypeError):  # not one of scikit-learn's classes
+        clusters, classifies = False, hasattr(estimator, "classes_")
+    if clusters:
         return "clustering", ()
-    if not is_classifier(estimator):
+    if not classifies:
         return "regression", ()
     classes = get_classes(estimator)
     return ("binary" if len(classes) == 2 else "multiclass"), classes
@@ -116,12 +126,43 @@ def check_written(host: Host, name: str, request: WriteRequest, written: ModelFi
             check_parity(request.estimator, model, request.features)
             return
         parity = compare(request.estimator, model, request.features, written.tolerance)
+        problem = _find_dependence(model, request.features[:COMPARED_ALONE], written.tolerance)
+        if "score" not in model.outputs and hasattr(request.estimator, "predict_proba"):
+            problem = "it predicts no scores, and the model does"
+    if problem:
+        raise NotCovered(f"format {name}: {problem}; choose another format")
     if parity.label_changes or not parity.difference <= written.tolerance:
         raise NotCovered(
             f"format {name}: predictions of the written model differ from the original's "
             f"({parity}; allowed: 0 and {written.tolerance:g}), e.g. {parity.example}; choose "
             "another format"
         )
+
+
+def _find_dependence(model: TableModel, rows: pd.DataFrame, tolerance: float) -> str:
+    """Describe how predictions depend on more than their row; empty if they do not."""
+    together = model.predict(rows)
+    again, backwards = model.predict(rows), model.predict(rows[::-1])
+    alone = [model.predict(rows[k : k + 1]) for k in range(len(rows))]
+    for part in ("label", "score", "margin"):
+        expected = getattr(together, part)
+        if expected is None:
+            continue
+        others = {
+            "differ when they are predicted again": getattr(again, part),
+            "depend on the order of the rows": getattr(backwards, part)[::-1],
+            "depend on other rows": np.concatenate([getattr(output, part) for output in alone]),
+        }
+        for problem, actual in others.items():
+            if not _same(expected, actual, tolerance):
+                return f"its predictions {problem} ({part})"
+    return ""
+
+
+def _same(expected: np.ndarray, actual: np.ndarray, tolerance: float) -> bool:
+    if expected.dtype.kind == "f":
+        return bool(np.allclose(actual, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
+    return bool((actual == expected).all())
 
 
 def save(files: Mapping[str, Any], folder: Path) -> None:

@@ -115,7 +115,7 @@ def pack_file(job: PackJob) -> tuple[PackResult, bytes | None]:
         directory = Path(folder)
         (directory / "job.json").write_bytes(msgspec.json.encode(job))
         completed = subprocess.run(
-            [sys.executable, "-m", "lockgate.models.packing.pack_file", folder],
+            [sys.executable, "-P", "-m", "lockgate.models.packing.pack_file", folder],
             capture_output=True,
             text=True,
             check=False,

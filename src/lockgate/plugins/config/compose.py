@@ -88,5 +88,5 @@ def _explain_error(folder: Path, overrides: Sequence[str], error: Exception) -> 
     return (
         unknown_key_error(base_document, overrides)
         or error_of_files(folder, str(error))
-        or UsageError(" ".join(str(error).split()))
+        or UsageError(" ".join(str(error).split()) or repr(error.__cause__ or error))
     )

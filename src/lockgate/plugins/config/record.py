@@ -77,6 +77,11 @@ def record(
         choices = _apply(choices, override)
     choices = choices.limited_to(target)
     expected = _comparable(target)
+    for override in parse_overrides(overrides):
+        kind = override.key_or_group
+        # settings of an added plugin can only be composed where it is chosen
+        if override.is_add() and kind in set(KINDS) - set(UNRECORDED) and not override.package:
+            choices = _choose(root, choices, kind, expected[kind])
     for _ in range(ROUNDS):
         try:
             document = _comparable(compose_with(root, choices))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from lockgate.contract.settings import settings_of
+from lockgate.contract.secrets import Secret
+from lockgate.contract.settings import defaults, settings_of
 
 __all__ = ["build_typed_node"]
 
@@ -41,36 +43,46 @@ def _build_structured(cls: type, leading_keys: tuple[tuple[str, str], ...]) -> t
     fields: list[Any] = [
         (name, str, dataclasses.field(default=text)) for name, text in leading_keys
     ]
-    hints = settings_of(cls)
-    for field in dataclasses.fields(cls):
-        if field.init:
-            fields.append(
-                (field.name, _convert_hint(hints[field.name][0]), _convert_default(field))
-            )
+    plain = defaults(cls)
+    for name, (hint, _) in settings_of(cls).items():
+        fields.append((name, _convert_hint(hint), _convert_default(hint, plain.get(name, MISSING))))
     return dataclasses.make_dataclass(cls.__name__, fields)
 
 
-def _convert_default(field: dataclasses.Field[Any]) -> Any:
-    factory = field.default_factory
-    if factory is not dataclasses.MISSING:
-        value = factory()
-        if dataclasses.is_dataclass(value):
-            nested_type: type = type(value)
-            return dataclasses.field(default_factory=_build_structured(nested_type, ()))
-        return dataclasses.field(default_factory=factory)
-    default = MISSING if field.default is dataclasses.MISSING else field.default
-    return dataclasses.field(default=default)
+def _convert_default(hint: object, plain: Any) -> Any:
+    """Return a field for a default, given as plain data."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(plain, dict):
+        return dataclasses.field(default_factory=functools.partial(_instance, hint, plain))
+    if isinstance(plain, (dict, list)):
+        return dataclasses.field(default_factory=functools.partial(copy.deepcopy, plain))
+    return dataclasses.field(default=plain)
+
+
+def _instance(cls: type, plain: Mapping[str, Any]) -> Any:
+    """Return the structured form of nested settings, with these values."""
+    values = {}
+    for name, (hint, _) in settings_of(cls).items():
+        value = plain.get(name, MISSING)
+        nested = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+        values[name] = _instance(cast(type, hint), value) if nested and value != MISSING else value
+    return _build_structured(cls, ())(**copy.deepcopy(values))
 
 
 def _convert_hint(hint: object) -> object:
+    """Return the nearest type that OmegaConf has; our own check validates the rest."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _build_structured(hint, ())
-    if origin is Literal:
+    if hint is Secret:
         return str
+    if origin is Literal:
+        return str if all(isinstance(choice, str) for choice in args) else Any
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(_convert_hint(part) for part in args)]  # noqa: UP007  # built from parts
+        if any(dataclasses.is_dataclass(part) for part in args):
+            return Any  # settings that may be absent
+        parts = tuple(_convert_hint(part) for part in args)
+        return Any if Any in parts else typing.Union[parts]  # noqa: UP007  # built from parts
     if origin in (list, dict):
-        # OmegaConf rejects integers in a list of floats; our own check validates the elements
+        # OmegaConf rejects integers in a list of floats
         return Any
     return hint

@@ -169,7 +169,8 @@ class Catalogue:
         if not self.allows(matches[0]):
             raise PluginError(
                 f"{of_kind} {name!r} of {matches[0].distribution_label} is not allowed here; "
-                f"{ALLOW_VARIABLE} allows {', '.join(sorted(self._allowed or ()))}"
+                f"set {ALLOW_VARIABLE}="
+                f"{','.join([*sorted(self._allowed or ()), matches[0].distribution])}"
             )
         return matches[0]
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from lockgate.contract.secrets import hide_secrets
+
 __all__ = ["TRACE_PARENT", "configure_logging"]
 
 TRACE_PARENT = re.compile(
@@ -84,7 +86,8 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
         try:
-            os.write(2, self.format(record).encode("utf-8", "replace") + b"\n")
+            text = hide_secrets(self.format(record))
+            os.write(2, text.encode("utf-8", "replace") + b"\n")
         except OSError:
             pass  # the reader is gone, e.g. a closed pipe; that must not stop the server
         except Exception:

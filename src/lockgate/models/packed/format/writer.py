@@ -65,6 +65,12 @@ class Builder:
             suggestion = nearest(kind, map(str, OPERATIONS))
             require(kind in OPERATIONS, f"unknown operation {kind!r}{suggestion}")
             kind = cast(Callable[..., Operation], OPERATIONS[kind])
+            # fields may also have the names that they have in the file
+            config: Any = kind
+            names = dict(
+                zip(config.__struct_encode_fields__, config.__struct_fields__, strict=True)
+            )
+            fields = {names.get(name, name): value for name, value in fields.items()}
         try:
             op = kind(of=tuple(of), **fields)
             hash(op)

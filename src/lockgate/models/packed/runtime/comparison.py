@@ -99,8 +99,8 @@ def compare_predictions(
     rows : ndarray of int, shape (n,)
         Number of each row, for the message.
     exact_labels : bool
-        Whether labels must be equal. Otherwise those of a model with scores are not compared:
-        sums in another order decide ties in another way.
+        Whether all labels must be equal. Otherwise those of a model with scores may differ where
+        these are within the tolerance of a tie: sums in another order decide it in another way.
     tolerance : float
         Largest difference of scores, margins, and predicted values.
 
@@ -114,7 +114,9 @@ def compare_predictions(
     _check(name, "check", invalid[None].astype(float), other_invalid[None].astype(float), rows, 0.0)
     predicted = ~invalid
     scored = score is not None or margin is not None
-    allowed = [0.0 if exact_labels else np.inf if scored else tolerance, tolerance, tolerance]
+    allowed = [0.0 if exact_labels or scored else tolerance, tolerance, tolerance]
+    if not exact_labels and scored:  # another order of sums may decide a tie in another way
+        actual = (np.where(_near_tie(score, margin, tolerance), label, actual[0]), *actual[1:])
     largest = 0.0
     for part, ours, theirs, limit in zip(
         ("label", "score", "margin"), (label, score, margin), actual, allowed, strict=False
@@ -125,6 +127,15 @@ def compare_predictions(
             )
             largest = max(largest, difference if limit == tolerance else 0.0)
     return Comparison(len(rows), largest, tolerance)
+
+
+def _near_tie(score: Any, margin: Any, tolerance: float) -> np.ndarray:
+    """Return for each row whether two classes are within the tolerance of each other."""
+    numbers = score if score is not None else margin
+    if len(numbers) == 1:
+        return np.asarray(np.abs(numbers - (0.5 if score is not None else 0.0)) <= tolerance)
+    ordered = np.sort(numbers, axis=0)
+    return np.asarray(ordered[-1:] - ordered[-2:-1] <= tolerance)
 
 
 def _check(
