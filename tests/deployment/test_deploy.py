@@ -1,5 +1,6 @@
 """Deploying and rolling back from Python."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,12 @@ def test_a_source_is_a_stage_or_a_folder(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_the_ledger_says_cannot_be_said_again(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="come from the ledger"):
         deploy("fraud@prod", tmp_path / "live", version="1.0.0")
+
+
+def test_a_bundle_is_not_a_directory_to_deploy_to(pair: list[Path], tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(pair[0], bundle)
+    before = sorted(path.name for path in bundle.iterdir())
+    with pytest.raises(DeploymentError, match="is a bundle, not a deployment directory"):
+        deploy(pair[1], bundle)
+    assert sorted(path.name for path in bundle.iterdir()) == before

@@ -58,6 +58,11 @@ def test_composing_alone_runs_and_writes_nothing(fresh: Path) -> None:
     assert not (fresh / "dvc.lock").exists()
 
 
+def test_an_unknown_part_of_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="only is 'foo'; expected 'compose' or 'write'"):
+        run_pipeline(root=tmp_path, only="foo")
+
+
 def test_an_unknown_stage_is_refused_before_anything_is_composed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown stage 'lod', did you mean 'load'"):
         run_pipeline(root=tmp_path, until="lod")

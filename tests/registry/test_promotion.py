@@ -71,6 +71,11 @@ def test_an_override_without_a_reason_is_refused(shop: Path) -> None:
         Ledger(shop).promote("fraud", "prod", override=True, reason=" ")
 
 
+def test_an_override_with_rows_for_gates_is_refused(shop: Path, small: Path) -> None:
+    with pytest.raises(UsageError, match="an override runs no gates: leave out data and today"):
+        Ledger(shop).promote("fraud", "prod", override=True, reason="fire", data=small)
+
+
 def test_gating_records_the_verdict_unless_it_is_dry(shop: Path, small: Path) -> None:
     ledger = Ledger(shop)
     record, verdict = ledger.gate("fraud", "prod", params=str(small), dry=True)

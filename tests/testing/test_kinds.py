@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import array_api_strict
@@ -197,6 +198,7 @@ class LookUp:
 
     def __init__(self, request: lockgate.OpenRequest, scores: dict[float, float]) -> None:
         self.schema, self.scores, self.classes = request.schema, scores, request.classes
+        self.calls = count()
 
     def predict(self, columns: Any) -> lockgate.Output:
         """Look up."""
@@ -215,6 +217,39 @@ class LookUp:
 )
 def test_a_format_is_compared(settings: dict[str, Any], message: str) -> None:
     assert_checked("format", lookup(), message, settings=settings, requests=requests_of("format"))
+
+
+DEPENDENT: dict[str, tuple[Callable[[LookUp, np.ndarray], np.ndarray], str]] = {
+    "on other rows": (
+        lambda model, score: score if len(score) > 1 else score * 0.5,
+        "its predictions depend on other rows",
+    ),
+    "on the order": (
+        lambda model, score: score + 1e-4 * np.arange(len(score)) * (len(score) == 16),
+        "its predictions depend on the order of the rows",
+    ),
+    "on the calls before": (
+        lambda model, score: score * (1.0 if next(model.calls) < 2 else 0.9),
+        "its predictions differ when they are predicted again",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", DEPENDENT)
+def test_predictions_that_depend_on_more_than_their_row_fail(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, message = DEPENDENT[how]
+    plain = LookUp.predict
+
+    def predict(self: LookUp, columns: Any) -> lockgate.Output:
+        output = plain(self, columns)
+        assert output.score is not None
+        return replace(output, score=change(self, output.score))
+
+    monkeypatch.setattr(LookUp, "predict", predict)
+    with pytest.raises(Failed, match=message):
+        check_plugin("format", lookup(), requests=requests_of("format"))
 
 
 def test_a_format_that_only_opens_needs_files() -> None:
