@@ -19,7 +19,7 @@ import pytest
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.follow import deploy_stage
 from lockgate.deployment.take_back import record_rollbacks
-from lockgate.errors import GateRefused, LedgerConflict, LedgerError
+from lockgate.errors import DeploymentError, GateRefused, LedgerConflict, LedgerError
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
@@ -79,6 +79,20 @@ def following(shop: Path, folder: Path, every: str = "1") -> Iterator[list[str]]
 def served(deployment: Deployment) -> str | None:
     slots = deployment.pointer().slots if deployment.exists() else ()
     return next((one.version for one in slots), None)
+
+
+def test_what_the_ledger_left_is_not_returned_to_here(shop: Path, tmp_path: Path) -> None:
+    ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
+    for version in ("1.0.0", "1.1.0"):
+        promoted(ledger, version)
+        deploy_stage(ledger, deployment, "fraud", "prod")
+    ledger.rollback("fraud", "prod", reason="loud")
+    deploy_stage(ledger, deployment, "fraud", "prod")
+    assert served(deployment) == "1.0.0"
+    with pytest.raises(DeploymentError, match=r"but those rolled back from: 1\.1\.0"):
+        deployment.rollback("fraud")
+    deployment.rollback("fraud", to="1.1.0")  # only where it is named
+    assert served(deployment) == "1.1.0"
 
 
 def test_a_server_sees_a_rollback_of_the_ledger_and_fails_no_request(

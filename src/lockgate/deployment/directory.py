@@ -11,15 +11,14 @@
       log/                      the prediction log
       control.sock              the control socket of a running server
 
-Nothing here needs a network or Git. The pointer contains the event that wrote
-it, so a process killed between the two files loses no line: the next event
-writes the missing one.
+Nothing here needs a network or Git. The pointer contains the event that wrote it, so a process
+killed between the two files loses no line: the next event writes the missing one.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from lockgate.deployment.reserve import with_reserve
 from lockgate.deployment.transitions import deployed, rolled_back_here, synchronized
 from lockgate.errors import DeploymentChanged, DeploymentError
 from lockgate.models.bundle.manifest import Manifest, read_manifest, verify_files
-from lockgate.registry.slots import STAGE, Slot, choose_previous
+from lockgate.registry.slots import STAGE, Slot, choose_previous, with_left
 
 __all__ = ["Deployment"]
 
@@ -108,6 +107,7 @@ class Deployment:
         verdict: str | None = None,
         following: tuple[int, str] = (0, ""),
         override: bool = False,
+        left: Collection[str] = (),
         check: Callable[[Path], None] | None = None,
         expect_seq: int | None = None,
     ) -> Pointer:
@@ -120,7 +120,7 @@ class Deployment:
         version : str, optional
             Version to serve it as; by default the beginning of its digest.
         stage : str
-            Stage to serve it in, e.g. ``prod`` or ``canary``.
+            Stage, e.g. ``prod`` or ``canary``.
         reason : str
             Reason for the record.
         verdict : str, optional
@@ -129,6 +129,8 @@ class Deployment:
             Number and id of the ledger event that is followed; number 0 for none.
         override : bool
             Whether that event overrode the gates.
+        left : collection of str
+            Digests of bundles that the ledger was rolled back from.
         check : callable, optional
             Called with the copied bundle's folder; raises if it must not be served.
         expect_seq : int, optional
@@ -168,6 +170,7 @@ class Deployment:
                 override=override,
             )
             slot, is_new = deployed(old, new)
+            slot = with_left(slot, left)
             if not is_new:
                 return self._replace(pointer, slot)
             check_version(read_record(self.history_path), pointer, new)

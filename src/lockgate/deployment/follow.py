@@ -119,6 +119,7 @@ def _deploy(ledger: EventLog, deployment: Deployment, stage_record: StageRecord,
         verdict=target_slot.verdict,
         following=(stage_record.seq, stage_record.id),
         override=stage_record.override,
+        left=[bundle.digest for bundle in target_slot.before if bundle.left],
         check=check_in_subprocess,
         expect_seq=seq,
     )

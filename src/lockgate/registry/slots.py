@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from lockgate.errors import DeploymentError, nearest
 
-__all__ = ["STAGE", "PreviousBundle", "Slot", "choose_previous", "promoted", "rolled_back"]
+__all__ = [
+    "STAGE",
+    "PreviousBundle",
+    "Slot",
+    "choose_previous",
+    "promoted",
+    "rolled_back",
+    "with_left",
+]
 
 
 STAGE = "prod"
@@ -124,6 +132,15 @@ def choose_previous(slot: Slot, to: str | None) -> PreviousBundle:
         f"{to} is not an earlier version of {slot.name} here{nearest(to, versions)}; available: "
         f"{', '.join(versions)}"
     )
+
+
+def with_left(slot: Slot, digests: Collection[str]) -> Slot:
+    """Return a slot whose earlier bundles of these digests count as rolled back from."""
+    before = tuple(
+        msgspec.structs.replace(bundle, left=bundle.left or bundle.digest in digests)
+        for bundle in slot.before
+    )
+    return msgspec.structs.replace(slot, before=before)
 
 
 def promoted(slot: Slot, new_slot: Slot, *, limit: int) -> Slot:
