@@ -30,7 +30,7 @@ from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
 from lockgate.errors import DataError, PluginFailed, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
-from lockgate.models.bundle.table_model import Model, servable_model
+from lockgate.models.bundle.open_format import Model, servable_model
 from lockgate.models.packed.runtime.comparison import Comparison
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.engines import load_engine

@@ -8,7 +8,7 @@ from typing import Any
 from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor, WriteRequest
 from lockgate.contract.tables import Table
 from lockgate.errors import NotCovered
-from lockgate.models.bundle.table_model import open_model
+from lockgate.models.bundle.open_format import open_model
 from lockgate.models.packed.runtime.estimator import PackedEstimator
 from lockgate.models.packing.model_files import check_written, write_model
 from lockgate.models.packing.pack import MODEL, match_schema

@@ -15,7 +15,7 @@ from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.schema import fit_schema
 from lockgate.errors import BackendUnavailable, LockgateError, NotCovered
 from lockgate.modeling.statistics.histograms import build_reference
-from lockgate.models.bundle.table_model import open_model
+from lockgate.models.bundle.open_format import open_model
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel

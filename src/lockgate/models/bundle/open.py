@@ -19,8 +19,8 @@ from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, PluginFailed
 from lockgate.models.bundle.environment import check_environment
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
+from lockgate.models.bundle.open_format import model_of, open_model
 from lockgate.models.bundle.probes import check_probes
-from lockgate.models.bundle.table_model import model_of, open_model
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.engines import load_engine
 from lockgate.plugins.host.host import Host

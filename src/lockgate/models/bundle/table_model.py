@@ -13,13 +13,11 @@ from lockgate.data.columns.dates import MISSING_DATE
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows, count_missing
-from lockgate.errors import BundleError, NotCovered, PluginFailed, SchemaViolation, UsageError
+from lockgate.errors import NotCovered, PluginFailed, SchemaViolation, UsageError
 from lockgate.models.packed.runtime.blocks import join_cells, take_cells
-from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packed.runtime.predictions import RowPrediction
-from lockgate.plugins.host.host import Host
 
-__all__ = ["UNKNOWN", "Model", "TableModel", "model_of", "open_model", "servable_model"]
+__all__ = ["UNKNOWN", "TableModel"]
 
 UNKNOWN = "(unknown)"
 """Text of a category that training did not have."""
@@ -283,46 +281,3 @@ def _values(column: ColumnInput, cells: Any) -> np.ndarray:
         values[:] = list(cells)
         return values
     return np.asarray(cells, dtype=float)
-
-
-Model = PackedModel | TableModel
-"""A model as tables are predicted with it: both have the same interface."""
-
-
-def open_model(host: Host, name: str, request: OpenRequest) -> Predictor:
-    """Open the files of a model with the format of that name.
-
-    Raises
-    ------
-    PluginFailed
-        If the format fails, or returns no predictor.
-
-    """
-    predictor: Predictor = host.call("format", name, request)
-    packed = isinstance(getattr(predictor, "model", None), PackedModel)
-    return predictor if packed else TableModel(predictor, request, name)
-
-
-def model_of(predictor: Predictor) -> Model:
-    """Return the model behind a predictor that `open_model` returned."""
-    model = getattr(predictor, "model", predictor)
-    assert isinstance(model, (PackedModel, TableModel))
-    return model
-
-
-def servable_model(predictor: Predictor, subject: str, format_name: str) -> Model:
-    """Return the model behind a predictor, if it may predict rows independently and in threads.
-
-    Raises
-    ------
-    BundleError
-        If its format does not allow that.
-
-    """
-    model = model_of(predictor)
-    if isinstance(model, TableModel) and not model.servable:
-        raise BundleError(
-            f"{subject} has the format {format_name}, which serves no requests and predicts no "
-            "files; run the pipeline with format=packed, or use lockgate.pack"
-        )
-    return model

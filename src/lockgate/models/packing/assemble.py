@@ -19,8 +19,8 @@ from lockgate.errors import UsageError
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import MANIFEST, Hashes
 from lockgate.models.bundle.open import Bundle, open_bundle
+from lockgate.models.bundle.open_format import model_of, open_model
 from lockgate.models.bundle.probes import probes_of
-from lockgate.models.bundle.table_model import model_of, open_model
 from lockgate.models.bundle.write import BundleContent, write_bundle
 from lockgate.models.packing.card import render_card
 from lockgate.models.packing.model_files import format_host, save
@@ -30,7 +30,7 @@ from lockgate.plugins.host.host import Host
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lockgate.models.bundle.table_model import Model
+    from lockgate.models.bundle.open_format import Model
 
 __all__ = ["assemble", "check_threshold"]
 

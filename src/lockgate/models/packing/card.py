@@ -7,7 +7,7 @@ from typing import Any
 
 from lockgate.contract.tables import Schema, Table
 from lockgate.models.bundle.card import model_card
-from lockgate.models.bundle.table_model import Model
+from lockgate.models.bundle.open_format import Model
 
 __all__ = ["render_card"]
 

@@ -14,7 +14,8 @@ from lockgate.contract.plugin import hooks_of
 from lockgate.contract.prediction import ModelFiles, OpenRequest, WriteRequest
 from lockgate.errors import NotCovered, PluginFailed, UsageError
 from lockgate.models.bundle.manifest import MANIFEST, NEEDED
-from lockgate.models.bundle.table_model import TableModel, model_of, open_model
+from lockgate.models.bundle.open_format import model_of, open_model
+from lockgate.models.bundle.table_model import TableModel
 from lockgate.models.converters.parity import check_parity, compare
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.catalogue import Catalogue

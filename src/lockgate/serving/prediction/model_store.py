@@ -13,7 +13,7 @@ import msgspec
 
 from lockgate.errors import BundleError, nearest
 from lockgate.models.bundle.open import open_bundle
-from lockgate.models.bundle.table_model import Model, servable_model
+from lockgate.models.bundle.open_format import Model, servable_model
 from lockgate.registry.slots import STAGE, Slot
 from lockgate.serving.http.messages import HTTPError
 from lockgate.serving.prediction.filled_memory import FilledMemory
