@@ -57,6 +57,8 @@ JOURNEY = (
     ("sync", "`lockgate sync`"),
     ("serve", "`lockgate serve`"),
     ("ServeSettings", ""),
+    ("Limits", ""),
+    ("LogSettings", ""),
     ("trace", "`lockgate trace`"),
     ("import_labels", "`lockgate log label`"),
     ("export_log", "`lockgate log export`"),
@@ -246,7 +248,7 @@ def _call(function: Any) -> str:
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
         text = f"{stars.get(parameter.kind, '')}{parameter.name}"
         if parameter.annotation is not parameter.empty:
-            text += f": {parameter.annotation}"
+            text += f": {_annotation(parameter.annotation)}"
         parts.append(text + _default(parameter.default))
     end = "" if signature.return_annotation is signature.empty else signature.return_annotation
     result = f" -> {end}" if end not in ("", "None") else ""
@@ -254,6 +256,12 @@ def _call(function: Any) -> str:
     if len(line) <= 80:
         return line
     return "\n".join(["(", *(f"    {part}," for part in parts), f"){result}"])
+
+
+def _annotation(hint: object) -> str:
+    """Write a type without the modules of its names."""
+    text = hint if isinstance(hint, str) else inspect.formatannotation(hint)
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)
 
 
 def _default(value: object) -> str:

@@ -100,10 +100,12 @@ if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
     from lockgate.registry.attest.attest import attest
     from lockgate.serving.server import serve
-    from lockgate.serving.settings import ServeSettings
+    from lockgate.serving.settings import Limits, LogSettings, ServeSettings
 
 _LAZY = {
     "Ledger": ("lockgate.registry.api", "Ledger"),
+    "Limits": ("lockgate.serving.settings", "Limits"),
+    "LogSettings": ("lockgate.serving.settings", "LogSettings"),
     "PackedContent": ("lockgate.models.packed.content", "PackedContent"),
     "ServeSettings": ("lockgate.serving.settings", "ServeSettings"),
     "attest": ("lockgate.registry.attest.attest", "attest"),
@@ -163,9 +165,11 @@ __all__ = [
     "LedgerConflict",
     "LedgerError",
     "LedgerTampered",
+    "Limits",
     "LoadRequest",
     "LockgateError",
     "LogError",
+    "LogSettings",
     "Metric",
     "MissingExtra",
     "ModelFiles",
