@@ -27,13 +27,14 @@ demo: .venv/.run  ## set up .venv, make a model of real shop customers, say what
 test: .venv/.dev  ## all tests, at most 12 minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-lint: .venv/.dev  ## formatting, lint, names and messages, types, import contracts, generated pages
+lint: .venv/.dev  ## formatting, lint, names and messages, types, import contracts, generated pages, site
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.wording
 	$(BIN)/python -m docs.generate --check
+	$(BIN)/sphinx-build -q -W --keep-going -b dirhtml docs build/site
 
 format: .venv/.dev  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .

@@ -51,6 +51,8 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
     if name == "latency":
         return {"repeats": 10}, None
     needed = {
+        "random": {"trials": 3},
+        "grid": {"points": 2},
         "bound": {"metric": "example.score", "at_least": 0.5},
         "fairness": {"column": "colour"},
     }
