@@ -122,13 +122,13 @@ def terminal_picture() -> None:
             Text("$ lockgate serve live &          # a client sends requests from now on")
         )
         client = Client(int(address[1]))
-        time.sleep(1)
+        time.sleep(1)  # the client goes on with this version
         run("lockgate register second", shown=False)
         run("lockgate promote tumours@1.1.0 prod --data rows.csv --reason 'fewer missed tumours'")
         run("lockgate deploy tumours@prod live")
-        time.sleep(1)
+        time.sleep(1)  # the client goes on with this version
         run("lockgate rollback --here live --reason 'a clinic complains'")
-        time.sleep(1)
+        time.sleep(1)  # the client goes on with this version
         console.print(Text(f"# {client.stop()}", style="green"))
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=60)

@@ -7,16 +7,14 @@ import sys
 import click
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.lazy_group import LazyGroup
+from lockgate.cli.terminal.lazy_group import LazyGroup, commands_of
 from lockgate.contract.secrets import hide_secrets
 from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra
 
 __all__ = ["SECTIONS", "UNLISTED", "lockgate", "run_cli"]
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
-    title: {
-        name: (f"lockgate.cli.{package}.{name}", summary) for name, summary in summaries.items()
-    }
+    title: commands_of(package, summaries)
     for title, package, summaries in (
         (
             "Project and pipeline",
@@ -59,14 +57,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             {
                 "deploy": "Deploy a bundle, or the version of a stage, to a directory.",
                 "serve": "Serve a bundle or a deployment directory over HTTP.",
-                "server": "Query, reload or stop a running server; create tokens.",
             },
         ),
-        (
-            "Prediction log",
-            "serving",
-            {"log": "Record labels for logged predictions, and export them."},
-        ),
+        ("Prediction log", "log", {}),
         (
             "Plugins and versions",
             "project",
@@ -78,6 +71,15 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     )
 }
 """Module and summary of each command, by the sections of ``--help``."""
+
+SECTIONS["Serving"]["server"] = (
+    "lockgate.cli.server.group",
+    "Query, reload or stop a running server; create tokens.",
+)
+SECTIONS["Prediction log"]["log"] = (
+    "lockgate.cli.log.group",
+    "Record labels for logged predictions, and export them.",
+)
 
 UNLISTED = {name: f"lockgate.cli.project.{name}" for name in ("stage", "check")}
 """Commands that ``dvc.yaml`` calls, and people do not."""

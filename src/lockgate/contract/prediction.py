@@ -166,8 +166,8 @@ MAX_TOLERANCE = 1e-3
 
 def check_tolerance(tolerance: object) -> None:
     """Raise a ValueError unless it is a number from 0 to `MAX_TOLERANCE`."""
-    number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
-    if not number or not 0 <= tolerance <= MAX_TOLERANCE:  # type: ignore[operator]
-        raise ValueError(
-            f"tolerance is {tolerance!r}, expected a number from 0 to {MAX_TOLERANCE:g}"
-        )
+    is_bool = isinstance(tolerance, bool)
+    if isinstance(tolerance, (int, float)) and not is_bool and 0 <= tolerance <= MAX_TOLERANCE:
+        return
+    expected = f"a number from 0 to {MAX_TOLERANCE:g}"
+    raise ValueError(f"tolerance is {tolerance!r}, expected {expected}")

@@ -294,7 +294,10 @@ def _check_parts(hint: object, value: object, key: str) -> object:
 def _read_secret(value: object, key: str) -> Secret:
     if isinstance(value, Secret):
         return value
+    rule = "the name of an environment variable, e.g. TEAM_PASSWORD"
+    if not isinstance(value, str):
+        raise SettingError(key, HIDDEN, rule)
     try:
-        return Secret(value)  # type: ignore[arg-type]  # it is checked there
-    except ValueError as error:
-        raise SettingError(key, HIDDEN, str(error).removeprefix("expected ")) from None
+        return Secret(value)
+    except ValueError:
+        raise SettingError(key, HIDDEN, rule) from None

@@ -16,7 +16,7 @@ from lockgate.data.schema import fit_schema
 from lockgate.errors import BackendUnavailable, LockgateError, NotCovered
 from lockgate.modeling.statistics.histograms import build_reference
 from lockgate.models.bundle.open_format import open_model
-from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.converters.convert import inputs_of, library_of_last, pack_estimator
 from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.model_files import check_written, write_model
@@ -133,13 +133,12 @@ def try_converter(subject: PluginUnderTest) -> None:
     for name, example in examples.items():
         called: list[bool] = []
         before = fingerprint(example.estimator)
-        last = getattr(example.estimator, "steps", [(0, example.estimator)])[-1][1]
-        library = type(last).__module__.partition(".")[0]
+        library = library_of_last(example.estimator)
         table, frame = table_from(example.rows)
         inputs = inputs_of(fit_schema(table).features)
         packed = pack_estimator(example.estimator, inputs, library_converters={library: convert})
         if not called:
-            raise Failed(f"{name} is not a model of another library: {type(last).__qualname__}")
+            raise Failed(f"{name} is not a model of another library, but of {library}")
         check_parity(example.estimator, PackedModel(packed.raw), frame)
         if fingerprint(example.estimator) != before:
             raise Failed(f"changes the model {name}; work on a copy")

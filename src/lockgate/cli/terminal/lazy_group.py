@@ -10,7 +10,14 @@ import click
 
 from lockgate.errors import nearest
 
-__all__ = ["LazyGroup"]
+__all__ = ["LazyGroup", "commands_of"]
+
+
+def commands_of(package: str, summaries: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return module and summary of each command of a package of `lockgate.cli`, by its name."""
+    return {
+        name: (f"lockgate.cli.{package}.{name}", summary) for name, summary in summaries.items()
+    }
 
 
 class LazyGroup(click.Group):

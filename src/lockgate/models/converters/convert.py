@@ -30,7 +30,7 @@ from lockgate.models.packed.format.text import Text
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["CONVERTERS", "Packed", "inputs_of", "library_of", "pack_estimator"]
+__all__ = ["CONVERTERS", "Packed", "inputs_of", "library_of", "library_of_last", "pack_estimator"]
 
 CONVERTERS: dict[str, Converter] = {
     **TRANSFORMERS,
@@ -69,6 +69,11 @@ class Packed:
 def library_of(estimator: BaseEstimator) -> str:
     """Return the top-level package of an estimator's class, e.g. ``sklearn``."""
     return type(estimator).__module__.partition(".")[0]
+
+
+def library_of_last(estimator: BaseEstimator) -> str:
+    """Return the package of a model's class, or of the last step of a pipeline."""
+    return library_of(estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator)
 
 
 def inputs_of(columns: Sequence[SchemaColumn]) -> tuple[ColumnInput, ...]:

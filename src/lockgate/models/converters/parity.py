@@ -14,6 +14,7 @@ from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import NotCovered, SchemaViolation
+from lockgate.models.converters.convert import library_of_last
 from lockgate.models.converters.edge_cases import edge_case_rows
 from lockgate.models.packed.runtime.model import PackedModel
 
@@ -113,15 +114,14 @@ def check_parity(
             f"predictions of the packed model differ from the original's ({parity}; allowed: 0 "
             f"and {tolerance:g}), e.g. {parity.example}; if the model was fitted with other "
             "versions of its libraries, pack it where it was fitted, otherwise please report this"
-            f"{_to(estimator)}"
+            f"{_report_address(estimator)}"
         )
     return parity
 
 
-def _to(estimator: BaseEstimator) -> str:
+def _report_address(estimator: BaseEstimator) -> str:
     """Name whom to report a wrong conversion to, if a plugin converts the model."""
-    last = estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator
-    library = type(last).__module__.partition(".")[0]
+    library = library_of_last(estimator)
     converted = library not in ("sklearn", "lockgate")
     return f" to the authors of the converter {library}" if converted else ""
 

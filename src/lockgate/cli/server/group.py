@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.lazy_group import LazyGroup
+from lockgate.cli.terminal.lazy_group import LazyGroup, commands_of
 
 __all__ = ["command"]
 
@@ -20,11 +20,7 @@ COMMANDS = {
 @click.group(
     "server",
     cls=LazyGroup,
-    sections={
-        "Commands": {
-            name: (f"lockgate.cli.server.{name}", summary) for name, summary in COMMANDS.items()
-        }
-    },
+    sections={"Commands": commands_of("server", COMMANDS)},
     epilog=examples("""
         lockgate server status /srv/churn
         lockgate server drain /srv/churn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.lazy_group import LazyGroup
+from lockgate.cli.terminal.lazy_group import LazyGroup, commands_of
 
 __all__ = ["command"]
 
@@ -18,11 +18,7 @@ COMMANDS = {
 @click.group(
     "log",
     cls=LazyGroup,
-    sections={
-        "Commands": {
-            name: (f"lockgate.cli.log.{name}", summary) for name, summary in COMMANDS.items()
-        }
-    },
+    sections={"Commands": commands_of("log", COMMANDS)},
     epilog=examples("""
         lockgate log label april.csv --here /srv/churn --key customer_id --label churned
         lockgate log export /srv/churn march.parquet --since 2026-03-01
