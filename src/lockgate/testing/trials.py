@@ -16,7 +16,8 @@ from lockgate.data.schema import fit_schema
 from lockgate.errors import BackendUnavailable, LockgateError, NotCovered
 from lockgate.modeling.statistics.histograms import build_reference
 from lockgate.models.bundle.open_format import open_model
-from lockgate.models.converters.convert import inputs_of, library_of_last, pack_estimator
+from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.converters.libraries import library_of_last
 from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.model_files import check_written, write_model

@@ -14,6 +14,7 @@ from lockgate.contract.tables import Column as SchemaColumn
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.models.converters.encoders import ENCODERS
+from lockgate.models.converters.libraries import library_of
 from lockgate.models.converters.linear_models import LINEAR
 from lockgate.models.converters.meta_estimators import ENSEMBLES, convert_model
 from lockgate.models.converters.symbols import RawColumn
@@ -30,7 +31,7 @@ from lockgate.models.packed.format.text import Text
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["CONVERTERS", "Packed", "inputs_of", "library_of", "library_of_last", "pack_estimator"]
+__all__ = ["CONVERTERS", "Packed", "inputs_of", "pack_estimator"]
 
 CONVERTERS: dict[str, Converter] = {
     **TRANSFORMERS,
@@ -64,16 +65,6 @@ class Packed:
     raw: bytes
     steps: tuple[str, ...]
     used: tuple[str, ...]
-
-
-def library_of(estimator: BaseEstimator) -> str:
-    """Return the top-level package of an estimator's class, e.g. ``sklearn``."""
-    return type(estimator).__module__.partition(".")[0]
-
-
-def library_of_last(estimator: BaseEstimator) -> str:
-    """Return the package of a model's class, or of the last step of a pipeline."""
-    return library_of(estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator)
 
 
 def inputs_of(columns: Sequence[SchemaColumn]) -> tuple[ColumnInput, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockgate.models.converters.convert import CONVERTERS, library_of
+from lockgate.models.converters.convert import CONVERTERS
+from lockgate.models.converters.libraries import library_of
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator

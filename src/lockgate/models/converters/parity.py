@@ -14,8 +14,8 @@ from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import NotCovered, SchemaViolation
-from lockgate.models.converters.convert import library_of_last
 from lockgate.models.converters.edge_cases import edge_case_rows
+from lockgate.models.converters.libraries import library_of_last
 from lockgate.models.packed.runtime.model import PackedModel
 
 if TYPE_CHECKING:
