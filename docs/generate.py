@@ -20,14 +20,16 @@ from lockgate import testing
 from lockgate.cli.commands import SECTIONS as COMMAND_SECTIONS
 from lockgate.cli.commands import lockgate as command_line
 from lockgate.contract import (
+    compression,
     conversion,
     evaluation,
     events,
     gates,
-    modeling,
     monitoring,
     prediction,
+    recipes,
     requests,
+    search,
     tables,
 )
 from lockgate.contract.hooks import EVENTS, OPERATIONS, Events, Operations
@@ -69,7 +71,9 @@ VALUES = (
     requests,
     prediction,
     tables,
-    modeling,
+    recipes,
+    search,
+    compression,
     evaluation,
     gates,
     monitoring,

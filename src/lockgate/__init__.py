@@ -5,24 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockgate._version import __version__
+from lockgate.contract.compression import CompressRequest
 from lockgate.contract.conversion import ConvertedModel, ConvertRequest, Engine
 from lockgate.contract.evaluation import EvaluateRequest, Metric, Plot, Report, Series, ValueMatrix
 from lockgate.contract.events import Alarm, Promotion, Registration, Rollback, StageEvent
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, GateResult, JudgeRequest
 from lockgate.contract.hooks import hookimpl
 from lockgate.contract.kinds import CONTRACT, KINDS, Kind
-from lockgate.contract.modeling import (
-    Budget,
-    BuildRequest,
-    Candidate,
-    CompressRequest,
-    OptimizeRequest,
-    Recipe,
-    Requirements,
-    SearchRange,
-    SearchResult,
-    Trial,
-)
 from lockgate.contract.monitoring import (
     BinCounts,
     Finding,
@@ -39,7 +28,16 @@ from lockgate.contract.prediction import (
     Predictor,
     WriteRequest,
 )
+from lockgate.contract.recipes import (
+    BuildRequest,
+    Candidate,
+    Fidelity,
+    Recipe,
+    Requirements,
+    SearchRange,
+)
 from lockgate.contract.requests import Backend, Resources
+from lockgate.contract.search import Budget, OptimizeRequest, PartialFit, SearchResult, Trial
 from lockgate.contract.secrets import Secret
 from lockgate.contract.settings import setting
 from lockgate.contract.tables import Column, CSVFormat, Fold, LoadRequest, Schema, Splits, Table
@@ -154,6 +152,7 @@ __all__ = [
     "EnvironmentMismatch",
     "EvaluateRequest",
     "EvaluatedBundle",
+    "Fidelity",
     "Finding",
     "Findings",
     "Fold",
@@ -183,6 +182,7 @@ __all__ = [
     "Output",
     "PackedContent",
     "PackedFormatError",
+    "PartialFit",
     "Plot",
     "PluginChanged",
     "PluginConflict",

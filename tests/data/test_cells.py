@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lockgate
-from lockgate.contract.modeling import Requirements
+from lockgate.contract.recipes import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.conform import conform_to_schema

@@ -21,16 +21,17 @@ from threadpoolctl import threadpool_info
 import lockgate
 from lockgate.builtin.optimizers.grid import Grid
 from lockgate.builtin.optimizers.random import Random
-from lockgate.contract.modeling import Budget, OptimizeRequest, Recipe, SearchRange, Task
 from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import Recipe, SearchRange, Task
+from lockgate.contract.search import Budget, OptimizeRequest
 from lockgate.contract.tables import Fold, Table
 from lockgate.data.splits import make_folds
 from lockgate.errors import DataError, PluginFailed
 from lockgate.modeling.metrics.losses import compute_loss
+from lockgate.modeling.training.cross_validation import CrossValidation
 from lockgate.modeling.training.fitting import (
     check_params,
     check_recipe,
-    cross_validated_objective,
     fit,
     loss_function,
 )
@@ -118,7 +119,7 @@ def test_cross_validated_losses_are_those_of_scikit_learn(
         )
         model.fit(train.features, train.target, model__sample_weight=train.weight)
         expected.append(peer_loss(metric, task, model, held, classes))
-    trial = cross_validated_objective(recipe, table, folds, metric)({name: 3.0})
+    trial = CrossValidation(recipe, table, folds, metric).measure({name: 3.0})
     assert trial.loss == pytest.approx(np.mean(expected), rel=1e-9)
     assert trial.spread == pytest.approx(np.std(expected), rel=1e-6)
     assert trial.params == {name: 3.0}
@@ -132,7 +133,7 @@ def test_parameters_of_steps_are_those_of_scikit_learn() -> None:
     recipe = Recipe(LogisticRegression(max_iter=1000), "binary", space, steps)
     check_recipe(recipe, "model.bent")
     folds = make_folds(table, "stratified", 3, 0)
-    measure = cross_validated_objective(recipe, table, folds, "log_loss")
+    measure = CrossValidation(recipe, table, folds, "log_loss").measure
     for knots in (3, 5, 3, 4, 6, 7, 8, 3):  # more than are kept
         params = {"C": 2.0, "bend__n_knots": knots, "scale__with_mean": knots > 3}
         expected = []
@@ -238,9 +239,7 @@ def seen() -> list[Any]:
 def test_steps_are_fitted_on_the_rows_of_the_fold_alone(seen: list[Any]) -> None:
     table = rows_of("binary", weighted=True)
     folds = make_folds(table, "stratified", 3, 0)
-    cross_validated_objective(Recipe(Recording(), "binary", {}, STEPS), table, folds, "log_loss")(
-        {}
-    )
+    CrossValidation(Recipe(Recording(), "binary", {}, STEPS), table, folds, "log_loss").measure({})
     for (inputs, truth, weight), fold in zip(seen, folds, strict=True):
         assert np.allclose(inputs.mean(axis=0), 0, atol=1e-12)
         assert np.allclose(inputs.std(axis=0), 1)
@@ -264,9 +263,7 @@ def test_a_smaller_share_of_the_rows_lies_within_the_larger(left: float, right: 
             return np.zeros(len(X))
 
     folds = (Fold(np.arange(40), np.arange(40, 60)),)
-    measure = cross_validated_objective(
-        Recipe(Rows(), "regression", {}, STEPS), table, folds, "rmse"
-    )
+    measure = CrossValidation(Recipe(Rows(), "regression", {}, STEPS), table, folds, "rmse").measure
     for share in sorted((left, right)):
         measure({}, share=share)
     fewer, more = Rows.fitted
@@ -277,9 +274,9 @@ def test_a_smaller_share_of_the_rows_lies_within_the_larger(left: float, right: 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
 def test_a_share_outside_of_its_range_is_refused(share: float) -> None:
     table = rows_of("binary")
-    measure = cross_validated_objective(
+    measure = CrossValidation(
         recipe_of("binary"), table, make_folds(table, "stratified", 2, 0), "log_loss"
-    )
+    ).measure
     with pytest.raises(ValueError, match=r"share is .*, expected a number in \(0, 1\]"):
         measure({}, share=share)
 
@@ -299,9 +296,9 @@ def test_classes_that_a_fold_does_not_hold_have_no_chance(task: Task) -> None:
     else:
         recipe = Recipe(LogisticRegression(), task, {}, STEPS)
     fold = Fold(fitted_on, held)
-    trial = cross_validated_objective(recipe, Table(frame, columns), (fold,), "log_loss")({})
+    trial = CrossValidation(recipe, Table(frame, columns), (fold,), "log_loss").measure({})
     assert trial.loss == pytest.approx(-np.log(np.finfo(float).eps))
-    trial = cross_validated_objective(recipe, Table(frame, columns), (fold,), "accuracy")({})
+    trial = CrossValidation(recipe, Table(frame, columns), (fold,), "accuracy").measure({})
     assert trial.loss == 1.0
 
 
@@ -323,19 +320,19 @@ def test_folds_that_do_not_define_the_metric_are_left_out_of_the_mean() -> None:
     undefined = Fold(rest, positive[:5])  # one class only: no ROC AUC
     fold = Fold(np.arange(100), np.arange(100, 150))
     recipe = recipe_of("binary")
-    alone = cross_validated_objective(recipe, table, (fold,), "roc_auc")({})
-    both = cross_validated_objective(recipe, table, (undefined, fold), "roc_auc")({})
+    alone = CrossValidation(recipe, table, (fold,), "roc_auc").measure({})
+    both = CrossValidation(recipe, table, (undefined, fold), "roc_auc").measure({})
     assert (both.loss, both.spread) == (alone.loss, 0)
     with pytest.raises(
         DataError, match=r"roc_auc is undefined on every fold .*; choose another search\.metric"
     ):
-        cross_validated_objective(recipe, table, (undefined,), "roc_auc")({})
+        CrossValidation(recipe, table, (undefined,), "roc_auc").measure({})
 
 
 def test_a_recipe_without_steps_is_not_measured() -> None:
     table = rows_of("binary")
     with pytest.raises(ValueError, match="the recipe has no steps"):
-        cross_validated_objective(Recipe(LogisticRegression(), "binary"), table, (), "log_loss")
+        CrossValidation(Recipe(LogisticRegression(), "binary"), table, (), "log_loss")
 
 
 def test_an_estimator_that_raises_ends_the_search_with_its_error() -> None:
@@ -352,7 +349,7 @@ def test_an_estimator_that_does_not_take_weights_says_so_when_rows_have_them() -
     table = rows_of("binary", weighted=True)
     recipe = Recipe(Constant(), "binary", {}, STEPS)
     with pytest.raises(TypeError, match="sample_weight"):
-        cross_validated_objective(recipe, table, make_folds(table, "stratified", 2, 0), "log_loss")(
+        CrossValidation(recipe, table, make_folds(table, "stratified", 2, 0), "log_loss").measure(
             {}
         )
 
@@ -394,8 +391,16 @@ def test_threads_are_limited_inside_and_as_before_outside() -> None:
 def problem_of(recipe: Recipe, table: Table, **fields: Any) -> OptimizeRequest:
     metric = METRICS[recipe.task][0]
     folds = make_folds(table, "stratified", 3, 0)
-    measure = cross_validated_objective(recipe, table, folds, metric)
-    parts = {"recipe": recipe, "train": table, "folds": folds, "metric": metric, "measure": measure}
+    validation = CrossValidation(recipe, table, folds, metric)
+    parts = {
+        "recipe": recipe,
+        "train": table,
+        "folds": folds,
+        "metric": metric,
+        "measure": validation.measure,
+        "start": validation.start,
+        "path": validation.path,
+    }
     return OptimizeRequest(**{**parts, **fields})
 
 

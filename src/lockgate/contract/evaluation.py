@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from numbers import Number
 from typing import Any, Literal
 
-from lockgate.contract.modeling import Task
 from lockgate.contract.prediction import Output, Predictor
+from lockgate.contract.recipes import Task
 from lockgate.contract.requests import Request
 from lockgate.contract.tables import Table
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lockgate.contract.evaluation import Metric, ValueMatrix
-from lockgate.contract.modeling import Task
 from lockgate.contract.monitoring import ReferenceCounts
 from lockgate.contract.prediction import Output, Predictor
+from lockgate.contract.recipes import Task
 from lockgate.contract.requests import Request
 from lockgate.contract.tables import Schema, Table
 

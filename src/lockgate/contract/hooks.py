@@ -14,20 +14,15 @@ import pluggy
 from lockgate.contract.listeners import Events
 
 if TYPE_CHECKING:
+    from lockgate.contract.compression import CompressRequest
     from lockgate.contract.conversion import ConvertedModel, ConvertRequest, Engine
     from lockgate.contract.evaluation import EvaluateRequest, Report
     from lockgate.contract.gates import GateResult, JudgeRequest
-    from lockgate.contract.modeling import (
-        BuildRequest,
-        Candidate,
-        CompressRequest,
-        OptimizeRequest,
-        Recipe,
-        SearchResult,
-    )
     from lockgate.contract.monitoring import Findings, MonitorRequest
     from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor, WriteRequest
+    from lockgate.contract.recipes import BuildRequest, Candidate, Recipe
     from lockgate.contract.requests import Backend
+    from lockgate.contract.search import OptimizeRequest, SearchResult
     from lockgate.contract.tables import LoadRequest, Table
 
 __all__ = ["COMPANIONS", "EVENTS", "OPERATIONS", "Events", "Operations", "hookimpl"]

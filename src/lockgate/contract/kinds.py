@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lockgate.contract.compression import CompressRequest
 from lockgate.contract.conversion import ConvertedModel, ConvertRequest, Engine
 from lockgate.contract.evaluation import EvaluateRequest, Report
 from lockgate.contract.gates import GateResult, JudgeRequest
-from lockgate.contract.modeling import (
-    BuildRequest,
-    Candidate,
-    CompressRequest,
-    OptimizeRequest,
-    Recipe,
-    SearchResult,
-)
 from lockgate.contract.monitoring import Findings, MonitorRequest
 from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor, WriteRequest
+from lockgate.contract.recipes import BuildRequest, Candidate, Recipe
 from lockgate.contract.requests import Backend
+from lockgate.contract.search import OptimizeRequest, SearchResult
 from lockgate.contract.tables import LoadRequest, Table
 
 __all__ = [

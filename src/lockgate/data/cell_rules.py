@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from lockgate.contract.modeling import Requirements
+from lockgate.contract.recipes import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
 from lockgate.data.cell_checks import check_cell_rules

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.contract.modeling import Candidate, CompressRequest
+from lockgate.contract.compression import CompressRequest
+from lockgate.contract.recipes import Candidate
 from lockgate.contract.tables import Table
 from lockgate.errors import NotApplicable, PackedFormatError, PluginFailed, UsageError
 from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold

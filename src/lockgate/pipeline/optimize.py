@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pandas as pd
 
-from lockgate.contract.modeling import Budget, BuildRequest, OptimizeRequest, Recipe, SearchResult
+from lockgate.contract.recipes import BuildRequest, Recipe
+from lockgate.contract.search import Budget, OptimizeRequest, SearchResult
 from lockgate.data.cell_rules import apply_cell_policies, build_cell_steps
 from lockgate.data.io.atomic import write_file
 from lockgate.data.splits import make_folds
 from lockgate.modeling.metrics.losses import chosen_metric
+from lockgate.modeling.training.cross_validation import CrossValidation
 from lockgate.modeling.training.estimators import get_classes
 from lockgate.modeling.training.fitting import (
     check_params,
     check_recipe,
-    cross_validated_objective,
     fit,
 )
 from lockgate.modeling.training.threads import limit_threads
@@ -40,13 +41,16 @@ def work(stage: Stage) -> dict[str, float]:
     recipe = replace(proposal, steps=(*steps, *proposal.steps))
     metric = chosen_metric(sections.search.metric, task)
     folds = make_folds(train, facts["split"], sections.search.folds, sections.project.seed)
+    validation = CrossValidation(recipe, train, folds, metric)
     optimize_request = OptimizeRequest(
         **context,
         recipe=recipe,
         train=train,
         folds=folds,
         metric=metric,
-        measure=cross_validated_objective(recipe, train, folds, metric),
+        measure=validation.measure,
+        start=validation.start,
+        path=validation.path,
         budget=Budget(sections.search.seconds),
     )
     with limit_threads(stage.resources.threads):
@@ -62,7 +66,7 @@ def work(stage: Stage) -> dict[str, float]:
     fitted = FittedModel(candidate, schema, task, get_classes(estimator), metric)
     workspace.write_model("candidate", fitted)
     _write_trials(workspace, search)
-    best = min(trial.loss for trial in search.trials)
+    best = search.best.loss
     params_text = ", ".join(f"{name}={value}" for name, value in candidate.params.items())
     stage.log.info(
         "best of %d trials: %s, loss %.4f (%s)",
@@ -76,8 +80,19 @@ def work(stage: Stage) -> dict[str, float]:
 
 def _write_trials(workspace: Workspace, search: SearchResult) -> None:
     """Write all trials, without their times: those differ from run to run."""
+    shown = [
+        name
+        for name in ("rounds", "rung")
+        if any(getattr(trial, name) is not None for trial in search.trials)
+    ]
     rows = [
-        {"trial": index, "loss": trial.loss, "spread": trial.spread, **trial.params}
+        {
+            "trial": index,
+            "loss": trial.loss,
+            "spread": trial.spread,
+            **{name: getattr(trial, name) for name in shown},
+            **trial.params,
+        }
         for index, trial in enumerate(search.trials)
     ]
     write_file(workspace.root / "models" / "trials.csv", pd.DataFrame(rows).to_csv(index=False))

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from lockgate.contract.modeling import Candidate, Recipe
+from lockgate.contract.recipes import Candidate, Recipe
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.conform import conform_to_schema

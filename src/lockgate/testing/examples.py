@@ -13,30 +13,24 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from lockgate.contract.compression import CompressRequest
 from lockgate.contract.evaluation import EvaluateRequest, Metric, ValueMatrix
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, JudgeRequest
-from lockgate.contract.modeling import (
-    BuildRequest,
-    Candidate,
-    CompressRequest,
-    OptimizeRequest,
-    Recipe,
-    SearchRange,
-    Task,
-)
 from lockgate.contract.monitoring import MonitoringWindow, MonitorRequest
 from lockgate.contract.prediction import Output, WriteRequest
+from lockgate.contract.recipes import BuildRequest, Candidate, Fidelity, Recipe, SearchRange, Task
 from lockgate.contract.requests import Request, numpy_backend
+from lockgate.contract.search import OptimizeRequest
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema, table
 from lockgate.data.splits import make_folds
 from lockgate.modeling.statistics.histograms import build_reference, count_window
+from lockgate.modeling.training.cross_validation import CrossValidation
 from lockgate.modeling.training.estimators import get_classes, predict_output
 from lockgate.modeling.training.fitting import (
     check_recipe,
-    cross_validated_objective,
     fit,
     loss_function,
 )
@@ -113,6 +107,8 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
     if kind not in factories:
         return {}
     requests: dict[str, Request] = {}
+    if kind == "optimizer":
+        requests["binary-trees"] = _make_optimize_request("binary", seed, trees=True)
     for task in TASKS:
         requests[task] = factories[kind](task, seed)
         if kind == "compressor":
@@ -139,10 +135,12 @@ def _make_build_request(task: Task, seed: int) -> BuildRequest:
 
 def _make_recipe(task: Task, trees: bool = False) -> Recipe:
     estimator: BaseEstimator
+    fidelity = None
     if trees:
         regression = task == "regression"
         cls = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
         estimator = cls(max_iter=20, random_state=0)
+        fidelity = Fidelity("max_iter", "learning_rate")
         space = {"learning_rate": SearchRange(0.05, 0.3, log_scale=True)}
     elif task == "regression":
         estimator, space = Ridge(), {"alpha": SearchRange(0.01, 100, log_scale=True)}
@@ -151,20 +149,23 @@ def _make_recipe(task: Task, trees: bool = False) -> Recipe:
         space = {"C": SearchRange(0.01, 100, log_scale=True)}
     recipe = Recipe(estimator, task, space)
     steps = build_cell_steps(example_table(task).schema, CellRules(), recipe.requirements)
-    return Recipe(estimator, task, space, steps)
+    return Recipe(estimator, task, space, steps, fidelity=fidelity)
 
 
-def _make_optimize_request(task: Task, seed: int) -> OptimizeRequest:
-    train, recipe = example_table(task), _make_recipe(task)
+def _make_optimize_request(task: Task, seed: int, trees: bool = False) -> OptimizeRequest:
+    train, recipe = example_table(task), _make_recipe(task, trees)
     folds = make_folds(train, "stratified", 3, 0)
     metric = "rmse" if task == "regression" else "log_loss"
+    validation = CrossValidation(recipe, train, folds, metric)
     return OptimizeRequest(
         seed=seed,
         recipe=recipe,
         train=train,
         folds=folds,
         metric=metric,
-        measure=cross_validated_objective(recipe, train, folds, metric),
+        measure=validation.measure,
+        start=validation.start,
+        path=validation.path,
     )
 
 

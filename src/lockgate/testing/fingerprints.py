@@ -13,8 +13,9 @@ import pandas as pd
 
 from lockgate.contract.evaluation import Report
 from lockgate.contract.gates import GateResult
-from lockgate.contract.modeling import Candidate, Trial
+from lockgate.contract.recipes import Candidate
 from lockgate.contract.requests import Backend, Request
+from lockgate.contract.search import Trial
 from lockgate.contract.tables import Table
 from lockgate.modeling.training.estimators import get_classes, predict_output
 from lockgate.testing.examples import example_table
@@ -70,7 +71,7 @@ def _fingerprint_value(value: Any, reduce: Callable[[Any], Any], by_predictions:
     if isinstance(value, Table):
         return reduce(value.frame), reduce(value.schema)
     if isinstance(value, Trial):
-        return reduce(value.params), repr(value.loss)
+        return reduce(value.params), repr((value.loss, value.losses, value.rounds, value.rung))
     if isinstance(value, Candidate):
         parts = (value.params, value.threshold, value.packed, value.recipe.estimator)
         return reduce(parts), _predictions(value) if by_predictions else _pickled(value.estimator)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.contract.compression import CompressRequest
 from lockgate.contract.conversion import ConvertRequest, Engine
-from lockgate.contract.modeling import Candidate, CompressRequest
 from lockgate.contract.plugin import hooks_of
 from lockgate.contract.prediction import OpenRequest, WriteRequest
+from lockgate.contract.recipes import Candidate
 from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.data.schema import fit_schema
 from lockgate.errors import BackendUnavailable, LockgateError, NotCovered

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 import lockgate
-from lockgate.contract.modeling import Recipe, Requirements
+from lockgate.contract.recipes import Recipe, Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema

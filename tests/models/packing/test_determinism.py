@@ -16,7 +16,7 @@ from lockgate.builtin.models.linear import Linear
 from lockgate.builtin.models.logistic import Logistic
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.skops_file import write_estimator
-from lockgate.contract.modeling import BuildRequest
+from lockgate.contract.recipes import BuildRequest
 from lockgate.contract.sections import CellRules
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.testing.examples import example_table

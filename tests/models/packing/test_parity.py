@@ -234,7 +234,7 @@ def test_a_model_beyond_the_bound_is_refused_and_not_let_through() -> None:
 
 def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None:
     """Each pass over a pipeline may learn the categories of one column only."""
-    from lockgate.contract.modeling import Requirements
+    from lockgate.contract.recipes import Requirements
     from lockgate.contract.sections import CellRules
     from lockgate.data.cell_rules import build_cell_steps
     from lockgate.data.schema import fit_schema, table

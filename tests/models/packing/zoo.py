@@ -77,7 +77,7 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from lockgate.contract.modeling import Requirements
+from lockgate.contract.recipes import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.cell_rules import build_cell_steps

@@ -44,4 +44,10 @@ class Boosting:
             "min_samples_leaf": [20, 100],
         }
         requirements = lockgate.Requirements(scaled=False, encoding="ordinal", imputed=False)
-        return lockgate.Recipe(estimator, request.task, space=space, requirements=requirements)
+        return lockgate.Recipe(
+            estimator,
+            request.task,
+            space=space,
+            requirements=requirements,
+            fidelity=lockgate.Fidelity("max_iter", "learning_rate"),
+        )

@@ -1,0 +1,114 @@
+"""Folds whose rows the steps before the estimator have prepared, and losses on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from lockgate.contract.prediction import Output
+from lockgate.contract.recipes import Recipe
+from lockgate.contract.tables import Fold, Table
+from lockgate.modeling.metrics.losses import class_indices, compute_loss
+from lockgate.modeling.training.fitting import clone_steps
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+__all__ = ["FoldLoss", "PreparedFold", "prepare_fold"]
+
+
+@dataclass(frozen=True)
+class PreparedFold:
+    """Rows to fit on and rows to measure on, as the estimator takes them.
+
+    Attributes
+    ----------
+    inputs, held_inputs : ndarray, shape (rows, features)
+        Inputs of the estimator.
+    target, held_target : ndarray, shape (rows,)
+        Actual values.
+    weight, held_weight : ndarray or None, shape (rows,)
+        Weights of the rows.
+
+    """
+
+    inputs: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray | None
+    held_inputs: np.ndarray
+    held_target: np.ndarray
+    held_weight: np.ndarray | None
+
+    def fit(self, estimator: BaseEstimator, share: float = 1.0) -> None:
+        """Fit an estimator on a share of the rows, the same rows every time."""
+        rows = _sample_rows(len(self.target), share)
+        extra = {} if self.weight is None else {"sample_weight": self.weight[rows]}
+        estimator.fit(self.inputs[rows], self.target[rows], **extra)
+
+
+@dataclass(frozen=True)
+class FoldLoss:
+    """The loss of an estimator on a fold's other rows."""
+
+    metric: str
+    task: str
+    classes: tuple[Any, ...]
+
+    def __call__(self, estimator: BaseEstimator, fold: PreparedFold) -> float:
+        """Return the loss of a fitted estimator; NaN where the metric is undefined."""
+        predict = estimator.predict if self.task == "regression" else estimator.predict_proba
+        return self.of_predictions(predict(fold.held_inputs), estimator, fold)
+
+    def of_predictions(
+        self, predictions: np.ndarray, estimator: BaseEstimator, fold: PreparedFold
+    ) -> float:
+        """Return the loss of values, or of probabilities of the estimator's classes."""
+        output = self._output(np.asarray(predictions, dtype=float), estimator)
+        return compute_loss(
+            self.metric,
+            self.task,
+            fold.held_target,
+            output,
+            self.classes,
+            weight=fold.held_weight,
+        )
+
+    def _output(self, predictions: np.ndarray, estimator: BaseEstimator) -> Output:
+        if self.task == "regression":
+            return Output(predictions)
+        scores = predictions
+        if len(estimator.classes_) != len(self.classes):  # the fold lacks a class: its score is 0
+            scores = np.zeros((len(predictions), len(self.classes)))
+            scores[:, class_indices(estimator.classes_, self.classes)] = predictions
+        labels = np.asarray(self.classes)
+        if self.task == "binary":
+            return Output(labels[(scores[:, 1] >= 0.5).astype(int)], scores[:, 1])
+        return Output(labels[scores.argmax(axis=1)], scores)
+
+
+def prepare_fold(
+    recipe: Recipe, train: Table, fold: Fold, of_steps: Mapping[str, dict[str, Any]]
+) -> PreparedFold:
+    """Fit the steps before the estimator on a fold's training rows, and transform its rows."""
+    features, target, weight = train.features, train.target, train.weight
+    steps = Pipeline(clone_steps(recipe, of_steps))
+    return PreparedFold(
+        np.asarray(steps.fit_transform(features.iloc[fold.fit], target[fold.fit])),
+        target[fold.fit],
+        None if weight is None else weight[fold.fit],
+        np.asarray(steps.transform(features.iloc[fold.measure])),
+        target[fold.measure],
+        None if weight is None else weight[fold.measure],
+    )
+
+
+def _sample_rows(rows: int, share: float) -> np.ndarray | slice:
+    """Choose a share of the rows; a smaller share is a subset of a larger one."""
+    if share == 1:
+        return slice(None)
+    order = np.random.default_rng(rows).permutation(rows)
+    return np.sort(order[: max(2, round(share * rows))])
