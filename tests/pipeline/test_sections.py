@@ -17,6 +17,7 @@ import lockgate
 from lockgate.contract.prediction import Output, Predictor
 from lockgate.contract.requests import no_progress, numpy_backend
 from lockgate.contract.sections import SECTIONS
+from lockgate.data.io.prepared import add_other_columns
 from lockgate.pipeline import compress, evaluate, load, monitor, optimize, package
 from lockgate.pipeline.stage import STAGES, Stage
 from lockgate.pipeline.workspace import Workspace
@@ -253,6 +254,17 @@ class Remember:
         return lockgate.Findings()
 
 
+@lockgate.plugin
+class KeepRows:
+    """Keep the request, and measure nothing."""
+
+    @lockgate.hookimpl
+    def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
+        """Look at nothing."""
+        KEPT["evaluate"] = request
+        return lockgate.Report()
+
+
 KEPT: dict[str, Any] = {}
 PRUNE = {"compressor": {"prune": {"plugin": "prune"}}}
 
@@ -351,6 +363,25 @@ def test_a_column_that_is_left_out_is_in_no_part(make: Make) -> None:
     assert "price" not in project.part("test")
     with pytest.raises(lockgate.SchemaViolation, match="did you mean 'price'"):
         loaded(make({"data.leave_out": ["prize"]}))
+
+
+def test_evaluators_and_monitors_see_what_the_model_leaves_out(make: Make) -> None:
+    probes = {"evaluator": KeepRows(), "monitor": Remember()}
+    project = make({"data.leave_out": ["household", "price", "weight"]}, probes=probes, time="day")
+    project.run("load", "optimize", "compress", "evaluate", "package", "monitor")
+    request, window = KEPT["evaluate"], KEPT["window"]
+    expected = rows().set_index("day")
+    for seen, model_rows in ((request.rows, request.table), (window.rows, window.table)):
+        assert {"household", "price", "weight", "always"} <= set(seen)
+        assert not {"household", "price", "weight", "always"} & set(model_rows.features)
+        assert len(seen) == len(model_rows) > 20
+        assert seen["count"].tolist() == model_rows.frame["count"].tolist()
+        days = pd.to_datetime(seen["day"]).dt.strftime("%Y-%m-%d")
+        for name in ("household", "price", "weight"):
+            pd.testing.assert_series_equal(
+                seen[name].reset_index(drop=True),
+                expected.loc[days, name].reset_index(drop=True),
+            )
 
 
 @option("data.uninformative")
@@ -796,6 +827,8 @@ def test_monitors_look_at_the_window(
     rows = len(watched.part("test")) if count is None else count
     assert report == {"since": since, "until": until, "rows": rows}
     assert (KEPT["window"].since, KEPT["window"].until, KEPT["window"].n) == (since, until, rows)
+    assert len(KEPT["window"].rows) == rows
+    assert set(KEPT["window"].rows) >= {*OTHERS, *FEATURES, "bought"}
     page = (watched.root / "report" / "monitor.html").read_text()
     assert (since or until or "the test rows") in page
 
@@ -851,3 +884,13 @@ def test_bins_go_through_the_command_line(call: Run, tmp_path: Path, table_file:
     frame = pd.DataFrame([row | {"size": size} for size in (41.0, 59.0, 61.0)])
     inside, same, above = bundle.predict(frame).score
     assert inside == same != above
+
+
+def test_columns_that_are_left_out_may_hold_anything(make: Make) -> None:
+    project = loaded(make())
+    parts = {"test": project.workspace.table("test", project.workspace.schema())}
+    others = pd.DataFrame({"mixed": [1, "two", None], "deep": [{"a": 1}, [2], {}]})
+    project.workspace.write_tables(parts, others, project.facts)
+    back = add_other_columns(parts["test"].frame.iloc[:3], project.root)
+    assert back["mixed"].dropna().tolist() == ["1", "two"]
+    assert back["deep"].tolist() == ["{'a': 1}", "[2]", "{}"]

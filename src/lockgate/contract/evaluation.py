@@ -7,12 +7,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Number
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lockgate.contract.prediction import Output, Predictor
 from lockgate.contract.recipes import Task
 from lockgate.contract.requests import Request
 from lockgate.contract.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["EvaluateRequest", "Metric", "Plot", "Report", "Series", "ValueMatrix"]
 
@@ -53,6 +56,9 @@ class EvaluateRequest(Request):
         Predictions of the model that is in production now, if any.
     model_bytes : int
         Size of the model's files.
+    rows : DataFrame or None
+        The rows of `table` with all columns of the loader's table, those that the model leaves out
+        included (``data.leave_out``, constant columns): to compare groups of rows, for example.
 
     """
 
@@ -65,6 +71,7 @@ class EvaluateRequest(Request):
     value_matrix: ValueMatrix | None = None
     incumbent: Output | None = None
     model_bytes: int = 0
+    rows: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from lockgate.contract.tables import Schema, Table
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 __all__ = [
     "BinCounts",
@@ -94,12 +95,15 @@ class MonitoringWindow:
         Number of rows.
     since, until : str or None
         ISO dates of the window [since, until); None without a time column.
-    rows : Table or None
-        The rows themselves, where they are available.
+    table : Table or None
+        The rows themselves, where they are available, as the model takes them.
     outputs : Output or None
         The model's predictions for them.
     labels : ndarray or None
         Actual labels, shape (n,); missing where not known yet.
+    rows : DataFrame or None
+        The rows of `table` with all columns of the loader's table, those that the model leaves out
+        included.
 
     """
 
@@ -107,9 +111,10 @@ class MonitoringWindow:
     n: int
     since: str | None = None
     until: str | None = None
-    rows: Table | None = None
+    table: Table | None = None
     outputs: Output | None = None
     labels: np.ndarray | None = None
+    rows: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

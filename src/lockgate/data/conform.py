@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from lockgate.contract.sections import DataSelection
@@ -19,28 +21,30 @@ def conform_to_selection(loaded: Table, data: DataSelection) -> tuple[Table, int
     Returns
     -------
     Table
-        The rows that have a target.
+        The rows that have a target. The frame ends with the columns that are left out, as they were
+        loaded; the schema does not have them.
     int
         Number of selected rows without one.
 
     """
     schema, frame = loaded.schema, loaded.frame
     _check_column_names(data.leave_out, schema)
-    frame = select_window(frame, schema, data.since, data.until).drop(columns=data.leave_out)
+    frame = select_window(frame, schema, data.since, data.until)
     selected_count = len(frame)
-    if schema.target in frame:
-        frame = frame[frame[schema.target].notna()]
+    labelled = frame[frame[schema.target].notna()] if schema.target in frame else frame
     kinds = {c.name: c.kind for c in schema.columns} | data.kinds
     roles = {role: getattr(schema, role) for role in ROLES}
+    left_out = labelled[data.leave_out].reset_index(drop=True)
     table = build_table(
-        frame,
+        labelled.drop(columns=data.leave_out),
         roles,
         {name: kind for name, kind in kinds.items() if name not in data.leave_out},
         horizon_days=schema.horizon_days,
         dates={column.name: column.dates for column in schema.columns if column.kind == "date"},
         csv=schema.csv,
     )
-    return table, selected_count - len(frame)
+    frame = pd.concat([table.frame, left_out], axis=1) if data.leave_out else table.frame
+    return replace(table, frame=frame), selected_count - len(labelled)
 
 
 def select_window(

@@ -32,7 +32,8 @@ def work(stage: Stage) -> dict[str, float]:
     task = infer_task(labelled, sections.project.task)
     parts = split_rows(labelled, sections.split, sections.project.seed)
     split_method = resolve_method(labelled, sections.split)
-    train, dropped_counts = apply_row_rules(parts.train, sections.rows)
+    learned = parts.train.frame[list(parts.train.schema.names)]  # without columns that are left out
+    train, dropped_counts = apply_row_rules(Table(learned, parts.train.schema), sections.rows)
     (train, tune, test), left_out = drop_uninformative(
         train, (parts.tune, parts.test), sections.data
     )
@@ -52,7 +53,8 @@ def work(stage: Stage) -> dict[str, float]:
         "source": loaded.digest,
     }
     tables = {"train": train, "tune": tune, "test": test}
-    Workspace(stage.root).write_tables(tables, facts)
+    others = parts.test.frame.drop(columns=test.frame.columns)
+    Workspace(stage.root).write_tables(tables, others, facts)
     stage.log.info(
         "%d rows: %d train, %d tune, %d test (split by %s); %d features, %s",
         len(loaded),

@@ -13,6 +13,7 @@ from lockgate.contract.monitoring import Findings, MonitoringWindow, MonitorRequ
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.conform import conform_to_schema, select_window
+from lockgate.data.io.prepared import add_other_columns
 from lockgate.errors import SchemaViolation
 from lockgate.modeling.metrics.losses import metrics_for_task
 from lockgate.modeling.statistics.histograms import count_window, select_monitored_output
@@ -30,11 +31,11 @@ def work(stage: Stage) -> dict[str, float]:
     workspace = Workspace(stage.root)
     with limit_threads(stage.resources.threads):
         bundle = open_bundle(workspace.bundle)
-        rows = _load_rows(stage, workspace, bundle)
+        table, rows = _load_rows(stage, workspace, bundle)
         request = MonitorRequest(
             **stage.request_context(),
             reference=bundle.reference(),
-            window=_build_window(stage, bundle, rows),
+            window=_build_window(stage, bundle, table, rows),
             schema=bundle.manifest.inputs,
         )
         results: dict[str, Findings] = {
@@ -63,28 +64,35 @@ def work(stage: Stage) -> dict[str, float]:
     return {"alarms": float(len(alarms)), **performance}
 
 
-def _load_rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> Table:
-    """Load the rows of the configured window; without one, take the test rows."""
+def _load_rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> tuple[Table, pd.DataFrame]:
+    """Load the rows of the configured window, as a table and with all columns.
+
+    Without a window, these are the test rows.
+    """
     period, schema = stage.sections.window, bundle.manifest.inputs
     if period.since is None and period.until is None:
-        return workspace.table("test", schema)
+        test = workspace.table("test", schema)
+        return test, add_other_columns(test.frame, stage.root)
     request = LoadRequest(
         **stage.request_context(), root=str(stage.root), since=period.since, until=period.until
     )
     loaded: Table = stage.host.call("loader", stage.parameters.single("loader").name, request)
     frame = select_window(loaded.frame, loaded.schema, period.since, period.until)
-    features = conform_to_schema(frame.reset_index(drop=True), schema)
+    frame = frame.reset_index(drop=True)
+    features = conform_to_schema(frame, schema)
     target = schema.target
     if target is not None and target in frame:
         features[target] = frame[target].to_numpy()
-    return Table(features, schema, loaded.digest)
+    return Table(features, schema, loaded.digest), frame
 
 
-def _build_window(stage: Stage, bundle: Bundle, rows: Table) -> MonitoringWindow:
-    features = conform_to_schema(rows.frame, rows.schema)
+def _build_window(
+    stage: Stage, bundle: Bundle, table: Table, rows: pd.DataFrame
+) -> MonitoringWindow:
+    features = conform_to_schema(table.frame, table.schema)
     output = bundle.predict(features)
-    target = rows.schema.target
-    labels = rows.target if target is not None and target in rows.frame else None
+    target = table.schema.target
+    labels = table.target if target is not None and target in table.frame else None
     period = stage.sections.window
     counts = count_window(
         bundle.reference(),
@@ -92,7 +100,9 @@ def _build_window(stage: Stage, bundle: Bundle, rows: Table) -> MonitoringWindow
         stage.backend(),
         select_monitored_output(output, bundle.manifest.task),
     )
-    return MonitoringWindow(counts, len(rows), period.since, period.until, rows, output, labels)
+    return MonitoringWindow(
+        counts, len(table), period.since, period.until, table, output, labels, rows
+    )
 
 
 def _measure_performance(

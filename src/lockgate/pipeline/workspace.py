@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow
 
 from lockgate.contract.recipes import Candidate, Recipe
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.conform import conform_to_schema
 from lockgate.data.io.atomic import replace_directory, write_file
+from lockgate.data.io.prepared import OTHER_COLUMNS_FILE, prepared_folder
 from lockgate.data.schema import compute_digest
 from lockgate.errors import DataError
 from lockgate.modeling.training.estimators import get_classes
@@ -107,12 +109,15 @@ class Workspace:
         """Return the folder of a model, ``candidate`` or ``compressed``."""
         return self.root / "models" / name
 
-    def write_tables(self, tables: dict[str, Table], facts: dict[str, Any]) -> None:
-        """Write the train, tune and test rows, and the facts about them."""
-        folder = self.root / "data" / "prepared"
+    def write_tables(
+        self, tables: dict[str, Table], others: pd.DataFrame, facts: dict[str, Any]
+    ) -> None:
+        """Write the train, tune and test rows, the test rows' other columns, and the facts."""
+        folder = prepared_folder(self.root)
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
             _write_parquet(folder / f"{name}.parquet", table.frame)
+        _write_parquet(folder / OTHER_COLUMNS_FILE, others)
         digests = {
             name: table.digest or compute_digest(table.frame, table.schema)
             for name, table in tables.items()
@@ -122,7 +127,7 @@ class Workspace:
 
     def facts(self) -> dict[str, Any]:
         """Read the facts that the load stage wrote."""
-        return dict(json.loads((self.root / "data" / "prepared" / "facts.json").read_bytes()))
+        return dict(json.loads((prepared_folder(self.root) / "facts.json").read_bytes()))
 
     def schema(self) -> Schema:
         """Read the schema of the training rows."""
@@ -130,8 +135,7 @@ class Workspace:
 
     def table(self, name: str, schema: Schema) -> Table:
         """Read the ``train``, ``tune`` or ``test`` rows, the features converted to the schema."""
-        path = self.root / "data" / "prepared" / f"{name}.parquet"
-        frame = pd.read_parquet(path)
+        frame = pd.read_parquet(prepared_folder(self.root) / f"{name}.parquet")
         return conform_table(Table(frame, schema, self.facts()["digests"][name]))
 
     def write_model(self, name: str, fitted: FittedModel) -> None:
@@ -234,5 +238,10 @@ def empty_folder(path: Path) -> Path:
 
 def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
     temporary_path = path.with_name(f".{path.name}.new")
-    frame.to_parquet(temporary_path, index=False)
+    try:
+        frame.to_parquet(temporary_path, index=False)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):  # a column that nobody declared
+        mixed = frame.select_dtypes(object).columns
+        frame = frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed})
+        frame.to_parquet(temporary_path, index=False)
     temporary_path.replace(path)

@@ -232,13 +232,19 @@ def _make_evaluate_request(task: Task, seed: int) -> EvaluateRequest:
         threshold=0.5 if task == "binary" else None,
         value_matrix=ValueMatrix(true_positive=10, false_positive=-1),
         model_bytes=1024,
+        rows=_with_region(test.frame),
     )
+
+
+def _with_region(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add a column that the model leaves out."""
+    return frame.assign(region=np.where(np.arange(len(frame)) % 3, "north", "south"))
 
 
 def _make_judge_request(task: Task, seed: int) -> JudgeRequest:
     """Return a request with the same model as candidate and as incumbent."""
     evaluate_request = _make_evaluate_request(task, seed)
-    frame = evaluate_request.table.frame
+    frame = evaluate_request.rows
     train = example_table(task)
     backend = numpy_backend()
     reference = build_reference(train.features, train.schema, backend)
@@ -278,5 +284,7 @@ def _make_monitor_request(seed: int, shift: float) -> MonitorRequest:
     backend = numpy_backend()
     reference = build_reference(train.features, train.schema, backend)
     counts = count_window(reference, shifted.features, backend)
-    window = MonitoringWindow(counts, len(shifted), "2026-01-01", "2026-02-01", shifted)
+    window = MonitoringWindow(
+        counts, len(shifted), "2026-01-01", "2026-02-01", shifted, rows=_with_region(rows)
+    )
     return MonitorRequest(seed=seed, reference=reference, window=window, schema=train.schema)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lockgate.contract.gates import BundleOrigin
 from lockgate.contract.tables import Schema
 from lockgate.data.io.frames import read_frame
+from lockgate.data.io.prepared import add_other_columns, prepared_folder
 from lockgate.models.bundle.copy import is_complete
 from lockgate.models.bundle.evaluation import keep_labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
@@ -99,12 +100,12 @@ def _rows(
 ) -> pd.DataFrame | None:
     if data is not None:
         return read_rows(data, schema)
-    test = project / "data" / "prepared" / "test.parquet"
+    test = prepared_folder(project) / "test.parquet"
     made_here = record.path is not None and is_complete(project / "bundle", record.digest)
     if not (made_here and test.is_file()):
         return None
-    frame = _read(test, schema)
-    return None if frame is None else keep_labelled(frame, schema.target, str(test))
+    frame = add_other_columns(read_frame(test, schema.columns, schema.csv), project)
+    return keep_labelled(frame, schema.target, str(test))
 
 
 def _read(path: Path | None, schema: Schema) -> pd.DataFrame | None:
