@@ -56,6 +56,7 @@ JOURNEY = (
     ("attest", "`lockgate attest`"),
     ("deploy", "`lockgate deploy`"),
     ("rollback", "`lockgate rollback --here`"),
+    ("follow", "`lockgate deploy --follow`"),
     ("sync", "`lockgate sync`"),
     ("serve", "`lockgate serve`"),
     ("ServeSettings", ""),
@@ -66,6 +67,22 @@ JOURNEY = (
     ("export_log", "`lockgate log export`"),
 )
 """What people call who use models, in the order of the journey, and the command of each."""
+
+RESULTS = (
+    "NewProject",
+    "Bundle",
+    "FileResult",
+    "Evaluation",
+    "VersionRecord",
+    "StageRecord",
+    "Verdict",
+    "Attestation",
+    "DeployResult",
+    "SyncResult",
+    "Lineage",
+    "ImportedLabels",
+)
+"""What these functions return."""
 
 VALUES = (
     requests,
@@ -174,9 +191,20 @@ def python() -> str:
             for method in _public_methods(function):
                 call = f"lockgate.{name}.{method}"
                 text.append(_function(call, getattr(function, method), level=3))
+    text.append("## Results\n\nWhat the functions return; all are names of `lockgate`.\n")
+    for name in RESULTS:
+        cls = getattr(lockgate, name)
+        text.append(f"### {name}\n\n{_numpydoc(inspect.getdoc(cls) or '')}\n")
+        for method in _own_methods(cls):
+            text.append(_function(f"lockgate.{name}.{method}", getattr(cls, method), level=4))
     tree = (inspect.getdoc(lockgate.errors) or "").partition("::\n\n")[2]
     text.append(f"## Errors\n\nAll are names of `lockgate`.\n\n```text\n{tree}\n```\n")
     return "\n".join(text)
+
+
+def _own_methods(cls: type) -> list[str]:
+    """List the methods that a class defines itself, without properties."""
+    return [name for name in _public_methods(cls) if name in vars(cls)]
 
 
 def _public_methods(cls: type) -> list[str]:

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from lockgate.data.schema import table
     from lockgate.data.tables import read_table
     from lockgate.deployment.deploy import deploy
+    from lockgate.deployment.deploy import follow_ledger as follow
     from lockgate.deployment.deploy import roll_back as rollback
     from lockgate.deployment.synchronize import sync
     from lockgate.models.bundle.evaluation import evaluate_bundle as evaluate
@@ -96,20 +97,33 @@ if TYPE_CHECKING:
     from lockgate.prediction_log.feedback import import_labels
     from lockgate.prediction_log.lineage import trace_lineage as trace
     from lockgate.registry.api import Ledger
-    from lockgate.registry.attest.attest import attest
+    from lockgate.registry.attest.attest import Attestation, attest
     from lockgate.serving.server import serve
     from lockgate.serving.settings import Limits, LogSettings, ServeSettings
 
 _LAZY = {
+    "Attestation": ("lockgate.registry.attest.attest", "Attestation"),
+    "Bundle": ("lockgate.models.bundle.open", "Bundle"),
+    "DeployResult": ("lockgate.deployment.deploy", "DeployResult"),
+    "Evaluation": ("lockgate.models.bundle.evaluation", "Evaluation"),
+    "FileResult": ("lockgate.batch.predict_file", "FileResult"),
+    "ImportedLabels": ("lockgate.prediction_log.feedback", "ImportedLabels"),
     "Ledger": ("lockgate.registry.api", "Ledger"),
     "Limits": ("lockgate.serving.settings", "Limits"),
+    "Lineage": ("lockgate.prediction_log.lineage", "Lineage"),
     "LogSettings": ("lockgate.serving.settings", "LogSettings"),
+    "NewProject": ("lockgate.pipeline.scaffold", "NewProject"),
     "PackedContent": ("lockgate.models.packed.content", "PackedContent"),
     "ServeSettings": ("lockgate.serving.settings", "ServeSettings"),
+    "StageRecord": ("lockgate.registry.ledger.state", "StageRecord"),
+    "SyncResult": ("lockgate.deployment.synchronize", "SyncResult"),
+    "Verdict": ("lockgate.registry.provenance.verdict", "Verdict"),
+    "VersionRecord": ("lockgate.registry.ledger.state", "VersionRecord"),
     "attest": ("lockgate.registry.attest.attest", "attest"),
     "deploy": ("lockgate.deployment.deploy", "deploy"),
     "evaluate": ("lockgate.models.bundle.evaluation", "evaluate_bundle"),
     "export_log": ("lockgate.prediction_log.export", "export"),
+    "follow": ("lockgate.deployment.deploy", "follow_ledger"),
     "import_labels": ("lockgate.prediction_log.feedback", "import_labels"),
     "init": ("lockgate.pipeline.scaffold", "create_project"),
     "installed_file": ("lockgate.data.io.installed", "installed_file"),
@@ -121,20 +135,22 @@ _LAZY = {
     "run": ("lockgate.pipeline.run", "run_pipeline"),
     "serve": ("lockgate.serving.server", "serve"),
     "sync": ("lockgate.deployment.synchronize", "sync"),
-    "trace": ("lockgate.prediction_log.lineage", "trace_lineage"),
     "table": ("lockgate.data.schema", "table"),
+    "trace": ("lockgate.prediction_log.lineage", "trace_lineage"),
 }
 
 __all__ = [
     "CONTRACT",
     "KINDS",
     "Alarm",
+    "Attestation",
     "Backend",
     "BackendUnavailable",
     "BinCounts",
     "BrokenPlugin",
     "Budget",
     "BuildRequest",
+    "Bundle",
     "BundleError",
     "BundleOrigin",
     "CSVFormat",
@@ -145,6 +161,7 @@ __all__ = [
     "ConvertRequest",
     "ConvertedModel",
     "DataError",
+    "DeployResult",
     "DeploymentChanged",
     "DeploymentError",
     "DigestMismatch",
@@ -152,12 +169,15 @@ __all__ = [
     "EnvironmentMismatch",
     "EvaluateRequest",
     "EvaluatedBundle",
+    "Evaluation",
     "Fidelity",
+    "FileResult",
     "Finding",
     "Findings",
     "Fold",
     "GateRefused",
     "GateResult",
+    "ImportedLabels",
     "JudgeRequest",
     "Kind",
     "Ledger",
@@ -165,6 +185,7 @@ __all__ = [
     "LedgerError",
     "LedgerTampered",
     "Limits",
+    "Lineage",
     "LoadRequest",
     "LockgateError",
     "LogError",
@@ -174,6 +195,7 @@ __all__ = [
     "ModelFiles",
     "MonitorRequest",
     "MonitoringWindow",
+    "NewProject",
     "NotApplicable",
     "NotCovered",
     "NotServed",
@@ -212,18 +234,23 @@ __all__ = [
     "Splits",
     "StageEvent",
     "StageFailed",
+    "StageRecord",
+    "SyncResult",
     "Table",
     "Trial",
     "UnknownKey",
     "UnknownPlugin",
     "UsageError",
     "ValueMatrix",
+    "Verdict",
+    "VersionRecord",
     "WriteRequest",
     "__version__",
     "attest",
     "deploy",
     "evaluate",
     "export_log",
+    "follow",
     "hookimpl",
     "import_labels",
     "init",

@@ -96,6 +96,7 @@ def test_refused_rows_are_in_the_side_file_with_reasons(folder: Path, tmp_path: 
             tmp_path / "in.csv",
             tmp_path / "out.csv",
             part_rows=part_rows if part_rows > 2 else 500,
+            force=True,
         )
         side = pd.read_json(tmp_path / "out.csv.rejected.ndjson", lines=True)
         assert side["row"].tolist() == [2, 4, ROWS - 1]
@@ -180,7 +181,10 @@ def test_parts_of_another_input_are_not_used(folder: Path, tmp_path: Path) -> No
         (["rows.pkl", "out.csv"], "rows.pkl ends in '.pkl', expected one of .csv"),
         (["none.csv", "out.csv"], "none.csv is missing or is not a file"),
         (["in.csv", "in.csv", "--force"], "would overwrite the source"),
-        (["in.csv", "in.parquet"], "already exists: pass --force"),
+        (
+            ["in.csv", "in.parquet"],
+            "already exists: choose another file, or overwrite it (force)",
+        ),
         (
             ["in.csv", "out.csv", "--keep", "custumer"],
             "column custumer is missing, did you mean 'customer'",

@@ -25,7 +25,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_version_is_found_by_number_by_stage_and_by_bundle(shop: Path) -> None:
     bundle = shop.parent / "bundle"
     for subject in ("fraud@1.0.0", "fraud@prod", str(bundle)):
-        lineage = trace_lineage(subject, root=shop)
+        lineage = trace_lineage(subject, ledger=shop)
         assert lineage.prediction is None
         assert lineage.as_dict()["version"]["version"] == "1.0.0"
         assert "fraud" in lineage.as_html()
@@ -34,14 +34,14 @@ def test_a_version_is_found_by_number_by_stage_and_by_bundle(shop: Path) -> None
 def test_a_bundle_that_is_not_registered_says_how(shop: Path, tmp_path: Path) -> None:
     other = packed(tmp_path / "other", seed=1)
     with pytest.raises(LedgerError, match="is not registered: run lockgate register"):
-        trace_lineage(str(other), root=shop)
+        trace_lineage(str(other), ledger=shop)
 
 
 def test_an_id_that_was_never_logged_is_named(shop: Path, tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "live")
     deployment.deploy(shop.parent / "bundle", version="1.0.0")
     with pytest.raises(LogError, match="no prediction with id 'abandonwhat23456-1f' in"):
-        trace_lineage("abandonwhat23456-1f", directory=deployment.path, root=shop)
+        trace_lineage("abandonwhat23456-1f", directory=deployment.path, ledger=shop)
 
 
 def test_a_prediction_without_a_ledger_has_no_page() -> None:

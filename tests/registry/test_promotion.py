@@ -27,7 +27,7 @@ def test_gates_are_run_once_for_a_promotion(shop: Path, small: Path) -> None:
             "prod",
             version="1.0.0",
             params=small,
-            on_verdict=lambda verdict, version: seen.append((verdict, version)),
+            on_verdict=lambda version, verdict: seen.append((verdict, version.version)),
         )
 
     promote()

@@ -74,7 +74,7 @@ JOURNEY = [
     ),
     Step(
         "deploy fraud@prod live -C shop",
-        lambda at: lockgate.deploy("fraud@prod", at / "live", open_ledger=lambda: ledger(at)),
+        lambda at: lockgate.deploy("fraud@prod", at / "live", ledger=at / "shop"),
     ),
     Step(
         "deploy b0 other --version 1.0",
@@ -93,7 +93,7 @@ JOURNEY = [
     ),
     Step(
         "deploy fraud@prod live -C shop",
-        lambda at: lockgate.deploy("fraud@prod", at / "live", open_ledger=lambda: ledger(at)),
+        lambda at: lockgate.deploy("fraud@prod", at / "live", ledger=at / "shop"),
     ),
     Step(
         "rollback --here live --reason loud",
@@ -104,7 +104,7 @@ JOURNEY = [
         lambda at: lockgate.rollback(at / "other"),
         lockgate.DeploymentError,
     ),
-    Step("sync live -C shop", lambda at: lockgate.sync(ledger(at), at / "live")),
+    Step("sync live -C shop", lambda at: lockgate.sync(at / "live", ledger=ledger(at))),
     Step(
         "rollback fraud prod --reason again -C shop",
         lambda at: ledger(at).rollback("fraud", "prod", reason="again"),
@@ -122,12 +122,12 @@ JOURNEY = [
     Step("retire fraud prod -C shop", lambda at: ledger(at).retire("fraud", stage="prod")),
     Step(
         "attest fraud@1.0.0 -C shop",
-        lambda at: lockgate.attest(ledger(at), "fraud", "1.0.0"),
+        lambda at: lockgate.attest("fraud", "1.0.0", ledger=ledger(at)),
         lockgate.LedgerError,
     ),
     Step(
         "trace fraud@7.0.0 -C shop",
-        lambda at: lockgate.trace("fraud@7.0.0", root=at / "shop"),
+        lambda at: lockgate.trace("fraud@7.0.0", ledger=at / "shop"),
         lockgate.LedgerError,
     ),
     Step(

@@ -38,5 +38,5 @@ def test_an_experiment_is_built_again(name: str, model: str, tmp_path: Path, cal
     ledger = Ledger(folder)
     record = ledger.register(folder / "bundle")
     for threads in (1, 2):
-        found = attest(ledger, record.name, threads=threads)
+        found = attest(record.name, ledger=ledger, threads=threads)
         assert found.passed, found.differing

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import functools
-import hashlib
 import itertools
 import json
 import operator
 import os
 import shutil
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +18,14 @@ import numpy as np
 import pyarrow as pa
 
 from lockgate.batch.output_files import OUTPUTS, merge_parts, prediction_columns, write_part
+from lockgate.batch.parts import describe_job, lock_parts, parts_folder
 from lockgate.contract.conversion import Engine
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
-from lockgate.errors import DataError, PluginFailed, UsageError
+from lockgate.errors import DataError, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import Model, servable_model
 from lockgate.models.packed.runtime.comparison import Comparison
@@ -42,19 +39,6 @@ PART_ROWS = 1 << 16
 
 COMPARED_LATER = 128
 """Rows of each part but the first that an engine's predictions are compared for."""
-
-
-class _Job(msgspec.Struct, frozen=True):
-    """Everything that must be equal for the parts of an earlier run to be reused."""
-
-    bundle: str
-    source: str
-    size: int
-    modified: int
-    ends: str
-    keep: list[str]
-    rows: int
-    engine: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +80,7 @@ def predict_file(
     threads: int = 1,
     engine: str | Engine | None = None,
     part_rows: int = PART_ROWS,
+    force: bool = False,
     on_progress: Callable[[int], object] = int,
 ) -> FileResult:
     """Predict every row of a file.
@@ -114,12 +99,14 @@ def predict_file(
     keep : sequence of str
         Columns of the source to copy to the output.
     threads : int
-        Number of threads.
+        Number of threads, at least 1.
     engine : str or Engine, optional
         How trees are evaluated: ``rows``, ``columns``, or a plugin's engine; chosen by the number
         of rows by default.
     part_rows : int
-        Rows of a part.
+        Rows of a part, at least 1.
+    force : bool
+        Overwrite a target that exists; a run that was interrupted continues without it.
     on_progress : callable
         Called with the number of rows of each part.
 
@@ -135,34 +122,34 @@ def predict_file(
     DataError
         If the source cannot be read.
     UsageError
-        If the target cannot be written.
+        If the target exists or cannot be written, or a number is out of its range.
     PluginFailed
         If an engine predicts other values than the model; nothing is written then.
 
     """
     bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
     source, target = Path(source), Path(target)
+    _check_arguments(source, target, threads, part_rows, force)
     if isinstance(engine, str) and engine not in ("rows", "columns"):
         engine = load_engine(engine)
     model = servable_model(bundle.predictor, str(bundle.path), bundle.manifest.format)
     if isinstance(engine, Engine) and not isinstance(model, PackedModel):
-        raise UsageError(f"--engine needs a packed model; the format is {bundle.manifest.format}")
-    if target.suffix.lower() not in OUTPUTS:
-        raise UsageError(f"{target} ends in {target.suffix!r}; expected {', '.join(OUTPUTS)}")
-    if source.resolve() == target.resolve():
-        raise UsageError("the predictions would overwrite the source; choose another output file")
+        raise UsageError(
+            f"an engine needs a packed model; the format of {bundle.path} is "
+            f"{bundle.manifest.format}"
+        )
     _check_kept_columns(keep, model.classes)
     chunks = read_chunks(source, model.inputs, keep, part_rows, bundle.manifest.inputs.csv)
     # read before anything is created, so that an invalid file leaves nothing behind
     first_chunk = next(chunks, None)
     if first_chunk is None:
         raise DataError(f"{source} has no rows")
-    folder = target.with_name(f"{target.name}.parts")
     options: dict[str, Any] = {"threads": threads, "engine": engine}
     compared: list[Comparison] = []
     if isinstance(engine, Engine):
         options["on_compared"] = compared.append
-    with _lock_parts(folder, _describe_job(bundle, source, keep, part_rows, engine)):
+    folder = parts_folder(target)
+    with lock_parts(folder, describe_job(bundle, source, keep, part_rows, engine)):
         parts, resumed = [], 0
         for index, chunk in enumerate(itertools.chain([first_chunk], chunks)):
             part = folder / f"{index:08d}.arrow"
@@ -184,69 +171,25 @@ def predict_file(
     return FileResult(answered, refused, resumed, rejected, filled, warnings, comparison)
 
 
+def _check_arguments(source: Path, target: Path, threads: int, part_rows: int, force: bool) -> None:
+    for label, number in (("threads", threads), ("part_rows", part_rows)):
+        if number < 1:
+            raise UsageError(f"{label} is {number}, expected at least 1")
+    if target.suffix.lower() not in OUTPUTS:
+        raise UsageError(f"{target} ends in {target.suffix!r}; expected {', '.join(OUTPUTS)}")
+    if source.resolve() == target.resolve():
+        raise UsageError("the predictions would overwrite the source; choose another output file")
+    if target.exists() and not force and not parts_folder(target).exists():
+        raise UsageError(f"{target} already exists: choose another file, or overwrite it (force)")
+
+
 def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
     reserved = {"row", "label", "score", *(f"score_{name}" for name in classes)}
     for name in keep:
         if name in reserved:
-            raise UsageError(f"--keep {name}: the output has a column of that name; rename yours")
-
-
-def _describe_job(
-    bundle: Bundle,
-    source: Path,
-    keep: Sequence[str],
-    part_rows: int,
-    engine: str | Engine | None,
-) -> _Job:
-    if not source.is_file():
-        raise DataError(f"{source} is not a file")
-    state = source.stat()
-    # both ends instead of the whole file, which may be very large
-    digest = hashlib.sha256()
-    with source.open("rb") as file:
-        digest.update(file.read(1 << 20))
-        file.seek(max(0, state.st_size - (1 << 20)))
-        digest.update(file.read())
-    return _Job(
-        bundle.digest,
-        str(source.resolve()),
-        state.st_size,
-        state.st_mtime_ns,
-        digest.hexdigest(),
-        list(keep),
-        part_rows,
-        # parts of a plugin's engine are not reused: its name does not say what computed them
-        uuid.uuid4().hex if isinstance(engine, Engine) else "",
-    )
-
-
-@contextlib.contextmanager
-def _lock_parts(folder: Path, job: _Job) -> Iterator[None]:
-    """Keep the parts of the same job, remove others, and exclude other runs."""
-    job_file = folder / "job.json"
-    if folder.exists() and not job_file.is_file() and any(folder.iterdir()):
-        raise UsageError(f"{folder} exists and is not a folder of parts; move it away")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"another run is writing {folder}; wait for it") from None
-        expected = msgspec.json.encode(job)
-        if job_file.is_file() and job_file.read_bytes() != expected:
-            shutil.rmtree(folder)
-            folder.mkdir()
-        if not job_file.is_file():
-            write_file(job_file, expected)
-        for leftover in folder.glob("*.new"):
-            leftover.unlink()
-        try:
-            yield
-        except PluginFailed:
-            shutil.rmtree(folder)  # no part of a plugin that errs may be reused
-            raise
-        finally:
-            Path(lock.name).unlink()
+            raise UsageError(
+                f"column {name} cannot be kept: the output has a column of that name; rename yours"
+            )
 
 
 def _write_predictions(

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from lockgate.deployment.activation import wait_until_served
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.pointer import DeploymentEvent, Pointer
-from lockgate.errors import BundleError, DeploymentError, NotServed, UsageError
+from lockgate.errors import (
+    BundleError,
+    DeploymentError,
+    NotServed,
+    RemoteUnavailable,
+    UsageError,
+)
 from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.registry.slots import STAGE
 
@@ -82,7 +88,8 @@ def deploy(
     version: str | None = None,
     stage: str = STAGE,
     reason: str = "",
-    open_ledger: Callable[[], EventLog] | None = None,
+    ledger: EventLog | str | Path = ".",
+    on_warning: Callable[[str], None] = lambda _: None,
 ) -> DeployResult:
     """Deploy a bundle, or the version that the ledger has in a stage, to a directory.
 
@@ -98,8 +105,10 @@ def deploy(
         Stage in which a bundle is served.
     reason : str
         Why a bundle is deployed, for the record.
-    open_ledger : callable, optional
-        Opens the ledger, for ``NAME@STAGE``; by default that of the current directory.
+    ledger : Ledger or path-like
+        For ``NAME@STAGE``: the ledger, or a folder of its repository; by default the current one.
+    on_warning : callable
+        Called with a message if the ledger's remote cannot be reached.
 
     Raises
     ------
@@ -119,7 +128,11 @@ def deploy(
     from lockgate.deployment.follow import deploy_stage
     from lockgate.registry.ledger.event_log import EventLog
 
-    ledger = (open_ledger or EventLog)()
+    ledger = EventLog.of(ledger)
+    try:
+        ledger.fetch()
+    except RemoteUnavailable as error:
+        on_warning(f"{str(error).partition(';')[0]}; deploying what was last fetched")
     pointer, message = deploy_stage(ledger, deployment, *target)
     return _await_server(deployment, pointer, message)
 
@@ -150,18 +163,22 @@ def deploy_bundle(
 
 
 def follow_ledger(
-    directory: Path, name: str, stage: str, *, ledger: EventLog, every: float = 10.0
+    source: str,
+    directory: str | Path,
+    *,
+    ledger: EventLog | str | Path = ".",
+    every: float = 10.0,
 ) -> Iterator[DeployResult]:
     """Deploy what the ledger has in a stage, again at each change, without end.
 
     Parameters
     ----------
-    directory : pathlib.Path
-        The deployment directory.
-    name, stage : str
-        Model and stage to follow.
-    ledger : EventLog
-        The ledger to follow.
+    source : str
+        ``NAME@STAGE``.
+    directory : path-like
+        The deployment directory; created if it does not exist.
+    ledger : Ledger or path-like
+        The ledger, or a folder of its repository; by default the current one.
     every : float
         Seconds between two fetches from the remote.
 
@@ -170,11 +187,20 @@ def follow_ledger(
     DeployResult
         For each change, and for each failure once; failures do not end the iteration.
 
+    Raises
+    ------
+    UsageError
+        If the source is not ``NAME@STAGE``.
+
     """
     from lockgate.deployment.follow import follow
+    from lockgate.registry.ledger.event_log import EventLog
 
+    target = parse_source(source)
+    if isinstance(target, Path):
+        raise UsageError(f"{source} is a bundle; only a stage can be followed: NAME@STAGE")
     deployment = Deployment(Path(directory))
-    for pointer, message in follow(ledger, directory, name, stage, every=every):
+    for pointer, message in follow(EventLog.of(ledger), deployment.path, *target, every=every):
         try:
             yield _await_server(deployment, pointer, message)
         except (BundleError, DeploymentError, NotServed) as error:

@@ -34,15 +34,17 @@ class SyncResult:
     repaired_tags: tuple[str, ...] = ()
 
 
-def sync(ledger: Ledger, directory: str | Path | None = None, *, drop: bool = False) -> SyncResult:
+def sync(
+    directory: str | Path | None = None, *, ledger: Ledger | str | Path = ".", drop: bool = False
+) -> SyncResult:
     """Share the events that were queued in this clone, and record rollbacks made at a server.
 
     Parameters
     ----------
-    ledger : Ledger
-        The ledger.
     directory : path-like, optional
         A deployment directory with rollbacks that the ledger does not have.
+    ledger : Ledger or path-like
+        The ledger, or a folder of its repository; by default the current one.
     drop : bool
         Discard the queued events instead of sharing them.
 
@@ -59,6 +61,7 @@ def sync(ledger: Ledger, directory: str | Path | None = None, *, drop: bool = Fa
         If the remote cannot be reached.
 
     """
+    ledger = Ledger.of(ledger)
     pushed, dropped = push_queued(ledger, drop=drop)
     recorded = [] if directory is None else record_rollbacks(ledger, Path(directory))
     return SyncResult(tuple(pushed), tuple(dropped), tuple(recorded), tuple(repair_tags(ledger)))

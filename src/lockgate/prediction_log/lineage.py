@@ -63,7 +63,7 @@ def trace_lineage(
     subject: str | Path,
     *,
     directory: str | Path | None = None,
-    root: str | Path = ".",
+    ledger: EventLog | str | Path = ".",
     on_warning: Callable[[str], None] = lambda _: None,
 ) -> Lineage:
     """Trace a prediction, a version or a bundle to its origin.
@@ -75,8 +75,8 @@ def trace_lineage(
     directory : path-like, optional
         Deployment directory with the prediction log; by default the directories
         of bundles that were served directly are searched.
-    root : path-like
-        A folder of the Git repository with the ledger.
+    ledger : Ledger or path-like
+        The ledger, or a folder of its repository; by default the current one.
     on_warning : callable
         Called with a message if the remote cannot be reached.
 
@@ -91,24 +91,24 @@ def trace_lineage(
     subject = str(subject)
     if (Path(subject) / MANIFEST).is_file():
         digest = sha256_file(Path(subject) / MANIFEST)
-        record = _find_version(root, digest, read_manifest(Path(subject)).name)
+        record = _find_version(ledger, digest, read_manifest(Path(subject)).name)
         if record is None:
             raise LedgerError(
                 f"{subject} ({digest[:12]}) is not registered: run lockgate register {subject}"
             )
-        return Lineage(None, version_report(EventLog(root), record.name, record.version))
+        return Lineage(None, version_report(EventLog.of(ledger), record.name, record.version))
     if "@" in subject:
-        return Lineage(None, _report_address(subject, EventLog(root), on_warning))
+        return Lineage(None, _report_address(subject, EventLog.of(ledger), on_warning))
     prediction = _find_prediction(subject, None if directory is None else Path(directory))
-    record = _find_version(root, prediction["bundle"], prediction["model"])
+    record = _find_version(ledger, prediction["bundle"], prediction["model"])
     if record is None:
         return Lineage(prediction, None)
-    return Lineage(prediction, version_report(EventLog(root), record.name, record.version))
+    return Lineage(prediction, version_report(EventLog.of(ledger), record.name, record.version))
 
 
-def _find_version(root: str | Path, digest: str, name: str) -> VersionRecord | None:
+def _find_version(ledger: EventLog | str | Path, digest: str, name: str) -> VersionRecord | None:
     try:
-        return find_version_by_digest(EventLog(root).state, digest, name)
+        return find_version_by_digest(EventLog.of(ledger).state, digest, name)
     except (LedgerError, MissingExtra):  # served without a ledger, or on another machine
         return None
 

@@ -175,7 +175,7 @@ class Ledger(EventLog):
         data: str | Path | None = None,
         today: str | Path | None = None,
         on_status: Callable[[str], None] = lambda _: None,
-        on_verdict: Callable[[Verdict, str], None] = lambda *_: None,
+        on_verdict: Callable[[VersionRecord, Verdict], None] = lambda *_: None,
     ) -> StageRecord:
         """Promote a version to a stage, if its gates pass.
 
@@ -204,7 +204,7 @@ class Ledger(EventLog):
         on_status : callable
             Called with what is being done.
         on_verdict : callable
-            Called with a new verdict and the version.
+            Called with the version and its new verdict.
 
         Returns
         -------
@@ -239,8 +239,9 @@ class Ledger(EventLog):
                 on_status=on_status,
             )
             if judged is not None:
-                verdict, version = judged
-                on_verdict(verdict, version)
+                version_record, verdict = judged
+                version = version_record.version
+                on_verdict(version_record, verdict)
                 self.record(verdict, version)
         draft = functools.partial(
             actions.promotion_draft,

@@ -134,7 +134,7 @@ def evaluate(case: Case) -> list[float]:
 
 def _predict_file(case: Case, source: Path) -> list[float]:
     target = case.folder / "out.parquet"
-    done = predict_file(case.bundle, source, target)
+    done = predict_file(case.bundle, source, target, force=True)
     assert not done.rejected_rows, done.rejected and done.rejected.read_text()
     return list(pq.read_table(target)["score"].to_pylist())
 

@@ -9,7 +9,6 @@ import click
 from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.errors import UsageError
 
 __all__ = ["command"]
 
@@ -72,9 +71,6 @@ def command(
     from lockgate.data.io.files import count_rows
     from lockgate.models.bundle.open import open_bundle
 
-    unfinished = target.with_name(f"{target.name}.parts").exists()
-    if target.exists() and not force and not unfinished:
-        raise UsageError(f"{target} already exists: pass --force to overwrite it")
     opened = open_bundle(bundle)
     total = count_rows(source) if source.is_file() else None
     with tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as bar:
@@ -85,6 +81,7 @@ def command(
             keep=keep,
             threads=threads or len(os.sched_getaffinity(0)),
             engine=engine,
+            force=force,
             on_progress=lambda rows: bar.update(rows),
         )
     if result.resumed:

@@ -53,9 +53,9 @@ def command(version: str, environment: str, threads: int, dry: bool, queue: bool
     name, number = parse_reference(version)
     with status_line() as on_status:
         attestation = attest(
-            ledger,
             name,
             number,
+            ledger=ledger,
             environment=environment,
             threads=threads,
             dry=dry,

@@ -18,6 +18,7 @@ from lockgate.cli.terminal.status_line import status_line
 from lockgate.registry.versioning import parse_reference
 
 if TYPE_CHECKING:
+    from lockgate.registry.ledger.state import VersionRecord
     from lockgate.registry.provenance.verdict import Verdict
 
 __all__ = ["command"]
@@ -77,9 +78,9 @@ def command(
     name, number = parse_reference(version)
     with status_line() as on_status:
 
-        def on_verdict(verdict: Verdict, number: str) -> None:
+        def on_verdict(judged: VersionRecord, verdict: Verdict) -> None:
             on_status("")
-            print_verdict(verdict, number)
+            print_verdict(verdict, judged.version)
 
         record = open_ledger(root, queue=queue).promote(
             name,

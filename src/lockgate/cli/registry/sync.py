@@ -36,7 +36,7 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
     from lockgate.deployment.synchronize import sync
 
     ledger = open_ledger(root)
-    result = sync(ledger, directory, drop=drop)
+    result = sync(directory, ledger=ledger, drop=drop)
     for event in result.dropped:
         click.echo(f"discarded: {event.subject} ({event.at}, {event.actor})")
     for event in result.pushed:

@@ -57,7 +57,7 @@ def command(
     lineage = trace_lineage(
         subject,
         directory=directory,
-        root=root,
+        ledger=root,
         on_warning=lambda message: click.echo(f"note: {message}", err=True),
     )
     if page is None and not open_browser:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.repository import fetch_ledger, repository_option
-from lockgate.deployment.deploy import DeployResult, deploy, follow_ledger, parse_source
+from lockgate.cli.terminal.repository import repository_option
+from lockgate.deployment.deploy import DeployResult, deploy, follow_ledger
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.targets.write import write_target
 from lockgate.errors import UsageError
@@ -83,7 +82,8 @@ def command(
         version=named,
         stage=stage,
         reason=reason,
-        open_ledger=partial(fetch_ledger, root),
+        ledger=root,
+        on_warning=lambda message: click.echo(f"note: {message}", err=True),
     )
     _print(result, directory)
     deployment = Deployment(directory)
@@ -97,13 +97,8 @@ def command(
 
 
 def _follow(source: str, directory: Path, every: float, root: str) -> int:
-
-    address = parse_source(source)
-    if isinstance(address, Path):
-        raise UsageError("--follow needs a stage: lockgate deploy NAME@STAGE DIR --follow")
-    ledger = fetch_ledger(root)
     click.echo(f"following {source}; stop with Ctrl-C", err=True)
-    for result in follow_ledger(directory, *address, ledger=ledger, every=every):
+    for result in follow_ledger(source, directory, ledger=root, every=every):
         _print(result, directory)
     return 0
 

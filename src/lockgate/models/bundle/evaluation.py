@@ -218,18 +218,18 @@ class Evaluation:
 
 
 def evaluate_bundle(
-    path: str | Path,
+    bundle: Bundle | str | Path,
     data: str | Path | None = None,
     *,
     evaluators: Sequence[str] = (),
     requirements: Sequence[str] = (),
 ) -> Evaluation:
-    """Open a bundle, evaluate it on a file or read its own metrics, and check requirements.
+    """Evaluate a bundle on a file or read its own metrics, and check requirements.
 
     Parameters
     ----------
-    path : path-like
-        The bundle.
+    bundle : Bundle or path-like
+        The bundle; a path is opened and checked first.
     data : path-like, optional
         CSV or Parquet file with the target; by default the metrics that were
         measured when the bundle was made.
@@ -249,7 +249,7 @@ def evaluate_bundle(
 
     """
     parsed = {text: MetricRequirement.parse(text) for text in requirements}
-    bundle, rows = open_bundle(path), 0
+    bundle, rows = bundle if isinstance(bundle, Bundle) else open_bundle(bundle), 0
     if data is None:
         metrics = bundle.metrics()
     else:

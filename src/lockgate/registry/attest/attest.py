@@ -18,7 +18,7 @@ import msgspec
 
 from lockgate.data.io.digests import sha256_bytes, sha256_file
 from lockgate.data.io.identity import current_user
-from lockgate.errors import LedgerError
+from lockgate.errors import LedgerError, UsageError
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest
 from lockgate.plugins.host.params_file import edit_params, read_params
 from lockgate.registry.attest.environment import create_environment
@@ -82,10 +82,10 @@ class Attestation:
 
 
 def attest(
-    ledger: EventLog,
     name: str,
     version: str | None = None,
     *,
+    ledger: EventLog | str | Path = ".",
     environment: str = "here",
     threads: int = 0,
     dry: bool = False,
@@ -102,12 +102,12 @@ def attest(
 
     Parameters
     ----------
-    ledger : EventLog
-        The ledger.
     name : str
         Name of the model.
     version : str, optional
         The version; by default the newest that is not retired.
+    ledger : Ledger or path-like
+        The ledger, or a folder of its repository; by default the current one.
     environment : {"here", "recorded"}
         Build with the libraries that are installed here, or in a new environment
         with the versions that the bundle records.
@@ -122,8 +122,13 @@ def attest(
     ------
     LedgerError
         If the version has no pipeline to run, or a step fails.
+    UsageError
+        If the environment is unknown.
 
     """
+    if environment not in ("here", "recorded"):
+        raise UsageError(f"environment is {environment!r}, expected 'here' or 'recorded'")
+    ledger = EventLog.of(ledger)
     record = rules.find_version(ledger.state, name, version)
     if record.lineage != "pipeline" or record.commit is None or record.path is None:
         raise LedgerError(

@@ -10,6 +10,7 @@ from lockgate.registry.gates.judge import judge
 from lockgate.registry.gates.policy import policy_digest
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
+from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.provenance.verdict import Verdict
 
 __all__ = ["judge_if_needed"]
@@ -25,7 +26,7 @@ def judge_if_needed(
     today: Path | None = None,
     params: Path | None = None,
     on_status: Callable[[str], None] = lambda _: None,
-) -> tuple[Verdict, str] | None:
+) -> tuple[VersionRecord, Verdict] | None:
     """Run the gates of a stage on a version, if promoting it needs a new verdict.
 
     Rows always need one, as the verdict that there is was made on others.
@@ -37,8 +38,8 @@ def judge_if_needed(
 
     Returns
     -------
-    tuple of (Verdict, str) or None
-        The verdict, not yet recorded, and the version; None if a passing verdict
+    tuple of (VersionRecord, Verdict) or None
+        The version, and the verdict, not yet recorded; None if a passing verdict
         covers this bundle, stage and incumbent, or the version is in the stage.
 
     """
@@ -65,4 +66,4 @@ def judge_if_needed(
         params=params,
         on_status=on_status,
     )
-    return verdict, record.version
+    return record, verdict

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from lockgate.errors import LedgerError
 from lockgate.registry.ledger import rules
@@ -48,6 +49,11 @@ class EventLog:
         If the folder is not in a Git repository.
 
     """
+
+    @classmethod
+    def of(cls, ledger: Self | str | Path) -> Self:
+        """Return this ledger, or that of the repository with this folder."""
+        return cls(ledger) if isinstance(ledger, (str, Path)) else ledger
 
     def __init__(self, root: str | Path = ".", *, queue: bool = False) -> None:
         self.repository = Repository.find(Path(root))

@@ -1,0 +1,97 @@
+"""The parts of a file that is predicted: locked, and reused by a run that goes on with them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from lockgate.contract.conversion import Engine
+from lockgate.data.io.atomic import write_file
+from lockgate.errors import DataError, PluginFailed, UsageError
+from lockgate.models.bundle.open import Bundle
+
+__all__ = ["Job", "describe_job", "lock_parts", "parts_folder"]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Everything that must be equal for the parts of an earlier run to be reused."""
+
+    bundle: str
+    source: str
+    size: int
+    modified: int
+    ends: str
+    keep: list[str]
+    rows: int
+    engine: str
+
+
+def parts_folder(target: Path) -> Path:
+    """Return the folder of the parts of an output file."""
+    return target.with_name(f"{target.name}.parts")
+
+
+def describe_job(
+    bundle: Bundle,
+    source: Path,
+    keep: Sequence[str],
+    part_rows: int,
+    engine: str | Engine | None,
+) -> Job:
+    """Describe a run; parts of one with the same description may be reused."""
+    if not source.is_file():
+        raise DataError(f"{source} is not a file")
+    state = source.stat()
+    # both ends instead of the whole file, which may be very large
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        digest.update(file.read(1 << 20))
+        file.seek(max(0, state.st_size - (1 << 20)))
+        digest.update(file.read())
+    return Job(
+        bundle.digest,
+        str(source.resolve()),
+        state.st_size,
+        state.st_mtime_ns,
+        digest.hexdigest(),
+        list(keep),
+        part_rows,
+        # parts of a plugin's engine are not reused: its name does not say what computed them
+        uuid.uuid4().hex if isinstance(engine, Engine) else "",
+    )
+
+
+@contextlib.contextmanager
+def lock_parts(folder: Path, job: Job) -> Iterator[None]:
+    """Keep the parts of the same job, remove others, and exclude other runs."""
+    job_file = folder / "job.json"
+    if folder.exists() and not job_file.is_file() and any(folder.iterdir()):
+        raise UsageError(f"{folder} exists and is not a folder of parts; move it away")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another run is writing {folder}; wait for it") from None
+        expected = msgspec.json.encode(job)
+        if job_file.is_file() and job_file.read_bytes() != expected:
+            shutil.rmtree(folder)
+            folder.mkdir()
+        if not job_file.is_file():
+            write_file(job_file, expected)
+        for leftover in folder.glob("*.new"):
+            leftover.unlink()
+        try:
+            yield
+        except PluginFailed:
+            shutil.rmtree(folder)  # no part of a plugin that errs may be reused
+            raise
+        finally:
+            Path(lock.name).unlink()
