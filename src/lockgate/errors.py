@@ -254,9 +254,9 @@ class LedgerError(LockgateError):
 
 
 class LedgerConflict(LedgerError):
-    """A stage has another version than the caller expected; nothing was changed."""
+    """A stage was changed by others, or has another version than expected; nothing was changed."""
 
-    exit_code = 1
+    exit_code = 6
 
 
 class GateRefused(LedgerError):

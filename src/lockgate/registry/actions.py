@@ -83,14 +83,14 @@ def promotion_draft(
     name: str,
     stage: str,
     version: str | None,
-    expect: str | None,
+    expected: rules.Expectation,
     override: bool,
     reason: str,
     policy: Callable[[VersionRecord], str],
 ) -> Draft:
     """Draft the promotion of a version to a stage."""
     record = rules.find_usable_version(state, name, version)
-    current = _current_version(state, name, stage, expect)
+    current = _current_version(state, name, stage, expected)
     if current == record.version:
         raise LedgerConflict(f"{name}@{current} is already in {stage}")
     gate = None
@@ -112,10 +112,10 @@ def promotion_draft(
 
 
 def rollback_draft(
-    state: State, *, name: str, stage: str, to: str | None, expect: str | None, reason: str
+    state: State, *, name: str, stage: str, to: str | None, expected: rules.Expectation, reason: str
 ) -> Draft:
     """Draft the rollback of a stage to an earlier version."""
-    current = _current_version(state, name, stage, expect)
+    current = _current_version(state, name, stage, expected)
     stage_record = state.stage(name, stage)
     if stage_record is None:
         rules.find_version(state, name, None)  # an unknown model is the better reason
@@ -143,10 +143,17 @@ def rollback_draft(
 
 
 def retirement_draft(
-    state: State, *, name: str, version: str | None, stage: str | None, reason: str
+    state: State,
+    *,
+    name: str,
+    version: str | None,
+    stage: str | None,
+    expected: rules.Expectation,
+    reason: str,
 ) -> Draft:
     """Draft the retirement of a version, or the removal of a model from a stage."""
     if stage is not None:
+        expected.check(state, name, stage)
         stage_record = state.stage(name, stage)
         if stage_record is None:
             rules.find_version(state, name, None)
@@ -165,9 +172,10 @@ def retirement_draft(
     )
 
 
-def _current_version(state: State, name: str, stage: str, expect: str | None) -> str | None:
-    """Return the version in a stage; `expect` is a version, ``nothing``, or None for any."""
-    if expect is not None:
-        rules.require_current(state, name, stage, None if expect == "nothing" else expect)
+def _current_version(
+    state: State, name: str, stage: str, expected: rules.Expectation
+) -> str | None:
+    """Return the version in a stage, if that is as expected."""
+    expected.check(state, name, stage)
     stage_record = state.stage(name, stage)
     return None if stage_record is None else stage_record.slot.version

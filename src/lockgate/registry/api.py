@@ -190,7 +190,8 @@ class Ledger(EventLog):
         version : str, optional
             The version; by default the newest that is not retired.
         expect : str, optional
-            The version, or ``nothing``, that must be in the stage now.
+            The version, or ``nothing``, that must be in the stage now; by default, what this
+            clone saw there last.
         override : bool
             Promote without a passing verdict; needs a `reason`, and both stay visible.
         reason : str
@@ -216,9 +217,11 @@ class Ledger(EventLog):
         GateRefused
             Without a passing verdict on this bundle against the current incumbent.
         LedgerConflict
-            If the stage has another version than the expected one.
+            If the stage was changed since this clone last fetched the ledger, or has another
+            version than the expected one.
 
         """
+        expected = self._expectation(name, stage, expect)
         if override and not reason.strip():
             raise UsageError("an override needs a reason: both are recorded in the ledger")
         if override and (data is not None or today is not None):
@@ -248,7 +251,7 @@ class Ledger(EventLog):
             name=name,
             stage=stage,
             version=version,
-            expect=expect,
+            expected=expected,
             override=override,
             reason=reason,
             policy=functools.partial(policy_digest, self.repository, params, stage),
@@ -276,7 +279,7 @@ class Ledger(EventLog):
         to : str, optional
             The earlier version, or the beginning of its digest.
         expect : str, optional
-            The version that must be in the stage now.
+            The version that must be in the stage now; by default, what this clone saw there last.
         reason : str
             Reason, for the record.
 
@@ -290,11 +293,13 @@ class Ledger(EventLog):
         LedgerError
             If the stage has not had the version, or is empty.
         LedgerConflict
-            If the stage has another version than the expected one.
+            If the stage was changed since this clone last fetched the ledger, or has another
+            version than the expected one.
 
         """
+        expected = self._expectation(name, stage, expect)
         draft = functools.partial(
-            actions.rollback_draft, name=name, stage=stage, to=to, expect=expect, reason=reason
+            actions.rollback_draft, name=name, stage=stage, to=to, expected=expected, reason=reason
         )
         event = self.writer.write(draft)
         notification = Rollback(name, str(event.after), stage, event.actor, reason)
@@ -304,16 +309,34 @@ class Ledger(EventLog):
     def retire(
         self, name: str, *, version: str | None = None, stage: str | None = None, reason: str = ""
     ) -> Event:
-        """Retire a version for good, or remove a model from a stage."""
+        """Retire a version for good, or remove a model from a stage.
+
+        Raises
+        ------
+        LedgerConflict
+            If the version is in a stage, or the stage was changed by others.
+
+        """
         if (version is None) == (stage is None):
             raise UsageError(
                 "expected either a version (fraud@1.3.0) or a stage (fraud prod) to retire"
             )
-
+        expected = rules.Expectation() if stage is None else self._expectation(name, stage, None)
         draft = functools.partial(
-            actions.retirement_draft, name=name, version=version, stage=stage, reason=reason
+            actions.retirement_draft,
+            name=name,
+            version=version,
+            stage=stage,
+            expected=expected,
+            reason=reason,
         )
         return self.writer.write(draft)
+
+    def _expectation(self, name: str, stage: str, expect: str | None) -> rules.Expectation:
+        """Return what a stage must hold: what the caller says, or what this clone last saw."""
+        if expect is None and self.tip is None and not self.writer.queue:
+            self.fetch()  # a clone that has seen nothing yet
+        return rules.Expectation(expect, self.current(name, stage))
 
 
 def _path(path: str | Path | None) -> Path | None:

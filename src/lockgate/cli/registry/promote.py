@@ -40,6 +40,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--expect",
     metavar="VERSION",
     help="Promote only if this version is in STAGE now, or `nothing`.",
+    show_default="what this clone saw last",
 )
 @click.option("--data", type=FILE, help="Labelled rows for the gates, CSV or Parquet.")
 @click.option("--today", type=FILE, help="Recent rows without labels, for the gate `today`.")
@@ -68,12 +69,12 @@ def command(
 
     A promotion needs a passing verdict on this bundle against the incumbent, the
     version that is in STAGE now. If there is none, or with --data or --today, the
-    gates are run first. If someone else changes STAGE at the same time, one of
-    the two promotions fails. Servers follow with `lockgate deploy NAME@STAGE DIR
-    --follow`.
+    gates are run first. If someone else has changed STAGE since this clone last
+    saw it, nothing is changed, and the message says what happened. Servers follow
+    with `lockgate deploy NAME@STAGE DIR --follow`.
 
-    Exit codes: 0, promoted; 1, a gate failed, or STAGE has another version than
-    expected.
+    Exit codes: 0, promoted; 1, a gate failed; 6, STAGE was changed by others, or
+    has another version than expected.
     """
     name, number = parse_reference(version)
     with status_line() as on_status:

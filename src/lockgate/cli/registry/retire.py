@@ -44,6 +44,9 @@ def command(
     A retired version cannot be promoted or rolled back to; its history remains.
     With --here a model that was deployed by hand is no longer served in STAGE
     (prod by default).
+
+    Exit codes: 0, retired; 6, the version is in a stage, or STAGE was changed by
+    others.
     """
     name, number = parse_reference(version)
     if directory is not None:

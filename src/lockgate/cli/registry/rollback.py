@@ -29,7 +29,12 @@ __all__ = ["command"]
 @click.option(
     "--to", metavar="VERSION", help="Version to return to.", show_default="the previous one"
 )
-@click.option("--expect", metavar="VERSION", help="Roll back only if this is in STAGE now.")
+@click.option(
+    "--expect",
+    metavar="VERSION",
+    help="Roll back only if this is in STAGE now.",
+    show_default="what this clone saw last",
+)
 @click.option("--reason", default="", help="Reason, for the record.")
 @click.option(
     "--here",
@@ -67,7 +72,11 @@ def command(
     `lockgate deploy fraud@prod DIR --follow`. With --here it applies to one
     server, even if the Git host is down: following the ledger does not undo it,
     and `lockgate sync DIR` records it. A running server switches within a second
-    and fails no request.
+    and fails no request. Of two people who roll back at the same time, the second
+    is told what happened, and nothing is changed.
+
+    Exit codes: 0, rolled back; 5, a server does not serve it; 6, STAGE was changed
+    by others, or has another version than expected.
     """
     if directory is not None and history:
         return _print_history(directory)

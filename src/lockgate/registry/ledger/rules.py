@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError, nearest
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot
 
 __all__ = [
+    "Expectation",
+    "describe_stage",
     "find_usable_version",
     "find_version",
     "is_about",
     "require_current",
     "verdict_for",
 ]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What must be in a stage for a change of it to be written.
+
+    Attributes
+    ----------
+    version : str or None
+        The version, or ``nothing``; None where the stage must be as it was seen.
+    seen : StageRecord or None
+        What was in the stage when the change was decided on.
+
+    """
+
+    version: str | None = None
+    seen: StageRecord | None = None
+
+    def check(self, state: State, name: str, stage: str) -> None:
+        """Raise a `LedgerConflict` if something else is in the stage."""
+        if self.version is not None:
+            expected = None if self.version == "nothing" else self.version
+            require_current(state, name, stage, expected)
+            return
+        current = state.stage(name, stage)
+        seen_id, current_id = (None if r is None else r.id for r in (self.seen, current))
+        if seen_id != current_id:
+            seen_version = "empty" if self.seen is None else self.seen.slot.version
+            raise LedgerConflict(
+                f"{name} in {stage} was changed by others: it was {seen_version} when you last "
+                f"saw it, and is now {describe_stage(current)}; nothing was changed: look at "
+                f"`lockgate history {name} {stage}`, and repeat the command if it is still needed"
+            )
+
+
+def describe_stage(record: StageRecord | None) -> str:
+    """Return what is in a stage as text, with who put it there and why."""
+    if record is None:
+        return "empty"
+    reason = f" ({record.reason})" if record.reason else ""
+    return f"{record.slot.version}, since {record.at} by {record.actor}{reason}"
 
 
 def find_version(state: State, name: str, version: str | None) -> VersionRecord:

@@ -1,0 +1,98 @@
+"""Two people who change the same stage from two clones: the second is told, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lockgate.errors import LedgerConflict
+from lockgate.registry.api import Ledger
+from tests.conftest import Run
+from tests.registry.conftest import git
+from tests.registry.test_ledger import put
+
+
+@pytest.fixture
+def two(shop: Path, tmp_path: Path) -> tuple[Ledger, Ledger]:
+    """Two clones of one remote, with 1.0.0, 1.1.0 and then 1.2.0 in prod."""
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    git(shop, "push", "-q", "origin", "main")
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        put(Ledger(shop), version)
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
+    ledgers = Ledger(shop), Ledger(other)
+    for ledger in ledgers:
+        ledger.fetch()
+    return ledgers
+
+
+CHANGES: dict[str, Callable[[Ledger], object]] = {
+    "rollback": lambda ledger: ledger.rollback("fraud", "prod", reason="alarm"),
+    "rollback --to": lambda ledger: ledger.rollback("fraud", "prod", to="1.0.0"),
+    "promote": lambda ledger: put(ledger, "1.0.0"),
+    "retire": lambda ledger: ledger.retire("fraud", stage="prod", reason="alarm"),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("rollback", "rollback"),
+        ("rollback", "retire"),
+        ("promote", "rollback --to"),
+        ("retire", "promote"),
+    ],
+)
+def test_the_second_change_of_what_both_saw_is_refused(
+    two: tuple[Ledger, Ledger], first: str, second: str
+) -> None:
+    here, there = two
+    CHANGES[first](here)
+    after = here.current("fraud", "prod")
+    with pytest.raises(LedgerConflict, match=r"it was 1\.2\.0 when you last saw it, and is now "):
+        CHANGES[second](there)
+    here.fetch()
+    assert here.current("fraud", "prod") == after == there.current("fraud", "prod")
+
+
+def test_the_message_says_who_did_what_and_the_exit_code_is_its_own(
+    two: tuple[Ledger, Ledger], call: Run
+) -> None:
+    here, there = two
+    here.rollback("fraud", "prod", reason="refunds doubled")
+    root = there.repository.top
+    done = call("lockgate", "rollback", "fraud", "prod", cwd=root, code=6)
+    assert "is now 1.1.0, since " in done.stderr
+    assert "by Ada <ada@shop.example> (refunds doubled)" in done.stderr
+    call("lockgate", "rollback", "fraud", "prod", cwd=root)  # they looked, and mean it
+    current = there.current("fraud", "prod")
+    assert current is not None
+    assert current.slot.version == "1.0.0"
+
+
+def test_what_a_script_expects_counts_alone(two: tuple[Ledger, Ledger]) -> None:
+    here, there = two
+    here.rollback("fraud", "prod")
+    with pytest.raises(LedgerConflict, match=r"fraud in prod is 1\.1\.0 now.*; expected 1\.2\.0"):
+        there.rollback("fraud", "prod", expect="1.2.0")
+    here.rollback("fraud", "prod")
+    assert there.rollback("fraud", "prod", to="1.2.0", expect="1.0.0").slot.version == "1.2.0"
+
+
+def test_a_clone_that_has_seen_nothing_sees_first(two: tuple[Ledger, Ledger]) -> None:
+    here, _ = two
+    fresh = here.repository.top.parent / "fresh"
+    git(fresh.parent, "clone", "-q", str(fresh.parent / "hub.git"), "fresh")
+    assert Ledger(fresh).rollback("fraud", "prod").slot.version == "1.1.0"
+
+
+def test_an_emptied_stage_that_is_filled_again_is_another(two: tuple[Ledger, Ledger]) -> None:
+    here, there = two
+    here.retire("fraud", stage="prod")
+    put(here, "1.2.0")  # the same version, put there by another decision
+    with pytest.raises(LedgerConflict, match=r"was changed by others"):
+        there.rollback("fraud", "prod")
