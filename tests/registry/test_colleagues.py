@@ -11,7 +11,7 @@ from lockgate.errors import LedgerConflict
 from lockgate.registry.api import Ledger
 from tests.conftest import Run
 from tests.registry.conftest import git
-from tests.registry.test_ledger import put
+from tests.registry.test_ledger import put, run
 
 
 @pytest.fixture
@@ -96,3 +96,19 @@ def test_an_emptied_stage_that_is_filled_again_is_another(two: tuple[Ledger, Led
     put(here, "1.2.0")  # the same version, put there by another decision
     with pytest.raises(LedgerConflict, match=r"was changed by others"):
         there.rollback("fraud", "prod")
+
+
+def test_a_reason_cannot_write_on_the_terminal_or_the_page(shop: Path, tmp_path: Path) -> None:
+    reason = "größer\x1b[2J\x1b]0;owned\x07\r\x9b2J\u202ebetter"
+    Ledger(shop).promote("fraud", "prod", version="1.0.0", override=True, reason=reason)
+    page = tmp_path / "trace.html"
+    shown = [
+        run("history", "-C", str(shop)),
+        run("current", "-C", str(shop)),
+        run("verify", "-C", str(shop)),
+        run("trace", "fraud@prod", "--page", str(page), "-C", str(shop)) + page.read_text(),
+    ]
+    for text in shown:
+        assert not set(text) & set("\x1b\x07\r\x9b\u202e")
+        assert "größer\\x1b[2J" in text
+        assert "better" in text

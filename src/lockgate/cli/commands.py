@@ -9,6 +9,7 @@ import click
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.lazy_group import LazyGroup, commands_of
 from lockgate.contract.secrets import hide_secrets
+from lockgate.data.io.visible import visible
 from lockgate.errors import PIPELINE_LIBRARIES, LockgateError, MissingExtra
 
 __all__ = ["SECTIONS", "UNLISTED", "lockgate", "run_cli"]
@@ -132,6 +133,6 @@ def run_cli() -> None:
 
 
 def _print_error(message: str, code: int) -> int:
-    message = hide_secrets(message)
+    message = "\n".join(visible(line, limit=None) for line in hide_secrets(message).split("\n"))
     click.echo(f"{click.style('lockgate', fg='red', bold=True)}: {message}", err=True)
     return code

@@ -10,6 +10,7 @@ import msgspec
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
 from lockgate.cli.terminal.text import align_columns
+from lockgate.data.io.visible import visible
 
 __all__ = ["command"]
 
@@ -47,8 +48,8 @@ def command(name: str | None, stage: str | None, as_json: bool, offline: bool, r
             record.slot.stage,
             record.slot.digest[:12],
             f"since {record.at[:19]}",
-            record.actor,
-            ("GATES OVERRIDDEN: " if record.override else "") + (record.reason or "-"),
+            visible(record.actor),
+            ("GATES OVERRIDDEN: " if record.override else "") + visible(record.reason or "-"),
         ]
         for record in records
     ]

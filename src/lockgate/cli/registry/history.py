@@ -11,6 +11,7 @@ import msgspec
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
 from lockgate.cli.terminal.text import align_columns
+from lockgate.data.io.visible import visible
 from lockgate.errors import UsageError
 
 __all__ = ["command"]
@@ -62,7 +63,13 @@ def command(
             click.echo(msgspec.json.encode(event).decode())
         return 0
     rows = [
-        [str(event.seq), event.at[:19], event.subject, event.actor, event.reason or "-"]
+        [
+            str(event.seq),
+            event.at[:19],
+            event.subject,
+            visible(event.actor),
+            visible(event.reason or "-"),
+        ]
         for event in events
     ]
     click.echo("\n".join(align_columns(rows)) or "no events; lockgate register records the first")

@@ -8,6 +8,7 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
+from lockgate.data.io.visible import visible
 from lockgate.deployment.deploy import roll_back
 from lockgate.deployment.directory import Deployment
 from lockgate.errors import UsageError
@@ -102,9 +103,9 @@ def _print_history(directory: Path) -> int:
         before, after = (
             bundle.version if bundle else "-" for bundle in (event.before, event.after)
         )
-        reason = f"  {event.reason}" if event.reason else ""
+        reason = f"  {visible(event.reason)}" if event.reason else ""
         change = f"{event.op} {event.name} {event.stage} {before} -> {after}"
-        click.echo(f"{event.seq:4} {event.at[:19]}  {change}  {event.actor}{reason}")
+        click.echo(f"{event.seq:4} {event.at[:19]}  {change}  {visible(event.actor)}{reason}")
     return 0
 
 

@@ -8,6 +8,7 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, repository_option
+from lockgate.data.io.visible import visible
 
 __all__ = ["command"]
 
@@ -38,11 +39,11 @@ def command(directory: Path | None, drop: bool, root: str) -> int:
     ledger = open_ledger(root)
     result = sync(directory, ledger=ledger, drop=drop)
     for event in result.dropped:
-        click.echo(f"discarded: {event.subject} ({event.at}, {event.actor})")
+        click.echo(f"discarded: {event.subject} ({event.at}, {visible(event.actor)})")
     for event in result.pushed:
         click.echo(f"pushed: {event.subject}")
     for event in result.recorded:
-        click.echo(f"recorded: {event.subject}: {event.reason}")
+        click.echo(f"recorded: {event.subject}: {visible(event.reason)}")
     if result.repaired_tags:
         click.echo(f"repaired tags: {len(result.repaired_tags)}")
     click.echo(f"the ledger has {ledger.state.head().seq} events")

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
+from lockgate.data.io.visible import visible
 from lockgate.registry.ledger.anchor import write_anchor
 from lockgate.registry.ledger.verify import Verification, verify
 
@@ -52,11 +53,14 @@ def command(anchor: bool, offline: bool, root: str) -> int:
 
 def _print(report: Verification) -> None:
     for finding in report.findings:
-        click.secho(f"{finding.commit[:12]}  {finding.subject}: {finding.problem}", fg="red")
+        click.secho(
+            visible(f"{finding.commit[:12]}  {finding.subject}: {finding.problem}", limit=None),
+            fg="red",
+        )
     for message in report.overrides:
-        click.echo(f"overridden gates: {message}")
+        click.echo(f"overridden gates: {visible(message)}")
     for message in report.notes:
-        click.echo(f"note: {message}")
+        click.echo(f"note: {visible(message)}")
     parts = [f"{report.events} events"]
     parts.append(
         f"{report.signed} signed" if report.demanded else "no allowed signers are configured"

@@ -8,6 +8,7 @@ import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import repository_option
+from lockgate.data.io.visible import visible
 from lockgate.deployment.deploy import DeployResult, deploy, follow_ledger
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.targets.write import write_target
@@ -105,9 +106,9 @@ def _follow(source: str, directory: Path, every: float, root: str) -> int:
 
 def _print(result: DeployResult, directory: Path) -> None:
     if result.message:
-        click.echo(result.message)
+        click.echo(visible(result.message, limit=None))
     if result.warning:
-        click.echo(f"note: {result.warning}", err=True)
+        click.echo(f"note: {visible(result.warning, limit=None)}", err=True)
     event = result.event
     if event is None or event.after is None:
         return

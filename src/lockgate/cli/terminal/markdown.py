@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lockgate.data.io.visible import visible
 from lockgate.registry.provenance.verdict import Verdict
 
 __all__ = ["verdict_table"]
@@ -23,6 +24,6 @@ def verdict_table(verdict: Verdict, version: str) -> str:
         "|---|---|---|",
     ]
     for record in verdict.judged:
-        reason = " ".join(record.sentence.split()).replace("|", "\\|").replace("<", "&lt;")
-        lines.append(f"| {record.gate} | {MARKS[record.passed]} | {reason} |")
+        reason = " ".join(visible(record.sentence).split()).replace("|", "\\|").replace("<", "&lt;")
+        lines.append(f"| {visible(record.gate)} | {MARKS[record.passed]} | {reason} |")
     return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lockgate.cli.terminal.text import align_columns
+from lockgate.data.io.visible import visible
 from lockgate.errors import RemoteUnavailable
 
 if TYPE_CHECKING:
@@ -59,5 +60,8 @@ def print_verdict(verdict: Verdict, version: str) -> None:
     incumbent = "no version" if verdict.incumbent is None else verdict.incumbent.version
     click.echo(f"{verdict.name}@{version} for {verdict.stage} (incumbent: {incumbent}):")
     marks = {True: click.style("pass", fg="green"), None: "-", False: click.style("FAIL", fg="red")}
-    rows = [[marks[record.passed], record.gate, record.sentence] for record in verdict.judged]
+    rows = [
+        [marks[record.passed], visible(record.gate), visible(record.sentence)]
+        for record in verdict.judged
+    ]
     click.echo("\n".join(align_columns(rows, indent=2)) or "  no gates are configured")

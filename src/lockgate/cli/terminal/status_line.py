@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from lockgate.data.io.visible import visible
+
 __all__ = ["status_line"]
 
 
@@ -19,7 +21,7 @@ def status_line() -> Iterator[Callable[[str], None]]:
         return
 
     def show_status(message: str) -> None:
-        click.echo(f"\r\033[K{message[:100]}", nl=False, err=True)
+        click.echo(f"\r\033[K{visible(message)[:100]}", nl=False, err=True)
 
     try:
         yield show_status

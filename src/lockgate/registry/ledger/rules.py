@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lockgate.data.io.visible import visible
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError, nearest
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
 from lockgate.registry.provenance.verdict import Verdict
@@ -57,8 +58,8 @@ def describe_stage(record: StageRecord | None) -> str:
     """Return what is in a stage as text, with who put it there and why."""
     if record is None:
         return "empty"
-    reason = f" ({record.reason})" if record.reason else ""
-    return f"{record.slot.version}, since {record.at} by {record.actor}{reason}"
+    reason = f" ({visible(record.reason)})" if record.reason else ""
+    return f"{record.slot.version}, since {record.at} by {visible(record.actor)}{reason}"
 
 
 def find_version(state: State, name: str, version: str | None) -> VersionRecord:
@@ -122,7 +123,9 @@ def require_current(
     stage_record = state.stage(name, stage)
     current = None if stage_record is None else stage_record.slot.version
     if current != expected:
-        since = f", since {stage_record.at} by {stage_record.actor}" if stage_record else ""
+        since = (
+            f", since {stage_record.at} by {visible(stage_record.actor)}" if stage_record else ""
+        )
         raise LedgerConflict(
             f"{name} in {stage} is {current or 'nothing'} now{since}; "
             f"expected {expected or 'nothing'}"

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from lockgate.data.io.visible import visible
+
 __all__ = ["version_page"]
 
 MARKS = {True: "pass", False: "fail", None: "n/a"}
@@ -139,10 +141,15 @@ def _facts(facts: dict[str, Any]) -> str:
 def _table(titles: Iterable[str], rows: Iterable[tuple[object, ...]]) -> str:
     header_row = "".join(f"<th>{escape(title)}" for title in titles)
     body = "".join(
-        "<tr>" + "".join(f'<td class="{_class(cell)}">{escape(str(cell))}' for cell in row)
+        "<tr>" + "".join(f'<td class="{_class(cell)}">{_text(cell)}' for cell in row)
         for row in rows
     )
     return f"<div><table>{f'<tr>{header_row}' if header_row else ''}{body}</table></div>"
+
+
+def _text(cell: object) -> str:
+    """Return a cell as HTML that shows each of its characters."""
+    return escape(visible(str(cell), limit=None))
 
 
 def _class(cell: object) -> str:
