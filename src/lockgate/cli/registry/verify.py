@@ -11,7 +11,7 @@ from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
 from lockgate.data.io.visible import visible
 from lockgate.registry.ledger.anchor import write_anchor
-from lockgate.registry.ledger.verify import Verification, verify
+from lockgate.registry.ledger.verify import Problem, Verification, verify
 
 __all__ = ["command"]
 
@@ -35,7 +35,8 @@ def command(anchor: bool, offline: bool, root: str) -> int:
 
     Exit codes: 0, no problems; 1, problems were found.
     """
-    ledger = fetch_ledger(root, offline=offline)
+    invalid: list[str] = []
+    ledger = fetch_ledger(root, offline=offline, on_invalid=invalid.append)
     with tqdm(desc="events", unit="event", disable=None, leave=False) as bar:
 
         def progress(completed: int, total: int) -> None:
@@ -43,6 +44,7 @@ def command(anchor: bool, offline: bool, root: str) -> int:
             bar.update(completed - bar.n)
 
         report = verify(ledger.repository, ledger.tip, now=time.time(), progress=progress)
+    report.findings += [Problem("", "the shared ledger", problem) for problem in invalid]
     _print(report)
     if anchor and not report.findings:
         path = write_anchor(ledger)

@@ -9,7 +9,7 @@ import click
 
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
-from lockgate.errors import RemoteUnavailable
+from lockgate.errors import LedgerTampered, RemoteUnavailable
 
 if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
@@ -43,8 +43,10 @@ def open_ledger(root: str, *, queue: bool = False) -> Ledger:
     return Ledger(root, queue=queue)
 
 
-def fetch_ledger(root: str, *, offline: bool = False) -> Ledger:
-    """Open the ledger and fetch; print a note if the remote is unavailable."""
+def fetch_ledger(
+    root: str, *, offline: bool = False, on_invalid: Callable[[str], None] | None = None
+) -> Ledger:
+    """Open the ledger and fetch; print a note if the remote is unavailable or not valid."""
     ledger = open_ledger(root)
     if not offline:
         try:
@@ -52,6 +54,11 @@ def fetch_ledger(root: str, *, offline: bool = False) -> Ledger:
         except RemoteUnavailable as error:
             message = str(error).partition(";")[0]
             click.echo(f"note: {message}; showing the ledger as last fetched", err=True)
+        except LedgerTampered as error:
+            if on_invalid is not None:
+                on_invalid(str(error))
+            else:
+                click.secho(f"warning: {visible(str(error), limit=None)}", fg="yellow", err=True)
     return ledger
 
 

@@ -53,18 +53,23 @@ class Remote:
 
     @property
     def tracking(self) -> str:
-        """Reference to the tip of the remote at the last fetch."""
+        """Reference to the last event of the remote that this clone has checked."""
         return f"refs/lockgate/remotes/{self.name}"
 
+    @property
+    def incoming(self) -> str:
+        """Reference to what the last fetch brought, checked or not."""
+        return f"refs/lockgate/incoming/{self.name}"
+
     def fetch(self) -> str | None:
-        """Fetch the ledger and return its tip; None where the remote has no ledger yet.
+        """Fetch the ledger and return its tip, unchecked; None where there is no ledger yet.
 
         Raises
         ------
         RemoteUnavailable
             If it cannot be reached.
         LedgerTampered
-            If its ledger does not continue the one of the last fetch.
+            If its ledger was there and is gone.
 
         """
         before = self.repository.store.ref(self.tracking)
@@ -74,7 +79,7 @@ class Remote:
         ):  # a remote without a main branch yet
             stderr = self._run_fetch(main=False)
         if not stderr:
-            return self.repository.store.ref(self.tracking)
+            return self.repository.store.ref(self.incoming)
         if "couldn't find remote ref" in stderr:
             if before is not None:
                 raise LedgerTampered(
@@ -84,24 +89,18 @@ class Remote:
                 )
             self._run_fetch(ledger=False)
             return None
-        if "non-fast-forward" in stderr or "[rejected]" in stderr:
-            raise LedgerTampered(
-                f"the ledger of {self.name} was rewritten: it does not continue "
-                f"{str(before)[:12]}, which is kept here as {self.tracking}; find out who rewrote "
-                "it before going on"
-            )
         raise RemoteUnavailable(f"{self.name} cannot be reached: {stderr[-300:]}")
 
     def _run_fetch(self, *, ledger: bool = True, main: bool = True) -> str:
         """Fetch the ledger and the main branch, and return the error output of Git."""
-        # without a +, so that Git rejects a ledger that was rewritten
+        # with a +: what comes is checked before it is tracked, and a mistake may be taken back
         branch = self.repository.settings.get("lockgate.main", "HEAD")
-        refspecs = [f"{BRANCH}:{self.tracking}"] if ledger else []
+        refspecs = [f"+{BRANCH}:{self.incoming}"] if ledger else []
         refspecs += [f"+{branch}:{TRUSTED}/{self.name}"] if main else []
         for _ in range(60):
             completed = run_git([*FETCH, self.name, *refspecs], self.repository.top)
             stderr = " ".join(completed.stderr.decode("utf-8", "replace").split())
-            locks = [ref for ref in (self.tracking, f"{TRUSTED}/{self.name}") if ref in stderr]
+            locks = [ref for ref in (self.incoming, f"{TRUSTED}/{self.name}") if ref in stderr]
             if "cannot lock ref" not in stderr or not locks:
                 return stderr if completed.returncode else ""
             for name in locks:  # of another fetch of this clone, or left by a killed one

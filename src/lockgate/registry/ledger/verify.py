@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lockgate.errors import LedgerError, LedgerTampered
-from lockgate.registry.git.trees import Trees, object_id
+from lockgate.registry.ledger.reader import EventReader
 from lockgate.registry.ledger.repository import Repository, event_of
 from lockgate.registry.ledger.state import State
-from lockgate.registry.ledger.transitions import attached_paths, changes
 from lockgate.registry.ledger.trust import Anchor, read_anchor, read_trusted_signers
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
@@ -108,7 +107,7 @@ def verify(
     except LedgerError as error:
         result.findings.append(Problem(tip or "", "", str(error)))
         return result
-    reader = _Reader(repository, len(tip or "") or 40)
+    reader = EventReader(repository, len(tip or "") or 40)
     anchored_seq = _check_anchor(result, chain)
     seen: dict[str, str] = {}
     before: tuple[Commit | None, State] = (None, reader.state(None))
@@ -184,44 +183,3 @@ def _check_signature(
         return [str(error)] if needed else []
     result.signed += 1
     return []
-
-
-class _Reader:
-    """Computes trees without writing any, and caches the objects that it read."""
-
-    def __init__(self, repository: Repository, length: int) -> None:
-        self.store, self.length = repository.store, length
-        self.cache: dict[str, tuple[str, bytes]] = {}
-        self.trees = Trees(self._read, self._write)
-
-    def state(self, tree: str | None) -> State:
-        return State(self.trees, tree)
-
-    def problems(self, event: Event, commit: Commit, before: State) -> list[str]:
-        """Return how a commit differs from what its event makes of the state before."""
-        if len(self.cache) > 20_000:  # bounds the memory for a long ledger
-            self.cache.clear()
-        after = self.state(commit.tree)
-        try:
-            attached = {}
-            for path in attached_paths(event):
-                content = self.trees.file(after.tree, path)
-                if content is None:
-                    return [f"it does not include {path}"]
-                attached[path] = content
-            expected = self.trees.apply_changes(before.tree, changes(before, event, attached))
-        except LedgerError as error:
-            return [str(error)]
-        if expected != commit.tree:
-            return ["its files are not those that the event produces"]
-        return []
-
-    def _read(self, oid: str) -> tuple[str, bytes]:
-        if oid not in self.cache:
-            self.cache[oid] = self.store.read(oid)
-        return self.cache[oid]
-
-    def _write(self, kind: str, content: bytes) -> str:
-        oid = object_id(kind, content, length=self.length)
-        self.cache[oid] = (kind, content)
-        return oid

@@ -9,6 +9,7 @@ from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered, RemoteU
 from lockgate.registry.git.objects import RefChanged
 from lockgate.registry.ledger.drafts import Draft, draft_of, write_event
 from lockgate.registry.ledger.gto_tags import GtoTags
+from lockgate.registry.ledger.incoming import check_incoming
 from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.state import State
@@ -186,7 +187,11 @@ class Writer:
             raise RemoteUnavailable(
                 f"{error}; nothing was written; --queue keeps the event here until `lockgate sync`"
             ) from None
-        if shared_tip is None or shared_tip == local_tip:
+        if shared_tip is None:
+            return local_tip, True
+        check_incoming(self.remote, shared_tip, repository.store.ref(self.remote.tracking))
+        self._track(shared_tip)
+        if shared_tip == local_tip:
             return local_tip, True
         queued = self._queued_events(local_tip, shared_tip)
         if not queued:
