@@ -62,7 +62,7 @@ class Remote:
         return f"refs/lockgate/incoming/{self.name}"
 
     def fetch(self) -> str | None:
-        """Fetch the ledger and return its tip, unchecked; None where there is no ledger yet.
+        """Fetch the ledger and return its tip, unchecked; None where it does not exist yet.
 
         Raises
         ------

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered, RemoteUnavailable
 from lockgate.registry.git.objects import RefChanged
 from lockgate.registry.ledger.drafts import Draft, draft_of, write_event
+from lockgate.registry.ledger.fetched import check_fetched
 from lockgate.registry.ledger.gto_tags import GtoTags
-from lockgate.registry.ledger.incoming import check_incoming
 from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.state import State
@@ -189,7 +189,7 @@ class Writer:
             ) from None
         if shared_tip is None:
             return local_tip, True
-        check_incoming(self.remote, shared_tip, repository.store.ref(self.remote.tracking))
+        check_fetched(self.remote, shared_tip, repository.store.ref(self.remote.tracking))
         self._track(shared_tip)
         if shared_tip == local_tip:
             return local_tip, True

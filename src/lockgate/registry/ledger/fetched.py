@@ -8,10 +8,10 @@ from lockgate.registry.ledger.remote import BRANCH, Remote
 from lockgate.registry.ledger.repository import Repository, event_of
 from lockgate.registry.provenance.commits import Commit
 
-__all__ = ["check_incoming"]
+__all__ = ["check_fetched"]
 
 
-def check_incoming(remote: Remote, tip: str, tracked: str | None) -> None:
+def check_fetched(remote: Remote, tip: str, tracked: str | None) -> None:
     """Check that a remote's ledger continues what this clone has checked before.
 
     Signatures are not checked here: an event that lacks one is part of the ledger, and `verify`
