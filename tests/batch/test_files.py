@@ -183,7 +183,7 @@ def test_parts_of_another_input_are_not_used(folder: Path, tmp_path: Path) -> No
         (["in.csv", "in.csv", "--force"], "would overwrite the source"),
         (
             ["in.csv", "in.parquet"],
-            "already exists: choose another file, or overwrite it (force)",
+            "already exists: choose another output file, or overwrite it (force)",
         ),
         (
             ["in.csv", "out.csv", "--keep", "custumer"],

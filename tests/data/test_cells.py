@@ -5,13 +5,20 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.ensemble import GradientBoostingClassifier
 
 import lockgate
-from lockgate.contract.recipes import Requirements
+from lockgate.contract.recipes import Recipe, Requirements
 from lockgate.contract.sections import CellRules
+from lockgate.contract.tables import Table
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.conform import conform_to_schema
+from lockgate.data.schema import fit_schema
 from lockgate.data.transformers import Bins, Clip, DateParts
+from lockgate.modeling.training.fitting import fit
+from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.testing.examples import example_table
 
 
 def frame() -> pd.DataFrame:
@@ -115,3 +122,33 @@ def test_a_column_that_is_empty_in_a_fold_is_no_trouble() -> None:
     ((_, step),) = build_cell_steps(schema, CellRules(), needs)
     model = make_pipeline(step, HistGradientBoostingRegressor(max_iter=3)).fit(frame, frame["x"])
     assert np.isfinite(model.predict(frame.assign(late=3.0))).all()
+
+
+def test_an_estimator_that_reads_no_nan_gets_none() -> None:
+    table = example_table("binary")
+    frame = table.frame.copy()
+    frame.loc[::7, "colour"] = None
+    schema = fit_schema(Table(frame, table.schema))
+    features = conform_to_schema(frame, schema)
+    train = Table(features.assign(target=frame["target"]), schema)
+    needs = Requirements(scaled=False, encoding="ordinal", imputed=True)
+    steps = build_cell_steps(train.schema, CellRules(), needs)
+    recipe = Recipe(GradientBoostingClassifier(n_estimators=5, random_state=0), "binary", {}, steps)
+    estimator = fit(recipe, {}, train)
+    later = train.features.assign(colour="never seen")
+    cells = [np.asarray(estimator[:-1].transform(part)) for part in (train.features, later)]
+    assert not np.isnan(cells[0]).any()
+    missing, known, unknown = (
+        set(part[rows].tolist())
+        for part, rows in (
+            (cells[0][:, -1], frame["colour"].isna().to_numpy()),
+            (cells[0][:, -1], frame["colour"].notna().to_numpy()),
+            (cells[1][:, -1], slice(None)),
+        )
+    )
+    assert (missing, known, unknown) == ({-2}, {0, 1, 2}, {-1})
+    packed = PackedModel(pack_estimator(estimator, inputs_of(train.schema.features)).raw)
+    rows = pd.concat([train.features, later], ignore_index=True)
+    np.testing.assert_allclose(
+        packed.predict(rows).score, estimator.predict_proba(rows)[:, 1], atol=1e-12
+    )

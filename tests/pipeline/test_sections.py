@@ -17,7 +17,7 @@ import lockgate
 from lockgate.contract.prediction import Output, Predictor
 from lockgate.contract.requests import no_progress, numpy_backend
 from lockgate.contract.sections import SECTIONS
-from lockgate.data.io.prepared import add_other_columns
+from lockgate.data.io.prepared import read_with_left_out, write_left_out
 from lockgate.pipeline import compress, evaluate, load, monitor, optimize, package
 from lockgate.pipeline.stage import STAGES, Stage
 from lockgate.pipeline.workspace import Workspace
@@ -255,12 +255,12 @@ class Remember:
 
 
 @lockgate.plugin
-class KeepRows:
+class KeepRequest:
     """Keep the request, and measure nothing."""
 
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
-        """Look at nothing."""
+        """Keep it."""
         KEPT["evaluate"] = request
         return lockgate.Report()
 
@@ -366,7 +366,7 @@ def test_a_column_that_is_left_out_is_in_no_part(make: Make) -> None:
 
 
 def test_evaluators_and_monitors_see_what_the_model_leaves_out(make: Make) -> None:
-    probes = {"evaluator": KeepRows(), "monitor": Remember()}
+    probes = {"evaluator": KeepRequest(), "monitor": Remember()}
     project = make({"data.leave_out": ["household", "price", "weight"]}, probes=probes, time="day")
     project.run("load", "optimize", "compress", "evaluate", "package", "monitor")
     request, window = KEPT["evaluate"], KEPT["window"]
@@ -886,11 +886,45 @@ def test_bins_go_through_the_command_line(call: Run, tmp_path: Path, table_file:
     assert inside == same != above
 
 
-def test_columns_that_are_left_out_may_hold_anything(make: Make) -> None:
-    project = loaded(make())
-    parts = {"test": project.workspace.table("test", project.workspace.schema())}
-    others = pd.DataFrame({"mixed": [1, "two", None], "deep": [{"a": 1}, [2], {}]})
-    project.workspace.write_tables(parts, others, project.facts)
-    back = add_other_columns(parts["test"].frame.iloc[:3], project.root)
-    assert back["mixed"].dropna().tolist() == ["1", "two"]
-    assert back["deep"].tolist() == ["{'a': 1}", "[2]", "{}"]
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, "two", None], ["1", "two", None]),
+        ([{"a": 1}, [2], {}], ["{'a': 1}", "[2]", "{}"]),
+        ([{}, {}, {}], ["{}", "{}", "{}"]),
+        ([1 + 2j, 3j, 0j], ["(1+2j)", "3j", "0j"]),
+        ([2**70, 1, 2], [str(2**70), "1", "2"]),
+        (pd.Categorical([1, "two", None]), ["1", "two", None]),
+        (pd.arrays.SparseArray([0.0, 0.0, 1.5]), [0.0, 0.0, 1.5]),
+        ([[1, 2], [3], []], [[1, 2], [3], []]),
+        (pd.to_datetime(["2026-01-01"] * 3, utc=True), [pd.Timestamp("2026-01-01", tz="UTC")] * 3),
+    ],
+    ids=["mixed", "nested", "empty", "complex", "large", "categories", "sparse", "lists", "zones"],
+)
+def test_columns_that_are_left_out_may_hold_anything(
+    tmp_path: Path, values: Any, expected: list[Any]
+) -> None:
+    (tmp_path / "data" / "prepared").mkdir(parents=True)
+    test = pd.DataFrame({"size": [1.0, 2.0, 3.0]})
+    left_out = pd.DataFrame({"good": [[1], [2], [3]]}).assign(column=values)
+    write_left_out(left_out, tmp_path)
+    back = read_with_left_out(test, tmp_path)
+    cells = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in back["column"]]
+    shown = [None if not isinstance(cell, list) and pd.isna(cell) else cell for cell in cells]
+    assert [str(cell) for cell in shown] == [str(cell) for cell in expected]
+    assert [cell.tolist() for cell in back["good"]] == [[1], [2], [3]]
+
+
+def test_left_out_columns_of_other_rows_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "data" / "prepared").mkdir(parents=True)
+    test = pd.DataFrame({"size": [1.0, 2.0, 3.0]})
+    with pytest.raises(lockgate.DataError, match=r"test-left-out\.parquet cannot be read"):
+        read_with_left_out(test, tmp_path)
+    for columns in (["region"], []):
+        write_left_out(pd.DataFrame({"region": ["n", "s"]})[columns], tmp_path)
+        with pytest.raises(lockgate.DataError, match="has 2 rows, and the test rows are 3"):
+            read_with_left_out(test, tmp_path)
+
+
+def test_a_column_that_is_left_out_twice_is_left_out(make: Make) -> None:
+    assert "price" not in loaded(make({"data.leave_out": [*OTHERS, "price", "price"]})).columns

@@ -12,6 +12,9 @@ import array_api_strict
 import numpy as np
 import pytest
 from lightgbm import LGBMClassifier, LGBMRegressor
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor
+from sklearn.linear_model import Ridge
 
 import lockgate
 from lockgate.contract.kinds import KINDS
@@ -361,3 +364,90 @@ def test_equal_models_with_other_bytes_are_equal() -> None:
 
     request = example_requests("compressor")["binary"]
     check_plugin("compressor", Note, requests={"binary": request})
+
+
+class Adding(RegressorMixin, BaseEstimator):
+    """An estimator that, continued, adds its rounds to those it has."""
+
+    def __init__(self, rounds: int = 3, warm_start: bool = False) -> None:
+        self.rounds, self.warm_start = rounds, warm_start
+
+    def fit(self, X: Any, y: Any) -> Adding:
+        self.fitted_ = self.rounds + (getattr(self, "fitted_", 0) if self.warm_start else 0)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        return np.full(len(X), float(self.fitted_))
+
+
+def model_of(make: Callable[[], Any], **fields: Any) -> type:
+    """A plugin that offers this estimator for regressions."""
+
+    @lockgate.plugin
+    class Offered:
+        """A model of the tests."""
+
+        @lockgate.hookimpl
+        def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
+            """Return it."""
+            if request.task != "regression":
+                raise lockgate.DataError("only regressions")
+            return lockgate.Recipe(make(), request.task, **fields)
+
+    return Offered
+
+
+@pytest.mark.parametrize(
+    ("make", "fields", "message"),
+    [
+        (
+            lambda: ExtraTreesRegressor(4, random_state=0),
+            {"fidelity": lockgate.Fidelity("n_estimators", continues=True)},
+            "",
+        ),
+        (
+            lambda: GradientBoostingRegressor(random_state=0),
+            {"fidelity": lockgate.Fidelity("max_depth", continues=True)},
+            "GradientBoostingRegressor has more rounds than its max_depth",
+        ),
+        (
+            lambda: Adding(),
+            {"fidelity": lockgate.Fidelity("rounds", continues=True)},
+            "a fit that is continued to 5 rounds has the loss .*declare continues=False",
+        ),
+        (Ridge, {"portfolio": ({"alpha": -2.0},)}, "alpha"),
+    ],
+    ids=["right", "another parameter", "adds rounds", "portfolio"],
+)
+def test_a_model_is_continued_and_its_portfolio_fitted(
+    make: Callable[[], Any], fields: dict[str, Any], message: str
+) -> None:
+    if not message:
+        check_plugin("model", model_of(make, **fields))
+        return
+    with pytest.raises(Failed, match=message):
+        check_plugin("model", model_of(make, **fields))
+
+
+@pytest.mark.parametrize(
+    ("params", "losses", "message"),
+    [
+        ({"bogus": 1}, (), "the candidate sets 'bogus'"),
+        ({}, (0.1, 0.2), "a trial has 2 losses; expected one for each of 3 folds"),
+    ],
+)
+def test_what_an_optimizer_returns_is_checked(
+    params: dict[str, Any], losses: tuple[float, ...], message: str
+) -> None:
+    @lockgate.plugin
+    class Chooses:
+        """An optimizer of the tests."""
+
+        @lockgate.hookimpl
+        def optimize(self, request: lockgate.OptimizeRequest) -> lockgate.SearchResult:
+            """Choose at once."""
+            trial = lockgate.Trial({}, 0.5, losses=losses)
+            return lockgate.SearchResult(lockgate.Candidate(request.recipe, params), (trial,))
+
+    with pytest.raises(Failed, match=message):
+        check_plugin("optimizer", Chooses)

@@ -17,7 +17,7 @@ from lockgate.data.io.atomic import write_file
 from lockgate.errors import DataError, PluginFailed, UsageError
 from lockgate.models.bundle.open import Bundle
 
-__all__ = ["Job", "describe_job", "lock_parts", "parts_folder"]
+__all__ = ["Job", "describe_job", "lock_parts", "parts_folder", "rejected_file"]
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -36,6 +36,11 @@ class Job(msgspec.Struct, frozen=True):
 def parts_folder(target: Path) -> Path:
     """Return the folder of the parts of an output file."""
     return target.with_name(f"{target.name}.parts")
+
+
+def rejected_file(target: Path) -> Path:
+    """Return the file of the rejected rows of an output file."""
+    return target.with_name(f"{target.name}.rejected.ndjson")
 
 
 def describe_job(
@@ -69,9 +74,23 @@ def describe_job(
 
 
 @contextlib.contextmanager
-def lock_parts(folder: Path, job: Job) -> Iterator[None]:
-    """Keep the parts of the same job, remove others, and exclude other runs."""
+def lock_parts(target: Path, job: Job, *, force: bool) -> Iterator[Path]:
+    """Keep the parts of the same job, remove others, exclude other runs, and give their folder.
+
+    Only a run that goes on with its own parts, or one that is forced, overwrites `target` and the
+    file of its rejected rows.
+    """
+    folder = parts_folder(target)
     job_file = folder / "job.json"
+    expected = msgspec.json.encode(job)
+    goes_on = job_file.is_file() and job_file.read_bytes() == expected
+    for path in (target, rejected_file(target)):
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is not a file; choose another output file")
+        if path.exists() and not force and not goes_on:
+            raise UsageError(
+                f"{path} already exists: choose another output file, or overwrite it (force)"
+            )
     if folder.exists() and not job_file.is_file() and any(folder.iterdir()):
         raise UsageError(f"{folder} exists and is not a folder of parts; move it away")
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +99,6 @@ def lock_parts(folder: Path, job: Job) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UsageError(f"another run is writing {folder}; wait for it") from None
-        expected = msgspec.json.encode(job)
         if job_file.is_file() and job_file.read_bytes() != expected:
             shutil.rmtree(folder)
             folder.mkdir()
@@ -89,7 +107,7 @@ def lock_parts(folder: Path, job: Job) -> Iterator[None]:
         for leftover in folder.glob("*.new"):
             leftover.unlink()
         try:
-            yield
+            yield folder
         except PluginFailed:
             shutil.rmtree(folder)  # no part of a plugin that errs may be reused
             raise

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from lockgate.batch.output_files import OUTPUTS, merge_parts, prediction_columns, write_part
-from lockgate.batch.parts import describe_job, lock_parts, parts_folder
+from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
@@ -129,7 +129,9 @@ def predict_file(
     """
     bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
     source, target = Path(source), Path(target)
-    _check_arguments(source, target, threads, part_rows, force)
+    _check_files(source, target)
+    threads, part_rows = _at_least_one("threads", threads), _at_least_one("part_rows", part_rows)
+    keep = [keep] if isinstance(keep, str) else list(keep)
     if isinstance(engine, str) and engine not in ("rows", "columns"):
         engine = load_engine(engine)
     model = servable_model(bundle.predictor, str(bundle.path), bundle.manifest.format)
@@ -148,8 +150,8 @@ def predict_file(
     compared: list[Comparison] = []
     if isinstance(engine, Engine):
         options["on_compared"] = compared.append
-    folder = parts_folder(target)
-    with lock_parts(folder, describe_job(bundle, source, keep, part_rows, engine)):
+    job = describe_job(bundle, source, keep, part_rows, engine)
+    with lock_parts(target, job, force=force) as folder:
         parts, resumed = [], 0
         for index, chunk in enumerate(itertools.chain([first_chunk], chunks)):
             part = folder / f"{index:08d}.arrow"
@@ -171,16 +173,21 @@ def predict_file(
     return FileResult(answered, refused, resumed, rejected, filled, warnings, comparison)
 
 
-def _check_arguments(source: Path, target: Path, threads: int, part_rows: int, force: bool) -> None:
-    for label, number in (("threads", threads), ("part_rows", part_rows)):
-        if number < 1:
-            raise UsageError(f"{label} is {number}, expected at least 1")
+def _at_least_one(label: str, number: int) -> int:
+    try:
+        whole = operator.index(number)
+    except TypeError:
+        whole = 0
+    if whole < 1:
+        raise UsageError(f"{label} is {number!r}, expected a whole number from 1")
+    return whole
+
+
+def _check_files(source: Path, target: Path) -> None:
     if target.suffix.lower() not in OUTPUTS:
         raise UsageError(f"{target} ends in {target.suffix!r}; expected {', '.join(OUTPUTS)}")
     if source.resolve() == target.resolve():
         raise UsageError("the predictions would overwrite the source; choose another output file")
-    if target.exists() and not force and not parts_folder(target).exists():
-        raise UsageError(f"{target} already exists: choose another file, or overwrite it (force)")
 
 
 def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
@@ -241,7 +248,7 @@ def _select_column(
 
 def _join_rejected(parts: Sequence[Path], target: Path) -> tuple[Path | None, int]:
     """Write the rejected rows of all parts to one file; no file if there are none."""
-    path = target.with_name(f"{target.name}.rejected.ndjson")
+    path = rejected_file(target)
     temporary_path = path.with_name(f".{path.name}.new")
     count = 0
     with temporary_path.open("wb") as file:

@@ -111,21 +111,25 @@ class SearchRange:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """The parameter of an estimator that counts its rounds, so that a fit can be continued.
+    """The parameter of an estimator that counts its rounds, so that a search can fit a few first.
 
     Attributes
     ----------
     rounds : str
-        Parameter with the number of rounds, e.g. ``max_iter`` or ``n_estimators``. A model of few
-        rounds must be the beginning of the model of many.
+        Parameter with the number of rounds, e.g. ``max_iter`` or ``n_estimators``.
     rate : str or None
         Parameter that scales each round, e.g. ``learning_rate``; rounds times rate then says how
         far a fit is. None where all rounds count alike, as the trees of a forest do.
+    continues : bool
+        Whether the estimator, with ``warm_start``, goes on where it stopped and ends with the
+        same model as a whole fit, as histogram boosting and forests do. Otherwise it is fitted
+        again from the first round, and so is one that stops early by its own rule.
 
     """
 
     rounds: str
     rate: str | None = None
+    continues: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,9 @@ class Recipe:
     requirements : Requirements
         How the host's cell rules must prepare the estimator's input.
     fidelity : Fidelity or None
-        How a fit of the estimator is continued; None where it cannot be.
+        What counts the rounds of the estimator; None where it has none.
     portfolio : tuple of mapping
-        Parameters that do well on many tables; optimizers measure them first.
+        Parameters that do well on many tables; optimizers may measure them first.
 
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -40,13 +41,15 @@ class Trial:
     losses : tuple of float
         Loss of each fold, in their order; NaN where the metric is undefined on the fold. Empty
         where it is not known.
+    share : float
+        Share of the training rows that were fitted on, in (0, 1].
     rounds : int or None
-        Rounds that were fitted, of an estimator with a `Fidelity`; the mean over the folds.
+        Rounds after which `loss` was measured; set by optimizers that continue fits.
     rung : int or None
-        Step of a search that measures in steps of growing cost, from 0. Only trials of the last
-        rung are compared with each other.
-    cpu : float
-        CPU seconds of the trial.
+        Step of a search that measures in steps of growing cost, from 0; all trials have it, or
+        none. Only trials of the last rung are compared with each other.
+    cpu_seconds : float
+        CPU time of the trial.
 
     """
 
@@ -55,9 +58,16 @@ class Trial:
     spread: float = 0.0
     seconds: float = 0.0
     losses: tuple[float, ...] = ()
+    share: float = 1.0
     rounds: int | None = None
     rung: int | None = None
-    cpu: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Reject a loss that is not a number, and a rung below 0 or between whole numbers."""
+        math.isnan(self.loss)  # raises for anything but a number
+        if self.rung is not None and operator.index(self.rung) < 0:
+            raise ValueError(f"rung is {self.rung!r}, expected a whole number from 0")
 
 
 @dataclass(frozen=True)
@@ -87,39 +97,35 @@ class PartialFit(Protocol):
     Attributes
     ----------
     rounds : int
-        Rounds that have been fitted, those after the last one of `losses` included.
+        Rounds after which the last loss was measured; 0 before the first `advance`.
     losses : mapping of int to float
-        Loss on the fold's other rows by number of rounds. Models that predict after each round have
+        Loss on the fold's other rows by number of rounds. Models with staged predictions have
         one entry per round, others one per call of `advance`.
     stopped : bool
-        Whether further rounds change nothing: the patience or the estimator's own rounds are used
-        up, or the estimator has no rounds.
-    cpu : float
-        CPU seconds so far.
+        Whether further rounds change nothing: the patience is used up, the limit in the parameters
+        is reached, the estimator stopped early, or it has no rounds.
+    cpu_seconds : float
+        CPU time so far.
 
     """
 
     @property
-    def rounds(self) -> int:
-        """Rounds that have been fitted."""
+    def rounds(self) -> int: ...  # noqa: D102 - the docstring of the class says it
 
     @property
-    def losses(self) -> Mapping[int, float]:
-        """Loss on the fold's other rows by number of rounds."""
+    def losses(self) -> Mapping[int, float]: ...  # noqa: D102
 
     @property
-    def stopped(self) -> bool:
-        """Whether further rounds change nothing."""
+    def stopped(self) -> bool: ...  # noqa: D102
 
     @property
-    def cpu(self) -> float:
-        """CPU seconds so far."""
+    def cpu_seconds(self) -> float: ...  # noqa: D102
 
     def advance(self, to: int) -> None:
         """Fit up to this number of rounds; fewer than there are change nothing."""
 
     def close(self) -> None:
-        """Release the memory of the model; the losses stay."""
+        """Release the memory of model and rows; the losses stay, and `advance` raises."""
 
     def __enter__(self) -> PartialFit:
         """Return itself."""
@@ -172,8 +178,9 @@ class OptimizeRequest(Request):
     start : callable
         ``start(params, fold, share=1.0, patience=None) -> PartialFit``: a fit on one fold, given by
         its index, that is continued with ``advance(to)``. With `patience`, it stops once
-        that many rounds brought no smaller loss. A number of rounds in `params` is
-        an upper limit. Estimators without a `Fidelity` are fitted whole by the first `advance`.
+        that many rounds brought no smaller loss; without staged predictions, as a forest, it is
+        ignored. A number of rounds in `params` is an upper limit, that of the estimator itself is
+        not. Estimators without a `Fidelity` are fitted whole by the first `advance`.
     path : callable
         ``path(params, name, values) -> tuple of Trial``: the losses for several values of one
         parameter. Linear models are fitted from one value to the next, each from the
@@ -213,6 +220,11 @@ class SearchResult:
         """Reject a result without a trial, and a best one whose loss is not a number."""
         if not self.trials:
             raise ValueError("no trials; an optimizer must measure at least one set of parameters")
+        with_rung = sum(trial.rung is not None for trial in self.trials)
+        if with_rung not in (0, len(self.trials)):
+            raise ValueError(
+                f"{with_rung} of {len(self.trials)} trials have a rung; set it on all, or on none"
+            )
         if not math.isfinite(self.best.loss):
             raise ValueError(
                 f"the loss of the chosen parameters is {self.best.loss}; choose a trial with a "
@@ -221,9 +233,14 @@ class SearchResult:
 
     @property
     def best(self) -> Trial:
-        """The best trial of the last rung with the candidate's parameters, or of all of it."""
+        """The best trial with the candidate's parameters, or of all.
+
+        Only trials of the last rung count, and of those only trials on all rows, if there are any.
+        """
         last = max(trial.rung or 0 for trial in self.trials)
-        compared = [trial for trial in self.trials if (trial.rung or 0) == last]
+        final = [trial for trial in self.trials if (trial.rung or 0) == last]
+        compared = [trial for trial in final if trial.share == 1] or final
         chosen = [trial for trial in compared if trial.params == self.candidate.params]
+        chosen = chosen or [t for t in self.trials if t.params == self.candidate.params]
         ordered = [trial for trial in chosen or compared if math.isfinite(trial.loss)]
         return min(ordered or chosen or compared, key=lambda trial: trial.loss)

@@ -50,7 +50,11 @@ class DataSelection:
         choices=("number", "integer", "boolean", "category", "date", "text"),
         help="column: its kind, where it should not be inferred",
     )
-    leave_out: list[str] = setting([], help="columns not to use, e.g. because they leak the target")
+    leave_out: list[str] = setting(
+        [],
+        help="columns that the model does not use, e.g. because they leak the target; "
+        "those of the test rows are kept for evaluators, monitors and gates",
+    )
     uninformative: str = setting(
         "drop",
         choices=("drop", "refuse"),

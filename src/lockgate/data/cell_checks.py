@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
@@ -11,8 +12,17 @@ from lockgate.errors import SchemaViolation, nearest
 __all__ = ["check_cell_rules"]
 
 
-def check_cell_rules(schema: Schema, rules: CellRules) -> None:
+def check_cell_rules(schema: Schema, rules: CellRules, left_out: Sequence[str] = ()) -> None:
     """Check that features can be prepared by the rules.
+
+    Parameters
+    ----------
+    schema : Schema
+        The columns.
+    rules : CellRules
+        The rules.
+    left_out : sequence of str
+        Columns that the project leaves out already, for the advice to leave out more.
 
     Raises
     ------
@@ -34,7 +44,8 @@ def check_cell_rules(schema: Schema, rules: CellRules) -> None:
         raise SchemaViolation(
             [
                 f"{', '.join(texts)}: texts with many different values cannot be encoded; leave "
-                f"them out with data.leave_out=[{','.join(texts)}], or declare their kind, e.g. "
+                f"them out with data.leave_out=[{','.join([*left_out, *texts])}], or declare their "
+                "kind, e.g. "
                 f"'data.kinds={{{texts[0]}:category}}'"
             ]
         )

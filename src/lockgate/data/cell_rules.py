@@ -90,10 +90,12 @@ def _build_number_pipeline(rules: CellRules, requirements: Requirements) -> Any:
 def _build_category_encoder(rules: CellRules, requirements: Requirements) -> Any:
     rare_options = {"min_frequency": rules.rare} if rules.rare else {}
     if requirements.encoding == "ordinal":
+        # codes of categories are 0, 1, ...; an estimator that reads no NaN gets codes before them
+        codes = (-1, -2) if requirements.imputed else (np.nan, np.nan)
         return OrdinalEncoder(
             handle_unknown="use_encoded_value",
-            unknown_value=np.nan,
-            encoded_missing_value=np.nan,
+            unknown_value=codes[0],
+            encoded_missing_value=codes[1],
             **rare_options,
         )
     unknown = "infrequent_if_exist" if rules.rare else "ignore"

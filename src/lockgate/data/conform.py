@@ -28,22 +28,23 @@ def conform_to_selection(loaded: Table, data: DataSelection) -> tuple[Table, int
 
     """
     schema, frame = loaded.schema, loaded.frame
-    _check_column_names(data.leave_out, schema)
+    names = list(dict.fromkeys(data.leave_out))
+    _check_column_names(names, schema)
     frame = select_window(frame, schema, data.since, data.until)
     selected_count = len(frame)
     labelled = frame[frame[schema.target].notna()] if schema.target in frame else frame
     kinds = {c.name: c.kind for c in schema.columns} | data.kinds
     roles = {role: getattr(schema, role) for role in ROLES}
-    left_out = labelled[data.leave_out].reset_index(drop=True)
+    left_out = labelled[names].reset_index(drop=True)
     table = build_table(
-        labelled.drop(columns=data.leave_out),
+        labelled.drop(columns=names),
         roles,
-        {name: kind for name, kind in kinds.items() if name not in data.leave_out},
+        {name: kind for name, kind in kinds.items() if name not in names},
         horizon_days=schema.horizon_days,
         dates={column.name: column.dates for column in schema.columns if column.kind == "date"},
         csv=schema.csv,
     )
-    frame = pd.concat([table.frame, left_out], axis=1) if data.leave_out else table.frame
+    frame = pd.concat([table.frame, left_out], axis=1) if names else table.frame
     return replace(table, frame=frame), selected_count - len(labelled)
 
 

@@ -182,15 +182,15 @@ def follow_ledger(
     every : float
         Seconds between two fetches from the remote.
 
-    Yields
-    ------
-    DeployResult
+    Returns
+    -------
+    iterator of DeployResult
         For each change, and for each failure once; failures do not end the iteration.
 
     Raises
     ------
     UsageError
-        If the source is not ``NAME@STAGE``.
+        If the source is not ``NAME@STAGE``, or `every` is not a positive number.
 
     """
     from lockgate.deployment.follow import follow
@@ -199,8 +199,19 @@ def follow_ledger(
     target = parse_source(source)
     if isinstance(target, Path):
         raise UsageError(f"{source} is a bundle; only a stage can be followed: NAME@STAGE")
+    if not every > 0:
+        raise UsageError(f"every is {every!r}, expected a positive number of seconds")
+    name, stage = target
     deployment = Deployment(Path(directory))
-    for pointer, message in follow(EventLog.of(ledger), deployment.path, *target, every=every):
+    steps = follow(EventLog.of(ledger), deployment.path, name, stage, every=every)
+    return _await_each(deployment, steps)
+
+
+def _await_each(
+    deployment: Deployment, steps: Iterator[tuple[Pointer | None, str]]
+) -> Iterator[DeployResult]:
+    """Wait after each change until the running server serves it."""
+    for pointer, message in steps:
         try:
             yield _await_server(deployment, pointer, message)
         except (BundleError, DeploymentError, NotServed) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockgate.contract.evaluation import EvaluateRequest, Report
-from lockgate.data.io.prepared import add_other_columns
+from lockgate.data.io.prepared import read_with_left_out
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.formats import open_finished
 from lockgate.pipeline.reports.pages import report_page
@@ -34,7 +34,7 @@ def work(stage: Stage) -> dict[str, float]:
             threshold=model.threshold,
             value_matrix=decision.value_matrix,
             model_bytes=workspace.finished_bytes(model),
-            rows=add_other_columns(test.frame, stage.root),
+            rows=read_with_left_out(test.frame, stage.root),
         )
         reports: dict[str, Report] = {
             choice.name: stage.host.call("evaluator", choice.name, request)

@@ -32,16 +32,17 @@ def work(stage: Stage) -> dict[str, float]:
     task = infer_task(labelled, sections.project.task)
     parts = split_rows(labelled, sections.split, sections.project.seed)
     split_method = resolve_method(labelled, sections.split)
-    learned = parts.train.frame[list(parts.train.schema.names)]  # without columns that are left out
-    train, dropped_counts = apply_row_rules(Table(learned, parts.train.schema), sections.rows)
-    (train, tune, test), left_out = drop_uninformative(
+    schema = parts.train.schema
+    known = Table(parts.train.frame[list(schema.names)], schema)  # without what is left out
+    train, dropped_counts = apply_row_rules(known, sections.rows)
+    (train, tune, test), reasons = drop_uninformative(
         train, (parts.tune, parts.test), sections.data
     )
-    for reason in left_out:
+    for reason in reasons:
         stage.log.warning("%s", reason)
     infer_task(train, task)  # the row rules may have left a single class
     schema = fit_schema(train)
-    check_cell_rules(schema, sections.cells)
+    check_cell_rules(schema, sections.cells, sections.data.leave_out)
     counts = {"no target": unlabelled_count, **parts.dropped, **dropped_counts}
     facts = {
         "schema": dataclasses.asdict(schema),
@@ -49,12 +50,12 @@ def work(stage: Stage) -> dict[str, float]:
         "split": split_method,
         "rows": {"loaded": len(loaded), "train": len(train), "tune": len(tune), "test": len(test)},
         "rows_left_out": {reason: n for reason, n in counts.items() if n},
-        "columns_left_out": left_out,
+        "columns_left_out": reasons,
         "source": loaded.digest,
     }
     tables = {"train": train, "tune": tune, "test": test}
-    others = parts.test.frame.drop(columns=test.frame.columns)
-    Workspace(stage.root).write_tables(tables, others, facts)
+    left_out = parts.test.frame.drop(columns=test.frame.columns)
+    Workspace(stage.root).write_tables(tables, left_out, facts)
     stage.log.info(
         "%d rows: %d train, %d tune, %d test (split by %s); %d features, %s",
         len(loaded),

@@ -13,7 +13,7 @@ from lockgate.contract.monitoring import Findings, MonitoringWindow, MonitorRequ
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.conform import conform_to_schema, select_window
-from lockgate.data.io.prepared import add_other_columns
+from lockgate.data.io.prepared import read_with_left_out
 from lockgate.errors import SchemaViolation
 from lockgate.modeling.metrics.losses import metrics_for_task
 from lockgate.modeling.statistics.histograms import count_window, select_monitored_output
@@ -72,7 +72,7 @@ def _load_rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> tuple[Tabl
     period, schema = stage.sections.window, bundle.manifest.inputs
     if period.since is None and period.until is None:
         test = workspace.table("test", schema)
-        return test, add_other_columns(test.frame, stage.root)
+        return test, read_with_left_out(test.frame, stage.root)
     request = LoadRequest(
         **stage.request_context(), root=str(stage.root), since=period.since, until=period.until
     )
@@ -83,7 +83,8 @@ def _load_rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> tuple[Tabl
     target = schema.target
     if target is not None and target in frame:
         features[target] = frame[target].to_numpy()
-    return Table(features, schema, loaded.digest), frame
+    left_out = frame.drop(columns=[name for name in features if name in frame])
+    return Table(features, schema, loaded.digest), pd.concat([features, left_out], axis=1)
 
 
 def _build_window(

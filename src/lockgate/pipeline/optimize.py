@@ -85,13 +85,17 @@ def _write_trials(workspace: Workspace, search: SearchResult) -> None:
         for name in ("rounds", "rung")
         if any(getattr(trial, name) is not None for trial in search.trials)
     ]
+    measured = {"trial", "loss", "spread", *shown}
     rows = [
         {
             "trial": index,
             "loss": trial.loss,
             "spread": trial.spread,
             **{name: getattr(trial, name) for name in shown},
-            **trial.params,
+            **{
+                f"{name} (parameter)" if name in measured else name: value
+                for name, value in trial.params.items()
+            },
         }
         for index, trial in enumerate(search.trials)
     ]

@@ -12,14 +12,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
-import pyarrow
 
 from lockgate.contract.recipes import Candidate, Recipe
 from lockgate.contract.requests import Backend
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.conform import conform_to_schema
 from lockgate.data.io.atomic import replace_directory, write_file
-from lockgate.data.io.prepared import OTHER_COLUMNS_FILE, prepared_folder
+from lockgate.data.io.prepared import FACTS_FILE, prepared_file, write_left_out
 from lockgate.data.schema import compute_digest
 from lockgate.errors import DataError
 from lockgate.modeling.training.estimators import get_classes
@@ -110,24 +109,27 @@ class Workspace:
         return self.root / "models" / name
 
     def write_tables(
-        self, tables: dict[str, Table], others: pd.DataFrame, facts: dict[str, Any]
+        self, tables: dict[str, Table], left_out: pd.DataFrame, facts: dict[str, Any]
     ) -> None:
-        """Write the train, tune and test rows, the test rows' other columns, and the facts."""
-        folder = prepared_folder(self.root)
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write the train, tune and test rows, and the facts about them.
+
+        `left_out` holds the columns of the test rows that the model leaves out.
+        """
+        facts_path = prepared_file(self.root, FACTS_FILE)
+        facts_path.parent.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
-            _write_parquet(folder / f"{name}.parquet", table.frame)
-        _write_parquet(folder / OTHER_COLUMNS_FILE, others)
+            _write_parquet(prepared_file(self.root, name), table.frame)
+        write_left_out(left_out, self.root)
         digests = {
             name: table.digest or compute_digest(table.frame, table.schema)
             for name, table in tables.items()
         }
         facts = facts | {"digests": digests}
-        write_json(folder / "facts.json", facts)
+        write_json(facts_path, facts)
 
     def facts(self) -> dict[str, Any]:
         """Read the facts that the load stage wrote."""
-        return dict(json.loads((prepared_folder(self.root) / "facts.json").read_bytes()))
+        return dict(json.loads(prepared_file(self.root, FACTS_FILE).read_bytes()))
 
     def schema(self) -> Schema:
         """Read the schema of the training rows."""
@@ -135,7 +137,7 @@ class Workspace:
 
     def table(self, name: str, schema: Schema) -> Table:
         """Read the ``train``, ``tune`` or ``test`` rows, the features converted to the schema."""
-        frame = pd.read_parquet(prepared_folder(self.root) / f"{name}.parquet")
+        frame = pd.read_parquet(prepared_file(self.root, name))
         return conform_table(Table(frame, schema, self.facts()["digests"][name]))
 
     def write_model(self, name: str, fitted: FittedModel) -> None:
@@ -238,10 +240,5 @@ def empty_folder(path: Path) -> Path:
 
 def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
     temporary_path = path.with_name(f".{path.name}.new")
-    try:
-        frame.to_parquet(temporary_path, index=False)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):  # a column that nobody declared
-        mixed = frame.select_dtypes(object).columns
-        frame = frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed})
-        frame.to_parquet(temporary_path, index=False)
+    frame.to_parquet(temporary_path, index=False)
     temporary_path.replace(path)

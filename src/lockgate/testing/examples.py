@@ -26,6 +26,7 @@ from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.data.schema import fit_schema, table
 from lockgate.data.splits import make_folds
+from lockgate.errors import PluginFailed
 from lockgate.modeling.statistics.histograms import build_reference, count_window
 from lockgate.modeling.training.cross_validation import CrossValidation
 from lockgate.modeling.training.estimators import get_classes, predict_output
@@ -119,14 +120,36 @@ def example_requests(kind: str, seed: int = 0) -> dict[str, Request]:
 
 
 def try_recipe(recipe: Recipe) -> None:
-    """Fit a recipe on example rows and write it to a file, as the stage ``optimize`` does."""
+    """Fit a recipe on example rows and write it to a file, as the stage ``optimize`` does.
+
+    Its portfolio is fitted, too, and a fit that is continued is compared with a whole fit.
+    """
     table = example_table(recipe.task)
     check_recipe(recipe, "the model")
     steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
     full_recipe = replace(recipe, steps=(*steps, *recipe.steps))
     estimator = fit(full_recipe, {}, table)
+    for params in recipe.portfolio:
+        fit(full_recipe, params, table)
+    if recipe.fidelity is not None:
+        _compare_continued_fit(full_recipe, recipe.fidelity, table)
     with tempfile.TemporaryDirectory() as folder:
         write_estimator(Path(folder) / "model", estimator)
+
+
+def _compare_continued_fit(recipe: Recipe, fidelity: Fidelity, table: Table) -> None:
+    metric = "rmse" if recipe.task == "regression" else "log_loss"
+    validation = CrossValidation(recipe, table, make_folds(table, "stratified", 2, 0), metric)
+    with validation.start({}, 0) as partial:
+        for rounds in (2, 5):
+            partial.advance(rounds)
+    whole = validation.measure({fidelity.rounds: partial.rounds}).losses[0]
+    if not np.isclose(partial.losses[partial.rounds], whole, rtol=1e-9):
+        raise PluginFailed(
+            f"a fit that is continued to {partial.rounds} rounds has the loss "
+            f"{partial.losses[partial.rounds]:.6g}, and a whole fit {whole:.6g}; declare "
+            "continues=False in its fidelity"
+        )
 
 
 def _make_build_request(task: Task, seed: int) -> BuildRequest:
@@ -140,7 +163,7 @@ def _make_recipe(task: Task, trees: bool = False) -> Recipe:
         regression = task == "regression"
         cls = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
         estimator = cls(max_iter=20, random_state=0)
-        fidelity = Fidelity("max_iter", "learning_rate")
+        fidelity = Fidelity("max_iter", "learning_rate", continues=True)
         space = {"learning_rate": SearchRange(0.05, 0.3, log_scale=True)}
     elif task == "regression":
         estimator, space = Ridge(), {"alpha": SearchRange(0.01, 100, log_scale=True)}

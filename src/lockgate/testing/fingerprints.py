@@ -71,7 +71,9 @@ def _fingerprint_value(value: Any, reduce: Callable[[Any], Any], by_predictions:
     if isinstance(value, Table):
         return reduce(value.frame), reduce(value.schema)
     if isinstance(value, Trial):
-        return reduce(value.params), repr((value.loss, value.losses, value.rounds, value.rung))
+        return reduce(value.params), repr(
+            (value.loss, value.losses, value.share, value.rounds, value.rung)
+        )
     if isinstance(value, Candidate):
         parts = (value.params, value.threshold, value.packed, value.recipe.estimator)
         return reduce(parts), _predictions(value) if by_predictions else _pickled(value.estimator)

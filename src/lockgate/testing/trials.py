@@ -13,9 +13,11 @@ from lockgate.contract.plugin import hooks_of
 from lockgate.contract.prediction import OpenRequest, WriteRequest
 from lockgate.contract.recipes import Candidate
 from lockgate.contract.requests import Backend, numpy_backend
+from lockgate.contract.search import OptimizeRequest, SearchResult
 from lockgate.data.schema import fit_schema
 from lockgate.errors import BackendUnavailable, LockgateError, NotCovered
 from lockgate.modeling.statistics.histograms import build_reference
+from lockgate.modeling.training.fitting import check_params
 from lockgate.models.bundle.open_format import open_model
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.libraries import library_of_last
@@ -162,8 +164,27 @@ def try_compressor(subject: PluginUnderTest) -> None:
             PackedModel(candidate.packed).predict(request.tune.features)
 
 
+def try_optimizer(subject: PluginUnderTest) -> None:
+    """The chosen parameters are those of the recipe, and each trial has a loss for each fold."""
+    for name, request in subject.hook_requests.items():
+        assert isinstance(request, OptimizeRequest)
+        try:
+            search: SearchResult = subject.call(request)
+        except LockgateError:
+            continue
+        check_params(request.recipe, search.candidate.params, f"on {name}, the candidate")
+        for trial in search.trials:
+            check_params(request.recipe, trial.params, f"on {name}, a trial")
+            if len(trial.losses) not in (0, len(request.folds)):
+                raise Failed(
+                    f"on {name}: a trial has {len(trial.losses)} losses; expected one for each of "
+                    f"{len(request.folds)} folds, or none"
+                )
+
+
 TRIALS: dict[str, Callable[[PluginUnderTest], None]] = {
     "backend": try_backend,
+    "optimizer": try_optimizer,
     "compressor": try_compressor,
     "format": try_format,
     "converter": try_converter,

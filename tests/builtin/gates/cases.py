@@ -45,7 +45,7 @@ def contestant(
     if rows is not None:
         table = table_of(bundle, rows)
         output, figures = predict_and_evaluate(
-            bundle, table, evaluators or default_evaluators(manifest.task)
+            bundle, table, evaluators or default_evaluators(manifest.task), rows
         )
         fields |= {"table": table, "output": output, "metrics": figures, "not_measured_because": ""}
     return lockgate.EvaluatedBundle(**(fields | changes))

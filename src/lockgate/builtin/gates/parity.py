@@ -33,6 +33,8 @@ class Parity:
 
         candidate = request.candidate
         predict_one = getattr(candidate.predictor, "predict_one", None)
+        if candidate.table is None and request.rows is not None:
+            return lockgate.GateResult(False, f"not measured: {candidate.not_measured_because}")
         if candidate.table is None:
             return lockgate.GateResult(
                 True, "predictions for its probe rows match the recorded ones"

@@ -49,5 +49,5 @@ class Boosting:
             request.task,
             space=space,
             requirements=requirements,
-            fidelity=lockgate.Fidelity("max_iter", "learning_rate"),
+            fidelity=lockgate.Fidelity("max_iter", "learning_rate", continues=True),
         )

@@ -1,7 +1,8 @@
-"""The cross-validated loss of a recipe: of parameters, of a fit in parts, and along a path."""
+"""The cross-validated loss of a recipe: of parameters, of a continued fit, along a path."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from lockgate.contract.recipes import Recipe
 from lockgate.contract.search import PartialFit, Trial
 from lockgate.contract.tables import Fold, Table
 from lockgate.errors import DataError
-from lockgate.modeling.training.fitting import split_params
+from lockgate.modeling.training.fitting import check_params, split_params
 from lockgate.modeling.training.folds import FoldLoss, PreparedFold, prepare_fold
 from lockgate.modeling.training.partial_fits import ContinuedFit
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 __all__ = ["CrossValidation"]
+
+REGULARIZATION = ("C", "alpha", "l1_ratio")
+"""Parameters along which linear models are fitted from one value to the next."""
 
 MAX_PREPARED = 4
 """Sets of step parameters for which the prepared folds are kept in memory."""
@@ -43,16 +47,15 @@ class CrossValidation:
     def measure(self, params: Mapping[str, Any], share: float = 1.0) -> Trial:
         """Fit on that share of each fold's training rows and measure the loss on its other rows."""
         _check_share(share)
+        check_params(self._recipe, params, "the optimizer")
         started, started_cpu = time.perf_counter(), time.process_time()
-        of_estimator, of_steps = split_params(self._recipe, params)
         losses = []
         for index in range(len(self._folds)):
-            fold = self._fold(index, of_steps)
-            estimator = clone(self._recipe.estimator).set_params(**of_estimator)
+            estimator, fold = self._prepare(params, index)
             fold.fit(estimator, share)
             losses.append(self._loss(estimator, fold))
         return self._trial(
-            params, losses, time.perf_counter() - started, time.process_time() - started_cpu
+            params, losses, time.perf_counter() - started, time.process_time() - started_cpu, share
         )
 
     def start(
@@ -69,17 +72,19 @@ class CrossValidation:
             raise ValueError(f"fold is {fold!r}, expected 0 to {len(self._folds) - 1}")
         if patience is not None and patience < 1:
             raise ValueError(f"patience is {patience!r}, expected at least 1 round")
-        of_estimator, of_steps = split_params(self._recipe, params)
-        estimator = clone(self._recipe.estimator).set_params(**of_estimator)
+        check_params(self._recipe, params, "the optimizer")
         fidelity = self._recipe.fidelity
-        limit = None if fidelity is None else of_estimator.get(fidelity.rounds)
-        prepared = self._fold(fold, of_steps)
+        limit = None if fidelity is None else params.get(fidelity.rounds)
+        if fidelity is not None and limit is not None and limit < 1:
+            raise ValueError(f"{fidelity.rounds} is {limit!r}, expected at least 1 round")
+        estimator, prepared = self._prepare(params, fold)
         return ContinuedFit(estimator, fidelity, prepared, self._loss, share, patience, limit)
 
     def path(
         self, params: Mapping[str, Any], name: str, values: Sequence[float]
     ) -> tuple[Trial, ...]:
         """Measure several values of a parameter, in their order; see `OptimizeRequest.path`."""
+        check_params(self._recipe, {**params, name: None}, "the optimizer")
         losses = np.empty((len(values), len(self._folds)))
         seconds, cpu = np.zeros(len(values)), np.zeros(len(values))
         for index in range(len(self._folds)):
@@ -102,6 +107,12 @@ class CrossValidation:
             for value, row, s, c in zip(values, losses, seconds, cpu, strict=True)
         )
 
+    def _prepare(self, params: Mapping[str, Any], index: int) -> tuple[BaseEstimator, PreparedFold]:
+        """Return an unfitted estimator with its parameters, and a fold prepared for it."""
+        of_estimator, of_steps = split_params(self._recipe, params)
+        estimator = clone(self._recipe.estimator).set_params(**of_estimator)
+        return estimator, self._fold(index, of_steps)
+
     def _fold(self, index: int, of_steps: Mapping[str, dict[str, Any]]) -> PreparedFold:
         key = repr(sorted(of_steps.items()))
         if key not in self._prepared:
@@ -114,7 +125,12 @@ class CrossValidation:
         return folds[index]
 
     def _trial(
-        self, params: Mapping[str, Any], losses: list[float], seconds: float, cpu: float
+        self,
+        params: Mapping[str, Any],
+        losses: list[float],
+        seconds: float,
+        cpu_seconds: float,
+        share: float = 1.0,
     ) -> Trial:
         known = [loss for loss in losses if not np.isnan(loss)]
         if not known:
@@ -122,8 +138,11 @@ class CrossValidation:
                 f"{self._metric} is undefined on every fold of the training rows; "
                 "choose another search.metric"
             )
-        mean, spread = float(np.mean(known)), float(np.std(known))
-        return Trial(dict(params), mean, spread, seconds, tuple(losses), cpu=cpu)
+        mean = float(np.mean(known))
+        spread = float(np.std(known)) if math.isfinite(mean) else math.nan
+        return Trial(
+            dict(params), mean, spread, seconds, tuple(losses), share, cpu_seconds=cpu_seconds
+        )
 
 
 def _check_share(share: float) -> None:
@@ -132,14 +151,14 @@ def _check_share(share: float) -> None:
 
 
 def _starts_warm(estimator: BaseEstimator, name: str) -> bool:
-    """Say whether a fit from the coefficients before has the same optimum.
+    """Whether a fit that starts from the coefficients before ends at the same optimum.
 
-    Ensembles would keep their trees, and models that are fitted by passes over the rows
-    (``partial_fit``) end where the passes end.
+    That holds for the strength of a regularization. Ensembles would keep their trees, and models
+    that are fitted by passes over the rows (``partial_fit``) end where the passes end.
     """
     return (
-        "warm_start" in estimator.get_params()
-        and name in estimator.get_params()
+        name in REGULARIZATION
+        and "warm_start" in estimator.get_params()
         and hasattr(estimator, "coef_")
         and not hasattr(estimator, "partial_fit")
     )

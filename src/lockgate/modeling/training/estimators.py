@@ -13,7 +13,7 @@ from lockgate.contract.prediction import Output
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["get_classes", "predict_output", "predict_scores"]
+__all__ = ["get_classes", "output_of_scores", "predict_output", "predict_scores"]
 
 
 def get_classes(estimator: BaseEstimator) -> tuple[Any, ...]:
@@ -52,7 +52,13 @@ def predict_output(
     """
     if task == "regression":
         return Output(np.asarray(estimator.predict(features), dtype=float))
-    scores = predict_scores(estimator, features, task)
+    return output_of_scores(predict_scores(estimator, features, task), task, classes, threshold)
+
+
+def output_of_scores(
+    scores: np.ndarray, task: str, classes: Sequence[object], threshold: float | None = None
+) -> Output:
+    """Return the labels that follow from scores, with the scores."""
     labels = np.asarray(classes)
     if task == "binary":
         return Output(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from lockgate.contract.recipes import Recipe
+from lockgate.contract.recipes import Fidelity, Recipe
 from lockgate.contract.tables import Table
 from lockgate.errors import PluginFailed, nearest
 from lockgate.modeling.metrics.losses import compute_loss
@@ -30,13 +31,29 @@ def check_recipe(recipe: Recipe, plugin_name: str) -> None:
     for params in recipe.portfolio:
         check_params(recipe, params, f"the portfolio of {plugin_name}")
     if recipe.fidelity is not None:
-        names = filter(None, (recipe.fidelity.rounds, recipe.fidelity.rate))
-        check_params(recipe, dict.fromkeys(names), f"the fidelity of {plugin_name}")
+        _check_fidelity(recipe, recipe.fidelity, plugin_name)
     if recipe.task != "regression" and not hasattr(recipe.estimator, "predict_proba"):
         name = type(recipe.estimator).__name__
         raise PluginFailed(
             f"{plugin_name} returned {name}, which has no predict_proba; a classifier needs it"
         )
+
+
+def _check_fidelity(recipe: Recipe, fidelity: Fidelity, plugin_name: str) -> None:
+    params = recipe.estimator.get_params()
+    name = type(recipe.estimator).__name__
+    if not isinstance(params.get(fidelity.rounds), numbers.Integral):
+        raise PluginFailed(
+            f"{plugin_name}: the rounds of its fidelity are {fidelity.rounds!r}, expected a "
+            f"parameter of {name} that is a whole number{nearest(str(fidelity.rounds), params)}"
+        )
+    if fidelity.rate is not None and fidelity.rate not in params:
+        raise PluginFailed(
+            f"{plugin_name}: the rate of its fidelity is {fidelity.rate!r}, expected a parameter "
+            f"of {name}{nearest(str(fidelity.rate), params)}"
+        )
+    if fidelity.continues and "warm_start" not in params:
+        raise PluginFailed(f"{plugin_name}: its fidelity continues, and {name} has no warm_start")
 
 
 def check_params(recipe: Recipe, params: Mapping[str, Any], plugin_name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.recipes import Recipe
 from lockgate.contract.tables import Fold, Table
 from lockgate.modeling.metrics.losses import class_indices, compute_loss
+from lockgate.modeling.training.estimators import output_of_scores
 from lockgate.modeling.training.fitting import clone_steps
 
 if TYPE_CHECKING:
@@ -66,7 +68,12 @@ class FoldLoss:
     def of_predictions(
         self, predictions: np.ndarray, estimator: BaseEstimator, fold: PreparedFold
     ) -> float:
-        """Return the loss of values, or of probabilities of the estimator's classes."""
+        """Return the loss of values, or of probabilities of the estimator's classes.
+
+        It is infinite where a prediction is not a finite number, as of a fit that diverged.
+        """
+        if not np.isfinite(predictions).all():
+            return math.inf
         output = self._output(np.asarray(predictions, dtype=float), estimator)
         return compute_loss(
             self.metric,
@@ -80,14 +87,14 @@ class FoldLoss:
     def _output(self, predictions: np.ndarray, estimator: BaseEstimator) -> Output:
         if self.task == "regression":
             return Output(predictions)
-        scores = predictions
+        # boosting that has seen a single class predicts two columns
+        scores = predictions[:, -len(estimator.classes_) :]
         if len(estimator.classes_) != len(self.classes):  # the fold lacks a class: its score is 0
-            scores = np.zeros((len(predictions), len(self.classes)))
-            scores[:, class_indices(estimator.classes_, self.classes)] = predictions
-        labels = np.asarray(self.classes)
-        if self.task == "binary":
-            return Output(labels[(scores[:, 1] >= 0.5).astype(int)], scores[:, 1])
-        return Output(labels[scores.argmax(axis=1)], scores)
+            known_scores, scores = scores, np.zeros((len(predictions), len(self.classes)))
+            scores[:, class_indices(estimator.classes_, self.classes)] = known_scores
+        return output_of_scores(
+            scores[:, 1] if self.task == "binary" else scores, self.task, self.classes
+        )
 
 
 def prepare_fold(

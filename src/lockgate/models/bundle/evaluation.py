@@ -41,9 +41,20 @@ def default_evaluators(task: str) -> dict[str, object]:
 
 
 def predict_and_evaluate(
-    bundle: Bundle, table: Table, evaluators: Mapping[str, object]
+    bundle: Bundle, table: Table, evaluators: Mapping[str, object], rows: pd.DataFrame
 ) -> tuple[Any, dict[str, dict[str, Metric]]]:
     """Predict rows, and evaluate the predictions.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The model.
+    table : Table
+        The rows as it takes them.
+    evaluators : mapping of str to object
+        Evaluators by name.
+    rows : DataFrame
+        The same rows with all columns that were read.
 
     Returns
     -------
@@ -62,6 +73,7 @@ def predict_and_evaluate(
         threshold=manifest.threshold,
         value_matrix=manifest.value_matrix,
         model_bytes=model_bytes(bundle),
+        rows=rows,
     )
     host = Host("evaluate")
     metrics: dict[str, dict[str, Metric]] = {}
@@ -250,15 +262,18 @@ def evaluate_bundle(
     """
     parsed = {text: MetricRequirement.parse(text) for text in requirements}
     bundle, rows = bundle if isinstance(bundle, Bundle) else open_bundle(bundle), 0
+    if data is None and evaluators:
+        raise UsageError(f"evaluators {', '.join(evaluators)} need rows: pass a file of data")
     if data is None:
         metrics = bundle.metrics()
     else:
         catalogue = Catalogue.installed()
         plugins = {name: catalogue.find("evaluator", name).load()() for name in evaluators}
-        table = table_of(bundle, read_rows(Path(data), bundle.manifest.inputs))
+        known = read_rows(Path(data), bundle.manifest.inputs)
+        table = table_of(bundle, known)
         rows = len(table)
         measured = predict_and_evaluate(
-            bundle, table, plugins or default_evaluators(bundle.manifest.task)
+            bundle, table, plugins or default_evaluators(bundle.manifest.task), known
         )[1]
         metrics = {name: msgspec.to_builtins(values) for name, values in measured.items()}
     failed = tuple(text for text, needed in parsed.items() if not needed.is_met(metrics))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lockgate.contract.gates import BundleOrigin
 from lockgate.contract.tables import Schema
 from lockgate.data.io.frames import read_frame
-from lockgate.data.io.prepared import add_other_columns, prepared_folder
+from lockgate.data.io.prepared import prepared_file, read_with_left_out
 from lockgate.models.bundle.copy import is_complete
 from lockgate.models.bundle.evaluation import keep_labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
@@ -100,11 +100,11 @@ def _rows(
 ) -> pd.DataFrame | None:
     if data is not None:
         return read_rows(data, schema)
-    test = prepared_folder(project) / "test.parquet"
+    test = prepared_file(project, "test")
     made_here = record.path is not None and is_complete(project / "bundle", record.digest)
     if not (made_here and test.is_file()):
         return None
-    frame = add_other_columns(read_frame(test, schema.columns, schema.csv), project)
+    frame = read_with_left_out(read_frame(test, schema.columns, schema.csv), project)
     return keep_labelled(frame, schema.target, str(test))
 
 

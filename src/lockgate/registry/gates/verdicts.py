@@ -151,7 +151,7 @@ def _evaluate_bundle(
     try:
         table = table_of(bundle, rows)
         evaluators = policy.evaluators or default_evaluators(manifest.task)
-        output, metrics = predict_and_evaluate(bundle, table, evaluators)
+        output, metrics = predict_and_evaluate(bundle, table, evaluators, rows)
     except LockgateError as error:
         # not fatal: gates that need no rows can still judge the bundle
         return dataclasses.replace(

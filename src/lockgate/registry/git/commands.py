@@ -64,7 +64,7 @@ def run_git(
             timeout=seconds,
             check=False,
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if not folder.is_dir():
             raise LedgerError(f"{folder} is not a folder") from None
         raise LedgerError("git is not installed; the ledger needs it") from None

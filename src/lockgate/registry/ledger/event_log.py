@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from lockgate.errors import LedgerError
+from lockgate.errors import LedgerError, UsageError
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.remote import remote_of
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
@@ -50,15 +51,22 @@ class EventLog:
 
     """
 
-    @classmethod
-    def of(cls, ledger: Self | str | Path) -> Self:
-        """Return this ledger, or that of the repository with this folder."""
-        return cls(ledger) if isinstance(ledger, (str, Path)) else ledger
-
     def __init__(self, root: str | Path = ".", *, queue: bool = False) -> None:
         self.repository = Repository.find(Path(root))
         self.remote = remote_of(self.repository)
         self.writer = Writer(self.repository, self.remote, queue=queue)
+
+    @classmethod
+    def of(cls, ledger: Self | str | Path) -> Self:
+        """Return this ledger, or that of the repository with this folder."""
+        if isinstance(ledger, cls):
+            return ledger
+        if not isinstance(ledger, (str, os.PathLike)):
+            raise UsageError(
+                f"ledger is {type(ledger).__name__}, expected a lockgate.Ledger or the path of a "
+                "folder of its repository"
+            )
+        return cls(ledger)
 
     @property
     def tip(self) -> str | None:
