@@ -27,6 +27,7 @@ from lockgate.deployment.directory import Deployment
 from lockgate.deployment.follow import deploy_stage
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
+from lockgate.registry.gates.require import record_verdict
 from lockgate.registry.ledger.verify import verify
 
 EVENTS = 10_000
@@ -37,11 +38,13 @@ PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 def repository(folder: Path) -> Path:
     folder.mkdir(parents=True)
+    (folder / "params.yaml").write_text("gate: {}\n")
     for words in (
         ["init", "-q", "-b", "main"],
         ["config", "user.name", "Ada"],
         ["config", "user.email", "ada@x"],
-        ["commit", "-q", "--allow-empty", "-m", "begin"],
+        ["add", "params.yaml"],
+        ["commit", "-q", "-m", "begin"],
     ):
         subprocess.run(["git", *words], cwd=folder, check=True)
     return folder
@@ -98,16 +101,16 @@ def long_ledger(root: Path, events: int) -> Ledger:
 def local(root: Path) -> list[str]:
     ledger = long_ledger(root, EVENTS)
     folder = ledger.repository.top
-    record, verdict = judge(ledger, "fraud", "canary", version="1.0.0", params=_no_gates(root))
+    record, verdict = judge(ledger, "fraud", "canary", version="1.0.0")
     assert record.version
     rows = [
         ("`promote`, against the gates", timed(promoting(ledger)), "≤ 50"),
         ("`rollback` and back", timed(_back_and_forth(ledger)), ""),
-        ("a verdict entered", timed(lambda: ledger.record(verdict, "1.0.0"), 1), ""),
+        ("a verdict entered", timed(lambda: record_verdict(ledger, verdict, "1.0.0"), 1), ""),
         (
             "`promote` on a verdict",
             timed(
-                lambda: ledger.promote("fraud", "canary", version="1.0.0", params=_no_gates(root)),
+                lambda: ledger.promote("fraud", "canary", version="1.0.0"),
                 1,
             ),
             "≤ 50",
@@ -136,12 +139,6 @@ def local(root: Path) -> list[str]:
         *table,
         "",
     ]
-
-
-def _no_gates(root: Path) -> Path:
-    path = root / "gates.yaml"
-    path.write_text("gate: {}\n")
-    return path
 
 
 def _back_and_forth(ledger: Ledger) -> Callable[[], Any]:

@@ -20,7 +20,7 @@ from lockgate.deployment.follow import deploy_stage
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.api import Ledger
 from lockgate.registry.attest.attest import Attestation, record_attestation
-from tests.registry.conftest import QUIET, git, new_repository, packed
+from tests.registry.conftest import QUIET, git, guard, new_repository, packed
 from tests.registry.test_tampering import key, sign_with
 
 HERE = Path(__file__).parent
@@ -63,7 +63,8 @@ def main() -> None:
         )
         shutil.copy(shop / ".lockgate" / "allowed_signers", DEPLOYMENT)
     (LEDGER / "gates.yaml").write_text(GATES)
-    (deployment.path / ".lock").unlink()
+    for name in (".lock", ".reserve"):
+        (deployment.path / name).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         text = json.dumps(answers(opened(Path(scratch))), indent=1)
     (LEDGER / "answers.json").write_text(text + "\n")
@@ -84,12 +85,11 @@ def new_shop(folder: Path) -> Path:
 
 def live(ledger: Ledger, bundles: list[Path], deployment: Deployment) -> None:
     """Everything that can happen to versions."""
-    params = ledger.repository.top.parent / "gates.yaml"
-    params.write_text(GATES)
+    guard(ledger.repository.top, GATES)
 
     def promote(version: str, reason: str) -> None:
-        ledger.gate("fraud", "prod", version=version, params=params)
-        ledger.promote("fraud", "prod", version=version, params=params, reason=reason)
+        ledger.gate("fraud", "prod", version=version)
+        ledger.promote("fraud", "prod", version=version, reason=reason)
 
     def attest(version: str, differing: dict[str, str]) -> None:
         record = ledger.version("fraud", version)
@@ -101,7 +101,7 @@ def live(ledger: Ledger, bundles: list[Path], deployment: Deployment) -> None:
     deploy_stage(ledger, deployment, "fraud", "prod")
     attest("1.0.0", {})
     ledger.register(bundles[1])
-    ledger.gate("fraud", "canary", version="1.1.0", params=params)
+    ledger.gate("fraud", "canary", version="1.1.0")
     ledger.promote("fraud", "canary", version="1.1.0", override=True, reason="naïve: a “trial”")
     deploy_stage(ledger, deployment, "fraud", "canary")
     promote("1.1.0", "catches 3 % more")

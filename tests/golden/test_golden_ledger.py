@@ -13,9 +13,9 @@ import pytest
 
 from lockgate.deployment.admission import read_signers, require_provenance
 from lockgate.deployment.directory import Deployment
-from lockgate.errors import GateRefused, LedgerError
+from lockgate.errors import DeploymentError, GateRefused, LedgerError
 from lockgate.registry.api import Ledger
-from lockgate.registry.gates.policy import policy_of
+from lockgate.registry.gates.policy import read_policy_file
 from lockgate.registry.provenance.provenance import Provenance
 from lockgate.registry.provenance.signers import Signers
 from lockgate.registry.slots import Slot
@@ -102,7 +102,8 @@ def test_the_golden_ledger_holds_every_operation_and_nothing_wrong(shop: Path) -
 def test_verdicts_of_the_golden_ledger_are_those_of_the_gates_in_force(shop: Path) -> None:
     assert (LEDGER / "gates.yaml").read_text() == GATES
     policies = {
-        stage: policy_of(LEDGER / "gates.yaml", stage).digest for stage in ("prod", "canary")
+        stage: read_policy_file(LEDGER / "gates.yaml").of("fraud", stage).digest
+        for stage in ("prod", "canary")
     }
     state = Ledger(shop).state
     verdicts = [verdict for name in VERSIONS for verdict in state.verdicts("fraud", name)]
@@ -130,7 +131,7 @@ def test_a_golden_ledger_goes_on(shop: Path) -> None:
     assert ledger.rollback("fraud", "prod", to="1.1.0", reason="back").slot.version == "1.1.0"
     ledger.retire("fraud", stage="shadow")
     with pytest.raises(LedgerError, match=r"the bundle of fraud@1\.1\.0 .* is not here"):
-        ledger.promote("fraud", "canary", version="1.1.0", params=LEDGER / "gates.yaml")
+        ledger.gate("fraud", "canary", version="1.1.0", dry=True, policy=LEDGER / "gates.yaml")
     standing = ledger.promote("fraud", "canary", version="1.0.0", override=True, reason="again")
     assert standing.actor == "Ben <ben@shop.example>"
     verified = Ledger(shop).verify()
@@ -169,7 +170,9 @@ def test_a_golden_deployment_serves_what_it_served(deployment: Deployment) -> No
 def test_a_golden_deployment_goes_back_and_on(deployment: Deployment) -> None:
     old = slots(deployment)["prod"]
     assert [past.version for past in old.before] == ["1.1.0"]
-    pointer = deployment.rollback("fraud", stage="prod", reason="night")
+    with pytest.raises(DeploymentError, match="no version of fraud to roll back to but those"):
+        deployment.rollback("fraud", stage="prod")  # the ledger had rolled back from 1.1.0
+    pointer = deployment.rollback("fraud", stage="prod", to="1.1.0", reason="night")
     slot = slots(deployment)["prod"]
     assert (pointer.seq, slot.version, slot.ledger, slot.event) == (
         5,

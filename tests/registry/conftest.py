@@ -43,9 +43,23 @@ def new_repository(folder: Path) -> Path:
     git(folder, "config", "user.name", "Ada")
     git(folder, "config", "user.email", "ada@shop.example")
     (folder / "README").write_text("a shop\n")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "begin")
+    guard(folder, GATES)
     return folder
+
+
+GATES = """
+gate:
+  signature: {plugin: signature}
+  parity: {plugin: parity}
+  no-worse: {plugin: no-worse}
+"""
+
+
+def guard(folder: Path, gates: str) -> None:
+    """Commit gates to the main branch, which is checked out."""
+    (folder / "params.yaml").write_text(gates)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "gates")
 
 
 def packed(folder: Path, *, seed: int = 0, name: str = "fraud", columns: int = 4) -> Path:

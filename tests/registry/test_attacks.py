@@ -23,18 +23,18 @@ from lockgate.errors import (
     LedgerError,
     LedgerTampered,
     LockgateError,
-    SettingError,
     UsageError,
 )
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
+from lockgate.registry.gates.require import record_verdict
 from lockgate.registry.ledger.repository import LEDGER
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.provenance import Provenance
 from lockgate.registry.provenance.verdict import GateRecord, Verdict
 from lockgate.registry.sync import push_queued
-from tests.registry.conftest import git, new_repository, packed
+from tests.registry.conftest import git, guard, new_repository, packed
 from tests.registry.test_follow import promoted, served
 from tests.registry.test_ledger import put, run
 from tests.registry.test_tampering import forge, key, problems, promotion, sign_with
@@ -83,16 +83,16 @@ def test_who_may_only_promote_cannot_make_up_a_verdict(tmp_path: Path, bundles: 
     ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
     be("ci")
     ledger.register(bundles[0])
-    params = tmp_path / "gates.yaml"
-    params.write_text("gate:\n  parity:\n    plugin: parity\n")
-    record, verdict = judge(ledger, "fraud", "prod", params=params)
+    be("ada")
+    guard(shop, "gate:\n  parity:\n    plugin: parity\n")
+    record, verdict = judge(ledger, "fraud", "prod")
     be("ada")
     with pytest.raises(LedgerError, match="ada@shop.example may not gate in prod"):
-        ledger.record(verdict, record.version)
+        record_verdict(ledger, verdict, record.version)
     be("ci")
-    ledger.record(verdict, record.version)
+    record_verdict(ledger, verdict, record.version)
     be("ada")
-    ledger.promote("fraud", "prod", params=params)
+    ledger.promote("fraud", "prod")
     deploy_stage(ledger, deployment, "fraud", "prod")
     (slot,) = deployment.pointer().slots
     require_provenance(deployment, [slot], read_signers(str(signers)), now=2e9)
@@ -126,23 +126,21 @@ def test_who_may_only_promote_cannot_make_up_a_verdict(tmp_path: Path, bundles: 
         forged("old", 1_500_000_000).check(**said, signers=listed)
 
 
-def test_a_later_verdict_that_fails_counts(shop: Path, tmp_path: Path) -> None:
+def test_a_later_verdict_that_fails_counts(shop: Path) -> None:
     """And so do gates that were chosen since."""
-    lax, strict = tmp_path / "lax.yaml", tmp_path / "strict.yaml"
-    lax.write_text("gate: {}\n")
-    strict.write_text("gate:\n  lineage:\n    plugin: lineage\n")
-    run("gate", "fraud@1.1.0", "prod", "--params", lax, "-C", shop)
+    guard(shop, "gate: {}\n")
+    run("gate", "fraud@1.1.0", "prod", "-C", shop)
+    guard(shop, "gate:\n  lineage:\n    plugin: lineage\n")
     with pytest.raises(GateRefused, match="did not pass the gates of prod: lineage"):
-        Ledger(shop).promote("fraud", "prod", version="1.1.0", params=strict)
+        Ledger(shop).promote("fraud", "prod", version="1.1.0")
     with pytest.raises(GateRefused, match="did not pass the gates of prod: lineage"):
-        run("promote", "fraud@1.1.0", "prod", "--params", strict, "-C", shop)
+        run("promote", "fraud@1.1.0", "prod", "-C", shop)
     assert Ledger(shop).current("fraud", "prod") is None
 
 
 def test_a_verdict_without_gates_satisfies_no_server(shop: Path, tmp_path: Path) -> None:
-    lax = tmp_path / "lax.yaml"
-    lax.write_text("gate: {}\n")
-    run("promote", "fraud@1.1.0", "prod", "--params", lax, "-C", shop)
+    guard(shop, "gate: {}\n")
+    run("promote", "fraud@1.1.0", "prod", "-C", shop)
     ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
     deploy_stage(ledger, deployment, "fraud", "prod")
     with pytest.raises(GateRefused, match="its verdict has no gates"):
@@ -150,18 +148,19 @@ def test_a_verdict_without_gates_satisfies_no_server(shop: Path, tmp_path: Path)
 
 
 def test_files_of_gates_that_say_nothing_are_refused(shop: Path, tmp_path: Path) -> None:
-    params = tmp_path / "gates.yaml"
-    params.write_text("gate: [lineage, signed]\n")
-    with pytest.raises(SettingError, match="gate is .*; allowed: settings by plugin"):
-        run("gate", "fraud", "prod", "--params", params, "-C", shop)
-    params.write_text("gates:\n  lineage: {}\n")
-    with pytest.raises(UsageError, match="has no key gate:"):
-        run("gate", "fraud", "prod", "--params", params, "-C", shop)
+    policy = tmp_path / "gates.yaml"
+    line = ["gate", "fraud", "prod", "--dry", "--policy", policy, "-C", shop]
+    policy.write_text("gate: [lineage, signed]\n")
+    with pytest.raises(UsageError, match="gate is .*, expected settings by plugin"):
+        run(*line)
+    policy.write_text("gates:\n  lineage: {}\n")
+    with pytest.raises(UsageError, match="has neither stages nor the key gate"):
+        run(*line)
 
 
 @pytest.mark.parametrize("stage", ["Prod", "1.0.0"])
 def test_stages_are_in_lower_case_and_no_versions(shop: Path, stage: str) -> None:
-    with pytest.raises(LedgerError, match="is not a name of a stage"):
+    with pytest.raises(UsageError, match="is not a name of a stage"):
         put(Ledger(shop), "1.0.0", stage)
 
 

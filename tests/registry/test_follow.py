@@ -22,9 +22,8 @@ from lockgate.deployment.take_back import record_rollbacks
 from lockgate.errors import DeploymentError, GateRefused, LedgerConflict, LedgerError
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.api import Ledger
-from lockgate.registry.gates.judge import judge
 from lockgate.registry.ledger.verify import verify
-from tests.registry.conftest import QUIET, git, new_repository
+from tests.registry.conftest import QUIET, git, guard, new_repository
 from tests.registry.test_ledger import put
 from tests.registry.test_tampering import key, sign_with
 from tests.serving.load import Load
@@ -36,11 +35,8 @@ KILLS = 500 if WHOLE else 9
 
 def promoted(ledger: Ledger, version: str, stage: str = "prod") -> None:
     """Promote through the gates."""
-    params = ledger.repository.top.parent / "gates.yaml"
-    params.write_text("gate:\n  parity:\n    plugin: parity\n")
-    record, verdict = judge(ledger, "fraud", stage, version=version, params=params)
-    ledger.record(verdict, record.version)
-    ledger.promote("fraud", stage, version=version, params=params)
+    guard(ledger.repository.top, "gate:\n  parity:\n    plugin: parity\n")
+    ledger.promote("fraud", stage, version=version)
 
 
 @contextlib.contextmanager

@@ -18,11 +18,12 @@ from lockgate.cli.commands import lockgate as command_line
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError, LockgateError, UsageError
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
-from lockgate.registry.gates.policy import policy_digest
+from lockgate.registry.gates.policy import stage_policy
+from lockgate.registry.gates.require import record_verdict
 from lockgate.registry.git.objects import CommandStore, LibraryStore
 from lockgate.registry.ledger.rules import verdict_for
 from lockgate.registry.provenance.verdict import Verdict
-from tests.registry.conftest import git, new_repository, packed
+from tests.registry.conftest import git, guard, new_repository, packed
 
 
 def put(ledger: Ledger, version: str, stage: str = "prod") -> None:
@@ -32,8 +33,8 @@ def put(ledger: Ledger, version: str, stage: str = "prod") -> None:
 def covering(ledger: Ledger, version: str) -> Verdict:
     """Return the verdict on which a promotion to prod would rest."""
     record = ledger.version("fraud", version)
-    gates = policy_digest(ledger.repository, None, "prod", record)
-    return verdict_for(ledger.state, record, "prod", gates)
+    policy = stage_policy(ledger.repository, record, "prod")
+    return verdict_for(ledger.state, record, "prod", policy.digest)
 
 
 def run(*words: str, code: int = 0) -> str:
@@ -72,7 +73,7 @@ def test_promotion_needs_a_verdict_on_this_bundle_against_this_incumbent(
     ):
         covering(ledger, "1.2.0")
     record, verdict = judge(ledger, "fraud", "prod", version="1.0.0")
-    ledger.record(verdict, record.version)
+    record_verdict(ledger, verdict, record.version)
     made = ledger.promote("fraud", "prod", version="1.0.0", reason="begin")
     assert (made.slot.version, made.slot.verdict, made.override) == ("1.0.0", verdict.digest, False)
     rows = tmp_path / "rows.csv"
@@ -80,7 +81,7 @@ def test_promotion_needs_a_verdict_on_this_bundle_against_this_incumbent(
     frame.assign(bad=frame["x0"] > 0).to_csv(rows, index=False)
     record, verdict = judge(ledger, "fraud", "prod", version="1.1.0", data=rows)
     assert verdict.passed
-    ledger.record(verdict, "1.1.0")
+    record_verdict(ledger, verdict, "1.1.0")
     put(ledger, "1.2.0")
     with pytest.raises(
         GateRefused, match=r"for prod is against the incumbent 1\.0\.0, which is 1\.2\.0 now"
@@ -89,13 +90,12 @@ def test_promotion_needs_a_verdict_on_this_bundle_against_this_incumbent(
     with pytest.raises(
         LedgerConflict, match=r"fraud in prod is 1\.2\.0 now, since .* by Ada.*; expected 1\.0\.0"
     ):
-        ledger.record(verdict, "1.1.0")
+        record_verdict(ledger, verdict, "1.1.0")
 
 
-def test_a_verdict_that_does_not_pass_lets_nobody_in(shop: Path, tmp_path: Path) -> None:
-    params = tmp_path / "gates.yaml"
-    params.write_text("gate:\n  small:\n    plugin: size\n    at_most_kb: 0.1\n")
-    line = ["promote", "fraud@1.0.0", "prod", "--params", str(params), "-C", str(shop)]
+def test_a_verdict_that_does_not_pass_lets_nobody_in(shop: Path) -> None:
+    guard(shop, "gate:\n  small:\n    plugin: size\n    at_most_kb: 0.1\n")
+    line = ["promote", "fraud@1.0.0", "prod", "-C", str(shop)]
     refused = CliRunner().invoke(command_line, line)
     assert isinstance(refused.exception, GateRefused)
     assert refused.exception.exit_code == 1
@@ -103,7 +103,8 @@ def test_a_verdict_that_does_not_pass_lets_nobody_in(shop: Path, tmp_path: Path)
     ledger = Ledger(shop)
     assert ledger.current("fraud", "prod") is None
     with pytest.raises(GateRefused, match="did not pass the gates of prod: small: the model is"):
-        ledger.promote("fraud", "prod", version="1.0.0", params=params)
+        ledger.promote("fraud", "prod", version="1.0.0")
+    guard(shop, "gate: {}\n")
     with pytest.raises(GateRefused, match="for prod is from other gates than the current ones"):
         covering(ledger, "1.0.0")
     with pytest.raises(UsageError, match="an override needs a reason"):
@@ -113,13 +114,12 @@ def test_a_verdict_that_does_not_pass_lets_nobody_in(shop: Path, tmp_path: Path)
     assert "overridden gates: promote fraud 1.0.0 -> prod (override)" in run("verify", "-C", shop)
 
 
-def test_gates_may_guard_some_stages_only(shop: Path, tmp_path: Path) -> None:
-    params = tmp_path / "gates.yaml"
-    params.write_text("gate:\n  lineage:\n    plugin: lineage\n    stages: prod, live\n")
+def test_gates_may_guard_some_stages_only(shop: Path) -> None:
+    guard(shop, "gate:\n  lineage:\n    plugin: lineage\n    stages: prod, live\n")
     ledger = Ledger(shop)
-    _, verdict = judge(ledger, "fraud", "canary", params=params)
+    _, verdict = judge(ledger, "fraud", "canary")
     assert (verdict.passed, verdict.judged) == (True, ())
-    _, verdict = judge(ledger, "fraud", "prod", params=params)
+    _, verdict = judge(ledger, "fraud", "prod")
     assert [one.sentence for one in verdict.failed] == ["lineage is unknown; required: pipeline"]
 
 

@@ -8,13 +8,16 @@ import pytest
 from lockgate.errors import GateRefused, UsageError
 from lockgate.registry.api import Ledger
 from lockgate.registry.provenance.verdict import Verdict
+from tests.registry.conftest import guard
+
+SMALL = "gate:\n  size:\n    plugin: size\n    at_most_kb: 64\n"
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
-    path = tmp_path / "small.yaml"
-    path.write_text("gate:\n  size:\n    plugin: size\n    at_most_kb: 64\n")
-    return path
+def small(shop: Path) -> Path:
+    """That repository, with a gate that all versions pass."""
+    guard(shop, SMALL)
+    return shop
 
 
 def test_gates_are_run_once_for_a_promotion(shop: Path, small: Path) -> None:
@@ -26,7 +29,6 @@ def test_gates_are_run_once_for_a_promotion(shop: Path, small: Path) -> None:
             "fraud",
             "prod",
             version="1.0.0",
-            params=small,
             on_verdict=lambda version, verdict: seen.append((verdict, version.version)),
         )
 
@@ -41,12 +43,11 @@ def test_gates_are_run_once_for_a_promotion(shop: Path, small: Path) -> None:
     assert len(seen) == 1
 
 
-def test_a_failing_verdict_is_recorded_and_promotes_nothing(shop: Path, tmp_path: Path) -> None:
-    params = tmp_path / "tiny.yaml"
-    params.write_text("gate:\n  size:\n    plugin: size\n    at_most_kb: 0.1\n")
+def test_a_failing_verdict_is_recorded_and_promotes_nothing(shop: Path) -> None:
+    guard(shop, "gate:\n  size:\n    plugin: size\n    at_most_kb: 0.1\n")
     ledger = Ledger(shop)
     with pytest.raises(GateRefused, match="did not pass the gates of prod: size"):
-        ledger.promote("fraud", "prod", version="1.0.0", params=params)
+        ledger.promote("fraud", "prod", version="1.0.0")
     assert ledger.current("fraud", "prod") is None
     (verdict,) = ledger.state.verdicts("fraud", "1.0.0")
     assert not verdict.passed
@@ -58,7 +59,6 @@ def test_an_override_runs_no_gates(shop: Path, small: Path) -> None:
         "fraud",
         "prod",
         version="1.0.0",
-        params=small,
         override=True,
         reason="fire",
         on_verdict=lambda *_: pytest.fail("a gate was run"),
@@ -73,15 +73,17 @@ def test_an_override_without_a_reason_is_refused(shop: Path) -> None:
 
 def test_an_override_with_rows_for_gates_is_refused(shop: Path, small: Path) -> None:
     with pytest.raises(UsageError, match="an override runs no gates: leave out data and today"):
-        Ledger(shop).promote("fraud", "prod", override=True, reason="fire", data=small)
+        Ledger(shop).promote(
+            "fraud", "prod", override=True, reason="fire", data=small / "params.yaml"
+        )
 
 
 def test_gating_records_the_verdict_unless_it_is_dry(shop: Path, small: Path) -> None:
     ledger = Ledger(shop)
-    record, verdict = ledger.gate("fraud", "prod", params=str(small), dry=True)
+    record, verdict = ledger.gate("fraud", "prod", dry=True)
     assert (record.version, verdict.passed) == ("1.2.0", True)
     assert ledger.state.verdicts("fraud", "1.2.0") == []
-    _, recorded = ledger.gate("fraud", "prod", params=small)
+    _, recorded = ledger.gate("fraud", "prod")
     assert [one.digest for one in ledger.state.verdicts("fraud", "1.2.0")] == [recorded.digest]
 
 

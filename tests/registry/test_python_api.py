@@ -50,9 +50,15 @@ JOURNEY = [
         lambda at: ledger(at).promote("fraud", "prod", version="1.0.0"),
     ),
     Step(
-        "promote fraud@1.1.0 prod --params tiny.yaml -C shop",
-        lambda at: ledger(at).promote("fraud", "prod", version="1.1.0", params=at / "tiny.yaml"),
-        lockgate.GateRefused,
+        "gate fraud@1.1.0 prod --dry --policy tiny.yaml -C shop",
+        lambda at: ledger(at).gate(
+            "fraud", "prod", version="1.1.0", dry=True, policy=at / "tiny.yaml"
+        ),
+    ),
+    Step(
+        "gate fraud@1.1.0 prod --policy tiny.yaml -C shop",
+        lambda at: ledger(at).gate("fraud", "prod", version="1.1.0", policy=at / "tiny.yaml"),
+        lockgate.UsageError,
     ),
     Step(
         "promote fraud@1.1.0 prod --override -C shop",

@@ -40,6 +40,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "registry",
             {
                 "register": "Register a bundle as a version, tied to its commit.",
+                "policy": "Show or write which gates guard each stage.",
                 "gate": "Run the gates of a stage on a version.",
                 "promote": "Promote a version to a stage, if its gates pass.",
                 "rollback": "Roll back to an earlier version, also without network or Git.",

@@ -19,6 +19,7 @@ from lockgate.errors import (
     LedgerTampered,
     LockgateError,
     RemoteUnavailable,
+    nearest,
 )
 from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.registry.bundle_store import bundle_of
@@ -97,7 +98,10 @@ def _deploy_once(ledger: EventLog, deployment: Deployment, name: str, stage: str
         return changed, f"{name} left {stage}: {reason}"
     if step is NextStep.ABSENT:
         rules.find_version(ledger.state, name, None)  # raises if the model is unknown
-        raise LedgerError(f"stage {stage} of {name} is empty; run lockgate promote {name} {stage}")
+        similar = nearest(stage, ledger.state.stages(name))
+        raise LedgerError(
+            f"stage {stage} of {name} is empty{similar}; run lockgate promote {name} {stage}"
+        )
     if slot is not None and record is not None and step is not NextStep.NOTHING:
         return None, _explain_kept(deployment, step, slot, record.slot)
     return None, str(step)

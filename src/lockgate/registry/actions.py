@@ -7,11 +7,11 @@ from collections.abc import Callable
 import msgspec
 
 from lockgate.data.io.digests import sha256_bytes
-from lockgate.errors import DeploymentError, LedgerConflict, LedgerError
+from lockgate.errors import DeploymentError, LedgerConflict, LedgerError, nearest
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.state import State, VersionRecord
-from lockgate.registry.provenance.verdict import Verdict
+from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.registration import BundleSource, record_of
 from lockgate.registry.slots import choose_previous
 
@@ -21,7 +21,6 @@ __all__ = [
     "registration_draft",
     "retirement_draft",
     "rollback_draft",
-    "verdict_draft",
 ]
 
 
@@ -62,21 +61,6 @@ def registration_draft(
     return Draft(fields, (raw, source.raw))
 
 
-def verdict_draft(verdict: Verdict, version: str) -> Draft:
-    """Draft the record of a verdict."""
-    incumbent_version = None if verdict.incumbent is None else verdict.incumbent.version
-    fields = {
-        "op": "gate",
-        "name": verdict.name,
-        "stage": verdict.stage,
-        "before": incumbent_version,
-        "after": version,
-        "digest": verdict.bundle,
-        "gate": verdict.digest,
-    }
-    return Draft(fields, (verdict.encode(),))
-
-
 def promotion_draft(
     state: State,
     *,
@@ -86,7 +70,7 @@ def promotion_draft(
     expected: rules.Expectation,
     override: bool,
     reason: str,
-    policy: Callable[[VersionRecord], str],
+    policy: Callable[[VersionRecord], StagePolicy],
 ) -> Draft:
     """Draft the promotion of a version to a stage."""
     record = rules.find_usable_version(state, name, version)
@@ -95,7 +79,7 @@ def promotion_draft(
         raise LedgerConflict(f"{name}@{current} is already in {stage}")
     gate = None
     if not override:
-        gate = rules.verdict_for(state, record, stage, policy(record)).digest
+        gate = rules.verdict_for(state, record, stage, policy(record).digest).digest
     return Draft(
         {
             "op": "promote",
@@ -119,7 +103,10 @@ def rollback_draft(
     stage_record = state.stage(name, stage)
     if stage_record is None:
         rules.find_version(state, name, None)  # an unknown model is the better reason
-        raise LedgerError(f"nothing to roll back: {name} has no version in {stage}")
+        raise LedgerError(
+            f"nothing to roll back: {name} has no version in {stage}"
+            f"{nearest(stage, state.stages(name))}"
+        )
     slot = stage_record.slot
     if to is None:  # retired versions are skipped, unless one is named
         usable = (bundle for bundle in slot.before if not state.is_retired(name, bundle.version))
@@ -157,7 +144,9 @@ def retirement_draft(
         stage_record = state.stage(name, stage)
         if stage_record is None:
             rules.find_version(state, name, None)
-            raise LedgerError(f"{name} has no version in {stage}")
+            raise LedgerError(
+                f"{name} has no version in {stage}{nearest(stage, state.stages(name))}"
+            )
         version = stage_record.slot.version
     digest = rules.find_version(state, name, version).digest
     return Draft(

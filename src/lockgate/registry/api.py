@@ -13,7 +13,7 @@ from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.registry import actions
 from lockgate.registry.bundle_store import store_path
-from lockgate.registry.gates.policy import policy_digest
+from lockgate.registry.gates.policy import check_stage, read_policy_file, stage_policy
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import StageRecord, VersionRecord
@@ -106,17 +106,6 @@ class Ledger(EventLog):
         self._host.notify("on_registered", Registration(name, record.version, record.digest))
         return record
 
-    def record(self, verdict: Verdict, version: str) -> Event:
-        """Record a verdict, passing or not.
-
-        Raises
-        ------
-        LedgerConflict
-            If the stage no longer has the incumbent of the verdict.
-
-        """
-        return self.writer.write(lambda _: actions.verdict_draft(verdict, version))
-
     def gate(
         self,
         name: str,
@@ -125,7 +114,7 @@ class Ledger(EventLog):
         version: str | None = None,
         data: str | Path | None = None,
         today: str | Path | None = None,
-        params: str | Path | None = None,
+        policy: str | Path | None = None,
         dry: bool = False,
         on_status: Callable[[str], None] = lambda _: None,
     ) -> tuple[VersionRecord, Verdict]:
@@ -133,8 +122,10 @@ class Ledger(EventLog):
 
         Parameters
         ----------
-        name, stage, version, data, today, params, on_status
+        name, stage, version, data, today, on_status
             As for `promote`.
+        policy : path-like, optional
+            A file with other gates than those of the main branch, to try them; only with `dry`.
         dry : bool
             Do not record the verdict.
 
@@ -146,7 +137,10 @@ class Ledger(EventLog):
         """
         # running gates loads pandas, which most commands do not need
         from lockgate.registry.gates.judge import judge
+        from lockgate.registry.gates.require import record_verdict
 
+        if policy is not None and not dry:
+            raise UsageError("a verdict by other gates than the main branch's needs dry")
         self.fetch()
         record, verdict = judge(
             self,
@@ -155,11 +149,11 @@ class Ledger(EventLog):
             version=version,
             data=_path(data),
             today=_path(today),
-            params=_path(params),
+            policy=None if policy is None else read_policy_file(Path(policy)).of(name, stage),
             on_status=on_status,
         )
         if not dry:
-            self.record(verdict, record.version)
+            record_verdict(self, verdict, record.version)
         return record, verdict
 
     def promote(
@@ -171,7 +165,6 @@ class Ledger(EventLog):
         expect: str | None = None,
         override: bool = False,
         reason: str = "",
-        params: str | Path | None = None,
         data: str | Path | None = None,
         today: str | Path | None = None,
         on_status: Callable[[str], None] = lambda _: None,
@@ -179,9 +172,9 @@ class Ledger(EventLog):
     ) -> StageRecord:
         """Promote a version to a stage, if its gates pass.
 
-        A promotion needs a passing verdict on this bundle against the incumbent, the version
-        that is in the stage now. If there is none, or with `data` or `today`, the gates are
-        run first, and their verdict is recorded.
+        It needs a passing verdict on this bundle against the incumbent, the version that is in the
+        stage now, by the gates of the main branch's policy. If there is none, or with `data` or
+        `today`, the gates are run first, and their verdict is recorded.
 
         Parameters
         ----------
@@ -196,8 +189,6 @@ class Ledger(EventLog):
             Promote without a passing verdict; needs a `reason`, and both stay visible.
         reason : str
             Reason, for the record.
-        params : path-like, optional
-            File with the gates; by default the project's ``params.yaml``.
         data : path-like, optional
             Rows with a known target, for the gates; by default the pipeline's test rows.
         today : path-like, optional
@@ -207,45 +198,39 @@ class Ledger(EventLog):
         on_verdict : callable
             Called with the version and its new verdict.
 
-        Returns
-        -------
-        StageRecord
-            What is in the stage now.
-
         Raises
         ------
         GateRefused
-            Without a passing verdict on this bundle against the current incumbent.
+            Without a passing verdict on this bundle against the current incumbent, without a
+            policy, or if it names others who may promote.
+        UsageError
+            If the policy does not declare the stage.
         LedgerConflict
             If the stage was changed since this clone last fetched the ledger, or has another
             version than the expected one.
 
         """
-        expected = self._expectation(name, stage, expect)
+        expected = self.expectation(name, stage, expect)
         if override and not reason.strip():
             raise UsageError("an override needs a reason: both are recorded in the ledger")
         if override and (data is not None or today is not None):
             raise UsageError("an override runs no gates: leave out data and today")
-        params = _path(params)
-        if not override:
+        if override:
+            check_stage(self.repository, rules.find_version(self.state, name, version), stage)
+        else:
             # here, as gates load pandas
-            from lockgate.registry.gates.require import judge_if_needed
+            from lockgate.registry.gates.require import require_verdict
 
-            judged = judge_if_needed(
+            version = require_verdict(
                 self,
                 name,
                 stage,
                 version=version,
                 data=_path(data),
                 today=_path(today),
-                params=params,
                 on_status=on_status,
+                on_verdict=on_verdict,
             )
-            if judged is not None:
-                version_record, verdict = judged
-                version = version_record.version
-                on_verdict(version_record, verdict)
-                self.record(verdict, version)
         draft = functools.partial(
             actions.promotion_draft,
             name=name,
@@ -254,7 +239,7 @@ class Ledger(EventLog):
             expected=expected,
             override=override,
             reason=reason,
-            policy=functools.partial(policy_digest, self.repository, params, stage),
+            policy=functools.partial(stage_policy, self.repository, stage=stage),
         )
         event = self.writer.write(draft)
         notification = Promotion(name, str(event.after), stage, event.actor, reason)
@@ -297,7 +282,7 @@ class Ledger(EventLog):
             version than the expected one.
 
         """
-        expected = self._expectation(name, stage, expect)
+        expected = self.expectation(name, stage, expect)
         draft = functools.partial(
             actions.rollback_draft, name=name, stage=stage, to=to, expected=expected, reason=reason
         )
@@ -321,22 +306,11 @@ class Ledger(EventLog):
             raise UsageError(
                 "expected either a version (fraud@1.3.0) or a stage (fraud prod) to retire"
             )
-        expected = rules.Expectation() if stage is None else self._expectation(name, stage, None)
+        expected = rules.Expectation() if stage is None else self.expectation(name, stage, None)
         draft = functools.partial(
-            actions.retirement_draft,
-            name=name,
-            version=version,
-            stage=stage,
-            expected=expected,
-            reason=reason,
+            actions.retirement_draft, name=name, version=version, stage=stage, expected=expected
         )
-        return self.writer.write(draft)
-
-    def _expectation(self, name: str, stage: str, expect: str | None) -> rules.Expectation:
-        """Return what a stage must hold: what the caller says, or what this clone last saw."""
-        if expect is None and self.tip is None and not self.writer.queue:
-            self.fetch()  # a clone that has seen nothing yet
-        return rules.Expectation(expect, self.current(name, stage))
+        return self.writer.write(functools.partial(draft, reason=reason))
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -42,18 +42,21 @@ def collect_provenance(
         elif event.op == "register":
             registered = raw
             break
-    verdict = None
+    verdict = policy = None
     if slot.verdict is not None:
         state = ledger.state
         path = f"verdicts/{record.name}/{record.version}/{slot.verdict}.json"
         content = state.trees.file(state.tree, path)
         verdict = None if content is None else content.decode()
+        written = state.policy(record.name, record.version, slot.verdict)
+        policy = None if written is None else written.encode().decode()
     return Provenance(
         registered=registered,
         judged=judged or None,
         promoted=promoted or placed,
         placed=placed,
         verdict=verdict,
+        policy=policy,
     )
 
 

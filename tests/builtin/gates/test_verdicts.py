@@ -22,11 +22,13 @@ from lockgate.plugins.host.catalogue import InstalledPlugin
 from lockgate.plugins.host.parameters import PluginChoice
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.judge import judge
-from lockgate.registry.gates.policy import Policy, policy_of
+from lockgate.registry.gates.policy import LoadedPolicy, load_policy, read_policy_file, stage_policy
+from lockgate.registry.gates.require import record_verdict
 from lockgate.registry.gates.verdicts import run_gates
 from lockgate.registry.ledger.rules import verdict_for
+from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.verdict import GateRecord, Incumbent, Verdict
-from tests.registry.conftest import QUIET, new_repository
+from tests.registry.conftest import QUIET, guard, new_repository
 
 Bundles = dict[str, Bundle]
 ASKED: list[str] = []
@@ -100,30 +102,36 @@ def gate(cls: type, instance: str, **settings: Any) -> PluginChoice:
     return PluginChoice("gate", instance, entry, settings)
 
 
-def policy(folder: Path, text: str, stage: str = "prod", *, explicit: bool = True) -> Policy:
+def policy(folder: Path, text: str, stage: str = "prod") -> LoadedPolicy:
     """What a file with the key `gate` says."""
     folder.mkdir(exist_ok=True)
     (folder / "gates.yaml").write_text(text)
-    return policy_of(folder / "gates.yaml", stage, explicit=explicit)
+    return load_policy(read_policy_file(folder / "gates.yaml").of("tumour", stage))
 
 
-def names(chosen: Policy) -> list[str]:
+def names(chosen: LoadedPolicy) -> list[str]:
     return [gate.name for gate in chosen.gates]
 
 
 def verdict(
     bundles: Bundles,
-    gates: Policy | tuple[PluginChoice, ...],
+    gates: LoadedPolicy | tuple[PluginChoice, ...],
     incumbent: str | None = None,
     **rest: Any,
 ) -> Verdict:
     """The gates' verdict on `good`, called 1.1.0, in prod, where 1.0.0 is, or nothing."""
-    chosen = gates if isinstance(gates, Policy) else Policy(gates, "0" * 64, {})
+    chosen = (
+        gates
+        if isinstance(gates, LoadedPolicy)
+        else LoadedPolicy(StagePolicy(stage="prod", gates={}), gates, {})
+    )
     old = None if incumbent is None else bundles[incumbent]
     fields: dict[str, Any] = {"stage": "prod", "origin": lockgate.BundleOrigin()} | rest
     versions = ("1.1.0", None if old is None else "1.0.0")
     return run_gates(bundles["good"], old, chosen, versions=versions, **fields)
 
+
+DEFAULTS = "gate: {signature: {plugin: signature}, parity: {plugin: parity}, no-worse: {plugin: no-worse}}\n"
 
 GATES = """
 gate:
@@ -139,13 +147,11 @@ def test_gates_guard_the_stages_that_they_name(tmp_path: Path) -> None:
     assert names(policy(tmp_path, GATES, "staging")) == ["small"]
 
 
-def test_without_a_choice_the_default_gates_guard_every_stage(tmp_path: Path) -> None:
-    expected = ["signature", "parity", "no-worse"]
-    assert names(policy_of(tmp_path / "params.yaml", "prod")) == expected
-    gates = policy(tmp_path, "model:\n  logistic: {plugin: logistic}\n", explicit=False)
-    assert names(gates) == expected
-    assert gates.digest == policy_of(tmp_path / "none.yaml", "canary").digest
-    with pytest.raises(lockgate.UsageError, match=r"gates\.yaml.*gate:"):
+def test_a_file_without_gates_is_not_a_policy(tmp_path: Path) -> None:
+    assert names(policy(tmp_path, "gate: {}\n")) == []
+    with pytest.raises(
+        lockgate.UsageError, match=r"gates\.yaml has neither stages nor the key gate"
+    ):
         policy(tmp_path, "seed: 3\n")
 
 
@@ -159,18 +165,19 @@ def test_no_gates_at_all_may_be_chosen_and_pass_everything(
 
 
 def test_the_digest_of_a_policy_follows_names_and_settings_alone(tmp_path: Path) -> None:
-    digest = policy(tmp_path, GATES).digest
+    digest = policy(tmp_path, GATES).written.digest
     assert re.fullmatch("[0-9a-f]{64}", digest)
     lines = GATES.strip().splitlines()
     reordered = "\n".join([lines[0], *reversed(lines[1:])])
-    assert policy(tmp_path, reordered).digest == digest
+    assert policy(tmp_path, reordered).written.digest == digest
     assert names(policy(tmp_path, reordered)) == ["known", "callers", "small"]
     same = GATES.replace("at_most_kb: 50", 'at_most_kb: 50, provider: "lockgate@0123"')
-    assert policy(tmp_path, same).digest == digest
+    assert policy(tmp_path, same).written.digest == digest
     elsewhere = GATES + "  fast: {plugin: latency, stages: staging}\n"
-    assert policy(tmp_path, elsewhere).digest == digest
+    assert policy(tmp_path, elsewhere).written.digest == digest
     assert (
-        policy(tmp_path, elsewhere, "staging").digest != policy(tmp_path, GATES, "staging").digest
+        policy(tmp_path, elsewhere, "staging").written.digest
+        != policy(tmp_path, GATES, "staging").written.digest
     )
     for other in (
         GATES.replace("at_most_kb: 50", "at_most_kb: 51"),
@@ -179,7 +186,7 @@ def test_the_digest_of_a_policy_follows_names_and_settings_alone(tmp_path: Path)
         GATES.replace("  known: {plugin: lineage, stages: prod}\n", ""),
         GATES + "  fast: {plugin: latency}\n",
     ):
-        assert policy(tmp_path, other).digest != digest
+        assert policy(tmp_path, other).written.digest != digest
 
 
 @pytest.mark.parametrize(
@@ -188,9 +195,9 @@ def test_the_digest_of_a_policy_follows_names_and_settings_alone(tmp_path: Path)
         ("gate: {small: {plugin: sise}}", lockgate.UnknownPlugin, "sise.*size"),
         ("gate: {small: {plugin: size, at_most_kb: -1}}", lockgate.SettingError, "at_most_kb"),
         ("gate: {small: {plugin: size, kb: 1}}", lockgate.UnknownKey, "gate.small.kb"),
-        ("gate: {small: {plugin: size, stages: [prod]}}", lockgate.SettingError, "stages"),
+        ("gate: {small: {plugin: size, stages: [prod]}}", lockgate.UsageError, "stages"),
         ("gate: {small: {at_most_kb: 1}}", lockgate.UnknownPlugin, "small"),
-        ("gate: [size]", lockgate.SettingError, "gate"),
+        ("gate: [size]", lockgate.UsageError, "gate"),
         ("gate: {}\nevaluator: {x: {plugin: none}}", lockgate.UnknownPlugin, "none"),
     ],
 )
@@ -213,7 +220,7 @@ def test_a_verdict_says_what_was_judged_and_how(
     result = verdict(bundles, gates, "near", rows=rows)
     assert (result.name, result.stage, result.bundle) == ("tumour", "prod", bundles["good"].digest)
     assert result.incumbent == Incumbent("1.0.0", bundles["near"].digest)
-    assert result.policy == gates.digest
+    assert result.policy == gates.written.digest
     assert result.passed is False
     assert [entry.gate for entry in result.judged] == ["callers", "no-worse", "auc"]
     assert [entry.plugin for entry in result.judged] == ["signature", "no-worse", "bound"]
@@ -227,7 +234,7 @@ def test_a_verdict_says_what_was_judged_and_how(
 
 
 def test_a_verdict_without_incumbent_and_rows_says_so(bundles: Bundles, tmp_path: Path) -> None:
-    defaults = policy_of(tmp_path / "params.yaml", "prod")
+    defaults = policy(tmp_path, DEFAULTS)
     result = verdict(bundles, defaults)
     assert (result.incumbent, result.rows, result.passed) == (None, None, True)
     assert [entry.passed for entry in result.judged] == [None, True, None]
@@ -358,7 +365,7 @@ def test_gates_say_the_same_in_any_order(
 def test_rows_that_a_model_cannot_take_are_a_reason_not_a_failure(
     bundles: Bundles, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
-    defaults = policy_of(tmp_path / "params.yaml", "prod")
+    defaults = policy(tmp_path, DEFAULTS)
     result = verdict(bundles, defaults, "near", rows=rows.drop(columns="mean radius"))
     assert [entry.gate for entry in result.failed] == ["parity", "no-worse"]
     for failed in result.failed:
@@ -408,25 +415,23 @@ def ledger(bundles: Bundles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return shop
 
 
-def covering(
-    ledger: Ledger, params: Path, version: str | None = None, *, stage: str = "prod"
-) -> Verdict:
+def covering(ledger: Ledger, version: str | None = None, *, stage: str = "prod") -> Verdict:
     """Return the verdict on which a promotion would rest."""
     record = ledger.version("tumour", version)
-    return verdict_for(ledger.state, record, stage, policy_of(params, stage).digest)
+    policy = stage_policy(ledger.repository, record, stage)
+    return verdict_for(ledger.state, record, stage, policy.digest)
 
 
 def test_a_verdict_counts_only_for_the_gates_in_force(ledger: Ledger, tmp_path: Path) -> None:
-    params = tmp_path / "gates.yaml"
-
     def write(gates: Mapping[str, str]) -> None:
-        params.write_text("gate:\n" + "".join(f"  {key}: {{{gates[key]}}}\n" for key in gates))
+        lines = "".join(f"  {key}: {{{gates[key]}}}\n" for key in gates)
+        guard(ledger.repository.top, "gate:\n" + lines)
 
     gates = {"small": "plugin: size", "alone": "plugin: parity"}
     write(gates)
-    _, result = judge(ledger, "tumour", "prod", params=params)
+    _, result = judge(ledger, "tumour", "prod")
     assert result.passed
-    ledger.record(result, "1.0.0")
+    record_verdict(ledger, result, "1.0.0")
     for other in (
         gates | {"small": "plugin: size, max_ratio: 2"},
         gates | {"known": "plugin: lineage"},
@@ -437,19 +442,19 @@ def test_a_verdict_counts_only_for_the_gates_in_force(ledger: Ledger, tmp_path: 
             lockgate.GateRefused,
             match=r"tumour@1\.0\.0.*other gates.*lockgate gate",
         ):
-            covering(ledger, params)
+            covering(ledger)
     with pytest.raises(lockgate.GateRefused, match="no verdict for canary"):
-        covering(ledger, params, stage="canary")
+        covering(ledger, stage="canary")
     assert ledger.current("tumour", "prod") is None
     # gates of other stages and another order change nothing
     write({"fast": "plugin: latency, stages: canary"} | dict(reversed(gates.items())))
-    standing = ledger.promote("tumour", "prod", params=params)
+    standing = ledger.promote("tumour", "prod")
     assert standing.slot.verdict == result.digest
 
 
 def test_a_failed_verdict_is_replaced_by_a_later_one(ledger: Ledger, tmp_path: Path) -> None:
-    params = tmp_path / "gates.yaml"
-    params.write_text("gate: {auc: {plugin: bound, metric: classification.roc_auc, at_least: 0.9}}")
+    bound = "{plugin: bound, metric: classification.roc_auc, at_least: 0.9}"
+    guard(ledger.repository.top, f"gate: {{auc: {bound}}}\n")
     rows = pd.DataFrame({"benign": [0, 1] * 30})
     columns = ledger.version("tumour").figures
     assert columns["classification"]["roc_auc"] > 0.9
@@ -457,15 +462,15 @@ def test_a_failed_verdict_is_replaced_by_a_later_one(ledger: Ledger, tmp_path: P
         rows[name] = centre * (1 + np.where(rows["benign"] == 1, 0.5, -0.5))
     rows["mean symmetry"] = 0.18
     rows.to_csv(tmp_path / "odd.csv", index=False)
-    _, worse = ledger.gate("tumour", "prod", data=tmp_path / "odd.csv", params=params)
+    _, worse = ledger.gate("tumour", "prod", data=tmp_path / "odd.csv")
     assert worse.passed is False
     with pytest.raises(
         lockgate.GateRefused, match=r"did not pass.*auc: classification\.roc_auc is"
     ):
-        covering(ledger, params)
-    _, better = ledger.gate("tumour", "prod", params=params)
+        covering(ledger)
+    _, better = ledger.gate("tumour", "prod")
     assert better.passed is True
-    assert ledger.promote("tumour", "prod", params=params).slot.verdict == better.digest
+    assert ledger.promote("tumour", "prod").slot.verdict == better.digest
     # whether a promotion rests on it, a verdict that did not pass is kept
     kept = ledger.state.verdicts("tumour", "1.0.0")
     assert {entry.digest for entry in kept} == {worse.digest, better.digest}
@@ -474,17 +479,16 @@ def test_a_failed_verdict_is_replaced_by_a_later_one(ledger: Ledger, tmp_path: P
 def test_a_verdict_counts_for_one_bundle_and_one_incumbent(
     ledger: Ledger, bundles: Bundles, tmp_path: Path
 ) -> None:
-    params = tmp_path / "gates.yaml"
-    params.write_text("gate: {alone: {plugin: parity}}")
+    guard(ledger.repository.top, "gate: {alone: {plugin: parity}}\n")
     assert ledger.register(bundles["near"].path).version == "1.1.0"
     for version in ("1.0.0", "1.1.0"):
-        ledger.gate("tumour", "prod", version=version, params=params)
-    ledger.promote("tumour", "prod", version="1.0.0", params=params)
+        ledger.gate("tumour", "prod", version=version)
+    ledger.promote("tumour", "prod", version="1.0.0")
     with pytest.raises(
         lockgate.GateRefused, match=r"against the incumbent none, which is 1\.0\.0 now"
     ):
-        covering(ledger, params, "1.1.0")
-    _, result = ledger.gate("tumour", "prod", version="1.1.0", params=params)
+        covering(ledger, "1.1.0")
+    _, result = ledger.gate("tumour", "prod", version="1.1.0")
     assert result.incumbent == Incumbent("1.0.0", bundles["good"].digest)
     assert isinstance(result.judged[0], GateRecord)
-    assert ledger.promote("tumour", "prod", params=params).slot.version == "1.1.0"
+    assert ledger.promote("tumour", "prod").slot.version == "1.1.0"

@@ -41,7 +41,10 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--today", type=FILE, help="Recent rows without labels, for the gate `today`.")
 @click.option(
-    "--params", type=FILE, help="YAML file with the key `gate`.", show_default="params.yaml"
+    "--policy",
+    type=FILE,
+    help="File with other gates, to try them; only with --dry.",
+    show_default="the main branch's",
 )
 @click.option("--dry", is_flag=True, help="Run the gates, but record no verdict.")
 @click.option(
@@ -55,7 +58,7 @@ def command(
     stage: str,
     data: Path | None,
     today: Path | None,
-    params: Path | None,
+    policy: Path | None,
     dry: bool,
     markdown: Path | None,
     out: Path | None,
@@ -64,11 +67,12 @@ def command(
 ) -> int:
     """Run the gates of STAGE on a version: decide whether it may be promoted.
 
-    Gates are chosen like every plugin, in conf/ (`gate: [signature, parity,
-    no-worse]`), and may be limited to a stage (gate.signed.stages=prod). The
-    verdict is recorded in the ledger; it is valid for this bundle, this stage and
-    the incumbent, which is the version that is in the stage now. Without a
-    VERSION, the newest is used.
+    What counts is the policy of the main branch, as it is committed there:
+    .lockgate/policy.yaml, or else the gates of the project's params.yaml, which
+    are chosen like every plugin, in conf/ (`gate: [signature, parity, no-worse]`).
+    `lockgate policy` shows it. The verdict is recorded in the ledger; it is valid
+    for this bundle, this stage, this policy and the incumbent, which is the
+    version that is in the stage now. Without a VERSION, the newest is used.
 
     Exit codes: 0, all gates passed; 1, one failed.
     """
@@ -80,7 +84,7 @@ def command(
             version=number,
             data=data,
             today=today,
-            params=params,
+            policy=policy,
             dry=dry,
             on_status=on_status,
         )

@@ -45,9 +45,6 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--data", type=FILE, help="Labelled rows for the gates, CSV or Parquet.")
 @click.option("--today", type=FILE, help="Recent rows without labels, for the gate `today`.")
 @click.option(
-    "--params", type=FILE, help="YAML file with the key `gate`.", show_default="params.yaml"
-)
-@click.option(
     "--override", is_flag=True, help="Promote without passing gates; recorded, needs --reason."
 )
 @click.option("--reason", default="", help="Reason, for the record.")
@@ -59,7 +56,6 @@ def command(
     expect: str | None,
     data: Path | None,
     today: Path | None,
-    params: Path | None,
     override: bool,
     reason: str,
     queue: bool,
@@ -68,8 +64,9 @@ def command(
     """Promote a version to STAGE, by default the newest, if its gates pass.
 
     A promotion needs a passing verdict on this bundle against the incumbent, the
-    version that is in STAGE now. If there is none, or with --data or --today, the
-    gates are run first. If someone else has changed STAGE since this clone last
+    version that is in STAGE now, by the gates that the policy of the main branch
+    names for STAGE (`lockgate policy` shows it). If there is none, or with --data
+    or --today, the gates are run first. If someone else has changed STAGE since this clone last
     saw it, nothing is changed, and the message says what happened. Servers follow
     with `lockgate deploy NAME@STAGE DIR --follow`.
 
@@ -90,7 +87,6 @@ def command(
             expect=expect,
             override=override,
             reason=reason,
-            params=params,
             data=data,
             today=today,
             on_status=on_status,

@@ -14,12 +14,13 @@ from lockgate.models.bundle.copy import is_complete
 from lockgate.models.bundle.evaluation import keep_labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.bundle_store import bundle_of
-from lockgate.registry.gates.policy import policy_of
+from lockgate.registry.gates.policy import load_policy, stage_policy
 from lockgate.registry.gates.verdicts import run_gates
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.ledger.trust import read_trusted_signers
+from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.sshsig import InvalidSignature
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.provenance_export import find_registration
@@ -38,7 +39,7 @@ def judge(
     version: str | None = None,
     data: Path | None = None,
     today: Path | None = None,
-    params: Path | None = None,
+    policy: StagePolicy | None = None,
     on_status: Callable[[str], None] = lambda _: None,
 ) -> tuple[VersionRecord, Verdict]:
     """Run the gates of a stage on a version; the verdict is not recorded.
@@ -56,8 +57,8 @@ def judge(
         rows of the pipeline, if it made this very bundle.
     today : pathlib.Path, optional
         CSV or Parquet file of recent rows.
-    params : pathlib.Path, optional
-        File with the gates; by default the project's ``params.yaml``.
+    policy : StagePolicy, optional
+        The gates; by default those of the main branch's policy.
     on_status : callable
         Called with a description of each step.
 
@@ -70,7 +71,7 @@ def judge(
     state = ledger.state
     record = rules.find_usable_version(state, name, version)
     project = ledger.repository.project(record.path)
-    policy = policy_of(params or project / "params.yaml", stage, explicit=params is not None)
+    loaded = load_policy(policy or stage_policy(ledger.repository, record, stage))
     stage_record = state.stage(name, stage)
     on_status("opening the bundles")
     candidate = open_bundle(bundle_of(ledger.repository, record))
@@ -84,7 +85,7 @@ def judge(
     verdict = run_gates(
         candidate,
         incumbent,
-        policy,
+        loaded,
         stage=stage,
         versions=versions,
         origin=_origin(ledger, record),

@@ -1,90 +1,173 @@
-"""The gates of a stage: from the project's parameters, or the default ones."""
+"""The gates of a stage, loaded from the policy that names them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockgate.data.io.digests import sha256_text
-from lockgate.errors import UsageError
+from lockgate.data.io.atomic import write_file
+from lockgate.errors import GateRefused, LedgerError, UsageError, nearest
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import PluginChoice, choose
-from lockgate.plugins.host.params_file import read_params
+from lockgate.plugins.host.params_file import dump_yaml, read_params
+from lockgate.registry.ledger.policy_file import POLICY_FILE, PolicyFile, parse_policy
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import VersionRecord
+from lockgate.registry.ledger.trust import read_policy
+from lockgate.registry.provenance.policy import StagePolicy
 
-__all__ = ["DEFAULT", "Policy", "policy_digest", "policy_of"]
+HEADER = """\
+# Which gates guard each stage, and who may promote to it. What counts is this file as it is
+# committed to the main branch; `lockgate policy` shows it. Keys of a stage: gates ({} for none),
+# evaluators, promoters (addresses, or patterns like "*@risk.example"). A model that differs has its
+# stages below `models: {NAME: {stages: ...}}`.
+"""
 
-DEFAULT = {name: {"plugin": name} for name in ("signature", "parity", "no-worse")}
-"""Gates where none are configured: requests remain valid, and the model is not worse."""
+__all__ = [
+    "LoadedPolicy",
+    "check_stage",
+    "load_policy",
+    "read_policy_file",
+    "stage_policy",
+    "write_policy",
+]
 
 
 @dataclass(frozen=True)
-class Policy:
-    """The gates of one stage.
+class LoadedPolicy:
+    """The policy of a stage, with its plugins.
 
     Attributes
     ----------
+    written : StagePolicy
+        The policy as it is written.
     gates : tuple of PluginChoice
-        The gates, in the order of the configuration.
-    digest : str
-        sha256 of their names and settings; a verdict counts only for the same gates.
+        The gates, in the order of the file.
     evaluators : mapping of str to object
         Evaluators by instance name; empty for the default one of the task.
 
     """
 
+    written: StagePolicy
     gates: tuple[PluginChoice, ...]
-    digest: str
     evaluators: Mapping[str, object]
 
 
-def policy_of(params: Path, stage: str, *, explicit: bool = False) -> Policy:
-    """Read the gates of a stage.
-
-    Parameters
-    ----------
-    params : pathlib.Path
-        The project's ``params.yaml``; it need not exist, and only its keys `gate` and
-        `evaluator` are read.
-    stage : str
-        The stage.
-    explicit : bool
-        Whether the user named this file: then it must have the key `gate`.
+def load_policy(policy: StagePolicy) -> LoadedPolicy:
+    """Load the gates and evaluators of a policy.
 
     Raises
     ------
     LockgateError
-        If the configuration is not valid.
+        If a plugin is not installed, or a setting is not valid.
 
     """
-    raw: dict[str, Any] = read_params(params) if params.is_file() else {}
     catalogue = Catalogue.installed()
-    nodes = raw.get("gate")
-    if nodes is None:
-        if explicit:
-            raise UsageError(f"{params} has no key gate:, which lists the gates")
-        nodes = DEFAULT
-    gates = choose("gate", nodes, catalogue)
-    stage_gates = tuple(gate for gate in gates if not gate.stages or stage in gate.stages)
-    configuration = {
-        gate.name: {"plugin": gate.entry.name, "settings": dict(gate.settings)}
-        for gate in stage_gates
-    }
-    digest = sha256_text(json.dumps(configuration, sort_keys=True, default=str))
-    evaluators = {
-        choice.name: choice.build()
-        for choice in choose("evaluator", raw.get("evaluator") or {}, catalogue)
-    }
-    return Policy(stage_gates, digest, evaluators)
+    return LoadedPolicy(
+        policy,
+        choose("gate", policy.gates, catalogue),
+        {
+            choice.name: choice.build()
+            for choice in choose("evaluator", policy.evaluators, catalogue)
+        },
+    )
 
 
-def policy_digest(
-    repository: Repository, params: Path | None, stage: str, record: VersionRecord
-) -> str:
-    """Return the digest of the gates of a stage that apply to a version."""
-    path = params or repository.project(record.path) / "params.yaml"
-    return policy_of(path, stage).digest
+def stage_policy(repository: Repository, record: VersionRecord, stage: str) -> StagePolicy:
+    """Return the policy of the main branch for a version in a stage.
+
+    Raises
+    ------
+    GateRefused
+        If the main branch says nothing about gates.
+    UsageError
+        If it does not declare the stage.
+    LedgerError
+        If its policy is not valid.
+
+    """
+    file = read_policy(repository, record.path)
+    if file is None:
+        raise GateRefused(
+            f"nothing says which gates guard {stage}: commit {POLICY_FILE} to the main branch "
+            f"(`lockgate policy --write` makes it), or promote with --override --reason"
+        )
+    return file.of(record.name, stage)
+
+
+def check_stage(repository: Repository, record: VersionRecord, stage: str) -> None:
+    """Raise a `UsageError` if the main branch declares stages, and not this one."""
+    file = read_policy(repository, record.path)
+    if file is not None:
+        file.of(record.name, stage)
+
+
+def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
+    """Write the policy file from the gates of a project, and return its path.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        A folder of the project.
+    stages : sequence of str
+        Stages to declare; by default those of the file, or ``staging`` and ``prod``.
+
+    Raises
+    ------
+    UsageError
+        If the project has no gates, or a gate is limited to a stage that is not declared.
+
+    """
+    repository = Repository.find(root)
+    path = repository.top / POLICY_FILE
+    raw: dict[str, Any] = read_params(path) if path.is_file() else {}
+    declared: dict[str, Any] = raw.get("stages") or {}
+    params = read_policy_file(_params_of(root.absolute(), repository.top))
+    names = list(dict.fromkeys([*declared, *stages] or ["staging", "prod"]))
+    for gate, limits in params.limits.items():
+        for stage in limits:
+            if stage not in names:
+                raise UsageError(
+                    f"gate.{gate}.stages names {stage!r}{nearest(stage, names)}; the policy "
+                    f"declares: {', '.join(names)}; add --stage {stage}, or change it in conf/"
+                )
+    for stage in stages or names:
+        policy = params.of("", stage)
+        node = {**declared.get(stage, {}), "gates": policy.gates}
+        if policy.evaluators:
+            node["evaluators"] = policy.evaluators
+        declared[stage] = node
+    path.parent.mkdir(exist_ok=True)
+    write_file(path, HEADER + dump_yaml({**raw, "stages": declared}))
+    read_policy_file(path)
+    return path
+
+
+def _params_of(start: Path, top: Path) -> Path:
+    """Return the ``params.yaml`` of the project that a folder is in."""
+    for folder in (start, *start.parents):
+        if (folder / "params.yaml").is_file():
+            return folder / "params.yaml"
+        if folder == top:
+            break
+    raise UsageError(f"{start} has no params.yaml, whose gates become the policy; run lockgate run")
+
+
+def read_policy_file(path: Path) -> PolicyFile:
+    """Read a file with gates that is not committed, to try them out.
+
+    Raises
+    ------
+    UsageError
+        If it is not valid, or has no gates.
+
+    """
+    try:
+        file = parse_policy(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError, LedgerError) as error:
+        raise UsageError(str(error)) from None
+    if file is None:
+        raise UsageError(f"{path} has neither stages nor the key gate")
+    return file

@@ -1,4 +1,4 @@
-"""Runs the gates of a stage unless a passing verdict covers the version already."""
+"""Makes sure of a passing verdict for a promotion: one that there is, or a new one."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from pathlib import Path
 
 from lockgate.errors import GateRefused
 from lockgate.registry.gates.judge import judge
-from lockgate.registry.gates.policy import policy_digest
+from lockgate.registry.gates.policy import stage_policy
 from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import VersionRecord
+from lockgate.registry.provenance.events import Event
+from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.verdict import Verdict
 
-__all__ = ["judge_if_needed"]
+__all__ = ["record_verdict", "require_verdict", "verdict_draft"]
 
 
-def judge_if_needed(
+def require_verdict(
     ledger: EventLog,
     name: str,
     stage: str,
@@ -24,38 +27,49 @@ def judge_if_needed(
     version: str | None = None,
     data: Path | None = None,
     today: Path | None = None,
-    params: Path | None = None,
     on_status: Callable[[str], None] = lambda _: None,
-) -> tuple[VersionRecord, Verdict] | None:
-    """Run the gates of a stage on a version, if promoting it needs a new verdict.
+    on_verdict: Callable[[VersionRecord, Verdict], None] = lambda *_: None,
+) -> str:
+    """Run the gates of a stage on a version, if promoting it needs a new verdict, and record it.
 
     Rows always need one, as the verdict that there is was made on others.
 
     Parameters
     ----------
-    ledger, name, stage, version, data, today, params, on_status
+    ledger, name, stage, version, data, today, on_status
         As for `judge`.
+    on_verdict : callable
+        Called with the version and its new verdict, passing or not.
 
     Returns
     -------
-    tuple of (VersionRecord, Verdict) or None
-        The version, and the verdict, not yet recorded; None if a passing verdict
-        covers this bundle, stage and incumbent, or the version is in the stage.
+    str
+        The version.
+
+    Raises
+    ------
+    GateRefused
+        If the main branch says nothing about gates, or the user may not promote to the stage.
 
     """
     ledger.fetch()
     record = rules.find_usable_version(ledger.state, name, version)
+    policy = stage_policy(ledger.repository, record, stage)
+    email = ledger.repository.person(0).email
+    if not policy.lets_promote(email):
+        raise GateRefused(
+            f"{email} may not promote to {stage}; those who may: {', '.join(policy.promoters)}"
+        )
     current = ledger.current(name, stage)
     if current is not None and current.slot.version == record.version:
-        return None
+        return record.version  # writing the promotion says so
     if data is None and today is None:
         try:
-            gates = policy_digest(ledger.repository, params, stage, record)
-            rules.verdict_for(ledger.state, record, stage, gates)
+            rules.verdict_for(ledger.state, record, stage, policy.digest)
         except GateRefused:
             pass
         else:
-            return None
+            return record.version
     record, verdict = judge(
         ledger,
         name,
@@ -63,7 +77,45 @@ def judge_if_needed(
         version=record.version,
         data=data,
         today=today,
-        params=params,
+        policy=policy,
         on_status=on_status,
     )
-    return record, verdict
+    on_verdict(record, verdict)
+    record_verdict(ledger, verdict, record.version)
+    return record.version
+
+
+def record_verdict(ledger: EventLog, verdict: Verdict, version: str) -> Event:
+    """Record a verdict in the ledger, passing or not.
+
+    Raises
+    ------
+    GateRefused
+        If it was made by another policy than that of the main branch.
+    LedgerConflict
+        If the stage no longer has the incumbent of the verdict.
+
+    """
+    record = rules.find_version(ledger.state, verdict.name, version)
+    policy = stage_policy(ledger.repository, record, verdict.stage)
+    if policy.digest != verdict.policy:
+        raise GateRefused(
+            f"the verdict on {verdict.name}@{version} was made by other gates than those of the "
+            "main branch"
+        )
+    return ledger.writer.write(lambda _: verdict_draft(verdict, policy, version))
+
+
+def verdict_draft(verdict: Verdict, policy: StagePolicy, version: str) -> Draft:
+    """Draft the record of a verdict, and of the policy that it was made by."""
+    incumbent_version = None if verdict.incumbent is None else verdict.incumbent.version
+    fields = {
+        "op": "gate",
+        "name": verdict.name,
+        "stage": verdict.stage,
+        "before": incumbent_version,
+        "after": version,
+        "digest": verdict.bundle,
+        "gate": verdict.digest,
+    }
+    return Draft(fields, (verdict.encode(), policy.encode()))

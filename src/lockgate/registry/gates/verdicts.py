@@ -22,7 +22,7 @@ from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.parameters import PluginChoice
 from lockgate.plugins.host.provider import identify_provider
-from lockgate.registry.gates.policy import Policy
+from lockgate.registry.gates.policy import LoadedPolicy
 from lockgate.registry.provenance.verdict import GateRecord, Incumbent, Verdict
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = ["run_gates"]
 def run_gates(
     candidate: Bundle,
     incumbent: Bundle | None,
-    policy: Policy,
+    policy: LoadedPolicy,
     *,
     stage: str,
     versions: tuple[str, str | None],
@@ -51,7 +51,7 @@ def run_gates(
         The bundle to judge.
     incumbent : Bundle or None
         The bundle in the stage; None for no bundle.
-    policy : Policy
+    policy : LoadedPolicy
         The gates.
     stage : str
         The stage.
@@ -90,7 +90,7 @@ def run_gates(
         stage=stage,
         bundle=candidate.digest,
         incumbent=incumbent_record,
-        policy=policy.digest,
+        policy=policy.written.digest,
         rows=None if rows is None else compute_digest(rows, candidate.manifest.inputs),
         passed=not any(record.refused for record in records),
         judged=tuple(records),
@@ -125,7 +125,7 @@ def _record(gate: PluginChoice, result: GateResult) -> GateRecord:
 def _evaluate_bundle(
     bundle: Bundle,
     version: str,
-    policy: Policy,
+    policy: LoadedPolicy,
     rows: pd.DataFrame | None,
     on_status: Callable[[str], None],
 ) -> EvaluatedBundle:

@@ -97,6 +97,12 @@ class EventLog:
         """Return the record of a version, by default the newest that is not retired."""
         return rules.find_version(self.state, name, version)
 
+    def expectation(self, name: str, stage: str, version: str | None = None) -> rules.Expectation:
+        """Return what a stage must hold for a change: a version, or what this clone saw last."""
+        if version is None and self.tip is None and not self.writer.queue:
+            self.fetch()  # a clone that has seen nothing yet
+        return rules.Expectation(version, self.current(name, stage))
+
     def history(
         self, name: str | None = None, stage: str | None = None, *, at: datetime | None = None
     ) -> Iterator[Event]:

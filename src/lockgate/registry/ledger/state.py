@@ -8,6 +8,7 @@ import msgspec
 
 from lockgate.errors import LedgerTampered
 from lockgate.registry.git.trees import Trees
+from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot
 
@@ -163,12 +164,19 @@ class State:
         raw = self.trees.file(self.tree, f"verdicts/{name}/{version}/{digest}.json")
         return None if raw is None else Verdict.decode(raw)
 
+    def policy(self, name: str, version: str, verdict: str) -> StagePolicy | None:
+        """Read the policy that a verdict was made by."""
+        path = f"verdicts/{name}/{version}/{verdict}.policy.json"
+        raw = self.trees.file(self.tree, path)
+        return None if raw is None else StagePolicy.decode(raw)
+
     def verdicts(self, name: str, version: str) -> list[Verdict]:
         """Read all verdicts on a version, in no particular order."""
         folder = f"verdicts/{name}/{version}"
         verdicts = [
             self.verdict(name, version, file_name.removesuffix(".json"))
             for file_name in self._list_folder(folder)
+            if not file_name.endswith(".policy.json")
         ]
         return [verdict for verdict in verdicts if verdict is not None]
 

@@ -21,6 +21,7 @@ from lockgate.registry.ledger.rules import (
 )
 from lockgate.registry.ledger.state import Head, StageRecord, State, VersionRecord, newest_first
 from lockgate.registry.provenance.events import VERSION, Event
+from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot, choose_previous, promoted, rolled_back
 
@@ -40,7 +41,7 @@ def attached_paths(event: Event) -> list[str]:
         case "register":
             return [f"versions/{at}.json", f"manifests/{at}.json"]
         case "gate":
-            return [f"verdicts/{at}/{event.gate}.json"]
+            return [f"verdicts/{at}/{event.gate}.json", f"verdicts/{at}/{event.gate}.policy.json"]
         case "attest":
             return [f"attestations/{at}/{event.attached}.json"]
         case _:
@@ -142,16 +143,20 @@ def _register(state: State, event: Event, attached: Mapping[str, bytes]) -> File
 def _gate(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
     record = find_usable_version(state, event.name, event.after)
     current = _stage_before(state, event)
-    (path,) = attached_paths(event)
+    path, policy_path = attached_paths(event)
     if sha256_bytes(attached[path]) != event.gate:
         raise LedgerError(f"{event.subject}: the attached verdict does not match its digest")
     verdict = Verdict.decode(attached[path])
+    policy = StagePolicy.decode(attached[policy_path])
+    if sha256_bytes(attached[policy_path]) != verdict.policy or policy.stage != event.stage:
+        raise LedgerError(f"{event.subject}: the attached policy is not that of its verdict")
+    verdict.check_policy(policy)
     matches = is_about(verdict, record, None if current is None else current.slot)
     if not matches or verdict.stage != event.stage or record.digest != event.digest:
         raise LedgerConflict(
             f"{event.subject}: the verdict is about another bundle, stage or incumbent"
         )
-    return {path: attached[path]}
+    return dict(attached)
 
 
 def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:

@@ -1,15 +1,27 @@
-"""What the main branch says about the ledger: the allowed signers and the anchor."""
+"""What the main branch says about the ledger: allowed signers, the policy, and the anchor."""
 
 from __future__ import annotations
+
+from pathlib import PurePosixPath
 
 import msgspec
 
 from lockgate.errors import LedgerError
+from lockgate.registry.ledger.policy_file import POLICY_FILE, PolicyFile, parse_policy
 from lockgate.registry.ledger.remote import TRUSTED
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.provenance.signers import Signers
 
-__all__ = ["ANCHOR", "SIGNERS", "Anchor", "read_anchor", "read_trusted_signers"]
+__all__ = [
+    "ANCHOR",
+    "SIGNERS",
+    "Anchor",
+    "main_commit",
+    "read_anchor",
+    "read_from_commit",
+    "read_policy",
+    "read_trusted_signers",
+]
 
 SIGNERS = ".lockgate/allowed_signers"
 ANCHOR = ".lockgate/anchor.json"
@@ -47,8 +59,46 @@ def read_anchor(repository: Repository) -> Anchor | None:
         raise LedgerError(f"{ANCHOR} of the main branch cannot be read: {error}") from None
 
 
+def read_policy(
+    repository: Repository, bundle: str | None = None, commit: str | None = None
+) -> PolicyFile | None:
+    """Read the policy of the main branch; None where it says nothing.
+
+    Parameters
+    ----------
+    repository : Repository
+        The repository.
+    bundle : str or None
+        Path of a version's bundle from the top of the repository. Without a policy file,
+        the ``params.yaml`` of its project counts.
+    commit : str, optional
+        A commit of the main branch; by default its last.
+
+    Raises
+    ------
+    LedgerError
+        If the file is not valid.
+
+    """
+    commit = commit or main_commit(repository)
+    if commit is None:
+        return None
+    folders = PurePosixPath(bundle or "bundle").parents
+    for path in (POLICY_FILE, *(str(folder / "params.yaml") for folder in folders)):
+        raw = read_from_commit(repository, commit, path)
+        if raw is not None:
+            return parse_policy(raw.decode("utf-8", "replace"), path)
+    return None
+
+
 def _read_from_main(repository: Repository, path: str) -> bytes | None:
-    """Read a file of the main branch.
+    """Read a file of the main branch, as `read_from_commit` does."""
+    commit = main_commit(repository)
+    return None if commit is None else read_from_commit(repository, commit, path)
+
+
+def main_commit(repository: Repository) -> str | None:
+    """Return the last commit of the main branch; None where there is none.
 
     `git config lockgate.main` names the branch; the default is the remote's default
     branch as of the last fetch of the ledger, else `main` or `master`, else the one
@@ -57,24 +107,9 @@ def _read_from_main(repository: Repository, path: str) -> bytes | None:
     Raises
     ------
     LedgerError
-        If the configured branch does not exist, or the path is not a regular file.
+        If the configured branch does not exist.
 
     """
-    commit = _main_commit(repository)
-    if commit is None:
-        return None
-    _, raw = repository.store.read(commit)
-    tree: str | None = raw.partition(b"\n")[0].removeprefix(b"tree ").decode()
-    folder, _, name = path.rpartition("/")
-    entry = repository.trees.entries(repository.trees.folder(tree, folder)).get(name)
-    if entry is None:
-        return None
-    if entry.mode not in ("100644", "100755"):
-        raise LedgerError(f"{path} of the main branch is not a regular file")
-    return repository.store.read(entry.oid)[1]
-
-
-def _main_commit(repository: Repository) -> str | None:
     configured = repository.settings.get("lockgate.main")
     remote = repository.settings.get("lockgate.remote", "origin")
     names = [
@@ -99,3 +134,23 @@ def _main_commit(repository: Repository) -> str | None:
     if configured and commit is None:
         raise LedgerError(f"lockgate.main is {configured!r}, which is not an existing branch")
     return commit
+
+
+def read_from_commit(repository: Repository, commit: str, path: str) -> bytes | None:
+    """Read a file of a commit; None where it does not have it.
+
+    Raises
+    ------
+    LedgerError
+        If the path is not a regular file.
+
+    """
+    _, raw = repository.store.read(commit)
+    tree: str | None = raw.partition(b"\n")[0].removeprefix(b"tree ").decode()
+    folder, _, name = path.rpartition("/")
+    entry = repository.trees.entries(repository.trees.folder(tree, folder)).get(name)
+    if entry is None:
+        return None
+    if entry.mode not in ("100644", "100755"):
+        raise LedgerError(f"{path} of the main branch is not a regular file")
+    return repository.store.read(entry.oid)[1]

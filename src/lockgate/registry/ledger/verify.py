@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lockgate.errors import LedgerError, LedgerTampered
+from lockgate.registry.ledger.policy_history import PolicyHistory
 from lockgate.registry.ledger.reader import EventReader
 from lockgate.registry.ledger.repository import Repository, event_of
 from lockgate.registry.ledger.state import State
@@ -84,8 +85,9 @@ def verify(
     """Check all events, oldest first, by the rules of the writer.
 
     Every event must follow from the one before: its number, its date, exactly the
-    files that it changes, its verdict, and a signature where the main branch lists
-    allowed signers. Events up to the anchor need no signature.
+    files that it changes, its verdict, a policy that the main branch had at the time,
+    and a signature where the main branch lists allowed signers. Events up to the
+    anchor need neither signature nor policy.
 
     Parameters
     ----------
@@ -109,6 +111,7 @@ def verify(
         return result
     reader = EventReader(repository, len(tip or "") or 40)
     anchored_seq = _check_anchor(result, chain)
+    policies = PolicyHistory(repository)
     seen: dict[str, str] = {}
     before: tuple[Commit | None, State] = (None, reader.state(None))
     for number, (oid, commit) in enumerate(chain, 1):
@@ -127,6 +130,9 @@ def verify(
             problems.append(f"it is duplicated, also as {seen[event.id][:12]}")
         seen[event.id] = oid
         problems += _check_signature(result, signers, commit, event, needed=number > anchored_seq)
+        if number > anchored_seq:
+            problem = policies.problem(reader.state(commit.tree), event, commit)
+            problems += [] if problem is None else [problem]
         result.findings += [Problem(oid, event.subject, problem) for problem in problems]
         if event.override:
             result.overrides.append(f"{event.subject}, {event.at}, {event.actor}: {event.reason}")

@@ -8,6 +8,7 @@ from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import GateRefused, LedgerError
 from lockgate.registry.provenance.commits import Commit, InvalidCommit
 from lockgate.registry.provenance.events import Event, InvalidEvent
+from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.signers import Signers
 from lockgate.registry.provenance.sshsig import InvalidSignature
 from lockgate.registry.provenance.verdict import Verdict
@@ -32,8 +33,9 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Commit of the promotion that is based on the verdict.
     placed : str
         Commit that put the bundle into its stage: the promotion, or a later rollback.
-    verdict : str or None
-        The file of the verdict; None where the gates were overridden.
+    verdict, policy : str or None
+        The files of the verdict, and of the policy that it was made by; None where the gates were
+        overridden.
 
     """
 
@@ -43,6 +45,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     promoted: str
     placed: str
     verdict: str | None
+    policy: str | None = None
 
     def encode(self) -> bytes:
         """Return the file."""
@@ -149,6 +152,23 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise GateRefused(f"{subject}: its verdict is not passing")
         if not verdict.judged:
             raise GateRefused(f"{subject}: its verdict has no gates")
+        self._check_policy(subject, verdict)
+
+    def _check_policy(self, subject: str, verdict: Verdict) -> None:
+        """Check that the verdict has every gate of its policy, and who promoted."""
+        raw = (self.policy or "").encode()
+        if sha256_bytes(raw) != verdict.policy:
+            raise GateRefused(f"{subject}: its policy is missing, or not that of its verdict")
+        try:
+            policy = StagePolicy.decode(raw)
+            verdict.check_policy(policy)
+        except LedgerError as error:
+            raise GateRefused(f"{subject}: {error}") from None
+        if policy.stage != verdict.stage:
+            raise GateRefused(f"{subject}: its policy is of the stage {policy.stage}")
+        email = _parse_event(self.promoted)[0].person.email
+        if not policy.lets_promote(email):
+            raise GateRefused(f"{subject}: its policy does not let {email} promote")
 
 
 def _parse_event(raw: str) -> tuple[Commit, Event]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import LedgerError
+from lockgate.registry.provenance.policy import StagePolicy
 
 __all__ = ["GateRecord", "Incumbent", "Verdict"]
 
@@ -64,7 +66,7 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     incumbent : Incumbent or None
         The version that it was compared with.
     policy : str
-        sha256 of the names and settings of the gates.
+        sha256 of the policy: the gates with their settings, and who may promote.
     rows : str or None
         Digest of the evaluation rows.
     passed : bool
@@ -117,7 +119,28 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             raise LedgerError("the verdict contradicts the results of its gates")
         return verdict
 
+    def check_policy(self, policy: StagePolicy) -> None:
+        """Check that the verdict has a result of every gate of its policy.
+
+        Raises
+        ------
+        LedgerError
+            If a gate was left out, or others were run.
+
+        """
+        judged = [(record.gate, record.plugin) for record in self.judged]
+        expected = [(name, node.get("plugin")) for name, node in policy.gates.items()]
+        if sorted(judged) != sorted(expected, key=str):
+            raise LedgerError(
+                f"the verdict has results of the gates {_names(judged)}, and its policy has "
+                f"{_names(expected)}"
+            )
+
     @property
     def failed(self) -> list[GateRecord]:
         """Results of the gates that refused the bundle."""
         return [record for record in self.judged if record.refused]
+
+
+def _names(gates: Sequence[tuple[str, object]]) -> str:
+    return ", ".join(name for name, _ in gates) or "none"

@@ -1,0 +1,83 @@
+"""``lockgate policy``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lockgate.cli.terminal.examples import examples
+from lockgate.cli.terminal.repository import fetch_ledger, repository_option
+from lockgate.cli.terminal.text import align_columns
+from lockgate.data.io.visible import visible
+from lockgate.errors import UsageError
+
+__all__ = ["command"]
+
+
+@click.command(
+    "policy",
+    epilog=examples("""
+        lockgate policy
+        lockgate policy --write                      # from the gates of conf/
+        lockgate policy --write --stage canary --stage prod
+    """),
+)
+@click.option("--write", is_flag=True, help="Write .lockgate/policy.yaml from the project's gates.")
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="STAGE",
+    help="With --write: stage to declare; may be repeated.",
+    show_default="those of the file, or staging and prod",
+)
+@click.option("--offline", is_flag=True, help="Do not fetch.")
+@repository_option
+def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> int:
+    """Show which gates guard each stage, and who may promote to it.
+
+    What counts is the file .lockgate/policy.yaml as it is committed to the main
+    branch (of the remote, where there is one), or else the gates of params.yaml
+    there. Protect the main branch: whoever changes the policy there changes what
+    may reach production. Nothing else replaces it but `lockgate promote
+    --override --reason`, which stays visible.
+
+    With --write the gates of the project's params.yaml become the policy of the
+    stages: a gate that is limited to stages (gate.signed.stages=prod) guards
+    those. Stages, promoters and models that are in the file stay. Commit it to
+    the main branch then.
+    """
+    if write:
+        return _write(root, stages)
+    if stages:
+        raise UsageError("--stage needs --write")
+    from lockgate.registry.ledger.trust import read_policy
+
+    ledger = fetch_ledger(root, offline=offline)
+    policy = read_policy(ledger.repository)
+    if policy is None:
+        click.echo("the main branch has no policy: nothing can be promoted without --override")
+        click.echo("Next: lockgate policy --write, and commit the file to the main branch")
+        return 1
+    click.echo(f"{policy.source} of the main branch:")
+    rows = [
+        [
+            visible(model),
+            visible(stage),
+            ", ".join(map(visible, gates)) or "no gates",
+            ", ".join(map(visible, promoters)) or "all that may push",
+        ]
+        for model, stage, gates, promoters in policy.rows()
+    ]
+    click.echo("\n".join(align_columns([["model", "stage", "gates", "may promote"], *rows])))
+    return 0
+
+
+def _write(root: str, stages: tuple[str, ...]) -> int:
+    from lockgate.registry.gates.policy import write_policy
+
+    path = write_policy(Path(root), stages)
+    click.echo(f"written: {path}")
+    click.echo(f"Next: git add {path.name}, and commit it to the main branch")
+    return 0
