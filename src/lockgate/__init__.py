@@ -22,6 +22,7 @@ from lockgate.contract.monitoring import (
 )
 from lockgate.contract.plugin import plugin
 from lockgate.contract.prediction import (
+    FunctionPredictor,
     ModelFiles,
     OpenRequest,
     Output,
@@ -175,6 +176,7 @@ __all__ = [
     "Finding",
     "Findings",
     "Fold",
+    "FunctionPredictor",
     "GateRefused",
     "GateResult",
     "ImportedLabels",

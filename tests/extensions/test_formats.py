@@ -65,7 +65,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of installed packages: the documented one, and one that cannot write."""
     folder = tmp_path_factory.mktemp("site")
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len([line for line in code.splitlines() if line.strip()]) <= 48
+    assert len([line for line in code.splitlines() if line.strip()]) <= 40
     distribution(folder, "acme-onnx", code, "onnx = acme_onnx:Onnx")
     distribution(folder, "broken", BROKEN, "reader = broken:Reader")
     return folder

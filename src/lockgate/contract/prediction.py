@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, ArrayLike] | pd.DataFrame
 
-__all__ = ["ModelFiles", "OpenRequest", "Output", "Predictor", "WriteRequest"]
+__all__ = [
+    "FunctionPredictor",
+    "ModelFiles",
+    "OpenRequest",
+    "Output",
+    "Predictor",
+    "WriteRequest",
+]
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,26 @@ class Predictor(Protocol):
 
     def predict(self, columns: Columns) -> Output:
         """Predict for rows, given as columns of equal length by name."""
+
+
+@dataclass(frozen=True)
+class FunctionPredictor:
+    """A `Predictor` made of a function.
+
+    Attributes
+    ----------
+    schema : Schema
+        Columns that the model takes.
+    predict : callable
+        ``predict(columns) -> Output``, as that of a `Predictor`.
+    servable : bool
+        Whether it may be called from several threads, and predicts each row by that row alone.
+
+    """
+
+    schema: Schema
+    predict: Callable[[Columns], Output]
+    servable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

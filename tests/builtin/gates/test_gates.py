@@ -14,10 +14,10 @@ from lockgate.builtin.gates.attested import Attested
 from lockgate.builtin.gates.latency import Latency
 from lockgate.builtin.gates.lineage import Lineage
 from lockgate.builtin.gates.parity import Parity
-from lockgate.builtin.gates.rows import typical_row
 from lockgate.builtin.gates.signature import Signature
 from lockgate.builtin.gates.signed import Signed
 from lockgate.builtin.gates.size import Size
+from lockgate.builtin.rows import typical_row
 from lockgate.models.bundle.open import Bundle
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import choose

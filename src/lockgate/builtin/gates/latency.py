@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import lockgate
-from lockgate.builtin.gates.rows import plain_rows, typical_row
+from lockgate.builtin.rows import row_predictor, typical_row
 
 __all__ = ["Latency"]
 
@@ -72,15 +72,9 @@ class Latency:
 
 def _row_predictor(bundle: lockgate.EvaluatedBundle) -> Callable[[], object]:
     """Return a function that predicts one row."""
-    if bundle.table is None:
-        row = typical_row(bundle.inputs, bundle.reference)
-    else:
-        row = plain_rows(bundle.table.features.iloc[:1])[0]
-    predict_one = getattr(bundle.predictor, "predict_one", None)
-    if predict_one is not None:
-        return lambda: predict_one(row)
-    columns = {name: [value] for name, value in row.items()}
-    return lambda: bundle.predictor.predict(columns)
+    if bundle.table is not None:
+        return row_predictor(bundle.predictor, bundle.table.features)
+    return row_predictor(bundle.predictor, typical_row(bundle.inputs, bundle.reference))
 
 
 def _reason_not_timed(bundle: lockgate.EvaluatedBundle, predict_row: Callable[[], object]) -> str:

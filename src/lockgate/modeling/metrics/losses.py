@@ -26,7 +26,7 @@ LOWER_IS_BETTER = {
     "rmse",
     "mae",
     "model_kb",
-    "one_row_ms",
+    "one_row_us",
 }
 """Metrics that improve as they fall."""
 

@@ -43,7 +43,7 @@ METRICS = {
     "bias": "mean error (bias)",
     "model_kb": "model size (kB)",
     "rows_per_second": "throughput (rows per second)",
-    "one_row_ms": "latency of a single row (ms)",
+    "one_row_us": "latency of a single row (µs)",
     "per_1000": "value per 1,000 rows",
     "per_1000_all": "value per 1,000 rows, acting on every row",
     "per_1000_none": "value per 1,000 rows, acting on no row",
