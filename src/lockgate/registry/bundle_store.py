@@ -116,9 +116,9 @@ def _get_from_remote(repository: Repository, record: VersionRecord, folder: Path
     """Let DVC get the bundle, as of the commit that it was registered at."""
     project = _dvc_project(repository, record)
     path = (repository.top / str(record.path)).relative_to(project).as_posix()
-    argv = [sys.executable, "-m", "dvc", "get", str(project), path, "--rev", str(record.commit)]
+    argv = [sys.executable, "-P", "-m", "dvc", "get", str(project), path]
     completed = subprocess.run(
-        [*argv, "-o", str(folder), "--quiet"],
+        [*argv, "--rev", str(record.commit), "-o", str(folder), "--quiet"],
         cwd=folder.parent,
         capture_output=True,
         text=True,

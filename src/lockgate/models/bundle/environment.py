@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 
 from lockgate.errors import EnvironmentMismatch
@@ -11,7 +12,13 @@ from lockgate.models.bundle.manifest import Environment
 from lockgate.models.packed.format.header import VERSION
 from lockgate.plugins.host.catalogue import InstalledPlugin
 
-__all__ = ["check_environment", "environment_of"]
+__all__ = ["check_environment", "environment_of", "pin"]
+
+DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""Names of distributions, as of packaging.python.org's name normalization."""
+
+RELEASE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.!+_-]*")
+"""Versions that pip takes."""
 
 log = logging.getLogger("lockgate.open")
 
@@ -88,14 +95,32 @@ def _remedy(incompatible: list[tuple[str, str, str]]) -> str:
         return "pip install --upgrade lockgate"
     if "python" in names:
         return f"use Python {names['python']}"
-    pinned = " ".join(f"'{name}=={required}'" for name, required in names.items())
-    return f"pip install {pinned}"
+    pinned = [pin(name, required) for name, required in names.items() if _version(name)]
+    if len(pinned) < len(names) or None in pinned:
+        # a name that only the bundle knows is not made a command: its author would run code here
+        return "install what it needs, if you trust where it comes from"
+    return "pip install " + " ".join(f"'{requirement}'" for requirement in pinned)
+
+
+def pin(name: str, required: str) -> str | None:
+    """Return pip's requirement for a recorded version; None if it is not a name and a version.
+
+    Examples
+    --------
+    >>> pin("numpy", "2.1.0")
+    'numpy==2.1.0'
+    >>> pin("--index-url", "https://example.org")
+
+    """
+    if DISTRIBUTION.fullmatch(name) and RELEASE.fullmatch(required):
+        return f"{name}=={required}"
+    return None
 
 
 def _version(name: str) -> str | None:
     try:
         return version(name)
-    except PackageNotFoundError:
+    except (PackageNotFoundError, ValueError):  # an empty name is a value error
         return None
 
 

@@ -226,7 +226,7 @@ def _run_dvc(python: Path, argv: list[str], folder: Path) -> str:
     path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     completed = subprocess.run(
-        [str(python), "-m", "dvc", *argv],
+        [str(python), "-P", "-m", "dvc", *argv],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from lockgate.data.io.visible import visible
 from lockgate.errors import LedgerError
+from lockgate.models.bundle.environment import pin
 from lockgate.models.bundle.manifest import Manifest
 
 __all__ = ["create_environment", "requirements_of"]
@@ -27,11 +29,17 @@ def requirements_of(manifest: Manifest) -> list[str]:
     here is safe.
     """
     recorded = {**manifest.environment.training, **manifest.environment.answers}
-    pins = [
-        f"{name}=={version}"
-        for name, version in sorted(recorded.items())
-        if name not in NOT_INSTALLED
-    ]
+    pins = []
+    for name, version in sorted(recorded.items()):
+        if name in NOT_INSTALLED:
+            continue
+        requirement = pin(name, version)
+        if requirement is None:
+            raise LedgerError(
+                f"the recorded environment names {visible(f'{name} {version}')}, which is not a "
+                "distribution and its version"
+            )
+        pins.append(requirement)
     providers = {code.partition("@")[0] for code in manifest.hashes.code.values()}
     return [*pins, *(_source(name) for name in sorted(providers | {"lockgate"}))]
 
@@ -49,11 +57,12 @@ def create_environment(manifest: Manifest, folder: Path) -> Path:
     running = ".".join(map(str, sys.version_info[:2]))
     if recorded and ".".join(recorded.split(".")[:2]) != running:
         raise LedgerError(f"expected Python {recorded}, with which it was built, got {running}")
-    _run([sys.executable, "-m", "venv", str(folder)])
+    _run([sys.executable, "-P", "-m", "venv", str(folder)])
     python = folder / "bin" / "python"
     _run(
         [
             str(python),
+            "-P",
             "-m",
             "pip",
             "install",
