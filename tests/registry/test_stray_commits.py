@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lockgate.errors import LedgerTampered
+from lockgate.errors import LedgerError, LedgerTampered
 from lockgate.registry.api import Ledger
 from tests.registry.conftest import git
 from tests.registry.test_ledger import put, run
@@ -79,14 +80,17 @@ def test_a_clone_goes_on_before_it_and_after_it(hub: Path, tmp_path: Path, kind:
     assert "no problems" in run("verify", "-C", str(other))
 
 
+def repair_of(error: LedgerTampered) -> list[str]:
+    return str(error).partition("takes it back: git ")[2].split()
+
+
 def test_the_repair_that_the_message_names_works(hub: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     good = git(hub, "rev-parse", BRANCH)
     git(hub, "update-ref", BRANCH, plain_commit(hub, good))
     with pytest.raises(LedgerTampered) as caught:
         Ledger(other).fetch()
-    command = str(caught.value).partition("takes it back: git ")[2]
-    git(other, *command.split())
+    git(other, *repair_of(caught.value))
     assert git(hub, "rev-parse", BRANCH) == good
 
 
@@ -110,3 +114,34 @@ def test_a_first_fetch_checks_from_the_first_event(hub: Path, tmp_path: Path) ->
     with pytest.raises(LedgerTampered, match="update readme"):
         Ledger(tmp_path / "fresh").fetch()
     assert Ledger(tmp_path / "fresh").tip is None
+
+
+YEAR = 365 * 24 * 3600
+
+
+def test_an_event_of_a_clock_that_is_ahead_ages_nobodys_keys(hub: Path, tmp_path: Path) -> None:
+    shop, other = tmp_path / "shop", tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    with pytest.MonkeyPatch.context() as patch:
+        real = time.time
+        patch.setattr(time, "time", lambda: real() + YEAR)
+        put(Ledger(shop), "1.1.0")  # the clock of this machine is wrong, and it cannot know
+    message = r"it is dated 20\d\d-.*, and the clock here says 20\d\d-.*: one of the two clocks"
+    with pytest.raises(LedgerTampered, match=message) as caught:
+        Ledger(other).fetch()
+    with pytest.raises(LedgerError, match=message):
+        put(Ledger(shop), "1.2.0")
+    assert "one of the two clocks is wrong" in run("verify", "-C", str(shop), code=1)
+    git(other, *repair_of(caught.value))  # with the tags of the event
+    assert git(hub, "rev-parse", BRANCH) == good
+    put(Ledger(other), "1.2.0")
+
+
+def test_a_burst_of_events_may_run_ahead(shop: Path) -> None:
+    ledger = Ledger(shop)
+    for number in range(12):
+        put(ledger, f"1.{number % 2}.0")
+    dates = [commit.person.date for _, commit, _ in ledger.commits()]
+    assert dates == sorted(set(dates), reverse=True)
+    assert dates[0] > time.time() + 12
+    assert ledger.verify().findings == []

@@ -61,8 +61,6 @@ def _print(report: Verification) -> None:
         )
     for message in report.overrides:
         click.echo(f"overridden gates: {visible(message)}")
-    for message in report.notes:
-        click.echo(f"note: {visible(message)}")
     parts = [f"{report.events} events"]
     parts.append(
         f"{report.signed} signed" if report.demanded else "no allowed signers are configured"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from lockgate.errors import LedgerError
+from lockgate.registry.ledger.dates import DATE_STEP, too_far_ahead
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.signing import sign
 from lockgate.registry.ledger.state import State
@@ -21,9 +22,6 @@ from lockgate.registry.provenance.signers import Signers
 from lockgate.registry.provenance.sshsig import InvalidSignature
 
 __all__ = ["Draft", "draft_of", "write_event"]
-
-DATE_STEP = 2
-"""Seconds between the dates of two events, at least: the tags of each have dates of their own."""
 
 REQUESTED_FIELDS = (
     "op",
@@ -103,9 +101,13 @@ def write_event(
 
     """
     state = repository.state(tip)
-    date = int(time.time())
+    now = time.time()
+    date = int(now)
     if tip is not None:
-        date = max(date, repository.commit(tip).person.date + DATE_STEP)
+        last = repository.commit(tip).person.date
+        if problem := too_far_ahead(last, now):
+            raise LedgerError(f"nothing can follow the last event: {problem}; set the clock")
+        date = max(date, last + DATE_STEP)
     person = repository.person(date)
     fields: dict[str, object] = {
         "actor": f"{person.name} <{person.email}>",

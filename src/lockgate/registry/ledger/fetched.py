@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+
 from lockgate.errors import LedgerTampered
+from lockgate.registry.ledger.dates import too_far_ahead
+from lockgate.registry.ledger.gto_tags import GtoTags
 from lockgate.registry.ledger.reader import EventReader
 from lockgate.registry.ledger.remote import BRANCH, Remote
 from lockgate.registry.ledger.repository import Repository, event_of
@@ -11,7 +16,7 @@ from lockgate.registry.provenance.commits import Commit
 __all__ = ["check_fetched"]
 
 
-def check_fetched(remote: Remote, tip: str, tracked: str | None) -> None:
+def check_fetched(remote: Remote, tip: str, tracked: str | None, *, now: float) -> None:
     """Check that a remote's ledger continues what this clone has checked before.
 
     Signatures are not checked here: an event that lacks one is part of the ledger, and `verify`
@@ -25,12 +30,14 @@ def check_fetched(remote: Remote, tip: str, tracked: str | None) -> None:
         Commit that its branch points to.
     tracked : str or None
         Commit of its last event that was checked.
+    now : float
+        Current time in seconds since 1970.
 
     Raises
     ------
     LedgerTampered
-        If the ledger was rewritten, or a commit is not an event, or not what its event makes. The
-        message names the commit, and says how the branch is repaired.
+        If the ledger was rewritten, or a commit is not an event, not what its event makes, or dated
+        too far ahead. The message names the commit, and says how the branch is repaired.
 
     """
     repository = remote.repository
@@ -40,14 +47,15 @@ def check_fetched(remote: Remote, tip: str, tracked: str | None) -> None:
     reader = EventReader(repository, len(tip))
     before = reader.state(None if tracked is None else repository.commit(tracked).tree)
     last_good = tracked
-    for oid, commit in chain:
+    for index, (oid, commit) in enumerate(chain):
         try:
             event = event_of(commit, oid)
         except LedgerTampered as error:
-            raise _invalid(remote, oid, last_good, str(error)) from None
-        problems = reader.problems(event, commit, before)
+            raise _invalid(remote, chain[index:], last_good, str(error)) from None
+        ahead = too_far_ahead(commit.person.date, now)
+        problems = reader.problems(event, commit, before) if ahead is None else [ahead]
         if problems:
-            raise _invalid(remote, oid, last_good, f"{event.subject}: {problems[0]}")
+            raise _invalid(remote, chain[index:], last_good, f"{event.subject}: {problems[0]}")
         last_good, before = oid, reader.state(commit.tree)
 
 
@@ -60,7 +68,7 @@ def _new_commits(remote: Remote, tip: str, tracked: str | None) -> list[tuple[st
         try:
             commit = repository.commit(oid)
         except LedgerTampered as error:  # e.g. a merge
-            raise _invalid(remote, oid, tracked, str(error)) from None
+            raise _invalid(remote, [(oid, None)], tracked, str(error)) from None
         chain.append((oid, commit))
         oid = commit.parent
     if tracked is not None and oid is None:
@@ -72,19 +80,38 @@ def _new_commits(remote: Remote, tip: str, tracked: str | None) -> list[tuple[st
     return chain[::-1]
 
 
-def _invalid(remote: Remote, oid: str, last_good: str | None, problem: str) -> LedgerTampered:
+def _invalid(
+    remote: Remote,
+    wrong: Sequence[tuple[str, Commit | None]],
+    last_good: str | None,
+    problem: str,
+) -> LedgerTampered:
+    """Return an error that names the first wrong commit, and the command that takes all back."""
+    oid = wrong[0][0]
     author = _author(remote.repository, oid)
     repair = ""
     if last_good is not None:
+        tags = " ".join(f":{tag}" for tag in _tags(remote.repository, wrong))
         repair = (
             f"; whoever may force pushes to it takes it back: git push --force {remote.name} "
-            f"{last_good[:12]}:{BRANCH}"
+            f"{last_good[:12]}:{BRANCH} {tags}".rstrip()
         )
     return LedgerTampered(
         f"{remote.name} has the commit {oid[:12]}{author} on {BRANCH}, which is not valid: "
         f"{problem}; this clone goes on with the events before it, and writes none until the "
         f"branch is repaired{repair}"
     )
+
+
+def _tags(repository: Repository, wrong: Sequence[tuple[str, Commit | None]]) -> list[str]:
+    """Return the tags for GTO that belong to wrong events."""
+    names: list[str] = []
+    for oid, commit in wrong:
+        if commit is not None:
+            with contextlib.suppress(LedgerTampered):  # not an event
+                tags = GtoTags(repository).tags(event_of(commit, oid), commit)
+                names += [name for name, target in tags.items() if target is not None]
+    return names
 
 
 def _author(repository: Repository, oid: str) -> str:

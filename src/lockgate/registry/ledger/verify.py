@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from lockgate.errors import LedgerError, LedgerTampered
+from lockgate.registry.ledger.dates import format_date, too_far_ahead
 from lockgate.registry.ledger.policy_history import PolicyHistory
 from lockgate.registry.ledger.reader import EventReader
 from lockgate.registry.ledger.repository import Repository, event_of
@@ -18,9 +18,6 @@ from lockgate.registry.provenance.signers import Signers
 from lockgate.registry.provenance.sshsig import InvalidSignature
 
 __all__ = ["Problem", "Verification", "verify"]
-
-FUTURE_SECONDS = 24 * 3600
-"""How far ahead of the clock the last event may be: dates of a burst of events run ahead."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,6 @@ class Verification:
         The event up to which the main branch trusts the ledger.
     overrides : list of str
         Promotions that overrode the gates: allowed, and listed.
-    notes : list of str
-        Unusual but harmless: a date in the future, of a wrong clock.
     findings : list of Finding
         All problems.
 
@@ -71,7 +66,6 @@ class Verification:
     demanded: bool = False
     anchor: Anchor | None = None
     overrides: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
     findings: list[Problem] = field(default_factory=list)
 
 
@@ -125,7 +119,8 @@ def verify(
             )
             before = (commit, reader.state(commit.tree))
             continue
-        problems = [*_check_order(commit, before[0]), *reader.problems(event, commit, before[1])]
+        problems = [*_check_order(commit, before[0], now)]
+        problems += reader.problems(event, commit, before[1])
         if event.id in seen:
             problems.append(f"it is duplicated, also as {seen[event.id][:12]}")
         seen[event.id] = oid
@@ -137,9 +132,6 @@ def verify(
         if event.override:
             result.overrides.append(f"{event.subject}, {event.at}, {event.actor}: {event.reason}")
         before = (commit, reader.state(commit.tree))
-    if chain and chain[-1][1].person.date > now + FUTURE_SECONDS:
-        date = _format_time(chain[-1][1].person.date)
-        result.notes.append(f"the last event is dated {date}, in the future: a clock was wrong")
     return result
 
 
@@ -162,20 +154,17 @@ def _check_anchor(result: Verification, chain: list[tuple[str, Commit]]) -> int:
     return anchor.seq
 
 
-def _check_order(commit: Commit, before: Commit | None) -> list[str]:
-    problems = []
+def _check_order(commit: Commit, before: Commit | None, now: float) -> list[str]:
+    problem = too_far_ahead(commit.person.date, now)
+    problems = [] if problem is None else [problem]
     if before is not None and commit.person.date <= before.person.date:
         date, previous_date = (
-            _format_time(event_commit.person.date) for event_commit in (commit, before)
+            format_date(event_commit.person.date) for event_commit in (commit, before)
         )
         problems.append(
             f"its date {date} is not after {previous_date}, the date of the event before"
         )
     return problems
-
-
-def _format_time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _check_signature(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 
 from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered, RemoteUnavailable
@@ -189,7 +190,8 @@ class Writer:
             ) from None
         if shared_tip is None:
             return local_tip, True
-        check_fetched(self.remote, shared_tip, repository.store.ref(self.remote.tracking))
+        tracked = repository.store.ref(self.remote.tracking)
+        check_fetched(self.remote, shared_tip, tracked, now=time.time())
         self._track(shared_tip)
         if shared_tip == local_tip:
             return local_tip, True
