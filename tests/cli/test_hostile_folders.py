@@ -127,9 +127,14 @@ def test_the_modules_of_the_folder_would_tell(hostile: Path) -> None:
 
 
 def test_every_process_of_ours_looks_for_modules_where_it_should() -> None:
-    """Python starts with -P, or the current folder would come first."""
+    """Python starts with -P, or the current folder would come first.
+
+    The conformance kit imports the plugin under test, which may lie in the current folder.
+    """
     wrong = []
     for path in sorted((ROOT / "src").rglob("*.py")):
+        if path.parent.name == "testing":
+            continue
         lists = (
             node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.List)
         )

@@ -361,5 +361,5 @@ def test_few_rows_prove_nothing(shop: Path, tmp_path: Path) -> None:
 
 
 def test_a_verdict_is_read_strictly() -> None:
-    with pytest.raises(LedgerError, match="this is not a verdict"):
+    with pytest.raises(LedgerError, match="the verdict cannot be read"):
         Verdict.decode(b"{}")

@@ -136,9 +136,7 @@ def test_a_remote_without_the_bundle_is_told(shop: Path, tmp_path: Path, store: 
         client.delete_object(Bucket="models", Key=one["Key"])
     ledger = Ledger(shop)
     ledger.fetch()
-    with pytest.raises(
-        LedgerError, match=r"the bundle of fraud@1\.0\.0 .* is not here; DVC's last"
-    ):
+    with pytest.raises(LedgerError, match=r"the bundle of fraud@1\.0\.0 .* is not here: "):
         deploy_stage(ledger, Deployment(tmp_path / "live"), "fraud", "prod")
 
 
@@ -161,3 +159,30 @@ def test_a_work_tree_that_is_not_the_commits_is_refused(
     shutil.rmtree(shop / "bundle")
     shutil.copytree(bundles[0], shop / "bundle")
     assert ledger.register(shop / "bundle").commit == git(shop, "rev-parse", "HEAD")
+
+
+def test_what_is_not_pushed_is_said_and_refused_on_demand(
+    tmp_path: Path, tracked: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    made = Path(shutil.copytree(tracked, tmp_path / "made"))
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(made, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    git(made, "add", "-A")
+    git(made, "commit", "-qm", "a model")
+    with pytest.raises(LedgerError, match="DVC has no default remote here"):
+        Ledger(made).register(made / "bundle", pushed=True)
+    (made / ".dvc" / "config").write_text(
+        f"[core]\n    remote = far\n"
+        f"['remote \"far\"']\n    url = s3://models/{tmp_path.name}\n    endpointurl = {store}\n"
+    )
+    git(made, "commit", "-qam", "a remote")
+    git(made, "push", "-q", "origin", "main")
+    with pytest.raises(LedgerError, match="not pushed to DVC's remote: bundle.*run dvc push"):
+        Ledger(made).register(made / "bundle", pushed=True)
+    assert Ledger(made).state.names() == []
+    dvc(made, "push", "-q")
+    notes: list[str] = []
+    Ledger(made).register(made / "bundle", pushed=True, on_warning=notes.append)
+    assert notes == []

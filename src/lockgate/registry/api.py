@@ -19,7 +19,7 @@ from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import StageRecord, VersionRecord
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.verdict import Verdict
-from lockgate.registry.registration import inspect_bundle
+from lockgate.registry.registration import check_pushed, inspect_bundle
 
 __all__ = ["Ledger"]
 
@@ -58,7 +58,9 @@ class Ledger(EventLog):
         version: str | None = None,
         bump: str | None = None,
         outside: bool = False,
+        pushed: bool = False,
         reason: str = "",
+        on_warning: Callable[[str], None] = lambda _: None,
     ) -> VersionRecord:
         """Register a bundle as a version; return the existing one if it is registered.
 
@@ -72,24 +74,26 @@ class Ledger(EventLog):
             The smallest part of the version to increase.
         outside : bool
             Register a pipeline's bundle although no ``dvc.lock`` here names it.
+        pushed : bool
+            Register only what DVC's remote has, the data included.
         reason : str
             Reason, for the record.
-
-        Returns
-        -------
-        VersionRecord
-            The version.
+        on_warning : callable
+            Called with what other clones would lack.
 
         Raises
         ------
         LedgerError
-            If the work tree is not clean, or ``dvc.lock`` names another bundle.
+            If the work tree is not clean, ``dvc.lock`` names another bundle, or something must
+            be pushed and is not.
         LedgerConflict
             If the bundle is registered as another version.
 
         """
         source = inspect_bundle(self.repository, Path(bundle), outside=outside)
-        name = source.manifest.name
+        name, shared = source.manifest.name, self.remote is not None
+        if note := check_pushed(self.repository, source.lineage, required=pushed, shared=shared):
+            on_warning(note)
         copy_bundle(source.folder, store_path(self.repository, source.digest), source.digest)
         draft = functools.partial(
             actions.registration_draft, source=source, version=version, bump=bump, reason=reason
@@ -267,11 +271,6 @@ class Ledger(EventLog):
             The version that must be in the stage now; by default, what this clone saw there last.
         reason : str
             Reason, for the record.
-
-        Returns
-        -------
-        StageRecord
-            What is in the stage now.
 
         Raises
         ------

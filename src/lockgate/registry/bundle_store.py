@@ -10,13 +10,14 @@ import tempfile
 from pathlib import Path
 
 from lockgate.data.io.dvc_settings import find_dvc_repository, read_dvc_setting
+from lockgate.data.io.visible import visible
 from lockgate.errors import BundleError, LedgerError
 from lockgate.models.bundle.copy import copy_bundle, is_complete
 from lockgate.models.bundle.manifest import MANIFEST
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import VersionRecord
 
-__all__ = ["bundle_of", "store_path"]
+__all__ = ["bundle_of", "has_dvc_remote", "store_path", "unpushed"]
 
 SECONDS = 1800.0
 
@@ -58,16 +59,81 @@ def bundle_of(repository: Repository, record: VersionRecord) -> Path:
                     failure = str(error)
                 except (ValueError, KeyError, TypeError, subprocess.TimeoutExpired) as error:
                     failure = f"DVC's list of files is not valid: {error}"
-    hint = f"; DVC's last error: {failure}" if failure else ""
-    advice = (
-        "track it (dvc add, dvc push), or register it here again"
-        if not failure
-        else "run dvc push where it was built, then try again"
-    )
     raise LedgerError(
-        f"the bundle of {record.name}@{record.version} ({record.digest[:12]}) is not here{hint}; "
-        f"{advice}"
+        f"the bundle of {record.name}@{record.version} ({record.digest[:12]}) is not here: "
+        f"{_reason(repository, record, failure)}"
     )
+
+
+REASONS = (
+    (
+        r"no remote|remote .* doesn.t exist|no default remote",
+        "DVC knows no remote to get it from; add the one that it was pushed to: dvc remote add",
+    ),
+    (
+        r"timed? ?out|connection|unreachable|resolve host|credentials|denied|forbidden|401|403",
+        "DVC cannot reach its remote",
+    ),
+    (
+        r"missing|not exist|no such file|404|not found|unable to find",
+        "DVC's remote does not have it; run dvc push where it was registered, then try again",
+    ),
+)
+"""What DVC prints where it cannot get a bundle, and what that means."""
+
+
+def _reason(repository: Repository, record: VersionRecord, failure: str) -> str:
+    """Return why a bundle cannot be had, and what to do."""
+    if record.tracked is None:
+        return (
+            "it was registered without DVC, so only the clone that registered it has it; copy its "
+            "folder here, and register it again: its digest is recognized"
+        )
+    if record.commit is not None and not _has_commit(repository, record.commit):
+        return f"its commit {record.commit[:12]} is not in this clone; run git fetch"
+    known = (text for pattern, text in REASONS if re.search(pattern, failure, re.IGNORECASE))
+    return f"{next(known, 'DVC cannot get it')} (DVC: {visible(failure, limit=300)})"
+
+
+def _has_commit(repository: Repository, commit: str) -> bool:
+    try:
+        repository.store.read(commit)
+    except LedgerError:
+        return False
+    return True
+
+
+def unpushed(repository: Repository, path: str) -> list[str]:
+    """Return what DVC's remote does not have of the project that a bundle's path belongs to.
+
+    Raises
+    ------
+    LedgerError
+        If DVC cannot say, e.g. because it knows no remote.
+
+    """
+    project = _dvc_project(repository, path)
+    argv = [sys.executable, "-P", "-m", "dvc", "status", "--cloud", "--json"]
+    try:
+        completed = subprocess.run(
+            argv, cwd=project, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        answer = json.loads(completed.stdout) if completed.returncode == 0 else None
+    except (ValueError, subprocess.TimeoutExpired) as error:
+        raise LedgerError(f"DVC does not say what is pushed: {error}") from None
+    if not isinstance(answer, dict):
+        message = " ".join((completed.stderr or completed.stdout).split())
+        raise LedgerError(f"DVC does not say what is pushed: {visible(message, limit=300)}")
+    return sorted(str(path) for path, state in answer.items() if state != "deleted")
+
+
+def has_dvc_remote(repository: Repository, path: str) -> bool:
+    """Whether the DVC project that a path belongs to names a remote to use by default."""
+    try:
+        project = _dvc_project(repository, path)
+    except LedgerError:
+        return False
+    return read_dvc_setting(project, "core", "remote") is not None
 
 
 def _copy_from_cache(repository: Repository, record: VersionRecord, folder: Path) -> None:
@@ -91,7 +157,7 @@ def _copy_from_cache(repository: Repository, record: VersionRecord, folder: Path
 
 
 def _cache_folder(repository: Repository, record: VersionRecord) -> Path:
-    project = _dvc_project(repository, record)
+    project = _dvc_project(repository, str(record.path))
     setting = read_dvc_setting(project, "cache", "dir")
     if setting is None:
         return project / ".dvc" / "cache"
@@ -103,9 +169,9 @@ def _cache_path(cache: Path, md5: str) -> Path:
     return cache / md5[:2] / md5[2:]
 
 
-def _dvc_project(repository: Repository, record: VersionRecord) -> Path:
+def _dvc_project(repository: Repository, path: str) -> Path:
     """Return the DVC project that a bundle's path belongs to."""
-    start = repository.top / str(record.path)
+    start = repository.top / path
     project = find_dvc_repository(start.parent)
     if project is None or not project.is_relative_to(repository.top):
         raise LedgerError(f"{repository.top} is not a DVC project")
@@ -114,7 +180,7 @@ def _dvc_project(repository: Repository, record: VersionRecord) -> Path:
 
 def _get_from_remote(repository: Repository, record: VersionRecord, folder: Path) -> None:
     """Let DVC get the bundle, as of the commit that it was registered at."""
-    project = _dvc_project(repository, record)
+    project = _dvc_project(repository, str(record.path))
     path = (repository.top / str(record.path)).relative_to(project).as_posix()
     argv = [sys.executable, "-P", "-m", "dvc", "get", str(project), path]
     completed = subprocess.run(

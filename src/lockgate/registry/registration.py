@@ -18,13 +18,22 @@ from lockgate.models.bundle.evaluation import estimates
 from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from lockgate.plugins.config.stamp import is_edited
 from lockgate.plugins.host.params_file import read_params
+from lockgate.registry.bundle_store import has_dvc_remote, unpushed
 from lockgate.registry.git.commands import git, run_git
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import State, VersionRecord, newest_first
 from lockgate.registry.provenance.events import VERSION
 from lockgate.registry.versioning import next_version
 
-__all__ = ["BundleSource", "Lineage", "check_clean", "directory_md5", "inspect_bundle", "record_of"]
+__all__ = [
+    "BundleSource",
+    "Lineage",
+    "check_clean",
+    "check_pushed",
+    "directory_md5",
+    "inspect_bundle",
+    "record_of",
+]
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,43 @@ def inspect_bundle(repository: Repository, folder: Path, *, outside: bool = Fals
     check_in_subprocess(folder, sha256_bytes(raw))
     lineage = _find_lineage(repository, folder, manifest, outside=outside)
     return BundleSource(folder, sha256_bytes(raw), manifest, raw, lineage)
+
+
+def check_pushed(repository: Repository, lineage: Lineage, *, required: bool, shared: bool) -> str:
+    """Return what other clones would lack of a bundle; empty if nothing.
+
+    Parameters
+    ----------
+    repository : Repository
+        The repository.
+    lineage : Lineage
+        Where the bundle comes from.
+    required : bool
+        Raise if DVC's remote does not have everything.
+    shared : bool
+        Whether the ledger is shared with other clones.
+
+    Raises
+    ------
+    LedgerError
+        If something is not pushed, or DVC cannot say, and `required` is set.
+
+    """
+    if lineage.path is None or lineage.tracked is None:
+        note = "it is not tracked by DVC: only this clone has the bundle"
+    elif not has_dvc_remote(repository, lineage.path):
+        note = "DVC has no default remote here: only this clone has bundle and data"
+    else:
+        try:
+            missing = unpushed(repository, lineage.path)
+        except LedgerError as error:
+            note = str(error)
+        else:
+            shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+            note = f"not pushed to DVC's remote: {shown}; run dvc push" if missing else ""
+    if required and note:
+        raise LedgerError(note)
+    return note if shared or required else ""
 
 
 def check_clean(repository: Repository) -> None:

@@ -170,7 +170,7 @@ def check_lazy_imports(subject: PluginUnderTest) -> None:
         return
     script = f"import sys, {module}\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
     completed = subprocess.run(
-        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     if completed.returncode:
         raise Failed(f"{module} cannot be imported alone: {completed.stderr.strip()[-300:]}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 import msgspec
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.repository import fetch_ledger, repository_option
+from lockgate.cli.terminal.repository import fetch_ledger, mark_doubt, repository_option
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
+from lockgate.deployment.directory import Deployment
+from lockgate.registry.ledger.state import StageRecord
 
 __all__ = ["command"]
 
@@ -24,15 +27,35 @@ __all__ = ["command"]
 )
 @click.argument("name", required=False)
 @click.argument("stage", required=False)
+@click.option(
+    "--here",
+    "directories",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Deployment directory to compare with; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.option("--offline", is_flag=True, help="Do not fetch from the remote.")
 @repository_option
-def command(name: str | None, stage: str | None, as_json: bool, offline: bool, root: str) -> int:
+def command(
+    name: str | None,
+    stage: str | None,
+    directories: tuple[Path, ...],
+    as_json: bool,
+    offline: bool,
+    root: str,
+) -> int:
     """Show which version is in which stage, since when, and who promoted it.
 
-    Exit codes: 0, a version is in a stage; 1, none is.
+    With --here it also shows what a deployment directory serves in these stages:
+    a server may have rejected a version, or may not follow the ledger.
+
+    Exit codes: 0, a version is in a stage; 1, none is, or a directory given with
+    --here serves another.
     """
-    state = fetch_ledger(root, offline=offline).state
+    ledger = fetch_ledger(root, offline=offline)
+    state = ledger.state
     stage_records = [
         state.stage(model_name, stage_name)
         for model_name in ([name] if name else state.names())
@@ -40,7 +63,11 @@ def command(name: str | None, stage: str | None, as_json: bool, offline: bool, r
     ]
     records = [record for record in stage_records if record is not None]
     if as_json:
-        click.echo(json.dumps([msgspec.to_builtins(record) for record in records], indent=1))
+        fields = []
+        for record in records:
+            doubt = ledger.stage_doubt(record)
+            fields.append(msgspec.to_builtins(record) | ({"doubt": doubt} if doubt else {}))
+        click.echo(json.dumps(fields, indent=1))
         return 0 if records else 1
     rows = [
         [
@@ -49,9 +76,41 @@ def command(name: str | None, stage: str | None, as_json: bool, offline: bool, r
             record.slot.digest[:12],
             f"since {record.at[:19]}",
             visible(record.actor),
-            ("GATES OVERRIDDEN: " if record.override else "") + visible(record.reason or "-"),
+            mark_doubt(ledger.stage_doubt(record))
+            + ("GATES OVERRIDDEN: " if record.override else "")
+            + visible(record.reason or "-"),
         ]
         for record in records
     ]
     click.echo("\n".join(align_columns(rows)) or "no version is in any stage")
-    return 0 if records else 1
+    differing = [line for path in directories for line in _differences(path, records)]
+    for line in differing:
+        click.secho(line, fg="yellow")
+    return 0 if records and not differing else 1
+
+
+def _differences(directory: Path, records: list[StageRecord]) -> list[str]:
+    """Return how what a deployment directory serves differs from what was promoted."""
+    deployment = Deployment(directory)
+    pointer = deployment.pointer()
+    lines = []
+    for record in records:
+        promoted, served = record.slot, pointer.find(record.slot.name, record.slot.stage)
+        if served is not None and served.digest == promoted.digest:
+            continue
+        what = "nothing" if served is None else served.version
+        changes = [
+            event
+            for event in deployment.history()
+            if (event.name, event.stage) == (promoted.name, promoted.stage)
+        ]
+        why = ""
+        if changes:
+            last = changes[-1]
+            reason = f": {visible(last.reason)}" if last.reason else ""
+            why = f" ({last.op}, {last.at[:19]}{reason})"
+        lines.append(
+            f"{directory} serves {promoted.name}@{what} in {promoted.stage}{why}; promoted: "
+            f"{promoted.version}"
+        )
+    return lines

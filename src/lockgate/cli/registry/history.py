@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import UTC, datetime, timedelta
 
 import click
 import msgspec
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.repository import fetch_ledger, repository_option
+from lockgate.cli.terminal.repository import fetch_ledger, mark_doubt, repository_option
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
 from lockgate.errors import UsageError
@@ -55,12 +56,14 @@ def command(
     """
     moment = None if day is None else _parse_moment(day)
     ledger = fetch_ledger(root, offline=offline)
-    events = list(itertools.islice(ledger.history(name, stage, at=moment), limit))
-    if not events and name is not None and moment is None:
+    entries = list(itertools.islice(ledger.entries(name, stage, at=moment), limit))
+    if not entries and name is not None and moment is None:
         ledger.version(name)  # raises if the model is unknown
     if as_json:
-        for event in events:
-            click.echo(msgspec.json.encode(event).decode())
+        for event, commit in entries:
+            doubt = ledger.doubt(event, commit)
+            fields = msgspec.to_builtins(event) | ({"doubt": doubt} if doubt else {})
+            click.echo(json.dumps(fields))
         return 0
     rows = [
         [
@@ -68,9 +71,9 @@ def command(
             event.at[:19],
             event.subject,
             visible(event.actor),
-            visible(event.reason or "-"),
+            mark_doubt(ledger.doubt(event, commit)) + visible(event.reason or "-"),
         ]
-        for event in events
+        for event, commit in entries
     ]
     click.echo("\n".join(align_columns(rows)) or "no events; lockgate register records the first")
     return 0

@@ -33,6 +33,7 @@ __all__ = ["command"]
     help="Raise at least this part of the version number.",
 )
 @click.option("--outside", is_flag=True, help="Register a bundle that no dvc.lock here records.")
+@click.option("--pushed", is_flag=True, help="Register only if DVC's remote has bundle and data.")
 @click.option("--reason", default="", help="Reason, for the record.")
 @queue_option
 @repository_option
@@ -41,6 +42,7 @@ def command(
     version: str | None,
     bump: str | None,
     outside: bool,
+    pushed: bool,
     reason: str,
     queue: bool,
     root: str,
@@ -51,10 +53,19 @@ def command(
     version number follows from what changed since the last version. Major: the
     inputs or outputs changed, so that requests may fail. Minor: parameters or
     code changed. Patch: only the data changed. A bundle that is registered
-    already keeps its version.
+    already keeps its version. Where the ledger is shared, a note says what other
+    clones would lack.
     """
     ledger = open_ledger(root, queue=queue)
-    record = ledger.register(bundle, version=version, bump=bump, outside=outside, reason=reason)
+    record = ledger.register(
+        bundle,
+        version=version,
+        bump=bump,
+        outside=outside,
+        pushed=pushed,
+        reason=reason,
+        on_warning=lambda note: click.echo(f"note: {note}", err=True),
+    )
     click.echo(
         f"{record.name}@{record.version} is bundle {record.digest[:12]}, lineage {record.lineage}"
     )

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
     from lockgate.registry.provenance.verdict import Verdict
 
-__all__ = ["fetch_ledger", "open_ledger", "print_verdict", "queue_option", "repository_option"]
+__all__ = [
+    "fetch_ledger",
+    "mark_doubt",
+    "open_ledger",
+    "print_verdict",
+    "queue_option",
+    "repository_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +67,11 @@ def fetch_ledger(
             else:
                 click.secho(f"warning: {visible(str(error), limit=None)}", fg="yellow", err=True)
     return ledger
+
+
+def mark_doubt(doubt: str) -> str:
+    """Return a mark for an event that cannot be trusted; empty for others."""
+    return f"NOT TRUSTED ({visible(doubt)}): " if doubt else ""
 
 
 def print_verdict(verdict: Verdict, version: str) -> None:

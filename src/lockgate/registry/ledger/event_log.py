@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -9,15 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from lockgate.errors import LedgerError, UsageError
+from lockgate.errors import LedgerError, RemoteUnavailable, UsageError
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.remote import remote_of
-from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
+from lockgate.registry.ledger.repository import LEDGER, ReadOnly, Repository, event_of
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
+from lockgate.registry.ledger.trust import read_anchor, read_trusted_signers
 from lockgate.registry.ledger.verify import Verification, verify
 from lockgate.registry.ledger.writer import Writer
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
+from lockgate.registry.provenance.signers import Signers
+from lockgate.registry.provenance.sshsig import InvalidSignature
 
 __all__ = ["EventLog"]
 
@@ -84,10 +88,13 @@ class EventLog:
         Raises
         ------
         RemoteUnavailable
-            If it cannot be reached.
+            If it cannot be reached, or the repository cannot be written here.
 
         """
-        self.writer.latest()
+        try:
+            self.writer.latest()
+        except ReadOnly as error:
+            raise RemoteUnavailable(f"{error}, so that nothing was fetched") from None
 
     def current(self, name: str, stage: str) -> StageRecord | None:
         """Return what is in a stage, or None, as far as this clone knows."""
@@ -117,12 +124,47 @@ class EventLog:
             stage then. UTC if it has no time zone.
 
         """
-        events = (
-            event
-            for event, _, _ in self.commits()
+        return (event for event, _ in self.entries(name, stage, at=at))
+
+    def entries(
+        self, name: str | None = None, stage: str | None = None, *, at: datetime | None = None
+    ) -> Iterator[tuple[Event, Commit]]:
+        """Yield events with their commits, as `history` yields them."""
+        entries = (
+            (event, commit)
+            for event, commit, _ in self.commits()
             if name in (None, event.name) and stage in (None, event.stage)
         )
-        return events if at is None else _changes_in_force(events, at)
+        return entries if at is None else _changes_in_force(entries, at)
+
+    def doubt(self, event: Event, commit: Commit) -> str:
+        """Return why an event cannot be trusted: its signature; empty where it can be.
+
+        Nothing is in doubt where the main branch lists no allowed signers, nor up to its anchor.
+        """
+        signers, anchor = self._trusted
+        if signers is None or event.seq <= anchor:
+            return ""
+        try:
+            signers.check(commit, event)
+        except InvalidSignature as error:
+            return str(error)
+        return ""
+
+    def stage_doubt(self, record: StageRecord) -> str:
+        """Return why the event that put a version into a stage cannot be trusted."""
+        if self._trusted[0] is None:
+            return ""
+        for event, commit, _ in self.commits():
+            if event.seq == record.seq:
+                return self.doubt(event, commit)
+        return "its event is not in this clone"
+
+    @functools.cached_property
+    def _trusted(self) -> tuple[Signers | None, int]:
+        """The allowed signers, and the event up to which the main branch trusts the ledger."""
+        anchor = read_anchor(self.repository)
+        return read_trusted_signers(self.repository), 0 if anchor is None else anchor.seq
 
     def commits(self) -> Iterator[tuple[Event, Commit, str]]:
         """Yield all events with their commits and commit ids, newest first."""
@@ -142,17 +184,19 @@ class EventLog:
         return verify(self.repository, self.tip, now=time.time())
 
 
-def _changes_in_force(events: Iterable[Event], at: datetime) -> Iterator[Event]:
-    """Yield the last change of each stage up to a time; `events` are the newest first."""
+def _changes_in_force(
+    entries: Iterable[tuple[Event, Commit]], at: datetime
+) -> Iterator[tuple[Event, Commit]]:
+    """Yield the last change of each stage up to a time; `entries` are the newest first."""
     moment = at if at.tzinfo else at.replace(tzinfo=UTC)
     # as events write it, so that texts compare like times
     latest = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     seen = set()
-    for event in events:
+    for event, commit in entries:
         changes_stage = event.op in ("promote", "rollback") or (
             event.op == "retire" and event.stage
         )
         key = (event.name, event.stage)
         if changes_stage and event.at <= latest and key not in seen:
             seen.add(key)
-            yield event
+            yield event, commit

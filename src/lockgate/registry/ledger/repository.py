@@ -20,12 +20,16 @@ from lockgate.registry.ledger.state import State
 from lockgate.registry.provenance.commits import Commit, InvalidCommit, Person
 from lockgate.registry.provenance.events import Event, InvalidEvent
 
-__all__ = ["LEDGER", "Repository", "event_of"]
+__all__ = ["LEDGER", "ReadOnly", "Repository", "event_of"]
 
 LEDGER = "refs/lockgate/ledger"
 """Reference to the last event that this clone knows."""
 
 LOCK_SECONDS = 120.0
+
+
+class ReadOnly(LedgerError):
+    """The repository cannot be written here; it can be read."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,13 @@ class Repository:
     def locked(self) -> Iterator[None]:
         """Hold the lock with which one process of this clone at a time changes the ledger."""
         path = self.folder / "lockgate" / "lock"
-        path.parent.mkdir(exist_ok=True)
         deadline = time.monotonic() + LOCK_SECONDS
-        with path.open("w") as file:
+        try:
+            path.parent.mkdir(exist_ok=True)
+            lock = path.open("w")
+        except OSError as error:
+            raise ReadOnly(f"{self.folder} cannot be written ({error.strerror})") from None
+        with lock as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

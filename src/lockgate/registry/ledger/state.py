@@ -8,6 +8,7 @@ import msgspec
 
 from lockgate.errors import LedgerTampered
 from lockgate.registry.git.trees import Trees
+from lockgate.registry.provenance.formats import describe_unreadable
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot
@@ -202,7 +203,7 @@ class State:
         try:
             return msgspec.json.decode(raw, type=form)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise LedgerTampered(f"the ledger's {path} cannot be read: {error}") from None
+            raise LedgerTampered(f"the ledger's {path} {describe_unreadable(raw, error)}") from None
 
 
 def newest_first(versions: list[str]) -> list[str]:

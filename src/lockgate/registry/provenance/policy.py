@@ -9,6 +9,7 @@ import msgspec
 
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import LedgerError
+from lockgate.registry.provenance.formats import describe_unreadable
 
 __all__ = ["StagePolicy"]
 
@@ -68,4 +69,4 @@ class StagePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         try:
             return msgspec.json.decode(raw, type=cls)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise LedgerError(f"this is not a policy: {str(error)[:200]}") from None
+            raise LedgerError(f"the policy {describe_unreadable(raw, error)}") from None

@@ -9,6 +9,7 @@ import msgspec
 
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import LedgerError
+from lockgate.registry.provenance.formats import describe_unreadable
 from lockgate.registry.provenance.policy import StagePolicy
 
 __all__ = ["GateRecord", "Incumbent", "Verdict"]
@@ -114,7 +115,7 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         try:
             verdict = msgspec.json.decode(raw, type=cls)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise LedgerError(f"this is not a verdict: {str(error)[:200]}") from None
+            raise LedgerError(f"the verdict {describe_unreadable(raw, error)}") from None
         if verdict.passed != (not any(record.refused for record in verdict.judged)):
             raise LedgerError("the verdict contradicts the results of its gates")
         return verdict

@@ -1,0 +1,133 @@
+"""The ledger says why: what cannot be trusted, had, written or read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.follow import deploy_stage
+from lockgate.errors import GateRefused, LedgerError, LedgerTampered
+from lockgate.registry.api import Ledger
+from lockgate.registry.bundle_store import bundle_of, store_path
+from lockgate.registry.ledger.state import State
+from lockgate.registry.provenance.policy import StagePolicy
+from lockgate.registry.provenance.provenance import Provenance
+from lockgate.registry.provenance.verdict import Verdict
+from tests.registry.conftest import git
+from tests.registry.test_ledger import put, run
+from tests.registry.test_tampering import forge, promotion, signed  # noqa: F401 - a fixture
+
+
+def test_an_unsigned_event_is_marked_wherever_it_is_shown(
+    signed: Path,  # noqa: F811
+) -> None:
+    root = str(signed)
+    assert "NOT TRUSTED" not in run("history", "-C", root) + run("current", "-C", root)
+    git(signed, "config", "--unset", "user.signingkey")
+    forge(signed, promotion("1.1.0", "prod"))
+    shown = run("history", "-C", root).splitlines()
+    assert "NOT TRUSTED (it is not signed" in shown[0]
+    assert "NOT TRUSTED" not in "".join(shown[1:])
+    assert "NOT TRUSTED (it is not signed" in run("current", "-C", root)
+    first, *others = [
+        json.loads(line) for line in run("history", "--json", "-C", root).splitlines()
+    ]
+    assert "not signed" in first["doubt"]
+    assert not any("doubt" in event for event in others)
+    (standing,) = json.loads(run("current", "--json", "-C", root))
+    assert "not signed" in standing["doubt"]
+
+
+def test_a_repository_that_cannot_be_written_is_read(shop: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    put(Ledger(shop), "1.0.0")
+    lock = shop / ".git" / "lockgate" / "lock"
+    lock.unlink()
+    lock.mkdir()  # as on a read-only disk, the lock cannot be opened; root may write anywhere
+    shown = run("current", "-C", str(shop))
+    assert "cannot be written" in shown
+    assert "fraud@1.0.0" in shown
+    with pytest.raises(LedgerError, match="cannot be written"):
+        put(Ledger(shop), "1.1.0")
+
+
+def test_a_bundle_that_was_registered_without_dvc_is_elsewhere(shop: Path) -> None:
+    ledger = Ledger(shop)
+    record = ledger.version("fraud", "1.0.0")
+    kept = store_path(ledger.repository, record.digest)
+    kept.rename(shop.parent / "copy")
+    with pytest.raises(LedgerError, match=r"only the clone that registered it has it; copy its"):
+        bundle_of(ledger.repository, record)
+    ledger.register(shop.parent / "copy")  # as the message says
+    assert bundle_of(ledger.repository, record) == kept
+
+
+LATER = b'{"v": 2, "more": 1}'
+
+
+@pytest.mark.parametrize("form", [Verdict, StagePolicy, Provenance])
+def test_records_of_a_later_lockgate_are_named(form: type) -> None:
+    with pytest.raises(
+        (LedgerError, GateRefused), match="has format 2, and this lockgate reads 1: upgrade"
+    ):
+        form.decode(LATER)
+    with pytest.raises((LedgerError, GateRefused), match="cannot be read: "):
+        form.decode(b'{"v": 1, "more": 1}')
+
+
+def test_a_stage_of_a_later_lockgate_is_named(shop: Path) -> None:
+    ledger = Ledger(shop)
+    trees = ledger.repository.trees
+    tree = trees.apply_changes(ledger.state.tree, {"stages/fraud/prod.json": LATER})
+    with pytest.raises(LedgerTampered, match=r"stages/fraud/prod\.json has format 2.*upgrade"):
+        State(trees, tree).stage("fraud", "prod")
+
+
+def test_a_version_whose_commit_is_not_here_says_fetch(shop: Path, tmp_path: Path) -> None:
+    import msgspec
+
+    ledger = Ledger(shop)
+    record = msgspec.structs.replace(
+        ledger.version("fraud", "1.0.0"), tracked="ab.dir", commit="1" * 40, path="bundle"
+    )
+    shutil.rmtree(store_path(ledger.repository, record.digest))
+    with pytest.raises(LedgerError, match="its commit 111111111111 is not in this clone; run git"):
+        bundle_of(ledger.repository, record)
+
+
+def test_what_other_clones_would_lack_is_said(
+    shop: Path, tmp_path: Path, bundles: list[Path]
+) -> None:
+    from tests.registry.conftest import packed
+
+    said: list[str] = []
+    wider = packed(tmp_path / "wider", seed=9)
+    Ledger(shop).register(wider, on_warning=said.append)
+    assert said == []  # nobody shares this ledger
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    other = packed(tmp_path / "other", seed=10)
+    Ledger(shop).register(other, on_warning=said.append)
+    assert said == ["it is not tracked by DVC: only this clone has the bundle"]
+    with pytest.raises(LedgerError, match="it is not tracked by DVC"):
+        Ledger(shop).register(packed(tmp_path / "third", seed=11), pushed=True)
+
+
+def test_what_a_directory_serves_is_shown_beside_what_was_promoted(
+    shop: Path, tmp_path: Path
+) -> None:
+    ledger, deployment = Ledger(shop), Deployment(tmp_path / "live")
+    put(ledger, "1.0.0")
+    deploy_stage(ledger, deployment, "fraud", "prod")
+    line = ["current", "-C", str(shop), "--here", str(deployment.path)]
+    run(*line)
+    put(ledger, "1.1.0")
+    assert "serves fraud@1.0.0 in prod (deploy, " in (shown := run(*line, code=1))
+    assert shown.rstrip().endswith("promoted: 1.1.0")
+    put(ledger, "1.1.0", "canary")
+    assert "serves fraud@nothing in canary" in run(*line, code=1)
