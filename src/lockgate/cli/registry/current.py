@@ -98,7 +98,7 @@ def _differences(directory: Path, records: list[StageRecord]) -> list[str]:
         promoted, served = record.slot, pointer.find(record.slot.name, record.slot.stage)
         if served is not None and served.digest == promoted.digest:
             continue
-        what = "nothing" if served is None else served.version
+        version = "nothing" if served is None else served.version
         changes = [
             event
             for event in deployment.history()
@@ -110,7 +110,7 @@ def _differences(directory: Path, records: list[StageRecord]) -> list[str]:
             reason = f": {visible(last.reason)}" if last.reason else ""
             why = f" ({last.op}, {last.at[:19]}{reason})"
         lines.append(
-            f"{directory} serves {promoted.name}@{what} in {promoted.stage}{why}; promoted: "
+            f"{directory} serves {promoted.name}@{version} in {promoted.stage}{why}; promoted: "
             f"{promoted.version}"
         )
     return lines
