@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,9 +19,15 @@ __all__ = [
     "Environment",
     "Hashes",
     "Manifest",
+    "read_document",
     "read_manifest",
     "verify_files",
 ]
+
+T = TypeVar("T")
+
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What reading JSON raises that is not of its form, or too deeply nested."""
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -144,7 +150,22 @@ def read_manifest(folder: Path) -> Manifest:
                 f"{folder} has bundle schema {version}, expected {SCHEMA_VERSION}: {remedy}"
             )
         return msgspec.json.decode(raw, type=Manifest)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
+        raise BundleError(f"{path} is damaged: {error}") from None
+
+
+def read_document(path: Path, form: type[T]) -> T:
+    """Read a JSON file of a bundle.
+
+    Raises
+    ------
+    BundleError
+        If it has another form; its digest may be right all the same, as its author chose it.
+
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=form)
+    except (*UNREADABLE, OSError) as error:
         raise BundleError(f"{path} is damaged: {error}") from None
 
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from lockgate.contract.monitoring import ReferenceCounts
 from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.requests import Resources
@@ -18,7 +16,13 @@ from lockgate.data.columns.parsing import read_columns
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, PluginFailed
 from lockgate.models.bundle.environment import check_environment
-from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
+from lockgate.models.bundle.manifest import (
+    MANIFEST,
+    Manifest,
+    read_document,
+    read_manifest,
+    verify_files,
+)
 from lockgate.models.bundle.open_format import model_of, open_model
 from lockgate.models.bundle.probes import check_probes
 from lockgate.plugins.host.catalogue import Catalogue
@@ -103,13 +107,11 @@ class Bundle:
 
     def reference(self) -> ReferenceCounts:
         """Read the statistics of the training rows, for monitors."""
-        return msgspec.json.decode(
-            (self.path / "reference.json").read_bytes(), type=ReferenceCounts
-        )
+        return read_document(self.path / "reference.json", ReferenceCounts)
 
     def metrics(self) -> dict[str, Any]:
         """Read the metrics by evaluator."""
-        return dict(msgspec.json.decode((self.path / "metrics.json").read_bytes()))
+        return read_document(self.path / "metrics.json", METRICS_FORM)
 
     def _repr_html_(self) -> str:
         """Show the bundle in a notebook."""
@@ -121,6 +123,10 @@ class Bundle:
     def __repr__(self) -> str:
         """Return the name, digest and task."""
         return f"<Bundle {self.manifest.name} {self.digest[:12]} ({self.manifest.task})>"
+
+
+METRICS_FORM = dict[str, dict[str, dict[str, float | None]]]
+"""Estimate and bounds, by evaluator and metric."""
 
 
 def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
@@ -161,10 +167,7 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
         predictor = open_model(host, manifest.format, request)
     except PluginFailed as error:
         raise BundleError(f"{folder}: the model cannot be opened: {error}") from error
-    try:
-        probes = msgspec.json.decode((folder / "probes.json").read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError) as error:
-        raise BundleError(f"{folder}: the probe rows cannot be read: {error}") from None
+    probes = read_document(folder / "probes.json", dict[str, Any])
     try:
         check_probes(probes, manifest.inputs, predictor)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
