@@ -25,6 +25,9 @@ SCENARIOS = {
     "a forged event comes and goes": Scenario(mistake="forged"),
     "a kill and a lost answer": Scenario(kills=1, losses=1),
     "events are queued while the remote is away": Scenario(queue=True, outages=2),
+    "a commit that is not an event follows a lost answer": Scenario(
+        people=1, mistake="stray", losses=1
+    ),
 }
 LONG = {
     "a mistake, a kill and a lost answer": Scenario(mistake="stray", kills=1, losses=1),

@@ -74,12 +74,12 @@ class Writer:
         repository = self.repository
         with repository.locked():
             last_tip = repository.store.ref(LEDGER)
-            sent, unconfirmed = False, 0
+            unconfirmed = 0
             for _ in range(ATTEMPTS):
                 try:
                     tip, shared = self._latest()
-                except RemoteUnavailable as error:
-                    if sent:
+                except (RemoteUnavailable, LedgerTampered) as error:
+                    if unconfirmed:
                         raise RemoteUnavailable(
                             f"{error}; the event {id} was sent, and it is unknown whether it was "
                             "accepted: check with `lockgate history` before trying again"
@@ -102,7 +102,6 @@ class Writer:
                             f"{unconfirmed} pushes were not confirmed: {error}; it is unknown "
                             f"whether the event {id} was accepted: check with `lockgate history`"
                         ) from None
-                sent = sent or shared
             raise LedgerError(f"other writers were faster {ATTEMPTS} times in a row; try again")
 
     def _publish(
