@@ -40,7 +40,8 @@ def test_a_source_is_a_stage_or_a_folder(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     assert parse_source("fraud@prod") == ("fraud", "prod")
     (tmp_path / "fraud@prod").mkdir()
-    assert parse_source("fraud@prod") == Path("fraud@prod")
+    assert parse_source("fraud@prod") == ("fraud", "prod")  # not what lies in this folder
+    assert parse_source("./fraud@prod") == Path("fraud@prod")
     with pytest.raises(UsageError, match="fraud@ has no stage: write fraud@STAGE"):
         parse_source("fraud@")
     with pytest.raises(UsageError, match="nothing is not a folder"):

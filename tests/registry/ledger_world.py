@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +29,11 @@ from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remot
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.ledger.writer import Writer
+from tests.conftest import ROOT
 
+(MANIFEST,) = sorted(
+    (ROOT / "tests" / "golden").glob("deployment-1/served/bundles/*/manifest.json")
+)[:1]
 AT = "2026-11-01T00:00:00.000+00:00"
 VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
 SETTINGS = {"lockgate.mirror": "false", "user.name": "Ada", "user.email": "ada@shop.example"}
@@ -207,7 +212,8 @@ def identity(person: str, version: str) -> str:
 
 def registration(version: str) -> Callable[[State], Draft]:
     """Draft a version of the model."""
-    manifest = f'{{"version": "{version}"}}'.encode()
+    fields = json.loads(MANIFEST.read_text()) | {"name": "m", "threshold": int(version[0]) / 10}
+    manifest = json.dumps(fields).encode()
     digest = hashlib.sha256(manifest).hexdigest()
     record = VersionRecord(
         name="m",
@@ -222,7 +228,7 @@ def registration(version: str) -> Callable[[State], Draft]:
         figures={},
     )
     raw = msgspec.json.encode(record)
-    fields = {
+    event = {
         "op": "register",
         "name": "m",
         "after": version,
@@ -230,7 +236,7 @@ def registration(version: str) -> Callable[[State], Draft]:
         "attached": hashlib.sha256(raw).hexdigest(),
         "at": AT,
     }
-    return lambda _: Draft(fields, (raw, manifest))
+    return lambda _: Draft(event, (raw, manifest))
 
 
 def chain_of(world: World, reader: Clone) -> list[str]:

@@ -66,6 +66,8 @@ def require_provenance(
             signers=signers,
             now=now,
         )
+        if slot.override:  # the proof is of an earlier promotion
+            raise GateRefused(f"{subject}: no passing verdict: its gates were overridden")
 
 
 def read_signers(path: str) -> Signers | None:

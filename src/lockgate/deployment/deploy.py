@@ -60,8 +60,8 @@ def parse_source(source: str) -> tuple[str, str] | Path:
     Returns
     -------
     tuple of (str, str) or pathlib.Path
-        Model and stage, or the bundle. A directory that exists is a bundle,
-        whatever its name.
+        Model and stage, or the bundle. A directory whose name has an @ is written with a
+        slash, ``./fraud@prod``.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def parse_source(source: str) -> tuple[str, str] | Path:
     name, separator, stage = source.partition("@")
     if separator and not stage:
         raise UsageError(f"{source} has no stage: write {name}@STAGE, for example {name}@prod")
-    if separator and not Path(source).exists():
+    if separator and "/" not in source:  # a folder of that name is written ./fraud@prod
         return name, stage
     if not Path(source).is_dir():
         raise UsageError(

@@ -13,7 +13,7 @@ from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.registry import actions
 from lockgate.registry.bundle_store import store_path
-from lockgate.registry.gates.policy import check_stage, read_policy_file, stage_policy
+from lockgate.registry.gates.policy import check_promoter, read_policy_file, stage_policy
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import StageRecord, VersionRecord
@@ -220,7 +220,7 @@ class Ledger(EventLog):
         if override and (data is not None or today is not None):
             raise UsageError("an override runs no gates: leave out data and today")
         if override:
-            check_stage(self.repository, rules.find_version(self.state, name, version), stage)
+            check_promoter(self.repository, rules.find_version(self.state, name, version), stage)
         else:
             # here, as gates load pandas
             from lockgate.registry.gates.require import require_verdict
@@ -305,7 +305,12 @@ class Ledger(EventLog):
             raise UsageError(
                 "expected either a version (fraud@1.3.0) or a stage (fraud prod) to retire"
             )
-        expected = rules.Expectation() if stage is None else self.expectation(name, stage, None)
+        expected = rules.Expectation()
+        if stage is not None:
+            expected = self.expectation(name, stage)
+            if expected.seen is not None:
+                record = rules.find_version(self.state, name, expected.seen.slot.version)
+                check_promoter(self.repository, record, stage)
         draft = functools.partial(
             actions.retirement_draft, name=name, version=version, stage=stage, expected=expected
         )

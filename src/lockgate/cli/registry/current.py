@@ -13,7 +13,8 @@ from lockgate.cli.terminal.repository import fetch_ledger, mark_doubt, repositor
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
 from lockgate.deployment.directory import Deployment
-from lockgate.registry.ledger.state import StageRecord
+from lockgate.errors import nearest
+from lockgate.registry.ledger.state import StageRecord, State
 
 __all__ = ["command"]
 
@@ -62,19 +63,22 @@ def command(
         for stage_name in ([stage] if stage else state.stages(model_name))
     ]
     records = [record for record in stage_records if record is not None]
+    differing = [line for path in directories for line in _differences(path, records, name, stage)]
     if as_json:
         fields = []
         for record in records:
             doubt = ledger.stage_doubt(record)
             fields.append(msgspec.to_builtins(record) | ({"doubt": doubt} if doubt else {}))
         click.echo(json.dumps(fields, indent=1))
-        return 0 if records else 1
+        for line in differing:
+            click.secho(line, fg="yellow", err=True)
+        return 0 if records and not differing else 1
     rows = [
         [
             f"{record.slot.name}@{record.slot.version}",
             record.slot.stage,
             record.slot.digest[:12],
-            f"since {record.at[:19]}",
+            f"since {visible(record.at[:19])}",
             visible(record.actor),
             mark_doubt(ledger.stage_doubt(record))
             + ("GATES OVERRIDDEN: " if record.override else "")
@@ -82,18 +86,32 @@ def command(
         ]
         for record in records
     ]
-    click.echo("\n".join(align_columns(rows)) or "no version is in any stage")
-    differing = [line for path in directories for line in _differences(path, records)]
+    click.echo("\n".join(align_columns(rows)) or _nothing(state, name, stage))
     for line in differing:
         click.secho(line, fg="yellow")
     return 0 if records and not differing else 1
 
 
-def _differences(directory: Path, records: list[StageRecord]) -> list[str]:
+def _nothing(state: State, name: str | None, stage: str | None) -> str:
+    if name is None or stage is None:
+        return "no version is in any stage"
+    return f"no version of {name} is in {stage}{nearest(stage, state.stages(name))}"
+
+
+def _differences(
+    directory: Path, records: list[StageRecord], name: str | None, stage: str | None
+) -> list[str]:
     """Return how what a deployment directory serves differs from what was promoted."""
     deployment = Deployment(directory)
     pointer = deployment.pointer()
-    lines = []
+    promoted_stages = {(record.slot.name, record.slot.stage) for record in records}
+    lines = [
+        f"{directory} serves {slot.name}@{slot.version} in {slot.stage}; promoted: nothing"
+        for slot in pointer.slots
+        if (slot.name, slot.stage) not in promoted_stages
+        and name in (None, slot.name)
+        and stage in (None, slot.stage)
+    ]
     for record in records:
         promoted, served = record.slot, pointer.find(record.slot.name, record.slot.stage)
         if served is not None and served.digest == promoted.digest:

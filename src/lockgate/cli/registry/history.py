@@ -68,7 +68,7 @@ def command(
     rows = [
         [
             str(event.seq),
-            event.at[:19],
+            visible(event.at[:19]),
             event.subject,
             visible(event.actor),
             mark_doubt(ledger.doubt(event, commit)) + visible(event.reason or "-"),
@@ -82,10 +82,10 @@ def command(
 def _parse_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if len(text) == len("2026-05-03"):
+            moment += timedelta(days=1)  # the end of that day
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"--on {text[:40]!r} is not a date: expected one like 2026-05-03"
         ) from None
-    if len(text) == len("2026-05-03"):
-        moment += timedelta(days=1)  # the end of that day
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -30,7 +30,7 @@ __all__ = ["command"]
     multiple=True,
     metavar="STAGE",
     help="With --write: stage to declare; may be repeated.",
-    show_default="those of the file, or staging and prod",
+    show_default="staging and prod, in a new file",
 )
 @click.option("--offline", is_flag=True, help="Do not fetch.")
 @repository_option
@@ -45,8 +45,9 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
 
     With --write the gates of the project's params.yaml become the policy of the
     stages: a gate that is limited to stages (gate.signed.stages=prod) guards
-    those. Stages, promoters and models that are in the file stay. Commit it to
-    the main branch then.
+    those. In a file that exists, the gates of the named stages are replaced; other
+    stages, promoters and models stay, comments do not. Commit it to the main
+    branch then.
     """
     if write:
         return _write(root, stages)
@@ -79,5 +80,5 @@ def _write(root: str, stages: tuple[str, ...]) -> int:
 
     path = write_policy(Path(root), stages)
     click.echo(f"written: {path}")
-    click.echo(f"Next: git add {path.name}, and commit it to the main branch")
+    click.echo("Next: git add .lockgate/policy.yaml, and commit it to the main branch")
     return 0

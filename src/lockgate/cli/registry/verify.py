@@ -10,6 +10,7 @@ from tqdm import tqdm
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import fetch_ledger, repository_option
 from lockgate.data.io.visible import visible
+from lockgate.errors import UsageError
 from lockgate.registry.ledger.anchor import write_anchor
 from lockgate.registry.ledger.verify import Problem, Verification, verify
 
@@ -24,14 +25,23 @@ __all__ = ["command"]
     """),
 )
 @click.option("--anchor", is_flag=True, help="Write .lockgate/anchor.json for the main branch.")
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="With --anchor: also where events cannot be trusted; who commits it vouches for them.",
+)
 @click.option("--offline", is_flag=True, help="Do not fetch from the remote.")
 @repository_option
-def command(anchor: bool, offline: bool, root: str) -> int:
+def command(anchor: bool, accept: bool, offline: bool, root: str) -> int:
     """Verify the whole ledger, and list every problem.
 
     Every event must follow from the previous one and be signed, if the main
     branch has .lockgate/allowed_signers. An anchor in the main branch records the
-    last event: a ledger that was shortened or rewritten before it is detected.
+    last event: a ledger that was shortened or rewritten before it is detected, and
+    the events up to it need neither signature nor policy any more. With --accept
+    it is written in spite of problems, e.g. where signatures are demanded of a
+    ledger that had none before: review them, and let somebody else review the
+    commit.
 
     Exit codes: 0, no problems; 1, problems were found.
     """
@@ -46,7 +56,9 @@ def command(anchor: bool, offline: bool, root: str) -> int:
         report = verify(ledger.repository, ledger.tip, now=time.time(), progress=progress)
     report.findings += [Problem("", "the shared ledger", problem) for problem in invalid]
     _print(report)
-    if anchor and not report.findings:
+    if accept and not anchor:
+        raise UsageError("--accept needs --anchor")
+    if anchor and (accept or not report.findings):
         path = write_anchor(ledger)
         if path is not None:
             click.echo(f"written: {path}; commit it to the main branch")

@@ -75,11 +75,11 @@ def judge(
     stage_record = state.stage(name, stage)
     on_status("opening the bundles")
     candidate = open_bundle(bundle_of(ledger.repository, record))
-    incumbent = None
-    if stage_record is not None:
-        incumbent_record = rules.find_version(state, name, stage_record.slot.version)
+    incumbent, compared = None, _compared_version(ledger, name, stage)
+    if compared is not None:
+        incumbent_record = rules.find_version(state, name, compared)
         incumbent = open_bundle(bundle_of(ledger.repository, incumbent_record))
-    versions = (record.version, None if stage_record is None else stage_record.slot.version)
+    versions = (record.version, compared)
     schema = candidate.manifest.inputs
     rows = _rows(schema, data, project, record)
     verdict = run_gates(
@@ -88,12 +88,28 @@ def judge(
         loaded,
         stage=stage,
         versions=versions,
+        in_stage=stage_record is not None,
         origin=_origin(ledger, record),
         rows=rows,
         today=_read(today, schema),
         on_status=on_status,
     )
     return record, verdict
+
+
+def _compared_version(ledger: EventLog, name: str, stage: str) -> str | None:
+    """Return the version in a stage, or the last one that was there: retiring it lowers no gate."""
+    stage_record = ledger.current(name, stage)
+    if stage_record is not None:
+        return stage_record.slot.version
+    return next(
+        (
+            event.before
+            for event in ledger.history(name, stage)
+            if event.op == "retire" and event.stage == stage
+        ),
+        None,
+    )
 
 
 def _rows(

@@ -18,6 +18,14 @@ from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.ledger.trust import read_policy
 from lockgate.registry.provenance.policy import StagePolicy
 
+DEFAULT = """
+gate:
+  signature: {plugin: signature}
+  parity: {plugin: parity}
+  no-worse: {plugin: no-worse}
+"""
+"""Gates of models that were fitted elsewhere: requests remain valid, and they are not worse."""
+
 HEADER = """\
 # Which gates guard each stage, and who may promote to it. What counts is this file as it is
 # committed to the main branch; `lockgate policy` shows it. Keys of a stage: gates ({} for none),
@@ -27,7 +35,7 @@ HEADER = """\
 
 __all__ = [
     "LoadedPolicy",
-    "check_stage",
+    "check_promoter",
     "load_policy",
     "read_policy_file",
     "stage_policy",
@@ -97,11 +105,25 @@ def stage_policy(repository: Repository, record: VersionRecord, stage: str) -> S
     return file.of(record.name, stage)
 
 
-def check_stage(repository: Repository, record: VersionRecord, stage: str) -> None:
-    """Raise a `UsageError` if the main branch declares stages, and not this one."""
+def check_promoter(repository: Repository, record: VersionRecord, stage: str) -> None:
+    """Check that the user may promote to a stage, where the main branch has a policy.
+
+    Raises
+    ------
+    GateRefused
+        If the policy names others.
+    UsageError
+        If it declares stages, and not this one.
+
+    """
     file = read_policy(repository, record.path)
-    if file is not None:
-        file.of(record.name, stage)
+    if file is None:
+        return
+    policy, email = file.of(record.name, stage), repository.person(0).email
+    if not policy.lets_promote(email):
+        raise GateRefused(
+            f"{email} may not promote to {stage}; those who may: {', '.join(policy.promoters)}"
+        )
 
 
 def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
@@ -112,20 +134,36 @@ def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
     root : pathlib.Path
         A folder of the project.
     stages : sequence of str
-        Stages to declare; by default those of the file, or ``staging`` and ``prod``.
+        Stages to declare, or whose gates to replace; by default ``staging`` and ``prod``, where
+        there is no file yet.
 
     Raises
     ------
     UsageError
-        If the project has no gates, or a gate is limited to a stage that is not declared.
+        If the project has no gates, a gate is limited to a stage that is not declared, or the
+        file exists and no stage is named, or it is not valid.
 
     """
     repository = Repository.find(root)
     path = repository.top / POLICY_FILE
-    raw: dict[str, Any] = read_params(path) if path.is_file() else {}
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path} is not a regular file; the main branch must have one there")
+    raw: dict[str, Any] = {}
+    if path.is_file():
+        read_policy_file(path)  # refused before anything is changed
+        raw = read_params(path)
     declared: dict[str, Any] = raw.get("stages") or {}
-    params = read_policy_file(_params_of(root.absolute(), repository.top))
-    names = list(dict.fromkeys([*declared, *stages] or ["staging", "prod"]))
+    source = _params_of(root.absolute(), repository.top)
+    params = read_policy_file(source) if source else parse_policy(DEFAULT, "the default gates")
+    if params is None or params.declared:
+        raise UsageError(f"{source} declares stages; expected the gates of a project")
+    wanted = list(dict.fromkeys(stages or (() if declared else ("staging", "prod"))))
+    if not wanted:
+        raise UsageError(
+            f"{path} declares {', '.join(declared)}; name the stages whose gates are to be "
+            "replaced by those of the project: --stage STAGE"
+        )
+    names = list(dict.fromkeys([*declared, *wanted]))
     for gate, limits in params.limits.items():
         for stage in limits:
             if stage not in names:
@@ -133,26 +171,26 @@ def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
                     f"gate.{gate}.stages names {stage!r}{nearest(stage, names)}; the policy "
                     f"declares: {', '.join(names)}; add --stage {stage}, or change it in conf/"
                 )
-    for stage in stages or names:
+    for stage in wanted:
         policy = params.of("", stage)
         node = {**declared.get(stage, {}), "gates": policy.gates}
         if policy.evaluators:
             node["evaluators"] = policy.evaluators
         declared[stage] = node
-    path.parent.mkdir(exist_ok=True)
-    write_file(path, HEADER + dump_yaml({**raw, "stages": declared}))
-    read_policy_file(path)
+    text = HEADER + dump_yaml({**raw, "stages": declared})
+    parse_policy(text, str(path))
+    write_file(path, text)
     return path
 
 
-def _params_of(start: Path, top: Path) -> Path:
-    """Return the ``params.yaml`` of the project that a folder is in."""
+def _params_of(start: Path, top: Path) -> Path | None:
+    """Return the ``params.yaml`` of the project that a folder is in; None without one."""
     for folder in (start, *start.parents):
         if (folder / "params.yaml").is_file():
             return folder / "params.yaml"
         if folder == top:
             break
-    raise UsageError(f"{start} has no params.yaml, whose gates become the policy; run lockgate run")
+    return None
 
 
 def read_policy_file(path: Path) -> PolicyFile:

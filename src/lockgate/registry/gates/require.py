@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lockgate.errors import GateRefused
 from lockgate.registry.gates.judge import judge
-from lockgate.registry.gates.policy import stage_policy
+from lockgate.registry.gates.policy import check_promoter, stage_policy
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.event_log import EventLog
@@ -55,11 +55,7 @@ def require_verdict(
     ledger.fetch()
     record = rules.find_usable_version(ledger.state, name, version)
     policy = stage_policy(ledger.repository, record, stage)
-    email = ledger.repository.person(0).email
-    if not policy.lets_promote(email):
-        raise GateRefused(
-            f"{email} may not promote to {stage}; those who may: {', '.join(policy.promoters)}"
-        )
+    check_promoter(ledger.repository, record, stage)
     current = ledger.current(name, stage)
     if current is not None and current.slot.version == record.version:
         return record.version  # writing the promotion says so

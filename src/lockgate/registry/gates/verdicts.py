@@ -38,6 +38,7 @@ def run_gates(
     *,
     stage: str,
     versions: tuple[str, str | None],
+    in_stage: bool = True,
     origin: BundleOrigin,
     rows: pd.DataFrame | None = None,
     today: pd.DataFrame | None = None,
@@ -57,6 +58,8 @@ def run_gates(
         The stage.
     versions : tuple of str
         Versions of candidate and incumbent.
+    in_stage : bool
+        Whether the incumbent is in the stage now; otherwise it was the last one there.
     origin : BundleOrigin
         Where the candidate comes from.
     rows : DataFrame, optional
@@ -84,7 +87,9 @@ def run_gates(
         host.register("gate", gate.name, gate.build())
         result = _run_gate(host, gate.name, request)
         records.append(_record(gate, result))
-    incumbent_record = None if incumbent is None else Incumbent(str(versions[1]), incumbent.digest)
+    incumbent_record = None
+    if incumbent is not None and in_stage:
+        incumbent_record = Incumbent(str(versions[1]), incumbent.digest)
     return Verdict(
         name=candidate.manifest.name,
         stage=stage,

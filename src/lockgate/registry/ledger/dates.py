@@ -28,5 +28,8 @@ def too_far_ahead(date: int, now: float) -> str | None:
 
 
 def format_date(seconds: int) -> str:
-    """Return a time in ISO 8601, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    """Return a time in ISO 8601, UTC; a number where no calendar has it."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} s after 1970"

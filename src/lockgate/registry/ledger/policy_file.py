@@ -22,13 +22,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from lockgate.contract.names import NAME, NAME_RULE
 from lockgate.errors import LedgerError, UsageError, nearest
-from lockgate.plugins.host.params_file import parse_yaml
+from lockgate.plugins.host.params_file import MAX_BYTES, parse_yaml
 from lockgate.registry.provenance.events import VERSION
 from lockgate.registry.provenance.policy import StagePolicy
 
@@ -46,7 +46,14 @@ class _Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     gates: dict[str, dict[str, Any]]
     evaluators: dict[str, dict[str, Any]] = {}
-    promoters: tuple[str, ...] = ()
+    promoters: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+
+    @property
+    def may_promote(self) -> tuple[str, ...]:
+        """Those that may promote; empty for all."""
+        return () if isinstance(self.promoters, msgspec.UnsetType) else self.promoters
 
 
 class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,7 +112,8 @@ class PolicyFile(msgspec.Struct, frozen=True):
             stage=stage,
             gates=written.gates,
             evaluators=written.evaluators,
-            promoters=written.promoters,
+            # a model that differs in its gates is promoted by the same people
+            promoters=written.may_promote or self.stages[stage].may_promote,
         )
 
     def rows(self) -> Iterator[tuple[str, str, list[str], tuple[str, ...]]]:
@@ -118,12 +126,12 @@ class PolicyFile(msgspec.Struct, frozen=True):
                     f"{gate} ({','.join(self.limits[gate])} only)" if gate in self.limits else gate
                     for gate in written.gates
                 ]
-                yield scope, "every" if stage == "*" else stage, gates, written.promoters
+                yield scope, "every" if stage == "*" else stage, gates, written.may_promote
 
     def _of_params(self, stage: str) -> StagePolicy:
         written = self.stages["*"]
         for gate, limits in self.limits.items():
-            similar = difflib.get_close_matches(stage, limits, 1, SLIP)
+            similar = [limit for limit in limits if _is_similar(stage, limit)]
             if stage not in limits and similar:
                 raise UsageError(
                     f"{self.source}: gate.{gate}.stages limits the gate to {similar[0]!r}, and the "
@@ -146,9 +154,12 @@ def parse_policy(text: str, source: str) -> PolicyFile | None:
         If it is not valid; the message says where.
 
     """
+    if len(text) > MAX_BYTES:
+        raise LedgerError(f"{source} is larger than {MAX_BYTES} characters")
     try:
         raw = parse_yaml(text, Path(source))
-    except UsageError as error:
+        msgspec.json.encode(raw)  # e.g. half of a surrogate pair
+    except (UsageError, UnicodeError, TypeError) as error:
         raise LedgerError(str(error)) from None
     if isinstance(raw, Mapping) and "stages" not in raw and not source.endswith(POLICY_FILE):
         return _parse_params(raw, source)
@@ -158,13 +169,29 @@ def parse_policy(text: str, source: str) -> PolicyFile | None:
         raise LedgerError(
             f"{source} is not a policy: {error}; expected stages, each with its gates"
         ) from None
-    names = [*file.stages, *(name for model in file.models.values() for name in model.stages)]
-    for stage in names:
+    for stage in file.stages:
         try:
             check_stage_name(stage)
         except UsageError as error:
             raise LedgerError(f"{source}: {error}") from None
+    _check_stages(file, source)
     return PolicyFile(source, file.stages, file.models)
+
+
+def _check_stages(file: _File, source: str) -> None:
+    """Reject what would switch something off: undeclared stages of models, limits of gates."""
+    for model, differing in file.models.items():
+        for stage in differing.stages:
+            if stage not in file.stages:
+                raise LedgerError(
+                    f"{source}: models.{model} names the stage {stage!r}, which stages does not "
+                    f"declare{nearest(stage, file.stages)}"
+                )
+    scopes = [file.stages, *(model.stages for model in file.models.values())]
+    for stage, written in (item for scope in scopes for item in scope.items()):
+        limited = [gate for gate, node in written.gates.items() if "stages" in node]
+        if limited:
+            raise LedgerError(f"{source}: gate {limited[0]} of {stage} cannot be limited to stages")
 
 
 def _parse_params(raw: Mapping[str, Any], source: str) -> PolicyFile | None:
@@ -177,8 +204,8 @@ def _parse_params(raw: Mapping[str, Any], source: str) -> PolicyFile | None:
         if not isinstance(stages, str):
             raise LedgerError(f"{source}: gate.{name}.stages is {stages!r}, expected e.g. prod")
         gates[name] = node
-        if stages.strip():
-            limits[name] = tuple(stage.strip() for stage in stages.split(",") if stage.strip())
+        if stages:
+            limits[name] = tuple(stage.strip() for stage in stages.split(","))
             for stage in limits[name]:
                 try:
                     check_stage_name(stage)
@@ -196,6 +223,12 @@ def _nodes(raw: object, key: str, source: str) -> dict[str, dict[str, Any]]:
         str(name): {key: value for key, value in node.items() if key != "provider"}
         for name, node in raw.items()
     }
+
+
+def _is_similar(stage: str, other: str) -> bool:
+    """Whether a name may be meant as another: ``prod`` as ``production``, ``prdo``, ``Prod``."""
+    ratio = difflib.SequenceMatcher(None, stage, other).ratio()
+    return ratio >= SLIP or stage.startswith(other) or other.startswith(stage)
 
 
 def check_stage_name(stage: str) -> None:

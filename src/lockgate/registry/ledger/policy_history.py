@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 from dataclasses import dataclass
 
 from lockgate.errors import LockgateError
@@ -22,6 +23,10 @@ GRACE_SECONDS = 24 * 3600
 
 A commit of the main branch is dated when it is made, which may be before it is pushed.
 """
+
+
+SETTLED_SECONDS = 3600
+"""How long a policy must have been in force for that grace."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,17 @@ class PolicyHistory:
             Its commit.
 
         """
-        if event.op != "promote" or event.override or event.stage is None:
+        if event.op != "promote" or event.stage is None or not self._changes:
             return None
         changes = self._in_force(commit.person.date)
+        if event.override:
+            return self._doubt_promoter(state, event, commit, changes)
         if not changes:
-            return None  # the main branch had no policy yet
+            return (
+                "it is dated before the main branch had a policy, as far as this clone knows: if "
+                "it is right, anchor it (lockgate verify --anchor); a shallow clone needs git "
+                "fetch --unshallow"
+            )
         version = str(event.after)
         used = state.policy(event.name, version, event.gate or "")
         record = state.version(event.name, version)
@@ -83,15 +94,32 @@ class PolicyHistory:
             return f"the policy of {event.stage} does not let {commit.person.email} promote"
         return None
 
+    def _doubt_promoter(
+        self, state: State, event: Event, commit: Commit, changes: list[_Change]
+    ) -> str | None:
+        """Return a problem if no policy of the time lets the author of an override promote."""
+        record, email = state.version(event.name, str(event.after)), commit.person.email
+        allowed = not changes
+        for change in changes:
+            try:
+                file = self._file(change.commit, None if record is None else record.path)
+                policy = None if file is None else file.of(event.name, str(event.stage))
+            except LockgateError:
+                continue
+            allowed = allowed or policy is None or policy.lets_promote(email)
+        return None if allowed else f"the policy of {event.stage} does not let {email} promote"
+
     def _in_force(self, date: int) -> list[_Change]:
         """Return the commits whose policy counted at a date, or nearly."""
         changes = self._changes
         ends = [*(change.date for change in changes[1:]), math.inf]
-        return [
-            change
-            for change, end in zip(changes, ends, strict=False)
-            if change.date <= date + GRACE_SECONDS and end >= date - GRACE_SECONDS
-        ]
+        in_force = []
+        for change, end in zip(changes, ends, strict=False):
+            # what was replaced at once, as within a pull request, was never meant to count
+            grace = GRACE_SECONDS if end - change.date >= SETTLED_SECONDS else 0
+            if change.date - grace <= date <= end + grace:
+                in_force.append(change)
+        return in_force
 
     @functools.cached_property
     def _changes(self) -> list[_Change]:
@@ -101,12 +129,13 @@ class PolicyHistory:
             return []
         paths = (POLICY_FILE, ":(glob)**/params.yaml")
         arguments = ["log", "--first-parent", "--format=%H %ct", tip, "--", *paths]
-        changes: list[_Change] = []
-        for line in reversed(git(arguments, self.repository.top).splitlines()):
+        # from the last one back: none is later than the ones after it, whatever its clock said
+        latest, changes = int(time.time()), list[_Change]()
+        for line in git(arguments, self.repository.top).splitlines():
             commit, date = line.split()
-            latest = max(int(date), changes[-1].date if changes else 0)
+            latest = min(latest, int(date))
             changes.append(_Change(commit, latest))
-        return changes
+        return changes[::-1]
 
     def _file(self, commit: str, bundle: str | None) -> PolicyFile | None:
         key = (commit, bundle)

@@ -10,7 +10,15 @@ from lockgate.registry.git.commands import GitTimeout, run_git
 from lockgate.registry.git.objects import free_lock
 from lockgate.registry.ledger.repository import Repository
 
-__all__ = ["BRANCH", "TRUSTED", "PushRejected", "PushUnconfirmed", "Remote", "remote_of"]
+__all__ = [
+    "BRANCH",
+    "TRUSTED",
+    "PushRejected",
+    "PushUnconfirmed",
+    "Remote",
+    "branch_name",
+    "remote_of",
+]
 
 BRANCH = "refs/heads/lockgate/ledger"
 
@@ -94,7 +102,9 @@ class Remote:
     def _run_fetch(self, *, ledger: bool = True, main: bool = True) -> str:
         """Fetch the ledger and the main branch, and return the error output of Git."""
         # with a +: what comes is checked before it is tracked, and a mistake may be taken back
-        branch = self.repository.settings.get("lockgate.main", "HEAD")
+        # the full name: a tag of the same name, which others may push, would come first
+        configured = self.repository.settings.get("lockgate.main")
+        branch = f"refs/heads/{branch_name(configured)}" if configured else "HEAD"
         refspecs = [f"+{BRANCH}:{self.incoming}"] if ledger else []
         refspecs += [f"+{branch}:{TRUSTED}/{self.name}"] if main else []
         for _ in range(60):
@@ -161,6 +171,11 @@ class Remote:
         if refused or "denied" in output.lower() or "could not read" in output:
             raise LedgerError(f"{self.name} refused the event: {output[-400:]}")
         raise PushUnconfirmed(output[-300:])
+
+
+def branch_name(name: str) -> str:
+    """Return the short name of a branch that may be written in full."""
+    return name.removeprefix("refs/heads/")
 
 
 def remote_of(repository: Repository) -> Remote | None:

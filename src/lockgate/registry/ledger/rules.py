@@ -134,43 +134,40 @@ def require_current(
 
 
 def verdict_for(state: State, record: VersionRecord, stage: str, policy: str) -> Verdict:
-    """Return the latest verdict on a version, for a stage as it is now, by the current gates.
+    """Return the latest verdict on a version, for a stage as it is now, by the current policy.
 
     Raises
     ------
     GateRefused
-        If it did not pass, or there is none; the message says what was found instead.
+        If it did not pass, or there is none; the message says what there is instead.
 
     """
     address = f"{record.name}@{record.version}"
     incumbent = state.stage(record.name, stage)
     current_slot = None if incumbent is None else incumbent.slot
-    stage_verdicts = [
-        verdict for verdict in state.verdicts(record.name, record.version) if verdict.stage == stage
-    ]
-    policy_verdicts = [verdict for verdict in stage_verdicts if verdict.policy == policy]
-    matching = [verdict for verdict in policy_verdicts if is_about(verdict, record, current_slot)]
-    command = f"lockgate gate {address} {stage}"
-    if matching:
-        latest = max(matching, key=lambda verdict: verdict.at)
-        if latest.passed:
-            return latest
-        failures = "; ".join(f"{result.gate}: {result.sentence}" for result in latest.failed)
-        raise GateRefused(f"{address} did not pass the gates of {stage}: {failures}")
     current = "none" if current_slot is None else current_slot.version
-    if policy_verdicts:
-        latest = max(policy_verdicts, key=lambda verdict: verdict.at)
-        against = "none" if latest.incumbent is None else latest.incumbent.version
+    command = f"lockgate gate {address} {stage}"
+    digest = state.latest_verdict(record.name, record.version, stage)
+    verdict = None if digest is None else state.verdict(record.name, record.version, digest)
+    if verdict is None:
         raise GateRefused(
-            f"the verdict on {address} for {stage} is against the incumbent {against}, which is "
-            f"{current} now; run {command}"
+            f"{address} has no verdict for {stage} (incumbent {current}); run {command}"
         )
-    if stage_verdicts:
+    if verdict.policy != policy:
         raise GateRefused(
             f"the verdict on {address} for {stage} is from other gates than the current ones; run "
             f"{command}"
         )
-    raise GateRefused(f"{address} has no verdict for {stage} (incumbent {current}); run {command}")
+    if not is_about(verdict, record, current_slot):
+        against = "none" if verdict.incumbent is None else verdict.incumbent.version
+        raise GateRefused(
+            f"the verdict on {address} for {stage} is against the incumbent {against}, which is "
+            f"{current} now; run {command}"
+        )
+    if not verdict.passed:
+        failures = "; ".join(f"{result.gate}: {result.sentence}" for result in verdict.failed)
+        raise GateRefused(f"{address} did not pass the gates of {stage}: {failures}")
+    return verdict
 
 
 def is_about(verdict: Verdict, record: VersionRecord, slot: Slot | None) -> bool:

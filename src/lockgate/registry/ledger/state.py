@@ -13,7 +13,15 @@ from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot
 
-__all__ = ["Head", "StageRecord", "State", "VersionRecord", "newest_first"]
+__all__ = [
+    "Head",
+    "LatestVerdict",
+    "StageRecord",
+    "State",
+    "VersionRecord",
+    "judged_path",
+    "newest_first",
+]
 
 T = TypeVar("T")
 
@@ -110,6 +118,27 @@ class StageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     reason: str
 
 
+class LatestVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The verdict that counts for a version in a stage: the one that was recorded last.
+
+    Attributes
+    ----------
+    v : int
+        Version of this format.
+    verdict : str
+        sha256 of the verdict.
+
+    """
+
+    v: int = 1
+    verdict: str
+
+
+def judged_path(name: str, version: str, stage: str) -> str:
+    """Return the path of the latest verdict on a version for a stage."""
+    return f"judged/{name}/{version}/{stage}.json"
+
+
 class State:
     """A ledger's files after one event.
 
@@ -164,6 +193,11 @@ class State:
         """Read a verdict."""
         raw = self.trees.file(self.tree, f"verdicts/{name}/{version}/{digest}.json")
         return None if raw is None else Verdict.decode(raw)
+
+    def latest_verdict(self, name: str, version: str, stage: str) -> str | None:
+        """Read the sha256 of the verdict on a version that was recorded last for a stage."""
+        latest = self._read(judged_path(name, version, stage), LatestVerdict)
+        return None if latest is None else latest.verdict
 
     def policy(self, name: str, version: str, verdict: str) -> StagePolicy | None:
         """Read the policy that a verdict was made by."""

@@ -6,20 +6,31 @@ of a ledger in the same way, so that both agree on what is allowed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from lockgate.contract.names import NAME, NAME_RULE
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import DeploymentError, GateRefused, LedgerConflict, LedgerError
+from lockgate.models.bundle.manifest import UNREADABLE, Manifest
 from lockgate.registry.ledger.rules import (
     find_usable_version,
     find_version,
     is_about,
     require_current,
 )
-from lockgate.registry.ledger.state import Head, StageRecord, State, VersionRecord, newest_first
+from lockgate.registry.ledger.state import (
+    Head,
+    LatestVerdict,
+    StageRecord,
+    State,
+    VersionRecord,
+    judged_path,
+    newest_first,
+)
 from lockgate.registry.provenance.events import VERSION, Event
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.verdict import Verdict
@@ -29,6 +40,9 @@ __all__ = ["Files", "attached_paths", "changes"]
 
 Files = dict[str, bytes | None]
 """New contents by path; None where a file is removed."""
+
+AT = re.compile(r"[12]\d{3}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d(\.\d{1,6})?\+00:00")
+"""Times of events: texts compare like times, and hold nothing else."""
 
 HISTORY_LENGTH = 20
 """Earlier versions of each stage to which a rollback is possible."""
@@ -100,15 +114,21 @@ def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
         event.op == "retire" and event.stage
     ):
         raise LedgerError(f"{event.op} does not accept the stage {event.stage}")
-    try:
-        event.reason.encode()
-    except UnicodeEncodeError:
-        raise LedgerError("the reason is not valid UTF-8 text") from None
+    _check_texts(event)
     if sorted(attached) != sorted(attached_paths(event)):
         raise LedgerError(
             f"{event.subject}: expected attached files {_list(attached_paths(event))}, "
             f"got {_list(attached)}"
         )
+
+
+def _check_texts(event: Event) -> None:
+    if not AT.fullmatch(event.at):
+        raise LedgerError(f"{event.at[:40]!r} is not a time like 2026-05-03T14:30:00.000+00:00")
+    try:
+        event.reason.encode()
+    except UnicodeEncodeError:
+        raise LedgerError("the reason is not valid UTF-8 text") from None
 
 
 def _stage_before(state: State, event: Event) -> StageRecord | None:
@@ -130,6 +150,12 @@ def _register(state: State, event: Event, attached: Mapping[str, bytes]) -> File
         raise LedgerError(f"{event.subject}: the attached record does not match its digest")
     if sha256_bytes(attached[manifest]) != event.digest:
         raise LedgerError(f"{event.subject}: the attached manifest does not match its digest")
+    try:
+        msgspec.json.decode(attached[manifest], type=Manifest)
+    except UNREADABLE as error:
+        raise LedgerError(f"{event.subject}: the manifest cannot be read: {error}") from None
+    if record.path is not None and not _is_inside(record.path):
+        raise LedgerError(f"{event.subject}: {record.path[:80]!r} is not a path in the repository")
     versions = state.versions(event.name)
     if versions and newest_first([*versions[:1], record.version])[0] == versions[0]:
         raise LedgerConflict(f"{event.name}@{event.after} does not follow {versions[0]}")
@@ -156,7 +182,9 @@ def _gate(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
         raise LedgerConflict(
             f"{event.subject}: the verdict is about another bundle, stage or incumbent"
         )
-    return dict(attached)
+    # the latest verdict counts, in the order of the events
+    latest = _encode(LatestVerdict(verdict=str(event.gate)))
+    return {**attached, judged_path(event.name, str(event.after), str(event.stage)): latest}
 
 
 def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
@@ -172,6 +200,8 @@ def _promote(state: State, event: Event, attached: Mapping[str, bytes]) -> Files
         slot = None if current is None else current.slot
         if gate is None or not gate.passed or gate.stage != event.stage:
             raise GateRefused(f"{event.subject}: no passing verdict for this stage")
+        if state.latest_verdict(event.name, record.version, event.stage) != event.gate:
+            raise GateRefused(f"{event.subject}: a later verdict takes the place of this one")
         if not is_about(gate, record, slot):
             raise GateRefused(f"{event.subject}: the verdict is about another bundle or incumbent")
     slot = Slot(
@@ -241,7 +271,17 @@ def _attest(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
     (path,) = attached_paths(event)
     if sha256_bytes(attached[path]) != event.attached or record.digest != event.digest:
         raise LedgerError(f"{event.subject}: the attestation is about another bundle")
+    try:
+        msgspec.json.decode(attached[path], type=dict[str, Any])
+    except UNREADABLE as error:
+        raise LedgerError(f"{event.subject}: the attestation cannot be read: {error}") from None
     return {path: attached[path]}
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path is one below the top of the repository."""
+    parts = path.split("/")
+    return path.isprintable() and not path.startswith("/") and ".." not in parts
 
 
 def _list(paths: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from lockgate.errors import LedgerError
 from lockgate.registry.ledger.policy_file import POLICY_FILE, PolicyFile, parse_policy
-from lockgate.registry.ledger.remote import TRUSTED
+from lockgate.registry.ledger.remote import TRUSTED, branch_name
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.provenance.signers import Signers
 
@@ -83,11 +83,16 @@ def read_policy(
     commit = commit or main_commit(repository)
     if commit is None:
         return None
-    folders = PurePosixPath(bundle or "bundle").parents
+    if read_from_commit(repository, commit, POLICY_FILE.replace(".yaml", ".yml")) is not None:
+        raise LedgerError(f"the main branch has policy.yml; the policy is read from {POLICY_FILE}")
+    # the top one first: the path of a bundle is what its registration says
+    folders = reversed(PurePosixPath(bundle or "bundle").parents)
     for path in (POLICY_FILE, *(str(folder / "params.yaml") for folder in folders)):
         raw = read_from_commit(repository, commit, path)
         if raw is not None:
-            return parse_policy(raw.decode("utf-8", "replace"), path)
+            policy = parse_policy(raw.decode("utf-8", "replace"), path)
+            if policy is not None:
+                return policy
     return None
 
 
@@ -122,14 +127,12 @@ def main_commit(repository: Repository) -> str | None:
         "HEAD",
     ]
     if configured:
-        short = configured.removeprefix("refs/heads/")
+        short = branch_name(configured)
         names = [
             f"{TRUSTED}/{remote}",
             f"refs/remotes/{remote}/{short}",
             f"refs/heads/{short}",
-            configured,
         ]
-        names = [name for name in names if name.startswith("refs/")]
     commit = next((oid for name in names if (oid := repository.store.ref(name))), None)
     if configured and commit is None:
         raise LedgerError(f"lockgate.main is {configured!r}, which is not an existing branch")
@@ -145,10 +148,19 @@ def read_from_commit(repository: Repository, commit: str, path: str) -> bytes | 
         If the path is not a regular file.
 
     """
-    _, raw = repository.store.read(commit)
-    tree: str | None = raw.partition(b"\n")[0].removeprefix(b"tree ").decode()
-    folder, _, name = path.rpartition("/")
-    entry = repository.trees.entries(repository.trees.folder(tree, folder)).get(name)
+    kind, raw = repository.store.read(commit)
+    if kind != "commit":
+        raise LedgerError(f"the main branch is a {kind}, expected a commit")
+    tree = raw.partition(b"\n")[0].removeprefix(b"tree ").decode()
+    *folders, name = path.split("/")
+    for folder in folders:
+        entry = repository.trees.entries(tree).get(folder)
+        if entry is None:
+            return None
+        if entry.mode != "40000":  # a link to somewhere else would switch the policy off
+            raise LedgerError(f"{folder} of the main branch is not a folder; {path} is read there")
+        tree = entry.oid
+    entry = repository.trees.entries(tree).get(name)
     if entry is None:
         return None
     if entry.mode not in ("100644", "100755"):
