@@ -40,7 +40,7 @@ def command(anchor: bool, accept: bool, offline: bool, root: str) -> int:
     last event: a ledger that was shortened or rewritten before it is detected, and
     the events up to it need neither signature nor policy any more. With --accept
     it is written in spite of problems, e.g. where signatures are demanded of a
-    ledger that had none before: review them, and let somebody else review the
+    ledger that had none before: review them, and let another person review the
     commit.
 
     Exit codes: 0, no problems; 1, problems were found.

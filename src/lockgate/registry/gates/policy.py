@@ -134,8 +134,8 @@ def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
     root : pathlib.Path
         A folder of the project.
     stages : sequence of str
-        Stages to declare, or whose gates to replace; by default ``staging`` and ``prod``, where
-        there is no file yet.
+        Stages to declare, or whose gates to replace; by default ``staging`` and ``prod``, in a
+        new file.
 
     Raises
     ------
