@@ -113,6 +113,22 @@ def test_only_those_may_promote_whom_the_policy_names(shop: Path) -> None:
     assert problems(ledger) == ""
 
 
+def test_history_says_what_gates_said(shop: Path) -> None:
+    declare(shop, LAX)
+    Ledger(shop).gate("fraud", "prod", version="1.0.0")
+    declare(shop, STRICT)
+    Ledger(shop).gate("fraud", "prod", version="1.1.0")
+    failed, passed = run("history", "fraud", "prod", "-C", str(shop)).splitlines()[:2]
+    assert "gate fraud 1.1.0 -> prod: FAILED" in failed
+    assert "gate fraud 1.0.0 -> prod: passed" in passed
+
+
+def test_a_policy_whose_gates_cannot_be_run_is_shown_with_the_reason(shop: Path) -> None:
+    declare(shop, STRICT.replace("plugin: size", "plugin: sise"))
+    shown = run("policy", "-C", str(shop), code=1)
+    assert "every prod: no gate named 'sise', did you mean 'size'" in shown
+
+
 def test_a_model_may_differ(shop: Path) -> None:
     text = STRICT + "models: {fraud: {stages: {prod: {gates: {alone: {plugin: parity}}}}}}\n"
     declare(shop, text)

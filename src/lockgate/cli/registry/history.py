@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -14,6 +15,10 @@ from lockgate.cli.terminal.repository import fetch_ledger, mark_doubt, repositor
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
 from lockgate.errors import UsageError
+
+if TYPE_CHECKING:
+    from lockgate.registry.api import Ledger
+    from lockgate.registry.provenance.events import Event
 
 __all__ = ["command"]
 
@@ -69,7 +74,7 @@ def command(
         [
             str(event.seq),
             visible(event.at[:19]),
-            event.subject,
+            event.subject + _outcome(ledger, event),
             visible(event.actor),
             mark_doubt(ledger.doubt(event, commit)) + visible(event.reason or "-"),
         ]
@@ -77,6 +82,14 @@ def command(
     ]
     click.echo("\n".join(align_columns(rows)) or "no events; lockgate register records the first")
     return 0
+
+
+def _outcome(ledger: Ledger, event: Event) -> str:
+    """Return whether the gates of a verdict passed, for its event."""
+    if event.op != "gate":
+        return ""
+    verdict = ledger.state.verdict(event.name, str(event.after), str(event.gate))
+    return "" if verdict is None else ": passed" if verdict.passed else ": FAILED"
 
 
 def _parse_moment(text: str) -> datetime:

@@ -43,6 +43,8 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
     may reach production. Nothing else replaces it but `lockgate promote
     --override --reason`, which stays visible.
 
+    Exit codes: 0, all gates can be run here; 1, one cannot, or there is no policy.
+
     With --write the gates of the project's params.yaml become the policy of the
     stages: a gate that is limited to stages (gate.signed.stages=prod) guards
     those. In a file that exists, the gates of the named stages are replaced; other
@@ -53,7 +55,8 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
         return _write(root, stages)
     if stages:
         raise UsageError("--stage needs --write")
-    from lockgate.registry.ledger.trust import read_policy
+    from lockgate.registry.gates.policy import policy_problems
+    from lockgate.registry.ledger.trust import main_commit, read_policy
 
     ledger = fetch_ledger(root, offline=offline)
     policy = read_policy(ledger.repository)
@@ -61,7 +64,8 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
         click.echo("the main branch has no policy: nothing can be promoted without --override")
         click.echo("Next: lockgate policy --write, and commit the file to the main branch")
         return 1
-    click.echo(f"{policy.source} of the main branch:")
+    commit = str(main_commit(ledger.repository))[:12]
+    click.echo(f"{policy.source} of the main branch (commit {commit}):")
     rows = [
         [
             visible(model),
@@ -72,7 +76,10 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
         for model, stage, gates, promoters in policy.rows()
     ]
     click.echo("\n".join(align_columns([["model", "stage", "gates", "may promote"], *rows])))
-    return 0
+    problems = policy_problems(policy)
+    for problem in problems:
+        click.secho(visible(problem, limit=None), fg="red", err=True)
+    return 1 if problems else 0
 
 
 def _write(root: str, stages: tuple[str, ...]) -> int:

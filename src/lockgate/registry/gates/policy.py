@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.data.io.atomic import write_file
-from lockgate.errors import GateRefused, LedgerError, UsageError, nearest
+from lockgate.errors import GateRefused, LedgerError, LockgateError, UsageError, nearest
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import PluginChoice, choose
 from lockgate.plugins.host.params_file import dump_yaml, read_params
@@ -37,6 +37,7 @@ __all__ = [
     "LoadedPolicy",
     "check_promoter",
     "load_policy",
+    "policy_problems",
     "read_policy_file",
     "stage_policy",
     "write_policy",
@@ -191,6 +192,17 @@ def _params_of(start: Path, top: Path) -> Path | None:
         if folder == top:
             break
     return None
+
+
+def policy_problems(file: PolicyFile) -> list[str]:
+    """Return why gates of a policy cannot be run here: plugins and settings, by model and stage."""
+    problems = []
+    for model, stage, _, _ in file.rows():
+        try:
+            load_policy(file.of(model, "prod" if stage == "every" else stage))
+        except LockgateError as error:
+            problems.append(f"{model} {stage}: {error}")
+    return problems
 
 
 def read_policy_file(path: Path) -> PolicyFile:
