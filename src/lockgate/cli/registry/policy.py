@@ -43,7 +43,7 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
     may reach production. Nothing else replaces it but `lockgate promote
     --override --reason`, which stays visible.
 
-    Exit codes: 0, all gates can be run here; 1, one cannot, or there is no policy.
+    Exit codes: 0, all gates can be run here; 1, one cannot, or no policy exists.
 
     With --write the gates of the project's params.yaml become the policy of the
     stages: a gate that is limited to stages (gate.signed.stages=prod) guards
