@@ -27,9 +27,8 @@ __all__ = ["Ledger"]
 class Ledger(EventLog):
     """Registered versions of models, the stages that they are in, and their history.
 
-    The ledger is kept in the Git repository, one commit for each event, on a
-    reference of its own. Where the repository has a remote, it is shared on the
-    branch ``lockgate/ledger``, so that all clones have one ledger.
+    The ledger is kept in the Git repository, one commit for each event. Where the repository has a
+    remote, it is shared on its branch ``lockgate/ledger``.
 
     Parameters
     ----------

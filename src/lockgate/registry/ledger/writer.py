@@ -85,7 +85,7 @@ class Writer:
                             "accepted: check with `lockgate history` before trying again"
                         ) from None
                     raise
-                existing = self._find(tip, last_tip, id)
+                existing = self.find(tip, last_tip, id)
                 if existing is not None:
                     return existing
                 last_tip = tip
@@ -93,7 +93,7 @@ class Writer:
                     repository, tip, draft(repository.state(tip)), id, self.signers()
                 )
                 try:
-                    if self._publish(tip, oid, event, commit, shared=shared):
+                    if self.publish(tip, oid, event, commit, shared=shared):
                         return event
                 except PushUnconfirmed as error:
                     unconfirmed += 1
@@ -104,7 +104,7 @@ class Writer:
                         ) from None
             raise LedgerError(f"other writers were faster {ATTEMPTS} times in a row; try again")
 
-    def _publish(
+    def publish(
         self, tip: str | None, oid: str, event: Event, commit: Commit, *, shared: bool
     ) -> bool:
         """Publish a commit, at the remote first; return whether it is in the ledger."""
@@ -251,7 +251,7 @@ class Writer:
         self.repository.update_ref(LEDGER, local_tip, tip)
         return tip
 
-    def _find(self, tip: str | None, until: str | None, id: str) -> Event | None:
+    def find(self, tip: str | None, until: str | None, id: str) -> Event | None:
         """Find an event by id among those since `until`."""
         for oid, commit in self.repository.walk(tip, until=until):
             event = event_of(commit, oid)
