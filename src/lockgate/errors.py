@@ -270,7 +270,18 @@ class LedgerTampered(LedgerError):
 
 
 class RemoteUnavailable(LedgerError):
-    """The shared ledger cannot be reached."""
+    """The shared ledger cannot be reached.
+
+    Attributes
+    ----------
+    problem : str
+        Why; the message goes on with the advice for those who wanted to write.
+
+    """
+
+    def __init__(self, problem: str, advice: str = "") -> None:
+        self.problem = problem
+        super().__init__(f"{problem}; {advice}" if advice else problem)
 
 
 class LogError(LockgateError):

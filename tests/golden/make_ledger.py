@@ -20,8 +20,7 @@ from lockgate.deployment.follow import deploy_stage
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.api import Ledger
 from lockgate.registry.attest.attest import Attestation, record_attestation
-from tests.registry.conftest import QUIET, git, guard, new_repository, packed
-from tests.registry.test_tampering import key, sign_with
+from tests.registry.conftest import QUIET, git, guard, key, new_repository, packed, sign_with
 
 HERE = Path(__file__).parent
 LEDGER, DEPLOYMENT = HERE / "ledger-1", HERE / "deployment-1"

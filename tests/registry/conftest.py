@@ -98,3 +98,39 @@ def _shop(tmp_path_factory: pytest.TempPathFactory, bundles: list[Path]) -> Path
 def shop(_shop: Path, tmp_path: Path) -> Path:
     """A repository with the versions 1.0.0, 1.1.0 and 1.2.0 of `fraud`, none in a stage."""
     return Path(shutil.copytree(_shop, tmp_path / "shop"))
+
+
+def key(folder: Path, name: str) -> str:
+    path = folder / name
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path), "-C", name], check=True
+    )
+    return " ".join((folder / f"{name}.pub").read_text().split()[:2])
+
+
+def sign_with(shop: Path, path: Path) -> None:
+    git(shop, "config", "gpg.format", "ssh")
+    git(shop, "config", "user.signingkey", str(path))
+
+
+@pytest.fixture
+def signed(tmp_path: Path, bundles: list[Path]) -> Path:
+    """A repository with signers: ada may do all, the robot may register, old keys have ended."""
+    shop = new_repository(tmp_path / "signed")
+    lines = [
+        f'ada@shop.example namespaces="git" {key(tmp_path, "ada")}',
+        f"robot@shop.example {key(tmp_path, 'robot')} roles=register,promote:staging",
+        f'old@shop.example valid-before="20200101" {key(tmp_path, "old")}',
+    ]
+    (shop / ".lockgate").mkdir()
+    (shop / ".lockgate" / "allowed_signers").write_text("# who may\n" + "\n".join(lines) + "\n")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "signers")
+    sign_with(shop, tmp_path / "ada")
+    ledger = Ledger(shop)
+    for bundle in bundles[:2]:
+        ledger.register(bundle)
+    for version in ("1.0.0", "1.1.0"):
+        ledger.promote("fraud", "prod", version=version, override=True, reason="first")
+    ledger.rollback("fraud", "prod", reason="refunds doubled")
+    return shop

@@ -34,10 +34,10 @@ from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.provenance import Provenance
 from lockgate.registry.provenance.verdict import GateRecord, Verdict
 from lockgate.registry.sync import push_queued
-from tests.registry.conftest import git, guard, new_repository, packed
+from tests.registry.conftest import git, guard, key, new_repository, packed, sign_with
 from tests.registry.test_follow import promoted, served
 from tests.registry.test_ledger import put, run
-from tests.registry.test_tampering import forge, key, problems, promotion, sign_with
+from tests.registry.test_tampering import forge, problems, promotion
 from tests.serving.running import serving
 
 

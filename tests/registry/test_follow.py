@@ -23,9 +23,8 @@ from lockgate.errors import DeploymentError, GateRefused, LedgerConflict, Ledger
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.api import Ledger
 from lockgate.registry.ledger.verify import verify
-from tests.registry.conftest import QUIET, git, guard, new_repository
+from tests.registry.conftest import QUIET, git, guard, key, new_repository, sign_with
 from tests.registry.test_ledger import put
-from tests.registry.test_tampering import key, sign_with
 from tests.serving.load import Load
 from tests.serving.running import serving
 

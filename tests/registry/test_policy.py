@@ -36,6 +36,17 @@ def declare(shop: Path, text: str, *, days_ago: float = 0) -> str:
     return git(shop, "rev-parse", "HEAD")
 
 
+def share(shop: Path, text: str, *, days_ago: float) -> None:
+    """Give the repository a remote, and a main branch that begins with a policy."""
+    hub = shop.with_name("hub.git")
+    git(shop, "init", "-q", "--bare", "-b", "main", str(hub))
+    git(shop, "remote", "add", "origin", str(hub))
+    git(shop, "checkout", "-q", "--orphan", "old")
+    declare(shop, text, days_ago=days_ago)
+    git(shop, "branch", "-q", "-M", "old", "main")
+    git(shop, "push", "-q", "origin", "main")
+
+
 def problems(ledger: Ledger) -> str:
     return "; ".join(finding.problem for finding in ledger.verify().findings)
 
@@ -103,7 +114,7 @@ def test_only_those_may_promote_whom_the_policy_names(shop: Path) -> None:
     declare(shop, LAX.replace("parity}}", "parity}}, promoters: ['*@risk.example']"))
     ledger = Ledger(shop)
     with pytest.raises(
-        GateRefused, match=r"ada@shop\.example may not promote to prod; those who may: \*@risk"
+        GateRefused, match=r"ada@shop\.example is not a promoter of prod; promoters: \*@risk"
     ):
         ledger.promote("fraud", "prod")
     ledger.promote("fraud", "canary")
@@ -171,11 +182,7 @@ def test_a_commit_of_a_clock_that_was_ahead_freezes_no_policy(shop: Path) -> Non
 
 def test_a_policy_of_a_branch_of_ones_own_gets_nothing_deployed(shop: Path, tmp_path: Path) -> None:
     """A colleague may write to every branch but the protected one."""
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
-    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
-    git(shop, "checkout", "-q", "--orphan", "old")
-    declare(shop, LAX, days_ago=9)
-    git(shop, "branch", "-q", "-M", "old", "main")
+    share(shop, LAX, days_ago=9)
     declare(shop, STRICT, days_ago=5)
     git(shop, "push", "-q", "origin", "main")
     Ledger(shop).promote("fraud", "canary", version="1.0.0")

@@ -19,19 +19,14 @@ from lockgate.registry.ledger.policy_file import parse_policy
 from lockgate.registry.ledger.state import State
 from tests.registry.conftest import git, guard, packed
 from tests.registry.test_ledger import put, run
-from tests.registry.test_policy import LAX, STRICT, declare, problems
-from tests.registry.test_tampering import forge, promotion
+from tests.registry.test_policy import LAX, STRICT, declare, problems, share
+from tests.registry.test_tampering import forge, promotion, retirement
 
 
 @pytest.fixture
-def shared(shop: Path, tmp_path: Path) -> Path:
+def shared(shop: Path) -> Path:
     """That repository with a remote, whose main branch has had a strict policy for long."""
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
-    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
-    git(shop, "checkout", "-q", "--orphan", "old")
-    declare(shop, STRICT, days_ago=30)
-    git(shop, "branch", "-q", "-M", "old", "main")
-    git(shop, "push", "-q", "origin", "main")
+    share(shop, STRICT, days_ago=30)
     return shop
 
 
@@ -74,16 +69,59 @@ def test_times_of_events_are_times(shop: Path, at: str) -> None:
 
 def test_promoters_bind_overrides_and_retirements(shop: Path) -> None:
     declare(shop, LAX.replace("parity}}", "parity}}, promoters: ['*@risk.example']"))
-    with pytest.raises(GateRefused, match=r"ada@shop\.example may not promote to prod"):
+    with pytest.raises(GateRefused, match=r"ada@shop\.example is not a promoter of prod"):
         put(Ledger(shop), "1.0.0")
     git(shop, "config", "user.email", "bea@risk.example")
     put(Ledger(shop), "1.0.0")
     git(shop, "config", "user.email", "ada@shop.example")
-    with pytest.raises(GateRefused, match=r"ada@shop\.example may not promote to prod"):
+    with pytest.raises(GateRefused, match=r"ada@shop\.example is not a promoter of prod"):
         Ledger(shop).retire("fraud", stage="prod")
     assert problems(Ledger(shop)) == ""
     forge(shop, promotion("1.1.0", "prod"))
-    assert "does not let ada@shop.example promote" in problems(Ledger(shop))
+    forge(shop, retirement("1.1.0", "prod"))
+    found = Ledger(shop).verify().findings
+    assert [finding.subject.partition(" ")[0] for finding in found] == ["promote", "retire"]
+    assert problems(Ledger(shop)).count("ada@shop.example was not a promoter of prod") == 2
+
+
+def test_an_override_while_the_policy_is_not_valid_is_reported(shop: Path) -> None:
+    """Whoever could write one while the policy cannot be read was checked by nobody."""
+    declare(shop, "stages: [prod]\n", days_ago=9)
+    forge(shop, promotion("1.1.0", "prod"))
+    assert "no valid policy of the main branch declared prod at the time" in problems(Ledger(shop))
+
+
+def test_an_override_uses_what_others_registered_and_decided(shop: Path, tmp_path: Path) -> None:
+    """The promoters of the policy as it is now, and versions of other clones."""
+    share(shop, LAX, days_ago=9)
+    Ledger(shop).promote("fraud", "prod", version="1.0.0")
+    git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
+    other = tmp_path / "other"
+    for name, value in (("user.name", "Bea"), ("user.email", "bea@shop.example")):
+        git(other, "config", name, value)
+    Ledger(other).fetch()
+    Ledger(shop).register(packed(tmp_path / "wider", columns=5))
+    declare(shop, LAX.replace("parity}}", "parity}}, promoters: [ada@shop.example]"))
+    git(shop, "push", "-q", "origin", "main")
+    with pytest.raises(GateRefused, match=r"bea@shop\.example is not a promoter of prod"):
+        Ledger(other).promote("fraud", "prod", version="2.0.0", override=True, reason="fire")
+    with pytest.raises(GateRefused, match=r"bea@shop\.example is not a promoter of prod"):
+        Ledger(other).retire("fraud", stage="prod")
+    git(other, "config", "user.email", "ada@shop.example")
+    promoted = Ledger(other).promote("fraud", "prod", override=True, reason="fire")
+    assert promoted.slot.version == "2.0.0"
+
+
+def test_a_model_that_differs_shows_the_promoters_of_its_stage(shop: Path) -> None:
+    text = LAX.replace("parity}}", "parity}}, promoters: [a@x]")
+    declare(shop, text + "models: {churn: {stages: {prod: {gates: {}}}}}\n")
+    (row,) = [line for line in run("policy", "-C", str(shop)).splitlines() if "churn" in line]
+    assert row.split()[-1] == "a@x"
+
+
+def test_a_gate_of_any_stage_is_not_reported_as_misspelled(shop: Path) -> None:
+    guard(shop, "gate: {small: {plugin: size, at_most_kb: 9, stages: production}}\n")
+    assert "small (production only)" in run("policy", "-C", str(shop))
 
 
 def test_an_old_proof_covers_no_override(shop: Path, tmp_path: Path) -> None:

@@ -14,17 +14,16 @@ from lockgate.errors import GateRefused, LedgerError, LedgerTampered
 from lockgate.registry.api import Ledger
 from lockgate.registry.bundle_store import bundle_of, store_path
 from lockgate.registry.ledger.state import State
+from lockgate.registry.provenance.events import Event, InvalidEvent
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.provenance import Provenance
 from lockgate.registry.provenance.verdict import Verdict
 from tests.registry.conftest import git
 from tests.registry.test_ledger import put, run
-from tests.registry.test_tampering import forge, promotion, signed  # noqa: F401 - a fixture
+from tests.registry.test_tampering import forge, promotion
 
 
-def test_an_unsigned_event_is_marked_wherever_it_is_shown(
-    signed: Path,  # noqa: F811
-) -> None:
+def test_an_unsigned_event_is_marked_wherever_it_is_shown(signed: Path) -> None:
     root = str(signed)
     assert "NOT TRUSTED" not in run("history", "-C", root) + run("current", "-C", root)
     git(signed, "config", "--unset", "user.signingkey")
@@ -78,6 +77,28 @@ def test_records_of_a_later_lockgate_are_named(form: type) -> None:
         form.decode(LATER)
     with pytest.raises((LedgerError, GateRefused), match="cannot be read: "):
         form.decode(b'{"v": 1, "more": 1}')
+
+
+@pytest.mark.parametrize(
+    ("format_number", "message"),
+    [(2, "has format 2, and this lockgate reads 1: upgrade"), (0, "has the unknown format 0")],
+)
+def test_records_of_another_format_are_not_read_as_this_one(
+    format_number: int, message: str
+) -> None:
+    """Even if their fields are the same: they may mean something else."""
+    policy = StagePolicy(v=format_number, stage="prod", gates={})
+    with pytest.raises(LedgerError, match=message):
+        StagePolicy.decode(policy.encode())
+    event = Event(v=format_number, seq=1, id="a", op="register", name="m", actor="Ada", at="")
+    with pytest.raises(InvalidEvent, match=message):
+        Event.parse(event.message())
+
+
+def test_an_event_of_a_later_lockgate_is_named() -> None:
+    later = '{"v":2,"seq":1,"id":"a","op":"register","name":"m","actor":"","at":"","new":1}'
+    with pytest.raises(InvalidEvent, match="has format 2, and this lockgate reads 1: upgrade"):
+        Event.parse(f"register m -\n\n{later}\n")
 
 
 def test_a_stage_of_a_later_lockgate_is_named(shop: Path) -> None:

@@ -16,7 +16,7 @@ from lockgate.deployment.directory import Deployment
 from lockgate.deployment.follow import deploy_stage
 from lockgate.errors import LedgerError
 from lockgate.registry.api import Ledger
-from lockgate.registry.registration import directory_md5
+from lockgate.registry.bundle_source import directory_md5
 from tests.registry.conftest import QUIET, git, new_repository
 from tests.registry.test_ledger import put
 

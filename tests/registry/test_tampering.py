@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,50 +12,14 @@ import pytest
 
 from lockgate.errors import LedgerError, LedgerTampered
 from lockgate.registry.api import Ledger
+from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.repository import LEDGER
+from lockgate.registry.ledger.state import State
 from lockgate.registry.ledger.transitions import attached_paths, changes
 from lockgate.registry.ledger.verify import Verification, verify
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
-from tests.registry.conftest import git
-
-
-def key(folder: Path, name: str) -> str:
-    path = folder / name
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path), "-C", name], check=True
-    )
-    return " ".join((folder / f"{name}.pub").read_text().split()[:2])
-
-
-def sign_with(shop: Path, path: Path) -> None:
-    git(shop, "config", "gpg.format", "ssh")
-    git(shop, "config", "user.signingkey", str(path))
-
-
-@pytest.fixture
-def signed(tmp_path: Path, bundles: list[Path]) -> Path:
-    """A repository with signers: ada may do all, the robot may register, old keys have ended."""
-    from tests.registry.conftest import new_repository
-
-    shop = new_repository(tmp_path / "signed")
-    lines = [
-        f'ada@shop.example namespaces="git" {key(tmp_path, "ada")}',
-        f"robot@shop.example {key(tmp_path, 'robot')} roles=register,promote:staging",
-        f'old@shop.example valid-before="20200101" {key(tmp_path, "old")}',
-    ]
-    (shop / ".lockgate").mkdir()
-    (shop / ".lockgate" / "allowed_signers").write_text("# who may\n" + "\n".join(lines) + "\n")
-    git(shop, "add", "-A")
-    git(shop, "commit", "-qm", "signers")
-    sign_with(shop, tmp_path / "ada")
-    ledger = Ledger(shop)
-    for bundle in bundles[:2]:
-        ledger.register(bundle)
-    for version in ("1.0.0", "1.1.0"):
-        ledger.promote("fraud", "prod", version=version, override=True, reason="first")
-    ledger.rollback("fraud", "prod", reason="refunds doubled")
-    return shop
+from tests.registry.conftest import git, key, sign_with
 
 
 def verified(shop: Path) -> Verification:
@@ -260,16 +223,13 @@ def test_a_rewritten_remote_is_refused_and_what_was_there_is_kept(
     assert ledger.tip == tip
 
 
-def forge(shop: Path, draft) -> None:  # type: ignore[no-untyped-def]
+def forge(shop: Path, draft: Callable[[State], Draft]) -> None:
     writer = Ledger(shop).writer
     writer.signers = lambda: None
     writer.write(draft)
 
 
-def promotion(version: str, stage: str):  # type: ignore[no-untyped-def]
-    from lockgate.registry.ledger.drafts import Draft
-    from lockgate.registry.ledger.state import State
-
+def promotion(version: str, stage: str) -> Callable[[State], Draft]:
     def draft(state: State) -> Draft:
         record = state.version("fraud", version)
         assert record is not None
@@ -286,5 +246,15 @@ def promotion(version: str, stage: str):  # type: ignore[no-untyped-def]
                 "reason": "forged",
             }
         )
+
+    return draft
+
+
+def retirement(version: str, stage: str) -> Callable[[State], Draft]:
+    def draft(state: State) -> Draft:
+        record = state.version("fraud", version)
+        assert record is not None
+        fields = {"op": "retire", "name": "fraud", "stage": stage, "before": version}
+        return Draft({**fields, "digest": record.digest, "reason": "forged"})
 
     return draft

@@ -99,8 +99,8 @@ class PartialFit(Protocol):
     rounds : int
         Rounds after which the last loss was measured; 0 before the first `advance`.
     losses : mapping of int to float
-        Loss on the fold's other rows by number of rounds. Models with staged predictions have
-        one entry per round, others one per call of `advance`.
+        Loss on the fold's other rows by number of rounds, so far. Models with staged predictions
+        have one entry per round, others one per call of `advance`.
     stopped : bool
         Whether further rounds change nothing: the patience is used up, the limit in the parameters
         is reached, the estimator stopped early, or it has no rounds.
@@ -109,17 +109,10 @@ class PartialFit(Protocol):
 
     """
 
-    @property
-    def rounds(self) -> int: ...  # noqa: D102 - the docstring of the class says it
-
-    @property
-    def losses(self) -> Mapping[int, float]: ...  # noqa: D102
-
-    @property
-    def stopped(self) -> bool: ...  # noqa: D102
-
-    @property
-    def cpu_seconds(self) -> float: ...  # noqa: D102
+    rounds: int
+    losses: Mapping[int, float]
+    stopped: bool
+    cpu_seconds: float
 
     def advance(self, to: int) -> None:
         """Fit up to this number of rounds; fewer than there are change nothing."""

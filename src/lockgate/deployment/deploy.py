@@ -132,7 +132,7 @@ def deploy(
     try:
         ledger.fetch()
     except RemoteUnavailable as error:
-        on_warning(f"{str(error).partition(';')[0]}; deploying what was last fetched")
+        on_warning(f"{error.problem}; deploying what was last fetched")
     pointer, message = deploy_stage(ledger, deployment, *target)
     return _await_server(deployment, pointer, message)
 

@@ -193,8 +193,10 @@ def follow(
             last_fetch = current_time
             try:
                 ledger.fetch()
-            except (RemoteUnavailable, LedgerError) as error:
-                message = f"{str(error).partition(';')[0]}; serving continues unchanged"
+            except RemoteUnavailable as error:
+                message = f"{error.problem}; serving continues unchanged"
+            except LedgerError as error:
+                message = f"{error}; serving continues unchanged"
         try:
             tip = ledger.tip or "none"
             if tip != seen_tip and current_time >= retry_at:

@@ -14,7 +14,6 @@ from lockgate.errors import LedgerError, LogError, MissingExtra, RemoteUnavailab
 from lockgate.models.bundle.manifest import MANIFEST, read_manifest
 from lockgate.prediction_log.trace import trace
 from lockgate.registry.ledger.event_log import EventLog
-from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.report.version_report import find_version_by_digest, version_report
 from lockgate.registry.versioning import parse_reference
 
@@ -91,26 +90,27 @@ def trace_lineage(
     subject = str(subject)
     if (Path(subject) / MANIFEST).is_file():
         digest = sha256_file(Path(subject) / MANIFEST)
-        record = _find_version(ledger, digest, read_manifest(Path(subject)).name)
-        if record is None:
+        report = _report_digest(ledger, digest, read_manifest(Path(subject)).name)
+        if report is None:
             raise LedgerError(
                 f"{subject} ({digest[:12]}) is not registered: run lockgate register {subject}"
             )
-        return Lineage(None, version_report(EventLog.of(ledger), record.name, record.version))
+        return Lineage(None, report)
     if "@" in subject:
         return Lineage(None, _report_address(subject, EventLog.of(ledger), on_warning))
     prediction = _find_prediction(subject, None if directory is None else Path(directory))
-    record = _find_version(ledger, prediction["bundle"], prediction["model"])
-    if record is None:
-        return Lineage(prediction, None)
-    return Lineage(prediction, version_report(EventLog.of(ledger), record.name, record.version))
+    report = _report_digest(ledger, prediction["bundle"], prediction["model"])
+    return Lineage(prediction, report)
 
 
-def _find_version(ledger: EventLog | str | Path, digest: str, name: str) -> VersionRecord | None:
+def _report_digest(ledger: EventLog | str | Path, digest: str, name: str) -> dict[str, Any] | None:
+    """Return the report of a bundle; None if the ledger is missing or does not have it."""
     try:
-        return find_version_by_digest(EventLog.of(ledger).state, digest, name)
+        ledger = EventLog.of(ledger)
+        record = find_version_by_digest(ledger.state, digest, name)
     except (LedgerError, MissingExtra):  # served without a ledger, or on another machine
         return None
+    return None if record is None else version_report(ledger, record.name, record.version)
 
 
 def _report_address(
@@ -119,7 +119,7 @@ def _report_address(
     try:
         ledger.fetch()
     except RemoteUnavailable as error:
-        on_warning(str(error).partition(";")[0])
+        on_warning(error.problem)
     name, version_or_stage = parse_reference(subject)
     current = ledger.current(name, version_or_stage or "")
     version = current.slot.version if current else version_or_stage

@@ -1,4 +1,4 @@
-"""What each request does: from the current state of the ledger to the draft of an event."""
+"""Changes of a stage: from the current state of the ledger to the draft of an event."""
 
 from __future__ import annotations
 
@@ -6,59 +6,18 @@ from collections.abc import Callable
 
 import msgspec
 
-from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import DeploymentError, LedgerConflict, LedgerError, nearest
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.provenance.policy import StagePolicy
-from lockgate.registry.registration import BundleSource, record_of
 from lockgate.registry.slots import choose_previous
 
 __all__ = [
-    "AlreadyRegistered",
     "promotion_draft",
-    "registration_draft",
     "retirement_draft",
     "rollback_draft",
 ]
-
-
-class AlreadyRegistered(Exception):
-    """The bundle is already registered.
-
-    Attributes
-    ----------
-    record : VersionRecord
-        The version that it is.
-
-    """
-
-    def __init__(self, record: VersionRecord) -> None:
-        self.record = record
-        super().__init__(record.version)
-
-
-def registration_draft(
-    state: State, *, source: BundleSource, version: str | None, bump: str | None, reason: str
-) -> Draft:
-    """Draft the registration of a bundle; `AlreadyRegistered` where it is a version."""
-    name = source.manifest.name
-    for existing in state.versions(name):
-        record = state.version(name, existing)
-        if record is not None and record.digest == source.digest:
-            raise AlreadyRegistered(record)
-    new_record = record_of(state, source, version=version, bump=bump)
-    raw = msgspec.json.format(msgspec.json.encode(new_record), indent=1) + b"\n"
-    fields = {
-        "op": "register",
-        "name": name,
-        "after": new_record.version,
-        "digest": source.digest,
-        "attached": sha256_bytes(raw),
-        "reason": reason,
-    }
-    return Draft(fields, (raw, source.raw))
 
 
 def promotion_draft(

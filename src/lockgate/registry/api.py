@@ -7,24 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockgate.contract.events import Promotion, Registration, Rollback
-from lockgate.errors import LedgerConflict, UsageError
-from lockgate.models.bundle.copy import copy_bundle
+from lockgate.errors import UsageError
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.registry import actions
-from lockgate.registry.bundle_store import store_path
-from lockgate.registry.gates.policy import check_promoter, read_policy_file, stage_policy
+from lockgate.registry.bundle_source import check_pushed, inspect_bundle
+from lockgate.registry.gates.gated_log import GatedLog
+from lockgate.registry.gates.policy import check_promoter, stage_policy
 from lockgate.registry.ledger import rules
-from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import StageRecord, VersionRecord
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.verdict import Verdict
-from lockgate.registry.registration import check_pushed, inspect_bundle
+from lockgate.registry.registration import register_source
 
 __all__ = ["Ledger"]
 
 
-class Ledger(EventLog):
+class Ledger(GatedLog):
     """Registered versions of models, the stages that they are in, and their history.
 
     The ledger is kept in the Git repository, one commit for each event. Where the repository has a
@@ -80,6 +79,11 @@ class Ledger(EventLog):
         on_warning : callable
             Called with what other clones would lack.
 
+        Returns
+        -------
+        VersionRecord
+            The record of the version.
+
         Raises
         ------
         LedgerError
@@ -90,74 +94,14 @@ class Ledger(EventLog):
 
         """
         source = inspect_bundle(self.repository, Path(bundle), outside=outside)
-        name, shared = source.manifest.name, self.remote is not None
+        shared = self.remote is not None
         if note := check_pushed(self.repository, source.lineage, required=pushed, shared=shared):
             on_warning(note)
-        copy_bundle(source.folder, store_path(self.repository, source.digest), source.digest)
-        draft = functools.partial(
-            actions.registration_draft, source=source, version=version, bump=bump, reason=reason
-        )
-        try:
-            event = self.writer.write(draft)
-        except actions.AlreadyRegistered as error:
-            if version not in (None, error.record.version):
-                raise LedgerConflict(
-                    f"this bundle is already registered as {name}@{error.record.version}"
-                ) from None
-            return error.record
-        record = rules.find_version(self.state, name, event.after)
-        self._host.notify("on_registered", Registration(name, record.version, record.digest))
+        record, new = register_source(self, source, version=version, bump=bump, reason=reason)
+        if new:
+            notification = Registration(record.name, record.version, record.digest)
+            self._host.notify("on_registered", notification)
         return record
-
-    def gate(
-        self,
-        name: str,
-        stage: str,
-        *,
-        version: str | None = None,
-        data: str | Path | None = None,
-        today: str | Path | None = None,
-        policy: str | Path | None = None,
-        dry: bool = False,
-        on_status: Callable[[str], None] = lambda _: None,
-    ) -> tuple[VersionRecord, Verdict]:
-        """Run the gates of a stage on a version, and record their verdict.
-
-        Parameters
-        ----------
-        name, stage, version, data, today, on_status
-            As for `promote`.
-        policy : path-like, optional
-            A file with other gates than those of the main branch, to try them; only with `dry`.
-        dry : bool
-            Do not record the verdict.
-
-        Returns
-        -------
-        tuple of (VersionRecord, Verdict)
-            The version, and the verdict on it, passing or not.
-
-        """
-        # running gates loads pandas, which most commands do not need
-        from lockgate.registry.gates.judge import judge
-        from lockgate.registry.gates.require import record_verdict
-
-        if policy is not None and not dry:
-            raise UsageError("a verdict by other gates than the main branch's needs dry")
-        self.fetch()
-        record, verdict = judge(
-            self,
-            name,
-            stage,
-            version=version,
-            data=_path(data),
-            today=_path(today),
-            policy=None if policy is None else read_policy_file(Path(policy)).of(name, stage),
-            on_status=on_status,
-        )
-        if not dry:
-            record_verdict(self, verdict, record.version)
-        return record, verdict
 
     def promote(
         self,
@@ -201,6 +145,11 @@ class Ledger(EventLog):
         on_verdict : callable
             Called with the version and its new verdict.
 
+        Returns
+        -------
+        StageRecord
+            What is in the stage now.
+
         Raises
         ------
         GateRefused
@@ -218,6 +167,7 @@ class Ledger(EventLog):
             raise UsageError("an override needs a reason: both are recorded in the ledger")
         if override and (data is not None or today is not None):
             raise UsageError("an override runs no gates: leave out data and today")
+        self.fetch()  # after the expectation, which is what was seen before
         if override:
             check_promoter(self.repository, rules.find_version(self.state, name, version), stage)
         else:
@@ -229,8 +179,8 @@ class Ledger(EventLog):
                 name,
                 stage,
                 version=version,
-                data=_path(data),
-                today=_path(today),
+                data=None if data is None else Path(data),
+                today=None if today is None else Path(today),
                 on_status=on_status,
                 on_verdict=on_verdict,
             )
@@ -271,6 +221,11 @@ class Ledger(EventLog):
         reason : str
             Reason, for the record.
 
+        Returns
+        -------
+        StageRecord
+            What is in the stage now.
+
         Raises
         ------
         LedgerError
@@ -294,8 +249,24 @@ class Ledger(EventLog):
     ) -> Event:
         """Retire a version for good, or remove a model from a stage.
 
+        Parameters
+        ----------
+        name : str
+            The model.
+        version, stage : str, optional
+            The version to retire, or the stage to remove the model from: exactly one of them.
+        reason : str
+            Reason, for the record.
+
+        Returns
+        -------
+        Event
+            The event that was written.
+
         Raises
         ------
+        GateRefused
+            If the policy of the stage names others who may change it.
         LedgerConflict
             If the version is in a stage, or the stage was changed by others.
 
@@ -307,6 +278,7 @@ class Ledger(EventLog):
         expected = rules.Expectation()
         if stage is not None:
             expected = self.expectation(name, stage)
+            self.fetch()
             if expected.seen is not None:
                 record = rules.find_version(self.state, name, expected.seen.slot.version)
                 check_promoter(self.repository, record, stage)
@@ -314,7 +286,3 @@ class Ledger(EventLog):
             actions.retirement_draft, name=name, version=version, stage=stage, expected=expected
         )
         return self.writer.write(functools.partial(draft, reason=reason))
-
-
-def _path(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)

@@ -1,278 +1,116 @@
-"""From a bundle on disk to its record in the ledger: lineage, version, metrics."""
+"""Registers a bundle as a version."""
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import msgspec
-import yaml
 
 from lockgate.data.io.digests import sha256_bytes, sha256_file
-from lockgate.errors import LedgerError, UsageError
-from lockgate.models.bundle.check import check_in_subprocess
+from lockgate.errors import LedgerConflict, LedgerError, UsageError
+from lockgate.models.bundle.copy import copy_bundle
 from lockgate.models.bundle.evaluation import estimates
-from lockgate.models.bundle.manifest import MANIFEST, Manifest, read_manifest, verify_files
-from lockgate.plugins.config.stamp import is_edited
-from lockgate.plugins.host.params_file import read_params
-from lockgate.registry.bundle_store import has_dvc_remote, unpushed
-from lockgate.registry.git.commands import git, run_git
-from lockgate.registry.ledger.repository import Repository
+from lockgate.models.bundle.manifest import Manifest
+from lockgate.registry.bundle_source import BundleSource
+from lockgate.registry.bundle_store import store_path
+from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.drafts import Draft
+from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import State, VersionRecord, newest_first
 from lockgate.registry.provenance.events import VERSION
 from lockgate.registry.versioning import next_version
 
-__all__ = [
-    "BundleSource",
-    "Lineage",
-    "check_clean",
-    "check_pushed",
-    "directory_md5",
-    "inspect_bundle",
-    "record_of",
-]
+__all__ = ["register_source"]
 
 
-@dataclass(frozen=True)
-class Lineage:
-    """Where a bundle comes from.
-
-    Attributes
-    ----------
-    kind : {"pipeline", "declared", "unknown"}
-        See `VersionRecord.lineage`.
-    commit, path, tracked, params_edited
-        See the attributes of `VersionRecord` with these names.
-
-    """
-
-    kind: str
-    commit: str | None = None
-    path: str | None = None
-    tracked: str | None = None
-    params_edited: bool = False
-
-
-@dataclass(frozen=True)
-class BundleSource:
-    """A complete bundle that can be opened.
-
-    Attributes
-    ----------
-    folder : pathlib.Path
-        Folder of the bundle.
-    digest : str
-        sha256 of the manifest.
-    manifest : Manifest
-        The manifest, decoded.
-    raw : bytes
-        The manifest, byte for byte.
-    lineage : Lineage
-        Where the bundle comes from.
-
-    """
-
-    folder: Path
-    digest: str
-    manifest: Manifest
-    raw: bytes
-    lineage: Lineage
-
-
-def inspect_bundle(repository: Repository, folder: Path, *, outside: bool = False) -> BundleSource:
-    """Check a bundle and find its lineage.
+def register_source(
+    ledger: EventLog,
+    source: BundleSource,
+    *,
+    version: str | None = None,
+    bump: str | None = None,
+    reason: str = "",
+) -> tuple[VersionRecord, bool]:
+    """Keep a bundle in the store of this clone, and record it as a version.
 
     Parameters
     ----------
-    repository : Repository
-        The repository with the ledger.
-    folder : pathlib.Path
-        Folder of the bundle.
-    outside : bool
-        Accept a pipeline's bundle although no ``dvc.lock`` here names it.
-
-    Raises
-    ------
-    BundleError
-        If it is incomplete, or cannot be opened.
-    LedgerError
-        If the work tree is not clean, or ``dvc.lock`` names another bundle.
-
-    """
-    folder = folder.resolve()
-    manifest = read_manifest(folder)
-    verify_files(folder, manifest)
-    raw = (folder / MANIFEST).read_bytes()
-    check_in_subprocess(folder, sha256_bytes(raw))
-    lineage = _find_lineage(repository, folder, manifest, outside=outside)
-    return BundleSource(folder, sha256_bytes(raw), manifest, raw, lineage)
-
-
-def check_pushed(repository: Repository, lineage: Lineage, *, required: bool, shared: bool) -> str:
-    """Return what other clones would lack of a bundle; empty if nothing.
-
-    Parameters
-    ----------
-    repository : Repository
-        The repository.
-    lineage : Lineage
-        Where the bundle comes from.
-    required : bool
-        Raise if DVC's remote does not have everything.
-    shared : bool
-        Whether the ledger is shared with other clones.
-
-    Raises
-    ------
-    LedgerError
-        If something is not pushed, or DVC cannot say, and `required` is set.
-
-    """
-    if lineage.path is None or lineage.tracked is None:
-        note = "it is not tracked by DVC: only this clone has the bundle"
-    elif not has_dvc_remote(repository, lineage.path):
-        note = "DVC has no default remote here: only this clone has bundle and data"
-    else:
-        try:
-            missing = unpushed(repository, lineage.path)
-        except LedgerError as error:
-            note = str(error)
-        else:
-            shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
-            note = f"not pushed to DVC's remote: {shown}; run dvc push" if missing else ""
-    if required and note:
-        raise LedgerError(note)
-    return note if shared or required else ""
-
-
-def check_clean(repository: Repository) -> None:
-    """Refuse a work tree with changes or untracked files.
-
-    Raises
-    ------
-    LedgerError
-        If it is not clean; the message names the first files.
-
-    """
-    status = git(["status", "--porcelain", "--untracked-files=normal"], repository.top)
-    lines = status.splitlines()
-    if lines:
-        shown = ", ".join(line[3:] for line in lines[:5])
-        more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
-        raise LedgerError(
-            f"the work tree is not clean: {shown}{more}; a version records a commit: "
-            "git add -A && git commit, or add the files to .gitignore"
-        )
-
-
-def directory_md5(folder: Path) -> str:
-    """Return DVC's digest of a directory."""
-    files = sorted(
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
-    )
-    # as DVC writes a directory's listing; integrity rests on the sha256 of the manifest
-    entries = [
-        {
-            "md5": hashlib.md5((folder / file).read_bytes(), usedforsecurity=False).hexdigest(),
-            "relpath": file,
-        }
-        for file in files
-    ]
-    text = json.dumps(entries, sort_keys=True)
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
-
-
-def _find_lineage(
-    repository: Repository, folder: Path, manifest: Manifest, *, outside: bool
-) -> Lineage:
-    dvc_entry = _find_dvc_file(repository, folder)
-    if dvc_entry is None or outside:
-        if manifest.hashes.params is not None and not outside:
-            raise LedgerError(
-                f"{folder} is the output of a pipeline, and no dvc.lock of {repository.top} names "
-                "it; register it from its project, or without lineage with --outside"
-            )
-        return Lineage("declared" if manifest.hashes.declared else "unknown")
-    dvc_file, md5 = dvc_entry
-    repository.head()
-    completed = run_git(["ls-files", "--error-unmatch", str(dvc_file)], repository.top)
-    if completed.returncode:
-        raise LedgerError(f"{dvc_file} is not in Git; run git add -A && git commit")
-    check_clean(repository)
-    actual_md5 = directory_md5(folder)
-    if md5 != actual_md5:
-        raise LedgerError(
-            f"{dvc_file} names the bundle {md5}, and {folder} is {actual_md5}; run dvc repro, "
-            "then git commit"
-        )
-    path = folder.relative_to(repository.top.resolve()).as_posix()
-    if manifest.hashes.params is None:
-        return Lineage("declared", repository.head(), path, md5)
-    params = dvc_file.with_name("params.yaml")
-    edited = params.is_file() and is_edited(params.parent, read_params(params))
-    return Lineage("pipeline", repository.head(), path, md5, edited)
-
-
-def _find_dvc_file(repository: Repository, folder: Path) -> tuple[Path, str] | None:
-    """Return the DVC file that names a bundle, and the digest that it records."""
-    top = repository.top.resolve()
-    if not folder.is_relative_to(top):
-        return None
-    dvc_file = folder.with_name(folder.name + ".dvc")
-    if dvc_file.is_file():
-        return dvc_file, _output_md5(_load_yaml(dvc_file).get("outs"), folder.name) or ""
-    for parent in folder.parents:
-        lock = parent / "dvc.lock"
-        if lock.is_file():
-            path = folder.relative_to(parent).as_posix()
-            stages = _load_yaml(lock).get("stages") or {}
-            for stage in stages.values() if isinstance(stages, dict) else ():
-                if md5 := _output_md5(stage.get("outs") if isinstance(stage, dict) else None, path):
-                    return lock, md5
-        if parent == top:
-            break
-    return None
-
-
-def _output_md5(outs: object, path: str) -> str | None:
-    outputs = (
-        [output for output in outs if isinstance(output, dict)] if isinstance(outs, list) else []
-    )
-    digests = [output.get("md5") for output in outputs if output.get("path") == path]
-    return str(digests[0]) if digests else None
-
-
-def _load_yaml(path: Path) -> dict[str, Any]:
-    try:
-        root = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe loaders
-        return root if isinstance(root, dict) else {}
-    except (yaml.YAMLError, TypeError, ValueError, UnicodeError) as error:
-        raise LedgerError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from None
-
-
-def record_of(
-    state: State, source: BundleSource, *, version: str | None, bump: str | None
-) -> VersionRecord:
-    """Return the record of the version that a bundle becomes.
-
-    Parameters
-    ----------
-    state : State
+    ledger : EventLog
         The ledger.
     source : BundleSource
         The bundle.
-    version, bump : str or None
-        The requested version, and the smallest part to increase.
+    version, bump, reason
+        As for `Ledger.register`.
+
+    Returns
+    -------
+    tuple of (VersionRecord, bool)
+        The version, and whether it is new.
 
     Raises
     ------
-    UsageError
-        If the requested version is not valid, or too low for what changed.
+    LedgerConflict
+        If the bundle is registered as another version.
 
     """
+    copy_bundle(source.folder, store_path(ledger.repository, source.digest), source.digest)
+    draft = functools.partial(
+        _registration_draft, source=source, version=version, bump=bump, reason=reason
+    )
+    name = source.manifest.name
+    try:
+        event = ledger.writer.write(draft)
+    except _AlreadyRegistered as error:
+        if version not in (None, error.record.version):
+            raise LedgerConflict(
+                f"this bundle is already registered as {name}@{error.record.version}"
+            ) from None
+        return error.record, False
+    return rules.find_version(ledger.state, name, event.after), True
+
+
+class _AlreadyRegistered(Exception):
+    """The bundle is already registered.
+
+    Attributes
+    ----------
+    record : VersionRecord
+        The version that it is.
+
+    """
+
+    def __init__(self, record: VersionRecord) -> None:
+        self.record = record
+        super().__init__(record.version)
+
+
+def _registration_draft(
+    state: State, *, source: BundleSource, version: str | None, bump: str | None, reason: str
+) -> Draft:
+    """Draft the registration of a bundle; `_AlreadyRegistered` where it is a version."""
+    name = source.manifest.name
+    for existing in state.versions(name):
+        record = state.version(name, existing)
+        if record is not None and record.digest == source.digest:
+            raise _AlreadyRegistered(record)
+    new_record = _record_of(state, source, version=version, bump=bump)
+    raw = msgspec.json.format(msgspec.json.encode(new_record), indent=1) + b"\n"
+    fields = {
+        "op": "register",
+        "name": name,
+        "after": new_record.version,
+        "digest": source.digest,
+        "attached": sha256_bytes(raw),
+        "reason": reason,
+    }
+    return Draft(fields, (raw, source.raw))
+
+
+def _record_of(
+    state: State, source: BundleSource, *, version: str | None, bump: str | None
+) -> VersionRecord:
+    """Return the record of the version that a bundle becomes."""
     name = source.manifest.name
     versions = state.versions(name)
     last = versions[0] if versions else None

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,11 +105,11 @@ def test_an_engine_may_declare_a_wider_bound() -> None:
 
 
 @pytest.mark.parametrize("tolerance", [10.0, float("inf"), float("nan"), -1e-9, "x", True])
-def test_a_bound_that_would_hide_errors_is_refused(tolerance: object) -> None:
+def test_a_bound_that_would_hide_errors_is_refused(tolerance: Any) -> None:
     with pytest.raises(ValueError, match=r"tolerance is .*, expected a number from 0 to 0\.001"):
-        lockgate.Engine("wide", lambda forest: forest.run, tolerance)  # type: ignore[arg-type]
+        lockgate.Engine("wide", lambda forest: forest.run, tolerance)
     with pytest.raises(ValueError, match="tolerance is "):
-        lockgate.ModelFiles({"m": b""}, tolerance=tolerance)  # type: ignore[arg-type]
+        lockgate.ModelFiles({"m": b""}, tolerance=tolerance)
 
 
 def test_a_backend_that_errs_in_labels_alone_is_refused() -> None:

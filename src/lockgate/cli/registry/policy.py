@@ -38,18 +38,18 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
     """Show which gates guard each stage, and who may promote to it.
 
     What counts is the file .lockgate/policy.yaml as it is committed to the main
-    branch (of the remote, where there is one), or else the gates of params.yaml
-    there. Protect the main branch: whoever changes the policy there changes what
-    may reach production. Nothing else replaces it but `lockgate promote
-    --override --reason`, which stays visible.
-
-    Exit codes: 0, all gates can be run here; 1, one cannot, or no policy exists.
+    branch (the remote's, if the repository has a remote), or else the gates of
+    params.yaml there. Protect the main branch: whoever changes the policy there
+    changes what may reach production. Nothing else replaces it but `lockgate
+    promote --override --reason`, which stays visible.
 
     With --write the gates of the project's params.yaml become the policy of the
     stages: a gate that is limited to stages (gate.signed.stages=prod) guards
     those. In a file that exists, the gates of the named stages are replaced; other
     stages, promoters and models stay, comments do not. Commit it to the main
     branch then.
+
+    Exit codes: 0, all gates can be run here; 1, a gate cannot, or no policy exists.
     """
     if write:
         return _write(root, stages)
@@ -68,12 +68,12 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
     click.echo(f"{policy.source} of the main branch (commit {commit}):")
     rows = [
         [
-            visible(model),
-            visible(stage),
-            ", ".join(map(visible, gates)) or "no gates",
-            ", ".join(map(visible, promoters)) or "all that may push",
+            visible(row.model),
+            visible(row.stage),
+            ", ".join(map(visible, row.gates)) or "no gates",
+            ", ".join(map(visible, row.policy.promoters)) or "all that may push",
         ]
-        for model, stage, gates, promoters in policy.rows()
+        for row in policy.rows()
     ]
     click.echo("\n".join(align_columns([["model", "stage", "gates", "may promote"], *rows])))
     problems = policy_problems(policy)

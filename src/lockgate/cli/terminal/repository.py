@@ -59,8 +59,7 @@ def fetch_ledger(
         try:
             ledger.fetch()
         except RemoteUnavailable as error:
-            message = str(error).partition(";")[0]
-            click.echo(f"note: {message}; showing the ledger as last fetched", err=True)
+            click.echo(f"note: {error.problem}; showing the ledger as last fetched", err=True)
         except LedgerTampered as error:
             if on_invalid is not None:
                 on_invalid(str(error))

@@ -7,6 +7,7 @@ import math
 import operator
 import time
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ class ContinuedFit:
     estimator : estimator
         Unfitted, with its parameters.
     fidelity : Fidelity or None
-        Parameter that counts the rounds; without one, the first `advance` fits everything.
+        Parameter that counts the rounds; if it is None, the first `advance` fits everything.
     fold : PreparedFold
         Rows to fit on and to measure on.
     loss : FoldLoss
@@ -70,15 +71,11 @@ class ContinuedFit:
         self._patience = patience if self._staged else None
         self._limit = None if limit is None else operator.index(limit)
         self._losses: dict[int, float] = {}
+        self.losses: Mapping[int, float] = MappingProxyType(self._losses)
         self._best = 0  # the number of rounds of the smallest loss
         self.rounds = 0
         self.stopped = False
         self.cpu_seconds = 0.0
-
-    @property
-    def losses(self) -> Mapping[int, float]:
-        """Loss on the fold's other rows by number of rounds."""
-        return dict(self._losses)
 
     def __enter__(self) -> ContinuedFit:
         """Return itself."""
@@ -106,10 +103,10 @@ class ContinuedFit:
         self.cpu_seconds += time.process_time() - started
 
     def _next_step(self, target: int) -> int:
-        """Return how many rounds to fit before the patience is looked at.
+        """Return the number of rounds up to which to fit before the patience is checked.
 
-        Predictions after each round begin with the first one, so that steps of equal size would
-        take time that grows with the square of the rounds.
+        Staged predictions start again from the first round in every step, so that steps of equal
+        size would take time that grows with the square of the rounds.
         """
         if self._patience is None:
             return target

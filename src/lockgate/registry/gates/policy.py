@@ -12,7 +12,7 @@ from lockgate.errors import GateRefused, LedgerError, LockgateError, UsageError,
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import PluginChoice, choose
 from lockgate.plugins.host.params_file import dump_yaml, read_params
-from lockgate.registry.ledger.policy_file import POLICY_FILE, PolicyFile, parse_policy
+from lockgate.registry.ledger.policy_file import POLICY_FILE, ParamsPolicy, PolicyFile, parse_policy
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.ledger.trust import read_policy
@@ -123,7 +123,7 @@ def check_promoter(repository: Repository, record: VersionRecord, stage: str) ->
     policy, email = file.of(record.name, stage), repository.person(0).email
     if not policy.lets_promote(email):
         raise GateRefused(
-            f"{email} may not promote to {stage}; those who may: {', '.join(policy.promoters)}"
+            f"{email} is not a promoter of {stage}; promoters: {', '.join(policy.promoters)}"
         )
 
 
@@ -156,7 +156,7 @@ def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
     declared: dict[str, Any] = raw.get("stages") or {}
     source = _params_of(root.absolute(), repository.top)
     params = read_policy_file(source) if source else parse_policy(DEFAULT, "the default gates")
-    if params is None or params.declared:
+    if not isinstance(params, ParamsPolicy):
         raise UsageError(f"{source} declares stages; expected the gates of a project")
     wanted = list(dict.fromkeys(stages or (() if declared else ("staging", "prod"))))
     if not wanted:
@@ -185,7 +185,7 @@ def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
 
 
 def _params_of(start: Path, top: Path) -> Path | None:
-    """Return the ``params.yaml`` of the project that a folder is in; None without one."""
+    """Return the ``params.yaml`` of the project that a folder is in; None without a project."""
     for folder in (start, *start.parents):
         if (folder / "params.yaml").is_file():
             return folder / "params.yaml"
@@ -197,11 +197,11 @@ def _params_of(start: Path, top: Path) -> Path | None:
 def policy_problems(file: PolicyFile) -> list[str]:
     """Return why gates of a policy cannot be run here: plugins and settings, by model and stage."""
     problems = []
-    for model, stage, _, _ in file.rows():
+    for row in file.rows():
         try:
-            load_policy(file.of(model, "prod" if stage == "every" else stage))
+            load_policy(row.policy)
         except LockgateError as error:
-            problems.append(f"{model} {stage}: {error}")
+            problems.append(f"{row.model} {row.stage}: {error}")
     return problems
 
 

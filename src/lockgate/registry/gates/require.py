@@ -32,7 +32,8 @@ def require_verdict(
 ) -> str:
     """Run the gates of a stage on a version, if promoting it needs a new verdict, and record it.
 
-    Rows always need one, as the verdict that there is was made on others.
+    The ledger must have been fetched. Rows always need a new verdict, as any other was made on
+    others.
 
     Parameters
     ----------
@@ -52,7 +53,6 @@ def require_verdict(
         If the main branch says nothing about gates, or the user may not promote to the stage.
 
     """
-    ledger.fetch()
     record = rules.find_usable_version(ledger.state, name, version)
     policy = stage_policy(ledger.repository, record, stage)
     check_promoter(ledger.repository, record, stage)

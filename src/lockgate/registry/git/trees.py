@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from lockgate.errors import LedgerTampered
 
-__all__ = ["Entry", "Trees", "object_id"]
+__all__ = ["EXECUTABLE", "FILE", "FOLDER", "Entry", "Trees", "object_id"]
 
-FOLDER, FILE = "40000", "100644"
+FOLDER, FILE, EXECUTABLE = "40000", "100644", "100755"
+"""Modes of entries, as Git writes them."""
 
 
 class Entry(NamedTuple):

@@ -19,26 +19,28 @@ Without such a file, the gates of the project's ``params.yaml`` are the policy.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from lockgate.contract.names import NAME, NAME_RULE
 from lockgate.errors import LedgerError, UsageError, nearest
 from lockgate.plugins.host.params_file import MAX_BYTES, parse_yaml
-from lockgate.registry.provenance.events import VERSION
+from lockgate.registry.ledger.stage_names import check_stage_name, is_similar
 from lockgate.registry.provenance.policy import StagePolicy
 
-__all__ = ["POLICY_FILE", "PolicyFile", "check_stage_name", "parse_policy"]
+__all__ = [
+    "POLICY_FILE",
+    "DeclaredPolicy",
+    "ParamsPolicy",
+    "PolicyFile",
+    "PolicyRow",
+    "parse_policy",
+]
 
 POLICY_FILE = ".lockgate/policy.yaml"
 """Path of the file in the repository."""
-
-SLIP = 0.6
-"""Similarity, as of `difflib`, from which an undeclared stage is taken for a slip of the pen."""
 
 
 class _Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,8 +67,28 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, _Model] = {}
 
 
-class PolicyFile(msgspec.Struct, frozen=True):
-    """A policy file, parsed.
+class PolicyRow(NamedTuple):
+    """What guards a stage, as a row of a table.
+
+    Attributes
+    ----------
+    model, stage : str
+        The model and the stage; ``every`` for all.
+    gates : list of str
+        Instance names, with the stages that a gate is limited to.
+    policy : StagePolicy
+        All of these gates, and who may promote.
+
+    """
+
+    model: str
+    stage: str
+    gates: list[str]
+    policy: StagePolicy
+
+
+class DeclaredPolicy(msgspec.Struct, frozen=True):
+    """A policy file: it declares the stages, and what guards each.
 
     Attributes
     ----------
@@ -76,18 +98,12 @@ class PolicyFile(msgspec.Struct, frozen=True):
         Stage to what guards it, for every model.
     models : dict
         The same for single models, where they differ.
-    declared : bool
-        Whether the file declares its stages; ``params.yaml`` does not, and its gates guard any.
-    limits : dict
-        Of ``params.yaml``: stages that each gate is limited to.
 
     """
 
     source: str
     stages: dict[str, _Stage]
-    models: dict[str, _Model] = {}
-    declared: bool = True
-    limits: dict[str, tuple[str, ...]] = {}
+    models: dict[str, _Model]
 
     def of(self, name: str, stage: str) -> StagePolicy:
         """Return the policy of a model in a stage.
@@ -95,13 +111,12 @@ class PolicyFile(msgspec.Struct, frozen=True):
         Raises
         ------
         UsageError
-            If the stage is not declared, or a gate is limited to a stage with nearly this name.
+            If the stage is not declared.
 
         """
         check_stage_name(stage)
-        if not self.declared:
-            return self._of_params(stage)
-        stages = {**self.stages, **(self.models[name].stages if name in self.models else {})}
+        model = self.models.get(name)
+        stages = self.stages if model is None else {**self.stages, **model.stages}
         if stage not in stages:
             raise UsageError(
                 f"{self.source} does not declare the stage {stage!r}{nearest(stage, stages)}; "
@@ -116,22 +131,46 @@ class PolicyFile(msgspec.Struct, frozen=True):
             promoters=written.may_promote or self.stages[stage].may_promote,
         )
 
-    def rows(self) -> Iterator[tuple[str, str, list[str], tuple[str, ...]]]:
-        """Yield model, stage, gates and promoters of each stage; ``every`` stands for all."""
-        scopes = [("every", self.stages)]
-        scopes += [(name, model.stages) for name, model in self.models.items()]
-        for scope, stages in scopes:
+    def rows(self) -> Iterator[PolicyRow]:
+        """Yield what guards each stage, for every model first."""
+        scopes = {"every": self.stages}
+        scopes |= {name: model.stages for name, model in self.models.items()}
+        for scope, stages in scopes.items():
             for stage, written in stages.items():
-                gates = [
-                    f"{gate} ({','.join(self.limits[gate])} only)" if gate in self.limits else gate
-                    for gate in written.gates
-                ]
-                yield scope, "every" if stage == "*" else stage, gates, written.may_promote
+                yield PolicyRow(scope, stage, list(written.gates), self.of(scope, stage))
 
-    def _of_params(self, stage: str) -> StagePolicy:
-        written = self.stages["*"]
+
+class ParamsPolicy(msgspec.Struct, frozen=True):
+    """The gates of a ``params.yaml``: it declares no stages, and they guard any.
+
+    Attributes
+    ----------
+    source : str
+        Where it was read, for messages.
+    gates, evaluators : dict
+        Plugin and settings by instance name.
+    limits : dict
+        Stages that a gate is limited to, by its instance name.
+
+    """
+
+    source: str
+    gates: dict[str, dict[str, Any]]
+    evaluators: dict[str, dict[str, Any]]
+    limits: dict[str, tuple[str, ...]]
+
+    def of(self, _name: str, stage: str) -> StagePolicy:
+        """Return the policy of a stage, whatever the model.
+
+        Raises
+        ------
+        UsageError
+            If a gate is limited to a stage with nearly this name.
+
+        """
+        check_stage_name(stage)
         for gate, limits in self.limits.items():
-            similar = [limit for limit in limits if _is_similar(stage, limit)]
+            similar = [limit for limit in limits if is_similar(stage, limit)]
             if stage not in limits and similar:
                 raise UsageError(
                     f"{self.source}: gate.{gate}.stages limits the gate to {similar[0]!r}, and the "
@@ -139,10 +178,23 @@ class PolicyFile(msgspec.Struct, frozen=True):
                 )
         gates = {
             gate: node
-            for gate, node in written.gates.items()
+            for gate, node in self.gates.items()
             if stage in self.limits.get(gate, (stage,))
         }
-        return StagePolicy(stage=stage, gates=gates, evaluators=written.evaluators)
+        return StagePolicy(stage=stage, gates=gates, evaluators=self.evaluators)
+
+    def rows(self) -> Iterator[PolicyRow]:
+        """Yield the only row: these gates guard every stage."""
+        labels = [
+            f"{gate} ({','.join(self.limits[gate])} only)" if gate in self.limits else gate
+            for gate in self.gates
+        ]
+        policy = StagePolicy(stage="every", gates=self.gates, evaluators=self.evaluators)
+        yield PolicyRow("every", "every", labels, policy)
+
+
+PolicyFile = DeclaredPolicy | ParamsPolicy
+"""A policy, from either file."""
 
 
 def parse_policy(text: str, source: str) -> PolicyFile | None:
@@ -175,7 +227,7 @@ def parse_policy(text: str, source: str) -> PolicyFile | None:
         except UsageError as error:
             raise LedgerError(f"{source}: {error}") from None
     _check_stages(file, source)
-    return PolicyFile(source, file.stages, file.models)
+    return DeclaredPolicy(source, file.stages, file.models)
 
 
 def _check_stages(file: _File, source: str) -> None:
@@ -194,7 +246,7 @@ def _check_stages(file: _File, source: str) -> None:
             raise LedgerError(f"{source}: gate {limited[0]} of {stage} cannot be limited to stages")
 
 
-def _parse_params(raw: Mapping[str, Any], source: str) -> PolicyFile | None:
+def _parse_params(raw: Mapping[str, Any], source: str) -> ParamsPolicy | None:
     if raw.get("gate") is None:
         return None
     gates: dict[str, dict[str, Any]] = {}
@@ -212,7 +264,7 @@ def _parse_params(raw: Mapping[str, Any], source: str) -> PolicyFile | None:
                 except UsageError as error:
                     raise LedgerError(f"{source}: gate.{name}.stages: {error}") from None
     evaluators = _nodes(raw.get("evaluator") or {}, "evaluator", source)
-    return PolicyFile(source, {"*": _Stage(gates, evaluators)}, declared=False, limits=limits)
+    return ParamsPolicy(source, gates, evaluators, limits)
 
 
 def _nodes(raw: object, key: str, source: str) -> dict[str, dict[str, Any]]:
@@ -223,23 +275,3 @@ def _nodes(raw: object, key: str, source: str) -> dict[str, dict[str, Any]]:
         str(name): {key: value for key, value in node.items() if key != "provider"}
         for name, node in raw.items()
     }
-
-
-def _is_similar(stage: str, other: str) -> bool:
-    """Whether a name may be meant as another: ``prod`` as ``production``, ``prdo``, ``Prod``."""
-    ratio = difflib.SequenceMatcher(None, stage, other).ratio()
-    return ratio >= SLIP or stage.startswith(other) or other.startswith(stage)
-
-
-def check_stage_name(stage: str) -> None:
-    """Raise a `UsageError` unless this can be the name of a stage."""
-    hint = ""
-    if not NAME.fullmatch(stage):
-        parts = stage.replace(";", " ").split()
-        hint = f"; separate names by commas: {','.join(parts)}" if len(parts) > 1 else ""
-        raise UsageError(f"{stage[:80]!r} is not a name of a stage{hint}; allowed: {NAME_RULE}")
-    if stage != stage.lower() or VERSION.fullmatch(stage):
-        raise UsageError(
-            f"{stage!r} is not a name of a stage; expected lower case, so that no gate is missed "
-            f"by its spelling, and not a version; did you mean {stage.lower()!r}?"
-        )

@@ -1,7 +1,8 @@
-"""The policies that the main branch had: promotions are checked by the one of their time."""
+"""The policies that the main branch had: changes of stages are checked by those of their time."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import time
@@ -15,6 +16,7 @@ from lockgate.registry.ledger.state import State
 from lockgate.registry.ledger.trust import main_commit, read_policy
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
+from lockgate.registry.provenance.policy import StagePolicy
 
 __all__ = ["GRACE_SECONDS", "PolicyHistory"]
 
@@ -24,9 +26,13 @@ GRACE_SECONDS = 24 * 3600
 A commit of the main branch is dated when it is made, which may be before it is pushed.
 """
 
-
 SETTLED_SECONDS = 3600
 """How long a policy must have been in force for that grace."""
+
+UNDATED = (
+    "it is dated before the main branch had a policy, as far as this clone knows: if it is right, "
+    "anchor it (lockgate verify --anchor); a shallow clone needs git fetch --unshallow"
+)
 
 
 @dataclass(frozen=True)
@@ -50,64 +56,58 @@ class PolicyHistory:
         self._files: dict[tuple[str, str | None], PolicyFile | None] = {}
 
     def problem(self, state: State, event: Event, commit: Commit) -> str | None:
-        """Return what the policy of its time has against a promotion; None if nothing.
+        """Return what the policies of its time have against an event; None if nothing.
+
+        The gates of a promotion are checked unless they were overridden, and the author of any
+        promotion or removal from a stage.
 
         Parameters
         ----------
         state : State
             The ledger with the event.
         event : Event
-            The event; only promotions that no override excuses are checked.
+            The event.
         commit : Commit
             Its commit.
 
         """
-        if event.op != "promote" or event.stage is None or not self._changes:
+        if event.stage is None or event.op not in ("promote", "retire") or not self._changes:
             return None
+        needs_gates = event.op == "promote" and not event.override
         changes = self._in_force(commit.person.date)
-        if event.override:
-            return self._doubt_promoter(state, event, commit, changes)
         if not changes:
-            return (
-                "it is dated before the main branch had a policy, as far as this clone knows: if "
-                "it is right, anchor it (lockgate verify --anchor); a shallow clone needs git "
-                "fetch --unshallow"
-            )
-        version = str(event.after)
-        used = state.policy(event.name, version, event.gate or "")
+            return UNDATED if needs_gates else None
+        version = str(event.after if event.op == "promote" else event.before)
         record = state.version(event.name, version)
-        if used is None or record is None:
-            return "the policy of its verdict is missing"
-        for change in changes:
-            try:
-                file = self._file(change.commit, record.path)
-                if file is not None and file.of(event.name, event.stage).digest == used.digest:
-                    break
-            except LockgateError:  # this one is not valid, or does not declare the stage
-                continue
-        else:
-            return (
-                f"its verdict was made by other gates than those that the main branch named for "
-                f"{event.stage} at the time"
-            )
-        if not used.lets_promote(commit.person.email):
-            return f"the policy of {event.stage} does not let {commit.person.email} promote"
+        policies = self._policies(event, changes, None if record is None else record.path)
+        if not policies:
+            return f"no valid policy of the main branch declared {event.stage} at the time"
+        if needs_gates:
+            used = state.policy(event.name, version, event.gate or "")
+            if used is None:
+                return "the policy of its verdict is missing"
+            policies = [policy for policy in policies if policy and policy.digest == used.digest]
+            if not policies:
+                return (
+                    f"its verdict was made by other gates than those that the main branch named "
+                    f"for {event.stage} at the time"
+                )
+        email = commit.person.email
+        if not any(policy is None or policy.lets_promote(email) for policy in policies):
+            return f"{email} was not a promoter of {event.stage} at the time"
         return None
 
-    def _doubt_promoter(
-        self, state: State, event: Event, commit: Commit, changes: list[_Change]
-    ) -> str | None:
-        """Return a problem if no policy of the time lets the author of an override promote."""
-        record, email = state.version(event.name, str(event.after)), commit.person.email
-        allowed = not changes
+    def _policies(
+        self, event: Event, changes: list[_Change], bundle: str | None
+    ) -> list[StagePolicy | None]:
+        """Return the valid policies of an event's stage; None stands for a commit without."""
+        policies: list[StagePolicy | None] = []
         for change in changes:
-            try:
-                file = self._file(change.commit, None if record is None else record.path)
-                policy = None if file is None else file.of(event.name, str(event.stage))
-            except LockgateError:
-                continue
-            allowed = allowed or policy is None or policy.lets_promote(email)
-        return None if allowed else f"the policy of {event.stage} does not let {email} promote"
+            # not valid, or the stage is not declared
+            with contextlib.suppress(LockgateError):
+                file = self._file(change.commit, bundle)
+                policies.append(None if file is None else file.of(event.name, str(event.stage)))
+        return policies
 
     def _in_force(self, date: int) -> list[_Change]:
         """Return the commits whose policy counted at a date, or nearly."""
@@ -129,7 +129,7 @@ class PolicyHistory:
             return []
         paths = (POLICY_FILE, ":(glob)**/params.yaml")
         arguments = ["log", "--first-parent", "--format=%H %ct", tip, "--", *paths]
-        # from the last one back: none is later than the ones after it, whatever its clock said
+        # from the last back: no commit is later than those after it, whatever its clock said
         latest, changes = int(time.time()), list[_Change]()
         for line in git(arguments, self.repository.top).splitlines():
             commit, date = line.split()

@@ -8,7 +8,7 @@ import msgspec
 
 from lockgate.errors import LedgerTampered
 from lockgate.registry.git.trees import Trees
-from lockgate.registry.provenance.formats import describe_unreadable
+from lockgate.registry.provenance.formats import UnreadableRecord, decode_record
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot
@@ -235,9 +235,9 @@ class State:
         if raw is None:
             return None
         try:
-            return msgspec.json.decode(raw, type=form)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise LedgerTampered(f"the ledger's {path} {describe_unreadable(raw, error)}") from None
+            return decode_record(raw, form)
+        except UnreadableRecord as error:
+            raise LedgerTampered(f"the ledger's {path} {error}") from None
 
 
 def newest_first(versions: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from lockgate.errors import LedgerError
+from lockgate.registry.git.trees import EXECUTABLE, FILE, FOLDER
 from lockgate.registry.ledger.policy_file import POLICY_FILE, PolicyFile, parse_policy
 from lockgate.registry.ledger.remote import TRUSTED, branch_name
 from lockgate.registry.ledger.repository import Repository
@@ -157,12 +158,12 @@ def read_from_commit(repository: Repository, commit: str, path: str) -> bytes | 
         entry = repository.trees.entries(tree).get(folder)
         if entry is None:
             return None
-        if entry.mode != "40000":  # a link to somewhere else would switch the policy off
+        if entry.mode != FOLDER:  # a link to somewhere else would switch the policy off
             raise LedgerError(f"{folder} of the main branch is not a folder; {path} is read there")
         tree = entry.oid
     entry = repository.trees.entries(tree).get(name)
     if entry is None:
         return None
-    if entry.mode not in ("100644", "100755"):
+    if entry.mode not in (FILE, EXECUTABLE):
         raise LedgerError(f"{path} of the main branch is not a regular file")
     return repository.store.read(entry.oid)[1]

@@ -79,12 +79,14 @@ class Writer:
                 try:
                     tip, shared = self._latest()
                 except (RemoteUnavailable, LedgerTampered) as error:
-                    if unconfirmed:
-                        raise RemoteUnavailable(
-                            f"{error}; the event {id} was sent, and it is unknown whether it was "
-                            "accepted: check with `lockgate history` before trying again"
-                        ) from None
-                    raise
+                    if not unconfirmed:
+                        raise
+                    problem = error.problem if isinstance(error, RemoteUnavailable) else str(error)
+                    raise RemoteUnavailable(
+                        problem,
+                        f"the event {id} was sent, and it is unknown whether it was accepted: "
+                        "check with `lockgate history` before trying again",
+                    ) from None
                 existing = self.find(tip, last_tip, id)
                 if existing is not None:
                     return existing
@@ -185,7 +187,7 @@ class Writer:
             if self.queue:
                 return local_tip, False
             raise RemoteUnavailable(
-                f"{error}; nothing was written; --queue keeps the event here until `lockgate sync`"
+                error.problem, "nothing was written; --queue keeps the event until `lockgate sync`"
             ) from None
         if shared_tip is None:
             return local_tip, True

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from lockgate.registry.provenance.formats import UnreadableRecord, decode_record
+
 __all__ = ["VERSION", "Event", "InvalidEvent", "Op"]
 
 VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
@@ -101,16 +103,13 @@ class Event(
             If it is not exactly as `message` writes it.
 
         """
+        _, _, raw = message.partition("\n\n")
+        if not raw:
+            raise InvalidEvent("its message does not contain an event")
         try:
-            event = msgspec.json.decode(message.split("\n\n", 1)[1], type=cls)
-        except (IndexError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise InvalidEvent(
-                f"its message does not contain a valid event: {str(error)[:200]}"
-            ) from None
-        if event.v != 1:
-            raise InvalidEvent(
-                f"its event has format {event.v}, this lockgate reads 1; upgrade lockgate"
-            )
+            event = decode_record(raw.encode("utf-8", "replace"), cls)
+        except UnreadableRecord as error:
+            raise InvalidEvent(f"the event in its message {error}") from None
         if event.message() != message:
             raise InvalidEvent("its message differs from the one that lockgate writes")
         return event

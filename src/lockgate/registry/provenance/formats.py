@@ -2,31 +2,65 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
-__all__ = ["FORMAT", "describe_unreadable"]
+__all__ = ["FORMAT", "UnreadableRecord", "decode_record"]
 
 FORMAT = 1
 """The format of every record that this lockgate writes; its key is ``v``."""
+
+T = TypeVar("T")
+
+
+class UnreadableRecord(ValueError):
+    """A record cannot be read; the message goes on after what names the record."""
 
 
 class _Versioned(msgspec.Struct):
     v: int = FORMAT
 
 
-def describe_unreadable(raw: bytes, error: Exception) -> str:
-    """Return why a record cannot be read, for a message that names the record.
+def decode_record(raw: bytes, form: type[T]) -> T:
+    """Read a record from JSON.
+
+    Parameters
+    ----------
+    raw : bytes
+        The record.
+    form : type
+        Its type.
+
+    Raises
+    ------
+    UnreadableRecord
+        If it is not of that type, or its format is not `FORMAT`.
 
     Examples
     --------
-    >>> describe_unreadable(b'{"v": 2, "new": 1}', ValueError("unknown field"))
-    'has format 2, and this lockgate reads 1: upgrade lockgate'
+    >>> from lockgate.registry.provenance.policy import StagePolicy
+    >>> decode_record(b'{"v": 1, "stage": "prod", "gates": {}}', StagePolicy).stage
+    'prod'
 
     """
     try:
-        version = msgspec.json.decode(raw, type=_Versioned).v
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        version = FORMAT
+        record = msgspec.json.decode(raw, type=form)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        problem = f"cannot be read: {str(error)[:200]}"
+        version = _format_of(raw)
+    else:
+        version = getattr(record, "v", FORMAT)
+        if version == FORMAT:
+            return record
+        problem = f"has the unknown format {version}"
     if version > FORMAT:
-        return f"has format {version}, and this lockgate reads {FORMAT}: upgrade lockgate"
-    return f"cannot be read: {str(error)[:200]}"
+        problem = f"has format {version}, and this lockgate reads {FORMAT}: upgrade lockgate"
+    raise UnreadableRecord(problem)
+
+
+def _format_of(raw: bytes) -> int:
+    try:
+        return msgspec.json.decode(raw, type=_Versioned).v
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return FORMAT

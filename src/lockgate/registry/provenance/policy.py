@@ -9,7 +9,7 @@ import msgspec
 
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import LedgerError
-from lockgate.registry.provenance.formats import describe_unreadable
+from lockgate.registry.provenance.formats import UnreadableRecord, decode_record
 
 __all__ = ["StagePolicy"]
 
@@ -67,6 +67,6 @@ class StagePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
         """
         try:
-            return msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise LedgerError(f"the policy {describe_unreadable(raw, error)}") from None
+            return decode_record(raw, cls)
+        except UnreadableRecord as error:
+            raise LedgerError(f"the policy {error}") from None

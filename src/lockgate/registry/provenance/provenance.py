@@ -8,7 +8,7 @@ from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import GateRefused, LedgerError
 from lockgate.registry.provenance.commits import Commit, InvalidCommit
 from lockgate.registry.provenance.events import Event, InvalidEvent
-from lockgate.registry.provenance.formats import describe_unreadable
+from lockgate.registry.provenance.formats import UnreadableRecord, decode_record
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.signers import Signers
 from lockgate.registry.provenance.sshsig import InvalidSignature
@@ -63,9 +63,9 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
         """
         try:
-            return msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise GateRefused(f"the provenance {describe_unreadable(raw, error)}") from None
+            return decode_record(raw, cls)
+        except UnreadableRecord as error:
+            raise GateRefused(f"the provenance {error}") from None
 
     def check(
         self,

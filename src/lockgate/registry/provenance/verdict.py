@@ -9,7 +9,7 @@ import msgspec
 
 from lockgate.data.io.digests import sha256_bytes
 from lockgate.errors import LedgerError
-from lockgate.registry.provenance.formats import describe_unreadable
+from lockgate.registry.provenance.formats import UnreadableRecord, decode_record
 from lockgate.registry.provenance.policy import StagePolicy
 
 __all__ = ["GateRecord", "Incumbent", "Verdict"]
@@ -113,9 +113,9 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
         """
         try:
-            verdict = msgspec.json.decode(raw, type=cls)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise LedgerError(f"the verdict {describe_unreadable(raw, error)}") from None
+            verdict = decode_record(raw, cls)
+        except UnreadableRecord as error:
+            raise LedgerError(f"the verdict {error}") from None
         if verdict.passed != (not any(record.refused for record in verdict.judged)):
             raise LedgerError("the verdict contradicts the results of its gates")
         return verdict
