@@ -141,12 +141,12 @@ def test_the_check_of_sleeps_reads_their_seconds(source: str, longest: float) ->
 @pytest.mark.parametrize(
     ("source", "names"),
     [
-        ("from lockgate.errors import _nearest", ["_nearest"]),
+        ("from lockgate.suggestions import _nearest", ["_nearest"]),
         ("from tests.registry._helpers import put", ["_helpers"]),
         ("import lockgate._native", ["_native"]),
         ("ledger._host.notify()", ["_host"]),
         ("getattr(ledger, '_host')", ["_host"]),
-        ("monkeypatch.setattr('lockgate.errors._nearest', None)", ["_nearest"]),
+        ("monkeypatch.setattr('lockgate.suggestions._nearest', None)", ["_nearest"]),
         ("self._turn = row._replace(a=1).__dict__", []),
     ],
 )

@@ -56,6 +56,7 @@ def test_everything_in_all_exists_and_all_is_sorted() -> None:
         "annotations",
         *(path.name for path in (ROOT / "src" / "lockgate").iterdir() if path.is_dir()),
         "errors",
+        "suggestions",
     }
     assert public <= set(lockgate.__all__)
 

@@ -12,7 +12,8 @@ from lockgate.contract.hooks import COMPANIONS, EVENTS, OPERATIONS, Events, Oper
 from lockgate.contract.secrets import Secret
 from lockgate.contract.settings import check, check_defaults, setting, settings_of
 from lockgate.contract.type_names import type_name
-from lockgate.errors import PluginDefinitionError, SettingError, nearest
+from lockgate.errors import PluginDefinitionError, SettingError
+from lockgate.suggestions import nearest
 
 __all__ = ["RESERVED", "contract_of", "hooks_of", "plugin"]
 

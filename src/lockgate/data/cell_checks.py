@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
-from lockgate.errors import SchemaViolation, nearest
+from lockgate.errors import SchemaViolation
+from lockgate.suggestions import nearest
 
 __all__ = ["check_cell_rules"]
 

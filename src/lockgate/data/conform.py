@@ -10,7 +10,8 @@ from lockgate.contract.sections import DataSelection
 from lockgate.contract.tables import ROLES, Schema, Table
 from lockgate.data.columns.frames import convert_columns, parse_date
 from lockgate.data.schema import build_table
-from lockgate.errors import SchemaViolation, nearest
+from lockgate.errors import SchemaViolation
+from lockgate.suggestions import nearest
 
 __all__ = ["conform_to_schema", "conform_to_selection", "select_window"]
 

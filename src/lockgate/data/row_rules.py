@@ -6,7 +6,8 @@ import pandas as pd
 
 from lockgate.contract.sections import RowRules
 from lockgate.contract.tables import Table
-from lockgate.errors import SchemaViolation, nearest
+from lockgate.errors import SchemaViolation
+from lockgate.suggestions import nearest
 
 __all__ = ["apply_row_rules"]
 

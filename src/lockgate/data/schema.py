@@ -13,7 +13,8 @@ import pandas as pd
 from lockgate.contract.tables import Column, ColumnKind, CSVFormat, Schema, Table
 from lockgate.data.columns.frames import Series, convert_columns, float_bits, infer_kind
 from lockgate.data.columns.sources import EXACT_INTEGER_LIMIT
-from lockgate.errors import SchemaViolation, nearest
+from lockgate.errors import SchemaViolation
+from lockgate.suggestions import nearest
 
 if TYPE_CHECKING:
     from lockgate.contract.tables import DateOrder

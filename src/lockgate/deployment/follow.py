@@ -19,7 +19,6 @@ from lockgate.errors import (
     LedgerTampered,
     LockgateError,
     RemoteUnavailable,
-    nearest,
 )
 from lockgate.models.bundle.check import check_in_subprocess
 from lockgate.registry.bundle_store import bundle_of
@@ -28,6 +27,7 @@ from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import StageRecord
 from lockgate.registry.provenance_export import collect_provenance
 from lockgate.registry.slots import Slot
+from lockgate.suggestions import nearest
 
 __all__ = ["Step", "deploy_stage", "follow"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from lockgate.contract.names import NAME
-from lockgate.errors import DeploymentError, UsageError, nearest
+from lockgate.errors import DeploymentError, UsageError
 from lockgate.registry.slots import PreviousBundle, Slot
+from lockgate.suggestions import nearest
 
 __all__ = ["DeploymentEvent", "Pointer", "check_label", "check_version"]
 

@@ -14,8 +14,9 @@ from lockgate.data.io.files import file_ending
 from lockgate.data.io.frames import FRAME_ENDINGS, is_parquet
 from lockgate.data.schema import infer_task
 from lockgate.data.tables import read_table
-from lockgate.errors import DataError, UsageError, nearest
+from lockgate.errors import DataError, UsageError
 from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.suggestions import nearest
 
 __all__ = ["DataSettings", "inspect_data"]
 

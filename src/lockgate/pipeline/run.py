@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lockgate.errors import StageFailed, UsageError, nearest
+from lockgate.errors import StageFailed, UsageError
 from lockgate.pipeline.experiments import check_composed_by_dvc
 from lockgate.pipeline.interrupted import remove_half_written
 from lockgate.pipeline.merge_conflicts import conflicts_resolved
@@ -25,6 +25,7 @@ from lockgate.plugins.config.flat import UNSET, differences, flatten
 from lockgate.plugins.config.forget import exact_overrides
 from lockgate.plugins.config.overrides import parse_overrides, split_sweep
 from lockgate.plugins.config.stamp import values_digest
+from lockgate.suggestions import nearest
 
 __all__ = ["check_stage", "queue_experiment", "run_pipeline", "run_stages"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from lockgate.contract.events import StageEvent
 from lockgate.contract.requests import Backend, Progress, Resources, numpy_backend
 from lockgate.contract.sections import Sections
-from lockgate.errors import UsageError, nearest
+from lockgate.errors import UsageError
 from lockgate.pipeline.experiments import check_experiment
 from lockgate.pipeline.inputs import unchanged_inputs
 from lockgate.pipeline.progress import ProgressBar
@@ -23,6 +23,7 @@ from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params
+from lockgate.suggestions import nearest
 
 __all__ = ["STAGES", "VALUES_VARIABLE", "Stage", "import_stage", "run_stage"]
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lockgate.deployment.directory import Deployment
-from lockgate.errors import LogError, UsageError, nearest
+from lockgate.errors import LogError, UsageError
 from lockgate.models.bundle.manifest import Manifest
 from lockgate.prediction_log.entries import Model, key_text
 from lockgate.prediction_log.reader import (
@@ -25,6 +25,7 @@ from lockgate.prediction_log.reader import (
     read_predictions,
 )
 from lockgate.prediction_log.trace import LOG
+from lockgate.suggestions import nearest
 
 __all__ = ["export"]
 

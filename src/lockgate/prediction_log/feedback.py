@@ -15,7 +15,7 @@ from pyarrow import csv
 
 from lockgate.data.io.identity import current_user
 from lockgate.deployment.directory import Deployment
-from lockgate.errors import DataError, LogError, UsageError, nearest
+from lockgate.errors import DataError, LogError, UsageError
 from lockgate.prediction_log.entries import Scalar, key_text
 from lockgate.prediction_log.ids import PredictionIds, parse_prediction_id
 from lockgate.prediction_log.labels import match_label
@@ -23,6 +23,7 @@ from lockgate.prediction_log.lookup import count_matching_keys, find_rows
 from lockgate.prediction_log.reader import OnDamaged
 from lockgate.prediction_log.trace import LOG
 from lockgate.prediction_log.writer import LogWriter
+from lockgate.suggestions import nearest
 
 __all__ = ["ImportedLabels", "import_labels"]
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from lockgate.errors import DeploymentError, LedgerConflict, LedgerError, nearest
+from lockgate.errors import DeploymentError, LedgerConflict, LedgerError
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.slots import choose_previous
+from lockgate.suggestions import nearest
 
 __all__ = [
     "promotion_draft",

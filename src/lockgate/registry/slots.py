@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from lockgate.errors import DeploymentError, nearest
+from lockgate.errors import DeploymentError
+from lockgate.suggestions import nearest
 
 __all__ = [
     "STAGE",

@@ -9,9 +9,10 @@ import msgspec
 
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.private import local_deployment
-from lockgate.errors import MissingExtra, UsageError, nearest
+from lockgate.errors import MissingExtra, UsageError
 from lockgate.serving.http.tokens import Tokens
 from lockgate.serving.settings import ServeSettings, is_loopback
+from lockgate.suggestions import nearest
 
 __all__ = ["serve"]
 

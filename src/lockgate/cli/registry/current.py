@@ -13,8 +13,8 @@ from lockgate.cli.terminal.repository import fetch_ledger, mark_doubt, repositor
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
 from lockgate.deployment.directory import Deployment
-from lockgate.errors import nearest
 from lockgate.registry.ledger.state import StageRecord, State
+from lockgate.suggestions import nearest
 
 __all__ = ["command"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lockgate.errors import nearest
+from lockgate.suggestions import nearest
 
 __all__ = ["LazyGroup", "commands_of"]
 

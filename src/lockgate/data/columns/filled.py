@@ -14,7 +14,7 @@ from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.personal import is_personal
 from lockgate.data.columns.rejections import RejectedRows, count_missing
 from lockgate.data.columns.sources import select_columns
-from lockgate.errors import nearest
+from lockgate.suggestions import nearest
 
 __all__ = ["MAX_UNKNOWN", "FilledCells", "count_filled"]
 
@@ -77,7 +77,7 @@ class FilledCells(msgspec.Struct, frozen=True):
         never_missing : collection of str
             Columns that had no missing value in training.
         suggest : callable
-            Suggests a similar category, as `lockgate.errors.nearest` does.
+            Suggests a similar category, as `lockgate.suggestions.nearest` does.
 
         """
         messages = []

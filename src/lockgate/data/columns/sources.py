@@ -11,7 +11,8 @@ import numpy as np
 
 from lockgate.data.columns.inputs import ColumnInput, ColumnValues
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.errors import SchemaViolation, nearest
+from lockgate.errors import SchemaViolation
+from lockgate.suggestions import nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockgate.data.columns.inputs import CellColumn
-from lockgate.errors import DataError, nearest
+from lockgate.errors import DataError
+from lockgate.suggestions import nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,7 +16,8 @@ from lockgate.contract.tables import CSVFormat
 from lockgate.data.columns.text_cells import declare_category
 from lockgate.data.io.csv import open_bytes, read_csv_texts
 from lockgate.data.io.files import describe_failure
-from lockgate.errors import DataError, UsageError, nearest
+from lockgate.errors import DataError, UsageError
+from lockgate.suggestions import nearest
 
 __all__ = ["CSV_SETTINGS", "detect_csv"]
 

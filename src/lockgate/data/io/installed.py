@@ -6,7 +6,8 @@ import importlib.metadata
 from pathlib import Path
 
 from lockgate.data.io.digests import sha256_file
-from lockgate.errors import DataError, DigestMismatch, nearest
+from lockgate.errors import DataError, DigestMismatch
+from lockgate.suggestions import nearest
 
 __all__ = ["installed_file"]
 

@@ -11,9 +11,10 @@ from sklearn.pipeline import Pipeline
 
 from lockgate.contract.recipes import Fidelity, Recipe
 from lockgate.contract.tables import Table
-from lockgate.errors import PluginFailed, nearest
+from lockgate.errors import PluginFailed
 from lockgate.modeling.metrics.losses import compute_loss
 from lockgate.modeling.training.estimators import predict_output
+from lockgate.suggestions import nearest
 
 __all__ = [
     "check_params",

@@ -12,10 +12,11 @@ import msgspec
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric
 from lockgate.contract.tables import Schema, Table
-from lockgate.errors import SchemaViolation, UsageError, nearest
+from lockgate.errors import SchemaViolation, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
+from lockgate.suggestions import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lockgate.errors import PackedFormatError, nearest
+from lockgate.errors import PackedFormatError
 from lockgate.models.packed.format.container import DTYPES, require
 from lockgate.models.packed.format.header import OPERATIONS, Header, decode
 from lockgate.models.packed.format.writer import Builder
+from lockgate.suggestions import nearest
 
 __all__ = ["PackedContent"]
 

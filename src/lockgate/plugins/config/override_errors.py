@@ -9,18 +9,12 @@ from typing import Any
 
 from lockgate.contract.sections import SECTIONS
 from lockgate.contract.settings import settings_of
-from lockgate.errors import (
-    LockgateError,
-    SettingError,
-    UnknownKey,
-    UnknownPlugin,
-    UsageError,
-    nearest,
-)
+from lockgate.errors import LockgateError, SettingError, UnknownKey, UnknownPlugin, UsageError
 from lockgate.plugins.config.choices import KINDS
 from lockgate.plugins.config.overrides import convert_to_plain, parse_overrides
 from lockgate.plugins.config.source import catalogue
 from lockgate.plugins.host.parameters import Parameters
+from lockgate.suggestions import nearest
 
 __all__ = [
     "error_of_files",

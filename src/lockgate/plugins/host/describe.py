@@ -7,8 +7,9 @@ from typing import Any
 
 from lockgate.contract.kinds import KINDS
 from lockgate.contract.settings import defaults, settings_of
-from lockgate.errors import LockgateError, UsageError, nearest
+from lockgate.errors import LockgateError, UsageError
 from lockgate.plugins.host.catalogue import Catalogue, InstalledPlugin
+from lockgate.suggestions import nearest
 
 __all__ = ["LISTENER", "PluginDescription", "SettingDescription", "describe_plugins"]
 

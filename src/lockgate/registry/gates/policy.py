@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.data.io.atomic import write_file
-from lockgate.errors import GateRefused, LedgerError, LockgateError, UsageError, nearest
+from lockgate.errors import GateRefused, LedgerError, LockgateError, UsageError
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import PluginChoice, choose
 from lockgate.plugins.host.params_file import dump_yaml, read_params
@@ -17,6 +17,7 @@ from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.ledger.trust import read_policy
 from lockgate.registry.provenance.policy import StagePolicy
+from lockgate.suggestions import nearest
 
 DEFAULT = """
 gate:

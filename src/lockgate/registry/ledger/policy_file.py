@@ -25,10 +25,11 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from lockgate.errors import LedgerError, UsageError, nearest
+from lockgate.errors import LedgerError, UsageError
 from lockgate.plugins.host.params_file import MAX_BYTES, parse_yaml
 from lockgate.registry.ledger.stage_names import check_stage_name, is_similar
 from lockgate.registry.provenance.policy import StagePolicy
+from lockgate.suggestions import nearest
 
 __all__ = [
     "POLICY_FILE",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lockgate.data.io.visible import visible
-from lockgate.errors import GateRefused, LedgerConflict, LedgerError, nearest
+from lockgate.errors import GateRefused, LedgerConflict, LedgerError
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot
+from lockgate.suggestions import nearest
 
 __all__ = [
     "Expectation",

@@ -9,7 +9,7 @@ from typing import Any
 from lockgate.data.columns.filled import count_filled
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.parsing import read_columns
-from lockgate.errors import nearest
+from lockgate.suggestions import nearest
 
 __all__ = ["FilledMemory"]
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from lockgate.errors import BundleError, nearest
+from lockgate.errors import BundleError
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.bundle.open_format import Model, servable_model
 from lockgate.registry.slots import STAGE, Slot
 from lockgate.serving.http.messages import HTTPError
 from lockgate.serving.prediction.filled_memory import FilledMemory
+from lockgate.suggestions import nearest
 
 __all__ = ["LoadedModel", "ModelStore"]
 
@@ -47,7 +48,7 @@ class LoadedModel:
     filled : FilledMemory
         Counts the cells of single rows that the model fills.
     nearest : callable
-        As `lockgate.errors.nearest`, but remembers: requests repeat their categories.
+        As `lockgate.suggestions.nearest`, but remembers: requests repeat their categories.
 
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.data.columns.inputs import ColumnInput
-from lockgate.errors import PackedFormatError, nearest
+from lockgate.errors import PackedFormatError
 from lockgate.models.packed.format.container import DTYPES, require, write
 from lockgate.models.packed.format.header import (
     FORMAT,
@@ -21,6 +21,7 @@ from lockgate.models.packed.format.header import (
     infer_shapes,
 )
 from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape
+from lockgate.suggestions import nearest
 
 __all__ = ["Builder", "FieldValue", "smallest_dtype"]
 
