@@ -16,6 +16,7 @@
     │   └── PluginFailed       raised an error, or returned an invalid value
     ├── StageFailed            a stage of the pipeline failed
     ├── NotApplicable          raised by a plugin that does not apply
+    ├── NotMeasured            raised by a gate that lacks evaluation rows
     ├── DataError              data that cannot be read or used
     │   ├── DigestMismatch     a file whose digest is not the pinned one
     │   └── SchemaViolation    columns that violate the schema
@@ -66,6 +67,7 @@ __all__ = [
     "MissingExtra",
     "NotApplicable",
     "NotCovered",
+    "NotMeasured",
     "NotServed",
     "PackedFormatError",
     "PluginChanged",
@@ -183,6 +185,10 @@ class StageFailed(LockgateError):
 
 class NotApplicable(LockgateError):
     """Raised by a plugin that does not apply, e.g. to a model without trees."""
+
+
+class NotMeasured(LockgateError):
+    """Raised by a gate that needs evaluation rows where there are none: nothing is recorded."""
 
 
 class DataError(LockgateError):

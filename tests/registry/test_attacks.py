@@ -284,15 +284,15 @@ def test_what_was_deployed_by_hand_is_no_rollback(shop: Path, tmp_path: Path) ->
 
 
 def test_a_whole_ledger_is_not_given_up(shop: Path, tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     with pytest.raises(LedgerConflict, match="origin has no ledger: all events are here"):
-        push_queued(Ledger(shop), drop=True)
+        push_queued(Ledger(shop), drop="all")
     assert Ledger(shop).state.head().seq == 3
 
 
 def test_a_push_that_cannot_succeed_is_told_in_gits_words(shop: Path, tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     put(Ledger(shop), "1.0.0")
     git(shop, "remote", "set-url", "--push", "origin", str(tmp_path / "nowhere.git"))
@@ -311,7 +311,7 @@ def test_a_push_that_cannot_succeed_is_told_in_gits_words(shop: Path, tmp_path: 
 
 
 def test_queued_registrations_go_by_the_rules(shop: Path, tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     put(Ledger(shop), "1.0.0")
     git(tmp_path, "clone", "-q", "hub.git", "other")

@@ -17,7 +17,7 @@ from tests.registry.test_ledger import put, run
 @pytest.fixture
 def two(shop: Path, tmp_path: Path) -> tuple[Ledger, Ledger]:
     """Two clones of one remote, with 1.0.0, 1.1.0 and then 1.2.0 in prod."""
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     git(shop, "push", "-q", "origin", "main")
     for version in ("1.0.0", "1.1.0", "1.2.0"):
@@ -90,11 +90,70 @@ def test_a_clone_that_has_seen_nothing_sees_first(two: tuple[Ledger, Ledger]) ->
     assert Ledger(fresh).rollback("fraud", "prod").slot.version == "1.1.0"
 
 
+@pytest.mark.parametrize("command", ["register", "verify", "policy", "sync"])
+def test_fetching_is_not_seeing(
+    two: tuple[Ledger, Ledger], bundles: list[Path], command: str
+) -> None:
+    """A person decides on what they were shown, whatever this clone has fetched since."""
+    here, there = two
+    root = str(there.repository.top)
+    run("current", "-C", root)
+    here.rollback("fraud", "prod", reason="alarm")
+    words = [str(bundles[0])] if command == "register" else []
+    run(command, *words, "-C", root)
+    assert there.state.stage("fraud", "prod") == here.state.stage("fraud", "prod")
+    with pytest.raises(LedgerConflict, match=r"it was 1\.2\.0 when you last saw it"):
+        there.rollback("fraud", "prod", reason="alarm")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("current",),
+        ("current", "fraud", "prod"),
+        ("history",),
+        ("trace", "fraud@prod"),
+    ],
+    ids=" ".join,
+)
+def test_what_was_shown_is_seen(two: tuple[Ledger, Ledger], words: tuple[str, ...]) -> None:
+    here, there = two
+    root = str(there.repository.top)
+    run("current", "-C", root)
+    here.rollback("fraud", "prod", reason="alarm")
+    run(*words, "-C", root)
+    assert there.rollback("fraud", "prod", reason="worse").slot.version == "1.0.0"
+
+
+def test_a_stage_that_was_seen_empty_is_not_replaced(two: tuple[Ledger, Ledger]) -> None:
+    here, there = two
+    run("current", "fraud", "canary", "-C", str(there.repository.top), code=1)
+    put(here, "1.0.0", "canary")
+    there.fetch()
+    with pytest.raises(LedgerConflict, match="it was empty when you last saw it"):
+        put(there, "1.1.0", "canary")
+    put(there, "1.1.0", "canary")
+
+
+def test_a_damaged_record_of_what_was_seen_is_none(two: tuple[Ledger, Ledger]) -> None:
+    here, there = two
+    (there.repository.folder / "lockgate" / "seen.json").write_bytes(b'{"fraud/prod": 3')
+    assert there.rollback("fraud", "prod").slot.version == "1.1.0"
+    here.fetch()
+
+
+def test_a_version_that_is_there_is_no_conflict(two: tuple[Ledger, Ledger], call: Run) -> None:
+    root = two[0].repository.top
+    words = ("promote", "fraud@1.2.0", "prod", "--override", "--reason", "again")
+    done = call("lockgate", *words, cwd=root, code=2)
+    assert "fraud@1.2.0 is already in prod; nothing was changed" in done.stderr
+
+
 def test_an_emptied_stage_that_is_filled_again_is_another(two: tuple[Ledger, Ledger]) -> None:
     here, there = two
     here.retire("fraud", stage="prod")
     put(here, "1.2.0")  # the same version, put there by another decision
-    with pytest.raises(LedgerConflict, match=r"was changed by others"):
+    with pytest.raises(LedgerConflict, match=r"was changed"):
         there.rollback("fraud", "prod")
 
 

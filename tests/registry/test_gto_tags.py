@@ -69,7 +69,7 @@ def test_gto_and_dvc_agree_after_a_random_history(shop: Path, seed: int) -> None
 
 
 def test_tags_that_were_lost_are_mended_alike(shop: Path, tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     ledger = Ledger(shop)
     live(ledger, random.Random(3), 20)
@@ -86,7 +86,7 @@ def test_tags_that_were_lost_are_mended_alike(shop: Path, tmp_path: Path) -> Non
 
 
 def test_a_tag_made_by_hand_is_named_and_not_touched(shop: Path, tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     git(shop, "tag", "fraud#prod#8", "main")
     git(shop, "push", "-q", "origin", "fraud#prod#8")

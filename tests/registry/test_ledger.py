@@ -221,7 +221,7 @@ def test_a_bundle_that_was_changed_on_disk_is_refused(
 
 
 def test_a_remote_that_is_down_is_refused_or_queued(shop: Path, tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     put(Ledger(shop), "1.0.0")
     git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
@@ -249,7 +249,7 @@ def test_a_remote_that_is_down_is_refused_or_queued(shop: Path, tmp_path: Path) 
 def test_a_queued_event_that_does_not_fit_is_told_and_can_be_given_up(
     shop: Path, tmp_path: Path
 ) -> None:
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     put(Ledger(shop), "1.0.0")
     git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
@@ -261,7 +261,9 @@ def test_a_queued_event_that_does_not_fit_is_told_and_can_be_given_up(
         LedgerConflict, match=r"a queued event became impossible: promote fraud 1\.1\.0"
     ):
         run("sync", "-C", shop)
-    assert "discarded: promote fraud 1.1.0 -> prod" in run("sync", "--drop", "-C", shop)
+    assert "discarded: promote fraud 1.1.0 -> prod" in run(
+        "sync", "--drop", "impossible", "-C", shop
+    )
     standing = Ledger(shop).current("fraud", "prod")
     assert standing is not None
     assert standing.slot.version == "1.2.0"
@@ -270,7 +272,7 @@ def test_a_queued_event_that_does_not_fit_is_told_and_can_be_given_up(
 def test_an_event_whose_push_had_landed_is_not_queued_twice(shop: Path, tmp_path: Path) -> None:
     from tests.registry.test_tampering import promotion
 
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     put(Ledger(shop), "1.0.0")
     git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")

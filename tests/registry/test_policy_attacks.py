@@ -40,6 +40,33 @@ def test_a_tag_is_not_the_main_branch(shared: Path) -> None:
         Ledger(shared).promote("fraud", "prod")
 
 
+def test_a_default_branch_that_does_not_exist_is_nobodys(shared: Path) -> None:
+    """Whoever may push any other branch would become the author of the policy."""
+    hub = shared.with_name("hub.git")
+    git(hub, "symbolic-ref", "HEAD", "refs/heads/trunk")
+    with pytest.raises(LedgerError, match=r"the default branch of origin .* has: main; name the"):
+        Ledger(shared).promote("fraud", "prod")
+    git(shared, "config", "lockgate.main", "main")
+    git(shared, "checkout", "-q", "-b", "trunk")
+    declare(shared, LAX)
+    git(shared, "push", "-q", "origin", "trunk")
+    with pytest.raises(GateRefused, match="did not pass the gates of prod: small"):
+        Ledger(shared).promote("fraud", "prod")
+    assert "policy.yaml of main of origin (commit" in run("policy", "-C", str(shared))
+
+
+def test_a_stage_that_is_no_longer_declared_is_emptied(shop: Path) -> None:
+    declare(shop, LAX, days_ago=9)
+    ledger = Ledger(shop)
+    put(ledger, "1.0.0", "canary")
+    declare(shop, "stages: {prod: {gates: {alone: {plugin: parity}}}}\n", days_ago=5)
+    with pytest.raises(UsageError, match="does not declare the stage 'canary'"):
+        put(Ledger(shop), "1.1.0", "canary")
+    Ledger(shop).retire("fraud", stage="canary", reason="no longer used")
+    findings = [finding.subject for finding in Ledger(shop).verify().findings]
+    assert findings == ["promote fraud 1.0.0 -> canary (override)"]  # it was declared before
+
+
 def test_a_later_verdict_that_failed_counts(shop: Path) -> None:
     declare(shop, LAX)
     ledger = Ledger(shop)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lockgate.errors import LedgerConflict
 from lockgate.registry.ledger import rules, writer
 from lockgate.registry.ledger.rules import Expectation
 from lockgate.registry.ledger.writer import Writer
@@ -80,7 +81,7 @@ def a_lost_answer_is_a_refusal(patch: pytest.MonkeyPatch) -> None:
         try:
             return publish(self, *words, **options)
         except writer.PushUnconfirmed:
-            raise writer.LedgerConflict("not accepted") from None
+            raise LedgerConflict("not accepted") from None
 
     patch.setattr(Writer, "publish", changed)
 

@@ -42,7 +42,7 @@ def test_an_unsigned_event_is_marked_wherever_it_is_shown(signed: Path) -> None:
 
 
 def test_a_repository_that_cannot_be_written_is_read(shop: Path, tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     put(Ledger(shop), "1.0.0")
     lock = shop / ".git" / "lockgate" / "lock"
@@ -130,7 +130,7 @@ def test_what_other_clones_would_lack_is_said(
     wider = packed(tmp_path / "wider", seed=9)
     Ledger(shop).register(wider, on_warning=said.append)
     assert said == []  # nobody shares this ledger
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     other = packed(tmp_path / "other", seed=10)
     Ledger(shop).register(other, on_warning=said.append)

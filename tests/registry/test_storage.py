@@ -90,7 +90,7 @@ def shop(tmp_path: Path, tracked: Path, store: str, monkeypatch: pytest.MonkeyPa
     git(made, "add", "-A")
     git(made, "commit", "-qm", "a model")
     dvc(made, "push", "-q")
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(made, "remote", "add", "origin", str(tmp_path / "hub.git"))
     git(made, "push", "-q", "origin", "main")
     ledger = Ledger(made)
@@ -167,7 +167,7 @@ def test_what_is_not_pushed_is_said_and_refused_on_demand(
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     made = Path(shutil.copytree(tracked, tmp_path / "made"))
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(made, "remote", "add", "origin", str(tmp_path / "hub.git"))
     git(made, "add", "-A")
     git(made, "commit", "-qm", "a model")

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.errors import LedgerError, LedgerTampered
+from lockgate.deployment.directory import Deployment
+from lockgate.deployment.follow import deploy_stage
+from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered
 from lockgate.registry.api import Ledger
-from tests.registry.conftest import git
+from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.sync import accept_rewritten
+from tests.registry.conftest import git, packed
 from tests.registry.test_ledger import put, run
 
 BRANCH = "refs/heads/lockgate/ledger"
@@ -23,7 +27,7 @@ def hub(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A remote with 1.0.0 in prod, and a clone `other` that has fetched it."""
     for key, value in (AUTHOR | COMMITTER).items():
         monkeypatch.setenv(key, value)
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     git(shop, "push", "-q", "origin", "main")
     put(Ledger(shop), "1.0.0")
@@ -145,3 +149,91 @@ def test_a_burst_of_events_may_run_ahead(shop: Path) -> None:
     assert dates == sorted(set(dates), reverse=True)
     assert dates[0] > time.time() + 12
     assert ledger.verify().findings == []
+
+
+def test_a_valid_event_is_taken_back(hub: Path, tmp_path: Path, bundles: list[Path]) -> None:
+    """A version number far too high: nothing is wrong with the event, and nobody wants it."""
+    shop, other = tmp_path / "shop", tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    deployment = Deployment(tmp_path / "live")
+    Ledger(other).register(packed(tmp_path / "extra", columns=6), version="99999.0.0")
+    Ledger(other).register(bundles[2])  # a copy of this bundle, too
+    put(Ledger(other), "99999.0.0")
+    deploy_stage(Ledger(other), deployment, "fraud", "prod")
+    Ledger(shop).fetch()
+    git(hub, "update-ref", BRANCH, good)
+    gone = r"lacks 2 events, from event 5 \(register fraud 99999\.0\.0\) on; .*sync --accept"
+    with pytest.raises(LedgerTampered, match=gone):
+        put(Ledger(other), "1.1.0")
+    with pytest.raises(LedgerTampered, match=gone):
+        run("sync", "-C", str(other))
+    shown = run("sync", "--accept", "-C", str(other))
+    assert "taken back: register fraud 99999.0.0" in shown
+    assert "taken back: promote fraud 99999.0.0 -> prod" in shown
+    assert "the ledger has 4 events" in shown
+    assert "99999" not in git(other, "tag")
+    with pytest.raises(LedgerTampered, match="has followed event 6, and this ledger has only 4"):
+        deploy_stage(Ledger(other), deployment, "fraud", "prod")
+    with pytest.raises(LedgerConflict, match=r"it was 99999\.0\.0 when you last saw it"):
+        put(Ledger(other), "1.1.0")
+    put(Ledger(other), "1.1.0")
+    put(Ledger(other), "1.2.0")
+    deploy_stage(Ledger(other), deployment, "fraud", "prod")
+    assert deployment.pointer().slots[0].version == "1.2.0"
+    assert "no problems" in run("verify", "-C", str(other))
+    assert run("sync", "--accept", "-C", str(other)) == "the ledger has 6 events\n"
+
+
+def test_what_is_queued_outlives_what_is_taken_back(hub: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    put(Ledger(tmp_path / "shop"), "1.1.0", "canary")
+    Ledger(other).fetch()
+    hub.rename(tmp_path / "away.git")
+    put(Ledger(other, queue=True), "1.2.0")
+    (tmp_path / "away.git").rename(hub)
+    git(hub, "update-ref", BRANCH, good)
+    shown = run("sync", "--accept", "-C", str(other))
+    assert "taken back: promote fraud 1.1.0 -> canary" in shown
+    assert "pushed: promote fraud 1.2.0 -> prod" in shown
+    assert [event.subject for event in Ledger(other).history("fraud", "canary")] == []
+
+
+def test_a_killed_acceptance_is_completed(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was taken back is never taken for an event that is queued here."""
+    other = tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    put(Ledger(tmp_path / "shop"), "1.1.0", "canary")
+    Ledger(other).fetch()
+    git(hub, "update-ref", BRANCH, good)
+    update_ref = Repository.update_ref
+
+    def killed(self: Repository, name: str, old: str | None, new: str | None) -> None:
+        update_ref(self, name, old, new)
+        raise KeyboardInterrupt
+
+    ledger = Ledger(other)
+    with monkeypatch.context() as patch:
+        patch.setattr(Repository, "update_ref", killed)
+        with pytest.raises(KeyboardInterrupt):
+            accept_rewritten(ledger)
+    with pytest.raises(LedgerTampered, match="was rewritten"):
+        Ledger(other).fetch()
+    run("sync", "--accept", "-C", str(other))
+    assert Ledger(other).tip == good == git(hub, "rev-parse", BRANCH)
+
+
+def test_what_is_anchored_is_not_taken_back(hub: Path, tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    good = git(hub, "rev-parse", BRANCH)
+    put(Ledger(shop), "1.1.0")
+    run("verify", "--anchor", "-C", str(shop))
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "anchor")
+    git(shop, "push", "-q", "origin", "main")
+    git(hub, "update-ref", BRANCH, good)
+    with pytest.raises(LedgerTampered, match="event 5 was taken back at origin, and .*anchor.json"):
+        run("sync", "--accept", "-C", str(shop))
+    assert Ledger(shop).state.head().seq == 5

@@ -209,7 +209,7 @@ def test_unsigned_events_are_named_only_after_the_anchor(shop: Path, tmp_path: P
 def test_a_rewritten_remote_is_refused_and_what_was_there_is_kept(
     shop: Path, tmp_path: Path
 ) -> None:
-    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     ledger = Ledger(shop)
     ledger.promote("fraud", "prod", version="1.0.0", override=True, reason="first")

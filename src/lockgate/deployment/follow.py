@@ -85,7 +85,7 @@ def _deploy_once(ledger: EventLog, deployment: Deployment, name: str, stage: str
     pointer = deployment.pointer() if deployment.exists() else Pointer()
     slot = pointer.find(name, stage)
     _check_ledger(ledger, deployment, slot)
-    record = ledger.current(name, stage)
+    record = ledger.state.stage(name, stage)
     promotion = None
     if record is not None:
         promotion = msgspec.structs.replace(record.slot, ledger=record.seq, event=record.id)

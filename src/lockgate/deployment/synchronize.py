@@ -8,7 +8,7 @@ from pathlib import Path
 from lockgate.deployment.take_back import record_rollbacks
 from lockgate.registry.api import Ledger
 from lockgate.registry.provenance.events import Event
-from lockgate.registry.sync import push_queued, repair_tags
+from lockgate.registry.sync import Drop, accept_rewritten, push_queued, repair_tags
 
 __all__ = ["SyncResult", "sync"]
 
@@ -19,6 +19,8 @@ class SyncResult:
 
     Attributes
     ----------
+    taken_back : tuple of Event
+        Events that this clone had, and that were taken back at the remote.
     pushed, dropped : tuple of Event
         Events that were queued in this clone, and are shared or discarded now.
     recorded : tuple of Event
@@ -28,6 +30,7 @@ class SyncResult:
 
     """
 
+    taken_back: tuple[Event, ...] = ()
     pushed: tuple[Event, ...] = ()
     dropped: tuple[Event, ...] = ()
     recorded: tuple[Event, ...] = ()
@@ -35,7 +38,11 @@ class SyncResult:
 
 
 def sync(
-    directory: str | Path | None = None, *, ledger: Ledger | str | Path = ".", drop: bool = False
+    directory: str | Path | None = None,
+    *,
+    ledger: Ledger | str | Path = ".",
+    drop: Drop | None = None,
+    accept: bool = False,
 ) -> SyncResult:
     """Share the events that were queued in this clone, and record rollbacks made at a server.
 
@@ -45,8 +52,11 @@ def sync(
         A deployment directory with rollbacks that the ledger does not have.
     ledger : Ledger or path-like
         The ledger, or a folder of its repository; by default the current one.
-    drop : bool
-        Discard the queued events instead of sharing them.
+    drop : {"impossible", "all"}, optional
+        Queued events to discard instead of sharing them: those that no longer fit the events
+        of others, or all.
+    accept : bool
+        Accept that events were taken back at the remote: this clone forgets them.
 
     Returns
     -------
@@ -56,12 +66,21 @@ def sync(
     Raises
     ------
     LedgerConflict
-        If an event became impossible after the events of others.
+        If a queued event became impossible after the events of others.
+    LedgerTampered
+        If what the remote has is not valid, or events were taken back and `accept` is not set.
     RemoteUnavailable
         If the remote cannot be reached.
 
     """
     ledger = Ledger.of(ledger)
-    pushed, dropped = push_queued(ledger, drop=drop)
+    taken_back, dropped = accept_rewritten(ledger, drop=drop) if accept else ([], [])
+    pushed, dropped_later = push_queued(ledger, drop=drop)
     recorded = [] if directory is None else record_rollbacks(ledger, Path(directory))
-    return SyncResult(tuple(pushed), tuple(dropped), tuple(recorded), tuple(repair_tags(ledger)))
+    return SyncResult(
+        tuple(taken_back),
+        tuple(pushed),
+        (*dropped, *dropped_later),
+        tuple(recorded),
+        tuple(repair_tags(ledger)),
+    )

@@ -44,7 +44,7 @@ def record_rollbacks(ledger: Ledger, directory: Path) -> list[Event]:
         unsynced_versions = [previous.version for previous in slot.before if previous.held]
         if not slot.ledger or not (slot.local or unsynced_versions):
             continue
-        stage_record = ledger.current(slot.name, slot.stage)
+        stage_record = ledger.state.stage(slot.name, slot.stage)
         if stage_record is None:
             raise LedgerConflict(
                 f"stage {slot.stage} of {slot.name} is empty in the ledger, and {directory} still "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from lockgate.errors import DeploymentError, LedgerConflict, LedgerError
+from lockgate.errors import DeploymentError, LedgerError
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.state import State, VersionRecord
@@ -36,7 +36,7 @@ def promotion_draft(
     record = rules.find_usable_version(state, name, version)
     current = _current_version(state, name, stage, expected)
     if current == record.version:
-        raise LedgerConflict(f"{name}@{current} is already in {stage}")
+        raise LedgerError(f"{name}@{current} is already in {stage}; nothing was changed")
     gate = None
     if not override:
         gate = rules.verdict_for(state, record, stage, policy(record).digest).digest

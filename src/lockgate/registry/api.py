@@ -13,7 +13,7 @@ from lockgate.plugins.host.host import Host
 from lockgate.registry import actions
 from lockgate.registry.bundle_source import check_pushed, inspect_bundle
 from lockgate.registry.gates.gated_log import GatedLog
-from lockgate.registry.gates.policy import check_promoter, stage_policy
+from lockgate.registry.gates.policy import check_promoter, check_retirement, stage_policy
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.state import StageRecord, VersionRecord
 from lockgate.registry.provenance.events import Event
@@ -73,7 +73,7 @@ class Ledger(GatedLog):
         outside : bool
             Register a pipeline's bundle although no ``dvc.lock`` here names it.
         pushed : bool
-            Register only what DVC's remote has, the data included.
+            Register only if the commit is pushed, and bundle and data are in DVC's remote.
         reason : str
             Reason, for the record.
         on_warning : callable
@@ -168,6 +168,7 @@ class Ledger(GatedLog):
         if override and (data is not None or today is not None):
             raise UsageError("an override runs no gates: leave out data and today")
         self.fetch()  # after the expectation, which is what was seen before
+        self.check_expected(expected, name, stage)
         if override:
             check_promoter(self.repository, rules.find_version(self.state, name, version), stage)
         else:
@@ -194,7 +195,7 @@ class Ledger(GatedLog):
             reason=reason,
             policy=functools.partial(stage_policy, self.repository, stage=stage),
         )
-        event = self.writer.write(draft)
+        event = self.write_change(draft, name, stage)
         notification = Promotion(name, str(event.after), stage, event.actor, reason)
         self._host.notify("on_promoted", notification)
         return self.stage_after(event)
@@ -239,7 +240,7 @@ class Ledger(GatedLog):
         draft = functools.partial(
             actions.rollback_draft, name=name, stage=stage, to=to, expected=expected, reason=reason
         )
-        event = self.writer.write(draft)
+        event = self.write_change(draft, name, stage)
         notification = Rollback(name, str(event.after), stage, event.actor, reason)
         self._host.notify("on_rolled_back", notification)
         return self.stage_after(event)
@@ -280,9 +281,10 @@ class Ledger(GatedLog):
             expected = self.expectation(name, stage)
             self.fetch()
             if expected.seen is not None:
-                record = rules.find_version(self.state, name, expected.seen.slot.version)
-                check_promoter(self.repository, record, stage)
+                record = rules.find_version(self.state, name, expected.seen.version)
+                check_retirement(self.repository, record, stage)
         draft = functools.partial(
             actions.retirement_draft, name=name, version=version, stage=stage, expected=expected
         )
-        return self.writer.write(functools.partial(draft, reason=reason))
+        draft = functools.partial(draft, reason=reason)
+        return self.writer.write(draft) if stage is None else self.write_change(draft, name, stage)

@@ -18,6 +18,7 @@ from lockgate.plugins.config.stamp import is_edited
 from lockgate.plugins.host.params_file import read_params
 from lockgate.registry.bundle_store import has_dvc_remote, unpushed
 from lockgate.registry.git.commands import git, run_git
+from lockgate.registry.ledger.remote import is_pushed
 from lockgate.registry.ledger.repository import Repository
 
 __all__ = [
@@ -115,7 +116,7 @@ def check_pushed(repository: Repository, lineage: Lineage, *, required: bool, sh
     lineage : Lineage
         Where the bundle comes from.
     required : bool
-        Raise if DVC's remote does not have everything.
+        Raise if the commit is not pushed, or DVC's remote does not have everything.
     shared : bool
         Whether the ledger is shared with other clones.
 
@@ -125,21 +126,27 @@ def check_pushed(repository: Repository, lineage: Lineage, *, required: bool, sh
         If something is not pushed, or DVC cannot say, and `required` is set.
 
     """
-    if lineage.path is None or lineage.tracked is None:
-        note = "it is not tracked by DVC: only this clone has the bundle"
-    elif not has_dvc_remote(repository, lineage.path):
-        note = "DVC has no default remote here: only this clone has bundle and data"
-    else:
-        try:
-            missing = unpushed(repository, lineage.path)
-        except LedgerError as error:
-            note = str(error)
-        else:
-            shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
-            note = f"not pushed to DVC's remote: {shown}; run dvc push" if missing else ""
+    notes = [_unpushed_data(repository, lineage)]
+    if shared and lineage.commit is not None and not is_pushed(repository, lineage.commit):
+        notes.append(f"the commit {lineage.commit[:12]} is not pushed: run git push")
+    note = "; ".join(filter(None, notes))
     if required and note:
         raise LedgerError(note)
     return note if shared or required else ""
+
+
+def _unpushed_data(repository: Repository, lineage: Lineage) -> str:
+    """Return what DVC's remote lacks; empty if nothing."""
+    if lineage.path is None or lineage.tracked is None:
+        return "it is not tracked by DVC: only this clone has the bundle"
+    if not has_dvc_remote(repository, lineage.path):
+        return "DVC has no default remote here: only this clone has bundle and data"
+    try:
+        missing = unpushed(repository, lineage.path)
+    except LedgerError as error:
+        return str(error)
+    shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+    return f"not pushed to DVC's remote: {shown}: run dvc push" if missing else ""
 
 
 def check_clean(repository: Repository) -> None:

@@ -239,9 +239,10 @@ def test_a_verdict_without_incumbent_and_rows_says_so(bundles: Bundles, tmp_path
     assert (result.incumbent, result.rows, result.passed) == (None, None, True)
     assert [entry.passed for entry in result.judged] == [None, True, None]
     # beside an incumbent, rows are needed
-    result = verdict(bundles, defaults, "near")
-    assert [entry.gate for entry in result.failed] == ["no-worse"]
-    assert "--data" in result.failed[0].sentence
+    with pytest.raises(
+        lockgate.NotMeasured, match="gate no-worse: .*--data FILE; nothing was recorded"
+    ):
+        verdict(bundles, defaults, "near")
 
 
 def test_a_verdict_names_the_rows_by_their_content(bundles: Bundles, rows: pd.DataFrame) -> None:

@@ -40,15 +40,10 @@ class Fairness:
             raise lockgate.NotApplicable(
                 f"group rates need a binary classifier, and the task is {candidate.task}"
             )
-        if (
-            candidate.not_measured_because
-            or request.rows is None
-            or candidate.table is None
-            or candidate.output is None
-        ):
-            return lockgate.GateResult(
-                False, f"not measured: {candidate.not_measured_because or 'no evaluation rows'}"
-            )
+        if request.rows is None:
+            raise lockgate.NotMeasured(candidate.not_measured_because)
+        if candidate.table is None or candidate.output is None:
+            return lockgate.GateResult(False, f"not measured: {candidate.not_measured_because}")
         if self.column not in request.rows:
             available = ", ".join(map(str, request.rows.columns[:20]))
             raise lockgate.UsageError(

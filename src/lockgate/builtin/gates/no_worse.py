@@ -51,6 +51,8 @@ class NoWorse:
         if incumbent is None:
             return lockgate.GateResult(None, f"no incumbent in {request.stage} to compare with")
         reason = candidate.not_measured_because or incumbent.not_measured_because
+        if reason and request.rows is None:
+            raise lockgate.NotMeasured(reason)
         if reason:
             return lockgate.GateResult(False, f"not compared with {incumbent.version}: {reason}")
         if candidate.task != incumbent.task:

@@ -63,12 +63,18 @@ def command(
         for stage_name in ([stage] if stage else state.stages(model_name))
     ]
     records = [record for record in stage_records if record is not None]
+    for record in records:
+        ledger.mark_seen(record.slot.name, record.slot.stage, record)
+    if name and stage and not records:
+        ledger.mark_seen(name, stage, None)
+    queued = {event.id for event in ledger.queued()}
     differing = [line for path in directories for line in _differences(path, records, name, stage)]
     if as_json:
         fields = []
         for record in records:
-            doubt = ledger.stage_doubt(record)
-            fields.append(msgspec.to_builtins(record) | ({"doubt": doubt} if doubt else {}))
+            marks = {"doubt": ledger.stage_doubt(record), "queued": record.id in queued}
+            marks = {mark: value for mark, value in marks.items() if value}
+            fields.append(msgspec.to_builtins(record) | marks)
         click.echo(json.dumps(fields, indent=1))
         for line in differing:
             click.secho(line, fg="yellow", err=True)
@@ -80,7 +86,8 @@ def command(
             record.slot.digest[:12],
             f"since {visible(record.at[:19])}",
             visible(record.actor),
-            mark_doubt(ledger.stage_doubt(record))
+            ("QUEUED: " if record.id in queued else "")
+            + mark_doubt(ledger.stage_doubt(record))
             + ("GATES OVERRIDDEN: " if record.override else "")
             + visible(record.reason or "-"),
         ]

@@ -10,6 +10,7 @@ from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.markdown import verdict_table
 from lockgate.cli.terminal.repository import (
     open_ledger,
+    print_queued,
     print_verdict,
     queue_option,
     repository_option,
@@ -78,7 +79,8 @@ def command(
     """
     name, number = parse_reference(version)
     with status_line() as on_status:
-        record, verdict = open_ledger(root, queue=queue).gate(
+        ledger = open_ledger(root, queue=queue)
+        record, verdict = ledger.gate(
             name,
             stage,
             version=number,
@@ -92,4 +94,5 @@ def command(
     for path, text in ((markdown, verdict_table(verdict, record.version)), (out, verdict.encode())):
         if path is not None:
             write_file(path, text)
+    print_queued(ledger)
     return 0 if verdict.passed else 1

@@ -64,11 +64,14 @@ def command(
     entries = list(itertools.islice(ledger.entries(name, stage, at=moment), limit))
     if not entries and name is not None and moment is None:
         ledger.version(name)  # raises if the model is unknown
+    if moment is None:
+        _mark_seen(ledger, [event for event, _ in entries])
+    queued = {event.id for event in ledger.queued()}
     if as_json:
         for event, commit in entries:
-            doubt = ledger.doubt(event, commit)
-            fields = msgspec.to_builtins(event) | ({"doubt": doubt} if doubt else {})
-            click.echo(json.dumps(fields))
+            marks = {"doubt": ledger.doubt(event, commit), "queued": event.id in queued}
+            marks = {mark: value for mark, value in marks.items() if value}
+            click.echo(json.dumps(msgspec.to_builtins(event) | marks))
         return 0
     rows = [
         [
@@ -76,12 +79,21 @@ def command(
             visible(event.at[:19]),
             event.subject + _outcome(ledger, event),
             visible(event.actor),
-            mark_doubt(ledger.doubt(event, commit)) + visible(event.reason or "-"),
+            ("QUEUED: " if event.id in queued else "")
+            + mark_doubt(ledger.doubt(event, commit))
+            + visible(event.reason or "-"),
         ]
         for event, commit in entries
     ]
     click.echo("\n".join(align_columns(rows)) or "no events; lockgate register records the first")
     return 0
+
+
+def _mark_seen(ledger: Ledger, events: list[Event]) -> None:
+    """Record that the stages were seen whose last change is among the events."""
+    changes = [event for event in events if event.stage is not None and event.op != "gate"]
+    for name, stage in {(event.name, str(event.stage)) for event in changes}:
+        ledger.current(name, stage)
 
 
 def _outcome(ledger: Ledger, event: Event) -> str:

@@ -56,7 +56,7 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
     if stages:
         raise UsageError("--stage needs --write")
     from lockgate.registry.gates.policy import policy_problems
-    from lockgate.registry.ledger.trust import main_commit, read_policy
+    from lockgate.registry.ledger.trust import main_branch, read_policy
 
     ledger = fetch_ledger(root, offline=offline)
     policy = read_policy(ledger.repository)
@@ -64,8 +64,9 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
         click.echo("the main branch has no policy: nothing can be promoted without --override")
         click.echo("Next: lockgate policy --write, and commit the file to the main branch")
         return 1
-    commit = str(main_commit(ledger.repository))[:12]
-    click.echo(f"{policy.source} of the main branch (commit {commit}):")
+    branch = main_branch(ledger.repository)
+    assert branch is not None  # it has the policy
+    click.echo(f"{policy.source} of {branch.label} (commit {branch.commit[:12]}):")
     rows = [
         [
             visible(row.model),

@@ -10,6 +10,7 @@ import click
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import (
     open_ledger,
+    print_queued,
     print_verdict,
     queue_option,
     repository_option,
@@ -80,7 +81,8 @@ def command(
             on_status("")
             print_verdict(verdict, judged.version)
 
-        record = open_ledger(root, queue=queue).promote(
+        ledger = open_ledger(root, queue=queue)
+        record = ledger.promote(
             name,
             stage,
             version=number,
@@ -97,4 +99,5 @@ def command(
     click.echo(f"{name}@{slot.version} is in {stage}, instead of {before} (event {record.seq})")
     if slot.before:
         click.echo(f"to roll back: lockgate rollback {name} {stage}")
+    print_queued(ledger)
     return 0

@@ -8,7 +8,12 @@ import click
 
 from lockgate.cli.terminal.bundle import default_bundle
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
+from lockgate.cli.terminal.repository import (
+    open_ledger,
+    print_queued,
+    queue_option,
+    repository_option,
+)
 
 __all__ = ["command"]
 
@@ -33,7 +38,11 @@ __all__ = ["command"]
     help="Raise at least this part of the version number.",
 )
 @click.option("--outside", is_flag=True, help="Register a bundle that no dvc.lock here records.")
-@click.option("--pushed", is_flag=True, help="Register only if DVC's remote has bundle and data.")
+@click.option(
+    "--pushed",
+    is_flag=True,
+    help="Register only if the commit, the bundle and the data are pushed.",
+)
 @click.option("--reason", default="", help="Reason, for the record.")
 @queue_option
 @repository_option
@@ -78,4 +87,5 @@ def command(
         click.echo("  it is retired: it cannot be promoted")
     else:
         click.echo(f"Next: lockgate promote {record.name}@{record.version} STAGE")
+    print_queued(ledger)
     return 0

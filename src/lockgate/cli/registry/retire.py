@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
+from lockgate.cli.terminal.repository import (
+    open_ledger,
+    print_queued,
+    queue_option,
+    repository_option,
+)
 from lockgate.deployment.deploy import remove
 from lockgate.errors import UsageError
 from lockgate.registry.slots import STAGE
@@ -51,9 +56,11 @@ def command(
     name, number = parse_reference(version)
     if directory is not None:
         return _remove(directory, name, number, stage or STAGE, reason)
-    event = open_ledger(root, queue=queue).retire(name, version=number, stage=stage, reason=reason)
+    ledger = open_ledger(root, queue=queue)
+    event = ledger.retire(name, version=number, stage=stage, reason=reason)
     outcome = f"no longer in {stage}" if stage else "retired"
     click.echo(f"{name}@{event.before} is {outcome} (event {event.seq})")
+    print_queued(ledger)
     return 0
 
 

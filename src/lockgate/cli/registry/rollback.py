@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.repository import open_ledger, queue_option, repository_option
+from lockgate.cli.terminal.repository import (
+    open_ledger,
+    print_queued,
+    queue_option,
+    repository_option,
+)
 from lockgate.data.io.visible import visible
 from lockgate.deployment.deploy import roll_back
 from lockgate.deployment.directory import Deployment
@@ -92,6 +97,7 @@ def command(
         f"{name}@{record.slot.version} is in {stage} again, instead of {replaced} "
         f"(event {record.seq})"
     )
+    print_queued(ledger)
     return 0
 
 

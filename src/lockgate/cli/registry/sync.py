@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import open_ledger, repository_option
 from lockgate.data.io.visible import visible
+
+if TYPE_CHECKING:
+    from lockgate.registry.sync import Drop
 
 __all__ = ["command"]
 
@@ -18,6 +22,7 @@ __all__ = ["command"]
     epilog=examples("""
         lockgate sync                  # after --queue, when the remote is back
         lockgate sync /srv/fraud       # records `lockgate rollback --here /srv/fraud`
+        lockgate sync --drop impossible
     """),
 )
 @click.argument(
@@ -26,18 +31,30 @@ __all__ = ["command"]
     required=False,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
-@click.option("--drop", is_flag=True, help="Discard the events that were queued in this clone.")
+@click.option(
+    "--drop",
+    type=click.Choice(["impossible", "all"]),
+    help="Discard queued events: those that no longer fit the events of others, or all.",
+)
+@click.option(
+    "--accept", is_flag=True, help="Accept that events of the ledger were taken back at the remote."
+)
 @repository_option
-def command(directory: Path | None, drop: bool, root: str) -> int:
+def command(directory: Path | None, drop: Drop | None, accept: bool, root: str) -> int:
     """Synchronize this clone's ledger with the remote, and record rollbacks made at DIR.
 
     It fetches, pushes the events that were queued here, and repairs the Git tags
     that GTO reads. DIR is a deployment directory.
+
+    Events that someone took back by a forced push are kept in this clone, and
+    nothing is shared, until --accept: it forgets them, and lists them.
     """
     from lockgate.deployment.synchronize import sync
 
     ledger = open_ledger(root)
-    result = sync(directory, ledger=ledger, drop=drop)
+    result = sync(directory, ledger=ledger, drop=drop, accept=accept)
+    for event in result.taken_back:
+        click.echo(f"taken back: {event.subject} ({event.at}, {visible(event.actor)})")
     for event in result.dropped:
         click.echo(f"discarded: {event.subject} ({event.at}, {visible(event.actor)})")
     for event in result.pushed:

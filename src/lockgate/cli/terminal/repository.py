@@ -9,7 +9,7 @@ import click
 
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
-from lockgate.errors import LedgerTampered, RemoteUnavailable
+from lockgate.errors import LedgerConflict, LedgerTampered, RemoteUnavailable
 
 if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
@@ -19,6 +19,7 @@ __all__ = [
     "fetch_ledger",
     "mark_doubt",
     "open_ledger",
+    "print_queued",
     "print_verdict",
     "queue_option",
     "repository_option",
@@ -58,6 +59,9 @@ def fetch_ledger(
     if not offline:
         try:
             ledger.fetch()
+        except LedgerConflict as error:
+            text = f"{error}; showing the ledger without the events that are queued here"
+            click.secho(f"warning: {visible(text, limit=None)}", fg="yellow", err=True)
         except RemoteUnavailable as error:
             click.echo(f"note: {error.problem}; showing the ledger as last fetched", err=True)
         except LedgerTampered as error:
@@ -66,6 +70,14 @@ def fetch_ledger(
             else:
                 click.secho(f"warning: {visible(str(error), limit=None)}", fg="yellow", err=True)
     return ledger
+
+
+def print_queued(ledger: Ledger) -> None:
+    """Say that events are queued in this clone, if there are any."""
+    queued = len(ledger.queued())
+    if queued:
+        events = "1 event is" if queued == 1 else f"{queued} events are"
+        click.echo(f"note: {events} queued in this clone only; to share: lockgate sync", err=True)
 
 
 def mark_doubt(doubt: str) -> str:

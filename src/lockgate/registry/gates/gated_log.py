@@ -70,6 +70,7 @@ class GatedLog(EventLog):
             policy=None if policy is None else read_policy_file(Path(policy)).of(name, stage),
             on_status=on_status,
         )
+        self.current(name, stage)  # the verdict names it
         if not dry:
             record_verdict(self, verdict, record.version)
         return record, verdict

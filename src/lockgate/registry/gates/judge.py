@@ -67,6 +67,11 @@ def judge(
     tuple of VersionRecord and Verdict
         The version, and the verdict on it.
 
+    Raises
+    ------
+    NotMeasured
+        If a gate needs rows, and there are none.
+
     """
     state = ledger.state
     record = rules.find_usable_version(state, name, version)
@@ -91,6 +96,7 @@ def judge(
         in_stage=stage_record is not None,
         origin=_origin(ledger, record),
         rows=rows,
+        without_rows=_without_rows(record),
         today=_read(today, schema),
         on_status=on_status,
     )
@@ -99,7 +105,7 @@ def judge(
 
 def _compared_version(ledger: EventLog, name: str, stage: str) -> str | None:
     """Return the version in a stage, or the last one that was there: retiring it lowers no gate."""
-    stage_record = ledger.current(name, stage)
+    stage_record = ledger.state.stage(name, stage)
     if stage_record is not None:
         return stage_record.slot.version
     return next(
@@ -123,6 +129,16 @@ def _rows(
         return None
     frame = read_with_left_out(read_frame(test, schema.columns, schema.csv), project)
     return keep_labelled(frame, schema.target, str(test))
+
+
+def _without_rows(record: VersionRecord) -> str:
+    """Return why evaluation rows are missing, and where they can come from."""
+    if record.lineage != "pipeline":
+        return "no evaluation rows: pass --data FILE"
+    return (
+        f"the test rows of the pipeline that made {record.version} are not here: run dvc pull "
+        f"at its commit {str(record.commit)[:12]}, or pass --data FILE"
+    )
 
 
 def _read(path: Path | None, schema: Schema) -> pd.DataFrame | None:

@@ -37,6 +37,7 @@ HEADER = """\
 __all__ = [
     "LoadedPolicy",
     "check_promoter",
+    "check_retirement",
     "load_policy",
     "policy_problems",
     "read_policy_file",
@@ -105,6 +106,20 @@ def stage_policy(repository: Repository, record: VersionRecord, stage: str) -> S
             f"(`lockgate policy --write` makes it), or promote with --override --reason"
         )
     return file.of(record.name, stage)
+
+
+def check_retirement(repository: Repository, record: VersionRecord, stage: str) -> None:
+    """Check that the user may empty a stage: its promoters may, and all if it is not declared.
+
+    Raises
+    ------
+    GateRefused
+        If the policy names others.
+
+    """
+    file = read_policy(repository, record.path)
+    if file is not None and file.declares(record.name, stage):
+        check_promoter(repository, record, stage)
 
 
 def check_promoter(repository: Repository, record: VersionRecord, stage: str) -> None:

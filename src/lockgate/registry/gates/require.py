@@ -56,7 +56,7 @@ def require_verdict(
     record = rules.find_usable_version(ledger.state, name, version)
     policy = stage_policy(ledger.repository, record, stage)
     check_promoter(ledger.repository, record, stage)
-    current = ledger.current(name, stage)
+    current = ledger.state.stage(name, stage)
     if current is not None and current.slot.version == record.version:
         return record.version  # writing the promotion says so
     if data is None and today is None:

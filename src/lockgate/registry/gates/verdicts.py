@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from lockgate._version import __version__
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, GateResult, JudgeRequest
 from lockgate.data.schema import compute_digest
-from lockgate.errors import LockgateError, NotApplicable
+from lockgate.errors import LockgateError, NotApplicable, NotMeasured
 from lockgate.models.bundle.evaluation import (
     default_evaluators,
     estimates,
@@ -41,6 +42,7 @@ def run_gates(
     in_stage: bool = True,
     origin: BundleOrigin,
     rows: pd.DataFrame | None = None,
+    without_rows: str = "no evaluation rows: pass --data FILE",
     today: pd.DataFrame | None = None,
     on_status: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
@@ -64,17 +66,25 @@ def run_gates(
         Where the candidate comes from.
     rows : DataFrame, optional
         Evaluation rows with a known target; both are measured on them.
+    without_rows : str
+        Why there are none, where there are none.
     today : DataFrame, optional
         Recent rows.
     on_status : callable
         Called with a description of each step.
 
+    Raises
+    ------
+    NotMeasured
+        If a gate needs rows, and there are none.
+
     """
+    evaluate = functools.partial(
+        _evaluate_bundle, policy=policy, rows=rows, without_rows=without_rows, on_status=on_status
+    )
     request = JudgeRequest(
-        candidate=_evaluate_bundle(candidate, versions[0], policy, rows, on_status),
-        incumbent=None
-        if incumbent is None
-        else _evaluate_bundle(incumbent, str(versions[1]), policy, rows, on_status),
+        candidate=evaluate(candidate, versions[0]),
+        incumbent=None if incumbent is None else evaluate(incumbent, str(versions[1])),
         stage=stage,
         rows=rows,
         today=today,
@@ -108,6 +118,8 @@ def _run_gate(host: Host, gate: str, request: JudgeRequest) -> GateResult:
     """Run one gate; an error in it is a refusal."""
     try:
         result: GateResult = host.call("gate", gate, request)
+    except NotMeasured as error:
+        raise NotMeasured(f"gate {gate}: {error}; nothing was recorded") from None
     except NotApplicable as error:
         return GateResult(None, str(error) or "not applicable")
     except LockgateError as error:
@@ -132,6 +144,7 @@ def _evaluate_bundle(
     version: str,
     policy: LoadedPolicy,
     rows: pd.DataFrame | None,
+    without_rows: str,
     on_status: Callable[[str], None],
 ) -> EvaluatedBundle:
     manifest = bundle.manifest
@@ -148,7 +161,7 @@ def _evaluate_bundle(
         reference=bundle.reference(),
         model_bytes=model_bytes(bundle),
         reported_metrics=estimates(bundle.metrics()),
-        not_measured_because="no evaluation rows (pass --data FILE)",
+        not_measured_because=without_rows,
     )
     if rows is None:
         return evaluated

@@ -28,7 +28,17 @@ LOCATING = frozenset(
 )
 """Set while a hook runs; they would point Git to another repository or index."""
 
-QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false")
+QUIET = tuple(
+    word
+    for setting in (
+        "gc.auto=0",
+        "maintenance.auto=false",
+        # programs of the repository, which the ledger does not need
+        "core.fsmonitor=false",
+        f"core.hooksPath={os.devnull}",
+    )
+    for word in ("-c", setting)
+)
 SECONDS = 300.0
 
 

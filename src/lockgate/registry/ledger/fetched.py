@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Sequence
 
 from lockgate.errors import LedgerTampered
@@ -72,12 +73,22 @@ def _new_commits(remote: Remote, tip: str, tracked: str | None) -> list[tuple[st
         chain.append((oid, commit))
         oid = commit.parent
     if tracked is not None and oid is None:
-        raise LedgerTampered(
-            f"the ledger of {remote.name} was rewritten: it does not continue {tracked[:12]}, "
-            f"which is kept here as {remote.tracking}; find out who rewrote it, and restore it: "
-            f"git push --force {remote.name} {remote.tracking}:{BRANCH}"
-        )
+        raise _rewritten(remote, {oid for oid, _ in chain}, tracked)
     return chain[::-1]
+
+
+def _rewritten(remote: Remote, present: set[str], tracked: str) -> LedgerTampered:
+    """Return an error that names the events that are gone, and the two ways to go on."""
+    walk = remote.repository.walk(tracked)
+    gone = list(itertools.takewhile(lambda entry: entry[0] not in present, walk))
+    first = event_of(gone[-1][1], gone[-1][0])
+    return LedgerTampered(
+        f"the ledger of {remote.name} was rewritten: it does not continue {tracked[:12]}, which is "
+        f"kept here as {remote.tracking}; it lacks {len(gone)} events, from event {first.seq} "
+        f"({first.subject}) on; find out who rewrote it, and restore it: git push --force "
+        f"{remote.name} {remote.tracking}:{BRANCH}; or, if they were taken back on purpose, accept "
+        "that in this clone: lockgate sync --accept"
+    )
 
 
 def _invalid(

@@ -123,6 +123,13 @@ class GtoTags:
                 with contextlib.suppress(RefChanged):
                     self.repository.update_ref(ref, old, oid)
 
+    def remove(self, tags: Tags) -> None:
+        """Remove tags from this clone, if they are as given."""
+        for ref, oid in tags.items():
+            if oid is not None:
+                with contextlib.suppress(RefChanged):
+                    self.repository.update_ref(ref, oid, None)
+
     def _write_tag(
         self, name: str, release: str, person: Person, date: int, event: Event
     ) -> tuple[str, str]:

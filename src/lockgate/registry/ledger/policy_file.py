@@ -106,6 +106,14 @@ class DeclaredPolicy(msgspec.Struct, frozen=True):
     stages: dict[str, _Stage]
     models: dict[str, _Model]
 
+    def declares(self, name: str, stage: str) -> bool:
+        """Whether a stage is declared for a model."""
+        return stage in self._stages(name)
+
+    def _stages(self, name: str) -> dict[str, _Stage]:
+        model = self.models.get(name)
+        return self.stages if model is None else {**self.stages, **model.stages}
+
     def of(self, name: str, stage: str) -> StagePolicy:
         """Return the policy of a model in a stage.
 
@@ -116,8 +124,7 @@ class DeclaredPolicy(msgspec.Struct, frozen=True):
 
         """
         check_stage_name(stage)
-        model = self.models.get(name)
-        stages = self.stages if model is None else {**self.stages, **model.stages}
+        stages = self._stages(name)
         if stage not in stages:
             raise UsageError(
                 f"{self.source} does not declare the stage {stage!r}{nearest(stage, stages)}; "
@@ -159,6 +166,10 @@ class ParamsPolicy(msgspec.Struct, frozen=True):
     gates: dict[str, dict[str, Any]]
     evaluators: dict[str, dict[str, Any]]
     limits: dict[str, tuple[str, ...]]
+
+    def declares(self, _name: str, _stage: str) -> bool:
+        """Whether a stage is declared: its gates guard any."""
+        return True
 
     def of(self, _name: str, stage: str) -> StagePolicy:
         """Return the policy of a stage, whatever the model.

@@ -79,7 +79,10 @@ class PolicyHistory:
             return UNDATED if needs_gates else None
         version = str(event.after if event.op == "promote" else event.before)
         record = state.version(event.name, version)
-        policies = self._policies(event, changes, None if record is None else record.path)
+        bundle = None if record is None else record.path
+        if event.op == "retire" and self._was_undeclared(event, changes, bundle):
+            return None  # anybody may empty it
+        policies = self._policies(event, changes, bundle)
         if not policies:
             return f"no valid policy of the main branch declared {event.stage} at the time"
         if needs_gates:
@@ -108,6 +111,15 @@ class PolicyHistory:
                 file = self._file(change.commit, bundle)
                 policies.append(None if file is None else file.of(event.name, str(event.stage)))
         return policies
+
+    def _was_undeclared(self, event: Event, changes: list[_Change], bundle: str | None) -> bool:
+        """Whether a valid policy did not declare an event's stage."""
+        for change in changes:
+            with contextlib.suppress(LockgateError):
+                file = self._file(change.commit, bundle)
+                if file is not None and not file.declares(event.name, str(event.stage)):
+                    return True
+        return False
 
     def _in_force(self, date: int) -> list[_Change]:
         """Return the commits whose policy counted at a date, or nearly."""

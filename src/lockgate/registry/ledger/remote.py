@@ -17,6 +17,7 @@ __all__ = [
     "PushUnconfirmed",
     "Remote",
     "branch_name",
+    "is_pushed",
     "remote_of",
 ]
 
@@ -26,6 +27,9 @@ TRUSTED = "refs/lockgate/main"
 """Where this clone keeps the main branch of each remote, which lists the allowed signers."""
 
 FETCH = ("fetch", "--no-progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+
+NO_REF = "couldn't find remote ref"
+"""What Git prints where the remote lacks a branch."""
 
 PUSH_REJECTED = re.compile(
     r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|"
@@ -82,13 +86,12 @@ class Remote:
         """
         before = self.repository.store.ref(self.tracking)
         stderr = self._run_fetch(main=True)
-        if (
-            "find remote ref" in stderr and BRANCH not in stderr
-        ):  # a remote without a main branch yet
+        if NO_REF in stderr and BRANCH not in stderr:
+            self._check_no_main()
             stderr = self._run_fetch(main=False)
         if not stderr:
             return self.repository.store.ref(self.incoming)
-        if "couldn't find remote ref" in stderr:
+        if NO_REF in stderr:
             if before is not None:
                 raise LedgerTampered(
                     f"{self.name} no longer has {BRANCH}; its last known commit {before[:12]} is "
@@ -98,6 +101,20 @@ class Remote:
             self._run_fetch(ledger=False)
             return None
         raise RemoteUnavailable(f"{self.name} cannot be reached: {stderr[-300:]}")
+
+    def _check_no_main(self) -> None:
+        """Check that a remote without a main branch has no other: whoever pushes it would decide.
+
+        The remote's ``HEAD`` may name a branch that does not exist, while another is protected.
+        """
+        branches = [ref for ref in self._list("--heads") if ref != BRANCH]
+        names = ", ".join(branch_name(ref) for ref in branches[:5])
+        if branches and "lockgate.main" not in self.repository.settings:
+            raise LedgerError(
+                f"the default branch of {self.name} does not exist: whoever pushes it would "
+                f"decide on the policy; {self.name} has: {names}; name the protected one: git "
+                "config lockgate.main BRANCH"
+            )
 
     def _run_fetch(self, *, ledger: bool = True, main: bool = True) -> str:
         """Fetch the ledger and the main branch, and return the error output of Git."""
@@ -126,7 +143,11 @@ class Remote:
             If it cannot be reached.
 
         """
-        completed = run_git(["ls-remote", "--tags", self.name], self.repository.top)
+        return self._list("--tags")
+
+    def _list(self, kind: str) -> dict[str, str]:
+        """Return the references of a kind that the remote has."""
+        completed = run_git(["ls-remote", kind, self.name], self.repository.top)
         if completed.returncode:
             stderr = " ".join(completed.stderr.decode("utf-8", "replace").split())
             raise RemoteUnavailable(f"{self.name} cannot be reached: {stderr[-300:]}")
@@ -171,6 +192,17 @@ class Remote:
         if refused or "denied" in output.lower() or "could not read" in output:
             raise LedgerError(f"{self.name} refused the event: {output[-400:]}")
         raise PushUnconfirmed(output[-300:])
+
+
+def is_pushed(repository: Repository, commit: str) -> bool:
+    """Whether a branch of the remote has a commit, as of the last fetch or push."""
+    remote = remote_of(repository)
+    if remote is None:
+        return False
+    patterns = (f"refs/remotes/{remote.name}/", f"{TRUSTED}/{remote.name}")
+    arguments = ["for-each-ref", "--count=1", "--contains", commit, "--format=%(refname)"]
+    completed = run_git([*arguments, *patterns], repository.top)
+    return completed.returncode == 0 and bool(completed.stdout.strip())
 
 
 def branch_name(name: str) -> str:

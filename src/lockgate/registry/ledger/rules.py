@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lockgate.data.io.visible import visible
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError
+from lockgate.registry.ledger.seen import Seen
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot
@@ -30,13 +31,13 @@ class Expectation:
     ----------
     version : str or None
         The version, or ``nothing``; None where the stage must be as it was seen.
-    seen : StageRecord or None
-        What was in the stage when the change was decided on.
+    seen : Seen or None
+        What was in the stage when the change was decided on; None where it was empty.
 
     """
 
     version: str | None = None
-    seen: StageRecord | None = None
+    seen: Seen | None = None
 
     def check(self, state: State, name: str, stage: str) -> None:
         """Raise a `LedgerConflict` if something else is in the stage."""
@@ -45,11 +46,10 @@ class Expectation:
             require_current(state, name, stage, expected)
             return
         current = state.stage(name, stage)
-        seen_id, current_id = (None if r is None else r.id for r in (self.seen, current))
-        if seen_id != current_id:
-            seen_version = "empty" if self.seen is None else self.seen.slot.version
+        if self.seen != Seen.of(current):
+            seen_version = "empty" if self.seen is None else self.seen.version
             raise LedgerConflict(
-                f"{name} in {stage} was changed by others: it was {seen_version} when you last "
+                f"{name} in {stage} was changed: it was {seen_version} when you last "
                 f"saw it, and is now {describe_stage(current)}; nothing was changed: look at "
                 f"`lockgate history {name} {stage}`, and repeat the command if it is still needed"
             )

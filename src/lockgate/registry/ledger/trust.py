@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +18,8 @@ __all__ = [
     "ANCHOR",
     "SIGNERS",
     "Anchor",
+    "MainBranch",
+    "main_branch",
     "main_commit",
     "read_anchor",
     "read_from_commit",
@@ -42,6 +45,22 @@ class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     seq: int
+    commit: str
+
+
+class MainBranch(NamedTuple):
+    """The branch whose files say who may do what.
+
+    Attributes
+    ----------
+    label : str
+        Which branch it is, and of which repository.
+    commit : str
+        Its last commit.
+
+    """
+
+    label: str
     commit: str
 
 
@@ -103,12 +122,11 @@ def _read_from_main(repository: Repository, path: str) -> bytes | None:
     return None if commit is None else read_from_commit(repository, commit, path)
 
 
-def main_commit(repository: Repository) -> str | None:
-    """Return the last commit of the main branch; None where there is none.
+def main_branch(repository: Repository) -> MainBranch | None:
+    """Return the main branch; None where there is none.
 
-    `git config lockgate.main` names the branch; the default is the remote's default
-    branch as of the last fetch of the ledger, else `main` or `master`, else the one
-    that is checked out.
+    `git config lockgate.main` names it; the default is the remote's default branch as of the last
+    fetch of the ledger, else `main` or `master`, else the one that is checked out.
 
     Raises
     ------
@@ -118,26 +136,35 @@ def main_commit(repository: Repository) -> str | None:
     """
     configured = repository.settings.get("lockgate.main")
     remote = repository.settings.get("lockgate.remote", "origin")
-    names = [
-        f"{TRUSTED}/{remote}",
-        f"refs/remotes/{remote}/HEAD",
-        f"refs/remotes/{remote}/main",
-        f"refs/remotes/{remote}/master",
-        "refs/heads/main",
-        "refs/heads/master",
-        "HEAD",
-    ]
+    candidates = {
+        f"{TRUSTED}/{remote}": f"the default branch of {remote}",
+        f"refs/remotes/{remote}/HEAD": f"the default branch of {remote}",
+        f"refs/remotes/{remote}/main": f"main of {remote}",
+        f"refs/remotes/{remote}/master": f"master of {remote}",
+        "refs/heads/main": "main of this clone",
+        "refs/heads/master": "master of this clone",
+        "HEAD": "the branch that is checked out",
+    }
     if configured:
         short = branch_name(configured)
-        names = [
-            f"{TRUSTED}/{remote}",
-            f"refs/remotes/{remote}/{short}",
-            f"refs/heads/{short}",
-        ]
-    commit = next((oid for name in names if (oid := repository.store.ref(name))), None)
-    if configured and commit is None:
+        candidates = {
+            f"{TRUSTED}/{remote}": f"{short} of {remote}",
+            f"refs/remotes/{remote}/{short}": f"{short} of {remote}",
+            f"refs/heads/{short}": f"{short} of this clone",
+        }
+    for ref, label in candidates.items():
+        commit = repository.store.ref(ref)
+        if commit is not None:
+            return MainBranch(label, commit)
+    if configured:
         raise LedgerError(f"lockgate.main is {configured!r}, which is not an existing branch")
-    return commit
+    return None
+
+
+def main_commit(repository: Repository) -> str | None:
+    """Return the last commit of the main branch, as `main_branch` does."""
+    branch = main_branch(repository)
+    return None if branch is None else branch.commit
 
 
 def read_from_commit(repository: Repository, commit: str, path: str) -> bytes | None:

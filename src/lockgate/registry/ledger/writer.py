@@ -6,11 +6,12 @@ import secrets
 import time
 from collections.abc import Callable
 
-from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered, RemoteUnavailable
+from lockgate.errors import LedgerError, LedgerTampered, RemoteUnavailable
 from lockgate.registry.git.objects import RefChanged
-from lockgate.registry.ledger.drafts import Draft, draft_of, write_event
+from lockgate.registry.ledger.drafts import Draft, write_event
 from lockgate.registry.ledger.fetched import check_fetched
 from lockgate.registry.ledger.gto_tags import GtoTags
+from lockgate.registry.ledger.queued import commits_without, replay
 from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.state import State
@@ -182,76 +183,46 @@ class Writer:
         if self.remote is None:
             return local_tip, False
         try:
-            shared_tip = self.remote.fetch()
+            shared_tip = self.fetch_shared()
         except RemoteUnavailable as error:
             if self.queue:
                 return local_tip, False
             raise RemoteUnavailable(
                 error.problem, "nothing was written; --queue keeps the event until `lockgate sync`"
             ) from None
-        if shared_tip is None:
+        if shared_tip is None or shared_tip == local_tip:
             return local_tip, True
-        tracked = repository.store.ref(self.remote.tracking)
-        check_fetched(self.remote, shared_tip, tracked, now=time.time())
-        self._track(shared_tip)
-        if shared_tip == local_tip:
-            return local_tip, True
-        queued = self._queued_events(local_tip, shared_tip)
-        if not queued:
-            repository.update_ref(LEDGER, local_tip, shared_tip)
-            return shared_tip, True
-        if queued[0][1].parent == shared_tip:  # nothing to replay: the next push sends them
-            return local_tip, True
-        return self._replay(local_tip, shared_tip, queued), True
-
-    def _queued_events(self, local_tip: str | None, shared_tip: str) -> list[tuple[str, Commit]]:
-        """Return the events that only this clone has, oldest first."""
-        queued: list[tuple[str, Commit]] = []
-        local_oid, shared_oid = local_tip, shared_tip
-        while local_oid is not None and local_oid != shared_oid:
-            local_commit, shared_commit = (
-                self.repository.commit(oid) for oid in (local_oid, shared_oid)
+        queued = commits_without(repository, local_tip, shared_tip)
+        if queued and queued[0][1].parent is None:
+            raise LedgerTampered(
+                f"the local ledger ({str(local_tip)[:12]}) and the shared one "
+                f"({shared_tip[:12]}) have no event in common"
             )
-            local_seq, shared_seq = (
-                event_of(local_commit, local_oid).seq,
-                event_of(shared_commit, shared_oid).seq,
-            )
-            if local_seq >= shared_seq:
-                queued.append((local_oid, local_commit))
-                local_oid = local_commit.parent
-            if shared_seq >= local_seq:
-                if shared_commit.parent is None:
-                    raise LedgerTampered(
-                        f"the local ledger ({str(local_tip)[:12]}) and the shared one "
-                        f"({shared_tip[:12]}) have no event in common"
-                    )
-                shared_oid = shared_commit.parent
-        return queued[::-1]
+        if queued and queued[0][1].parent == shared_tip:
+            return local_tip, True  # nothing to replay: the next push sends them
+        replayed = replay(repository, shared_tip, queued, self.signers())
+        replayed.require_all()
+        repository.update_ref(LEDGER, local_tip, replayed.tip)
+        return replayed.tip, True
 
-    def _replay(
-        self, local_tip: str | None, shared_tip: str, queued: list[tuple[str, Commit]]
-    ) -> str:
-        """Write queued events again, on top of the shared ledger."""
-        tip = shared_tip
-        fork = queued[0][1].parent
-        shared_ids = {
-            event_of(shared_commit, oid).id
-            for oid, shared_commit in self.repository.walk(shared_tip, until=fork)
-        }
-        for oid, commit in queued:
-            event = event_of(commit, oid)
-            if event.id in shared_ids:  # its push was accepted, but not confirmed
-                continue
-            draft = draft_of(event, self.repository.state(oid))
-            try:
-                _, tip, _ = write_event(self.repository, tip, draft, event.id, self.signers())
-            except LedgerError as error:
-                raise LedgerConflict(
-                    f"a queued event became impossible: {event.subject} ({event.at}): {error}; "
-                    "`lockgate sync --drop` discards the queued events"
-                ) from None
-        self.repository.update_ref(LEDGER, local_tip, tip)
-        return tip
+    def fetch_shared(self) -> str | None:
+        """Fetch, check and track the shared ledger; return its tip, None where there is none.
+
+        Raises
+        ------
+        RemoteUnavailable
+            If it cannot be reached.
+        LedgerTampered
+            If it does not continue what this clone has checked before.
+
+        """
+        assert self.remote is not None
+        shared_tip = self.remote.fetch()
+        if shared_tip is not None:
+            tracked = self.repository.store.ref(self.remote.tracking)
+            check_fetched(self.remote, shared_tip, tracked, now=time.time())
+            self._track(shared_tip)
+        return shared_tip
 
     def find(self, tip: str | None, until: str | None, id: str) -> Event | None:
         """Find an event by id among those since `until`."""

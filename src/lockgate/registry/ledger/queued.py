@@ -1,0 +1,117 @@
+"""Events that only this clone has: recorded while the remote was away, and shared later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockgate.errors import LedgerConflict, LedgerError
+from lockgate.registry.ledger.drafts import draft_of, write_event
+from lockgate.registry.ledger.repository import Repository, event_of
+from lockgate.registry.ledger.rules import Expectation
+from lockgate.registry.ledger.seen import Seen
+from lockgate.registry.provenance.commits import Commit
+from lockgate.registry.provenance.events import Event
+from lockgate.registry.provenance.signers import Signers
+
+__all__ = ["ImpossibleEvent", "Queued", "Replay", "commits_without", "replay"]
+
+Queued = list[tuple[str, Commit]]
+"""Commits of events with their ids, oldest first."""
+
+
+class ImpossibleEvent(LedgerConflict):
+    """A queued event no longer fits the events of others."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Queued events on top of other events.
+
+    Attributes
+    ----------
+    tip : str or None
+        Commit of the last event.
+    impossible : tuple of (Event, str)
+        Events that were left out, and why.
+
+    """
+
+    tip: str | None
+    impossible: tuple[tuple[Event, str], ...] = ()
+
+    def require_all(self) -> None:
+        """Raise an `ImpossibleEvent` that names the first event that was left out."""
+        for event, problem in self.impossible:
+            raise ImpossibleEvent(
+                f"a queued event became impossible: {event.subject} ({event.at}): {problem}; "
+                "`lockgate sync --drop impossible` discards it, and shares the others"
+            )
+
+
+def commits_without(repository: Repository, tip: str | None, other: str | None) -> Queued:
+    """Return the events up to one commit that another one does not continue.
+
+    Parameters
+    ----------
+    repository : Repository
+        The repository.
+    tip : str or None
+        The last commit.
+    other : str or None
+        The other commit: its events, and those before them, are left out.
+
+    """
+    missing: Queued = []
+    while tip is not None and tip != other:
+        commit = repository.commit(tip)
+        seq = event_of(commit, tip).seq
+        if other is None:
+            other_seq, other_parent = 0, None
+        else:
+            other_commit = repository.commit(other)
+            other_seq, other_parent = event_of(other_commit, other).seq, other_commit.parent
+        if seq >= other_seq:
+            missing.append((tip, commit))
+            tip = commit.parent
+        if other_seq >= seq:
+            other = other_parent
+    return missing[::-1]
+
+
+def replay(
+    repository: Repository, tip: str | None, queued: Queued, signers: Signers | None
+) -> Replay:
+    """Write queued events again, on top of other events.
+
+    An event that changes a stage is impossible if others changed the stage since it was queued,
+    even if it has the same version again.
+
+    Parameters
+    ----------
+    repository : Repository
+        The repository.
+    tip : str or None
+        Commit of the last of the other events.
+    queued : list
+        The queued events.
+    signers : Signers or None
+        The allowed signers; None where events need no signature.
+
+    """
+    fork = queued[0][1].parent if queued else tip
+    shared_ids = {event_of(commit, oid).id for oid, commit in repository.walk(tip, until=fork)}
+    impossible: list[tuple[Event, str]] = []
+    for oid, commit in queued:
+        event = event_of(commit, oid)
+        if event.id in shared_ids:  # its push was accepted, but not confirmed
+            continue
+        try:
+            if event.stage is not None and event.op != "gate":
+                record = repository.state(commit.parent).stage(event.name, event.stage)
+                expected = Expectation(seen=Seen.of(record))
+                expected.check(repository.state(tip), event.name, event.stage)
+            draft = draft_of(event, repository.state(oid))
+            _, tip, _ = write_event(repository, tip, draft, event.id, signers)
+        except LedgerError as error:
+            impossible.append((event, str(error)))
+    return Replay(tip, tuple(impossible))

@@ -1,0 +1,114 @@
+"""Events that are recorded while the remote is away, and those of others meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate.errors import LedgerConflict, LedgerTampered
+from lockgate.registry.api import Ledger
+from tests.registry.conftest import git
+from tests.registry.test_ledger import put, run
+from tests.registry.test_stray_commits import BRANCH, plain_commit
+
+
+@pytest.fixture
+def clones(shop: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Two clones of one remote with 1.0.0 in prod."""
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    git(shop, "push", "-q", "origin", "main")
+    put(Ledger(shop), "1.0.0")
+    git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "other")
+    for name, value in (("user.name", "Bea"), ("user.email", "bea@shop.example")):
+        git(tmp_path / "other", "config", name, value)
+    Ledger(tmp_path / "other").fetch()
+    return shop, tmp_path / "other"
+
+
+@contextlib.contextmanager
+def remote_away(clone: Path) -> Iterator[None]:
+    hub = Path(git(clone, "config", "remote.origin.url"))
+    hub.rename(hub.with_name("away.git"))
+    yield
+    hub.with_name("away.git").rename(hub)
+
+
+def test_what_is_queued_is_marked_until_it_is_shared(clones: tuple[Path, Path]) -> None:
+    here, there = clones
+    with remote_away(here):
+        words = ("fraud@1.1.0", "prod", "--override", "--reason", "fire", "--queue", "-C", here)
+        assert "1 event is queued in this clone only" in run("promote", *map(str, words))
+        assert "QUEUED: GATES OVERRIDDEN: fire" in run("current", "-C", str(here))
+        first, second, *_ = run("history", "-C", str(here)).splitlines()[1:]  # after a note
+        assert "QUEUED: fire" in first
+        assert "QUEUED" not in second
+        (line,) = run("current", "--json", "-C", str(here)).split("\n", 1)[1:]
+        assert json.loads(line)[0]["queued"] is True
+    assert "pushed: promote fraud 1.1.0 -> prod" in run("sync", "-C", str(here))
+    assert "QUEUED" not in run("current", "-C", str(here)) + run("history", "-C", str(here))
+    assert "fraud@1.1.0" in run("current", "-C", str(there))
+
+
+def test_a_queued_change_of_what_others_changed_and_changed_back_is_refused(
+    clones: tuple[Path, Path],
+) -> None:
+    here, there = clones
+    with remote_away(here):
+        put(Ledger(here, queue=True), "1.1.0")
+    put(Ledger(there), "1.2.0")
+    Ledger(there).rollback("fraud", "prod", reason="alarm")  # 1.0.0 again, by another decision
+    with pytest.raises(LedgerConflict, match=r"became impossible: .* was changed"):
+        Ledger(here).fetch()
+
+
+def test_others_are_read_and_the_other_queued_events_are_shared(
+    clones: tuple[Path, Path],
+) -> None:
+    here, there = clones
+    with remote_away(here):
+        put(Ledger(here, queue=True), "1.1.0")
+        put(Ledger(here, queue=True), "1.2.0", "canary")
+    put(Ledger(there), "1.2.0")
+    shown = run("current", "fraud", "prod", "-C", str(here))
+    assert "warning: a queued event became impossible: promote fraud 1.1.0 -> prod" in shown
+    assert "showing the ledger without the events that are queued here" in shown
+    assert "fraud@1.2.0" in shown
+    with pytest.raises(LedgerConflict, match="a queued event became impossible"):
+        Ledger(here).retire("fraud", version="1.1.0")
+    shown = run("sync", "--drop", "impossible", "-C", str(here))
+    assert "discarded: promote fraud 1.1.0 -> prod" in shown
+    assert "pushed: promote fraud 1.2.0 -> canary" in shown
+    assert "canary" in run("current", "-C", str(there))
+    assert "no problems" in run("verify", "-C", str(there))
+
+
+def test_all_that_is_queued_can_be_discarded(clones: tuple[Path, Path]) -> None:
+    here, _ = clones
+    before = Ledger(here).tip
+    with remote_away(here):
+        put(Ledger(here, queue=True), "1.1.0")
+        put(Ledger(here, queue=True), "1.2.0", "canary")
+    shown = run("sync", "--drop", "all", "-C", str(here))
+    assert shown.count("discarded: ") == 2
+    assert "pushed: " not in shown
+    assert Ledger(here).tip == before
+
+
+@pytest.mark.parametrize("which", ["impossible", "all"])
+def test_discarding_takes_no_stray_commit_for_the_ledger(
+    clones: tuple[Path, Path], which: str
+) -> None:
+    here, _ = clones
+    hub = here.with_name("hub.git")
+    before = Ledger(here).tip
+    git(hub, "config", "user.name", "Eve")
+    git(hub, "config", "user.email", "eve@x")
+    git(hub, "update-ref", BRANCH, plain_commit(hub, str(before)))
+    with pytest.raises(LedgerTampered, match="which is not valid"):
+        run("sync", "--drop", which, "-C", str(here))
+    assert Ledger(here).tip == before
