@@ -378,7 +378,7 @@ def check_events(world: World, people: list[Person], ids: list[str]) -> None:
         if person.result in ("conflict", "refused") and mine in ids:
             raise Violation(f"{person.name} was told that nothing was changed, and it was")
     acknowledged = [p for p in people if p.result.startswith("acknowledged")]
-    if len(acknowledged) > 1 and not people[0].writer.queue:
+    if len(acknowledged) > 1:
         raise Violation("two people changed what both had seen")
 
 
