@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.shared_folder import shared_folder
+
 # two workers share two cores, and OpenMP collapses where threads outnumber cores
 os.environ["OMP_THREAD_LIMIT"] = "1"
 
@@ -59,12 +61,15 @@ def call() -> Run:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory, call: Run) -> Path:
     """A project made by `lockgate init`, run once to its end and committed."""
-    root = tmp_path_factory.mktemp("made") / "tumours"
-    call("lockgate", "init", str(root), cwd=root.parent)
-    call("lockgate", "run", cwd=root)
-    call("git", "add", "-A", cwd=root)
-    call("git", "commit", "-qm", "first", cwd=root)
-    return root
+
+    def fill(folder: Path) -> None:
+        root = folder / "tumours"
+        call("lockgate", "init", str(root), cwd=folder)
+        call("lockgate", "run", cwd=root)
+        call("git", "add", "-A", cwd=root)
+        call("git", "commit", "-qm", "first", cwd=root)
+
+    return shared_folder(tmp_path_factory, "run", fill) / "tumours"
 
 
 @pytest.fixture

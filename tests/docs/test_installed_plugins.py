@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.shared_folder import shared_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -54,27 +56,47 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.fixture(scope="module")
-def third_party(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+PLAIN = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+PLAIN |= {f"GIT_{role}_NAME": "t" for role in ("AUTHOR", "COMMITTER")}
+PLAIN |= {f"GIT_{role}_EMAIL": "t@example.org" for role in ("AUTHOR", "COMMITTER")}
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """An environment with the wheels of lockgate and lockgate-hello, nothing of this checkout."""
-    folder = tmp_path_factory.mktemp("third-party")
-    plain = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+
+    def environment_of(folder: Path) -> dict[str, str]:
+        path = os.pathsep.join([str(folder / "venv" / "bin"), PLAIN["PATH"]])
+        return {**PLAIN, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+    def fill(folder: Path) -> None:
+        install_packages(folder)
+        must("lockgate", "init", "project", cwd=folder, env=environment_of(folder))
+
+    folder = shared_folder(tmp_path_factory, "third-party", fill)
+    return folder, environment_of(folder)
+
+
+@pytest.fixture
+def third_party(
+    installed: tuple[Path, dict[str, str]], tmp_path: Path
+) -> tuple[Path, dict[str, str]]:
+    """A project in that environment, and its variables."""
+    folder, env = installed
+    return Path(shutil.copytree(folder / "project", tmp_path / "project", symlinks=True)), env
+
+
+def install_packages(folder: Path) -> None:
+    """Install the wheels of both packages in an environment below a folder."""
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
     for package in (ROOT, ROOT / "examples" / "lockgate-hello"):
-        must(*build, "-w", str(folder / "wheels"), str(package), cwd=folder, env=plain)
+        must(*build, "-w", str(folder / "wheels"), str(package), cwd=folder, env=PLAIN)
     venv = folder / "venv"
-    must(sys.executable, "-m", "venv", "--without-pip", str(venv), cwd=folder, env=plain)
+    must(sys.executable, "-m", "venv", "--without-pip", str(venv), cwd=folder, env=PLAIN)
     link_requirements(venv)
     pip = [sys.executable, "-m", "pip", "--python", str(venv / "bin" / "python"), "install", "-q"]
     wheels = [str(path) for path in (folder / "wheels").iterdir()]
-    must(*pip, "--no-deps", "--no-index", *wheels, cwd=folder, env=plain)
-    names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}
-    names |= {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org"}
-    path = os.pathsep.join([str(folder / "venv" / "bin"), plain["PATH"]])
-    env = {**plain, **names, "PATH": path, "DVC_NO_ANALYTICS": "1"}
-    project = folder / "project"
-    must("lockgate", "init", str(project), cwd=folder, env=env)
-    return project, env
+    must(*pip, "--no-deps", "--no-index", *wheels, cwd=folder, env=PLAIN)
 
 
 def test_third_party_plugins_run_in_all_three_ways(
@@ -134,40 +156,33 @@ def test_its_settings_are_checked_like_ours(third_party: tuple[Path, dict[str, s
 
 
 def test_a_broken_package_beside_it_is_named_and_stops_nothing(
-    third_party: tuple[Path, dict[str, str]],
+    third_party: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     project, env = third_party
-    python = str(project.parent / "venv" / "bin" / "python")
-    site = must(python, "-c", "import site; print(site.getsitepackages()[0])", cwd=project, env=env)
-    folder = Path(site.strip()) / "acme_broken-2.0.dist-info"
-    folder.mkdir(exist_ok=True)
+    folder = tmp_path / "site" / "acme_broken-2.0.dist-info"
+    folder.mkdir(parents=True)
+    env = {**env, "PYTHONPATH": str(folder.parent)}
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-broken\nVersion: 2.0\n")
     points = "[lockgate]\near = acme_broken:Ear\n[lockgate.compressor]\nzip = acme_broken:Zip\n"
     (folder / "entry_points.txt").write_text(points + "lasso = acme_broken:Lasso\n")
-    try:
-        words = must("lockgate", "plugins", cwd=project, env=env, code=3)
-        assert "compressor 'zip' of acme-broken 2.0 cannot be imported" in words
-        assert "No module named 'acme_broken'" in words
-        both = must(
-            "lockgate", "run", "--dry", "compressor=[lasso,round]", cwd=project, env=env, code=3
-        )
-        assert "acme-broken 2.0 and lockgate 0.1.0" in both
-        (folder / "entry_points.txt").write_text(points)
-        must("lockgate", "run", "--no-run", "--discard", cwd=project, env=env)
-        fine = must("lockgate", "stage", "load", cwd=project, env=env)
-        assert "skipped listener ear of acme-broken 2.0" in fine
-    finally:
-        for file in folder.iterdir():
-            file.unlink()
-        folder.rmdir()
+    words = must("lockgate", "plugins", cwd=project, env=env, code=3)
+    assert "compressor 'zip' of acme-broken 2.0 cannot be imported" in words
+    assert "No module named 'acme_broken'" in words
+    both = must(
+        "lockgate", "run", "--dry", "compressor=[lasso,round]", cwd=project, env=env, code=3
+    )
+    assert "acme-broken 2.0 and lockgate 0.1.0" in both
+    (folder / "entry_points.txt").write_text(points)
+    must("lockgate", "run", "--no-run", "--discard", cwd=project, env=env)
+    fine = must("lockgate", "stage", "load", cwd=project, env=env)
+    assert "skipped listener ear of acme-broken 2.0" in fine
 
 
-def test_the_package_passes_its_own_tests(third_party: tuple[Path, dict[str, str]]) -> None:
-    project, env = third_party
+def test_the_package_passes_its_own_tests(installed: tuple[Path, dict[str, str]]) -> None:
+    folder, env = installed
     script = (
         "from lockgate.testing import check_installed, check_plugin\n"
         "for kind, name in (('compressor', 'round'), ('evaluator', 'positives')):\n"
         "    check_plugin(kind, check_installed(kind, name))\n"
     )
-    python = str(project.parent / "venv" / "bin" / "python")
-    must(python, "-c", script, cwd=project, env=env)
+    must(str(folder / "venv" / "bin" / "python"), "-c", script, cwd=folder, env=env)

@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 
 from lockgate.pipeline.scaffold import create_project
+from tests.shared_folder import shared_folder
 
 
 @pytest.fixture(scope="session")
 def created(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new project."""
-    return create_project(tmp_path_factory.mktemp("created") / "shop").directory
+
+    def fill(folder: Path) -> None:
+        create_project(folder / "shop")
+
+    return shared_folder(tmp_path_factory, "created", fill) / "shop"
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from lockgate.plugins.config.stamp import values_digest
 from lockgate.plugins.host.params_file import read_params, write_params
 from lockgate.registry.api import Ledger
 from tests.conftest import Run, environment
+from tests.shared_folder import shared_folder
 
 STAGES = """\
 # of the data team
@@ -51,10 +52,12 @@ def dvc(folder: Path, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Git and DVC repository without a project."""
-    folder = tmp_path_factory.mktemp("team")
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    dvc(folder, "init", "-q")
-    return folder
+
+    def fill(folder: Path) -> None:
+        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+        dvc(folder, "init", "-q")
+
+    return shared_folder(tmp_path_factory, "team", fill)
 
 
 @pytest.fixture

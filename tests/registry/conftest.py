@@ -13,6 +13,7 @@ import pytest
 
 import lockgate
 from lockgate.registry.api import Ledger
+from tests.shared_folder import shared_folder
 
 QUIET = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
 
@@ -77,21 +78,26 @@ def packed(folder: Path, *, seed: int = 0, name: str = "fraud", columns: int = 4
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three bundles of one model."""
-    root = tmp_path_factory.mktemp("bundles")
-    return [packed(root / f"b{k}", seed=k) for k in range(3)]
+
+    def fill(folder: Path) -> None:
+        for seed in range(3):
+            packed(folder / f"b{seed}", seed=seed)
+
+    return sorted(shared_folder(tmp_path_factory, "fraud", fill).iterdir())
 
 
 @pytest.fixture(scope="session")
 def _shop(tmp_path_factory: pytest.TempPathFactory, bundles: list[Path]) -> Path:
-    for key, value in QUIET.items():
-        os.environ[key] = value
-    folder = new_repository(tmp_path_factory.mktemp("shop") / "repository")
-    ledger = Ledger(folder)
-    for bundle in bundles:
-        ledger.register(bundle)
-    for key in QUIET:
-        del os.environ[key]
-    return folder
+
+    def fill(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in QUIET.items():
+                patch.setenv(key, value)
+            ledger = Ledger(new_repository(folder / "repository"))
+            for bundle in bundles:
+                ledger.register(bundle)
+
+    return shared_folder(tmp_path_factory, "shop", fill) / "repository"
 
 
 @pytest.fixture

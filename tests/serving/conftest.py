@@ -11,6 +11,7 @@ import pytest
 
 import lockgate
 from lockgate.deployment.directory import Deployment
+from tests.shared_folder import shared_folder
 
 
 def rows(count: int, seed: int = 0) -> pd.DataFrame:
@@ -69,11 +70,14 @@ def fitted() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory, fitted: dict[str, Any]) -> dict[str, Path]:
     """Bundles of them: two of one name, two of others."""
-    root = tmp_path_factory.mktemp("bundles")
     names = {"logistic": "churn", "boosting": "churn", "three": "kinds", "spend": "spend"}
-    for key, name in names.items():
-        estimator, frame, y = fitted[key]
-        lockgate.pack(estimator, frame, y, name=name, path=root / key)
+
+    def fill(folder: Path) -> None:
+        for key, name in names.items():
+            estimator, frame, y = fitted[key]
+            lockgate.pack(estimator, frame, y, name=name, path=folder / key)
+
+    root = shared_folder(tmp_path_factory, "served", fill)
     return {key: root / key for key in names}
 
 
