@@ -78,6 +78,10 @@ def test_others_are_read_and_the_other_queued_events_are_shared(
     assert "warning: a queued event became impossible: promote fraud 1.1.0 -> prod" in shown
     assert "showing the ledger without the events that are queued here" in shown
     assert "fraud@1.2.0" in shown
+    traced = run("trace", "fraud@prod", "-C", str(here))
+    assert "note: a queued event became impossible" in traced
+    assert '"reason": "for the test"' in traced
+    assert "Bea" in traced  # who promoted 1.2.0
     with pytest.raises(LedgerConflict, match="a queued event became impossible"):
         Ledger(here).retire("fraud", version="1.1.0")
     shown = run("sync", "--drop", "impossible", "-C", str(here))

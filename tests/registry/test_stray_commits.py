@@ -76,6 +76,7 @@ def test_a_clone_goes_on_before_it_and_after_it(hub: Path, tmp_path: Path, kind:
     shown = run("current", "-C", str(other))
     assert "warning: " in shown
     assert "fraud@1.0.0" in shown
+    assert "note: " in run("trace", "fraud@prod", "-C", str(other))
     assert "the shared ledger: " in run("verify", "-C", str(other), code=1)
     assert git(other, "rev-parse", "refs/lockgate/ledger") == good
     git(hub, "update-ref", BRANCH, good)

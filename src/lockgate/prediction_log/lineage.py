@@ -10,7 +10,14 @@ from typing import Any
 from lockgate.data.io.digests import sha256_file
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.private import private_root
-from lockgate.errors import LedgerError, LogError, MissingExtra, RemoteUnavailable
+from lockgate.errors import (
+    LedgerConflict,
+    LedgerError,
+    LedgerTampered,
+    LogError,
+    MissingExtra,
+    RemoteUnavailable,
+)
 from lockgate.models.bundle.manifest import MANIFEST, read_manifest
 from lockgate.prediction_log.trace import trace
 from lockgate.registry.ledger.event_log import EventLog
@@ -120,9 +127,12 @@ def _report_address(
         ledger.fetch()
     except RemoteUnavailable as error:
         on_warning(error.problem)
-    name, version_or_stage = parse_reference(subject)
-    current = ledger.current(name, version_or_stage or "")
-    version = current.slot.version if current else version_or_stage
+    except (LedgerConflict, LedgerTampered) as error:
+        on_warning(str(error))
+    name, version = parse_reference(subject)
+    if version is not None and version in ledger.state.stages(name):
+        current = ledger.current(name, version)
+        version = version if current is None else current.slot.version
     return version_report(ledger, name, version)
 
 

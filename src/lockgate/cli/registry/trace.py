@@ -12,6 +12,7 @@ import click
 from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import repository_option
 from lockgate.data.io.atomic import write_file
+from lockgate.data.io.visible import visible
 from lockgate.prediction_log.lineage import trace_lineage
 
 __all__ = ["command"]
@@ -58,7 +59,7 @@ def command(
         subject,
         directory=directory,
         ledger=root,
-        on_warning=lambda message: click.echo(f"note: {message}", err=True),
+        on_warning=lambda message: click.echo(f"note: {visible(message, limit=None)}", err=True),
     )
     if page is None and not open_browser:
         click.echo(json.dumps(lineage.as_dict(), indent=1, default=str))
