@@ -27,6 +27,7 @@ from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
+from lockgate.registry.ledger.stage_changes import StageChanges
 from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.ledger.writer import Writer
 from tests.conftest import ROOT
@@ -171,13 +172,14 @@ class Person:
     def ledger(self) -> EventLog:
         log = EventLog.__new__(EventLog)
         log.repository, log.remote, log.writer = self.clone, self.writer.remote, self.writer
+        log.stages = StageChanges(self.clone, self.writer, lambda: log.state)
         return log
 
     def promote(self, version: str) -> Callable[[], None]:
         """Return a promotion, decided on what this clone has seen."""
 
         def run() -> None:
-            expected = self.ledger.expectation("m", "prod")
+            expected = self.ledger.stages.expectation("m", "prod")
 
             def draft(state: State) -> Draft:
                 made = actions.promotion_draft(

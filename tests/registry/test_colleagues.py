@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from lockgate.errors import LedgerConflict
 from lockgate.registry.api import Ledger
+from lockgate.registry.ledger.seen import SeenStages
 from tests.conftest import Run
 from tests.registry.conftest import git
 from tests.registry.test_ledger import put, run
@@ -77,7 +82,9 @@ def test_the_message_says_who_did_what_and_the_exit_code_is_its_own(
 def test_what_a_script_expects_counts_alone(two: tuple[Ledger, Ledger]) -> None:
     here, there = two
     here.rollback("fraud", "prod")
-    with pytest.raises(LedgerConflict, match=r"fraud in prod is 1\.1\.0 now.*; expected 1\.2\.0"):
+    with pytest.raises(
+        LedgerConflict, match=r"fraud in prod is not 1\.2\.0, as was expected, but 1\.1\.0"
+    ):
         there.rollback("fraud", "prod", expect="1.2.0")
     here.rollback("fraud", "prod")
     assert there.rollback("fraud", "prod", to="1.2.0", expect="1.0.0").slot.version == "1.2.0"
@@ -133,6 +140,41 @@ def test_a_stage_that_was_seen_empty_is_not_replaced(two: tuple[Ledger, Ledger])
     with pytest.raises(LedgerConflict, match="it was empty when you last saw it"):
         put(there, "1.1.0", "canary")
     put(there, "1.1.0", "canary")
+
+
+def test_what_two_processes_show_is_all_recorded(tmp_path: Path) -> None:
+    def show(worker: int) -> None:
+        for number in range(50):
+            SeenStages(tmp_path).mark({(f"m{number}", f"s{worker}"): None})
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(show, range(4)))
+    shown = json.loads((tmp_path / "lockgate" / "seen.json").read_bytes())
+    assert len(shown) == 200
+
+
+def test_names_that_no_stage_can_have_are_not_recorded(
+    two: tuple[Ledger, Ledger], call: Run
+) -> None:
+    _, there = two
+    done = call("lockgate", "current", "fraud", "\udcff", cwd=there.repository.top, code=1)
+    assert "no version of fraud is in" in done.stdout
+
+
+def test_gates_show_what_they_compared_with(two: tuple[Ledger, Ledger]) -> None:
+    here, there = two
+    run("current", "-C", str(here.repository.top))
+    there.rollback("fraud", "prod", reason="alarm")
+    here.gate("fraud", "canary", version="1.0.0", dry=True)
+    with pytest.raises(LedgerConflict, match=r"it was 1\.2\.0 when you last saw it"):
+        here.rollback("fraud", "prod")
+    there.rollback("fraud", "prod", reason="alarm")
+    rows = here.repository.top.parent / "rows.csv"
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=list("0123"))
+    frame = frame.rename(columns="x{}".format).assign(bad=frame.sum(axis=1) > 0)
+    frame.to_csv(rows, index=False)
+    here.gate("fraud", "prod", version="1.2.0", data=rows, dry=True)
+    assert here.retire("fraud", stage="prod").before == "1.0.0"
 
 
 def test_a_damaged_record_of_what_was_seen_is_none(two: tuple[Ledger, Ledger]) -> None:

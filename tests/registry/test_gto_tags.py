@@ -79,10 +79,10 @@ def test_tags_that_were_lost_are_mended_alike(shop: Path, tmp_path: Path) -> Non
     for name in names:
         assert parse_name(name)
     git(shop, "tag", "-d", *names)
-    assert repair_tags(ledger)
+    assert repair_tags(ledger)[0]
     assert git(shop, "for-each-ref", "refs/tags") == before
     assert git(tmp_path / "hub.git", "for-each-ref", "refs/tags") == before
-    assert repair_tags(ledger) == []
+    assert repair_tags(ledger) == ([], "")
 
 
 def test_a_tag_made_by_hand_is_named_and_not_touched(shop: Path, tmp_path: Path) -> None:

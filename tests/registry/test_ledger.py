@@ -88,7 +88,8 @@ def test_promotion_needs_a_verdict_on_this_bundle_against_this_incumbent(
     ):
         covering(ledger, "1.1.0")
     with pytest.raises(
-        LedgerConflict, match=r"fraud in prod is 1\.2\.0 now, since .* by Ada.*; expected 1\.0\.0"
+        LedgerConflict,
+        match=r"fraud in prod is not 1\.0\.0, as was expected, but 1\.2\.0, since .* by Ada",
     ):
         record_verdict(ledger, verdict, "1.1.0")
 
@@ -136,9 +137,11 @@ def test_rolling_back_and_forward(shop: Path) -> None:
     ):
         ledger.rollback("fraud", "prod")
     assert ledger.rollback("fraud", "prod", to="1.2.0").slot.version == "1.2.0"
-    with pytest.raises(LedgerConflict, match="expected 1.0.0"):
+    with pytest.raises(LedgerConflict, match="is not 1.0.0, as was expected"):
         ledger.rollback("fraud", "prod", expect="1.0.0")
-    with pytest.raises(LedgerConflict, match=r"is 1\.2\.0 now, since .* by Ada"):
+    with pytest.raises(
+        LedgerConflict, match=r"is not empty, as was expected, but 1\.2\.0, since .* by Ada"
+    ):
         ledger.promote(
             "fraud", "prod", version="1.0.0", expect="nothing", override=True, reason="x"
         )

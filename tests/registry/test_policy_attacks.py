@@ -44,8 +44,16 @@ def test_a_default_branch_that_does_not_exist_is_nobodys(shared: Path) -> None:
     """Whoever may push any other branch would become the author of the policy."""
     hub = shared.with_name("hub.git")
     git(hub, "symbolic-ref", "HEAD", "refs/heads/trunk")
-    with pytest.raises(LedgerError, match=r"the default branch of origin .* has: main; name the"):
+    for _ in range(2):  # also before the remote has a ledger
+        with pytest.raises(LedgerError, match=r"the default branch of origin .* has: main; name"):
+            Ledger(shared).promote("fraud", "prod")
+    assert "warning: the default branch of origin does not exist" in run("current", "-C", shared)
+    assert "the default branch of origin does not exist" in run("verify", "-C", shared, code=1)
+    git(shared, "config", "lockgate.main", "mian")
+    with pytest.raises(LedgerError, match=r"lockgate.main is 'mian', which origin does not have"):
         Ledger(shared).promote("fraud", "prod")
+    with pytest.raises(LedgerError, match=r"lockgate.main is 'mian', which is not an existing"):
+        run("policy", "--offline", "-C", shared)
     git(shared, "config", "lockgate.main", "main")
     git(shared, "checkout", "-q", "-b", "trunk")
     declare(shared, LAX)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.errors import LedgerConflict, LedgerTampered
+import lockgate
+from lockgate.errors import LedgerConflict, LedgerTampered, RemoteUnavailable, UsageError
 from lockgate.registry.api import Ledger
+from lockgate.registry.ledger.remote import Remote
+from lockgate.registry.ledger.repository import Repository
 from tests.registry.conftest import git
 from tests.registry.test_ledger import put, run
 from tests.registry.test_stray_commits import BRANCH, plain_commit
@@ -89,6 +92,83 @@ def test_others_are_read_and_the_other_queued_events_are_shared(
     assert "pushed: promote fraud 1.2.0 -> canary" in shown
     assert "canary" in run("current", "-C", str(there))
     assert "no problems" in run("verify", "-C", str(there))
+
+
+def test_an_impossible_event_is_not_shown_when_the_remote_goes_away(
+    clones: tuple[Path, Path],
+) -> None:
+    """A server that follows would switch to what others had refused."""
+    here, there = clones
+    with remote_away(here):
+        put(Ledger(here, queue=True), "1.1.0")
+    put(Ledger(there), "1.2.0")
+    ledger = Ledger(here)
+    with pytest.raises(LedgerConflict, match="a queued event became impossible"):
+        ledger.fetch()
+    with remote_away(here), pytest.raises(RemoteUnavailable):
+        ledger.fetch()
+    for known in (ledger, Ledger(here)):
+        record = known.current("fraud", "prod")
+        assert record is not None
+        assert record.slot.version == "1.2.0"
+    result = lockgate.sync(ledger=ledger, drop="impossible")
+    assert [event.subject for event in result.dropped] == ["promote fraud 1.1.0 -> prod (override)"]
+
+
+def test_a_fresh_clone_may_queue(clones: tuple[Path, Path], tmp_path: Path) -> None:
+    here, _ = clones
+    git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "fresh")
+    put(Ledger(tmp_path / "fresh", queue=True), "1.1.0")
+    assert Ledger(tmp_path / "fresh").queued() == []
+    assert "fraud@1.1.0" in run("current", "-C", str(here))
+
+
+def test_another_ledger_is_not_merged(clones: tuple[Path, Path], bundles: list[Path]) -> None:
+    here, _ = clones
+    alone = here.with_name("alone")
+    git(here.parent, "clone", "-q", str(here.parent / "hub.git"), "alone")
+    git(alone, "config", "lockgate.remote", "none")
+    Ledger(alone).register(bundles[2])
+    git(alone, "config", "lockgate.remote", "origin")
+    for words in ((), ("--drop", "impossible"), ("--drop", "all")):
+        with pytest.raises(LedgerTampered, match="have no event in common"):
+            run("sync", *words, "-C", str(alone))
+
+
+def test_what_is_to_be_discarded_is_spelled_right(clones: tuple[Path, Path]) -> None:
+    with pytest.raises(UsageError, match="drop is True, expected None, 'impossible' or 'all'"):
+        lockgate.sync(ledger=clones[0], drop=True)  # type: ignore[arg-type]  # the mistake
+
+
+def test_an_event_that_was_pushed_is_never_queued(
+    clones: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the process is killed between the references that it writes."""
+    here, there = clones
+    update_ref = Repository.update_ref
+
+    def killed(self: Repository, name: str, old: str | None, new: str | None) -> None:
+        update_ref(self, name, old, new)
+        raise KeyboardInterrupt
+
+    ledger = Ledger(here)
+    ledger.fetch()
+    push = Remote.push
+
+    def pushed(self: Remote, oid: str, *refspecs: str) -> None:
+        push(self, oid, *refspecs)
+        monkeypatch.setattr(Repository, "update_ref", killed)
+
+    monkeypatch.setattr(Remote, "push", pushed)
+    with pytest.raises(KeyboardInterrupt):
+        put(ledger, "1.1.0")
+    monkeypatch.undo()
+    shown = run("current", "--offline", "-C", str(here))
+    assert "fraud@1.1.0" in shown
+    assert "QUEUED" not in shown
+    assert Ledger(here).state.head().seq == 5
+    Ledger(there).fetch()
+    assert Ledger(there).state.head().seq == 5
 
 
 def test_all_that_is_queued_can_be_discarded(clones: tuple[Path, Path]) -> None:

@@ -13,6 +13,8 @@ from lockgate.deployment.follow import deploy_stage
 from lockgate.errors import GateRefused, LedgerError, LedgerTampered
 from lockgate.registry.api import Ledger
 from lockgate.registry.bundle_store import bundle_of, store_path
+from lockgate.registry.git.objects import RefChanged
+from lockgate.registry.ledger.repository import LEDGER
 from lockgate.registry.ledger.state import State
 from lockgate.registry.provenance.events import Event, InvalidEvent
 from lockgate.registry.provenance.policy import StagePolicy
@@ -53,6 +55,44 @@ def test_a_repository_that_cannot_be_written_is_read(shop: Path, tmp_path: Path)
     assert "fraud@1.0.0" in shown
     with pytest.raises(LedgerError, match="cannot be written"):
         put(Ledger(shop), "1.1.0")
+
+
+def test_a_setting_of_git_log_does_not_matter(signed: Path) -> None:
+    git(signed, "config", "commit.gpgsign", "true")
+    (signed / "params.yaml").write_text("gate: {parity: {plugin: parity}}\n")
+    git(signed, "commit", "-qam", "a signed policy")
+    git(signed, "config", "log.showSignature", "true")
+    assert Ledger(signed).verify().events == 5
+
+
+def test_a_lock_that_vanishes_is_no_change(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`git pack-refs` holds the lock of each reference for a moment."""
+    ledger = Ledger(shop)
+    store = ledger.repository.store
+    attempts: list[str] = []
+    compare_and_set = store.compare_and_set
+
+    def busy(name: str, old: str | None, new: str | None) -> None:
+        attempts.append(name)
+        if len(attempts) < 3:
+            raise RefChanged(name)
+        compare_and_set(name, old, new)
+
+    monkeypatch.setattr(store, "compare_and_set", busy)
+    put(ledger, "1.0.0")
+    assert len(attempts) >= 3
+    monkeypatch.undo()
+    with pytest.raises(LedgerError, match="was changed by another process; repeat the command"):
+        ledger.repository.update_ref(LEDGER, None, ledger.tip)
+
+
+def test_private_tags_stay_private(shop: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    git(shop, "config", "push.followTags", "true")
+    git(shop, "tag", "-a", "-m", "mine", "private", "refs/lockgate/ledger")
+    put(Ledger(shop), "1.0.0")
+    assert "private" not in git(tmp_path / "hub.git", "tag")
 
 
 def test_a_bundle_that_was_registered_without_dvc_is_elsewhere(shop: Path) -> None:

@@ -178,6 +178,12 @@ def test_what_is_not_pushed_is_said_and_refused_on_demand(
         f"['remote \"far\"']\n    url = s3://models/{tmp_path.name}\n    endpointurl = {store}\n"
     )
     git(made, "commit", "-qam", "a remote")
+    with pytest.raises(LedgerError, match=r"the commit \w{12} is not pushed: run git push"):
+        Ledger(made).register(made / "bundle", pushed=True)
+    git(made, "config", "lockgate.remote", "none")
+    with pytest.raises(LedgerError, match=r"the commit \w{12} is not pushed: run git push"):
+        Ledger(made).register(made / "bundle", pushed=True)
+    git(made, "config", "--unset", "lockgate.remote")
     git(made, "push", "-q", "origin", "main")
     with pytest.raises(LedgerError, match="not pushed to DVC's remote: bundle.*run dvc push"):
         Ledger(made).register(made / "bundle", pushed=True)

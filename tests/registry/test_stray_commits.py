@@ -13,7 +13,7 @@ from lockgate.deployment.follow import deploy_stage
 from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered
 from lockgate.registry.api import Ledger
 from lockgate.registry.ledger.repository import Repository
-from lockgate.registry.sync import accept_rewritten
+from lockgate.registry.ledger.rewritten import accept_rewritten
 from tests.registry.conftest import git, packed
 from tests.registry.test_ledger import put, run
 
@@ -219,11 +219,95 @@ def test_a_killed_acceptance_is_completed(
     with monkeypatch.context() as patch:
         patch.setattr(Repository, "update_ref", killed)
         with pytest.raises(KeyboardInterrupt):
-            accept_rewritten(ledger)
+            accept_rewritten(ledger.writer)
     with pytest.raises(LedgerTampered, match="was rewritten"):
         Ledger(other).fetch()
     run("sync", "--accept", "-C", str(other))
     assert Ledger(other).tip == good == git(hub, "rev-parse", BRANCH)
+
+
+def test_tags_of_what_was_taken_back_go_with_the_next_sync(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if accepting it was killed after the references, and before the tags."""
+    other = tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    put(Ledger(other), "1.1.0", "canary")
+    git(hub, "update-ref", BRANCH, good)
+    accept_rewritten(Ledger(other).writer)
+    assert "fraud#canary#10" in git(hub, "tag")
+    assert "repaired tags: " in run("sync", "-C", str(other))
+    assert "canary" not in git(hub, "tag") + git(other, "tag")
+    put(Ledger(tmp_path / "shop"), "1.2.0", "canary")
+    assert "fraud#canary#10" in git(hub, "tag")
+
+
+def test_a_stage_that_was_taken_back_can_be_retired(hub: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    Ledger(other).register(packed(tmp_path / "extra", columns=6), version="9.0.0")
+    put(Ledger(other), "9.0.0")
+    git(hub, "update-ref", BRANCH, good)
+    run("sync", "--accept", "-C", str(other))
+    with pytest.raises(LedgerConflict, match=r"it was 9\.0\.0 when you last saw it"):
+        Ledger(other).retire("fraud", stage="prod")
+    assert Ledger(other).retire("fraud", stage="prod").before == "1.0.0"
+
+
+def test_what_came_instead_is_checked(hub: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    git(hub, "update-ref", BRANCH, plain_commit(hub, good))
+    with pytest.raises(LedgerTampered, match=r"'update readme' by Eve.*git push --force"):
+        run("sync", "--accept", "-C", str(other))
+    git(hub, "update-ref", BRANCH, plain_commit(hub, f"{good}~1"))
+    with pytest.raises(LedgerTampered, match=r"'update readme' by Eve.*git push --force"):
+        run("sync", "--accept", "-C", str(other))
+    assert Ledger(other).tip == good
+
+
+@pytest.mark.parametrize("drop", ["impossible", "all"])
+def test_queued_events_that_need_what_was_taken_back(hub: Path, tmp_path: Path, drop: str) -> None:
+    other = tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    Ledger(other).register(packed(tmp_path / "extra", columns=6), version="9.0.0")
+    hub.rename(tmp_path / "away.git")
+    put(Ledger(other, queue=True), "9.0.0", "canary")
+    (tmp_path / "away.git").rename(hub)
+    git(hub, "update-ref", BRANCH, good)
+    with pytest.raises(LedgerConflict, match="`lockgate sync --accept --drop impossible` discards"):
+        run("sync", "--accept", "-C", str(other))
+    shown = run("sync", "--accept", "--drop", drop, "-C", str(other))
+    assert "taken back: register fraud 9.0.0" in shown
+    assert shown.count("discarded: ") == 1
+    assert "discarded: promote fraud 9.0.0 -> canary" in shown
+    assert Ledger(other).tip == good
+
+
+def test_only_events_of_this_clone_are_discarded(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shared already is not said to be discarded by an acceptance that goes on."""
+    shop, other = tmp_path / "shop", tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    put(Ledger(other), "1.1.0", "canary")
+    git(hub, "update-ref", BRANCH, good)
+    git(hub, "tag", "-d", "fraud#canary#10")
+    put(Ledger(shop), "1.2.0", "canary")
+    update_ref = Repository.update_ref
+
+    def killed(self: Repository, name: str, old: str | None, new: str | None) -> None:
+        update_ref(self, name, old, new)
+        raise KeyboardInterrupt
+
+    ledger = Ledger(other)
+    with monkeypatch.context() as patch:
+        patch.setattr(Repository, "update_ref", killed)
+        with pytest.raises(KeyboardInterrupt):
+            accept_rewritten(ledger.writer)
+    shown = run("sync", "--accept", "--drop", "all", "-C", str(other))
+    assert "discarded" not in shown
+    assert "fraud@1.2.0" in run("current", "-C", str(other))
 
 
 def test_what_is_anchored_is_not_taken_back(hub: Path, tmp_path: Path) -> None:

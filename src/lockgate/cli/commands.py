@@ -105,7 +105,9 @@ def run_cli() -> None:
     """Run the command line and leave with its exit code.
 
     0: success. 1: a requirement, gate or comparison failed. 2: the command line,
-    the configuration or the data are at fault. 3: a plugin is. 130: interrupted.
+    the configuration or the data are at fault. 3: a plugin is. 4: too many cells are
+    unknown. 5: a server does not serve a change. 6: a stage was changed by others.
+    130: interrupted.
     """
     try:
         code = lockgate.main(standalone_mode=False)

@@ -69,7 +69,7 @@ def deploy_stage(ledger: EventLog, deployment: Deployment, name: str, stage: str
     LedgerError
         If the stage is empty, or its bundle cannot be fetched.
     LedgerTampered
-        If the ledger fails verification, or is not the one that was followed before.
+        If the ledger fails verification, or has fewer events than were followed before.
     DeploymentChanged
         If other commands change the directory again and again.
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lockgate.deployment.take_back import record_rollbacks
 from lockgate.registry.api import Ledger
+from lockgate.registry.ledger.rewritten import accept_rewritten
 from lockgate.registry.provenance.events import Event
-from lockgate.registry.sync import Drop, accept_rewritten, push_queued, repair_tags
+from lockgate.registry.sync import Drop, check_drop, push_queued, repair_tags
 
 __all__ = ["SyncResult", "sync"]
 
@@ -26,7 +27,9 @@ class SyncResult:
     recorded : tuple of Event
         Rollbacks of the deployment directory that are in the ledger now.
     repaired_tags : tuple of str
-        Git tags for GTO that were missing.
+        Git tags for GTO that were missing, or of events that were taken back.
+    note : str
+        Why tags of the remote could not be repaired; empty if they could.
 
     """
 
@@ -35,6 +38,7 @@ class SyncResult:
     dropped: tuple[Event, ...] = ()
     recorded: tuple[Event, ...] = ()
     repaired_tags: tuple[str, ...] = ()
+    note: str = ""
 
 
 def sync(
@@ -74,13 +78,20 @@ def sync(
 
     """
     ledger = Ledger.of(ledger)
-    taken_back, dropped = accept_rewritten(ledger, drop=drop) if accept else ([], [])
+    check_drop(drop)
+    taken_back, dropped = list[Event](), list[Event]()
+    if accept:
+        taken_back, dropped = accept_rewritten(
+            ledger.writer, drop_impossible=drop == "impossible", drop_all=drop == "all"
+        )
     pushed, dropped_later = push_queued(ledger, drop=drop)
     recorded = [] if directory is None else record_rollbacks(ledger, Path(directory))
+    repaired, note = repair_tags(ledger)
     return SyncResult(
         tuple(taken_back),
         tuple(pushed),
         (*dropped, *dropped_later),
         tuple(recorded),
-        tuple(repair_tags(ledger)),
+        tuple(repaired),
+        note,
     )

@@ -130,8 +130,8 @@ class Ledger(GatedLog):
         version : str, optional
             The version; by default the newest that is not retired.
         expect : str, optional
-            The version, or ``nothing``, that must be in the stage now; by default, what this
-            clone saw there last.
+            The version, or ``nothing``, that must be in the stage now; by default, what was
+            shown there last.
         override : bool
             Promote without a passing verdict; needs a `reason`, and both stay visible.
         reason : str
@@ -158,17 +158,17 @@ class Ledger(GatedLog):
         UsageError
             If the policy does not declare the stage.
         LedgerConflict
-            If the stage was changed since this clone last fetched the ledger, or has another
-            version than the expected one.
+            If the stage was changed since it was last shown here, or has another version than
+            the expected one.
 
         """
-        expected = self.expectation(name, stage, expect)
+        expected = self.stages.expectation(name, stage, expect)
         if override and not reason.strip():
             raise UsageError("an override needs a reason: both are recorded in the ledger")
         if override and (data is not None or today is not None):
             raise UsageError("an override runs no gates: leave out data and today")
         self.fetch()  # after the expectation, which is what was seen before
-        self.check_expected(expected, name, stage)
+        self.stages.check(expected, name, stage)
         if override:
             check_promoter(self.repository, rules.find_version(self.state, name, version), stage)
         else:
@@ -195,10 +195,11 @@ class Ledger(GatedLog):
             reason=reason,
             policy=functools.partial(stage_policy, self.repository, stage=stage),
         )
-        event = self.write_change(draft, name, stage)
+        event, record = self.stages.write(draft, name, stage)
+        assert record is not None
         notification = Promotion(name, str(event.after), stage, event.actor, reason)
         self._host.notify("on_promoted", notification)
-        return self.stage_after(event)
+        return record
 
     def rollback(
         self,
@@ -218,7 +219,7 @@ class Ledger(GatedLog):
         to : str, optional
             The earlier version, or the beginning of its digest.
         expect : str, optional
-            The version that must be in the stage now; by default, what this clone saw there last.
+            The version that must be in the stage now; by default, what was shown there last.
         reason : str
             Reason, for the record.
 
@@ -232,18 +233,19 @@ class Ledger(GatedLog):
         LedgerError
             If the stage has not had the version, or is empty.
         LedgerConflict
-            If the stage was changed since this clone last fetched the ledger, or has another
-            version than the expected one.
+            If the stage was changed since it was last shown here, or has another version than
+            the expected one.
 
         """
-        expected = self.expectation(name, stage, expect)
+        expected = self.stages.expectation(name, stage, expect)
         draft = functools.partial(
             actions.rollback_draft, name=name, stage=stage, to=to, expected=expected, reason=reason
         )
-        event = self.write_change(draft, name, stage)
+        event, record = self.stages.write(draft, name, stage)
+        assert record is not None
         notification = Rollback(name, str(event.after), stage, event.actor, reason)
         self._host.notify("on_rolled_back", notification)
-        return self.stage_after(event)
+        return record
 
     def retire(
         self, name: str, *, version: str | None = None, stage: str | None = None, reason: str = ""
@@ -278,13 +280,20 @@ class Ledger(GatedLog):
             )
         expected = rules.Expectation()
         if stage is not None:
-            expected = self.expectation(name, stage)
+            expected = self.stages.expectation(name, stage)
             self.fetch()
+            self.stages.check(expected, name, stage)
             if expected.seen is not None:
                 record = rules.find_version(self.state, name, expected.seen.version)
                 check_retirement(self.repository, record, stage)
         draft = functools.partial(
-            actions.retirement_draft, name=name, version=version, stage=stage, expected=expected
+            actions.retirement_draft,
+            name=name,
+            version=version,
+            stage=stage,
+            expected=expected,
+            reason=reason,
         )
-        draft = functools.partial(draft, reason=reason)
-        return self.writer.write(draft) if stage is None else self.write_change(draft, name, stage)
+        if stage is None:
+            return self.writer.write(draft)
+        return self.stages.write(draft, name, stage)[0]

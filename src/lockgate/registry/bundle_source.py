@@ -127,8 +127,9 @@ def check_pushed(repository: Repository, lineage: Lineage, *, required: bool, sh
 
     """
     notes = [_unpushed_data(repository, lineage)]
-    if shared and lineage.commit is not None and not is_pushed(repository, lineage.commit):
-        notes.append(f"the commit {lineage.commit[:12]} is not pushed: run git push")
+    commit = lineage.commit if shared or required else None
+    if commit is not None and not is_pushed(repository, commit):
+        notes.append(f"the commit {commit[:12]} is not pushed: run git push")
     note = "; ".join(filter(None, notes))
     if required and note:
         raise LedgerError(note)

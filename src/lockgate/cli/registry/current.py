@@ -63,10 +63,8 @@ def command(
         for stage_name in ([stage] if stage else state.stages(model_name))
     ]
     records = [record for record in stage_records if record is not None]
-    for record in records:
-        ledger.mark_seen(record.slot.name, record.slot.stage, record)
-    if name and stage and not records:
-        ledger.mark_seen(name, stage, None)
+    shown = {(record.slot.name, record.slot.stage): record for record in records}
+    ledger.stages.show(shown or ({(name, stage): None} if name and stage else {}))
     queued = {event.id for event in ledger.queued()}
     differing = [line for path in directories for line in _differences(path, records, name, stage)]
     if as_json:
@@ -102,7 +100,8 @@ def command(
 def _nothing(state: State, name: str | None, stage: str | None) -> str:
     if name is None or stage is None:
         return "no version is in any stage"
-    return f"no version of {name} is in {stage}{nearest(stage, state.stages(name))}"
+    suggestion = nearest(stage, state.stages(name))
+    return f"no version of {visible(name)} is in {visible(stage)}{suggestion}"
 
 
 def _differences(

@@ -18,6 +18,7 @@ from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
+    from lockgate.registry.ledger.state import State
     from lockgate.registry.provenance.events import Event
 
 __all__ = ["command"]
@@ -61,11 +62,12 @@ def command(
     """
     moment = None if day is None else _parse_moment(day)
     ledger = fetch_ledger(root, offline=offline)
+    state = ledger.state
     entries = list(itertools.islice(ledger.entries(name, stage, at=moment), limit))
     if not entries and name is not None and moment is None:
         ledger.version(name)  # raises if the model is unknown
     if moment is None:
-        _mark_seen(ledger, [event for event, _ in entries])
+        _show_stages(ledger, state, [event for event, _ in entries])
     queued = {event.id for event in ledger.queued()}
     if as_json:
         for event, commit in entries:
@@ -89,11 +91,16 @@ def command(
     return 0
 
 
-def _mark_seen(ledger: Ledger, events: list[Event]) -> None:
-    """Record that the stages were seen whose last change is among the events."""
-    changes = [event for event in events if event.stage is not None and event.op != "gate"]
-    for name, stage in {(event.name, str(event.stage)) for event in changes}:
-        ledger.current(name, stage)
+def _show_stages(ledger: Ledger, state: State, events: list[Event]) -> None:
+    """Record that stages are shown, whose last change is among the events."""
+    shown = {}
+    for event in events[::-1]:
+        if event.changes_stage:
+            record = state.stage(event.name, str(event.stage))
+            left = None if event.op == "retire" else event.id
+            if left == (None if record is None else record.id):
+                shown[event.name, str(event.stage)] = record
+    ledger.stages.show(shown)
 
 
 def _outcome(ledger: Ledger, event: Event) -> str:

@@ -63,5 +63,7 @@ def command(directory: Path | None, drop: Drop | None, accept: bool, root: str) 
         click.echo(f"recorded: {event.subject}: {visible(event.reason)}")
     if result.repaired_tags:
         click.echo(f"repaired tags: {len(result.repaired_tags)}")
+    if result.note:
+        click.echo(f"note: {visible(result.note, limit=None)}", err=True)
     click.echo(f"the ledger has {ledger.state.head().seq} events")
     return 0

@@ -60,6 +60,7 @@ class GatedLog(EventLog):
         if policy is not None and not dry:
             raise UsageError("a verdict by other gates than the main branch's needs dry")
         self.fetch()
+        in_stage = self.state.stage(name, stage)
         record, verdict = judge(
             self,
             name,
@@ -70,7 +71,9 @@ class GatedLog(EventLog):
             policy=None if policy is None else read_policy_file(Path(policy)).of(name, stage),
             on_status=on_status,
         )
-        self.current(name, stage)  # the verdict names it
+        incumbent = None if verdict.incumbent is None else verdict.incumbent.version
+        if incumbent == (None if in_stage is None else in_stage.slot.version):
+            self.stages.show({(name, stage): in_stage})
         if not dry:
             record_verdict(self, verdict, record.version)
         return record, verdict

@@ -174,13 +174,13 @@ def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
     params = read_policy_file(source) if source else parse_policy(DEFAULT, "the default gates")
     if not isinstance(params, ParamsPolicy):
         raise UsageError(f"{source} declares stages; expected the gates of a project")
-    wanted = list(dict.fromkeys(stages or (() if declared else ("staging", "prod"))))
-    if not wanted:
+    new_stages = list(dict.fromkeys(stages or (() if declared else ("staging", "prod"))))
+    if not new_stages:
         raise UsageError(
             f"{path} declares {', '.join(declared)}; name the stages whose gates are to be "
             "replaced by those of the project: --stage STAGE"
         )
-    names = list(dict.fromkeys([*declared, *wanted]))
+    names = list(dict.fromkeys([*declared, *new_stages]))
     for gate, limits in params.limits.items():
         for stage in limits:
             if stage not in names:
@@ -188,7 +188,7 @@ def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
                     f"gate.{gate}.stages names {stage!r}{nearest(stage, names)}; the policy "
                     f"declares: {', '.join(names)}; add --stage {stage}, or change it in conf/"
                 )
-    for stage in wanted:
+    for stage in new_stages:
         policy = params.of("", stage)
         node = {**declared.get(stage, {}), "gates": policy.gates}
         if policy.evaluators:

@@ -36,6 +36,7 @@ QUIET = tuple(
         # programs of the repository, which the ledger does not need
         "core.fsmonitor=false",
         f"core.hooksPath={os.devnull}",
+        "log.showSignature=false",
     )
     for word in ("-c", setting)
 )

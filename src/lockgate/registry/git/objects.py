@@ -17,8 +17,11 @@ STALE_SECONDS = 1.0
 locks for milliseconds, and whoever checks holds the lock of the ledger."""
 
 
-class RefChanged(Exception):
+class RefChanged(LedgerError):
     """A reference does not have the expected value."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was changed by another process; repeat the command")
 
 
 class Store(Protocol):

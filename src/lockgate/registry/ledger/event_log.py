@@ -5,18 +5,17 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from lockgate.errors import LedgerConflict, LedgerError, RemoteUnavailable, UsageError
+from lockgate.errors import RemoteUnavailable, UsageError
 from lockgate.registry.ledger import rules
-from lockgate.registry.ledger.drafts import Draft
-from lockgate.registry.ledger.queued import ImpossibleEvent, commits_without
+from lockgate.registry.ledger.queued import commits_without, known_tip
 from lockgate.registry.ledger.remote import remote_of
 from lockgate.registry.ledger.repository import LEDGER, ReadOnly, Repository, event_of
-from lockgate.registry.ledger.seen import SeenStages
+from lockgate.registry.ledger.stage_changes import StageChanges
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
 from lockgate.registry.ledger.trust import read_anchor, read_trusted_signers
 from lockgate.registry.ledger.verify import Verification, verify
@@ -50,6 +49,8 @@ class EventLog:
         The remote that shares the ledger.
     writer : Writer
         Writes events, and checks the rules.
+    stages : StageChanges
+        Writes events that change a stage, of what was shown of it.
 
     Raises
     ------
@@ -58,12 +59,11 @@ class EventLog:
 
     """
 
-    _shown_tip: str | None = None
-
     def __init__(self, root: str | Path = ".", *, queue: bool = False) -> None:
         self.repository = Repository.find(Path(root))
         self.remote = remote_of(self.repository)
         self.writer = Writer(self.repository, self.remote, queue=queue)
+        self.stages = StageChanges(self.repository, self.writer, lambda: self.state)
 
     @classmethod
     def of(cls, ledger: Self | str | Path) -> Self:
@@ -79,8 +79,11 @@ class EventLog:
 
     @property
     def tip(self) -> str | None:
-        """Commit of the last event that this clone knows."""
-        return self._shown_tip or self.repository.store.ref(LEDGER)
+        """Commit of the last event that this clone knows.
+
+        Events that are queued here count, unless those of others came before them.
+        """
+        return known_tip(self.repository, self.remote)
 
     @property
     def state(self) -> State:
@@ -94,18 +97,15 @@ class EventLog:
         ------
         RemoteUnavailable
             If it cannot be reached, or the repository cannot be written here.
+        LedgerTampered
+            If what came is not valid; the ledger stays as it was.
         LedgerConflict
             If an event that is queued in this clone became impossible. What others share is
-            fetched and shown all the same, without the queued events.
+            fetched all the same, and the ledger is theirs, without the queued events.
 
         """
-        self._shown_tip = None
         try:
             self.writer.latest()
-        except ImpossibleEvent:
-            assert self.remote is not None
-            self._shown_tip = self.repository.store.ref(self.remote.tracking)
-            raise
         except ReadOnly as error:
             raise RemoteUnavailable(f"{error}, so that nothing was fetched") from None
 
@@ -115,56 +115,21 @@ class EventLog:
         A change of the stage is then refused if others change it first.
         """
         record = self.state.stage(name, stage)
-        self.mark_seen(name, stage, record)
+        self.stages.show({(name, stage): record})
         return record
-
-    def mark_seen(self, name: str, stage: str, record: StageRecord | None) -> None:
-        """Record that a user saw what is in a stage, and decides on that."""
-        self._seen.mark(name, stage, record)
-
-    @functools.cached_property
-    def _seen(self) -> SeenStages:
-        return SeenStages(self.repository.folder)
 
     def queued(self) -> list[Event]:
         """Return the events that only this clone has, oldest first."""
         if self.remote is None:
             return []
-        repository = self.repository
-        shared_tip = repository.store.ref(self.remote.tracking)
-        queued = commits_without(repository, repository.store.ref(LEDGER), shared_tip)
+        store = self.repository.store
+        shared_tip = store.ref(self.remote.tracking)
+        queued = commits_without(self.repository, store.ref(LEDGER), shared_tip)
         return [event_of(commit, oid) for oid, commit in queued]
 
     def version(self, name: str, version: str | None = None) -> VersionRecord:
         """Return the record of a version, by default the newest that is not retired."""
         return rules.find_version(self.state, name, version)
-
-    def expectation(self, name: str, stage: str, version: str | None = None) -> rules.Expectation:
-        """Return what a stage must hold for a change: a version, or what this clone saw last."""
-        if version is None and self.tip is None and not self.writer.queue:
-            self.fetch()  # a clone that has seen nothing yet
-        current = self.state.stage(name, stage)
-        return rules.Expectation(version, self._seen.get(name, stage, current))
-
-    def check_expected(self, expected: rules.Expectation, name: str, stage: str) -> None:
-        """Raise a `LedgerConflict` that says what is in a stage, if that is something else."""
-        try:
-            expected.check(self.state, name, stage)
-        except LedgerConflict:
-            self.current(name, stage)
-            raise
-
-    def write_change(self, draft: Callable[[State], Draft], name: str, stage: str) -> Event:
-        """Write an event that changes a stage; the user sees what is in the stage then."""
-        try:
-            event = self.writer.write(draft)
-        except ImpossibleEvent:
-            raise
-        except LedgerConflict:  # the message says what others did
-            self.current(name, stage)
-            raise
-        self.mark_seen(name, stage, self._stage_after(event))
-        return event
 
     def history(
         self, name: str | None = None, stage: str | None = None, *, at: datetime | None = None
@@ -226,18 +191,6 @@ class EventLog:
         """Yield all events with their commits and commit ids, newest first."""
         return self.repository.events(self.tip)
 
-    def stage_after(self, event: Event) -> StageRecord:
-        """Return what an event put into its stage, even if later events changed it."""
-        stage_record = self._stage_after(event)
-        assert stage_record is not None
-        return stage_record
-
-    def _stage_after(self, event: Event) -> StageRecord | None:
-        for oid, commit in self.repository.walk(self.tip):
-            if event_of(commit, oid).id == event.id:
-                return self.repository.state(oid).stage(event.name, str(event.stage))
-        raise LedgerError(f"{event.subject} is not in this clone; run lockgate sync")
-
     def verify(self) -> Verification:
         """Check all events from the first, and report every problem."""
         return verify(self.repository, self.tip, now=time.time())
@@ -252,10 +205,7 @@ def _changes_in_force(
     latest = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     seen = set()
     for event, commit in entries:
-        changes_stage = event.op in ("promote", "rollback") or (
-            event.op == "retire" and event.stage
-        )
         key = (event.name, event.stage)
-        if changes_stage and event.at <= latest and key not in seen:
+        if event.changes_stage and event.at <= latest and key not in seen:
             seen.add(key)
             yield event, commit

@@ -9,12 +9,30 @@ from collections.abc import Sequence
 from lockgate.errors import LedgerTampered
 from lockgate.registry.ledger.dates import too_far_ahead
 from lockgate.registry.ledger.gto_tags import GtoTags
+from lockgate.registry.ledger.queued import Queued
 from lockgate.registry.ledger.reader import EventReader
 from lockgate.registry.ledger.remote import BRANCH, Remote
 from lockgate.registry.ledger.repository import Repository, event_of
 from lockgate.registry.provenance.commits import Commit
 
-__all__ = ["check_fetched"]
+__all__ = ["LedgerRewritten", "check_fetched"]
+
+
+class LedgerRewritten(LedgerTampered):
+    """The shared ledger lacks events that this clone has.
+
+    Parameters
+    ----------
+    message : str
+        What is missing, and how to go on.
+    removed : sequence
+        The commits that are missing with their ids, oldest first.
+
+    """
+
+    def __init__(self, message: str, removed: Queued) -> None:
+        super().__init__(message)
+        self.removed = removed
 
 
 def check_fetched(remote: Remote, tip: str, tracked: str | None, *, now: float) -> None:
@@ -36,8 +54,10 @@ def check_fetched(remote: Remote, tip: str, tracked: str | None, *, now: float) 
 
     Raises
     ------
+    LedgerRewritten
+        If it lacks events that this clone has.
     LedgerTampered
-        If the ledger was rewritten, or a commit is not an event, not what its event makes, or dated
+        If a commit is not an event, not what its event makes, or dated
         too far ahead. The message names the commit, and says how the branch is repaired.
 
     """
@@ -77,17 +97,18 @@ def _new_commits(remote: Remote, tip: str, tracked: str | None) -> list[tuple[st
     return chain[::-1]
 
 
-def _rewritten(remote: Remote, present: set[str], tracked: str) -> LedgerTampered:
-    """Return an error that names the events that are gone, and the two ways to go on."""
+def _rewritten(remote: Remote, present: set[str], tracked: str) -> LedgerRewritten:
+    """Return an error that names the events that are missing, and the two ways to go on."""
     walk = remote.repository.walk(tracked)
-    gone = list(itertools.takewhile(lambda entry: entry[0] not in present, walk))
-    first = event_of(gone[-1][1], gone[-1][0])
-    return LedgerTampered(
+    removed = list(itertools.takewhile(lambda entry: entry[0] not in present, walk))[::-1]
+    first = event_of(removed[0][1], removed[0][0])
+    return LedgerRewritten(
         f"the ledger of {remote.name} was rewritten: it does not continue {tracked[:12]}, which is "
-        f"kept here as {remote.tracking}; it lacks {len(gone)} events, from event {first.seq} "
+        f"kept here as {remote.tracking}; it lacks {len(removed)} events, from event {first.seq} "
         f"({first.subject}) on; find out who rewrote it, and restore it: git push --force "
         f"{remote.name} {remote.tracking}:{BRANCH}; or, if they were taken back on purpose, accept "
-        "that in this clone: lockgate sync --accept"
+        "that in this clone: lockgate sync --accept",
+        removed,
     )
 
 

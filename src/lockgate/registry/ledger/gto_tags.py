@@ -26,6 +26,9 @@ __all__ = ["GtoTags", "Tags"]
 Tags = Mapping[str, str | None]
 """Object ids by reference; None where the reference must not exist."""
 
+MESSAGE = re.compile(r"\n\n.*\n\nlockgate event \d+, ([0-9a-f]{32})\n\Z")
+"""The message of a tag, with the id of its event."""
+
 GRAMMAR = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
 """Names that GTO can read (gto.constants, 1.10): no dots, no sign at the end."""
 
@@ -123,12 +126,18 @@ class GtoTags:
                 with contextlib.suppress(RefChanged):
                     self.repository.update_ref(ref, old, oid)
 
-    def remove(self, tags: Tags) -> None:
-        """Remove tags from this clone, if they are as given."""
-        for ref, oid in tags.items():
-            if oid is not None:
-                with contextlib.suppress(RefChanged):
-                    self.repository.update_ref(ref, oid, None)
+    def stale(self, ids: set[str]) -> dict[str, str]:
+        """Return the tags in this clone of events with other ids than these."""
+        if not self.enabled:
+            return {}
+        store = self.repository.store
+        stale: dict[str, str] = {}
+        for ref, oid in store.list_refs("refs/tags/").items():
+            kind, raw = store.read(oid) if "@" in ref or "#" in ref else ("", b"")
+            match = MESSAGE.search(raw.decode("utf-8", "replace")) if kind == "tag" else None
+            if match is not None and match[1] not in ids:
+                stale[ref] = oid
+        return stale
 
     def _write_tag(
         self, name: str, release: str, person: Person, date: int, event: Event

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lockgate.errors import LedgerConflict, LedgerError
+from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered
 from lockgate.registry.ledger.drafts import draft_of, write_event
-from lockgate.registry.ledger.repository import Repository, event_of
+from lockgate.registry.ledger.remote import Remote
+from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.rules import Expectation
 from lockgate.registry.ledger.seen import Seen
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.signers import Signers
 
-__all__ = ["ImpossibleEvent", "Queued", "Replay", "commits_without", "replay"]
+__all__ = [
+    "ImpossibleEvent",
+    "Queued",
+    "Replay",
+    "commits_without",
+    "known_tip",
+    "queued_after",
+    "replay",
+]
 
 Queued = list[tuple[str, Commit]]
 """Commits of events with their ids, oldest first."""
@@ -39,13 +48,46 @@ class Replay:
     tip: str | None
     impossible: tuple[tuple[Event, str], ...] = ()
 
-    def require_all(self) -> None:
-        """Raise an `ImpossibleEvent` that names the first event that was left out."""
+    def require_all(self, command: str = "lockgate sync") -> None:
+        """Raise an `ImpossibleEvent` for the first event that was left out, and how to go on."""
         for event, problem in self.impossible:
             raise ImpossibleEvent(
                 f"a queued event became impossible: {event.subject} ({event.at}): {problem}; "
-                "`lockgate sync --drop impossible` discards it, and shares the others"
+                f"`{command} --drop impossible` discards it, and shares the others"
             )
+
+
+def known_tip(repository: Repository, remote: Remote | None) -> str | None:
+    """Return the last event that a clone may show.
+
+    That is its last one, unless it does not continue what others share: then queued events became
+    impossible, or a process was killed between two steps.
+    """
+    local_tip = repository.store.ref(LEDGER)
+    shared_tip = None if remote is None else repository.store.ref(remote.tracking)
+    if shared_tip is None or local_tip == shared_tip:
+        return local_tip
+    queued = commits_without(repository, local_tip, shared_tip)
+    return local_tip if queued and queued[0][1].parent == shared_tip else shared_tip
+
+
+def queued_after(repository: Repository, shared_tip: str) -> Queued:
+    """Return the events of this clone that a shared ledger lacks.
+
+    Raises
+    ------
+    LedgerTampered
+        If this clone has another ledger altogether.
+
+    """
+    local_tip = repository.store.ref(LEDGER)
+    queued = commits_without(repository, local_tip, shared_tip)
+    if queued and queued[0][1].parent is None:
+        raise LedgerTampered(
+            f"the local ledger ({str(local_tip)[:12]}) and the shared one ({shared_tip[:12]}) have "
+            "no event in common"
+        )
+    return queued
 
 
 def commits_without(repository: Repository, tip: str | None, other: str | None) -> Queued:
@@ -106,7 +148,7 @@ def replay(
         if event.id in shared_ids:  # its push was accepted, but not confirmed
             continue
         try:
-            if event.stage is not None and event.op != "gate":
+            if event.changes_stage and event.stage is not None:
                 record = repository.state(commit.parent).stage(event.name, event.stage)
                 expected = Expectation(seen=Seen.of(record))
                 expected.check(repository.state(tip), event.name, event.stage)

@@ -19,12 +19,13 @@ __all__ = [
     "branch_name",
     "is_pushed",
     "remote_of",
+    "trusted_ref",
 ]
 
 BRANCH = "refs/heads/lockgate/ledger"
 
-TRUSTED = "refs/lockgate/main"
-"""Where this clone keeps the main branch of each remote, which lists the allowed signers."""
+TRUSTED = "refs/lockgate/trusted"
+"""Where this clone keeps the main branch of each remote, which has the policy."""
 
 FETCH = ("fetch", "--no-progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
 
@@ -81,14 +82,14 @@ class Remote:
         RemoteUnavailable
             If it cannot be reached.
         LedgerTampered
-            If its ledger was there and is gone.
+            If its ledger was there and is gone, or it has no main branch.
 
         """
         before = self.repository.store.ref(self.tracking)
-        stderr = self._run_fetch(main=True)
+        stderr = self._run_fetch(self.ledger_refspec, self.main_refspec)
         if NO_REF in stderr and BRANCH not in stderr:
             self._check_no_main()
-            stderr = self._run_fetch(main=False)
+            stderr = self._run_fetch(self.ledger_refspec)
         if not stderr:
             return self.repository.store.ref(self.incoming)
         if NO_REF in stderr:
@@ -98,8 +99,11 @@ class Remote:
                     f"kept here as {self.tracking}; to restore it: git push {self.name} "
                     f"{self.tracking}:{BRANCH}"
                 )
-            self._run_fetch(ledger=False)
-            return None
+            stderr = self._run_fetch(self.main_refspec)
+            if NO_REF in stderr:
+                self._check_no_main()
+            if not stderr or NO_REF in stderr:
+                return None
         raise RemoteUnavailable(f"{self.name} cannot be reached: {stderr[-300:]}")
 
     def _check_no_main(self) -> None:
@@ -109,25 +113,38 @@ class Remote:
         """
         branches = [ref for ref in self._list("--heads") if ref != BRANCH]
         names = ", ".join(branch_name(ref) for ref in branches[:5])
-        if branches and "lockgate.main" not in self.repository.settings:
-            raise LedgerError(
+        configured = self.repository.settings.get("lockgate.main")
+        if branches and configured:
+            raise LedgerTampered(
+                f"lockgate.main is {configured!r}, which {self.name} does not have; it has: {names}"
+            )
+        if branches:
+            raise LedgerTampered(
                 f"the default branch of {self.name} does not exist: whoever pushes it would "
                 f"decide on the policy; {self.name} has: {names}; name the protected one: git "
                 "config lockgate.main BRANCH"
             )
 
-    def _run_fetch(self, *, ledger: bool = True, main: bool = True) -> str:
-        """Fetch the ledger and the main branch, and return the error output of Git."""
-        # with a +: what comes is checked before it is tracked, and a mistake may be taken back
+    @property
+    def ledger_refspec(self) -> str:
+        """What to fetch of the ledger, and where to; a mistake may be taken back, hence the +."""
+        return f"+{BRANCH}:{self.incoming}"
+
+    @property
+    def main_refspec(self) -> str:
+        """What to fetch of the main branch, and where to."""
         # the full name: a tag of the same name, which others may push, would come first
         configured = self.repository.settings.get("lockgate.main")
         branch = f"refs/heads/{branch_name(configured)}" if configured else "HEAD"
-        refspecs = [f"+{BRANCH}:{self.incoming}"] if ledger else []
-        refspecs += [f"+{branch}:{TRUSTED}/{self.name}"] if main else []
+        return f"+{branch}:{trusted_ref(self.name, configured)}"
+
+    def _run_fetch(self, *refspecs: str) -> str:
+        """Fetch, and return the error output of Git; empty if it succeeded."""
         for _ in range(60):
             completed = run_git([*FETCH, self.name, *refspecs], self.repository.top)
             stderr = " ".join(completed.stderr.decode("utf-8", "replace").split())
-            locks = [ref for ref in (self.incoming, f"{TRUSTED}/{self.name}") if ref in stderr]
+            targets = [refspec.partition(":")[2] for refspec in refspecs]
+            locks = [ref for ref in targets if ref in stderr]
             if "cannot lock ref" not in stderr or not locks:
                 return stderr if completed.returncode else ""
             for name in locks:  # of another fetch of this clone, or left by a killed one
@@ -167,7 +184,8 @@ class Remote:
             If the remote refuses the push.
 
         """
-        arguments = ["push", "--porcelain", "--no-verify", "--atomic", "--no-signed", self.name]
+        options = ["--porcelain", "--no-verify", "--atomic", "--no-signed", "--no-follow-tags"]
+        arguments = ["push", *options, self.name]
         try:
             completed = run_git([*arguments, f"{oid}:{BRANCH}", *refspecs], self.repository.top)
         except GitTimeout as error:
@@ -194,12 +212,17 @@ class Remote:
         raise PushUnconfirmed(output[-300:])
 
 
+def trusted_ref(remote: str, branch: str | None) -> str:
+    """Return the reference to a remote's main branch in this clone, as of the last fetch."""
+    return f"{TRUSTED}/{remote}/{'HEAD' if branch is None else f'heads/{branch_name(branch)}'}"
+
+
 def is_pushed(repository: Repository, commit: str) -> bool:
     """Whether a branch of the remote has a commit, as of the last fetch or push."""
     remote = remote_of(repository)
     if remote is None:
         return False
-    patterns = (f"refs/remotes/{remote.name}/", f"{TRUSTED}/{remote.name}")
+    patterns = (f"refs/remotes/{remote.name}/", f"{TRUSTED}/{remote.name}/")
     arguments = ["for-each-ref", "--count=1", "--contains", commit, "--format=%(refname)"]
     completed = run_git([*arguments, *patterns], repository.top)
     return completed.returncode == 0 and bool(completed.stdout.strip())

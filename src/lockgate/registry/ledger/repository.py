@@ -156,7 +156,7 @@ class Repository:
             tip = commit.parent
 
     def events(self, tip: str | None = None) -> Iterator[tuple[Event, Commit, str]]:
-        """Give all events with their commits, the newest first."""
+        """Yield all events with their commits, the newest first."""
         for oid, commit in self.walk(tip or self.store.ref(LEDGER)):
             yield event_of(commit, oid), commit, oid
 
@@ -197,8 +197,9 @@ class Repository:
                 self.store.compare_and_set(name, old, new)
                 return
             except RefChanged:
-                if self.store.ref(name) != old or not free_lock(self.folder, name):
+                if self.store.ref(name) != old:
                     raise
+                free_lock(self.folder, name)  # it may be gone already
         raise LedgerError(
             f"{self.folder / name}.lock stays locked; find the process that holds it, or remove it"
         )

@@ -14,6 +14,7 @@ from lockgate.suggestions import nearest
 
 __all__ = [
     "Expectation",
+    "StageChanged",
     "describe_stage",
     "find_usable_version",
     "find_version",
@@ -21,6 +22,23 @@ __all__ = [
     "require_current",
     "verdict_for",
 ]
+
+
+class StageChanged(LedgerConflict):
+    """A stage is not as it was shown, or as it was expected.
+
+    Parameters
+    ----------
+    message : str
+        What was expected, and what is there.
+    record : StageRecord or None
+        What is there.
+
+    """
+
+    def __init__(self, message: str, record: StageRecord | None) -> None:
+        super().__init__(message)
+        self.record = record
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class Expectation:
     seen: Seen | None = None
 
     def check(self, state: State, name: str, stage: str) -> None:
-        """Raise a `LedgerConflict` if something else is in the stage."""
+        """Raise a `StageChanged` if something else is in the stage."""
         if self.version is not None:
             expected = None if self.version == "nothing" else self.version
             require_current(state, name, stage, expected)
@@ -48,10 +66,11 @@ class Expectation:
         current = state.stage(name, stage)
         if self.seen != Seen.of(current):
             seen_version = "empty" if self.seen is None else self.seen.version
-            raise LedgerConflict(
+            raise StageChanged(
                 f"{name} in {stage} was changed: it was {seen_version} when you last "
                 f"saw it, and is now {describe_stage(current)}; nothing was changed: look at "
-                f"`lockgate history {name} {stage}`, and repeat the command if it is still needed"
+                f"`lockgate history {name} {stage}`, and repeat the command if it is still needed",
+                current,
             )
 
 
@@ -117,19 +136,17 @@ def require_current(
 
     Raises
     ------
-    LedgerConflict
+    StageChanged
         If another version is there.
 
     """
     stage_record = state.stage(name, stage)
     current = None if stage_record is None else stage_record.slot.version
     if current != expected:
-        since = (
-            f", since {stage_record.at} by {visible(stage_record.actor)}" if stage_record else ""
-        )
-        raise LedgerConflict(
-            f"{name} in {stage} is {current or 'nothing'} now{since}; "
-            f"expected {expected or 'nothing'}"
+        raise StageChanged(
+            f"{name} in {stage} is not {expected or 'empty'}, as was expected, but "
+            f"{describe_stage(stage_record)}",
+            stage_record,
         )
     return stage_record
 

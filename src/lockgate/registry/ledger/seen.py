@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from lockgate.contract.names import NAME
 from lockgate.data.io.atomic import write_file
 from lockgate.registry.ledger.state import StageRecord
 
-__all__ = ["Seen", "SeenStages"]
+__all__ = ["Seen", "SeenStages", "StageRecords"]
+
+StageRecords = Mapping[tuple[str, str], StageRecord | None]
+"""What is in stages, by model and stage; None where nothing is."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -53,16 +59,23 @@ class SeenStages:
         """Return what was seen in a stage; of one that was never shown, what is there now."""
         return self._read().get(f"{name}/{stage}", Seen.of(default))
 
-    def mark(self, name: str, stage: str, record: StageRecord | None) -> None:
-        """Record what was shown of a stage; nothing in a clone that cannot be written."""
-        stages, seen = self._read(), Seen.of(record)
-        key = f"{name}/{stage}"
-        if key not in stages or stages[key] != seen:
-            with contextlib.suppress(OSError):
-                write_file(self.path, msgspec.json.encode({**stages, key: seen}))
+    def mark(self, records: StageRecords) -> None:
+        """Record what was shown of stages; nothing in a clone that cannot be written."""
+        shown = {
+            f"{name}/{stage}": Seen.of(record)
+            for (name, stage), record in records.items()
+            if NAME.fullmatch(name) and NAME.fullmatch(stage)
+        }
+        if shown.items() <= self._read().items():
+            return
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(exist_ok=True)
+            with self.path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # for less than a millisecond
+                write_file(self.path, msgspec.json.encode({**self._read(), **shown}))
 
     def _read(self) -> dict[str, Seen | None]:
         try:
             return msgspec.json.decode(self.path.read_bytes(), type=dict[str, Seen | None])
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return {}

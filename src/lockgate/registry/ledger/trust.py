@@ -10,7 +10,7 @@ import msgspec
 from lockgate.errors import LedgerError
 from lockgate.registry.git.trees import EXECUTABLE, FILE, FOLDER
 from lockgate.registry.ledger.policy_file import POLICY_FILE, PolicyFile, parse_policy
-from lockgate.registry.ledger.remote import TRUSTED, branch_name
+from lockgate.registry.ledger.remote import branch_name, trusted_ref
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.provenance.signers import Signers
 
@@ -137,7 +137,7 @@ def main_branch(repository: Repository) -> MainBranch | None:
     configured = repository.settings.get("lockgate.main")
     remote = repository.settings.get("lockgate.remote", "origin")
     candidates = {
-        f"{TRUSTED}/{remote}": f"the default branch of {remote}",
+        trusted_ref(remote, None): f"the default branch of {remote}",
         f"refs/remotes/{remote}/HEAD": f"the default branch of {remote}",
         f"refs/remotes/{remote}/main": f"main of {remote}",
         f"refs/remotes/{remote}/master": f"master of {remote}",
@@ -148,7 +148,7 @@ def main_branch(repository: Repository) -> MainBranch | None:
     if configured:
         short = branch_name(configured)
         candidates = {
-            f"{TRUSTED}/{remote}": f"{short} of {remote}",
+            trusted_ref(remote, short): f"{short} of {remote}",
             f"refs/remotes/{remote}/{short}": f"{short} of {remote}",
             f"refs/heads/{short}": f"{short} of this clone",
         }

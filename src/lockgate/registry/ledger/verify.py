@@ -56,7 +56,7 @@ class Verification:
         The event up to which the main branch trusts the ledger.
     overrides : list of str
         Promotions that overrode the gates: allowed, and listed.
-    findings : list of Finding
+    findings : list of Problem
         All problems.
 
     """

@@ -11,7 +11,7 @@ from lockgate.registry.git.objects import RefChanged
 from lockgate.registry.ledger.drafts import Draft, write_event
 from lockgate.registry.ledger.fetched import check_fetched
 from lockgate.registry.ledger.gto_tags import GtoTags
-from lockgate.registry.ledger.queued import commits_without, replay
+from lockgate.registry.ledger.queued import queued_after, replay
 from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.state import State
@@ -121,13 +121,13 @@ class Writer:
                 self.remote.push(oid, *(f"{target or ''}:{ref}" for ref, target in tags.items()))
             except PushRejected:
                 return False
+        if self.remote is not None and shared:
+            self._track(oid)  # first: what is tracked is never taken for a queued event
         try:
             repository.update_ref(LEDGER, tip, oid)
         except RefChanged:
             # with a remote the event was pushed all the same, and the next fetch brings it here
             return self.remote is not None and shared
-        if self.remote is not None and shared:
-            self._track(oid)
         self.gto_tags.write(tags)
         return True
 
@@ -192,12 +192,7 @@ class Writer:
             ) from None
         if shared_tip is None or shared_tip == local_tip:
             return local_tip, True
-        queued = commits_without(repository, local_tip, shared_tip)
-        if queued and queued[0][1].parent is None:
-            raise LedgerTampered(
-                f"the local ledger ({str(local_tip)[:12]}) and the shared one "
-                f"({shared_tip[:12]}) have no event in common"
-            )
+        queued = queued_after(repository, shared_tip)
         if queued and queued[0][1].parent == shared_tip:
             return local_tip, True  # nothing to replay: the next push sends them
         replayed = replay(repository, shared_tip, queued, self.signers())

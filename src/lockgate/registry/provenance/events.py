@@ -89,6 +89,11 @@ class Event(
             parts += [self.after or "-"]
         return " ".join(parts) + (" (override)" if self.override else "")
 
+    @property
+    def changes_stage(self) -> bool:
+        """Whether it puts a version into a stage, or empties one."""
+        return self.stage is not None and self.op != "gate"
+
     def message(self) -> str:
         """Return the commit message."""
         return f"{self.subject}\n\n{msgspec.json.encode(self).decode()}\n"
