@@ -2,8 +2,8 @@
 
 The decisions are those of the program: the writer, its checks, its replays. What it does to
 references and to the remote is a step, before which anything may happen: another clone goes on, the
-process is killed, an answer is lost, the remote cannot be reached, or somebody pushes a commit that
-is not an event.
+process is killed, an answer is lost, the remote cannot be reached, somebody pushes a commit that is
+not an event, or takes the last event back.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
+from lockgate.registry.ledger.rewritten import accept_rewritten
 from lockgate.registry.ledger.stage_changes import StageChanges
 from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.ledger.writer import Writer
+from lockgate.registry.sync import push_queued
 from tests.conftest import ROOT
 
 (MANIFEST,) = sorted(
@@ -58,6 +60,7 @@ class World:
     losses: int = 0
     outages: int = 0
     calm: bool = True  # no step waits, and nothing goes wrong
+    taken_back: set[str] = field(default_factory=set)  # ids of events
 
     def step(self, kind: str) -> str:
         """Wait until the step is taken; return what happens to it."""
@@ -141,6 +144,8 @@ class SharedBranch(Remote):
     def fetch(self) -> str | None:
         if self.world.step("fetch") == "outage":
             raise RemoteUnavailable("origin cannot be reached")
+        if self.world.branch is not None:
+            self.repository.store.refs[self.incoming] = self.world.branch
         return self.world.branch
 
     def push(self, oid: str, *refspecs: str) -> None:
@@ -167,6 +172,8 @@ class Person:
         self.writer = Writer(self.clone, SharedBranch.of(world, self.clone), queue=queue)
         self.writer.signers = lambda: None
         self.result = "unfinished"
+        self.event_id = ""
+        self.ended = False
 
     @property
     def ledger(self) -> EventLog:
@@ -198,12 +205,16 @@ class Person:
             try:
                 event = self.writer.write(draft, id=identity(self.name, version))
                 self.result = f"acknowledged {event.id}"
+            except Killed:
+                self.ended = True
+                raise
             except LedgerConflict:
                 self.result = "conflict"
             except RemoteUnavailable:
                 self.result = "unknown"
             except LedgerTampered:
                 self.result = "refused"
+            self.ended = True
 
         return run
 
@@ -270,6 +281,22 @@ def mistake(world: World, reader: Clone, kind: str) -> Callable[[], None]:
     return run
 
 
+def take_back(world: World, people: list[Person]) -> Callable[[], None]:
+    """Return what somebody does who forces the branch back before the last event."""
+
+    def run() -> None:
+        world.step("take back")
+        reader = people[0].clone
+        commit = reader.commit(str(world.branch))
+        id = event_of(commit, str(world.branch)).id
+        authors = [person for person in people if id == person.event_id]
+        if authors and authors[0].ended:  # who is still writing it may write it again
+            world.branch = commit.parent
+            world.taken_back.add(id)
+
+    return run
+
+
 @dataclass
 class Scenario:
     """People, what they do, and what may go wrong."""
@@ -285,19 +312,23 @@ class Scenario:
         """Return a world with three versions, the first of them in prod, and what comes next."""
         world = World()
         people = [Person(world, name, queue=self.queue) for name in "AB"[: self.people]]
+        for person, version in zip(people, VERSIONS[1:], strict=False):
+            person.event_id = identity(person.name, version)
         for version in VERSIONS:
             people[0].writer.write(registration(version), id=identity("start", version))
         people[0].promote(VERSIONS[0])()
         for person in people:
             person.writer.latest()
-            person.result = "unfinished"
+            person.result, person.ended = "unfinished", False
         world.kills, world.losses, world.outages = self.kills, self.losses, self.outages
         world.calm = False
         changes = [
             (person.name, person.promote(version))
             for person, version in zip(people, VERSIONS[1:], strict=False)
         ]
-        if self.mistake:
+        if self.mistake == "taken back":
+            changes.append(("Eve", take_back(world, people)))
+        elif self.mistake:
             changes.append(("Eve", mistake(world, people[0].clone, self.mistake)))
         return world, people, changes
 
@@ -352,11 +383,10 @@ def check_end(world: World, people: list[Person]) -> None:
     world.calm = True
     for person in people:
         try:
-            person.writer.push() if person.writer.queue else person.writer.latest()
-        except LedgerConflict:  # a queued event became impossible, and its writer is told
-            store = person.clone.store
-            store.refs[LEDGER] = store.refs[person.writer.remote.tracking]
-            person.result = "dropped"
+            _, discarded = accept_rewritten(person.writer, drop_impossible=True)
+            _, dropped = push_queued(person.ledger, drop="impossible")
+            if discarded or dropped:  # a queued event became impossible, and its writer is told
+                person.result = "dropped"
         except LedgerError as error:
             raise Violation(f"the clone of {person.name} cannot go on: {error}") from error
     for person in people:
@@ -370,16 +400,18 @@ def check_events(world: World, people: list[Person], ids: list[str]) -> None:
         raise Violation(f"an event was written twice: {ids}")
     if FORGED in ids:
         raise Violation("a forged event was shared")
+    if world.taken_back & set(ids):
+        raise Violation("an event that was taken back was shared again")
     for person in people:
         if person.clone.store.ref(LEDGER) != world.branch:
             raise Violation(f"the clone of {person.name} does not have the shared ledger")
         told = person.result.removeprefix("acknowledged ")
-        if person.result.startswith("acknowledged") and told not in ids:
+        if person.result.startswith("acknowledged") and told not in {*ids, *world.taken_back}:
             raise Violation(f"an acknowledged event of {person.name} is lost")
-        mine = identity(person.name, VERSIONS["AB".index(person.name) + 1])
-        if person.result in ("conflict", "refused") and mine in ids:
+        if person.result in ("conflict", "refused") and person.event_id in ids:
             raise Violation(f"{person.name} was told that nothing was changed, and it was")
-    acknowledged = [p for p in people if p.result.startswith("acknowledged")]
+    acknowledged = [person for person in people if person.result.startswith("acknowledged")]
+    acknowledged = [person for person in acknowledged if person.event_id not in world.taken_back]
     if len(acknowledged) > 1:
         raise Violation("two people changed what both had seen")
 

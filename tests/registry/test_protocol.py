@@ -13,6 +13,7 @@ from lockgate.errors import LedgerConflict
 from lockgate.registry.ledger import rules, writer
 from lockgate.registry.ledger.rules import Expectation
 from lockgate.registry.ledger.writer import Writer
+from tests.registry import ledger_world
 from tests.registry.ledger_world import Scenario, Violation, explore
 
 SOAK = bool(os.environ.get("LOCKGATE_SOAK"))
@@ -24,6 +25,10 @@ SCENARIOS = {
     "the remote cannot be reached": Scenario(outages=1),
     "a forged event comes and goes": Scenario(mistake="forged"),
     "a kill and a lost answer": Scenario(kills=1, losses=1),
+    "an event is taken back": Scenario(mistake="taken back"),
+    "an event is taken back while others are queued": Scenario(
+        mistake="taken back", queue=True, outages=1
+    ),
     "events are queued while the remote is away": Scenario(queue=True, outages=2),
     "a commit that is not an event follows a lost answer": Scenario(
         people=1, mistake="stray", losses=1
@@ -33,6 +38,12 @@ LONG = {
     "a commit that is not an event comes and goes": Scenario(mistake="stray"),
     "a mistake, a kill and a lost answer": Scenario(mistake="stray", kills=1, losses=1),
     "queued events, lost answers and a kill": Scenario(queue=True, outages=2, losses=1, kills=1),
+    "an event is taken back, a kill and a lost answer": Scenario(
+        mistake="taken back", kills=1, losses=1
+    ),
+    "an event is taken back, queued events and a kill": Scenario(
+        mistake="taken back", queue=True, outages=2, kills=1
+    ),
     "a mistake while events are queued": Scenario(queue=True, outages=1, mistake="forged", kills=1),
 }
 
@@ -91,12 +102,23 @@ def a_rejected_push_counts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Writer, "publish", lambda *words, **options: publish(*words, **options) or True)
 
 
+def what_was_taken_back_counts_as_queued(patch: pytest.MonkeyPatch) -> None:
+    def accept(writer: Writer, **_: object) -> tuple[list[object], list[object]]:
+        assert writer.remote is not None
+        store, remote = writer.repository.store, writer.remote
+        store.compare_and_set(remote.tracking, store.ref(remote.tracking), remote.fetch())
+        return [], []
+
+    patch.setattr(ledger_world, "accept_rewritten", accept)
+
+
 MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], Scenario] = {
     no_id_is_known: SCENARIOS["answers of pushes are lost"],
     nothing_is_expected: SCENARIOS["two people change a stage"],
     what_comes_is_taken: SCENARIOS["a forged event comes and goes"],
     a_lost_answer_is_a_refusal: SCENARIOS["answers of pushes are lost"],
     a_rejected_push_counts: SCENARIOS["two people change a stage"],
+    what_was_taken_back_counts_as_queued: SCENARIOS["an event is taken back"],
 }
 
 
