@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.repository import fetch_ledger, mark_doubt, repository_option
+from lockgate.cli.terminal.repository import EventMarks, fetch_ledger, repository_option
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
 from lockgate.deployment.directory import Deployment
@@ -66,35 +66,32 @@ def command(
     shown = {(record.slot.name, record.slot.stage): record for record in records}
     ledger.stages.show(shown or ({(name, stage): None} if name and stage else {}))
     queued = {event.id for event in ledger.queued()}
-    differing = [line for path in directories for line in _differences(path, records, name, stage)]
-    if as_json:
-        fields = []
-        for record in records:
-            marks = {"doubt": ledger.stage_doubt(record), "queued": record.id in queued}
-            marks = {mark: value for mark, value in marks.items() if value}
-            fields.append(msgspec.to_builtins(record) | marks)
-        click.echo(json.dumps(fields, indent=1))
-        for line in differing:
-            click.secho(line, fg="yellow", err=True)
-        return 0 if records and not differing else 1
-    rows = [
-        [
-            f"{record.slot.name}@{record.slot.version}",
-            record.slot.stage,
-            record.slot.digest[:12],
-            f"since {visible(record.at[:19])}",
-            visible(record.actor),
-            ("QUEUED: " if record.id in queued else "")
-            + mark_doubt(ledger.stage_doubt(record))
-            + ("GATES OVERRIDDEN: " if record.override else "")
-            + visible(record.reason or "-"),
-        ]
-        for record in records
+    marked = [
+        (record, EventMarks(ledger.stage_doubt(record), record.id in queued)) for record in records
     ]
-    click.echo("\n".join(align_columns(rows)) or _nothing(state, name, stage))
+    if as_json:
+        fields = [msgspec.to_builtins(record) | marks.fields for record, marks in marked]
+        click.echo(json.dumps(fields, indent=1))
+    else:
+        rows = [_row(record, marks) for record, marks in marked]
+        click.echo("\n".join(align_columns(rows)) or _nothing(state, name, stage))
+    differing = [line for path in directories for line in _differences(path, records, name, stage)]
     for line in differing:
-        click.secho(line, fg="yellow")
+        click.secho(line, fg="yellow", err=as_json)
     return 0 if records and not differing else 1
+
+
+def _row(record: StageRecord, marks: EventMarks) -> list[str]:
+    """Return what is in a stage as a row of the table."""
+    override = "GATES OVERRIDDEN: " if record.override else ""
+    return [
+        f"{record.slot.name}@{record.slot.version}",
+        record.slot.stage,
+        record.slot.digest[:12],
+        f"since {visible(record.at[:19])}",
+        visible(record.actor),
+        marks.text + override + visible(record.reason or "-"),
+    ]
 
 
 def _nothing(state: State, name: str | None, stage: str | None) -> str:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.repository import fetch_ledger, mark_doubt, repository_option
+from lockgate.cli.terminal.repository import EventMarks, fetch_ledger, repository_option
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
 from lockgate.errors import UsageError
@@ -69,11 +69,13 @@ def command(
     if moment is None:
         _show_stages(ledger, state, [event for event, _ in entries])
     queued = {event.id for event in ledger.queued()}
+    marked = [
+        (event, EventMarks(ledger.doubt(event, commit), event.id in queued))
+        for event, commit in entries
+    ]
     if as_json:
-        for event, commit in entries:
-            marks = {"doubt": ledger.doubt(event, commit), "queued": event.id in queued}
-            marks = {mark: value for mark, value in marks.items() if value}
-            click.echo(json.dumps(msgspec.to_builtins(event) | marks))
+        for event, marks in marked:
+            click.echo(json.dumps(msgspec.to_builtins(event) | marks.fields))
         return 0
     rows = [
         [
@@ -81,11 +83,9 @@ def command(
             visible(event.at[:19]),
             event.subject + _outcome(ledger, event),
             visible(event.actor),
-            ("QUEUED: " if event.id in queued else "")
-            + mark_doubt(ledger.doubt(event, commit))
-            + visible(event.reason or "-"),
+            marks.text + visible(event.reason or "-"),
         ]
-        for event, commit in entries
+        for event, marks in marked
     ]
     click.echo("\n".join(align_columns(rows)) or "no events; lockgate register records the first")
     return 0

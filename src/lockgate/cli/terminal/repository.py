@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from lockgate.registry.provenance.verdict import Verdict
 
 __all__ = [
+    "EventMarks",
     "fetch_ledger",
-    "mark_doubt",
     "open_ledger",
     "print_queued",
     "print_verdict",
@@ -80,9 +80,31 @@ def print_queued(ledger: Ledger) -> None:
         click.echo(f"note: {events} queued in this clone only; to share: lockgate sync", err=True)
 
 
-def mark_doubt(doubt: str) -> str:
-    """Return a mark for an event that cannot be trusted; empty for others."""
-    return f"NOT TRUSTED ({visible(doubt)}): " if doubt else ""
+class EventMarks(NamedTuple):
+    """What is special about an event.
+
+    Attributes
+    ----------
+    doubt : str
+        Why it cannot be trusted; empty if it can.
+    queued : bool
+        Whether only this clone has it.
+
+    """
+
+    doubt: str
+    queued: bool
+
+    @property
+    def text(self) -> str:
+        """Marks before the reason of an event; empty for most events."""
+        doubt = f"NOT TRUSTED ({visible(self.doubt)}): " if self.doubt else ""
+        return ("QUEUED: " if self.queued else "") + doubt
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """The same for JSON."""
+        return {name: value for name, value in self._asdict().items() if value}
 
 
 def print_verdict(verdict: Verdict, version: str) -> None:
