@@ -34,7 +34,7 @@ from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.provenance import Provenance
 from lockgate.registry.provenance.verdict import GateRecord, Verdict
-from lockgate.registry.sync import push_queued
+from lockgate.registry.sync import discard_queued, push_queued
 from tests.registry.conftest import git, guard, key, new_repository, packed, sign_with
 from tests.registry.test_follow import promoted, served
 from tests.registry.test_ledger import put, run
@@ -288,7 +288,7 @@ def test_a_whole_ledger_is_not_given_up(shop: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
     with pytest.raises(LedgerConflict, match="origin has no ledger: all events are here"):
-        push_queued(Ledger(shop), drop="all")
+        discard_queued(Ledger(shop), everything=True)
     assert Ledger(shop).state.head().seq == 3
 
 

@@ -32,6 +32,7 @@ def two(shop: Path, tmp_path: Path) -> tuple[Ledger, Ledger]:
     ledgers = Ledger(shop), Ledger(other)
     for ledger in ledgers:
         ledger.fetch()
+        ledger.current("fraud", "prod")
     return ledgers
 
 
@@ -140,6 +141,30 @@ def test_a_stage_that_was_seen_empty_is_not_replaced(two: tuple[Ledger, Ledger])
     with pytest.raises(LedgerConflict, match="it was empty when you last saw it"):
         put(there, "1.1.0", "canary")
     put(there, "1.1.0", "canary")
+
+
+@pytest.mark.parametrize("words", [("current",), ("current", "fraud")], ids=" ".join)
+def test_a_list_shows_which_stages_are_empty(
+    two: tuple[Ledger, Ledger], bundles: list[Path], words: tuple[str, ...]
+) -> None:
+    here, there = two
+    root = str(there.repository.top)
+    run(*words, "-C", root)
+    put(here, "1.0.0", "canary")
+    run("register", str(bundles[0]), "-C", root)
+    with pytest.raises(LedgerConflict, match="fraud in canary was changed: it was empty when you"):
+        put(there, "1.1.0", "canary")
+    here.retire("fraud", stage="canary")
+    run(*words, "-C", root)
+    put(there, "1.1.0", "canary")
+
+
+def test_a_clone_that_was_shown_nothing_has_what_it_fetched(two: tuple[Ledger, Ledger]) -> None:
+    here, there = two
+    (there.repository.folder / "lockgate" / "seen.json").unlink()
+    here.rollback("fraud", "prod", reason="alarm")
+    with pytest.raises(LedgerConflict, match=r"it was 1\.2\.0 when this clone last fetched, and"):
+        there.rollback("fraud", "prod")
 
 
 def test_what_two_processes_show_is_all_recorded(tmp_path: Path) -> None:

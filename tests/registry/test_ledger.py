@@ -33,7 +33,7 @@ def put(ledger: Ledger, version: str, stage: str = "prod") -> None:
 def covering(ledger: Ledger, version: str) -> Verdict:
     """Return the verdict on which a promotion to prod would rest."""
     record = ledger.version("fraud", version)
-    policy = stage_policy(ledger.repository, record, "prod")
+    policy = stage_policy(ledger.repository, "fraud", "prod")
     return verdict_for(ledger.state, record, "prod", policy.digest)
 
 

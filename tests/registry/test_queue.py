@@ -14,6 +14,7 @@ from lockgate.errors import LedgerConflict, LedgerTampered, RemoteUnavailable, U
 from lockgate.registry.api import Ledger
 from lockgate.registry.ledger.remote import Remote
 from lockgate.registry.ledger.repository import Repository
+from tests.conftest import Run
 from tests.registry.conftest import git
 from tests.registry.test_ledger import put, run
 from tests.registry.test_stray_commits import BRANCH, plain_commit
@@ -181,6 +182,24 @@ def test_all_that_is_queued_can_be_discarded(clones: tuple[Path, Path]) -> None:
     assert shown.count("discarded: ") == 2
     assert "pushed: " not in shown
     assert Ledger(here).tip == before
+
+
+def test_what_is_discarded_is_named_though_a_later_step_fails(
+    clones: tuple[Path, Path], call: Run
+) -> None:
+    here, there = clones
+    with remote_away(here):
+        put(Ledger(here, queue=True), "1.1.0")
+        put(Ledger(here, queue=True), "1.2.0", "canary")
+    put(Ledger(there), "1.2.0")
+    hook = here.with_name("hub.git") / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    done = call("lockgate", "sync", "--drop", "impossible", cwd=here, code=2)
+    assert "discarded: promote fraud 1.1.0 -> prod" in done.stdout
+    assert "refused the event" in done.stderr
+    hook.unlink()
+    assert "pushed: promote fraud 1.2.0 -> canary" in run("sync", "-C", str(here))
 
 
 @pytest.mark.parametrize("which", ["impossible", "all"])

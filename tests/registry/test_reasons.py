@@ -86,6 +86,29 @@ def test_a_lock_that_vanishes_is_no_change(shop: Path, monkeypatch: pytest.Monke
         ledger.repository.update_ref(LEDGER, None, ledger.tip)
 
 
+@pytest.mark.parametrize("content", ["", "garbage"])
+def test_a_damaged_reference_is_named(shop: Path, tmp_path: Path, content: str) -> None:
+    """As a power cut leaves it."""
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    put(Ledger(shop), "1.0.0")
+    for name in ("ledger", "remotes/origin"):
+        file = shop / ".git" / "refs" / "lockgate" / name
+        file.write_text(content)
+        with pytest.raises(LedgerError, match=f"refs/lockgate/{name} is damaged .*remove the file"):
+            run("current", "-C", str(shop))
+        file.unlink()
+        assert "fraud@1.0.0" in run("current", "-C", str(shop))
+
+
+def test_a_damaged_tree_is_a_finding(shop: Path) -> None:
+    put(Ledger(shop), "1.0.0")
+    tree = git(shop, "rev-parse", "refs/lockgate/ledger:stages")
+    file = shop / ".git" / "objects" / tree[:2] / tree[2:]
+    file.unlink()
+    assert f"the object {tree} is missing" in run("verify", "-C", str(shop), code=1)
+
+
 def test_private_tags_stay_private(shop: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))

@@ -319,6 +319,22 @@ def test_what_is_anchored_is_not_taken_back(hub: Path, tmp_path: Path) -> None:
     git(shop, "commit", "-qm", "anchor")
     git(shop, "push", "-q", "origin", "main")
     git(hub, "update-ref", BRANCH, good)
-    with pytest.raises(LedgerTampered, match="event 5 was taken back at origin, and .*anchor.json"):
+    with pytest.raises(LedgerTampered, match="origin no longer has event 5, which .*anchor.json"):
         run("sync", "--accept", "-C", str(shop))
     assert Ledger(shop).state.head().seq == 5
+
+
+def test_a_clone_that_lags_does_not_go_behind_the_anchor(hub: Path, tmp_path: Path) -> None:
+    shop, other = tmp_path / "shop", tmp_path / "other"
+    good = git(hub, "rev-parse", BRANCH)
+    put(Ledger(shop), "1.1.0")
+    Ledger(other).fetch()
+    put(Ledger(shop), "1.2.0")
+    run("verify", "--anchor", "-C", str(shop))
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "anchor")
+    git(shop, "push", "-q", "origin", "main")
+    git(hub, "update-ref", BRANCH, good)
+    with pytest.raises(LedgerTampered, match="origin no longer has event 6, which .*anchor.json"):
+        run("sync", "--accept", "-C", str(other))
+    assert Ledger(other).state.head().seq == 5

@@ -95,6 +95,8 @@ class BundleOrigin:
     params_edited : bool
         Whether ``params.yaml`` of the commit holds other values than lockgate composed from
         ``conf/``.
+    problem : str
+        Why the lineage is unknown, although a registration names a commit; empty otherwise.
 
     """
 
@@ -103,6 +105,7 @@ class BundleOrigin:
     signed_by: str | None = None
     attested: bool | None = None
     params_edited: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,7 @@ def _deploy_once(ledger: EventLog, deployment: Deployment, name: str, stage: str
     """Compare directory and ledger, and change the directory if it is still as it was read."""
     pointer = deployment.pointer() if deployment.exists() else Pointer()
     slot = pointer.find(name, stage)
+    ledger = ledger.at(ledger.tip)  # what is verified is what is deployed
     _check_ledger(ledger, deployment, slot)
     record = ledger.state.stage(name, stage)
     promotion = None

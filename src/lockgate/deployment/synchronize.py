@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from lockgate.deployment.take_back import record_rollbacks
 from lockgate.registry.api import Ledger
 from lockgate.registry.ledger.rewritten import accept_rewritten
 from lockgate.registry.provenance.events import Event
-from lockgate.registry.sync import Drop, check_drop, push_queued, repair_tags
+from lockgate.registry.sync import Drop, check_drop, discard_queued, push_queued, repair_tags
 
 __all__ = ["SyncResult", "sync"]
 
@@ -47,6 +48,7 @@ def sync(
     ledger: Ledger | str | Path = ".",
     drop: Drop | None = None,
     accept: bool = False,
+    on_event: Callable[[str, Event], None] = lambda *_: None,
 ) -> SyncResult:
     """Share the events that were queued in this clone, and record rollbacks made at a server.
 
@@ -61,6 +63,9 @@ def sync(
         of others, or all.
     accept : bool
         Accept that events were taken back at the remote: this clone forgets them.
+    on_event : callable
+        Called with ``taken back``, ``discarded``, ``pushed`` or ``recorded``, and the event, as
+        soon as it is done: a later step may fail.
 
     Returns
     -------
@@ -77,21 +82,32 @@ def sync(
         If the remote cannot be reached.
 
     """
-    ledger = Ledger.of(ledger)
     check_drop(drop)
+    ledger = Ledger.of(ledger)
     taken_back, dropped = list[Event](), list[Event]()
     if accept:
         taken_back, dropped = accept_rewritten(
             ledger.writer, drop_impossible=drop == "impossible", drop_all=drop == "all"
         )
-    pushed, dropped_later = push_queued(ledger, drop=drop)
+    _announce(on_event, "taken back", taken_back)
+    if drop is not None:
+        dropped += discard_queued(ledger, everything=drop == "all")
+    _announce(on_event, "discarded", dropped)
+    pushed = push_queued(ledger)
+    _announce(on_event, "pushed", pushed)
     recorded = [] if directory is None else record_rollbacks(ledger, Path(directory))
+    _announce(on_event, "recorded", recorded)
     repaired, note = repair_tags(ledger)
     return SyncResult(
-        tuple(taken_back),
-        tuple(pushed),
-        (*dropped, *dropped_later),
-        tuple(recorded),
-        tuple(repaired),
-        note,
+        taken_back=tuple(taken_back),
+        pushed=tuple(pushed),
+        dropped=tuple(dropped),
+        recorded=tuple(recorded),
+        repaired_tags=tuple(repaired),
+        note=note,
     )
+
+
+def _announce(on_event: Callable[[str, Event], None], change: str, events: list[Event]) -> None:
+    for event in events:
+        on_event(change, event)

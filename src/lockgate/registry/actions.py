@@ -9,7 +9,7 @@ import msgspec
 from lockgate.errors import DeploymentError, LedgerError
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.drafts import Draft
-from lockgate.registry.ledger.state import State, VersionRecord
+from lockgate.registry.ledger.state import State
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.slots import choose_previous
 from lockgate.suggestions import nearest
@@ -30,7 +30,7 @@ def promotion_draft(
     expected: rules.Expectation,
     override: bool,
     reason: str,
-    policy: Callable[[VersionRecord], StagePolicy],
+    policy: Callable[[], StagePolicy],
 ) -> Draft:
     """Draft the promotion of a version to a stage."""
     record = rules.find_usable_version(state, name, version)
@@ -39,7 +39,7 @@ def promotion_draft(
         raise LedgerError(f"{name}@{current} is already in {stage}; nothing was changed")
     gate = None
     if not override:
-        gate = rules.verdict_for(state, record, stage, policy(record).digest).digest
+        gate = rules.verdict_for(state, record, stage, policy().digest).digest
     return Draft(
         {
             "op": "promote",

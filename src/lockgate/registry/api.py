@@ -170,7 +170,7 @@ class Ledger(GatedLog):
         self.fetch()  # after the expectation, which is what was seen before
         self.stages.check(expected, name, stage)
         if override:
-            check_promoter(self.repository, rules.find_version(self.state, name, version), stage)
+            check_promoter(self.repository, name, stage)
         else:
             # here, as gates load pandas
             from lockgate.registry.gates.require import require_verdict
@@ -193,7 +193,7 @@ class Ledger(GatedLog):
             expected=expected,
             override=override,
             reason=reason,
-            policy=functools.partial(stage_policy, self.repository, stage=stage),
+            policy=functools.partial(stage_policy, self.repository, name, stage),
         )
         event, record = self.stages.write(draft, name, stage)
         assert record is not None
@@ -283,9 +283,7 @@ class Ledger(GatedLog):
             expected = self.stages.expectation(name, stage)
             self.fetch()
             self.stages.check(expected, name, stage)
-            if expected.seen is not None:
-                record = rules.find_version(self.state, name, expected.seen.version)
-                check_retirement(self.repository, record, stage)
+            check_retirement(self.repository, name, stage)
         draft = functools.partial(
             actions.retirement_draft,
             name=name,

@@ -28,6 +28,7 @@ __all__ = [
     "check_pushed",
     "directory_md5",
     "inspect_bundle",
+    "output_md5",
 ]
 
 
@@ -225,21 +226,22 @@ def _find_dvc_file(repository: Repository, folder: Path) -> tuple[Path, str] | N
         return None
     dvc_file = folder.with_name(folder.name + ".dvc")
     if dvc_file.is_file():
-        return dvc_file, _output_md5(_load_yaml(dvc_file).get("outs"), folder.name) or ""
+        return dvc_file, output_md5(_load_yaml(dvc_file).get("outs"), folder.name) or ""
     for parent in folder.parents:
         lock = parent / "dvc.lock"
         if lock.is_file():
             path = folder.relative_to(parent).as_posix()
             stages = _load_yaml(lock).get("stages") or {}
             for stage in stages.values() if isinstance(stages, dict) else ():
-                if md5 := _output_md5(stage.get("outs") if isinstance(stage, dict) else None, path):
+                if md5 := output_md5(stage.get("outs") if isinstance(stage, dict) else None, path):
                     return lock, md5
         if parent == top:
             break
     return None
 
 
-def _output_md5(outs: object, path: str) -> str | None:
+def output_md5(outs: object, path: str) -> str | None:
+    """Return the digest that a list of DVC's outputs has for a path; None if it has none."""
     outputs = (
         [output for output in outs if isinstance(output, dict)] if isinstance(outs, list) else []
     )

@@ -11,7 +11,7 @@ from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed
 from lockgate.registry.ledger.repository import LEDGER, event_of
 from lockgate.registry.provenance.events import Event
 
-__all__ = ["Drop", "check_drop", "push_queued", "repair_tags"]
+__all__ = ["Drop", "check_drop", "discard_queued", "push_queued", "repair_tags"]
 
 Drop = Literal["impossible", "all"]
 """Which queued events to discard: those that no longer fit the events of others, or all."""
@@ -24,39 +24,52 @@ def check_drop(drop: object) -> None:
         raise UsageError(f"drop is {drop!r}, expected None, {allowed}")
 
 
-def push_queued(ledger: EventLog, *, drop: Drop | None = None) -> tuple[list[Event], list[Event]]:
-    """Push the events that are queued in this clone.
+def push_queued(ledger: EventLog) -> list[Event]:
+    """Push the events that are queued in this clone, and return them.
 
     Parameters
     ----------
     ledger : EventLog
         The ledger, with or without a remote.
-    drop : {"impossible", "all"}, optional
-        Queued events to discard first.
-
-    Returns
-    -------
-    tuple of list of Event
-        The events pushed, and those discarded.
 
     Raises
     ------
     LedgerConflict
         If an event became impossible after the events of others.
+    RemoteUnavailable
+        If the remote cannot be reached.
 
     """
     if ledger.remote is None:
-        return [], []
-    dropped = [] if drop is None else _discard(ledger, everything=drop == "all")
+        return []
     queued = {event.id for event in ledger.queued()}
     ledger.writer.push()
     pushed = [event for event in ledger.history() if event.id in queued]
-    return pushed[::-1], dropped
+    return pushed[::-1]
 
 
-def _discard(ledger: EventLog, *, everything: bool) -> list[Event]:
-    """Discard queued events; return them."""
-    assert ledger.remote is not None
+def discard_queued(ledger: EventLog, *, everything: bool) -> list[Event]:
+    """Discard events that are queued in this clone, and return them.
+
+    Parameters
+    ----------
+    ledger : EventLog
+        The ledger, with or without a remote.
+    everything : bool
+        Discard all of them; otherwise those that no longer fit the events of others.
+
+    Raises
+    ------
+    LedgerConflict
+        If the remote has no ledger.
+    LedgerTampered
+        If what the remote has is not valid.
+    RemoteUnavailable
+        If the remote cannot be reached.
+
+    """
+    if ledger.remote is None:
+        return []
     repository = ledger.repository
     with repository.locked():
         shared_tip = ledger.writer.fetch_shared()

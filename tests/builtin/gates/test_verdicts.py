@@ -128,7 +128,8 @@ def verdict(
     old = None if incumbent is None else bundles[incumbent]
     fields: dict[str, Any] = {"stage": "prod", "origin": lockgate.BundleOrigin()} | rest
     versions = ("1.1.0", None if old is None else "1.0.0")
-    return run_gates(bundles["good"], old, chosen, versions=versions, **fields)
+    in_stage = None if old is None else Incumbent("1.0.0", old.digest)
+    return run_gates(bundles["good"], old, chosen, versions=versions, in_stage=in_stage, **fields)
 
 
 DEFAULTS = "gate: {signature: {plugin: signature}, parity: {plugin: parity}, no-worse: {plugin: no-worse}}\n"
@@ -419,7 +420,7 @@ def ledger(bundles: Bundles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def covering(ledger: Ledger, version: str | None = None, *, stage: str = "prod") -> Verdict:
     """Return the verdict on which a promotion would rest."""
     record = ledger.version("tumour", version)
-    policy = stage_policy(ledger.repository, record, stage)
+    policy = stage_policy(ledger.repository, record.name, stage)
     return verdict_for(ledger.state, record, stage, policy.digest)
 
 

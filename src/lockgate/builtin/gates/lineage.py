@@ -27,7 +27,8 @@ class Lineage:
         lineage = request.origin.lineage
         commit = f", commit {request.origin.commit[:12]}" if request.origin.commit else ""
         edited = ", params.yaml edited" if request.origin.params_edited else ""
+        problem = f" ({request.origin.problem})" if request.origin.problem else ""
         return lockgate.GateResult(
             order.index(lineage) >= order.index(self.minimum),
-            f"lineage is {lineage}{commit}{edited}; required: {self.minimum}",
+            f"lineage is {lineage}{commit}{edited}{problem}; required: {self.minimum}",
         )

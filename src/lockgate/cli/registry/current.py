@@ -64,7 +64,10 @@ def command(
     ]
     records = [record for record in stage_records if record is not None]
     shown = {(record.slot.name, record.slot.stage): record for record in records}
-    ledger.stages.show(shown or ({(name, stage): None} if name and stage else {}))
+    if name and stage:
+        ledger.stages.show(shown or {(name, stage): None})
+    else:
+        ledger.stages.show(shown, whole=name or "")
     queued = {event.id for event in ledger.queued()}
     marked = [
         (record, EventMarks(ledger.stage_doubt(record), record.id in queued)) for record in records

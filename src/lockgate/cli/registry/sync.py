@@ -12,6 +12,7 @@ from lockgate.cli.terminal.repository import open_ledger, repository_option
 from lockgate.data.io.visible import visible
 
 if TYPE_CHECKING:
+    from lockgate.registry.provenance.events import Event
     from lockgate.registry.sync import Drop
 
 __all__ = ["command"]
@@ -52,18 +53,19 @@ def command(directory: Path | None, drop: Drop | None, accept: bool, root: str) 
     from lockgate.deployment.synchronize import sync
 
     ledger = open_ledger(root)
-    result = sync(directory, ledger=ledger, drop=drop, accept=accept)
-    for event in result.taken_back:
-        click.echo(f"taken back: {event.subject} ({event.at}, {visible(event.actor)})")
-    for event in result.dropped:
-        click.echo(f"discarded: {event.subject} ({event.at}, {visible(event.actor)})")
-    for event in result.pushed:
-        click.echo(f"pushed: {event.subject}")
-    for event in result.recorded:
-        click.echo(f"recorded: {event.subject}: {visible(event.reason)}")
+    result = sync(directory, ledger=ledger, drop=drop, accept=accept, on_event=_print_event)
     if result.repaired_tags:
         click.echo(f"repaired tags: {len(result.repaired_tags)}")
     if result.note:
         click.echo(f"note: {visible(result.note, limit=None)}", err=True)
     click.echo(f"the ledger has {ledger.state.head().seq} events")
     return 0
+
+
+def _print_event(change: str, event: Event) -> None:
+    """Print what was done with an event, as soon as it is done."""
+    details = {
+        "pushed": "",
+        "recorded": f": {visible(event.reason)}",
+    }.get(change, f" ({event.at}, {visible(event.actor)})")
+    click.echo(f"{change}: {event.subject}{details}")

@@ -14,15 +14,16 @@ from lockgate.models.bundle.copy import is_complete
 from lockgate.models.bundle.evaluation import keep_labelled, read_rows
 from lockgate.models.bundle.open import open_bundle
 from lockgate.registry.bundle_store import bundle_of
+from lockgate.registry.committed_lineage import lineage_problem
 from lockgate.registry.gates.policy import load_policy, stage_policy
 from lockgate.registry.gates.verdicts import run_gates
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
-from lockgate.registry.ledger.state import VersionRecord
+from lockgate.registry.ledger.state import StageRecord, VersionRecord
 from lockgate.registry.ledger.trust import read_trusted_signers
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.sshsig import InvalidSignature
-from lockgate.registry.provenance.verdict import Verdict
+from lockgate.registry.provenance.verdict import Incumbent, Verdict
 from lockgate.registry.provenance_export import find_registration
 
 if TYPE_CHECKING:
@@ -76,11 +77,11 @@ def judge(
     state = ledger.state
     record = rules.find_usable_version(state, name, version)
     project = ledger.repository.project(record.path)
-    loaded = load_policy(policy or stage_policy(ledger.repository, record, stage))
+    loaded = load_policy(policy or stage_policy(ledger.repository, name, stage))
     stage_record = state.stage(name, stage)
     on_status("opening the bundles")
     candidate = open_bundle(bundle_of(ledger.repository, record))
-    incumbent, compared = None, _compared_version(ledger, name, stage)
+    incumbent, compared = None, _reference_version(ledger, stage_record, record, stage)
     if compared is not None:
         incumbent_record = rules.find_version(state, name, compared)
         incumbent = open_bundle(bundle_of(ledger.repository, incumbent_record))
@@ -93,8 +94,8 @@ def judge(
         loaded,
         stage=stage,
         versions=versions,
-        in_stage=stage_record is not None,
-        origin=_origin(ledger, record),
+        in_stage=_incumbent(stage_record),
+        origin=_origin(ledger, record, candidate.path),
         rows=rows,
         without_rows=_without_rows(record),
         today=_read(today, schema),
@@ -103,19 +104,26 @@ def judge(
     return record, verdict
 
 
-def _compared_version(ledger: EventLog, name: str, stage: str) -> str | None:
-    """Return the version in a stage, or the last one that was there: retiring it lowers no gate."""
-    stage_record = ledger.state.stage(name, stage)
-    if stage_record is not None:
-        return stage_record.slot.version
-    return next(
-        (
-            event.before
-            for event in ledger.history(name, stage)
-            if event.op == "retire" and event.stage == stage
-        ),
-        None,
-    )
+def _incumbent(in_stage: StageRecord | None) -> Incumbent | None:
+    """Return what a verdict records of the version in its stage."""
+    return None if in_stage is None else Incumbent(in_stage.slot.version, in_stage.slot.digest)
+
+
+def _reference_version(
+    ledger: EventLog, in_stage: StageRecord | None, candidate: VersionRecord, stage: str
+) -> str | None:
+    """Return the version to compare with: the last in the stage that passed the gates.
+
+    An override lowers no gate, and neither does emptying the stage. Where none passed yet, it is
+    what is in the stage.
+    """
+    for event in ledger.history(candidate.name, stage):
+        placed = event.op in ("promote", "rollback")
+        if placed and event.gate is not None and not event.override:
+            return event.after
+    if in_stage is None or in_stage.slot.version == candidate.version:
+        return None
+    return in_stage.slot.version
 
 
 def _rows(
@@ -145,7 +153,7 @@ def _read(path: Path | None, schema: Schema) -> pd.DataFrame | None:
     return None if path is None else read_frame(path, schema.columns, schema.csv)
 
 
-def _origin(ledger: EventLog, record: VersionRecord) -> BundleOrigin:
+def _origin(ledger: EventLog, record: VersionRecord, folder: Path) -> BundleOrigin:
     event, commit, _ = find_registration(ledger, record)
     signers = read_trusted_signers(ledger.repository)
     signer = None
@@ -156,4 +164,12 @@ def _origin(ledger: EventLog, record: VersionRecord) -> BundleOrigin:
             signer = None
     attestations = ledger.state.attestations(record.name, record.version)
     attested = (attestations[-1].get("passed") is True) if attestations else None
-    return BundleOrigin(record.lineage, record.commit, signer, attested, record.params_edited)
+    problem = lineage_problem(ledger.repository, record, folder)
+    return BundleOrigin(
+        lineage="unknown" if problem else record.lineage,
+        commit=None if problem else record.commit,
+        signed_by=signer,
+        attested=attested,
+        params_edited=record.params_edited,
+        problem=problem,
+    )

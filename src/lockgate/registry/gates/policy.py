@@ -14,7 +14,6 @@ from lockgate.plugins.host.parameters import PluginChoice, choose
 from lockgate.plugins.host.params_file import dump_yaml, read_params
 from lockgate.registry.ledger.policy_file import POLICY_FILE, ParamsPolicy, PolicyFile, parse_policy
 from lockgate.registry.ledger.repository import Repository
-from lockgate.registry.ledger.state import VersionRecord
 from lockgate.registry.ledger.trust import read_policy
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.suggestions import nearest
@@ -86,8 +85,8 @@ def load_policy(policy: StagePolicy) -> LoadedPolicy:
     )
 
 
-def stage_policy(repository: Repository, record: VersionRecord, stage: str) -> StagePolicy:
-    """Return the policy of the main branch for a version in a stage.
+def stage_policy(repository: Repository, name: str, stage: str) -> StagePolicy:
+    """Return the policy of the main branch for a model in a stage.
 
     Raises
     ------
@@ -99,16 +98,16 @@ def stage_policy(repository: Repository, record: VersionRecord, stage: str) -> S
         If its policy is not valid.
 
     """
-    file = read_policy(repository, record.path)
+    file = read_policy(repository)
     if file is None:
         raise GateRefused(
             f"nothing says which gates guard {stage}: commit {POLICY_FILE} to the main branch "
             f"(`lockgate policy --write` makes it), or promote with --override --reason"
         )
-    return file.of(record.name, stage)
+    return file.of(name, stage)
 
 
-def check_retirement(repository: Repository, record: VersionRecord, stage: str) -> None:
+def check_retirement(repository: Repository, name: str, stage: str) -> None:
     """Check that the user may empty a stage: its promoters may, and all if it is not declared.
 
     Raises
@@ -117,12 +116,12 @@ def check_retirement(repository: Repository, record: VersionRecord, stage: str) 
         If the policy names others.
 
     """
-    file = read_policy(repository, record.path)
-    if file is not None and file.declares(record.name, stage):
-        check_promoter(repository, record, stage)
+    file = read_policy(repository)
+    if file is not None and file.declares(name, stage):
+        check_promoter(repository, name, stage)
 
 
-def check_promoter(repository: Repository, record: VersionRecord, stage: str) -> None:
+def check_promoter(repository: Repository, name: str, stage: str) -> None:
     """Check that the user may promote to a stage, where the main branch has a policy.
 
     Raises
@@ -133,10 +132,10 @@ def check_promoter(repository: Repository, record: VersionRecord, stage: str) ->
         If it declares stages, and not this one.
 
     """
-    file = read_policy(repository, record.path)
+    file = read_policy(repository)
     if file is None:
         return
-    policy, email = file.of(record.name, stage), repository.person(0).email
+    policy, email = file.of(name, stage), repository.person(0).email
     if not policy.lets_promote(email):
         raise GateRefused(
             f"{email} is not a promoter of {stage}; promoters: {', '.join(policy.promoters)}"

@@ -54,8 +54,8 @@ def require_verdict(
 
     """
     record = rules.find_usable_version(ledger.state, name, version)
-    policy = stage_policy(ledger.repository, record, stage)
-    check_promoter(ledger.repository, record, stage)
+    policy = stage_policy(ledger.repository, name, stage)
+    check_promoter(ledger.repository, name, stage)
     current = ledger.state.stage(name, stage)
     if current is not None and current.slot.version == record.version:
         return record.version  # writing the promotion says so
@@ -92,8 +92,7 @@ def record_verdict(ledger: EventLog, verdict: Verdict, version: str) -> Event:
         If the stage no longer has the incumbent of the verdict.
 
     """
-    record = rules.find_version(ledger.state, verdict.name, version)
-    policy = stage_policy(ledger.repository, record, verdict.stage)
+    policy = stage_policy(ledger.repository, verdict.name, verdict.stage)
     if policy.digest != verdict.policy:
         raise GateRefused(
             f"the verdict on {verdict.name}@{version} was made by other gates than those of the "

@@ -39,7 +39,7 @@ def run_gates(
     *,
     stage: str,
     versions: tuple[str, str | None],
-    in_stage: bool = True,
+    in_stage: Incumbent | None = None,
     origin: BundleOrigin,
     rows: pd.DataFrame | None = None,
     without_rows: str = "no evaluation rows: pass --data FILE",
@@ -53,15 +53,15 @@ def run_gates(
     candidate : Bundle
         The bundle to judge.
     incumbent : Bundle or None
-        The bundle in the stage; None for no bundle.
+        The bundle to compare with; None for no bundle.
     policy : LoadedPolicy
         The gates.
     stage : str
         The stage.
     versions : tuple of str
         Versions of candidate and incumbent.
-    in_stage : bool
-        Whether the incumbent is in the stage now; otherwise it was the last one there.
+    in_stage : Incumbent or None
+        What is in the stage now, which the verdict names; None if it is empty.
     origin : BundleOrigin
         Where the candidate comes from.
     rows : DataFrame, optional
@@ -97,14 +97,11 @@ def run_gates(
         host.register("gate", gate.name, gate.build())
         result = _run_gate(host, gate.name, request)
         records.append(_record(gate, result))
-    incumbent_record = None
-    if incumbent is not None and in_stage:
-        incumbent_record = Incumbent(str(versions[1]), incumbent.digest)
     return Verdict(
         name=candidate.manifest.name,
         stage=stage,
         bundle=candidate.digest,
-        incumbent=incumbent_record,
+        incumbent=in_stage,
         policy=policy.written.digest,
         rows=None if rows is None else compute_digest(rows, candidate.manifest.inputs),
         passed=not any(record.refused for record in records),

@@ -77,7 +77,7 @@ class LibraryStore:
 
     def ref(self, name: str) -> str | None:
         """Return the object id of a reference, None where it does not exist."""
-        reference = self.repo.references.get(name)
+        reference = self._reference(name)
         try:
             return None if reference is None else str(reference.resolve().target)
         except (KeyError, self.git2.GitError):  # symbolic, and its target does not exist
@@ -85,7 +85,7 @@ class LibraryStore:
 
     def compare_and_set(self, name: str, old: str | None, new: str | None) -> None:
         """Set a reference if its value is still `old`."""
-        reference = self.repo.references.get(name)
+        reference = self._reference(name)
         if (None if reference is None else str(reference.target)) != old:
             raise RefChanged(name)
         try:
@@ -101,6 +101,15 @@ class LibraryStore:
             if "failed to lock" not in str(error) and "modified" not in str(error):
                 raise LedgerError(f"{name} cannot be written: {error}") from None
             raise RefChanged(name) from None
+
+    def _reference(self, name: str) -> Any:
+        try:
+            return self.repo.references.get(name)
+        except self.git2.GitError as error:
+            raise LedgerError(
+                f"the reference {name} is damaged ({error}); remove the file "
+                f"{Path(self.repo.path) / name}, and fetch it again: lockgate sync"
+            ) from None
 
     def list_refs(self, prefix: str) -> dict[str, str]:
         """Return the object ids of all references with a prefix."""
@@ -182,6 +191,6 @@ def free_lock(folder: Path, name: str) -> bool:
 
 def _missing(oid: str) -> LedgerError:
     return LedgerError(
-        f"the object {oid} is not in this repository: the ledger is incomplete (a shallow or "
-        "partial clone?); fetch all of it: git fetch --unshallow, or clone again"
+        f"the object {oid} is missing from this repository, or damaged: the ledger is incomplete "
+        "(a shallow or partial clone?); fetch all of it: git fetch --unshallow, or clone again"
     )

@@ -79,6 +79,21 @@ class Trees:
             tree = entry.oid
         return tree
 
+    def check(self, tree: str | None) -> None:
+        """Read everything below a tree.
+
+        Raises
+        ------
+        LedgerError
+            If an object is missing or damaged.
+
+        """
+        for entry in self.entries(tree).values():
+            if entry.mode == FOLDER:
+                self.check(entry.oid)
+            else:
+                self.read(entry.oid)
+
     def apply_changes(self, tree: str | None, changes: Mapping[str, bytes | None]) -> str:
         """Return the id of a tree with files written, or removed where the content is None."""
         entries = self.entries(tree)

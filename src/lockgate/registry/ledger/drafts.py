@@ -111,7 +111,7 @@ def write_event(
     person = repository.person(date)
     fields: dict[str, object] = {
         "actor": f"{person.name} <{person.email}>",
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
         **draft.fields,
     }
     event = msgspec.convert(

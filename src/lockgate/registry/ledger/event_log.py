@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import time
@@ -12,6 +13,7 @@ from typing import Self
 
 from lockgate.errors import RemoteUnavailable, UsageError
 from lockgate.registry.ledger import rules
+from lockgate.registry.ledger.fetch_times import FetchTimes
 from lockgate.registry.ledger.queued import commits_without, known_tip
 from lockgate.registry.ledger.remote import remote_of
 from lockgate.registry.ledger.repository import LEDGER, ReadOnly, Repository, event_of
@@ -59,6 +61,8 @@ class EventLog:
 
     """
 
+    _tip: str | None = None
+
     def __init__(self, root: str | Path = ".", *, queue: bool = False) -> None:
         self.repository = Repository.find(Path(root))
         self.remote = remote_of(self.repository)
@@ -83,7 +87,13 @@ class EventLog:
 
         Events that are queued here count, unless those of others came before them.
         """
-        return known_tip(self.repository, self.remote)
+        return self._tip or known_tip(self.repository, self.remote)
+
+    def at(self, tip: str | None) -> Self:
+        """Return this ledger as it was after an event, whatever is fetched meanwhile."""
+        other = copy.copy(self)
+        other._tip = tip
+        return other
 
     @property
     def state(self) -> State:
@@ -167,7 +177,11 @@ class EventLog:
         if signers is None or event.seq <= anchor:
             return ""
         try:
-            signers.check(commit, event)
+            signers.check(
+                commit,
+                event,
+                now=max(commit.person.date, self._fetch_times.written_after(event.seq)),
+            )
         except InvalidSignature as error:
             return str(error)
         return ""
@@ -182,10 +196,18 @@ class EventLog:
         return "its event is not in this clone"
 
     @functools.cached_property
+    def _fetch_times(self) -> FetchTimes:
+        return FetchTimes(self.repository.folder)
+
+    @functools.cached_property
     def _trusted(self) -> tuple[Signers | None, int]:
         """The allowed signers, and the event up to which the main branch trusts the ledger."""
-        anchor = read_anchor(self.repository)
-        return read_trusted_signers(self.repository), 0 if anchor is None else anchor.seq
+        signers, anchor = read_trusted_signers(self.repository), read_anchor(self.repository)
+        if signers is None or anchor is None:
+            return signers, 0
+        # an anchor of another ledger says nothing about this one
+        covers = any(oid == anchor.commit for _, _, oid in self.commits())
+        return signers, anchor.seq if covers else 0
 
     def commits(self) -> Iterator[tuple[Event, Commit, str]]:
         """Yield all events with their commits and commit ids, newest first."""

@@ -53,9 +53,9 @@ class PolicyHistory:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self._files: dict[tuple[str, str | None], PolicyFile | None] = {}
+        self._files: dict[str, PolicyFile | None] = {}
 
-    def problem(self, state: State, event: Event, commit: Commit) -> str | None:
+    def problem(self, state: State, event: Event, commit: Commit, *, after: int = 0) -> str | None:
         """Return what the policies of its time have against an event; None if nothing.
 
         The gates of a promotion are checked unless they were overridden, and the author of any
@@ -69,20 +69,20 @@ class PolicyHistory:
             The event.
         commit : Commit
             Its commit.
+        after : int
+            Seconds since 1970 after which it was written, whatever its date.
 
         """
         if event.stage is None or event.op not in ("promote", "retire") or not self._changes:
             return None
         needs_gates = event.op == "promote" and not event.override
-        changes = self._in_force(commit.person.date)
+        changes = self._in_force(max(commit.person.date, after))
         if not changes:
             return UNDATED if needs_gates else None
         version = str(event.after if event.op == "promote" else event.before)
-        record = state.version(event.name, version)
-        bundle = None if record is None else record.path
-        if event.op == "retire" and self._was_undeclared(event, changes, bundle):
+        if event.op == "retire" and self._was_undeclared(event, changes):
             return None  # anybody may empty it
-        policies = self._policies(event, changes, bundle)
+        policies = self._policies(event, changes)
         if not policies:
             return f"no valid policy of the main branch declared {event.stage} at the time"
         if needs_gates:
@@ -100,23 +100,21 @@ class PolicyHistory:
             return f"{email} was not a promoter of {event.stage} at the time"
         return None
 
-    def _policies(
-        self, event: Event, changes: list[_Change], bundle: str | None
-    ) -> list[StagePolicy | None]:
+    def _policies(self, event: Event, changes: list[_Change]) -> list[StagePolicy | None]:
         """Return the valid policies of an event's stage; None stands for a commit without."""
         policies: list[StagePolicy | None] = []
         for change in changes:
             # not valid, or the stage is not declared
             with contextlib.suppress(LockgateError):
-                file = self._file(change.commit, bundle)
+                file = self._file(change.commit)
                 policies.append(None if file is None else file.of(event.name, str(event.stage)))
         return policies
 
-    def _was_undeclared(self, event: Event, changes: list[_Change], bundle: str | None) -> bool:
+    def _was_undeclared(self, event: Event, changes: list[_Change]) -> bool:
         """Whether a valid policy did not declare an event's stage."""
         for change in changes:
             with contextlib.suppress(LockgateError):
-                file = self._file(change.commit, bundle)
+                file = self._file(change.commit)
                 if file is not None and not file.declares(event.name, str(event.stage)):
                     return True
         return False
@@ -149,8 +147,7 @@ class PolicyHistory:
             changes.append(_Change(commit, latest))
         return changes[::-1]
 
-    def _file(self, commit: str, bundle: str | None) -> PolicyFile | None:
-        key = (commit, bundle)
-        if key not in self._files:
-            self._files[key] = read_policy(self.repository, bundle, commit)
-        return self._files[key]
+    def _file(self, commit: str) -> PolicyFile | None:
+        if commit not in self._files:
+            self._files[commit] = read_policy(self.repository, commit)
+        return self._files[commit]

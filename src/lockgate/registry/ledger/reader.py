@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from lockgate.errors import LedgerError
 from lockgate.registry.git.trees import Trees, object_id
+from lockgate.registry.ledger.dates import AHEAD_SECONDS, format_date
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.state import State
 from lockgate.registry.ledger.transitions import attached_paths, changes
@@ -51,6 +54,9 @@ class EventReader:
             return [str(error)]
         if expected != commit.tree:
             return ["its files are not those that the event produces"]
+        # what was queued is older than its commit; nothing is younger
+        if datetime.fromisoformat(event.at).timestamp() > commit.person.date + AHEAD_SECONDS:
+            return [f"its time {event.at} is after its date, {format_date(commit.person.date)}"]
         return []
 
     def _read(self, oid: str) -> tuple[str, bytes]:

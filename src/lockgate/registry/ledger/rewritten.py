@@ -57,7 +57,7 @@ def accept_rewritten(
         shared_tip = repository.store.ref(remote.incoming)
         tracked = repository.store.ref(remote.tracking)
         assert shared_tip is not None
-        _check_anchor(repository, remote, {oid for oid, _ in removed})
+        _check_anchor(repository, remote, shared_tip)
         check_fetched(remote, shared_tip, removed[0][1].parent, now=time.time())
         local_tip = repository.store.ref(LEDGER)
         queued = _without_shared(
@@ -84,10 +84,11 @@ def _events(commits: Queued) -> list[Event]:
     return [event_of(commit, oid) for oid, commit in commits]
 
 
-def _check_anchor(repository: Repository, remote: Remote, removed: set[str]) -> None:
+def _check_anchor(repository: Repository, remote: Remote, shared_tip: str) -> None:
     anchor = read_anchor(repository)
-    if anchor is not None and anchor.commit in removed:
-        raise LedgerTampered(
-            f"event {anchor.seq} was taken back at {remote.name}, and {ANCHOR} of the main branch "
-            "names it: change that file first, if this is meant"
-        )
+    if anchor is None or any(oid == anchor.commit for oid, _ in repository.walk(shared_tip)):
+        return
+    raise LedgerTampered(
+        f"{remote.name} no longer has event {anchor.seq}, which {ANCHOR} of the main branch names: "
+        "change that file first, if it was taken back on purpose"
+    )

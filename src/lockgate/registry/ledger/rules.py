@@ -51,11 +51,14 @@ class Expectation:
         The version, or ``nothing``; None where the stage must be as it was seen.
     seen : Seen or None
         What was in the stage when the change was decided on; None where it was empty.
+    shown : bool
+        Whether a user was shown that; otherwise it is what the clone had.
 
     """
 
     version: str | None = None
     seen: Seen | None = None
+    shown: bool = True
 
     def check(self, state: State, name: str, stage: str) -> None:
         """Raise a `StageChanged` if something else is in the stage."""
@@ -66,9 +69,10 @@ class Expectation:
         current = state.stage(name, stage)
         if self.seen != Seen.of(current):
             seen_version = "empty" if self.seen is None else self.seen.version
+            moment = "you last saw it" if self.shown else "this clone last fetched"
             raise StageChanged(
-                f"{name} in {stage} was changed: it was {seen_version} when you last "
-                f"saw it, and is now {describe_stage(current)}; nothing was changed: look at "
+                f"{name} in {stage} was changed: it was {seen_version} when {moment}, and is now "
+                f"{describe_stage(current)}; nothing was changed: look at "
                 f"`lockgate history {name} {stage}`, and repeat the command if it is still needed",
                 current,
             )

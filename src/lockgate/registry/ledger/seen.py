@@ -55,24 +55,45 @@ class SeenStages:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "lockgate" / "seen.json"
 
-    def get(self, name: str, stage: str, default: StageRecord | None) -> Seen | None:
-        """Return what was seen in a stage; of one that was never shown, what is there now."""
-        return self._read().get(f"{name}/{stage}", Seen.of(default))
+    def get(self, name: str, stage: str) -> tuple[bool, Seen | None]:
+        """Return whether a stage was ever shown, and what was in it then."""
+        shown = self._read()
+        for key in (f"{name}/{stage}", f"{name}/", ""):  # in a list that had other stages only
+            if key in shown:
+                return True, shown[key]
+        return False, None
 
-    def mark(self, records: StageRecords) -> None:
-        """Record what was shown of stages; nothing in a clone that cannot be written."""
+    def mark(self, records: StageRecords, *, whole: str | None = None) -> None:
+        """Record what was shown of stages; nothing in a clone that cannot be written.
+
+        Parameters
+        ----------
+        records : mapping
+            What is in the stages.
+        whole : str, optional
+            The model of which all stages were shown, the empty ones too; all models if it is
+            empty.
+
+        """
         shown = {
             f"{name}/{stage}": Seen.of(record)
             for (name, stage), record in records.items()
             if NAME.fullmatch(name) and NAME.fullmatch(stage)
         }
-        if shown.items() <= self._read().items():
+        prefix = None if whole is None else f"{whole}/" if whole else ""
+        if prefix is None and shown.items() <= self._read().items():
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, UnicodeEncodeError):
             self.path.parent.mkdir(exist_ok=True)
             with self.path.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # for less than a millisecond
-                write_file(self.path, msgspec.json.encode({**self._read(), **shown}))
+                before = self._read()
+                if prefix is not None:
+                    kept = {key: seen for key, seen in before.items() if not key.startswith(prefix)}
+                    shown = {**kept, prefix: None, **shown}
+                after = {**before, **shown} if prefix is None else shown
+                if after != before:
+                    write_file(self.path, msgspec.json.encode(after))
 
     def _read(self) -> dict[str, Seen | None]:
         try:

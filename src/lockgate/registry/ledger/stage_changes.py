@@ -8,7 +8,7 @@ from lockgate.errors import LedgerError
 from lockgate.registry.ledger.drafts import Draft
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.rules import Expectation, StageChanged
-from lockgate.registry.ledger.seen import SeenStages, StageRecords
+from lockgate.registry.ledger.seen import Seen, SeenStages, StageRecords
 from lockgate.registry.ledger.state import StageRecord, State
 from lockgate.registry.ledger.writer import Writer
 from lockgate.registry.provenance.events import Event
@@ -34,15 +34,27 @@ class StageChanges:
         self.repository, self.writer, self.state = repository, writer, state
         self._seen = SeenStages(repository.folder)
 
-    def show(self, records: StageRecords) -> None:
-        """Record that a user is shown what is in stages, and decides on that."""
-        self._seen.mark(records)
+    def show(self, records: StageRecords, *, whole: str | None = None) -> None:
+        """Record that a user is shown what is in stages, and decides on that.
+
+        Parameters
+        ----------
+        records : mapping
+            What is in the stages.
+        whole : str, optional
+            The model of which all stages are shown, the empty ones too; all models if it is empty.
+
+        """
+        self._seen.mark(records, whole=whole)
 
     def expectation(self, name: str, stage: str, version: str | None = None) -> Expectation:
         """Return what a stage must hold for a change: a version, or what was shown last."""
         if version is None and self.repository.store.ref(LEDGER) is None:
             self.writer.latest()  # a clone that has seen nothing yet
-        return Expectation(version, self._seen.get(name, stage, self.state().stage(name, stage)))
+        shown, seen = self._seen.get(name, stage)
+        if not shown:
+            seen = Seen.of(self.state().stage(name, stage))
+        return Expectation(version, seen, shown=shown)
 
     def check(self, expected: Expectation, name: str, stage: str) -> None:
         """Raise a `StageChanged` if something else is in a stage."""

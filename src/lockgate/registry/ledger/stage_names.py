@@ -28,7 +28,8 @@ def check_stage_name(stage: str) -> None:
         hint = f"; separate names by commas: {','.join(parts)}" if len(parts) > 1 else ""
         raise UsageError(f"{stage[:80]!r} is not a name of a stage{hint}; allowed: {NAME_RULE}")
     if stage != stage.lower() or VERSION.fullmatch(stage):
+        hint = f"; did you mean {stage.lower()!r}?" if stage != stage.lower() else ""
         raise UsageError(
             f"{stage!r} is not a name of a stage; expected lower case, so that no gate is missed "
-            f"by its spelling, and not a version; did you mean {stage.lower()!r}?"
+            f"by its spelling, and not a version{hint}"
         )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from lockgate.contract.names import NAME, NAME_RULE
 from lockgate.data.io.digests import sha256_bytes
-from lockgate.errors import DeploymentError, GateRefused, LedgerConflict, LedgerError
+from lockgate.errors import DeploymentError, GateRefused, LedgerConflict, LedgerError, UsageError
 from lockgate.models.bundle.manifest import UNREADABLE, Manifest
 from lockgate.registry.ledger.rules import (
     find_usable_version,
@@ -22,6 +23,7 @@ from lockgate.registry.ledger.rules import (
     is_about,
     require_current,
 )
+from lockgate.registry.ledger.stage_names import check_stage_name
 from lockgate.registry.ledger.state import (
     Head,
     LatestVerdict,
@@ -94,22 +96,11 @@ def changes(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
 
 
 def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
-    for name in (event.name, event.stage):
-        if name is not None and not NAME.fullmatch(name):
-            raise LedgerError(
-                f"{name[:80]!r} is not a name of a model or a stage; allowed: {NAME_RULE}"
-            )
-    stage = event.stage
-    if stage is not None and (stage != stage.lower() or VERSION.fullmatch(stage)):
-        raise LedgerError(
-            f"{stage!r} is not a name of a stage; expected lower case, so that no gate is missed "
-            "by its spelling, and not a version"
-        )
-    for version in (event.before, event.after):
-        if version is not None and not VERSION.fullmatch(version):
-            raise LedgerError(f"{version[:80]!r} is not a version; expected e.g. 1.4.0")
+    _check_names(event)
     if event.override and (event.op != "promote" or not event.reason.strip()):
         raise LedgerError("overriding the gates needs a promotion with a reason")
+    if event.override and event.gate is not None:
+        raise LedgerError("what overrides the gates rests on no verdict")
     if (event.stage is not None) != (event.op in ("gate", "promote", "rollback")) and not (
         event.op == "retire" and event.stage
     ):
@@ -122,8 +113,28 @@ def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
         )
 
 
+def _check_names(event: Event) -> None:
+    if not NAME.fullmatch(event.name):
+        raise LedgerError(f"{event.name[:80]!r} is not a name of a model; allowed: {NAME_RULE}")
+    if event.stage is not None:
+        try:
+            check_stage_name(event.stage)
+        except UsageError as error:
+            raise LedgerError(str(error)) from None
+    for version in (event.before, event.after):
+        if version is not None and not VERSION.fullmatch(version):
+            raise LedgerError(f"{version[:80]!r} is not a version; expected e.g. 1.4.0")
+    # without it, the newest version would be meant, and views of a version would not show it
+    if (event.before if event.op == "retire" else event.after) is None:
+        raise LedgerError(f"{event.subject}: it does not name its version")
+
+
 def _check_texts(event: Event) -> None:
-    if not AT.fullmatch(event.at):
+    try:
+        valid = AT.fullmatch(event.at) is not None and bool(datetime.fromisoformat(event.at))
+    except ValueError:
+        valid = False
+    if not valid:
         raise LedgerError(f"{event.at[:40]!r} is not a time like 2026-05-03T14:30:00.000+00:00")
     try:
         event.reason.encode()

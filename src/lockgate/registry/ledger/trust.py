@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import msgspec
 
 from lockgate.errors import LedgerError
+from lockgate.registry.git.commands import git
 from lockgate.registry.git.trees import EXECUTABLE, FILE, FOLDER
 from lockgate.registry.ledger.policy_file import POLICY_FILE, PolicyFile, parse_policy
 from lockgate.registry.ledger.remote import branch_name, trusted_ref
@@ -19,6 +19,7 @@ __all__ = [
     "SIGNERS",
     "Anchor",
     "MainBranch",
+    "anchored_after",
     "main_branch",
     "main_commit",
     "read_anchor",
@@ -30,6 +31,10 @@ __all__ = [
 SIGNERS = ".lockgate/allowed_signers"
 ANCHOR = ".lockgate/anchor.json"
 """Files of the main branch: the allowed signers, and the event up to which all is trusted."""
+
+
+ANCHOR_SECONDS = 7 * 24 * 3600
+"""How long an anchor may take from when it is written until it is on the main branch."""
 
 
 class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,25 +84,40 @@ def read_anchor(repository: Repository) -> Anchor | None:
         raise LedgerError(f"{ANCHOR} of the main branch cannot be read: {error}") from None
 
 
-def read_policy(
-    repository: Repository, bundle: str | None = None, commit: str | None = None
-) -> PolicyFile | None:
+def anchored_after(repository: Repository) -> int:
+    """Return a time after which events were written that the anchor does not cover.
+
+    Returns
+    -------
+    int
+        Seconds since 1970: when the main branch got the anchor, less `ANCHOR_SECONDS`; 0 without
+        an anchor.
+
+    """
+    commit = main_commit(repository)
+    if commit is None:
+        return 0
+    arguments = ["log", "-1", "--first-parent", "--format=%ct", commit, "--", ANCHOR]
+    date = git(arguments, repository.top)
+    return int(date) - ANCHOR_SECONDS if date else 0
+
+
+def read_policy(repository: Repository, commit: str | None = None) -> PolicyFile | None:
     """Read the policy of the main branch; None where it says nothing.
+
+    Without a policy file, the gates of the only ``params.yaml`` that has some are the policy.
 
     Parameters
     ----------
     repository : Repository
         The repository.
-    bundle : str or None
-        Path of a version's bundle from the top of the repository. Without a policy file,
-        the ``params.yaml`` of its project counts.
     commit : str, optional
         A commit of the main branch; by default its last.
 
     Raises
     ------
     LedgerError
-        If the file is not valid.
+        If the file is not valid, or several ``params.yaml`` have gates.
 
     """
     commit = commit or main_commit(repository)
@@ -105,15 +125,30 @@ def read_policy(
         return None
     if read_from_commit(repository, commit, POLICY_FILE.replace(".yaml", ".yml")) is not None:
         raise LedgerError(f"the main branch has policy.yml; the policy is read from {POLICY_FILE}")
-    # the top one first: the path of a bundle is what its registration says
-    folders = reversed(PurePosixPath(bundle or "bundle").parents)
-    for path in (POLICY_FILE, *(str(folder / "params.yaml") for folder in folders)):
-        raw = read_from_commit(repository, commit, path)
-        if raw is not None:
-            policy = parse_policy(raw.decode("utf-8", "replace"), path)
+    raw = read_from_commit(repository, commit, POLICY_FILE)
+    if raw is not None:
+        return parse_policy(raw.decode("utf-8", "replace"), POLICY_FILE)
+    return _read_params(repository, commit)
+
+
+def _read_params(repository: Repository, commit: str) -> PolicyFile | None:
+    """Read the gates of a commit's only ``params.yaml`` with gates; None if none has any."""
+    names = git(["ls-tree", "-r", "-z", "--name-only", commit], repository.folder).split("\0")
+    policies: dict[str, PolicyFile] = {}
+    for path in names:
+        if path.rpartition("/")[2] == "params.yaml":
+            raw = read_from_commit(repository, commit, path) or b""
+            policy = parse_policy(raw.decode("utf-8", "replace"), path) if b"gate" in raw else None
             if policy is not None:
-                return policy
-    return None
+                policies[path] = policy
+    if len(policies) > 1:
+        paths = ", ".join(sorted(policies)[:5])
+        raise LedgerError(
+            f"several params.yaml of the main branch have gates: {paths}; which of them counts "
+            "must not be up to whoever registers a version: commit "
+            f"{POLICY_FILE} (`lockgate policy --write` makes it)"
+        )
+    return next(iter(policies.values()), None)
 
 
 def _read_from_main(repository: Repository, path: str) -> bytes | None:

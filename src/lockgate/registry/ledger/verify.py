@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from lockgate.errors import LedgerError, LedgerTampered
 from lockgate.registry.ledger.dates import format_date, too_far_ahead
+from lockgate.registry.ledger.fetch_times import FetchTimes
 from lockgate.registry.ledger.policy_history import PolicyHistory
 from lockgate.registry.ledger.reader import EventReader
 from lockgate.registry.ledger.repository import Repository, event_of
 from lockgate.registry.ledger.state import State
-from lockgate.registry.ledger.trust import Anchor, read_anchor, read_trusted_signers
+from lockgate.registry.ledger.trust import Anchor, anchored_after, read_anchor, read_trusted_signers
 from lockgate.registry.provenance.commits import Commit
 from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.signers import Signers
@@ -81,7 +82,8 @@ def verify(
     Every event must follow from the one before: its number, its date, exactly the
     files that it changes, its verdict, a policy that the main branch had at the time,
     and a signature where the main branch lists allowed signers. Events up to the
-    anchor need neither signature nor policy.
+    anchor need neither signature nor policy. An event that this clone did not have at an
+    earlier fetch counts as written after it, whatever its date.
 
     Parameters
     ----------
@@ -105,7 +107,8 @@ def verify(
         return result
     reader = EventReader(repository, len(tip or "") or 40)
     anchored_seq = _check_anchor(result, chain)
-    policies = PolicyHistory(repository)
+    policies, times = PolicyHistory(repository), FetchTimes(repository.folder)
+    anchor_time = anchored_after(repository) if anchored_seq else 0
     seen: dict[str, str] = {}
     before: tuple[Commit | None, State] = (None, reader.state(None))
     for number, (oid, commit) in enumerate(chain, 1):
@@ -124,14 +127,20 @@ def verify(
         if event.id in seen:
             problems.append(f"it is duplicated, also as {seen[event.id][:12]}")
         seen[event.id] = oid
-        problems += _check_signature(result, signers, commit, event, needed=number > anchored_seq)
-        if number > anchored_seq:
-            problem = policies.problem(reader.state(commit.tree), event, commit)
+        needed = number > anchored_seq
+        after = max(times.written_after(event.seq), anchor_time if needed else 0)
+        problems += _check_signature(result, signers, commit, event, after=after, needed=needed)
+        if needed:
+            problem = policies.problem(reader.state(commit.tree), event, commit, after=after)
             problems += [] if problem is None else [problem]
         result.findings += [Problem(oid, event.subject, problem) for problem in problems]
         if event.override:
             result.overrides.append(f"{event.subject}, {event.at}, {event.actor}: {event.reason}")
         before = (commit, reader.state(commit.tree))
+    try:  # what events produce is computed: their files may be missing all the same
+        repository.trees.check(before[1].tree)
+    except LedgerError as error:
+        result.findings.append(Problem(str(tip), "the files after the last event", str(error)))
     return result
 
 
@@ -168,12 +177,18 @@ def _check_order(commit: Commit, before: Commit | None, now: float) -> list[str]
 
 
 def _check_signature(
-    result: Verification, signers: Signers | None, commit: Commit, event: Event, *, needed: bool
+    result: Verification,
+    signers: Signers | None,
+    commit: Commit,
+    event: Event,
+    *,
+    after: int,
+    needed: bool,
 ) -> list[str]:
     if signers is None:
         return []
     try:
-        signers.check(commit, event)
+        signers.check(commit, event, now=max(commit.person.date, after))
     except InvalidSignature as error:
         return [str(error)] if needed else []
     result.signed += 1

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from lockgate.errors import LedgerError, LedgerTampered, RemoteUnavailable
 from lockgate.registry.git.objects import RefChanged
 from lockgate.registry.ledger.drafts import Draft, write_event
+from lockgate.registry.ledger.fetch_times import FetchTimes
 from lockgate.registry.ledger.fetched import check_fetched
 from lockgate.registry.ledger.gto_tags import GtoTags
 from lockgate.registry.ledger.queued import queued_after, replay
@@ -217,6 +218,8 @@ class Writer:
             tracked = self.repository.store.ref(self.remote.tracking)
             check_fetched(self.remote, shared_tip, tracked, now=time.time())
             self._track(shared_tip)
+            last = event_of(self.repository.commit(shared_tip), shared_tip)
+            FetchTimes(self.repository.folder).record(last.seq)
         return shared_tip
 
     def find(self, tip: str | None, until: str | None, id: str) -> Event | None:
