@@ -11,13 +11,14 @@ import pytest
 from lockgate.plugins.config.choices import CHOICES, Choices, read_choices
 from lockgate.plugins.host.params_file import read_params
 from tests.conftest import Run
+from tests.pipeline.in_process import run_here
 
 
 def merge(call: Run, project: Path, ours: list[str], theirs: list[str]) -> None:
     """Choose differently on two branches, and merge them."""
     for branch, overrides in (("theirs", theirs), ("ours", ours)):
         call("git", "checkout", "-q", "-b", branch, "base", cwd=project)
-        call("lockgate", "run", "--no-run", *overrides, cwd=project)
+        run_here("run", "--no-run", *overrides, cwd=project)
         call("git", "commit", "-qam", branch, cwd=project)
     call("git", "merge", "-q", "theirs", cwd=project, code=None)
 
@@ -25,7 +26,7 @@ def merge(call: Run, project: Path, ours: list[str], theirs: list[str]) -> None:
 @pytest.fixture
 def based(call: Run, fresh: Path) -> Path:
     """A project with a choice, committed."""
-    call("lockgate", "run", "--no-run", "search.folds=4", cwd=fresh)
+    run_here("run", "--no-run", "search.folds=4", cwd=fresh)
     call("git", "add", "-A", cwd=fresh)
     call("git", "commit", "-qm", "base", cwd=fresh)
     call("git", "tag", "base", cwd=fresh)
@@ -48,7 +49,7 @@ def test_a_merge_keeps_what_each_side_changed(
     call: Run, based: Path, ours: list[str], theirs: list[str], values: dict[str, Any]
 ) -> None:
     merge(call, based, ours, theirs)
-    call("lockgate", "run", "--no-run", cwd=based)
+    run_here("run", "--no-run", cwd=based)
     assert read_choices(based) == Choices(values=values)
 
 
@@ -56,19 +57,19 @@ def test_a_merge_of_contradicting_choices_changes_nothing(call: Run, based: Path
     merge(call, based, ["search.folds=3"], ["search.folds=2"])
     files = [based / CHOICES, based / "params.yaml"]
     before = [file.read_bytes() for file in files]
-    done = call("lockgate", "run", "--no-run", cwd=based, code=2)
+    done = run_here("run", "--no-run", cwd=based, code=2)
     assert "chose search.folds=3, the other search.folds=2" in done.stderr
     assert [file.read_bytes() for file in files] == before
     (based / CHOICES).write_text("# @package _global_\nsearch:\n  folds: 2\n")
-    call("lockgate", "run", "--no-run", "search.nosuch=1", cwd=based, code=2)
+    run_here("run", "--no-run", "search.nosuch=1", cwd=based, code=2)
     assert "<<<<<<<" in (based / "params.yaml").read_text()
-    call("lockgate", "run", "--no-run", cwd=based)
+    run_here("run", "--no-run", cwd=based)
     assert read_params(based / "params.yaml")["search"]["folds"] == 2
 
 
 def test_an_override_decides_between_contradicting_choices(call: Run, based: Path) -> None:
     merge(call, based, ["search.folds=3", "split.test=0.3"], ["search.folds=5"])
-    call("lockgate", "run", "--no-run", "search.folds=6", cwd=based)
+    run_here("run", "--no-run", "search.folds=6", cwd=based)
     assert read_choices(based).values == {"search.folds": 6, "split.test": 0.3}
 
 
@@ -80,10 +81,10 @@ def test_an_instance_is_decided_or_forgotten(call: Run, based: Path) -> None:
         ["+evaluator@evaluator.second=classification"],
     )
     conflict = (based / CHOICES).read_bytes()
-    call("lockgate", "run", "--no-run", "+evaluator@evaluator.second=cost", cwd=based)
+    run_here("run", "--no-run", "+evaluator@evaluator.second=cost", cwd=based)
     assert read_choices(based).instances == {"evaluator.second": "cost"}
     (based / CHOICES).write_bytes(conflict)
-    call("lockgate", "run", "--no-run", "--reset", cwd=based)
+    run_here("run", "--no-run", "--reset", cwd=based)
     assert read_choices(based) == Choices()
 
 
@@ -114,26 +115,26 @@ def test_an_edit_of_one_side_is_not_lost(call: Run, based: Path) -> None:
     file.write_text(file.read_text().replace("folds: 4", "folds: 3"))
     call("git", "commit", "-qam", "an edit", cwd=based)
     call("git", "checkout", "-q", "-b", "ours", "base", cwd=based)
-    call("lockgate", "run", "--no-run", "search.folds=5", cwd=based)
+    run_here("run", "--no-run", "search.folds=5", cwd=based)
     call("git", "commit", "-qam", "a choice", cwd=based)
     call("git", "merge", "-q", "theirs", cwd=based, code=None)
     conflict = file.read_bytes()
-    refused = call("lockgate", "run", "--no-run", cwd=based, code=2)
+    refused = run_here("run", "--no-run", cwd=based, code=2)
     assert "params.yaml of the other side of the merge was edited" in refused.stderr
     assert "search.folds=3" in refused.stderr
     assert file.read_bytes() == conflict
-    call("lockgate", "run", "--no-run", "search.folds=3", cwd=based)  # nothing is lost
+    run_here("run", "--no-run", "search.folds=3", cwd=based)  # nothing is lost
     assert read_choices(based).values == {"search.folds": 3}
 
 
 def test_a_removed_choice_without_a_base_is_asked_for(call: Run, based: Path) -> None:
     merge(call, based, ["search.metric=brier"], ["~search.folds"])
     call("git", "add", "-A", cwd=based)  # Git forgets the versions
-    refused = call("lockgate", "run", "--no-run", cwd=based, code=2)
+    refused = run_here("run", "--no-run", cwd=based, code=2)
     assert "one side of the merge chose search.folds=4, the other search.folds=(unset)" in (
         refused.stderr
     )
-    call("lockgate", "run", "--no-run", "~search.folds", "search.metric=brier", cwd=based)
+    run_here("run", "--no-run", "~search.folds", "search.metric=brier", cwd=based)
     assert read_choices(based).values == {"search.metric": "brier"}
 
 
@@ -151,7 +152,7 @@ def test_a_lock_file_with_conflicts_is_that_of_this_side(call: Run, fresh: Path)
     (fresh / ".gitattributes").unlink()
     versions = [call("git", "show", f":{n}:dvc.lock", cwd=fresh).stdout for n in (2, 3)]
     file.write_text(f"<<<<<<< ours\n{versions[0]}=======\n{versions[1]}>>>>>>> theirs\n")
-    done = call("lockgate", "run", "--no-run", cwd=fresh)
+    done = run_here("run", "--no-run", cwd=fresh)
     assert "dvc.lock had conflicts of a merge: that of this side is taken" in done.stdout
     assert file.read_bytes() == ours
 
@@ -171,12 +172,12 @@ def test_deciding_a_plugin_keeps_what_both_sides_had(
         "model=boosting", "model.boosting.trees=77", "compressor.lasso.strengths=9",
         "evaluator=[cost]", "split.test=0.3",
     ):  # fmt: skip
-        call("lockgate", "run", "--no-run", setting, cwd=fresh)
+        run_here("run", "--no-run", setting, cwd=fresh)
     call("git", "add", "-A", cwd=fresh)
     call("git", "commit", "-qm", "base", cwd=fresh)
     call("git", "tag", "base", cwd=fresh)
     merge(call, fresh, ["search.folds=2"], ["search.folds=3"])
-    call("lockgate", "run", "--no-run", *overrides, cwd=fresh)
+    run_here("run", "--no-run", *overrides, cwd=fresh)
     choices = read_choices(fresh)
     assert kept.items() <= choices.values.items()
     assert choices.values["search.folds"] == 6
@@ -186,7 +187,7 @@ def test_deciding_a_plugin_keeps_what_both_sides_had(
 
 def test_a_mapping_and_a_key_below_it_contradict_each_other(call: Run, based: Path) -> None:
     merge(call, based, ["data.kinds={}"], ["+data.kinds.mean_radius=category"])
-    refused = call("lockgate", "run", "--no-run", cwd=based, code=2)
+    refused = run_here("run", "--no-run", cwd=based, code=2)
     assert "chose data.kinds={}, the other data.kinds.mean_radius='category'" in refused.stderr
 
 
@@ -197,7 +198,7 @@ def test_conflicts_with_other_line_ends_are_resolved(call: Run, based: Path) -> 
         file = based / name
         if b"<<<<<<<" in file.read_bytes() and b"\r\n" not in file.read_bytes():
             file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
-    call("lockgate", "run", "--no-run", cwd=based)
+    run_here("run", "--no-run", cwd=based)
     assert read_choices(based).values == {
         "search.folds": 4, "search.metric": "brier", "split.test": 0.3
     }  # fmt: skip
