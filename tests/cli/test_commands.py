@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import Run
+from tests.in_process import run_here
 
 from lockgate.plugins.host.params_file import read_params
 
@@ -76,28 +77,28 @@ def test_init_says_what_is_wrong_with_data(
 
 
 def test_requirements_decide_the_exit_code(call: Run, made: Path) -> None:
-    held = call("lockgate", "evaluate", "--require", "classification.roc_auc>=0.9", cwd=made)
+    held = run_here("evaluate", "--require", "classification.roc_auc>=0.9", cwd=made)
     assert "classification.roc_auc" in held.stdout
     not_held = call(
         "lockgate", "evaluate", "--require", "classification.roc_auc>1", cwd=made, code=1
     )
     assert "not met: classification.roc_auc>1" in not_held.stderr
-    unknown = call("lockgate", "evaluate", "--require", "classification.auc>1", cwd=made, code=2)
+    unknown = run_here("evaluate", "--require", "classification.auc>1", cwd=made, code=2)
     assert "available: classification.accuracy" in unknown.stderr
-    call("lockgate", "evaluate", "--require", "nonsense", cwd=made, code=2)
+    run_here("evaluate", "--require", "nonsense", cwd=made, code=2)
 
 
 def test_a_bundle_is_measured_on_a_file(call: Run, made: Path, tmp_path: Path) -> None:
     data = str(made / "data" / "raw" / "tumours.csv")
-    found = json.loads(call("lockgate", "evaluate", "bundle", data, "--json", cwd=made).stdout)
+    found = json.loads(run_here("evaluate", "bundle", data, "--json", cwd=made).stdout)
     assert found["figures"]["classification"]["roc_auc"]["estimate"] > 0.98
     (tmp_path / "bad.csv").write_text("x,malignant\n1,True\n")
-    bad = call("lockgate", "evaluate", "bundle", str(tmp_path / "bad.csv"), cwd=made, code=2)
+    bad = run_here("evaluate", "bundle", str(tmp_path / "bad.csv"), cwd=made, code=2)
     assert "is missing" in bad.stderr
 
 
 def test_show_says_where_values_come_from(call: Run, made: Path) -> None:
-    rows = json.loads(call("lockgate", "show", "split.test=0.3", "--json", cwd=made).stdout)
+    rows = json.loads(run_here("show", "split.test=0.3", "--json", cwd=made).stdout)
     by_key = {row["key"]: row for row in rows}
     assert by_key["split.test"] == {
         "key": "split.test",
@@ -106,14 +107,14 @@ def test_show_says_where_values_come_from(call: Run, made: Path) -> None:
         "params.yaml": 0.2,
     }
     assert by_key["loader.tumours.path"]["from"] == "conf/loader/tumours.yaml"
-    changed = call("lockgate", "show", "--changed", cwd=made).stdout
+    changed = run_here("show", "--changed", cwd=made).stdout
     assert "loader.tumours.path" in changed
     assert "split.tune" not in changed
 
 
 def test_a_dry_run_writes_nothing(call: Run, project: Path) -> None:
     before = (project / "params.yaml").read_bytes()
-    words = call("lockgate", "run", "--dry", "model=boosting", cwd=project).stdout
+    words = run_here("run", "--dry", "model=boosting", cwd=project).stdout
     assert "model.boosting.trees" in words
     assert (project / "params.yaml").read_bytes() == before
 

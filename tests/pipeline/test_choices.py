@@ -22,6 +22,7 @@ from lockgate.pipeline.run_lock import lock_run
 from lockgate.plugins.config.choices import CHOICES, Choices, read_choices
 from lockgate.plugins.host.params_file import read_params, write_params
 from tests.conftest import Run, environment
+from tests.in_process import run_here
 
 DELAYS = [k / 50 for k in range(20)]
 """Seconds between the starts of two runs."""
@@ -102,12 +103,9 @@ def test_an_edit_that_a_choice_hides_is_mentioned(call: Run, fresh: Path) -> Non
     choose(fresh, "search.folds=7")
     config = fresh / "conf" / "config.yaml"
     config.write_text(config.read_text() + "\nsearch: {folds: 6}\n")
-    printed = call("lockgate", "run", "--no-run", cwd=fresh).stdout
+    printed = run_here("run", "--no-run", cwd=fresh).stdout
     assert "recorded choices come before it: search.folds" in printed
-    assert (
-        "no parameter changes"
-        in call("lockgate", "run", "--no-run", "search.folds=7", cwd=fresh).stdout
-    )
+    assert "no parameter changes" in run_here("run", "--no-run", "search.folds=7", cwd=fresh).stdout
 
 
 def test_gates_are_never_recorded(fresh: Path) -> None:
@@ -228,7 +226,7 @@ def test_an_experiment_that_would_lose_edits_is_refused(
     assert done.returncode
     assert "params.yaml was edited, and an experiment composes it anew" in done.stderr
     assert file.read_bytes() == edited
-    call("lockgate", "run", "--no-run", "--keep", cwd=project)
+    run_here("run", "--no-run", "--keep", cwd=project)
     call("dvc", "exp", "run", "-q", "-S", "monitor.drift.level=0.02", cwd=project)
     assert read_params(file)["search"]["folds"] == 3
     call("dvc", "exp", "run", "-q", "-S", "monitor.drift.level=0.03", cwd=project)  # another
@@ -352,24 +350,24 @@ def test_the_choices_of_colleagues_hold_after_a_merge(
         call("git", "clone", "-q", str(project), str(clone), cwd=tmp_path)
         call("cp", "-r", f"{project}/data/raw/tumours.csv", str(clone / "data" / "raw"), cwd=clone)
     ann, ben, cem = clones
-    call("lockgate", "run", "--no-run", "model=boosting", cwd=ann)
+    run_here("run", "--no-run", "model=boosting", cwd=ann)
     config = ben / "conf" / "config.yaml"
     config.write_text(config.read_text() + "\nsplit:\n  test: 0.3\n")
     refused = call("dvc", "repro", cwd=ben, code=None)
     assert refused.returncode
     assert "conf/ was changed since params.yaml was composed" in refused.stderr
-    call("lockgate", "run", "--no-run", cwd=ben)
+    run_here("run", "--no-run", cwd=ben)
     call("dvc", "exp", "run", "-q", "-n", "folds", "-S", "search.folds=3", cwd=cem)
     call("git", "checkout", "-q", ".", cwd=cem)
     call("dvc", "exp", "apply", "folds", cwd=cem)
     assert "search.folds=3" in call("lockgate", "run", cwd=cem, code=2).stderr
-    call("lockgate", "run", "--no-run", "--keep", cwd=cem)
+    run_here("run", "--no-run", "--keep", cwd=cem)
     for clone in clones:
         call("git", "add", "-A", cwd=clone)
         call("git", "commit", "-qm", clone.name, cwd=clone)
     for other in (ben, cem):
         call("git", "pull", "-q", "--no-rebase", "--no-edit", str(other), cwd=ann, code=None)
-        call("lockgate", "run", "--no-run", cwd=ann)
+        run_here("run", "--no-run", cwd=ann)
         call("git", "add", "-A", cwd=ann)
         call("git", "commit", "-qm", "merged", cwd=ann)
     call("lockgate", "run", cwd=ann)

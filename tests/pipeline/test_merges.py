@@ -11,7 +11,7 @@ import pytest
 from lockgate.plugins.config.choices import CHOICES, Choices, read_choices
 from lockgate.plugins.host.params_file import read_params
 from tests.conftest import Run
-from tests.pipeline.in_process import run_here
+from tests.in_process import run_here
 
 
 def merge(call: Run, project: Path, ours: list[str], theirs: list[str]) -> None:

@@ -22,6 +22,7 @@ from skops import io as skops_io
 
 import lockgate
 from tests.conftest import Run
+from tests.in_process import run_here
 from tests.models.packing import zoo
 
 
@@ -255,24 +256,24 @@ def test_the_command_takes_how_a_file_is_written(call: Run, tmp_path: Path) -> N
         tmp_path / "rows.csv", index=False, sep=";", decimal=",", float_format="%.3f"
     )
     arguments = ["pack", "model.joblib", "--data", "rows.csv", "--target", "bought", "--trust-code"]
-    refused = call("lockgate", *arguments, cwd=tmp_path, code=2)
+    refused = run_here(*arguments, cwd=tmp_path, code=2)
     assert "decimal" in refused.stderr
-    call("lockgate", *arguments, "--set", "decimal=,", cwd=tmp_path)
+    run_here(*arguments, "--set", "decimal=,", cwd=tmp_path)
     bundle = lockgate.open(tmp_path / "model")
     assert bundle.manifest.inputs.csv.decimal == ","
-    unknown = call("lockgate", *arguments, "--set", "decimla=,", cwd=tmp_path, code=2)
+    unknown = run_here(*arguments, "--set", "decimla=,", cwd=tmp_path, code=2)
     assert "did you mean 'decimal'" in unknown.stderr
-    invalid = call("lockgate", *arguments, "--set", "decimal=x", cwd=tmp_path, code=2)
+    invalid = run_here(*arguments, "--set", "decimal=x", cwd=tmp_path, code=2)
     assert "a setting of CSV files is not valid" in invalid.stderr
 
 
 def test_a_dry_run_lists_what_is_covered_and_writes_nothing(call: Run, files: Path) -> None:
     words = ["--data", "train.csv", "--target", "bought", "--trust-code", "--dry-run"]
-    done = call("lockgate", "pack", "near.joblib", *words, cwd=files, code=2)
+    done = run_here("pack", "near.joblib", *words, cwd=files, code=2)
     assert "model.kneighborsclassifier: KNeighborsClassifier, not covered" in done.stdout
     assert "model.columntransformer: ColumnTransformer, covered" in done.stdout
     assert not (files / "near").exists()
-    fine = call("lockgate", "pack", "shop.joblib", *words, "--out", "dry", cwd=files)
+    fine = run_here("pack", "shop.joblib", *words, "--out", "dry", cwd=files)
     assert "every step is supported" in fine.stdout
     assert not (files / "dry").exists()
 
@@ -292,7 +293,7 @@ def test_a_dry_run_lists_what_is_covered_and_writes_nothing(call: Run, files: Pa
     ],
 )
 def test_mistakes_are_said_in_a_line(call: Run, files: Path, words: list[str], said: str) -> None:
-    done = call("lockgate", "pack", *words, cwd=files, code=2)
+    done = run_here("pack", *words, cwd=files, code=2)
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 3
 
