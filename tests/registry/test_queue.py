@@ -108,6 +108,8 @@ def test_an_impossible_event_is_not_shown_when_the_remote_goes_away(
         ledger.fetch()
     with remote_away(here), pytest.raises(RemoteUnavailable):
         ledger.fetch()
+    with remote_away(here), pytest.raises(LedgerConflict, match="nothing can be queued after it"):
+        put(Ledger(here, queue=True), "1.0.0", "canary")
     for known in (ledger, Ledger(here)):
         record = known.current("fraud", "prod")
         assert record is not None
@@ -164,6 +166,10 @@ def test_an_event_that_was_pushed_is_never_queued(
     with pytest.raises(KeyboardInterrupt):
         put(ledger, "1.1.0")
     monkeypatch.undo()
+    with remote_away(here):
+        put(Ledger(here, queue=True), "1.2.0", "canary")
+        assert [event.seq for event in Ledger(here).queued()] == [6]
+    run("sync", "--drop", "all", "-C", str(here))
     shown = run("current", "--offline", "-C", str(here))
     assert "fraud@1.1.0" in shown
     assert "QUEUED" not in shown

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lockgate.errors import LedgerError
 from lockgate.registry.ledger.drafts import Draft
+from lockgate.registry.ledger.queued import known_tip
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.rules import Expectation, StageChanged
 from lockgate.registry.ledger.seen import Seen, SeenStages, StageRecords
@@ -86,7 +87,7 @@ class StageChanges:
 
     def _record_after(self, event: Event) -> StageRecord | None:
         """Return what an event left in its stage, even if later events changed it."""
-        for oid, commit in self.repository.walk(self.repository.store.ref(LEDGER)):
+        for oid, commit in self.repository.walk(known_tip(self.repository, self.writer.remote)):
             if event_of(commit, oid).id == event.id:
                 return self.repository.state(oid).stage(event.name, str(event.stage))
         raise LedgerError(f"{event.subject} is not in this clone; run lockgate sync")

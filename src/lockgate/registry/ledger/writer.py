@@ -12,7 +12,13 @@ from lockgate.registry.ledger.drafts import Draft, write_event
 from lockgate.registry.ledger.fetch_times import FetchTimes
 from lockgate.registry.ledger.fetched import check_fetched
 from lockgate.registry.ledger.gto_tags import GtoTags
-from lockgate.registry.ledger.queued import queued_after, replay
+from lockgate.registry.ledger.queued import (
+    ImpossibleEvent,
+    commits_without,
+    known_tip,
+    queued_after,
+    replay,
+)
 from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.state import State
@@ -187,7 +193,7 @@ class Writer:
             shared_tip = self.fetch_shared()
         except RemoteUnavailable as error:
             if self.queue:
-                return local_tip, False
+                return self._tip_without_remote(), False
             raise RemoteUnavailable(
                 error.problem, "nothing was written; --queue keeps the event until `lockgate sync`"
             ) from None
@@ -200,6 +206,20 @@ class Writer:
         replayed.require_all()
         repository.update_ref(LEDGER, local_tip, replayed.tip)
         return replayed.tip, True
+
+    def _tip_without_remote(self) -> str | None:
+        """Return the tip to queue an event on."""
+        repository = self.repository
+        local_tip, tip = repository.store.ref(LEDGER), known_tip(repository, self.remote)
+        if tip == local_tip:
+            return tip
+        if commits_without(repository, local_tip, tip):
+            raise ImpossibleEvent(
+                "an event that is queued here became impossible, and nothing can be queued after "
+                "it: when the remote is back, `lockgate sync --drop impossible` discards it"
+            )
+        repository.update_ref(LEDGER, local_tip, tip)  # a process was killed before it did that
+        return tip
 
     def fetch_shared(self) -> str | None:
         """Fetch, check and track the shared ledger; return its tip, None where there is none.
