@@ -131,8 +131,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(["auto", "on", "off"]),
     help="Whether to predict waiting rows together.",
 )
-@click.option("--require-verdict", is_flag=True, help="Serve only bundles with a passing verdict.")
-@click.option("--signers", type=FILE, help="Require signed events too; SSH allowed_signers file.")
+@click.option(
+    "--require-verdict",
+    is_flag=True,
+    help="Serve only bundles with a passing verdict; who wrote it, --signers checks.",
+)
+@click.option(
+    "--signers", type=FILE, help="Require signed verdicts and events; SSH allowed_signers file."
+)
 @click.option("--access-log", "access", is_flag=True, help="Log every request, not only failures.")
 @click.option(
     "--drain-seconds",

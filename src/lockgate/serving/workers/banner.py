@@ -49,6 +49,11 @@ def log_banner(
         log.info("to serve another version: lockgate deploy BUNDLE %s", deployment.path)
     if not (settings.private or settings.tokens):
         log.warning("%s accepts unauthenticated requests", url)
+    if settings.require_verdict and not settings.signers:
+        log.warning(
+            "verdicts are required, and not their signatures: whoever may push the ledger may have "
+            "written them; --signers FILE checks who did"
+        )
     _log_omitted_inputs(settings, deployment, live)
 
 
