@@ -194,7 +194,7 @@ def test_a_server_that_demands_verdicts(shop: Path, tmp_path: Path) -> None:
     promoted(ledger, "1.0.0")
     deploy_stage(ledger, deployment, "fraud", "prod")
     with serving(deployment.path, "--require-verdict") as server:
-        assert "whoever may push the ledger may have written them" in server.log.read_text()
+        server.wait(lambda: "whoever may push the ledger may have" in server.log.read_text())
         put(ledger, "1.1.0")  # against the gates
         pointer, _ = deploy_stage(ledger, deployment, "fraud", "prod")
         assert pointer is not None
