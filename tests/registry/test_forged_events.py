@@ -237,6 +237,8 @@ def test_the_gates_of_several_projects_are_no_choice(shop: Path) -> None:
     guard(shop, "model: {}\n")
     with pytest.raises(LedgerError, match="several params.yaml .* models/params.yaml, tests/data"):
         Ledger(shop).promote("fraud", "prod")
+    guard(shop, "gate: {same: {plugin: signature}}\n")
+    assert run("policy", "-C", str(shop)).startswith("params.yaml of main of this clone")
     declare(shop, LAX)
     assert Ledger(shop).promote("fraud", "prod", version="1.0.0").slot.version == "1.0.0"
 

@@ -105,7 +105,8 @@ def anchored_after(repository: Repository) -> int:
 def read_policy(repository: Repository, commit: str | None = None) -> PolicyFile | None:
     """Read the policy of the main branch; None where it says nothing.
 
-    Without a policy file, the gates of the only ``params.yaml`` that has some are the policy.
+    Without a policy file, the gates of the topmost ``params.yaml``, or of the only one that has
+    some, are the policy.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def read_policy(repository: Repository, commit: str | None = None) -> PolicyFile
 
 
 def _read_params(repository: Repository, commit: str) -> PolicyFile | None:
-    """Read the gates of a commit's only ``params.yaml`` with gates; None if none has any."""
+    """Read the gates of a commit's ``params.yaml``; None if none has any."""
     names = git(["ls-tree", "-r", "-z", "--name-only", commit], repository.folder).split("\0")
     policies: dict[str, PolicyFile] = {}
     for path in names:
@@ -141,6 +142,8 @@ def _read_params(repository: Repository, commit: str) -> PolicyFile | None:
             policy = parse_policy(raw.decode("utf-8", "replace"), path) if b"gate" in raw else None
             if policy is not None:
                 policies[path] = policy
+    if "params.yaml" in policies:  # that of the whole repository
+        return policies["params.yaml"]
     if len(policies) > 1:
         paths = ", ".join(sorted(policies)[:5])
         raise LedgerError(
