@@ -134,16 +134,17 @@ def read_policy(repository: Repository, commit: str | None = None) -> PolicyFile
 
 def _read_params(repository: Repository, commit: str) -> PolicyFile | None:
     """Read the gates of a commit's ``params.yaml``; None if none has any."""
+
+    def gates_of(path: str) -> PolicyFile | None:
+        raw = read_from_commit(repository, commit, path) or b""
+        return parse_policy(raw.decode("utf-8", "replace"), path) if b"gate" in raw else None
+
+    policy = gates_of("params.yaml")  # of the whole repository
+    if policy is not None:
+        return policy
     names = git(["ls-tree", "-r", "-z", "--name-only", commit], repository.folder).split("\0")
-    policies: dict[str, PolicyFile] = {}
-    for path in names:
-        if path.rpartition("/")[2] == "params.yaml":
-            raw = read_from_commit(repository, commit, path) or b""
-            policy = parse_policy(raw.decode("utf-8", "replace"), path) if b"gate" in raw else None
-            if policy is not None:
-                policies[path] = policy
-    if "params.yaml" in policies:  # that of the whole repository
-        return policies["params.yaml"]
+    below = {path: gates_of(path) for path in names if path.endswith("/params.yaml")}
+    policies = {path: policy for path, policy in below.items() if policy is not None}
     if len(policies) > 1:
         paths = ", ".join(sorted(policies)[:5])
         raise LedgerError(
