@@ -13,7 +13,7 @@ import pytest
 
 from lockgate.deployment.directory import Deployment
 from lockgate.deployment.follow import deploy_stage
-from lockgate.errors import LedgerError, LedgerTampered
+from lockgate.errors import LedgerError, LedgerTampered, NotMeasured
 from lockgate.registry.api import Ledger
 from lockgate.registry.gates.require import verdict_draft
 from lockgate.registry.ledger.drafts import Draft
@@ -21,6 +21,7 @@ from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.fetch_times import FetchTimes
 from lockgate.registry.ledger.policy_file import parse_policy
 from lockgate.registry.ledger.state import State, VersionRecord
+from lockgate.registry.ledger.trust import anchored_after
 from lockgate.registry.ledger.verify import Verification
 from lockgate.registry.provenance.verdict import GateRecord, Verdict
 from tests.registry.conftest import git, guard, packed
@@ -84,6 +85,44 @@ def test_a_rollback_to_what_passed_is_compared_with(flipped: tuple[Ledger, Path]
     ledger.rollback("fraud", "prod")
     _, verdict = ledger.gate("fraud", "prod", version="1.2.0", data=rows)
     assert "from 1.0.0 to 1.2.0" in verdict.judged[0].sentence
+
+
+def test_a_rollback_to_what_passed_other_gates_lowers_none(
+    flipped: tuple[Ledger, Path],
+) -> None:
+    ledger, rows = flipped
+    shop = ledger.repository.top
+    declare(shop, "stages: {prod: {gates: {}}}\n")
+    ledger.promote("fraud", "prod", version="2.0.0")
+    declare(shop, NO_WORSE)
+    put(ledger, "1.1.0")  # in spite of the gates
+    ledger.retire("fraud", stage="prod")
+    ledger.promote("fraud", "prod", version="2.0.0", data=rows)  # compared with itself
+    ledger.promote("fraud", "prod", version="1.0.0", data=rows)
+    ledger.rollback("fraud", "prod", to="2.0.0")
+    _, verdict = ledger.gate("fraud", "prod", version="3.0.0", data=rows, dry=True)
+    assert "from 2.0.0 to 3.0.0" in verdict.judged[0].sentence
+    declare(shop, NO_WORSE.replace("{plugin: no-worse}", "{plugin: no-worse, margin: 0.02}"))
+    _, verdict = ledger.gate("fraud", "prod", version="3.0.0", data=rows, dry=True)
+    assert "from 1.0.0 to 3.0.0" in verdict.judged[0].sentence
+
+
+def test_a_verdict_of_before_does_not_count(flipped: tuple[Ledger, Path], tmp_path: Path) -> None:
+    """It was reached while the stage was empty, or had a version that no gate had passed."""
+    ledger, rows = flipped
+    shop = ledger.repository.top
+    ledger.retire("fraud", stage="prod")
+    _, passed = ledger.gate("fraud", "prod", version="1.1.0", data=rows)
+    assert passed.passed
+    ledger.promote("fraud", "prod", version="1.0.0", data=rows)
+    ledger.retire("fraud", stage="prod")
+    with pytest.raises(NotMeasured):  # its gates are run again
+        ledger.promote("fraud", "prod", version="1.1.0")
+    fields = {"override": False, "gate": passed.digest, "reason": ""}
+    forge(shop, changed(promotion("1.1.0", "prod"), **fields))
+    assert "its verdict is older than the version that was put into the stage" in problems(ledger)
+    with pytest.raises(LedgerTampered, match="its verdict is older"):
+        deploy_stage(ledger, Deployment(tmp_path / "live"), "fraud", "prod")
 
 
 @pytest.mark.parametrize(
@@ -175,6 +214,13 @@ def test_an_anchor_after_the_policy_tells_fresh_clones(
     run("verify", "--anchor", "-C", str(quiet))
     git(quiet, "add", "-A")
     git(quiet, "commit", "-qm", "anchor")
+    first = anchored_after(Ledger(quiet).repository)
+    anchor = quiet / ".lockgate" / "anchor.json"
+    anchor.write_text(anchor.read_text().replace("\n", " "))
+    with monkeypatch.context() as patch:
+        patch.setenv("GIT_COMMITTER_DATE", "2035-01-01T00:00:00Z")
+        git(quiet, "commit", "-qam", "reformatted")
+    assert anchored_after(Ledger(quiet).repository) == first
     git(quiet, "push", "-q", "origin", "main")
     backdated(quiet, monkeypatch, days_ago=30)
     git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "fresh")

@@ -19,7 +19,7 @@ from lockgate.registry.gates.policy import load_policy, stage_policy
 from lockgate.registry.gates.verdicts import run_gates
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
-from lockgate.registry.ledger.state import StageRecord, VersionRecord
+from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
 from lockgate.registry.ledger.trust import read_trusted_signers
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.sshsig import InvalidSignature
@@ -81,7 +81,7 @@ def judge(
     stage_record = state.stage(name, stage)
     on_status("opening the bundles")
     candidate = open_bundle(bundle_of(ledger.repository, record))
-    incumbent, compared = None, _reference_version(ledger, stage_record, record, stage)
+    incumbent, compared = None, _reference_version(ledger, state, record, loaded.written)
     if compared is not None:
         incumbent_record = rules.find_version(state, name, compared)
         incumbent = open_bundle(bundle_of(ledger.repository, incumbent_record))
@@ -110,17 +110,24 @@ def _incumbent(in_stage: StageRecord | None) -> Incumbent | None:
 
 
 def _reference_version(
-    ledger: EventLog, in_stage: StageRecord | None, candidate: VersionRecord, stage: str
+    ledger: EventLog, state: State, candidate: VersionRecord, policy: StagePolicy
 ) -> str | None:
-    """Return the version to compare with: the last in the stage that passed the gates.
+    """Return the version to compare with: the last in the stage that passed its gates.
 
-    An override lowers no gate, and neither does emptying the stage. Where none passed yet, it is
-    what is in the stage.
+    An override lowers no gate, neither does emptying the stage, nor a rollback to what passed
+    other gates. Where none passed yet, it is what is in the stage.
     """
-    for event in ledger.history(candidate.name, stage):
-        placed = event.op in ("promote", "rollback")
-        if placed and event.gate is not None and not event.override:
+    name, stage = candidate.name, policy.stage
+    for event in ledger.history(name, stage):
+        if event.gate is None or event.override:
+            continue
+        if event.op == "promote":
             return event.after
+        if event.op == "rollback":
+            verdict = state.verdict(name, str(event.after), event.gate)
+            if verdict is not None and verdict.policy == policy.digest:
+                return event.after
+    in_stage = state.stage(name, stage)
     if in_stage is None or in_stage.slot.version == candidate.version:
         return None
     return in_stage.slot.version

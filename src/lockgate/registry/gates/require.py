@@ -61,7 +61,8 @@ def require_verdict(
         return record.version  # writing the promotion says so
     if data is None and today is None:
         try:
-            rules.verdict_for(ledger.state, record, stage, policy.digest)
+            verdict = rules.verdict_for(ledger.state, record, stage, policy.digest)
+            rules.check_fresh(ledger.history(name, stage), verdict, record.version)
         except GateRefused:
             pass
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lockgate.data.io.visible import visible
 from lockgate.errors import GateRefused, LedgerConflict, LedgerError
 from lockgate.registry.ledger.seen import Seen
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
+from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.verdict import Verdict
 from lockgate.registry.slots import Slot
 from lockgate.suggestions import nearest
@@ -15,6 +17,7 @@ from lockgate.suggestions import nearest
 __all__ = [
     "Expectation",
     "StageChanged",
+    "check_fresh",
     "describe_stage",
     "find_usable_version",
     "find_version",
@@ -190,6 +193,38 @@ def verdict_for(state: State, record: VersionRecord, stage: str, policy: str) ->
         failures = "; ".join(f"{result.gate}: {result.sentence}" for result in verdict.failed)
         raise GateRefused(f"{address} did not pass the gates of {stage}: {failures}")
     return verdict
+
+
+def check_fresh(events: Iterable[Event], verdict: Verdict, version: str) -> None:
+    """Check that no version was put into a stage since a verdict for it.
+
+    It may have been compared with another version than would count now, e.g. while the stage was
+    empty.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        Events of the stage, newest first.
+    verdict : Verdict
+        The verdict.
+    version : str
+        The version that it is about.
+
+    Raises
+    ------
+    GateRefused
+        If there was.
+
+    """
+    for event in events:
+        if event.op == "gate" and event.gate == verdict.digest:
+            return
+        if event.op in ("promote", "rollback"):
+            raise GateRefused(
+                f"the verdict on {verdict.name}@{version} for {verdict.stage} is older than "
+                f"{event.after}, which was put there since; run lockgate gate "
+                f"{verdict.name}@{version} {verdict.stage}"
+            )
 
 
 def is_about(verdict: Verdict, record: VersionRecord, slot: Slot | None) -> bool:

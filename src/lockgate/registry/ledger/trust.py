@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -32,6 +33,9 @@ SIGNERS = ".lockgate/allowed_signers"
 ANCHOR = ".lockgate/anchor.json"
 """Files of the main branch: the allowed signers, and the event up to which all is trusted."""
 
+
+GATE_KEY = re.compile(r"(?m)^[\"']?gate[\"']?\s*:")
+"""The key of a ``params.yaml`` that makes it a policy."""
 
 ANCHOR_SECONDS = 7 * 24 * 3600
 """How long an anchor may take from when it is written until it is on the main branch."""
@@ -77,7 +81,10 @@ def read_trusted_signers(repository: Repository) -> Signers | None:
 
 def read_anchor(repository: Repository) -> Anchor | None:
     """Read the anchor; None where there is none."""
-    raw = _read_from_main(repository, ANCHOR)
+    return _parse_anchor(_read_from_main(repository, ANCHOR))
+
+
+def _parse_anchor(raw: bytes | None) -> Anchor | None:
     try:
         return None if raw is None else msgspec.json.decode(raw, type=Anchor)
     except msgspec.DecodeError as error:
@@ -97,9 +104,15 @@ def anchored_after(repository: Repository) -> int:
     commit = main_commit(repository)
     if commit is None:
         return 0
-    arguments = ["log", "-1", "--first-parent", "--format=%ct", commit, "--", ANCHOR]
-    date = git(arguments, repository.top)
-    return int(date) - ANCHOR_SECONDS if date else 0
+    arguments = ["log", "--first-parent", "--format=%H %ct", commit, "--", ANCHOR]
+    first = 0
+    anchor = read_anchor(repository)
+    for line in git(arguments, repository.top).splitlines():  # the newest first
+        oid, date = line.split()
+        if _parse_anchor(read_from_commit(repository, oid, ANCHOR)) != anchor:
+            break
+        first = int(date)  # the file may have been reformatted since
+    return first - ANCHOR_SECONDS if first else 0
 
 
 def read_policy(repository: Repository, commit: str | None = None) -> PolicyFile | None:
@@ -137,13 +150,16 @@ def _read_params(repository: Repository, commit: str) -> PolicyFile | None:
 
     def gates_of(path: str) -> PolicyFile | None:
         raw = read_from_commit(repository, commit, path) or b""
-        return parse_policy(raw.decode("utf-8", "replace"), path) if b"gate" in raw else None
+        text = raw.decode("utf-8", "replace")
+        return parse_policy(text, path) if GATE_KEY.search(text) else None
 
     policy = gates_of("params.yaml")  # of the whole repository
     if policy is not None:
         return policy
-    names = git(["ls-tree", "-r", "-z", "--name-only", commit], repository.folder).split("\0")
-    below = {path: gates_of(path) for path in names if path.endswith("/params.yaml")}
+    lines = git(["ls-tree", "-r", "-z", commit], repository.folder).split("\0")
+    entries = (line.partition("\t") for line in lines if line.endswith("/params.yaml"))
+    files = [path for details, _, path in entries if details.split()[0] in (FILE, EXECUTABLE)]
+    below = {path: gates_of(path) for path in files}
     policies = {path: policy for path, policy in below.items() if policy is not None}
     if len(policies) > 1:
         paths = ", ".join(sorted(policies)[:5])

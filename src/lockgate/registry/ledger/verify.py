@@ -110,6 +110,7 @@ def verify(
     policies, times = PolicyHistory(repository), FetchTimes(repository.folder)
     anchor_time = anchored_after(repository) if anchored_seq else 0
     seen: dict[str, str] = {}
+    freshness = _Freshness()
     before: tuple[Commit | None, State] = (None, reader.state(None))
     for number, (oid, commit) in enumerate(chain, 1):
         progress(number, len(chain))
@@ -128,6 +129,8 @@ def verify(
             problems.append(f"it is duplicated, also as {seen[event.id][:12]}")
         seen[event.id] = oid
         needed = number > anchored_seq
+        stale = freshness.problem(event)
+        problems += [stale] if stale and needed else []
         after = max(times.written_after(event.seq), anchor_time if needed else 0)
         problems += _check_signature(result, signers, commit, event, after=after, needed=needed)
         if needed:
@@ -142,6 +145,29 @@ def verify(
     except LedgerError as error:
         result.findings.append(Problem(str(tip), "the files after the last event", str(error)))
     return result
+
+
+@dataclass
+class _Freshness:
+    """Finds promotions on verdicts that are older than what was in the stage meanwhile."""
+
+    placed: dict[tuple[str, str], int] = field(default_factory=dict)
+    judged: dict[tuple[str, str, str], int] = field(default_factory=dict)
+
+    def problem(self, event: Event) -> str:
+        """Return what is wrong with an event, which follows those before; empty if nothing is."""
+        if event.stage is None:
+            return ""
+        stage, verdict = (event.name, event.stage), (event.name, event.stage, str(event.gate))
+        problem = ""
+        if event.op == "gate":
+            self.judged[verdict] = event.seq
+        older = self.judged.get(verdict, 0) < self.placed.get(stage, 0)
+        if event.op == "promote" and not event.override and older:
+            problem = "its verdict is older than the version that was put into the stage since"
+        if event.op in ("promote", "rollback"):
+            self.placed[stage] = event.seq
+        return problem
 
 
 def _check_anchor(result: Verification, chain: list[tuple[str, Commit]]) -> int:
