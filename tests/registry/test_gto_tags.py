@@ -85,6 +85,15 @@ def test_tags_that_were_lost_are_mended_alike(shop: Path, tmp_path: Path) -> Non
     assert repair_tags(ledger) == ([], "")
 
 
+def test_a_tag_of_a_user_outlives_a_retirement(shop: Path) -> None:
+    ledger = Ledger(shop)
+    ledger.promote("fraud", "prod", override=True, reason="first")
+    git(shop, "tag", "-a", "-m", "mine", "fraud#prod#1", "main")
+    git(shop, "tag", "fraud#prod#2", "main")
+    ledger.retire("fraud", stage="prod")
+    assert git(shop, "tag", "-l", "fraud#*") == "fraud#prod#1\nfraud#prod#2"
+
+
 def test_a_tag_made_by_hand_is_named_and_not_touched(shop: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub.git")
     git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lockgate.registry.ledger.repository import Repository
 from tests.conftest import Run
 from tests.registry.conftest import git
 from tests.registry.test_ledger import put, run
+from tests.registry.test_policy import LAX, declare
 from tests.registry.test_stray_commits import BRANCH, plain_commit
 
 
@@ -176,6 +178,43 @@ def test_an_event_that_was_pushed_is_never_queued(
     assert Ledger(here).state.head().seq == 5
     Ledger(there).fetch()
     assert Ledger(there).state.head().seq == 5
+
+
+@pytest.mark.parametrize("others_wrote", [True, False])
+def test_a_queue_that_is_older_than_the_policy_is_refused(
+    clones: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, others_wrote: bool
+) -> None:
+    here, there = clones
+    now = time.time()
+    declare(here, LAX, days_ago=30)
+    git(here, "push", "-q", "origin", "main")
+    with remote_away(here), monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now + 5)
+        Ledger(here, queue=True).promote("fraud", "canary", version="1.1.0")
+    declare(here, "stages: {prod: {gates: {}}, canary: {gates: {small: {plugin: size}}}}\n")
+    git(here, "push", "-q", "origin", "main")
+    if others_wrote:
+        put(Ledger(there), "1.2.0")
+    monkeypatch.setattr(time, "time", lambda: now + 5 * 86400)
+    with pytest.raises(LedgerConflict, match="the policy is another one now: its verdict was made"):
+        run("sync", "-C", str(here))
+    shown = run("sync", "--drop", "impossible", "-C", str(here))
+    assert "discarded: promote fraud 1.1.0 -> canary" in shown
+    Ledger(there).fetch()
+    assert Ledger(there).state.stage("fraud", "canary") is None
+
+
+def test_tags_of_events_that_moved_are_replaced(clones: tuple[Path, Path]) -> None:
+    here, there = clones
+    with remote_away(here):
+        put(Ledger(here, queue=True), "1.1.0", "canary")
+    put(Ledger(there), "1.2.0")
+    assert "repaired tags: " in run("sync", "-C", str(here))
+    assert "repaired" not in run("sync", "-C", str(here))
+    shown = run("sync", "-C", str(there))
+    assert "not repaired" not in shown + run("sync", "-C", str(there))
+    tags = git(here, "tag", "-l", "fraud#canary*")
+    assert tags == git(here.with_name("hub.git"), "tag", "-l", "fraud#canary*") == "fraud#canary#12"
 
 
 def test_all_that_is_queued_can_be_discarded(clones: tuple[Path, Path]) -> None:

@@ -101,7 +101,7 @@ def repair_tags(ledger: EventLog) -> tuple[list[str], str]:
     """
     tags = ledger.writer.gto_tags
     events = [(event, commit) for event, commit, _ in ledger.commits()][::-1]
-    stale = tags.stale({event.id for event, _ in events})
+    stale = tags.stale(event for event, _ in events)
     expected: dict[str, str | None] = dict.fromkeys(stale)
     expected |= tags.all_tags(events)
     repaired = set(tags.missing(expected))

@@ -161,9 +161,7 @@ def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
 
     """
     repository = Repository.find(root)
-    path = repository.top / POLICY_FILE
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise UsageError(f"{path} is not a regular file; the main branch must have one there")
+    path = _policy_path(repository)
     raw: dict[str, Any] = {}
     if path.is_file():
         read_policy_file(path)  # refused before anything is changed
@@ -196,6 +194,16 @@ def write_policy(root: Path, stages: Sequence[str] = ()) -> Path:
     text = HEADER + dump_yaml({**raw, "stages": declared})
     parse_policy(text, str(path))
     write_file(path, text)
+    return path
+
+
+def _policy_path(repository: Repository) -> Path:
+    """Return the path of the policy file in the work tree."""
+    if repository.top == repository.folder:
+        raise UsageError("a bare repository has no work tree: write the policy in a clone")
+    path = repository.top / POLICY_FILE
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path} is not a regular file; the main branch must have one there")
     return path
 
 

@@ -26,8 +26,8 @@ __all__ = ["GtoTags", "Tags"]
 Tags = Mapping[str, str | None]
 """Object ids by reference; None where the reference must not exist."""
 
-MESSAGE = re.compile(r"\n\n.*\n\nlockgate event \d+, ([0-9a-f]{32})\n\Z")
-"""The message of a tag, with the id of its event."""
+MESSAGE = re.compile(r"\n\n.*\n\nlockgate event (\d+), ([0-9a-f]{32})\n\Z")
+"""The message of a tag, with the number and the id of its event."""
 
 GRAMMAR = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
 """Names that GTO can read (gto.constants, 1.10): no dots, no sign at the end."""
@@ -91,8 +91,10 @@ class GtoTags:
             return dict(tags)
         if event.op == "retire" and stage is not None:
             pattern = re.compile(rf"refs/tags/{re.escape(name)}#{re.escape(stage)}!?#\d+")
-            refs = self.repository.store.list_refs("refs/tags/")
-            return {ref: None for ref in refs if pattern.fullmatch(ref)}
+            refs = self.repository.store.list_refs("refs/tags/").items()
+            return {
+                ref: None for ref, oid in refs if pattern.fullmatch(ref) and self._event_of(oid)
+            }
         if event.op == "retire":
             release = self._release_commit(name, event.before)
             return dict(
@@ -126,18 +128,20 @@ class GtoTags:
                 with contextlib.suppress(RefChanged):
                     self.repository.update_ref(ref, old, oid)
 
-    def stale(self, ids: set[str]) -> dict[str, str]:
-        """Return the tags in this clone of events with other ids than these."""
+    def stale(self, events: Iterable[Event]) -> dict[str, str]:
+        """Return the tags in this clone that were written for other events than these."""
         if not self.enabled:
             return {}
-        store = self.repository.store
-        stale: dict[str, str] = {}
-        for ref, oid in store.list_refs("refs/tags/").items():
-            kind, raw = store.read(oid) if "@" in ref or "#" in ref else ("", b"")
-            match = MESSAGE.search(raw.decode("utf-8", "replace")) if kind == "tag" else None
-            if match is not None and match[1] not in ids:
-                stale[ref] = oid
-        return stale
+        known = {(event.seq, event.id) for event in events}
+        refs = self.repository.store.list_refs("refs/tags/").items()
+        written = {ref: self._event_of(oid) for ref, oid in refs if "@" in ref or "#" in ref}
+        return {ref: oid for ref, oid in refs if written.get(ref) and written[ref] not in known}
+
+    def _event_of(self, oid: str) -> tuple[int, str] | None:
+        """Return number and id of the event that a tag was written for; None for other tags."""
+        kind, raw = self.repository.store.read(oid)
+        match = MESSAGE.search(raw.decode("utf-8", "replace")) if kind == "tag" else None
+        return None if match is None else (int(match[1]), match[2])
 
     def _write_tag(
         self, name: str, release: str, person: Person, date: int, event: Event

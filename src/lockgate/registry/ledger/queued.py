@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
-from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered
+from lockgate.errors import GateRefused, LedgerConflict, LedgerError, LedgerTampered
 from lockgate.registry.ledger.drafts import draft_of, write_event
+from lockgate.registry.ledger.policy_history import PolicyHistory
 from lockgate.registry.ledger.remote import Remote
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.rules import Expectation
@@ -18,6 +20,7 @@ __all__ = [
     "ImpossibleEvent",
     "Queued",
     "Replay",
+    "check_policy",
     "commits_without",
     "known_tip",
     "queued_after",
@@ -120,6 +123,21 @@ def commits_without(repository: Repository, tip: str | None, other: str | None) 
     return missing[::-1]
 
 
+def check_policy(repository: Repository, oid: str, commit: Commit) -> None:
+    """Check a queued event against the policy as it is when the event is shared.
+
+    Raises
+    ------
+    GateRefused
+        If the policy was changed since it was queued.
+
+    """
+    event, state = event_of(commit, oid), repository.state(oid)
+    problem = PolicyHistory(repository).problem(state, event, commit, after=int(time.time()))
+    if problem is not None:
+        raise GateRefused(f"the policy is another one now: {problem}")
+
+
 def replay(
     repository: Repository, tip: str | None, queued: Queued, signers: Signers | None
 ) -> Replay:
@@ -148,6 +166,7 @@ def replay(
         if event.id in shared_ids:  # its push was accepted, but not confirmed
             continue
         try:
+            check_policy(repository, oid, commit)
             if event.changes_stage and event.stage is not None:
                 record = repository.state(commit.parent).stage(event.name, event.stage)
                 expected = Expectation(seen=Seen.of(record))

@@ -18,6 +18,7 @@ __all__ = [
     "Remote",
     "branch_name",
     "is_pushed",
+    "main_setting",
     "remote_of",
     "trusted_ref",
 ]
@@ -113,7 +114,7 @@ class Remote:
         """
         branches = [ref for ref in self._list("--heads") if ref != BRANCH]
         names = ", ".join(branch_name(ref) for ref in branches[:5])
-        configured = self.repository.settings.get("lockgate.main")
+        configured = main_setting(self.repository)
         if branches and configured:
             raise LedgerTampered(
                 f"lockgate.main is {configured!r}, which {self.name} does not have; it has: {names}"
@@ -134,7 +135,7 @@ class Remote:
     def main_refspec(self) -> str:
         """What to fetch of the main branch, and where to."""
         # the full name: a tag of the same name, which others may push, would come first
-        configured = self.repository.settings.get("lockgate.main")
+        configured = main_setting(self.repository)
         branch = f"refs/heads/{branch_name(configured)}" if configured else "HEAD"
         return f"+{branch}:{trusted_ref(self.name, configured)}"
 
@@ -210,6 +211,11 @@ class Remote:
         if refused or "denied" in output.lower() or "could not read" in output:
             raise LedgerError(f"{self.name} refused the event: {output[-400:]}")
         raise PushUnconfirmed(output[-300:])
+
+
+def main_setting(repository: Repository) -> str | None:
+    """Return the main branch that ``git config lockgate.main`` names; None if it names none."""
+    return repository.settings.get("lockgate.main") or None
 
 
 def trusted_ref(remote: str, branch: str | None) -> str:

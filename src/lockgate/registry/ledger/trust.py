@@ -11,7 +11,7 @@ from lockgate.errors import LedgerError
 from lockgate.registry.git.commands import git
 from lockgate.registry.git.trees import EXECUTABLE, FILE, FOLDER
 from lockgate.registry.ledger.policy_file import POLICY_FILE, PolicyFile, parse_policy
-from lockgate.registry.ledger.remote import branch_name, trusted_ref
+from lockgate.registry.ledger.remote import branch_name, main_setting, trusted_ref
 from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.provenance.signers import Signers
 
@@ -189,7 +189,7 @@ def main_branch(repository: Repository) -> MainBranch | None:
         If the configured branch does not exist.
 
     """
-    configured = repository.settings.get("lockgate.main")
+    configured = main_setting(repository)
     remote = repository.settings.get("lockgate.remote", "origin")
     candidates = {
         trusted_ref(remote, None): f"the default branch of {remote}",

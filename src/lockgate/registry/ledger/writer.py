@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from lockgate.errors import LedgerError, LedgerTampered, RemoteUnavailable
+from lockgate.errors import GateRefused, LedgerError, LedgerTampered, RemoteUnavailable
 from lockgate.registry.git.objects import RefChanged
 from lockgate.registry.ledger.drafts import Draft, write_event
 from lockgate.registry.ledger.fetch_times import FetchTimes
@@ -14,6 +14,8 @@ from lockgate.registry.ledger.fetched import check_fetched
 from lockgate.registry.ledger.gto_tags import GtoTags
 from lockgate.registry.ledger.queued import (
     ImpossibleEvent,
+    Replay,
+    check_policy,
     commits_without,
     known_tip,
     queued_after,
@@ -161,6 +163,7 @@ class Writer:
                 assert self.remote is not None
                 if tip is None or not shared:
                     return
+                self._check_queued(tip)
                 try:
                     self.remote.push(tip)
                     self._track(tip)
@@ -170,6 +173,17 @@ class Writer:
                 except PushUnconfirmed as error:
                     raise RemoteUnavailable(f"the push was not confirmed: {error}") from None
             raise LedgerError(f"other writers were faster {ATTEMPTS} times in a row; try again")
+
+    def _check_queued(self, tip: str) -> None:
+        """Raise an `ImpossibleEvent` if the policy has changed since an event was queued."""
+        assert self.remote is not None
+        repository = self.repository
+        tracked = repository.store.ref(self.remote.tracking)
+        for oid, commit in commits_without(repository, tip, tracked) if tracked else ():
+            try:
+                check_policy(repository, oid, commit)
+            except GateRefused as error:
+                Replay(tip, ((event_of(commit, oid), str(error)),)).require_all()
 
     def latest(self) -> str | None:
         """Fetch, and return the tip, with queued events on top.
