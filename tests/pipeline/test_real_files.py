@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ import lockgate
 from tests.conftest import Run
 
 ROWS = 600
+LONG = pytest.mark.skipif(
+    not os.environ.get("LOCKGATE_SOAK"),
+    reason="a quarter of a minute each: make soak; tests/data reads such files in every way",
+)
 
 
 def columns() -> dict[str, np.ndarray]:
@@ -89,8 +94,8 @@ def write_spreadsheet_export(path: Path) -> list[str]:
     ("name", "write"),
     [
         ("bank.csv", write_bank_export),
-        ("warehouse.parquet", write_warehouse_export),
-        ("sheet.csv", write_spreadsheet_export),
+        pytest.param("warehouse.parquet", write_warehouse_export, marks=LONG),
+        pytest.param("sheet.csv", write_spreadsheet_export, marks=LONG),
     ],
 )
 def test_a_file_is_predicted_as_it_is_evaluated(

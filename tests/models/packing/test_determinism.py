@@ -47,7 +47,7 @@ for plugin, task in ((Logistic, "binary"), (Logistic, "multiclass"), (Linear, "r
 @pytest.mark.slow
 def test_baseline_models_have_equal_bytes_everywhere() -> None:
     found = set()
-    for seed, threads in (("0", 1), ("1", 2), ("random", 4)):
+    for seed, threads in (("0", 1), ("random", 4)):
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, str(threads)],
             cwd=ROOT,
