@@ -39,8 +39,12 @@ def test_gates_are_run_once_for_a_promotion(shop: Path, small: Path) -> None:
     assert current is not None
     assert current.slot.verdict == verdict.digest
     ledger.retire("fraud", stage="prod")
-    promote()  # the verdict against no incumbent is valid again
-    assert len(seen) == 1
+    promote()  # a version was put into the stage since that verdict
+    assert len(seen) == 2
+    ledger.retire("fraud", stage="prod")
+    ledger.gate("fraud", "prod", version="1.0.0")
+    promote()
+    assert len(seen) == 2
 
 
 def test_a_failing_verdict_is_recorded_and_promotes_nothing(shop: Path) -> None:
