@@ -341,6 +341,10 @@ def test_two_runs_at_once_give_each_its_own_model_or_a_refusal(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not os.environ.get("LOCKGATE_SOAK"),
+    reason="half a minute: make soak; test_merges merges choices of every kind",
+)
 def test_the_choices_of_colleagues_hold_after_a_merge(
     call: Run, project: Path, tmp_path: Path
 ) -> None:

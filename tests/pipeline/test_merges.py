@@ -91,7 +91,7 @@ def test_an_instance_is_decided_or_forgotten(call: Run, based: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(
     not os.environ.get("LOCKGATE_SOAK"),
-    reason="half a minute: make soak; test_choices merges the choices of colleagues",
+    reason="half a minute: make soak; the other tests merge what models are made of",
 )
 def test_after_a_merge_the_model_is_that_of_the_parameters(call: Run, project: Path) -> None:
     """A merged dvc.lock ties results of one side to parameters of the other."""
