@@ -1,5 +1,6 @@
 """Training and packing give the same bytes over processes, hash seeds and thread counts."""
 
+import os
 import subprocess
 import sys
 
@@ -44,10 +45,16 @@ for plugin, task in ((Logistic, "binary"), (Logistic, "multiclass"), (Linear, "r
 """
 
 
+RUNS = [("0", 1), ("random", 4)]
+"""Seed of the hashes, and threads."""
+if os.environ.get("LOCKGATE_SOAK"):
+    RUNS.append(("1", 2))
+
+
 @pytest.mark.slow
 def test_baseline_models_have_equal_bytes_everywhere() -> None:
     found = set()
-    for seed, threads in (("0", 1), ("random", 4)):
+    for seed, threads in RUNS:
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, str(threads)],
             cwd=ROOT,

@@ -20,7 +20,6 @@ from lockgate.registry.gates.verdicts import run_gates
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import StageRecord, State, VersionRecord
-from lockgate.registry.ledger.trust import read_trusted_signers
 from lockgate.registry.provenance.policy import StagePolicy
 from lockgate.registry.provenance.sshsig import InvalidSignature
 from lockgate.registry.provenance.verdict import Incumbent, Verdict
@@ -162,13 +161,10 @@ def _read(path: Path | None, schema: Schema) -> pd.DataFrame | None:
 
 def _origin(ledger: EventLog, record: VersionRecord, folder: Path) -> BundleOrigin:
     event, commit, _ = find_registration(ledger, record)
-    signers = read_trusted_signers(ledger.repository)
-    signer = None
-    if signers is not None:
-        try:
-            signer = signers.check(commit, event).principal
-        except InvalidSignature:
-            signer = None
+    try:
+        signer = ledger.signer(event, commit)
+    except InvalidSignature:
+        signer = None
     attestations = ledger.state.attestations(record.name, record.version)
     attested = (attestations[-1].get("passed") is True) if attestations else None
     problem = lineage_problem(ledger.repository, record, folder)

@@ -61,7 +61,7 @@ class EventLog:
 
     """
 
-    _tip: str | None = None
+    _pinned: tuple[str | None, ...] = ()
 
     def __init__(self, root: str | Path = ".", *, queue: bool = False) -> None:
         self.repository = Repository.find(Path(root))
@@ -87,12 +87,12 @@ class EventLog:
 
         Events that are queued here count, unless those of others came before them.
         """
-        return self._tip or known_tip(self.repository, self.remote)
+        return self._pinned[0] if self._pinned else known_tip(self.repository, self.remote)
 
     def at(self, tip: str | None) -> Self:
         """Return this ledger as it was after an event, whatever is fetched meanwhile."""
         other = copy.copy(self)
-        other._tip = tip
+        other._pinned = (tip,)
         return other
 
     @property
@@ -177,14 +177,25 @@ class EventLog:
         if signers is None or event.seq <= anchor:
             return ""
         try:
-            signers.check(
-                commit,
-                event,
-                now=max(commit.person.date, self._fetch_times.written_after(event.seq)),
-            )
+            self.signer(event, commit)
         except InvalidSignature as error:
             return str(error)
         return ""
+
+    def signer(self, event: Event, commit: Commit) -> str | None:
+        """Return who signed an event; None where the main branch lists no allowed signers.
+
+        Raises
+        ------
+        InvalidSignature
+            If nobody did who may; the key must have been valid when this clone got the event, too.
+
+        """
+        signers, _ = self._trusted
+        if signers is None:
+            return None
+        written_after = self._fetch_times.written_after(event.seq)
+        return signers.check(commit, event, now=max(commit.person.date, written_after)).principal
 
     def stage_doubt(self, record: StageRecord) -> str:
         """Return why the event that put a version into a stage cannot be trusted."""

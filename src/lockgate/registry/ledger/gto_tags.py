@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 
 from lockgate.errors import LedgerError
 from lockgate.registry.git.objects import RefChanged
-from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.ledger.repository import LEDGER, Repository
 from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.provenance.commits import Commit, Person
 from lockgate.registry.provenance.events import Event
@@ -173,7 +173,7 @@ class GtoTags:
             kind, raw = self.repository.store.read(tag)
             if kind == "tag":
                 return raw.partition(b"\n")[0].removeprefix(b"object ").decode()
-        for event, commit, _ in self.repository.events():
+        for event, commit, _ in self.repository.events(self.repository.store.ref(LEDGER)):
             if (event.op, event.name, event.after) == ("register", name, version):
                 return self._write_release(event, commit)
         raise LedgerError(f"the ledger has no registration of {name}@{version}")

@@ -29,9 +29,6 @@ A commit of the main branch is dated when it is made, which may be before it is 
 SETTLED_SECONDS = 3600
 """How long a policy must have been in force for that grace."""
 
-BURST_SECONDS = 120
-"""How long any policy counts: the dates of a burst of events run ahead of the clock."""
-
 UNDATED = (
     "it is dated before the main branch had a policy, as far as this clone knows: if it is right, "
     "anchor it (lockgate verify --anchor); a shallow clone needs git fetch --unshallow"
@@ -129,7 +126,7 @@ class PolicyHistory:
         in_force = []
         for change, end in zip(changes, ends, strict=False):
             # what was replaced at once, as within a pull request, was never meant to count
-            grace = GRACE_SECONDS if end - change.date >= SETTLED_SECONDS else BURST_SECONDS
+            grace = GRACE_SECONDS if end - change.date >= SETTLED_SECONDS else 0
             if change.date - grace <= date <= end + grace:
                 in_force.append(change)
         return in_force

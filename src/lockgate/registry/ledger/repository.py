@@ -155,9 +155,9 @@ class Repository:
             yield tip, commit
             tip = commit.parent
 
-    def events(self, tip: str | None = None) -> Iterator[tuple[Event, Commit, str]]:
+    def events(self, tip: str | None) -> Iterator[tuple[Event, Commit, str]]:
         """Yield all events with their commits, the newest first."""
-        for oid, commit in self.walk(tip or self.store.ref(LEDGER)):
+        for oid, commit in self.walk(tip):
             yield event_of(commit, oid), commit, oid
 
     @contextlib.contextmanager

@@ -13,7 +13,6 @@ from lockgate.registry.git.commands import run_git
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.state import State, VersionRecord
-from lockgate.registry.ledger.trust import read_trusted_signers
 from lockgate.registry.provenance.sshsig import InvalidSignature
 
 __all__ = ["find_version_by_digest", "version_report"]
@@ -188,16 +187,16 @@ def _pair(old: object, new: object) -> list[object] | None:
 
 def _events(ledger: EventLog, record: VersionRecord) -> list[dict[str, Any]]:
     """Return the events of a version with their signers, oldest first."""
-    signers = read_trusted_signers(ledger.repository)
     events = []
     for event, commit, oid in ledger.commits():
         if event.name != record.name or record.version not in (event.before, event.after):
             continue
         entry: dict[str, Any] = {"commit": oid, **msgspec.to_builtins(event)}
-        if signers is not None:
-            try:
-                entry["signed_by"] = signers.check(commit, event).principal
-            except InvalidSignature as error:
-                entry["signed_by"] = f"not valid: {error}"
+        try:
+            signer = ledger.signer(event, commit)
+        except InvalidSignature as error:
+            signer = f"not valid: {error}"
+        if signer is not None:
+            entry["signed_by"] = signer
         events.append(entry)
     return events[::-1]
