@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ from lockgate.registry.ledger.state import State, VersionRecord
 from lockgate.registry.ledger.trust import anchored_after
 from lockgate.registry.ledger.verify import Verification
 from lockgate.registry.provenance.verdict import GateRecord, Verdict
-from tests.registry.conftest import git, guard, packed
+from tests.registry.conftest import git, guard, key, new_repository, packed, sign_with
 from tests.registry.test_ledger import put, run
 from tests.registry.test_policy import LAX, STRICT, declare, problems, share
 from tests.registry.test_tampering import forge, promotion, retirement
@@ -238,6 +239,36 @@ def test_times_of_fetches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert known == [0, 0, 2000, 2000, 4000, 4000]
     (tmp_path / "lockgate" / "fetched.json").write_bytes(b"[[1")
     assert FetchTimes(tmp_path).written_after(9) == 0
+
+
+def test_a_key_that_ended_signs_nothing_new_by_an_old_date(
+    tmp_path: Path, bundles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`verify`, `history`, `trace` and the gate `signed` agree."""
+    shop, now = new_repository(tmp_path / "shop"), time.time()
+    ended = datetime.datetime.fromtimestamp(now - 5 * 86400, datetime.UTC)
+    line = f'ada@shop.example valid-before="{ended:%Y%m%d}" {key(tmp_path, "ada")}'
+    (shop / ".lockgate").mkdir()
+    (shop / ".lockgate" / "allowed_signers").write_text(line + "\n")
+    guard(shop, "gate: {signed: {plugin: signed}}\n")
+    sign_with(shop, tmp_path / "ada")
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now - 10 * 86400)
+        Ledger(shop).register(bundles[0])
+    FetchTimes(shop / ".git").record(1)
+    assert problems(Ledger(shop)) == ""
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now - 8 * 86400)
+        Ledger(shop).register(bundles[1])
+    ledger = Ledger(shop)
+    assert problems(ledger) == "the key of ada@shop.example was not valid at its date"
+    newest, older = run("history", "-C", str(shop)).splitlines()
+    assert "NOT TRUSTED (the key of ada@shop.example was not valid at its date" in newest
+    assert "NOT TRUSTED" not in older
+    assert "not valid: the key of ada" in run("trace", "fraud@1.1.0", "-C", str(shop))
+    for version, passed in (("1.0.0", True), ("1.1.0", False)):
+        _, verdict = ledger.gate("fraud", "prod", version=version, dry=True)
+        assert verdict.passed is passed
 
 
 def test_what_is_verified_is_what_is_deployed(

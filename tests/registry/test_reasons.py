@@ -57,6 +57,19 @@ def test_a_repository_that_cannot_be_written_is_read(shop: Path, tmp_path: Path)
         put(Ledger(shop), "1.1.0")
 
 
+def test_a_ledger_that_stays_open_knows_of_keys_that_end(signed: Path) -> None:
+    ledger = Ledger(signed)
+    event, commit, _ = next(ledger.commits())
+    assert (ledger.signer(event, commit), ledger.doubt(event, commit)) == ("ada@shop.example", "")
+    file = signed / ".lockgate" / "allowed_signers"
+    file.write_text(file.read_text().replace('namespaces="git"', 'valid-before="20200101"'))
+    git(signed, "commit", "-qam", "ada left")
+    ledger.fetch()
+    assert "was not valid at its date" in ledger.doubt(event, commit)
+    report = run("trace", "fraud@1.0.0", "-C", str(signed))
+    assert "not valid: the key of ada@shop.example was not valid" in report
+
+
 def test_a_setting_of_git_log_does_not_matter(signed: Path) -> None:
     git(signed, "config", "commit.gpgsign", "true")
     (signed / "params.yaml").write_text("gate: {parity: {plugin: parity}}\n")

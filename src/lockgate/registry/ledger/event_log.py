@@ -114,6 +114,8 @@ class EventLog:
             fetched all the same, and the ledger is theirs, without the queued events.
 
         """
+        for known in ("_trusted", "_fetch_times"):  # the main branch may have others now
+            self.__dict__.pop(known, None)
         try:
             self.writer.latest()
         except ReadOnly as error:
