@@ -13,6 +13,7 @@ import pytest
 
 import lockgate
 from lockgate.registry.api import Ledger
+from lockgate.registry.ledger.repository import Repository
 from tests.shared_folder import shared_folder
 
 QUIET = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
@@ -140,3 +141,14 @@ def signed(tmp_path: Path, bundles: list[Path]) -> Path:
         ledger.promote("fraud", "prod", version=version, override=True, reason="first")
     ledger.rollback("fraud", "prod", reason="refunds doubled")
     return shop
+
+
+def kill_after_reference(patch: pytest.MonkeyPatch) -> None:
+    """Let the process end after the next reference that it writes."""
+    update_ref = Repository.update_ref
+
+    def killed(self: Repository, name: str, old: str | None, new: str | None) -> None:
+        update_ref(self, name, old, new)
+        raise KeyboardInterrupt
+
+    patch.setattr(Repository, "update_ref", killed)

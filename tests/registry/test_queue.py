@@ -14,9 +14,8 @@ import lockgate
 from lockgate.errors import LedgerConflict, LedgerTampered, RemoteUnavailable, UsageError
 from lockgate.registry.api import Ledger
 from lockgate.registry.ledger.remote import Remote
-from lockgate.registry.ledger.repository import Repository
 from tests.conftest import Run
-from tests.registry.conftest import git
+from tests.registry.conftest import git, kill_after_reference
 from tests.registry.test_ledger import put, run
 from tests.registry.test_policy import LAX, declare
 from tests.registry.test_stray_commits import BRANCH, plain_commit
@@ -150,19 +149,13 @@ def test_an_event_that_was_pushed_is_never_queued(
 ) -> None:
     """Also where the process is killed between the references that it writes."""
     here, there = clones
-    update_ref = Repository.update_ref
-
-    def killed(self: Repository, name: str, old: str | None, new: str | None) -> None:
-        update_ref(self, name, old, new)
-        raise KeyboardInterrupt
-
     ledger = Ledger(here)
     ledger.fetch()
     push = Remote.push
 
     def pushed(self: Remote, oid: str, *refspecs: str) -> None:
         push(self, oid, *refspecs)
-        monkeypatch.setattr(Repository, "update_ref", killed)
+        kill_after_reference(monkeypatch)
 
     monkeypatch.setattr(Remote, "push", pushed)
     with pytest.raises(KeyboardInterrupt):

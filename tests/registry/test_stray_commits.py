@@ -12,9 +12,8 @@ from lockgate.deployment.directory import Deployment
 from lockgate.deployment.follow import deploy_stage
 from lockgate.errors import LedgerConflict, LedgerError, LedgerTampered
 from lockgate.registry.api import Ledger
-from lockgate.registry.ledger.repository import Repository
 from lockgate.registry.ledger.rewritten import accept_rewritten
-from tests.registry.conftest import git, packed
+from tests.registry.conftest import git, kill_after_reference, packed
 from tests.registry.test_ledger import put, run
 
 BRANCH = "refs/heads/lockgate/ledger"
@@ -209,15 +208,9 @@ def test_a_killed_acceptance_is_completed(
     put(Ledger(tmp_path / "shop"), "1.1.0", "canary")
     Ledger(other).fetch()
     git(hub, "update-ref", BRANCH, good)
-    update_ref = Repository.update_ref
-
-    def killed(self: Repository, name: str, old: str | None, new: str | None) -> None:
-        update_ref(self, name, old, new)
-        raise KeyboardInterrupt
-
     ledger = Ledger(other)
     with monkeypatch.context() as patch:
-        patch.setattr(Repository, "update_ref", killed)
+        kill_after_reference(patch)
         with pytest.raises(KeyboardInterrupt):
             accept_rewritten(ledger.writer)
     with pytest.raises(LedgerTampered, match="was rewritten"):
@@ -294,15 +287,9 @@ def test_only_events_of_this_clone_are_discarded(
     git(hub, "update-ref", BRANCH, good)
     git(hub, "tag", "-d", "fraud#canary#10")
     put(Ledger(shop), "1.2.0", "canary")
-    update_ref = Repository.update_ref
-
-    def killed(self: Repository, name: str, old: str | None, new: str | None) -> None:
-        update_ref(self, name, old, new)
-        raise KeyboardInterrupt
-
     ledger = Ledger(other)
     with monkeypatch.context() as patch:
-        patch.setattr(Repository, "update_ref", killed)
+        kill_after_reference(patch)
         with pytest.raises(KeyboardInterrupt):
             accept_rewritten(ledger.writer)
     shown = run("sync", "--accept", "--drop", "all", "-C", str(other))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -27,8 +28,8 @@ __all__ = [
     "check_clean",
     "check_pushed",
     "directory_md5",
+    "find_named_digest",
     "inspect_bundle",
-    "output_md5",
 ]
 
 
@@ -224,24 +225,47 @@ def _find_dvc_file(repository: Repository, folder: Path) -> tuple[Path, str] | N
     top = repository.top.resolve()
     if not folder.is_relative_to(top):
         return None
-    dvc_file = folder.with_name(folder.name + ".dvc")
-    if dvc_file.is_file():
-        return dvc_file, output_md5(_load_yaml(dvc_file).get("outs"), folder.name) or ""
-    for parent in folder.parents:
-        lock = parent / "dvc.lock"
-        if lock.is_file():
-            path = folder.relative_to(parent).as_posix()
-            stages = _load_yaml(lock).get("stages") or {}
-            for stage in stages.values() if isinstance(stages, dict) else ():
-                if md5 := output_md5(stage.get("outs") if isinstance(stage, dict) else None, path):
-                    return lock, md5
-        if parent == top:
-            break
+
+    def read(path: str) -> bytes | None:
+        return (top / path).read_bytes() if (top / path).is_file() else None
+
+    named = find_named_digest(read, folder.relative_to(top).as_posix())
+    return None if named is None else (top / named[0], named[1])
+
+
+def find_named_digest(read: Callable[[str], bytes | None], path: str) -> tuple[str, str] | None:
+    """Return the file of DVC that names a bundle, and the digest that it records.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the content of a file of the repository by its path; None where there is none.
+    path : str
+        Path of the bundle from the top of the repository.
+
+    Raises
+    ------
+    LedgerError
+        If a file cannot be read.
+
+    """
+    bundle = PurePosixPath(path)
+    raw = read(f"{path}.dvc")
+    if raw is not None:
+        outs = _load_yaml(raw, f"{path}.dvc").get("outs")
+        return f"{path}.dvc", _output_md5(outs, bundle.name) or ""
+    for parent in bundle.parents:
+        lock = str(parent / "dvc.lock")
+        raw = read(lock)
+        stages = {} if raw is None else _load_yaml(raw, lock).get("stages")
+        for stage in stages.values() if isinstance(stages, dict) else ():
+            outs = stage.get("outs") if isinstance(stage, dict) else None
+            if md5 := _output_md5(outs, str(bundle.relative_to(parent))):
+                return lock, md5
     return None
 
 
-def output_md5(outs: object, path: str) -> str | None:
-    """Return the digest that a list of DVC's outputs has for a path; None if it has none."""
+def _output_md5(outs: object, path: str) -> str | None:
     outputs = (
         [output for output in outs if isinstance(output, dict)] if isinstance(outs, list) else []
     )
@@ -249,9 +273,12 @@ def output_md5(outs: object, path: str) -> str | None:
     return str(digests[0]) if digests else None
 
 
-def _load_yaml(path: Path) -> dict[str, Any]:
+def _load_yaml(raw: bytes, source: str) -> dict[str, Any]:
+    # the parser in C: a lock file may have thousands of lines, and both parsers are safe
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe loaders
+        root = yaml.load(raw, Loader=loader)  # noqa: S506
         return root if isinstance(root, dict) else {}
-    except (yaml.YAMLError, TypeError, ValueError, UnicodeError) as error:
-        raise LedgerError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from None
+    except (yaml.YAMLError, TypeError, ValueError, UnicodeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LedgerError(f"{source} cannot be read: {reason}") from None
