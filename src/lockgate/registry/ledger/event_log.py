@@ -190,7 +190,8 @@ class EventLog:
         Raises
         ------
         InvalidSignature
-            If nobody did who may; the key must have been valid when this clone got the event, too.
+            If it is not signed by a key that may; the key must not have ended when this clone last
+            fetched without the event.
 
         """
         signers, _ = self._trusted
