@@ -22,6 +22,7 @@ __all__ = [
     "Replay",
     "check_policy",
     "commits_without",
+    "impossible_event",
     "known_tip",
     "queued_after",
     "replay",
@@ -32,7 +33,15 @@ Queued = list[tuple[str, Commit]]
 
 
 class ImpossibleEvent(LedgerConflict):
-    """A queued event no longer fits the events of others."""
+    """A queued event no longer fits the events of others, or the policy."""
+
+
+def impossible_event(event: Event, problem: str, command: str = "lockgate sync") -> ImpossibleEvent:
+    """Return an error that names a queued event, why it is impossible, and how to go on."""
+    return ImpossibleEvent(
+        f"a queued event became impossible: {event.subject} ({event.at}): {problem}; "
+        f"`{command} --drop impossible` discards it, and shares the others"
+    )
 
 
 @dataclass(frozen=True)
@@ -54,10 +63,7 @@ class Replay:
     def require_all(self, command: str = "lockgate sync") -> None:
         """Raise an `ImpossibleEvent` for the first event that was left out, and how to go on."""
         for event, problem in self.impossible:
-            raise ImpossibleEvent(
-                f"a queued event became impossible: {event.subject} ({event.at}): {problem}; "
-                f"`{command} --drop impossible` discards it, and shares the others"
-            )
+            raise impossible_event(event, problem, command)
 
 
 def known_tip(repository: Repository, remote: Remote | None) -> str | None:

@@ -14,9 +14,9 @@ from lockgate.registry.ledger.fetched import check_fetched
 from lockgate.registry.ledger.gto_tags import GtoTags
 from lockgate.registry.ledger.queued import (
     ImpossibleEvent,
-    Replay,
     check_policy,
     commits_without,
+    impossible_event,
     known_tip,
     queued_after,
     replay,
@@ -183,7 +183,7 @@ class Writer:
             try:
                 check_policy(repository, oid, commit)
             except GateRefused as error:
-                Replay(tip, ((event_of(commit, oid), str(error)),)).require_all()
+                raise impossible_event(event_of(commit, oid), str(error)) from None
 
     def latest(self) -> str | None:
         """Fetch, and return the tip, with queued events on top.
