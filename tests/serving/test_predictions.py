@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 import lockgate
 from lockgate.deployment.directory import Deployment
@@ -92,6 +93,41 @@ def test_rows_and_columns_get_what_one_row_gets(deployed: Deployment) -> None:
         _, columns, _ = server.ask("POST", "/predict/churn", {"columns": frame.to_dict("list")})
     assert many["scores"] == columns["scores"] == alone
     assert many["labels"] == columns["labels"]
+
+
+@pytest.mark.parametrize("cell", [b"1e400", b'"\xff"', b'[{"a": 1e400}]'])
+def test_a_column_that_the_model_does_not_take_is_ignored_by_every_form(
+    deployed: Deployment, bundles: dict[str, Path], cell: bytes
+) -> None:
+    expected = lockgate.open(bundles["logistic"]).predict_one(ROW).score
+    names = list(ROW)
+    cells = {name: json.dumps(cell).encode() for name, cell in ROW.items()}
+    nested = b'{"months": [1]}'
+
+    def forms(cells: dict[str, bytes]) -> dict[tuple[str, str], bytes]:
+        row = b"{%b}" % b", ".join(b'"%b": %b' % (k.encode(), v) for k, v in cells.items())
+        columns = b"{%b}" % b", ".join(b'"%b": [%b]' % (k.encode(), v) for k, v in cells.items())
+        split = b"[%b]" % b", ".join(cells.values())
+        return {
+            ("/predict", "row"): b'{"row": %b}' % row,
+            ("/predict", "rows"): b'{"rows": [%b]}' % row,
+            ("/predict", "partial"): b'{"rows": [%b, %b], "partial": true}' % (row, nested),
+            ("/predict", "columns"): b'{"columns": %b}' % columns,
+            ("/invocations", "records"): b'{"dataframe_records": [%b]}' % row,
+            ("/invocations", "inputs"): b'{"inputs": %b}' % columns,
+            ("/invocations", "split"): b'{"dataframe_split": {"columns": %b, "data": [%b]}}'
+            % (json.dumps(list(cells)).encode(), split),
+        }
+
+    with serving(deployed.path) as server:
+        for (path, form), body in forms({**cells, "note": cell}).items():
+            status, answer, _ = server.ask("POST", path, body)
+            assert status == 200, (form, answer)
+            if path == "/predict":
+                assert answer.get("score", answer.get("scores", [None])[0]) == expected, form
+        for (path, form), body in forms({**cells, names[1]: cell}).items():
+            status, answer, _ = server.ask("POST", path, body)
+            assert status in (400, 422), (form, answer)
 
 
 def test_the_front_page_shows_a_request_that_works_as_it_stands(

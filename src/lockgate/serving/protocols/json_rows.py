@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -47,6 +47,7 @@ Cell: TypeAlias = str | int | float | bool | None
 Columns: TypeAlias = dict[str, list[Cell]]
 
 decode_lists = msgspec.json.Decoder(list[tuple[Cell, ...]]).decode
+decode_undecoded = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def is_present(field: msgspec.Raw) -> bool:
@@ -152,7 +153,7 @@ class RowDecoder:
                 if set(map(len, part)) != {len(columns)}:
                     return None
                 _append(columns, part, max_rows)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeError):
             return None
         return columns
 
@@ -212,15 +213,27 @@ def read_rows(
     columns = decode(rows, max_rows)
     if columns is not None:
         return columns, len(next(iter(columns.values())))
-    decoded: list[Any] = []
-    for part in decode_slices(rows, decode_any):
-        decoded += part
-        check_too_many(len(decoded), max_rows)
-    source = [
-        to_row(decoder.names, row, f"row {k}") if row.__class__ is list else row
-        for k, row in enumerate(decoded)
-    ]
+    source: list[Any] = []
+    for part in decode_slices(rows, partial(_decode_any_rows, decoder)):
+        source += part
+        check_too_many(len(source), max_rows)
+    for k, row in enumerate(source):
+        if row.__class__ is list:
+            source[k] = to_row(decoder.names, row, f"row {k}")
     return source, len(source)
+
+
+def _decode_any_rows(decoder: RowDecoder, rows: bytes) -> list[Any]:
+    """Decode rows of any form, without the columns that are ignored if one is not valid there."""
+    try:
+        return decode_any(rows)
+    except (msgspec.ValidationError, UnicodeError):
+        return [
+            read_row(decoder.fields, row)
+            if bytes(memoryview(row)[:1]) == b"{"
+            else msgspec.json.decode(row)
+            for row in decode_undecoded(rows)
+        ]
 
 
 def read_row(

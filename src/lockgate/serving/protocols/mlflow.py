@@ -66,6 +66,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 
 decode = msgspec.json.Decoder(Body).decode
 decode_plain_lists = msgspec.json.Decoder(list[list[Any]]).decode
+decode_undecoded_lists = msgspec.json.Decoder(list[list[msgspec.Raw]]).decode
 encode = msgspec.json.Encoder().encode
 
 
@@ -130,14 +131,26 @@ def _read_split(decoder: RowDecoder, split: Split, max_rows: int) -> tuple[Any, 
     columns = decoder.decode_lists(split.data, max_rows, names)
     if columns is not None:
         return columns, len(next(iter(columns.values())))
+    ignored = {k for k, name in enumerate(names) if name not in decoder.fields}
     rows: list[list[Any]] = []
-    for part in decode_slices(split.data, decode_plain_lists):
+    for part in decode_slices(split.data, functools.partial(_decode_lists, ignored)):
         rows += part
         check_too_many(len(rows), max_rows)
     for k, row in enumerate(rows):
         if len(row) != len(names):
             raise HTTPError(422, f"row {k} has {len(row)} values, expected {len(names)}")
     return [dict(zip(names, row, strict=True)) for row in rows], len(rows)
+
+
+def _decode_lists(ignored: set[int], rows: bytes) -> list[list[Any]]:
+    """Decode rows that are lists; without the cells that are ignored if one is not valid there."""
+    try:
+        return decode_plain_lists(rows)
+    except (msgspec.ValidationError, UnicodeError):
+        return [
+            [None if k in ignored else msgspec.json.decode(cell) for k, cell in enumerate(row)]
+            for row in decode_undecoded_lists(rows)
+        ]
 
 
 def _check_method(model: LoadedModel, method: str) -> None:

@@ -50,8 +50,8 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     keys: msgspec.Raw = ABSENT
 
 
-class LongBody(Body, forbid_unknown_fields=True):
-    """A long body, of which the row is not decoded either."""
+class LazyBody(Body, forbid_unknown_fields=True):
+    """A body of which the row is not decoded either."""
 
     row: msgspec.Raw = ABSENT  # type: ignore[assignment]  # read_row decodes it
 
@@ -108,7 +108,7 @@ class Values(msgspec.Struct, omit_defaults=True):
 
 decode = msgspec.json.Decoder(Body).decode
 decode_keys = msgspec.json.Decoder(list[Key]).decode
-decode_long = msgspec.json.Decoder(LongBody).decode
+decode_lazily = msgspec.json.Decoder(LazyBody).decode
 encode = msgspec.json.Encoder().encode
 
 
@@ -123,18 +123,18 @@ def read_predict_request(
         If the body is not such a request.
 
     """
-    long = len(request.body) > SLICE
-    body = read_body(decode_long if long else decode, request.body, EXPECTED)
+    body = read_body(_decode_body, request.body, EXPECTED)
     model = store.find(request.path_params[0] if request.path_params else body.model)
     row: Any = body.row
-    has_row = is_present(row) if long else row is not None
+    lazy = body.__class__ is LazyBody
+    has_row = is_present(row) if lazy else row is not None
     has_rows, has_columns = is_present(body.rows), is_present(body.columns)
     if has_row + has_rows + has_columns != 1:
         raise HTTPError(400, f"{EXPECTED}; got {has_row + has_rows + has_columns} of them")
     if has_row:
         if is_present(body.keys):
             raise HTTPError(422, "keys are of several rows; expected key, that of the row")
-        if long:
+        if lazy:
             row = read_body(
                 lambda _: read_row(model.names, row, key_column), request.body, EXPECTED
             )
@@ -172,6 +172,19 @@ def read_predict_request(
         partial=body.partial,
         keys=keys,
     )
+
+
+def _decode_body(raw: bytes) -> Body:
+    """Decode a body; the row only where it is short and valid in all of its columns.
+
+    A column that the model does not take is ignored, whatever it holds.
+    """
+    if len(raw) <= SLICE:
+        try:
+            return decode(raw)
+        except (msgspec.DecodeError, UnicodeError):
+            pass
+    return decode_lazily(raw)
 
 
 def _read_keys(content: msgspec.Raw, rows: int) -> list[Key]:
