@@ -13,6 +13,7 @@ from gto.tag import parse_name
 
 from lockgate.errors import LockgateError
 from lockgate.registry.api import Ledger
+from lockgate.registry.ledger.remote import Remote, TagExists
 from lockgate.registry.sync import repair_tags
 from tests.registry.conftest import git
 
@@ -103,3 +104,22 @@ def test_a_tag_made_by_hand_is_named_and_not_touched(shop: Path, tmp_path: Path)
         Ledger(shop).promote("fraud", "prod", override=True, reason="first")
     git(shop, "config", "lockgate.mirror", "false")
     assert Ledger(shop).promote("fraud", "prod", override=True, reason="first").seq == 4
+
+
+def test_a_tag_that_is_seen_before_its_event_stops_no_writer(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(shop), "hub.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    pushed, push = list[str](), Remote.push
+
+    def push_late(remote: Remote, oid: str, *refspecs: str) -> None:
+        pushed.append(oid)
+        if len(pushed) < 3:  # Git read the references while a faster writer's were written
+            raise TagExists("fraud#prod#8 already exists")
+        push(remote, oid, *refspecs)
+
+    monkeypatch.setattr(Remote, "push", push_late)
+    Ledger(shop).promote("fraud", "prod", override=True, reason="first")
+    assert len(pushed) == 3
+    assert [event.op for event in Ledger(shop).history()].count("promote") == 1

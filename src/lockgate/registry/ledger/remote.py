@@ -45,6 +45,10 @@ class PushRejected(Exception):
     """Another push was first."""
 
 
+class TagExists(LedgerError):
+    """The remote has another tag of that name, for good or since a faster writer's push."""
+
+
 class PushUnconfirmed(Exception):
     """A push was sent, and it is unknown whether it was accepted."""
 
@@ -181,6 +185,9 @@ class Remote:
             If another push was first.
         PushUnconfirmed
             If it is unknown whether the push was accepted.
+        TagExists
+            If the remote has a tag of that name. Git reads references one after the other: it may
+            see the tag of a faster writer, and not yet its event.
         LedgerError
             If the remote refuses the push.
 
@@ -202,7 +209,7 @@ class Remote:
         tags = [line for line in lines if line.startswith("!") and "already exists" in line]
         # one refused tag refuses all; a faster writer has pushed its tags, too
         if tags and all(match is None or match[0].startswith("atomic") for match in matches):
-            raise LedgerError(
+            raise TagExists(
                 f"{self.name} has a tag that is not the ledger's: {tags[0][1:].strip()}; remove "
                 "it there, or turn off the tags for GTO: git config lockgate.mirror false"
             )

@@ -21,7 +21,7 @@ from lockgate.registry.ledger.queued import (
     queued_after,
     replay,
 )
-from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
+from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote, TagExists
 from lockgate.registry.ledger.repository import LEDGER, Repository, event_of
 from lockgate.registry.ledger.state import State
 from lockgate.registry.ledger.trust import read_trusted_signers
@@ -32,6 +32,9 @@ from lockgate.registry.provenance.signers import Signers
 __all__ = ["Writer"]
 
 ATTEMPTS = 200
+MAX_TAGS_FIRST = 3
+"""Pushes refused for a tag, with no new event behind it, until it is taken for a user's tag."""
+
 MAX_UNCONFIRMED = 8
 """Unconfirmed pushes until the writer gives up; enough where one push in seven is lost."""
 
@@ -84,7 +87,7 @@ class Writer:
         repository = self.repository
         with repository.locked():
             last_tip = repository.store.ref(LEDGER)
-            unconfirmed = 0
+            unconfirmed = tags_first = 0
             for _ in range(ATTEMPTS):
                 try:
                     tip, shared = self._latest()
@@ -100,6 +103,7 @@ class Writer:
                 existing = self.find(tip, last_tip, id)
                 if existing is not None:
                     return existing
+                tags_first = tags_first if tip == last_tip else 0
                 last_tip = tip
                 event, oid, commit = write_event(
                     repository, tip, draft(repository.state(tip)), id, self.signers()
@@ -107,6 +111,10 @@ class Writer:
                 try:
                     if self.publish(tip, oid, event, commit, shared=shared):
                         return event
+                except TagExists:
+                    tags_first += 1
+                    if tags_first == MAX_TAGS_FIRST:
+                        raise
                 except PushUnconfirmed as error:
                     unconfirmed += 1
                     if unconfirmed == MAX_UNCONFIRMED:
