@@ -17,10 +17,28 @@ from lockgate.suggestions import nearest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["EXACT_INTEGER_LIMIT", "cells_by_name", "convert_to_array", "select_columns"]
+__all__ = [
+    "EXACT_INTEGER_LIMIT",
+    "cells_by_name",
+    "column_name",
+    "convert_to_array",
+    "select_columns",
+]
 
 EXACT_INTEGER_LIMIT = 2**53
 """From here on doubles do not represent every integer."""
+
+
+def column_name(key: object) -> str:
+    """Return the name that a bundle has for a column of a frame.
+
+    Examples
+    --------
+    >>> column_name(0), column_name(("price", "mean")), column_name("area")
+    ('0', 'price_mean', 'area')
+
+    """
+    return "_".join(filter(None, map(str, key))) if isinstance(key, tuple) else str(key)
 
 
 def select_columns(
@@ -44,8 +62,7 @@ def select_columns(
         return []
     table: Any = source
     keys = table.column_names if hasattr(source, "column_names") else list(table.keys())
-    # the columns of DataFrame(array) are named by numbers; a model has them as texts
-    names = [key if isinstance(key, str) else str(key) for key in keys]
+    names = [key if isinstance(key, str) else column_name(key) for key in keys]
     columns = []
     for column in inputs:
         if column.name not in names:

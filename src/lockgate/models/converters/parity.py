@@ -15,6 +15,7 @@ from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import NotCovered, SchemaViolation
 from lockgate.models.converters.edge_cases import edge_case_rows
+from lockgate.models.converters.fitted_columns import as_fitted
 from lockgate.models.converters.libraries import library_of_last
 from lockgate.models.packed.runtime.model import PackedModel
 
@@ -235,16 +236,3 @@ def _describe_row(
 
 def _plain(value: Any) -> str:
     return str(np.asarray(value).tolist())
-
-
-def as_fitted(estimator: BaseEstimator, frame: pd.DataFrame) -> Any:
-    """Return rows in the form that the estimator was fitted on."""
-    names = list(getattr(estimator, "feature_names_in_", ()))
-    if names and len(names) == frame.shape[1] and not set(names) <= set(frame):
-        # LightGBM writes blanks in names as underscores
-        return frame.set_axis(names, axis=1)
-    if names:
-        return frame[names]
-    if frame.shape[1] == 1 and not pd.api.types.is_numeric_dtype(frame.iloc[:, 0]):
-        return frame.iloc[:, 0]
-    return frame.to_numpy()

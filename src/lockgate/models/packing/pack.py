@@ -107,8 +107,8 @@ def pack(
 
     check_threshold(threshold, tune)
     host = format_host(format)
-    table, frame = table_from(X, y)
-    check_fitted(estimator, frame)
+    check_fitted(estimator)
+    table, frame = table_from(X, y, estimator=estimator)
     task, classes = task_of(estimator)
     request = WriteRequest(
         estimator=estimator,
@@ -123,7 +123,7 @@ def pack(
         request = dataclasses.replace(request, task=model.task, classes=model.classes)
     check_written(host, format, request, written)
     held_out = {
-        key: table_from(*_pair(key, rows))[0]
+        key: table_from(*_pair(key, rows), estimator=estimator)[0]
         for key, rows in (("tune", tune), ("test", test))
         if rows is not None
     }

@@ -218,6 +218,7 @@ def _notes(caught: list[warnings.WarningMessage]) -> list[str]:
 
 def _pack(job: PackJob, folder: Path) -> PackResult:
     from lockgate.models.converters.coverage import coverage_report
+    from lockgate.models.converters.fitted_columns import columns_by_fitted_name, fitted_names
     from lockgate.models.packing.rows import read_as_fitted, read_as_written
 
     frame = read_as_fitted(Path(job.data), job.csv)
@@ -229,16 +230,10 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
         raise
     except Exception as error:
         raise BundleError(_cannot_be_opened(job.model, error)) from error
-    features = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
-    features = features or [str(name) for name in frame if name != job.target]
     data_columns = [str(name) for name in frame if name != job.target]
-    if len(data_columns) == len(features) and not set(features) <= set(data_columns):
-        features = data_columns  # LightGBM writes blanks in names as underscores
-    absent = [name for name in features if name not in frame]
-    if absent:
-        raise UsageError(
-            f"{job.data} lacks columns that the model was fitted on: {', '.join(absent)}"
-        )
+    features = data_columns
+    if fitted_names(estimator):
+        features = list(columns_by_fitted_name(estimator, data_columns, job.data).values())
     steps = coverage_report(estimator)
     reasons = []
     for rows in (frame, read_as_written(Path(job.data), job.csv)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
+import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from lockgate.contract.tables import Column, CSVFormat, Table
+from lockgate.data.columns.sources import column_name
 from lockgate.errors import DataError, NotCovered, UsageError
+from lockgate.models.converters.fitted_columns import arrange_columns, fitted_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +34,17 @@ __all__ = [
     "table_from",
 ]
 
+MAX_COLUMNS = 10_000
+"""Columns that the rows of a bundle may have."""
+
+log = logging.getLogger(__name__)
+
 Rows: TypeAlias = "pd.DataFrame | pd.Series[Any] | ArrayLike"
 """Rows as estimators take them: a frame, a series of texts, or an array."""
 
 
-def check_fitted(estimator: BaseEstimator, frame: pd.DataFrame) -> None:
-    """Reject an estimator that is not fitted, or was fitted on another number of columns."""
+def check_fitted(estimator: BaseEstimator) -> None:
+    """Reject an estimator that is not fitted."""
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
@@ -46,18 +55,44 @@ def check_fitted(estimator: BaseEstimator, frame: pd.DataFrame) -> None:
         raise NotCovered(f"{class_name} is not fitted; call fit before packing it") from None
     except TypeError:
         raise NotCovered(f"{type(estimator).__name__} is not an estimator") from None
-    count = getattr(estimator, "n_features_in_", frame.shape[1])
-    if count != frame.shape[1]:
-        raise UsageError(f"X: expected {count} columns, as in fit, got {frame.shape[1]}")
 
 
-def table_from(X: Rows, y: ArrayLike | None = None) -> tuple[Table, pd.DataFrame]:
-    """Make a table of rows as an estimator takes them, and a frame for its predictions."""
+def table_from(
+    X: Rows, y: ArrayLike | None = None, *, estimator: BaseEstimator | None = None
+) -> tuple[Table, pd.DataFrame]:
+    """Make a table of rows as an estimator takes them, and a frame for its predictions.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, array, sparse matrix or list, shape (n, features)
+        The rows.
+    y : array-like, shape (n,), optional
+        The target.
+    estimator : fitted estimator, optional
+        The model. It gives names to the columns of an array, and the order to those of a frame.
+
+    Returns
+    -------
+    Table
+        The rows, with the target.
+    DataFrame
+        The rows without it.
+
+    Raises
+    ------
+    UsageError
+        If columns are missing, or the model was not fitted on some.
+    DataError
+        If `X` is of another form, or `y` does not belong to it.
+
+    """
     import pandas as pd
 
     from lockgate.data.schema import table
 
-    frame = _frame(X)
+    frame = _frame(X, () if estimator is None else fitted_names(estimator))
+    if estimator is not None:
+        frame = arrange_columns(estimator, frame)
     typed = {
         str(column): "category"
         for column in frame
@@ -65,18 +100,26 @@ def table_from(X: Rows, y: ArrayLike | None = None) -> tuple[Table, pd.DataFrame
         and not pd.api.types.is_datetime64_any_dtype(frame[column])
         and not _holds_decimals(frame[column])
     }
-    with_target = frame
-    target = None
+    with_target, target = frame, None
     if y is not None:
-        target = str(getattr(y, "name", None) or "target")
-        if target in frame:
-            raise DataError(f"the target {target} is also a column of X; remove it from X")
         values = np.asarray(y).reshape(-1)
         if len(values) != len(frame):
             raise DataError(f"y: expected {len(frame)} values, as X has rows, got {len(values)}")
+        target = _name_target(str(getattr(y, "name", None) or "target"), values, frame)
         with_target = frame.assign(**{target: values})
     typed_table = table(with_target, target=target, kinds=typed)
     return typed_table, frame.reset_index(drop=True)
+
+
+def _name_target(name: str, values: np.ndarray, frame: pd.DataFrame) -> str:
+    """Return a name for the target that no feature has: ``y = X["a"] > 0`` is called a, too."""
+    if name not in frame:
+        return name
+    if len(values) and (frame[name].to_numpy() == values).all():
+        raise DataError(f"y is the column {name} of X; leave it out of X, or name y otherwise")
+    free = next(name for k in itertools.count() if (name := f"target{k or ''}") not in frame)
+    log.warning("y is named like the column %s of X; its name in the bundle is %s", name, free)
+    return free
 
 
 def _holds_decimals(values: pd.Series[Any]) -> bool:
@@ -88,26 +131,50 @@ def _holds_decimals(values: pd.Series[Any]) -> bool:
     )
 
 
-def _frame(X: Rows) -> pd.DataFrame:
+def _frame(X: Rows, names: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a frame; `names` are for the columns of an array."""
     import pandas as pd
+    import scipy.sparse
 
     if isinstance(X, pd.Series):
         return X.to_frame(str(X.name or "text"))
-    to_pandas = getattr(X, "to_pandas", None)
-    if to_pandas is not None:
-        X = to_pandas()
-    if not isinstance(X, pd.DataFrame):
-        array = np.asarray(X)
-        if array.ndim == 1 and len(array):
+    rows: Any = X
+    if hasattr(rows, "to_pandas"):
+        rows = rows.to_pandas()
+    if scipy.sparse.issparse(rows):
+        _check_width(rows.shape[1])
+        rows = rows.toarray()
+    frame = rows if isinstance(rows, pd.DataFrame) else _frame_of_array(rows, names)
+    _check_width(frame.shape[1])
+    return frame.set_axis([column_name(key) for key in frame.columns], axis=1)
+
+
+def _frame_of_array(X: Any, names: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    # np.asarray would turn the numbers of [[1, "a"], [2, "b"]] into texts
+    array = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
+    if array.ndim == 1 and len(array):
+        text = all(isinstance(cell, str) for cell in array)
+        if text:
             return pd.DataFrame({"text": array.astype(object)})
-        if array.ndim != 2:
-            raise DataError(
-                "X: expected a DataFrame, a Series of texts, or an array of rows and columns, got "
-                f"{type(X).__name__}; for sparse rows, use X.toarray()"
-            )
-        X = pd.DataFrame(array, columns=[f"x{k}" for k in range(array.shape[1])]).infer_objects()
-    frame: pd.DataFrame = X
-    return frame.rename(columns=str)
+    if array.ndim != 2:
+        raise DataError(
+            "X: expected a DataFrame, a Series, a list of texts, a sparse matrix, or an array of "
+            f"rows and columns, got {type(X).__name__} of shape {array.shape}"
+        )
+    columns = list(names)
+    if len(columns) != array.shape[1]:
+        columns = [f"x{k}" for k in range(array.shape[1])]
+    return pd.DataFrame(array, columns=columns).infer_objects()
+
+
+def _check_width(columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise NotCovered(
+            f"X has {columns:,} columns, a bundle at most {MAX_COLUMNS:,}; pack the pipeline with "
+            "the vectorizer or encoder that makes them, and with the rows before it"
+        )
 
 
 def read_table_of(

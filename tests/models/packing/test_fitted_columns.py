@@ -1,0 +1,127 @@
+"""Columns are matched by name with those that a model was fitted on, in any form of rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+import lockgate
+from lockgate.errors import LockgateError
+from lockgate.models.converters.fitted_columns import fitted_names
+
+rng = np.random.default_rng(0)
+X = pd.DataFrame({"a": rng.normal(size=300), "b": rng.normal(size=300) * 100})
+y = (X["a"] - X["b"] / 300 > 0).astype(int).to_numpy()
+
+
+def test_another_order_is_put_right(tmp_path: Path) -> None:
+    model = LogisticRegression().fit(X, y)
+    bundle = lockgate.pack(model, X[["b", "a"]], y, path=tmp_path / "m", test=(X[["b", "a"]], y))
+    assert np.array_equal(bundle.predict(X).label, model.predict(X))
+    assert np.array_equal(bundle.predict(X[["b", "a"]]).label, model.predict(X))
+    assert [column.name for column in bundle.manifest.inputs.features] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": "A"}, r"X lacks columns that the model was fitted on: 'a'; it has 'A' instead"),
+        ({"b": "amount_b"}, "lacks columns that the model was fitted on: 'b'"),
+    ],
+)
+@pytest.mark.parametrize("kind", [LogisticRegression, lightgbm.LGBMClassifier])
+def test_a_renamed_column_is_refused_by_name(
+    tmp_path: Path, columns: dict[str, str], message: str, kind: Any
+) -> None:
+    options = {"verbose": -1, "n_estimators": 3} if kind is lightgbm.LGBMClassifier else {}
+    model = kind(**options).fit(X, y)
+    with pytest.raises(LockgateError, match=message):
+        lockgate.pack(model, X.rename(columns=columns), y, path=tmp_path / "m")
+
+
+def test_columns_too_many_and_too_few_are_named(tmp_path: Path) -> None:
+    model = LogisticRegression().fit(X, y)
+    with pytest.raises(LockgateError, match="not fitted on: 'c'; leave them out"):
+        lockgate.pack(model, X.assign(c=1.0), y, path=tmp_path / "m")
+    with pytest.raises(LockgateError, match="lacks columns that the model was fitted on: 'b'"):
+        lockgate.pack(model, X[["a"]], y, path=tmp_path / "m")
+    on_array = LogisticRegression().fit(X.to_numpy(), y)
+    with pytest.raises(LockgateError, match="expected 2 columns, as in fit, got 1"):
+        lockgate.pack(on_array, X[["a"]], y, path=tmp_path / "m")
+
+
+def test_lightgbm_writes_blanks_as_underscores(tmp_path: Path) -> None:
+    frame = X.rename(columns={"a": "age in years"})
+    options: Any = {"n_estimators": 5, "verbose": -1}
+    model = lightgbm.LGBMClassifier(**options).fit(frame, y)
+    bundle = lockgate.pack(model, frame[["b", "age in years"]], y, path=tmp_path / "m")
+    assert np.array_equal(bundle.predict(frame).label, model.predict(frame))
+    assert fitted_names(lightgbm.LGBMClassifier(**options).fit(X.to_numpy(), y)) == ()
+
+
+def test_rows_may_come_in_every_form_that_scikit_learn_takes(tmp_path: Path) -> None:
+    array = X.to_numpy()
+    forms: dict[str, Any] = {
+        "array": array,
+        "list": array.tolist(),
+        "sparse": scipy.sparse.csr_matrix(array),
+        "numbered": pd.DataFrame(array),
+        "levels": X.set_axis(pd.MultiIndex.from_tuples([("a", "mean"), ("a", "sum")]), axis=1),
+        "other": X.rename(columns={"a": 7, "b": 8}),
+    }
+    for name, rows in forms.items():
+        model = LogisticRegression().fit(rows, y)
+        bundle = lockgate.pack(model, rows, y, path=tmp_path / name)
+        expected = model.predict_proba(rows)[:, 1]
+        if name not in ("list", "sparse"):
+            assert np.allclose(np.asarray(bundle.predict(rows).score), expected, atol=1e-12), name
+        assert np.array_equal(bundle.predict(array).label, model.predict(rows)), name
+    columns = lockgate.open(tmp_path / "levels").manifest.inputs.features
+    assert [column.name for column in columns] == ["a_mean", "a_sum"]
+    series = LinearRegression().fit(X[["a"]], X["b"])
+    packed = lockgate.pack(series, X["a"], X["b"], path=tmp_path / "series")
+    assert np.allclose(packed.predict(X).label, series.predict(X[["a"]]))
+
+
+def test_a_list_of_mixed_cells_keeps_its_numbers(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [[float(a), "xy"[k % 2]] for k, a in enumerate(X["a"])]
+    encoded = make_column_transformer((OneHotEncoder(), [1]), remainder="passthrough")
+    model = make_pipeline(encoded, LogisticRegression()).fit(np.asarray(rows, object), y)
+    bundle = lockgate.pack(model, rows, y, path=tmp_path / "m")
+    kinds = [column.kind for column in bundle.manifest.inputs.features]
+    assert kinds == ["number", "category"]
+    assert bundle.predict_one({"x0": 0.3, "x1": "y"}).label in (0, 1)
+
+
+def test_names_of_inner_models_count(tmp_path: Path) -> None:
+    model = TransformedTargetRegressor(LinearRegression(), func=np.log, inverse_func=np.exp)
+    target = np.exp(X["a"])
+    model.fit(X, target)
+    bundle = lockgate.pack(model, X[["b", "a"]], target, path=tmp_path / "m")
+    assert np.allclose(bundle.predict(X).label, model.predict(X), rtol=1e-12)
+
+
+def test_a_target_may_be_named_like_a_column(tmp_path: Path) -> None:
+    target = (X["a"] > 0).astype(int)
+    model = LogisticRegression().fit(X, target)
+    bundle = lockgate.pack(model, X, target, path=tmp_path / "m", test=(X, target))
+    assert bundle.manifest.inputs.target == "target"
+    with pytest.raises(LockgateError, match="y is the column a of X"):
+        lockgate.pack(LinearRegression().fit(X, X["a"]), X, X["a"], path=tmp_path / "m")
+
+
+def test_too_many_columns_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    wide = scipy.sparse.random(50, 20_000, density=0.01, format="csr", random_state=0)
+    model = LogisticRegression().fit(wide, np.arange(50) % 2)
+    with pytest.raises(LockgateError, match="pack the pipeline with the vectorizer"):
+        lockgate.pack(model, wide, path=tmp_path / "m")
