@@ -11,7 +11,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -52,7 +55,7 @@ from sklearn.model_selection import (
     TunedThresholdClassifierCV,
 )
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
@@ -289,6 +292,15 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     "svc of pairs": (lambda: _two(scaled(), SVC(decision_function_shape="ovo")), "three"),
     "svr": (lambda: _two(scaled(), SVR()), "value"),
     "bayes": (lambda: _two(scaled(), GaussianNB()), "two"),
+    "bernoulli": (lambda: _two(scaled(), BernoulliNB(binarize=0.1)), "three"),
+    "quadratic": (
+        lambda: _two(scaled(), PCA(4), QuadraticDiscriminantAnalysis(reg_param=0.1)),
+        "two",
+    ),
+    "quadratic of three": (
+        lambda: _two(scaled(), PCA(3), QuadraticDiscriminantAnalysis()),
+        "three",
+    ),
     "discriminant": (lambda: _two(scaled(), LinearDiscriminantAnalysis()), "three"),
     "network": (lambda: _two(scaled(), MLPClassifier((8,), max_iter=20, random_state=0)), "two"),
     "network of three": (

@@ -13,10 +13,12 @@ from lockgate.contract.conversion import ConvertedModel
 from lockgate.contract.tables import Column as SchemaColumn
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import NotCovered, PackedFormatError
+from lockgate.models.converters.bayes_models import BAYES
 from lockgate.models.converters.encoders import ENCODERS
 from lockgate.models.converters.libraries import library_of
 from lockgate.models.converters.linear_models import LINEAR
 from lockgate.models.converters.meta_estimators import ENSEMBLES, convert_model
+from lockgate.models.converters.selectors import SELECTORS
 from lockgate.models.converters.symbols import RawColumn
 from lockgate.models.converters.trace import Converter, Trace
 from lockgate.models.converters.transformers import TRANSFORMERS
@@ -35,8 +37,10 @@ __all__ = ["CONVERTERS", "Packed", "inputs_of", "pack_estimator"]
 
 CONVERTERS: dict[str, Converter] = {
     **TRANSFORMERS,
+    **SELECTORS,
     **ENCODERS,
     **LINEAR,
+    **BAYES,
     **TREES,
     **TEXTS,
     **ENSEMBLES,

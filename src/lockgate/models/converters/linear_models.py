@@ -1,4 +1,4 @@
-"""Converters of models of weighted sums: linear, kernels, networks, naive Bayes, clusters."""
+"""Converters of models of weighted sums: linear, kernels, networks, clusters."""
 
 from __future__ import annotations
 
@@ -214,40 +214,6 @@ def network_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -
     return value_of(_network(trace, est, columns))
 
 
-def _by_joint_likelihood(trace: Trace, classes: ArrayLike, joint: int) -> ConvertedModel:
-    add, class_labels = trace.builder.add, plain_classes(classes)
-    shares = add(outputs.Softmax, joint)
-    label = add(outputs.ArgMax, joint)
-    if len(class_labels) == 2:
-        return ConvertedModel(
-            label, class_labels, add(numeric.Select, shares, columns=(1,)), None, shares
-        )
-    return ConvertedModel(label, class_labels, shares)
-
-
-def counting_bayes(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
-    """Multinomial or complement naive Bayes: weighted sums of logarithms."""
-    prior = est.class_log_prior_
-    if type(est).__name__ == "ComplementNB" and len(est.classes_) > 1:
-        prior = np.zeros(len(est.classes_))
-    joint = add_weighted_sum(trace, columns, trace.attribute(est, "feature_log_prob_"), prior)
-    return _by_joint_likelihood(trace, est.classes_, joint)
-
-
-def gaussian_bayes(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
-    """Gaussian naive Bayes: weighted squares for each class."""
-    trace.require_no_missing(columns)
-    add, array = trace.builder.add, trace.builder.array
-    x = trace.numbers(columns)
-    each = []
-    for mean, var, prior in zip(est.theta_, est.var_, est.class_prior_, strict=True):
-        centred = add(numeric.Arith, x, how="subtract", values=array(mean))
-        squares = add(numeric.Apply, centred, function="square")
-        start = np.log(prior) - 0.5 * np.sum(np.log(2.0 * np.pi * var))
-        each.append(add(linear.Linear, squares, weights=array([-0.5 / var]), bias=array([start])))
-    return _by_joint_likelihood(trace, est.classes_, add(numeric.Concat, *each))
-
-
 def clusters(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """The nearest of the centres."""
     trace.require_no_missing(columns)
@@ -287,9 +253,7 @@ REGRESSORS = (
 LINEAR = {
     **{f"sklearn.{name}": linear_regressor for name in REGRESSORS},
     "lockgate.LeastSquares": linear_regressor,
-    "sklearn.ComplementNB": counting_bayes,
     "sklearn.GammaRegressor": tweedie,
-    "sklearn.GaussianNB": gaussian_bayes,
     "sklearn.KMeans": clusters,
     "sklearn.LinearDiscriminantAnalysis": discriminant,
     "sklearn.LinearSVC": linear_classifier,
@@ -298,7 +262,6 @@ LINEAR = {
     "sklearn.MLPClassifier": network_classifier,
     "sklearn.MLPRegressor": network_regressor,
     "sklearn.MiniBatchKMeans": clusters,
-    "sklearn.MultinomialNB": counting_bayes,
     "sklearn.NuSVC": support_vectors,
     "sklearn.NuSVR": support_regressor,
     "sklearn.PassiveAggressiveClassifier": linear_classifier,

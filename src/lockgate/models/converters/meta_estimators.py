@@ -222,6 +222,7 @@ def bagging_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -
 
 def _convert_bag(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[ConvertedModel]:
     pairs = zip(est.estimators_, est.estimators_features_, strict=True)
+    columns = trace.expand(columns)
     return [
         convert_model(trace, f"bag-{k}", estimator, [columns[index] for index in indices])
         for k, (estimator, indices) in enumerate(pairs)

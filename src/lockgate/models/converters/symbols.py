@@ -5,7 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-__all__ = ["MISSING", "UNKNOWN", "CodedColumn", "Column", "Marker", "Number", "RawColumn", "Sparse"]
+__all__ = [
+    "MISSING",
+    "UNKNOWN",
+    "CodedColumn",
+    "Column",
+    "Marker",
+    "Number",
+    "RawColumn",
+    "Sparse",
+    "Term",
+]
 
 
 class Marker:
@@ -82,4 +92,19 @@ class Sparse:
     op: int
 
 
-Column = RawColumn | Number | CodedColumn | Sparse
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """One column of an operation that gives counts of terms.
+
+    Attributes
+    ----------
+    op, index : int
+        Index of the operation, and of its column.
+
+    """
+
+    op: int
+    index: int
+
+
+Column = RawColumn | Number | CodedColumn | Sparse | Term

@@ -21,11 +21,14 @@ from lockgate.models.converters.symbols import (
     Number,
     RawColumn,
     Sparse,
+    Term,
 )
 from lockgate.models.packed.format import categorical, numeric
+from lockgate.models.packed.format.term_columns import DenseTerms
 from lockgate.models.packed.format.writer import Builder
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
 __all__ = ["TOLERANCE", "Converter", "Trace"]
@@ -113,28 +116,49 @@ class Trace:
 
     def numbers(self, columns: Iterable[Column]) -> int:
         """Return an operation that gives these columns as numbers, in order."""
-        number_columns = [self._as_number(column) for column in columns]
+        number_columns = [self._as_number(column) for column in self.expand(columns)]
         self.require(number_columns, "this step has no columns")
-        runs: list[tuple[int, list[int]]] = []
+        runs: list[tuple[int, bool, list[int]]] = []
         for column in number_columns:
-            op, index = (
-                (-1, column.source) if isinstance(column, RawColumn) else (column.op, column.index)
-            )
-            if runs and runs[-1][0] == op:
-                runs[-1][1].append(index)
+            op = -1 if isinstance(column, RawColumn) else column.op
+            index = column.source if isinstance(column, RawColumn) else column.index
+            sparse = isinstance(column, Term)
+            if runs and runs[-1][:2] == (op, sparse):
+                runs[-1][2].append(index)
             else:
-                runs.append((op, [index]))
-        parts = [self._run(op, indices) for op, indices in runs]
+                runs.append((op, sparse, [index]))
+        parts = [self._run(op, indices, sparse=sparse) for op, sparse, indices in runs]
         return parts[0] if len(parts) == 1 else self.builder.add(numeric.Concat, *parts)
 
-    def _run(self, op: int, indices: list[int]) -> int:
+    def _run(self, op: int, indices: list[int], *, sparse: bool) -> int:
         if op == -1:
             return self.builder.add(numeric.Numbers, columns=tuple(indices))
+        if sparse:
+            terms = sorted(set(indices))
+            op = self.builder.add(DenseTerms, op, columns=self.builder.array(terms, "u4"))
+            positions = {term: k for k, term in enumerate(terms)}
+            indices = [positions[index] for index in indices]
         if indices == list(range(self.builder.width(op))):
             return op
         return self.builder.add(numeric.Select, op, columns=tuple(indices))
 
-    def _as_number(self, column: Column) -> RawColumn | Number:
+    def width(self, column: Column) -> int:
+        """Return how many columns a symbolic column stands for."""
+        return self.builder.width(column.op) if isinstance(column, Sparse) else 1
+
+    def expand(self, columns: Iterable[Column]) -> list[Column]:
+        """Return columns each by itself: counts of terms as one column per term."""
+        return [
+            part
+            for column in columns
+            for part in (
+                [Term(column.op, k) for k in range(self.builder.width(column.op))]
+                if isinstance(column, Sparse)
+                else [column]
+            )
+        ]
+
+    def _as_number(self, column: Column) -> RawColumn | Number | Term:
         if isinstance(column, RawColumn):
             self.use(column.source, "number")
             return column
@@ -144,10 +168,7 @@ class Trace:
             )
             table = self.table(column, [[self._numeric(value)] for value in column.values])
             return Number(table, 0, missing_sources)
-        if isinstance(column, Sparse):
-            raise self.refuse(
-                "counts of terms reach a step that is not a linear model; use a linear model"
-            )
+        assert not isinstance(column, Sparse)  # it was expanded
         return column
 
     def _numeric(self, value: Any) -> float:
@@ -157,6 +178,10 @@ class Trace:
             return float(value)
         except (TypeError, ValueError):
             raise self.refuse(f"the category {value!r} reaches a step that needs numbers") from None
+
+    def arith(self, op: int, how: str, values: ArrayLike) -> int:
+        """Return an operation that adds, subtracts, multiplies or divides by column."""
+        return self.builder.add(numeric.Arith, op, how=how, values=self.builder.array(values))
 
     def table(self, column: CodedColumn, rows: Sequence[Sequence[float]]) -> int:
         """Return an operation that maps codes to rows of a table."""

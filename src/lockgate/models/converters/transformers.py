@@ -7,50 +7,74 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from lockgate.models.converters.symbols import Column, Number, RawColumn
+from lockgate.models.converters.symbols import Column, Number, RawColumn, Sparse
 from lockgate.models.converters.trace import Trace
-from lockgate.models.packed.format import linear, numeric, outputs
+from lockgate.models.packed.format import numeric
+from lockgate.models.packed.format.text import WeighTerms
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
-__all__ = ["TRANSFORMERS"]
+__all__ = ["TRANSFORMERS", "binarize", "scale_columns"]
 
 
-def _arith(trace: Trace, op: int, how: str, values: ArrayLike) -> int:
-    add = trace.builder.add
-    return add(numeric.Arith, op, how=how, values=trace.builder.array(values))
-
-
-def _scale(
+def scale_columns(
     trace: Trace, columns: list[Column], steps: Sequence[tuple[str, ArrayLike | None]]
 ) -> list[Column]:
+    """Return columns after additions, subtractions, products and quotients, where not None."""
+    if any(isinstance(column, Sparse) for column in columns):
+        return _scale_terms(trace, columns, steps)
     missing_sources = trace.find_missing_sources(columns)
     op = trace.numbers(columns)
     for how, values in steps:
         if values is not None:
-            op = _arith(trace, op, how, values)
+            op = trace.arith(op, how, values)
     return trace.columns_of(op, missing_sources)
+
+
+def _scale_terms(
+    trace: Trace, columns: list[Column], steps: Sequence[tuple[str, ArrayLike | None]]
+) -> list[Column]:
+    """Scale counts of terms, which stay sparse, and the columns beside them."""
+    active = [(how, np.asarray(values)) for how, values in steps if values is not None]
+    sparse = all(how in ("divide", "multiply") for how, _ in active)
+    trace.require(sparse, "counts of terms are moved away from zero")
+    scaled: list[Column] = []
+    offset = 0
+    for column in columns:
+        place = slice(offset, offset + trace.width(column))
+        offset = place.stop
+        if not isinstance(column, Sparse):
+            scaled += scale_columns(
+                trace, [column], [(how, values[place]) for how, values in active]
+            )
+            continue
+        op = column.op
+        for how, values in active:  # scikit-learn multiplies by the reciprocal
+            factors = values[place] if how == "multiply" else 1.0 / values[place]
+            op = trace.builder.add(WeighTerms, op, weights=trace.builder.array(factors))
+        scaled.append(Sparse(op))
+    return scaled
 
 
 def standard_scaler(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """(x - mean) / scale, each where enabled."""
     mean = trace.attribute(est, "mean_") if est.with_mean else None
     scale = trace.attribute(est, "scale_") if est.with_std else None
-    return _scale(trace, columns, [("subtract", mean), ("divide", scale)])
+    return scale_columns(trace, columns, [("subtract", mean), ("divide", scale)])
 
 
 def min_max_scaler(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """X * scale + min, clipped where enabled."""
     scale, minimum = trace.attribute(est, "scale_"), trace.attribute(est, "min_")
-    scaled = _scale(trace, columns, [("multiply", scale), ("add", minimum)])
+    scaled = scale_columns(trace, columns, [("multiply", scale), ("add", minimum)])
     return _clip_if_enabled(trace, est, scaled, est.feature_range)
 
 
 def max_abs_scaler(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """X / scale."""
-    scaled = _scale(trace, columns, [("divide", trace.attribute(est, "scale_"))])
+    scaled = scale_columns(trace, columns, [("divide", trace.attribute(est, "scale_"))])
     return _clip_if_enabled(trace, est, scaled, (-1.0, 1.0))
 
 
@@ -69,12 +93,14 @@ def robust_scaler(trace: Trace, est: BaseEstimator, columns: list[Column]) -> li
     """(x - center) / scale, each where enabled."""
     centre = trace.attribute(est, "center_") if est.with_centering else None
     scale = trace.attribute(est, "scale_") if est.with_scaling else None
-    return _scale(trace, columns, [("subtract", centre), ("divide", scale)])
+    return scale_columns(trace, columns, [("subtract", centre), ("divide", scale)])
 
 
 def normalizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Rows of norm 1."""
     trace.require_no_missing(columns)
+    if len(columns) == 1 and isinstance(columns[0], Sparse):
+        return [Sparse(trace.builder.add(WeighTerms, columns[0].op, norm=est.norm))]
     return trace.columns_of(
         trace.builder.add(numeric.RowNorm, trace.numbers(columns), norm=est.norm)
     )
@@ -82,13 +108,18 @@ def normalizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[
 
 def binarizer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """1 above a threshold, else 0."""
+    return binarize(trace, columns, float(est.threshold))
+
+
+def binarize(trace: Trace, columns: list[Column], threshold: float) -> list[Column]:
+    """Return 1 for each number above a threshold, else 0."""
     trace.require_no_missing(columns)
-    limit = float(est.threshold)
-    operations = [
-        trace.builder.add(outputs.Above, trace.numbers([column]), limit=limit, strict=True)
-        for column in columns
-    ]
-    return [Number(op, 0) for op in operations]
+    if len(columns) == 1 and isinstance(columns[0], Sparse) and threshold == 0:
+        return [Sparse(trace.builder.add(WeighTerms, columns[0].op, binary=True))]
+    op = trace.numbers(columns)
+    if threshold:
+        op = trace.arith(op, "subtract", np.full(trace.builder.width(op), threshold))
+    return trace.columns_of(trace.builder.add(numeric.Apply, op, function="positive"))
 
 
 def polynomial_features(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
@@ -144,31 +175,6 @@ def apply_function(
     return trace.columns_of(op, missing_sources)
 
 
-def selector(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
-    """The selected columns."""
-    trace.attribute(est, "get_support")
-    if not est.__sklearn_tags__().input_tags.allow_nan:
-        trace.require_no_missing(columns)
-    return [column for column, selected in zip(columns, est.get_support(), strict=True) if selected]
-
-
-def projection(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
-    """Principal components or singular vectors."""
-    trace.require_no_missing(columns)
-    components = np.asarray(trace.attribute(est, "components_"), dtype=float)
-    op = trace.numbers(columns)
-    if getattr(est, "mean_", None) is not None:
-        op = _arith(trace, op, "subtract", est.mean_)
-    array = trace.builder.array
-    op = trace.builder.add(
-        linear.Linear, op, weights=array(components), bias=array(np.zeros(len(components)))
-    )
-    if getattr(est, "whiten", False):
-        scale = np.sqrt(np.asarray(est.explained_variance_))
-        op = _arith(trace, op, "divide", np.maximum(scale, np.finfo(float).eps))
-    return trace.columns_of(op)
-
-
 def column_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Concatenate the results of each part on its columns."""
     input_indices = trace.attribute(est, "_transformer_to_input_indices")
@@ -179,7 +185,7 @@ def column_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) 
         if chosen:
             part_columns = convert_step(trace, name, part, chosen)
             if name in weights and part_columns:
-                part_columns = _scale(
+                part_columns = scale_columns(
                     trace, part_columns, [("multiply", np.full(len(part_columns), weights[name]))]
                 )
             transformed += part_columns
@@ -193,7 +199,7 @@ def feature_union(trace: Trace, est: BaseEstimator, columns: list[Column]) -> li
     for name, part in est.transformer_list:
         part_columns = convert_step(trace, name, part, columns)
         if name in weights and part_columns:
-            part_columns = _scale(
+            part_columns = scale_columns(
                 trace, part_columns, [("multiply", np.full(len(part_columns), weights[name]))]
             )
         transformed += part_columns
@@ -235,7 +241,7 @@ def empty_to_zero(trace: Trace, est: BaseEstimator, columns: list[Column]) -> li
     if not est.empty_.any():
         return columns
     zeros = trace.builder.array(np.zeros(len(columns)))
-    zeroed = _arith(trace, trace.numbers(columns), "multiply", np.where(est.empty_, 0.0, 1.0))
+    zeroed = trace.arith(trace.numbers(columns), "multiply", np.where(est.empty_, 0.0, 1.0))
     op = trace.builder.add(numeric.Fill, zeroed, values=zeros)
     unchanged = trace.numbers(columns)
     return [
@@ -268,24 +274,11 @@ TRANSFORMERS = {
     "sklearn.ColumnTransformer": column_transformer,
     "sklearn.FeatureUnion": feature_union,
     "sklearn.FunctionTransformer": function_transformer,
-    "sklearn.GenericUnivariateSelect": selector,
     "sklearn.MaxAbsScaler": max_abs_scaler,
     "sklearn.MinMaxScaler": min_max_scaler,
     "sklearn.Normalizer": normalizer,
-    "sklearn.PCA": projection,
     "sklearn.PolynomialFeatures": polynomial_features,
-    "sklearn.RFE": selector,
-    "sklearn.RFECV": selector,
     "sklearn.RobustScaler": robust_scaler,
-    "sklearn.SelectFdr": selector,
-    "sklearn.SelectFpr": selector,
-    "sklearn.SelectFromModel": selector,
-    "sklearn.SelectFwe": selector,
-    "sklearn.SelectKBest": selector,
-    "sklearn.SelectPercentile": selector,
-    "sklearn.SequentialFeatureSelector": selector,
     "sklearn.StandardScaler": standard_scaler,
-    "sklearn.TruncatedSVD": projection,
-    "sklearn.VarianceThreshold": selector,
 }
 """Converters of transformers by library and class."""

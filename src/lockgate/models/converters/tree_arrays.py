@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.models.packed.format.forest import Forest
+from lockgate.models.packed.format.numeric import Concat
+from lockgate.models.packed.format.term_columns import DenseTerms
 from lockgate.models.packed.format.writer import Builder, smallest_dtype
 
 __all__ = ["TreeArrays", "add_forest", "float32_limits"]
@@ -131,7 +133,7 @@ def add_forest(
     """
     order, inner = _breadth_first(tree_arrays)
     leaf = tree_arrays.left[order] < 0
-    feature = tree_arrays.feature[inner].astype(np.int64)
+    x, feature = _used_terms(builder, x, tree_arrays.feature[inner].astype(np.int64))
     width = builder.width(x)
     codes, counts, ranks, edges, sets = _rank_limits(tree_arrays, inner, feature, width)
     array = builder.array
@@ -156,6 +158,31 @@ def add_forest(
         fields["output"] = array(output, "u2")
     fields |= _leaves(builder, tree_arrays.value[order[leaf]] + 0.0)
     return builder.add(Forest, x, **fields)
+
+
+def _used_terms(builder: Builder, x: int, feature: np.ndarray) -> tuple[int, np.ndarray]:
+    """Leave out the counts of terms that no tree compares; return the new features."""
+    op = builder.ops[x]
+    operands = op.of if isinstance(op, Concat) else (x,)
+    parts, features, offset, new_offset = [], feature.copy(), 0, 0
+    for operand in operands:
+        width, inner = builder.width(operand), builder.ops[operand]
+        inside = (feature >= offset) & (feature < offset + width)
+        used = np.unique(feature[inside] - offset)
+        if isinstance(inner, DenseTerms):
+            features[inside] = np.searchsorted(used, feature[inside] - offset) + new_offset
+            if len(used):
+                columns = builder.array(builder.arrays[inner.columns][used], "u4")
+                parts.append(builder.add(DenseTerms, *inner.of, columns=columns))
+            new_offset += len(used)
+        else:
+            features[inside] += new_offset - offset
+            parts.append(operand)
+            new_offset += width
+        offset += width
+    if not parts:  # trees without a comparison
+        return x, feature
+    return (parts[0] if len(parts) == 1 else builder.add(Concat, *parts)), features
 
 
 def _breadth_first(tree_arrays: TreeArrays) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ from lockgate.models.packed.format.linear import MODELS
 from lockgate.models.packed.format.numeric import CELLS
 from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape
 from lockgate.models.packed.format.outputs import OUTPUTS
+from lockgate.models.packed.format.term_columns import TERM_COLUMNS
 from lockgate.models.packed.format.text import TEXTS
 
 __all__ = [
@@ -37,7 +38,7 @@ VERSION = 1
 
 OPERATIONS = {
     operation.__struct_config__.tag: operation
-    for operation in (*CELLS, *CODES, *MODELS, *OUTPUTS, Forest, *TEXTS)
+    for operation in (*CELLS, *CODES, *MODELS, *OUTPUTS, Forest, *TEXTS, *TERM_COLUMNS)
 }
 """Every operation by its name in a file."""
 

@@ -164,7 +164,18 @@ class Apply(Operation, tag="apply", frozen=True):
     """One of a fixed list of functions, applied to every number."""
 
     function: Literal[
-        "abs", "exp", "expm1", "log", "log1p", "negate", "relu", "sigmoid", "sqrt", "square", "tanh"
+        "abs",
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "negate",
+        "positive",
+        "relu",
+        "sigmoid",
+        "sqrt",
+        "square",
+        "tanh",
     ]
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
@@ -176,6 +187,8 @@ class Apply(Operation, tag="apply", frozen=True):
             return getattr(arithmetic, name)(x, xp, arrays[POWERS_KEY])
         if name == "relu":
             return xp.where(x < 0, 0.0 * xp.ones_like(x), x)
+        if name == "positive":
+            return xp.where(x > 0, xp.ones_like(x), 0.0 * xp.ones_like(x))
         if name in ("abs", "negate", "square"):
             return {"abs": xp.abs, "negate": xp.negative, "square": xp.square}[name](x)
         if xp is np:
@@ -189,6 +202,8 @@ class Apply(Operation, tag="apply", frozen=True):
             return lambda x: [function(v) for v in x]
         if self.function == "relu":
             return lambda x: [0.0 if v < 0 else v for v in x]
+        if self.function == "positive":
+            return lambda x: [1.0 if v > 0 else 0.0 for v in x]
         return super().row(arrays)
 
 

@@ -208,8 +208,12 @@ def _murmur(term: str) -> int:
 
 
 class WeighTerms(Operation, tag="weigh", frozen=True):
-    """Weights of terms: 1 + log of the count, times the term's weight, divided by the norm."""
+    """Weights of terms: 1 + log of the count, times the term's weight, divided by the norm.
 
+    With `binary`, each positive count is 1 first, and others 0.
+    """
+
+    binary: bool = False
     logarithm: bool = False
     weights: str | None = None
     norm: Literal["l1", "l2", "max"] | None = None
@@ -223,6 +227,8 @@ class WeighTerms(Operation, tag="weigh", frozen=True):
     def run(self, operands: Sequence[Array], arrays: Mapping[str, Array], xp: Namespace) -> Array:
         terms = operands[0]
         values = terms.values
+        if self.binary:
+            values = (values > 0).astype(float)
         if self.logarithm:
             values = np.array([math.log(v) + 1.0 if v > 0 else math.nan for v in values.tolist()])
         if self.weights is not None:
