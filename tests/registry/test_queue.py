@@ -15,7 +15,7 @@ from lockgate.errors import LedgerConflict, LedgerTampered, RemoteUnavailable, U
 from lockgate.registry.api import Ledger
 from lockgate.registry.ledger.remote import Remote
 from tests.conftest import Run
-from tests.registry.conftest import git, kill_after_reference
+from tests.registry.conftest import git, kill_after_reference, packed
 from tests.registry.test_ledger import put, run
 from tests.registry.test_policy import LAX, declare
 from tests.registry.test_stray_commits import BRANCH, plain_commit
@@ -208,6 +208,46 @@ def test_tags_of_events_that_moved_are_replaced(clones: tuple[Path, Path]) -> No
     assert "not repaired" not in shown + run("sync", "-C", str(there))
     tags = git(here, "tag", "-l", "fraud#canary*")
     assert tags == git(here.with_name("hub.git"), "tag", "-l", "fraud#canary*") == "fraud#canary#12"
+
+
+def test_tags_of_a_queued_registration_are_of_the_shared_event(clones: tuple[Path, Path]) -> None:
+    here, there = clones
+    with remote_away(here):
+        Ledger(here, queue=True).register(packed(here.parent / "new", seed=9), version="9.0.0")
+        put(Ledger(here, queue=True), "9.0.0", "canary")
+    time.sleep(0.5)  # on the way to another second: releases are dated by it
+    put(Ledger(there), "1.2.0")
+    run("sync", "-C", str(here))
+    hub, names = here.with_name("hub.git"), ("fraud@v9.0.0", "fraud#canary#14")
+    for clone in (here, hub):
+        commits = {git(clone, "rev-parse", f"{name}^{{commit}}") for name in names}
+        assert len(commits) == 1
+    put(Ledger(there), "9.0.0")
+    put(Ledger(here), "1.1.0", "canary")
+    run("sync", "-C", str(there))
+    assert git(here, "tag", "-l") == git(hub, "tag", "-l")
+
+
+def test_a_ledger_may_begin_with_queued_events(
+    shop: Path, tmp_path: Path, bundles: list[Path]
+) -> None:
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "empty.git")
+    git(shop, "push", "-q", str(tmp_path / "empty.git"), "main")
+    here, there = tmp_path / "a" / "shop", tmp_path / "b" / "shop"
+    for folder in (here, there):
+        git(tmp_path, "clone", "-q", str(tmp_path / "empty.git"), str(folder))
+        git(folder, "config", "user.name", "Ben")
+        git(folder, "config", "user.email", "ben@shop.example")
+    away = tmp_path / "away.git"
+    (tmp_path / "empty.git").rename(away)
+    Ledger(here, queue=True).register(bundles[0])
+    put(Ledger(here, queue=True), "1.0.0", "canary")
+    away.rename(tmp_path / "empty.git")
+    Ledger(there).register(bundles[1], version="0.5.0")
+    shown = run("sync", "-C", str(here))
+    assert shown.count("pushed: ") == 2
+    assert [event.seq for event in Ledger(here).history()] == [3, 2, 1]
+    assert "no event in common" not in run("sync", "-C", str(there))
 
 
 def test_all_that_is_queued_can_be_discarded(clones: tuple[Path, Path]) -> None:

@@ -233,6 +233,11 @@ def test_tags_of_what_was_taken_back_go_with_the_next_sync(
     assert "canary" not in git(hub, "tag") + git(other, "tag")
     put(Ledger(tmp_path / "shop"), "1.2.0", "canary")
     assert "fraud#canary#10" in git(hub, "tag")
+    git(tmp_path, "clone", "-q", "--no-tags", str(hub), "third")  # it never had the tags
+    Ledger(tmp_path / "third").fetch()
+    git(hub, "update-ref", BRANCH, good)
+    run("sync", "--accept", "-C", str(tmp_path / "third"))
+    assert "canary" not in git(hub, "tag")
 
 
 def test_a_stage_that_was_taken_back_can_be_retired(hub: Path, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 from lockgate.errors import LedgerConflict, LedgerError, UsageError
 from lockgate.registry.ledger.event_log import EventLog
 from lockgate.registry.ledger.queued import queued_after, replay
-from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed
-from lockgate.registry.ledger.repository import LEDGER, event_of
+from lockgate.registry.ledger.remote import PushRejected, PushUnconfirmed, Remote
+from lockgate.registry.ledger.repository import event_of
 from lockgate.registry.provenance.events import Event
 
 __all__ = ["Drop", "check_drop", "discard_queued", "push_queued", "repair_tags"]
@@ -77,13 +77,12 @@ def discard_queued(ledger: EventLog, *, everything: bool) -> list[Event]:
             raise LedgerConflict(
                 f"{ledger.remote.name} has no ledger: all events are here, and none is queued"
             )
-        local_tip = repository.store.ref(LEDGER)
         queued = queued_after(repository, shared_tip)
         if everything:
-            repository.update_ref(LEDGER, local_tip, shared_tip)
+            ledger.writer.replace_queued(queued, shared_tip)
             return [event_of(commit, oid) for oid, commit in queued]
         replayed = replay(repository, shared_tip, queued, ledger.writer.signers())
-        repository.update_ref(LEDGER, local_tip, replayed.tip)
+        ledger.writer.replace_queued(queued, replayed.tip)
         return [event for event, _ in replayed.impossible]
 
 
@@ -100,27 +99,44 @@ def repair_tags(ledger: EventLog) -> tuple[list[str], str]:
 
     """
     tags = ledger.writer.gto_tags
+    present: dict[str, str] = {}
+    if ledger.remote is not None and ledger.tip is not None and tags.enabled:
+        present = ledger.remote.tags()
+        ledger.fetch()  # after the tags: each event that they are of is known now
     events = [(event, commit) for event, commit, _ in ledger.commits()][::-1]
     stale = tags.stale(event for event, _ in events)
     expected: dict[str, str | None] = dict.fromkeys(stale)
     expected |= tags.all_tags(events)
-    repaired = set(tags.missing(expected))
-    problem = ""
+    repaired, problem = set(tags.missing(expected)), ""
     with ledger.repository.locked():
-        if ledger.remote is not None and ledger.tip is not None and expected:
-            present = ledger.remote.tags()
-            changes = [ref for ref, oid in expected.items() if present.get(ref) != oid]
-            # by force only what this ledger wrote itself
-            forced = {ref for ref in changes if present.get(ref) == stale.get(ref, "")}
-            refspecs = [
-                f"{'+' if ref in forced else ''}{expected[ref] or ''}:{ref}" for ref in changes
-            ]
+        if ledger.remote is not None and present:
             try:
-                if changes:
-                    ledger.remote.push(ledger.tip, *refspecs)
-                    repaired |= set(changes)
+                repaired |= _repair_remote_tags(ledger, ledger.remote, present, expected)
             except (PushRejected, PushUnconfirmed, LedgerError) as error:
                 problem = f"the tags for GTO at {ledger.remote.name} are not repaired: {error}"
-        tags.write(dict.fromkeys(stale))
         tags.write(expected)
     return sorted(ref.removeprefix("refs/tags/") for ref in repaired), problem
+
+
+def _repair_remote_tags(
+    ledger: EventLog, remote: Remote, present: dict[str, str], expected: dict[str, str | None]
+) -> set[str]:
+    """Make a remote's tags what they should be; return those that were not.
+
+    By force only what a ledger wrote: those of users stay.
+    """
+    tags = ledger.writer.gto_tags
+    names = {event.name for event in ledger.history()}
+    other = {
+        ref: oid
+        for ref, oid in present.items()
+        if expected.get(ref) != oid and (ref in expected or tags.may_be_written(ref, names))
+    }
+    remote.fetch_tags(list(other))
+    written = {ref for ref, oid in other.items() if tags.is_written(oid)}
+    expected |= dict.fromkeys(written.difference(expected))
+    changes = [ref for ref, oid in expected.items() if present.get(ref) != oid]
+    refspecs = [f"{'+' if ref in written else ''}{expected[ref] or ''}:{ref}" for ref in changes]
+    if changes and ledger.tip is not None:
+        remote.push(ledger.tip, *refspecs)
+    return set(changes)

@@ -43,16 +43,16 @@ def _scale_terms(
     scaled: list[Column] = []
     offset = 0
     for column in columns:
-        place = slice(offset, offset + trace.width(column))
-        offset = place.stop
+        span = slice(offset, offset + trace.width(column))
+        offset = span.stop
         if not isinstance(column, Sparse):
             scaled += scale_columns(
-                trace, [column], [(how, values[place]) for how, values in active]
+                trace, [column], [(how, values[span]) for how, values in active]
             )
             continue
         op = column.op
         for how, values in active:  # scikit-learn multiplies by the reciprocal
-            factors = values[place] if how == "multiply" else 1.0 / values[place]
+            factors = values[span] if how == "multiply" else 1.0 / values[span]
             op = trace.builder.add(WeighTerms, op, weights=trace.builder.array(factors))
         scaled.append(Sparse(op))
     return scaled

@@ -93,21 +93,31 @@ def _new_commits(remote: Remote, tip: str, tracked: str | None) -> list[tuple[st
         chain.append((oid, commit))
         oid = commit.parent
     if tracked is not None and oid is None:
-        raise _rewritten(remote, {oid for oid, _ in chain}, tracked)
+        raise _rewritten(remote, [oid for oid, _ in chain], tracked)
     return chain[::-1]
 
 
-def _rewritten(remote: Remote, present: set[str], tracked: str) -> LedgerRewritten:
-    """Return an error that names the events that are missing, and the two ways to go on."""
-    walk = remote.repository.walk(tracked)
+def _rewritten(remote: Remote, commits: Sequence[str], tracked: str) -> LedgerRewritten:
+    """Return an error that names the events that are missing and new, and how to go on.
+
+    `commits` are those of the remote, newest first.
+    """
+    present = set(commits)
+    repository = remote.repository
+    walk = repository.walk(tracked)
     removed = list(itertools.takewhile(lambda entry: entry[0] not in present, walk))[::-1]
     first = event_of(removed[0][1], removed[0][0])
+    base = removed[0][1].parent
+    others = len(list(itertools.takewhile(lambda oid: oid != base, commits)))
+    instead = f", and has {others} others instead" if others else ""
+    lease = f"--force-with-lease={BRANCH}:{commits[0][:12]}"
     return LedgerRewritten(
         f"the ledger of {remote.name} was rewritten: it does not continue {tracked[:12]}, which is "
         f"kept here as {remote.tracking}; it lacks {len(removed)} events, from event {first.seq} "
-        f"({first.subject}) on; find out who rewrote it, and restore it: git push --force "
-        f"{remote.name} {remote.tracking}:{BRANCH}; or, if they were taken back on purpose, accept "
-        "that in this clone: lockgate sync --accept",
+        f"({first.subject}) on{instead}; find out who rewrote it, and why; if those were taken "
+        "back on purpose, accept that in this clone: lockgate sync --accept; to restore them"
+        f"{', which removes the others' * bool(others)}: git push {lease} {remote.name} "
+        f"{remote.tracking}:{BRANCH}",
         removed,
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from lockgate.errors import LedgerError
 from lockgate.registry.git.objects import RefChanged
@@ -28,6 +28,9 @@ Tags = Mapping[str, str | None]
 
 MESSAGE = re.compile(r"\n\n.*\n\nlockgate event (\d+), ([0-9a-f]{32})\n\Z")
 """The message of a tag, with the number and the id of its event."""
+
+NAMED = re.compile(r"refs/tags/([^@#]+)(?:@v[^#]+|#[^#]+#\d+)")
+"""The reference of a tag, with the name of its model."""
 
 GRAMMAR = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
 """Names that GTO can read (gto.constants, 1.10): no dots, no sign at the end."""
@@ -121,12 +124,19 @@ class GtoTags:
         return {ref: oid for ref, oid in tags.items() if existing[ref] != oid}
 
     def write(self, tags: Tags) -> None:
-        """Write tags in this clone; existing tags are not changed, only removed."""
+        """Write and remove tags in this clone; those of users are not changed."""
         for ref, oid in tags.items():
             old = self.repository.store.ref(ref)
-            if old is None or oid is None:
+            if old != oid and (old is None or oid is None or self.is_written(old)):
                 with contextlib.suppress(RefChanged):
                     self.repository.update_ref(ref, old, oid)
+
+    def remove(self, tags: Tags) -> None:
+        """Remove tags from this clone, where they are these."""
+        for ref, oid in tags.items():
+            if oid is not None and self.repository.store.ref(ref) == oid:
+                with contextlib.suppress(RefChanged):
+                    self.repository.update_ref(ref, oid, None)
 
     def stale(self, events: Iterable[Event]) -> dict[str, str]:
         """Return the tags in this clone that were written for other events than these."""
@@ -136,6 +146,15 @@ class GtoTags:
         refs = self.repository.store.list_refs("refs/tags/").items()
         written = {ref: self._event_of(oid) for ref, oid in refs if "@" in ref or "#" in ref}
         return {ref: oid for ref, oid in refs if written.get(ref) and written[ref] not in known}
+
+    def is_written(self, oid: str) -> bool:
+        """Return whether a tag was written by a ledger, rather than by a user."""
+        return self._event_of(oid) is not None
+
+    def may_be_written(self, ref: str, names: Collection[str]) -> bool:
+        """Return whether a reference is called like a tag of one of these models."""
+        match = NAMED.fullmatch(ref)
+        return match is not None and match[1] in names
 
     def _event_of(self, oid: str) -> tuple[int, str] | None:
         """Return number and id of the event that a tag was written for; None for other tags."""

@@ -17,6 +17,7 @@ from lockgate.registry.provenance.events import Event
 from lockgate.registry.provenance.signers import Signers
 
 __all__ = [
+    "FIRST_QUEUED",
     "ImpossibleEvent",
     "Queued",
     "Replay",
@@ -27,6 +28,9 @@ __all__ = [
     "queued_after",
     "replay",
 ]
+
+FIRST_QUEUED = "refs/lockgate/first-queued"
+"""Reference to the first event of a ledger that began while its remote was away."""
 
 Queued = list[tuple[str, Commit]]
 """Commits of events with their ids, oldest first."""
@@ -91,10 +95,12 @@ def queued_after(repository: Repository, shared_tip: str) -> Queued:
     """
     local_tip = repository.store.ref(LEDGER)
     queued = commits_without(repository, local_tip, shared_tip)
-    if queued and queued[0][1].parent is None:
+    first, began_queued = queued[0][0] if queued else None, repository.store.ref(FIRST_QUEUED)
+    if queued and queued[0][1].parent is None and first != began_queued:
         raise LedgerTampered(
             f"the local ledger ({str(local_tip)[:12]}) and the shared one ({shared_tip[:12]}) have "
-            "no event in common"
+            "no event in common: this clone began its own without a remote; another clone has "
+            "the shared one"
         )
     return queued
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockgate.errors import LedgerError, LedgerTampered, RemoteUnavailable
@@ -167,6 +168,11 @@ class Remote:
         """
         return self._list("--tags")
 
+    def fetch_tags(self, refs: Sequence[str]) -> None:
+        """Fetch the objects of tags, without writing references."""
+        if refs:
+            run_git([*FETCH, self.name, *refs], self.repository.top)
+
     def _list(self, kind: str) -> dict[str, str]:
         """Return the references of a kind that the remote has."""
         completed = run_git(["ls-remote", kind, self.name], self.repository.top)
@@ -209,9 +215,12 @@ class Remote:
         tags = [line for line in lines if line.startswith("!") and "already exists" in line]
         # one refused tag refuses all; a faster writer has pushed its tags, too
         if tags and all(match is None or match[0].startswith("atomic") for match in matches):
+            ref = tags[0].partition(":")[2].partition("\t")[0]
             raise TagExists(
-                f"{self.name} has a tag that is not the ledger's: {tags[0][1:].strip()}; remove "
-                "it there, or turn off the tags for GTO: git config lockgate.mirror false"
+                f"{self.name} has another tag {ref.removeprefix('refs/tags/')}; lockgate sync "
+                "replaces it if it is of the ledger; otherwise remove it: git push "
+                f"{self.name} ':{ref}', or turn off the tags for GTO: git config lockgate.mirror "
+                "false"
             )
         if any(matches) and "cannot create" not in output:
             raise PushRejected(output)

@@ -68,7 +68,7 @@ def accept_rewritten(
         if not drop_impossible:
             replayed.require_all("lockgate sync --accept")
         # in this order: events of the ledger that are not tracked would count as queued
-        repository.update_ref(LEDGER, local_tip, replayed.tip)
+        writer.replace_queued(queued, replayed.tip)
         repository.update_ref(remote.tracking, tracked, shared_tip)
     discarded = [event for event, _ in replayed.impossible]
     return _events(removed), _events(queued) if drop_all else discarded

@@ -13,7 +13,9 @@ from lockgate.registry.ledger.fetch_times import FetchTimes
 from lockgate.registry.ledger.fetched import check_fetched
 from lockgate.registry.ledger.gto_tags import GtoTags
 from lockgate.registry.ledger.queued import (
+    FIRST_QUEUED,
     ImpossibleEvent,
+    Queued,
     check_policy,
     commits_without,
     impossible_event,
@@ -140,6 +142,8 @@ class Writer:
                 return False
         if self.remote is not None and shared:
             self._track(oid)  # first: what is tracked is never taken for a queued event
+        elif self.remote is not None and tip is None:
+            repository.update_ref(FIRST_QUEUED, repository.store.ref(FIRST_QUEUED), oid)
         try:
             repository.update_ref(LEDGER, tip, oid)
         except RefChanged:
@@ -226,8 +230,14 @@ class Writer:
             return local_tip, True  # nothing to replay: the next push sends them
         replayed = replay(repository, shared_tip, queued, self.signers())
         replayed.require_all()
-        repository.update_ref(LEDGER, local_tip, replayed.tip)
+        self.replace_queued(queued, replayed.tip)
         return replayed.tip, True
+
+    def replace_queued(self, queued: Queued, tip: str | None) -> None:
+        """Set the ledger to a tip that has queued events otherwise, or not at all."""
+        for oid, commit in reversed(queued):  # first: tags name commits, which are others now
+            self.gto_tags.remove(self.gto_tags.tags(event_of(commit, oid), commit))
+        self.repository.update_ref(LEDGER, self.repository.store.ref(LEDGER), tip)
 
     def _tip_without_remote(self) -> str | None:
         """Return the tip to queue an event on."""
