@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +23,7 @@ from lockgate.registry.gates.policy import stage_policy
 from lockgate.registry.gates.require import record_verdict
 from lockgate.registry.git.objects import CommandStore, LibraryStore
 from lockgate.registry.ledger.rules import verdict_for
+from lockgate.registry.ledger.verify import verify
 from lockgate.registry.provenance.verdict import Verdict
 from tests.registry.conftest import git, guard, new_repository, packed
 
@@ -147,6 +149,21 @@ def test_rolling_back_and_forward(shop: Path) -> None:
         )
 
 
+def test_a_rollback_names_what_it_replaced_and_keeps_the_override_visible(shop: Path) -> None:
+    ledger = Ledger(shop)
+    guard(shop, "gate: {}\n")
+    ledger.promote("fraud", "prod", version="1.0.0")
+    put(ledger, "1.1.0")
+    words = ("rollback", "fraud", "prod", "-C", str(shop))
+    assert "in prod again, instead of 1.1.0 (event 7)\n" in run(*words)
+    shown = run(*words, "--to", "1.1.0")
+    assert "instead of 1.0.0 (event 8); its gates were overridden" in shown
+    last = next(ledger.history("fraud", "prod"))
+    assert (last.op, last.after, last.override) == ("rollback", "1.1.0", True)
+    assert "rollback fraud 1.1.0 -> prod (override)" in run("history", "-C", str(shop))
+    assert len(verify(ledger.repository, ledger.tip, now=time.time()).overrides) == 2
+
+
 def test_retired_versions_are_out_of_reach(shop: Path) -> None:
     ledger = Ledger(shop)
     put(ledger, "1.0.0")
@@ -156,7 +173,7 @@ def test_retired_versions_are_out_of_reach(shop: Path) -> None:
         ledger.retire("fraud", version="1.0.0")
     put(ledger, "1.1.0")
     ledger.retire("fraud", version="1.0.0", reason="leaked labels")
-    with pytest.raises(LedgerError, match="nothing was served before"):
+    with pytest.raises(LedgerError, match=r"all versions that were in prod before .* 1\.0\.0"):
         ledger.rollback("fraud", "prod")  # what is retired is passed over
     with pytest.raises(LedgerError, match=r"fraud@1\.0\.0 is retired"):
         ledger.rollback("fraud", "prod", to="1.0.0")
@@ -174,8 +191,14 @@ def test_history_says_what_was_there_on_a_day(shop: Path) -> None:
         event for event in ledger.history() if event.after == "1.0.0" and event.op == "promote"
     )
     said = run("history", "fraud", "prod", "--on", first.at, "-C", shop, "--json")
-    assert [json.loads(line)["to"] for line in said.splitlines()] == ["1.0.0"]
-    assert run("history", "fraud", "prod", "--on", "2020-05-03", "-C", shop).startswith("no events")
+    assert [json.loads(line)["after"] for line in said.splitlines()] == ["1.0.0"]
+    early = run("history", "fraud", "prod", "--on", "2020-05-03", "-C", shop)
+    assert early.startswith("nothing was in a stage on 2020-05-03; the first event is of 20")
+    for name, stage, message in (("frau", "prod", "'fraud'"), ("fraud", "prd", "'prod'")):
+        with pytest.raises(LedgerError, match=f"did you mean {message}"):
+            run("history", name, stage, "-C", shop)
+    with pytest.raises(LedgerError, match="did you mean 'fraud'"):
+        run("current", "frau", "-C", shop)
     with pytest.raises(UsageError, match="not a date"):
         run("history", "--on", "yesterday", "-C", shop)
 

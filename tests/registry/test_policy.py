@@ -152,7 +152,9 @@ def test_a_model_may_differ(shop: Path) -> None:
         ["every", "prod", "small"],
         ["every", "canary", "no"],
         ["churn", "prod", "alone"],
+        ["gate", "small", "of"],
     ]
+    assert shown[3][3:] == ["every", "prod:", "at_most_kb=0.1"]
 
 
 def test_the_gates_of_params_count_where_there_is_no_policy_file(shop: Path) -> None:
@@ -293,9 +295,13 @@ def test_a_policy_is_written_from_the_gates_of_a_project(shop: Path) -> None:
     assert [line[1:4] for line in lines] == [
         ["staging", "small", "all"],
         ["prod", "small,", "known"],
+        ["small", "of", "every"],
+        ["small", "of", "every"],
     ]
     path = shop / ".lockgate" / "policy.yaml"
+    assert "this work tree is another" not in run("policy", "-C", str(shop))
     path.write_text(path.read_text() + "models: {churn: {stages: {prod: {gates: {}}}}}\n")
+    assert "this work tree is another one; it counts once" in run("policy", "-C", str(shop))
     with pytest.raises(UsageError, match="declares staging, prod; name the stages whose gates"):
         run("policy", "--write", "-C", str(shop))
     run("policy", "--write", "--stage", "canary", "-C", str(shop))

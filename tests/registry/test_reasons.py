@@ -227,4 +227,6 @@ def test_what_a_directory_serves_is_shown_beside_what_was_promoted(
     assert "serves fraud@1.0.0 in prod (deploy, " in (shown := run(*line, code=1))
     assert shown.rstrip().endswith("promoted: 1.1.0")
     put(ledger, "1.1.0", "canary")
-    assert "serves fraud@nothing in canary" in run(*line, code=1)
+    assert "canary" not in run(*line, code=1).partition("serves")[2]  # it never had that stage
+    named = ["current", "fraud", "canary", *line[1:]]
+    assert "serves no version of fraud in canary" in run(*named, code=1)

@@ -69,7 +69,13 @@ def rollback_draft(
         )
     slot = stage_record.slot
     if to is None:  # retired versions are skipped, unless one is named
-        usable = (bundle for bundle in slot.before if not state.is_retired(name, bundle.version))
+        usable = [bundle for bundle in slot.before if not state.is_retired(name, bundle.version)]
+        if slot.before and not usable:
+            retired = ", ".join(dict.fromkeys(bundle.version for bundle in slot.before))
+            raise LedgerError(
+                f"all versions that were in {stage} before {name}@{slot.version} are retired: "
+                f"{retired}; promote another, or empty the stage: lockgate retire {name} {stage}"
+            )
         slot = msgspec.structs.replace(slot, before=tuple(usable))
     try:
         previous = choose_previous(slot, to)
@@ -84,6 +90,7 @@ def rollback_draft(
             "after": previous.version,
             "digest": previous.digest,
             "gate": previous.verdict,
+            "override": previous.override,
             "reason": reason,
         }
     )

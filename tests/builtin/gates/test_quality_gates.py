@@ -300,6 +300,17 @@ def test_fairness_leaves_small_groups_out(bundles: Bundles, rows: pd.DataFrame) 
     assert "two groups" in ruling.message
 
 
+def test_rows_without_a_group_are_a_group(bundles: Bundles, rows: pd.DataFrame) -> None:
+    clinic = rows["clinic"].astype(object).where(rows.index % 5 > 0, None)
+    for gaps in (clinic, clinic.where(clinic.notna(), np.nan), clinic.astype("category")):
+        request = case(bundles["good"], rows=rows.assign(clinic=gaps))
+        ruling = Fairness(column="clinic", rate="selection", at_most=1.0, min_rows=1).judge(request)
+        assert ruling.passed is True
+    numbers = case(bundles["good"], rows=rows.assign(clinic=np.where(rows.index % 2, np.nan, 7.0)))
+    ruling = Fairness(column="clinic", rate="selection", at_most=1.0).judge(numbers)
+    assert "clinic (missing)" in ruling.message
+
+
 def test_fairness_needs_a_column_rows_and_two_classes(bundles: Bundles, rows: pd.DataFrame) -> None:
     gate = Fairness(column="region")
     with pytest.raises(lockgate.UsageError, match="'region'.*clinic"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import lockgate
-from lockgate.builtin.gates.metrics import format_metric
+from lockgate.builtin.gates.metrics import default_evaluator, format_metric
+from lockgate.suggestions import nearest
 
 __all__ = ["Bound"]
 
@@ -16,18 +19,21 @@ class Bound:
     that the bundle reports for its own test rows.
     """
 
-    metric: str = lockgate.setting(help="e.g. classification.roc_auc or business.per_1000")
+    metric: str = lockgate.setting(help="e.g. roc_auc, or of another evaluator: business.per_1000")
     at_least: float | None = lockgate.setting(None, help="smallest value that passes")
     at_most: float | None = lockgate.setting(None, help="largest value that passes")
     use_interval: bool = lockgate.setting(
         False, help="compare the worse end of the 95 % interval, not the estimate"
     )
 
+    def __post_init__(self) -> None:
+        """Check that there is a bound."""
+        if self.at_least is None and self.at_most is None:
+            raise lockgate.UsageError("gate bound: set at_least, at_most, or both")
+
     @lockgate.hookimpl
     def judge(self, request: lockgate.JudgeRequest) -> lockgate.GateResult:
         """Look up the metric and compare it."""
-        if self.at_least is None and self.at_most is None:
-            raise lockgate.UsageError("gate bound: set at_least, at_most, or both")
         metric, where = self._find_metric(request.candidate, rows=request.rows is not None)
         low = metric.low if self.use_interval and metric.low is not None else metric.estimate
         high = metric.high if self.use_interval and metric.high is not None else metric.estimate
@@ -47,24 +53,26 @@ class Bound:
         self, candidate: lockgate.EvaluatedBundle, *, rows: bool
     ) -> tuple[lockgate.Metric, str]:
         evaluator, _, name = self.metric.rpartition(".")
+        evaluator = evaluator or default_evaluator(candidate.task)
         measured = candidate.metrics.get(evaluator, {})
         if name in measured:
             return measured[name], "on the evaluation rows"
-        if rows:
+        if rows and candidate.not_measured_because:
             raise lockgate.DataError(
-                f"{self.metric} was not measured on the evaluation rows"
-                + (f": {candidate.not_measured_because}" if candidate.not_measured_because else "")
+                f"{self.metric} was not measured on the evaluation rows: "
+                f"{candidate.not_measured_because}"
             )
+        if rows:
+            raise self._unknown(candidate.metrics)
         reported = candidate.reported_metrics.get(evaluator, {})
         if name in reported:
             return lockgate.Metric(reported[name]), "in the bundle"
-        known = [
-            f"{evaluator_name}.{key}"
-            for source in (candidate.metrics, candidate.reported_metrics)
-            for evaluator_name, metrics in source.items()
-            for key in metrics
-        ]
-        available = ", ".join(sorted(set(known)))
-        raise lockgate.UsageError(
-            f"gate bound: {self.metric!r} was not measured; available: {available or 'no metrics'}"
+        raise self._unknown(candidate.reported_metrics)
+
+    def _unknown(self, known: Mapping[str, Mapping[str, object]]) -> lockgate.UsageError:
+        names = sorted(f"{evaluator}.{name}" for evaluator in known for name in known[evaluator])
+        hint = nearest(self.metric, names)
+        return lockgate.UsageError(
+            f"gate bound: {self.metric!r} was not measured{hint}; available: "
+            f"{', '.join(names) or 'no metrics'}; the key `evaluators` of the stage adds others"
         )

@@ -56,7 +56,8 @@ class Fairness:
             "true_positive": truth,
             "false_positive": ~truth,
         }
-        groups = np.asarray(request.rows[self.column].astype(str))
+        column = request.rows[self.column]
+        groups = np.asarray(column.astype(object).where(column.notna(), "(missing)").astype(str))
         rates = {}
         for name in sorted(set(groups.tolist())):
             group_rows = (groups == name) & eligible[self.rate]

@@ -16,6 +16,11 @@ DEFAULT_METRICS = {"binary": "roc_auc", "multiclass": "accuracy", "regression": 
 """What ``auto`` stands for: metrics of at most 1, so that one margin suits all tasks."""
 
 
+def default_evaluator(task: str) -> str:
+    """Return the evaluator that metrics without a dot are of."""
+    return "regression" if task == "regression" else "classification"
+
+
 def weighted_metric(
     metric_name: str, bundle: lockgate.EvaluatedBundle, value_matrix: lockgate.ValueMatrix | None
 ) -> MetricFunction | None:
@@ -27,8 +32,7 @@ def weighted_metric(
         return None
     evaluator = metric_name.rpartition(".")[0]
     truth = bundle.table.target
-    task_evaluator = "regression" if bundle.task == "regression" else "classification"
-    if evaluator in ("", task_evaluator):
+    if evaluator in ("", default_evaluator(bundle.task)):
         return metrics_for_task(bundle.task, truth, bundle.output, bundle.classes, bundle.threshold)
     score = bundle.output.score
     if evaluator == "business" and bundle.task == "binary" and value_matrix and score is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -14,6 +15,7 @@ from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
 from lockgate.deployment.directory import Deployment
 from lockgate.registry.ledger.state import StageRecord, State
+from lockgate.registry.slots import Slot
 from lockgate.suggestions import nearest
 
 __all__ = ["command"]
@@ -49,14 +51,17 @@ def command(
 ) -> int:
     """Show which version is in which stage, since when, and who promoted it.
 
-    With --here it also shows what a deployment directory serves in these stages:
-    a server may have rejected a version, or may not follow the ledger.
+    With --here it also shows what a deployment directory serves: a server may have
+    rejected a version, or may not follow the ledger. Without NAME and STAGE only
+    the stages count that were deployed there.
 
     Exit codes: 0, a version is in a stage; 1, none is, or a directory given with
     --here serves another.
     """
     ledger = fetch_ledger(root, offline=offline)
     state = ledger.state
+    if name is not None:
+        ledger.version(name)  # raises if the model is unknown
     stage_records = [
         state.stage(model_name, stage_name)
         for model_name in ([name] if name else state.names())
@@ -73,7 +78,7 @@ def command(
         (record, EventMarks(ledger.stage_doubt(record), record.id in queued)) for record in records
     ]
     if as_json:
-        fields = [msgspec.to_builtins(record) | marks.fields for record, marks in marked]
+        fields = [_fields(record) | marks.fields for record, marks in marked]
         click.echo(json.dumps(fields, indent=1))
     else:
         rows = [_row(record, marks) for record, marks in marked]
@@ -82,6 +87,13 @@ def command(
     for line in differing:
         click.secho(line, fg="yellow", err=as_json)
     return 0 if records and not differing else 1
+
+
+def _fields(record: StageRecord) -> dict[str, Any]:
+    """Return what is in a stage for scripts, without what only servers set."""
+    fields: dict[str, Any] = msgspec.to_builtins(record)
+    slot = {k: v for k, v in fields["slot"].items() if k not in ("ledger", "event", "local")}
+    return fields | {"slot": slot}
 
 
 def _row(record: StageRecord, marks: EventMarks) -> list[str]:
@@ -118,11 +130,14 @@ def _differences(
         and name in (None, slot.name)
         and stage in (None, slot.stage)
     ]
+    deployed = {(slot.name, slot.stage) for slot in pointer.slots}
+    deployed |= {(event.name, event.stage) for event in deployment.history()}
     for record in records:
         promoted, served = record.slot, pointer.find(record.slot.name, record.slot.stage)
+        if stage is None and (promoted.name, promoted.stage) not in deployed:
+            continue
         if served is not None and served.digest == promoted.digest:
             continue
-        version = "nothing" if served is None else served.version
         changes = [
             event
             for event in deployment.history()
@@ -134,7 +149,14 @@ def _differences(
             reason = f": {visible(last.reason)}" if last.reason else ""
             why = f" ({last.op}, {last.at[:19]}{reason})"
         lines.append(
-            f"{directory} serves {promoted.name}@{version} in {promoted.stage}{why}; promoted: "
-            f"{promoted.version}"
+            f"{directory} serves {_describe(promoted, served)} in {promoted.stage}{why}; "
+            f"promoted: {promoted.version}"
         )
     return lines
+
+
+def _describe(promoted: Slot, served: Slot | None) -> str:
+    """Return what is served of a promoted model, as text."""
+    if served is None:
+        return f"no version of {promoted.name}"
+    return f"{served.name}@{served.version}"

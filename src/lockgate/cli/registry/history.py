@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -14,7 +14,8 @@ from lockgate.cli.terminal.examples import examples
 from lockgate.cli.terminal.repository import EventMarks, fetch_ledger, repository_option
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
-from lockgate.errors import UsageError
+from lockgate.errors import LedgerError, UsageError
+from lockgate.suggestions import nearest
 
 if TYPE_CHECKING:
     from lockgate.registry.api import Ledger
@@ -64,8 +65,8 @@ def command(
     ledger = fetch_ledger(root, offline=offline)
     state = ledger.state
     entries = list(itertools.islice(ledger.entries(name, stage, at=moment), limit))
-    if not entries and name is not None and moment is None:
-        ledger.version(name)  # raises if the model is unknown
+    if not entries and name is not None:
+        _check_names(ledger, name, stage)
     if moment is None:
         _show_stages(ledger, state, [event for event, _ in entries])
     queued = {event.id for event in ledger.queued()}
@@ -75,7 +76,7 @@ def command(
     ]
     if as_json:
         for event, marks in marked:
-            click.echo(json.dumps(msgspec.to_builtins(event) | marks.fields))
+            click.echo(json.dumps(_fields(ledger, event) | marks.fields))
         return 0
     rows = [
         [
@@ -87,8 +88,35 @@ def command(
         ]
         for event, marks in marked
     ]
-    click.echo("\n".join(align_columns(rows)) or "no events; lockgate register records the first")
+    click.echo("\n".join(align_columns(rows)) or _nothing(ledger, name, day))
     return 0
+
+
+def _check_names(ledger: Ledger, name: str, stage: str | None) -> None:
+    """Raise an error if a model is unknown, or never had a version in the stage."""
+    ledger.version(name)
+    stages = {event.stage for event in ledger.history(name) if event.stage is not None}
+    if stage is not None and stage not in stages:
+        raise LedgerError(
+            f"{name} never had a version in {stage}{nearest(stage, stages)}; its stages: "
+            f"{', '.join(sorted(stages)) or 'none'}"
+        )
+
+
+def _nothing(ledger: Ledger, name: str | None, day: str | None) -> str:
+    first = next(iter(list(ledger.history(name))[::-1]), None)
+    if first is None:
+        return "no events; lockgate register records the first"
+    return f"nothing was in a stage on {day}; the first event is of {first.at[:19]}"
+
+
+def _fields(ledger: Ledger, event: Event) -> dict[str, Any]:
+    """Return an event for scripts, named as in Python; of a verdict whether it passed."""
+    fields = msgspec.structs.asdict(event)
+    if event.op == "gate":
+        verdict = ledger.state.verdict(event.name, str(event.after), str(event.gate))
+        fields["passed"] = None if verdict is None else verdict.passed
+    return fields
 
 
 def _show_stages(ledger: Ledger, state: State, events: list[Event]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,6 +12,9 @@ from lockgate.cli.terminal.repository import fetch_ledger, repository_option
 from lockgate.cli.terminal.text import align_columns
 from lockgate.data.io.visible import visible
 from lockgate.errors import UsageError
+from lockgate.registry.ledger.policy_file import POLICY_FILE, PolicyFile
+from lockgate.registry.ledger.repository import Repository
+from lockgate.registry.ledger.trust import main_branch, read_from_main, read_policy
 
 __all__ = ["command"]
 
@@ -56,7 +60,6 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
     if stages:
         raise UsageError("--stage needs --write")
     from lockgate.registry.gates.policy import policy_problems
-    from lockgate.registry.ledger.trust import main_branch, read_policy
 
     ledger = fetch_ledger(root, offline=offline)
     policy = read_policy(ledger.repository)
@@ -77,10 +80,36 @@ def command(write: bool, stages: tuple[str, ...], offline: bool, root: str) -> i
         for row in policy.rows()
     ]
     click.echo("\n".join(align_columns([["model", "stage", "gates", "may promote"], *rows])))
+    for line in _settings(policy):
+        click.echo(line)
+    if note := _other_file(ledger.repository):
+        click.echo(note, err=True)
     problems = policy_problems(policy)
     for problem in problems:
         click.secho(visible(problem, limit=None), fg="red", err=True)
     return 1 if problems else 0
+
+
+def _settings(policy: PolicyFile) -> Iterator[str]:
+    """Yield the settings of the gates and evaluators that have some, by model and stage."""
+    for row in policy.rows():
+        of = "" if row.model == row.stage == "every" else f" of {row.model} {row.stage}"
+        for kind, plugins in (("gate", row.policy.gates), ("evaluator", row.policy.evaluators)):
+            for name, fields in plugins.items():
+                settings = [f"{key}={value}" for key, value in fields.items() if key != "plugin"]
+                if settings:
+                    yield f"{kind} {visible(name)}{visible(of)}: {visible(', '.join(settings))}"
+
+
+def _other_file(repository: Repository) -> str:
+    """Return a note if the policy file of the work tree is another one; empty if not."""
+    path = repository.top / POLICY_FILE
+    if not path.is_file() or path.read_bytes() == read_from_main(repository, POLICY_FILE):
+        return ""
+    return (
+        f"note: {POLICY_FILE} of this work tree is another one; it counts once it is committed to "
+        "the main branch, and pushed"
+    )
 
 
 def _write(root: str, stages: tuple[str, ...]) -> int:
@@ -88,5 +117,5 @@ def _write(root: str, stages: tuple[str, ...]) -> int:
 
     path = write_policy(Path(root), stages)
     click.echo(f"written: {path}")
-    click.echo("Next: git add .lockgate/policy.yaml, and commit it to the main branch")
+    click.echo("Next: git add .lockgate/policy.yaml, commit it to the main branch, and push that")
     return 0

@@ -66,6 +66,7 @@ def command(
     clones would lack.
     """
     ledger = open_ledger(root, queue=queue)
+    before = {event.id for event in ledger.history()}
     record = ledger.register(
         bundle,
         version=version,
@@ -75,9 +76,10 @@ def command(
         reason=reason,
         on_warning=lambda note: click.echo(f"note: {note}", err=True),
     )
-    click.echo(
-        f"{record.name}@{record.version} is bundle {record.digest[:12]}, lineage {record.lineage}"
-    )
+    registration = next(ledger.history(record.name), None)
+    known = registration is None or registration.id in before
+    origin = f"bundle {record.digest[:12]}, lineage {record.lineage}"
+    click.echo(f"{record.name}@{record.version} is {'registered already: ' * known}{origin}")
     click.echo(f"  {'; '.join(record.why)}")
     if record.params_edited:
         click.echo(

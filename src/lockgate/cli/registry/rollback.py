@@ -92,10 +92,10 @@ def command(
         raise UsageError("expected lockgate rollback NAME STAGE, or --here DIR")
     ledger = open_ledger(root, queue=queue)
     record = ledger.rollback(name, stage, to=to, expect=expect, reason=reason)
-    replaced = next((bundle.version for bundle in record.slot.before if bundle.left), "nothing")
+    event = next(event for event in ledger.history(name, stage) if event.id == record.id)
     click.echo(
-        f"{name}@{record.slot.version} is in {stage} again, instead of {replaced} "
-        f"(event {record.seq})"
+        f"{name}@{record.slot.version} is in {stage} again, instead of {event.before} "
+        f"(event {record.seq})" + ("; its gates were overridden" if record.override else "")
     )
     print_queued(ledger)
     return 0

@@ -82,6 +82,8 @@ def judge(
     candidate = open_bundle(bundle_of(ledger.repository, record))
     incumbent, compared = None, _reference_version(ledger, state, record, loaded.written)
     if compared is not None:
+        if stage_record is None or compared != stage_record.slot.version:
+            on_status(f"comparing with {compared}, the last in {stage} that passed its gates")
         incumbent_record = rules.find_version(state, name, compared)
         incumbent = open_bundle(bundle_of(ledger.repository, incumbent_record))
     versions = (record.version, compared)
@@ -150,8 +152,8 @@ def _without_rows(record: VersionRecord) -> str:
     if record.lineage != "pipeline":
         return "no evaluation rows: pass --data FILE"
     return (
-        f"the test rows of the pipeline that made {record.version} are not here: run dvc pull "
-        f"at its commit {str(record.commit)[:12]}, or pass --data FILE"
+        f"the test rows of the pipeline that made {record.version} are not here: pass --data FILE, "
+        f"or fetch them: git switch --detach {str(record.commit)[:12]}, then dvc pull"
     )
 
 

@@ -222,7 +222,8 @@ def policy_problems(file: PolicyFile) -> list[str]:
     problems = []
     for row in file.rows():
         try:
-            load_policy(row.policy)
+            for gate in load_policy(row.policy).gates:
+                gate.build()
         except LockgateError as error:
             problems.append(f"{row.model} {row.stage}: {error}")
     return problems

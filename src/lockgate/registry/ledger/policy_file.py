@@ -231,7 +231,8 @@ def parse_policy(text: str, source: str) -> PolicyFile | None:
         file = msgspec.convert(raw, _File)
     except msgspec.ValidationError as error:
         raise LedgerError(
-            f"{source} is not a policy: {error}; expected stages, each with its gates"
+            f"{source} is not a policy{_wrong_stage(raw)}: {error}; expected stages, each with its "
+            "gates: {NAME: {plugin: PLUGIN, ...}}"
         ) from None
     for stage in file.stages:
         try:
@@ -240,6 +241,17 @@ def parse_policy(text: str, source: str) -> PolicyFile | None:
             raise LedgerError(f"{source}: {error}") from None
     _check_stages(file, source)
     return DeclaredPolicy(source, file.stages, file.models)
+
+
+def _wrong_stage(raw: object) -> str:
+    """Return which stage is not valid, as text; empty if that is not it."""
+    stages = raw.get("stages") if isinstance(raw, Mapping) else None
+    for stage, written in stages.items() if isinstance(stages, Mapping) else ():
+        try:
+            msgspec.convert(written, _Stage)
+        except msgspec.ValidationError:
+            return f", in stage {str(stage)[:80]}"
+    return ""
 
 
 def _check_stages(file: _File, source: str) -> None:
@@ -253,6 +265,12 @@ def _check_stages(file: _File, source: str) -> None:
                 )
     scopes = [file.stages, *(model.stages for model in file.models.values())]
     for stage, written in (item for scope in scopes for item in scope.items()):
+        for gate, node in written.gates.items():
+            if not isinstance(node.get("plugin"), str):
+                raise LedgerError(
+                    f"{source}: gate {gate} of {stage} names no plugin; expected e.g. "
+                    f"{gate}: {{plugin: {gate}}}"
+                )
         limited = [gate for gate, node in written.gates.items() if "stages" in node]
         if limited:
             raise LedgerError(f"{source}: gate {limited[0]} of {stage} cannot be limited to stages")

@@ -86,7 +86,8 @@ def describe_stage(record: StageRecord | None) -> str:
     if record is None:
         return "empty"
     reason = f" ({visible(record.reason)})" if record.reason else ""
-    return f"{record.slot.version}, since {record.at} by {visible(record.actor)}{reason}"
+    since = f"event {record.seq} at {record.at} by {visible(record.actor)}"
+    return f"{record.slot.version}, since {since}{reason}"
 
 
 def find_version(state: State, name: str, version: str | None) -> VersionRecord:

@@ -97,8 +97,10 @@ def changes(state: State, event: Event, attached: Mapping[str, bytes]) -> Files:
 
 def _check_form(event: Event, attached: Mapping[str, bytes]) -> None:
     _check_names(event)
-    if event.override and (event.op != "promote" or not event.reason.strip()):
-        raise LedgerError("overriding the gates needs a promotion with a reason")
+    if event.override and event.op not in ("promote", "rollback"):
+        raise LedgerError(f"{event.op} overrides no gates")
+    if event.override and event.op == "promote" and not event.reason.strip():
+        raise LedgerError("overriding the gates needs a reason")
     if event.override and event.gate is not None:
         raise LedgerError("what overrides the gates rests on no verdict")
     if (event.stage is not None) != (event.op in ("gate", "promote", "rollback")) and not (
@@ -237,9 +239,10 @@ def _rollback(state: State, event: Event, attached: Mapping[str, bytes]) -> File
     except DeploymentError as error:
         raise LedgerError(str(error)) from None
     find_usable_version(state, event.name, previous.version)
-    if (previous.digest, previous.verdict) != (event.digest, event.gate):
+    origin = (previous.digest, previous.verdict, previous.override)
+    if origin != (event.digest, event.gate, event.override):
         raise LedgerError(
-            f"{event.subject}: digest or verdict differ from those of {previous.version}"
+            f"{event.subject}: digest, verdict or override differ from those of {previous.version}"
         )
     return _stage_files(event, rolled_back(current.slot, previous, limit=HISTORY_LENGTH), current)
 

@@ -25,6 +25,7 @@ __all__ = [
     "main_commit",
     "read_anchor",
     "read_from_commit",
+    "read_from_main",
     "read_policy",
     "read_trusted_signers",
 ]
@@ -75,13 +76,13 @@ class MainBranch(NamedTuple):
 
 def read_trusted_signers(repository: Repository) -> Signers | None:
     """Read the allowed signers; None where none are configured."""
-    raw = _read_from_main(repository, SIGNERS)
+    raw = read_from_main(repository, SIGNERS)
     return None if raw is None else Signers.parse(raw.decode("utf-8", "replace"), SIGNERS)
 
 
 def read_anchor(repository: Repository) -> Anchor | None:
     """Read the anchor; None where there is none."""
-    return _parse_anchor(_read_from_main(repository, ANCHOR))
+    return _parse_anchor(read_from_main(repository, ANCHOR))
 
 
 def _parse_anchor(raw: bytes | None) -> Anchor | None:
@@ -171,7 +172,7 @@ def _read_params(repository: Repository, commit: str) -> PolicyFile | None:
     return next(iter(policies.values()), None)
 
 
-def _read_from_main(repository: Repository, path: str) -> bytes | None:
+def read_from_main(repository: Repository, path: str) -> bytes | None:
     """Read a file of the main branch, as `read_from_commit` does."""
     commit = main_commit(repository)
     return None if commit is None else read_from_commit(repository, commit, path)

@@ -221,7 +221,9 @@ class Writer:
             if self.queue:
                 return self._tip_without_remote(), False
             raise RemoteUnavailable(
-                error.problem, "nothing was written; --queue keeps the event until `lockgate sync`"
+                error.problem,
+                "nothing was written; register, gate, promote, rollback and retire take --queue, "
+                "which keeps the event until `lockgate sync`",
             ) from None
         if shared_tip is None or shared_tip == local_tip:
             return local_tip, True

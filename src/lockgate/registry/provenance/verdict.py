@@ -65,7 +65,8 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     bundle : str
         Digest of the judged bundle.
     incumbent : Incumbent or None
-        The version that it was compared with.
+        The version that was in the stage. Gates compare with the last that passed them, which
+        may be an earlier version.
     policy : str
         sha256 of the policy: the gates with their settings, and who may promote.
     rows : str or None
