@@ -94,7 +94,9 @@ def test_a_changed_reason_breaks_the_signature(signed: Path) -> None:
             (edited(e, reason="all was well") if e.seq == 5 else e, c) for e, c in chain
         ],
     )
-    assert "rollback fraud 1.0.0 -> prod (override): the signature does not match" in problems(signed)
+    assert "rollback fraud 1.0.0 -> prod (override): the signature does not match" in problems(
+        signed
+    )
 
 
 def test_a_dropped_event_is_missed(signed: Path) -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.serving.http.messages import HTTPError
+from lockgate.serving.protocols.json_columns import decode_columns
 from lockgate.serving.protocols.json_rows import (
     RowDecoder,
-    decode_columns,
     read_row,
     read_rows,
 )

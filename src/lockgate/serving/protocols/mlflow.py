@@ -19,13 +19,13 @@ from lockgate.serving.http.messages import (
 )
 from lockgate.serving.prediction.model_store import LoadedModel, ModelStore
 from lockgate.serving.prediction.requests import Prediction, PredictionRequest, to_lists
+from lockgate.serving.protocols.json_columns import decode_columns
 from lockgate.serving.protocols.json_rows import (
     ABSENT,
     RowDecoder,
     check_metadata,
     check_too_many,
     check_width,
-    decode_columns,
     is_present,
     read_rows,
     row_decoder,

@@ -17,9 +17,9 @@ from lockgate.serving.http.messages import (
 )
 from lockgate.serving.prediction.model_store import ModelStore
 from lockgate.serving.prediction.requests import Filled, Prediction, PredictionRequest, to_lists
+from lockgate.serving.protocols.json_columns import decode_columns
 from lockgate.serving.protocols.json_rows import (
     ABSENT,
-    decode_columns,
     is_present,
     read_row,
     read_rows,
