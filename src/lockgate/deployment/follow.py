@@ -101,7 +101,7 @@ def _deploy_once(ledger: EventLog, deployment: Deployment, name: str, stage: str
         rules.find_version(ledger.state, name, None)  # raises if the model is unknown
         similar = nearest(stage, ledger.state.stages(name))
         raise LedgerError(
-            f"stage {stage} of {name} is empty{similar}; run lockgate promote {name} {stage}"
+            f"stage {stage} of {name} is empty{similar or f'; run lockgate promote {name} {stage}'}"
         )
     if slot is not None and record is not None and step is not NextStep.NOTHING:
         return None, _explain_kept(deployment, step, slot, record.slot)

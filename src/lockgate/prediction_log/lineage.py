@@ -133,6 +133,10 @@ def _report_address(
     if version is not None and version in ledger.state.stages(name):
         current = ledger.current(name, version)
         version = version if current is None else current.slot.version
+    elif any(event.stage == version for event in ledger.history(name)):
+        raise LedgerError(
+            f"no version of {name} is in {version} now; `lockgate history` has those before"
+        )
     return version_report(ledger, name, version)
 
 
@@ -146,4 +150,5 @@ def _find_prediction(prediction_id: str, directory: Path | None) -> dict[str, An
     raise LogError(
         f"no prediction with id {prediction_id[:80]!r} in {searched}: it was made elsewhere, "
         "not logged, or deleted because of its age"
+        + ("" if directory else "; --here DIR names one")
     )

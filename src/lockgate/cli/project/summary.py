@@ -41,7 +41,7 @@ def print_results(root: Path) -> None:
     click.echo(
         "\n".join(align_columns([row for row in outputs if (root / row[0]).exists()], indent=2))
     )
-    click.echo("\nNext: lockgate run model=boosting, lockgate show, lockgate plugins")
+    click.echo("\nNext: lockgate show, lockgate plugins; another model: lockgate run model=NAME")
     click.echo("Then: git add -A && git commit -m 'a model' && lockgate register")
 
 
