@@ -1,5 +1,9 @@
 """LightGBM and XGBoost in packed form answer as the originals do."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,6 +137,49 @@ def test_xgboost_with_categories_as_numbers_and_stopped_early() -> None:
     )
     packed = pack_numbers(model, numbers)
     assert proved_on_numbers(model, packed, numbers) <= 1e-6
+
+
+def test_xgboost_with_pandas_categories(tmp_path: Path) -> None:
+    frame, target = zoo.frame_of(), (zoo.targets(zoo.frame_of())["two"] == "yes").astype(int)
+    sizes = np.resize([7, 30, 2], len(frame))
+    typed = frame[NUMERIC].assign(
+        colour=frame["colour"].astype("category"), size=pd.Categorical(sizes)
+    )
+    model = xgboost.XGBClassifier(**XGB, enable_categorical=True).fit(typed, target)
+    bundle = lockgate.pack(model, typed, target, path=tmp_path / "m")
+    row = {**typed.iloc[0].to_dict(), "colour": "never seen", "size": 30}
+    unseen = typed.iloc[:1].assign(colour=pd.Categorical(["never seen"]), size=pd.Categorical([30]))
+    expected = model.predict_proba(unseen)[0, 1]
+    assert bundle.predict_one(row).score == pytest.approx(expected, abs=1e-6)
+    by_codes = xgboost.XGBClassifier(**XGB, enable_categorical=True)
+    content = json.loads(model.get_booster().save_raw("json"))
+    content["learner"]["gradient_booster"]["model"].pop("cats")  # as before 3.1
+    (tmp_path / "old.json").write_text(json.dumps(content))
+    by_codes.load_model(tmp_path / "old.json")
+    with pytest.raises(lockgate.NotCovered, match="XGBoost before 3.1"):
+        lockgate.pack(by_codes, typed, target, path=tmp_path / "old")
+
+
+@pytest.mark.parametrize("stop", ["callback", "file"])
+def test_xgboost_stops_at_its_best_iteration_however_it_came(stop: str, tmp_path: Path) -> None:
+    frame, target = (
+        zoo.frame_of()[NUMERIC],
+        (zoo.targets(zoo.frame_of())["two"] == "yes").astype(int),
+    )
+    late = [(frame[1000:], target[1000:])]
+    options: dict[str, Any] = {"early_stopping_rounds": 3}
+    if stop == "callback":
+        options = {"callbacks": [xgboost.callback.EarlyStopping(rounds=3)]}
+    model = xgboost.XGBClassifier(**{**XGB, "n_estimators": 300}, **options)
+    model.fit(frame[:1000], target[:1000], eval_set=late, verbose=False)
+    assert model.best_iteration < 290
+    if stop == "file":
+        model.save_model(tmp_path / "m.json")
+        model = xgboost.XGBClassifier()
+        model.load_model(tmp_path / "m.json")
+    bundle = lockgate.pack(model, frame, target, path=tmp_path / "m")
+    expected = model.predict_proba(frame)[:, 1]
+    assert np.abs(np.asarray(bundle.predict(frame).score) - expected).max() <= 1e-6
 
 
 def pack_numbers(model: object, numbers: np.ndarray) -> PackedModel:

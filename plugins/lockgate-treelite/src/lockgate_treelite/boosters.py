@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import lockgate
@@ -33,7 +35,9 @@ class LightGBM:
         booster = trace.attribute(estimator, "booster_")
         for option in ("zero_as_missing", "linear_tree"):
             trace.require(not booster.params.get(option), f"{option}=True; fit without it")
-        columns = _encode_categories(trace, list(request.columns), booster.pandas_categorical)
+        columns = trace.expand(request.columns)
+        categories = _match_categories(trace, columns, booster.pandas_categorical)
+        columns = _encode_categories(trace, columns, categories)
         classes = tuple(getattr(estimator, "classes_", ()))
         return convert_model(
             trace, from_lightgbm(booster), columns, _convert_labels(classes), small=SMALL
@@ -47,7 +51,7 @@ class XGBoost:
     @lockgate.hookimpl
     def convert(self, request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
         """Convert the booster, the best iterations only."""
-        from treelite.frontend import from_xgboost
+        from treelite.frontend import from_xgboost_json
 
         from lockgate_treelite.trees import convert_model
 
@@ -67,18 +71,50 @@ class XGBoost:
             isinstance(missing, float) and math.isnan(missing), f"missing={missing!r}; use NaN"
         )
         booster = estimator.get_booster()
-        trees = str(estimator.booster or "gbtree")
+        content = json.loads(booster.save_raw("json"))
+        trees = content["learner"]["gradient_booster"]["name"]
         trace.require(trees == "gbtree", f"booster={trees!r}; use gbtree")
-        best = (
-            getattr(estimator, "best_iteration", None) if estimator.early_stopping_rounds else None
-        )
+        # set by early stopping, as an option or as a callback, and kept in files
+        best = getattr(estimator, "best_iteration", None)
         if best is not None:
-            booster = booster[: best + 1]
+            content = json.loads(booster[: best + 1].save_raw("json"))
+        columns = trace.expand(request.columns)
+        categories = _take_categories(trace, content, columns)
+        columns = _encode_categories(trace, columns, categories, unknown_is_missing=False)
         trace.allow_tolerance(1e-6)  # it adds in 32 bits
         classes = tuple(getattr(estimator, "classes_", ()))
-        return convert_model(
-            trace, from_xgboost(booster), list(request.columns), _convert_labels(classes)
-        )
+        model = from_xgboost_json(json.dumps(content))
+        return convert_model(trace, model, columns, _convert_labels(classes))
+
+
+def _take_categories(
+    trace: Trace, content: dict[str, Any], columns: list[Column]
+) -> dict[int, list[object]]:
+    """Take the categories out of XGBoost's JSON, which treelite does not read, by column.
+
+    XGBoost keeps texts as bytes, with where each begins, and integers as they are. Numbers
+    that were declared as categories are their own codes.
+    """
+    kinds = content["learner"].get("feature_types") or []
+    coded = [k for k, kind in enumerate(kinds) if kind == "c"]
+    model = content["learner"]["gradient_booster"]["model"]
+    encoders = model.get("cats", {}).get("enc") or []
+    trace.require(
+        encoders or not any(trace.holds_categories(columns[k]) for k in coded),
+        "categories of XGBoost before 3.1, whose files hold their codes alone; fit it with 3.1 or "
+        "later, or encode the categories in the pipeline",
+    )
+    if encoders:
+        model["cats"] = {"enc": [], "feature_segments": [], "sorted_idx": []}
+    categories: dict[int, list[object]] = {}
+    for column in coded if encoders else ():
+        values = encoders[column]["values"]
+        if "offsets" in encoders[column]:
+            raw = bytes(value & 0xFF for value in values)
+            offsets = encoders[column]["offsets"]
+            values = [raw[low:high].decode() for low, high in pairwise(offsets)]
+        categories[column] = values
+    return categories
 
 
 def _convert_labels(classes: Sequence[Any]) -> tuple[Any, ...]:
@@ -86,27 +122,48 @@ def _convert_labels(classes: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _encode_categories(
-    trace: Trace, columns: list[Column], learned: list[list[object]] | None
+    trace: Trace,
+    columns: list[Column],
+    categories: Mapping[int, Sequence[object]],
+    *,
+    unknown_is_missing: bool = True,
 ) -> list[Column]:
-    """Map columns of categories to the codes that LightGBM assigned."""
+    """Map columns of categories to the codes that the library assigned.
+
+    An unknown category is missing to LightGBM; to XGBoost it is one that no split lists.
+    """
     from lockgate.data.columns.categories import category_text
     from lockgate.models.converters.symbols import MISSING, UNKNOWN, Number
 
-    if not learned:
-        return columns
-    category_indices = [k for k, column in enumerate(columns) if trace.holds_categories(column)]
-    trace.require(
-        len(category_indices) == len(learned),
-        f"expected {len(learned)} columns of categories, as in fit, got {len(category_indices)}; "
-        "use rows with the same dtypes",
-    )
     encoded = list(columns)
-    for index, categories in zip(category_indices, learned, strict=True):
-        coded = trace.coded(columns[index], categories)
-        codes = {category_text(value): float(k) for k, value in enumerate(categories)}
+    for index, learned in categories.items():
+        coded = trace.coded(columns[index], learned)
+        codes = {category_text(value): float(k) for k, value in enumerate(learned)}
+        unknown = math.nan if unknown_is_missing else float(len(learned))
         rows = [
-            [math.nan if value in (MISSING, UNKNOWN) else codes.get(category_text(value), math.nan)]
+            [
+                math.nan
+                if value is MISSING
+                else unknown
+                if value is UNKNOWN
+                else codes.get(category_text(value), unknown)
+            ]
             for value in coded.values
         ]
         encoded[index] = Number(trace.table(coded, rows), 0, frozenset({coded.source}))
     return encoded
+
+
+def _match_categories(
+    trace: Trace, columns: list[Column], learned: list[list[object]] | None
+) -> dict[int, list[object]]:
+    """Return LightGBM's categories by column; it keeps them in the order of such columns."""
+    if not learned:
+        return {}
+    indices = [k for k, column in enumerate(columns) if trace.holds_categories(column)]
+    trace.require(
+        len(indices) == len(learned),
+        f"expected {len(learned)} columns of categories, as in fit, got {len(indices)}; "
+        "use rows with the same dtypes",
+    )
+    return dict(zip(indices, learned, strict=True))
