@@ -147,10 +147,14 @@ def test_xgboost_with_pandas_categories(tmp_path: Path) -> None:
     )
     model = xgboost.XGBClassifier(**XGB, enable_categorical=True).fit(typed, target)
     bundle = lockgate.pack(model, typed, target, path=tmp_path / "m")
-    row = {**typed.iloc[0].to_dict(), "colour": "never seen", "size": 30}
-    unseen = typed.iloc[:1].assign(colour=pd.Categorical(["never seen"]), size=pd.Categorical([30]))
-    expected = model.predict_proba(unseen)[0, 1]
-    assert bundle.predict_one(row).score == pytest.approx(expected, abs=1e-6)
+    for colour, size in (("b", 30), (None, 7), ("rare", 2)):
+        cells = {"colour": pd.Categorical([colour], typed["colour"].cat.categories)}
+        changed = typed.iloc[:1].assign(**cells, size=pd.Categorical([size], [2, 7, 30]))
+        expected = model.predict_proba(changed)[0, 1]
+        row = {**typed.iloc[0].to_dict(), "colour": colour, "size": size}
+        assert bundle.predict_one(row).score == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(lockgate.SchemaViolation, match="'purple'"):
+        bundle.predict_one({**typed.iloc[0].to_dict(), "colour": "purple"})
     by_codes = xgboost.XGBClassifier(**XGB, enable_categorical=True)
     content = json.loads(model.get_booster().save_raw("json"))
     content["learner"]["gradient_booster"]["model"].pop("cats")  # as before 3.1

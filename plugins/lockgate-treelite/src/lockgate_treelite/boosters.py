@@ -80,7 +80,7 @@ class XGBoost:
             content = json.loads(booster[: best + 1].save_raw("json"))
         columns = trace.expand(request.columns)
         categories = _take_categories(trace, content, columns)
-        columns = _encode_categories(trace, columns, categories, unknown_is_missing=False)
+        columns = _encode_categories(trace, columns, categories, refuse_unknown=True)
         trace.allow_tolerance(1e-6)  # it adds in 32 bits
         classes = tuple(getattr(estimator, "classes_", ()))
         model = from_xgboost_json(json.dumps(content))
@@ -126,11 +126,11 @@ def _encode_categories(
     columns: list[Column],
     categories: Mapping[int, Sequence[object]],
     *,
-    unknown_is_missing: bool = True,
+    refuse_unknown: bool = False,
 ) -> list[Column]:
     """Map columns of categories to the codes that the library assigned.
 
-    An unknown category is missing to LightGBM; to XGBoost it is one that no split lists.
+    An unknown category is missing to LightGBM; XGBoost refuses it.
     """
     from lockgate.data.columns.categories import category_text
     from lockgate.models.converters.symbols import MISSING, UNKNOWN, Number
@@ -139,15 +139,10 @@ def _encode_categories(
     for index, learned in categories.items():
         coded = trace.coded(columns[index], learned)
         codes = {category_text(value): float(k) for k, value in enumerate(learned)}
-        unknown = math.nan if unknown_is_missing else float(len(learned))
+        if refuse_unknown:
+            trace.refuse_unknown(coded)
         rows = [
-            [
-                math.nan
-                if value is MISSING
-                else unknown
-                if value is UNKNOWN
-                else codes.get(category_text(value), unknown)
-            ]
+            [math.nan if value in (MISSING, UNKNOWN) else codes.get(category_text(value), math.nan)]
             for value in coded.values
         ]
         encoded[index] = Number(trace.table(coded, rows), 0, frozenset({coded.source}))
