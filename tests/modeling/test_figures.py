@@ -90,7 +90,7 @@ def test_multiclass_figures_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     truth, score = rng.integers(0, 3, 200), rng.dirichlet([1, 1, 1], 200)
     label = score.argmax(axis=1)
-    found = MulticlassMetrics(truth, label, score)()
+    found = MulticlassMetrics(truth, label, score.shape[1], score)()
     assert found["accuracy"] == pytest.approx(peer.accuracy_score(truth, label))
     assert found["f1"] == pytest.approx(peer.f1_score(truth, label, average="macro"))
     assert found["log_loss"] == pytest.approx(peer.log_loss(truth, score))

@@ -40,7 +40,7 @@ def test_multiclass_figures_are_those_of_scikit_learn_with_and_without_weights(
     truth, label, score, weight = sample
     classes = np.arange(score.shape[1])
     for w in (None, weight):
-        figures = MulticlassMetrics(truth, label, score)(w)
+        figures = MulticlassMetrics(truth, label, score.shape[1], score)(w)
         expected = {
             "accuracy": peer.accuracy_score(truth, label, sample_weight=w),
             "f1": peer.f1_score(truth, label, average="macro", sample_weight=w),
@@ -53,8 +53,8 @@ def test_multiclass_figures_are_those_of_scikit_learn_with_and_without_weights(
 def test_a_weight_of_two_is_a_row_that_stands_twice(sample: Sample) -> None:
     truth, label, score, weight = sample
     times = np.repeat(np.arange(len(truth)), weight.astype(int))
-    repeated = MulticlassMetrics(truth[times], label[times], score[times])()
-    assert MulticlassMetrics(truth, label, score)(weight) == pytest.approx(repeated)
+    repeated = MulticlassMetrics(truth[times], label[times], score.shape[1], score[times])()
+    assert MulticlassMetrics(truth, label, score.shape[1], score)(weight) == pytest.approx(repeated)
 
 
 @given(classified(), st.integers(0, 1000))
@@ -63,9 +63,13 @@ def test_neither_the_order_of_rows_nor_that_of_classes_matters(sample: Sample, s
     rng = np.random.default_rng(seed)
     rows, classes = rng.permutation(len(truth)), rng.permutation(score.shape[1])
     renamed = np.argsort(classes)
-    figures = MulticlassMetrics(truth, label, score)(weight)
-    rows_moved = MulticlassMetrics(truth[rows], label[rows], score[rows])(weight[rows])
-    classes_moved = MulticlassMetrics(renamed[truth], renamed[label], score[:, classes])(weight)
+    figures = MulticlassMetrics(truth, label, score.shape[1], score)(weight)
+    rows_moved = MulticlassMetrics(truth[rows], label[rows], score.shape[1], score[rows])(
+        weight[rows]
+    )
+    classes_moved = MulticlassMetrics(
+        renamed[truth], renamed[label], score.shape[1], score[:, classes]
+    )(weight)
     assert figures == pytest.approx(rows_moved)
     assert figures == pytest.approx(classes_moved)
 
@@ -74,29 +78,31 @@ def test_neither_the_order_of_rows_nor_that_of_classes_matters(sample: Sample, s
 def test_rows_without_weight_count_for_nothing(sample: Sample) -> None:
     truth, label, score, weight = sample
     kept = np.arange(len(truth)) % 2 == 0
-    figures = MulticlassMetrics(truth, label, score)(weight * kept)
+    figures = MulticlassMetrics(truth, label, score.shape[1], score)(weight * kept)
     assert figures == pytest.approx(
-        MulticlassMetrics(truth[kept], label[kept], score[kept])(weight[kept])
+        MulticlassMetrics(truth[kept], label[kept], score.shape[1], score[kept])(weight[kept])
     )
 
 
 def test_a_class_that_is_answered_and_never_true_lowers_f1_and_an_absent_one_does_not() -> None:
     truth, label = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1])
     score = np.full((4, 4), 0.25)
-    assert MulticlassMetrics(truth, label, score)()["f1"] == 1.0
+    assert MulticlassMetrics(truth, label, score.shape[1], score)()["f1"] == 1.0
     label = np.array([0, 0, 1, 2])
-    assert MulticlassMetrics(truth, label, score)()["f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert MulticlassMetrics(truth, label, score.shape[1], score)()["f1"] == pytest.approx(
+        (1 + 2 / 3 + 0) / 3
+    )
 
 
 def test_a_chance_of_nothing_for_what_happened_is_a_large_loss_and_not_an_endless_one() -> None:
     score = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
-    figures = MulticlassMetrics(np.array([0, 2]), np.array([0, 0]), score)()
+    figures = MulticlassMetrics(np.array([0, 2]), np.array([0, 0]), 3, score)()
     assert figures["log_loss"] == pytest.approx(-np.log(np.finfo(float).eps) / 2)
 
 
 def test_no_weight_at_all_gives_figures_of_nothing_and_no_warning() -> None:
     truth = np.array([0, 1, 2])
-    figures = MulticlassMetrics(truth, truth, np.eye(3))(np.zeros(3))
+    figures = MulticlassMetrics(truth, truth, 3, np.eye(3))(np.zeros(3))
     assert figures == {"accuracy": 0.0, "f1": 0.0, "log_loss": 0.0}
 
 
@@ -153,8 +159,8 @@ def test_figures_of_each_task_take_labels_as_they_come() -> None:
     assert compute_loss("accuracy", "multiclass", truth, output, ("a", "b", "c")) == pytest.approx(
         1 / 3
     )
-    with pytest.raises(ValueError, match="a classification needs scores"):
-        metrics_for_task("multiclass", truth, Output(truth), ("a", "b", "c"), None)
+    labels = metrics_for_task("multiclass", truth, Output(output.label), ("a", "b", "c"), None)()
+    assert labels == {name: figures[name] for name in ("accuracy", "f1")}
 
 
 @pytest.mark.parametrize(("threshold", "recall"), [(None, 0.5), (0.2, 1.0), (0.9, 0.0)])

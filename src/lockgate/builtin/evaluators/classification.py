@@ -18,15 +18,15 @@ class Classification:
         300,
         at_least=0,
         at_most=100_000,
-        help="bootstrap resamples for the intervals; 0: no intervals",
+        help="resamples for the intervals of metrics that are no rates; 0: no intervals",
     )
 
     @lockgate.hookimpl
     def evaluate(self, request: lockgate.EvaluateRequest) -> lockgate.Report:
         """Measure on the test rows."""
         from lockgate.modeling.metrics.binary import calibration_curve, roc_curve
-        from lockgate.modeling.metrics.intervals import bootstrap_intervals
-        from lockgate.modeling.metrics.losses import class_indices, metrics_for_task
+        from lockgate.modeling.metrics.classification import classification_metrics
+        from lockgate.modeling.metrics.losses import class_indices
 
         if request.task == "regression":
             raise lockgate.DataError(
@@ -34,30 +34,33 @@ class Classification:
                 "choose evaluator=[regression]"
             )
         truth = request.table.target
-        measure = metrics_for_task(
-            request.task, truth, request.output, request.classes, request.threshold
-        )
-        metrics = bootstrap_intervals(
-            measure,
-            len(truth),
+        measured = classification_metrics(
+            request.task,
+            truth,
+            request.output,
+            request.classes,
+            request.threshold,
             weight=request.table.weight,
             groups=request.table.groups,
             resamples=self.resamples,
             seed=request.seed,
         )
+        metrics = measured.metrics
         actual, predicted = (
             class_indices(labels, request.classes) for labels in (truth, request.output.label)
         )
         tables = {"confusion matrix": _count_confusions(actual, predicted, request.classes)}
-        if request.task != "binary":
-            return lockgate.Report(metrics, tables, messages=_summarize(metrics, "accuracy"))
-        score = request.output.score
-        assert score is not None  # metrics_for_task requires scores
+        score, margin = request.output.score, request.output.margin
+        ranked = request.task == "binary" and (score is not None or margin is not None)
+        summary = _summarize(metrics, "roc_auc" if ranked else "accuracy")
+        messages = (*summary, *measured.notes)
+        if request.task != "binary" or score is None:
+            return lockgate.Report(metrics, tables, messages=messages)
         plots = (
             _plot_roc(*roc_curve(actual == 1, score)),
             _plot_calibration(*calibration_curve(actual == 1, score)),
         )
-        return lockgate.Report(metrics, tables, plots, _summarize(metrics, "roc_auc"))
+        return lockgate.Report(metrics, tables, plots, messages)
 
 
 def _summarize(metrics: dict[str, lockgate.Metric], name: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BinaryMetrics", "calibration_curve", "roc_curve"]
+__all__ = ["BinaryLabelMetrics", "BinaryMetrics", "calibration_curve", "roc_curve"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 TINY = np.finfo(float).eps
@@ -23,6 +23,15 @@ class BinaryMetrics:
         Probability of the positive class.
     threshold : float
         Score from which a row is predicted positive.
+
+    Attributes
+    ----------
+    losses : dict of str to ndarray, shape (n,)
+        Loss of each row, of the metrics that are means.
+    gap : ndarray, shape (n,)
+        Score minus truth.
+    bins : ndarray of int, shape (n,)
+        Bin of the calibration error that each row is in.
 
     Notes
     -----
@@ -48,11 +57,15 @@ class BinaryMetrics:
         ordered = score[order]
         self._starts = np.flatnonzero(np.r_[True, np.diff(ordered) > 0])
         self._predicted = ordered >= threshold
-        chance = np.clip(ordered, TINY, 1 - TINY)
-        self._log_loss = -np.where(self._truth > 0, np.log(chance), np.log1p(-chance))
-        self._squared = (ordered - self._truth) ** 2
+        chance = np.clip(score, TINY, 1 - TINY)
+        self.losses = {
+            "log_loss": -np.where(truth, np.log(chance), np.log1p(-chance)),
+            "brier": (score - truth) ** 2,
+        }
+        self._log_loss, self._squared = (loss[order] for loss in self.losses.values())
         self._score = ordered
-        self._bin = np.minimum((ordered * 10).astype(int), 9)
+        self.gap, self.bins = score - truth, np.minimum((score * 10).astype(int), 9)
+        self._bin = self.bins[order]
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
         """Compute all metrics; weights have shape (n,) in the rows' order.
@@ -61,39 +74,81 @@ class BinaryMetrics:
         """
         w = np.ones(len(self._truth)) if weight is None else weight[self._order].astype(float)
         positive, negative = w * self._truth, w * (1 - self._truth)
-        all_positive, all_negative, total = positive.sum(), negative.sum(), w.sum()
-        true_positive = positive[self._predicted].sum()
-        false_positive = negative[self._predicted].sum()
+        total = w.sum()
         return {
-            "roc_auc": self._roc_auc(positive, negative),
-            "pr_auc": self._pr_auc(positive, negative),
+            "roc_auc": _roc_auc(positive, negative, self._starts),
+            "pr_auc": _pr_auc(positive, negative, self._starts),
             "log_loss": _divide((w * self._log_loss).sum(), total),
             "brier": _divide((w * self._squared).sum(), total),
             "calibration_error": self._calibration_error(w, positive),
-            "accuracy": _divide(true_positive + all_negative - false_positive, total),
-            "precision": _divide(true_positive, true_positive + false_positive),
-            "recall": _divide(true_positive, all_positive, np.nan),
-            "f1": _divide(2 * true_positive, true_positive + false_positive + all_positive),
-            "positive_rate": _divide(all_positive, total),
+            **_label_metrics(positive, negative, self._predicted),
         }
-
-    def _roc_auc(self, positive: Array, negative: Array) -> float:
-        p = np.add.reduceat(positive, self._starts)
-        n = np.add.reduceat(negative, self._starts)
-        below = np.cumsum(n) - n
-        return _divide((p * (below + n / 2)).sum(), p.sum() * n.sum(), np.nan)
-
-    def _pr_auc(self, positive: Array, negative: Array) -> float:
-        p = np.add.reduceat(positive, self._starts)[::-1]
-        n = np.add.reduceat(negative, self._starts)[::-1]
-        predicted = np.cumsum(p + n)
-        precision = np.divide(np.cumsum(p), predicted, out=np.zeros_like(p), where=predicted > 0)
-        return _divide((p * precision).sum(), p.sum(), np.nan)
 
     def _calibration_error(self, weight: Array, positive: Array) -> float:
         predicted = np.bincount(self._bin, weight * self._score, minlength=10)
         observed = np.bincount(self._bin, positive, minlength=10)
         return _divide(np.abs(predicted - observed).sum(), weight.sum())
+
+
+class BinaryLabelMetrics:
+    """Metrics of a binary model without probabilities, for any weights of the same rows.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray of bool, shape (n,)
+        Whether a row is positive, and whether it is predicted positive.
+    margin : ndarray, shape (n,), optional
+        Numbers that order the rows, if the model has some.
+
+    """
+
+    def __init__(self, truth: Array, predicted: Array, margin: Array | None = None) -> None:
+        self.losses: dict[str, Array] = {}
+        self._order = None if margin is None else np.argsort(margin, kind="stable")
+        order = slice(None) if self._order is None else self._order
+        self._truth, self._predicted = truth[order].astype(float), predicted[order]
+        ordered = None if margin is None else margin[order]
+        if ordered is not None:
+            self._starts = np.flatnonzero(np.r_[True, np.diff(ordered) > 0])
+
+    def __call__(self, weight: Array | None = None) -> dict[str, float]:
+        """Compute all metrics; weights have shape (n,) in the rows' order."""
+        w = np.ones(len(self._truth)) if weight is None else weight.astype(float)
+        if weight is not None and self._order is not None:
+            w = w[self._order]
+        positive, negative = w * self._truth, w * (1 - self._truth)
+        ranking = {}
+        if self._order is not None:
+            ranking["roc_auc"] = _roc_auc(positive, negative, self._starts)
+            ranking["pr_auc"] = _pr_auc(positive, negative, self._starts)
+        return ranking | _label_metrics(positive, negative, self._predicted)
+
+
+def _roc_auc(positive: Array, negative: Array, starts: Array) -> float:
+    p, n = np.add.reduceat(positive, starts), np.add.reduceat(negative, starts)
+    below = np.cumsum(n) - n
+    return _divide((p * (below + n / 2)).sum(), p.sum() * n.sum(), np.nan)
+
+
+def _pr_auc(positive: Array, negative: Array, starts: Array) -> float:
+    p, n = np.add.reduceat(positive, starts)[::-1], np.add.reduceat(negative, starts)[::-1]
+    predicted = np.cumsum(p + n)
+    precision = np.divide(np.cumsum(p), predicted, out=np.zeros_like(p), where=predicted > 0)
+    return _divide((p * precision).sum(), p.sum(), np.nan)
+
+
+def _label_metrics(positive: Array, negative: Array, predicted: Array) -> dict[str, float]:
+    """Return the metrics of labels, from the weights of positive and negative rows."""
+    all_positive, all_negative = positive.sum(), negative.sum()
+    true_positive, false_positive = positive[predicted].sum(), negative[predicted].sum()
+    total = all_positive + all_negative
+    return {
+        "accuracy": _divide(true_positive + all_negative - false_positive, total),
+        "precision": _divide(true_positive, true_positive + false_positive),
+        "recall": _divide(true_positive, all_positive, np.nan),
+        "f1": _divide(2 * true_positive, true_positive + false_positive + all_positive),
+        "positive_rate": _divide(all_positive, total),
+    }
 
 
 def roc_curve(truth: Array, score: Array, points: int = 200) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ import numpy as np
 from lockgate.contract.prediction import Output
 from lockgate.data.columns.categories import category_text
 from lockgate.errors import SchemaViolation, SettingError
-from lockgate.modeling.metrics.binary import BinaryMetrics
+from lockgate.modeling.metrics.binary import BinaryLabelMetrics, BinaryMetrics
 from lockgate.modeling.metrics.multiclass import MulticlassMetrics
 from lockgate.modeling.metrics.regression import RegressionMetrics
 
@@ -48,18 +48,21 @@ def chosen_metric(requested: str, task: str) -> str:
 
 def metrics_for_task(
     task: str, truth: Array, output: Output, classes: Sequence[object], threshold: float | None
-) -> BinaryMetrics | MulticlassMetrics | RegressionMetrics:
-    """Return the metrics of a task, as a function of row weights."""
+) -> BinaryMetrics | BinaryLabelMetrics | MulticlassMetrics | RegressionMetrics:
+    """Return the metrics of a task, as a function of row weights.
+
+    Without scores they are those of labels, and of margins where the model has some.
+    """
     if task == "regression":
         return RegressionMetrics(truth, output.label)
-    if output.score is None:
-        raise ValueError("a classification needs scores, got none")
+    actual = class_indices(truth, classes)
+    if task == "binary" and output.score is not None:
+        return BinaryMetrics(actual == 1, output.score, 0.5 if threshold is None else threshold)
+    predicted = class_indices(output.label, classes)
     if task == "binary":
-        positive = class_indices(truth, classes) == 1
-        return BinaryMetrics(positive, output.score, 0.5 if threshold is None else threshold)
-    return MulticlassMetrics(
-        class_indices(truth, classes), class_indices(output.label, classes), output.score
-    )
+        margin = None if output.margin is None else np.asarray(output.margin).reshape(-1)
+        return BinaryLabelMetrics(actual == 1, predicted == 1, margin)
+    return MulticlassMetrics(actual, predicted, len(classes), output.score)
 
 
 def compute_loss(

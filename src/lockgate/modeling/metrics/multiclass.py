@@ -18,15 +18,21 @@ class MulticlassMetrics:
     ----------
     truth, label : ndarray of int, shape (n,)
         Actual and predicted class, as indices.
-    score : ndarray, shape (n, classes)
-        Probability of each class.
+    classes : int
+        Number of classes.
+    score : ndarray, shape (n, classes), optional
+        Probability of each class, if the model has them.
 
     """
 
-    def __init__(self, truth: Array, label: Array, score: Array) -> None:
-        self._truth, self._label, self._classes = truth, label, score.shape[1]
-        chance = np.clip(score[np.arange(len(truth)), truth], np.finfo(float).eps, 1)
-        self._log_loss = -np.log(chance)
+    def __init__(
+        self, truth: Array, label: Array, classes: int, score: Array | None = None
+    ) -> None:
+        self._truth, self._label, self._classes = truth, label, classes
+        self.losses: dict[str, Array] = {}
+        if score is not None:
+            chance = np.clip(score[np.arange(len(truth)), truth], np.finfo(float).eps, 1)
+            self.losses["log_loss"] = -np.log(chance)
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:
         """Compute all metrics; weights have shape (n,)."""
@@ -38,8 +44,10 @@ class MulticlassMetrics:
         both = actual + predicted
         f1 = np.divide(2 * true_positives, both, out=np.zeros_like(true_positives), where=both > 0)
         total = max(w.sum(), np.finfo(float).tiny)
-        return {
+        metrics = {
             "accuracy": float(correct.sum() / total),
             "f1": float(f1[both > 0].mean()) if (both > 0).any() else 0.0,
-            "log_loss": float((w * self._log_loss).sum() / total),
         }
+        for name, loss in self.losses.items():
+            metrics[name] = float((w * loss).sum() / total)
+        return metrics

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TREES"]
 
+LARGEST = float(np.finfo(float).max)
+
 
 def sklearn_tree(tree: Tree, value: np.ndarray) -> TreeArrays:
     """Return one of scikit-learn's trees, which compare numbers rounded to 32 bits."""
@@ -186,8 +188,8 @@ def _hist_tree(
         np.where(leaf, -1, nodes["left"].astype(np.int64)),
         np.where(leaf, -1, nodes["right"].astype(np.int64)),
         nodes["feature_idx"].astype(np.int64),
-        # a threshold of infinity separates missing values from all numbers
-        np.minimum(nodes["num_threshold"].astype(float), np.finfo(float).max),
+        # infinity separates missing values from all numbers, minus infinity itself from others
+        np.clip(nodes["num_threshold"].astype(float), -LARGEST, LARGEST),
         missing_left & ~leaf,
         nodes["value"].astype(float)[:, None],
         sets,

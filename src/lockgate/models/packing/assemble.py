@@ -155,8 +155,6 @@ def _evaluate(predictor: Predictor, test: Table, threshold: float | None) -> dic
         return {}
     name = "regression" if model.task == "regression" else "classification"
     output = predictor.predict(test.frame)
-    if model.task != "regression" and output.score is None:
-        return {}
     host = Host("pack")
     host.register("evaluator", name, Catalogue.installed().find("evaluator", name).load()())
     request = EvaluateRequest(
