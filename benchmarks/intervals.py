@@ -26,6 +26,9 @@ POSITIVES = (5, 20, 100, 1000)
 KINDS = ("plain", "weights", "groups of 10")
 RATES = ("roc_auc", "accuracy", "precision", "recall", "positive_rate")
 RESAMPLED = ("pr_auc", "f1", "log_loss", "brier", "calibration_error")
+CELLS = 20_000_000
+"""Rows that are drawn for a case, about."""
+
 ALIKE = 0.3
 """Share of a score's variance, and of the labels, that a group has in common."""
 
@@ -149,15 +152,16 @@ def report(draws: int = 1000) -> str:
         lines += ["|---" * (len(names) + 1) + "|"]
         lowest: dict[str, dict[str, tuple[float, Case]]] = defaultdict(dict)
         for case in _cases(100_000 if resamples == 1 else 2000, positives):
-            for name, (share, count) in coverage(case, each, resamples).items():
-                if name in names and count >= each // 2:
+            times = max(min(200, each), min(each, CELLS // case.rows))
+            for name, (share, count) in coverage(case, times, resamples).items():
+                if name in names and count >= times // 2:
                     lowest[case.kind][name] = min(
                         lowest[case.kind].get(name, (1.0, case)), (share, case)
                     )
-        for kind, found in lowest.items():
-            cells = [f"{found[name][0]:.3f}" if name in found else "none" for name in names]
+        for kind, shares in lowest.items():
+            cells = [f"{shares[name][0]:.3f}" if name in shares else "none" for name in names]
             lines.append(f"| {kind}, lowest | " + " | ".join(cells) + " |")
-            for name, (share, case) in found.items():
+            for name, (share, case) in shares.items():
                 if share < GOAL:
                     print(f"below {GOAL}: {name} {share:.3f} {case}", file=sys.stderr)
         lines.append("")

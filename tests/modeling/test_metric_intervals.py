@@ -111,13 +111,13 @@ def test_a_calibration_error_lies_in_its_interval_and_may_be_zero() -> None:
     score = rng.random(2000)
     truth = rng.random(2000) < score
     bins = np.minimum((score * 10).astype(int), 9)
-    gap = score - truth
-    error = float(np.abs(np.bincount(bins, gap)).sum() / 2000)
-    metric = calibration_metric(error, score, gap, bins, RowSample.of(2000, None, None))
+    residual = score - truth
+    error = float(np.abs(np.bincount(bins, residual)).sum() / 2000)
+    metric = calibration_metric(error, score, residual, bins, RowSample.of(2000, None, None))
     assert metric.low == 0.0
     assert metric.high is not None
     assert error < metric.high < 0.1
-    off = calibration_metric(0.2, score, gap + 0.2, bins, RowSample.of(2000, None, None))
+    off = calibration_metric(0.2, score, residual + 0.2, bins, RowSample.of(2000, None, None))
     assert off.low is not None
     assert 0.1 < off.low < 0.2
 

@@ -18,7 +18,7 @@ class Classification:
         300,
         at_least=0,
         at_most=100_000,
-        help="resamples for the intervals of metrics that are no rates; 0: no intervals",
+        help="resamples for intervals of losses (rates need none); 0: no intervals",
     )
 
     @lockgate.hookimpl

@@ -28,7 +28,7 @@ class BinaryMetrics:
     ----------
     losses : dict of str to ndarray, shape (n,)
         Loss of each row, of the metrics that are means.
-    gap : ndarray, shape (n,)
+    residual : ndarray, shape (n,)
         Score minus truth.
     bins : ndarray of int, shape (n,)
         Bin of the calibration error that each row is in.
@@ -64,7 +64,7 @@ class BinaryMetrics:
         }
         self._log_loss, self._squared = (loss[order] for loss in self.losses.values())
         self._score = ordered
-        self.gap, self.bins = score - truth, np.minimum((score * 10).astype(int), 9)
+        self.residual, self.bins = score - truth, np.minimum((score * 10).astype(int), 9)
         self._bin = self.bins[order]
 
     def __call__(self, weight: Array | None = None) -> dict[str, float]:

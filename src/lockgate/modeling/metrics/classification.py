@@ -85,7 +85,7 @@ def classification_metrics(
     groups : ndarray, shape (n,), optional
         Rows of a group are not independent.
     resamples : int
-        Resamples of the bootstrap for metrics that are no rates; 0 for no intervals.
+        Resamples for the intervals of losses; rates need none. 0 for no intervals.
     seed : int
         Seed of the resampling.
 
@@ -109,7 +109,7 @@ def classification_metrics(
     if isinstance(measure, BinaryMetrics):
         error = estimates["calibration_error"].estimate
         rates["calibration_error"] = calibration_metric(
-            error, np.asarray(output.score), measure.gap, measure.bins, sample, seed=seed
+            error, np.asarray(output.score), measure.residual, measure.bins, sample, seed=seed
         )
     if fewest >= FEWEST:
         return ClassificationMetrics({**estimates, **rates})

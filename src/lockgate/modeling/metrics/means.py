@@ -80,7 +80,7 @@ def mean_metric(
 def calibration_metric(
     error: float,
     score: Array,
-    gap: Array,
+    residual: Array,
     bins: Array,
     sample: RowSample,
     *,
@@ -89,14 +89,14 @@ def calibration_metric(
 ) -> Metric:
     """Return a calibration error with an interval that is on the safe side.
 
-    The error is a sum of absolute gaps, so drawing other rows moves it by at most the sum
-    of the absolute changes of the gaps, of which the normal distribution has the quantile.
+    The error is a sum of absolute residuals, so drawing other rows moves it by at most the sum
+    of the absolute changes of the residuals, of which the normal distribution has the quantile.
 
     Parameters
     ----------
     error : float
         The calibration error.
-    score, gap : ndarray, shape (n,)
+    score, residual : ndarray, shape (n,)
         The scores, and scores minus truth.
     bins : ndarray of int, shape (n,)
         Bin of each row, from 0 on.
@@ -108,9 +108,9 @@ def calibration_metric(
         Seed of the draws.
 
     """
-    units = np.arange(len(gap)) if sample.groups is None else sample.groups
+    units = np.arange(len(residual)) if sample.groups is None else sample.groups
     count, size = int(bins.max()) + 1, int(units.max()) + 1
-    cells = np.bincount(units * count + bins, sample.weight * gap, minlength=size * count)
+    cells = np.bincount(units * count + bins, sample.weight * residual, minlength=size * count)
     sums, sizes = cells.reshape(size, count), np.bincount(units, sample.weight, minlength=size)
     total = sizes.sum()
     influence = sums - sizes[:, None] * (sums.sum(axis=0) / total)

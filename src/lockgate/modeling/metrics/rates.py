@@ -215,13 +215,13 @@ def _edge(plausible: Any, inside: float, outside: float) -> float:
 
 def _auc_influence(auc: float, truth: Array, score: Array, weight: Array) -> Array:
     """Return how much each row moves the area (DeLong et al., 1988)."""
-    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(score, return_inverse=True, return_counts=True)
     influence = np.zeros(len(score))
     for positive in (True, False):
-        other = np.bincount(place, weight * (truth != positive), minlength=len(counts))
+        other = np.bincount(index, weight * (truth != positive), minlength=len(counts))
         below = np.cumsum(other) - other / 2
         total = other.sum()
-        share = below[place] / total if positive else 1 - below[place] / total
+        share = below[index] / total if positive else 1 - below[index] / total
         chosen = truth == positive
         mine = weight[chosen]
         influence[chosen] = mine * (share[chosen] - auc) / mine.sum()
