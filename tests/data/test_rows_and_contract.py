@@ -7,7 +7,7 @@ import pytest
 import lockgate
 from lockgate.contract.sections import DataSelection, RowRules
 from lockgate.data.conform import conform_to_schema, conform_to_selection
-from lockgate.data.row_rules import apply_row_rules
+from lockgate.data.row_rules import apply_row_rules, drop_duplicates
 from lockgate.data.schema import fit_schema
 from lockgate.data.uninformative import drop_uninformative
 
@@ -24,8 +24,9 @@ def sample() -> lockgate.Table:
 
 
 def test_duplicates_are_dropped_and_counted() -> None:
-    train, counts = apply_row_rules(sample(), RowRules(duplicates="drop"))
-    assert (len(train), counts) == (4, {"duplicates": 1})
+    rest, count = drop_duplicates(sample(), RowRules(duplicates="drop"))
+    assert (len(rest), count) == (4, 1)
+    assert drop_duplicates(sample(), RowRules())[1] == 0
     assert apply_row_rules(sample(), RowRules())[1] == {}
 
 

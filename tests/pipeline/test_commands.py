@@ -25,7 +25,7 @@ def test_nothing_changed_runs_nothing(call: Run, project: Path) -> None:
 
 def test_what_a_run_leaves_is_whole(made: Path) -> None:
     report = json.loads((made / "report" / "report.json").read_text())
-    roc = report["classification"]["metrics"]["roc_auc"]
+    roc = report["evaluators"]["classification"]["metrics"]["roc_auc"]
     assert roc["low"] < roc["estimate"] <= roc["high"]
     assert roc["estimate"] > 0.97
     page = (made / "report" / "index.html").read_text()

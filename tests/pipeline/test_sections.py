@@ -407,11 +407,15 @@ def left_out(make: Make, settings: dict[str, Any]) -> tuple[dict[str, int], Proj
 
 
 @option("rows.duplicates")
-def test_equal_training_rows_are_dropped_when_asked(make: Make) -> None:
-    counts, project, plain = left_out(make, {"rows.duplicates": "drop"})
-    assert list(counts) == ["duplicates"]
-    assert counts["duplicates"] == plain.part("train").duplicated().sum() > 3
-    assert not project.part("train").duplicated().any()
+def test_equal_rows_are_dropped_before_the_split_when_asked(make: Make) -> None:
+    project, plain = loaded(make({"rows.duplicates": "drop"})), loaded(make())
+    before, after = (
+        pd.concat([part.part(name) for name in ("train", "tune", "test")])
+        for part in (plain, project)
+    )
+    assert project.facts["rows_left_out"] == {"duplicates": before.duplicated().sum()}
+    assert len(before) - len(after) == before.duplicated().sum() > 3
+    assert not after.duplicated().any()
     assert loaded(make({"rows.duplicates": "keep"})).facts["rows_left_out"] == {}
 
 

@@ -64,12 +64,12 @@ class DataSelection:
 
 @dataclass(kw_only=True)
 class RowRules:
-    """Rules for training rows; tune, test and served rows are never changed."""
+    """Rules for rows; those for training rows never change tune, test and served rows."""
 
     duplicates: str = setting(
         "keep",
         choices=("keep", "drop"),
-        help="rows equal in every column; drop only where rows have an identity, e.g. an id",
+        help="rows equal in every column; drop leaves one of each, before the split",
     )
     outlier_spread: float = setting(
         0.0,

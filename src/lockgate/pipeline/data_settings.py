@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lockgate.contract.settings import check
-from lockgate.contract.tables import CSVFormat
+from lockgate.contract.tables import CSVFormat, Table
+from lockgate.data.columns.personal import is_personal
 from lockgate.data.io.csv_detection import CSV_SETTINGS, detect_csv
 from lockgate.data.io.files import file_ending
 from lockgate.data.io.frames import FRAME_ENDINGS, is_parquet
@@ -50,7 +51,12 @@ class DataSettings:
 
 
 def inspect_data(
-    path: Path, target: str, settings: Mapping[str, Any], kinds: Mapping[str, str]
+    path: Path,
+    target: str,
+    settings: Mapping[str, Any],
+    kinds: Mapping[str, str],
+    *,
+    use_as_time: Callable[[str], bool] = lambda _: True,
 ) -> DataSettings:
     """Read the file once, so that a wrong column is reported here and not by a stage.
 
@@ -64,6 +70,8 @@ def inspect_data(
         Settings of the loader by name, instead of those that are detected.
     kinds : mapping of str to str
         Kinds of columns that should not be inferred.
+    use_as_time : callable
+        Called with the name of the only column of dates; whether rows are split by it.
 
     Raises
     ------
@@ -82,6 +90,8 @@ def inspect_data(
             raise UsageError(
                 f"unknown setting {name!r}{nearest(name, known)}; available: {', '.join(known)}"
             )
+    asked = "time" not in settings
+    settings = {name: value for name, value in settings.items() if (name, value) != ("time", "")}
     values = check(
         Catalogue.installed().find("loader", "parquet" if parquet else "csv").load(),
         _convert_counts(settings) | {"path": path.as_posix(), "target": target},
@@ -98,9 +108,21 @@ def inspect_data(
         for name in CSV_SETTINGS
         if getattr(csv, name) != getattr(default, name)
     }
+    time = _find_time(table) if asked else None
+    if time is not None and use_as_time(time):
+        chosen["time"] = time
     task = infer_task(table, "auto")
     left_out = [column.name for column in table.schema.features if column.kind == "text"]
     return DataSettings("parquet" if parquet else "csv", chosen, dict(kinds), task, left_out)
+
+
+def _find_time(table: Table) -> str | None:
+    """Return the column that says when a row was, if it is the only one with dates."""
+    dates = [column.name for column in table.schema.features if column.kind == "date"]
+    if len(dates) != 1 or is_personal(dates[0]):  # a date of birth, for example
+        return None
+    values = table.frame[dates[0]]
+    return dates[0] if values.notna().all() and values.nunique() > 1 else None
 
 
 def _convert_counts(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lockgate.contract.evaluation import EvaluateRequest, Report
+from lockgate.contract.tables import Table
 from lockgate.data.io.prepared import read_with_left_out
+from lockgate.modeling.baselines import measure_baseline
+from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.formats import open_finished
 from lockgate.pipeline.reports.pages import report_page
 from lockgate.pipeline.reports.plots import draw_plot
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Workspace, empty_folder, write_json
+from lockgate.pipeline.workspace import FinishedModel, Workspace, empty_folder, write_json
 
 __all__ = ["work"]
 
@@ -40,15 +44,54 @@ def work(stage: Stage) -> dict[str, float]:
             choice.name: stage.host.call("evaluator", choice.name, request)
             for choice in stage.parameters.chosen["evaluator"]
         }
-    metrics = _write_reports(stage, workspace, reports)
+    baselines = _measure_baselines(workspace, test, model)
+    warnings = [*_beaten_by(baselines, reports, model), *workspace.facts()["warnings"]]
+    metrics = _write_reports(stage, workspace, reports, baselines, warnings)
+    for warning in warnings[: len(warnings) - len(workspace.facts()["warnings"])]:
+        stage.log.warning("%s", warning)
     for name, report in reports.items():
         for message in report.messages:
             stage.log.info("%s: %s", name, message)
     return metrics
 
 
+def _measure_baselines(
+    workspace: Workspace, test: Table, model: FinishedModel
+) -> dict[str, dict[str, float]]:
+    """Return the metrics of each baseline on the test rows."""
+    return {
+        baseline.label: measure_baseline(baseline, test, model.task, model.classes)
+        for baseline in workspace.baselines()
+        if baseline.column is None or baseline.column in test.frame
+    }
+
+
+def _beaten_by(
+    baselines: Mapping[str, Mapping[str, float]],
+    reports: Mapping[str, Report],
+    model: FinishedModel,
+) -> list[str]:
+    """Return a message for each baseline that is as good as the model in the metric it is for."""
+    measured = next(
+        (r.metrics[model.metric] for r in reports.values() if model.metric in r.metrics), None
+    )
+    if measured is None:
+        return []
+    sign = 1 if model.metric in HIGHER_IS_BETTER else -1
+    return [
+        f"the model does not beat a baseline, the {label}: {model.metric.replace('_', ' ')} "
+        f"{measured.estimate:.4g}, that of the baseline {metrics[model.metric]:.4g}"
+        for label, metrics in baselines.items()
+        if model.metric in metrics and sign * (measured.estimate - metrics[model.metric]) <= 0
+    ]
+
+
 def _write_reports(
-    stage: Stage, workspace: Workspace, reports: dict[str, Report]
+    stage: Stage,
+    workspace: Workspace,
+    reports: dict[str, Report],
+    baselines: Mapping[str, Mapping[str, float]],
+    warnings: list[str],
 ) -> dict[str, float]:
     """Write the metrics as JSON, the plots, and the HTML report; return all metrics."""
     deterministic = {
@@ -56,17 +99,19 @@ def _write_reports(
     }
     nondeterministic = {name: report for name, report in reports.items() if report.nondeterministic}
     write_json(workspace.report / "metrics.json", _estimates(deterministic))
+    plain = {name: _without_plots(report, baselines) for name, report in deterministic.items()}
+    write_json(workspace.report / "report.json", {"evaluators": plain, "warnings": warnings})
     write_json(
-        workspace.report / "report.json", {n: _without_plots(r) for n, r in deterministic.items()}
-    )
-    write_json(
-        workspace.report / "cost.json", {n: _without_plots(r) for n, r in nondeterministic.items()}
+        workspace.report / "cost.json",
+        {n: _without_plots(r, {}) for n, r in nondeterministic.items()},
     )
     plots = empty_folder(workspace.report / "plots")
     for name, report in deterministic.items():
         for plot in report.plots:
             draw_plot(plot, plots / f"{name}-{plot.name}.png")
-    page = report_page(stage.sections.project.name, workspace, reports, stage.raw)
+    page = report_page(
+        stage.sections.project.name, workspace, reports, stage.raw, baselines, warnings
+    )
     (workspace.report / "index.html").write_text(page, encoding="utf-8")
     estimates = _estimates(reports)
     return {
@@ -83,5 +128,14 @@ def _estimates(reports: dict[str, Report]) -> dict[str, dict[str, float]]:
     }
 
 
-def _without_plots(report: Report) -> dict[str, Any]:
-    return {"metrics": report.metrics, "tables": report.tables, "messages": report.messages}
+def _without_plots(report: Report, baselines: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    beside = {
+        label: {name: value for name, value in metrics.items() if name in report.metrics}
+        for label, metrics in baselines.items()
+    }
+    return {
+        "metrics": report.metrics,
+        "baselines": {label: metrics for label, metrics in beside.items() if metrics},
+        "tables": report.tables,
+        "messages": report.messages,
+    }

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
+
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.cell_checks import check_cell_rules
+from lockgate.data.column_checks import check_columns
 from lockgate.data.conform import conform_to_selection
-from lockgate.data.row_rules import apply_row_rules
+from lockgate.data.row_rules import apply_row_rules, drop_duplicates
 from lockgate.data.schema import fit_schema, infer_task
+from lockgate.data.split_checks import check_split
 from lockgate.data.splits import resolve_method, split_rows
 from lockgate.data.uninformative import drop_uninformative
+from lockgate.modeling.baselines import fit_baselines
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace
 
@@ -27,8 +32,10 @@ def work(stage: Stage) -> dict[str, float]:
         until=sections.data.until,
         kinds=sections.data.kinds,
     )
-    loaded: Table = host.call("loader", stage.parameters.single("loader").name, request)
+    loader = stage.parameters.single("loader").name
+    loaded: Table = host.call("loader", loader, request)
     labelled, unlabelled_count = conform_to_selection(loaded, sections.data)
+    labelled, duplicate_count = drop_duplicates(labelled, sections.rows)
     task = infer_task(labelled, sections.project.task)
     parts = split_rows(labelled, sections.split, sections.project.seed)
     split_method = resolve_method(labelled, sections.split)
@@ -43,7 +50,16 @@ def work(stage: Stage) -> dict[str, float]:
     infer_task(train, task)  # the row rules may have left a single class
     schema = fit_schema(train)
     check_cell_rules(schema, sections.cells, sections.data.leave_out)
-    counts = {"no target": unlabelled_count, **parts.dropped, **dropped_counts}
+    warnings = check_split(parts, split_method, loader)
+    warnings += check_columns(train, task, sections.search.folds, loader)
+    for warning in warnings:
+        stage.log.warning("%s", warning)
+    counts = {
+        "no target": unlabelled_count,
+        "duplicates": duplicate_count,
+        **parts.dropped,
+        **dropped_counts,
+    }
     facts = {
         "schema": dataclasses.asdict(schema),
         "task": task,
@@ -51,6 +67,8 @@ def work(stage: Stage) -> dict[str, float]:
         "rows": {"loaded": len(loaded), "train": len(train), "tune": len(tune), "test": len(test)},
         "rows_left_out": {reason: n for reason, n in counts.items() if n},
         "columns_left_out": reasons,
+        "warnings": warnings,
+        "baselines": msgspec.to_builtins(fit_baselines(train, tune, task)),
         "source": loaded.digest,
     }
     tables = {"train": train, "tune": tune, "test": test}

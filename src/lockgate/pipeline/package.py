@@ -52,7 +52,7 @@ def work(stage: Stage) -> dict[str, float]:
     model = workspace.read_finished()
     tune = workspace.table("tune", model.schema)
     train = workspace.table("train", model.schema)
-    reports = json.loads((workspace.report / "report.json").read_bytes())
+    evaluation = json.loads((workspace.report / "report.json").read_bytes())
     with limit_threads(stage.resources.threads):
         predictor = open_finished(stage, workspace, model)
         output = predictor.predict(tune.features)
@@ -68,8 +68,10 @@ def work(stage: Stage) -> dict[str, float]:
             {
                 "reference.json": _build_reference(stage, model, train, output),
                 "probes.json": probes_of(tune.features, model.schema, predictor),
-                "metrics.json": {name: report["metrics"] for name, report in reports.items()},
-                "card.md": _format_card(stage, model, workspace.facts(), reports),
+                "metrics.json": {
+                    name: report["metrics"] for name, report in evaluation["evaluators"].items()
+                },
+                "card.md": _format_card(stage, model, workspace.facts(), evaluation),
             },
             _build_hashes(stage, train),
             environment_of(stage.parameters.single("format").entry),
@@ -82,13 +84,13 @@ def work(stage: Stage) -> dict[str, float]:
 
 
 def _format_card(
-    stage: Stage, model: FinishedModel, facts: dict[str, Any], reports: dict[str, Any]
+    stage: Stage, model: FinishedModel, facts: dict[str, Any], evaluation: dict[str, Any]
 ) -> str:
     plugin_names = {
         kind: ", ".join(choice.name for choice in choices) or "no plugin"
         for kind, choices in stage.parameters.chosen.items()
     }
-    decision = ""
+    reports, decision = evaluation["evaluators"], ""
     if model.threshold is not None:
         rule = stage.sections.decision.rule
         decision = (
@@ -107,7 +109,9 @@ def _format_card(
             f"{facts['split']}.",
             *(f"Rows left out: {n} ({reason})." for reason, n in facts["rows_left_out"].items()),
         ],
+        warnings=evaluation["warnings"],
         metrics_by_evaluator={name: report["metrics"] for name, report in reports.items()},
+        baselines_by_evaluator={name: report["baselines"] for name, report in reports.items()},
         decision=decision,
     )
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import string
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ def create_project(
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     kinds: Mapping[str, str] | None = None,
+    use_as_time: Callable[[str], bool] = lambda _: True,
 ) -> NewProject:
     """Create a project that runs without further edits, also inside a Git and DVC repository.
 
@@ -97,6 +98,9 @@ def create_project(
         encoding, delimiter and decimal separator are detected.
     kinds : mapping of str to str, optional
         Kinds of columns that should not be inferred.
+    use_as_time : callable
+        Called with the name of the only column of dates: whether rows are split by it, so that
+        the model is tested on later rows; by default they are.
 
     Raises
     ------
@@ -120,7 +124,8 @@ def create_project(
     raw = directory / "data" / "raw"
     column, content = EXAMPLE_TARGET, EXAMPLE
     if data and target:
-        column, content = target, inspect_data(data, target, settings or {}, kinds or {})
+        column = target
+        content = inspect_data(data, target, settings or {}, kinds or {}, use_as_time=use_as_time)
     elif settings or kinds:
         raise UsageError("--set and --kind describe a file: pass --data and --target as well")
     data_file = raw / (data.name if data else "tumours.csv")

@@ -21,6 +21,7 @@ from lockgate.data.io.atomic import replace_directory, write_file
 from lockgate.data.io.prepared import FACTS_FILE, prepared_file, write_left_out
 from lockgate.data.schema import compute_digest
 from lockgate.errors import DataError
+from lockgate.modeling.baselines import Baseline
 from lockgate.modeling.training.estimators import get_classes
 from lockgate.models.skops_file import read_estimator, write_estimator
 
@@ -130,6 +131,10 @@ class Workspace:
     def facts(self) -> dict[str, Any]:
         """Read the facts that the load stage wrote."""
         return dict(json.loads(prepared_file(self.root, FACTS_FILE).read_bytes()))
+
+    def baselines(self) -> list[Baseline]:
+        """Read what a model must beat, fitted by the load stage."""
+        return msgspec.convert(self.facts()["baselines"], list[Baseline])
 
     def schema(self) -> Schema:
         """Read the schema of the training rows."""

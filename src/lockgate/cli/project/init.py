@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -62,7 +63,9 @@ def command(
     (data/raw/), tracked by DVC. DIRECTORY may lie in a repository of Git and DVC, which
     are then used; otherwise new ones are created. A dvc.yaml that exists keeps its
     stages. Encoding, delimiter and decimal separator of a CSV
-    file are detected and written to conf/loader/. The example predicts whether a tumour is
+    file are detected and written to conf/loader/. Where a single column holds dates, the
+    rows are split by it (on a terminal you are asked), so that the model is tested on later
+    rows; --set time='' keeps it a feature. The example predicts whether a tumour is
     malignant, from 30 measurements.
     """
     project = create_project(
@@ -72,6 +75,7 @@ def command(
         name=name,
         settings=parse_settings(settings),
         kinds=parse_kinds(kinds),
+        use_as_time=_ask if sys.stdin.isatty() else lambda _: True,
     )
     cd_prefix = "" if directory == Path() else f"cd {shlex.quote(str(directory))} && "
     click.echo(
@@ -81,6 +85,11 @@ def command(
     if project.settings:
         described = ", ".join(f"{key}={value!r}" for key, value in project.settings.items())
         click.echo(f"The loader's settings: {described}.")
+    if "time" in project.settings and not any(text.startswith("time=") for text in settings):
+        click.echo(
+            f"Rows are split by time, the column {project.settings['time']}; if they are not to "
+            "be: --set time=''"
+        )
     if project.left_out:
         columns = ", ".join(project.left_out)
         click.echo(
@@ -92,3 +101,11 @@ def command(
         click.echo(f"Note: {project.note}.")
     click.echo(f"Next: {cd_prefix}lockgate run")
     click.echo("Then: git add -A && git commit -m 'first run'   (experiments start from a commit)")
+
+
+def _ask(column: str) -> bool:
+    """Ask whether rows are split by a column of dates."""
+    return click.confirm(
+        f"{column} holds dates: split by time, so that the model is tested on later rows?",
+        default=True,
+    )

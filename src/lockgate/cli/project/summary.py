@@ -15,7 +15,10 @@ __all__ = ["print_results"]
 
 def print_results(root: Path) -> None:
     """Print the reports' messages and metrics, the files to look at, and the next steps."""
-    reports = _read_json(root / "report" / "report.json")
+    evaluation = _read_json(root / "report" / "report.json")
+    for warning in evaluation.get("warnings", []):
+        click.secho(f"warning: {warning}", fg="yellow")
+    reports = evaluation.get("evaluators", {})
     click.echo()
     for name, report in reports.items():
         for message in report["messages"]:

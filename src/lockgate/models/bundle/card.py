@@ -19,6 +19,8 @@ def model_card(
     description: str,
     data_notes: Sequence[str],
     metrics_by_evaluator: Mapping[str, dict[str, Any]],
+    baselines_by_evaluator: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+    warnings: Sequence[str] = (),
     decision: str = "",
     lineage: Sequence[str] = (),
 ) -> str:
@@ -38,6 +40,10 @@ def model_card(
         Sentences about the rows.
     metrics_by_evaluator : mapping
         Metrics by evaluator, as dictionaries with estimate, low and high.
+    baselines_by_evaluator : mapping, optional
+        Metrics of baselines by evaluator, and by what the baseline is.
+    warnings : sequence of str
+        What makes the metrics too good, or the model no better than a baseline.
     decision : str
         From which score which class is predicted, in one sentence.
     lineage : sequence of str
@@ -50,6 +56,7 @@ def model_card(
         "",
         f"A {task} model{of}: {description}",
         "",
+        *(line for warning in warnings for line in (f"> **Warning:** {warning}", "")),
         "## Data",
         "",
         *data_notes,
@@ -63,15 +70,23 @@ def model_card(
         "## Metrics on held-out rows",
         "",
     ]
+    baselines = baselines_by_evaluator or {}
+    labels = list(dict.fromkeys(label for named in baselines.values() for label in named))
     if metrics_by_evaluator:
-        lines += ["| evaluator | metric | estimate | 95 % interval |", "|---|---|---|---|"]
+        head = ["evaluator", "metric", "estimate", "95 % interval", *labels]
+        lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     else:
         lines += ["None: there were no test rows."]
     for evaluator, metrics in metrics_by_evaluator.items():
         for metric_name, metric in metrics.items():
             low, high = metric["low"], metric["high"]
             interval = "" if low is None else f"{low:.4g} to {high:.4g}"
-            lines.append(f"| {evaluator} | {metric_name} | {metric['estimate']:.4g} | {interval} |")
+            beside = [
+                baselines.get(evaluator, {}).get(label, {}).get(metric_name) for label in labels
+            ]
+            cells = [evaluator, metric_name, f"{metric['estimate']:.4g}", interval]
+            cells += ["" if value is None else f"{value:.4g}" for value in beside]
+            lines.append(f"| {' | '.join(cells)} |")
     if decision:
         lines += ["", decision]
     if lineage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,12 @@ METRICS = {
 
 
 def report_page(
-    name: str, workspace: Workspace, reports: Mapping[str, Report], params: Mapping[str, Any]
+    name: str,
+    workspace: Workspace,
+    reports: Mapping[str, Report],
+    params: Mapping[str, Any],
+    baselines: Mapping[str, Mapping[str, float]],
+    warnings: Sequence[str],
 ) -> str:
     """Render the evaluation report as HTML.
 
@@ -70,6 +75,10 @@ def report_page(
         Reports by the name of the evaluator.
     params : mapping
         The parameters of the run.
+    baselines : mapping
+        Metrics of the baselines, by what each is.
+    warnings : sequence of str
+        What to know before the metrics.
 
     """
     steps = json.loads((workspace.root / "models" / "steps.json").read_bytes())
@@ -81,8 +90,11 @@ def report_page(
         {
             "name": key,
             "messages": report.messages,
+            "baselines": [
+                label for label, metrics in baselines.items() if set(metrics) & set(report.metrics)
+            ],
             "metrics": [
-                _format_metric(metric_name, metric)
+                (*_format_metric(metric_name, metric), _beside(metric_name, report, baselines))
                 for metric_name, metric in report.metrics.items()
             ],
             "tables": {title: list(rows) for title, rows in report.tables.items() if rows},
@@ -102,7 +114,17 @@ def report_page(
         plugins=plugin_names,
         steps=steps,
         sections=sections,
+        warnings=warnings,
     )
+
+
+def _beside(name: str, report: Report, baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return a metric of the baselines that have any of the report's, as texts."""
+    return [
+        _format_number(metrics[name]) if name in metrics else ""
+        for metrics in baselines.values()
+        if set(metrics) & set(report.metrics)
+    ]
 
 
 def monitor_page(

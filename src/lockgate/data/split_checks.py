@@ -1,0 +1,122 @@
+"""Checks of a split: rows that stand on both sides, and time that is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lockgate.contract.tables import Splits, Table
+from lockgate.data.columns.personal import is_personal
+
+__all__ = ["check_split"]
+
+CONTINUOUS = 0.5
+"""Share of distinct values from which a column tells rows apart, so that no two are equal."""
+
+FEWEST_VALUES = 50
+"""Distinct values that such a column has at least."""
+
+CONSISTENT = 0.95
+"""Share of copies that agree on a column from which it is proposed as a group."""
+
+
+def check_split(parts: Splits, method: str, loader: str) -> list[str]:
+    """Return what makes metrics on the test rows too good, as messages.
+
+    Parameters
+    ----------
+    parts : Splits
+        The rows; columns beyond the schema's may hold groups.
+    method : {"time", "group", "stratified", "random"}
+        How they were split.
+    loader : str
+        Name of the loader, for the overrides that messages propose.
+
+    """
+    known = pd.concat([parts.train.frame, parts.tune.frame], ignore_index=True)
+    schema = parts.test.schema
+    features = [column.name for column in schema.features]
+    messages = []
+    if _rows_are_distinct(pd.concat([known, parts.test.frame])[features]):
+        messages += _check_copies(parts, known, features, loader)
+        messages += _check_contradictions(known, features, parts.train)
+    dates = [
+        column.name
+        for column in schema.features
+        if column.kind == "date" and not is_personal(column.name)  # e.g. a date of birth
+    ]
+    if method != "time" and schema.time is None and dates:
+        messages.append(
+            f"column {dates[0]} holds dates, and the rows are split at random: if the model will "
+            f"predict later rows than it was trained on, these metrics are too good; split by "
+            f"time: lockgate run loader.{loader}.time={dates[0]}"
+        )
+    return messages
+
+
+def _rows_are_distinct(frame: pd.DataFrame) -> bool:
+    """Return whether rows that are equal are copies, rather than likely by chance."""
+    distinct = frame.drop_duplicates()
+    return any(
+        distinct[name].nunique() >= max(FEWEST_VALUES, CONTINUOUS * distinct[name].count())
+        for name in frame
+    )
+
+
+def _hashes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    return pd.util.hash_pandas_object(frame[list(columns)], index=False).to_numpy()
+
+
+def _check_copies(
+    parts: Splits, known: pd.DataFrame, features: list[str], loader: str
+) -> list[str]:
+    columns = [*features, *([parts.test.schema.target] if parts.test.schema.target else [])]
+    test = parts.test.frame
+    copied = np.isin(_hashes(test, columns), _hashes(known, columns))
+    count = int(copied.sum())
+    if not count:
+        return []
+    rows = pd.concat([known, test], ignore_index=True)
+    group = _find_group(rows, columns, features)
+    remedy = (
+        f"or keep those of one {group} together: lockgate run loader.{loader}.group={group}"
+        if group
+        else f"or name the column that copies share: lockgate run loader.{loader}.group=COLUMN"
+    )
+    return [
+        f"{count} of {len(test)} test rows ({count / len(test):.0%}) are duplicates of rows that "
+        "the model is trained or tuned on: the metrics are too good; count each row once: "
+        f"lockgate run rows.duplicates=drop, {remedy}"
+    ]
+
+
+def _find_group(rows: pd.DataFrame, columns: list[str], features: list[str]) -> str | None:
+    """Return the column that says which copies belong together, where there is one."""
+    keys = _hashes(rows, columns)
+    repeated = pd.Series(keys).duplicated(keep=False).to_numpy()
+    candidates = [str(name) for name in rows if name not in columns and name not in features]
+    for name in candidates:
+        values = rows.loc[repeated, name]
+        if values.isna().any() or rows[name].nunique() == len(rows):
+            continue
+        distinct = values.groupby(keys[repeated]).nunique()
+        if (distinct == 1).mean() >= CONSISTENT and rows[name].nunique() > 1:
+            return name
+    return None
+
+
+def _check_contradictions(known: pd.DataFrame, features: list[str], train: Table) -> list[str]:
+    target = train.schema.target
+    if target is None or train.schema[target].kind == "number":
+        return []
+    keys = _hashes(known, features)
+    labels = known[target].groupby(keys).transform("nunique").to_numpy()
+    count = int((labels > 1).sum())
+    if not count:
+        return []
+    return [
+        f"{count} of {len(known)} rows have the same features as others, and another {target}: no "
+        "model can tell them apart; are they errors, or is a column missing?"
+    ]
