@@ -15,10 +15,9 @@ from lockgate.data.row_rules import drop_duplicates
 from lockgate.data.split_checks import check_split
 from lockgate.data.splits import resolve_method, split_rows
 
-rng = np.random.default_rng(0)
-
 
 def clean(rows: int = 600) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=rows), "b": rng.normal(size=rows)})
     frame["plan"] = rng.choice(["x", "y", "z"], rows)
     frame["y"] = np.where(frame["a"] + rng.normal(size=rows) > 0, "yes", "no")
@@ -38,7 +37,7 @@ def column_messages(frame: pd.DataFrame, task: str = "binary", folds: int = 5) -
 def test_clean_tables_are_left_in_peace() -> None:
     assert split_messages(clean()) == []
     assert column_messages(clean()) == []
-    grid = clean()[["plan", "y"]].assign(size=rng.choice(["s", "m"], 600))
+    grid = clean()[["plan", "y"]].assign(size=np.random.default_rng(1).choice(["s", "m"], 600))
     assert split_messages(grid) == []  # equal rows are no copies where all columns are coarse
     wine = load_wine(as_frame=True).frame.rename(columns={"target": "y"})
     assert check_columns(lockgate.table(wine, target="y"), "regression", 5, "shop") == []
@@ -81,7 +80,7 @@ def test_dates_and_a_random_split_are_said() -> None:
     ("column", "values"),
     [
         ("number", np.arange(600) + 7),
-        ("shuffled", rng.permutation(600) + 1000),
+        ("shuffled", np.random.default_rng(0).permutation(600) + 1000),
         ("code", [f"c{k}" for k in range(600)]),
     ],
 )
@@ -98,7 +97,7 @@ def test_an_id_among_the_features_is_named(column: str, values: object) -> None:
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("kind", ["number", "category", "date"])
 def test_a_leak_is_named_with_its_figure(task: str, kind: str) -> None:
-    frame = clean(900)
+    frame, rng = clean(900), np.random.default_rng(1)
     signal = rng.integers(0, 3, 900)
     frame["y"] = {"binary": signal > 0, "multiclass": signal * 1.0, "regression": signal * 2.5}[
         task
@@ -121,7 +120,7 @@ def test_unusual_targets_are_named() -> None:
     names["y"] = [f"n{k}" if k < 300 else "other" for k in range(400)]
     (message,) = column_messages(names, "multiclass")
     assert "301 classes, 300 of them in a single training row" in message
-    counts = clean().assign(y=rng.poisson(3, 600))
+    counts = clean().assign(y=np.random.default_rng(0).poisson(3, 600))
     assert "taken for classes" in column_messages(counts, "multiclass")[0]
     few = clean()
     few.loc[:2, "y"] = "maybe"
