@@ -15,7 +15,7 @@ MOST_ROWS = 20_000
 FEWEST_ROWS = 50
 """Rows from which a single column can give the target away."""
 
-LEAK = {"ROC AUC": 0.995, "accuracy": 0.98, "R²": 0.97}
+LEAK = {"ROC AUC": 0.995, "accuracy": 0.97, "R²": 0.97}
 """What a single column reaches from which it is taken for a leak."""
 
 BINS = 50
