@@ -39,6 +39,7 @@ ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 2000
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning"),
     # scikit-learn 1.7 and 1.8 announce what KBinsDiscretizer does from 1.9 on
     pytest.mark.filterwarnings(
         "ignore:The current default behavior, quantile_method:FutureWarning"

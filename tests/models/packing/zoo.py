@@ -292,6 +292,11 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     "svc of pairs": (lambda: _two(scaled(), SVC(decision_function_shape="ovo")), "three"),
     "svr": (lambda: _two(scaled(), SVR()), "value"),
     "bayes": (lambda: _two(scaled(), GaussianNB()), "two"),
+    "support vectors with probabilities": (
+        lambda: _two(scaled(), SVC(probability=True, C=2)),
+        "two",
+    ),
+    "pairs with probabilities": (lambda: _two(scaled(), NuSVC(nu=0.2, probability=True)), "three"),
     "bernoulli": (lambda: _two(scaled(), BernoulliNB(binarize=0.1)), "three"),
     "quadratic": (
         lambda: _two(scaled(), PCA(4), QuadraticDiscriminantAnalysis(reg_param=0.1)),

@@ -67,6 +67,8 @@ def _sample_near_limits(
     if column.missing == "allow":
         picked = np.where(rng.random(len(numbers)) < 0.08, np.nan, picked)
     # the original gets what training had
+    if values.dtype == object:
+        return picked.astype(object)
     return picked if column.bits == 64 else picked.astype(f"f{column.bits // 8}")
 
 

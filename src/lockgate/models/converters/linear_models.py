@@ -11,6 +11,7 @@ from lockgate.models.converters.outputs import by_margin, margin_alone, plain_cl
 from lockgate.models.converters.symbols import Column, Sparse
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import linear, numeric, outputs
+from lockgate.models.packed.format.coupling import PairwiseProbabilities
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -140,7 +141,12 @@ def support_vectors(trace: Trace, est: BaseEstimator, columns: list[Column]) -> 
     count = len(est.classes_)
     if count == 2:
         margin = add(linear.Linear, similarities, weights=array(dual), bias=array(bias))
-        return margin_alone(trace, est.classes_, margin)
+        converted = margin_alone(trace, est.classes_, margin)
+        score = _svm_score(trace, est, add(numeric.Apply, margin, function="negate"))
+        if score is None:
+            return converted
+        second = add(numeric.Select, score, columns=(1,))
+        return ConvertedModel(converted.label, converted.classes, second, margin, score)
     ends = np.cumsum([0, *est.n_support_])
     weights = []
     for i in range(count):
@@ -155,7 +161,22 @@ def support_vectors(trace: Trace, est: BaseEstimator, columns: list[Column]) -> 
         ranked if est.break_ties else add(linear.PairwiseVotes, pairs, classes=count, rank=False)
     )
     margin = ranked if est.decision_function_shape == "ovr" else pairs
-    return ConvertedModel(add(outputs.ArgMax, decides), plain_classes(est.classes_), None, margin)
+    score = _svm_score(trace, est, pairs)
+    return ConvertedModel(add(outputs.ArgMax, decides), plain_classes(est.classes_), score, margin)
+
+
+def _svm_score(trace: Trace, est: BaseEstimator, pairs: int) -> int | None:
+    """Return the probabilities of all classes, where the model was fitted with some."""
+    if est.probability is not True:
+        return None
+    array = trace.builder.array
+    return trace.builder.add(
+        PairwiseProbabilities,
+        pairs,
+        classes=len(est.classes_),
+        slopes=array(est.probA_),
+        offsets=array(est.probB_),
+    )
 
 
 def support_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,10 @@ import pandas as pd
 from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.errors import NotCovered, SchemaViolation
+from lockgate.errors import LockgateError, NotCovered, SchemaViolation
+from lockgate.models.converters.causes import columns_behind, likely_causes
 from lockgate.models.converters.edge_cases import edge_case_rows
 from lockgate.models.converters.fitted_columns import as_fitted
-from lockgate.models.converters.libraries import library_of_last
 from lockgate.models.packed.runtime.model import PackedModel
 
 if TYPE_CHECKING:
@@ -111,20 +112,12 @@ def check_parity(
         next((part.example for part in parts if part.example), ""),
     )
     if parity.label_changes or not parity.difference <= tolerance:
+        causes = "; or ".join(likely_causes(estimator, packed, frame))
         raise NotCovered(
             f"predictions of the packed model differ from the original's ({parity}; allowed: 0 "
-            f"and {tolerance:g}), e.g. {parity.example}; if the model was fitted with other "
-            "versions of its libraries, pack it where it was fitted, otherwise please report this"
-            f"{_report_address(estimator)}"
+            f"and {tolerance:g}), e.g. {parity.example}; likely causes: {causes}"
         )
     return parity
-
-
-def _report_address(estimator: BaseEstimator) -> str:
-    """Name whom to report a wrong conversion to, if a plugin converts the model."""
-    library = library_of_last(estimator)
-    converted = library not in ("sklearn", "lockgate")
-    return f" to the authors of the converter {library}" if converted else ""
 
 
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
@@ -182,11 +175,47 @@ def _compare_outputs(
     output: Output,
     tolerance: float,
 ) -> Parity:
+    rows = _compare_rows(estimator, packed.task, frame, output, tolerance)
+    example = ""
+    if rows.wrong.any():
+        worst = np.where(rows.wrong, np.nan_to_num(rows.distances, nan=np.inf), -1.0)
+        row = int(np.argmax(worst + rows.differs))
+        pairs = (output.label[row], rows.ours[row]), (rows.labels[row], rows.expected[row])
+        example = _describe_row(frame, row, *pairs)
+
+        def differs(others: pd.DataFrame) -> np.ndarray:
+            predicted = packed.predict(others, engine="columns")
+            return _compare_rows(estimator, packed.task, others, predicted, tolerance).wrong
+
+        with contextlib.suppress(LockgateError, TypeError, ValueError):
+            columns = columns_behind(differs, frame, rows.wrong)
+            if columns:
+                example += f", because of column {' or '.join(columns[:3])}"
+    ties = int((rows.differs & rows.close).sum())
+    difference = float(rows.distances.max(initial=0.0))
+    return Parity(len(frame), int(rows.differs.sum()) - ties, difference, ties, example)
+
+
+class _Compared(NamedTuple):
+    """Predictions of both for the same rows, each of shape (n, ...)."""
+
+    labels: np.ndarray
+    ours: np.ndarray
+    expected: np.ndarray
+    distances: np.ndarray
+    differs: np.ndarray
+    close: np.ndarray
+    wrong: np.ndarray
+
+
+def _compare_rows(
+    estimator: BaseEstimator, task: str, frame: pd.DataFrame, output: Output, tolerance: float
+) -> _Compared:
     inputs = as_fitted(estimator, frame)
     label = np.asarray(estimator.predict(inputs)).reshape(-1)
     differs, close = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
     distances, ours, expected = np.zeros(len(frame)), output.label, label
-    if packed.task == "regression":
+    if task == "regression":
         distances = _relative_distances(output.label, label)
     else:
         differs = output.label != label
@@ -202,15 +231,7 @@ def _compare_outputs(
             distances = _relative_distances(ours, expected)
             close = np.abs(expected) <= tolerance if expected.ndim == 1 else close
     wrong = (differs & ~close) | ~(distances <= tolerance)
-    example = ""
-    if wrong.any():
-        row = int(np.argmax(np.where(wrong, np.nan_to_num(distances, nan=np.inf) + differs, -1.0)))
-        example = _describe_row(
-            frame, row, (output.label[row], ours[row]), (label[row], expected[row])
-        )
-    ties = int((differs & close).sum())
-    difference = float(distances.max(initial=0.0))
-    return Parity(len(frame), int(differs.sum()) - ties, difference, ties, example)
+    return _Compared(label, ours, expected, distances, differs, close, wrong)
 
 
 def _relative_distances(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -230,9 +251,9 @@ def _describe_row(
     """Describe a row by its cells, and both predictions for it."""
     cells = [f"{name}={value!r}" for name, value in frame.iloc[row].to_dict().items()]
     shown = ", ".join(cells[:MAX_CELLS]) + ", ..." * (len(cells) > MAX_CELLS)
-    label, number = (f"{pair[0]!r} ({_plain(pair[1])})" for pair in (ours, theirs))
+    label, number = (f"{_plain(pair[0])} ({_plain(pair[1])})" for pair in (ours, theirs))
     return f"for {shown}: {label} instead of {number}"
 
 
 def _plain(value: Any) -> str:
-    return str(np.asarray(value).tolist())
+    return repr(np.asarray(value).tolist())

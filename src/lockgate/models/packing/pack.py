@@ -21,7 +21,7 @@ from lockgate.models.packing.model_files import (
     task_of,
     write_model,
 )
-from lockgate.models.packing.rows import Rows, check_fitted, table_from
+from lockgate.models.packing.rows import Rows, check_fitted, check_target, table_from
 from lockgate.plugins.host.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ def pack(
         model = PackedModel(written.files[MODEL])
         request = dataclasses.replace(request, task=model.task, classes=model.classes)
     check_written(host, format, request, written)
+    for subject, labels in (("y", y), ("tune", tune and tune[1]), ("test", test and test[1])):
+        check_target(subject, labels, request.task, request.classes)
     held_out = {
         key: table_from(*_pair(key, rows), estimator=estimator)[0]
         for key, rows in (("tune", tune), ("test", test))

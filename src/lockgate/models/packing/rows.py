@@ -14,7 +14,8 @@ import numpy as np
 
 from lockgate.contract.tables import Column, CSVFormat, Table
 from lockgate.data.columns.sources import column_name
-from lockgate.errors import DataError, NotCovered, UsageError
+from lockgate.errors import DataError, NotCovered, SchemaViolation, UsageError
+from lockgate.modeling.metrics.losses import class_indices
 from lockgate.models.converters.fitted_columns import arrange_columns, fitted_names
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Rows",
     "check_fitted",
+    "check_target",
     "detect_form",
     "read_as_fitted",
     "read_as_written",
@@ -55,6 +57,39 @@ def check_fitted(estimator: BaseEstimator) -> None:
         raise NotCovered(f"{class_name} is not fitted; call fit before packing it") from None
     except TypeError:
         raise NotCovered(f"{type(estimator).__name__} is not an estimator") from None
+
+
+def check_target(subject: str, target: object, task: str, classes: Sequence[Any]) -> None:
+    """Reject a target with missing values, or with labels that the model does not predict.
+
+    Parameters
+    ----------
+    subject : str
+        What it is the target of, for messages.
+    target : array-like or None
+        The target.
+    task : str
+        What the model predicts.
+    classes : sequence
+        Labels that it predicts.
+
+    """
+    import pandas as pd
+
+    if target is None or task == "clustering":
+        return
+    values = np.asarray(target).reshape(-1)
+    missing = int(pd.isna(values).sum())
+    if missing:
+        raise DataError(f"{subject}: {missing} values of the target are missing; leave them out")
+    if task == "regression":
+        if not all(isinstance(value, (int, float, decimal.Decimal)) for value in values.tolist()):
+            raise DataError(f"{subject}: the model predicts numbers, and the target holds others")
+        return
+    try:
+        class_indices(values, classes)
+    except SchemaViolation as error:
+        raise DataError(f"{subject}: {error.problems[0]}") from None
 
 
 def table_from(
@@ -86,20 +121,12 @@ def table_from(
         If `X` is of another form, or `y` does not belong to it.
 
     """
-    import pandas as pd
-
     from lockgate.data.schema import table
 
     frame = _frame(X, () if estimator is None else fitted_names(estimator))
     if estimator is not None:
         frame = arrange_columns(estimator, frame)
-    typed = {
-        str(column): "category"
-        for column in frame
-        if not pd.api.types.is_numeric_dtype(frame[column])
-        and not pd.api.types.is_datetime64_any_dtype(frame[column])
-        and not _holds_decimals(frame[column])
-    }
+    kinds = {str(name): kind for name in frame if (kind := _declared_kind(frame[name]))}
     with_target, target = frame, None
     if y is not None:
         values = np.asarray(y).reshape(-1)
@@ -107,7 +134,7 @@ def table_from(
             raise DataError(f"y: expected {len(frame)} values, as X has rows, got {len(values)}")
         target = _name_target(str(getattr(y, "name", None) or "target"), values, frame)
         with_target = frame.assign(**{target: values})
-    typed_table = table(with_target, target=target, kinds=typed)
+    typed_table = table(with_target, target=target, kinds=kinds)
     return typed_table, frame.reset_index(drop=True)
 
 
@@ -122,13 +149,23 @@ def _name_target(name: str, values: np.ndarray, frame: pd.DataFrame) -> str:
     return free
 
 
-def _holds_decimals(values: pd.Series[Any]) -> bool:
-    """Whether a column holds decimal numbers, as databases store money."""
-    return (
-        values.dtype == object
-        and all(isinstance(cell, decimal.Decimal) for cell in values.dropna())
-        and bool(values.notna().any())
-    )
+def _declared_kind(values: pd.Series[Any]) -> str | None:
+    """Return the kind of a column that is not to be inferred from its cells."""
+    import pandas as pd
+
+    types = pd.api.types
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        # scikit-learn takes categories that are true or false for numbers
+        truths = pd.api.types.is_bool_dtype(values.dtype.categories)
+        return "boolean" if truths else "category"
+    if types.is_bool_dtype(values.dtype):
+        return "boolean"
+    if types.is_numeric_dtype(values) or types.is_datetime64_any_dtype(values):
+        return None
+    numbers = ("integer", "floating", "mixed-integer-float", "boolean", "decimal")
+    if types.infer_dtype(values, skipna=True) in numbers:
+        return None
+    return "category"
 
 
 def _frame(X: Rows, names: Sequence[str]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import PackedFormatError
 from lockgate.models.packed.format.categorical import CODES
 from lockgate.models.packed.format.container import ArrayEntry, read_arrays, read_header, require
+from lockgate.models.packed.format.coupling import COUPLING
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.linear import MODELS
 from lockgate.models.packed.format.numeric import CELLS
@@ -38,7 +39,7 @@ VERSION = 1
 
 OPERATIONS = {
     operation.__struct_config__.tag: operation
-    for operation in (*CELLS, *CODES, *MODELS, *OUTPUTS, Forest, *TEXTS, *TERM_COLUMNS)
+    for operation in (*CELLS, *CODES, *MODELS, *OUTPUTS, Forest, *TEXTS, *TERM_COLUMNS, *COUPLING)
 }
 """Every operation by its name in a file."""
 

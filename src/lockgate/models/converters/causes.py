@@ -1,0 +1,78 @@
+"""Why predictions of a packed model differ from the original's: columns, and likely causes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lockgate.models.converters.libraries import library_of_last
+from lockgate.models.packed.runtime.model import PackedModel
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+__all__ = ["columns_behind", "likely_causes"]
+
+MOST_COLUMNS = 200
+"""Columns of which the influence on a difference is tried."""
+
+
+def columns_behind(
+    differs: Callable[[pd.DataFrame], np.ndarray], frame: pd.DataFrame, wrong: np.ndarray
+) -> list[str]:
+    """Return the columns without whose cells the first row that differs would not.
+
+    Parameters
+    ----------
+    differs : callable
+        From rows to whether the predictions for each differ.
+    frame : DataFrame
+        Rows that were compared.
+    wrong : ndarray of bool, shape (n,)
+        Which of them differ.
+
+    """
+    if wrong.all() or frame.shape[1] > MOST_COLUMNS:
+        return []
+    row, good = int(np.argmax(wrong)), int(np.argmin(wrong))
+    copies = frame.iloc[np.full(frame.shape[1], row)].reset_index(drop=True)
+    for k, name in enumerate(frame):
+        cells = copies[name].copy()
+        cells.iloc[k] = frame[name].iloc[good]
+        copies[name] = cells
+    return [str(name) for name, still in zip(frame, differs(copies), strict=True) if not still]
+
+
+def likely_causes(estimator: BaseEstimator, packed: PackedModel, frame: pd.DataFrame) -> list[str]:
+    """Return what may be behind a difference, with what to do, the likeliest first."""
+    causes = []
+    short = [column.name for column in packed.inputs if column.bits < 64]
+    if short:
+        causes.append(
+            f"X holds numbers of 32 bits or fewer ({', '.join(short[:5])}) and the model computes "
+            "with them in 32 bits, a packed model in 64: fit it on X.astype('float64')"
+        )
+    mixed = [str(name) for name in frame if _tells_missing_apart(frame[name])]
+    if mixed:
+        causes.append(
+            f"column {mixed[0]} holds both None and NaN, which scikit-learn tells apart: make them "
+            "one with X.fillna(np.nan), and fit again"
+        )
+    library = library_of_last(estimator)
+    converted = library not in ("sklearn", "lockgate")
+    address = f" to the authors of the converter {library}" if converted else ""
+    causes.append(
+        "the model was fitted with other versions of its libraries: pack it where it was fitted"
+    )
+    causes.append(f"otherwise it is a fault of the conversion: please report it{address}")
+    return causes
+
+
+def _tells_missing_apart(values: pd.Series) -> bool:
+    if values.dtype != object:
+        return False
+    missing = values[values.isna()].tolist()
+    return any(cell is None for cell in missing) and any(cell is not None for cell in missing)
