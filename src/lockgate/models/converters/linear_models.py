@@ -174,8 +174,8 @@ def _svm_score(trace: Trace, est: BaseEstimator, pairs: int) -> int | None:
         PairwiseProbabilities,
         pairs,
         classes=len(est.classes_),
-        slopes=array(est.probA_),
-        offsets=array(est.probB_),
+        slopes=array(est._probA),
+        offsets=array(est._probB),
     )
 
 
