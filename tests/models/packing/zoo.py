@@ -68,7 +68,10 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
     RobustScaler,
+    SplineTransformer,
     StandardScaler,
     TargetEncoder,
 )
@@ -128,6 +131,10 @@ def scaled(scale: bool = True) -> Any:
         SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
     )
     return make_column_transformer((make_pipeline(*steps), NUMBERS), (names, CATEGORIES))
+
+
+def imputed() -> Any:
+    return make_column_transformer((SimpleImputer(strategy="median"), NUMBERS))
 
 
 def ordinal() -> Any:
@@ -297,6 +304,45 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
         "two",
     ),
     "pairs with probabilities": (lambda: _two(scaled(), NuSVC(nu=0.2, probability=True)), "three"),
+    "powers": (lambda: _two(imputed(), PowerTransformer(), LogisticRegression()), "two"),
+    "powers of positive numbers": (
+        lambda: _two(
+            imputed(),
+            MinMaxScaler((10, 20)),
+            PowerTransformer("box-cox", standardize=False),
+            LogisticRegression(),
+        ),
+        "three",
+    ),
+    "powers with missing cells": (
+        lambda: make_pipeline(
+            make_column_transformer((PowerTransformer(), NUMBERS)), HistGradientBoostingClassifier()
+        ),
+        "two",
+    ),
+    "quantiles": (
+        lambda: _two(imputed(), QuantileTransformer(n_quantiles=50), LogisticRegression()),
+        "three",
+    ),
+    "normal quantiles": (
+        lambda: _two(
+            imputed(),
+            QuantileTransformer(n_quantiles=200, output_distribution="normal"),
+            LogisticRegression(),
+        ),
+        "two",
+    ),
+    **{
+        f"splines, {extrapolation}": (
+            lambda extrapolation=extrapolation: _two(  # type: ignore[misc]
+                imputed(),
+                SplineTransformer(4, extrapolation=extrapolation, include_bias=False),
+                LogisticRegression(),
+            ),
+            "two",
+        )
+        for extrapolation in ("constant", "linear", "continue", "periodic")
+    },
     "bernoulli": (lambda: _two(scaled(), BernoulliNB(binarize=0.1)), "three"),
     "quadratic": (
         lambda: _two(scaled(), PCA(4), QuadraticDiscriminantAnalysis(reg_param=0.1)),

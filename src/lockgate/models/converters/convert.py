@@ -14,6 +14,7 @@ from lockgate.contract.tables import Column as SchemaColumn
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.models.converters.bayes_models import BAYES
+from lockgate.models.converters.curve_transformers import CURVE_TRANSFORMERS
 from lockgate.models.converters.encoders import ENCODERS
 from lockgate.models.converters.libraries import library_of
 from lockgate.models.converters.linear_models import LINEAR
@@ -37,6 +38,7 @@ __all__ = ["CONVERTERS", "Packed", "inputs_of", "pack_estimator"]
 
 CONVERTERS: dict[str, Converter] = {
     **TRANSFORMERS,
+    **CURVE_TRANSFORMERS,
     **SELECTORS,
     **ENCODERS,
     **LINEAR,

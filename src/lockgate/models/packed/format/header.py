@@ -11,16 +11,9 @@ import numpy as np
 
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import PackedFormatError
-from lockgate.models.packed.format.categorical import CODES
 from lockgate.models.packed.format.container import ArrayEntry, read_arrays, read_header, require
-from lockgate.models.packed.format.coupling import COUPLING
-from lockgate.models.packed.format.forest import Forest
-from lockgate.models.packed.format.linear import MODELS
-from lockgate.models.packed.format.numeric import CELLS
+from lockgate.models.packed.format.known_operations import OPERATIONS
 from lockgate.models.packed.format.operation import ArrayReader, Operation, Shape
-from lockgate.models.packed.format.outputs import OUTPUTS
-from lockgate.models.packed.format.term_columns import TERM_COLUMNS
-from lockgate.models.packed.format.text import TEXTS
 
 __all__ = [
     "FORMAT",
@@ -36,12 +29,6 @@ __all__ = [
 FORMAT = "lockgate.packed"
 VERSION = 1
 """Version of the format that is written; readers of this version read it."""
-
-OPERATIONS = {
-    operation.__struct_config__.tag: operation
-    for operation in (*CELLS, *CODES, *MODELS, *OUTPUTS, Forest, *TEXTS, *TERM_COLUMNS, *COUPLING)
-}
-"""Every operation by its name in a file."""
 
 MAX_OPERATIONS = 10_000
 MAX_OPERANDS = 1 << 18

@@ -1,0 +1,31 @@
+"""All operations that a packed model may have."""
+
+from __future__ import annotations
+
+from lockgate.models.packed.format.categorical import CODES
+from lockgate.models.packed.format.coupling import COUPLING
+from lockgate.models.packed.format.curves import CURVES
+from lockgate.models.packed.format.forest import Forest
+from lockgate.models.packed.format.linear import MODELS
+from lockgate.models.packed.format.numeric import CELLS
+from lockgate.models.packed.format.outputs import OUTPUTS
+from lockgate.models.packed.format.term_columns import TERM_COLUMNS
+from lockgate.models.packed.format.text import TEXTS
+
+__all__ = ["OPERATIONS"]
+
+OPERATIONS = {
+    operation.__struct_config__.tag: operation
+    for operation in (
+        *CELLS,
+        *CODES,
+        *MODELS,
+        *OUTPUTS,
+        Forest,
+        *TEXTS,
+        *TERM_COLUMNS,
+        *COUPLING,
+        *CURVES,
+    )
+}
+"""Every operation by its name in a file."""
