@@ -11,7 +11,7 @@ from lockgate.models.converters.outputs import by_margin, margin_alone, plain_cl
 from lockgate.models.converters.symbols import Column, Sparse
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import linear, numeric, outputs
-from lockgate.models.packed.format.coupling import PairwiseProbabilities
+from lockgate.models.packed.format.pairwise import PairwiseProbabilities
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -228,11 +228,11 @@ def network_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) 
 
 def network_regressor(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
     """A network of layers."""
-    trace.require(
-        getattr(est, "loss", "squared_error") != "poisson", "loss='poisson'; use squared_error"
-    )
     trace.require(est.n_outputs_ == 1, "several targets at once; fit one model per target")
-    return value_of(_network(trace, est, columns))
+    value = _network(trace, est, columns)
+    if getattr(est, "loss", "squared_error") == "poisson":
+        value = trace.builder.add(numeric.Apply, value, function="exp")
+    return value_of(value)
 
 
 def clusters(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:

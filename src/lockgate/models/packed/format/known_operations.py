@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lockgate.models.packed.format.categorical import CODES
-from lockgate.models.packed.format.coupling import COUPLING
+from lockgate.models.packed.format.pairwise import PAIRWISE
 from lockgate.models.packed.format.curves import CURVES
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.linear import MODELS
@@ -24,7 +24,7 @@ OPERATIONS = {
         Forest,
         *TEXTS,
         *TERM_COLUMNS,
-        *COUPLING,
+        *PAIRWISE,
         *CURVES,
     )
 }

@@ -15,7 +15,7 @@ from lockgate.models.packed.format.operation import (
     check_numbers,
 )
 
-__all__ = ["COUPLING", "PairwiseProbabilities"]
+__all__ = ["PAIRWISE", "PairwiseProbabilities"]
 
 SMALLEST = 1e-7
 """Smallest probability of a class against another (LIBSVM's min_prob)."""
@@ -113,5 +113,5 @@ class PairwiseProbabilities(Operation, tag="coupling", frozen=True):
                 p[j] = p[j] / (1 + change)
 
 
-COUPLING = (PairwiseProbabilities,)
+PAIRWISE = (PairwiseProbabilities,)
 """Operations on margins of pairs."""
