@@ -11,7 +11,7 @@ import lockgate
 from lockgate.contract.sections import RowRules, Split
 from lockgate.contract.tables import Table
 from lockgate.data.column_checks import check_columns
-from lockgate.data.row_rules import drop_duplicates
+from lockgate.data.duplicates import drop_duplicates
 from lockgate.data.split_checks import check_split
 from lockgate.data.splits import resolve_method, split_rows
 

@@ -7,7 +7,8 @@ import pytest
 import lockgate
 from lockgate.contract.sections import DataSelection, RowRules
 from lockgate.data.conform import conform_to_schema, conform_to_selection
-from lockgate.data.row_rules import apply_row_rules, drop_duplicates
+from lockgate.data.duplicates import drop_duplicates
+from lockgate.data.row_rules import apply_row_rules
 from lockgate.data.schema import fit_schema
 from lockgate.data.uninformative import drop_uninformative
 

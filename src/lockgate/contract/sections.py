@@ -69,7 +69,7 @@ class RowRules:
     duplicates: str = setting(
         "keep",
         choices=("keep", "drop"),
-        help="rows equal in every column; drop leaves one of each, before the split",
+        help="rows equal in features, target and time; drop leaves one of each, before the split",
     )
     outlier_spread: float = setting(
         0.0,

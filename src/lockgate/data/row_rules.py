@@ -9,7 +9,7 @@ from lockgate.contract.tables import Table
 from lockgate.errors import SchemaViolation
 from lockgate.suggestions import nearest
 
-__all__ = ["apply_row_rules", "drop_duplicates"]
+__all__ = ["apply_row_rules"]
 
 
 def apply_row_rules(train: Table, rules: RowRules) -> tuple[Table, dict[str, int]]:
@@ -35,23 +35,6 @@ def apply_row_rules(train: Table, rules: RowRules) -> tuple[Table, dict[str, int
     if not len(train):
         raise SchemaViolation([f"the row rules drop all training rows: {counts}"])
     return train, counts
-
-
-def drop_duplicates(table: Table, rules: RowRules) -> tuple[Table, int]:
-    """Drop rows that are equal in every column, but for one of each, where the rules say so.
-
-    Returns
-    -------
-    Table
-        The remaining rows.
-    int
-        Number of dropped rows.
-
-    """
-    if rules.duplicates != "drop":
-        return table, 0
-    keep = ~table.frame.duplicated()
-    return _filter_rows(table, keep), int((~keep).sum())
 
 
 def _is_in_range(train: Table, name: str, bounds: list[float]) -> pd.Series[bool]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lockgate.contract.tables import Splits, Table
 from lockgate.data.columns.personal import is_personal
+from lockgate.data.duplicates import identity_columns
 
 __all__ = ["check_split"]
 
@@ -72,7 +73,7 @@ def _hashes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
 def _check_copies(
     parts: Splits, known: pd.DataFrame, features: list[str], loader: str
 ) -> list[str]:
-    columns = [*features, *([parts.test.schema.target] if parts.test.schema.target else [])]
+    columns = identity_columns(parts.test.schema)
     test = parts.test.frame
     copied = np.isin(_hashes(test, columns), _hashes(known, columns))
     count = int(copied.sum())

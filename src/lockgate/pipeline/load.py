@@ -10,7 +10,8 @@ from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.column_checks import check_columns
 from lockgate.data.conform import conform_to_selection
-from lockgate.data.row_rules import apply_row_rules, drop_duplicates
+from lockgate.data.duplicates import drop_duplicates
+from lockgate.data.row_rules import apply_row_rules
 from lockgate.data.schema import fit_schema, infer_task
 from lockgate.data.split_checks import check_split
 from lockgate.data.splits import resolve_method, split_rows
@@ -35,8 +36,8 @@ def work(stage: Stage) -> dict[str, float]:
     loader = stage.parameters.single("loader").name
     loaded: Table = host.call("loader", loader, request)
     labelled, unlabelled_count = conform_to_selection(loaded, sections.data)
-    labelled, duplicate_count = drop_duplicates(labelled, sections.rows)
     task = infer_task(labelled, sections.project.task)
+    labelled, duplicate_count = drop_duplicates(labelled, sections.rows)
     parts = split_rows(labelled, sections.split, sections.project.seed)
     split_method = resolve_method(labelled, sections.split)
     schema = parts.train.schema

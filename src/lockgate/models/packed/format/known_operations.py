@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lockgate.models.packed.format.categorical import CODES
-from lockgate.models.packed.format.pairwise import PAIRWISE
 from lockgate.models.packed.format.curves import CURVES
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.linear import MODELS
 from lockgate.models.packed.format.numeric import CELLS
 from lockgate.models.packed.format.outputs import OUTPUTS
+from lockgate.models.packed.format.pairwise import PAIRWISE
 from lockgate.models.packed.format.term_columns import TERM_COLUMNS
 from lockgate.models.packed.format.text import TEXTS
 
