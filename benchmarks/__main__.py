@@ -7,7 +7,17 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import isolation, models, overhead, quality, reading, serving, startup, versions
+from benchmarks import (
+    intervals,
+    isolation,
+    models,
+    overhead,
+    quality,
+    reading,
+    serving,
+    startup,
+    versions,
+)
 
 PLACE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -26,6 +36,7 @@ def main() -> None:
         startup.report(),
         overhead.report(),
         quality.report(),
+        intervals.report(),
         models.report(),
         reading.report(),
         serving.report(),

@@ -185,7 +185,10 @@ def test_no_worse_needs_enough_rows(bundles: Bundles, rows: pd.DataFrame) -> Non
     assert "40 rows" in ruling.message
     assert "50" in ruling.message
     ruling = NoWorse(min_rows=40).judge(case(bundles["good"], bundles["bad"], few))
-    assert ruling.passed is True
+    assert (ruling.passed, ruling.metrics) == (False, {})
+    assert "13 rows of a class are too few to compare; required: 20" in ruling.message
+    lenient = NoWorse(min_rows=40, min_per_class=10)
+    assert lenient.judge(case(bundles["good"], bundles["bad"], few)).passed is True
 
 
 def test_no_worse_refuses_what_was_not_measured(bundles: Bundles) -> None:

@@ -40,6 +40,11 @@ class NoWorse:
         help="which values are better; needed for metrics of other evaluators",
     )
     min_rows: int = lockgate.setting(50, at_least=1, help="fewest rows that are compared")
+    min_per_class: int = lockgate.setting(
+        20,
+        at_least=1,
+        help="fewest rows of each class that are compared: resampling fewer shows too little doubt",
+    )
     resamples: int = lockgate.setting(
         500, at_least=50, at_most=100_000, help="resamples of the bootstrap"
     )
@@ -67,6 +72,13 @@ class NoWorse:
                 False, f"{rows} rows are too few to compare; required: {self.min_rows} (min_rows)"
             )
         metric_name = DEFAULT_METRICS[candidate.task] if self.metric == "auto" else self.metric
+        fewest = _smallest_class(candidate)
+        if metric_name != "accuracy" and fewest and fewest < self.min_per_class:
+            return lockgate.GateResult(
+                False,
+                f"{fewest} rows of a class are too few to compare; required: {self.min_per_class} "
+                "(min_per_class)",
+            )
         sign = self._find_sign(metric_name)
         gain = self._measure_gain(metric_name, sign, candidate, incumbent, request.seed)
         worst = gain.low if self.use_interval and gain.low is not None else gain.estimate
@@ -136,6 +148,16 @@ class NoWorse:
         if "gain" not in intervals:
             raise lockgate.DataError(f"{metric_name} is undefined on these rows")
         return intervals["gain"]
+
+
+def _smallest_class(candidate: lockgate.EvaluatedBundle) -> int | None:
+    """Return the number of rows of the rarest class; None for a regression."""
+    from lockgate.modeling.metrics.losses import class_indices
+
+    if candidate.table is None or candidate.task not in ("binary", "multiclass"):
+        return None
+    actual = class_indices(candidate.table.target, candidate.classes)
+    return min(int((actual == k).sum()) for k in range(len(candidate.classes)))
 
 
 def _compare_metrics(
