@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.svm import LinearSVC
 
 import lockgate
 from lockgate.errors import LockgateError
@@ -125,3 +127,35 @@ def test_too_many_columns_are_refused_with_the_way_out(tmp_path: Path) -> None:
     model = LogisticRegression().fit(wide, np.arange(50) % 2)
     with pytest.raises(LockgateError, match="pack the pipeline with the vectorizer"):
         lockgate.pack(model, wide, path=tmp_path / "m")
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_bundle_answers_like_a_classifier_and_is_pickled_by_reference(
+    classes: int, tmp_path: Path
+) -> None:
+    target = np.digitize(X["a"], [0] if classes == 2 else [-0.5, 0.5])
+    model = LogisticRegression().fit(X, target)
+    bundle = lockgate.pack(model, X, target, path=tmp_path / "m")
+    assert bundle.classes == tuple(model.classes_.tolist())
+    assert np.allclose(bundle.predict_proba(X), model.predict_proba(X), atol=1e-12)
+    frame = bundle.predict_frame(X[::-1])
+    assert frame.index.equals(X.index[::-1])
+    assert np.array_equal(frame["label"], model.predict(X[::-1]))
+    scores = ["score"] if classes == 2 else ["score_0", "score_1", "score_2"]
+    assert list(frame) == ["label", *scores]
+    again = pickle.loads(pickle.dumps(bundle))
+    assert again.digest == bundle.digest
+    assert np.array_equal(again.predict(X).label, bundle.predict(X).label)
+    raw = pickle.dumps(bundle)
+    assert len(raw) < 1000
+    lockgate.pack(LogisticRegression(C=0.1).fit(X, target), X, target, path=tmp_path / "m")
+    with pytest.raises(lockgate.BundleError, match="is another bundle"):
+        pickle.loads(raw)
+
+
+def test_margins_have_no_probabilities(tmp_path: Path) -> None:
+    bundle = lockgate.pack(LinearSVC().fit(X, y), X, y, path=tmp_path / "m")
+    with pytest.raises(lockgate.UsageError, match="model has no probabilities: use predict"):
+        bundle.predict_proba(X)
+    values = lockgate.pack(LinearRegression().fit(X, X["a"] * 2), X, path=tmp_path / "values")
+    assert list(values.predict_frame(X.to_numpy())) == ["value"]

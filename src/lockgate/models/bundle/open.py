@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lockgate.contract.monitoring import ReferenceCounts
 from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.requests import Resources
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.io.digests import sha256_file
-from lockgate.errors import BundleError, PluginFailed
+from lockgate.errors import BundleError, PluginFailed, UsageError
 from lockgate.models.bundle.environment import check_environment
 from lockgate.models.bundle.manifest import (
     MANIFEST,
@@ -30,6 +32,8 @@ from lockgate.plugins.host.engines import load_engine
 from lockgate.plugins.host.host import Host
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lockgate.contract.prediction import Columns
 
 __all__ = ["Bundle", "open_bundle"]
@@ -69,6 +73,56 @@ class Bundle:
         if output.missing or output.unknown:
             self._warn_of_filled(columns, output)
         return output
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The labels, in the order of the scores; empty for a regression or clusters."""
+        return tuple(self.manifest.classes)
+
+    def predict_proba(self, columns: Columns, **options: Any) -> np.ndarray:
+        """Return the probability of each class, as scikit-learn's classifiers do.
+
+        Returns
+        -------
+        ndarray, shape (n, classes)
+            In the order of `classes`.
+
+        Raises
+        ------
+        UsageError
+            If the model has no probabilities.
+
+        """
+        score = self.predict(columns, **options).score
+        if score is None:
+            raise UsageError(f"{self.manifest.name} has no probabilities: use predict")
+        score = np.asarray(score)
+        return np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
+
+    def predict_frame(self, columns: Columns, **options: Any) -> pd.DataFrame:
+        """Return predictions as a table: label, or value, and the score of each class by its name.
+
+        Where the rows are a DataFrame, theirs is the index.
+        """
+        import pandas as pd
+
+        output = self.predict(columns, **options)
+        table: dict[str, Any] = {
+            "value" if self.manifest.task == "regression" else "label": output.label
+        }
+        if output.score is not None:
+            score = np.asarray(output.score)
+            if score.ndim == 1:
+                table["score"] = score
+            else:
+                table |= {f"score_{label}": score[:, k] for k, label in enumerate(self.classes)}
+        return pd.DataFrame(
+            table, index=columns.index if isinstance(columns, pd.DataFrame) else None
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the path and the digest: a process that unpickles opens the directory again."""
+        return _open_same, (str(self.path.absolute()), self.digest)
 
     def _warn_of_filled(self, columns: Columns, output: Output) -> None:
         """Log columns that hardly hold what the model was trained on."""
@@ -123,6 +177,17 @@ class Bundle:
     def __repr__(self) -> str:
         """Return the name, digest and task."""
         return f"<Bundle {self.manifest.name} {self.digest[:12]} ({self.manifest.task})>"
+
+
+def _open_same(path: str, digest: str) -> Bundle:
+    """Open a bundle that was pickled, if it is still the same."""
+    bundle = open_bundle(path)
+    if bundle.digest != digest:
+        raise BundleError(
+            f"{path} is another bundle ({bundle.digest[:12]}) than the one that was pickled "
+            f"({digest[:12]})"
+        )
+    return bundle
 
 
 METRICS_FORM = dict[str, dict[str, dict[str, float | None]]]
