@@ -99,7 +99,7 @@ def repair_tags(ledger: EventLog) -> tuple[list[str], str]:
 
     """
     tags = ledger.writer.gto_tags
-    present: dict[str, str] = {}
+    present: dict[str, str] | None = None
     if ledger.remote is not None and ledger.tip is not None and tags.enabled:
         present = ledger.remote.tags()
         ledger.fetch()  # after the tags: each event that they are of is known now
@@ -109,7 +109,7 @@ def repair_tags(ledger: EventLog) -> tuple[list[str], str]:
     expected |= tags.all_tags(events)
     repaired, problem = set(tags.missing(expected)), ""
     with ledger.repository.locked():
-        if ledger.remote is not None and present:
+        if ledger.remote is not None and present is not None:
             try:
                 repaired |= _repair_remote_tags(ledger, ledger.remote, present, expected)
             except (PushRejected, PushUnconfirmed, LedgerError) as error:

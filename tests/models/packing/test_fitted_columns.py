@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -19,7 +20,6 @@ from sklearn.svm import LinearSVC
 
 import lockgate
 from lockgate.errors import LockgateError
-from lockgate.models.converters.fitted_columns import fitted_names
 
 rng = np.random.default_rng(0)
 X = pd.DataFrame({"a": rng.normal(size=300), "b": rng.normal(size=300) * 100})
@@ -68,7 +68,17 @@ def test_lightgbm_writes_blanks_as_underscores(tmp_path: Path) -> None:
     model = lightgbm.LGBMClassifier(**options).fit(frame, y)
     bundle = lockgate.pack(model, frame[["b", "age in years"]], y, path=tmp_path / "m")
     assert np.array_equal(bundle.predict(frame).label, model.predict(frame))
-    assert fitted_names(lightgbm.LGBMClassifier(**options).fit(X.to_numpy(), y)) == ()
+    on_array = lightgbm.LGBMClassifier(**options).fit(X.to_numpy(), y)
+    bundle = lockgate.pack(on_array, X, y, path=tmp_path / "array")
+    assert np.array_equal(bundle.predict(X).label, on_array.predict(X.to_numpy()))
+    named = X.set_axis(["Column_0", "Column_1"], axis=1)
+    odd = lightgbm.LGBMClassifier(**options).fit(named, y)
+    bundle = lockgate.pack(odd, named[["Column_1", "Column_0"]], y, path=tmp_path / "odd")
+    assert np.array_equal(bundle.predict(named).label, odd.predict(named))
+    for outer in (make_pipeline(model), VotingClassifier([("m", model)], voting="soft")):
+        outer.fit(frame, y)
+        bundle = lockgate.pack(outer, frame[["b", "age in years"]], y, path=tmp_path / "outer")
+        assert np.array_equal(bundle.predict(frame).label, outer.predict(frame))
 
 
 def test_rows_may_come_in_every_form_that_scikit_learn_takes(tmp_path: Path) -> None:
@@ -120,6 +130,19 @@ def test_a_target_may_be_named_like_a_column(tmp_path: Path) -> None:
     assert bundle.manifest.inputs.target == "target"
     with pytest.raises(LockgateError, match="y is the column a of X"):
         lockgate.pack(LinearRegression().fit(X, X["a"]), X, X["a"], path=tmp_path / "m")
+
+
+def test_mistakes_in_held_out_rows_and_names_are_said(tmp_path: Path) -> None:
+    model = LogisticRegression().fit(X, y)
+    for key, rows in (("tune", X), ("test", (X,))):
+        with pytest.raises(LockgateError, match=f"{key}: expected a pair"):
+            lockgate.pack(model, X, y, path=tmp_path / "m", **{key: rows})  # type: ignore[arg-type]  # the mistake
+    levels = X.set_axis(pd.MultiIndex.from_tuples([("a_b", "c"), ("a", "b_c")]), axis=1)
+    with pytest.raises(LockgateError, match="of X are both called a_b_c"):
+        lockgate.pack(model, levels, y, path=tmp_path / "m")
+    named = pd.Series(y, name=("p", "mean"))
+    bundle = lockgate.pack(model, X, named, path=tmp_path / "m")
+    assert bundle.manifest.inputs.target == "p_mean"
 
 
 def test_too_many_columns_are_refused_with_the_way_out(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ class NoWorse:
             )
         metric_name = DEFAULT_METRICS[candidate.task] if self.metric == "auto" else self.metric
         fewest = _smallest_class(candidate)
-        if metric_name != "accuracy" and fewest and fewest < self.min_per_class:
+        ranked = metric_name.rpartition(".")[2] != "accuracy"
+        if ranked and fewest is not None and fewest < self.min_per_class:
             return lockgate.GateResult(
                 False,
                 f"{fewest} rows of a class are too few to compare; required: {self.min_per_class} "

@@ -56,19 +56,24 @@ def mean_metric(
     """
     units = np.arange(len(values)) if sample.groups is None else sample.groups
     sums, sizes = np.bincount(units, sample.weight * values), np.bincount(units, sample.weight)
+    if not sizes.sum():
+        return Metric(0.0)
     mean = float(sums.sum() / sizes.sum())
     deviation = _deviation(sums, sizes, np.ones((1, len(sums))))[1][0]
-    if not resamples:
+    if not resamples or not deviation:  # equal losses say nothing of others
         return Metric(mean)
     tail = (1 - confidence) / 2
     low, high = float(ndtri(tail)), float(ndtri(1 - tail))
-    if deviation and len(sums) < MANY:
+    if len(sums) < MANY:
         rng = np.random.default_rng(seed)
         quotients = []
         for _ in range(resamples):
             counts = np.bincount(rng.integers(0, len(sums), len(sums)), minlength=len(sums))
             means, deviations = _deviation(sums, sizes, counts[None, :])
-            quotients.append((means[0] - mean) / deviations[0] if deviations[0] else np.inf)
+            change = means[0] - mean
+            quotients.append(
+                change / deviations[0] if deviations[0] else np.copysign(np.inf, change)
+            )
         low, high = np.quantile(quotients, [tail, 1 - tail], method="nearest")
     return Metric(
         mean,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -14,42 +14,83 @@ from lockgate.suggestions import nearest
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["arrange_columns", "as_fitted", "columns_by_fitted_name", "fitted_names"]
+__all__ = [
+    "arrange_columns",
+    "as_fitted",
+    "check_count",
+    "columns_by_fitted_name",
+    "fitted_columns",
+    "names_for",
+]
 
 INNER = ("best_estimator_", "estimator_", "regressor_", "estimators_", "calibrated_classifiers_")
 """Attributes with a fitted estimator, or with several on the same columns."""
 
 
-def fitted_names(estimator: BaseEstimator) -> tuple[str, ...]:
-    """Return the names of the columns that an estimator was fitted on; none for an array.
+class FittedColumns(NamedTuple):
+    """The columns that an estimator was fitted on.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Their names; none for an array.
+    by_lightgbm : bool
+        Whether LightGBM gave them: it writes blanks as underscores, and names the columns
+        of an array ``Column_0`` and so on.
+
+    """
+
+    names: tuple[str, ...]
+    by_lightgbm: bool
+
+
+def fitted_columns(estimator: BaseEstimator) -> FittedColumns:
+    """Return the columns that an estimator was fitted on.
 
     Examples
     --------
     >>> from sklearn.linear_model import LinearRegression
     >>> frame = pd.DataFrame({"b": [0, 1], "a": [1, 0]})
-    >>> fitted_names(LinearRegression().fit(frame, [0, 1]))
+    >>> fitted_columns(LinearRegression().fit(frame, [0, 1])).names
     ('b', 'a')
-    >>> fitted_names(LinearRegression().fit(frame.to_numpy(), [0, 1]))
+    >>> fitted_columns(LinearRegression().fit(frame.to_numpy(), [0, 1])).names
     ()
 
     """
     names = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
-    if library_of(estimator) == "lightgbm" and names == _lightgbm_names(len(names)):
-        return ()
-    if names:
-        return names
+    if library_of(estimator) == "lightgbm":
+        return FittedColumns(names, by_lightgbm=True)
+    inner = FittedColumns(names, by_lightgbm=False)
+    for part in _inner_estimators(estimator):
+        inner = fitted_columns(part)
+        if inner.names and inner.names == (names or inner.names):
+            return inner
+    return FittedColumns(names or inner.names, by_lightgbm=False)
+
+
+def _inner_estimators(estimator: BaseEstimator) -> Iterator[Any]:
+    """Yield fitted estimators that take the same columns: the first step, or members."""
+    steps = getattr(estimator, "steps", None)
+    if steps:
+        yield steps[0][1]
     for attribute in INNER:
         inner: Any = getattr(estimator, attribute, None)
         if isinstance(inner, (list, tuple)) and inner:
             inner = inner[0]
-        if hasattr(inner, "get_params") and (names := fitted_names(inner)):
-            return names
-    return ()
+        if hasattr(inner, "get_params"):
+            yield inner
 
 
-def _lightgbm_names(count: int) -> tuple[str, ...]:
-    """Return the names that LightGBM gives to the columns of an array."""
-    return tuple(f"Column_{k}" for k in range(count))
+def names_for(estimator: BaseEstimator, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that columns must have; none where the estimator takes them in order.
+
+    LightGBM names the columns of an array: such names count only for a frame that has them.
+    """
+    fitted = fitted_columns(estimator)
+    of_array = tuple(f"Column_{k}" for k in range(len(fitted.names)))
+    if fitted.by_lightgbm and fitted.names == of_array and set(columns) != set(of_array):
+        return ()
+    return fitted.names
 
 
 def columns_by_fitted_name(
@@ -73,9 +114,9 @@ def columns_by_fitted_name(
 
     """
     at_hand = {name: name for name in columns}
-    if library_of(estimator) == "lightgbm":  # it writes blanks in names as underscores
+    if fitted_columns(estimator).by_lightgbm:
         at_hand = {name.replace(" ", "_"): name for name in columns} | at_hand
-    names = fitted_names(estimator)
+    names = names_for(estimator, columns)
     missing = [name for name in names if name not in at_hand]
     if missing:
         unused = sorted(set(columns).difference(names))
@@ -88,6 +129,13 @@ def columns_by_fitted_name(
     return {name: at_hand[name] for name in names}
 
 
+def check_count(estimator: BaseEstimator, count: int, subject: str = "X") -> None:
+    """Raise a `UsageError` for another number of columns than in fit."""
+    expected = getattr(estimator, "n_features_in_", count)
+    if expected != count:
+        raise UsageError(f"{subject}: expected {expected} columns, as in fit, got {count}")
+
+
 def arrange_columns(estimator: BaseEstimator, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of a frame in the order in which the estimator was fitted on them.
 
@@ -97,11 +145,8 @@ def arrange_columns(estimator: BaseEstimator, frame: pd.DataFrame) -> pd.DataFra
         If columns are missing, or the model was not fitted on some.
 
     """
-    names = fitted_names(estimator)
-    if not names:
-        count = getattr(estimator, "n_features_in_", frame.shape[1])
-        if count != frame.shape[1]:
-            raise UsageError(f"X: expected {count} columns, as in fit, got {frame.shape[1]}")
+    if not names_for(estimator, [*map(str, frame)]):
+        check_count(estimator, frame.shape[1])
         return frame
     columns = list(columns_by_fitted_name(estimator, [*map(str, frame)]).values())
     extra = [name for name in frame if name not in columns]
@@ -122,7 +167,7 @@ def as_fitted(estimator: BaseEstimator, frame: pd.DataFrame) -> Any:
         If columns are missing.
 
     """
-    if fitted_names(estimator):
+    if names_for(estimator, [*map(str, frame)]):
         names = columns_by_fitted_name(estimator, [*map(str, frame)])
         return frame[list(names.values())].set_axis(list(names), axis=1)
     if frame.shape[1] == 1 and not pd.api.types.is_numeric_dtype(frame.iloc[:, 0]):

@@ -106,6 +106,9 @@ def pack(
     from lockgate.data.schema import fit_schema
 
     check_threshold(threshold, tune)
+    held_out = {
+        key: _pair(key, rows) for key, rows in (("tune", tune), ("test", test)) if rows is not None
+    }
     host = format_host(format)
     check_fitted(estimator)
     table, frame = table_from(X, y, estimator=estimator)
@@ -122,13 +125,12 @@ def pack(
         model = PackedModel(written.files[MODEL])
         request = dataclasses.replace(request, task=model.task, classes=model.classes)
     check_written(host, format, request, written)
-    for subject, labels in (("y", y), ("tune", tune and tune[1]), ("test", test and test[1])):
-        check_target(subject, labels, request.task, request.classes)
-    held_out = {
-        key: table_from(*_pair(key, rows), estimator=estimator)[0]
-        for key, rows in (("tune", tune), ("test", test))
-        if rows is not None
+    tables = {
+        key: table_from(*rows, estimator=estimator, target=table.schema.target)[0]
+        for key, rows in held_out.items()
     }
+    for subject, part in {"y": table, **tables}.items():
+        check_target(subject, part, request.task, request.classes)
     return assemble(
         written,
         table,
@@ -139,7 +141,7 @@ def pack(
         name=name,
         threshold=threshold,
         lineage=lineage,
-        **held_out,
+        **tables,
     )
 
 
@@ -204,6 +206,9 @@ def write_packed(
     from lockgate.data.schema import fit_schema
 
     model = PackedModel(raw)
+    for subject, part in (("the target", table), ("tune", tune), ("test", test)):
+        if part is not None:
+            check_target(subject, part, model.task, model.classes)
     return assemble(
         ModelFiles({MODEL: raw}, match_schema(fit_schema(table), model.inputs)),
         table,

@@ -218,7 +218,11 @@ def _notes(caught: list[warnings.WarningMessage]) -> list[str]:
 
 def _pack(job: PackJob, folder: Path) -> PackResult:
     from lockgate.models.converters.coverage import coverage_report
-    from lockgate.models.converters.fitted_columns import columns_by_fitted_name, fitted_names
+    from lockgate.models.converters.fitted_columns import (
+        check_count,
+        columns_by_fitted_name,
+        names_for,
+    )
     from lockgate.models.packing.rows import read_as_fitted, read_as_written
 
     frame = read_as_fitted(Path(job.data), job.csv)
@@ -232,8 +236,10 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
         raise BundleError(_cannot_be_opened(job.model, error)) from error
     data_columns = [str(name) for name in frame if name != job.target]
     features = data_columns
-    if fitted_names(estimator):
+    if names_for(estimator, data_columns):
         features = list(columns_by_fitted_name(estimator, data_columns, job.data).values())
+    else:
+        check_count(estimator, len(features), job.data)
     steps = coverage_report(estimator)
     reasons = []
     for rows in (frame, read_as_written(Path(job.data), job.csv)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import decimal
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from lockgate.contract.tables import Column, CSVFormat, Table
 from lockgate.data.columns.sources import column_name
 from lockgate.errors import DataError, NotCovered, SchemaViolation, UsageError
 from lockgate.modeling.metrics.losses import class_indices
-from lockgate.models.converters.fitted_columns import arrange_columns, fitted_names
+from lockgate.models.converters.fitted_columns import arrange_columns, fitted_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,41 +58,43 @@ def check_fitted(estimator: BaseEstimator) -> None:
         raise NotCovered(f"{type(estimator).__name__} is not an estimator") from None
 
 
-def check_target(subject: str, target: object, task: str, classes: Sequence[Any]) -> None:
+def check_target(subject: str, table: Table, task: str, classes: Sequence[Any]) -> None:
     """Reject a target with missing values, or with labels that the model does not predict.
 
     Parameters
     ----------
     subject : str
-        What it is the target of, for messages.
-    target : array-like or None
-        The target.
+        What the rows are, for messages.
+    table : Table
+        Rows, with or without a target.
     task : str
         What the model predicts.
     classes : sequence
         Labels that it predicts.
 
     """
-    import pandas as pd
-
-    if target is None or task == "clustering":
+    if table.schema.target is None or task == "clustering":
         return
-    values = np.asarray(target).reshape(-1)
-    missing = int(pd.isna(values).sum())
+    values = table.frame[table.schema.target]
+    missing = int(values.isna().sum())
     if missing:
         raise DataError(f"{subject}: {missing} values of the target are missing; leave them out")
     if task == "regression":
-        if not all(isinstance(value, (int, float, decimal.Decimal)) for value in values.tolist()):
+        if table.schema[table.schema.target].kind not in ("number", "integer", "boolean"):
             raise DataError(f"{subject}: the model predicts numbers, and the target holds others")
         return
     try:
-        class_indices(values, classes)
+        class_indices(values.to_numpy(), classes)
     except SchemaViolation as error:
         raise DataError(f"{subject}: {error.problems[0]}") from None
 
 
 def table_from(
-    X: Rows, y: ArrayLike | None = None, *, estimator: BaseEstimator | None = None
+    X: Rows,
+    y: ArrayLike | None = None,
+    *,
+    estimator: BaseEstimator | None = None,
+    target: str | None = None,
 ) -> tuple[Table, pd.DataFrame]:
     """Make a table of rows as an estimator takes them, and a frame for its predictions.
 
@@ -105,6 +106,8 @@ def table_from(
         The target.
     estimator : fitted estimator, optional
         The model. It gives names to the columns of an array, and the order to those of a frame.
+    target : str, optional
+        Name of the target; by default that of `y`.
 
     Returns
     -------
@@ -123,28 +126,32 @@ def table_from(
     """
     from lockgate.data.schema import table
 
-    frame = _frame(X, () if estimator is None else fitted_names(estimator))
+    frame = _frame(X, () if estimator is None else fitted_columns(estimator).names)
     if estimator is not None:
         frame = arrange_columns(estimator, frame)
     kinds = {str(name): kind for name in frame if (kind := _declared_kind(frame[name]))}
-    with_target, target = frame, None
-    if y is not None:
+    with_target = frame
+    if y is None:
+        target = None
+    else:
         values = np.asarray(y).reshape(-1)
         if len(values) != len(frame):
             raise DataError(f"y: expected {len(frame)} values, as X has rows, got {len(values)}")
-        target = _name_target(str(getattr(y, "name", None) or "target"), values, frame)
+        target = target or _name_target(getattr(y, "name", None), values, frame)
         with_target = frame.assign(**{target: values})
     typed_table = table(with_target, target=target, kinds=kinds)
     return typed_table, frame.reset_index(drop=True)
 
 
-def _name_target(name: str, values: np.ndarray, frame: pd.DataFrame) -> str:
+def _name_target(key: object, values: np.ndarray, frame: pd.DataFrame) -> str:
     """Return a name for the target that no feature has: ``y = X["a"] > 0`` is called a, too."""
+    name = "target" if key is None or key == "" else column_name(key)
     if name not in frame:
         return name
-    if len(values) and (frame[name].to_numpy() == values).all():
+    if key is not None and len(values) and (frame[name].to_numpy() == values).all():
         raise DataError(f"y is the column {name} of X; leave it out of X, or name y otherwise")
-    free = next(name for k in itertools.count() if (name := f"target{k or ''}") not in frame)
+    names = (f"target{number or ''}" for number in itertools.count())
+    free = next(candidate for candidate in names if candidate not in frame)
     log.warning("y is named like the column %s of X; its name in the bundle is %s", name, free)
     return free
 
@@ -174,7 +181,7 @@ def _frame(X: Rows, names: Sequence[str]) -> pd.DataFrame:
     import scipy.sparse
 
     if isinstance(X, pd.Series):
-        return X.to_frame(str(X.name or "text"))
+        return X.to_frame("text" if X.name is None or X.name == "" else column_name(X.name))
     rows: Any = X
     if hasattr(rows, "to_pandas"):
         rows = rows.to_pandas()
@@ -183,7 +190,13 @@ def _frame(X: Rows, names: Sequence[str]) -> pd.DataFrame:
         rows = rows.toarray()
     frame = rows if isinstance(rows, pd.DataFrame) else _frame_of_array(rows, names)
     _check_width(frame.shape[1])
-    return frame.set_axis([column_name(key) for key in frame.columns], axis=1)
+    keys_by_name: dict[str, list[object]] = {}
+    for key in frame.columns:
+        keys_by_name.setdefault(column_name(key), []).append(key)
+    for name, keys in keys_by_name.items():
+        if len(keys) > 1:
+            raise DataError(f"columns {keys[0]!r} and {keys[1]!r} of X are both called {name}")
+    return frame.set_axis(list(keys_by_name), axis=1)
 
 
 def _frame_of_array(X: Any, names: Sequence[str]) -> pd.DataFrame:
