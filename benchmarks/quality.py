@@ -85,7 +85,7 @@ def _project(folder: Path) -> Path:
 
 def _figures(project: Path, *overrides: str) -> dict[str, Any]:
     _run(project, *overrides)
-    return dict(json.loads((project / "report" / "report.json").read_bytes()))
+    return dict(json.loads((project / "report" / "report.json").read_bytes())["evaluators"])
 
 
 def _run(project: Path, *overrides: str) -> None:

@@ -78,7 +78,8 @@ def fit_baselines(train: Table, tune: Table, task: str) -> list[Baseline]:
         classes = tuple(category_text(value) for value in labels)
         targets = (texts[:, None] == np.array(classes)[None, :]).astype(float)
         label = "rates of the training rows"
-    constant = Baseline(label, classes, (tuple(targets.mean(axis=0).tolist()),))
+    means = np.average(targets, axis=0, weights=train.weight)
+    constant = Baseline(label, classes, (tuple(means.tolist()),))
     metric = "rmse" if task == "regression" else "log_loss"
     best, least = None, np.inf
     for column in train.schema.features:
@@ -139,8 +140,11 @@ def _fit_column(
     label = f"column {column.name} alone"
     codes = _codes(Baseline(label, constant.classes, (), column.name, edges, values), train.frame)
     size = (len(values) if values else len(edges) + 1) + 1
-    sums = np.stack([np.bincount(codes, part, minlength=size) for part in targets.T], axis=1)
-    rows = np.bincount(codes, minlength=size)[:, None]
+    weight = np.ones(len(codes)) if train.weight is None else train.weight.astype(float)
+    sums = np.stack(
+        [np.bincount(codes, weight * part, minlength=size) for part in targets.T], axis=1
+    )
+    rows = np.bincount(codes, weight, minlength=size)[:, None]
     means = (sums + SMOOTH * np.array(constant.predictions)) / (rows + SMOOTH)
     predictions = tuple(map(tuple, means.tolist()))
     return Baseline(label, constant.classes, predictions, column.name, edges, values)

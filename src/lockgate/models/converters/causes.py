@@ -21,9 +21,12 @@ MOST_COLUMNS = 200
 
 
 def columns_behind(
-    differs: Callable[[pd.DataFrame], np.ndarray], frame: pd.DataFrame, wrong: np.ndarray
+    differs: Callable[[pd.DataFrame], np.ndarray],
+    frame: pd.DataFrame,
+    row: int,
+    wrong: np.ndarray,
 ) -> list[str]:
-    """Return the columns without whose cells the first row that differs would not.
+    """Return the columns without whose cells a row that differs would not.
 
     Parameters
     ----------
@@ -31,13 +34,15 @@ def columns_behind(
         From rows to whether the predictions for each differ.
     frame : DataFrame
         Rows that were compared.
+    row : int
+        A row that differs.
     wrong : ndarray of bool, shape (n,)
         Which of them differ.
 
     """
     if wrong.all() or frame.shape[1] > MOST_COLUMNS:
         return []
-    row, good = int(np.argmax(wrong)), int(np.argmin(wrong))
+    good = int(np.argmin(wrong))
     copies = frame.iloc[np.full(frame.shape[1], row)].reset_index(drop=True)
     for k, name in enumerate(frame):
         cells = copies[name].copy()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate.models.converters.symbols import Column
+from lockgate.models.converters.symbols import Column, Sparse
 from lockgate.models.converters.trace import Trace
+from lockgate.models.packed.format import numeric
 from lockgate.models.packed.format.curves import NormalQuantile, Piecewise, Power, Shares
 
 if TYPE_CHECKING:
@@ -23,15 +24,15 @@ def power_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) -
     """Box-Cox or Yeo-Johnson, then standardized where enabled."""
     exponents = np.asarray(trace.attribute(est, "lambdas_"), dtype=float)
     missing_sources = trace.find_missing_sources(columns)
-    if est.method == "box-cox":
-        trace.require_no_missing(columns)
-        missing_sources = frozenset()
     exponents = np.where(np.abs(exponents) < np.finfo(float).eps, 0.0, exponents)
-    op = trace.builder.add(
-        Power, trace.numbers(columns), method=est.method, exponents=trace.builder.array(exponents)
-    )
+    x, array = trace.numbers(columns), trace.builder.array
     if est.method == "box-cox":
-        trace.finite.add(op)  # scikit-learn refuses what is not positive
+        # scikit-learn refuses what is not positive, and lets missing values through
+        ones = array(np.ones(len(exponents)))
+        filled = trace.builder.add(numeric.Fill, x, values=ones)
+        trace.finite.add(trace.builder.add(numeric.Apply, filled, function="log"))
+        x = trace.builder.add(numeric.Apply, x, function="log")
+    op = trace.builder.add(Power, x, method=est.method, exponents=array(exponents))
     if est.standardize:
         scaler = trace.attribute(est, "_scaler")
         op = trace.arith(op, "subtract", scaler.mean_)
@@ -41,6 +42,10 @@ def power_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) -
 
 def quantile_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """The share of training rows below, or the normal quantile of that share."""
+    trace.require(
+        not any(isinstance(column, Sparse) for column in columns),
+        "counts of terms, of which scikit-learn leaves zeros as they are; use MaxAbsScaler",
+    )
     quantiles = np.asarray(trace.attribute(est, "quantiles_"), dtype=float)
     normal = est.output_distribution == "normal"
     array = trace.builder.array
@@ -115,10 +120,11 @@ def _polynomials(spline: Any, extrapolation: str) -> tuple[np.ndarray, np.ndarra
             padded[1, 1] = np.polyval(np.polyder(rows[-1, ::-1]), length)
             if extrapolation == "constant":
                 padded[:, 1] = 0.0
-            # below the first knot a line counts from one unit before it
-            padded[0, 0] -= padded[0, 1]
+            # a line counts from its lower knot, an interval's length before the first one
+            before = low - (knots[1] - low)
+            padded[0, 0] -= padded[0, 1] * (low - before)
             rows = np.concatenate([padded[:1], rows, padded[1:]])
-            knots = np.concatenate([[low - 1.0], knots, [high + 1.0]])
+            knots = np.concatenate([[before], knots, [high + length]])
         outputs.append(rows)
     return knots, np.stack(outputs)
 

@@ -188,7 +188,7 @@ def _compare_outputs(
             return _compare_rows(estimator, packed.task, others, predicted, tolerance).wrong
 
         with contextlib.suppress(LockgateError, TypeError, ValueError):
-            columns = columns_behind(differs, frame, rows.wrong)
+            columns = columns_behind(differs, frame, row, rows.wrong)
             if columns:
                 example += f", because of column {' or '.join(columns[:3])}"
     ties = int((rows.differs & rows.close).sum())

@@ -83,9 +83,10 @@ def _clip_if_enabled(
 ) -> list[Column]:
     if not getattr(est, "clip", False):
         return columns
-    array = trace.builder.array
-    low, high = array(np.full(len(columns), span[0])), array(np.full(len(columns), span[1]))
-    op = trace.builder.add(numeric.Clip, trace.numbers(columns), low=low, high=high)
+    array, numbers = trace.builder.array, trace.numbers(columns)
+    width = trace.builder.width(numbers)
+    low, high = array(np.full(width, span[0])), array(np.full(width, span[1]))
+    op = trace.builder.add(numeric.Clip, numbers, low=low, high=high)
     return trace.columns_of(op, trace.find_missing_sources(columns))
 
 
@@ -184,11 +185,7 @@ def column_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) 
         chosen = [columns[k] for k in input_indices.get(name, [])]
         if chosen:
             part_columns = convert_step(trace, name, part, chosen)
-            if name in weights and part_columns:
-                part_columns = scale_columns(
-                    trace, part_columns, [("multiply", np.full(len(part_columns), weights[name]))]
-                )
-            transformed += part_columns
+            transformed += _weigh(trace, part_columns, weights.get(name))
     return transformed
 
 
@@ -198,12 +195,16 @@ def feature_union(trace: Trace, est: BaseEstimator, columns: list[Column]) -> li
     weights = est.transformer_weights or {}
     for name, part in est.transformer_list:
         part_columns = convert_step(trace, name, part, columns)
-        if name in weights and part_columns:
-            part_columns = scale_columns(
-                trace, part_columns, [("multiply", np.full(len(part_columns), weights[name]))]
-            )
-        transformed += part_columns
+        transformed += _weigh(trace, part_columns, weights.get(name))
     return transformed
+
+
+def _weigh(trace: Trace, columns: list[Column], weight: float | None) -> list[Column]:
+    """Multiply columns by the weight of their transformer."""
+    if weight is None or not columns:
+        return columns
+    width = sum(trace.width(column) for column in columns)
+    return scale_columns(trace, columns, [("multiply", np.full(width, weight))])
 
 
 def convert_step(

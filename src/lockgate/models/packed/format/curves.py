@@ -64,13 +64,17 @@ class Piecewise(Operation, tag="piecewise", frozen=True):
         interval = xp.searchsorted(knots[1:-1], known, side="right")
         offset = x - xp.take(knots, interval)
         total = xp.take(coefficients[:, :, -1], interval, axis=1)
-        for power in range(coefficients.shape[2] - 2, -1, -1):
-            total = total * offset + xp.take(coefficients[:, :, power], interval, axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for power in range(coefficients.shape[2] - 2, -1, -1):
+                total = total * offset + xp.take(coefficients[:, :, power], interval, axis=1)
         return xp.where(xp.isnan(x), x, total)
 
 
 class Power(Operation, tag="power", frozen=True):
-    """Power transforms of Box and Cox (1964) or Yeo and Johnson (2000), by column."""
+    """Power transforms of Yeo and Johnson (2000), or of Box and Cox (1964), by column.
+
+    The latter are of logarithms of numbers.
+    """
 
     method: Literal["box-cox", "yeo-johnson"]
     exponents: str
@@ -85,9 +89,8 @@ class Power(Operation, tag="power", frozen=True):
         columns = []
         for k in range(x.shape[0]):
             column, exponent = x[k, :], float(exponents[k])
-            if self.method == "box-cox":
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    columns.append(_power(xp.log(column), exponent, xp))
+            if self.method == "box-cox":  # of logarithms
+                columns.append(_power(column, exponent, xp))
                 continue
             positive = column >= 0
             size = xp.abs(column)
@@ -153,7 +156,8 @@ def _power(logarithm: Array, exponent: float, xp: Namespace) -> Array:
     """Return (e^(exponent × logarithm) - 1) / exponent, and the logarithm itself for 0."""
     if exponent == 0:
         return logarithm
-    return xp.expm1(exponent * logarithm) / exponent
+    with np.errstate(over="ignore", invalid="ignore"):  # of the half that is not chosen, too
+        return xp.expm1(exponent * logarithm) / exponent
 
 
 class NormalQuantile(Operation, tag="probit", frozen=True):
