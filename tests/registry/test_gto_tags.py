@@ -84,6 +84,9 @@ def test_tags_that_were_lost_are_mended_alike(shop: Path, tmp_path: Path) -> Non
     assert git(shop, "for-each-ref", "refs/tags") == before
     assert git(tmp_path / "hub.git", "for-each-ref", "refs/tags") == before
     assert repair_tags(ledger) == ([], "")
+    git(tmp_path / "hub.git", "tag", "-d", *git(tmp_path / "hub.git", "tag").split())
+    assert repair_tags(ledger)[0]
+    assert git(tmp_path / "hub.git", "for-each-ref", "refs/tags") == before
 
 
 def test_a_tag_of_a_user_outlives_a_retirement(shop: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, PowerTransformer, SplineTransformer
 
 import lockgate
 from lockgate.errors import DataError
@@ -111,3 +112,38 @@ def test_the_column_behind_a_difference_is_named(
     monkeypatch.setattr(LogisticRegression, "predict_proba", sway)
     with pytest.raises(lockgate.NotCovered, match="because of column b; likely causes: the model"):
         lockgate.pack(model, X, y, path=tmp_path / "m")
+
+
+def test_box_cox_takes_missing_cells_and_refuses_zero(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"a": np.random.default_rng(0).normal(12, 0.3, 300)})
+    rows.loc[::9, "a"] = np.nan
+    target = (rows["a"].fillna(12) > 12).astype(int)
+    model = make_pipeline(PowerTransformer("box-cox"), HistGradientBoostingClassifier(max_iter=5))
+    bundle = lockgate.pack(model.fit(rows, target), rows, target, path=tmp_path / "m")
+    assert np.array_equal(bundle.predict(rows).label, model.predict(rows))
+    for cell in (0.0, -1.0):
+        with pytest.raises(lockgate.SchemaViolation, match="not finite or too large"):
+            bundle.predict_one({"a": cell})
+    assert bundle.predict_one({"a": None}).label in (0, 1)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e15])
+@pytest.mark.parametrize("extrapolation", ["constant", "linear", "continue"])
+def test_splines_of_every_scale(scale: float, extrapolation: str, tmp_path: Path) -> None:
+    rows = X * scale
+    model = make_pipeline(
+        SplineTransformer(4, extrapolation=extrapolation), LogisticRegression(max_iter=300)
+    )
+    bundle = lockgate.pack(model.fit(rows, y), rows, y, path=tmp_path / "m")
+    far = rows[:20] * 3
+    expected = model.predict_proba(far)[:, 1]
+    assert np.allclose(np.asarray(bundle.predict(far).score), expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("cell", [1e300, -1e300])
+def test_extreme_cells_warn_of_nothing(cell: float, tmp_path: Path) -> None:
+    for name, step in (("power", PowerTransformer()), ("spline", SplineTransformer())):
+        model = make_pipeline(step, LogisticRegression()).fit(X, y)
+        bundle = lockgate.pack(model, X, y, path=tmp_path / name)
+        with contextlib.suppress(lockgate.SchemaViolation):
+            assert bundle.predict_one({"a": cell, "b": 0.0}).label in (0, 1)

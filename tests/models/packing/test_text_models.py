@@ -20,6 +20,7 @@ from sklearn.preprocessing import (
     Binarizer,
     MaxAbsScaler,
     Normalizer,
+    QuantileTransformer,
     RobustScaler,
     StandardScaler,
 )
@@ -86,6 +87,11 @@ MODELS: dict[str, Any] = {
         SelectKBest(chi2, k=20),
         RandomForestClassifier(n_estimators=10, random_state=0),
     ],
+    "weighed vectorizers": [
+        FeatureUnion([("a", TfidfVectorizer())], transformer_weights={"a": 0.5}),
+        logistic,
+    ],
+    "clipped": [CountVectorizer(), MaxAbsScaler(clip=True), logistic],
     "bagging": [CountVectorizer(), BaggingClassifier(logistic, max_features=0.5, random_state=0)],
 }
 
@@ -122,6 +128,12 @@ def test_trees_keep_the_terms_that_they_compare_alone(tmp_path: Any) -> None:
     packed = PackedModel((tmp_path / "m" / "model.packed").read_bytes())
     (dense,) = (op for op in packed.header.ops if isinstance(op, DenseTerms))
     assert len(packed.arrays[dense.columns]) <= 7  # of 2**20
+
+
+def test_quantiles_of_counts_are_refused_by_name(tmp_path: Any) -> None:
+    model = make_pipeline(CountVectorizer(), QuantileTransformer(n_quantiles=20), logistic)
+    with pytest.raises(lockgate.NotCovered, match="quantiletransformer: counts of terms"):
+        lockgate.pack(model.fit(texts, y), texts, y, path=tmp_path / "m")
 
 
 def test_counts_moved_away_from_zero_are_refused(tmp_path: Any) -> None:

@@ -103,10 +103,10 @@ def rate_metric(
     if total <= 0:
         return Metric(default)
     rate = float(np.sum(sample.weight * hit)) / total
-    influence = sample.weight * (hit - rate)
-    rows = sample.size / sample.design_effect(influence)
+    if sample.groups is not None and sample.units < 2:
+        return Metric(rate)  # nothing is known of how groups differ
+    rows = sample.size / sample.design_effect(sample.weight * (hit - rate))
     if sample.groups is not None:
-        rows = min(rows, sample.units) if not influence.any() else rows
         rows *= _fewer_units(sample, confidence)
     hits, tail = rate * rows, (1 - confidence) / 2
     low = float(betaincinv(hits, rows - hits + 1, tail)) if hits > 0 else 0.0
@@ -136,6 +136,8 @@ def auc_metric(
     from scipy.special import ndtri
 
     sizes = _class_sizes(auc, truth, score, sample, confidence)
+    if sizes is None:
+        return Metric(auc)
     quantile = float(ndtri((1 + confidence) / 2))
 
     def plausible(area: float) -> bool:
@@ -167,7 +169,10 @@ def pr_auc_metric(
 
     if not 0 < pr_auc < 1:
         return Metric(pr_auc)
-    positive, _ = _class_sizes(auc, truth, score, sample, confidence)
+    sizes = _class_sizes(auc, truth, score, sample, confidence)
+    if sizes is None:
+        return Metric(pr_auc)
+    positive, _ = sizes
     deviation = 1 / np.sqrt(positive * pr_auc * (1 - pr_auc))
     reach = float(ndtri((1 + confidence) / 2)) * deviation
     low, high = expit(logit(pr_auc) - reach), expit(logit(pr_auc) + reach)
@@ -176,17 +181,19 @@ def pr_auc_metric(
 
 def _class_sizes(
     auc: float, truth: Array, score: Array, sample: RowSample, confidence: float
-) -> tuple[float, float]:
-    """Return the effective numbers of positive and negative rows for how scores order them."""
+) -> tuple[float, float] | None:
+    """Return the effective numbers of positive and negative rows for how scores order them.
+
+    None where a class is in a single group: nothing is known of how groups differ.
+    """
     positive, negative = sample.subset(truth), sample.subset(~truth)
     sizes = positive.size, negative.size
     if sample.groups is None:
         return sizes
-    influence = _auc_influence(auc, truth, score, sample.weight)
-    effect = sample.design_effect(influence)
+    if min(positive.units, negative.units) < 2:
+        return None
+    effect = sample.design_effect(_auc_influence(auc, truth, score, sample.weight))
     sizes = sizes[0] / effect, sizes[1] / effect
-    if not influence.any():  # a perfect order: nothing is known of how groups agree
-        sizes = min(sizes[0], positive.units), min(sizes[1], negative.units)
     fewest = positive if positive.units < negative.units else negative
     shrink = _fewer_units(fewest, confidence)
     return sizes[0] * shrink, sizes[1] * shrink

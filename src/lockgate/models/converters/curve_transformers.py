@@ -30,7 +30,9 @@ def power_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]) -
         # scikit-learn refuses what is not positive, and lets missing values through
         ones = array(np.ones(len(exponents)))
         filled = trace.builder.add(numeric.Fill, x, values=ones)
-        trace.finite.add(trace.builder.add(numeric.Apply, filled, function="log"))
+        check = trace.builder.add(numeric.Apply, filled, function="log")
+        trace.finite.add(check)
+        trace.builder.checked.add(check)
         x = trace.builder.add(numeric.Apply, x, function="log")
     op = trace.builder.add(Power, x, method=est.method, exponents=array(exponents))
     if est.standardize:

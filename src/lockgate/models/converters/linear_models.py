@@ -11,7 +11,7 @@ from lockgate.models.converters.outputs import by_margin, margin_alone, plain_cl
 from lockgate.models.converters.symbols import Column, Sparse
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format import linear, numeric, outputs
-from lockgate.models.packed.format.pairwise import PairwiseProbabilities
+from lockgate.models.packed.format.pairwise import MAX_CLASSES, PairwiseProbabilities
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -169,6 +169,7 @@ def _svm_score(trace: Trace, est: BaseEstimator, pairs: int) -> int | None:
     """Return the probabilities of all classes, where the model was fitted with some."""
     if est.probability is not True:
         return None
+    trace.require(len(est.classes_) <= MAX_CLASSES, f"probabilities of over {MAX_CLASSES} classes")
     array = trace.builder.array
     return trace.builder.add(
         PairwiseProbabilities,

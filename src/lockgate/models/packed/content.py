@@ -135,6 +135,7 @@ class PackedContent:
             }
             indices.append(builder.add(type(op), *(indices[of] for of in op.of), **fields))
         answers = self.header.answers
+        builder.checked.update(indices[operation] for operation in answers.finite)
         return builder.finish(
             self.header.task,
             self.header.classes,

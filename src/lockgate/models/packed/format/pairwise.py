@@ -15,11 +15,12 @@ from lockgate.models.packed.format.operation import (
     check_numbers,
 )
 
-__all__ = ["PAIRWISE", "PairwiseProbabilities"]
+__all__ = ["MAX_CLASSES", "PAIRWISE", "PairwiseProbabilities"]
 
 SMALLEST = 1e-7
 """Smallest probability of a class against another (LIBSVM's min_prob)."""
 
+MAX_CLASSES = 64
 MAX_ITERATIONS = 100
 ERROR = 0.005
 """Error at which the iteration ends, times the number of classes."""
@@ -39,7 +40,7 @@ class PairwiseProbabilities(Operation, tag="coupling", frozen=True):
 
     def infer(self, operands: Sequence[Shape], reader: ArrayReader) -> Shape:
         width = check_numbers(operands)
-        require(1 < self.classes <= 512, f"expected 2 to 512 classes, got {self.classes}")
+        require(1 < self.classes <= MAX_CLASSES, f"{self.classes} classes, expected 2 to 64")
         pairs = self.classes * (self.classes - 1) // 2
         require(width == pairs, f"expected one margin for each of {pairs} pairs, got {width}")
         reader.floats(self.slopes, pairs)

@@ -38,6 +38,8 @@ class Builder:
         Columns that the model needs.
     shapes : list of Shape
         Shape of the result of each operation added so far.
+    checked : set of int
+        Operations that stay for a check of their numbers, though the prediction may not use them.
 
     """
 
@@ -46,6 +48,7 @@ class Builder:
         self.ops: list[Operation] = []
         self.shapes: list[Shape] = []
         self.arrays: dict[str, np.ndarray] = {}
+        self.checked: set[int] = set()
         self._known: dict[Any, Any] = {}
 
     def array(self, values: ArrayLike, dtype: str = "f8") -> str:
@@ -90,7 +93,7 @@ class Builder:
 
     def _prune(self, answers: Answers) -> None:
         """Remove operations that the prediction does not need, and arrays no longer used."""
-        required = {answers.label, answers.score, answers.margin}
+        required = {answers.label, answers.score, answers.margin, *self.checked}
         for index in range(len(self.ops) - 1, -1, -1):
             if index in required:
                 required.update(self.ops[index].of)
