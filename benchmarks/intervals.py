@@ -82,14 +82,14 @@ def draw(
     return truth, case.score(noise + case.distance * truth), weight, groups
 
 
-def true_metrics(case: Case, rng: np.random.Generator) -> dict[str, float]:
+def true_metrics(case: Case, rng: np.random.Generator, rows: int) -> dict[str, float]:
     """Return the metrics of all rows that could be drawn."""
     share = case.prevalence
     cut = case.distance - ndtri(0.6)
     recall, false_rate = 0.6, float(1 - ndtr(cut))
     hits = share * recall
     predicted = hits + (1 - share) * false_rate
-    truth, score, *_ = draw(case._replace(kind="plain"), 2_000_000, rng)
+    truth, score, *_ = draw(case._replace(kind="plain"), rows, rng)
     measured = classification_metrics(
         "binary", truth, Output(score >= case.threshold, score), (False, True), case.threshold,
         resamples=0,
@@ -105,10 +105,12 @@ def true_metrics(case: Case, rng: np.random.Generator) -> dict[str, float]:
     }
 
 
-def coverage(case: Case, draws: int, resamples: int, seed: int = 0) -> dict[str, tuple[float, int]]:
+def coverage(
+    case: Case, draws: int, resamples: int, *, seed: int = 0, true_rows: int = 2_000_000
+) -> dict[str, tuple[float, int]]:
     """Return for each metric the share of intervals that hold the truth, and their number."""
     rng = np.random.default_rng([seed, *map(ord, repr(case))])
-    expected = true_metrics(case, rng)
+    expected = true_metrics(case, rng, true_rows)
     held: dict[str, list[bool]] = defaultdict(list)
     for _ in range(draws):
         truth, score, weight, groups = draw(case, case.rows, rng)

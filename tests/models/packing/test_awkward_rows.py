@@ -127,7 +127,7 @@ def test_box_cox_takes_missing_cells_and_refuses_zero(tmp_path: Path) -> None:
     assert bundle.predict_one({"a": None}).label in (0, 1)
 
 
-@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e15])
+@pytest.mark.parametrize("scale", [1e-9, 1e15])
 @pytest.mark.parametrize("extrapolation", ["constant", "linear", "continue"])
 def test_splines_of_every_scale(scale: float, extrapolation: str, tmp_path: Path) -> None:
     rows = X * scale
