@@ -59,6 +59,7 @@ class Ledger(GatedLog):
         pushed: bool = False,
         reason: str = "",
         on_warning: Callable[[str], None] = lambda _: None,
+        on_registered: Callable[[VersionRecord], None] = lambda _: None,
     ) -> VersionRecord:
         """Register a bundle as a version; return the existing one if it is registered.
 
@@ -78,6 +79,8 @@ class Ledger(GatedLog):
             Reason, for the record.
         on_warning : callable
             Called with what other clones would lack.
+        on_registered : callable
+            Called with the record if it is new.
 
         Returns
         -------
@@ -99,6 +102,7 @@ class Ledger(GatedLog):
             on_warning(note)
         record, new = register_source(self, source, version=version, bump=bump, reason=reason)
         if new:
+            on_registered(record)
             notification = Registration(record.name, record.version, record.digest)
             self._host.notify("on_registered", notification)
         return record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from lockgate.cli.terminal.repository import (
     queue_option,
     repository_option,
 )
+
+if TYPE_CHECKING:
+    from lockgate.registry.ledger.state import VersionRecord
 
 __all__ = ["command"]
 
@@ -66,7 +70,7 @@ def command(
     clones would lack.
     """
     ledger = open_ledger(root, queue=queue)
-    before = {event.id for event in ledger.history()}
+    new: list[VersionRecord] = []
     record = ledger.register(
         bundle,
         version=version,
@@ -75,11 +79,11 @@ def command(
         pushed=pushed,
         reason=reason,
         on_warning=lambda note: click.echo(f"note: {note}", err=True),
+        on_registered=new.append,
     )
-    registration = next(ledger.history(record.name), None)
-    known = registration is None or registration.id in before
     origin = f"bundle {record.digest[:12]}, lineage {record.lineage}"
-    click.echo(f"{record.name}@{record.version} is {'registered already: ' * known}{origin}")
+    known = "" if new else "registered already: "
+    click.echo(f"{record.name}@{record.version} is {known}{origin}")
     click.echo(f"  {'; '.join(record.why)}")
     if record.params_edited:
         click.echo(
