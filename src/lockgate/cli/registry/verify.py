@@ -59,7 +59,7 @@ def command(anchor: bool, accept: bool, offline: bool, root: str) -> int:
     if accept and not anchor:
         raise UsageError("--accept needs --anchor")
     if anchor and report.findings and not accept:
-        click.echo("not written: review the problems; --accept writes the anchor in spite of them")
+        click.echo("nothing is anchored: review the problems; --accept anchors in spite of them")
     if anchor and (accept or not report.findings):
         path = write_anchor(ledger)
         if path is not None:
