@@ -164,6 +164,18 @@ def test_xgboost_with_pandas_categories(tmp_path: Path) -> None:
         lockgate.pack(by_codes, typed, target, path=tmp_path / "old")
 
 
+def test_xgboost_stopped_early_keeps_its_categories(tmp_path: Path) -> None:
+    frame, target = zoo.frame_of(), (zoo.targets(zoo.frame_of())["two"] == "yes").astype(int)
+    typed = frame[NUMERIC].assign(colour=frame["colour"].astype("category"))
+    model = xgboost.XGBClassifier(
+        **{**XGB, "n_estimators": 300}, enable_categorical=True, early_stopping_rounds=3
+    )
+    model.fit(typed[:1000], target[:1000], eval_set=[(typed[1000:], target[1000:])], verbose=False)
+    bundle = lockgate.pack(model, typed, target, path=tmp_path / "m")
+    expected = model.predict_proba(typed)[:, 1]
+    assert np.abs(np.asarray(bundle.predict(typed).score) - expected).max() <= 1e-6
+
+
 @pytest.mark.parametrize("stop", ["callback", "file"])
 def test_xgboost_stops_at_its_best_iteration_however_it_came(stop: str, tmp_path: Path) -> None:
     frame, target = (

@@ -142,6 +142,7 @@ def test_losses_that_are_rare_hold_the_truth() -> None:
         held += metric.low is None or metric.low <= 0.05 <= float(metric.high or 0)
     assert held >= 135
     assert mean_metric(np.zeros(50), RowSample.of(50, None, None)).low is None
+    assert mean_metric(np.full(200, 0.9**2), RowSample.of(200, None, None)).low is None
     assert mean_metric(np.ones(5), RowSample.of(5, np.zeros(5), None)).estimate == 0.0
 
 

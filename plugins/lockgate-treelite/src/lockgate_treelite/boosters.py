@@ -77,7 +77,10 @@ class XGBoost:
         # set by early stopping, as an option or as a callback, and kept in files
         best = getattr(estimator, "best_iteration", None)
         if best is not None:
+            cats = content["learner"]["gradient_booster"]["model"].get("cats")
             content = json.loads(booster[: best + 1].save_raw("json"))
+            if cats is not None:  # a slice of the iterations loses them
+                content["learner"]["gradient_booster"]["model"]["cats"] = cats
         columns = trace.expand(request.columns)
         categories = _take_categories(trace, content, columns)
         columns = _encode_categories(trace, columns, categories, refuse_unknown=True)

@@ -20,6 +20,9 @@ MANY = 20_000
 LARGEST = 50.0
 """Standard deviations that an interval reaches at most."""
 
+EQUAL = 1e-12
+"""Relative deviation up to which losses are equal but for rounding."""
+
 NORMAL_DRAWS = 4000
 """Draws of the noise of a calibration error."""
 
@@ -60,7 +63,7 @@ def mean_metric(
         return Metric(0.0)
     mean = float(sums.sum() / sizes.sum())
     deviation = _deviation(sums, sizes, np.ones((1, len(sums))))[1][0]
-    if not resamples or not deviation:  # equal losses say nothing of others
+    if not resamples or deviation <= EQUAL * mean:  # equal losses say nothing of others
         return Metric(mean)
     tail = (1 - confidence) / 2
     low, high = float(ndtri(tail)), float(ndtri(1 - tail))
