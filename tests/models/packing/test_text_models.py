@@ -13,6 +13,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.feature_selection import SelectFromModel, SelectKBest, VarianceThreshold, chi2
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import BernoulliNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -92,6 +93,7 @@ MODELS: dict[str, Any] = {
         logistic,
     ],
     "clipped": [CountVectorizer(), MaxAbsScaler(clip=True), logistic],
+    "imputed counts": [CountVectorizer(), SimpleImputer(), SelectKBest(k=5), logistic],
     "bagging": [CountVectorizer(), BaggingClassifier(logistic, max_features=0.5, random_state=0)],
 }
 
@@ -128,6 +130,13 @@ def test_trees_keep_the_terms_that_they_compare_alone(tmp_path: Any) -> None:
     packed = PackedModel((tmp_path / "m" / "model.packed").read_bytes())
     (dense,) = (op for op in packed.header.ops if isinstance(op, DenseTerms))
     assert len(packed.arrays[dense.columns]) <= 7  # of 2**20
+
+
+def test_xgboost_takes_absent_terms_for_missing_values_and_is_refused(tmp_path: Any) -> None:
+    xgboost = pytest.importorskip("xgboost", reason="XGBoost is not installed")
+    model = make_pipeline(CountVectorizer(), xgboost.XGBClassifier(n_estimators=3)).fit(texts, y)
+    with pytest.raises(lockgate.NotCovered, match="takes absent terms for missing values"):
+        lockgate.pack(model, texts, y, path=tmp_path / "m")
 
 
 def test_quantiles_of_counts_are_refused_by_name(tmp_path: Any) -> None:

@@ -70,6 +70,12 @@ class XGBoost:
         trace.require(
             isinstance(missing, float) and math.isnan(missing), f"missing={missing!r}; use NaN"
         )
+        sparse = any(trace.width(column) > 1 for column in request.columns)
+        trace.require(
+            not sparse,
+            "XGBoost takes absent terms for missing values, not for zeros; make the counts dense "
+            "before it, or use another model",
+        )
         booster = estimator.get_booster()
         content = json.loads(booster.save_raw("json"))
         trees = content["learner"]["gradient_booster"]["name"]

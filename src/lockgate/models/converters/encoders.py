@@ -31,6 +31,7 @@ __all__ = ["ENCODERS"]
 def simple_imputer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:
     """Replace missing values by the learned values; drop columns that were empty."""
     values = trace.attribute(est, "statistics_")
+    columns = trace.expand(columns)
     missing_value = est.missing_values
     texts = [
         isinstance(column, (CodedColumn, RawColumn)) and _is_text(trace, column)

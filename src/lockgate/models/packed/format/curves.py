@@ -58,7 +58,7 @@ class Piecewise(Operation, tag="piecewise", frozen=True):
         x = operands[0][0, :]
         if self.period:
             span = knots[-1] - knots[0]
-            x = knots[0] + (x - knots[0]) - span * xp.floor((x - knots[0]) / span)
+            x = knots[0] + xp.remainder(x - knots[0], span)
         # where no number is, an interval is taken all the same: the result is NaN
         known = xp.where(xp.isnan(x), 0.0 * xp.ones_like(x), x)
         interval = xp.searchsorted(knots[1:-1], known, side="right")
