@@ -82,6 +82,10 @@ from lockgate.errors import (
 
 if TYPE_CHECKING:
     from lockgate.batch.predict_file import predict_file
+    from lockgate.data.data_contract.file import read_contract, write_contract
+    from lockgate.data.data_contract.inference import infer_contract, widen_contract
+    from lockgate.data.data_contract.rules import ColumnRule, DataContract
+    from lockgate.data.data_contract.violations import Violation, check_contract
     from lockgate.data.io.installed import installed_file
     from lockgate.data.schema import table
     from lockgate.data.tables import read_table
@@ -106,6 +110,8 @@ if TYPE_CHECKING:
 _LAZY = {
     "Attestation": ("lockgate.registry.attest.attest", "Attestation"),
     "Bundle": ("lockgate.models.bundle.open", "Bundle"),
+    "ColumnRule": ("lockgate.data.data_contract.rules", "ColumnRule"),
+    "DataContract": ("lockgate.data.data_contract.rules", "DataContract"),
     "DeployResult": ("lockgate.deployment.deploy", "DeployResult"),
     "Evaluation": ("lockgate.models.bundle.evaluation", "Evaluation"),
     "FileResult": ("lockgate.batch.predict_file", "FileResult"),
@@ -121,17 +127,21 @@ _LAZY = {
     "SyncResult": ("lockgate.deployment.synchronize", "SyncResult"),
     "Verdict": ("lockgate.registry.provenance.verdict", "Verdict"),
     "VersionRecord": ("lockgate.registry.ledger.state", "VersionRecord"),
+    "Violation": ("lockgate.data.data_contract.violations", "Violation"),
     "attest": ("lockgate.registry.attest.attest", "attest"),
+    "check_contract": ("lockgate.data.data_contract.violations", "check_contract"),
     "deploy": ("lockgate.deployment.deploy", "deploy"),
     "evaluate": ("lockgate.models.bundle.evaluation", "evaluate_bundle"),
     "export_log": ("lockgate.prediction_log.export", "export"),
     "follow": ("lockgate.deployment.deploy", "follow_ledger"),
     "import_labels": ("lockgate.prediction_log.feedback", "import_labels"),
+    "infer_contract": ("lockgate.data.data_contract.inference", "infer_contract"),
     "init": ("lockgate.pipeline.scaffold", "create_project"),
     "installed_file": ("lockgate.data.io.installed", "installed_file"),
     "open": ("lockgate.models.bundle.open", "open_bundle"),
     "pack": ("lockgate.models.packing.pack", "pack"),
     "predict_file": ("lockgate.batch.predict_file", "predict_file"),
+    "read_contract": ("lockgate.data.data_contract.file", "read_contract"),
     "read_table": ("lockgate.data.tables", "read_table"),
     "rollback": ("lockgate.deployment.deploy", "roll_back"),
     "run": ("lockgate.pipeline.run", "run_pipeline"),
@@ -139,6 +149,8 @@ _LAZY = {
     "sync": ("lockgate.deployment.synchronize", "sync"),
     "table": ("lockgate.data.schema", "table"),
     "trace": ("lockgate.prediction_log.lineage", "trace_lineage"),
+    "widen_contract": ("lockgate.data.data_contract.inference", "widen_contract"),
+    "write_contract": ("lockgate.data.data_contract.file", "write_contract"),
 }
 
 __all__ = [
@@ -158,10 +170,12 @@ __all__ = [
     "CSVFormat",
     "Candidate",
     "Column",
+    "ColumnRule",
     "CompressRequest",
     "ContractMismatch",
     "ConvertRequest",
     "ConvertedModel",
+    "DataContract",
     "DataError",
     "DeployResult",
     "DeploymentChanged",
@@ -248,21 +262,25 @@ __all__ = [
     "ValueMatrix",
     "Verdict",
     "VersionRecord",
+    "Violation",
     "WriteRequest",
     "__version__",
     "attest",
+    "check_contract",
     "deploy",
     "evaluate",
     "export_log",
     "follow",
     "hookimpl",
     "import_labels",
+    "infer_contract",
     "init",
     "installed_file",
     "open",
     "pack",
     "plugin",
     "predict_file",
+    "read_contract",
     "read_table",
     "rollback",
     "run",
@@ -271,6 +289,8 @@ __all__ = [
     "sync",
     "table",
     "trace",
+    "widen_contract",
+    "write_contract",
 ]
 
 

@@ -31,6 +31,7 @@ class Job(msgspec.Struct, frozen=True):
     keep: list[str]
     rows: int
     engine: str
+    contract: str
 
 
 def parts_folder(target: Path) -> Path:
@@ -49,6 +50,7 @@ def describe_job(
     keep: Sequence[str],
     part_rows: int,
     engine: str | Engine | None,
+    contract: str,
 ) -> Job:
     """Describe a run; parts of one with the same description may be reused."""
     if not source.is_file():
@@ -70,6 +72,7 @@ def describe_job(
         part_rows,
         # parts of a plugin's engine are not reused: its name does not say what computed them
         uuid.uuid4().hex if isinstance(engine, Engine) else "",
+        contract,
     )
 
 

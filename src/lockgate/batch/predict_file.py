@@ -22,10 +22,12 @@ from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
+from lockgate.data.data_contract.rules import DataContract
+from lockgate.data.data_contract.violations import CheckedRows, Violation, check_rows
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
-from lockgate.errors import DataError, UsageError
+from lockgate.errors import DataError, SchemaViolation, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import Model, servable_model
 from lockgate.models.packed.runtime.comparison import Comparison
@@ -33,6 +35,9 @@ from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.engines import load_engine
 
 __all__ = ["FileResult", "predict_file"]
+
+POLICIES = ("enforce", "report", "ignore")
+"""What may be done with rows that violate a data contract."""
 
 PART_ROWS = 1 << 16
 """Rows of a part; a run that is killed loses at most one part."""
@@ -59,6 +64,8 @@ class FileResult:
         Columns that hardly hold what the model was trained on.
     comparison : Comparison or None
         How far a plugin's engine has been from NumPy.
+    violations : tuple of Violation
+        What violates the data contract, by column; empty without a contract.
 
     """
 
@@ -69,6 +76,7 @@ class FileResult:
     filled: FilledCells = FilledCells()
     warnings: tuple[str, ...] = ()
     comparison: Comparison | None = None
+    violations: tuple[Violation, ...] = ()
 
 
 def predict_file(
@@ -79,6 +87,7 @@ def predict_file(
     keep: Sequence[str] = (),
     threads: int = 1,
     engine: str | Engine | None = None,
+    contract: str = "enforce",
     part_rows: int = PART_ROWS,
     force: bool = False,
     on_progress: Callable[[int], object] = int,
@@ -103,6 +112,10 @@ def predict_file(
     engine : str or Engine, optional
         How trees are evaluated: ``rows``, ``columns``, or a plugin's engine; chosen by the number
         of rows by default.
+    contract : {"enforce", "report", "ignore"}
+        What happens to rows that violate the data contract of the bundle, if it has one:
+        they are rejected, or predicted and reported, or not checked. With "enforce" nothing is
+        written if more cells of a column are missing than the contract allows.
     part_rows : int
         Rows of a part, at least 1.
     force : bool
@@ -121,6 +134,8 @@ def predict_file(
         If the bundle's format predicts no files.
     DataError
         If the source cannot be read.
+    SchemaViolation
+        If more cells of a column are missing than the data contract allows.
     UsageError
         If the target exists or cannot be written, or a number is out of its range.
     PluginFailed
@@ -141,6 +156,7 @@ def predict_file(
             f"{bundle.manifest.format}"
         )
     _check_kept_columns(keep, model.classes)
+    checker = _ContractChecker(bundle.input_contract, contract)
     chunks = read_chunks(source, model.inputs, keep, part_rows, bundle.manifest.inputs.csv)
     # read before anything is created, so that an invalid file leaves nothing behind
     first_chunk = next(chunks, None)
@@ -150,7 +166,7 @@ def predict_file(
     compared: list[Comparison] = []
     if isinstance(engine, Engine):
         options["on_compared"] = compared.append
-    job = describe_job(bundle, source, keep, part_rows, engine)
+    job = describe_job(bundle, source, keep, part_rows, engine, contract)
     with lock_parts(target, job, force=force) as folder:
         parts, resumed = [], 0
         for index, chunk in enumerate(itertools.chain([first_chunk], chunks)):
@@ -158,11 +174,12 @@ def predict_file(
             if part.exists():
                 resumed += chunk.count
             else:
-                _write_predictions(model, chunk, keep, options, part)
+                _write_predictions(model, chunk, keep, options, part, checker)
                 if isinstance(engine, Engine):
                     options["compare_rows"] = COMPARED_LATER
             parts.append(part)
             on_progress(chunk.count)
+        violations = checker.judge(parts, folder)
         # rejected rows first: if the output file exists, the run is complete
         rejected, refused = _join_rejected(parts, target)
         answered = merge_parts(parts, target)
@@ -170,7 +187,50 @@ def predict_file(
         shutil.rmtree(folder)
     warnings = tuple(filled.warnings(model.inputs, bundle.never_missing))
     comparison = functools.reduce(operator.add, compared) if compared else None
-    return FileResult(answered, refused, resumed, rejected, filled, warnings, comparison)
+    return FileResult(
+        answered, refused, resumed, rejected, filled, warnings, comparison, violations
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _ContractChecker:
+    """Checks parts against the data contract of a bundle, and keeps the counts beside them."""
+
+    contract: DataContract | None
+    policy: str
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise UsageError(f"contract is {self.policy!r}, expected {', '.join(POLICIES)}")
+
+    def check(self, chunk: Chunk, part: Path, rejected: RejectedRows) -> None:
+        """Check the rows of a part; those with violations are rejected if that is the policy."""
+        if self.contract is None or self.policy == "ignore":
+            return
+        reasons: dict[int, list[str]] | None = {} if self.policy == "enforce" else None
+        checked = check_rows(self.contract, chunk.columns, reasons)
+        write_file(part.with_suffix(".checked"), msgspec.json.encode(checked))
+        for row, messages in (reasons or {}).items():
+            if row not in rejected.reasons:  # the model's own reason says more
+                rejected.reasons[row] = messages
+
+    def judge(self, parts: Sequence[Path], folder: Path) -> tuple[Violation, ...]:
+        """Return the violations of all parts; enforce what holds for all rows together."""
+        if self.contract is None or self.policy == "ignore":
+            return ()
+        files = [part.with_suffix(".checked") for part in parts]
+        counts = [msgspec.json.decode(file.read_bytes(), type=CheckedRows) for file in files]
+        violations = sum(counts, CheckedRows()).violations(self.contract)
+        of_all_rows = [
+            str(violation)
+            for violation in violations
+            if violation.rule == "missing" and self.contract.columns[violation.column].missing
+        ]
+        if of_all_rows and self.policy == "enforce":
+            shutil.rmtree(folder)
+            advice = "contract=report (--contract report) predicts the file all the same"
+            raise SchemaViolation([*of_all_rows, f"nothing was written; {advice}"])
+        return tuple(violations)
 
 
 def _at_least_one(label: str, number: int) -> int:
@@ -200,11 +260,17 @@ def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
 
 
 def _write_predictions(
-    model: Model, chunk: Chunk, keep: Sequence[str], options: dict[str, Any], part: Path
+    model: Model,
+    chunk: Chunk,
+    keep: Sequence[str],
+    options: dict[str, Any],
+    part: Path,
+    checker: _ContractChecker,
 ) -> None:
     """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()
     output = model.predict(chunk.columns, rejected=rejected, **options)
+    checker.check(chunk, part, rejected)
     reasons = {
         int(chunk.numbers[row]): [message.replace(f" in row {row}", "") for message in messages]
         for row, messages in rejected.reasons.items()

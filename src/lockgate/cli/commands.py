@@ -74,6 +74,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
 }
 """Module and summary of each command, by the sections of ``--help``."""
 
+SECTIONS["Project and pipeline"]["contract"] = (
+    "lockgate.cli.contract.group",
+    "Infer, check and widen the data contract of a project or a file.",
+)
 SECTIONS["Serving"]["server"] = (
     "lockgate.cli.server.group",
     "Query, reload or stop a running server; create tokens.",

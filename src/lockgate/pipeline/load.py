@@ -6,7 +6,7 @@ import dataclasses
 
 import msgspec
 
-from lockgate.contract.tables import LoadRequest, Table
+from lockgate.contract.tables import Table
 from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.column_checks import check_columns
 from lockgate.data.conform import conform_to_selection
@@ -17,6 +17,7 @@ from lockgate.data.split_checks import check_split
 from lockgate.data.splits import resolve_method, split_rows
 from lockgate.data.uninformative import drop_uninformative
 from lockgate.modeling.baselines import fit_baselines
+from lockgate.pipeline.data_contract import load_checked
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace
 
@@ -25,16 +26,9 @@ __all__ = ["work"]
 
 def work(stage: Stage) -> dict[str, float]:
     """Load a table, split its rows, and apply the row rules to the training rows."""
-    sections, host = stage.sections, stage.host
-    request = LoadRequest(
-        **stage.request_context(),
-        root=str(stage.root),
-        since=sections.data.since,
-        until=sections.data.until,
-        kinds=sections.data.kinds,
-    )
+    sections = stage.sections
     loader = stage.parameters.single("loader").name
-    loaded: Table = host.call("loader", loader, request)
+    loaded, contract = load_checked(stage)
     labelled, unlabelled_count = conform_to_selection(loaded, sections.data)
     task = infer_task(labelled, sections.project.task)
     labelled, duplicate_count = drop_duplicates(labelled, sections.rows)
@@ -71,6 +65,7 @@ def work(stage: Stage) -> dict[str, float]:
         "warnings": warnings,
         "baselines": msgspec.to_builtins(fit_baselines(train, tune, task)),
         "source": loaded.digest,
+        "contract": None if contract is None else contract.plain(),
     }
     tables = {"train": train, "tune": tune, "test": test}
     left_out = parts.test.frame.drop(columns=test.frame.columns)

@@ -16,7 +16,7 @@ from lockgate.modeling.statistics.histograms import build_reference, select_moni
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.bundle.card import model_card
 from lockgate.models.bundle.environment import environment_of
-from lockgate.models.bundle.manifest import Hashes
+from lockgate.models.bundle.manifest import CONTRACT, Hashes
 from lockgate.models.bundle.open import open_bundle
 from lockgate.models.bundle.probes import probes_of
 from lockgate.models.bundle.write import BundleContent, canonical, write_bundle
@@ -53,6 +53,7 @@ def work(stage: Stage) -> dict[str, float]:
     tune = workspace.table("tune", model.schema)
     train = workspace.table("train", model.schema)
     evaluation = json.loads((workspace.report / "report.json").read_bytes())
+    contract = workspace.facts()["contract"]
     with limit_threads(stage.resources.threads):
         predictor = open_finished(stage, workspace, model)
         output = predictor.predict(tune.features)
@@ -72,6 +73,7 @@ def work(stage: Stage) -> dict[str, float]:
                     name: report["metrics"] for name, report in evaluation["evaluators"].items()
                 },
                 "card.md": _format_card(stage, model, workspace.facts(), evaluation),
+                **({CONTRACT: contract} if contract else {}),
             },
             _build_hashes(stage, train),
             environment_of(stage.parameters.single("format").entry),
@@ -107,6 +109,7 @@ def _format_card(
             f"Loaded by `{plugin_names['loader']}`: {facts['rows']['train']} train, "
             f"{facts['rows']['tune']} tune and {facts['rows']['test']} test rows, split by "
             f"{facts['split']}.",
+            *_describe_contract(facts["contract"]),
             *(f"Rows left out: {n} ({reason})." for reason, n in facts["rows_left_out"].items()),
         ],
         warnings=evaluation["warnings"],
@@ -114,6 +117,13 @@ def _format_card(
         baselines_by_evaluator={name: report["baselines"] for name, report in reports.items()},
         decision=decision,
     )
+
+
+def _describe_contract(contract: dict[str, Any] | None) -> list[str]:
+    if contract is None:
+        return []
+    columns = len(contract["columns"])
+    return [f"They hold the data contract of {columns} columns that the bundle carries."]
 
 
 def _build_reference(stage: Stage, model: FinishedModel, train: Table, output: Output) -> Any:

@@ -25,7 +25,7 @@ from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params
 from lockgate.suggestions import nearest
 
-__all__ = ["STAGES", "VALUES_VARIABLE", "Stage", "import_stage", "run_stage"]
+__all__ = ["STAGES", "VALUES_VARIABLE", "Stage", "import_stage", "prepare_stage", "run_stage"]
 
 STAGES: dict[str, tuple[str, ...]] = {
     "load": ("loader",),
@@ -135,7 +135,7 @@ def run_stage(name: str, root: Path) -> dict[str, float]:
             f"unknown stage {name!r}{nearest(name, STAGES)}; stages: {', '.join(STAGES)}"
         )
     with unchanged_inputs(root, name):
-        return _run(_prepare(name, root))
+        return _run(prepare_stage(name, root))
 
 
 def _run(stage: Stage) -> dict[str, float]:
@@ -158,7 +158,8 @@ def _run(stage: Stage) -> dict[str, float]:
     return metrics
 
 
-def _prepare(name: str, root: Path) -> Stage:
+def prepare_stage(name: str, root: Path) -> Stage:
+    """Check all parameters of a project, and build the plugins of a stage."""
     raw = read_params(root / "params.yaml")
     check_experiment(root)
     expected = os.environ.get(VALUES_VARIABLE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lockgate.data.compatibility import find_breaking_changes, have_same_columns
 from lockgate.errors import UsageError
-from lockgate.models.bundle.manifest import Manifest
+from lockgate.models.bundle.manifest import CONTRACT, Manifest
 
 __all__ = ["FIRST", "next_version", "parse_reference"]
 
@@ -74,6 +74,8 @@ def _reasons(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
         reasons.append(("patch", "the training data changed"))
     elif new.hashes.data is None:
         reasons.append(("patch", "its training data are not recorded"))
+    if old.files.get(CONTRACT) != new.files.get(CONTRACT):
+        reasons.append(("patch", "the data contract changed"))
     if old.environment.training != new.environment.training:
         reasons.append(("patch", "the environment changed"))
     return reasons or [("patch", "the bundle differs, from the same inputs")]

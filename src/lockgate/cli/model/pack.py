@@ -54,6 +54,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     metavar="KEY=TEXT",
     help="Origin of the model, for the record, e.g. commit=1a2b3c; may be repeated.",
 )
+@click.option("--contract", type=FILE, help="Data contract for the bundle to carry.")
 @click.option(
     "--trust-code", is_flag=True, help="Open a joblib or pickle file, which can run any code."
 )
@@ -69,6 +70,7 @@ def command(
     test: Path | None,
     threshold: str | None,
     declare: tuple[str, ...],
+    contract: Path | None,
     trust_code: bool,
     dry_run: bool,
 ) -> int:
@@ -102,6 +104,7 @@ def command(
         test=test,
         threshold=score_threshold,
         lineage=lineage,
+        contract=contract,
         on_packed=_print_steps,
     )
     size = sum(path.stat().st_size for path in bundle.path.iterdir()) / 1024

@@ -41,6 +41,13 @@ __all__ = ["command"]
     show_default="off",
 )
 @click.option("--engine", metavar="NAME", help="Engine for tree models, e.g. numba.")
+@click.option(
+    "--contract",
+    default="enforce",
+    type=click.Choice(["enforce", "report", "ignore"]),
+    help="Rows that violate the bundle's data contract: reject, report, or do not check.",
+    show_default=True,
+)
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 def command(
     bundle: Path,
@@ -50,6 +57,7 @@ def command(
     threads: int,
     max_unknown: float | None,
     engine: str | None,
+    contract: str,
     force: bool,
 ) -> int:
     """Predict every row of IN with a bundle, and write the predictions to OUT.
@@ -60,8 +68,10 @@ def command(
     the row number, the columns of --keep, the label, and the score (one per class
     where there are several). Rows with invalid values are written to
     OUT.rejected.ndjson, each with the reason. Columns with many categories that
-    training did not have are reported. What an engine computes is compared with
-    the model for 1,000 rows; one that differs is refused, and OUT is not written.
+    training did not have are reported. Where the bundle has a data contract, so are
+    violations of it, by column; rows that violate it are rejected. What an engine
+    computes is compared with the model for 1,000 rows; one that differs is refused,
+    and OUT is not written.
 
     Exit codes: 0, all rows were predicted; 1, some were rejected; 2, nothing was
     written; 3, an engine failed or differs, and nothing was written; 4, a column
@@ -81,6 +91,7 @@ def command(
             keep=keep,
             threads=threads or len(os.sched_getaffinity(0)),
             engine=engine,
+            contract=contract,
             force=force,
             on_progress=lambda rows: bar.update(rows),
         )
@@ -91,6 +102,8 @@ def command(
         click.echo(f"engine {engine}: {result.comparison}")
     if result.rejected is not None:
         click.secho(f"{result.rejected_rows:,} rows rejected: {result.rejected}", fg="yellow")
+    for violation in result.violations:
+        click.secho(f"data contract: {violation}", fg="yellow", err=True)
     for warning in result.warnings:
         click.secho(warning, fg="yellow", err=True)
     share = result.filled.largest_unknown_share()

@@ -23,9 +23,11 @@ def command(path: Path | None) -> None:
 
     dvc.yaml calls this command when params.yaml or a file of conf/ has changed,
     so that `dvc repro` never runs with parameters that are not valid, or of an
-    older conf/. Manual edits of params.yaml are allowed, as DVC allows them.
+    older conf/. Manual edits of params.yaml are allowed, as DVC allows them. A data
+    contract of conf/contract/ is checked, too.
     """
     from lockgate.data.io.atomic import write_file
+    from lockgate.pipeline.data_contract import contract_digest
     from lockgate.pipeline.inputs import unchanged_inputs
     from lockgate.pipeline.parameters import check_derived
     from lockgate.pipeline.project import find_project
@@ -33,6 +35,9 @@ def command(path: Path | None) -> None:
     root = find_project(Path.cwd())
     with unchanged_inputs(root, "choices"):
         check_derived(root)
+        contract = contract_digest(root)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, "params.yaml is valid, and not of an older conf/\n")
+        text = "params.yaml is valid, and not of an older conf/\n"
+        # so that the rows are loaded anew when the contract changes
+        write_file(path, text + (f"data contract {contract}\n" if contract else ""))

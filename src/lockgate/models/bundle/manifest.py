@@ -14,6 +14,7 @@ from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError
 
 __all__ = [
+    "CONTRACT",
     "MANIFEST",
     "SCHEMA_VERSION",
     "Environment",
@@ -30,6 +31,9 @@ UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What reading JSON raises that is not of its form, or too deeply nested."""
 
 MANIFEST = "manifest.json"
+CONTRACT = "contract.json"
+"""The data contract that the rows held, in bundles that have one."""
+
 SCHEMA_VERSION = 1
 LARGEST = 16 << 20
 

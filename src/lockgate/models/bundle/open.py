@@ -15,10 +15,12 @@ from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.requests import Resources
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.parsing import read_columns
+from lockgate.data.data_contract.rules import DataContract
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, PluginFailed, UsageError
 from lockgate.models.bundle.environment import check_environment
 from lockgate.models.bundle.manifest import (
+    CONTRACT,
     MANIFEST,
     Manifest,
     read_document,
@@ -142,6 +144,25 @@ class Bundle:
         return frozenset(
             bins.column for bins in self.reference().columns if bins.counts and not bins.counts[0]
         )
+
+    @functools.cached_property
+    def contract(self) -> DataContract | None:
+        """The data contract that the rows of training held; None without one."""
+        if CONTRACT not in self.manifest.files:
+            return None
+        contract = read_document(self.path / CONTRACT, DataContract)
+        try:
+            contract.check(str(self.path / CONTRACT))
+        except UsageError as error:
+            raise BundleError(str(error)) from None
+        return contract
+
+    @functools.cached_property
+    def input_contract(self) -> DataContract | None:
+        """The rules of the columns that the model takes; None without a contract."""
+        if self.contract is None:
+            return None
+        return self.contract.select(tuple(c.name for c in self.manifest.inputs.features))
 
     def predict_one(self, row: Mapping[str, object]) -> Any:
         """Predict one row given as a mapping of column to value, None for a missing value.

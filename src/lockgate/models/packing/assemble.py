@@ -15,9 +15,11 @@ from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Table
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.errors import UsageError
+from lockgate.data.data_contract.rules import DataContract
+from lockgate.data.data_contract.violations import check_contract
+from lockgate.errors import SchemaViolation, UsageError
 from lockgate.models.bundle.environment import environment_of
-from lockgate.models.bundle.manifest import MANIFEST, Hashes
+from lockgate.models.bundle.manifest import CONTRACT, MANIFEST, Hashes
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import model_of, open_model
 from lockgate.models.bundle.probes import probes_of
@@ -48,6 +50,7 @@ def assemble(
     lineage: Mapping[str, str] | None = None,
     tune: Table | None = None,
     test: Table | None = None,
+    contract: DataContract | None = None,
 ) -> Bundle:
     """Write a bundle around the files of a model, and open it."""
     from lockgate.data.schema import fit_schema
@@ -55,6 +58,8 @@ def assemble(
 
     _refuse_other_folder(path)
     check_threshold(threshold, tune)
+    if contract is not None:
+        _check_contract(contract, table)
     schema = written.schema or fit_schema(table)
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         save(written.files, Path(folder))
@@ -95,12 +100,20 @@ def assemble(
                 "probes.json": probes_of(features, schema, predictor),
                 "metrics.json": metrics,
                 "card.md": card,
+                **({} if contract is None else {CONTRACT: contract.plain()}),
             },
             Hashes(None, table.digest, {}, declared),
             environment_of(Catalogue.installed().find("format", format)),
         )
         write_bundle(path, content)
     return open_bundle(path)
+
+
+def _check_contract(contract: DataContract, table: Table) -> None:
+    """Check the rows that a model is packed with; its contract may have more columns."""
+    known = msgspec.structs.replace(contract.select(table.schema.names), other_columns="ignore")
+    if violations := check_contract(known, table.frame):
+        raise SchemaViolation(["the rows violate the data contract", *map(str, violations)])
 
 
 def check_threshold(threshold: float | str | None, tune: object) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.contract.prediction import ModelFiles, WriteRequest
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.data_contract.rules import DataContract
 from lockgate.errors import LockgateError, NotCovered, UsageError
 from lockgate.models.bundle.open import Bundle
 from lockgate.models.converters.installed import Converters
@@ -45,6 +46,7 @@ def pack(
     test: tuple[Rows, ArrayLike] | None = None,
     threshold: float | str | None = None,
     lineage: Mapping[str, str] | None = None,
+    contract: DataContract | str | Path | None = None,
     format: str = "packed",
 ) -> Bundle:
     """Make a bundle of a fitted model: a model file that cannot run code, and its documents.
@@ -75,6 +77,8 @@ def pack(
     lineage : mapping of str to str, optional
         What you know of its origin, e.g. ``{"commit": "1a2b3c", "data": "march.csv"}``;
         recorded as declared. The rest is recorded as unknown.
+    contract : DataContract or path-like, optional
+        Data contract, or its file; the rows must hold it, and the bundle carries it.
     format : str
         Plugin that writes the model, and opens it later; ``packed`` needs none.
 
@@ -141,8 +145,17 @@ def pack(
         name=name,
         threshold=threshold,
         lineage=lineage,
+        contract=_read_contract(contract),
         **tables,
     )
+
+
+def _read_contract(contract: DataContract | str | Path | None) -> DataContract | None:
+    if contract is None or isinstance(contract, DataContract):
+        return contract
+    from lockgate.data.data_contract.file import read_contract
+
+    return read_contract(contract)
 
 
 def _pair(name: str, rows: object) -> tuple[Any, Any]:
@@ -201,6 +214,7 @@ def write_packed(
     lineage: Mapping[str, str] | None = None,
     tune: Table | None = None,
     test: Table | None = None,
+    contract: DataContract | None = None,
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
     from lockgate.data.schema import fit_schema
@@ -221,4 +235,5 @@ def write_packed(
         lineage=lineage,
         tune=tune,
         test=test,
+        contract=contract,
     )

@@ -138,6 +138,7 @@ def pack_model_file(
     test: Path | None = None,
     threshold: float | str | None = None,
     lineage: Mapping[str, str] | None = None,
+    contract: Path | None = None,
     on_packed: Callable[[PackResult], None] = lambda _: None,
 ) -> Bundle:
     """Make a bundle of a model file; `lockgate.pack` does it for a model in memory.
@@ -152,7 +153,7 @@ def pack_model_file(
         Directory to write; by default `name` in the current directory.
     tune, test : pathlib.Path, optional
         Files with rows that the model was not fitted on.
-    threshold, lineage
+    threshold, lineage, contract
         As for `lockgate.pack`.
     on_packed : callable
         Called with the steps and notes before the bundle is written.
@@ -163,10 +164,12 @@ def pack_model_file(
         If a step has no packed form, or predictions would differ from the original's.
 
     """
+    from lockgate.data.data_contract.file import read_contract
     from lockgate.models.packed.runtime.model import PackedModel
     from lockgate.models.packing.pack import write_packed
     from lockgate.models.packing.rows import read_table_of
 
+    rules = None if contract is None else read_contract(contract)
     result, raw = pack_file(job)
     on_packed(result)
     if raw is None:
@@ -185,7 +188,9 @@ def pack_model_file(
         name=name,
         threshold=threshold,
         lineage=lineage,
-        **tables,
+        contract=rules,
+        tune=tables.get("tune"),
+        test=tables.get("test"),
     )
 
 

@@ -23,6 +23,7 @@ from lockgate.plugins.config.override_errors import (
     unknown_key_error,
 )
 from lockgate.plugins.config.source import check_composed, reject_resolvers
+from lockgate.plugins.config.stamp import CONTRACTS
 from lockgate.plugins.host.params_file import read_yaml
 
 __all__ = ["compose_document"]
@@ -51,7 +52,8 @@ def compose_document(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any
         raise UsageError(f"{root} has no {CONF}/config.yaml; create a project with: lockgate init")
     check_folder(folder)
     for file in sorted(folder.rglob("*.yaml")):
-        read_yaml(file)
+        if file.parent != folder / CONTRACTS.name:
+            read_yaml(file)
     if read_choices(root) != Choices():
         check_include(root)
     try:

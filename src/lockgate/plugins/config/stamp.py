@@ -13,6 +13,7 @@ from typing import Any
 from lockgate.plugins.config.choices import CONF
 
 __all__ = [
+    "CONTRACTS",
     "Stamp",
     "compute_stamp",
     "conf_digest",
@@ -22,6 +23,9 @@ __all__ = [
     "read_stamp",
     "values_digest",
 ]
+
+CONTRACTS = Path(CONF) / "contract"
+"""Folder of the data contracts of a project, one for each loader."""
 
 PATTERN = re.compile(r"^# conf ([0-9a-f]{16}), values ([0-9a-f]{16})$", re.MULTILINE)
 
@@ -76,10 +80,14 @@ def compute_stamp(root: Path, document: Mapping[str, Any]) -> Stamp:
 
 
 def read_conf(root: Path) -> dict[str, bytes]:
-    """Return the content of each file of ``conf/``, by its path in the project."""
+    """Return the content of each file that parameters are composed from, by its path.
+
+    Data contracts are below ``conf/``, too, but no parameters: a change of one needs no `run`.
+    """
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in (root / CONF).rglob("*.yaml")
+        if path.parent != root / CONTRACTS
     }
 
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from lockgate.data.io.visible import visible
+from lockgate.models.bundle.manifest import CONTRACT
 
 __all__ = ["version_page"]
 
@@ -34,6 +35,7 @@ def version_page(report: dict[str, Any], prediction: dict[str, Any] | None = Non
         "reasons": "; ".join(version["why"]),
         "commit": "unknown" if commit is None else "  ".join(commit.values()),
         "data": build["hashes"]["data"] or "not recorded",
+        "data contract": build["files"].get(CONTRACT, "none"),
         "parameters": (build["hashes"]["params"] or "not recorded")
         + (", params.yaml edited" if version["params_edited"] else ""),
     }
@@ -109,9 +111,10 @@ def _changes(changes: dict[str, Any]) -> str:
         if rows:
             title = "metrics" if key == "figures" else key
             parts.append(f"<h3>{title}</h3>" + _table(("", changes["since"], "now"), rows))
-    if changes["data"]:
-        before, after = changes["data"]
-        parts.append(f"<h3>data</h3><p>{escape(str(before))} → {escape(str(after))}</p>")
+    for key in ("data", "data contract"):
+        if changes[key]:
+            before, after = (escape(str(digest or "none")) for digest in changes[key])
+            parts.append(f"<h3>{key}</h3><p>{before} → {after}</p>")
     if changes.get("code"):
         parts.append("<h3>code</h3><pre>" + escape("\n".join(changes["code"])) + "</pre>")
     return _section(f"Changes since {changes['since']}", "".join(parts) or "<p>none</p>")

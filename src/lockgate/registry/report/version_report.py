@@ -8,7 +8,7 @@ import msgspec
 import yaml
 
 from lockgate.errors import LedgerError
-from lockgate.models.bundle.manifest import Manifest
+from lockgate.models.bundle.manifest import CONTRACT, Manifest
 from lockgate.registry.git.commands import run_git
 from lockgate.registry.ledger import rules
 from lockgate.registry.ledger.event_log import EventLog
@@ -127,6 +127,7 @@ def _changes(ledger: EventLog, old: VersionRecord, new: VersionRecord) -> dict[s
         changes["code"] = _changed_files(ledger, old.commit, new.commit)
         changes["parameters"] = _changed_parameters(ledger, old, new)
     changes["data"] = _pair(before.hashes.data, after.hashes.data)
+    changes["data contract"] = _pair(before.files.get(CONTRACT), after.files.get(CONTRACT))
     changes["environment"] = _differences(
         {**before.environment.training, **before.environment.answers},
         {**after.environment.training, **after.environment.answers},

@@ -64,8 +64,11 @@ def _operation(
         "responses": _responses(route, tokens=tokens),
     }
     parameters = [part[1:-1] for part in route.path.split("/") if part[:1] == "{"]
-    if parameters:
-        operation["parameters"] = [_parameter(name, store) for name in parameters]
+    described = [_parameter(name, store) for name in parameters]
+    if route.role == "predict" and any(model.contract for model in store.all):
+        described.append(CONTRACT_HEADER)
+    if described:
+        operation["parameters"] = described
     if route.bodies:
         operation["requestBody"] = {"required": True, "content": _content(route, store, log)}
     if tokens and route.role:
@@ -103,6 +106,15 @@ def _responses(route: Route, *, tokens: bool) -> dict[str, Any]:
             del responses[code]
     return responses
 
+
+CONTRACT_HEADER = {
+    "name": "lockgate-contract",
+    "in": "header",
+    "required": False,
+    "description": "Check the rows against the model's data contract: refuse those that violate "
+    "it, or predict and report them.",
+    "schema": {"type": "string", "enum": ["enforce", "report"]},
+}
 
 CODES = {
     400: "The request is malformed.",

@@ -45,6 +45,8 @@ class LoadedModel:
         Number of rows from which computing them together is faster.
     never_missing : frozenset of str
         Columns that had no missing value in training.
+    contract : DataContract or None
+        Rules of its inputs, which rows are checked against on request.
     filled : FilledMemory
         Counts the cells of single rows that the model fills.
     nearest : callable
@@ -62,7 +64,7 @@ class LoadedModel:
             raise BundleError(f"{folder} is the model {bundle.manifest.name}, not {slot.name}")
         predictor = servable_model(bundle.predictor, str(folder), bundle.manifest.format)
         self.manifest, self.predictor = bundle.manifest, predictor
-        self.never_missing = bundle.never_missing
+        self.never_missing, self.contract = bundle.never_missing, bundle.input_contract
         self.nearest = lru_cache(REMEMBERED)(nearest)
         self.names = tuple(column.name for column in predictor.inputs)
         self.filled = FilledMemory(predictor.inputs, self.never_missing, self.nearest)

@@ -10,7 +10,8 @@ import numpy as np
 
 from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
-from lockgate.data.columns.rejections import RejectedRows
+from lockgate.data.columns.rejections import MAX_LISTED, RejectedRows
+from lockgate.data.data_contract.violations import check_rows
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.runtime.predictions import RowPrediction
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse
@@ -71,12 +72,15 @@ class PredictionRequest:
         The caller's own keys of the rows, for labels that come later.
     result : Prediction, HTTPError or None
         What came of it.
+    contract : str
+        Whether rows are checked against the data contract: enforce, report, or empty for no.
     prediction_id, number
         The id that the response bears, and its number among those of this worker.
 
     """
 
     __slots__ = (
+        "contract",
         "keys",
         "model",
         "number",
@@ -109,6 +113,9 @@ class PredictionRequest:
         self.single, self.partial, self.keys = single, partial, keys
         self.result: Prediction | HTTPError | None = None
         self.prediction_id, self.number = "", 0
+        self.contract = request.headers.get(b"lockgate-contract", b"").decode("latin-1")
+        if self.contract:
+            _check_policy(self.contract, model)
 
 
 def compute(requests: list[PredictionRequest]) -> None:
@@ -116,6 +123,48 @@ def compute(requests: list[PredictionRequest]) -> None:
 
     Single rows are predicted one by one or together, whichever is faster.
     """
+    checked = [request for request in requests if request.contract]
+    if checked:
+        for request in checked:
+            _compute_checked(request)
+        requests = [request for request in requests if not request.contract]
+        if not requests:
+            return
+    _compute_unchecked(requests)
+
+
+def _check_policy(policy: str, model: LoadedModel) -> None:
+    """Refuse a check of the data contract that cannot be done."""
+    if policy not in ("enforce", "report"):
+        raise HTTPError(400, f"expected lockgate-contract: enforce or report, got {policy[:80]!r}")
+    if model.contract is None:
+        raise HTTPError(400, f"{model.address} has no data contract; omit lockgate-contract")
+
+
+def _compute_checked(request: PredictionRequest) -> None:
+    """Predict the rows of a request that wants them checked against the data contract."""
+    contract = request.model.contract
+    assert contract is not None  # refused before
+    reasons: dict[int, list[str]] = {}
+    _compute_unchecked([request])
+    if not isinstance(request.result, Prediction):
+        return  # the model's own reasons say more
+    source = [request.source] if request.single else request.source
+    checked = check_rows(contract, source, reasons)
+    if request.contract == "report":
+        messages = [f"data contract: {v}" for v in checked.violations(contract)]
+        request.result.warnings = [*request.result.warnings, *messages]
+    elif request.partial:
+        request.result.refused = {**reasons, **request.result.refused}
+    elif reasons:
+        problems = [message for row in sorted(reasons) for message in reasons[row]]
+        if request.single:
+            problems = [problem.replace(" in row 0", "") for problem in problems]
+        request.result = _schema_error(problems[:MAX_LISTED])
+
+
+def _compute_unchecked(requests: list[PredictionRequest]) -> None:
+    """Predict requests of one model, by its own columns alone."""
     model = requests[0].model
     if not requests[0].single:
         _compute_rows(requests)

@@ -1,0 +1,1 @@
+"""Data contracts: what the columns of a project's data must hold."""

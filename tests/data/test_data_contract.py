@@ -1,0 +1,306 @@
+"""Data contracts: inferred, written, checked by every form of rows, widened."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+
+import lockgate
+from lockgate import ColumnRule, DataContract, DataError, UsageError
+from lockgate.data.data_contract.file import contract_diff, contract_text
+from lockgate.data.data_contract.loading import load_with_contract
+from lockgate.data.data_contract.violations import CheckedRows, check_rows
+
+
+def frame(rows: int = 400, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "age": rng.integers(18, 90, rows),
+            "zip": rng.choice(["01067", "80331"], rows),
+            "plan": rng.choice(["no", "yes", "null"], rows),
+            "income": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(0, 1e5, rows)),
+            "since": pd.date_range("2020-01-01", periods=rows),
+            "card": rng.choice(["gold", "blue"], rows),
+            "customer": np.arange(rows),
+            "note": [f"text {k}" for k in range(rows)],
+        }
+    )
+
+
+def table(cells: pd.DataFrame | None = None) -> lockgate.Table:
+    return lockgate.table(
+        frame() if cells is None else cells, id="customer", time="since", kinds={"zip": "category"}
+    )
+
+
+CONTRACT = lockgate.infer_contract(table())
+
+
+def sentences(changed: pd.DataFrame, contract: DataContract = CONTRACT) -> list[str]:
+    return [str(violation) for violation in lockgate.check_contract(contract, changed)]
+
+
+def test_inference_bounds_numbers_and_lists_closed_categories() -> None:
+    rules = CONTRACT.columns
+    assert (rules["age"].kind, rules["age"].min, rules["age"].max) == ("integer", 0, 130)
+    assert rules["plan"].values == ("no", "null", "yes")
+    assert rules["income"].missing == pytest.approx(0.17, abs=0.03)
+    assert rules["customer"].unique
+    assert rules["customer"].max is None
+    assert rules["card"].values == rules["zip"].values == ()  # personal: not written down
+    assert rules["note"].values == ()  # each occurs once: more are to be expected
+    assert rules["since"].min == "2019-06-15"
+    assert sentences(frame()) == []
+
+
+def test_each_violation_names_column_count_examples_and_rule() -> None:
+    broken = frame()
+    broken["age"] = broken["age"].astype(object)
+    broken.loc[[1, 2], "age"] = 900
+    broken.loc[3, "age"] = "old"
+    broken.loc[4, "age"] = None
+    broken.loc[5, "age"] = 20.5
+    broken.loc[:2, "plan"] = "trial"
+    broken.loc[:299, "income"] = np.nan
+    broken.loc[0, "since"] = pd.Timestamp("1900-01-01")
+    broken.loc[0, "customer"] = 1
+    broken = broken.drop(columns="zip").assign(outcome=1)
+    income = broken["income"].isna().sum()
+    allowed = f"{CONTRACT.columns['income'].missing:.2%}"
+    assert sentences(broken) == [
+        "column zip is missing",
+        "column outcome is not in the contract",
+        "column age: 2 of 400 cells, such as 'old', 20.5, expected a whole number",
+        "column age: 2 of 400 cells, such as 900, expected at most 130",
+        "column age: 1 of 400 cells (0.25%) are missing, expected a value in each row",
+        "column plan: 3 of 400 cells, such as 'trial', expected one of no, null, yes",
+        f"column income: {income} of 400 cells ({income / 400:.2%}) are missing, "
+        f"expected at most {allowed} missing",
+        "column since: 1 of 400 cells, such as 1900-01-01, expected at least 2019-06-15",
+        "column customer: 1 of 400 cells, such as 1, expected each value once",
+    ]
+
+
+def test_values_of_personal_columns_are_not_shown() -> None:
+    contract = DataContract(1, {"card": ColumnRule("category", values=("blue", "gold"))})
+    cells = pd.DataFrame({"card": ["4111 1111", "gold"]})
+    assert sentences(cells, contract) == ["column card: 1 of 2 cells, expected a known category"]
+
+
+def test_a_contract_file_keeps_texts_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "contract: 1\ncolumns:\n"
+        "  zip: {kind: category, values: [01067, no, 1e5, null, 12:30]}\n"
+        "  age: {kind: number, min: 1e1, max: 130, missing: .05, optional: true}\n"
+        "  day: {kind: date, min: 2020-01-01, description: first day}\n"
+    )
+    rules = lockgate.read_contract(path).columns
+    assert rules["zip"].values == ("01067", "no", "1e5", "null", "12:30")
+    assert (rules["age"].min, rules["age"].max, rules["age"].missing) == (10, 130, 0.05)
+    assert rules["age"].optional
+    assert rules["day"].min == "2020-01-01"
+    lockgate.write_contract(path, lockgate.read_contract(path))
+    assert lockgate.read_contract(path).columns == rules
+
+
+BOUNDS = st.none() | st.integers(-(10**6), 10**6).map(float) | st.floats(-1e300, 1e300)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8),
+        st.builds(
+            ColumnRule,
+            st.just("number"),
+            missing=st.floats(0, 1),
+            min=BOUNDS.map(lambda bound: None if bound is None else -abs(bound)),
+            max=BOUNDS.map(lambda bound: None if bound is None else abs(bound)),
+            unique=st.booleans(),
+            description=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8),
+        )
+        | st.builds(
+            ColumnRule,
+            st.just("category"),
+            values=st.lists(st.sampled_from(["no", "01", "null", "~", "1e5", "ä", "a: b"])).map(
+                tuple
+            ),
+        ),
+        max_size=4,
+    )
+)
+def test_a_contract_that_is_written_is_read_the_same(
+    tmp_path_factory: pytest.TempPathFactory, rules: dict[str, ColumnRule]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "round-trip.yaml"
+    lockgate.write_contract(path, DataContract(1, rules))
+    assert lockgate.read_contract(path) == DataContract(1, rules)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("contract: 1\ncolumns:\n  a: {kind: numbr}\n", "did you mean 'number'"),
+        ("contract: 1\ncolumns:\n  a: {kind: number, maximum: 3}\n", "maximum"),
+        ("contract: 1\ncolumns:\n  a: {kind: number, min: 5, max: 3}\n", "min 5 is above max 3"),
+        ("contract: 1\ncolumns:\n  a: {kind: number, min: low}\n", "expected a number"),
+        ("contract: 1\ncolumns:\n  a: {kind: date, min: soon}\n", "expected a date like"),
+        ("contract: 1\ncolumns:\n  a: {kind: number, missing: 20}\n", "a share from 0 to 1"),
+        ("contract: 1\ncolumns:\n  a: {kind: category, max: 3}\n", "applies to numbers and dates"),
+        ("contract: 1\ncolumns:\n  a: {kind: number, values: [a]}\n", "values apply to a category"),
+        ("contract: 2\ncolumns: {}\n", "format 2"),
+        ("contract: 1\ncolumns:\n  a: {kind: date}\n  a: {kind: text}\n", "occurs twice"),
+        ("contract: 1\n", "columns"),
+        ("[", "not valid YAML"),
+        ("", "expected `contract: 1`"),
+    ],
+)
+def test_a_contract_with_a_fault_is_refused_with_its_place(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        lockgate.read_contract(path)
+    assert problem in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_contract_says_what_writes_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lockgate contract infer"):
+        lockgate.read_contract(tmp_path / "c.yaml")
+
+
+FORMS: dict[str, Any] = {
+    "frame": lambda cells: cells,
+    "arrow": lambda cells: pa.Table.from_pandas(cells, preserve_index=False),
+    "columns": lambda cells: {name: cells[name].tolist() for name in cells},
+    "records": lambda cells: [
+        {name: None if pd.isna(cell) else cell for name, cell in row.items()}
+        for row in cells.astype(object).to_dict("records")
+    ],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_rows_is_checked_the_same(form: str) -> None:
+    cells = frame(60)
+    cells.loc[3, "age"] = 900
+    cells.loc[4, "plan"] = "trial"
+    cells.loc[5, "plan"] = None
+    cells.loc[6, "since"] = pd.Timestamp("1900-01-01")
+    cells.loc[7, "income"] = 1e9
+    reasons: dict[int, list[str]] = {}
+    checked = check_rows(CONTRACT, FORMS[form](cells), reasons)
+    rules = {(v.column, v.rule): v.count for v in checked.violations(CONTRACT)}
+    assert rules == {
+        ("age", "max"): 1,
+        ("plan", "values"): 1,
+        ("plan", "missing"): 1,
+        ("since", "min"): 1,
+        ("income", "max"): 1,
+    }
+    assert sorted(reasons) == [3, 4, 5, 6, 7]
+    assert reasons[3] == [
+        "data contract: column age holds 900 in row 3, expected at most 130",
+    ]
+    assert reasons[5] == [
+        "data contract: column plan has no value in row 5, expected a value in each row"
+    ]
+
+
+@given(st.integers(0, 2**31), st.lists(st.integers(0, 60), max_size=3))
+def test_parts_are_counted_as_the_whole(seed: int, cuts: list[int]) -> None:
+    cells = frame(60, seed)
+    rng = np.random.default_rng(seed)
+    cells.loc[rng.random(60) < 0.2, "plan"] = "trial"
+    cells.loc[rng.random(60) < 0.5, "income"] = np.nan
+    edges = [0, *sorted(cuts), 60]
+    parts = [cells.iloc[a:b] for a, b in itertools.pairwise(edges) if a < b]
+    total = sum((check_rows(CONTRACT, part) for part in parts), CheckedRows())
+    whole = check_rows(CONTRACT, cells)
+    assert total.violations(CONTRACT) == whole.violations(CONTRACT)
+
+
+@given(st.integers(0, 2**31))
+def test_a_widened_contract_is_held_and_changes_nothing_else(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cells = frame(100, seed)
+    cells["age"] = cells["age"] * int(rng.integers(1, 30)) - int(rng.integers(0, 2000))
+    cells["income"] = cells["income"] * rng.choice([1e-3, 1, 1e3])
+    cells.loc[rng.random(100) < rng.random(), "income"] = np.nan
+    cells.loc[rng.random(100) < 0.1, "plan"] = "trial"
+    cells.loc[0, "since"] = pd.Timestamp("1950-05-05")
+    changed = table(cells.assign(extra=1.5).drop(columns="note"))
+    wider = lockgate.widen_contract(CONTRACT, changed)
+    assert sentences(changed.frame, wider) == []
+    assert sentences(frame(), wider) in ([], ["column extra is missing"])
+    assert lockgate.widen_contract(wider, changed) == wider
+    assert wider.columns["zip"] == CONTRACT.columns["zip"]
+    assert wider.columns["note"].optional
+
+
+def test_another_kind_is_not_a_wider_contract() -> None:
+    cells = frame().astype({"age": object})
+    cells.loc[0, "age"] = "old"
+    with pytest.raises(UsageError, match="not widened to another kind"):
+        lockgate.widen_contract(CONTRACT, lockgate.table(cells, kinds={"age": "category"}))
+
+
+def test_the_diff_of_a_wider_contract_has_the_changed_line_only(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    lockgate.write_contract(path, CONTRACT)
+    assert contract_diff(path, CONTRACT) == ""
+    cells = frame()
+    cells.loc[0, "age"] = 900
+    diff = contract_diff(path, lockgate.widen_contract(CONTRACT, table(cells)))
+    assert [line for line in diff.splitlines() if line[:2] in ("- ", "+ ")] == [
+        "-  age: {kind: integer, min: 0, max: 130}",
+        "+  age: {kind: integer, min: 0, max: 900}",
+    ]
+    assert "commit this file" in contract_text(CONTRACT)
+
+
+def test_a_file_is_read_by_the_kinds_of_its_contract(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("zip,age\n1067,20\n80331,30\n")  # without leading zeros they look like numbers
+    contract = DataContract(1, {"zip": ColumnRule("category"), "age": ColumnRule("number")})
+    loaded, violations = load_with_contract(
+        lambda kinds: lockgate.read_table(path, kinds=kinds), contract, {}
+    )
+    assert violations == []
+    assert loaded.frame["zip"].tolist() == ["1067", "80331"]
+
+
+def test_a_loader_that_reads_another_kind_is_reported() -> None:
+    cells = pd.DataFrame({"zip": [1067, 80331]})
+    contract = DataContract(1, {"zip": ColumnRule("category")})
+    _, violations = load_with_contract(lambda kinds: lockgate.table(cells), contract, {})
+    assert [str(v) for v in violations] == ["column zip is read as integer, expected category"]
+
+
+def test_a_word_in_a_file_is_the_only_violation_of_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("age,paid,day\n20,true,2024-01-01\n,false,2024-01-02\nold,maybe,soon\n")
+    rules = {
+        "age": ColumnRule("integer", missing=0.5),
+        "paid": ColumnRule("boolean"),
+        "day": ColumnRule("date"),
+    }
+    _, violations = load_with_contract(
+        lambda kinds: lockgate.read_table(path, kinds=kinds), DataContract(1, rules), {}
+    )
+    assert [str(violation) for violation in violations] == [
+        "column age: 1 of 3 cells, such as 'old', expected a whole number",
+        "column paid: 1 of 3 cells, such as 'maybe', expected true or false",
+        "column day: 1 of 3 cells, such as 'soon', expected a date",
+    ]
