@@ -57,6 +57,11 @@ HELP: dict[str, Any] = {"max_content_width": 90, "terminal_width": 90}
 JOURNEY = (
     ("init", "`lockgate init`"),
     ("run", "`lockgate run`"),
+    ("infer_contract", "`lockgate contract infer`"),
+    ("check_contract", "`lockgate contract check`"),
+    ("widen_contract", "`lockgate contract widen`"),
+    ("read_contract", ""),
+    ("write_contract", ""),
     ("pack", "`lockgate pack`"),
     ("open", ""),
     ("predict_file", "`lockgate predict`"),
@@ -79,6 +84,9 @@ JOURNEY = (
 
 RESULTS = (
     "NewProject",
+    "DataContract",
+    "ColumnRule",
+    "Violation",
     "Bundle",
     "FileResult",
     "Evaluation",

@@ -17,17 +17,17 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from lockgate.batch.contract_check import ContractChecker
 from lockgate.batch.output_files import OUTPUTS, merge_parts, prediction_columns, write_part
 from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.data.data_contract.rules import DataContract
-from lockgate.data.data_contract.violations import CheckedRows, Violation, check_rows
+from lockgate.data.data_contract.violations import Violation
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
-from lockgate.errors import DataError, SchemaViolation, UsageError
+from lockgate.errors import DataError, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import Model, servable_model
 from lockgate.models.packed.runtime.comparison import Comparison
@@ -35,9 +35,6 @@ from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.engines import load_engine
 
 __all__ = ["FileResult", "predict_file"]
-
-POLICIES = ("enforce", "report", "ignore")
-"""What may be done with rows that violate a data contract."""
 
 PART_ROWS = 1 << 16
 """Rows of a part; a run that is killed loses at most one part."""
@@ -156,7 +153,7 @@ def predict_file(
             f"{bundle.manifest.format}"
         )
     _check_kept_columns(keep, model.classes)
-    checker = _ContractChecker(bundle.input_contract, contract)
+    checker = ContractChecker(bundle.input_contract, contract)
     chunks = read_chunks(source, model.inputs, keep, part_rows, bundle.manifest.inputs.csv)
     # read before anything is created, so that an invalid file leaves nothing behind
     first_chunk = next(chunks, None)
@@ -192,47 +189,6 @@ def predict_file(
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _ContractChecker:
-    """Checks parts against the data contract of a bundle, and keeps the counts beside them."""
-
-    contract: DataContract | None
-    policy: str
-
-    def __post_init__(self) -> None:
-        if self.policy not in POLICIES:
-            raise UsageError(f"contract is {self.policy!r}, expected {', '.join(POLICIES)}")
-
-    def check(self, chunk: Chunk, part: Path, rejected: RejectedRows) -> None:
-        """Check the rows of a part; those with violations are rejected if that is the policy."""
-        if self.contract is None or self.policy == "ignore":
-            return
-        reasons: dict[int, list[str]] | None = {} if self.policy == "enforce" else None
-        checked = check_rows(self.contract, chunk.columns, reasons)
-        write_file(part.with_suffix(".checked"), msgspec.json.encode(checked))
-        for row, messages in (reasons or {}).items():
-            if row not in rejected.reasons:  # the model's own reason says more
-                rejected.reasons[row] = messages
-
-    def judge(self, parts: Sequence[Path], folder: Path) -> tuple[Violation, ...]:
-        """Return the violations of all parts; enforce what holds for all rows together."""
-        if self.contract is None or self.policy == "ignore":
-            return ()
-        files = [part.with_suffix(".checked") for part in parts]
-        counts = [msgspec.json.decode(file.read_bytes(), type=CheckedRows) for file in files]
-        violations = sum(counts, CheckedRows()).violations(self.contract)
-        of_all_rows = [
-            str(violation)
-            for violation in violations
-            if violation.rule == "missing" and self.contract.columns[violation.column].missing
-        ]
-        if of_all_rows and self.policy == "enforce":
-            shutil.rmtree(folder)
-            advice = "contract=report (--contract report) predicts the file all the same"
-            raise SchemaViolation([*of_all_rows, f"nothing was written; {advice}"])
-        return tuple(violations)
-
-
 def _at_least_one(label: str, number: int) -> int:
     try:
         whole = operator.index(number)
@@ -265,7 +221,7 @@ def _write_predictions(
     keep: Sequence[str],
     options: dict[str, Any],
     part: Path,
-    checker: _ContractChecker,
+    checker: ContractChecker,
 ) -> None:
     """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lockgate.contract.tables import LoadRequest, Table
+from lockgate.data.data_contract.checked_table import load_with_contract
 from lockgate.data.data_contract.file import read_contract
-from lockgate.data.data_contract.loading import load_with_contract
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.data.data_contract.violations import Violation
 from lockgate.errors import SchemaViolation
@@ -64,7 +64,7 @@ def load_checked(stage: Stage) -> tuple[Table, DataContract | None]:
     if violations:
         count = f"{len(violations)} violation{'s' if len(violations) > 1 else ''}"
         advice = (
-            f"{count} of the data contract {contract_path(Path(), loader)}: mend the data, or "
+            f"{count} of the data contract {contract_path(Path(), loader)}: correct the data, or "
             "allow what they hold with `lockgate contract widen`"
         )
         raise SchemaViolation([*map(str, violations), advice])

@@ -88,7 +88,7 @@ def load(
         from lockgate.pipeline.project import find_project
 
         return load_project_table(find_project(Path.cwd()), contract)
-    from lockgate.data.data_contract.loading import load_with_contract
+    from lockgate.data.data_contract.checked_table import load_with_contract
     from lockgate.data.tables import read_table
     from lockgate.models.packing.rows import detect_form
 

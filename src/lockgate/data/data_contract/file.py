@@ -48,7 +48,7 @@ def read_contract(path: str | Path) -> DataContract:
     Raises
     ------
     DataError
-        If there is no such file.
+        If the file does not exist.
     UsageError
         If it is not a contract, with the place of the fault.
 

@@ -182,5 +182,6 @@ def _widen_rule(rule: ColumnRule, violation: Violation, frame: pd.DataFrame) -> 
     if rule.kind == "integer" and pd.api.types.is_numeric_dtype(frame[name]):
         return change(rule, kind="number")
     raise UsageError(
-        f"{violation}; a contract is not widened to another kind: mend the data, or edit the kind"
+        f"{violation}; a contract is not widened to another kind: correct the data, or change the "
+        "kind in the file"
     )

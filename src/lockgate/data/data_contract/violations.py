@@ -40,7 +40,7 @@ class Violation(msgspec.Struct, frozen=True):
     rule : {"kind", "missing", "min", "max", "values", "unique", "absent", "other", "read"}
         The rule; "read": a loader read the column as another kind.
     expected : str
-        What the rule expects, in words.
+        What the rule expects, as text.
     count, rows : int
         Rows that violate it, of so many.
     examples : list of str
@@ -87,20 +87,20 @@ class CheckedRows(msgspec.Struct, frozen=True):
         Number of rows.
     missing : dict of str to int
         Missing cells by column.
-    found : list of Violation
+    cells : list of Violation
         Violations of single cells; the share of missing cells is judged for all rows together.
 
     """
 
     rows: int = 0
     missing: dict[str, int] = {}
-    found: list[Violation] = []
+    cells: list[Violation] = []
 
     def __add__(self, other: CheckedRows) -> CheckedRows:
         """Return the counts of both."""
         rows = self.rows + other.rows
-        by_rule = {(v.column, v.rule): v for v in self.found}
-        for violation in other.found:
+        by_rule = {(v.column, v.rule): v for v in self.cells}
+        for violation in other.cells:
             key = violation.column, violation.rule
             by_rule[key] = by_rule[key] + violation if key in by_rule else violation
         names = self.missing.keys() | other.missing.keys()
@@ -112,14 +112,14 @@ class CheckedRows(msgspec.Struct, frozen=True):
 
     def violations(self, contract: DataContract) -> list[Violation]:
         """Return all violations, in the order of the contract's columns."""
-        found = list(self.found)
+        violations = list(self.cells)
         for name, count in self.missing.items():
             limit = contract.columns[name].missing
             if limit > 0 and count > limit * self.rows:
                 expected = f"at most {limit:.2%} missing"
-                found.append(Violation(name, "missing", expected, count, self.rows))
+                violations.append(Violation(name, "missing", expected, count, self.rows))
         order = {name: k for k, name in enumerate(contract.columns)}
-        return sorted(found, key=lambda violation: order[violation.column])
+        return sorted(violations, key=lambda violation: order[violation.column])
 
 
 def check_rows(
@@ -148,7 +148,7 @@ def check_rows(
     if rejected.fatal:
         raise SchemaViolation(rejected.fatal)
     rows = len(columns[0]) if columns else 0
-    missing, found = {}, []
+    missing, violations = {}, []
     for (name, rule), column, values in zip(contract.columns.items(), inputs, columns, strict=True):
         checks, missing_cells = _check_column(rule, column, values)
         if count := int(missing_cells.sum()):
@@ -158,10 +158,10 @@ def check_rows(
                 continue
             indices = np.flatnonzero(invalid)
             examples = [] if rule_name == "missing" else _examples(name, values, indices)
-            found.append(Violation(name, rule_name, expected, len(indices), rows, examples))
+            violations.append(Violation(name, rule_name, expected, len(indices), rows, examples))
             if reasons is not None:
                 _give_reasons(reasons, name, rule_name, expected, values, indices)
-    return CheckedRows(rows, missing, found)
+    return CheckedRows(rows, missing, violations)
 
 
 def check_contract(contract: DataContract, frame: pd.DataFrame) -> list[Violation]:

@@ -123,60 +123,26 @@ def compute(requests: list[PredictionRequest]) -> None:
 
     Single rows are predicted one by one or together, whichever is faster.
     """
-    checked = [request for request in requests if request.contract]
-    if checked:
-        for request in checked:
-            _compute_checked(request)
-        requests = [request for request in requests if not request.contract]
-        if not requests:
-            return
-    _compute_unchecked(requests)
-
-
-def _check_policy(policy: str, model: LoadedModel) -> None:
-    """Refuse a check of the data contract that cannot be done."""
-    if policy not in ("enforce", "report"):
-        raise HTTPError(400, f"expected lockgate-contract: enforce or report, got {policy[:80]!r}")
-    if model.contract is None:
-        raise HTTPError(400, f"{model.address} has no data contract; omit lockgate-contract")
-
-
-def _compute_checked(request: PredictionRequest) -> None:
-    """Predict the rows of a request that wants them checked against the data contract."""
-    contract = request.model.contract
-    assert contract is not None  # refused before
-    reasons: dict[int, list[str]] = {}
-    _compute_unchecked([request])
-    if not isinstance(request.result, Prediction):
-        return  # the model's own reasons say more
-    source = [request.source] if request.single else request.source
-    checked = check_rows(contract, source, reasons)
-    if request.contract == "report":
-        messages = [f"data contract: {v}" for v in checked.violations(contract)]
-        request.result.warnings = [*request.result.warnings, *messages]
-    elif request.partial:
-        request.result.refused = {**reasons, **request.result.refused}
-    elif reasons:
-        problems = [message for row in sorted(reasons) for message in reasons[row]]
-        if request.single:
-            problems = [problem.replace(" in row 0", "") for problem in problems]
-        request.result = _schema_error(problems[:MAX_LISTED])
-
-
-def _compute_unchecked(requests: list[PredictionRequest]) -> None:
-    """Predict requests of one model, by its own columns alone."""
     model = requests[0].model
     if not requests[0].single:
         _compute_rows(requests)
-        return
-    if len(requests) < model.columns_from:
+    elif len(requests) >= model.columns_from:
+        _compute_together(requests)
+    else:
         predict_one = model.predictor.predict_one
         for request in requests:
             try:
                 request.result = _to_prediction(model, request.source, predict_one(request.source))
             except SchemaViolation as error:
                 request.result = _schema_error(error.problems)
-        return
+    for request in requests:
+        if request.contract:
+            _check_contract(request)
+
+
+def _compute_together(requests: list[PredictionRequest]) -> None:
+    """Predict single rows of one model, all of them at once."""
+    model = requests[0].model
     rejected = RejectedRows()
     rows = [request.source for request in requests]
     output = model.predictor.predict(rows, rejected=rejected, engine="columns")
@@ -191,6 +157,35 @@ def _compute_unchecked(requests: list[PredictionRequest]) -> None:
                 None if margin is None else margin[row],
             )
             request.result = _to_prediction(model, request.source, row_prediction)
+
+
+def _check_policy(policy: str, model: LoadedModel) -> None:
+    """Refuse a check of the data contract that cannot be done."""
+    if policy not in ("enforce", "report"):
+        raise HTTPError(400, f"expected lockgate-contract: enforce or report, got {policy[:80]!r}")
+    if model.contract is None:
+        raise HTTPError(400, f"{model.address} has no data contract; omit lockgate-contract")
+
+
+def _check_contract(request: PredictionRequest) -> None:
+    """Check the rows of a request that asks for it against the data contract."""
+    contract = request.model.contract
+    assert contract is not None  # refused before
+    if not isinstance(request.result, Prediction):
+        return  # the model's own reasons say more
+    reasons: dict[int, list[str]] = {}
+    source = [request.source] if request.single else request.source
+    checked = check_rows(contract, source, reasons)
+    if request.contract == "report":
+        messages = [f"data contract: {v}" for v in checked.violations(contract)]
+        request.result.warnings = [*request.result.warnings, *messages]
+    elif request.partial:
+        request.result.refused = {**reasons, **request.result.refused}
+    elif reasons:
+        problems = [message for row in sorted(reasons) for message in reasons[row]]
+        if request.single:
+            problems = [problem.replace(" in row 0", "") for problem in problems]
+        request.result = _schema_error(problems[:MAX_LISTED])
 
 
 def _predict_alone(request: PredictionRequest) -> Prediction | HTTPError:

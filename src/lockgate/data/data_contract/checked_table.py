@@ -1,4 +1,4 @@
-"""Loads a table as its data contract says, or else as its cells say, to report what differs."""
+"""A table as its data contract says, or else as its cells say, to report what differs."""
 
 from __future__ import annotations
 
