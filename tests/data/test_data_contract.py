@@ -15,8 +15,8 @@ from hypothesis import given
 
 import lockgate
 from lockgate import ColumnRule, DataContract, DataError, UsageError
-from lockgate.data.data_contract.file import contract_diff, contract_text
 from lockgate.data.data_contract.checked_table import load_with_contract
+from lockgate.data.data_contract.file import contract_diff, contract_text
 from lockgate.data.data_contract.violations import CheckedRows, check_rows
 
 
