@@ -14,10 +14,11 @@ from lockgate.contract.tables import Table
 from lockgate.data.io.digests import sha256_text
 from lockgate.modeling.statistics.histograms import build_reference, select_monitored_output
 from lockgate.modeling.training.threads import limit_threads
-from lockgate.models.bundle.card import model_card
+from lockgate.models.bundle.card import describe_carried_rows, model_card
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import CONTRACT, Hashes
 from lockgate.models.bundle.open import open_bundle
+from lockgate.models.bundle.open_format import model_of
 from lockgate.models.bundle.probes import probes_of
 from lockgate.models.bundle.write import BundleContent, canonical, write_bundle
 from lockgate.pipeline.formats import open_finished
@@ -72,7 +73,13 @@ def work(stage: Stage) -> dict[str, float]:
                 "metrics.json": {
                     name: report["metrics"] for name, report in evaluation["evaluators"].items()
                 },
-                "card.md": _format_card(stage, model, workspace.facts(), evaluation),
+                "card.md": _format_card(
+                    stage,
+                    model,
+                    workspace.facts(),
+                    evaluation,
+                    describe_carried_rows(model_of(predictor)),
+                ),
                 **({CONTRACT: contract} if contract else {}),
             },
             _build_hashes(stage, train),
@@ -86,7 +93,11 @@ def work(stage: Stage) -> dict[str, float]:
 
 
 def _format_card(
-    stage: Stage, model: FinishedModel, facts: dict[str, Any], evaluation: dict[str, Any]
+    stage: Stage,
+    model: FinishedModel,
+    facts: dict[str, Any],
+    evaluation: dict[str, Any],
+    carried: list[str],
 ) -> str:
     plugin_names = {
         kind: ", ".join(choice.name for choice in choices) or "no plugin"
@@ -112,7 +123,7 @@ def _format_card(
             *_describe_contract(facts["contract"]),
             *(f"Rows left out: {n} ({reason})." for reason, n in facts["rows_left_out"].items()),
         ],
-        warnings=evaluation["warnings"],
+        warnings=[*evaluation["warnings"], *carried],
         metrics_by_evaluator={name: report["metrics"] for name, report in reports.items()},
         baselines_by_evaluator={name: report["baselines"] for name, report in reports.items()},
         decision=decision,

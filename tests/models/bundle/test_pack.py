@@ -15,7 +15,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from skops import io as skops_io
@@ -101,7 +101,10 @@ def test_arrays_texts_and_clusters_are_packed_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: KNeighborsClassifier(), "sklearn.KNeighborsClassifier has no packed form"),
+        (
+            lambda: RadiusNeighborsClassifier(),
+            "sklearn.RadiusNeighborsClassifier has no packed form",
+        ),
         (
             lambda: make_pipeline(FunctionTransformer(lambda x: x * 2), LogisticRegression()),
             "functiontransformer: the function '<lambda>' is custom code.*numpy.log1p",
@@ -202,7 +205,7 @@ def files(
     X.assign(bought=y).to_csv(folder / "train.csv", index=False)
     joblib.dump(model, folder / "shop.joblib")
     skops_io.dump(zoo.fitted("logistic", X), folder / "shop.skops")
-    near = make_pipeline(zoo.scaled(), KNeighborsClassifier()).fit(X, y)
+    near = make_pipeline(zoo.scaled(), RadiusNeighborsClassifier()).fit(X, y)
     joblib.dump(near, folder / "near.joblib")
     joblib.dump(Payload(folder / "payload-ran"), folder / "bad.joblib")
     return folder
@@ -270,7 +273,7 @@ def test_the_command_takes_how_a_file_is_written(call: Run, tmp_path: Path) -> N
 def test_a_dry_run_lists_what_is_covered_and_writes_nothing(call: Run, files: Path) -> None:
     words = ["--data", "train.csv", "--target", "bought", "--trust-code", "--dry-run"]
     done = run_here("pack", "near.joblib", *words, cwd=files, code=2)
-    assert "model.kneighborsclassifier: KNeighborsClassifier, not covered" in done.stdout
+    assert "model.radiusneighborsclassifier: RadiusNeighborsClassifier, not covered" in done.stdout
     assert "model.columntransformer: ColumnTransformer, covered" in done.stdout
     assert not (files / "near").exists()
     fine = run_here("pack", "shop.joblib", *words, "--out", "dry", cwd=files)

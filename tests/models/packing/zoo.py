@@ -35,7 +35,7 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, VarianceThreshold
 from sklearn.frozen import FrozenEstimator
-from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import (
     ElasticNet,
@@ -56,6 +56,7 @@ from sklearn.model_selection import (
 )
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
@@ -608,6 +609,30 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
             IsotonicRegression(out_of_bounds="clip"),
         ),
         "value",
+    ),
+    "neighbors": (lambda: _two(scaled(), KNeighborsClassifier()), "three"),
+    "neighbors by distance": (
+        lambda: _two(imputed(), KNeighborsClassifier(9, weights="distance", p=1)),
+        "two",
+    ),
+    "mean of neighbors": (
+        lambda: _two(imputed(), StandardScaler(), KNeighborsRegressor(weights="distance")),
+        "value",
+    ),
+    "cells of neighbors": (
+        lambda: _two(
+            make_column_transformer((KNNImputer(add_indicator=True), NUMBERS)),
+            LogisticRegression(max_iter=500),
+        ),
+        "two",
+    ),
+    "cells of neighbors by distance": (
+        lambda: _two(
+            make_column_transformer((KNNImputer(n_neighbors=3, weights="distance"), NUMBERS)),
+            StandardScaler(),
+            LogisticRegression(),
+        ),
+        "two",
     ),
     "clusters": (lambda: _two(scaled(), KMeans(4, n_init=2, random_state=0)), ""),
     "clusters by batches": (

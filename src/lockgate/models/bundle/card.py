@@ -7,8 +7,21 @@ from typing import Any
 
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.columns.personal import is_personal
+from lockgate.models.bundle.open_format import Model
+from lockgate.models.packed.runtime.model import PackedModel
 
-__all__ = ["model_card"]
+__all__ = ["describe_carried_rows", "model_card"]
+
+
+def describe_carried_rows(model: Model) -> list[str]:
+    """Return a warning if the model's file holds rows of training."""
+    rows = model.carried_rows if isinstance(model, PackedModel) else 0
+    if not rows:
+        return []
+    return [
+        f"The model file holds {rows:,} of the rows that it was trained on, as it needs them to "
+        "predict: whoever has the bundle has them, scaled and encoded."
+    ]
 
 
 def model_card(

@@ -19,6 +19,7 @@ from lockgate.models.converters.encoders import ENCODERS
 from lockgate.models.converters.libraries import library_of
 from lockgate.models.converters.linear_models import LINEAR
 from lockgate.models.converters.meta_estimators import ENSEMBLES, convert_model
+from lockgate.models.converters.neighbor_models import NEIGHBOR_MODELS
 from lockgate.models.converters.selectors import SELECTORS
 from lockgate.models.converters.symbols import RawColumn
 from lockgate.models.converters.trace import Converter, Trace
@@ -43,6 +44,7 @@ CONVERTERS: dict[str, Converter] = {
     **ENCODERS,
     **LINEAR,
     **BAYES,
+    **NEIGHBOR_MODELS,
     **TREES,
     **TEXTS,
     **ENSEMBLES,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lockgate.contract.tables import Schema, Table
-from lockgate.models.bundle.card import model_card
+from lockgate.models.bundle.card import describe_carried_rows, model_card
 from lockgate.models.bundle.open_format import Model
 
 __all__ = ["render_card"]
@@ -62,6 +62,7 @@ def render_card(
         description="fitted outside of lockgate, and packed.",
         data_notes=[f"It was packed with {len(table)} rows (sha256 {table.digest[:12]})."],
         metrics_by_evaluator=metrics,
+        warnings=describe_carried_rows(model),
         decision=decision,
         lineage=origin,
     )

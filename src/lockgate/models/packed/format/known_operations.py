@@ -6,6 +6,7 @@ from lockgate.models.packed.format.categorical import CODES
 from lockgate.models.packed.format.curves import CURVES
 from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.linear import MODELS
+from lockgate.models.packed.format.neighbors import NEIGHBORS
 from lockgate.models.packed.format.numeric import CELLS
 from lockgate.models.packed.format.outputs import OUTPUTS
 from lockgate.models.packed.format.pairwise import PAIRWISE
@@ -26,6 +27,7 @@ OPERATIONS = {
         *TERM_COLUMNS,
         *PAIRWISE,
         *CURVES,
+        *NEIGHBORS,
     )
 }
 """Every operation by its name in a file."""

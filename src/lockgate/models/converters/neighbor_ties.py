@@ -1,0 +1,107 @@
+"""Rows for which several training rows contend for the last place among the neighbors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from lockgate.data.columns.parsing import read_columns
+from lockgate.data.columns.rejections import RejectedRows
+from lockgate.models.converters.trace import TOLERANCE
+from lockgate.models.packed.format.neighbors import (
+    NearestRows,
+    NeighborCells,
+    common_distances,
+    nearest_distances,
+)
+from lockgate.models.packed.runtime.model import PackedModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["have_no_neighbors", "tied_neighbors"]
+
+Step: TypeAlias = NearestRows | NeighborCells
+
+CLOSE = 1e-12
+"""Relative difference up to which squared distances are equal but for rounding."""
+
+VANISHING = 1e-8
+"""Squared distances, relative to the squared norms, whose digits are all rounding."""
+
+LARGEST = 1e150
+"""Numbers whose squares have no double from here on."""
+
+BLOCK = 256
+
+
+def tied_neighbors(model: object, frame: pd.DataFrame) -> np.ndarray:
+    """Return the rows whose neighbors are not determined by their distances, shape (n,).
+
+    Of points at equal distances scikit-learn takes whichever its search meets first. Distances
+    that it takes from norms are equal within the rounding of these.
+    """
+    return _find_rows(model, frame, _tied)
+
+
+def have_no_neighbors(model: object, frame: pd.DataFrame) -> np.ndarray:
+    """Return the rows whose numbers are so large that they have no distances, shape (n,)."""
+    return _find_rows(model, frame, _overflows)
+
+
+def _find_rows(
+    model: object,
+    frame: pd.DataFrame,
+    condition: Callable[[Step, np.ndarray, np.ndarray, bool], np.ndarray],
+) -> np.ndarray:
+    """Return the rows for which a condition holds at one of the steps that look up neighbors."""
+    result = np.zeros(len(frame), bool)
+    if not isinstance(model, PackedModel):
+        return result
+    steps = [op for op in model.header.ops if isinstance(op, (NearestRows, NeighborCells))]
+    if not steps:
+        return result
+    cells, rows = read_columns(model.inputs, frame, RejectedRows())
+    for op in steps:
+        for start in range(0, rows, BLOCK):
+            part = slice(start, start + BLOCK)
+            block = [column[part] for column in cells]
+            numbers = model.compute_operation(op.of[0], block, len(range(rows)[part]))
+            from_norms = model.header.tolerance > TOLERANCE
+            result[part] |= condition(op, numbers, model.arrays[op.points], from_norms)
+    return result
+
+
+def _overflows(op: Step, rows: np.ndarray, points: np.ndarray, from_norms: bool) -> np.ndarray:
+    del op, points, from_norms
+    return np.asarray(np.nan_to_num(np.abs(rows)).max(axis=0) > LARGEST)
+
+
+def _tied(op: Step, rows: np.ndarray, points: np.ndarray, from_norms: bool) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        norms = np.nan_to_num(points**2).sum(axis=1).max() + np.nan_to_num(rows**2).sum(axis=0)
+        if isinstance(op, NearestRows):
+            distances = nearest_distances(rows, points, op.metric, np)
+            return _contended(distances, op, norms, from_norms)
+        distances = common_distances(rows, points, np)
+        tied = np.zeros(rows.shape[1], bool)
+        for k in range(rows.shape[0]):
+            missing = np.isnan(rows[k])
+            donors = ~np.isnan(points[:, k])
+            if missing.any() and donors.any():
+                own = distances[donors][:, missing]
+                tied[missing] |= _contended(own, op, norms[missing], from_norms)
+        return tied
+
+
+def _contended(distances: np.ndarray, op: Step, norms: np.ndarray, from_norms: bool) -> np.ndarray:
+    """Return whether rounding decides who the neighbors are, or their weights by distance."""
+    contended = np.zeros(distances.shape[1], bool)
+    if op.weights == "distance" and from_norms:
+        contended |= distances.min(axis=0) ** 2 <= VANISHING * norms
+    if op.count < len(distances):
+        last = np.partition(distances, (op.count - 1, op.count), axis=0)[op.count - 1 :][:2] ** 2
+        contended |= ~(last[1] - last[0] > CLOSE * (last[1] + norms))
+    return contended
