@@ -8,6 +8,8 @@ from typing import Any
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.columns.personal import is_personal
 from lockgate.models.bundle.open_format import Model
+from lockgate.models.packed.format.linear import Kernel
+from lockgate.models.packed.format.neighbors import NearestRows, NeighborCells
 from lockgate.models.packed.runtime.model import PackedModel
 
 __all__ = ["describe_carried_rows", "model_card"]
@@ -15,7 +17,14 @@ __all__ = ["describe_carried_rows", "model_card"]
 
 def describe_carried_rows(model: Model) -> list[str]:
     """Return a warning if the model's file holds rows of training."""
-    rows = model.carried_rows if isinstance(model, PackedModel) else 0
+    if not isinstance(model, PackedModel):
+        return []
+    names = {
+        op.vectors if isinstance(op, Kernel) else op.points
+        for op in model.header.ops
+        if isinstance(op, (Kernel, NearestRows, NeighborCells))
+    }
+    rows = max((len(model.arrays[name]) for name in names), default=0)
     if not rows:
         return []
     return [

@@ -91,8 +91,8 @@ def _tied(op: Step, rows: np.ndarray, points: np.ndarray, from_norms: bool) -> n
             missing = np.isnan(rows[k])
             donors = ~np.isnan(points[:, k])
             if missing.any() and donors.any():
-                own = distances[donors][:, missing]
-                tied[missing] |= _contended(own, op, norms[missing], from_norms)
+                usable = distances[donors][:, missing]
+                tied[missing] |= _contended(usable, op, norms[missing], from_norms)
         return tied
 
 

@@ -118,12 +118,12 @@ class NeighborCells(Operation, tag="neighborcells", frozen=True):
     ) -> Array:
         if not donors.shape[0]:
             return mean + xp.zeros(distances.shape[1])
-        own = xp.take(distances, donors, axis=0)
-        indices = _choose_nearest(own, min(self.count, donors.shape[0]), xp)
-        kept = xp.take_along_axis(own, indices, axis=0)
+        usable = xp.take(distances, donors, axis=0)
+        indices = _choose_nearest(usable, min(self.count, donors.shape[0]), xp)
+        kept = xp.take_along_axis(usable, indices, axis=0)
         weights = _weigh(kept, self.weights, xp)
         weights = xp.where(xp.isinf(kept), xp.zeros_like(kept), weights)
-        known = xp.any(~xp.isinf(own), axis=0)
+        known = xp.any(~xp.isinf(usable), axis=0)
         weights = xp.where(known, weights, xp.ones_like(weights))
         average = _average(xp.take(values, donors, axis=0), indices, weights, xp)[0, :]
         return xp.where(known, average, mean + xp.zeros_like(average))

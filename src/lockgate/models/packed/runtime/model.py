@@ -23,8 +23,6 @@ from lockgate.data.columns.sources import cells_by_name
 from lockgate.errors import PackedFormatError, SchemaViolation, UsageError
 from lockgate.models.packed.format.array_types import Cells, RowSource
 from lockgate.models.packed.format.header import Answers, decode
-from lockgate.models.packed.format.linear import Kernel
-from lockgate.models.packed.format.neighbors import NearestRows, NeighborCells
 from lockgate.models.packed.runtime.blocks import compute_columns, join_cells, take_cells
 from lockgate.models.packed.runtime.comparison import (
     COMPARED_ROWS,
@@ -101,16 +99,6 @@ class PackedModel:
         return tuple(
             name for name in ("label", "score", "margin") if getattr(answers, name) is not None
         )
-
-    @property
-    def carried_rows(self) -> int:
-        """How many rows of training the file holds: support vectors, or neighbors."""
-        names = {
-            op.vectors if isinstance(op, Kernel) else op.points
-            for op in self.header.ops
-            if isinstance(op, (Kernel, NearestRows, NeighborCells))
-        }
-        return max((len(self.arrays[name]) for name in names), default=0)
 
     def compute_operation(self, index: int, cells: Sequence[Cells], rows: int) -> np.ndarray:
         """Return the numbers that an operation gives for rows, shape (width, n)."""
