@@ -12,9 +12,10 @@ from lockgate.contract.compression import CompressRequest
 from lockgate.contract.recipes import Candidate
 from lockgate.contract.tables import Table
 from lockgate.errors import NotApplicable, PackedFormatError, PluginFailed, UsageError
+from lockgate.modeling.change import measure_rows
 from lockgate.modeling.metrics.decisions import best_f1_threshold, best_threshold
 from lockgate.modeling.metrics.losses import class_indices
-from lockgate.modeling.training.estimators import predict_scores
+from lockgate.modeling.training.estimators import predict_output, predict_scores
 from lockgate.modeling.training.fitting import fit, loss_function
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.packed.content import PackedContent
@@ -71,7 +72,15 @@ def work(stage: Stage) -> dict[str, float]:
         candidate.parent,
     )
     workspace.write_finished(model, written.files)
-    write_json(workspace.root / "models" / "steps.json", {"metric": fitted.metric, "steps": steps})
+    output = predict_output(
+        candidate.estimator, tune.features, fitted.task, fitted.classes, threshold
+    )
+    parts = {
+        "train": measure_rows(fitted.task, train.target, None, fitted.classes),
+        "tune": measure_rows(fitted.task, tune.target, output, fitted.classes, threshold),
+    }
+    steps_file = workspace.root / "models" / "steps.json"
+    write_json(steps_file, {"metric": fitted.metric, "steps": steps, "rows": parts})
     if threshold is not None:
         stage.log.info("threshold %.3f (%s)", threshold, stage.sections.decision.rule)
     applied = sum(step["applied"] for step in steps)

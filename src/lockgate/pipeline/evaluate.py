@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lockgate.contract.evaluation import EvaluateRequest, Report
+from lockgate.contract.evaluation import EvaluateRequest, Metric, Report
 from lockgate.contract.tables import Table
 from lockgate.data.io.prepared import read_with_left_out
 from lockgate.modeling.baselines import measure_baseline
+from lockgate.modeling.change import change_table, describe_change, measure_rows
 from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.formats import open_finished
@@ -45,9 +46,19 @@ def work(stage: Stage) -> dict[str, float]:
             for choice in stage.parameters.chosen["evaluator"]
         }
     baselines = _measure_baselines(workspace, test, model)
-    warnings = [*_beaten_by(baselines, reports, model), *workspace.facts()["warnings"]]
-    metrics = _write_reports(stage, workspace, reports, baselines, warnings)
-    for warning in warnings[: len(warnings) - len(workspace.facts()["warnings"])]:
+    parts = workspace.measured_parts()
+    parts["test"] = measure_rows(
+        model.task, test.target, request.output, model.classes, model.threshold
+    )
+    of_model = _beaten_by(baselines, reports, model)
+    measured = _measured(reports, model.metric)
+    of_model += describe_change(
+        parts["train"], parts["tune"], parts["test"], model.metric, measured
+    )
+    warnings = [*of_model, *workspace.facts()["warnings"]]
+    change = change_table(parts["train"], parts["tune"], parts["test"])
+    metrics = _write_reports(stage, workspace, reports, baselines, warnings, change)
+    for warning in of_model:
         stage.log.warning("%s", warning)
     for name, report in reports.items():
         for message in report.messages:
@@ -72,9 +83,7 @@ def _beaten_by(
     model: FinishedModel,
 ) -> list[str]:
     """Return a message for each baseline that is as good as the model in the metric it is for."""
-    measured = next(
-        (r.metrics[model.metric] for r in reports.values() if model.metric in r.metrics), None
-    )
+    measured = _measured(reports, model.metric)
     if measured is None:
         return []
     sign = 1 if model.metric in HIGHER_IS_BETTER else -1
@@ -86,12 +95,18 @@ def _beaten_by(
     ]
 
 
+def _measured(reports: Mapping[str, Report], metric: str) -> Metric | None:
+    """Return a metric of the first evaluator that has it."""
+    return next((r.metrics[metric] for r in reports.values() if metric in r.metrics), None)
+
+
 def _write_reports(
     stage: Stage,
     workspace: Workspace,
     reports: dict[str, Report],
     baselines: Mapping[str, Mapping[str, float]],
     warnings: list[str],
+    change: list[dict[str, Any]],
 ) -> dict[str, float]:
     """Write the metrics as JSON, the plots, and the HTML report; return all metrics."""
     deterministic = {
@@ -100,7 +115,10 @@ def _write_reports(
     nondeterministic = {name: report for name, report in reports.items() if report.nondeterministic}
     write_json(workspace.report / "metrics.json", _estimates(deterministic))
     plain = {name: _without_plots(report, baselines) for name, report in deterministic.items()}
-    write_json(workspace.report / "report.json", {"evaluators": plain, "warnings": warnings})
+    write_json(
+        workspace.report / "report.json",
+        {"evaluators": plain, "warnings": warnings, "change": change},
+    )
     write_json(
         workspace.report / "cost.json",
         {n: _without_plots(r, {}) for n, r in nondeterministic.items()},
@@ -110,7 +128,7 @@ def _write_reports(
         for plot in report.plots:
             draw_plot(plot, plots / f"{name}-{plot.name}.png")
     page = report_page(
-        stage.sections.project.name, workspace, reports, stage.raw, baselines, warnings
+        stage.sections.project.name, workspace, reports, stage.raw, baselines, warnings, change
     )
     (workspace.report / "index.html").write_text(page, encoding="utf-8")
     estimates = _estimates(reports)

@@ -49,7 +49,8 @@ def work(stage: Stage) -> dict[str, float]:
         for finding in findings.findings
         if finding.severity == "alarm"
     ]
-    _write_report(stage, workspace, request.window, results, performance, len(alarms))
+    compared = _compare_performance(bundle, performance)
+    _write_report(stage, workspace, request.window, results, performance, compared, len(alarms))
     for name, finding in alarms:
         event = Alarm(
             stage.sections.project.name, name, finding.column, finding.message, finding.effect
@@ -131,12 +132,25 @@ def _measure_performance(
     return {name: value for name, value in metrics.items() if not np.isnan(value)}
 
 
+def _compare_performance(
+    bundle: Bundle, performance: dict[str, float]
+) -> list[tuple[str, float, float]]:
+    """Return each metric of the window with its value on the test rows, from the bundle."""
+    measured: dict[str, float] = {}
+    for metrics in bundle.metrics().values():
+        for name, metric in metrics.items():
+            if metric["estimate"] is not None:
+                measured.setdefault(name, metric["estimate"])
+    return [(name, measured[name], performance[name]) for name in performance if name in measured]
+
+
 def _write_report(
     stage: Stage,
     workspace: Workspace,
     window: MonitoringWindow,
     results: dict[str, Findings],
     performance: dict[str, float],
+    compared: list[tuple[str, float, float]],
     alarms: int,
 ) -> None:
     period: dict[str, Any] = {"since": window.since, "until": window.until, "rows": window.n}
@@ -149,5 +163,5 @@ def _write_report(
         period_text = "the test rows"
     title = f"{window.n:,} rows ({period_text}) compared with the training rows"
     messages = [message for result in results.values() for message in result.messages]
-    page = monitor_page(stage.sections.project.name, title, findings, messages)
+    page = monitor_page(stage.sections.project.name, title, findings, messages, compared)
     (workspace.report / "monitor.html").write_text(page, encoding="utf-8")

@@ -136,6 +136,12 @@ class Workspace:
         """Read what a model must beat, fitted by the load stage."""
         return msgspec.convert(self.facts()["baselines"], list[Baseline])
 
+    def measured_parts(self) -> dict[str, dict[str, float]]:
+        """Read what the compress stage measured on the training and tune rows."""
+        steps = json.loads((self.root / "models" / "steps.json").read_bytes())
+        parts: dict[str, dict[str, float]] = steps["rows"]
+        return parts
+
     def schema(self) -> Schema:
         """Read the schema of the training rows."""
         return msgspec.convert(self.facts()["schema"], Schema)

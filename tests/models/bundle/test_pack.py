@@ -369,3 +369,22 @@ def test_an_estimator_fitted_on_decimals_is_refused_in_a_line(tmp_path: Path) ->
     model = make_pipeline(columns, LogisticRegression()).fit(frame, y)
     with pytest.raises(lockgate.NotCovered, match="a step of this model cannot be packed"):
         lockgate.pack(model, frame, y, path=tmp_path / "m")
+
+
+def test_a_column_is_read_as_the_author_read_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {"zip": rng.choice(["1067", "80331", "20095"], 300), "x": rng.normal(size=300)}
+    )
+    y = (X["zip"] == "1067").astype(int).to_numpy() ^ (rng.random(300) < 0.1)
+    encoder = make_column_transformer((OneHotEncoder(), ["zip"]), remainder="passthrough")
+    fitted = make_pipeline(encoder, LogisticRegression()).fit(X, y)
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    X.assign(bought=y).to_csv(tmp_path / "rows.csv", index=False)
+    arguments = ["pack", "model.joblib", "--data", "rows.csv", "--target", "bought", "--trust-code"]
+    run_here(*arguments, "--kind", "zip=category", cwd=tmp_path)
+    bundle = lockgate.open(tmp_path / "model")
+    assert bundle.manifest.inputs["zip"].kind == "category"
+    assert np.array_equal(bundle.predict(X).label, fitted.predict(X))
+    unknown = run_here(*arguments, "--kind", "zpi=category", cwd=tmp_path, code=2)
+    assert "did you mean 'zip'" in unknown.stderr

@@ -90,7 +90,7 @@ def load(
         return load_project_table(find_project(Path.cwd()), contract)
     from lockgate.data.data_contract.checked_table import load_with_contract
     from lockgate.data.tables import read_table
-    from lockgate.models.packing.rows import detect_form
+    from lockgate.models.packing.row_files import detect_form
 
     path, declared = data, parse_kinds(kinds)
     csv = detect_form(path, parse_settings(settings))

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from lockgate.cli.terminal.examples import examples
-from lockgate.cli.terminal.settings import parse_settings, split_setting
+from lockgate.cli.terminal.settings import parse_kinds, parse_settings, split_setting
 from lockgate.errors import NotCovered, UsageError
 from lockgate.models.packing.pack_file import PackJob, PackResult, pack_file, pack_model_file
-from lockgate.models.packing.rows import detect_form
+from lockgate.models.packing.row_files import detect_form
 
 __all__ = ["command"]
 
@@ -36,6 +36,14 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     help="How CSV files are written: encoding, delimiter, decimal, thousands, quote, missing. "
     "Repeatable.",
     show_default="detected",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="COLUMN=KIND",
+    help="Kind of a column that the model was fitted on, e.g. zip=category for 01067; may be "
+    "repeated.",
 )
 @click.option("--name", help="Name of the model.", show_default="name of the file")
 @click.option(
@@ -64,6 +72,7 @@ def command(
     data: Path,
     target: str | None,
     settings: tuple[str, ...],
+    kinds: tuple[str, ...],
     name: str | None,
     out: Path | None,
     tune: Path | None,
@@ -86,6 +95,7 @@ def command(
         trust_code,
         not dry_run,
         csv=detect_form(data, parse_settings(settings)),
+        kinds=parse_kinds(kinds),
     )
     score_threshold = _parse_threshold(threshold)
     lineage = dict(split_setting(text, "--declare") for text in declare)

@@ -48,6 +48,8 @@ class PackJob(msgspec.Struct, frozen=True):
         Whether to compare predictions; off for a dry run.
     csv : CSVFormat or None
         How the CSV files are written; None where the data are a Parquet file.
+    kinds : dict of str to str
+        Kinds of columns that the model was fitted on, where pandas would read others.
 
     """
 
@@ -57,6 +59,7 @@ class PackJob(msgspec.Struct, frozen=True):
     trusted: bool
     prove: bool
     csv: CSVFormat | None = None
+    kinds: dict[str, str] = {}
 
 
 class PackResult(msgspec.Struct, frozen=True):
@@ -167,7 +170,7 @@ def pack_model_file(
     from lockgate.data.data_contract.file import read_contract
     from lockgate.models.packed.runtime.model import PackedModel
     from lockgate.models.packing.pack import write_packed
-    from lockgate.models.packing.rows import read_table_of
+    from lockgate.models.packing.row_files import read_table_of
 
     rules = None if contract is None else read_contract(contract)
     result, raw = pack_file(job)
@@ -228,9 +231,9 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
         columns_by_fitted_name,
         names_for,
     )
-    from lockgate.models.packing.rows import read_as_fitted, read_as_written
+    from lockgate.models.packing.row_files import read_as_fitted, read_as_written
 
-    frame = read_as_fitted(Path(job.data), job.csv)
+    frame = read_as_fitted(Path(job.data), job.csv, job.kinds)
     if job.target is not None and job.target not in frame:
         raise UsageError(f"unknown column {job.target}: {job.data} does not have it")
     try:

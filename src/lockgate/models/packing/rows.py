@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lockgate.contract.tables import Column, CSVFormat, Table
+from lockgate.contract.tables import Table
 from lockgate.data.columns.sources import column_name
-from lockgate.errors import DataError, NotCovered, SchemaViolation, UsageError
+from lockgate.errors import DataError, NotCovered, SchemaViolation
 from lockgate.modeling.metrics.losses import class_indices
 from lockgate.models.converters.fitted_columns import arrange_columns, fitted_columns
 
@@ -22,16 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
-    from lockgate.data.columns.inputs import ColumnInput
 
 __all__ = [
     "Rows",
     "check_fitted",
     "check_target",
-    "detect_form",
-    "read_as_fitted",
-    "read_as_written",
-    "read_table_of",
     "table_from",
 ]
 
@@ -225,81 +218,3 @@ def _check_width(columns: int) -> None:
             f"X has {columns:,} columns, a bundle at most {MAX_COLUMNS:,}; pack the pipeline with "
             "the vectorizer or encoder that makes them, and with the rows before it"
         )
-
-
-def read_table_of(
-    path: Path,
-    features: list[str],
-    target: str | None,
-    inputs: Sequence[ColumnInput],
-    csv: CSVFormat | None,
-) -> Table:
-    """Read the rows as predictions will read them; `csv` says how CSV files are written."""
-    from lockgate.data.io.frames import is_parquet, read_frame
-
-    columns = [
-        Column(name=c.name, kind=c.kind, categories=c.categories, bits=c.bits)  # type: ignore[arg-type]  # the header was checked
-        for c in inputs
-    ]
-    csv = None if is_parquet(path) else csv or CSVFormat()
-    frame = read_frame(path, columns, csv)
-    missing = [name for name in [*features, *([target] if target else [])] if name not in frame]
-    if missing:
-        raise UsageError(f"{path} has no column {', '.join(missing)}")
-    table = table_from(frame[features], frame[target] if target else None)[0]
-    if csv is None:
-        return table
-    return dataclasses.replace(table, schema=dataclasses.replace(table.schema, csv=csv))
-
-
-def detect_form(path: Path, settings: Mapping[str, Any]) -> CSVFormat | None:
-    """Return how a CSV file is written; None for a Parquet file, which has no settings."""
-    from lockgate.data.io.csv_detection import detect_csv
-    from lockgate.data.io.frames import is_parquet
-
-    if not is_parquet(path):
-        return detect_csv(path, settings)
-    if settings:
-        raise UsageError(f"{path} is a Parquet file, and --set is for CSV files")
-    return None
-
-
-def read_as_written(path: Path, csv: CSVFormat | None) -> pd.DataFrame:
-    """Read rows with the kinds that their cells are written in: 01067 is a text."""
-    from lockgate.data.io.frames import read_frame
-
-    return read_frame(path, csv=csv)
-
-
-def read_as_fitted(path: Path, csv: CSVFormat | None) -> pd.DataFrame:
-    """Read rows as most who fit a model read them: with pandas' defaults.
-
-    The packed model is compared with the original on these rows. Its bundle is made from the
-    rows as predictions read them.
-    """
-    import pandas as pd
-
-    from lockgate.data.io.csv import delimiter_of
-    from lockgate.data.io.files import describe_failure, file_ending
-    from lockgate.data.io.frames import FRAME_ENDINGS
-
-    ending = file_ending(path)
-    if ending not in FRAME_ENDINGS:
-        raise DataError(f"{path} ends in {ending!r}, expected one of {', '.join(FRAME_ENDINGS)}")
-    try:
-        if csv is None:
-            return pd.read_parquet(path)
-        texts = CSVFormat().missing
-        return pd.read_csv(
-            path,
-            sep=delimiter_of(path, csv),
-            encoding=csv.encoding,
-            decimal=csv.decimal,
-            thousands=csv.thousands or None,
-            quotechar=csv.quote or '"',
-            quoting=0 if csv.quote else 3,  # of the module csv: QUOTE_MINIMAL, QUOTE_NONE
-            na_values=None if csv.missing == texts else list(csv.missing),
-            keep_default_na=csv.missing == texts,
-        )
-    except (ValueError, OSError) as error:
-        raise DataError(describe_failure(path, error)) from None

@@ -62,6 +62,7 @@ def report_page(
     params: Mapping[str, Any],
     baselines: Mapping[str, Mapping[str, float]],
     warnings: Sequence[str],
+    change: Sequence[Mapping[str, Any]],
 ) -> str:
     """Render the evaluation report as HTML.
 
@@ -79,6 +80,8 @@ def report_page(
         Metrics of the baselines, by what each is.
     warnings : sequence of str
         What to know before the metrics.
+    change : sequence of mapping
+        What changed from the training to the test rows, as the rows of a table.
 
     """
     steps = json.loads((workspace.root / "models" / "steps.json").read_bytes())
@@ -115,6 +118,9 @@ def report_page(
         steps=steps,
         sections=sections,
         warnings=warnings,
+        change=[
+            {**row, "": METRICS.get(str(row[""]).replace(" ", "_"), row[""])} for row in change
+        ],
     )
 
 
@@ -128,7 +134,11 @@ def _beside(name: str, report: Report, baselines: Mapping[str, Mapping[str, floa
 
 
 def monitor_page(
-    name: str, title: str, findings: Mapping[str, tuple[Finding, ...]], messages: list[str]
+    name: str,
+    title: str,
+    findings: Mapping[str, tuple[Finding, ...]],
+    messages: list[str],
+    performance: Sequence[tuple[str, float, float]],
 ) -> str:
     """Render the drift report as HTML, alarms first.
 
@@ -140,6 +150,8 @@ def monitor_page(
         Findings by the name of the monitor.
     messages : list of str
         Summaries of the monitors.
+    performance : sequence of tuple
+        Metrics by name, on the test rows and on the window; empty without labels.
 
     """
     rank = {"alarm": 0, "notice": 1, "ok": 2}
@@ -150,7 +162,14 @@ def monitor_page(
     ]
     rows.sort(key=lambda row: (rank[row[1].severity], -row[1].effect))
     return _load_template("monitor.html").render(
-        name=name, title=title, rows=rows, messages=messages
+        name=name,
+        title=title,
+        rows=rows,
+        messages=messages,
+        performance=[
+            (METRICS.get(metric, metric.replace("_", " ")), *map(_format_number, values))
+            for metric, *values in performance
+        ],
     )
 
 

@@ -1,0 +1,134 @@
+"""Change from the training rows to the test rows: of the target, of the metrics, of calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lockgate.contract.evaluation import Metric
+from lockgate.contract.prediction import Output
+from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER, class_indices, metrics_for_task
+
+__all__ = ["change_table", "describe_change", "measure_rows"]
+
+MAX_CLASSES = 10
+
+LARGE = 3.29
+"""Standard errors from which the rate of a class has changed: once in a thousand by chance."""
+
+RELATIVE = 0.1
+"""Relative change of a rate from which it is reported."""
+
+SHOWN = ("roc_auc", "pr_auc", "log_loss", "accuracy", "rmse", "mae", "r2")
+
+
+def measure_rows(
+    task: str,
+    truth: np.ndarray,
+    output: Output | None,
+    classes: Sequence[object],
+    threshold: float | None = None,
+) -> dict[str, float]:
+    """Return the rates or the mean of the target, and metrics and calibration of predictions.
+
+    Parameters
+    ----------
+    task : {"binary", "multiclass", "regression"}
+        The task.
+    truth : ndarray, shape (n,)
+        The target.
+    output : Output or None
+        Predictions for the same rows; None for rows that the model was fitted on.
+    classes : sequence
+        Labels in the order of the scores.
+    threshold : float, optional
+        Score from which the second of two classes is predicted.
+
+    Returns
+    -------
+    dict of str to float
+        By the name of the row in a table, ``rows`` first.
+
+    """
+    measured = {"rows": float(len(truth))}
+    if task == "regression":
+        measured["mean of the target"] = float(np.mean(truth.astype(float)))
+    else:
+        counts = np.bincount(class_indices(truth, classes), minlength=len(classes))
+        shown = [1] if task == "binary" else range(min(len(classes), MAX_CLASSES))
+        measured |= {f"rate of {classes[k]}": float(counts[k] / len(truth)) for k in shown}
+    if output is None:
+        return measured
+    if task == "regression":
+        measured["mean prediction"] = float(np.mean(output.label.astype(float)))
+    elif output.score is not None and task == "binary":
+        mean = float(np.mean(output.score))
+        measured["mean score"] = mean
+        measured["mean score minus rate"] = mean - measured[f"rate of {classes[1]}"]
+    metrics = metrics_for_task(task, truth, output, classes, threshold)()
+    return measured | {
+        key.replace("_", " "): float(metrics[key])
+        for key in SHOWN
+        if key in metrics and np.isfinite(metrics[key])
+    }
+
+
+def describe_change(
+    train: Mapping[str, float],
+    tune: Mapping[str, float],
+    test: Mapping[str, float],
+    metric: str,
+    measured: Metric | None,
+) -> list[str]:
+    """Return a sentence for each change that a reader should know before the metrics.
+
+    Parameters
+    ----------
+    train, tune, test : mapping of str to float
+        As `measure_rows` returns them.
+    metric : str
+        The metric that the model was tuned for.
+    measured : Metric or None
+        That metric on the test rows, with its interval.
+
+    """
+    messages = []
+    for key, rate in test.items():
+        if not key.startswith("rate of "):
+            continue
+        before = train[key]
+        variance = before * (1 - before) / train["rows"] + rate * (1 - rate) / test["rows"]
+        if abs(rate - before) > max(LARGE * variance**0.5, RELATIVE * before):
+            messages.append(
+                f"the {key} is {rate:.2%} in the test rows, and {before:.2%} in the training rows"
+            )
+    key = metric.replace("_", " ")
+    if measured is None or measured.low is None or measured.high is None or key not in tune:
+        return messages
+    worse = tune[key] > measured.high if metric in HIGHER_IS_BETTER else tune[key] < measured.low
+    if worse:
+        messages.append(
+            f"the {key} is {measured.estimate:.4g} on the test rows "
+            f"({measured.low:.4g} to {measured.high:.4g}), and {tune[key]:.4g} on the tune rows: "
+            "the model is worse on the later or other rows"
+        )
+    return messages
+
+
+def change_table(
+    train: Mapping[str, float], tune: Mapping[str, float], test: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Return the rows of a table: what was measured, and its value in each part of the rows."""
+    parts = {"train": train, "tune": tune, "test": test}
+    return [
+        {"": name, **{part: _format(values.get(name)) for part, values in parts.items()}}
+        for name in test
+    ]
+
+
+def _format(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,0 +1,57 @@
+"""Change from the training rows to the test rows: the table, and what is said of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lockgate.contract.evaluation import Metric
+from lockgate.contract.prediction import Output
+from lockgate.modeling.change import change_table, describe_change, measure_rows
+
+
+def binary(rate: float, rows: int = 2000, shift: float = 0.0) -> dict[str, float]:
+    truth = (np.arange(rows) < rate * rows).astype(int)
+    score = np.clip(0.2 + 0.5 * truth + shift, 0, 1)
+    return measure_rows("binary", truth, Output((score > 0.5).astype(int), score), (0, 1), 0.5)
+
+
+def test_a_binary_model_has_rate_mean_score_and_metrics() -> None:
+    measured = binary(0.3, shift=0.1)
+    assert measured["rows"] == 2000
+    assert measured["rate of 1"] == pytest.approx(0.3)
+    assert measured["mean score"] == pytest.approx(0.3 + 0.5 * 0.3)
+    assert measured["mean score minus rate"] == pytest.approx(0.15)
+    assert measured["roc auc"] == 1
+
+
+def test_a_regression_and_several_classes() -> None:
+    truth = np.array([1.0, 3.0])
+    measured = measure_rows("regression", truth, Output(truth + 1), ())
+    assert (measured["mean of the target"], measured["mean prediction"]) == (2, 3)
+    assert measured["rmse"] == 1
+    labels = np.array(["a", "b", "c", "c"])
+    rates = measure_rows("multiclass", labels, None, ("a", "b", "c"))
+    assert rates == {"rows": 4, "rate of a": 0.25, "rate of b": 0.25, "rate of c": 0.5}
+
+
+def test_a_changed_rate_and_a_worse_model_are_reported() -> None:
+    train, tune, test = binary(0.3), binary(0.3), binary(0.2)
+    metric = Metric(0.8, 0.75, 0.85)
+    messages = describe_change(train, tune, test, "roc_auc", metric)
+    assert (
+        messages[0] == "the rate of 1 is 20.00% in the test rows, and 30.00% in the training rows"
+    )
+    assert messages[1].startswith("the roc auc is 0.8 on the test rows (0.75 to 0.85), and 1 on")
+    assert describe_change(train, tune, binary(0.31), "roc_auc", Metric(1, 0.9, 1)) == []
+    small = binary(0.2, rows=20)  # too few rows to say that it has changed
+    assert describe_change(train, tune, small, "roc_auc", None) == []
+
+
+def test_the_table_leaves_out_what_was_not_measured() -> None:
+    train = {"rows": 10000.0, "rate of 1": 0.25}
+    rows = change_table(train, binary(0.3), binary(0.2))
+    assert rows[0] == {"": "rows", "train": "10,000", "tune": "2,000", "test": "2,000"}
+    by_name = {row[""]: row for row in rows}
+    assert by_name["mean score"]["train"] == ""
+    assert by_name["rate of 1"] == {"": "rate of 1", "train": "0.25", "tune": "0.3", "test": "0.2"}
