@@ -51,7 +51,18 @@ def test_a_changed_rate_and_a_worse_model_are_reported() -> None:
 def test_the_table_leaves_out_what_was_not_measured() -> None:
     train = {"rows": 10000.0, "rate of 1": 0.25}
     rows = change_table(train, binary(0.3), binary(0.2))
-    assert rows[0] == {"": "rows", "train": "10,000", "tune": "2,000", "test": "2,000"}
+    assert rows[0] == {"": "rows", "train": 10000, "tune": 2000, "test": 2000}
     by_name = {row[""]: row for row in rows}
-    assert by_name["mean score"]["train"] == ""
-    assert by_name["rate of 1"] == {"": "rate of 1", "train": "0.25", "tune": "0.3", "test": "0.2"}
+    assert by_name["mean score"]["train"] is None
+    assert by_name["rate of 1"] == {"": "rate of 1", "train": 0.25, "tune": 0.3, "test": 0.2}
+
+
+def test_weights_count_as_copies_of_a_row() -> None:
+    rng = np.random.default_rng(0)
+    truth, score, weight = rng.integers(0, 2, 60), rng.random(60), rng.integers(1, 4, 60)
+    labels = (score > 0.5).astype(int)
+    weighted = measure_rows("binary", truth, Output(labels, score), (0, 1), 0.5, weight)
+    truth, score, labels = (np.repeat(part, weight) for part in (truth, score, labels))
+    copied = measure_rows("binary", truth, Output(labels, score), (0, 1), 0.5)
+    del weighted["rows"], copied["rows"]
+    assert weighted == pytest.approx(copied)

@@ -30,6 +30,7 @@ def measure_rows(
     output: Output | None,
     classes: Sequence[object],
     threshold: float | None = None,
+    weight: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Return the rates or the mean of the target, and metrics and calibration of predictions.
 
@@ -45,6 +46,8 @@ def measure_rows(
         Labels in the order of the scores.
     threshold : float, optional
         Score from which the second of two classes is predicted.
+    weight : ndarray, shape (n,), optional
+        Weights of the rows, which evaluators use as well.
 
     Returns
     -------
@@ -54,20 +57,21 @@ def measure_rows(
     """
     measured = {"rows": float(len(truth))}
     if task == "regression":
-        measured["mean of the target"] = float(np.mean(truth.astype(float)))
+        measured["mean of the target"] = float(np.average(truth.astype(float), weights=weight))
     else:
-        counts = np.bincount(class_indices(truth, classes), minlength=len(classes))
+        indices = class_indices(truth, classes)
+        counts = np.bincount(indices, weight, minlength=len(classes))
         shown = [1] if task == "binary" else range(min(len(classes), MAX_CLASSES))
-        measured |= {f"rate of {classes[k]}": float(counts[k] / len(truth)) for k in shown}
+        measured |= {f"rate of {classes[k]}": float(counts[k] / counts.sum()) for k in shown}
     if output is None:
         return measured
     if task == "regression":
-        measured["mean prediction"] = float(np.mean(output.label.astype(float)))
+        measured["mean prediction"] = float(np.average(output.label.astype(float), weights=weight))
     elif output.score is not None and task == "binary":
-        mean = float(np.mean(output.score))
+        mean = float(np.average(output.score, weights=weight))
         measured["mean score"] = mean
         measured["mean score minus rate"] = mean - measured[f"rate of {classes[1]}"]
-    metrics = metrics_for_task(task, truth, output, classes, threshold)()
+    metrics = metrics_for_task(task, truth, output, classes, threshold)(weight)
     return measured | {
         key.replace("_", " "): float(metrics[key])
         for key in SHOWN
@@ -123,12 +127,5 @@ def change_table(
     """Return the rows of a table: what was measured, and its value in each part of the rows."""
     parts = {"train": train, "tune": tune, "test": test}
     return [
-        {"": name, **{part: _format(values.get(name)) for part, values in parts.items()}}
-        for name in test
+        {"": name, **{part: values.get(name) for part, values in parts.items()}} for name in test
     ]
-
-
-def _format(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -76,8 +76,10 @@ def work(stage: Stage) -> dict[str, float]:
         candidate.estimator, tune.features, fitted.task, fitted.classes, threshold
     )
     parts = {
-        "train": measure_rows(fitted.task, train.target, None, fitted.classes),
-        "tune": measure_rows(fitted.task, tune.target, output, fitted.classes, threshold),
+        "train": measure_rows(fitted.task, train.target, None, fitted.classes, weight=train.weight),
+        "tune": measure_rows(
+            fitted.task, tune.target, output, fitted.classes, threshold, tune.weight
+        ),
     }
     steps_file = workspace.root / "models" / "steps.json"
     write_json(steps_file, {"metric": fitted.metric, "steps": steps, "rows": parts})

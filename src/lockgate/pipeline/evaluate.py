@@ -48,7 +48,7 @@ def work(stage: Stage) -> dict[str, float]:
     baselines = _measure_baselines(workspace, test, model)
     parts = workspace.measured_parts()
     parts["test"] = measure_rows(
-        model.task, test.target, request.output, model.classes, model.threshold
+        model.task, test.target, request.output, model.classes, model.threshold, test.weight
     )
     of_model = _beaten_by(baselines, reports, model)
     measured = _measured(reports, model.metric)

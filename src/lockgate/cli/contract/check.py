@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from lockgate.cli.contract.source import contract_file, load, print_violations, source_options
+from lockgate.cli.contract.source import contract_file, load, source_options
 from lockgate.cli.terminal.examples import examples
 
 __all__ = ["command"]
@@ -47,7 +47,8 @@ def command(
         click.echo(json.dumps([msgspec.to_builtins(v) for v in violations], indent=1))
     elif violations:
         click.echo(f"{len(table):,} rows violate {source}:")
-        print_violations(violations)
+        for violation in violations:
+            click.secho(f"  {violation}", fg="red")
     else:
         columns = len(contract.columns)
         click.echo(f"{len(table):,} rows hold {source}: {columns} columns, no violation")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from lockgate.data.data_contract.rules import DataContract
     from lockgate.data.data_contract.violations import Violation
 
-__all__ = ["contract_file", "load", "print_violations", "source_options"]
+__all__ = ["contract_file", "load", "source_options"]
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -63,13 +64,7 @@ def contract_file(data: Path | None, path: Path | None) -> Path:
     from lockgate.pipeline.project import find_project
 
     root = find_project(Path.cwd())
-    return Path(_shown(project_file(root)))
-
-
-def _shown(path: Path) -> str:
-    import os
-
-    return os.path.relpath(path)
+    return Path(os.path.relpath(project_file(root)))
 
 
 def load(
@@ -101,9 +96,3 @@ def load(
     if contract is None:
         return read(declared), []
     return load_with_contract(read, contract, declared)
-
-
-def print_violations(violations: list[Violation]) -> None:
-    """Print a line for each violation."""
-    for violation in violations:
-        click.secho(f"  {violation}", fg="red")

@@ -115,8 +115,7 @@ def neighbor_imputer(trace: Trace, est: BaseEstimator, columns: list[Column]) ->
     kept = np.ones(len(empty), bool) if est.keep_empty_features else ~empty
     trace.require(kept.any(), "an imputer of columns without any value")
     if est.keep_empty_features and empty.any():
-        scale = add(numeric.Select, filled, columns=tuple(range(len(empty))))
-        filled = trace.arith(scale, "multiply", np.where(empty, 0.0, 1.0))
+        filled = trace.arith(filled, "multiply", np.where(empty, 0.0, 1.0))
     elif not kept.all():
         filled = add(numeric.Select, filled, columns=tuple(np.flatnonzero(kept).tolist()))
     result: list[Column] = trace.columns_of(filled)

@@ -118,10 +118,15 @@ def report_page(
         steps=steps,
         sections=sections,
         warnings=warnings,
-        change=[
-            {**row, "": METRICS.get(str(row[""]).replace(" ", "_"), row[""])} for row in change
-        ],
+        change=[_change_row(row) for row in change],
     )
+
+
+def _change_row(row: Mapping[str, Any]) -> list[str]:
+    """Return a row of what changed from training to test, as texts."""
+    name, *values = row.values()
+    numbers = ["" if value is None else _format_number(value) for value in values]
+    return [METRICS.get(name.replace(" ", "_"), name), *numbers]
 
 
 def _beside(name: str, report: Report, baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
