@@ -15,6 +15,7 @@ from hypothesis import given
 
 import lockgate
 from lockgate import ColumnRule, DataContract, DataError, UsageError
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.data_contract.checked_table import load_with_contract
 from lockgate.data.data_contract.file import contract_diff, contract_text
 from lockgate.data.data_contract.violations import CheckedRows, check_rows
@@ -152,7 +153,9 @@ def test_a_contract_that_is_written_is_read_the_same(
         ("contract: 1\ncolumns:\n  a: {kind: numbr}\n", "did you mean 'number'"),
         ("contract: 1\ncolumns:\n  a: {kind: number, maximum: 3}\n", "maximum"),
         ("contract: 1\ncolumns:\n  a: {kind: number, min: 5, max: 3}\n", "min 5 is above max 3"),
-        ("contract: 1\ncolumns:\n  a: {kind: number, min: low}\n", "expected a number"),
+        ("contract: 1\ncolumns:\n  a: {kind: number, min: low}\n", "a finite number"),
+        ("contract: 1\ncolumns:\n  a: {kind: number, max: inf}\n", "a finite number"),
+        ("contract: 1\ncolumns:\n  a: number\n", "a rule like {kind: number}"),
         ("contract: 1\ncolumns:\n  a: {kind: date, min: soon}\n", "expected a date like"),
         ("contract: 1\ncolumns:\n  a: {kind: number, missing: 20}\n", "a share from 0 to 1"),
         ("contract: 1\ncolumns:\n  a: {kind: category, max: 3}\n", "applies to numbers and dates"),
@@ -304,3 +307,27 @@ def test_a_word_in_a_file_is_the_only_violation_of_its_column(tmp_path: Path) ->
         "column paid: 1 of 3 cells, such as 'maybe', expected true or false",
         "column day: 1 of 3 cells, such as 'soon', expected a date",
     ]
+
+
+def test_a_day_is_within_its_bounds_as_a_whole() -> None:
+    contract = DataContract(1, {"day": ColumnRule("date", min="2024-01-01", max="2024-12-31")})
+    last = pd.DataFrame({"day": pd.to_datetime(["2024-01-01 00:00:00", "2024-12-31 23:59:59"])})
+    assert sentences(last, contract) == []
+    after = pd.DataFrame({"day": pd.to_datetime(["2025-01-01 00:00"])})
+    assert len(sentences(after, contract)) == 1
+    exact = DataContract(1, {"day": ColumnRule("date", max="2024-12-31T12:00")})
+    assert len(sentences(last, exact)) == 1
+
+
+def test_dates_are_read_in_the_order_of_the_model() -> None:
+    contract = DataContract(1, {"day": ColumnRule("date", min="2024-06-30")})
+    cells = {"day": ["02/07/2024", "05/06/2024"]}
+    inputs = [ColumnInput("day", "date", dates="day-first")]
+    checked = check_rows(contract, cells, read_as=inputs)
+    assert [violation.examples for violation in checked.violations(contract)] == [["'05/06/2024'"]]
+
+
+def test_a_range_beyond_doubles_has_no_bound() -> None:
+    wide = pd.DataFrame({"x": [-1.5e308, 1.5e308, 0.5]})
+    contract = lockgate.infer_contract(lockgate.table(wide))
+    assert (contract.columns["x"].min, contract.columns["x"].max) == (None, None)

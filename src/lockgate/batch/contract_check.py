@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.data.data_contract.violations import CheckedRows, Violation, check_rows
@@ -28,6 +29,7 @@ class ContractChecker:
 
     contract: DataContract | None
     policy: str
+    inputs: Sequence[ColumnInput]
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
@@ -38,7 +40,7 @@ class ContractChecker:
         if self.contract is None or self.policy == "ignore":
             return
         reasons: dict[int, list[str]] | None = {} if self.policy == "enforce" else None
-        checked = check_rows(self.contract, chunk.columns, reasons)
+        checked = check_rows(self.contract, chunk.columns, reasons, read_as=self.inputs)
         write_file(part.with_suffix(".checked"), msgspec.json.encode(checked))
         for row, messages in (reasons or {}).items():
             if row not in rejected.reasons:  # the model's own reason says more

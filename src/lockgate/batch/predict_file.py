@@ -153,7 +153,7 @@ def predict_file(
             f"{bundle.manifest.format}"
         )
     _check_kept_columns(keep, model.classes)
-    checker = ContractChecker(bundle.input_contract, contract)
+    checker = ContractChecker(bundle.input_contract, contract, model.inputs)
     chunks = read_chunks(source, model.inputs, keep, part_rows, bundle.manifest.inputs.csv)
     # read before anything is created, so that an invalid file leaves nothing behind
     first_chunk = next(chunks, None)

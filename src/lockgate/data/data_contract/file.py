@@ -78,10 +78,10 @@ def _convert(document: Any, path: Path) -> DataContract:
         raise UsageError(f"{path}: expected `contract: {FORMAT}` and `columns:` with their rules")
     rules = {}
     for name, rule in columns.items():
+        if not isinstance(rule, dict):
+            raise UsageError(f"{path}: column {name}: expected a rule like {{kind: number}}")
         try:
-            rules[name] = msgspec.convert(
-                _typed_rule(rule) if isinstance(rule, dict) else rule, ColumnRule
-            )
+            rules[name] = msgspec.convert(_typed_rule(rule), ColumnRule)
         except msgspec.ValidationError as error:
             raise UsageError(f"{path}: column {name}: {error}") from None
     others = {key: value for key, value in document.items() if key != "columns"}
@@ -100,8 +100,9 @@ def contract_text(contract: DataContract) -> str:
     )
 
 
-def write_contract(path: Path, contract: DataContract) -> None:
+def write_contract(path: str | Path, contract: DataContract) -> None:
     """Write a contract in one step."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, contract_text(contract))
 

@@ -128,7 +128,7 @@ def _allowed_share(share: float) -> float:
     return 0.0 if share == 0 else min(1.0, math.ceil((1.5 * share + 0.01) * 100) / 100)
 
 
-def _widened_range(low: float, high: float) -> tuple[float, float]:
+def _widened_range(low: float, high: float) -> tuple[float | None, float | None]:
     margin = (high - low or abs(low)) / 2
     wide_low, wide_high = low - margin, high + margin
     if low >= 0:
@@ -138,9 +138,11 @@ def _widened_range(low: float, high: float) -> tuple[float, float]:
     return _rounded(wide_low, math.floor), _rounded(wide_high, math.ceil)
 
 
-def _rounded(bound: float, outwards: Any) -> float:
-    """Round a bound to two digits."""
-    if bound == 0 or not math.isfinite(bound):
+def _rounded(bound: float, outwards: Any) -> float | None:
+    """Round a bound to two digits; None for one that no double has."""
+    if not math.isfinite(bound):
+        return None
+    if bound == 0:
         return 0
     step = 10.0 ** (math.floor(math.log10(abs(bound))) - 1)
     return float(f"{outwards(bound / step) * step:.6g}")
@@ -166,7 +168,7 @@ def _widen_rule(rule: ColumnRule, violation: Violation, frame: pd.DataFrame) -> 
         return change(rule, values=tuple(sorted({*rule.values, *values.map(category_text)})))
     if violation.rule in ("min", "max") and rule.kind == "date":
         dates = pd.to_datetime(values)
-        bound = dates.min() if violation.rule == "min" else dates.max() + pd.Timedelta(days=1)
+        bound = dates.min() if violation.rule == "min" else dates.max()
         return change(rule, **{violation.rule: bound.date().isoformat()})
     if violation.rule in ("min", "max"):
         numbers = pd.to_numeric(values)

@@ -17,6 +17,11 @@ __all__ = ["FORMAT", "ColumnRule", "DataContract"]
 
 FORMAT = 1
 
+DAY = 86_400_000_000
+"""Microseconds of a day."""
+
+DAY_TEXT = len("2024-07-02")
+
 
 class ColumnRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a column must hold.
@@ -28,7 +33,8 @@ class ColumnRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     missing : float
         Largest share of missing cells, from 0 to 1; with 0 each missing cell is a violation.
     min, max : float, str or None
-        Smallest and largest value of a number, or of a date in ISO form; None for no bound.
+        Smallest and largest value of a number, or of a date in ISO form, a day being included as
+        a whole; None for no bound.
     values : tuple of str
         Allowed categories; empty for any.
     unique : bool
@@ -49,10 +55,14 @@ class ColumnRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     optional: bool = False
     description: str = ""
 
-    def cells(self, name: str) -> ColumnInput:
-        """Return how the column's cells are read."""
+    def cells(self, name: str, dates: str = "iso") -> ColumnInput:
+        """Return how the column's cells are read; `dates` says how 02/07/2024 is."""
         return ColumnInput(
-            name, self.kind, unknown="refuse" if self.values else "ignore", categories=self.values
+            name,
+            self.kind,
+            unknown="refuse" if self.values else "ignore",
+            categories=self.values,
+            dates=dates,
         )
 
     def shown(self, key: Literal["min", "max"]) -> str:
@@ -62,7 +72,10 @@ class ColumnRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
     def bounds(self) -> tuple[float, float]:
         """Return the smallest and largest value; of a date in microseconds since 1970."""
-        return _bound(self.kind, self.min, -math.inf), _bound(self.kind, self.max, math.inf)
+        high = _bound(self.kind, self.max, math.inf)
+        if self.kind == "date" and isinstance(self.max, str) and len(self.max.strip()) == DAY_TEXT:
+            high += DAY - 1  # a day ends at its end
+        return _bound(self.kind, self.min, -math.inf), high
 
 
 class DataContract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -141,8 +154,8 @@ def _find(name: str, rule: ColumnRule) -> list[str]:
             continue
         if rule.kind not in ("number", "integer", "date"):
             problems.append(f"column {name}: {key} applies to numbers and dates, not a {rule.kind}")
-        elif math.isnan(_bound(rule.kind, bound, 0)):
-            expected = "a date like 2024-07-02" if rule.kind == "date" else "a number"
+        elif not math.isfinite(_bound(rule.kind, bound, 0)):
+            expected = "a date like 2024-07-02" if rule.kind == "date" else "a finite number"
             problems.append(f"column {name}: {key} is {bound!r}, expected {expected}")
     if not problems and rule.bounds()[0] > rule.bounds()[1]:
         problems.append(f"column {name}: min {rule.shown('min')} is above max {rule.shown('max')}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import decimal
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -123,7 +124,11 @@ class CheckedRows(msgspec.Struct, frozen=True):
 
 
 def check_rows(
-    contract: DataContract, source: Any, reasons: dict[int, list[str]] | None = None
+    contract: DataContract,
+    source: Any,
+    reasons: dict[int, list[str]] | None = None,
+    *,
+    read_as: Sequence[ColumnInput] = (),
 ) -> CheckedRows:
     """Check the cells of rows that have all columns of a contract.
 
@@ -135,6 +140,8 @@ def check_rows(
         The rows.
     reasons : dict of int to list of str, optional
         Gets a message for each invalid row and column.
+    read_as : sequence of ColumnInput, optional
+        Inputs of the model that predicts the rows: dates are read in their order.
 
     Raises
     ------
@@ -142,7 +149,8 @@ def check_rows(
         If a column is missing, or is not a column of cells.
 
     """
-    inputs = [rule.cells(name) for name, rule in contract.columns.items()]
+    orders = {column.name: column.dates for column in read_as}
+    inputs = [rule.cells(name, orders.get(name, "iso")) for name, rule in contract.columns.items()]
     rejected = RejectedRows()
     columns = select_columns(inputs, source, rejected)
     if rejected.fatal:
@@ -285,7 +293,7 @@ def _examples(name: str, values: ColumnValues, indices: np.ndarray) -> list[str]
 
 def _shown(value: object) -> str:
     """Return a value as messages show it: texts in quotes, dates and numbers as they are."""
-    if isinstance(value, (np.datetime64,)) or hasattr(value, "isoformat"):
+    if isinstance(value, (np.datetime64, decimal.Decimal)) or hasattr(value, "isoformat"):
         return category_text(value)[:80]
     if isinstance(value, (float, np.floating)) and math.isfinite(value) and value == int(value):
         return str(int(value))

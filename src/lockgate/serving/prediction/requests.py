@@ -175,7 +175,7 @@ def _check_contract(request: PredictionRequest) -> None:
         return  # the model's own reasons say more
     reasons: dict[int, list[str]] = {}
     source = [request.source] if request.single else request.source
-    checked = check_rows(contract, source, reasons)
+    checked = check_rows(contract, source, reasons, read_as=request.model.predictor.inputs)
     if request.contract == "report":
         messages = [f"data contract: {v}" for v in checked.violations(contract)]
         request.result.warnings = [*request.result.warnings, *messages]
