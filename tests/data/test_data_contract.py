@@ -331,3 +331,55 @@ def test_a_range_beyond_doubles_has_no_bound() -> None:
     wide = pd.DataFrame({"x": [-1.5e308, 1.5e308, 0.5]})
     contract = lockgate.infer_contract(lockgate.table(wide))
     assert (contract.columns["x"].min, contract.columns["x"].max) == (None, None)
+
+
+def test_extreme_values_are_inferred_widened_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    for cells in (
+        [5e-324, 1e-323, 0.5],
+        [1.5, 2.0, 1.75e308],
+        np.array(["2020-01-01", "9999-12-31", "2020-04-04"], "datetime64[us]"),
+        np.array(["0001-01-01", "2020-04-04", "2020-04-05"], "datetime64[us]"),
+    ):
+        extreme = lockgate.table(pd.DataFrame({"x": cells}))
+        lockgate.write_contract(path, lockgate.infer_contract(extreme))
+        assert sentences(extreme.frame, lockgate.read_contract(path)) == []
+        kind = extreme.schema.columns[0].kind
+        narrow = ColumnRule(kind, max="2019-12-31" if kind == "date" else 1e-300)
+        wider = lockgate.widen_contract(DataContract(1, {"x": narrow}), extreme)
+        lockgate.write_contract(path, wider)
+        assert sentences(extreme.frame, lockgate.read_contract(path)) == []
+
+
+def test_a_bound_may_be_null_and_numbers_have_no_underscores(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("contract: 1\ncolumns:\n  a: {kind: number, min: null, max: ~}\n")
+    assert lockgate.read_contract(path).columns["a"] == ColumnRule("number")
+    path.write_text("contract: 1\ncolumns:\n  a: {kind: number, max: 3_0}\n")
+    with pytest.raises(UsageError, match="'3_0', expected a finite number"):
+        lockgate.read_contract(path)
+
+
+def test_unique_categories_are_equal_as_allowed_ones_are() -> None:
+    contract = DataContract(1, {"id": ColumnRule("category", unique=True)})
+    assert len(sentences(pd.DataFrame({"id": [1, 1.0, 2]}, dtype=object), contract)) == 1
+
+
+def test_numbers_that_are_texts_in_a_typed_file_are_violations(tmp_path: Path) -> None:
+    path = tmp_path / "d.parquet"
+    pd.DataFrame({"n": ["1", "2"], "m": [1, 900]}).to_parquet(path)
+    contract = DataContract(1, {"n": ColumnRule("integer"), "m": ColumnRule("integer", max=5)})
+    _, violations = load_with_contract(
+        lambda kinds: lockgate.read_table(path, kinds=kinds), contract, {}
+    )
+    assert [(v.column, v.rule, v.count) for v in violations] == [("n", "kind", 2), ("m", "max", 1)]
+
+
+def test_leading_zeros_are_numbers_where_the_contract_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("n,m\n007,1\n008,x\n")
+    contract = DataContract(1, {"n": ColumnRule("integer"), "m": ColumnRule("integer")})
+    _, violations = load_with_contract(
+        lambda kinds: lockgate.read_table(path, kinds=kinds), contract, {}
+    )
+    assert [(v.column, v.count) for v in violations] == [("m", 1)]

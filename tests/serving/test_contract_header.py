@@ -70,6 +70,8 @@ def test_a_partial_request_gets_the_rows_that_hold_the_contract(contracted: Path
         assert said["labels"][0] is not None
         assert said["labels"][1] is None
         assert CHARGE in str(said)
+        assert said["filled"] == {"gaps": {"calls": 1}}  # of the row that was predicted
+        assert "warnings" not in said
         _, openapi, _ = server.ask("GET", "/openapi.json")
         assert "lockgate-contract" in str(openapi["paths"]["/predict"]["post"]["parameters"])
 
@@ -81,6 +83,8 @@ def test_other_values_and_models_without_a_contract_are_refused(
         status, said, _ = server.ask("POST", "/predict", {"row": ROW}, lockgate_contract="yes")
         assert status == 400
         assert "enforce or report" in said["error"]
+        status, _, _ = server.ask("POST", "/predict", {"row": ROW}, lockgate_contract="")
+        assert status == 400
     with serving(deployed.path) as server:
         status, said, _ = server.ask("POST", "/predict", {"row": ROW}, lockgate_contract="report")
         assert status == 400

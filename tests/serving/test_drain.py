@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import ssl
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.deployment.directory import Deployment
+from lockgate.serving.workers.refuse import refuse_connections
 from tests.serving.load import message, read_reply
 from tests.serving.running import Server, make_certificate, serving
 from tests.serving.test_predictions import ROW
@@ -111,3 +113,19 @@ def test_clients_that_speak_no_tls_or_left_do_no_harm(tmp_path: Path, deployed: 
 
     with serving(deployed.path, *options) as server:
         asyncio.run(stop(server, server.port))
+
+
+def test_no_connection_that_has_begun_is_lost_when_new_ones_are_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as listening:
+        address = listening.getsockname()
+        with socket.create_connection(address) as waiting, socket.socket() as late:
+            refuse_connections(listening)
+            late.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                late.connect(address)
+            accepted, _ = listening.accept()
+            with accepted:
+                waiting.sendall(b"request")
+                assert accepted.recv(7) == b"request"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)

@@ -46,15 +46,18 @@ def test_labels_and_shares_are_those_of_the_original(
     assert bundle.predict_one(new.iloc[0].to_dict()).label == labels[0]
 
 
-def test_equal_distances_are_counted_apart(tmp_path: Path) -> None:
+def test_equal_distances_are_counted_apart_and_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     # each point stands there four times, with both labels: the third neighbor is anybody's guess
     X = pd.DataFrame({"x": np.repeat(np.arange(50.0), 4)})
     y = np.tile([0, 1, 1, 0], 50)
     fitted = KNeighborsClassifier(3).fit(X, y)
     bundle = lockgate.pack(fitted, X, y, path=tmp_path / "m")
-    assert tied_neighbors(bundle.predictor.model, X).all()
+    assert tied_neighbors(bundle.predictor.model, X).equal.all()
+    assert any("100.0% of the rows training rows at equal" in m for m in caplog.messages)
     distinct = pd.DataFrame({"x": [7.2]})  # of 7 and 8 four each: three of four at equal distance
-    assert tied_neighbors(bundle.predictor.model, distinct).all()
+    assert tied_neighbors(bundle.predictor.model, distinct).equal.all()
     assert bundle.predict(X).label.tolist() == [1] * 200  # the first three: 0, 1, 1
 
 
@@ -105,3 +108,12 @@ def test_what_is_refused_says_why(tmp_path: Path, model: Any, reason: str) -> No
     target = np.stack([y, y], axis=1) if isinstance(model, KNeighborsRegressor) else y
     with pytest.raises(NotCovered, match=reason):
         lockgate.pack(model.fit(X, target), X, path=tmp_path / "m")
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_neighbors_that_rounding_decides_are_refused(tmp_path: Path, weights: str) -> None:
+    X, y = rows(width=20)
+    with threadpool_limits(1):
+        fitted = KNeighborsClassifier(3, weights=weights).fit(X + 1e8, y)
+        with pytest.raises(NotCovered, match="rounding of distances decides.*StandardScaler"):
+            lockgate.pack(fitted, X + 1e8, y, path=tmp_path / "m")

@@ -57,6 +57,8 @@ def source_options(function: C) -> C:
 def contract_file(data: Path | None, path: Path | None) -> Path:
     """Return the file of the contract: the named one, or the project's."""
     if path is not None:
+        if data is not None and path.resolve() == data.resolve():
+            raise UsageError(f"--contract {path} is the file of data; name another file")
         return path
     if data is not None:
         raise UsageError(f"--contract FILE is missing: the contract for {data}")

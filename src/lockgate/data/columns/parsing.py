@@ -169,6 +169,8 @@ def _parse_number(value: object) -> float | None:
         return math.inf
     except ValueError:
         return None
+    if math.isnan(number):  # also of a decimal
+        return math.nan
     if isinstance(value, int) or (known is False and value == int(cast(Any, value))):
         return number if int(number) == value else None
     return number

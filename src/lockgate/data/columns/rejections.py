@@ -14,7 +14,6 @@ from lockgate.data.columns.personal import is_personal
 from lockgate.errors import SchemaViolation
 
 __all__ = [
-    "MAX_LISTED",
     "RejectedRows",
     "count_missing",
     "describe_infinite",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -46,44 +46,69 @@ def load_with_contract(
         table = load(kinds)
     except SchemaViolation:  # a cell or a column is not what the contract says: report all
         table = load(declared)
-        frame = _cells_of_kind(table, contract)
-        if violations := check_contract(contract, frame):
-            return replace(table, frame=frame), violations
-        # columns that may be absent are
-        table = load({name: kinds[name] for name in kinds if name in table.schema.names})
+        loaded = {column.name: column.kind for column in table.schema.columns}
+        present = {name: kinds[name] for name in kinds if name in loaded}
+        invalid = {
+            name
+            for name in present
+            if loaded[name] != kinds[name] and not _can_load(load, {**declared, name: kinds[name]})
+        }
+        valid = {name: kind for name, kind in present.items() if name not in invalid}
+        table = load({**valid, **declared})
+        table = replace(table, frame=_cells_of_kind(table, present, invalid))
+        violations = check_contract(contract, table.frame)
+        if invalid - {violation.column for violation in violations}:
+            load(kinds)  # raises what the loader says of the column
+        return table, violations + _other_kinds(contract, table, invalid, violations)
     violations = check_contract(contract, table.frame)
-    reported = {violation.column for violation in violations}
-    return table, violations + _other_kinds(contract, table, reported)
+    return table, violations + _other_kinds(contract, table, (), violations)
 
 
-def _cells_of_kind(table: Table, contract: DataContract) -> pd.DataFrame:
-    """Return the frame, in columns of texts those cells converted that are of the contract's kind.
+def _can_load(load: Callable[[Mapping[str, str]], Table], kinds: Mapping[str, str]) -> bool:
+    try:
+        load(kinds)
+    except SchemaViolation:
+        return False
+    return True
 
-    A single word makes a column of numbers in a text file a column of texts.
+
+def _cells_of_kind(
+    table: Table, kinds: Mapping[str, str], invalid: Collection[str]
+) -> pd.DataFrame:
+    """Return the frame, in columns that cannot be loaded the cells converted that could be.
+
+    A single word makes a column of numbers in a text file a column of texts. Where no text is
+    another word, they are texts in a typed file.
     """
     frame, csv = table.frame.copy(), table.schema.csv
-    for column in table.schema.columns:
-        rule = contract.columns.get(column.name)
-        if rule is None or column.kind not in ("category", "text"):
+    for name in invalid:
+        if table.schema[name].kind not in ("category", "text"):
             continue
-        texts = frame[column.name]
-        if rule.kind in NUMERIC:
+        texts = frame[name]
+        if kinds[name] in NUMERIC:
             plain = texts.str.replace(csv.thousands, "", regex=False) if csv.thousands else texts
             cells = pd.to_numeric(plain.str.replace(csv.decimal, "."), errors="coerce")
-        elif rule.kind == "boolean":
+        elif kinds[name] == "boolean":
             cells = texts.str.lower().map(TRUTHS)
         else:
             continue
-        frame[column.name] = cells.astype(object).where(cells.notna(), texts.astype(object))
+        if (cells.isna() & texts.notna()).any():
+            frame[name] = cells.astype(object).where(cells.notna(), texts.astype(object))
     return frame
 
 
-def _other_kinds(contract: DataContract, table: Table, reported: set[str]) -> list[Violation]:
+def _other_kinds(
+    contract: DataContract,
+    table: Table,
+    invalid: Collection[str],
+    reported: Sequence[Violation],
+) -> list[Violation]:
     """Return the columns that a loader read as another kind, although their cells would do."""
+    skipped = {*invalid, *(violation.column for violation in reported)}
     violations = []
     for column in table.schema.columns:
         rule = contract.columns.get(column.name)
-        if rule is None or column.name in reported or rule.kind == column.kind:
+        if rule is None or column.name in skipped or rule.kind == column.kind:
             continue
         if not (rule.kind in NUMERIC and column.kind in NUMERIC):
             expected = f"is read as {column.kind}, expected {rule.kind}"

@@ -122,7 +122,9 @@ def _typed_rule(rule: dict[str, Any]) -> dict[str, Any]:
     for key, value in rule.items():
         if types.get(key) == "bool" or types.get(key) is bool:
             value = {"true": True, "false": False}.get(str(value).lower(), value)
-        elif key in ("missing", "min", "max"):
+        elif key in ("min", "max") and value in ("", "~", "null"):
+            continue  # no bound
+        elif key == "missing" or (key in ("min", "max") and rule.get("kind") != "date"):
             value = _number(value)
         typed[key] = value
     return typed
@@ -130,6 +132,8 @@ def _typed_rule(rule: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: Any) -> Any:
     """Return a text as the number that it is, as a whole one where it can be; others unchanged."""
+    if isinstance(value, str) and "_" in value:  # Python reads 3_0 as 30
+        return value
     for convert in (int, float):
         try:
             return convert(value)

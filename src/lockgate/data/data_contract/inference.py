@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -109,9 +111,7 @@ def _infer_rule(column: Column | None, values: pd.Series[Any], schema: Schema) -
         few = kind == "integer" and present.nunique() <= FEW
         fields["min"], fields["max"] = (low, high) if few else _widened_range(low, high)
     elif kind == "date" and len(present):
-        dates = pd.to_datetime(present)
-        earliest = dates.min() - (dates.max() - dates.min()) / 2
-        fields["min"] = earliest.date().isoformat()
+        fields["min"] = _earliest(pd.to_datetime(present))
     elif kind == "category" and not is_personal(name) and name not in (schema.id, schema.group):
         fields["values"] = _closed_values(present)
     if name == schema.id:
@@ -126,6 +126,13 @@ def _infer_kind(values: pd.Series[Any]) -> ColumnKind:
 
 def _allowed_share(share: float) -> float:
     return 0.0 if share == 0 else min(1.0, math.ceil((1.5 * share + 0.01) * 100) / 100)
+
+
+def _earliest(dates: pd.Series[Any]) -> str | None:
+    """Return the first date less half of the time that all span; None for one before the year 1."""
+    with contextlib.suppress(ArithmeticError, NotImplementedError, ValueError):
+        return str((dates.min() - (dates.max() - dates.min()) / 2).date().isoformat())
+    return None
 
 
 def _widened_range(low: float, high: float) -> tuple[float | None, float | None]:
@@ -145,7 +152,10 @@ def _rounded(bound: float, outwards: Any) -> float | None:
     if bound == 0:
         return 0
     step = 10.0 ** (math.floor(math.log10(abs(bound))) - 1)
-    return float(f"{outwards(bound / step) * step:.6g}")
+    if step < sys.float_info.min:  # bounds that small are as good as the numbers themselves
+        return bound
+    rounded = float(f"{outwards(bound / step) * step:.6g}")
+    return rounded if math.isfinite(rounded) else None
 
 
 def _closed_values(present: pd.Series[Any]) -> tuple[str, ...]:

@@ -204,8 +204,10 @@ def check_contract(contract: DataContract, frame: pd.DataFrame) -> list[Violatio
     present = contract.select(tuple(name for name in contract.columns if name in names))
     violations += check_rows(present, frame).violations(present)
     for name, rule in present.columns.items():
-        if rule.unique and (repeated := frame[name].dropna().duplicated()).any():
-            values = frame[name].dropna()[repeated]
+        values = frame[name].dropna() if rule.unique else frame[name][:0]
+        keys = values.map(category_text) if rule.kind == "category" else values  # 1.0 is 1
+        if (repeated := keys.duplicated()).any():
+            values = values[repeated]
             examples = [] if is_personal(name) else [format_value(v) for v in values.iloc[:3]]
             count = int(repeated.sum())
             violations.append(Violation(name, "unique", "each value once", count, rows, examples))

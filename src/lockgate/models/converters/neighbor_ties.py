@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.models.converters.trace import TOLERANCE
 from lockgate.models.packed.format.neighbors import (
     NearestRows,
     NeighborCells,
     common_distances,
     nearest_distances,
+    weigh,
 )
 from lockgate.models.packed.runtime.model import PackedModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["have_no_neighbors", "tied_neighbors"]
+__all__ = ["TiedRows", "have_no_neighbors", "tied_neighbors"]
 
 Step: TypeAlias = NearestRows | NeighborCells
 
 CLOSE = 1e-12
 """Relative difference up to which squared distances are equal but for rounding."""
 
-VANISHING = 1e-8
-"""Squared distances, relative to the squared norms, whose digits are all rounding."""
+ROUNDING = 1e-15
+"""Rounding of squared distances that are taken from norms, relative to these."""
+
+CHANGED = 1e-6
+"""Change of a neighbor's share of the weights by that rounding, from which it decides."""
+
+TREE_COLUMNS = 15
+"""Columns up to which scikit-learn searches trees, with the differences themselves."""
 
 LARGEST = 1e150
 """Numbers whose squares have no double from here on."""
@@ -37,13 +44,27 @@ LARGEST = 1e150
 BLOCK = 256
 
 
-def tied_neighbors(model: object, frame: pd.DataFrame) -> np.ndarray:
-    """Return the rows whose neighbors are not determined by their distances, shape (n,).
+class TiedRows(NamedTuple):
+    """Rows whose neighbors are not determined by their distances, each of shape (n,).
 
-    Of points at equal distances scikit-learn takes whichever its search meets first. Distances
-    that it takes from norms are equal within the rounding of these.
+    Attributes
+    ----------
+    equal : ndarray of bool
+        Points at equal distances contend: scikit-learn takes whichever its search meets first.
+    rounded : ndarray of bool
+        The rounding of distances that scikit-learn takes from norms decides, and these are not
+        equal.
+
     """
-    return _find_rows(model, frame, _tied)
+
+    equal: np.ndarray
+    rounded: np.ndarray
+
+
+def tied_neighbors(model: object, frame: pd.DataFrame) -> TiedRows:
+    """Return the rows for which training rows contend for the last place among the neighbors."""
+    equal = _find_rows(model, frame, functools.partial(_tied, from_norms=False))
+    return TiedRows(equal, _find_rows(model, frame, _tied) & ~equal)
 
 
 def have_no_neighbors(model: object, frame: pd.DataFrame) -> np.ndarray:
@@ -54,7 +75,7 @@ def have_no_neighbors(model: object, frame: pd.DataFrame) -> np.ndarray:
 def _find_rows(
     model: object,
     frame: pd.DataFrame,
-    condition: Callable[[Step, np.ndarray, np.ndarray, bool], np.ndarray],
+    condition: Callable[..., np.ndarray],
 ) -> np.ndarray:
     """Return the rows for which a condition holds at one of the steps that look up neighbors."""
     result = np.zeros(len(frame), bool)
@@ -69,17 +90,20 @@ def _find_rows(
             part = slice(start, start + BLOCK)
             block = [column[part] for column in cells]
             numbers = model.compute_operation(op.of[0], block, len(range(rows)[part]))
-            from_norms = model.header.tolerance > TOLERANCE
-            result[part] |= condition(op, numbers, model.arrays[op.points], from_norms)
+            result[part] |= condition(op, numbers, model.arrays[op.points])
     return result
 
 
-def _overflows(op: Step, rows: np.ndarray, points: np.ndarray, from_norms: bool) -> np.ndarray:
-    del op, points, from_norms
+def _overflows(op: Step, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+    del op, points
     return np.asarray(np.nan_to_num(np.abs(rows)).max(axis=0) > LARGEST)
 
 
-def _tied(op: Step, rows: np.ndarray, points: np.ndarray, from_norms: bool) -> np.ndarray:
+def _tied(
+    op: Step, rows: np.ndarray, points: np.ndarray, *, from_norms: bool | None = None
+) -> np.ndarray:
+    if from_norms is None:  # by default scikit-learn takes them from norms of many columns
+        from_norms = isinstance(op, NeighborCells) or rows.shape[0] > TREE_COLUMNS
     with np.errstate(all="ignore"):
         norms = np.nan_to_num(points**2).sum(axis=1).max() + np.nan_to_num(rows**2).sum(axis=0)
         if isinstance(op, NearestRows):
@@ -100,8 +124,17 @@ def _contended(distances: np.ndarray, op: Step, norms: np.ndarray, from_norms: b
     """Return whether rounding decides who the neighbors are, or their weights by distance."""
     contended = np.zeros(distances.shape[1], bool)
     if op.weights == "distance" and from_norms:
-        contended |= distances.min(axis=0) ** 2 <= VANISHING * norms
+        kept = np.sort(distances, axis=0)[: op.count]
+        shares, rounded = (
+            weights / weights.sum(axis=0)
+            for weights in (
+                weigh(kept, op.weights, np),
+                weigh(np.sqrt(kept**2 + ROUNDING * norms), op.weights, np),
+            )
+        )
+        contended |= ~(np.abs(shares - rounded).max(axis=0) <= CHANGED)
     if op.count < len(distances):
         last = np.partition(distances, (op.count - 1, op.count), axis=0)[op.count - 1 :][:2] ** 2
-        contended |= ~(last[1] - last[0] > CLOSE * (last[1] + norms))
+        scale = last[1] + norms if from_norms else last[1]
+        contended |= ~(last[1] - last[0] > CLOSE * scale)
     return contended

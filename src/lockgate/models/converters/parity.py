@@ -32,6 +32,9 @@ MAX_CELLS = 8
 MAX_REJECTED = 0.5
 """Share of the training rows that a packed model may reject, e.g. for infinite numbers."""
 
+MAX_ROUNDED = 0.05
+"""Share of the rows for which rounding may decide who the nearest neighbors are."""
+
 log = logging.getLogger(__name__)
 
 
@@ -103,6 +106,7 @@ def check_parity(
     rng = np.random.default_rng(seed)
     readable = _readable(packed, frame)
     sample = frame.iloc[readable[np.sort(rng.permutation(len(readable))[:rows])]]
+    _check_neighbors(packed, sample)
     parts = [compare(estimator, packed, sample, tolerance)]
     edge_cases = edge_case_rows(packed, sample, rows, rng)
     # the packed model has no prediction there; scikit-learn looks up whatever is in memory
@@ -122,6 +126,28 @@ def check_parity(
             f"and {tolerance:g}), e.g. {parity.example}; likely causes: {causes}"
         )
     return parity
+
+
+def _check_neighbors(packed: PackedModel, sample: pd.DataFrame) -> None:
+    """Report rows whose neighbors are tied, and refuse models in which rounding decides them.
+
+    Such rows are not compared: with many of them equal predictions would prove nothing.
+    """
+    equal, rounded = tied_neighbors(packed, sample)
+    if rounded.mean() > MAX_ROUNDED:
+        raise NotCovered(
+            f"for {rounded.mean():.0%} of the rows the rounding of distances decides who the "
+            "nearest neighbors are, in scikit-learn as well: scale the columns before it, e.g. "
+            "with StandardScaler"
+        )
+    if equal.any():
+        log.warning(
+            "for %.1f%% of the rows training rows at equal distances contend for the last of the "
+            "nearest neighbors: scikit-learn takes any of them, the packed model the first, so "
+            "predictions may differ there; round or bin columns less, or drop duplicates, if they "
+            "must not",
+            100 * equal.mean(),
+        )
 
 
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
@@ -238,7 +264,8 @@ def _compare_rows(
             ours, expected = output.margin, np.asarray(estimator.decision_function(inputs))
             distances = _relative_distances(ours, expected)
             close = np.abs(expected) <= tolerance if expected.ndim == 1 else close
-    tied = tied_neighbors(packed, frame)
+    equal, rounded = tied_neighbors(packed, frame)
+    tied = equal | rounded
     close |= tied
     distances = np.where(tied, 0.0, distances)
     wrong = (differs & ~close) | ~(distances <= tolerance)

@@ -10,7 +10,7 @@ import numpy as np
 
 from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
-from lockgate.data.columns.rejections import MAX_LISTED, RejectedRows
+from lockgate.data.columns.rejections import RejectedRows
 from lockgate.data.data_contract.violations import check_rows
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.runtime.predictions import RowPrediction
@@ -113,9 +113,8 @@ class PredictionRequest:
         self.single, self.partial, self.keys = single, partial, keys
         self.result: Prediction | HTTPError | None = None
         self.prediction_id, self.number = "", 0
-        self.contract = request.headers.get(b"lockgate-contract", b"").decode("latin-1")
-        if self.contract:
-            _check_policy(self.contract, model)
+        policy = request.headers.get(b"lockgate-contract")
+        self.contract = "" if policy is None else _check_policy(policy.decode("latin-1"), model)
 
 
 def compute(requests: list[PredictionRequest]) -> None:
@@ -136,7 +135,7 @@ def compute(requests: list[PredictionRequest]) -> None:
             except SchemaViolation as error:
                 request.result = _schema_error(error.problems)
     for request in requests:
-        if request.contract:
+        if request.contract == "report" or (request.contract and request.single):
             _check_contract(request)
 
 
@@ -159,33 +158,39 @@ def _compute_together(requests: list[PredictionRequest]) -> None:
             request.result = _to_prediction(model, request.source, row_prediction)
 
 
-def _check_policy(policy: str, model: LoadedModel) -> None:
-    """Refuse a check of the data contract that cannot be done."""
+def _check_policy(policy: str, model: LoadedModel) -> str:
+    """Return what to do with rows that violate the data contract, if it can be done."""
     if policy not in ("enforce", "report"):
         raise HTTPError(400, f"expected lockgate-contract: enforce or report, got {policy[:80]!r}")
     if model.contract is None:
         raise HTTPError(400, f"{model.address} has no data contract; omit lockgate-contract")
+    return policy
 
 
 def _check_contract(request: PredictionRequest) -> None:
-    """Check the rows of a request that asks for it against the data contract."""
+    """Check a row that was predicted, or report what of the rows violates the data contract."""
     contract = request.model.contract
-    assert contract is not None  # refused before
-    if not isinstance(request.result, Prediction):
+    if contract is None or not isinstance(request.result, Prediction):
         return  # the model's own reasons say more
     reasons: dict[int, list[str]] = {}
     source = [request.source] if request.single else request.source
     checked = check_rows(contract, source, reasons, read_as=request.model.predictor.inputs)
     if request.contract == "report":
-        messages = [f"data contract: {v}" for v in checked.violations(contract)]
+        # of single cells: a share of missing cells says nothing of a few rows
+        messages = [f"data contract: {violation}" for violation in checked.cells]
         request.result.warnings = [*request.result.warnings, *messages]
-    elif request.partial:
-        request.result.refused = {**reasons, **request.result.refused}
     elif reasons:
-        problems = [message for row in sorted(reasons) for message in reasons[row]]
-        if request.single:
-            problems = [problem.replace(" in row 0", "") for problem in problems]
-        request.result = _schema_error(problems[:MAX_LISTED])
+        request.result = _schema_error([reason.replace(" in row 0", "") for reason in reasons[0]])
+
+
+def _reject_by_contract(request: PredictionRequest, rejected: RejectedRows) -> None:
+    """Reject the rows that violate the data contract, unless the model rejects them itself."""
+    contract = request.model.contract
+    if contract is None:
+        return
+    reasons: dict[int, list[str]] = {}
+    check_rows(contract, request.source, reasons, read_as=request.model.predictor.inputs)
+    rejected.reasons |= {row: of for row, of in reasons.items() if row not in rejected.reasons}
 
 
 def _predict_alone(request: PredictionRequest) -> Prediction | HTTPError:
@@ -208,6 +213,8 @@ def _compute_rows(requests: list[PredictionRequest]) -> None:
             cells, rows = read_columns(model.predictor.inputs, request.source, rejected)
             if rows != request.rows:
                 raise SchemaViolation([f"expected {request.rows} rows, got {rows}"])
+            if request.contract == "enforce":
+                _reject_by_contract(request, rejected)
             if not request.partial:
                 rejected.raise_first()
         except SchemaViolation as error:

@@ -37,6 +37,7 @@ from lockgate.serving.prediction.recorder import Recorder
 from lockgate.serving.settings import ServeSettings
 from lockgate.serving.telemetry.metrics import MetricsRecorder
 from lockgate.serving.workers.handover import Handover
+from lockgate.serving.workers.refuse import refuse_connections
 from lockgate.serving.workers.swap_state import Swap
 
 __all__ = ["run_worker", "tls_context"]
@@ -57,6 +58,8 @@ CLOSE_TURNS = 100
 
 MAX_WAITING = 5000
 """Connections that are accepted at most when a worker stops listening."""
+
+HANDSHAKE_SECONDS = 0.1  # for connections that have begun
 
 GRACE_SECONDS = 0.5
 """Time that a draining worker still accepts requests, before it stops listening."""
@@ -187,6 +190,9 @@ class Worker:
         self.connections.draining = True
         if not self.orphaned:
             await asyncio.sleep(GRACE_SECONDS)  # until load balancers see that it is not ready
+        with contextlib.suppress(OSError):  # a system without filters resets a few clients
+            refuse_connections(queue)
+            await asyncio.sleep(HANDSHAKE_SECONDS)
         server.close()
         for _ in range(CLOSE_TURNS):  # the loop closes it a moment later
             if listening.fileno() < 0:
@@ -231,7 +237,6 @@ def _accept_waiting(queue: socket.socket) -> list[socket.socket]:
     """Accept the connections that wait, and stop listening."""
     connections = []
     with queue:
-        queue.listen(0)  # clients that come now try again, and are refused then
         for _ in range(MAX_WAITING):
             try:
                 connections.append(queue.accept()[0])

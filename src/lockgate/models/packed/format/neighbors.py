@@ -23,6 +23,7 @@ __all__ = [
     "NeighborCells",
     "common_distances",
     "nearest_distances",
+    "weigh",
 ]
 
 BLOCK_CELLS = 1 << 20
@@ -63,7 +64,7 @@ class NearestRows(Operation, tag="neighbors", frozen=True):
             distances = nearest_distances(block, points, self.metric, xp)
             indices = _choose_nearest(distances, self.count, xp)
             kept = xp.take_along_axis(distances, indices, axis=0)
-            average = _average(values, indices, _weigh(kept, self.weights, xp), xp)
+            average = _average(values, indices, weigh(kept, self.weights, xp), xp)
             # numbers too large to have distances have no neighbors, and no prediction
             known = xp.all(~xp.isinf(kept), axis=0)
             parts.append(xp.where(known, average, xp.full_like(average, xp.nan)))
@@ -121,7 +122,7 @@ class NeighborCells(Operation, tag="neighborcells", frozen=True):
         usable = xp.take(distances, donors, axis=0)
         indices = _choose_nearest(usable, min(self.count, donors.shape[0]), xp)
         kept = xp.take_along_axis(usable, indices, axis=0)
-        weights = _weigh(kept, self.weights, xp)
+        weights = weigh(kept, self.weights, xp)
         weights = xp.where(xp.isinf(kept), xp.zeros_like(kept), weights)
         known = xp.any(~xp.isinf(usable), axis=0)
         weights = xp.where(known, weights, xp.ones_like(weights))
@@ -182,7 +183,7 @@ def _choose_nearest(distances: Array, count: int, xp: Namespace) -> Array:
     return xp.permute_dims(xp.reshape(indices, (distances.shape[1], count)), (1, 0))
 
 
-def _weigh(distances: Array, weights: Weights, xp: Namespace) -> Array:
+def weigh(distances: Array, weights: Weights, xp: Namespace) -> Array:
     """Return the weights of the nearest points, shape (count, n)."""
     if weights == "uniform":
         return xp.ones_like(distances)
