@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.feather
 import pytest
 from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.svm import SVC
 
 import lockgate
 from lockgate.batch.predict_file import predict_file
@@ -82,6 +83,32 @@ def test_each_class_has_a_score_of_its_own(folder: Path, tmp_path: Path) -> None
     made = pd.read_csv(tmp_path / "out.csv")
     assert list(made) == ["row", "label", "score_0", "score_1", "score_2"]
     np.testing.assert_allclose(made[["score_0", "score_1", "score_2"]].sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "target", "names"),
+    [
+        (LinearRegression(), "value", ["value"]),
+        (SVC(), "two", ["label", "margin"]),
+        (
+            SVC(decision_function_shape="ovr"),
+            "three",
+            ["label", "margin_0", "margin_1", "margin_2"],
+        ),
+    ],
+)
+def test_predictions_have_the_same_columns_in_files_and_frames(
+    estimator: Any, target: str, names: list[str], tmp_path: Path
+) -> None:
+    rows = zoo.frame_of(200, gaps=False)
+    frame, goal = rows[["x0", "level"]], zoo.targets(rows)[target]
+    bundle = lockgate.pack(estimator.fit(frame, goal), frame, goal, path=tmp_path / "b")
+    predicted = bundle.predict_frame(frame)
+    assert list(predicted) == names
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.parquet")
+    written = pd.read_parquet(tmp_path / "out.parquet")
+    pd.testing.assert_frame_equal(written.drop(columns="row"), predicted)
 
 
 def test_refused_rows_are_in_the_side_file_with_reasons(folder: Path, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_wrong_answers_do_not_leave(what: str, bundle: Any) -> None:
     answer, message = WRONG[what]
 
     class Wrong:
-        schema = bundle.manifest.inputs
+        schema = bundle.manifest.schema
 
         def predict(self, columns: Any) -> Any:
             return answer(len(columns["a"]))
@@ -249,7 +249,7 @@ def test_wrong_answers_do_not_leave(what: str, bundle: Any) -> None:
     request = lockgate.OpenRequest(
         directory=bundle.path,
         files=(),
-        schema=bundle.manifest.inputs,
+        schema=bundle.manifest.schema,
         task="binary",
         classes=(0, 1),
     )

@@ -104,7 +104,7 @@ def test_it_changes_the_bundle_of_a_run(
 
 
 def content_schema(project: Path) -> lockgate.Schema:
-    return lockgate.open(project / "bundle").manifest.inputs
+    return lockgate.open(project / "bundle").manifest.schema
 
 
 def made(answer: Any, declared: bool) -> type:

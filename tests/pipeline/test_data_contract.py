@@ -53,7 +53,7 @@ def test_the_bundle_carries_the_contract_and_predict_rejects_by_it(
     assert bundle.contract == lockgate.read_contract(path)
     assert "contract.json" in bundle.manifest.files
     assert "data contract" in (project / "bundle" / "card.md").read_text()
-    first = bundle.manifest.inputs.features[0].name
+    first = bundle.manifest.schema.features[0].name
     rows = lockgate.read_table(next((project / "data" / "raw").glob("*.csv"))).frame.head(5)
     rows.loc[2, first] = 1e6
     rows.to_csv(tmp_path / "rows.csv", index=False)

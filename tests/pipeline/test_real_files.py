@@ -105,7 +105,7 @@ def test_a_file_is_predicted_as_it_is_evaluated(
     call("lockgate", "init", "p", "--data", name, "--target", "outcome", *options, cwd=tmp_path)
     project = tmp_path / "p"
     call("lockgate", "run", "compressor=[]", cwd=project)
-    inputs = lockgate.open(project / "bundle").manifest.inputs
+    inputs = lockgate.open(project / "bundle").manifest.schema
     kinds = {column.name: column.kind for column in inputs.columns}
     assert kinds["branch"] == "category"
     assert "01067" in inputs["branch"].categories

@@ -71,7 +71,7 @@ def manifest(name: str = "churn", **fields: Any) -> Manifest:
         "schema_version": 1,
         "name": name,
         "task": "binary",
-        "inputs": Schema(COLUMNS),
+        "schema": Schema(COLUMNS),
         "classes": [0, 1],
         "threshold": 0.5,
         "value_matrix": None,

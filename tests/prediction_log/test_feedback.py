@@ -212,8 +212,8 @@ def test_rows_are_looked_up_in_the_file_that_has_them(deployment: Deployment, cl
 def test_versions_with_other_kinds_and_targets_are_exported_together(
     tmp_path: Path, clock: Clock
 ) -> None:
-    first = manifest(inputs=Schema((Column("k", "category", categories=("7", "x")),), target="old"))
-    second = manifest(inputs=Schema((Column("k", "integer"),), target="new"), threshold=0.4)
+    first = manifest(schema=Schema((Column("k", "category", categories=("7", "x")),), target="old"))
+    second = manifest(schema=Schema((Column("k", "integer"),), target="new"), threshold=0.4)
     deployment, models = deployment_of(tmp_path / "here", first, second)
     old, new = (msgspec.structs.replace(model, columns=("k",)) for model in models)
     served = msgspec.structs.replace(deployment.pointer(), slots=deployment.pointer().slots[1:])
@@ -233,7 +233,7 @@ def test_an_input_with_the_name_of_another_column_is_refused(
     name: str, tmp_path: Path, clock: Clock
 ) -> None:
     inputs = Schema((Column(name, "number"),), target="target")
-    deployment, (model,) = deployment_of(tmp_path / "here", manifest(inputs=inputs))
+    deployment, (model,) = deployment_of(tmp_path / "here", manifest(schema=inputs))
     writer = writer_of(deployment.path / LOG, clock)
     writer.write([(msgspec.structs.replace(model, columns=(name,)), [entry(1, inputs=[7])])])
     writer.close()
@@ -354,7 +354,8 @@ def test_several_models_are_exported_one_at_a_time(tmp_path: Path, clock: Clock)
         ("churn", "kinds", "spend"), labelled, (1, "z", 99.5), strict=True
     ):
         (row,) = exported(deployment, model=name)
-        assert (row["prediction.label"], row["prediction.score"], row["true_label"]) == (
+        output = "value" if name == "spend" else "label"
+        assert (row[f"prediction.{output}"], row["prediction.score"], row["true_label"]) == (
             label,
             score,
             truth,

@@ -8,45 +8,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from lockgate.contract.prediction import Output
 from lockgate.errors import DataError
 
-__all__ = ["OUTPUTS", "merge_parts", "prediction_columns", "write_part"]
+__all__ = ["OUTPUTS", "merge_parts", "write_part"]
 
 OUTPUTS = (".csv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl")
 """Endings that an output file may have."""
-
-
-def prediction_columns(
-    output: Output, classes: Sequence[Any], row_numbers: np.ndarray, kept_columns: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the columns of the output file: row, kept columns, label, scores.
-
-    Parameters
-    ----------
-    output : Output
-        Predictions.
-    classes : sequence
-        Classes of the model, empty for a regression.
-    row_numbers : ndarray of int
-        Row of each prediction in the source, from 0.
-    kept_columns : dict of str to column
-        Columns copied from the source.
-
-    """
-    columns: dict[str, Any] = {"row": row_numbers, **kept_columns, "label": output.label}
-    if output.score is not None:
-        score = np.asarray(output.score)
-        if score.ndim == 1:
-            columns["score"] = score
-        else:
-            columns |= {f"score_{name}": score[:, index] for index, name in enumerate(classes)}
-    return columns
 
 
 def write_part(path: Path, columns: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from lockgate.batch.contract_check import ContractChecker
-from lockgate.batch.output_files import OUTPUTS, merge_parts, prediction_columns, write_part
+from lockgate.batch.output_files import OUTPUTS, merge_parts, write_part
 from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
 from lockgate.data.columns.filled import FilledCells, count_filled
@@ -154,7 +154,7 @@ def predict_file(
         )
     _check_kept_columns(keep, model.classes)
     checker = ContractChecker(bundle.input_contract, contract, model.inputs)
-    chunks = read_chunks(source, model.inputs, keep, part_rows, bundle.manifest.inputs.csv)
+    chunks = read_chunks(source, model.inputs, keep, part_rows, bundle.manifest.schema.csv)
     # read before anything is created, so that an invalid file leaves nothing behind
     first_chunk = next(chunks, None)
     if first_chunk is None:
@@ -207,7 +207,9 @@ def _check_files(source: Path, target: Path) -> None:
 
 
 def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
-    reserved = {"row", "label", "score", *(f"score_{name}" for name in classes)}
+    parts = ("score", "margin")
+    reserved = {"row", "label", "value", *parts}
+    reserved |= {f"{part}_{name}" for part in parts for name in classes}
     for name in keep:
         if name in reserved:
             raise UsageError(
@@ -243,9 +245,8 @@ def _write_predictions(
     accepted = np.ones(len(chunk.numbers), bool)
     accepted[list(rejected.reasons)] = False
     kept_columns = {name: _select_column(chunk.columns, name, accepted) for name in keep}
-    predictions = prediction_columns(output, model.classes, chunk.numbers, {})
-    columns = {name: np.asarray(column)[accepted] for name, column in predictions.items()}
-    write_part(part, {"row": columns.pop("row"), **kept_columns, **columns})
+    predictions = {name: column[accepted] for name, column in output.columns(model.classes).items()}
+    write_part(part, {"row": chunk.numbers[accepted], **kept_columns, **predictions})
 
 
 def _read_filled(part: Path) -> FilledCells:

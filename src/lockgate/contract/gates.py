@@ -30,8 +30,8 @@ class EvaluatedBundle:
         Name of the model and its version; the first digits of the digest where it has none.
     digest : str
         Digest of the bundle.
-    inputs : Schema
-        Columns that the model takes.
+    schema : Schema
+        Columns of the model's rows, with their roles.
     task : {"binary", "multiclass", "regression"}
         Task of the model.
     classes : tuple
@@ -62,7 +62,7 @@ class EvaluatedBundle:
     name: str
     version: str
     digest: str
-    inputs: Schema
+    schema: Schema
     task: Task
     classes: tuple[Any, ...]
     threshold: float | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -51,6 +51,26 @@ class Output:
     margin: np.ndarray | None = None
     missing: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
+
+    def columns(self, classes: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Return the predictions as columns, by the names that every table of them has.
+
+        A regression (no classes) has ``value``. A classifier has ``label`` and, where it has
+        probabilities, ``score`` (two classes: of the second) or ``score_CLASS`` for each; a
+        model without probabilities has its margins by the same rule.
+        """
+        if not classes:
+            return {"value": self.label}
+        columns = {"label": self.label}
+        for name in ("score", "margin"):
+            if (numbers := getattr(self, name)) is not None:
+                columns |= (
+                    {name: numbers}
+                    if numbers.ndim == 1
+                    else {f"{name}_{each}": numbers[:, k] for k, each in enumerate(classes)}
+                )
+                break
+        return columns
 
 
 @runtime_checkable

@@ -14,8 +14,8 @@ class ModelSignature(Protocol):
     """What a caller must know of a model; manifests and evaluated bundles have it."""
 
     @property
-    def inputs(self) -> Schema:
-        """Columns that the model takes."""
+    def schema(self) -> Schema:
+        """Columns of the model's rows, with their roles."""
 
     @property
     def task(self) -> str:
@@ -35,9 +35,9 @@ def find_breaking_changes(old: ModelSignature, new: ModelSignature) -> list[str]
         (type(label), label) for label in new.classes
     ]:
         changes.append(f"its classes are {[*new.classes]} instead of {[*old.classes]}")
-    if old.inputs.target != new.inputs.target:
-        changes.append(f"it predicts {new.inputs.target} instead of {old.inputs.target}")
-    before, after = _columns_by_name(old.inputs), _columns_by_name(new.inputs)
+    if old.schema.target != new.schema.target:
+        changes.append(f"it predicts {new.schema.target} instead of {old.schema.target}")
+    before, after = _columns_by_name(old.schema), _columns_by_name(new.schema)
     for name in sorted(before.keys() | after.keys()):
         if name not in before:
             changes.append(f"it requires the new column {name}")
@@ -69,6 +69,6 @@ def have_same_columns(old: ModelSignature, new: ModelSignature) -> bool:
     """Return whether both take the same columns, apart from categories and bounds."""
     signatures = []
     for signature in (old, new):
-        columns = _columns_by_name(signature.inputs).values()
+        columns = _columns_by_name(signature.schema).values()
         signatures.append([(c.name, c.kind, c.missing, c.unknown) for c in columns])
     return signatures[0] == signatures[1]

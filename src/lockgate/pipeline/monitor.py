@@ -36,7 +36,7 @@ def work(stage: Stage) -> dict[str, float]:
             **stage.request_context(),
             reference=bundle.reference(),
             window=_build_window(stage, bundle, table, rows),
-            schema=bundle.manifest.inputs,
+            schema=bundle.manifest.schema,
         )
         results: dict[str, Findings] = {
             choice.name: stage.host.call("monitor", choice.name, request)
@@ -70,7 +70,7 @@ def _load_rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> tuple[Tabl
 
     Without a window, these are the test rows.
     """
-    period, schema = stage.sections.window, bundle.manifest.inputs
+    period, schema = stage.sections.window, bundle.manifest.schema
     if period.since is None and period.until is None:
         test = workspace.table("test", schema)
         return test, read_with_left_out(test.frame, stage.root)

@@ -17,7 +17,7 @@ from lockgate.errors import LogError, UsageError
 from lockgate.models.bundle.manifest import Manifest
 from lockgate.prediction_log.entries import Model, key_text
 from lockgate.prediction_log.reader import (
-    Label,
+    LabelIndex,
     LoggedPrediction,
     OnDamaged,
     list_models,
@@ -104,7 +104,7 @@ def export(
             on_damaged(message)
 
     name = _choose_model(folder, model, report_damaged)
-    label_index = _LabelIndex(read_labels(folder, report_damaged))
+    label_index = LabelIndex(read_labels(folder, report_damaged))
     models = [
         logged
         for logged in list_models(folder, report_damaged)
@@ -113,12 +113,14 @@ def export(
     if not models:
         raise LogError(f"the log has no predictions of {name}@{version}")
     period = _microseconds(since, 0), _microseconds(until, 1 << 62)
-    schema, target_column = _build_schema(deployment, models)
+    schema, target_column, output_name = _build_schema(deployment, models)
     temporary_path = target.with_name(f".{target.name}.new")
     writer, rows = None, 0
     try:
         for records in _batch_rows(
-            _read_rows(folder, models, period, target_column, label_index, report_damaged)
+            _read_rows(
+                folder, models, period, (target_column, output_name), label_index, report_damaged
+            )
         ):
             table = pa.Table.from_pylist(
                 [_fit_record(record, schema) for record in records], schema
@@ -138,26 +140,6 @@ def export(
             writer.close()  # a second time does nothing
         temporary_path.unlink(missing_ok=True)
     return rows
-
-
-class _LabelIndex:
-    """Labels by id and by key, the latest of each."""
-
-    def __init__(self, known_labels: Iterator[Label]) -> None:
-        self.by_id: dict[tuple[str, int, int], Label] = {}
-        self.by_key: dict[str, Label] = {}
-        for label in sorted(known_labels, key=lambda label: label.at):
-            if label.writer:
-                self.by_id[label.writer, label.count, label.row] = label
-            elif label.key is not None:
-                self.by_key[label.key] = label
-
-    def find(self, prediction: LoggedPrediction, row: int, key: object) -> Label | None:
-        """Return the label of a row; one given by id takes precedence over one by key."""
-        label = self.by_id.get((prediction.writer, prediction.entry.count, row))
-        if label is None and key is not None:
-            label = self.by_key.get(key_text(key))
-        return label
 
 
 def _choose_model(folder: Path, requested: str | None, on_damaged: OnDamaged) -> str:
@@ -187,10 +169,11 @@ def _read_rows(
     folder: Path,
     models: Collection[Model],
     period: tuple[int, int],
-    target: str,
-    label_index: _LabelIndex,
+    names: tuple[str, str],
+    label_index: LabelIndex,
     on_damaged: OnDamaged,
 ) -> Iterator[dict[str, Any]]:
+    target, output_name = names
     for prediction in read_predictions(folder, *period, on_damaged):
         if prediction.model not in models:
             continue
@@ -206,7 +189,7 @@ def _read_rows(
                 f"{PREFIX}stage": prediction.model.stage,
                 f"{PREFIX}bundle": prediction.model.digest,
                 f"{PREFIX}key": None if key is None else key_text(key),
-                f"{PREFIX}label": label,
+                f"{PREFIX}{output_name}": label,
                 f"{PREFIX}score": score,
                 f"{PREFIX}margin": _row_margin(prediction, row),
                 f"{PREFIX}traceparent": prediction.entry.trace or None,
@@ -230,8 +213,8 @@ def _row_margin(prediction: LoggedPrediction, row: int) -> Any:
     return margin if margin is None or not prediction.entry.rows else margin[row]
 
 
-def _build_schema(deployment: Deployment, models: list[Model]) -> tuple[pa.Schema, str]:
-    """Return the schema for all versions together, and the name of the target.
+def _build_schema(deployment: Deployment, models: list[Model]) -> tuple[pa.Schema, str, str]:
+    """Return the schema for all versions together, the target and the name of the prediction.
 
     Inputs come first, numbers as doubles, all others as texts; then the target, then the columns
     about the predictions.
@@ -245,14 +228,15 @@ def _build_schema(deployment: Deployment, models: list[Model]) -> tuple[pa.Schem
     manifests = [manifest for model in models if (manifest := deployment.manifest(model.digest))]
     kinds: dict[str, set[bool]] = {}
     for manifest in manifests:
-        for column in manifest.inputs.columns:
+        for column in manifest.schema.columns:
             kinds.setdefault(column.name, set()).add(column.kind in NUMBERS)
     served = [deployment.manifest(slot.digest) for slot in deployment.pointer().slots]
     names = {model.name for model in models}
     # the version that is served decides, and else the latest of the log
     by_weight = [*manifests, *(m for m in served if m is not None and m.name in names)]
-    targets = [m.inputs.target for m in by_weight if m.inputs.target is not None]
+    targets = [m.schema.target for m in by_weight if m.schema.target is not None]
     label_type = _label_type(manifests)
+    output_name = "value" if {m.task for m in manifests} == {"regression"} else "label"
     is_multiclass = any(manifest.task == "multiclass" for manifest in manifests)
     score_type = pa.list_(pa.float64()) if is_multiclass else pa.float64()
     timestamp_type = pa.timestamp("us", tz="UTC")
@@ -265,7 +249,7 @@ def _build_schema(deployment: Deployment, models: list[Model]) -> tuple[pa.Schem
     fields.append((target, label_type))
     about = [("id", pa.string()), ("time", timestamp_type)]
     about += [(name, pa.string()) for name in ("model", "version", "stage", "bundle", "key")]
-    about += [("label", label_type), ("score", score_type), ("margin", score_type)]
+    about += [(output_name, label_type), ("score", score_type), ("margin", score_type)]
     about += [("traceparent", pa.string()), ("labelled_at", timestamp_type)]
     schema = pa.schema([*fields, *((PREFIX + name, kind) for name, kind in about)])
     duplicated = [name for name in schema.names if schema.names.count(name) > 1]
@@ -274,7 +258,7 @@ def _build_schema(deployment: Deployment, models: list[Model]) -> tuple[pa.Schem
             f"an input is named {duplicated[0]}, as the target or a column about the predictions; "
             "export one version at a time, with --version"
         )
-    return schema, target
+    return schema, target, output_name
 
 
 def _label_type(manifests: list[Manifest]) -> pa.DataType:

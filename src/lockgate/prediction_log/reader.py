@@ -17,6 +17,7 @@ from lockgate.prediction_log.segments import Segment, list_segments
 
 __all__ = [
     "Label",
+    "LabelIndex",
     "LoggedPrediction",
     "OnDamaged",
     "find_labels",
@@ -106,6 +107,26 @@ class Label(msgspec.Struct, frozen=True):
     label: Any
     at: int
     by: str
+
+
+class LabelIndex:
+    """Labels by id and by key, the latest of each."""
+
+    def __init__(self, known_labels: Iterator[Label]) -> None:
+        self.by_id: dict[tuple[str, int, int], Label] = {}
+        self.by_key: dict[str, Label] = {}
+        for label in sorted(known_labels, key=lambda label: label.at):
+            if label.writer:
+                self.by_id[label.writer, label.count, label.row] = label
+            elif label.key is not None:
+                self.by_key[label.key] = label
+
+    def find(self, prediction: LoggedPrediction, row: int, key: object) -> Label | None:
+        """Return the label of a row; one given by id takes precedence over one by key."""
+        label = self.by_id.get((prediction.writer, prediction.entry.count, row))
+        if label is None and key is not None:
+            label = self.by_key.get(key_text(key))
+        return label
 
 
 OnDamaged = Callable[[str], object]

@@ -56,7 +56,11 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
         )
     if row >= len(rows):
         raise LogError(f"{prediction_id} names row {row}, but the request had {len(rows)} rows")
-    record = _describe_prediction(prediction_id, prediction, row)
+    manifest = deployment.manifest(prediction.model.digest)
+    is_regression = manifest is not None and manifest.task == "regression"
+    record = _describe_prediction(
+        prediction_id, prediction, row, "value" if is_regression else "label"
+    )
     key = rows[row][3]
     record["labels"] = [
         {"label": later_label.label, "at": later_label.at, "by": later_label.by}
@@ -66,7 +70,6 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
     ]
     if damaged:
         record["left_out"] = list(damaged)
-    manifest = deployment.manifest(prediction.model.digest)
     if manifest is None:
         record["origin"] = "unknown: the bundle's manifest has been deleted"
     else:
@@ -75,7 +78,7 @@ def trace(deployment: Deployment, prediction_id: str) -> dict[str, Any] | None:
 
 
 def _describe_prediction(
-    prediction_id: str, prediction: LoggedPrediction, row: int
+    prediction_id: str, prediction: LoggedPrediction, row: int, output_name: str
 ) -> dict[str, Any]:
     inputs, label, score, key = list(prediction.rows())[row]
     model, entry = prediction.model, prediction.entry
@@ -87,7 +90,7 @@ def _describe_prediction(
         "stage": model.stage,
         "bundle": model.digest,
         "inputs": inputs,
-        "label": label,
+        output_name: label,
         "score": score,
     }
     if entry.margin is not None:

@@ -112,7 +112,7 @@ def _check_redacted(deployment: Deployment, redact: tuple[str, ...]) -> None:
         column.name
         for manifest in manifests
         if manifest is not None
-        for column in manifest.inputs.columns
+        for column in manifest.schema.columns
     }
     for name in redact:
         if name not in known:

@@ -276,7 +276,7 @@ def _make_judge_request(task: Task, seed: int) -> JudgeRequest:
         name="example",
         version="1.1.0",
         digest="1" * 64,
-        inputs=train.schema,
+        schema=train.schema,
         task=task,
         classes=evaluate_request.classes,
         threshold=evaluate_request.threshold,

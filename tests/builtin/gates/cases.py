@@ -31,7 +31,7 @@ def contestant(
         "name": manifest.name,
         "version": version,
         "digest": bundle.digest,
-        "inputs": manifest.inputs,
+        "schema": manifest.schema,
         "task": manifest.task,
         "classes": tuple(manifest.classes),
         "threshold": manifest.threshold,

@@ -191,13 +191,13 @@ def test_latency_times_models_that_answer_no_single_row(
     predictor = Batches(request.candidate.predictor, single=False)
     ruling = Latency(repeats=12, at_most_us=1e9).judge(with_predictor(request, predictor))
     assert ruling.passed is True
-    names = [column.name for column in request.candidate.inputs.features]
+    names = [column.name for column in request.candidate.schema.features]
     assert asked == [{name: [rows[name][0]] for name in names}] * 12
 
 
 def test_latency_times_a_model_that_refuses_missing_values_without_rows(bundles: Bundles) -> None:
     request = case(bundles["good"])
-    assert {column.missing for column in request.candidate.inputs.features} == {"refuse"}
+    assert {column.missing for column in request.candidate.schema.features} == {"refuse"}
     assert Latency(repeats=10, at_most_us=1e9).judge(request).passed is True
 
 
@@ -304,9 +304,9 @@ def test_signature_sees_another_task_other_classes_and_narrower_columns(bundles:
     ruling = Signature().judge(replace(request, incumbent=renamed))
     assert ruling.passed is False
     assert "['no', 'yes']" in ruling.message
-    lenient = [replace(column, missing="allow") for column in request.incumbent.inputs.columns]
-    schema = request.incumbent.inputs.with_columns(tuple(lenient))
-    request = replace(request, incumbent=replace(request.incumbent, inputs=schema))
+    lenient = [replace(column, missing="allow") for column in request.incumbent.schema.columns]
+    schema = request.incumbent.schema.with_columns(tuple(lenient))
+    request = replace(request, incumbent=replace(request.incumbent, schema=schema))
     ruling = Signature().judge(request)
     assert ruling.passed is False
     assert "mean radius" in ruling.message
@@ -321,7 +321,7 @@ def test_parity_asks_each_row_alone(bundles: Bundles, rows: pd.DataFrame) -> Non
     assert "7 rows" in Parity(rows=7).judge(request).message
     for name, task in (("iris", "multiclass"), ("sugar", "regression")):
         assert bundles[name].manifest.task == task
-        features = case(bundles[name]).candidate.inputs.features
+        features = case(bundles[name]).candidate.schema.features
         frame = pd.DataFrame({column.name: np.linspace(0.1, 2, 9) for column in features})
         frame["target"] = [0, 1, 2] * 3
         assert Parity().judge(case(bundles[name], rows=frame)).passed is True

@@ -48,7 +48,7 @@ class Case:
 
     @property
     def names(self) -> list[str]:
-        return [column.name for column in self.bundle.manifest.inputs.features]
+        return [column.name for column in self.bundle.manifest.schema.features]
 
     @property
     def cells(self) -> dict[str, list[Any]]:
@@ -105,7 +105,7 @@ def nullable_frame(case: Case) -> list[float]:
 
 def categorical_frame(case: Case) -> list[float]:
     frame = case.table.features.copy()
-    for column in case.bundle.manifest.inputs.features:
+    for column in case.bundle.manifest.schema.features:
         if column.kind == "category":
             frame[column.name] = frame[column.name].astype("category")
     return _scores(case.bundle.predict(frame))
@@ -128,7 +128,7 @@ def one_by_one(case: Case) -> list[float]:
 
 
 def evaluate(case: Case) -> list[float]:
-    rows = read_rows(case.file, case.bundle.manifest.inputs)
+    rows = read_rows(case.file, case.bundle.manifest.schema)
     return _scores(case.bundle.predict(table_of(case.bundle, rows).features))
 
 
@@ -172,7 +172,7 @@ def ndjson_file(case: Case) -> list[float]:
 def monitor_counts(case: Case) -> list[float]:
     """Count the file's rows as monitors do: they are those that the reference was made of."""
     reference = case.bundle.reference()
-    rows = table_of(case.bundle, read_rows(case.file, case.bundle.manifest.inputs))
+    rows = table_of(case.bundle, read_rows(case.file, case.bundle.manifest.schema))
     counts = count_window(reference, rows.features, numpy_backend())
     for bins in reference.columns:
         assert counts[bins.column].counts == bins.counts, bins.column
@@ -264,7 +264,7 @@ def http_arrow(case: Case) -> list[float]:
 
 
 def _tensors(case: Case) -> list[dict[str, Any]]:
-    kinds = {column.name: column.kind for column in case.bundle.manifest.inputs.features}
+    kinds = {column.name: column.kind for column in case.bundle.manifest.schema.features}
     types = {"number": "FP64", "integer": "FP64", "boolean": "BOOL"}
     return [
         {

@@ -69,7 +69,7 @@ def test_a_manifest_of_another_form_is_refused(good: Path, tmp_path: Path, form:
 
 @pytest.mark.parametrize("value", [None, 5, "x", [1, "a"], [[0], {"a": 1}], {"a": [1]}, [0, False]])
 @pytest.mark.parametrize(
-    "key", ["files", "inputs", "classes", "task", "model", "format", "environment", "hashes"]
+    "key", ["files", "schema", "classes", "task", "model", "format", "environment", "hashes"]
 )
 def test_a_value_of_another_type_is_refused(
     good: Path, tmp_path: Path, key: str, value: Any

@@ -53,10 +53,12 @@ def test_a_fitted_pipeline_is_packed_with_all_about_it(
         lineage={"commit": "1a2b3c"},
     )
     manifest = bundle.manifest
-    assert manifest.inputs.target == "bought"
-    assert {column.name for column in manifest.inputs.features} == set(X)
-    assert manifest.inputs["colour"].categories == tuple(sorted(X["colour"].dropna().unique()))
-    assert manifest.inputs["x0"].bounds is not None
+    assert manifest.schema.target == "bought"
+    assert {column.name for column in manifest.schema.columns} == {*X, "bought"}
+    assert {column.name for column in manifest.inputs.columns} == set(X)
+    assert manifest.inputs.target is None
+    assert manifest.schema["colour"].categories == tuple(sorted(X["colour"].dropna().unique()))
+    assert manifest.schema["x0"].bounds is not None
     assert manifest.hashes.declared == {"commit": "1a2b3c"}
     assert manifest.hashes.params is None
     assert bundle.metrics()["classification"]["roc_auc"]["estimate"] > 0.7
@@ -91,7 +93,7 @@ def test_arrays_texts_and_clusters_are_packed_too(tmp_path: Path) -> None:
     numbers = rng.normal(size=(200, 3))
     clusters = lockgate.pack(KMeans(3, n_init=1).fit(numbers), numbers, path=tmp_path / "k")
     assert clusters.manifest.task == "clustering"
-    assert {column.name for column in clusters.manifest.inputs.features} == {"x0", "x1", "x2"}
+    assert {column.name for column in clusters.manifest.schema.features} == {"x0", "x1", "x2"}
     texts = pd.Series(["late order", "good pizza", "late pizza", "good order"] * 5)
     fitted = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [0, 1, 0, 1] * 5)
     bundle = lockgate.pack(fitted, texts, [0, 1, 0, 1] * 5, path=tmp_path / "t")
@@ -263,7 +265,7 @@ def test_the_command_takes_how_a_file_is_written(call: Run, tmp_path: Path) -> N
     assert "decimal" in refused.stderr
     run_here(*arguments, "--set", "decimal=,", cwd=tmp_path)
     bundle = lockgate.open(tmp_path / "model")
-    assert bundle.manifest.inputs.csv.decimal == ","
+    assert bundle.manifest.schema.csv.decimal == ","
     unknown = run_here(*arguments, "--set", "decimla=,", cwd=tmp_path, code=2)
     assert "did you mean 'decimal'" in unknown.stderr
     invalid = run_here(*arguments, "--set", "decimal=x", cwd=tmp_path, code=2)
@@ -384,7 +386,7 @@ def test_a_column_is_read_as_the_author_read_it(tmp_path: Path) -> None:
     arguments = ["pack", "model.joblib", "--data", "rows.csv", "--target", "bought", "--trust-code"]
     run_here(*arguments, "--kind", "zip=category", cwd=tmp_path)
     bundle = lockgate.open(tmp_path / "model")
-    assert bundle.manifest.inputs["zip"].kind == "category"
+    assert bundle.manifest.schema["zip"].kind == "category"
     assert np.array_equal(bundle.predict(X).label, fitted.predict(X))
     unknown = run_here(*arguments, "--kind", "zpi=category", cwd=tmp_path, code=2)
     assert "did you mean 'zip'" in unknown.stderr

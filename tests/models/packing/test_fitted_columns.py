@@ -31,7 +31,7 @@ def test_another_order_is_put_right(tmp_path: Path) -> None:
     bundle = lockgate.pack(model, X[["b", "a"]], y, path=tmp_path / "m", test=(X[["b", "a"]], y))
     assert np.array_equal(bundle.predict(X).label, model.predict(X))
     assert np.array_equal(bundle.predict(X[["b", "a"]]).label, model.predict(X))
-    assert [column.name for column in bundle.manifest.inputs.features] == ["a", "b"]
+    assert [column.name for column in bundle.manifest.schema.features] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_rows_may_come_in_every_form_that_scikit_learn_takes(tmp_path: Path) -> 
         if name not in ("list", "sparse"):
             assert np.allclose(np.asarray(bundle.predict(rows).score), expected, atol=1e-12), name
         assert np.array_equal(bundle.predict(array).label, model.predict(rows)), name
-    columns = lockgate.open(tmp_path / "levels").manifest.inputs.features
+    columns = lockgate.open(tmp_path / "levels").manifest.schema.features
     assert [column.name for column in columns] == ["a_mean", "a_sum"]
     series = LinearRegression().fit(X[["a"]], X["b"])
     packed = lockgate.pack(series, X["a"], X["b"], path=tmp_path / "series")
@@ -110,7 +110,7 @@ def test_a_list_of_mixed_cells_keeps_its_numbers(tmp_path: Path) -> None:
     encoded = make_column_transformer((OneHotEncoder(), [1]), remainder="passthrough")
     model = make_pipeline(encoded, LogisticRegression()).fit(np.asarray(rows, object), y)
     bundle = lockgate.pack(model, rows, y, path=tmp_path / "m")
-    kinds = [column.kind for column in bundle.manifest.inputs.features]
+    kinds = [column.kind for column in bundle.manifest.schema.features]
     assert kinds == ["number", "category"]
     assert bundle.predict_one({"x0": 0.3, "x1": "y"}).label in (0, 1)
 
@@ -127,7 +127,7 @@ def test_a_target_may_be_named_like_a_column(tmp_path: Path) -> None:
     target = (X["a"] > 0).astype(int)
     model = LogisticRegression().fit(X, target)
     bundle = lockgate.pack(model, X, target, path=tmp_path / "m", test=(X, target))
-    assert bundle.manifest.inputs.target == "target"
+    assert bundle.manifest.schema.target == "target"
     with pytest.raises(LockgateError, match="y is the column a of X"):
         lockgate.pack(LinearRegression().fit(X, X["a"]), X, X["a"], path=tmp_path / "m")
 
@@ -142,7 +142,7 @@ def test_mistakes_in_held_out_rows_and_names_are_said(tmp_path: Path) -> None:
         lockgate.pack(model, levels, y, path=tmp_path / "m")
     named = pd.Series(y, name=("p", "mean"))
     bundle = lockgate.pack(model, X, named, path=tmp_path / "m")
-    assert bundle.manifest.inputs.target == "p_mean"
+    assert bundle.manifest.schema.target == "p_mean"
 
 
 def test_too_many_columns_are_refused_with_the_way_out(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def _row_predictor(bundle: lockgate.EvaluatedBundle) -> Callable[[], object]:
     """Return a function that predicts one row."""
     if bundle.table is not None:
         return row_predictor(bundle.predictor, bundle.table.features)
-    return row_predictor(bundle.predictor, typical_row(bundle.inputs, bundle.reference))
+    return row_predictor(bundle.predictor, typical_row(bundle.schema, bundle.reference))
 
 
 def _reason_not_timed(bundle: lockgate.EvaluatedBundle, predict_row: Callable[[], object]) -> str:

@@ -37,12 +37,12 @@ class DataDrift:
                 False, f"too few recent rows: {len(request.today)}; required: {self.min_rows}"
             )
         candidate = request.candidate
-        features = conform_to_schema(request.today, candidate.inputs)
+        features = conform_to_schema(request.today, candidate.schema)
         counts = count_window(candidate.reference, features, request.backend)
         monitor_request = lockgate.MonitorRequest(
             reference=candidate.reference,
             window=lockgate.MonitoringWindow(counts, len(features)),
-            schema=candidate.inputs,
+            schema=candidate.schema,
         )
         drift = Drift(level=self.level, effect=self.effect, correction="holm")
         findings = drift.monitor(monitor_request)

@@ -65,8 +65,8 @@ def command(
     Files end in .csv, .tsv, .csv.gz, .tsv.gz, .parquet, .arrow, .feather, .ndjson
     or .jsonl and may be larger than memory; CSV files are read as those that the
     model was trained on. An interrupted run continues where it stopped. OUT has
-    the row number, the columns of --keep, the label, and the score (one per class
-    where there are several). Rows with invalid values are written to
+    the row number, the columns of --keep, the label, and the score (score_CLASS for
+    each of several classes); of a regression, the value. Rows with invalid values are written to
     OUT.rejected.ndjson, each with the reason. Columns with many categories that
     training did not have are reported. Where the bundle has a data contract, so are
     violations of it, by column; rows that violate it are rejected. What an engine

@@ -120,7 +120,7 @@ def table_of(bundle: Bundle, known: pd.DataFrame) -> Table:
 
     from lockgate.data.conform import conform_to_schema
 
-    schema = bundle.manifest.inputs
+    schema = bundle.manifest.schema
     target = str(schema.target)
     if target not in known:
         raise SchemaViolation([f"target column {target} is missing"])
@@ -270,7 +270,7 @@ def evaluate_bundle(
     else:
         catalogue = Catalogue.installed()
         plugins = {name: catalogue.find("evaluator", name).load()() for name in evaluators}
-        known = read_rows(Path(data), bundle.manifest.inputs)
+        known = read_rows(Path(data), bundle.manifest.schema)
         table = table_of(bundle, known)
         rows = len(table)
         measured = predict_and_evaluate(

@@ -79,12 +79,7 @@ class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: dict[str, str]
 
 
-class Manifest(
-    msgspec.Struct,
-    frozen=True,
-    forbid_unknown_fields=True,
-    rename={"value_matrix": "worth"},  # the key on disk since schema 1
-):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A bundle's table of contents; a function of the bundle's inputs alone.
 
     Attributes
@@ -93,8 +88,8 @@ class Manifest(
         Version of the manifest's format.
     name, task : str
         Which model, and what it predicts.
-    inputs : Schema
-        Columns that it expects; its target and other roles for reference.
+    schema : Schema
+        Columns of the rows that it was fitted on, with their roles.
     classes : list
         Labels in the order of the scores.
     threshold : float or None
@@ -117,7 +112,7 @@ class Manifest(
     schema_version: int
     name: str
     task: str
-    inputs: Schema
+    schema: Schema
     classes: list[Any]
     threshold: float | None
     value_matrix: ValueMatrix | None
@@ -126,6 +121,11 @@ class Manifest(
     files: dict[str, str]
     hashes: Hashes
     environment: Environment
+
+    @property
+    def inputs(self) -> Schema:
+        """Columns that the model takes: those without a role."""
+        return Schema(self.schema.features, csv=self.schema.csv)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -17,7 +17,7 @@ def bundle_html(
     manifest: Manifest, metrics: dict[str, Any], *, digest: str, size_bytes: int
 ) -> str:
     """Return a small table; every text of the bundle is escaped."""
-    target = manifest.inputs.target
+    target = manifest.schema.target
     facts = [
         ("task", manifest.task + (f" of {target}" if target else "")),
         ("classes", ", ".join(map(str, manifest.classes)) or "none"),
@@ -29,7 +29,7 @@ def bundle_html(
         *(("metric", text) for text in _format_metrics(metrics)),
         *((f"declared {key}", value) for key, value in manifest.hashes.declared.items()),
     ]
-    features = manifest.inputs.features
+    features = manifest.schema.features
     columns = [
         (
             column.name,

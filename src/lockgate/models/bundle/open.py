@@ -109,17 +109,9 @@ class Bundle:
         import pandas as pd
 
         output = self.predict(columns, **options)
-        table: dict[str, Any] = {
-            "value" if self.manifest.task == "regression" else "label": output.label
-        }
-        if output.score is not None:
-            score = np.asarray(output.score)
-            if score.ndim == 1:
-                table["score"] = score
-            else:
-                table |= {f"score_{label}": score[:, k] for k, label in enumerate(self.classes)}
         return pd.DataFrame(
-            table, index=columns.index if isinstance(columns, pd.DataFrame) else None
+            output.columns(self.classes),
+            index=columns.index if isinstance(columns, pd.DataFrame) else None,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -162,7 +154,7 @@ class Bundle:
         """The rules of the columns that the model takes; None without a contract."""
         if self.contract is None:
             return None
-        return self.contract.select(tuple(c.name for c in self.manifest.inputs.features))
+        return self.contract.select(tuple(c.name for c in self.manifest.schema.features))
 
     def predict_one(self, row: Mapping[str, object]) -> Any:
         """Predict one row given as a mapping of column to value, None for a missing value.
@@ -243,7 +235,7 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
     request = OpenRequest(
         directory=folder,
         files=tuple(manifest.model),
-        schema=manifest.inputs,
+        schema=manifest.schema,
         task=manifest.task,
         classes=tuple(manifest.classes),
         threshold=manifest.threshold,
@@ -255,7 +247,7 @@ def open_bundle(path: str | Path, *, threads: int = 1) -> Bundle:
         raise BundleError(f"{folder}: the model cannot be opened: {error}") from error
     probes = read_document(folder / "probes.json", dict[str, Any])
     try:
-        check_probes(probes, manifest.inputs, predictor)
+        check_probes(probes, manifest.schema, predictor)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"{folder}: the probe rows are damaged: {error!r}") from None
     return Bundle(folder, sha256_file(folder / MANIFEST), manifest, predictor)

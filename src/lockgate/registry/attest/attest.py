@@ -247,7 +247,7 @@ def _compare_manifests(expected: Manifest, rebuilt: Manifest) -> dict[str, str]:
         if before != after:
             change = "added" if before is None else "missing" if after is None else "changed"
             differing[name] = f"{change}: {str(before)[:12]} -> {str(after)[:12]}"
-    for part in ("hashes", "environment", "inputs", "classes", "threshold", "model"):
+    for part in ("hashes", "environment", "schema", "classes", "threshold", "model"):
         if getattr(expected, part) != getattr(rebuilt, part):
             differing[f"manifest.json: {part}"] = (
                 f"{getattr(expected, part)!s:.200} -> {getattr(rebuilt, part)!s:.200}"

@@ -87,7 +87,7 @@ def judge(
         incumbent_record = rules.find_version(state, name, compared)
         incumbent = open_bundle(bundle_of(ledger.repository, incumbent_record))
     versions = (record.version, compared)
-    schema = candidate.manifest.inputs
+    schema = candidate.manifest.schema
     rows = _rows(schema, data, project, record)
     verdict = run_gates(
         candidate,

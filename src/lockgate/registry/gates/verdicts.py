@@ -103,7 +103,7 @@ def run_gates(
         bundle=candidate.digest,
         incumbent=in_stage,
         policy=policy.written.digest,
-        rows=None if rows is None else compute_digest(rows, candidate.manifest.inputs),
+        rows=None if rows is None else compute_digest(rows, candidate.manifest.schema),
         passed=not any(record.refused for record in records),
         judged=tuple(records),
         made_with=f"lockgate {__version__}",
@@ -149,7 +149,7 @@ def _evaluate_bundle(
         name=manifest.name,
         version=version,
         digest=bundle.digest,
-        inputs=manifest.inputs,
+        schema=manifest.schema,
         task=manifest.task,  # type: ignore[arg-type]  # checked when it was packed
         classes=tuple(manifest.classes),
         threshold=manifest.threshold,

@@ -27,7 +27,7 @@ def example_row(model: LoadedModel, log: LogSettings) -> dict[str, Any]:
     Columns that the prediction log omits are null where that is allowed, and else a text that the
     model may refuse.
     """
-    columns = {column.name: column for column in model.manifest.inputs.columns}
+    columns = {column.name: column for column in model.manifest.schema.columns}
     shown = list_shown(model, log)
     return {name: _example(columns[name], shown=name in shown) for name in model.names}
 

@@ -184,7 +184,7 @@ def _schemas(store: ModelStore, log: LogSettings) -> dict[str, Any]:
 def _row_schema(model: LoadedModel, log: LogSettings) -> dict[str, Any]:
     shown = list_shown(model, log)
     properties: dict[str, Any] = {}
-    bounds = {column.name: column.bounds for column in model.manifest.inputs.columns}
+    bounds = {column.name: column.bounds for column in model.manifest.schema.columns}
     for column in model.predictor.inputs:
         types = [TYPES.get(column.kind, "string")]
         if column.missing == "allow":

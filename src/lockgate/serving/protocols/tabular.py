@@ -7,8 +7,8 @@ import struct
 from typing import Any
 
 import msgspec
-import numpy as np
 
+from lockgate.contract.prediction import Output
 from lockgate.errors import DataError
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse, check_rows
 from lockgate.serving.prediction.model_store import ModelStore
@@ -52,7 +52,7 @@ def read_table_request(
     extra_columns = [key_column] if key_column else []
     content_type = request.headers.get(b"content-type", b"")
     is_arrow = content_type.startswith(ARROW.encode())
-    csv = model.manifest.inputs.csv
+    csv = model.manifest.schema.csv
     if content_type.startswith(TSV.encode()):
         csv = dataclasses.replace(csv, delimiter="\t")
     try:
@@ -80,19 +80,12 @@ def read_table_request(
 def write_arrow_response(
     request: PredictionRequest, prediction_id: str, prediction: Prediction
 ) -> Response:
-    """Write predictions as an Arrow stream: label, and score or one score a class."""
+    """Write predictions as an Arrow stream: as the columns of `Output.columns`."""
     import pyarrow as pa
 
     model = request.model
-    score = prediction.score if prediction.score is not None else prediction.margin
-    columns = {"value" if model.regression else "label": prediction.label}
-    if score is not None and not model.regression:
-        score = np.asarray(score)
-        if score.ndim == 1:
-            columns["score"] = score
-        else:
-            classes = model.predictor.classes
-            columns |= {f"score_{classes[k]}": score[:, k] for k in range(score.shape[1])}
+    output = Output(prediction.label, prediction.score, prediction.margin)
+    columns = output.columns(model.predictor.classes)
     origin = {"id": prediction_id, "model": model.name, "version": model.version}
     if prediction.filled:
         origin["filled"] = msgspec.json.encode(prediction.filled).decode()

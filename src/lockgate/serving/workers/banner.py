@@ -67,7 +67,7 @@ def _log_omitted_inputs(settings: ServeSettings, deployment: Deployment, live: P
         manifest = deployment.manifest(slot.digest)
         if manifest is None:
             raise BundleError(f"the manifest of {slot.name}@{slot.version} has been deleted")
-        columns = manifest.inputs.features
+        columns = manifest.schema.features
         logged = logged_columns(columns, log_settings.inputs, log_settings.redact)
         omitted = [column.name for column in columns if column.name not in logged]
         if omitted:
