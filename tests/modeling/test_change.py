@@ -22,7 +22,7 @@ def test_a_binary_model_has_rate_mean_score_and_metrics() -> None:
     assert measured["rate of 1"] == pytest.approx(0.3)
     assert measured["mean score"] == pytest.approx(0.3 + 0.5 * 0.3)
     assert measured["mean score minus rate"] == pytest.approx(0.15)
-    assert measured["roc auc"] == 1
+    assert measured["roc_auc"] == 1
 
 
 def test_a_regression_and_several_classes() -> None:
@@ -42,7 +42,7 @@ def test_a_changed_rate_and_a_worse_model_are_reported() -> None:
     assert (
         messages[0] == "the rate of 1 is 20.00% in the test rows, and 30.00% in the training rows"
     )
-    assert messages[1].startswith("the roc auc is 0.8 on the test rows (0.75 to 0.85), and 1 on")
+    assert messages[1].startswith("the ROC AUC is 0.8 on the test rows (0.75 to 0.85), and 1 on")
     assert describe_change(train, tune, binary(0.31), "roc_auc", Metric(1, 0.9, 1)) == []
     small = binary(0.2, rows=20)  # too few rows to say that it has changed
     assert describe_change(train, tune, small, "roc_auc", None) == []

@@ -52,8 +52,6 @@ class EvaluateRequest(Request):
         Score from which the positive class is predicted.
     value_matrix : ValueMatrix or None
         Value of each outcome; None where it is not configured.
-    incumbent : Output or None
-        Predictions of the model that is in production now, if any.
     model_bytes : int
         Size of the model's files.
     rows : DataFrame or None
@@ -69,7 +67,6 @@ class EvaluateRequest(Request):
     classes: tuple[Any, ...] = ()
     threshold: float | None = None
     value_matrix: ValueMatrix | None = None
-    incumbent: Output | None = None
     model_bytes: int = 0
     rows: pd.DataFrame | None = None
 

@@ -100,5 +100,11 @@ def _check_column_names(names: list[str], schema: Schema) -> None:
         for name in names
         if name not in schema.names
     ]
+    problems += [
+        f"data.leave_out: {name} is the {role} column of the loader, never a feature; leave it "
+        "out of the list"
+        for role in ROLES
+        if (name := getattr(schema, role)) in names
+    ]
     if problems:
         raise SchemaViolation(problems)

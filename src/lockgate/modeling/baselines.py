@@ -1,4 +1,4 @@
-"""Baselines that a model must beat: a constant, and the best single column."""
+"""Baselines that a model must beat: constants, what held last, and the best single column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lockgate.contract.tables import Column, Table
 from lockgate.data.columns.categories import category_text
 from lockgate.modeling.metrics.losses import metrics_for_task
 
-__all__ = ["Baseline", "fit_baselines", "measure_baseline"]
+__all__ = ["Baseline", "fit_baselines", "measure_baseline", "measure_output"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -26,6 +26,9 @@ MOST_VALUES = 200
 
 SMOOTH = 5.0
 """Rows with the constant's prediction that count beside those of each interval."""
+
+MOST_KEYS = 100_000
+"""Ids or groups whose last targets are kept."""
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -58,7 +61,10 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 def fit_baselines(train: Table, tune: Table, task: str) -> list[Baseline]:
-    """Return the constant, and the single column that predicts best on the tune rows.
+    """Return the constant, the last period, and the single column that predicts best.
+
+    The last period is that of the tune rows, where they are later than the training rows: its
+    rates, or the last target of the same id or group where these come back.
 
     Parameters
     ----------
@@ -69,17 +75,12 @@ def fit_baselines(train: Table, tune: Table, task: str) -> list[Baseline]:
 
     """
     classes: tuple[str, ...] = ()
-    if task == "regression":
-        targets = train.target.astype(float)[:, None]
-        label = "mean of the training rows"
-    else:
-        texts = np.array([category_text(value) for value in train.target.tolist()])
-        labels = sorted(set(train.target.tolist()))
-        classes = tuple(category_text(value) for value in labels)
-        targets = (texts[:, None] == np.array(classes)[None, :]).astype(float)
+    label = "mean of the training rows"
+    if task != "regression":
+        classes = tuple(category_text(value) for value in sorted(set(train.target.tolist())))
         label = "rates of the training rows"
-    means = np.average(targets, axis=0, weights=train.weight)
-    constant = Baseline(label, classes, (tuple(means.tolist()),))
+    targets = _targets(train, classes)
+    constant = Baseline(label, classes, _averages(train, targets))
     metric = "rmse" if task == "regression" else "log_loss"
     best, least = None, np.inf
     for column in train.schema.features:
@@ -87,7 +88,8 @@ def fit_baselines(train: Table, tune: Table, task: str) -> list[Baseline]:
         loss = np.inf if candidate is None else measure_baseline(candidate, tune, task)[metric]
         if loss < least:
             best, least = candidate, loss
-    return [constant] if best is None else [constant, best]
+    chosen = [constant, _fit_last_period(train, tune, classes), best]
+    return [baseline for baseline in chosen if baseline is not None]
 
 
 def measure_baseline(
@@ -116,8 +118,77 @@ def measure_baseline(
         shares = predictions[:, order]
         label = np.array(names, dtype=object)[shares.argmax(axis=1)]
         output = Output(label, shares[:, 1] if task == "binary" else shares)
-    metrics = metrics_for_task(task, table.target, output, names, None)(table.weight)
+    return measure_output(output, table, task, names)
+
+
+def measure_output(
+    output: Output,
+    table: Table,
+    task: str,
+    classes: Sequence[object],
+    threshold: float | None = None,
+) -> dict[str, float]:
+    """Return the metrics of predictions for some rows, those that can be computed."""
+    metrics = metrics_for_task(task, table.target, output, classes, threshold)(table.weight)
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
+
+
+def _targets(table: Table, classes: tuple[str, ...]) -> Array:
+    """Return the target as a column of numbers, or as a column of indicators for each class."""
+    if not classes:
+        return np.asarray(table.target, float)[:, None]
+    texts = np.array([category_text(value) for value in table.target.tolist()])
+    return np.asarray(texts[:, None] == np.array(classes)[None, :], float)
+
+
+def _averages(table: Table, targets: Array) -> tuple[tuple[float, ...], ...]:
+    means = np.average(targets, axis=0, weights=table.weight)
+    return (tuple(means.tolist()),)
+
+
+def _fit_last_period(train: Table, tune: Table, classes: tuple[str, ...]) -> Baseline | None:
+    """Return the baseline of what held last; None unless the tune rows are the later ones."""
+    time = train.schema.time
+    if time is None or not tune.frame[time].min() >= train.frame[time].max():
+        return None
+    first, last = (f"{edge:%Y-%m-%d}" for edge in (tune.frame[time].min(), tune.frame[time].max()))
+    statistic = "rates" if classes else "mean"
+    constant = Baseline(
+        f"{statistic} of the last period, {first} to {last}",
+        classes,
+        _averages(tune, _targets(tune, classes)),
+    )
+    for name in (train.schema.group, train.schema.id):
+        if name is not None and tune.frame[name].isin(train.frame[name]).mean() >= 0.5:
+            return _fit_last_target(train, tune, name, constant) or constant
+    return constant
+
+
+def _fit_last_target(train: Table, tune: Table, name: str, constant: Baseline) -> Baseline | None:
+    """Return the baseline of the last target of each group or id.
+
+    Of classes it is the rates that followed such a class in the rows before.
+    """
+    rows = pd.concat([train.frame, tune.frame], ignore_index=True)
+    targets = np.concatenate([_targets(table, constant.classes) for table in (train, tune)])
+    order = np.argsort(rows[str(train.schema.time)].to_numpy(), kind="stable")
+    keys, targets = rows[name].iloc[order].reset_index(drop=True), targets[order]
+    latest = keys.dropna().drop_duplicates(keep="last")
+    if len(latest) > MOST_KEYS:
+        return None
+    predictions = targets
+    if constant.classes:
+        previous = pd.Series(np.arange(len(keys))).groupby(keys).shift().to_numpy()
+        known = np.isfinite(previous)
+        before = targets[previous[known].astype(int)]
+        followed = before.T @ targets[known] + SMOOTH * np.array(constant.predictions)
+        predictions = targets @ (followed / followed.sum(axis=1, keepdims=True))
+        predictions[targets.sum(axis=1) == 0] = constant.predictions[0]  # an unknown class
+    by_key = dict(zip(latest.map(category_text), predictions[latest.index].tolist(), strict=True))
+    values = tuple(sorted(by_key))
+    rates = (*(tuple(by_key[value]) for value in values), *constant.predictions)
+    label = f"last {train.schema.target} of the same {name}"
+    return Baseline(label, constant.classes, rates, column=name, values=values)
 
 
 def _fit_column(

@@ -10,6 +10,7 @@ import numpy as np
 from lockgate.contract.evaluation import Metric
 from lockgate.contract.prediction import Output
 from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER, class_indices, metrics_for_task
+from lockgate.modeling.metrics.titles import metric_title
 
 __all__ = ["change_table", "describe_change", "measure_rows"]
 
@@ -73,9 +74,7 @@ def measure_rows(
         measured["mean score minus rate"] = mean - measured[f"rate of {classes[1]}"]
     metrics = metrics_for_task(task, truth, output, classes, threshold)(weight)
     return measured | {
-        key.replace("_", " "): float(metrics[key])
-        for key in SHOWN
-        if key in metrics and np.isfinite(metrics[key])
+        key: float(metrics[key]) for key in SHOWN if key in metrics and np.isfinite(metrics[key])
     }
 
 
@@ -108,14 +107,14 @@ def describe_change(
             messages.append(
                 f"the {key} is {rate:.2%} in the test rows, and {before:.2%} in the training rows"
             )
-    key = metric.replace("_", " ")
-    if measured is None or measured.low is None or measured.high is None or key not in tune:
+    if measured is None or measured.low is None or measured.high is None or metric not in tune:
         return messages
-    worse = tune[key] > measured.high if metric in HIGHER_IS_BETTER else tune[key] < measured.low
+    tuned = tune[metric]
+    worse = tuned > measured.high if metric in HIGHER_IS_BETTER else tuned < measured.low
     if worse:
         messages.append(
-            f"the {key} is {measured.estimate:.4g} on the test rows "
-            f"({measured.low:.4g} to {measured.high:.4g}), and {tune[key]:.4g} on the tune rows: "
+            f"the {metric_title(metric)} is {measured.estimate:.4g} on the test rows "
+            f"({measured.low:.4g} to {measured.high:.4g}), and {tuned:.4g} on the tune rows: "
             "the model is worse on the later or other rows"
         )
     return messages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,10 @@ from lockgate.data.io.prepared import read_with_left_out
 from lockgate.modeling.baselines import measure_baseline
 from lockgate.modeling.change import change_table, describe_change, measure_rows
 from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER
+from lockgate.modeling.metrics.titles import metric_title
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.pipeline.formats import open_finished
+from lockgate.pipeline.incumbents import measure_incumbents
 from lockgate.pipeline.reports.pages import report_page
 from lockgate.pipeline.reports.plots import draw_plot
 from lockgate.pipeline.stage import Stage
@@ -25,6 +28,46 @@ def work(stage: Stage) -> dict[str, float]:
     """Open the model as a server does, and run every chosen evaluator on it."""
     workspace = Workspace(stage.root)
     model = workspace.read_finished()
+    request, reports = _run_evaluators(stage, workspace, model)
+    baselines = _measure_baselines(workspace, request.table, model)
+    incumbents = measure_incumbents(
+        stage.root,
+        stage.sections.project.name,
+        request,
+        workspace.facts()["digests"]["train"],
+        stage.log.info,
+    )
+    parts = workspace.measured_parts()
+    parts["test"] = measure_rows(
+        model.task,
+        request.table.target,
+        request.output,
+        model.classes,
+        model.threshold,
+        request.table.weight,
+    )
+    measured = _measured(reports, model.metric)
+    of_model = _find_better(baselines, measured, model.metric)
+    of_model += describe_change(
+        parts["train"], parts["tune"], parts["test"], model.metric, measured
+    )
+    warnings = [*of_model, *workspace.facts()["warnings"]]
+    change = change_table(parts["train"], parts["tune"], parts["test"])
+    metrics = _write_files(workspace, reports, baselines, warnings, change)
+    worse = _find_better(incumbents, measured, model.metric, are_incumbents=True)
+    _write_page(stage, workspace, reports, baselines | incumbents, [*worse, *warnings], change)
+    for warning in (*worse, *of_model):
+        stage.log.warning("%s", warning)
+    for name, report in reports.items():
+        for message in report.messages:
+            stage.log.info("%s: %s", name, message)
+    return metrics
+
+
+def _run_evaluators(
+    stage: Stage, workspace: Workspace, model: FinishedModel
+) -> tuple[EvaluateRequest, dict[str, Report]]:
+    """Return what the evaluators were asked, and the report of each by its name."""
     test = workspace.table("test", model.schema)
     decision = stage.sections.decision
     with limit_threads(stage.resources.threads):
@@ -45,25 +88,7 @@ def work(stage: Stage) -> dict[str, float]:
             choice.name: stage.host.call("evaluator", choice.name, request)
             for choice in stage.parameters.chosen["evaluator"]
         }
-    baselines = _measure_baselines(workspace, test, model)
-    parts = workspace.measured_parts()
-    parts["test"] = measure_rows(
-        model.task, test.target, request.output, model.classes, model.threshold, test.weight
-    )
-    of_model = _beaten_by(baselines, reports, model)
-    measured = _measured(reports, model.metric)
-    of_model += describe_change(
-        parts["train"], parts["tune"], parts["test"], model.metric, measured
-    )
-    warnings = [*of_model, *workspace.facts()["warnings"]]
-    change = change_table(parts["train"], parts["tune"], parts["test"])
-    metrics = _write_reports(stage, workspace, reports, baselines, warnings, change)
-    for warning in of_model:
-        stage.log.warning("%s", warning)
-    for name, report in reports.items():
-        for message in report.messages:
-            stage.log.info("%s: %s", name, message)
-    return metrics
+    return request, reports
 
 
 def _measure_baselines(
@@ -77,22 +102,30 @@ def _measure_baselines(
     }
 
 
-def _beaten_by(
-    baselines: Mapping[str, Mapping[str, float]],
-    reports: Mapping[str, Report],
-    model: FinishedModel,
+def _find_better(
+    others: Mapping[str, Mapping[str, float]],
+    measured: Metric | None,
+    metric: str,
+    *,
+    are_incumbents: bool = False,
 ) -> list[str]:
-    """Return a message for each baseline that is as good as the model in the metric it is for."""
-    measured = _measured(reports, model.metric)
+    """Return a message for each baseline or incumbent that is better than the model.
+
+    A constant that is as good is better, as it needs no model; an incumbent may be this model.
+    """
     if measured is None:
         return []
-    sign = 1 if model.metric in HIGHER_IS_BETTER else -1
-    return [
-        f"the model does not beat a baseline, the {label}: {model.metric.replace('_', ' ')} "
-        f"{measured.estimate:.4g}, that of the baseline {metrics[model.metric]:.4g}"
-        for label, metrics in baselines.items()
-        if model.metric in metrics and sign * (measured.estimate - metrics[model.metric]) <= 0
-    ]
+    sign = 1 if metric in HIGHER_IS_BETTER else -1
+    messages = []
+    for label, metrics in others.items():
+        gain = sign * (measured.estimate - metrics.get(metric, -sign * math.inf))
+        if gain < 0 or (gain == 0 and not are_incumbents):
+            article = "the" if are_incumbents else "a baseline, the"
+            messages.append(
+                f"the model does not beat {article} {label}: {metric_title(metric)} "
+                f"{measured.estimate:.4g} against {metrics[metric]:.4g}"
+            )
+    return messages
 
 
 def _measured(reports: Mapping[str, Report], metric: str) -> Metric | None:
@@ -100,60 +133,82 @@ def _measured(reports: Mapping[str, Report], metric: str) -> Metric | None:
     return next((r.metrics[metric] for r in reports.values() if metric in r.metrics), None)
 
 
-def _write_reports(
-    stage: Stage,
+def _write_files(
     workspace: Workspace,
-    reports: dict[str, Report],
+    reports: Mapping[str, Report],
     baselines: Mapping[str, Mapping[str, float]],
     warnings: list[str],
     change: list[dict[str, Any]],
 ) -> dict[str, float]:
-    """Write the metrics as JSON, the plots, and the HTML report; return all metrics."""
+    """Write the metrics as JSON, and the plots; return all metrics.
+
+    What they hold follows from the inputs of the stage alone: a bundle carries it.
+    """
     deterministic = {
         name: report for name, report in reports.items() if not report.nondeterministic
     }
-    nondeterministic = {name: report for name, report in reports.items() if report.nondeterministic}
     write_json(workspace.report / "metrics.json", _estimates(deterministic))
-    plain = {name: _without_plots(report, baselines) for name, report in deterministic.items()}
+    plain = {
+        name: _without_plots(report) | {"baselines": _shared_metrics(report, baselines)}
+        for name, report in deterministic.items()
+    }
     write_json(
         workspace.report / "report.json",
         {"evaluators": plain, "warnings": warnings, "change": change},
     )
     write_json(
         workspace.report / "cost.json",
-        {n: _without_plots(r, {}) for n, r in nondeterministic.items()},
+        {n: _without_plots(r) for n, r in reports.items() if r.nondeterministic},
     )
     plots = empty_folder(workspace.report / "plots")
     for name, report in deterministic.items():
         for plot in report.plots:
             draw_plot(plot, plots / f"{name}-{plot.name}.png")
-    page = report_page(
-        stage.sections.project.name, workspace, reports, stage.raw, baselines, warnings, change
-    )
-    (workspace.report / "index.html").write_text(page, encoding="utf-8")
-    estimates = _estimates(reports)
     return {
         f"{name}.{key}": value
-        for name, metrics in estimates.items()
+        for name, metrics in _estimates(reports).items()
         for key, value in metrics.items()
     }
 
 
-def _estimates(reports: dict[str, Report]) -> dict[str, dict[str, float]]:
+def _write_page(
+    stage: Stage,
+    workspace: Workspace,
+    reports: Mapping[str, Report],
+    others: Mapping[str, Mapping[str, float]],
+    warnings: list[str],
+    change: list[dict[str, Any]],
+) -> None:
+    """Write the HTML report; incumbents are there only, as they are not an input of the stage."""
+    page = report_page(
+        stage.sections.project.name,
+        workspace,
+        reports,
+        stage.raw,
+        {name: _shared_metrics(report, others) for name, report in reports.items()},
+        warnings,
+        change,
+    )
+    (workspace.report / "index.html").write_text(page, encoding="utf-8")
+
+
+def _estimates(reports: Mapping[str, Report]) -> dict[str, dict[str, float]]:
     return {
         name: {key: float(metric.estimate) for key, metric in report.metrics.items()}
         for name, report in reports.items()
     }
 
 
-def _without_plots(report: Report, baselines: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    beside = {
+def _shared_metrics(
+    report: Report, others: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Return those metrics of baselines and incumbents that the report has, too."""
+    shared = {
         label: {name: value for name, value in metrics.items() if name in report.metrics}
-        for label, metrics in baselines.items()
+        for label, metrics in others.items()
     }
-    return {
-        "metrics": report.metrics,
-        "baselines": {label: metrics for label, metrics in beside.items() if metrics},
-        "tables": report.tables,
-        "messages": report.messages,
-    }
+    return {label: metrics for label, metrics in shared.items() if metrics}
+
+
+def _without_plots(report: Report) -> dict[str, Any]:
+    return {"metrics": report.metrics, "tables": report.tables, "messages": report.messages}

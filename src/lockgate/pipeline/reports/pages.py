@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from lockgate.contract.evaluation import Metric, Report
 from lockgate.contract.monitoring import Finding
+from lockgate.modeling.metrics.titles import metric_title
 from lockgate.pipeline.workspace import Workspace
 
 __all__ = ["monitor_page", "report_page"]
@@ -29,30 +30,6 @@ SPLITS = {
     "stratified": "stratified split",
     "random": "random split",
 }
-METRICS = {
-    "roc_auc": "ROC AUC",
-    "pr_auc": "average precision (PR AUC)",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "calibration_error": "expected calibration error",
-    "f1": "F1 score",
-    "positive_rate": "prevalence",
-    "r2": "R²",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "bias": "mean error (bias)",
-    "model_kb": "model size (kB)",
-    "rows_per_second": "throughput (rows per second)",
-    "one_row_us": "latency of a single row (µs)",
-    "per_1000": "value per 1,000 rows",
-    "per_1000_all": "value per 1,000 rows, acting on every row",
-    "per_1000_none": "value per 1,000 rows, acting on no row",
-    "acts_on": "share of rows acted on",
-    "threshold": "decision threshold",
-    "best_threshold_in_hindsight": "best decision threshold on the test rows",
-    "best_per_1000_in_hindsight": "value per 1,000 rows at that threshold",
-}
-"""Labels of the built-in metrics; others are shown by their names."""
 
 
 def report_page(
@@ -60,7 +37,7 @@ def report_page(
     workspace: Workspace,
     reports: Mapping[str, Report],
     params: Mapping[str, Any],
-    baselines: Mapping[str, Mapping[str, float]],
+    others: Mapping[str, Mapping[str, Mapping[str, float]]],
     warnings: Sequence[str],
     change: Sequence[Mapping[str, Any]],
 ) -> str:
@@ -76,8 +53,8 @@ def report_page(
         Reports by the name of the evaluator.
     params : mapping
         The parameters of the run.
-    baselines : mapping
-        Metrics of the baselines, by what each is.
+    others : mapping
+        Metrics of baselines and incumbents, by evaluator and by what each is.
     warnings : sequence of str
         What to know before the metrics.
     change : sequence of mapping
@@ -93,12 +70,13 @@ def report_page(
         {
             "name": key,
             "messages": report.messages,
-            "baselines": [
-                label for label, metrics in baselines.items() if set(metrics) & set(report.metrics)
-            ],
+            "others": list(others[key]),
             "metrics": [
-                (*_format_metric(metric_name, metric), _beside(metric_name, report, baselines))
-                for metric_name, metric in report.metrics.items()
+                (
+                    *_format_metric(name, metric),
+                    [_format_number(m[name]) if name in m else "" for m in others[key].values()],
+                )
+                for name, metric in report.metrics.items()
             ],
             "tables": {title: list(rows) for title, rows in report.tables.items() if rows},
             "plots": [
@@ -126,16 +104,7 @@ def _change_row(row: Mapping[str, Any]) -> list[str]:
     """Return a row of what changed from training to test, as texts."""
     name, *values = row.values()
     numbers = ["" if value is None else _format_number(value) for value in values]
-    return [METRICS.get(name.replace(" ", "_"), name), *numbers]
-
-
-def _beside(name: str, report: Report, baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return a metric of the baselines that have any of the report's, as texts."""
-    return [
-        _format_number(metrics[name]) if name in metrics else ""
-        for metrics in baselines.values()
-        if set(metrics) & set(report.metrics)
-    ]
+    return [metric_title(name), *numbers]
 
 
 def monitor_page(
@@ -172,8 +141,7 @@ def monitor_page(
         rows=rows,
         messages=messages,
         performance=[
-            (METRICS.get(metric, metric.replace("_", " ")), *map(_format_number, values))
-            for metric, *values in performance
+            (metric_title(metric), *map(_format_number, values)) for metric, *values in performance
         ],
     )
 
@@ -192,7 +160,7 @@ def _format_metric(name: str, metric: Metric) -> tuple[str, str, str]:
     interval = ""
     if metric.low is not None and metric.high is not None:
         interval = f"{_format_number(metric.low)} to {_format_number(metric.high)}"
-    return METRICS.get(name, name.replace("_", " ")), _format_number(metric.estimate), interval
+    return metric_title(name), _format_number(metric.estimate), interval
 
 
 def _format_number(value: float) -> str:

@@ -1,0 +1,34 @@
+"""Titles of the metrics, for pages and messages."""
+
+from __future__ import annotations
+
+__all__ = ["metric_title"]
+
+TITLES = {
+    "roc_auc": "ROC AUC",
+    "pr_auc": "average precision (PR AUC)",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "calibration_error": "expected calibration error",
+    "f1": "F1 score",
+    "positive_rate": "prevalence",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "bias": "mean error (bias)",
+    "model_kb": "model size (kB)",
+    "rows_per_second": "throughput (rows per second)",
+    "one_row_us": "latency of a single row (µs)",
+    "per_1000": "value per 1,000 rows",
+    "per_1000_all": "value per 1,000 rows, acting on every row",
+    "per_1000_none": "value per 1,000 rows, acting on no row",
+    "acts_on": "share of rows acted on",
+    "threshold": "decision threshold",
+    "best_threshold_in_hindsight": "best decision threshold on the test rows",
+    "best_per_1000_in_hindsight": "value per 1,000 rows at that threshold",
+}
+
+
+def metric_title(name: str) -> str:
+    """Return a metric's title; of a plugin's metric, its name with spaces."""
+    return TITLES.get(name, name.replace("_", " "))
