@@ -82,10 +82,11 @@ from lockgate.errors import (
 
 if TYPE_CHECKING:
     from lockgate.batch.predict_file import predict_file
+    from lockgate.data.data_contract.checked_table import check_contract
     from lockgate.data.data_contract.file import read_contract, write_contract
     from lockgate.data.data_contract.inference import infer_contract, widen_contract
     from lockgate.data.data_contract.rules import ColumnRule, DataContract
-    from lockgate.data.data_contract.violations import Violation, check_contract
+    from lockgate.data.data_contract.violations import Violation
     from lockgate.data.io.installed import installed_file
     from lockgate.data.schema import table
     from lockgate.data.tables import read_table
@@ -129,7 +130,7 @@ _LAZY = {
     "VersionRecord": ("lockgate.registry.ledger.state", "VersionRecord"),
     "Violation": ("lockgate.data.data_contract.violations", "Violation"),
     "attest": ("lockgate.registry.attest.attest", "attest"),
-    "check_contract": ("lockgate.data.data_contract.violations", "check_contract"),
+    "check_contract": ("lockgate.data.data_contract.checked_table", "check_contract"),
     "deploy": ("lockgate.deployment.deploy", "deploy"),
     "evaluate": ("lockgate.models.bundle.evaluation", "evaluate_bundle"),
     "export_log": ("lockgate.prediction_log.export", "export"),

@@ -63,6 +63,40 @@ def test_inference_bounds_numbers_and_lists_closed_categories() -> None:
     assert sentences(frame()) == []
 
 
+def test_frames_are_read_as_tables_are() -> None:
+    days = pd.date_range("2021-03-14", periods=60).strftime("%d.%m.%Y")
+    rows = pd.DataFrame({"since": days, "x": np.arange(60) % 7})
+    contract = lockgate.infer_contract(rows)
+    assert contract.columns["since"].kind == "date"
+    for form in (rows, lockgate.table(rows), rows[::-1]):
+        assert lockgate.check_contract(contract, form) == []
+    assert lockgate.widen_contract(contract, rows) == contract
+    with pytest.raises(lockgate.SchemaViolation, match="the table has no rows"):
+        lockgate.check_contract(contract, rows[:0])
+    with pytest.raises(UsageError, match="rows are list, expected a DataFrame or a lockgate.Table"):
+        lockgate.check_contract(contract, [{"x": 1}])  # type: ignore[arg-type]
+
+
+def test_ids_are_unique_and_have_no_range() -> None:
+    rows = pd.DataFrame({"order": np.arange(190_000, 190_100), "x": np.arange(100) % 9 * 1.5})
+    rule = lockgate.infer_contract(rows).columns["order"]
+    assert (rule.unique, rule.min, rule.max) == (True, None, None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("{kind: number, uniqe: true}", "unknown key 'uniqe', did you mean 'unique'"),
+        ("{kind: number, missing: 4%}", "missing is '4%', expected a share from 0 to 1"),
+        ("{kind: number, min: 12,5}", "unknown key '5'; available: .*a text with a comma"),
+    ],
+)
+def test_faults_of_a_rule_are_named(rule: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(f"contract: 1\ncolumns:\n  x: {rule}\n")
+    with pytest.raises(UsageError, match=message):
+        lockgate.read_contract(tmp_path / "c.yaml")
+
+
 def test_each_violation_names_column_count_examples_and_rule() -> None:
     broken = frame()
     broken["age"] = broken["age"].astype(object)

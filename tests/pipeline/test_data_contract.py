@@ -64,6 +64,11 @@ def test_the_bundle_carries_the_contract_and_predict_rejects_by_it(
     rejected = json.loads(Path(f"{out}.rejected.ndjson").read_text())
     assert rejected["row"] == 2
     assert rejected["reasons"][0].startswith("data contract: ")
+    # the same file is checked by the project's contract, and read as the project reads its own
+    checked = call("lockgate", "contract", "check", str(tmp_path / "rows.csv"), cwd=project, code=1)
+    assert f"column {first}: 1 of 5 cells, such as 1000000" in checked.stdout
+    measured = call("lockgate", "evaluate", "bundle", str(tmp_path / "rows.csv"), cwd=project)
+    assert f"data contract: column {first}: 1 of 5 cells" in measured.stderr
     reported = call(*command, str(out), "--force", "--contract", "report", cwd=project)
     assert "data contract: " in reported.stderr
     assert len(out.read_text().splitlines()) == 6
@@ -81,5 +86,9 @@ def test_a_file_outside_of_a_project(call: Run, tmp_path: Path) -> None:
     command = ("lockgate", "contract", "check", "april.csv", "--contract", "c.yaml")
     checked = call(*command, "--set", "decimal=,", cwd=tmp_path, code=1)
     assert "column age: 1 of 2 cells, such as 'x', expected a number" in checked.stdout
+    (tmp_path / "days.csv").write_text("day;x\n" + "02.07.2020;1\n03.08.2020;2\n" * 20)
+    days = ("lockgate", "contract", "infer", "days.csv", "--contract", "d.yaml")
+    call(*days, "--set", "dates=day-first", cwd=tmp_path)
+    assert lockgate.read_contract(tmp_path / "d.yaml").columns["day"].min == "2020-06-16"
     unnamed = call("lockgate", "contract", "check", "april.csv", cwd=tmp_path, code=2)
     assert "--contract FILE is missing" in unnamed.stderr

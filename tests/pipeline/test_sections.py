@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -835,6 +836,25 @@ def test_monitors_look_at_the_window(
     assert set(KEPT["window"].rows) >= {*OTHERS, *FEATURES, "bought"}
     page = (watched.root / "report" / "monitor.html").read_text()
     assert (since or until or "the test rows") in page
+
+
+def test_rows_of_the_window_may_violate_the_contract_of_the_training_rows(make: Make) -> None:
+    project = make({"data.until": "2026-05-01", "window.since": "2026-05-01"}, time="day")
+    known = rows().query("day < '2026-05-01'")
+    contract = lockgate.infer_contract(known)
+    largest = float(known["price"].max())
+    price = msgspec.structs.replace(contract.columns["price"], max=largest)
+    contract = contract.with_columns({**contract.columns, "price": price})
+    later = rows().query("day >= '2026-05-01' and price > @largest")
+    lockgate.write_contract(project.root / "conf" / "contract" / "csv.yaml", contract)
+    assert len(later) > 0
+    project.run("load", "optimize", "compress", "evaluate", "package", "monitor")
+    reported = json.loads((project.root / "report" / "findings.json").read_text())["violations"]
+    assert [(v["column"], v["rule"], v["count"]) for v in reported] == [
+        ("price", "max", len(later))
+    ]
+    page = (project.root / "report" / "monitor.html").read_text()
+    assert f"Column price: {len(later)} of " in page
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from lockgate.batch.contract_check import ContractChecker
+from lockgate.batch.date_order import check_date_order
 from lockgate.batch.output_files import OUTPUTS, merge_parts, write_part
 from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
@@ -27,7 +28,7 @@ from lockgate.data.data_contract.violations import Violation
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
-from lockgate.errors import DataError, UsageError
+from lockgate.errors import DataError, SchemaViolation, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import Model, servable_model
 from lockgate.models.packed.runtime.comparison import Comparison
@@ -132,7 +133,8 @@ def predict_file(
     DataError
         If the source cannot be read.
     SchemaViolation
-        If more cells of a column are missing than the data contract allows.
+        If more cells of a column are missing than the data contract allows, or dates are in
+        the other order than the model's.
     UsageError
         If the target exists or cannot be written, or a number is out of its range.
     PluginFailed
@@ -171,7 +173,11 @@ def predict_file(
             if part.exists():
                 resumed += chunk.count
             else:
-                _write_predictions(model, chunk, keep, options, part, checker)
+                try:
+                    _write_predictions(model, chunk, keep, options, part, checker)
+                except SchemaViolation:
+                    shutil.rmtree(folder)
+                    raise
                 if isinstance(engine, Engine):
                     options["compare_rows"] = COMPARED_LATER
             parts.append(part)
@@ -228,6 +234,7 @@ def _write_predictions(
     """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()
     output = model.predict(chunk.columns, rejected=rejected, **options)
+    check_date_order(model.inputs, chunk, rejected)
     checker.check(chunk, part, rejected)
     reasons = {
         int(chunk.numbers[row]): [message.replace(f" in row {row}", "") for message in messages]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lockgate.contract.tables import Column, Table
 
-__all__ = ["check_columns"]
+__all__ = ["check_columns", "looks_like_id"]
 
 MAX_ROWS = 20_000
 """Rows that are looked at, evenly spaced."""
@@ -45,7 +45,7 @@ def check_columns(train: Table, task: str, folds: int, loader: str) -> list[str]
     rows = train.frame.iloc[::step]
     messages = []
     for column in train.schema.features:
-        if _looks_like_id(rows[column.name], column):
+        if looks_like_id(rows[column.name], column.kind):
             messages.append(
                 f"column {column.name} looks like an id: {rows[column.name].nunique()} distinct "
                 f"values in {len(rows)} rows; if it is one, leave it out: lockgate run "
@@ -63,11 +63,12 @@ def check_columns(train: Table, task: str, folds: int, loader: str) -> list[str]
     return messages + _check_target(train, task, folds)
 
 
-def _looks_like_id(values: pd.Series, column: Column) -> bool:
+def looks_like_id(values: pd.Series, kind: str) -> bool:
+    """Whether a column may be an id: most texts differ, or all whole numbers, which are close."""
     distinct = values.nunique()
-    if column.kind == "category":
+    if kind == "category":
         return len(values) >= FEWEST_ROWS and distinct >= ID_SHARE * len(values)
-    if column.kind != "integer" or distinct < len(values) or len(values) < FEWEST_ROWS:
+    if kind != "integer" or distinct < len(values) or len(values) < FEWEST_ROWS:
         return False
     return bool(np.ptp(values.to_numpy(dtype=float)) < 10 * len(values))
 

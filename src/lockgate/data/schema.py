@@ -13,7 +13,7 @@ import pandas as pd
 from lockgate.contract.tables import Column, ColumnKind, CSVFormat, Schema, Table
 from lockgate.data.columns.frames import Series, convert_columns, float_bits, infer_kind
 from lockgate.data.columns.sources import EXACT_INTEGER_LIMIT
-from lockgate.errors import SchemaViolation
+from lockgate.errors import SchemaViolation, UnknownColumns
 from lockgate.suggestions import nearest
 
 if TYPE_CHECKING:
@@ -156,26 +156,28 @@ def _check_names(
             problems.append(
                 f"unknown {role} column {name!r}{nearest(name, names)}; available: {available}"
             )
-    problems += check_kinds(kinds, names)
     if problems:
         raise SchemaViolation(problems)
+    check_kinds(kinds, names)
 
 
-def check_kinds(kinds: Mapping[str, str], names: Sequence[str]) -> list[str]:
-    """Return what is wrong with declared kinds of columns."""
+def check_kinds(kinds: Mapping[str, str], names: Sequence[str]) -> None:
+    """Raise a `SchemaViolation` unless declared kinds are of columns that exist, and are kinds."""
+    unknown = [name for name in kinds if name not in names]
+    if unknown:
+        raise UnknownColumns(
+            [f"data.kinds: unknown column {name!r}{nearest(name, names)}" for name in unknown],
+            unknown,
+        )
     known = get_args(ColumnKind)
     problems = [
-        f"data.kinds: unknown column {name!r}{nearest(name, names)}"
-        for name in kinds
-        if name not in names
-    ]
-    problems += [
         f"data.kinds: unknown kind {kind!r} of column {name}{nearest(kind, known)}; "
         f"available: {', '.join(known)}"
         for name, kind in kinds.items()
         if kind not in known
     ]
-    return problems
+    if problems:
+        raise SchemaViolation(problems)
 
 
 def _infer_columns(

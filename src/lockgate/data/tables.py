@@ -11,7 +11,6 @@ from lockgate.contract.tables import CSVFormat, Table
 from lockgate.data.io.csv import read_csv_header
 from lockgate.data.io.frames import is_parquet, read_csv_frame, read_parquet
 from lockgate.data.schema import build_table, check_kinds, compute_digest
-from lockgate.errors import SchemaViolation
 
 if TYPE_CHECKING:
     from lockgate.contract.tables import DateOrder
@@ -82,8 +81,7 @@ def read_table(
         header = read_csv_header(path, csv)
         if time in header:
             chosen.setdefault(time, "date")
-        if problems := check_kinds(chosen, header):
-            raise SchemaViolation(problems)
+        check_kinds(chosen, header)
         content = read_csv_frame(
             path, (), csv, kinds=chosen, dates=dates, keys=(id, group), strict=True
         )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lockgate.contract.tables import LoadRequest, Table
+from lockgate.data.conform import select_window
 from lockgate.data.data_contract.checked_table import load_with_contract
 from lockgate.data.data_contract.file import read_contract
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.data.data_contract.violations import Violation
+from lockgate.data.io.csv_detection import CSV_SETTINGS
+from lockgate.data.io.frames import is_parquet
 from lockgate.errors import SchemaViolation
 from lockgate.pipeline.stage import Stage, prepare_stage
 from lockgate.plugins.config.stamp import CONTRACTS
@@ -18,7 +23,15 @@ from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params
 
-__all__ = ["contract_digest", "find_contract", "load_checked", "load_project_table", "project_file"]
+__all__ = [
+    "contract_digest",
+    "file_settings",
+    "find_contract",
+    "load_checked",
+    "load_project_table",
+    "load_window",
+    "project_file",
+]
 
 
 def contract_path(root: Path, loader: str) -> Path:
@@ -60,7 +73,8 @@ def load_checked(stage: Stage) -> tuple[Table, DataContract | None]:
     """
     loader = stage.parameters.single("loader").name
     contract = find_contract(stage.root, loader)
-    table, violations = load_table(stage, contract)
+    data = stage.sections.data
+    table, violations = load_table(stage, contract, data.since, data.until)
     if violations:
         count = f"{len(violations)} violation{'s' if len(violations) > 1 else ''}"
         advice = (
@@ -71,26 +85,48 @@ def load_checked(stage: Stage) -> tuple[Table, DataContract | None]:
     return table, contract
 
 
+def file_settings(root: Path, file: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return how the project reads a file: settings of its loader, and declared kinds."""
+    parameters = Parameters.check(read_params(root / "params.yaml"), Catalogue.installed())
+    names = ["dates"] if is_parquet(file) else [*CSV_SETTINGS, "dates"]
+    settings = {
+        name: value
+        for name, value in parameters.single("loader").settings.items()
+        if name in names and value
+    }
+    return settings, dict(parameters.sections.data.kinds)
+
+
+def load_window(stage: Stage, contract: DataContract | None) -> tuple[Table, list[Violation]]:
+    """Load the rows of the monitoring window, and check them against a contract."""
+    period = stage.sections.window
+    return load_table(stage, contract, period.since, period.until)
+
+
 def load_project_table(root: Path, contract: DataContract | None) -> tuple[Table, list[Violation]]:
     """Load the table of a project's chosen loader, and check it against a contract."""
-    return load_table(prepare_stage("load", root), contract)
+    stage = prepare_stage("load", root)
+    return load_table(stage, contract, stage.sections.data.since, stage.sections.data.until)
 
 
-def load_table(stage: Stage, contract: DataContract | None) -> tuple[Table, list[Violation]]:
-    """Load the table of the chosen loader, and check it against a contract."""
-    data = stage.sections.data
+def load_table(
+    stage: Stage, contract: DataContract | None, since: str | None, until: str | None
+) -> tuple[Table, list[Violation]]:
+    """Load the rows of a period with the chosen loader, and check them against a contract."""
+    declared = stage.sections.data.kinds
 
     def load(kinds: Mapping[str, str]) -> Table:
         request = LoadRequest(
             **stage.request_context(),
             root=str(stage.root),
-            since=data.since,
-            until=data.until,
+            since=since,
+            until=until,
             kinds=dict(kinds),
         )
         table: Table = stage.host.call("loader", stage.parameters.single("loader").name, request)
-        return table
+        frame = select_window(table.frame, table.schema, since, until)
+        return replace(table, frame=frame.reset_index(drop=True))
 
     if contract is None:
-        return load(data.kinds), []
-    return load_with_contract(load, contract, data.kinds)
+        return load(declared), []
+    return load_with_contract(load, contract, declared)

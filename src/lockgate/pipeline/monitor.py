@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
 from lockgate.contract.events import Alarm
 from lockgate.contract.monitoring import Findings, MonitoringWindow, MonitorRequest
 from lockgate.contract.prediction import Output
-from lockgate.contract.tables import LoadRequest, Table
-from lockgate.data.conform import conform_to_schema, select_window
+from lockgate.contract.tables import Table
+from lockgate.data.conform import conform_to_schema
+from lockgate.data.data_contract.violations import Violation
 from lockgate.data.io.prepared import read_with_left_out
 from lockgate.errors import SchemaViolation
 from lockgate.modeling.metrics.losses import metrics_for_task
 from lockgate.modeling.statistics.histograms import count_window, select_monitored_output
 from lockgate.modeling.training.threads import limit_threads
 from lockgate.models.bundle.open import Bundle, open_bundle
+from lockgate.pipeline.data_contract import load_window
 from lockgate.pipeline.reports.pages import monitor_page
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, write_json
@@ -31,7 +34,7 @@ def work(stage: Stage) -> dict[str, float]:
     workspace = Workspace(stage.root)
     with limit_threads(stage.resources.threads):
         bundle = open_bundle(workspace.bundle)
-        table, rows = _load_rows(stage, workspace, bundle)
+        table, rows, violations = _load_rows(stage, workspace, bundle)
         request = MonitorRequest(
             **stage.request_context(),
             reference=bundle.reference(),
@@ -50,7 +53,11 @@ def work(stage: Stage) -> dict[str, float]:
         if finding.severity == "alarm"
     ]
     compared = _compare_performance(bundle, performance)
-    _write_report(stage, workspace, request.window, results, performance, compared, len(alarms))
+    for violation in violations:
+        stage.log.warning("data contract: %s", violation)
+    _write_report(
+        stage, workspace, request.window, results, performance, compared, violations, len(alarms)
+    )
     for name, finding in alarms:
         event = Alarm(
             stage.sections.project.name, name, finding.column, finding.message, finding.effect
@@ -65,27 +72,27 @@ def work(stage: Stage) -> dict[str, float]:
     return {"alarms": float(len(alarms)), **performance}
 
 
-def _load_rows(stage: Stage, workspace: Workspace, bundle: Bundle) -> tuple[Table, pd.DataFrame]:
+def _load_rows(
+    stage: Stage, workspace: Workspace, bundle: Bundle
+) -> tuple[Table, pd.DataFrame, list[Violation]]:
     """Load the rows of the configured window, as a table and with all columns.
 
-    Without a window, these are the test rows.
+    Without a window, these are the test rows. With it, violations of the bundle's data contract
+    come along: the window is not refused, as it is watched for just that.
     """
     period, schema = stage.sections.window, bundle.manifest.schema
     if period.since is None and period.until is None:
         test = workspace.table("test", schema)
-        return test, read_with_left_out(test.frame, stage.root)
-    request = LoadRequest(
-        **stage.request_context(), root=str(stage.root), since=period.since, until=period.until
-    )
-    loaded: Table = stage.host.call("loader", stage.parameters.single("loader").name, request)
-    frame = select_window(loaded.frame, loaded.schema, period.since, period.until)
-    frame = frame.reset_index(drop=True)
+        return test, read_with_left_out(test.frame, stage.root), []
+    loaded, violations = load_window(stage, bundle.contract)
+    frame = loaded.frame
     features = conform_to_schema(frame, schema)
     target = schema.target
     if target is not None and target in frame:
         features[target] = frame[target].to_numpy()
     left_out = frame.drop(columns=[name for name in features if name in frame])
-    return Table(features, schema, loaded.digest), pd.concat([features, left_out], axis=1)
+    rows = pd.concat([features, left_out], axis=1)
+    return Table(features, schema, loaded.digest), rows, violations
 
 
 def _build_window(
@@ -151,17 +158,27 @@ def _write_report(
     results: dict[str, Findings],
     performance: dict[str, float],
     compared: list[tuple[str, float, float]],
+    violations: list[Violation],
     alarms: int,
 ) -> None:
     period: dict[str, Any] = {"since": window.since, "until": window.until, "rows": window.n}
     counts = {"alarms": alarms, "columns": sum(len(result.findings) for result in results.values())}
     write_json(workspace.report / "monitor.json", {**counts, "performance": performance})
     findings = {name: result.findings for name, result in results.items()}
-    write_json(workspace.report / "findings.json", {"window": period, "findings": findings})
+    write_json(
+        workspace.report / "findings.json",
+        {
+            "window": period,
+            "findings": findings,
+            "violations": [msgspec.to_builtins(violation) for violation in violations],
+        },
+    )
     period_text = f"from {window.since or 'the start'} until {window.until or 'the end'}"
     if window.since is None and window.until is None:
         period_text = "the test rows"
     title = f"{window.n:,} rows ({period_text}) compared with the training rows"
     messages = [message for result in results.values() for message in result.messages]
-    page = monitor_page(stage.sections.project.name, title, findings, messages, compared)
+    page = monitor_page(
+        stage.sections.project.name, title, findings, messages, compared, violations
+    )
     (workspace.report / "monitor.html").write_text(page, encoding="utf-8")

@@ -42,11 +42,11 @@ def command(
 
     source = contract_file(data, path)
     contract = read_contract(source)
-    table, violations = load(data, contract, kinds, settings)
+    table, violations = load(data, path, contract, kinds, settings)
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(v) for v in violations], indent=1))
     elif violations:
-        click.echo(f"{len(table):,} rows violate {source}:")
+        click.echo(f"{len(table):,} rows checked; violations of {source}:")
         for violation in violations:
             click.secho(f"  {violation}", fg="red")
     else:

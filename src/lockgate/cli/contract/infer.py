@@ -33,20 +33,23 @@ def command(
 
     Read what it says before you commit it: it is inferred from these rows alone.
     A range is the observed one and half its width on either side, not beyond
-    zero, rounded: it is meant for wrong units and codes like 9999. Columns
-    without missing cells may have none; others half as many again and 1 %.
+    zero, rounded: it is meant for wrong units and codes like 9999; of dates, only
+    the earliest is bounded. Ids are to be unique, and have no range. Columns without
+    missing cells may have none; others half as many again and 1 %.
     Categories are listed where there are at most 50 and each occurs twice;
     those of personal data are not.
     """
     from lockgate.data.data_contract.file import write_contract
     from lockgate.data.data_contract.inference import infer_contract
 
+    if data is not None and path is None:
+        raise UsageError(f"--contract FILE is missing: the file to write, inferred from {data}")
     target = contract_file(data, path)
     if target.exists() and not force:
         raise UsageError(
             f"{target} exists: `lockgate contract widen` changes it, and --force replaces it"
         )
-    table, _ = load(data, None, kinds, settings)
+    table, _ = load(data, path, None, kinds, settings)
     contract = infer_contract(table)
     write_contract(target, contract)
     bounded = sum(

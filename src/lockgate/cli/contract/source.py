@@ -46,8 +46,9 @@ def source_options(function: C) -> C:
             "settings",
             metavar="NAME=VALUE",
             multiple=True,
-            help="With FILE: how a CSV file is written, e.g. decimal=','; may be repeated.",
-            show_default="detected",
+            help="With FILE: how it is written, e.g. decimal=',' or dates=day-first; may be "
+            "repeated.",
+            show_default="as in the project, or detected",
         ),
     ):
         function = option(function)
@@ -60,40 +61,63 @@ def contract_file(data: Path | None, path: Path | None) -> Path:
         if data is not None and path.resolve() == data.resolve():
             raise UsageError(f"--contract {path} is the file of data; name another file")
         return path
-    if data is not None:
-        raise UsageError(f"--contract FILE is missing: the contract for {data}")
     from lockgate.pipeline.data_contract import project_file
+
+    try:
+        root = _project()
+    except UsageError:
+        if data is None:
+            raise
+        raise UsageError(f"--contract FILE is missing: the contract for {data}") from None
+    return Path(os.path.relpath(project_file(root)))
+
+
+def _project() -> Path:
+    """Return the project of this folder, its parameters written."""
     from lockgate.pipeline.project import find_project
+    from lockgate.pipeline.run import run_pipeline
 
     root = find_project(Path.cwd())
-    return Path(os.path.relpath(project_file(root)))
+    if not (root / "params.yaml").exists():
+        run_pipeline(root=root, only="write")
+    return root
 
 
 def load(
     data: Path | None,
+    path: Path | None,
     contract: DataContract | None,
     kinds: tuple[str, ...],
     settings: tuple[str, ...],
 ) -> tuple[Table, list[Violation]]:
-    """Load a file, or the table of the project, and check it against a contract."""
+    """Load a file, or the table of the project, and check it against a contract.
+
+    A file that is checked against the contract of the project (no `path`) is read as the
+    project's own file is.
+    """
     from lockgate.cli.terminal.settings import parse_kinds, parse_settings
 
     if data is None:
         if kinds or settings:
             raise UsageError("--kind and --set need FILE; a project has data.kinds and its loader")
         from lockgate.pipeline.data_contract import load_project_table
-        from lockgate.pipeline.project import find_project
 
-        return load_project_table(find_project(Path.cwd()), contract)
+        return load_project_table(_project(), contract)
     from lockgate.data.data_contract.checked_table import load_with_contract
     from lockgate.data.tables import read_table
     from lockgate.models.packing.row_files import detect_form
 
-    path, declared = data, parse_kinds(kinds)
-    csv = detect_form(path, parse_settings(settings))
+    file, declared, chosen = data, parse_kinds(kinds), parse_settings(settings)
+    if path is None:
+        from lockgate.pipeline.data_contract import file_settings
+
+        project_settings, project_kinds = file_settings(_project(), file)
+        declared, chosen = project_kinds | declared, project_settings | chosen
+    dates: Any = chosen.pop("dates", None)
+    csv = detect_form(file, chosen)
 
     def read(column_kinds: Mapping[str, str]) -> Table:
-        return read_table(path, kinds=column_kinds, csv=csv)
+        return read_table(file, kinds=column_kinds, csv=csv, dates=dates)
 
     if contract is None:
         return read(declared), []

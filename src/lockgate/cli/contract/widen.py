@@ -28,10 +28,12 @@ def command(
     settings: tuple[str, ...],
     dry_run: bool,
 ) -> int:
-    """Widen the data contract just so that the project's table, or FILE, holds it.
+    """Widen the data contract until the project's table, or FILE, holds it.
 
-    The change is shown as a diff: bounds, categories, shares of missing cells, and
-    new columns. A column of another kind is an error, as that would be another
+    The change is shown as a diff: bounds are rounded outwards, shares of missing
+    cells get the margin of `infer`; categories and columns are added. What no
+    margin helps is dropped, and named: a value that occurs twice ends `unique`, an
+    absent column becomes `optional`. A column of another kind is an error, as that would be another
     contract. Comments in the file are not kept; the field `description` is.
 
     Exit codes: 0, the contract holds now, or already did; 2, it cannot be widened.
@@ -41,13 +43,20 @@ def command(
 
     target = contract_file(data, path)
     contract = read_contract(target)
-    table, violations = load(data, contract, kinds, settings)
+    table, violations = load(data, path, contract, kinds, settings)
     wider = widen_contract(contract, table, violations)
     if wider == contract:
         click.echo(f"{target} is wide enough: {len(table):,} rows hold it")
         return 0
     click.echo(contract_diff(target, wider))
-    if not dry_run:
+    for name, rule in contract.columns.items():
+        if rule.unique and not wider.columns[name].unique:
+            click.echo(f"dropped: values of {name} need no longer be unique")
+        if wider.columns[name].optional and not rule.optional:
+            click.echo(f"dropped: column {name} may be absent")
+    if dry_run:
+        click.echo(f"{target} was not changed (--dry-run)")
+    else:
         write_contract(target, wider)
         click.echo(f"written: {target}; review the change, and commit it")
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from lockgate.cli.terminal.bundle import default_bundle
 from lockgate.cli.terminal.examples import examples
@@ -54,7 +55,8 @@ def command(
     """Evaluate a bundle on DATA (CSV or Parquet), or show the metrics it was packaged with.
 
     Opening a bundle checks the digest of every file and predicts its probe rows
-    again. DATA must have the model's inputs and the target.
+    again. DATA must have the model's inputs and the target. Where the bundle has a
+    data contract, violations of it are listed; their rows are measured all the same.
 
     Exit codes: 0, all requirements are met; 1, one is not; 2, the bundle or the
     data cannot be used.
@@ -69,6 +71,7 @@ def command(
             "rows": evaluation.rows,
             "figures": evaluation.metrics,
             "failed": evaluation.failed,
+            "violations": [msgspec.to_builtins(v) for v in evaluation.violations],
         }
         click.echo(json.dumps(summary, indent=1))
     else:
@@ -81,6 +84,8 @@ def _print(evaluation: Evaluation) -> None:
     click.echo(f"{bundle.manifest.name} {bundle.digest[:12]}: files and probe rows are unchanged")
     if evaluation.rows:
         click.echo(f"evaluated on {evaluation.rows:,} rows with a target")
+    for violation in evaluation.violations:
+        click.secho(f"data contract: {violation}", fg="yellow", err=True)
     rows = []
     for name, metrics in evaluation.metrics.items():
         for key, metric in metrics.items():

@@ -7,15 +7,63 @@ from dataclasses import replace
 
 import pandas as pd
 
-from lockgate.contract.tables import Table
+from lockgate.contract.tables import ROLES, Table
 from lockgate.data.data_contract.rules import DataContract
-from lockgate.data.data_contract.violations import Violation, check_contract
-from lockgate.errors import SchemaViolation
+from lockgate.data.data_contract.violations import Violation, check_frame
+from lockgate.data.schema import build_table
+from lockgate.errors import SchemaViolation, UnknownColumns, UsageError
 
-__all__ = ["load_with_contract"]
+__all__ = ["as_table", "check_contract", "load_with_contract"]
 
 NUMERIC = ("number", "integer")
 TRUTHS = {"true": True, "false": False}
+
+
+def check_contract(contract: DataContract, rows: pd.DataFrame | Table) -> list[Violation]:
+    """Check whole rows: their columns, their cells, and that unique values are.
+
+    Parameters
+    ----------
+    contract : DataContract
+        The rules.
+    rows : pandas.DataFrame or Table, shape (rows, columns)
+        The rows. Texts of a frame are read as `lockgate.table` reads them, dates in the only
+        order in which all of a column exist.
+
+    Returns
+    -------
+    list of Violation
+        Empty if the rows hold what the contract says.
+
+    Raises
+    ------
+    SchemaViolation
+        If the table is empty, or dates can be read in two orders.
+
+    """
+    if isinstance(rows, Table):
+        return check_frame(contract, rows.frame)
+    return load_with_contract(lambda kinds: as_table(rows, kinds), contract, {})[1]
+
+
+def as_table(rows: pd.DataFrame | Table, kinds: Mapping[str, str] | None = None) -> Table:
+    """Return rows as a table.
+
+    Raises
+    ------
+    UsageError
+        If they are neither a frame nor a table.
+
+    """
+    if isinstance(rows, Table):
+        return rows
+    if not isinstance(rows, pd.DataFrame):
+        raise UsageError(
+            f"rows are {type(rows).__name__}, expected a DataFrame or a lockgate.Table"
+        )
+    names = {str(name) for name in rows}
+    known = {name: kind for name, kind in (kinds or {}).items() if name in names}
+    return build_table(rows, dict.fromkeys(ROLES), known)
 
 
 def load_with_contract(
@@ -40,28 +88,33 @@ def load_with_contract(
         Empty if the table holds what the contract says.
 
     """
-    kinds: dict[str, str] = {name: rule.kind for name, rule in contract.columns.items()}
-    kinds.update(declared)
+    kinds = {name: rule.kind for name, rule in contract.columns.items()} | dict(declared)
+    invalid: set[str] = set()
     try:
-        table = load(kinds)
+        table, kinds = _load_present(load, kinds)
     except SchemaViolation:  # a cell or a column is not what the contract says: report all
-        table = load(declared)
-        loaded = {column.name: column.kind for column in table.schema.columns}
-        present = {name: kinds[name] for name in kinds if name in loaded}
+        texts = _load_present(load, dict.fromkeys(kinds, "category"))[1]
+        kinds = {name: kinds[name] for name in texts}
         invalid = {
-            name
-            for name in present
-            if loaded[name] != kinds[name] and not _can_load(load, {**declared, name: kinds[name]})
+            name for name, kind in kinds.items() if not _can_load(load, {**texts, name: kind})
         }
-        valid = {name: kind for name, kind in present.items() if name not in invalid}
-        table = load({**valid, **declared})
-        table = replace(table, frame=_cells_of_kind(table, present, invalid))
-        violations = check_contract(contract, table.frame)
-        if invalid - {violation.column for violation in violations}:
-            load(kinds)  # raises what the loader says of the column
-        return table, violations + _other_kinds(contract, table, invalid, violations)
-    violations = check_contract(contract, table.frame)
-    return table, violations + _other_kinds(contract, table, (), violations)
+        table = load({**kinds, **dict.fromkeys(invalid, "category")})
+        table = replace(table, frame=_cells_of_kind(table, kinds, invalid))
+    violations = check_frame(contract, table.frame)
+    if invalid - {violation.column for violation in violations}:
+        load(kinds)  # raises what the loader says of the column
+    return table, violations + _other_kinds(contract, table, invalid, violations)
+
+
+def _load_present(
+    load: Callable[[Mapping[str, str]], Table], kinds: dict[str, str]
+) -> tuple[Table, dict[str, str]]:
+    """Load a table, and return the kinds of the columns that it has as well."""
+    try:
+        return load(kinds), kinds
+    except UnknownColumns as error:
+        kinds = {name: kind for name, kind in kinds.items() if name not in error.names}
+        return load(kinds), kinds
 
 
 def _can_load(load: Callable[[Mapping[str, str]], Table], kinds: Mapping[str, str]) -> bool:

@@ -12,10 +12,13 @@ import yaml
 from lockgate.data.data_contract.rules import FORMAT, ColumnRule, DataContract
 from lockgate.data.io.atomic import write_file
 from lockgate.errors import DataError, UsageError
+from lockgate.suggestions import nearest
 
 __all__ = ["contract_diff", "contract_text", "read_contract", "write_contract"]
 
 LARGEST = 16 << 20
+
+RULE_KEYS = tuple(field.name for field in msgspec.structs.fields(ColumnRule))
 
 HEADER = """\
 # What the columns of these data must hold; commit this file, and change it like code.
@@ -65,7 +68,8 @@ def read_contract(path: str | Path) -> DataContract:
     try:
         document = yaml.load(text, Loader=_TextLoader)  # noqa: S506  # a safe loader
     except (yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        message = " ".join(str(error).split()).replace('in "<unicode string>", ', "in ")
+        raise UsageError(f"{path} is not valid YAML: {message}") from None
     contract = _convert(document, path)
     contract.check(str(path))
     return contract
@@ -80,6 +84,17 @@ def _convert(document: Any, path: Path) -> DataContract:
     for name, rule in columns.items():
         if not isinstance(rule, dict):
             raise UsageError(f"{path}: column {name}: expected a rule like {{kind: number}}")
+        for key in rule:
+            if key not in RULE_KEYS:
+                raise UsageError(
+                    f"{path}: column {name}: unknown key {key!r}{nearest(str(key), RULE_KEYS)}; "
+                    f"available: {', '.join(RULE_KEYS)}; a text with a comma needs quotes"
+                )
+        if isinstance(_number(rule.get("missing", 0)), str):
+            raise UsageError(
+                f"{path}: column {name}: missing is {rule['missing']!r}, expected a share from 0 "
+                "to 1, such as 0.04"
+            )
         try:
             rules[name] = msgspec.convert(_typed_rule(rule), ColumnRule)
         except msgspec.ValidationError as error:

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.tables import ROLES, Column, ColumnKind, Schema
+from lockgate.data.column_checks import looks_like_id
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.personal import is_personal
+from lockgate.data.data_contract.checked_table import as_table, check_contract
 from lockgate.data.data_contract.rules import FORMAT, ColumnRule, DataContract
-from lockgate.data.data_contract.violations import Violation, check_contract
+from lockgate.data.data_contract.violations import Violation
 from lockgate.data.schema import build_table
 from lockgate.errors import UsageError
 
@@ -32,7 +34,7 @@ MAX_VALUES = 50
 """Categories up to which a column's values are listed."""
 
 
-def infer_contract(table: Table) -> DataContract:
+def infer_contract(rows: pd.DataFrame | Table) -> DataContract:
     """Infer the rules of all columns of a table.
 
     A range is the observed one and half its width on either side, rounded outwards, and not
@@ -40,23 +42,25 @@ def infer_contract(table: Table) -> DataContract:
     value. That of at most ten whole numbers is kept. Columns without missing cells may have
     none; others half as many again and a hundredth. Categories are listed where there are at
     most 50, and each occurs twice: where some occur once, more are to be expected (Good 1953).
-    Personal data are not listed.
+    Personal data are not listed. Of dates only the first is bounded. Ids, and whole numbers that
+    look like some, are to be unique, and have no bounds.
 
     Parameters
     ----------
-    table : Table
-        The rows and their schema.
+    rows : pandas.DataFrame or Table
+        The rows; the kinds of a frame's columns are inferred as by `lockgate.table`.
 
     Examples
     --------
     >>> import pandas as pd, lockgate
     >>> frame = pd.DataFrame({"age": [18, 90, 35, 60], "plan": ["a", "b", "b", "a"]})
-    >>> contract = lockgate.infer_contract(lockgate.table(frame))
+    >>> contract = lockgate.infer_contract(frame)
     >>> rule = contract.columns["age"]
     >>> rule.kind, rule.min, rule.max, contract.columns["plan"].values
     ('integer', 18.0, 90.0, ('a', 'b'))
 
     """
+    table = as_table(rows)
     schema = table.schema
     known = {column.name: column for column in schema.columns}
     rules = {
@@ -67,15 +71,20 @@ def infer_contract(table: Table) -> DataContract:
 
 
 def widen_contract(
-    contract: DataContract, table: Table, violations: Sequence[Violation] | None = None
+    contract: DataContract,
+    rows: pd.DataFrame | Table,
+    violations: Sequence[Violation] | None = None,
 ) -> DataContract:
-    """Return the contract with as few changes as let the table hold it.
+    """Return the contract widened until the rows hold it, and by the margins of `infer_contract`.
+
+    A rule that no margin helps is dropped: a value that occurs twice ends `unique`, and a column
+    that is absent becomes `optional`.
 
     Parameters
     ----------
     contract : DataContract
         The contract.
-    table : Table
+    rows : pandas.DataFrame or Table
         The rows that are to hold it.
     violations : sequence of Violation, optional
         What violates it, if that is known already.
@@ -86,8 +95,9 @@ def widen_contract(
         If a column is of another kind: a wider contract would be another one.
 
     """
+    table = as_table(rows)
     if violations is None:
-        violations = check_contract(contract, table.frame)
+        violations = check_contract(contract, rows)
     inferred = infer_contract(table).columns
     rules = dict(contract.columns)
     for violation in violations:
@@ -106,16 +116,16 @@ def _infer_rule(column: Column | None, values: pd.Series[Any], schema: Schema) -
     fields: dict[str, Any] = {"missing": _allowed_share(share)}
     name = str(values.name)
     present = values.dropna()
-    if kind in ("number", "integer") and name != schema.id and len(present):
+    if name == schema.id or (kind == "integer" and looks_like_id(values, kind)):
+        return ColumnRule(kind, **fields, unique=not present.duplicated().any())
+    if kind in ("number", "integer") and len(present):
         low, high = float(present.min()), float(present.max())
         few = kind == "integer" and present.nunique() <= FEW
         fields["min"], fields["max"] = (low, high) if few else _widened_range(low, high)
     elif kind == "date" and len(present):
         fields["min"] = _earliest(pd.to_datetime(present))
-    elif kind == "category" and not is_personal(name) and name not in (schema.id, schema.group):
+    elif kind == "category" and not is_personal(name) and name != schema.group:
         fields["values"] = _closed_values(present)
-    if name == schema.id:
-        fields["unique"] = bool(not present.duplicated().any())
     return ColumnRule(kind, **fields)
 
 

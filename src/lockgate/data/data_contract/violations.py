@@ -24,7 +24,7 @@ from lockgate.suggestions import nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CheckedRows", "Violation", "check_contract", "check_rows"]
+__all__ = ["CheckedRows", "Violation", "check_frame", "check_rows"]
 
 MAX_EXAMPLES = 3
 
@@ -62,7 +62,7 @@ class Violation(msgspec.Struct, frozen=True):
             return f"column {self.column} {self.expected}"
         if self.rule == "missing":
             share = (
-                f"{self.count:,} of {self.rows:,} cells ({self.count / self.rows:.2%}) are missing"
+                f"{self.count:,} of {self.rows:,} cells ({100 * self.count / self.rows:.3g}%) are missing"
             )
             return f"column {self.column}: {share}, expected {self.expected}"
         examples = f", such as {', '.join(self.examples)}" if self.examples else ""
@@ -117,7 +117,7 @@ class CheckedRows(msgspec.Struct, frozen=True):
         for name, count in self.missing.items():
             limit = contract.columns[name].missing
             if limit > 0 and count > limit * self.rows:
-                expected = f"at most {limit:.2%} missing"
+                expected = f"at most {100 * limit:.3g}% missing"
                 violations.append(Violation(name, "missing", expected, count, self.rows))
         order = {name: k for k, name in enumerate(contract.columns)}
         return sorted(violations, key=lambda violation: order[violation.column])
@@ -172,20 +172,20 @@ def check_rows(
     return CheckedRows(rows, missing, violations)
 
 
-def check_contract(contract: DataContract, frame: pd.DataFrame) -> list[Violation]:
-    """Check a whole table: its columns, their cells, and that unique values are.
+def check_frame(contract: DataContract, frame: pd.DataFrame) -> list[Violation]:
+    """Check a whole frame: its columns, their cells, and that unique values are.
 
     Parameters
     ----------
     contract : DataContract
         The rules.
     frame : pandas.DataFrame, shape (rows, columns)
-        The table.
+        The rows; texts of dates in ISO form.
 
     Returns
     -------
     list of Violation
-        Empty if the table holds what the contract says.
+        Empty if the frame holds what the contract says.
 
     """
     names = [str(name) for name in frame.columns]

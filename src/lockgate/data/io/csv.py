@@ -117,7 +117,11 @@ def _open_reader(
         # Arrow counts rows from 1, the header included; quoted line breaks and blank lines
         # make that another number than the line's, so that the message quotes the row
         number = row.number - 2
-        text = row.text if len(row.text) <= QUOTED_LENGTH else f"{row.text[:QUOTED_LENGTH]}..."
+        try:
+            text = row.text
+        except UnicodeDecodeError as error:  # an exception in here ends up on stderr
+            text = bytes(error.object).decode("utf-8", "replace")
+        text = text if len(text) <= QUOTED_LENGTH else f"{text[:QUOTED_LENGTH]}..."
         malformed[number] = (
             f"{row.actual_columns} cells in row {number}, expected {row.expected_columns}: {text!r}"
         )

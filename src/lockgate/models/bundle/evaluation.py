@@ -12,8 +12,10 @@ import msgspec
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric
 from lockgate.contract.tables import Schema, Table
+from lockgate.data.data_contract.violations import Violation, check_rows
 from lockgate.errors import SchemaViolation, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
+from lockgate.models.bundle.open_format import model_of
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
 from lockgate.suggestions import nearest
@@ -221,6 +223,8 @@ class Evaluation:
         The requirements that are not met, as they were written.
     rows : int
         Number of rows with a target that were evaluated; 0 for the bundle's own metrics.
+    violations : tuple of Violation
+        What of these rows violates the data contract of the bundle; they count all the same.
 
     """
 
@@ -228,6 +232,7 @@ class Evaluation:
     metrics: dict[str, dict[str, Any]]
     failed: tuple[str, ...] = ()
     rows: int = 0
+    violations: tuple[Violation, ...] = ()
 
 
 def evaluate_bundle(
@@ -265,6 +270,7 @@ def evaluate_bundle(
     bundle, rows = bundle if isinstance(bundle, Bundle) else open_bundle(bundle), 0
     if data is None and evaluators:
         raise UsageError(f"evaluators {', '.join(evaluators)} need rows: pass a file of data")
+    violations: tuple[Violation, ...] = ()
     if data is None:
         metrics = bundle.metrics()
     else:
@@ -273,9 +279,12 @@ def evaluate_bundle(
         known = read_rows(Path(data), bundle.manifest.schema)
         table = table_of(bundle, known)
         rows = len(table)
+        if (contract := bundle.input_contract) is not None:
+            inputs = model_of(bundle.predictor).inputs
+            violations = tuple(check_rows(contract, known, read_as=inputs).violations(contract))
         measured = predict_and_evaluate(
             bundle, table, plugins or default_evaluators(bundle.manifest.task), known
         )[1]
         metrics = {name: msgspec.to_builtins(values) for name, values in measured.items()}
     failed = tuple(text for text, needed in parsed.items() if not needed.is_met(metrics))
-    return Evaluation(bundle, metrics, failed, rows)
+    return Evaluation(bundle, metrics, failed, rows, violations)

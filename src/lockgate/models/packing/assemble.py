@@ -15,8 +15,8 @@ from lockgate.contract.prediction import ModelFiles, OpenRequest, Predictor
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.tables import Table
 from lockgate.data.columns.rejections import RejectedRows
+from lockgate.data.data_contract.checked_table import check_contract
 from lockgate.data.data_contract.rules import DataContract
-from lockgate.data.data_contract.violations import check_contract
 from lockgate.errors import SchemaViolation, UsageError
 from lockgate.models.bundle.environment import environment_of
 from lockgate.models.bundle.manifest import CONTRACT, MANIFEST, Hashes
@@ -112,7 +112,7 @@ def assemble(
 def _check_contract(contract: DataContract, table: Table) -> None:
     """Check the rows that a model is packed with; its contract may have more columns."""
     known = msgspec.structs.replace(contract.select(table.schema.names), other_columns="ignore")
-    if violations := check_contract(known, table.frame):
+    if violations := check_contract(known, table):
         raise SchemaViolation(["the rows violate the data contract", *map(str, violations)])
 
 

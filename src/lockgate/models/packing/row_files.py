@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.contract.tables import Column, CSVFormat, Table
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.inputs import ColumnInput
-from lockgate.errors import DataError, UsageError
+from lockgate.errors import DataError, SchemaViolation, UsageError
 from lockgate.models.packing.rows import table_from
 
 if TYPE_CHECKING:
@@ -108,9 +108,10 @@ def _declare(frame: pd.DataFrame, kinds: Mapping[str, str], path: Path) -> pd.Da
 
     from lockgate.data.schema import check_kinds
 
-    if problems := check_kinds(kinds, [str(name) for name in frame]):
-        problems = [problem.replace("data.kinds", "--kind") for problem in problems]
-        raise UsageError(f"{path}: {'; '.join(problems)}")
+    try:
+        check_kinds(kinds, [str(name) for name in frame])
+    except SchemaViolation as error:
+        raise UsageError(f"{path}: {str(error).replace('data.kinds', '--kind')}") from None
     converted = {}
     for name, kind in kinds.items():
         if kind == "date":

@@ -113,6 +113,7 @@ def monitor_page(
     findings: Mapping[str, tuple[Finding, ...]],
     messages: list[str],
     performance: Sequence[tuple[str, float, float]],
+    violations: Sequence[object],
 ) -> str:
     """Render the drift report as HTML, alarms first.
 
@@ -126,6 +127,8 @@ def monitor_page(
         Summaries of the monitors.
     performance : sequence of tuple
         Metrics by name, on the test rows and on the window; empty without labels.
+    violations : sequence of Violation
+        What of the window violates the data contract.
 
     """
     rank = {"alarm": 0, "notice": 1, "ok": 2}
@@ -140,6 +143,7 @@ def monitor_page(
         title=title,
         rows=rows,
         messages=messages,
+        violations=[str(violation) for violation in violations],
         performance=[
             (metric_title(metric), *map(_format_number, values)) for metric, *values in performance
         ],
