@@ -366,6 +366,32 @@ def test_a_column_that_is_left_out_is_in_no_part(make: Make) -> None:
         loaded(make({"data.leave_out": ["prize"]}))
 
 
+@option("data.positive")
+@pytest.mark.parametrize("model", ["logistic", "boosting"])
+def test_scores_and_thresholds_are_of_the_positive_class(make: Make, model: str) -> None:
+    settings = {"decision.rule": "f1", "search.metric": "pr_auc"}
+    scores, thresholds, losses = {}, {}, {}
+    for positive in ("yes", "no"):
+        project = make({"data.positive": positive, **settings}, model=model)
+        project.run("load", "optimize", "compress")
+        finished = project.workspace.read_finished()
+        assert finished.classes == (("no", "yes") if positive == "yes" else ("yes", "no"))
+        tune = project.workspace.table("tune", finished.schema)
+        output = opened(project).predict(tune.features)
+        thresholds[positive], scores[positive] = finished.threshold, output.score
+        losses[positive] = project.trials()["loss"].min()
+        truth = np.asarray(tune.target == positive)
+        best = max(f1(output.score >= cut, truth) for cut in output.score)
+        assert f1(np.asarray(output.label == positive), truth) == pytest.approx(best)
+    np.testing.assert_allclose(scores["no"], 1 - scores["yes"], atol=1e-12)
+    assert thresholds["no"] != pytest.approx(1 - thresholds["yes"])
+    assert losses["no"] != losses["yes"]  # the search measures the precision of that class
+    with pytest.raises(lockgate.UsageError, match="data.positive: .*'on', expected 'no' or 'yes'"):
+        loaded(make({"data.positive": "on"}))
+    with pytest.raises(lockgate.UsageError, match="data.positive: .*has 0 classes"):
+        loaded(make({"data.positive": "no"}, target="price"))
+
+
 def test_evaluators_and_monitors_see_what_the_model_leaves_out(make: Make) -> None:
     probes = {"evaluator": KeepRequest(), "monitor": Remember()}
     project = make({"data.leave_out": ["household", "price", "weight"]}, probes=probes, time="day")

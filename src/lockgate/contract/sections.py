@@ -50,6 +50,11 @@ class DataSelection:
         choices=("number", "integer", "boolean", "category", "date", "text"),
         help="column: its kind, where it should not be inferred",
     )
+    positive: str | int | float | bool = setting(
+        "",
+        help="the class of two that scores, recall and the value of decisions are about; by "
+        "default the last in sorted order: yes of no and yes, but nein of ja and nein",
+    )
     leave_out: list[str] = setting(
         [],
         help="columns that the model does not use, e.g. because they leak the target; "

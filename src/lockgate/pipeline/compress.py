@@ -221,7 +221,7 @@ def _choose_threshold(
     decision = stage.sections.decision
     if decision.rule == "fixed":
         return decision.threshold
-    score = predict_scores(candidate.estimator, tune.features, "binary")
+    score = predict_scores(candidate.estimator, tune.features, fitted.classes)
     truth = class_indices(tune.target, fitted.classes) == 1
     if decision.rule == "value":
         return best_threshold(truth, score, decision.value_matrix, tune.weight)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lockgate.contract.settings import check
 from lockgate.contract.tables import CSVFormat, Table
+from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.personal import is_personal
 from lockgate.data.io.csv_detection import CSV_SETTINGS, detect_csv
 from lockgate.data.io.files import file_ending
@@ -40,6 +41,8 @@ class DataSettings:
         The task.
     left_out : list of str
         Features with texts of many different values, which cannot be encoded.
+    summary : str
+        Rows, columns and target, in a sentence.
 
     """
 
@@ -48,6 +51,7 @@ class DataSettings:
     kinds: dict[str, str]
     task: str
     left_out: list[str] = dataclasses.field(default_factory=list)
+    summary: str = ""
 
 
 def inspect_data(
@@ -113,7 +117,27 @@ def inspect_data(
         chosen["time"] = time
     task = infer_task(table, "auto")
     left_out = [column.name for column in table.schema.features if column.kind == "text"]
-    return DataSettings("parquet" if parquet else "csv", chosen, dict(kinds), task, left_out)
+    plugin, summary = "parquet" if parquet else "csv", _summarize(table, task)
+    return DataSettings(plugin, chosen, dict(kinds), task, left_out, summary)
+
+
+def _summarize(table: Table, task: str) -> str:
+    """Return what a project's author should see at once: rows, columns, and the target's values."""
+    target = str(table.schema.target)
+    values = table.frame[target].dropna()
+    text = f"{len(table):,} rows, {len(table.schema.features)} features"
+    if task == "regression":
+        text += f"; target {target}: {values.min():g} to {values.max():g}, mean {values.mean():.4g}"
+    else:
+        shares = values.map(category_text).value_counts(normalize=True)
+        shown = [f"{label} {100 * share:.3g}%" for label, share in shares.iloc[:5].items()]
+        text += f"; target {target}: {', '.join(shown)}" + (", ..." if len(shares) > 5 else "")
+    if task == "binary":
+        positive = category_text(sorted(set(values.tolist()))[1])
+        text += f"; positive class: {positive}, another: lockgate run data.positive=CLASS"
+    if missing := len(table) - len(values):
+        text += f"; {missing:,} rows without a target are left out"
+    return text
 
 
 def _find_time(table: Table) -> str | None:

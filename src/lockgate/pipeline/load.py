@@ -9,6 +9,7 @@ import msgspec
 from lockgate.contract.tables import Table
 from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.column_checks import check_columns
+from lockgate.data.columns.categories import category_text
 from lockgate.data.conform import conform_to_selection
 from lockgate.data.duplicates import drop_duplicates
 from lockgate.data.row_rules import apply_row_rules
@@ -16,7 +17,9 @@ from lockgate.data.schema import fit_schema, infer_task
 from lockgate.data.split_checks import check_split
 from lockgate.data.splits import resolve_method, split_rows
 from lockgate.data.uninformative import drop_uninformative
+from lockgate.errors import UsageError
 from lockgate.modeling.baselines import fit_baselines
+from lockgate.modeling.training.estimators import order_classes
 from lockgate.pipeline.data_contract import load_checked
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace
@@ -43,6 +46,7 @@ def work(stage: Stage) -> dict[str, float]:
     for reason in reasons:
         stage.log.warning("%s", reason)
     infer_task(train, task)  # the row rules may have left a single class
+    positive = find_positive(train, task, sections.data.positive)
     schema = fit_schema(train)
     check_cell_rules(schema, sections.cells, sections.data.leave_out)
     warnings = check_split(parts, split_method, loader)
@@ -58,6 +62,7 @@ def work(stage: Stage) -> dict[str, float]:
     facts = {
         "schema": dataclasses.asdict(schema),
         "task": task,
+        "positive": positive,
         "split": split_method,
         "rows": {"loaded": len(loaded), "train": len(train), "tune": len(tune), "test": len(test)},
         "rows_left_out": {reason: n for reason, n in counts.items() if n},
@@ -81,11 +86,26 @@ def work(stage: Stage) -> dict[str, float]:
         task,
     )
     if task == "binary":
-        negative, positive = sorted(set(train.target.tolist()))
+        share = float((train.frame[schema.target].map(category_text) == positive).mean())
         stage.log.info(
-            "%s: the positive class is %r, the negative class %r", schema.target, positive, negative
+            "%s: the positive class is %s, %.3g%% of the training rows; another: lockgate run "
+            "data.positive=CLASS",
+            schema.target,
+            positive,
+            100 * share,
         )
     for reason, n in counts.items():
         if n:
             stage.log.info("left out %d rows: %s", n, reason)
     return {name: float(len(table)) for name, table in tables.items()}
+
+
+def find_positive(train: Table, task: str, chosen: object) -> str:
+    """Return the text of the positive class, the chosen or the last; empty for other tasks."""
+    text = "" if chosen == "" else category_text(chosen)
+    classes = [] if task == "regression" else sorted(set(train.target.tolist()))
+    try:
+        ordered = order_classes(classes, text)
+    except UsageError as error:
+        raise UsageError(f"data.positive: {error}") from None
+    return category_text(ordered[1]) if task == "binary" else ""

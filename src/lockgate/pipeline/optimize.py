@@ -41,7 +41,7 @@ def work(stage: Stage) -> dict[str, float]:
     recipe = replace(proposal, steps=(*steps, *proposal.steps))
     metric = chosen_metric(sections.search.metric, task)
     folds = make_folds(train, facts["split"], sections.search.folds, sections.project.seed)
-    validation = CrossValidation(recipe, train, folds, metric)
+    validation = CrossValidation(recipe, train, folds, metric, facts["positive"])
     optimize_request = OptimizeRequest(
         **context,
         recipe=recipe,
@@ -63,7 +63,7 @@ def work(stage: Stage) -> dict[str, float]:
         if estimator is None:
             estimator = fit(candidate.recipe, candidate.params, train)
     candidate = replace(candidate, estimator=estimator)
-    fitted = FittedModel(candidate, schema, task, get_classes(estimator), metric)
+    fitted = FittedModel(candidate, schema, task, get_classes(estimator, facts["positive"]), metric)
     workspace.write_model("candidate", fitted)
     _write_trials(workspace, search)
     best = search.best.loss

@@ -120,21 +120,15 @@ def _format_card(
             f"Loaded by `{plugin_names['loader']}`: {facts['rows']['train']} train, "
             f"{facts['rows']['tune']} tune and {facts['rows']['test']} test rows, split by "
             f"{facts['split']}.",
-            *_describe_contract(facts["contract"]),
             *(f"Rows left out: {n} ({reason})." for reason, n in facts["rows_left_out"].items()),
         ],
         warnings=[*evaluation["warnings"], *carried],
         metrics_by_evaluator={name: report["metrics"] for name, report in reports.items()},
         baselines_by_evaluator={name: report["baselines"] for name, report in reports.items()},
+        classes=model.classes,
+        contract=facts["contract"],
         decision=decision,
     )
-
-
-def _describe_contract(contract: dict[str, Any] | None) -> list[str]:
-    if contract is None:
-        return []
-    columns = len(contract["columns"])
-    return [f"They hold the data contract of {columns} columns that the bundle carries."]
 
 
 def _build_reference(stage: Stage, model: FinishedModel, train: Table, output: Output) -> Any:

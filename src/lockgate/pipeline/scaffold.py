@@ -56,6 +56,8 @@ class NewProject:
         Features that are left out, since their texts cannot be encoded.
     note : str
         What the user should know about the repository, or an empty text.
+    summary : str
+        Rows, columns and target of the data; empty for the example.
 
     """
 
@@ -67,6 +69,7 @@ class NewProject:
     name: str
     left_out: list[str]
     note: str = ""
+    summary: str = ""
 
 
 def create_project(
@@ -157,6 +160,7 @@ def create_project(
         model_name,
         content.left_out,
         note,
+        content.summary,
     )
 
 

@@ -187,7 +187,7 @@ class Workspace:
             parent=facts["parent"],
         )
         schema = msgspec.convert(facts["schema"], Schema)
-        classes = get_classes(estimator)
+        classes = get_classes(estimator, self.facts()["positive"])
         return FittedModel(candidate, schema, facts["task"], classes, facts["metric"])
 
     def write_finished(self, model: FinishedModel, files: Mapping[str, bytes]) -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -390,3 +391,33 @@ def test_a_column_is_read_as_the_author_read_it(tmp_path: Path) -> None:
     assert np.array_equal(bundle.predict(X).label, fitted.predict(X))
     unknown = run_here(*arguments, "--kind", "zpi=category", cwd=tmp_path, code=2)
     assert "did you mean 'zip'" in unknown.stderr
+
+
+@pytest.mark.parametrize("format", ["packed", "skops"])
+def test_metrics_and_thresholds_are_of_the_positive_class(
+    rows: tuple[pd.DataFrame, pd.Series], model: Any, format: str, tmp_path: Path
+) -> None:
+    X, y = rows
+    negative = sorted(set(y))[0]
+    bundle = lockgate.pack(
+        model,
+        X[:400],
+        y[:400],
+        path=tmp_path / "b",
+        tune=(X[400:500], y[400:500]),
+        test=(X[500:], y[500:]),
+        threshold="f1",
+        positive=negative,
+        format=format,
+    )
+    assert bundle.classes[1] == negative
+    scores = model.predict_proba(X[500:])[:, 0]
+    output = bundle.predict(X[500:])
+    np.testing.assert_allclose(output.score, scores, atol=1e-12)
+    measured = bundle.metrics()["classification"]
+    assert measured["positive_rate"]["estimate"] == pytest.approx((y[500:] == negative).mean())
+    assert bundle.manifest.threshold is not None
+    assert (output.label == negative).tolist() == (scores >= bundle.manifest.threshold).tolist()
+    assert f"positive class: `{negative}`" in (bundle.path / "card.md").read_text()
+    with pytest.raises(lockgate.UsageError, match="the positive class is 'maybe', expected"):
+        lockgate.pack(model, X[:400], y[:400], path=tmp_path / "c", positive="maybe")

@@ -253,3 +253,29 @@ def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None
         made.frame[list(frame.columns)], made.frame["y"]
     )
     assert pack_estimator(fitted, inputs_of(schema.features)).raw
+
+
+TWO = [name for name, (_, target) in zoo.MODELS.items() if target == "two"]
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_either_of_two_classes_is_the_positive_one(name: str) -> None:
+    frame = zoo.frame_of(300)
+    model = zoo.fitted(name, frame)
+    usual = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    other = PackedModel(pack_estimator(model, zoo.inputs(frame), positive="no").raw)
+    assert (usual.classes, other.classes) == (("no", "yes"), ("yes", "no"))
+    check_parity(model, other, frame, rows=200)
+    ours, theirs = usual.predict(frame), other.predict(frame)
+    assert ours.label.tolist() == theirs.label.tolist()
+    assert (theirs.score is None) == (ours.score is None)
+    if ours.score is not None and theirs.score is not None:
+        np.testing.assert_allclose(theirs.score, 1 - ours.score, rtol=0, atol=1e-15)
+    if ours.margin is not None and theirs.margin is not None:
+        np.testing.assert_array_equal(theirs.margin, -ours.margin)
+    row = frame.iloc[3].to_dict()
+    alone = other.predict_one(row)
+    assert (alone.label, alone.score) == (
+        theirs.label[3],
+        None if theirs.score is None else theirs.score[3],
+    )

@@ -82,6 +82,8 @@ def command(
 def _print(evaluation: Evaluation) -> None:
     bundle = evaluation.bundle
     click.echo(f"{bundle.manifest.name} {bundle.digest[:12]}: files and probe rows are unchanged")
+    if bundle.manifest.task == "binary":
+        click.echo(f"positive class: {bundle.manifest.classes[1]}")
     if evaluation.rows:
         click.echo(f"evaluated on {evaluation.rows:,} rows with a target")
     for violation in evaluation.violations:

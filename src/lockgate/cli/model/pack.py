@@ -57,6 +57,13 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     help="Score from which the positive class is predicted; f1 maximizes F1 on --tune.",
 )
 @click.option(
+    "--positive",
+    metavar="CLASS",
+    default="",
+    help="Class of two that scores, recall and the like are about.",
+    show_default="the last in sorted order",
+)
+@click.option(
     "--declare",
     multiple=True,
     metavar="KEY=TEXT",
@@ -78,6 +85,7 @@ def command(
     tune: Path | None,
     test: Path | None,
     threshold: str | None,
+    positive: str,
     declare: tuple[str, ...],
     contract: Path | None,
     trust_code: bool,
@@ -96,6 +104,7 @@ def command(
         not dry_run,
         csv=detect_form(data, parse_settings(settings)),
         kinds=parse_kinds(kinds),
+        positive=positive,
     )
     score_threshold = _parse_threshold(threshold)
     lineage = dict(split_setting(text, "--declare") for text in declare)

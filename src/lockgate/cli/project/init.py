@@ -82,6 +82,8 @@ def command(
         f"Created {project.stages}, {project.conf} and {project.data}; the model's name is "
         f"{project.name}."
     )
+    if project.summary:
+        click.echo(f"{project.summary}.")
     if project.settings:
         described = ", ".join(f"{key}={value!r}" for key, value in project.settings.items())
         click.echo(f"The loader's settings: {described}.")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import yaml
 
+from lockgate.contract.tables import MISSING_TEXTS
 from lockgate.errors import UsageError
 
 __all__ = ["parse_kinds", "parse_settings", "split_setting"]
@@ -29,12 +30,14 @@ def split_setting(text: str, option: str) -> tuple[str, str]:
 def parse_settings(texts: Iterable[str]) -> dict[str, str | list[str]]:
     """Return the values of ``--set NAME=VALUE`` by name, as they are written.
 
-    `missing` is a list: repeated, or written as ``[NA, '-']``.
+    `missing` is a list: a text is added to the default ones, and ``[NA, '-']`` takes their place.
 
     Examples
     --------
-    >>> parse_settings(["decimal=,", "missing=-", "missing=NA"])
-    {'decimal': ',', 'missing': ['-', 'NA']}
+    >>> parse_settings(["decimal=,", "missing=['', '-']"])
+    {'decimal': ',', 'missing': ['', '-']}
+    >>> parse_settings(["missing=k.A."])["missing"][-2:]
+    ['null', 'k.A.']
 
     """
     settings: dict[str, str | list[str]] = {}
@@ -42,9 +45,8 @@ def parse_settings(texts: Iterable[str]) -> dict[str, str | list[str]]:
         if name != "missing":
             settings[name] = value
             continue
-        values = settings.setdefault(name, [])
-        assert isinstance(values, list)
-        values += _parse_list(value) if value.startswith("[") else [value]
+        known = settings.get(name, list(MISSING_TEXTS))
+        settings[name] = _parse_list(value) if value.startswith("[") else [*known, value]
     return settings
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lockgate.contract.tables import CSVFormat
@@ -295,6 +296,7 @@ def _refuse_strays(
         [
             f"column {name} holds {strays[0].as_py()!r} in row {row}, and numbers in "
             f"{len(cells) - len(strays)} of {len(cells)} rows; correct the cell, add the text to "
-            f"`missing`, or {declare_category(name)}"
+            f"the loader's `missing` (--set {shlex.quote(f'missing={strays[0].as_py()}')}), or "
+            f"{declare_category(name)}"
         ]
     )

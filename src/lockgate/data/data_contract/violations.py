@@ -61,9 +61,8 @@ class Violation(msgspec.Struct, frozen=True):
         if self.rule in ("absent", "other", "read"):
             return f"column {self.column} {self.expected}"
         if self.rule == "missing":
-            share = (
-                f"{self.count:,} of {self.rows:,} cells ({100 * self.count / self.rows:.3g}%) are missing"
-            )
+            percent = f"{100 * self.count / self.rows:.3g}%"
+            share = f"{self.count:,} of {self.rows:,} cells ({percent}) are missing"
             return f"column {self.column}: {share}, expected {self.expected}"
         examples = f", such as {', '.join(self.examples)}" if self.examples else ""
         return (

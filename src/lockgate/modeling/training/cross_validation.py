@@ -14,6 +14,7 @@ from lockgate.contract.recipes import Recipe
 from lockgate.contract.search import PartialFit, Trial
 from lockgate.contract.tables import Fold, Table
 from lockgate.errors import DataError
+from lockgate.modeling.training.estimators import order_classes
 from lockgate.modeling.training.fitting import check_params, split_params
 from lockgate.modeling.training.folds import FoldLoss, PreparedFold, prepare_fold
 from lockgate.modeling.training.partial_fits import ContinuedFit
@@ -37,11 +38,19 @@ class CrossValidation:
     fold for each set of their own parameters, not once per trial.
     """
 
-    def __init__(self, recipe: Recipe, train: Table, folds: tuple[Fold, ...], metric: str) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        train: Table,
+        folds: tuple[Fold, ...],
+        metric: str,
+        positive: str = "",
+    ) -> None:
         if not recipe.steps:
             raise ValueError("the recipe has no steps; expected the cell rules of the host")
         self._recipe, self._train, self._folds, self._metric = recipe, train, folds, metric
-        self._loss = FoldLoss(metric, recipe.task, tuple(np.unique(train.target).tolist()))
+        classes = order_classes(np.unique(train.target).tolist(), positive)
+        self._loss = FoldLoss(metric, recipe.task, classes)
         self._prepared: dict[str, dict[int, PreparedFold]] = {}
 
     def measure(self, params: Mapping[str, Any], share: float = 1.0) -> Trial:

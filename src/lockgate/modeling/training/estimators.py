@@ -9,22 +9,66 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.prediction import Output
+from lockgate.data.columns.categories import category_text
+from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["get_classes", "output_of_scores", "predict_output", "predict_scores"]
+__all__ = [
+    "get_classes",
+    "order_classes",
+    "output_of_scores",
+    "predict_output",
+    "predict_scores",
+]
 
 
-def get_classes(estimator: BaseEstimator) -> tuple[Any, ...]:
+def get_classes(estimator: BaseEstimator, positive: str = "") -> tuple[Any, ...]:
     """Return the classes in the order of the scores, as Python values; empty for a regression."""
-    return tuple(np.asarray(getattr(estimator, "classes_", ())).tolist())
+    return order_classes(np.asarray(getattr(estimator, "classes_", ())).tolist(), positive)
 
 
-def predict_scores(estimator: BaseEstimator, features: pd.DataFrame, task: str) -> np.ndarray:
-    """Return probabilities: of the second class, shape (n,), or of each, shape (n, classes)."""
+def order_classes(classes: Sequence[Any], positive: str) -> tuple[Any, ...]:
+    """Return the classes, of two the positive one last.
+
+    Parameters
+    ----------
+    classes : sequence
+        The classes as an estimator has them: sorted.
+    positive : str
+        Text of the positive class; empty for the last of the sorted.
+
+    Raises
+    ------
+    UsageError
+        If it is not one of two classes.
+
+    """
+    texts = [category_text(label) for label in classes]
+    if not positive:
+        return tuple(classes)
+    if len(classes) != 2:
+        raise UsageError(
+            f"the positive class is {positive!r}, and the model has {len(classes)} classes; "
+            "expected two"
+        )
+    if positive not in texts:
+        raise UsageError(
+            f"the positive class is {positive!r}, expected {texts[0]!r} or {texts[1]!r}"
+        )
+    return tuple(classes if texts[1] == positive else classes[::-1])
+
+
+def predict_scores(
+    estimator: BaseEstimator, features: pd.DataFrame, classes: Sequence[object]
+) -> np.ndarray:
+    """Return probabilities: of the second of two classes, shape (n,), or of each in order."""
     probabilities = np.asarray(estimator.predict_proba(features), dtype=float)
-    return probabilities[:, 1] if task == "binary" else probabilities
+    own = get_classes(estimator)
+    if own != tuple(classes):
+        probabilities = probabilities[:, [own.index(label) for label in classes]]
+    return probabilities[:, 1] if len(classes) == 2 else probabilities
 
 
 def predict_output(
@@ -52,7 +96,7 @@ def predict_output(
     """
     if task == "regression":
         return Output(np.asarray(estimator.predict(features), dtype=float))
-    return output_of_scores(predict_scores(estimator, features, task), task, classes, threshold)
+    return output_of_scores(predict_scores(estimator, features, classes), task, classes, threshold)
 
 
 def output_of_scores(

@@ -14,7 +14,7 @@ from lockgate.contract.prediction import Output
 from lockgate.contract.recipes import Recipe
 from lockgate.contract.tables import Fold, Table
 from lockgate.modeling.metrics.losses import class_indices, compute_loss
-from lockgate.modeling.training.estimators import output_of_scores
+from lockgate.modeling.training.estimators import get_classes, output_of_scores
 from lockgate.modeling.training.fitting import clone_steps
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class FoldLoss:
             return Output(predictions)
         # boosting that has seen a single class predicts two columns
         scores = predictions[:, -len(estimator.classes_) :]
-        if len(estimator.classes_) != len(self.classes):  # the fold lacks a class: its score is 0
+        if get_classes(estimator) != self.classes:  # a class that the fold lacks has the score 0
             known_scores, scores = scores, np.zeros((len(predictions), len(self.classes)))
             scores[:, class_indices(estimator.classes_, self.classes)] = known_scores
         return output_of_scores(

@@ -43,6 +43,8 @@ def model_card(
     metrics_by_evaluator: Mapping[str, dict[str, Any]],
     baselines_by_evaluator: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
     warnings: Sequence[str] = (),
+    classes: Sequence[object] = (),
+    contract: Mapping[str, Any] | None = None,
     decision: str = "",
     lineage: Sequence[str] = (),
 ) -> str:
@@ -66,6 +68,10 @@ def model_card(
         Metrics of baselines by evaluator, and by what the baseline is.
     warnings : sequence of str
         What makes the metrics too good, or the model no better than a baseline.
+    classes : sequence
+        Labels in the order of the scores; the second of two is the positive one.
+    contract : mapping, optional
+        The data contract that the rows hold, as it is written.
     decision : str
         From which score which class is predicted, in one sentence.
     lineage : sequence of str
@@ -73,6 +79,9 @@ def model_card(
 
     """
     of = f" of `{schema.target}`" if schema.target else ""
+    of += f" (positive class: `{classes[1]}`)" if len(classes) == 2 else ""
+    rules = {} if contract is None else contract["columns"]
+    held = [f"They hold the data contract of {len(rules)} columns that the bundle carries."]
     lines = [
         f"# {name}",
         "",
@@ -82,12 +91,13 @@ def model_card(
         "## Data",
         "",
         *data_notes,
+        *(held if rules else []),
         "",
         "## Inputs",
         "",
         "| column | kind | known values | missing values |",
         "|---|---|---|---|",
-        *(_input(column) for column in schema.features),
+        *(_input(column, rules.get(column.name)) for column in schema.features),
         "",
         "## Metrics on held-out rows",
         "",
@@ -116,7 +126,7 @@ def model_card(
     return "\n".join(lines) + "\n"
 
 
-def _input(column: Column) -> str:
+def _input(column: Column, rule: Mapping[str, Any] | None) -> str:
     if column.kind != "boolean" and is_personal(column.name):
         shown = "not shown: the name suggests personal data"
     elif column.categories:
@@ -124,4 +134,7 @@ def _input(column: Column) -> str:
     else:
         shown = "" if column.bounds is None else f"{column.bounds[0]:g} to {column.bounds[1]:g}"
     missing = "not allowed" if column.missing == "refuse" else "allowed"
+    if rule is not None and missing == "allowed":
+        share = rule.get("missing", 0)
+        missing = f"up to {100 * share:.3g}%" if share else "not allowed by the data contract"
     return f"| {column.name} | {column.kind} | {shown} | {missing} |"

@@ -20,6 +20,7 @@ from lockgate.models.converters.libraries import library_of
 from lockgate.models.converters.linear_models import LINEAR
 from lockgate.models.converters.meta_estimators import ENSEMBLES, convert_model
 from lockgate.models.converters.neighbor_models import NEIGHBOR_MODELS
+from lockgate.models.converters.outputs import exchange_classes
 from lockgate.models.converters.selectors import SELECTORS
 from lockgate.models.converters.symbols import RawColumn
 from lockgate.models.converters.trace import Converter, Trace
@@ -94,6 +95,7 @@ def pack_estimator(
     estimator: BaseEstimator,
     inputs: Sequence[ColumnInput],
     *,
+    positive: object = None,
     library_converters: Mapping[str, Converter] | None = None,
 ) -> Packed:
     """Turn a fitted model into a packed one.
@@ -104,6 +106,8 @@ def pack_estimator(
         A classifier, regressor, clustering, or a pipeline that ends in one.
     inputs : sequence of ColumnInput
         Columns of the table that it was fitted on, in order.
+    positive : object
+        The positive one of two classes; by default the estimator's second.
     library_converters : mapping of str to callable, optional
         Converters of other libraries' models, by library.
 
@@ -127,6 +131,8 @@ def pack_estimator(
                 raise
             continue
         if not _learn_categories(trace, categories):
+            if len(outcome.classes) == 2 and outcome.classes[0] == positive:
+                outcome = exchange_classes(trace, outcome)
             return _finish_model(trace, estimator, outcome)
     raise NotCovered("the categories of its encoders do not converge; please report this pipeline")
 

@@ -13,7 +13,7 @@ from lockgate.models.packed.format import numeric, outputs
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["by_margin", "by_score", "margin_alone", "probabilities", "value_of"]
+__all__ = ["by_margin", "by_score", "exchange_classes", "margin_alone", "probabilities", "value_of"]
 
 
 def plain_classes(classes: ArrayLike) -> tuple[Any, ...]:
@@ -57,6 +57,21 @@ def margin_alone(trace: Trace, classes: ArrayLike, margin: int) -> ConvertedMode
             add(outputs.Above, margin, limit=0.0, strict=True), class_labels, None, margin
         )
     return ConvertedModel(add(outputs.ArgMax, margin), class_labels, None, margin)
+
+
+def exchange_classes(trace: Trace, outcome: ConvertedModel) -> ConvertedModel:
+    """Return a classifier of two classes with these in the other order."""
+    add = trace.builder.add
+    label = add(numeric.Select, add(outputs.Pair, outcome.label), columns=(0,))
+    score = margin = pair = None
+    if outcome.score is not None:
+        both = probabilities(trace, outcome)
+        pair = add(numeric.Select, both, columns=(1, 0))
+        score = add(numeric.Select, both, columns=(0,))
+    if outcome.margin is not None:
+        negative = trace.builder.array([-1.0])
+        margin = add(numeric.Arith, outcome.margin, how="multiply", values=negative)
+    return ConvertedModel(label, outcome.classes[::-1], score, margin, pair)
 
 
 def value_of(op: int) -> ConvertedModel:

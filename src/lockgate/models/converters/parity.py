@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -172,6 +173,10 @@ class ComparedModel(Protocol):
     def task(self) -> str:
         """What is predicted."""
 
+    @property
+    def classes(self) -> Sequence[Any]:
+        """Labels in the order of the scores."""
+
     def predict(self, source: Any, /, *, engine: Any = None) -> Output:
         """Predict rows."""
 
@@ -249,12 +254,15 @@ def _compare_rows(
     label = np.asarray(estimator.predict(inputs)).reshape(-1)
     differs, close = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
     distances, ours, expected = np.zeros(len(frame)), output.label, label
+    own = np.asarray(getattr(estimator, "classes_", ())).tolist()
+    exchanged = len(own) == 2 and list(packed.classes) == own[::-1]
     if packed.task == "regression":
         distances = _relative_distances(output.label, label)
     else:
         differs = output.label != label
         if output.score is not None and hasattr(estimator, "predict_proba"):
             expected = np.asarray(estimator.predict_proba(inputs))
+            expected = expected[:, ::-1] if exchanged else expected
             score = output.score
             ours = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
             distances = np.abs(ours - expected).max(axis=1, initial=0.0)
@@ -262,6 +270,7 @@ def _compare_rows(
             close = top[:, -1] - top[:, -2] <= tolerance
         elif output.margin is not None and hasattr(estimator, "decision_function"):
             ours, expected = output.margin, np.asarray(estimator.decision_function(inputs))
+            expected = -expected if exchanged else expected
             distances = _relative_distances(ours, expected)
             close = np.abs(expected) <= tolerance if expected.ndim == 1 else close
     equal, rounded = tied_neighbors(packed, frame)

@@ -85,7 +85,17 @@ def assemble(
             features, schema, numpy_backend(), select_monitored_output(output, task)
         )
         declared = dict(lineage or {})
-        card = render_card(name, model, schema, table, metrics, score_threshold, declared)
+        card = render_card(
+            name,
+            model,
+            schema,
+            table,
+            metrics,
+            score_threshold,
+            contract,
+            0 if test is None else len(test),
+            declared,
+        )
         content = BundleContent(
             name,
             task,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lockgate.contract.tables import Schema, Table
+from lockgate.data.data_contract.rules import DataContract
 from lockgate.models.bundle.card import describe_carried_rows, model_card
 from lockgate.models.bundle.open_format import Model
 
@@ -25,6 +26,8 @@ def render_card(
     table: Table,
     metrics: dict[str, Any],
     score_threshold: float | None,
+    contract: DataContract | None,
+    test_rows: int,
     lineage: Mapping[str, str],
 ) -> str:
     """Return the card, in Markdown.
@@ -43,6 +46,10 @@ def render_card(
         Metrics on held-out rows, by evaluator.
     score_threshold : float or None
         Score from which the positive class is predicted, where one was set.
+    contract : DataContract or None
+        The data contract that the rows hold.
+    test_rows : int
+        Number of held-out rows that it was evaluated on.
     lineage : mapping of str to str
         Origin as declared.
 
@@ -60,7 +67,12 @@ def render_card(
         model.task,
         schema,
         description="fitted outside of lockgate, and packed.",
-        data_notes=[f"It was packed with {len(table)} rows (sha256 {table.digest[:12]})."],
+        data_notes=[
+            f"It was packed with {len(table)} rows (sha256 {table.digest[:12]})"
+            + (f", and evaluated on {test_rows} others." if test_rows else ".")
+        ],
+        classes=model.classes,
+        contract=None if contract is None else contract.plain(),
         metrics_by_evaluator=metrics,
         warnings=describe_carried_rows(model),
         decision=decision,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.contract.prediction import ModelFiles, WriteRequest
 from lockgate.contract.tables import Schema, Table
+from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.errors import LockgateError, NotCovered, UsageError
@@ -45,6 +46,7 @@ def pack(
     tune: tuple[Rows, ArrayLike] | None = None,
     test: tuple[Rows, ArrayLike] | None = None,
     threshold: float | str | None = None,
+    positive: object = None,
     lineage: Mapping[str, str] | None = None,
     contract: DataContract | str | Path | None = None,
     format: str = "packed",
@@ -74,6 +76,9 @@ def pack(
     threshold : float or {"f1"}, optional
         Score from which the second of two classes is predicted, or ``"f1"`` for the
         best F1 on `tune`. By default the estimator's own rule.
+    positive : object
+        The class of two that scores, recall and the like are about; by default the
+        estimator's second, the last in sorted order: of "ja" and "nein" it is "nein".
     lineage : mapping of str to str, optional
         What you know of its origin, e.g. ``{"commit": "1a2b3c", "data": "march.csv"}``;
         recorded as declared. The rest is recorded as unknown.
@@ -108,6 +113,7 @@ def pack(
 
     """
     from lockgate.data.schema import fit_schema
+    from lockgate.modeling.training.estimators import order_classes
 
     check_threshold(threshold, tune)
     held_out = {
@@ -117,6 +123,7 @@ def pack(
     check_fitted(estimator)
     table, frame = table_from(X, y, estimator=estimator)
     task, classes = task_of(estimator)
+    classes = order_classes(classes, "" if positive is None else category_text(positive))
     request = WriteRequest(
         estimator=estimator,
         schema=fit_schema(table),
@@ -164,14 +171,22 @@ def _pair(name: str, rows: object) -> tuple[Any, Any]:
     return rows
 
 
-def packed_bytes(estimator: BaseEstimator, schema: Schema) -> tuple[bytes, tuple[str, ...]]:
-    """Return the packed model and the steps that were covered."""
+def packed_bytes(
+    estimator: BaseEstimator, schema: Schema, classes: Sequence[Any] = ()
+) -> tuple[bytes, tuple[str, ...]]:
+    """Return the packed model and the steps that were covered.
+
+    Of two `classes` the second is the positive one, whatever their order in the estimator.
+    """
     from lockgate.models.converters.convert import inputs_of, pack_estimator
 
     converters = Converters(Catalogue.installed())
     try:
         packed = pack_estimator(
-            estimator, inputs_of(schema.features), library_converters=converters
+            estimator,
+            inputs_of(schema.features),
+            positive=classes[1] if len(classes) == 2 else None,
+            library_converters=converters,
         )
     except LockgateError:
         raise

@@ -50,6 +50,8 @@ class PackJob(msgspec.Struct, frozen=True):
         How the CSV files are written; None where the data are a Parquet file.
     kinds : dict of str to str
         Kinds of columns that the model was fitted on, where pandas would read others.
+    positive : str
+        Text of the positive class of two; empty for the estimator's second.
 
     """
 
@@ -60,6 +62,7 @@ class PackJob(msgspec.Struct, frozen=True):
     prove: bool
     csv: CSVFormat | None = None
     kinds: dict[str, str] = {}
+    positive: str = ""
 
 
 class PackResult(msgspec.Struct, frozen=True):
@@ -265,13 +268,17 @@ def _prove(
     job: PackJob, estimator: BaseEstimator, frame: pd.DataFrame
 ) -> tuple[bytes, tuple[str, ...], list[str]]:
     """Pack the model, and compare it with the original on these rows."""
+    from lockgate.modeling.training.estimators import order_classes
     from lockgate.models.converters.parity import check_parity
     from lockgate.models.packed.runtime.model import PackedModel
+    from lockgate.models.packing.model_files import task_of
     from lockgate.models.packing.pack import packed_bytes
     from lockgate.models.packing.rows import table_from
 
     table, rows = table_from(frame)
-    raw, covered = packed_bytes(estimator, table.schema)
+    raw, covered = packed_bytes(
+        estimator, table.schema, order_classes(task_of(estimator)[1], job.positive)
+    )
     return raw, covered, [str(check_parity(estimator, PackedModel(raw), rows))] if job.prove else []
 
 
