@@ -27,7 +27,7 @@ ENOUGH = (50, 200)
 """Positive rows of which hardly any draw has fewer than a class needs."""
 
 KINDS = ("plain", "weights", "groups of 10")
-RATES = ("roc_auc", "accuracy", "precision", "recall", "positive_rate")
+RATES = ("roc_auc", "accuracy", "precision", "recall", "prevalence")
 OTHERS = ("pr_auc", "f1", "log_loss", "brier", "calibration_error")
 CELLS = 50_000_000
 """Rows that are drawn for a case, about."""
@@ -99,7 +99,7 @@ def true_metrics(case: Case, rng: np.random.Generator, rows: int) -> dict[str, f
         "accuracy": hits + (1 - share) * (1 - false_rate),
         "precision": hits / predicted,
         "recall": recall,
-        "positive_rate": share,
+        "prevalence": share,
         "f1": 2 * hits / (predicted + share),
         "calibration_error": 0.0,
     }

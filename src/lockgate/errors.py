@@ -20,7 +20,6 @@
     ├── DataError              data that cannot be read or used
     │   ├── DigestMismatch     a file whose digest is not the pinned one
     │   └── SchemaViolation    columns that violate the schema
-    │       └── UnknownColumns  kinds of columns that the table does not have
     ├── BundleError            a bundle that cannot be read or verified
     │   ├── PackedFormatError  a damaged or invalid packed model
     │   └── EnvironmentMismatch  other versions are installed than required
@@ -217,21 +216,6 @@ class SchemaViolation(DataError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(self.problems))
-
-
-class UnknownColumns(SchemaViolation):
-    """Columns were declared that the table does not have.
-
-    Attributes
-    ----------
-    names : frozenset of str
-        Their names.
-
-    """
-
-    def __init__(self, problems: Iterable[str], names: Iterable[str]) -> None:
-        super().__init__(problems)
-        self.names = frozenset(names)
 
 
 class BundleError(LockgateError):

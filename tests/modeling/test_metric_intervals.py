@@ -127,7 +127,7 @@ def test_a_calibration_error_lies_in_its_interval_and_may_be_zero() -> None:
 def test_intervals_hold(kind: str, positives: int) -> None:
     """A short slice of ``benchmarks/intervals.py``: 120 draws, of which 107 are 89 %."""
     shares = coverage(Case(0.85, 0.1, positives, kind), draws=120, resamples=20, true_rows=10_000)
-    for name in ("roc_auc", "accuracy", "precision", "recall", "positive_rate"):
+    for name in ("roc_auc", "accuracy", "precision", "recall", "prevalence"):
         share, count = shares[name]
         assert count >= 100, name
         assert share >= 0.89, name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast, get_args
 
 import msgspec
@@ -13,13 +13,29 @@ import pandas as pd
 from lockgate.contract.tables import Column, ColumnKind, CSVFormat, Schema, Table
 from lockgate.data.columns.frames import Series, convert_columns, float_bits, infer_kind
 from lockgate.data.columns.sources import EXACT_INTEGER_LIMIT
-from lockgate.errors import SchemaViolation, UnknownColumns
+from lockgate.errors import SchemaViolation
 from lockgate.suggestions import nearest
 
 if TYPE_CHECKING:
     from lockgate.contract.tables import DateOrder
 
-__all__ = ["build_table", "check_kinds", "compute_digest", "fit_schema", "infer_task", "table"]
+__all__ = [
+    "UnknownColumns",
+    "build_table",
+    "check_kinds",
+    "compute_digest",
+    "fit_schema",
+    "infer_task",
+    "table",
+]
+
+
+class UnknownColumns(SchemaViolation):
+    """Kinds were declared of columns that the table does not have: `names`."""
+
+    def __init__(self, problems: Iterable[str], names: Iterable[str]) -> None:
+        super().__init__(problems)
+        self.names = frozenset(names)
 
 
 def table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,8 +18,8 @@ __all__ = ["Baseline", "fit_baselines", "measure_baseline", "measure_output"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-BINS = 50
-"""Intervals of a column of numbers, with about as many rows each."""
+BINS = (5, 15, 50)
+"""Intervals of a column of numbers, with about as many rows each: what is best on the tune rows."""
 
 MOST_VALUES = 200
 """Categories of a column that get a prediction of their own; the most frequent ones."""
@@ -84,10 +84,10 @@ def fit_baselines(train: Table, tune: Table, task: str) -> list[Baseline]:
     metric = "rmse" if task == "regression" else "log_loss"
     best, least = None, np.inf
     for column in train.schema.features:
-        candidate = _fit_column(train, column, targets, constant)
-        loss = np.inf if candidate is None else measure_baseline(candidate, tune, task)[metric]
-        if loss < least:
-            best, least = candidate, loss
+        for candidate in _fit_column(train, column, targets, constant):
+            loss = measure_baseline(candidate, tune, task)[metric]
+            if loss < least:
+                best, least = candidate, loss
     chosen = [constant, _fit_last_period(train, tune, classes), best]
     return [baseline for baseline in chosen if baseline is not None]
 
@@ -193,21 +193,30 @@ def _fit_last_target(train: Table, tune: Table, name: str, constant: Baseline) -
 
 def _fit_column(
     train: Table, column: Column, targets: Array, constant: Baseline
-) -> Baseline | None:
+) -> Iterator[Baseline]:
     cells = train.frame[column.name]
-    edges: tuple[float, ...] = ()
-    values: tuple[str, ...] = ()
     if column.kind in ("category", "boolean"):
         counts = cells.dropna().map(category_text).value_counts()
         values = tuple(sorted(counts.index[:MOST_VALUES]))
+        yield _fit_codes(train, column, targets, constant, values=values)
     elif column.kind in ("number", "integer", "date"):
         numbers = _numbers(cells)
         known = numbers[np.isfinite(numbers)]
-        if not len(known):
-            return None
-        edges = tuple(np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])).tolist())
-    else:
-        return None
+        for bins in BINS if len(known) else ():
+            edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
+            yield _fit_codes(train, column, targets, constant, edges=tuple(edges.tolist()))
+
+
+def _fit_codes(
+    train: Table,
+    column: Column,
+    targets: Array,
+    constant: Baseline,
+    *,
+    edges: tuple[float, ...] = (),
+    values: tuple[str, ...] = (),
+) -> Baseline:
+    """Return the baseline of the mean target in each interval, or of each category."""
     label = f"column {column.name} alone"
     codes = _codes(Baseline(label, constant.classes, (), column.name, edges, values), train.frame)
     size = (len(values) if values else len(edges) + 1) + 1

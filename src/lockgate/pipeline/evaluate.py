@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from lockgate.contract.evaluation import EvaluateRequest, Metric, Report
+from lockgate.contract.evaluation import EvaluateRequest, Metric, Report, ValueMatrix
 from lockgate.contract.tables import Table
 from lockgate.data.io.prepared import read_with_left_out
 from lockgate.modeling.baselines import measure_baseline
@@ -61,6 +61,9 @@ def work(stage: Stage) -> dict[str, float]:
     for name, report in reports.items():
         for message in report.messages:
             stage.log.info("%s: %s", name, message)
+    chosen = {choice.entry.name for choice in stage.parameters.chosen["evaluator"]}
+    if stage.sections.decision.value_matrix != ValueMatrix() and "business" not in chosen:
+        stage.log.info("to measure the value of decisions: lockgate run +evaluator=business")
     return metrics
 
 

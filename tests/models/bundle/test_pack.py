@@ -415,7 +415,7 @@ def test_metrics_and_thresholds_are_of_the_positive_class(
     output = bundle.predict(X[500:])
     np.testing.assert_allclose(output.score, scores, atol=1e-12)
     measured = bundle.metrics()["classification"]
-    assert measured["positive_rate"]["estimate"] == pytest.approx((y[500:] == negative).mean())
+    assert measured["prevalence"]["estimate"] == pytest.approx((y[500:] == negative).mean())
     assert bundle.manifest.threshold is not None
     assert (output.label == negative).tolist() == (scores >= bundle.manifest.threshold).tolist()
     assert f"positive class: `{negative}`" in (bundle.path / "card.md").read_text()

@@ -10,8 +10,8 @@ import pandas as pd
 from lockgate.contract.tables import ROLES, Table
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.data.data_contract.violations import Violation, check_frame
-from lockgate.data.schema import build_table
-from lockgate.errors import SchemaViolation, UnknownColumns, UsageError
+from lockgate.data.schema import UnknownColumns, build_table
+from lockgate.errors import SchemaViolation, UsageError
 
 __all__ = ["as_table", "check_contract", "load_with_contract"]
 

@@ -147,7 +147,7 @@ def _label_metrics(positive: Array, negative: Array, predicted: Array) -> dict[s
         "precision": _divide(true_positive, true_positive + false_positive),
         "recall": _divide(true_positive, all_positive, np.nan),
         "f1": _divide(2 * true_positive, true_positive + false_positive + all_positive),
-        "positive_rate": _divide(all_positive, total),
+        "prevalence": _divide(all_positive, total),
     }
 
 

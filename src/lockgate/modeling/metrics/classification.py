@@ -147,7 +147,7 @@ def _rates(
         "precision": rate_metric(positive[chosen], sample.subset(chosen)),
         "recall": rate_metric(chosen[positive], sample.subset(positive)),
         "f1": _f1(rate_metric((positive & chosen)[either], sample.subset(either))),
-        "positive_rate": rate_metric(positive, sample),
+        "prevalence": rate_metric(positive, sample),
     }
     if ranking is not None and "roc_auc" in estimates:
         scores = np.asarray(ranking).reshape(-1)

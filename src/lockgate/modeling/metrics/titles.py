@@ -11,7 +11,6 @@ TITLES = {
     "brier": "Brier score",
     "calibration_error": "expected calibration error",
     "f1": "F1 score",
-    "positive_rate": "prevalence",
     "r2": "R²",
     "rmse": "RMSE",
     "mae": "MAE",

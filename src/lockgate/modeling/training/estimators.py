@@ -65,9 +65,9 @@ def predict_scores(
 ) -> np.ndarray:
     """Return probabilities: of the second of two classes, shape (n,), or of each in order."""
     probabilities = np.asarray(estimator.predict_proba(features), dtype=float)
-    own = get_classes(estimator)
-    if own != tuple(classes):
-        probabilities = probabilities[:, [own.index(label) for label in classes]]
+    known = get_classes(estimator)
+    if known != tuple(classes):
+        probabilities = probabilities[:, [known.index(label) for label in classes]]
     return probabilities[:, 1] if len(classes) == 2 else probabilities
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lockgate.contract.tables import Column, Schema
 from lockgate.data.columns.personal import is_personal
+from lockgate.modeling.metrics.titles import metric_title
 from lockgate.models.bundle.open_format import Model
 from lockgate.models.packed.format.linear import Kernel
 from lockgate.models.packed.format.neighbors import NearestRows, NeighborCells
@@ -116,7 +117,7 @@ def model_card(
             beside = [
                 baselines.get(evaluator, {}).get(label, {}).get(metric_name) for label in labels
             ]
-            cells = [evaluator, metric_name, f"{metric['estimate']:.4g}", interval]
+            cells = [evaluator, metric_title(metric_name), f"{metric['estimate']:.4g}", interval]
             cells += ["" if value is None else f"{value:.4g}" for value in beside]
             lines.append(f"| {' | '.join(cells)} |")
     if decision:

@@ -254,8 +254,8 @@ def _compare_rows(
     label = np.asarray(estimator.predict(inputs)).reshape(-1)
     differs, close = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
     distances, ours, expected = np.zeros(len(frame)), output.label, label
-    own = np.asarray(getattr(estimator, "classes_", ())).tolist()
-    exchanged = len(own) == 2 and list(packed.classes) == own[::-1]
+    labels = np.asarray(getattr(estimator, "classes_", ())).tolist()
+    exchanged = len(labels) == 2 and list(packed.classes) == labels[::-1]
     if packed.task == "regression":
         distances = _relative_distances(output.label, label)
     else:
