@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import msgspec
+import numpy as np
 
 from lockgate.contract.tables import Table
 from lockgate.data.cell_checks import check_cell_rules
@@ -46,7 +47,7 @@ def work(stage: Stage) -> dict[str, float]:
     for reason in reasons:
         stage.log.warning("%s", reason)
     infer_task(train, task)  # the row rules may have left a single class
-    positive = find_positive(train, task, sections.data.positive)
+    positive = find_positive(train.target, task, sections.data.positive)
     schema = fit_schema(train)
     check_cell_rules(schema, sections.cells, sections.data.leave_out)
     warnings = check_split(parts, split_method, loader)
@@ -100,10 +101,10 @@ def work(stage: Stage) -> dict[str, float]:
     return {name: float(len(table)) for name, table in tables.items()}
 
 
-def find_positive(train: Table, task: str, chosen: object) -> str:
+def find_positive(target: np.ndarray, task: str, chosen: object) -> str:
     """Return the text of the positive class, the chosen or the last; empty for other tasks."""
     text = "" if chosen == "" else category_text(chosen)
-    classes = [] if task == "regression" else sorted(set(train.target.tolist()))
+    classes = [] if task == "regression" else sorted(set(target.tolist()))
     try:
         ordered = order_classes(classes, text)
     except UsageError as error:

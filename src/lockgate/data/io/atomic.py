@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import glob
 import os
 import secrets
 import shutil
@@ -58,7 +59,7 @@ def replace_directory(path: Path) -> Iterator[Path]:
 
 
 def _remove_leftovers(path: Path) -> None:
-    for leftover in path.parent.glob(f".{path.name}.*.new"):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
         if not Path(f"/proc/{leftover.name.split('.')[-3]}").exists():
             shutil.rmtree(leftover, ignore_errors=True)
 
