@@ -103,7 +103,7 @@ def test_xgboost_classifiers(target: str) -> None:
     truth = np.unique(zoo.targets(frame)[target], return_inverse=True)[1]
     model = xgboost.XGBClassifier(**XGB).fit(frame[NUMERIC], truth)
     packed = held(model, frame[NUMERIC])
-    assert packed.header.tolerance == 1e-6
+    assert packed.header.tolerance == XGB["n_estimators"] * 2.0**-24
 
 
 @pytest.mark.parametrize("objective", ["reg:squarederror", "reg:absoluteerror"])
@@ -113,13 +113,13 @@ def test_xgboost_regressors(objective: str) -> None:
     held(model.fit(frame[NUMERIC], zoo.targets(frame)["count"]), frame[NUMERIC])
 
 
-def test_xgboost_with_a_logarithmic_link_keeps_the_bound_or_is_refused() -> None:
+def test_xgboost_with_a_logarithmic_link_keeps_the_bound() -> None:
     frame, target = zoo.frame_of()[NUMERIC], zoo.targets(zoo.frame_of())["count"]
     small = xgboost.XGBRegressor(**{**XGB, "n_estimators": 5}, objective="count:poisson")
     assert held(small.fit(frame, target), frame).header.tolerance == 1e-6
     large = xgboost.XGBRegressor(**{**XGB, "n_estimators": 300}, objective="count:poisson")
-    with pytest.raises(lockgate.NotCovered, match="allowed: 0 and 1e-06"):
-        held(large.fit(frame, target), frame)
+    packed = held(large.fit(frame, target), frame)
+    assert packed.header.tolerance == 300 * 2.0**-24  # each sum in 32 bits is rounded
 
 
 def test_xgboost_with_categories_as_numbers_and_stopped_early() -> None:

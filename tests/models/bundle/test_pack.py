@@ -11,11 +11,14 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
@@ -110,7 +113,7 @@ def test_arrays_texts_and_clusters_are_packed_too(tmp_path: Path) -> None:
         ),
         (
             lambda: make_pipeline(FunctionTransformer(lambda x: x * 2), LogisticRegression()),
-            "functiontransformer: the function '<lambda>' is custom code.*numpy.log1p",
+            "functiontransformer: the function '<lambda>' has no packed form.*numpy.log1p",
         ),
         (lambda: LogisticRegression(), "not fitted"),
     ],
@@ -421,3 +424,65 @@ def test_metrics_and_thresholds_are_of_the_positive_class(
     assert f"positive class: `{negative}`" in (bundle.path / "card.md").read_text()
     with pytest.raises(lockgate.UsageError, match="the positive class is 'maybe', expected"):
         lockgate.pack(model, X[:400], y[:400], path=tmp_path / "c", positive="maybe")
+
+
+def test_predictions_take_texts_as_estimators_do(tmp_path: Path) -> None:
+    texts = pd.Series(["good film", "bad film", "fine", "awful"] * 10, name="review")
+    labels = pd.Series([1, 0, 1, 0] * 10, name="liked")
+    fitted = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, labels)
+    bundle = lockgate.pack(fitted, texts, labels, path=tmp_path / "b")
+    expected = fitted.predict_proba(texts)
+    for rows in (
+        texts,
+        texts.rename("other"),
+        texts.tolist(),
+        texts.to_numpy(object),
+        texts.to_frame(),
+    ):
+        np.testing.assert_allclose(bundle.predict_proba(rows), expected, atol=1e-12)
+    numbers = pd.DataFrame({"a": [1.0, 2, 3, 4], "b": [4.0, 3, 2, 1]})
+    bundle = lockgate.pack(
+        LogisticRegression().fit(numbers, [0, 1, 0, 1]), numbers, path=tmp_path / "n"
+    )
+    np.testing.assert_array_equal(
+        bundle.predict(numbers.to_numpy().tolist()).score, bundle.predict(numbers).score
+    )
+    with pytest.raises(lockgate.SchemaViolation, match="expected an array of shape"):
+        bundle.predict([[1.0, 2.0], [3.0]])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda X, y: LogisticRegression().fit(X, y), None),
+        (
+            lambda X, y: GridSearchCV(LogisticRegression(), {"C": [1]}, refit=False).fit(X, y),
+            "refit=True",
+        ),
+        (lambda X, y: DummyClassifier().fit(X, [1] * len(X)), "a single class, 1"),
+        (lambda X, y: LinearRegression().fit(X, np.c_[y, y]), "several targets at once"),
+    ],
+)
+def test_refusals_name_the_true_reason(make: Any, words: str | None, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    y = (X["a"] > 0).astype(int).to_numpy()
+    model = make(X, y)
+    target = np.c_[y, y] if words and "targets" in words else y
+    if words is None:
+        lockgate.pack(model, X, target, path=tmp_path / "b")
+        return
+    with pytest.raises(lockgate.NotCovered, match=words):
+        lockgate.pack(model, X, target, path=tmp_path / "b")
+
+
+def test_calibrated_lightgbm_takes_names_with_blanks(tmp_path: Path) -> None:
+    lightgbm = pytest.importorskip("lightgbm", reason="needs lightgbm")
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(200, 2)), columns=["mean radius", "worst area"])
+    y = (X["mean radius"] > 0).astype(int)
+    model = CalibratedClassifierCV(lightgbm.LGBMClassifier(n_estimators=3, verbose=-1), cv=2).fit(
+        X, y
+    )
+    bundle = lockgate.pack(model, X, y, path=tmp_path / "b")
+    assert [column.name for column in bundle.manifest.inputs.columns] == list(X)

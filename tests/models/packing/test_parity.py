@@ -21,7 +21,7 @@ from sklearn.feature_extraction.text import (
     TfidfTransformer,
     TfidfVectorizer,
 )
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import ComplementNB, GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -31,6 +31,7 @@ import lockgate
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.parity import check_parity
+from lockgate.models.converters.rounding import rounding_scale
 from lockgate.models.packed.runtime.model import PackedModel
 from tests.models.packing import zoo
 
@@ -227,12 +228,31 @@ def test_a_comparison_that_finds_nan_is_a_failed_one(monkeypatch: pytest.MonkeyP
 
 def test_a_model_beyond_the_bound_is_refused_and_not_let_through() -> None:
     frame = zoo.frame_of()
-    # coefficients of a thousand and more: libsvm's own rounding is beyond 1e-12
+    # coefficients of a thousand and more cancel: libsvm's sums are rounded beyond 1e-12
     model = make_pipeline(zoo.scaled(), NuSVC(nu=0.1)).fit(frame, zoo.targets(frame)["two"])
     raw = pack_estimator(model, zoo.inputs(frame)).raw
     assert PackedModel(raw).header.tolerance == 1e-12
+    assert check_parity(model, PackedModel(raw), frame).label_changes == 0
+    model[-1]._intercept_ = model[-1]._intercept_ + 1e-6  # what no rounding explains
     with pytest.raises(lockgate.NotCovered, match="allowed: 0 and 1e-12"):
         check_parity(model, PackedModel(raw), frame)
+
+
+def test_sums_that_cancel_are_compared_by_the_size_of_their_terms() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(500, 8)) * 10 ** rng.uniform(0, 6, 8) + 1e5
+    frame = pd.DataFrame(rows, columns=list("abcdefgh"))
+    target = (frame["a"] - frame["b"]) * 1e4 + rng.normal(size=500)
+    inputs = [ColumnInput(name, "number") for name in frame]
+    model = LinearRegression().fit(frame, target - target.mean())
+    packed = PackedModel(pack_estimator(model, inputs).raw)
+    check_parity(model, packed, frame)
+    scale = rounding_scale(packed, frame)
+    terms = np.abs(frame.to_numpy() * model.coef_).sum(axis=1) + abs(model.intercept_)
+    np.testing.assert_allclose(scale, np.maximum(terms, 1.0))
+    model.intercept_ += 1e-9 * terms.max()
+    with pytest.raises(lockgate.NotCovered, match="predictions of the packed model differ"):
+        check_parity(model, packed, frame)
 
 
 def test_many_columns_of_categories_are_learned_of_one_after_the_other() -> None:
@@ -279,3 +299,24 @@ def test_either_of_two_classes_is_the_positive_one(name: str) -> None:
         theirs.label[3],
         None if theirs.score is None else theirs.score[3],
     )
+
+
+@pytest.mark.parametrize("target", ["two", "three"])
+def test_probabilities_of_the_modified_huber_loss_are_kept(target: str) -> None:
+    frame = zoo.frame_of()
+    model = make_pipeline(
+        zoo.scaled(), SGDClassifier(loss="modified_huber", random_state=0, alpha=0.1)
+    ).fit(frame, zoo.targets(frame)[target])
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    check_parity(model, packed, frame)
+    assert packed.predict(frame).score is not None
+
+
+def test_probabilities_that_a_file_lacks_are_a_refusal() -> None:
+    frame = zoo.frame_of()
+    model = make_pipeline(zoo.scaled(), SGDClassifier(loss="hinge", random_state=0))
+    model.fit(frame, zoo.targets(frame)["two"])
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    model[-1].loss = "log_loss"
+    with pytest.raises(lockgate.NotCovered, match="has probabilities, and the written model"):
+        check_parity(model, packed, frame)

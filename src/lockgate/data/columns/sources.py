@@ -45,6 +45,9 @@ def select_columns(
     inputs: Sequence[ColumnInput], source: object, rejected: RejectedRows
 ) -> list[ColumnValues]:
     """Return the column of each input, or note in `rejected.fatal` why there is none."""
+    source = _as_matrix(source)
+    if len(inputs) == 1 and _is_single_column(source, inputs[0].name):
+        return [_check_column(inputs[0], source, rejected)]
     if isinstance(source, np.ndarray):
         if source.ndim != 2 or source.shape[1] != len(inputs):
             rejected.fatal.append(
@@ -74,6 +77,28 @@ def select_columns(
             values = table[keys[names.index(column.name)]]
             columns.append(_check_column(column, values, rejected))
     return columns
+
+
+def _is_single_column(source: Any, name: str) -> bool:
+    """Whether rows are the cells of a column: a Series, a list of texts, an array of one axis."""
+    if isinstance(source, np.ndarray):
+        return source.ndim == 1
+    if isinstance(source, list):
+        return bool(source) and all(isinstance(cell, str) for cell in source)
+    if not hasattr(source, "to_frame") or hasattr(source, "columns"):
+        return False
+    return name not in getattr(source, "index", ())  # else it is a row of a frame
+
+
+def _as_matrix(source: object) -> object:
+    """Return a list of lists as an array of objects, shape (n, cells); a number stays a number."""
+    if not isinstance(source, list) or not source or not isinstance(source[0], (list, tuple)):
+        return source
+    widths = {len(row) if isinstance(row, (list, tuple)) else -1 for row in source}
+    matrix = np.empty((len(source), widths.pop() if len(widths) == 1 else 0), object)
+    for k, row in enumerate(source if matrix.shape[1] else ()):
+        matrix[k] = row
+    return matrix
 
 
 def _check_column(column: ColumnInput, values: object, rejected: RejectedRows) -> ColumnValues:

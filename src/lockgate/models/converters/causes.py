@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,10 @@ from lockgate.models.packed.runtime.model import PackedModel
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["columns_behind", "likely_causes"]
+__all__ = ["columns_behind", "describe_row", "likely_causes"]
+
+MAX_CELLS = 8
+"""Cells of a row that a message shows."""
 
 MOST_COLUMNS = 200
 """Columns of which the influence on a difference is tried."""
@@ -81,3 +84,17 @@ def _tells_missing_apart(values: pd.Series) -> bool:
         return False
     missing = values[values.isna()].tolist()
     return any(cell is None for cell in missing) and any(cell is not None for cell in missing)
+
+
+def describe_row(
+    frame: pd.DataFrame, row: int, ours: tuple[Any, Any], theirs: tuple[Any, Any]
+) -> str:
+    """Describe a row by its cells, and both predictions for it."""
+    cells = [f"{name}={value!r}" for name, value in frame.iloc[row].to_dict().items()]
+    shown = ", ".join(cells[:MAX_CELLS]) + ", ..." * (len(cells) > MAX_CELLS)
+    label, number = (f"{_plain(pair[0])} ({_plain(pair[1])})" for pair in (ours, theirs))
+    return f"for {shown}: {label} instead of {number}"
+
+
+def _plain(value: Any) -> str:
+    return repr(np.asarray(value).tolist())

@@ -133,7 +133,7 @@ def _trace_back(
         _trace_back(packed, op.of[0], column, inverses[op.how], thresholds)
     elif isinstance(op, Concat):
         for operand in op.of:
-            width = packed._shapes[operand].width
+            width = packed.shapes[operand].width
             if column < width:
                 _trace_back(packed, operand, column, limits, thresholds)
                 return

@@ -23,7 +23,8 @@ __all__ = [
     "names_for",
 ]
 
-INNER = ("best_estimator_", "estimator_", "regressor_", "estimators_", "calibrated_classifiers_")
+CALIBRATED = "calibrated_classifiers_"
+INNER = ("best_estimator_", "estimator_", "regressor_", "estimators_", CALIBRATED)
 """Attributes with a fitted estimator, or with several on the same columns."""
 
 
@@ -77,6 +78,7 @@ def _inner_estimators(estimator: BaseEstimator) -> Iterator[Any]:
         inner: Any = getattr(estimator, attribute, None)
         if isinstance(inner, (list, tuple)) and inner:
             inner = inner[0]
+        inner = getattr(inner, "estimator", inner) if attribute == CALIBRATED else inner
         if hasattr(inner, "get_params"):
             yield inner
 

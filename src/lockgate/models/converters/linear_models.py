@@ -80,8 +80,10 @@ def linear_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -
 
 
 def sgd_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:
-    """A linear model; probabilities with the loss log_loss."""
+    """A linear model; probabilities with the losses log_loss and modified_huber."""
     margin = _margin(trace, est, columns)
+    if est.loss == "modified_huber":
+        return _clipped_margin(trace, est.classes_, margin)
     if est.loss != "log_loss":
         return margin_alone(trace, est.classes_, margin)
     if len(est.classes_) == 2:
@@ -89,6 +91,21 @@ def sgd_classifier(trace: Trace, est: BaseEstimator, columns: list[Column]) -> C
     add = trace.builder.add
     shares = add(outputs.Share, add(numeric.Apply, margin, function="sigmoid"), empty="equal")
     return ConvertedModel(add(outputs.ArgMax, margin), plain_classes(est.classes_), shares, margin)
+
+
+def _clipped_margin(trace: Trace, classes: ArrayLike, margin: int) -> ConvertedModel:
+    """Probabilities (clip(margin, -1, 1) + 1) / 2 (Zhang, Annals of Statistics 32, 2004)."""
+    add, array = trace.builder.add, trace.builder.array
+    width = trace.builder.width(margin)
+    bound = np.ones(width)
+    clipped = add(numeric.Clip, margin, low=array(-bound), high=array(bound))
+    raised = add(numeric.Arith, clipped, how="add", values=array(bound))
+    score = add(numeric.Arith, raised, how="divide", values=array(2 * bound))
+    if width == 1:
+        label = add(outputs.Above, margin, limit=0.0, strict=True)
+        return ConvertedModel(label, plain_classes(classes), score, margin)
+    shares = add(outputs.Share, score, empty="equal")
+    return ConvertedModel(add(outputs.ArgMax, margin), plain_classes(classes), shares, margin)
 
 
 def discriminant(trace: Trace, est: BaseEstimator, columns: list[Column]) -> ConvertedModel:

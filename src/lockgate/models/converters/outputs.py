@@ -69,8 +69,7 @@ def exchange_classes(trace: Trace, outcome: ConvertedModel) -> ConvertedModel:
         pair = add(numeric.Select, both, columns=(1, 0))
         score = add(numeric.Select, both, columns=(0,))
     if outcome.margin is not None:
-        negative = trace.builder.array([-1.0])
-        margin = add(numeric.Arith, outcome.margin, how="multiply", values=negative)
+        margin = add(numeric.Apply, outcome.margin, function="negate")
     return ConvertedModel(label, outcome.classes[::-1], score, margin, pair)
 
 

@@ -16,19 +16,17 @@ from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import LockgateError, NotCovered, SchemaViolation
-from lockgate.models.converters.causes import columns_behind, likely_causes
+from lockgate.models.converters.causes import columns_behind, describe_row, likely_causes
 from lockgate.models.converters.edge_cases import edge_case_rows
 from lockgate.models.converters.fitted_columns import as_fitted
 from lockgate.models.converters.neighbor_ties import have_no_neighbors, tied_neighbors
+from lockgate.models.converters.rounding import rounding_scale
 from lockgate.models.packed.runtime.model import PackedModel
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 __all__ = ["Parity", "check_parity", "compare"]
-
-MAX_CELLS = 8
-"""Cells of a row that a message shows."""
 
 MAX_REJECTED = 0.5
 """Share of the training rows that a packed model may reject, e.g. for infinite numbers."""
@@ -216,7 +214,7 @@ def _compare_outputs(
         worst = np.where(rows.wrong, np.nan_to_num(rows.distances, nan=np.inf), -1.0)
         row = int(np.argmax(worst + rows.differs))
         pairs = (output.label[row], rows.ours[row]), (rows.labels[row], rows.expected[row])
-        example = _describe_row(frame, row, *pairs)
+        example = describe_row(frame, row, *pairs)
 
         def differs(others: pd.DataFrame) -> np.ndarray:
             predicted = packed.predict(others, engine="columns")
@@ -253,11 +251,15 @@ def _compare_rows(
     inputs = as_fitted(estimator, frame)
     label = np.asarray(estimator.predict(inputs)).reshape(-1)
     differs, close = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
+    gap = np.full(len(frame), np.inf)  # between the most probable classes
+    size = np.ones(len(frame))  # what distances are relative to
     distances, ours, expected = np.zeros(len(frame)), output.label, label
     labels = np.asarray(getattr(estimator, "classes_", ())).tolist()
     exchanged = len(labels) == 2 and list(packed.classes) == labels[::-1]
+    if hasattr(estimator, "predict_proba") and output.score is None and packed.classes:
+        raise NotCovered("the original has probabilities, and the written model has none")
     if packed.task == "regression":
-        distances = _relative_distances(output.label, label)
+        distances, size = _relative_distances(output.label, label), _size(label)
     else:
         differs = output.label != label
         if output.score is not None and hasattr(estimator, "predict_proba"):
@@ -267,18 +269,30 @@ def _compare_rows(
             ours = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
             distances = np.abs(ours - expected).max(axis=1, initial=0.0)
             top = np.sort(expected, axis=1)
-            close = top[:, -1] - top[:, -2] <= tolerance
+            gap = top[:, -1] - top[:, -2] if top.shape[1] > 1 else gap
         elif output.margin is not None and hasattr(estimator, "decision_function"):
             ours, expected = output.margin, np.asarray(estimator.decision_function(inputs))
             expected = -expected if exchanged else expected
-            distances = _relative_distances(ours, expected)
-            close = np.abs(expected) <= tolerance if expected.ndim == 1 else close
+            distances, size = _relative_distances(ours, expected), _size(expected)
+            gap = np.abs(expected) if expected.ndim == 1 else gap
+        close = gap <= tolerance
     equal, rounded = tied_neighbors(packed, frame)
     tied = equal | rounded
     close |= tied
     distances = np.where(tied, 0.0, distances)
     wrong = (differs & ~close) | ~(distances <= tolerance)
+    if wrong.any():  # only then: it takes longer than the comparison
+        scale = rounding_scale(packed, frame)
+        distances = distances * size / np.maximum(size, scale)
+        close |= gap <= tolerance * scale
+        wrong = (differs & ~close) | ~(distances <= tolerance)
     return _Compared(label, ours, expected, distances, differs, close, wrong)
+
+
+def _size(numbers: np.ndarray) -> np.ndarray:
+    """Return the largest size of each row's numbers, at least 1."""
+    sizes = np.abs(np.nan_to_num(numbers)).reshape(len(numbers), -1)
+    return np.asarray(np.maximum(1.0, sizes.max(axis=1, initial=0.0)))
 
 
 def _relative_distances(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -290,17 +304,3 @@ def _relative_distances(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         difference = np.abs(ours - theirs) / scale
     difference = np.where(ours == theirs, 0.0, difference).reshape(len(ours), -1)
     return np.asarray(difference.max(axis=1, initial=0.0))
-
-
-def _describe_row(
-    frame: pd.DataFrame, row: int, ours: tuple[Any, Any], theirs: tuple[Any, Any]
-) -> str:
-    """Describe a row by its cells, and both predictions for it."""
-    cells = [f"{name}={value!r}" for name, value in frame.iloc[row].to_dict().items()]
-    shown = ", ".join(cells[:MAX_CELLS]) + ", ..." * (len(cells) > MAX_CELLS)
-    label, number = (f"{_plain(pair[0])} ({_plain(pair[1])})" for pair in (ours, theirs))
-    return f"for {shown}: {label} instead of {number}"
-
-
-def _plain(value: Any) -> str:
-    return repr(np.asarray(value).tolist())

@@ -243,8 +243,9 @@ class Trace:
         except (TypeError, ValueError):
             kinds = ", ".join(sorted({type(value).__name__ for value in categories}))
             raise self.refuse(
-                f"an encoder was fitted on {kinds}, and the column now has numbers or dates; "
-                "use rows with the dtypes that it was fitted on"
+                f"an encoder was fitted on {kinds}, and the column holds numbers or dates, as "
+                "the packed model reads it; convert it to texts before fit, e.g. "
+                "column.astype(str), or pass the rows with the dtypes of fit"
             ) from None
 
     def _require_categories(self, source: int, categories: Sequence[object]) -> None:

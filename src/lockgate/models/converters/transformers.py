@@ -155,7 +155,10 @@ def function_transformer(trace: Trace, est: BaseEstimator, columns: list[Column]
     inner = getattr(est.func, "func", None)  # the input check of histogram boosting
     if est.func is None or getattr(inner, "__name__", "") == "check_array":
         return columns
-    trace.require(not est.kw_args, "a function with kw_args; use a function without")
+    trace.require(
+        not est.kw_args,
+        "a function with kw_args, which is custom code; compute this column before the pipeline",
+    )
     return apply_function(trace, est.func, columns)
 
 
@@ -167,7 +170,7 @@ def apply_function(
     known = type(function).__name__ == "ufunc" and name in FUNCTIONS
     trace.require(
         known,
-        f"the function {name or function!r} is custom code, which a packed model cannot contain; "
+        f"the function {name or function!r} has no packed form; "
         f"use one of {', '.join('numpy.' + ufunc for ufunc in FUNCTIONS if ufunc != 'expit')}, "
         "or compute this column before the pipeline",
     )

@@ -42,6 +42,16 @@ def check_fitted(estimator: BaseEstimator) -> None:
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
+    if getattr(estimator, "refit", True) is False:
+        raise NotCovered(
+            f"{type(estimator).__name__} with refit=False has no fitted model; search with "
+            "refit=True, or pack the model that you fit with its best_params_"
+        )
+    if len(getattr(estimator, "classes_", (0, 1))) == 1:
+        raise NotCovered(
+            f"{type(estimator).__name__} is a classifier with a single class, "
+            f"{np.asarray(estimator.classes_).tolist()[0]!r}: fit it on rows of two classes or more"
+        )
     try:
         check_is_fitted(estimator)
     except NotFittedError:
@@ -127,7 +137,10 @@ def table_from(
     if y is None:
         target = None
     else:
-        values = np.asarray(y).reshape(-1)
+        values = np.asarray(y)
+        if values.ndim == 2 and values.shape[1] > 1:
+            raise NotCovered("several targets at once; fit one model per target")
+        values = values.reshape(-1)
         if len(values) != len(frame):
             raise DataError(f"y: expected {len(frame)} values, as X has rows, got {len(values)}")
         target = target or _name_target(getattr(y, "name", None), values, frame)

@@ -65,7 +65,7 @@ class PackedModel:
     """
 
     def __init__(self, raw: bytes, *, threshold: float | None = None) -> None:
-        self.header, self.arrays, self._shapes = decode(raw)
+        self.header, self.arrays, self.shapes = decode(raw)
         self.digest = hashlib.sha256(raw).hexdigest()
         self.threshold = threshold
         if threshold is not None and (
@@ -103,7 +103,7 @@ class PackedModel:
     def compute_operation(self, index: int, cells: Sequence[Cells], rows: int) -> np.ndarray:
         """Return the numbers that an operation gives for rows, shape (width, n)."""
         header = msgspec.structs.replace(self.header, answers=Answers(index))
-        program = Program(header, self.arrays, self._shapes, numpy_backend())
+        program = Program(header, self.arrays, self.shapes, numpy_backend())
         return np.asarray(program.columns(cells, rows)[0])
 
     def engine(self, rows: int) -> str:
@@ -282,7 +282,7 @@ class PackedModel:
             column.tolist() if isinstance(column, np.ndarray) else column for column in cells
         ]
         empty = [
-            None if operation_index is None else [math.nan] * self._shapes[operation_index].width
+            None if operation_index is None else [math.nan] * self.shapes[operation_index].width
             for operation_index in self._program().outputs
         ]
         predictions, invalid = [], []
@@ -299,7 +299,7 @@ class PackedModel:
             if operation_index is None:
                 outputs.append(None)
             else:
-                width = self._shapes[operation_index].width
+                width = self.shapes[operation_index].width
                 flat = [prediction[output_index] for prediction in predictions]
                 outputs.append(np.array(flat, dtype=float).reshape(rows, width).T)
         return self._build(*outputs)
@@ -311,7 +311,7 @@ class PackedModel:
             if key not in self._programs:
                 with np.errstate(all="ignore"):
                     self._programs[key] = Program(
-                        self.header, self.arrays, self._shapes, backend, engine
+                        self.header, self.arrays, self.shapes, backend, engine
                     )
             return self._programs[key]
 
