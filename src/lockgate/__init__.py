@@ -83,10 +83,10 @@ from lockgate.errors import (
 if TYPE_CHECKING:
     from lockgate.batch.predict_file import predict_file
     from lockgate.data.data_contract.checked_table import check_contract
+    from lockgate.data.data_contract.counts import Violation
     from lockgate.data.data_contract.file import read_contract, write_contract
     from lockgate.data.data_contract.inference import infer_contract, widen_contract
     from lockgate.data.data_contract.rules import ColumnRule, DataContract
-    from lockgate.data.data_contract.violations import Violation
     from lockgate.data.io.installed import installed_file
     from lockgate.data.schema import table
     from lockgate.data.tables import read_table
@@ -128,7 +128,7 @@ _LAZY = {
     "SyncResult": ("lockgate.deployment.synchronize", "SyncResult"),
     "Verdict": ("lockgate.registry.provenance.verdict", "Verdict"),
     "VersionRecord": ("lockgate.registry.ledger.state", "VersionRecord"),
-    "Violation": ("lockgate.data.data_contract.violations", "Violation"),
+    "Violation": ("lockgate.data.data_contract.counts", "Violation"),
     "attest": ("lockgate.registry.attest.attest", "attest"),
     "check_contract": ("lockgate.data.data_contract.checked_table", "check_contract"),
     "deploy": ("lockgate.deployment.deploy", "deploy"),

@@ -17,8 +17,9 @@ import lockgate
 from lockgate import ColumnRule, DataContract, DataError, UsageError
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.data_contract.checked_table import load_with_contract
+from lockgate.data.data_contract.counts import CheckedRows
 from lockgate.data.data_contract.file import contract_diff, contract_text
-from lockgate.data.data_contract.violations import CheckedRows, check_rows
+from lockgate.data.data_contract.row_checks import check_rows
 
 
 def frame(rows: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -110,7 +111,7 @@ def test_each_violation_names_column_count_examples_and_rule() -> None:
     broken.loc[0, "customer"] = 1
     broken = broken.drop(columns="zip").assign(outcome=1)
     income = broken["income"].isna().sum()
-    allowed = f"{CONTRACT.columns['income'].missing:.2%}"
+    allowed = f"{100 * CONTRACT.columns['income'].missing:.3g}%"
     assert sentences(broken) == [
         "column zip is missing",
         "column outcome is not in the contract",
@@ -118,7 +119,7 @@ def test_each_violation_names_column_count_examples_and_rule() -> None:
         "column age: 2 of 400 cells, such as 900, expected at most 130",
         "column age: 1 of 400 cells (0.25%) are missing, expected a value in each row",
         "column plan: 3 of 400 cells, such as 'trial', expected one of no, null, yes",
-        f"column income: {income} of 400 cells ({income / 400:.2%}) are missing, "
+        f"column income: {income} of 400 cells ({100 * income / 400:.3g}%) are missing, "
         f"expected at most {allowed} missing",
         "column since: 1 of 400 cells, such as 1900-01-01, expected at least 2019-06-15",
         "column customer: 1 of 400 cells, such as 1, expected each value once",
@@ -417,3 +418,61 @@ def test_leading_zeros_are_numbers_where_the_contract_says_so(tmp_path: Path) ->
         lambda kinds: lockgate.read_table(path, kinds=kinds), contract, {}
     )
     assert [(v.column, v.count) for v in violations] == [("m", 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells", "message"),
+    [
+        ("date", ["02/07/2024", "25/06/2024", "soon"], "1 of 3 cells, such as 'soon'"),
+        ("number", ["1", "inf", "3"], "1 of 3 cells, such as 'inf'"),
+        ("boolean", ["true", "maybe", "false"], "1 of 3 cells, such as 'maybe'"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_is_counted_alone(
+    kind: str, cells: list[str], message: str, tmp_path: Path
+) -> None:
+    contract = DataContract(1, {"x": ColumnRule(kind), "gone": ColumnRule("number", optional=True)})
+    (tmp_path / "rows.csv").write_text("x\n" + "\n".join(cells) + "\n")
+    loads = []
+
+    def load(kinds: Any) -> lockgate.Table:
+        loads.append(kinds)
+        return lockgate.read_table(tmp_path / "rows.csv", kinds=kinds)
+
+    (violation,) = load_with_contract(load, contract, {})[1]
+    assert message in str(violation)
+    good = [cell for cell in cells if f"'{cell}'" not in message]
+    (tmp_path / "rows.csv").write_text("x\n" + "\n".join(good) + "\n")
+    loads.clear()
+    assert load_with_contract(load, contract, {})[1] == []
+    assert len(loads) == 2  # the second time without the optional column, which is absent
+
+
+@pytest.mark.parametrize(
+    ("bound", "valid"), [("20240702", False), ("2024-W27-2", False), ("2024-07-02", True)]
+)
+def test_a_bound_of_dates_is_written_as_dates_are(bound: str, valid: bool) -> None:
+    contract = DataContract(1, {"day": ColumnRule("date", max=bound)})
+    if not valid:
+        with pytest.raises(UsageError, match="expected a date like 2024-07-02"):
+            contract.check("c.yaml")
+        return
+    contract.check("c.yaml")
+    noon = pd.DataFrame({"day": [pd.Timestamp("2024-07-02 12:00")]})
+    assert lockgate.check_contract(contract, noon) == []
+
+
+def test_personal_numbers_are_not_written_down() -> None:
+    rows = pd.DataFrame({"phone": np.arange(100) * 7919 + 4915112345670, "x": np.arange(100) % 7})
+    rule = lockgate.infer_contract(rows).columns["phone"]
+    assert (rule.min, rule.max, rule.values) == (None, None, ())
+
+
+def test_columns_of_any_name_are_checked() -> None:
+    contract = lockgate.infer_contract(pd.DataFrame({"0": [1, 2], "1": ["a", "b"]}))
+    assert (
+        lockgate.check_contract(
+            contract, lockgate.table(pd.DataFrame({"0": [1, 2], "1": ["a", "b"]}))
+        )
+        == []
+    )

@@ -11,8 +11,9 @@ import msgspec
 
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.data.columns.rejections import RejectedRows
+from lockgate.data.data_contract.counts import CheckedRows, Violation
+from lockgate.data.data_contract.row_checks import check_rows
 from lockgate.data.data_contract.rules import DataContract
-from lockgate.data.data_contract.violations import CheckedRows, Violation, check_rows
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.errors import SchemaViolation, UsageError

@@ -24,7 +24,7 @@ from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.data.data_contract.violations import Violation
+from lockgate.data.data_contract.counts import Violation
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks

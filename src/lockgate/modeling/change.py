@@ -9,7 +9,12 @@ import numpy as np
 
 from lockgate.contract.evaluation import Metric
 from lockgate.contract.prediction import Output
-from lockgate.modeling.metrics.losses import HIGHER_IS_BETTER, class_indices, metrics_for_task
+from lockgate.modeling.metrics.losses import (
+    BY_TASK,
+    HIGHER_IS_BETTER,
+    class_indices,
+    metrics_for_task,
+)
 from lockgate.modeling.metrics.titles import metric_title
 
 __all__ = ["change_table", "describe_change", "measure_rows"]
@@ -21,8 +26,6 @@ LARGE = 3.29
 
 RELATIVE = 0.1
 """Relative change of a rate from which it is reported."""
-
-SHOWN = ("roc_auc", "pr_auc", "log_loss", "accuracy", "rmse", "mae", "r2")
 
 
 def measure_rows(
@@ -56,13 +59,13 @@ def measure_rows(
         By the name of the row in a table, ``rows`` first.
 
     """
-    measured = {"rows": float(len(truth))}
+    measured = {"rows": float(len(truth)), "effective rows": _effective_rows(weight, len(truth))}
     if task == "regression":
         measured["mean of the target"] = float(np.average(truth.astype(float), weights=weight))
     else:
         indices = class_indices(truth, classes)
         counts = np.bincount(indices, weight, minlength=len(classes))
-        shown = [1] if task == "binary" else range(min(len(classes), MAX_CLASSES))
+        shown = [1] if task == "binary" else range(len(classes))
         measured |= {f"rate of {classes[k]}": float(counts[k] / counts.sum()) for k in shown}
     if output is None:
         return measured
@@ -74,7 +77,9 @@ def measure_rows(
         measured["mean score minus rate"] = mean - measured[f"rate of {classes[1]}"]
     metrics = metrics_for_task(task, truth, output, classes, threshold)(weight)
     return measured | {
-        key: float(metrics[key]) for key in SHOWN if key in metrics and np.isfinite(metrics[key])
+        key: float(metrics[key])
+        for key in BY_TASK[task]
+        if key in metrics and np.isfinite(metrics[key])
     }
 
 
@@ -102,10 +107,13 @@ def describe_change(
         if not key.startswith("rate of "):
             continue
         before = train[key]
-        variance = before * (1 - before) / train["rows"] + rate * (1 - rate) / test["rows"]
+        spreads = [(before, train["effective rows"]), (rate, test["effective rows"])]
+        variance = sum(share * (1 - share) / rows for share, rows in spreads)
         if abs(rate - before) > max(LARGE * variance**0.5, RELATIVE * before):
+            percent, percent_before = (f"{100 * share:.3g}%" for share in (rate, before))
             messages.append(
-                f"the {key} is {rate:.2%} in the test rows, and {before:.2%} in the training rows"
+                f"the {key} is {percent} in the test rows, and {percent_before} in the training "
+                "rows"
             )
     if measured is None or measured.low is None or measured.high is None or metric not in tune:
         return messages
@@ -125,6 +133,18 @@ def change_table(
 ) -> list[dict[str, Any]]:
     """Return the rows of a table: what was measured, and its value in each part of the rows."""
     parts = {"train": train, "tune": tune, "test": test}
+    rates = [name for name in test if name.startswith("rate of ")]
+    hidden = {"effective rows", *rates[MAX_CLASSES:]}
     return [
-        {"": name, **{part: values.get(name) for part, values in parts.items()}} for name in test
+        {"measure": name, **{part: values.get(name) for part, values in parts.items()}}
+        for name in test
+        if name not in hidden
     ]
+
+
+def _effective_rows(weight: np.ndarray | None, rows: int) -> float:
+    """Return the number of unweighted rows that a mean is as certain as (Kish 1965)."""
+    if weight is None:
+        return float(rows)
+    weight = np.asarray(weight, float)
+    return float(weight.sum() ** 2 / (weight**2).sum())

@@ -11,12 +11,12 @@ from typing import Any
 from lockgate.contract.tables import LoadRequest, Table
 from lockgate.data.conform import select_window
 from lockgate.data.data_contract.checked_table import load_with_contract
+from lockgate.data.data_contract.counts import Violation
 from lockgate.data.data_contract.file import read_contract
 from lockgate.data.data_contract.rules import DataContract
-from lockgate.data.data_contract.violations import Violation
 from lockgate.data.io.csv_detection import CSV_SETTINGS
 from lockgate.data.io.frames import is_parquet
-from lockgate.errors import SchemaViolation
+from lockgate.errors import SchemaViolation, UsageError
 from lockgate.pipeline.stage import Stage, prepare_stage
 from lockgate.plugins.config.stamp import CONTRACTS
 from lockgate.plugins.host.catalogue import Catalogue
@@ -24,7 +24,8 @@ from lockgate.plugins.host.parameters import Parameters
 from lockgate.plugins.host.params_file import read_params
 
 __all__ = [
-    "contract_digest",
+    "VALID",
+    "contract_line",
     "file_settings",
     "find_contract",
     "load_checked",
@@ -32,6 +33,12 @@ __all__ = [
     "load_window",
     "project_file",
 ]
+
+
+CHECKED = ".lockgate/checked"
+"""What the first stage writes, and `load` depends on: that parameters and contract are valid."""
+
+VALID = "params.yaml is valid, and not of an older conf/\n"
 
 
 def contract_path(root: Path, loader: str) -> Path:
@@ -51,13 +58,17 @@ def project_file(root: Path) -> Path:
     return contract_path(root, parameters.single("loader").name)
 
 
-def contract_digest(root: Path) -> str:
-    """Check the contract for the chosen loader, and return its file's sha256; empty without one."""
+def contract_line(root: Path) -> str:
+    """Check the contract for the chosen loader, and return a line with the sha256 of its file.
+
+    It is empty without a contract.
+    """
     path = project_file(root)
     if not path.exists():
         return ""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     read_contract(path)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"data contract {digest}\n"
 
 
 def load_checked(stage: Stage) -> tuple[Table, DataContract | None]:
@@ -72,6 +83,12 @@ def load_checked(stage: Stage) -> tuple[Table, DataContract | None]:
 
     """
     loader = stage.parameters.single("loader").name
+    checked = stage.root / CHECKED
+    if checked.exists() and not checked.read_text().endswith(contract_line(stage.root) or VALID):
+        raise UsageError(
+            f"the data contract {contract_path(Path(), loader)} was changed after it was checked, "
+            "and DVC would record the earlier one; run it again"
+        )
     contract = find_contract(stage.root, loader)
     data = stage.sections.data
     table, violations = load_table(stage, contract, data.since, data.until)

@@ -14,7 +14,7 @@ from lockgate.contract.monitoring import Findings, MonitoringWindow, MonitorRequ
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Table
 from lockgate.data.conform import conform_to_schema
-from lockgate.data.data_contract.violations import Violation
+from lockgate.data.data_contract.counts import Violation
 from lockgate.data.io.prepared import read_with_left_out
 from lockgate.errors import SchemaViolation
 from lockgate.modeling.metrics.losses import metrics_for_task
@@ -132,11 +132,19 @@ def _measure_performance(
     try:
         metrics = metrics_for_task(
             manifest.task, truth, output, manifest.classes, manifest.threshold
-        )()
+        )(_weights(bundle, window, known))
     except SchemaViolation as error:
         log.warning("the model's performance on this window is unknown: %s", error)
         return {}
     return {name: value for name, value in metrics.items() if not np.isnan(value)}
+
+
+def _weights(bundle: Bundle, window: MonitoringWindow, known: np.ndarray) -> np.ndarray | None:
+    """Return the weights of the labelled rows, as the evaluators of the test rows use them."""
+    name = bundle.manifest.schema.weight
+    if name is None or window.rows is None or name not in window.rows:
+        return None
+    return np.asarray(window.rows[name][known], float)
 
 
 def _compare_performance(

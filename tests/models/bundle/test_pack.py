@@ -486,3 +486,21 @@ def test_calibrated_lightgbm_takes_names_with_blanks(tmp_path: Path) -> None:
     )
     bundle = lockgate.pack(model, X, y, path=tmp_path / "b")
     assert [column.name for column in bundle.manifest.inputs.columns] == list(X)
+
+
+def test_the_contract_is_of_the_model_and_of_all_rows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"])
+    y = pd.Series((X["a"] > 0).astype(int), name="y")
+    fitted = LogisticRegression().fit(X, y)
+    other = lockgate.DataContract(1, {"other": lockgate.ColumnRule("number")})
+    with pytest.raises(lockgate.SchemaViolation, match="no rule for column a, b"):
+        lockgate.pack(fitted, X, y, path=tmp_path / "b", contract=other)
+    contract = lockgate.infer_contract(X.assign(y=y))
+    far = X.assign(a=1e9)
+    with pytest.raises(lockgate.SchemaViolation, match="test violate the data contract; column a"):
+        lockgate.pack(fitted, X, y, path=tmp_path / "b", contract=contract, test=(far, y))
+    bundle = lockgate.pack(fitted, X, y, path=tmp_path / "b", contract=contract, test=(X, y))
+    card = (bundle.path / "card.md").read_text()
+    assert "They hold the data contract of 3 columns" in card
+    assert "evaluated on 80 others" in card

@@ -13,8 +13,8 @@ from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from lockgate.contract.tables import Table
+    from lockgate.data.data_contract.counts import Violation
     from lockgate.data.data_contract.rules import DataContract
-    from lockgate.data.data_contract.violations import Violation
 
 __all__ = ["contract_file", "load", "source_options"]
 

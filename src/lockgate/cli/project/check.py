@@ -27,7 +27,7 @@ def command(path: Path | None) -> None:
     contract of conf/contract/ is checked, too.
     """
     from lockgate.data.io.atomic import write_file
-    from lockgate.pipeline.data_contract import contract_digest
+    from lockgate.pipeline.data_contract import VALID, contract_line
     from lockgate.pipeline.inputs import unchanged_inputs
     from lockgate.pipeline.parameters import check_derived
     from lockgate.pipeline.project import find_project
@@ -35,9 +35,8 @@ def command(path: Path | None) -> None:
     root = find_project(Path.cwd())
     with unchanged_inputs(root, "choices"):
         check_derived(root)
-        contract = contract_digest(root)
+        contract = contract_line(root)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = "params.yaml is valid, and not of an older conf/\n"
         # so that the rows are loaded anew when the contract changes
-        write_file(path, text + (f"data contract {contract}\n" if contract else ""))
+        write_file(path, VALID + contract)

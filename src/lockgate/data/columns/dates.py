@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 __all__ = [
+    "DAY",
     "ISO_DATE",
     "MISSING_DATE",
     "NUMERIC_DATE",

@@ -6,17 +6,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
+import pyarrow as pa
 
 from lockgate.contract.tables import ROLES, Table
+from lockgate.data.columns.dates import as_micros
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.text_cells import parse_text
+from lockgate.data.data_contract.counts import Violation
+from lockgate.data.data_contract.row_checks import check_frame
 from lockgate.data.data_contract.rules import DataContract
-from lockgate.data.data_contract.violations import Violation, check_frame
 from lockgate.data.schema import UnknownColumns, build_table
 from lockgate.errors import SchemaViolation, UsageError
 
 __all__ = ["as_table", "check_contract", "load_with_contract"]
 
 NUMERIC = ("number", "integer")
-TRUTHS = {"true": True, "false": False}
 
 
 def check_contract(contract: DataContract, rows: pd.DataFrame | Table) -> list[Violation]:
@@ -90,6 +94,7 @@ def load_with_contract(
     """
     kinds = {name: rule.kind for name, rule in contract.columns.items()} | dict(declared)
     invalid: set[str] = set()
+    read_as: list[ColumnInput] = []
     try:
         table, kinds = _load_present(load, kinds)
     except SchemaViolation:  # a cell or a column is not what the contract says: report all
@@ -99,8 +104,9 @@ def load_with_contract(
             name for name, kind in kinds.items() if not _can_load(load, {**texts, name: kind})
         }
         table = load({**kinds, **dict.fromkeys(invalid, "category")})
-        table = replace(table, frame=_cells_of_kind(table, kinds, invalid))
-    violations = check_frame(contract, table.frame)
+        frame, read_as = _cells_of_kind(table, kinds, invalid)
+        table = replace(table, frame=frame)
+    violations = check_frame(contract, table.frame, read_as)
     if invalid - {violation.column for violation in violations}:
         load(kinds)  # raises what the loader says of the column
     return table, violations + _other_kinds(contract, table, invalid, violations)
@@ -127,27 +133,39 @@ def _can_load(load: Callable[[Mapping[str, str]], Table], kinds: Mapping[str, st
 
 def _cells_of_kind(
     table: Table, kinds: Mapping[str, str], invalid: Collection[str]
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, list[ColumnInput]]:
     """Return the frame, in columns that cannot be loaded the cells converted that could be.
 
     A single word makes a column of numbers in a text file a column of texts. Where no text is
-    another word, they are texts in a typed file.
+    another word, they are texts in a typed file. Dates stay texts; the order in which most
+    exist comes with them.
     """
-    frame, csv = table.frame.copy(), table.schema.csv
+    frame, inputs = table.frame.copy(), []
     for name in invalid:
-        if table.schema[name].kind not in ("category", "text"):
-            continue
         texts = frame[name]
-        if kinds[name] in NUMERIC:
-            plain = texts.str.replace(csv.thousands, "", regex=False) if csv.thousands else texts
-            cells = pd.to_numeric(plain.str.replace(csv.decimal, "."), errors="coerce")
-        elif kinds[name] == "boolean":
-            cells = texts.str.lower().map(TRUTHS)
-        else:
+        if table.schema[name].kind not in ("category", "text") or not _are_texts(texts):
             continue
-        if (cells.isna() & texts.notna()).any():
-            frame[name] = cells.astype(object).where(cells.notna(), texts.astype(object))
-    return frame
+        cells = pa.chunked_array([pa.array(texts, pa.string(), from_pandas=True)])
+        if kinds[name] == "date":
+            inputs.append(ColumnInput(name, "date", dates=_usual_order(cells)))
+            continue
+        parsed = parse_text(ColumnInput(name, kinds[name]), cells, table.schema.csv)
+        values = pd.Series(parsed.to_pylist() if hasattr(parsed, "to_pylist") else parsed)
+        if any(isinstance(value, str) for value in values):
+            frame[name] = values.astype(object).to_numpy()
+    return frame, inputs
+
+
+def _are_texts(values: pd.Series) -> bool:
+    return pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty")
+
+
+def _usual_order(cells: pa.ChunkedArray) -> str:
+    """Return the order in which most of the dates exist, ISO where most are written so."""
+    orders = ("iso", "day-first", "month-first")
+    texts = cells.to_pylist()
+    counts = [sum(as_micros(text, order) is not None for text in texts) for order in orders]
+    return orders[counts.index(max(counts))]
 
 
 def _other_kinds(

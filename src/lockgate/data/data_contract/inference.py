@@ -17,8 +17,8 @@ from lockgate.data.column_checks import looks_like_id
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.personal import is_personal
 from lockgate.data.data_contract.checked_table import as_table, check_contract
+from lockgate.data.data_contract.counts import Violation
 from lockgate.data.data_contract.rules import FORMAT, ColumnRule, DataContract
-from lockgate.data.data_contract.violations import Violation
 from lockgate.data.schema import build_table
 from lockgate.errors import UsageError
 
@@ -118,13 +118,15 @@ def _infer_rule(column: Column | None, values: pd.Series[Any], schema: Schema) -
     present = values.dropna()
     if name == schema.id or (kind == "integer" and looks_like_id(values, kind)):
         return ColumnRule(kind, **fields, unique=not present.duplicated().any())
+    if is_personal(name):
+        return ColumnRule(kind, **fields)
     if kind in ("number", "integer") and len(present):
         low, high = float(present.min()), float(present.max())
         few = kind == "integer" and present.nunique() <= FEW
         fields["min"], fields["max"] = (low, high) if few else _widened_range(low, high)
     elif kind == "date" and len(present):
         fields["min"] = _earliest(pd.to_datetime(present))
-    elif kind == "category" and not is_personal(name) and name != schema.group:
+    elif kind == "category" and name != schema.group:
         fields["values"] = _closed_values(present)
     return ColumnRule(kind, **fields)
 

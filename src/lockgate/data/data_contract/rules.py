@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from lockgate.contract.tables import ColumnKind
-from lockgate.data.columns.dates import MISSING_DATE, as_micros
+from lockgate.data.columns.dates import DAY, ISO_DATE, MISSING_DATE, as_micros
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.errors import UsageError
 from lockgate.suggestions import nearest
@@ -16,11 +17,6 @@ from lockgate.suggestions import nearest
 __all__ = ["FORMAT", "ColumnRule", "DataContract"]
 
 FORMAT = 1
-
-DAY = 86_400_000_000
-"""Microseconds of a day."""
-
-DAY_TEXT = len("2024-07-02")
 
 
 class ColumnRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -73,7 +69,7 @@ class ColumnRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     def bounds(self) -> tuple[float, float]:
         """Return the smallest and largest value; of a date in microseconds since 1970."""
         high = _bound(self.kind, self.max, math.inf)
-        if self.kind == "date" and isinstance(self.max, str) and len(self.max.strip()) == DAY_TEXT:
+        if self.kind == "date" and isinstance(self.max, str) and ":" not in self.max:
             high += DAY - 1  # a day ends at its end
         return _bound(self.kind, self.min, -math.inf), high
 
@@ -169,6 +165,7 @@ def _bound(kind: str, bound: float | str | None, default: float) -> float:
     if bound is None:
         return default
     if kind == "date":
-        micros = as_micros(bound) if isinstance(bound, str) else None
+        is_date = isinstance(bound, str) and re.fullmatch(ISO_DATE, bound.strip())
+        micros = as_micros(bound) if is_date else None
         return math.nan if micros is None or micros == MISSING_DATE else float(micros)
     return math.nan if isinstance(bound, str) else bound

@@ -12,7 +12,8 @@ import msgspec
 
 from lockgate.contract.evaluation import EvaluateRequest, Metric
 from lockgate.contract.tables import Schema, Table
-from lockgate.data.data_contract.violations import Violation, check_rows
+from lockgate.data.data_contract.counts import Violation
+from lockgate.data.data_contract.row_checks import check_rows
 from lockgate.errors import SchemaViolation, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import model_of

@@ -59,7 +59,9 @@ def assemble(
     _refuse_other_folder(path)
     check_threshold(threshold, tune)
     if contract is not None:
-        _check_contract(contract, table)
+        for part, rows in (("the rows", table), ("tune", tune), ("test", test)):
+            if rows is not None:
+                _check_contract(contract, part, rows)
     schema = written.schema or fit_schema(table)
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         save(written.files, Path(folder))
@@ -119,11 +121,20 @@ def assemble(
     return open_bundle(path)
 
 
-def _check_contract(contract: DataContract, table: Table) -> None:
-    """Check the rows that a model is packed with; its contract may have more columns."""
+def _check_contract(contract: DataContract, part: str, table: Table) -> None:
+    """Check rows that a model is packed with; its contract may have more columns."""
+    names = [column.name for column in table.schema.features]
+    without_rule = [name for name in names if name not in contract.columns]
+    if without_rule and (contract.other_columns == "refuse" or without_rule == names):
+        raise SchemaViolation(
+            [
+                f"the data contract has no rule for column {', '.join(without_rule[:5])}; add one, "
+                "or `other_columns: ignore` where the others have rules"
+            ]
+        )
     known = msgspec.structs.replace(contract.select(table.schema.names), other_columns="ignore")
     if violations := check_contract(known, table):
-        raise SchemaViolation(["the rows violate the data contract", *map(str, violations)])
+        raise SchemaViolation([f"{part} violate the data contract", *map(str, violations)])
 
 
 def check_threshold(threshold: float | str | None, tune: object) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from lockgate.contract.prediction import Output
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
-from lockgate.data.data_contract.violations import check_rows
+from lockgate.data.data_contract.row_checks import check_rows
 from lockgate.errors import SchemaViolation
 from lockgate.models.packed.runtime.predictions import RowPrediction
 from lockgate.serving.http.messages import HTTPError, Request, Response, SendResponse
@@ -174,7 +174,13 @@ def _check_contract(request: PredictionRequest) -> None:
         return  # the model's own reasons say more
     reasons: dict[int, list[str]] = {}
     source = [request.source] if request.single else request.source
-    checked = check_rows(contract, source, reasons, read_as=request.model.predictor.inputs)
+    checked = check_rows(
+        contract,
+        source,
+        reasons,
+        read_as=request.model.predictor.inputs,
+        skip=request.result.refused,
+    )
     if request.contract == "report":
         # of single cells: a share of missing cells says nothing of a few rows
         messages = [f"data contract: {violation}" for violation in checked.cells]

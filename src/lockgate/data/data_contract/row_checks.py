@@ -1,4 +1,4 @@
-"""Checks rows against a data contract, and counts what violates it, column by column."""
+"""Checks rows against a data contract, column by column."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from lockgate.data.columns.categories import category_text
@@ -17,6 +16,7 @@ from lockgate.data.columns.parsing import READERS
 from lockgate.data.columns.personal import is_personal
 from lockgate.data.columns.rejections import RejectedRows, format_value
 from lockgate.data.columns.sources import convert_to_array, select_columns
+from lockgate.data.data_contract.counts import MAX_EXAMPLES, CheckedRows, Violation
 from lockgate.data.data_contract.rules import ColumnRule, DataContract
 from lockgate.errors import SchemaViolation
 from lockgate.suggestions import nearest
@@ -24,102 +24,9 @@ from lockgate.suggestions import nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CheckedRows", "Violation", "check_frame", "check_rows"]
-
-MAX_EXAMPLES = 3
+__all__ = ["check_frame", "check_rows"]
 
 SHOWN_VALUES = 10
-
-
-class Violation(msgspec.Struct, frozen=True):
-    """What violates a rule of a column.
-
-    Attributes
-    ----------
-    column : str
-        Name of the column.
-    rule : {"kind", "missing", "min", "max", "values", "unique", "absent", "other", "read"}
-        The rule; "read": a loader read the column as another kind.
-    expected : str
-        What the rule expects, as text.
-    count, rows : int
-        Rows that violate it, of so many.
-    examples : list of str
-        Some of their values, those of personal data left out.
-
-    """
-
-    column: str
-    rule: str
-    expected: str
-    count: int
-    rows: int
-    examples: list[str] = []
-
-    def __str__(self) -> str:
-        """Return a sentence."""
-        if self.rule in ("absent", "other", "read"):
-            return f"column {self.column} {self.expected}"
-        if self.rule == "missing":
-            percent = f"{100 * self.count / self.rows:.3g}%"
-            share = f"{self.count:,} of {self.rows:,} cells ({percent}) are missing"
-            return f"column {self.column}: {share}, expected {self.expected}"
-        examples = f", such as {', '.join(self.examples)}" if self.examples else ""
-        return (
-            f"column {self.column}: {self.count:,} of {self.rows:,} cells{examples}, "
-            f"expected {self.expected}"
-        )
-
-    def __add__(self, other: Violation) -> Violation:
-        """Return the violation of the same rule in the rows of both."""
-        examples = list(dict.fromkeys([*self.examples, *other.examples]))[:MAX_EXAMPLES]
-        return msgspec.structs.replace(
-            self, count=self.count + other.count, rows=self.rows + other.rows, examples=examples
-        )
-
-
-class CheckedRows(msgspec.Struct, frozen=True):
-    """Counts of rows that were checked; those of parts can be added.
-
-    Attributes
-    ----------
-    rows : int
-        Number of rows.
-    missing : dict of str to int
-        Missing cells by column.
-    cells : list of Violation
-        Violations of single cells; the share of missing cells is judged for all rows together.
-
-    """
-
-    rows: int = 0
-    missing: dict[str, int] = {}
-    cells: list[Violation] = []
-
-    def __add__(self, other: CheckedRows) -> CheckedRows:
-        """Return the counts of both."""
-        rows = self.rows + other.rows
-        by_rule = {(v.column, v.rule): v for v in self.cells}
-        for violation in other.cells:
-            key = violation.column, violation.rule
-            by_rule[key] = by_rule[key] + violation if key in by_rule else violation
-        names = self.missing.keys() | other.missing.keys()
-        return CheckedRows(
-            rows,
-            {name: self.missing.get(name, 0) + other.missing.get(name, 0) for name in names},
-            [msgspec.structs.replace(violation, rows=rows) for violation in by_rule.values()],
-        )
-
-    def violations(self, contract: DataContract) -> list[Violation]:
-        """Return all violations, in the order of the contract's columns."""
-        violations = list(self.cells)
-        for name, count in self.missing.items():
-            limit = contract.columns[name].missing
-            if limit > 0 and count > limit * self.rows:
-                expected = f"at most {100 * limit:.3g}% missing"
-                violations.append(Violation(name, "missing", expected, count, self.rows))
-        order = {name: k for k, name in enumerate(contract.columns)}
-        return sorted(violations, key=lambda violation: order[violation.column])
 
 
 def check_rows(
@@ -128,6 +35,7 @@ def check_rows(
     reasons: dict[int, list[str]] | None = None,
     *,
     read_as: Sequence[ColumnInput] = (),
+    skip: Collection[int] = (),
 ) -> CheckedRows:
     """Check the cells of rows that have all columns of a contract.
 
@@ -141,6 +49,8 @@ def check_rows(
         Gets a message for each invalid row and column.
     read_as : sequence of ColumnInput, optional
         Inputs of the model that predicts the rows: dates are read in their order.
+    skip : collection of int
+        Rows that are not checked.
 
     Raises
     ------
@@ -158,9 +68,12 @@ def check_rows(
     missing, violations = {}, []
     for (name, rule), column, values in zip(contract.columns.items(), inputs, columns, strict=True):
         checks, missing_cells = _check_column(rule, column, values)
+        skipped = list(skip)
+        missing_cells[skipped] = False
         if count := int(missing_cells.sum()):
             missing[name] = count
         for rule_name, (expected, invalid) in checks.items():
+            invalid[skipped] = False
             if not invalid.any():
                 continue
             indices = np.flatnonzero(invalid)
@@ -171,7 +84,9 @@ def check_rows(
     return CheckedRows(rows, missing, violations)
 
 
-def check_frame(contract: DataContract, frame: pd.DataFrame) -> list[Violation]:
+def check_frame(
+    contract: DataContract, frame: pd.DataFrame, read_as: Sequence[ColumnInput] = ()
+) -> list[Violation]:
     """Check a whole frame: its columns, their cells, and that unique values are.
 
     Parameters
@@ -179,7 +94,9 @@ def check_frame(contract: DataContract, frame: pd.DataFrame) -> list[Violation]:
     contract : DataContract
         The rules.
     frame : pandas.DataFrame, shape (rows, columns)
-        The rows; texts of dates in ISO form.
+        The rows.
+    read_as : sequence of ColumnInput, optional
+        Columns whose dates are texts, with the order of these; else they are in ISO form.
 
     Returns
     -------
@@ -201,7 +118,8 @@ def check_frame(contract: DataContract, frame: pd.DataFrame) -> list[Violation]:
             if name not in contract.columns
         ]
     present = contract.select(tuple(name for name in contract.columns if name in names))
-    violations += check_rows(present, frame).violations(present)
+    frame = frame.set_axis(names, axis=1)
+    violations += check_rows(present, frame, read_as=read_as).violations(present)
     for name, rule in present.columns.items():
         values = frame[name].dropna() if rule.unique else frame[name][:0]
         keys = values.map(category_text) if rule.kind == "category" else values  # 1.0 is 1
