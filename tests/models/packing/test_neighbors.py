@@ -19,8 +19,11 @@ from threadpoolctl import threadpool_limits
 
 import lockgate
 from lockgate import NotCovered
+from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.neighbor_ties import tied_neighbors
+from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.format.neighbors import NearestRows, NeighborCells
+from lockgate.models.packed.runtime.model import PackedModel
 
 
 def rows(count: int = 300, width: int = 4, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -50,15 +53,36 @@ def test_equal_distances_are_counted_apart_and_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     # each point stands there four times, with both labels: the third neighbor is anybody's guess
-    X = pd.DataFrame({"x": np.repeat(np.arange(50.0), 4)})
-    y = np.tile([0, 1, 1, 0], 50)
+    copies, labels = np.repeat(np.arange(50.0), 4), np.tile([0, 1, 1, 0], 50)
+    fitted = KNeighborsClassifier(3).fit(copies[:, None], labels)
+    with pytest.raises(NotCovered, match="for every row training rows at equal dist"):
+        lockgate.pack(fitted, copies[:, None], labels, path=tmp_path / "m")
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": np.r_[copies, 100 + rng.normal(size=300)]})
+    y = np.r_[labels, rng.integers(0, 2, 300)]
     fitted = KNeighborsClassifier(3).fit(X, y)
     bundle = lockgate.pack(fitted, X, y, path=tmp_path / "m")
-    assert tied_neighbors(bundle.predictor.model, X).equal.all()
-    assert any("100.0% of the rows training rows at equal" in m for m in caplog.messages)
+    assert tied_neighbors(bundle.predictor.model, X).equal.tolist() == [True] * 200 + [False] * 300
+    assert any("40.0% of the rows training rows at equal" in m for m in caplog.messages)
+    card = (tmp_path / "m" / "card.md").read_text()
+    assert "rows training rows at equal distances contend" in card
     distinct = pd.DataFrame({"x": [7.2]})  # of 7 and 8 four each: three of four at equal distance
     assert tied_neighbors(bundle.predictor.model, distinct).equal.all()
-    assert bundle.predict(X).label.tolist() == [1] * 200  # the first three: 0, 1, 1
+    assert bundle.predict(X[:200]).label.tolist() == [1] * 200  # the first three: 0, 1, 1
+
+
+def test_tied_rows_do_not_hide_a_wrong_model() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"age": rng.integers(18, 60, 500), "k": rng.integers(0, 5, 500)})
+    fitted = KNeighborsRegressor(5).fit(frame, rng.normal(size=500))
+    inputs = inputs_of(lockgate.table(frame).schema.columns)
+    packed = PackedModel(pack_estimator(fitted, inputs).raw)
+    parity = check_parity(fitted, packed, frame)
+    assert parity.tied > 100  # of 500 rows, and as many edge cases
+    assert "tied neighbors, were not compared" in str(parity)
+    other = KNeighborsRegressor(5).fit(frame, 3 + rng.normal(size=500))
+    with pytest.raises(NotCovered, match="predictions of the packed model differ"):
+        check_parity(other, packed, frame)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 7), st.sampled_from(["uniform", "distance"]))

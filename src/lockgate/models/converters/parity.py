@@ -17,10 +17,10 @@ from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import LockgateError, NotCovered, SchemaViolation
 from lockgate.models.converters.causes import columns_behind, describe_row, likely_causes
-from lockgate.models.converters.edge_cases import edge_case_rows
+from lockgate.models.converters.edge_cases import edge_case_rows, rows_beside
 from lockgate.models.converters.fitted_columns import as_fitted
 from lockgate.models.converters.neighbor_ties import have_no_neighbors, tied_neighbors
-from lockgate.models.converters.rounding import rounding_scale
+from lockgate.models.converters.term_sizes import rounding_scale
 from lockgate.models.packed.runtime.model import PackedModel
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Parity:
         at equal distances contend for the last neighbor.
     example : str
         The row that differs most, where any differs by more than the tolerance.
+    tied : int
+        Rows that were left out: training rows at equal distances contend for the last neighbor.
 
     """
 
@@ -62,14 +64,26 @@ class Parity:
     difference: float
     ties: int = 0
     example: str = ""
+    tied: int = 0
 
     def __str__(self) -> str:
         """Return the result as text."""
         ties = f" ({self.ties} of them exact ties)" if self.ties else ""
+        tied = f"; {self.tied} others, with tied neighbors, were not compared" if self.tied else ""
         return (
             f"{self.rows} rows: {self.label_changes + self.ties} labels differ{ties}, "
-            f"largest difference {self.difference:.2g}"
+            f"largest difference {self.difference:.2g}{tied}"
         )
+
+    def warnings(self) -> list[str]:
+        """Return what users of the model should know, as sentences."""
+        if not self.tied:
+            return []
+        return [
+            f"For {self.tied} of {self.rows + self.tied} rows training rows at equal distances "
+            "contend for the last of the nearest neighbors; predictions for such rows may differ "
+            "from those of the original, which takes any of them."
+        ]
 
 
 def check_parity(
@@ -105,18 +119,18 @@ def check_parity(
     rng = np.random.default_rng(seed)
     readable = _readable(packed, frame)
     sample = frame.iloc[readable[np.sort(rng.permutation(len(readable))[:rows])]]
-    _check_neighbors(packed, sample)
-    parts = [compare(estimator, packed, sample, tolerance)]
     edge_cases = edge_case_rows(packed, sample, rows, rng)
     # the packed model has no prediction there; scikit-learn looks up whatever is in memory
     edge_cases = edge_cases[~have_no_neighbors(packed, edge_cases)]
-    parts.append(compare(estimator, packed, edge_cases, tolerance))
+    compared, tied = _leave_out_ties(packed, [sample, edge_cases], rng)
+    parts = [compare(estimator, packed, part, tolerance) for part in compared if len(part)]
     parity = Parity(
         sum(part.rows for part in parts),
         sum(part.label_changes for part in parts),
         float(np.max([part.difference for part in parts])),  # NaN stays NaN
         sum(part.ties for part in parts),
         next((part.example for part in parts if part.example), ""),
+        tied,
     )
     if parity.label_changes or not parity.difference <= tolerance:
         causes = "; or ".join(likely_causes(estimator, packed, frame))
@@ -127,11 +141,14 @@ def check_parity(
     return parity
 
 
-def _check_neighbors(packed: PackedModel, sample: pd.DataFrame) -> None:
-    """Report rows whose neighbors are tied, and refuse models in which rounding decides them.
+def _leave_out_ties(
+    packed: PackedModel, parts: list[pd.DataFrame], rng: np.random.Generator
+) -> tuple[list[pd.DataFrame], int]:
+    """Return the rows whose neighbors their distances determine, and the number of the others.
 
-    Such rows are not compared: with many of them equal predictions would prove nothing.
+    In place of the others come rows beside them, which are not tied, so that something is compared.
     """
+    sample = parts[0]
     equal, rounded = tied_neighbors(packed, sample)
     if rounded.mean() > MAX_ROUNDED:
         raise NotCovered(
@@ -147,6 +164,22 @@ def _check_neighbors(packed: PackedModel, sample: pd.DataFrame) -> None:
             "must not",
             100 * equal.mean(),
         )
+    masks = [equal | rounded, *(_are_tied(packed, part) for part in parts[1:])]
+    compared = [part[~mask] for part, mask in zip(parts, masks, strict=True)]
+    if masks[0].any():
+        beside = rows_beside(packed, sample[masks[0]], rng)
+        compared.append(beside[~_are_tied(packed, beside)])
+    if not any(len(part) for part in compared):
+        raise NotCovered(
+            "for every row training rows at equal distances contend for the last of the nearest "
+            "neighbors, so that no prediction can be compared: drop duplicates, or use more columns"
+        )
+    return compared, int(sum(mask.sum() for mask in masks))
+
+
+def _are_tied(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
+    equal, rounded = tied_neighbors(packed, frame)
+    return np.asarray(equal | rounded)
 
 
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
@@ -276,10 +309,6 @@ def _compare_rows(
             distances, size = _relative_distances(ours, expected), _size(expected)
             gap = np.abs(expected) if expected.ndim == 1 else gap
         close = gap <= tolerance
-    equal, rounded = tied_neighbors(packed, frame)
-    tied = equal | rounded
-    close |= tied
-    distances = np.where(tied, 0.0, distances)
     wrong = (differs & ~close) | ~(distances <= tolerance)
     if wrong.any():  # only then: it takes longer than the comparison
         scale = rounding_scale(packed, frame)

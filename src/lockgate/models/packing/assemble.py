@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ def assemble(
     tune: Table | None = None,
     test: Table | None = None,
     contract: DataContract | None = None,
+    warnings: Sequence[str] = (),
 ) -> Bundle:
     """Write a bundle around the files of a model, and open it."""
     from lockgate.data.schema import fit_schema
@@ -96,6 +97,7 @@ def assemble(
             score_threshold,
             contract,
             0 if test is None else len(test),
+            warnings,
             declared,
         )
         content = BundleContent(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lockgate.contract.tables import Schema, Table
@@ -28,6 +28,7 @@ def render_card(
     score_threshold: float | None,
     contract: DataContract | None,
     test_rows: int,
+    warnings: Sequence[str],
     lineage: Mapping[str, str],
 ) -> str:
     """Return the card, in Markdown.
@@ -50,6 +51,8 @@ def render_card(
         The data contract that the rows hold.
     test_rows : int
         Number of held-out rows that it was evaluated on.
+    warnings : sequence of str
+        What the comparison with the original leaves open.
     lineage : mapping of str to str
         Origin as declared.
 
@@ -74,7 +77,7 @@ def render_card(
         classes=model.classes,
         contract=None if contract is None else contract.plain(),
         metrics_by_evaluator=metrics,
-        warnings=describe_carried_rows(model),
+        warnings=[*describe_carried_rows(model), *warnings],
         decision=decision,
         lineage=origin,
     )

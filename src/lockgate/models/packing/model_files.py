@@ -16,7 +16,7 @@ from lockgate.errors import NotCovered, PluginFailed, UsageError
 from lockgate.models.bundle.manifest import MANIFEST, NEEDED
 from lockgate.models.bundle.open_format import model_of, open_model
 from lockgate.models.bundle.table_model import TableModel
-from lockgate.models.converters.parity import check_parity, compare
+from lockgate.models.converters.parity import Parity, check_parity, compare
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.plugins.host.host import Host
@@ -103,7 +103,7 @@ def write_model(host: Host, name: str, request: WriteRequest) -> ModelFiles:
     return written
 
 
-def check_written(host: Host, name: str, request: WriteRequest, written: ModelFiles) -> None:
+def check_written(host: Host, name: str, request: WriteRequest, written: ModelFiles) -> Parity:
     """Open a written model, and compare its predictions with the estimator's.
 
     Raises
@@ -124,8 +124,7 @@ def check_written(host: Host, name: str, request: WriteRequest, written: ModelFi
         )
         model = model_of(open_model(host, name, opening))
         if isinstance(model, PackedModel):
-            check_parity(request.estimator, model, request.features)
-            return
+            return check_parity(request.estimator, model, request.features)
         parity = compare(request.estimator, model, request.features, written.tolerance)
         problem = _find_dependence(model, request.features[:COMPARED_ALONE], written.tolerance)
         if "score" not in model.outputs and hasattr(request.estimator, "predict_proba"):
@@ -138,6 +137,7 @@ def check_written(host: Host, name: str, request: WriteRequest, written: ModelFi
             f"({parity}; allowed: 0 and {written.tolerance:g}), e.g. {parity.example}; choose "
             "another format"
         )
+    return parity
 
 
 def _find_dependence(model: TableModel, rows: pd.DataFrame, tolerance: float) -> str:

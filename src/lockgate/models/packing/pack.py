@@ -135,7 +135,7 @@ def pack(
     if MODEL in written.files:  # a packed model says what it predicts
         model = PackedModel(written.files[MODEL])
         request = dataclasses.replace(request, task=model.task, classes=model.classes)
-    check_written(host, format, request, written)
+    parity = check_written(host, format, request, written)
     tables = {
         key: table_from(*rows, estimator=estimator, target=table.schema.target)[0]
         for key, rows in held_out.items()
@@ -153,6 +153,7 @@ def pack(
         threshold=threshold,
         lineage=lineage,
         contract=_read_contract(contract),
+        warnings=parity.warnings(),
         **tables,
     )
 
@@ -230,6 +231,7 @@ def write_packed(
     tune: Table | None = None,
     test: Table | None = None,
     contract: DataContract | None = None,
+    warnings: Sequence[str] = (),
 ) -> Bundle:
     """Write a bundle around a packed model, and open it."""
     from lockgate.data.schema import fit_schema
@@ -250,5 +252,6 @@ def write_packed(
         lineage=lineage,
         tune=tune,
         test=test,
+        warnings=warnings,
         contract=contract,
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from lockgate.models.bundle.open import Bundle
+    from lockgate.models.converters.parity import Parity
 
 __all__ = ["PackJob", "PackResult", "is_skops", "pack_file", "pack_model_file"]
 
@@ -80,6 +81,8 @@ class PackResult(msgspec.Struct, frozen=True):
         Why the model was not packed.
     packed : bool
         Whether there is a packed model.
+    warnings : list of str
+        What the comparison leaves open.
 
     """
 
@@ -88,6 +91,7 @@ class PackResult(msgspec.Struct, frozen=True):
     notes: list[str]
     error: str | None
     packed: bool
+    warnings: list[str] = []
 
 
 def is_skops(path: Path) -> bool:
@@ -195,6 +199,7 @@ def pack_model_file(
         threshold=threshold,
         lineage=lineage,
         contract=rules,
+        warnings=result.warnings,
         tune=tables.get("tune"),
         test=tables.get("test"),
     )
@@ -255,18 +260,19 @@ def _pack(job: PackJob, folder: Path) -> PackResult:
     reasons = []
     for rows in (frame, read_as_written(Path(job.data), job.csv)):
         try:
-            raw, covered, notes = _prove(job, estimator, rows[features])
+            raw, covered, parity = _prove(job, estimator, rows[features])
         except NotCovered as error:
             reasons.append(str(error))
             continue
         (folder / "model.packed").write_bytes(raw)
-        return PackResult(list(covered), features, notes, None, True)
+        notes, warnings = ([], []) if parity is None else ([str(parity)], parity.warnings())
+        return PackResult(list(covered), features, notes, None, True, warnings)
     return PackResult(steps, features, [], reasons[0], False)
 
 
 def _prove(
     job: PackJob, estimator: BaseEstimator, frame: pd.DataFrame
-) -> tuple[bytes, tuple[str, ...], list[str]]:
+) -> tuple[bytes, tuple[str, ...], Parity | None]:
     """Pack the model, and compare it with the original on these rows."""
     from lockgate.modeling.training.estimators import order_classes
     from lockgate.models.converters.parity import check_parity
@@ -279,7 +285,8 @@ def _prove(
     raw, covered = packed_bytes(
         estimator, table.schema, order_classes(task_of(estimator)[1], job.positive)
     )
-    return raw, covered, [str(check_parity(estimator, PackedModel(raw), rows))] if job.prove else []
+    parity = check_parity(estimator, PackedModel(raw), rows) if job.prove else None
+    return raw, covered, parity
 
 
 def _cannot_be_opened(path: str, error: Exception) -> str:
