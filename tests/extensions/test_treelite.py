@@ -1,6 +1,7 @@
 """LightGBM and XGBoost in packed form answer as the originals do."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ def held(model: object, frame: pd.DataFrame) -> PackedModel:
     table, rows = table_from(frame)
     raw, _ = packed_bytes(model, table.schema)
     packed = PackedModel(raw)
+    if os.environ.get("LOCKGATE_SOAK"):
+        drawn = [
+            rows[name].sample(20_000, replace=True, random_state=k).reset_index(drop=True)
+            for k, name in enumerate(rows)
+        ]
+        many = pd.concat(drawn, axis=1)  # other combinations of the same cells
+        assert check_parity(model, packed, many, rows=20_000).label_changes == 0
     found = check_parity(model, packed, rows)
     assert found.label_changes == 0
     columns, single = (
