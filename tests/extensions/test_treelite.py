@@ -105,6 +105,15 @@ def test_lightgbm_at_the_end_of_a_pipeline_and_of_one_against_all() -> None:
     held(model.set_output(transform="pandas").fit(frame, zoo.targets(frame)["three"]), frame)
 
 
+@pytest.mark.parametrize("objective", ["binary", "multiclassova"])
+def test_lightgbms_sigmoid_keeps_its_64_bits(objective: str) -> None:
+    frame = zoo.frame_of()
+    target = zoo.targets(frame)["two" if objective == "binary" else "three"]
+    model = lightgbm.LGBMClassifier(**LIGHT, objective=objective, sigmoid=0.7)
+    packed = held(model.fit(frame[NUMERIC], target), frame[NUMERIC])
+    assert packed.header.tolerance == 1e-12
+
+
 @pytest.mark.parametrize("target", ["two", "three"])
 def test_xgboost_classifiers(target: str) -> None:
     frame = zoo.frame_of()

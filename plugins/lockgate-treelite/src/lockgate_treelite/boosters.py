@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
@@ -40,8 +41,20 @@ class LightGBM:
         columns = _encode_categories(trace, columns, categories)
         classes = tuple(getattr(estimator, "classes_", ()))
         return convert_model(
-            trace, from_lightgbm(booster), columns, _convert_labels(classes), small=SMALL
+            trace,
+            from_lightgbm(booster),
+            columns,
+            _convert_labels(classes),
+            small=SMALL,
+            alpha=_sigmoid_of(booster),
         )
+
+
+def _sigmoid_of(booster: Any) -> float | None:
+    """Return LightGBM's parameter `sigmoid`, of which treelite keeps 32 bits."""
+    objective = booster.dump_model(num_iteration=1).get("objective", "")
+    known = re.search(r"\bsigmoid:(\S+)", objective)
+    return None if known is None else float(known[1])
 
 
 @lockgate.plugin

@@ -34,6 +34,7 @@ def convert_model(
     classes: tuple[str | float, ...],
     *,
     small: float = 0.0,
+    alpha: float | None = None,
 ) -> ConvertedModel:
     """Convert a treelite model.
 
@@ -49,6 +50,8 @@ def convert_model(
         Labels; empty for a regression.
     small : float
         Numbers up to that size are compared as zeros.
+    alpha : float, optional
+        Factor of the margin within the logistic function; by default treelite's, of 32 bits.
 
     """
     head = model.get_header_accessor().get_field
@@ -74,7 +77,8 @@ def convert_model(
         output=head("class_id") if output_count > 1 else np.zeros(len(trees), int),
         divide=divide,
     )
-    alpha = float(head("sigmoid_alpha")[0])
+    if alpha is None:
+        alpha = float(head("sigmoid_alpha")[0])
     return _convert_output(trace, str(head("postprocessor")), alpha, margin, classes)
 
 
