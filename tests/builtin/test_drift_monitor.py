@@ -25,6 +25,7 @@ from lockgate.contract.tables import Column, Schema
 from lockgate.errors import LockgateError
 from lockgate.modeling.statistics.histograms import (
     build_reference,
+    count_all_columns,
     count_into_bins,
     count_window,
     select_monitored_output,
@@ -83,7 +84,7 @@ def test_a_constant_column_that_stays_is_not_drift() -> None:
 def test_a_constant_column_that_changes_is_drift(value: float) -> None:
     finding = monitored(np.full(500, 7.0), np.full(300, value))
     assert (finding.severity, finding.effect) == ("alarm", 1.0)
-    assert finding.message == "x has drifted: effect size 1.00"
+    assert finding.message.startswith("x has drifted: effect size 1.00; ")
 
 
 def test_a_column_that_is_missing_in_both_is_not_drift() -> None:
@@ -185,7 +186,7 @@ def test_the_effect_floor_tells_an_alarm_from_a_notice(floor: float, severity: s
     assert finding.effect == pytest.approx(0.05)
     assert finding.severity == severity
     if severity == "notice":
-        assert finding.message == "x differs slightly: effect size 0.050, below the alarm threshold"
+        assert finding.message.startswith("x differs slightly: effect size 0.050, below the alarm")
 
 
 @pytest.mark.parametrize(("level", "severity"), [(0.001, "ok"), (0.2, "alarm")])
@@ -369,3 +370,47 @@ def test_the_example_watches_are_seen_for_what_they_are(kind: str) -> None:
     assert isinstance(watch, MonitorRequest)
     findings = Drift().monitor(watch).findings
     assert any(finding.severity == "alarm" for finding in findings) == (kind == "shifted")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kind", "message"),
+    [
+        ([1.0, 2, 3, 4] * 50, [3.0, 4, 4, 4] * 50, "number", "median 4, 2 before"),
+        ([1.0, 2, 3, 4] * 50, [1.0, np.nan, 3, 4] * 50, "number", "missing 25%, 0% before"),
+        (text(["a", "b"] * 90), text(["a", "a", "a", "b"] * 50), ("a", "b"), "a 75%, 50% before"),
+        (text(["a", "b"] * 90), text(["a", "c"] * 90), ("a", "b"), "other categories 50%, 0% bef"),
+    ],
+)
+def test_a_finding_names_what_changed(before: Any, now: Any, kind: Any, message: str) -> None:
+    assert message in monitored(before, now, kind).message
+
+
+def test_columns_that_the_model_does_not_read_are_tested_apart_and_never_alarm() -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        {
+            "read": rng.normal(size=800),
+            "shop": rng.choice(["a", "b"], 800),
+            "when": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 90, 800), "D"),
+            "flag": rng.random(800) < 0.5,
+            "phone": rng.choice(["1", "2"], 800),  # personal: not counted
+            "remark": [f"text {k}" for k in range(800)],  # too many texts
+            "customer": np.arange(800),
+        }
+    )
+    unread = count_all_columns(rows, {"read", "customer"})
+    assert [bins.column for bins in unread] == ["shop", "when", "flag"]
+    schema = schema_of(read="number")
+    reference = build_reference(rows[["read"]], schema, numpy_backend())
+    reference = replace(reference, unread=unread)
+    later = rows.assign(shop="b", when=rows["when"] + pd.Timedelta("90D"))
+    for window, severities in ((rows, ["ok"] * 4), (later, ["ok", "notice", "notice", "ok"])):
+        counts = count_window(reference, window[["read"]], numpy_backend(), rows=window)
+        request = MonitorRequest(
+            reference=reference, window=MonitoringWindow(counts, 800), schema=schema
+        )
+        found = Drift().monitor(request)
+        assert [finding.severity for finding in found.findings] == severities
+        assert [finding.read for finding in found.findings] == [True, False, False, False]
+    assert "of 3 columns that the model does not read: shop, when" in found.messages[0]
+    assert "not read by the model; b 100%" in found.findings[1].message

@@ -75,12 +75,15 @@ class ReferenceCounts:
         The model's predictions for rows that it was not fitted on.
     n : int
         Number of rows.
+    unread : tuple of BinCounts
+        Columns of the loader's table that the model does not read, without those that have a role.
 
     """
 
     columns: tuple[BinCounts, ...]
     scores: BinCounts | None = None
     n: int = 0
+    unread: tuple[BinCounts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,8 @@ class Finding:
         ISO date on which the window begins.
     message : str
         The finding as a sentence.
+    read : bool
+        Whether the model reads the column.
 
     """
 
@@ -167,6 +172,7 @@ class Finding:
     severity: Severity = "ok"
     since: str | None = None
     message: str = ""
+    read: bool = True
 
     def __post_init__(self) -> None:
         """Reject values outside their range."""

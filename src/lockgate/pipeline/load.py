@@ -7,7 +7,7 @@ import dataclasses
 import msgspec
 import numpy as np
 
-from lockgate.contract.tables import Table
+from lockgate.contract.tables import ROLES, Schema, Table
 from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.column_checks import check_columns
 from lockgate.data.columns.categories import category_text
@@ -20,10 +20,11 @@ from lockgate.data.splits import resolve_method, split_rows
 from lockgate.data.uninformative import drop_uninformative
 from lockgate.errors import UsageError
 from lockgate.modeling.baselines import fit_baselines
+from lockgate.modeling.statistics.histograms import count_all_columns
 from lockgate.modeling.training.estimators import order_classes
 from lockgate.pipeline.data_contract import load_checked
 from lockgate.pipeline.stage import Stage
-from lockgate.pipeline.workspace import Workspace
+from lockgate.pipeline.workspace import Workspace, to_plain
 
 __all__ = ["work"]
 
@@ -70,6 +71,7 @@ def work(stage: Stage) -> dict[str, float]:
         "columns_left_out": reasons,
         "warnings": warnings,
         "baselines": msgspec.to_builtins(fit_baselines(train, tune, task)),
+        "columns": to_plain(count_all_columns(parts.train.frame, _with_role(schema))),
         "source": loaded.digest,
         "contract": None if contract is None else contract.plain(),
     }
@@ -99,6 +101,11 @@ def work(stage: Stage) -> dict[str, float]:
         if n:
             stage.log.info("left out %d rows: %s", n, reason)
     return {name: float(len(table)) for name, table in tables.items()}
+
+
+def _with_role(schema: Schema) -> set[str]:
+    """Return the columns that have a role."""
+    return {getattr(schema, role) for role in ROLES if getattr(schema, role) is not None}
 
 
 def find_positive(target: np.ndarray, task: str, chosen: object) -> str:

@@ -108,6 +108,7 @@ def _build_window(
         features,
         stage.backend(),
         select_monitored_output(output, bundle.manifest.task),
+        rows,
     )
     return MonitoringWindow(
         counts, len(table), period.since, period.until, table, output, labels, rows

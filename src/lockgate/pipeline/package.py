@@ -68,7 +68,9 @@ def work(stage: Stage) -> dict[str, float]:
             stage.sections.decision.value_matrix if model.task == "binary" else None,
             workspace.read_files(model),
             {
-                "reference.json": _build_reference(stage, model, train, output),
+                "reference.json": _build_reference(
+                    stage, model, train, output, workspace.facts()["columns"]
+                ),
                 "probes.json": probes_of(tune.features, model.schema, predictor),
                 "metrics.json": {
                     name: report["metrics"] for name, report in evaluation["evaluators"].items()
@@ -131,16 +133,15 @@ def _format_card(
     )
 
 
-def _build_reference(stage: Stage, model: FinishedModel, train: Table, output: Output) -> Any:
+def _build_reference(
+    stage: Stage, model: FinishedModel, train: Table, output: Output, counted: list[dict[str, Any]]
+) -> Any:
     """Count the training rows, and the predictions on rows that were not trained on."""
-    return to_plain(
-        build_reference(
-            train.features,
-            model.schema,
-            stage.backend(),
-            select_monitored_output(output, model.task),
-        )
-    )
+    scores = select_monitored_output(output, model.task)
+    reference = build_reference(train.features, model.schema, stage.backend(), scores)
+    read = {column.name for column in model.schema.features}
+    unread = [bins for bins in counted if bins["column"] not in read]
+    return to_plain(reference) | {"unread": unread}
 
 
 def _build_hashes(stage: Stage, train: Table) -> Hashes:

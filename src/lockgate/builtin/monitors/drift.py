@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import lockgate
 
 if TYPE_CHECKING:
-    from lockgate.contract.monitoring import Severity
+    from collections.abc import Sequence
+
+    from lockgate.contract.monitoring import BinCounts, Severity
 
 
 @lockgate.plugin
@@ -36,55 +38,63 @@ class Drift:
     @lockgate.hookimpl
     def monitor(self, request: lockgate.MonitorRequest) -> lockgate.Findings:
         """Compare the counts of the window with those of the training rows."""
-        import numpy as np
-
-        from lockgate.modeling.statistics.two_sample import adjust_p_values, compare_counts
-
         reference = [*request.reference.columns]
         if request.reference.scores is not None:
             reference.append(request.reference.scores)
-        pairs = [
-            (column, request.window.counts[column.column])
-            for column in reference
-            if column.column in request.window.counts
-        ]
+        read = self._test(request, reference, read=True)
+        if not read:
+            return lockgate.Findings()
+        unread = self._test(request, request.reference.unread, read=False)
+        return lockgate.Findings((*read, *unread), (_summarize(read, unread),))
+
+    def _test(
+        self, request: lockgate.MonitorRequest, columns: Sequence[BinCounts], *, read: bool
+    ) -> list[lockgate.Finding]:
+        """Test each column that the window has."""
+        import numpy as np
+
+        from lockgate.modeling.statistics.shifts import describe_shift
+        from lockgate.modeling.statistics.two_sample import adjust_p_values, compare_counts
+
+        counts, since = request.window.counts, request.window.since
+        pairs = [(bins, counts[bins.column]) for bins in columns if bins.column in counts]
         results = [compare_counts(before, now) for before, now in pairs]
         if not results:
-            return lockgate.Findings()
+            return []
         adjusted = adjust_p_values(np.array([p for _, _, p in results]), self.correction)
         findings = []
-        for (before, _), (test, effect, p), adjusted_p in zip(
+        for (before, now), (test, effect, p), adjusted_p in zip(
             pairs, results, adjusted, strict=True
         ):
-            severity = self._severity(effect, float(adjusted_p))
+            severity, message = self._judge(before.column, effect, float(adjusted_p), read=read)
+            if severity != "ok":
+                message += f"; {describe_shift(before, now)}"
             findings.append(
-                lockgate.Finding(
-                    before.column,
-                    test,
-                    effect,
-                    p,
-                    severity,
-                    request.window.since,
-                    _describe_column(before.column, effect, severity),
-                )
+                lockgate.Finding(before.column, test, effect, p, severity, since, message, read)
             )
-        return lockgate.Findings(tuple(findings), (_summarize(findings),))
+        return findings
 
-    def _severity(self, effect: float, p: float) -> Severity:
+    def _judge(self, column: str, effect: float, p: float, *, read: bool) -> tuple[Severity, str]:
+        """Return how severe a difference is, and say so; only columns that are read alarm."""
         if p > self.level:
-            return "ok"
-        return "alarm" if effect >= self.effect else "notice"
+            return "ok", f"{column} shows no drift"
+        if effect < self.effect:
+            text = f"effect size {effect:.3f}, below the alarm threshold"
+            return "notice", f"{column} differs slightly: {text}"
+        message = f"{column} has drifted: effect size {effect:.2f}"
+        return ("alarm", message) if read else ("notice", f"{message}, not read by the model")
 
 
-def _describe_column(column: str, effect: float, severity: str) -> str:
-    if severity == "alarm":
-        return f"{column} has drifted: effect size {effect:.2f}"
-    if severity == "notice":
-        return f"{column} differs slightly: effect size {effect:.3f}, below the alarm threshold"
-    return f"{column} shows no drift"
+def _summarize(read: list[lockgate.Finding], unread: list[lockgate.Finding]) -> str:
+    """Return what drifted, the columns that the model does not read apart."""
+    text = _summarize_read(read)
+    drifted = [finding.column for finding in unread if "has drifted" in finding.message]
+    if drifted:
+        text += f"; of {len(unread)} columns that the model does not read: {', '.join(drifted)}"
+    return text
 
 
-def _summarize(findings: list[lockgate.Finding]) -> str:
+def _summarize_read(findings: list[lockgate.Finding]) -> str:
     alarms = [finding.column for finding in findings if finding.severity == "alarm"]
     if not alarms:
         return f"no drift in {len(findings)} columns"

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.contract.monitoring import BinCounts, ReferenceCounts
 from lockgate.contract.prediction import Output
-from lockgate.contract.requests import Backend
+from lockgate.contract.requests import Backend, numpy_backend
 from lockgate.contract.tables import Schema
+from lockgate.data.columns.categories import category_text
+from lockgate.data.columns.personal import is_personal
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import pandas as pd
+
     from lockgate.contract.prediction import Columns
 
-__all__ = ["build_reference", "count_into_bins", "count_window", "select_monitored_output"]
+__all__ = [
+    "build_reference",
+    "count_all_columns",
+    "count_into_bins",
+    "count_window",
+    "select_monitored_output",
+]
 
 BINS = 64
 """Number of bins of an ordered column; edges are quantiles of the reference."""
+
+MAX_CATEGORIES = 50
+"""Different texts of a column that the model does not read, up to which it is counted."""
 
 SCORES = "(score)"
 """Name of the model's predictions among the columns."""
@@ -59,6 +74,52 @@ def build_reference(
     return ReferenceCounts(tuple(counts), score_counts, n)
 
 
+def count_all_columns(frame: pd.DataFrame, leave_out: Collection[str]) -> tuple[BinCounts, ...]:
+    """Choose bins for each column whose cells can be counted, and count the rows into them.
+
+    Numbers, truth values and dates can be, and texts of at most `MAX_CATEGORIES` different values,
+    unless the name of their column indicates personal data.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n, columns)
+        The rows with all columns of the loader's table.
+    leave_out : collection of str
+        Columns that are not counted.
+
+    """
+    counts = []
+    for name in frame:
+        if name in leave_out:
+            continue
+        values = _countable(frame[name])
+        if values.dtype.kind in "fM":
+            empty = BinCounts(str(name), "ordered", _choose_edges(_convert_to_floats(values)))
+        else:
+            texts = sorted({str(text) for text in values if text is not None})
+            if not 0 < len(texts) <= MAX_CATEGORIES or is_personal(str(name)):
+                continue
+            empty = BinCounts(str(name), "nominal", categories=tuple(texts))
+        counts.append(count_into_bins(empty, values, numpy_backend()))
+    return tuple(counts)
+
+
+def _countable(values: pd.Series[Any]) -> np.ndarray:
+    """Return cells as doubles, as dates, or as texts, None where they are missing."""
+    import pandas as pd
+
+    types = pd.api.types
+    if types.is_datetime64_any_dtype(values):
+        return np.asarray(values.dt.tz_localize(None).to_numpy(dtype="datetime64[us]"))
+    if types.is_bool_dtype(values) or types.is_numeric_dtype(values):
+        return np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
+    texts = [
+        None if missing else category_text(cell)
+        for cell, missing in zip(values.tolist(), values.isna(), strict=True)
+    ]
+    return np.array(texts, dtype=object)
+
+
 def select_monitored_output(output: Output, task: str) -> np.ndarray | None:
     """Return the predictions to monitor: values, or scores of two classes; otherwise None."""
     values = output.label if task == "regression" else output.score
@@ -66,15 +127,24 @@ def select_monitored_output(output: Output, task: str) -> np.ndarray | None:
 
 
 def count_window(
-    reference: ReferenceCounts, columns: Columns, backend: Backend, scores: ArrayLike | None = None
+    reference: ReferenceCounts,
+    columns: Columns,
+    backend: Backend,
+    scores: ArrayLike | None = None,
+    rows: pd.DataFrame | None = None,
 ) -> dict[str, BinCounts]:
-    """Count a window's columns into the bins of the reference."""
+    """Count a window's columns into the bins of the reference; `rows` have those not read, too."""
     counts = {
         bins.column: count_into_bins(bins, columns[bins.column], backend)
         for bins in reference.columns
     }
     if reference.scores is not None and scores is not None:
         counts[SCORES] = count_into_bins(reference.scores, scores, backend)
+    for bins in reference.unread:
+        if rows is not None and bins.column in rows:
+            values = _countable(rows[bins.column])
+            if (values.dtype.kind in "fM") == (bins.kind == "ordered"):
+                counts[bins.column] = count_into_bins(bins, values, backend)
     return counts
 
 
