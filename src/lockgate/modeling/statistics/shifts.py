@@ -51,7 +51,7 @@ def _pair(label: str, before: float, now: float) -> str:
 
 
 def _median(bins: BinCounts) -> float | None:
-    """Return the upper edge of the bin with the median; None if there is no value or no edge."""
+    """Return the upper edge of the bin with the median; None without values or edges."""
     known = sum(bins.counts[1:])
     total = 0
     for edge, count in zip(bins.edges, bins.counts[1:], strict=False):
