@@ -875,6 +875,8 @@ def test_rows_of_the_window_may_violate_the_contract_of_the_training_rows(make: 
     lockgate.write_contract(project.root / "conf" / "contract" / "csv.yaml", contract)
     assert len(later) > 0
     project.run("load", "optimize", "compress", "evaluate", "package", "monitor")
+    assert lockgate.open(project.root / "bundle").contract == contract
+    assert "data contract of 10 columns" in (project.root / "bundle" / "card.md").read_text()
     reported = json.loads((project.root / "report" / "findings.json").read_text())["violations"]
     assert [(v["column"], v["rule"], v["count"]) for v in reported] == [
         ("price", "max", len(later))
