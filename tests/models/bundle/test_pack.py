@@ -25,6 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from skops import io as skops_io
 
 import lockgate
+from lockgate.models.packing.row_files import read_as_fitted
 from tests.conftest import Run
 from tests.in_process import run_here
 from tests.models.packing import zoo
@@ -504,3 +505,13 @@ def test_the_contract_is_of_the_model_and_of_all_rows(tmp_path: Path) -> None:
     card = (bundle.path / "card.md").read_text()
     assert "They hold the data contract of 3 columns" in card
     assert "evaluated on 80 others" in card
+
+
+def test_declared_dates_are_read_in_the_order_in_which_all_exist(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('day\n25/07/2024\n02/07/2024\n""\n')
+    dates = read_as_fitted(path, lockgate.CSVFormat(), {"day": "date"})["day"]
+    assert [str(date)[:10] for date in dates] == ["2024-07-25", "2024-07-02", "NaT"]
+    path.write_text("day\n03/07/2024\n02/07/2024\n")
+    with pytest.raises(lockgate.SchemaViolation, match="day first or month first"):
+        read_as_fitted(path, lockgate.CSVFormat(), {"day": "date"})

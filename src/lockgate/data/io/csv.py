@@ -188,13 +188,16 @@ def read_csv_header(source: Path | bytes, csv: CSVFormat) -> list[str]:
     with _open_text(source, encoding_of(source, csv)) as file:
         try:
             reader = stdlib_csv.reader(file, delimiter=delimiter_of(source, csv), **options)
-            return next(filter(None, reader), [])  # Arrow skips blank lines as well
+            header = next(filter(None, reader), [])  # Arrow skips blank lines as well
         except TypeError as error:  # of the delimiter or the quote
             raise UsageError(f"{format_source(source)} cannot be read: {error}") from None
         except stdlib_csv.Error as error:
             raise DataError(
                 f"{format_source(source)}: the first line cannot be read: {error}"
             ) from None
+    if not header:
+        raise DataError(f"{format_source(source)} is empty; expected a line with column names")
+    return header
 
 
 def encoding_of(source: Path | bytes, csv: CSVFormat) -> str:

@@ -116,6 +116,7 @@ def pack(
     from lockgate.modeling.training.estimators import order_classes
 
     check_threshold(threshold, tune)
+    rules = _read_contract(contract)
     held_out = {
         key: _pair(key, rows) for key, rows in (("tune", tune), ("test", test)) if rows is not None
     }
@@ -152,7 +153,7 @@ def pack(
         name=name,
         threshold=threshold,
         lineage=lineage,
-        contract=_read_contract(contract),
+        contract=rules,
         warnings=parity.warnings(),
         **tables,
     )

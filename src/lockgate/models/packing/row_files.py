@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.contract.tables import Column, CSVFormat, Table
 from lockgate.data.columns.categories import category_text
+from lockgate.data.columns.dates import NUMERIC_DATE, as_micros
 from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.text_cells import infer_date_order
 from lockgate.errors import DataError, SchemaViolation, UsageError
 from lockgate.models.packing.rows import table_from
 
@@ -102,6 +105,21 @@ def read_as_fitted(
         raise DataError(describe_failure(path, error)) from None
 
 
+def _to_dates(name: str, values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return dates; texts in the only order in which all of them exist, as tables have them."""
+    import numpy as np
+    import pandas as pd
+
+    texts = [text for text in values.dropna().tolist() if isinstance(text, str)]
+    numeric = any(re.fullmatch(NUMERIC_DATE, text.strip()) for text in texts)
+    order = infer_date_order(name, texts) if numeric else "iso"
+    micros = [as_micros(value, order) for value in values.tolist()]
+    if None in micros:
+        row = micros.index(None)
+        raise DataError(f"column {name} holds {values.iloc[row]!r} in row {row}, expected a date")
+    return pd.Series(np.array(micros, dtype="datetime64[us]"), index=values.index)
+
+
 def _declare(frame: pd.DataFrame, kinds: Mapping[str, str], path: Path) -> pd.DataFrame:
     """Return the frame with columns of the declared kinds, as pandas holds them."""
     import pandas as pd
@@ -115,7 +133,7 @@ def _declare(frame: pd.DataFrame, kinds: Mapping[str, str], path: Path) -> pd.Da
     converted = {}
     for name, kind in kinds.items():
         if kind == "date":
-            converted[name] = pd.to_datetime(frame[name])
+            converted[name] = _to_dates(name, frame[name])
         elif kind in ("category", "text") and pd.api.types.is_numeric_dtype(frame[name]):
             converted[name] = frame[name].map(category_text, na_action="ignore").astype(object)
         elif kind in ("number", "integer", "boolean"):

@@ -190,9 +190,11 @@ class Worker:
         self.connections.draining = True
         if not self.orphaned:
             await asyncio.sleep(GRACE_SECONDS)  # until load balancers see that it is not ready
-        with contextlib.suppress(OSError):  # a system without filters resets a few clients
+        try:
             refuse_connections(queue)
-            await asyncio.sleep(HANDSHAKE_SECONDS)
+        except OSError:  # a system without filters resets a few clients
+            queue.listen(0)
+        await asyncio.sleep(HANDSHAKE_SECONDS)
         server.close()
         for _ in range(CLOSE_TURNS):  # the loop closes it a moment later
             if listening.fileno() < 0:
