@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -125,16 +125,20 @@ def _contended(distances: np.ndarray, op: Step, norms: np.ndarray, from_norms: b
     contended = np.zeros(distances.shape[1], bool)
     if op.weights == "distance" and from_norms:
         kept = np.sort(distances, axis=0)[: op.count]
-        shares, rounded = (
-            weights / weights.sum(axis=0)
-            for weights in (
-                weigh(kept, op.weights, np),
-                weigh(np.sqrt(kept**2 + ROUNDING * norms), op.weights, np),
-            )
-        )
-        contended |= ~(np.abs(shares - rounded).max(axis=0) <= CHANGED)
+        shares = _shares(kept, op.weights)
+        # of points at equal small distances, rounding may leave any at a distance of zero
+        every_second = (np.arange(len(kept)) % 2)[:, None]
+        for rounded in (1.0, every_second, 1 - every_second):
+            moved = _shares(np.sqrt(kept**2 + ROUNDING * norms * rounded), op.weights)
+            contended |= ~(np.abs(shares - moved).max(axis=0) <= CHANGED)
     if op.count < len(distances):
         last = np.partition(distances, (op.count - 1, op.count), axis=0)[op.count - 1 :][:2] ** 2
         scale = last[1] + norms if from_norms else last[1]
         contended |= ~(last[1] - last[0] > CLOSE * scale)
     return contended
+
+
+def _shares(distances: np.ndarray, weights: Literal["uniform", "distance"]) -> np.ndarray:
+    """Return each neighbor's share of the weights, shape (neighbors, n)."""
+    sizes = np.asarray(weigh(distances, weights, np))
+    return np.asarray(sizes / sizes.sum(axis=0))
