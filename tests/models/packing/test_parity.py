@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,15 +24,16 @@ from sklearn.feature_extraction.text import (
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import ComplementNB, GaussianNB, MultinomialNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
-from sklearn.svm import LinearSVC, NuSVC
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC, LinearSVC, NuSVC
 
 import lockgate
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.parity import check_parity
-from lockgate.models.converters.term_sizes import rounding_scale
+from lockgate.models.converters.term_sizes import rounding_bound
 from lockgate.models.packed.runtime.model import PackedModel
 from tests.models.packing import zoo
 
@@ -245,9 +247,9 @@ def test_sums_that_cancel_are_compared_by_the_size_of_their_terms() -> None:
     model = LinearRegression().fit(frame, target - target.mean())
     packed = PackedModel(pack_estimator(model, inputs).raw)
     check_parity(model, packed, frame)
-    scale = rounding_scale(packed, frame)
+    bound = rounding_bound(packed, frame)
     terms = np.abs(frame.to_numpy() * model.coef_).sum(axis=1) + abs(model.intercept_)
-    np.testing.assert_allclose(scale, np.maximum(terms, 1.0))
+    np.testing.assert_allclose(bound, 256 * np.finfo(float).eps * terms)
     model.intercept_ += 1e-9 * terms.max()
     with pytest.raises(lockgate.NotCovered, match="predictions of the packed model differ"):
         check_parity(model, packed, frame)
@@ -317,4 +319,30 @@ def test_probabilities_that_a_file_lacks_are_a_refusal() -> None:
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
     model[-1].loss = "log_loss"
     with pytest.raises(lockgate.NotCovered, match="has probabilities, and the written model"):
+        check_parity(model, packed, frame)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        SVC(kernel="poly"),
+        SVC(),
+        MLPClassifier((20, 20), max_iter=30, random_state=0),
+        LogisticRegression(),
+    ],
+    ids=lambda last: type(last).__name__ + str(getattr(last, "kernel", "")),
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_rounding_excuses_no_more_than_it_explains(last: Any) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(400, 3)), columns=list("abc"))
+    frame["seconds"] = 1.7e9 + rng.uniform(0, 86_400, 400)  # a large mean, a small spread
+    target = (frame["a"] + rng.normal(size=400) > 0).astype(int)
+    model = make_pipeline(StandardScaler(), last).fit(frame, target)
+    packed = PackedModel(pack_estimator(model, [ColumnInput(n, "number") for n in frame]).raw)
+    check_parity(model, packed, frame)
+    bound = rounding_bound(packed, frame)
+    assert bound.max() < 1e-9
+    model[0].scale_[0] *= 1.01
+    with pytest.raises(lockgate.NotCovered, match="predictions of the packed model differ"):
         check_parity(model, packed, frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
+from lockgate.errors import NotCovered
+from lockgate.models.converters.edge_cases import rows_beside
 from lockgate.models.packed.format.neighbors import (
     NearestRows,
     NeighborCells,
@@ -22,7 +25,7 @@ from lockgate.models.packed.runtime.model import PackedModel
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TiedRows", "have_no_neighbors", "tied_neighbors"]
+__all__ = ["TiedRows", "have_no_neighbors", "leave_out_ties", "tied_neighbors"]
 
 Step: TypeAlias = NearestRows | NeighborCells
 
@@ -42,6 +45,14 @@ LARGEST = 1e150
 """Numbers whose squares have no double from here on."""
 
 BLOCK = 256
+
+MAX_ROUNDED = 0.05
+"""Share of the rows for which rounding may decide who the nearest neighbors are."""
+
+FEWEST_COMPARED = 0.05
+"""Share of the rows, with those beside tied ones, of which the neighbors must not be tied."""
+
+log = logging.getLogger(__name__)
 
 
 class TiedRows(NamedTuple):
@@ -65,6 +76,49 @@ def tied_neighbors(model: object, frame: pd.DataFrame) -> TiedRows:
     """Return the rows for which training rows contend for the last place among the neighbors."""
     equal = _find_rows(model, frame, functools.partial(_tied, from_norms=False))
     return TiedRows(equal, _find_rows(model, frame, _tied) & ~equal)
+
+
+def leave_out_ties(
+    packed: PackedModel, parts: list[pd.DataFrame], rng: np.random.Generator
+) -> tuple[list[pd.DataFrame], int]:
+    """Return the rows whose neighbors their distances determine, and the number of the others.
+
+    In place of the others come rows beside them, which are not tied, so that something is compared.
+    """
+    sample = parts[0]
+    equal, rounded = tied_neighbors(packed, sample)
+    if rounded.mean() > MAX_ROUNDED:
+        raise NotCovered(
+            f"for {rounded.mean():.0%} of the rows the rounding of distances decides who the "
+            "nearest neighbors are, in scikit-learn as well: scale the columns before it, e.g. "
+            "with StandardScaler"
+        )
+    if equal.any():
+        log.warning(
+            "for %.1f%% of the rows training rows at equal distances contend for the last of the "
+            "nearest neighbors: scikit-learn takes any of them, the packed model the first, so "
+            "predictions may differ there; round or bin columns less, or drop duplicates, if they "
+            "must not",
+            100 * equal.mean(),
+        )
+    masks = [equal | rounded, *(_are_tied(packed, part) for part in parts[1:])]
+    compared = [part[~mask] for part, mask in zip(parts, masks, strict=True)]
+    if masks[0].any():
+        beside = rows_beside(packed, sample[masks[0]], rng)
+        compared.append(beside[~_are_tied(packed, beside)])
+    count = sum(len(part) for part in compared)
+    if count < FEWEST_COMPARED * sum(len(part) for part in parts):
+        raise NotCovered(
+            f"of all but {count} rows training rows at equal distances contend for the last of "
+            "the nearest neighbors, so that hardly a prediction can be compared: drop duplicates, "
+            "use more columns, or a number of neighbors at which fewer contend"
+        )
+    return compared, int(sum(mask.sum() for mask in masks))
+
+
+def _are_tied(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
+    equal, rounded = tied_neighbors(packed, frame)
+    return np.asarray(equal | rounded)
 
 
 def have_no_neighbors(model: object, frame: pd.DataFrame) -> np.ndarray:

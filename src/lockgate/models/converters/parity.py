@@ -17,10 +17,13 @@ from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import LockgateError, NotCovered, SchemaViolation
 from lockgate.models.converters.causes import columns_behind, describe_row, likely_causes
-from lockgate.models.converters.edge_cases import edge_case_rows, rows_beside
+from lockgate.models.converters.edge_cases import edge_case_rows
 from lockgate.models.converters.fitted_columns import as_fitted
-from lockgate.models.converters.neighbor_ties import have_no_neighbors, tied_neighbors
-from lockgate.models.converters.term_sizes import rounding_scale
+from lockgate.models.converters.neighbor_ties import (
+    have_no_neighbors,
+    leave_out_ties,
+)
+from lockgate.models.converters.term_sizes import rounding_bound
 from lockgate.models.packed.runtime.model import PackedModel
 
 if TYPE_CHECKING:
@@ -30,9 +33,6 @@ __all__ = ["Parity", "check_parity", "compare"]
 
 MAX_REJECTED = 0.5
 """Share of the training rows that a packed model may reject, e.g. for infinite numbers."""
-
-MAX_ROUNDED = 0.05
-"""Share of the rows for which rounding may decide who the nearest neighbors are."""
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def check_parity(
     edge_cases = edge_case_rows(packed, sample, rows, rng)
     # the packed model has no prediction there; scikit-learn looks up whatever is in memory
     edge_cases = edge_cases[~have_no_neighbors(packed, edge_cases)]
-    compared, tied = _leave_out_ties(packed, [sample, edge_cases], rng)
+    compared, tied = leave_out_ties(packed, [sample, edge_cases], rng)
     parts = [compare(estimator, packed, part, tolerance) for part in compared if len(part)]
     parity = Parity(
         sum(part.rows for part in parts),
@@ -139,47 +139,6 @@ def check_parity(
             f"and {tolerance:g}), e.g. {parity.example}; likely causes: {causes}"
         )
     return parity
-
-
-def _leave_out_ties(
-    packed: PackedModel, parts: list[pd.DataFrame], rng: np.random.Generator
-) -> tuple[list[pd.DataFrame], int]:
-    """Return the rows whose neighbors their distances determine, and the number of the others.
-
-    In place of the others come rows beside them, which are not tied, so that something is compared.
-    """
-    sample = parts[0]
-    equal, rounded = tied_neighbors(packed, sample)
-    if rounded.mean() > MAX_ROUNDED:
-        raise NotCovered(
-            f"for {rounded.mean():.0%} of the rows the rounding of distances decides who the "
-            "nearest neighbors are, in scikit-learn as well: scale the columns before it, e.g. "
-            "with StandardScaler"
-        )
-    if equal.any():
-        log.warning(
-            "for %.1f%% of the rows training rows at equal distances contend for the last of the "
-            "nearest neighbors: scikit-learn takes any of them, the packed model the first, so "
-            "predictions may differ there; round or bin columns less, or drop duplicates, if they "
-            "must not",
-            100 * equal.mean(),
-        )
-    masks = [equal | rounded, *(_are_tied(packed, part) for part in parts[1:])]
-    compared = [part[~mask] for part, mask in zip(parts, masks, strict=True)]
-    if masks[0].any():
-        beside = rows_beside(packed, sample[masks[0]], rng)
-        compared.append(beside[~_are_tied(packed, beside)])
-    if not any(len(part) for part in compared):
-        raise NotCovered(
-            "for every row training rows at equal distances contend for the last of the nearest "
-            "neighbors, so that no prediction can be compared: drop duplicates, or use more columns"
-        )
-    return compared, int(sum(mask.sum() for mask in masks))
-
-
-def _are_tied(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
-    equal, rounded = tied_neighbors(packed, frame)
-    return np.asarray(equal | rounded)
 
 
 def _readable(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:
@@ -311,9 +270,10 @@ def _compare_rows(
         close = gap <= tolerance
     wrong = (differs & ~close) | ~(distances <= tolerance)
     if wrong.any():  # only then: it takes longer than the comparison
-        scale = rounding_scale(packed, frame)
-        distances = distances * size / np.maximum(size, scale)
-        close |= gap <= tolerance * scale
+        bound = np.zeros(len(frame))
+        bound[wrong] = rounding_bound(packed, frame[wrong])
+        distances = distances * np.minimum(1.0, tolerance * size / np.maximum(bound, 1e-300))
+        close |= gap <= bound
         wrong = (differs & ~close) | ~(distances <= tolerance)
     return _Compared(label, ours, expected, distances, differs, close, wrong)
 

@@ -1,8 +1,9 @@
-"""How far rounding alone may take the sums of a model, whatever order they are added in.
+"""How far rounding alone may take two programs that compute the same numbers.
 
 Two programs that add the same terms in another order differ by about the unit roundoff times the
 sum of the terms' sizes (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section
-4.2): where terms of 10,000 cancel to 0.1, relative to the latter by much more than it.
+4.2): where terms of 10,000 cancel to 0.1, relative to the latter by much more than it. The sizes
+are carried from operation to operation, as in a running error analysis (section 3.3 there).
 """
 
 from __future__ import annotations
@@ -23,44 +24,50 @@ from lockgate.models.packed.runtime.model import PackedModel
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["rounding_scale"]
+__all__ = ["rounding_bound"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-STEEPEST = {"sigmoid": 0.25}
-"""Largest slopes of functions other than 1."""
+ROUNDINGS = 256 * np.finfo(float).eps
+"""Roundings of the sum of all sizes by which results may differ: sums of thousands of terms are
+rounded as often, but hardly ever all in one direction."""
+
+LARGEST_OF_PROBABILITIES = 1e-9
+"""Difference of a probability that no rounding excuses."""
 
 
-def rounding_scale(model: object, frame: pd.DataFrame) -> Array:
-    """Return the size of what rounding is relative to in each row's numbers, at least 1.
+def rounding_bound(model: object, frame: pd.DataFrame) -> Array:
+    """Return by how much rounding may change each row's numbers, shape (n,).
+
+    It is of the margins, or of the values of a regression; of probabilities where there are no
+    margins, and then at most 1e-9. Sums over trees are added in the order of the trees; those of
+    XGBoost in 32 bits, so that the tolerance of the file is relative to where they begin.
 
     Parameters
     ----------
     model : PackedModel
-        The model; of other formats, and of sums over trees, no more is known than the result.
+        The model; of other formats nothing is known, and the bound is 0.
     frame : DataFrame, shape (n, features)
         The rows.
 
-    Returns
-    -------
-    ndarray, shape (n,)
-
     """
-    scale = np.ones(len(frame))
+    bound = np.zeros(len(frame))
     if not isinstance(model, PackedModel):
-        return scale
+        return bound
     cells, rows = read_columns(model.inputs, frame, RejectedRows())
+    answers, header = model.header.answers, model.header
+    index = answers.label if header.task == "regression" else answers.score
+    if index is None:
+        index = answers.margin
+    if index is None:
+        return bound
     sizes = _Sizes(model, cells, rows)
-    answers = model.header.answers
-    parts = (answers.margin, answers.score)
-    if model.task == "regression":
-        parts = (answers.label, None)
     with np.errstate(all="ignore"):
-        for index in parts:
-            if index is not None:
-                size = sizes.of(index).max(axis=0, initial=0.0)
-                scale = np.fmax(scale, np.where(np.isfinite(size), size, 1.0))
-    return scale
+        size = np.nan_to_num(sizes.of(index).max(axis=0, initial=0.0), posinf=0.0)
+    has_trees = any(isinstance(op, Forest) for op in header.ops)
+    bound = size * max(ROUNDINGS, header.tolerance if has_trees else 0.0)
+    is_probability = answers.score is not None and header.task != "regression"
+    return np.asarray(np.minimum(bound, LARGEST_OF_PROBABILITIES) if is_probability else bound)
 
 
 class _Sizes:
@@ -72,14 +79,15 @@ class _Sizes:
 
     def of(self, index: int) -> Array:
         if index not in self._known:
-            self._known[index] = self._compute(self._model.header.ops[index])
+            self._known[index] = self._compute(index)
         return self._known[index]
 
     def _numbers(self, index: int) -> Array:
-        return np.asarray(np.abs(self._signed(index)))
+        return self._model.compute_operation(index, self._cells, self._rows)
 
-    def _compute(self, op: Operation) -> Array:
+    def _compute(self, index: int) -> Array:
         """Return the sizes; 0 for what is exact, or not known to be rounded."""
+        op = self._model.header.ops[index]
         shapes = [self._model.shapes[k] for k in op.of]
         if isinstance(op, Forest):  # sums begin there
             base = np.abs(self._model.arrays[op.base])[:, None]
@@ -99,41 +107,48 @@ class _Sizes:
         if isinstance(op, Select):
             return sizes[0][list(op.columns)]
         if isinstance(op, (Arith, Kernel, Apply)):
-            return self._of_single(op, sizes[0])
+            return self._of_single(index, op, sizes[0])
         largest = [size.max(axis=0, initial=0.0) for size in sizes]
         return np.asarray(np.max(largest, axis=0)[None, :])
 
-    def _of_single(self, op: Arith | Kernel | Apply, size: Array) -> Array:
-        """Return the sizes of an operation on one block."""
-        numbers = self._numbers(op.of[0])
+    def _of_single(self, index: int, op: Operation, size: Array) -> Array:
+        """Return the sizes of an operation on one block: what it carries on, and its result."""
+        result = np.abs(self._numbers(index))
         if isinstance(op, Kernel):
-            return _of_kernel(op, size, numbers, np.abs(self._model.arrays[op.vectors]))
+            numbers = self._numbers(op.of[0])
+            return result + _carried_by_kernel(op, size, numbers, self._model.arrays[op.vectors])
         if isinstance(op, Apply):
             if op.function in ("exp", "expm1"):
-                return np.exp(self._signed(op.of[0])) * np.maximum(size, 1.0)
-            return size * STEEPEST.get(op.function, 1.0)
-        constant = np.abs(self._model.arrays[op.values])[:, None]
-        if op.how in ("add", "subtract"):
-            return np.asarray(size + numbers + constant)
-        return np.asarray(size * constant if op.how == "multiply" else size / constant)
-
-    def _signed(self, index: int) -> Array:
-        return self._model.compute_operation(index, self._cells, self._rows)
+                return np.asarray(np.exp(self._numbers(op.of[0])) * np.maximum(size, 1.0))
+            return np.asarray(size * (0.25 if op.function == "sigmoid" else 1.0))
+        if isinstance(op, Arith) and op.how in ("multiply", "divide"):
+            constant = np.abs(self._model.arrays[op.values])[:, None]
+            size = size * constant if op.how == "multiply" else size / constant
+        return np.asarray(size + result)
 
     def _of_linear(self, op: Linear, sizes: list[Array]) -> Array:
         arrays = self._model.arrays
-        blocks = [self._numbers(k) + size for k, size in zip(op.of, sizes, strict=True)]
+        blocks = [np.abs(self._numbers(k)) + size for k, size in zip(op.of, sizes, strict=True)]
         weights, bias = np.abs(arrays[op.weights]), np.abs(arrays[op.bias])[:, None]
         return np.asarray(weights @ np.nan_to_num(np.concatenate(blocks)) + bias)
 
 
-def _of_kernel(op: Kernel, size: Array, numbers: Array, vectors: Array) -> Array:
-    """Return the sizes of similarities, from above: of the sums that they are functions of."""
-    products = vectors @ (numbers + size)
+def _carried_by_kernel(op: Kernel, size: Array, numbers: Array, vectors: Array) -> Array:
+    """Return the sizes that similarities take over from their operand, and from their sums."""
+    if op.kind == "rbf":  # the slope of exp is its value
+        squares = np.zeros((len(vectors), numbers.shape[1]))
+        exponent = np.zeros_like(squares)
+        for k in range(len(numbers)):
+            difference = numbers[k][None, :] - vectors[:, k : k + 1]
+            squares += difference**2
+            exponent += 2 * np.abs(difference) * size[k]
+        gamma = abs(op.gamma)
+        return np.asarray(gamma * (exponent + squares) * np.exp(-gamma * squares))
+    total = np.abs(vectors) @ (np.abs(numbers) + size)
     if op.kind == "linear":
-        return np.asarray(products)
-    if op.kind == "rbf":
-        squares = (numbers + size) ** 2
-        return np.asarray(np.minimum(1.0, abs(op.gamma) * (squares.sum(axis=0) + 2 * products)))
-    total = abs(op.gamma) * products + abs(op.offset)
-    return np.asarray(total if op.kind == "sigmoid" else op.degree * total**op.degree)
+        return np.asarray(total)
+    total = abs(op.gamma) * total + abs(op.offset)
+    if op.kind == "sigmoid":
+        return np.asarray(total)
+    value = np.abs(op.gamma * (vectors @ numbers) + op.offset)
+    return np.asarray(op.degree * value ** max(op.degree - 1, 0) * total)
