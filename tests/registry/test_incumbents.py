@@ -62,7 +62,10 @@ def test_what_cannot_be_compared_has_its_reason(
     for stage, version in (("prod", None), ("staging", "1.0.0")):
         ledger.promote("fraud", stage, version=version, override=True, reason="first")
     assert measure_incumbents(shop, "fraud", request, "", notes.append) == {}
-    assert all("it has another task or other classes" in note for note in notes)
+    assert all(
+        "its task is binary, its classes, the positive one last, are False, True" in note
+        for note in notes
+    )
     notes.clear()
     request = request_of(lockgate.open(bundles[0]))
     assert len(measure_incumbents(shop, "fraud", request, "", notes.append)) == 1

@@ -66,7 +66,11 @@ def measure_incumbents(
             bundle = open_bundle(bundle_of(ledger.repository, record))
             manifest = bundle.manifest
             if (manifest.task, *manifest.classes) != (request.task, *request.classes):
-                raise BundleError("it has another task or other classes")
+                classes = ", ".join(map(str, manifest.classes))
+                raise BundleError(
+                    f"its task is {manifest.task}"
+                    + (f", its classes, the positive one last, are {classes}" if classes else "")
+                )
             if manifest.hashes.data != training_digest:
                 label += ", fitted on other rows"
             output = bundle.predict(table_of(bundle, rows).features)

@@ -448,7 +448,7 @@ def test_predictions_take_texts_as_estimators_do(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         bundle.predict(numbers.to_numpy().tolist()).score, bundle.predict(numbers).score
     )
-    with pytest.raises(lockgate.SchemaViolation, match="expected an array of shape"):
+    with pytest.raises(lockgate.SchemaViolation, match="row 1 is 1 cells, expected 2 cells"):
         bundle.predict([[1.0, 2.0], [3.0]])
 
 

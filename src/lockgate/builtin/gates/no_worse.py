@@ -66,6 +66,13 @@ class NoWorse:
                 f"not comparable: the task is {candidate.task}, that of {incumbent.version} is "
                 f"{incumbent.task}",
             )
+        if candidate.classes[::-1] == incumbent.classes != candidate.classes:
+            return lockgate.GateResult(
+                False,
+                f"not comparable: the positive class is {candidate.classes[-1]}, that of "
+                f"{incumbent.version} is {incumbent.classes[-1]}; metrics such as recall are of "
+                "another class",
+            )
         rows = 0 if candidate.table is None else len(candidate.table)
         if rows < self.min_rows:
             return lockgate.GateResult(

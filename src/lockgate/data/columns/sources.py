@@ -45,9 +45,11 @@ def select_columns(
     inputs: Sequence[ColumnInput], source: object, rejected: RejectedRows
 ) -> list[ColumnValues]:
     """Return the column of each input, or note in `rejected.fatal` why there is none."""
-    source = _as_matrix(source)
     if len(inputs) == 1 and _is_single_column(source, inputs[0].name):
         return [_check_column(inputs[0], source, rejected)]
+    if isinstance(source, list) and source and isinstance(source[0], (list, tuple, np.ndarray)):
+        matrix = _as_matrix(source, len(inputs), rejected)
+        return [] if rejected.fatal else [matrix[:, k] for k in range(len(inputs))]
     if isinstance(source, np.ndarray):
         if source.ndim != 2 or source.shape[1] != len(inputs):
             rejected.fatal.append(
@@ -80,23 +82,26 @@ def select_columns(
 
 
 def _is_single_column(source: Any, name: str) -> bool:
-    """Whether rows are the cells of a column: a Series, a list of texts, an array of one axis."""
+    """Whether rows are the cells of a column: a Series, a list of cells, an array of one axis."""
     if isinstance(source, np.ndarray):
         return source.ndim == 1
     if isinstance(source, list):
-        return bool(source) and all(isinstance(cell, str) for cell in source)
+        rows = (Mapping, list, tuple, np.ndarray)
+        return bool(source) and not any(isinstance(cell, rows) for cell in source)
     if not hasattr(source, "to_frame") or hasattr(source, "columns"):
         return False
     return name not in getattr(source, "index", ())  # else it is a row of a frame
 
 
-def _as_matrix(source: object) -> object:
-    """Return a list of lists as an array of objects, shape (n, cells); a number stays a number."""
-    if not isinstance(source, list) or not source or not isinstance(source[0], (list, tuple)):
-        return source
-    widths = {len(row) if isinstance(row, (list, tuple)) else -1 for row in source}
-    matrix = np.empty((len(source), widths.pop() if len(widths) == 1 else 0), object)
-    for k, row in enumerate(source if matrix.shape[1] else ()):
+def _as_matrix(rows: Sequence[Any], width: int, rejected: RejectedRows) -> np.ndarray:
+    """Return rows of cells as an array of objects, shape (n, width); a number stays a number."""
+    matrix = np.empty((len(rows), width), object)
+    for k, row in enumerate(rows):
+        count = len(row) if isinstance(row, (list, tuple, np.ndarray)) and np.ndim(row) else 0
+        if count != width:
+            holds = f"{count} cells" if count else f"{type(row).__name__}"
+            rejected.fatal.append(f"row {k} is {holds}, expected {width} cells")
+            break
         matrix[k] = row
     return matrix
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lockgate.contract.evaluation import EvaluateRequest, Metric
+from lockgate.contract.evaluation import EvaluateRequest, Metric, ValueMatrix
 from lockgate.contract.tables import Schema, Table
 from lockgate.data.data_contract.counts import Violation
 from lockgate.data.data_contract.row_checks import check_rows
@@ -45,7 +45,11 @@ def default_evaluators(task: str) -> dict[str, object]:
 
 
 def predict_and_evaluate(
-    bundle: Bundle, table: Table, evaluators: Mapping[str, object], rows: pd.DataFrame
+    bundle: Bundle,
+    table: Table,
+    evaluators: Mapping[str, object],
+    rows: pd.DataFrame,
+    value_matrix: ValueMatrix | None = None,
 ) -> tuple[Any, dict[str, dict[str, Metric]]]:
     """Predict rows, and evaluate the predictions.
 
@@ -59,6 +63,8 @@ def predict_and_evaluate(
         Evaluators by name.
     rows : DataFrame
         The same rows with all columns that were read.
+    value_matrix : ValueMatrix, optional
+        Value of each outcome, for a bundle that has none.
 
     Returns
     -------
@@ -75,7 +81,7 @@ def predict_and_evaluate(
         task=manifest.task,  # type: ignore[arg-type]  # checked when it was packed
         classes=tuple(manifest.classes),
         threshold=manifest.threshold,
-        value_matrix=manifest.value_matrix,
+        value_matrix=manifest.value_matrix or value_matrix,
         model_bytes=model_bytes(bundle),
         rows=rows,
     )

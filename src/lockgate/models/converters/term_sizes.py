@@ -39,8 +39,8 @@ LARGEST_OF_PROBABILITIES = 1e-9
 def rounding_bound(model: object, frame: pd.DataFrame) -> Array:
     """Return by how much rounding may change each row's numbers, shape (n,).
 
-    It is of the margins, or of the values of a regression; of probabilities where there are no
-    margins, and then at most 1e-9. Sums over trees are added in the order of the trees; those of
+    Those are the values of a regression, else the probabilities, and then the bound is at most
+    1e-9, else the margins. Sums over trees are added in the order of the trees; those of
     XGBoost in 32 bits, so that the tolerance of the file is relative to where they begin.
 
     Parameters

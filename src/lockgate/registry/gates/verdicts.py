@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lockgate._version import __version__
+from lockgate.contract.evaluation import ValueMatrix
 from lockgate.contract.gates import BundleOrigin, EvaluatedBundle, GateResult, JudgeRequest
 from lockgate.data.schema import compute_digest
 from lockgate.errors import LockgateError, NotApplicable, NotMeasured
@@ -80,7 +81,12 @@ def run_gates(
 
     """
     evaluate = functools.partial(
-        _evaluate_bundle, policy=policy, rows=rows, without_rows=without_rows, on_status=on_status
+        _evaluate_bundle,
+        policy=policy,
+        rows=rows,
+        without_rows=without_rows,
+        value_matrix=candidate.manifest.value_matrix,
+        on_status=on_status,
     )
     request = JudgeRequest(
         candidate=evaluate(candidate, versions[0]),
@@ -142,6 +148,7 @@ def _evaluate_bundle(
     policy: LoadedPolicy,
     rows: pd.DataFrame | None,
     without_rows: str,
+    value_matrix: ValueMatrix | None,
     on_status: Callable[[str], None],
 ) -> EvaluatedBundle:
     manifest = bundle.manifest
@@ -166,7 +173,7 @@ def _evaluate_bundle(
     try:
         table = table_of(bundle, rows)
         evaluators = policy.evaluators or default_evaluators(manifest.task)
-        output, metrics = predict_and_evaluate(bundle, table, evaluators, rows)
+        output, metrics = predict_and_evaluate(bundle, table, evaluators, rows, value_matrix)
     except LockgateError as error:
         # not fatal: gates that need no rows can still judge the bundle
         return dataclasses.replace(

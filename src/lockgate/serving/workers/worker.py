@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import mmap
@@ -197,20 +198,17 @@ class Worker:
         await asyncio.sleep(HANDSHAKE_SECONDS)
         server.close()
         for _ in range(CLOSE_TURNS):  # the loop closes it a moment later
-            if listening.fileno() < 0:
-                break
-            await asyncio.sleep(0)
+            if listening.fileno() >= 0:
+                await asyncio.sleep(0)
+        connect = functools.partial(
+            loop.connect_accepted_socket,
+            self.connections.make,
+            ssl=tls,
+            ssl_handshake_timeout=handshake,
+            ssl_shutdown_timeout=shutdown,
+        )
         accepting = [
-            loop.create_task(
-                loop.connect_accepted_socket(
-                    self.connections.make,
-                    connection,
-                    ssl=tls,
-                    ssl_handshake_timeout=handshake,
-                    ssl_shutdown_timeout=shutdown,
-                )
-            )
-            for connection in _accept_waiting(queue)
+            loop.create_task(connect(sock=connection)) for connection in _accept_waiting(queue)
         ]
         await self._drain(accepting)
 
