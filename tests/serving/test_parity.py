@@ -111,7 +111,10 @@ def case(
     )
     answers = [json.loads(line) for line in (folder / "out.ndjson").read_text().splitlines()]
     offline: dict[int, Any] = {
-        one["row"]: (one["label"], [v for k, v in one.items() if k.startswith("score")])
+        one["row"]: (
+            one.get("label", one.get("value")),
+            [v for k, v in one.items() if k.startswith("score")],
+        )
         for one in answers
     }
     deployment = Deployment(folder / "live")

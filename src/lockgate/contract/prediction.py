@@ -64,11 +64,10 @@ class Output:
         columns = {"label": self.label}
         for name in ("score", "margin"):
             if (numbers := getattr(self, name)) is not None:
-                columns |= (
-                    {name: numbers}
-                    if numbers.ndim == 1
-                    else {f"{name}_{each}": numbers[:, k] for k, each in enumerate(classes)}
-                )
+                if numbers.ndim == 1:
+                    columns[name] = numbers
+                elif numbers.shape[1] == len(classes):  # margins of pairs have no class
+                    columns |= {f"{name}_{c}": numbers[:, k] for k, c in enumerate(classes)}
                 break
         return columns
 

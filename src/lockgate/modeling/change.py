@@ -107,8 +107,9 @@ def describe_change(
         if not key.startswith("rate of "):
             continue
         before = train[key]
-        spreads = [(before, train["effective rows"]), (rate, test["effective rows"])]
-        variance = sum(share * (1 - share) / rows for share, rows in spreads)
+        rows = train["effective rows"], test["effective rows"]
+        pooled = (before * rows[0] + rate * rows[1]) / sum(rows)
+        variance = pooled * (1 - pooled) * (1 / rows[0] + 1 / rows[1])
         if abs(rate - before) > max(LARGE * variance**0.5, RELATIVE * before):
             percent, percent_before = (f"{100 * share:.3g}%" for share in (rate, before))
             messages.append(

@@ -98,12 +98,16 @@ def load_with_contract(
     try:
         table, kinds = _load_present(load, kinds)
     except SchemaViolation:  # a cell or a column is not what the contract says: report all
-        texts = _load_present(load, dict.fromkeys(kinds, "category"))[1]
+        as_texts, texts = _load_present(load, dict.fromkeys(kinds, "category"))
         kinds = {name: kinds[name] for name in texts}
-        invalid = {
-            name for name, kind in kinds.items() if not _can_load(load, {**texts, name: kind})
-        }
-        table = load({**kinds, **dict.fromkeys(invalid, "category")})
+        invalid = {name for name, kind in kinds.items() if not _can_read(as_texts, name, kind)}
+        try:
+            table = load({**kinds, **dict.fromkeys(invalid, "category")})
+        except SchemaViolation:  # texts in a typed file that look like numbers, for example
+            invalid |= {
+                name for name, kind in kinds.items() if not _can_load(load, {**texts, name: kind})
+            }
+            table = load({**kinds, **dict.fromkeys(invalid, "category")})
         frame, read_as = _cells_of_kind(table, kinds, invalid)
         table = replace(table, frame=frame)
     violations = check_frame(contract, table.frame, read_as)
@@ -121,6 +125,19 @@ def _load_present(
     except UnknownColumns as error:
         kinds = {name: kind for name, kind in kinds.items() if name not in error.names}
         return load(kinds), kinds
+
+
+def _can_read(table: Table, name: str, kind: str) -> bool:
+    """Whether all texts of a column can be read as that kind."""
+    if kind in ("category", "text") or not _are_texts(table.frame[name]):
+        return True
+    cells = pa.chunked_array([pa.array(table.frame[name], pa.string(), from_pandas=True)])
+    if kind == "date":
+        order = _usual_order(cells)
+        return all(as_micros(text, order) is not None for text in cells.to_pylist())
+    parsed = parse_text(ColumnInput(name, kind), cells, table.schema.csv)
+    values = parsed.to_pylist() if hasattr(parsed, "to_pylist") else parsed
+    return not any(isinstance(value, str) for value in values)
 
 
 def _can_load(load: Callable[[Mapping[str, str]], Table], kinds: Mapping[str, str]) -> bool:

@@ -77,8 +77,8 @@ def build_reference(
 def count_all_columns(frame: pd.DataFrame, leave_out: Collection[str]) -> tuple[BinCounts, ...]:
     """Choose bins for each column whose cells can be counted, and count the rows into them.
 
-    Numbers, truth values and dates can be, and texts of at most `MAX_CATEGORIES` different values,
-    unless the name of their column indicates personal data.
+    Numbers, truth values and dates can be, and texts of at most `MAX_CATEGORIES` different values.
+    Columns whose names indicate personal data are left out.
 
     Parameters
     ----------
@@ -90,14 +90,14 @@ def count_all_columns(frame: pd.DataFrame, leave_out: Collection[str]) -> tuple[
     """
     counts = []
     for name in frame:
-        if name in leave_out:
+        if name in leave_out or is_personal(str(name)):
             continue
         values = _countable(frame[name])
         if values.dtype.kind in "fM":
             empty = BinCounts(str(name), "ordered", _choose_edges(_convert_to_floats(values)))
         else:
             texts = sorted({str(text) for text in values if text is not None})
-            if not 0 < len(texts) <= MAX_CATEGORIES or is_personal(str(name)):
+            if not 0 < len(texts) <= MAX_CATEGORIES:
                 continue
             empty = BinCounts(str(name), "nominal", categories=tuple(texts))
         counts.append(count_into_bins(empty, values, numpy_backend()))
