@@ -91,6 +91,11 @@ def test_each_class_has_a_score_of_its_own(folder: Path, tmp_path: Path) -> None
         (LinearRegression(), "value", ["value"]),
         (SVC(), "two", ["label", "margin"]),
         (
+            SVC(decision_function_shape="ovo"),
+            "three",  # of the pairs of classes 0-1, 0-2, 1-2
+            ["label", "margin_0", "margin_1", "margin_2"],
+        ),
+        (
             SVC(decision_function_shape="ovr"),
             "three",
             ["label", "margin_0", "margin_1", "margin_2"],

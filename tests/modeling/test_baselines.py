@@ -79,10 +79,11 @@ def periods(target: str) -> tuple[Table, Table, Table]:
         }
     )
     months = frame["when"].dt.month
-    return tuple(  # type: ignore[return-value]
+    train, tune, test = (
         lockgate.table(part, target="y", time="when", id="customer")
         for part in (frame[months <= 4], frame[(months > 4) & (months <= 8)], frame[months > 8])
     )
+    return train, tune, test
 
 
 def test_the_last_value_of_the_same_customer_is_a_baseline() -> None:

@@ -102,3 +102,28 @@ def test_each_of_many_classes_is_compared_and_ten_are_shown() -> None:
     (message,) = describe_change(train, train, test, "log_loss", None)
     assert message.startswith("the rate of 19 is 0%")
     assert sum("rate" in row["measure"] for row in change_table(train, train, test)) == 10
+
+
+@pytest.mark.parametrize(("classes", "rows"), [(2, 50), (300, 300)])
+def test_rare_classes_in_few_rows_raise_no_alarm(classes: int, rows: int) -> None:
+    rng = np.random.default_rng(4)
+    rates = np.array([0.99, 0.01]) if classes == 2 else np.full(classes, 1 / classes)
+    task, names = ("binary" if classes == 2 else "multiclass"), tuple(range(classes))
+    alarms = 0
+    for _ in range(40):
+        train, test = (
+            measure_rows(task, rng.choice(classes, count, p=rates), None, names)
+            for count in (10_000, rows)
+        )
+        alarms += bool(describe_change(train, train, test, "log_loss", None))
+    assert alarms <= 4
+
+
+def test_of_many_changed_rates_the_largest_are_reported() -> None:
+    names = tuple(range(20))
+    train = measure_rows("multiclass", np.repeat(np.arange(20), 500), None, names)
+    test = measure_rows("multiclass", np.repeat(np.arange(20), np.arange(20) * 50), None, names)
+    messages = describe_change(train, train, test, "log_loss", None)
+    assert len(messages) == 6
+    assert messages[0].startswith("the rate of 0 is 0%")
+    assert messages[-1].endswith("other classes changed, too")

@@ -213,9 +213,9 @@ def _check_files(source: Path, target: Path) -> None:
 
 
 def _check_kept_columns(keep: Sequence[str], classes: Sequence[Any]) -> None:
-    parts = ("score", "margin")
-    reserved = {"row", "label", "value", *parts}
-    reserved |= {f"{part}_{name}" for part in parts for name in classes}
+    reserved = {"row", "label", "value", "score", "margin"}
+    reserved |= {f"score_{name}" for name in classes}
+    reserved |= {f"margin_{k}" for k in range(len(classes) ** 2)}
     for name in keep:
         if name in reserved:
             raise UsageError(

@@ -57,7 +57,8 @@ class Output:
 
         A regression (no classes) has ``value``. A classifier has ``label`` and, where it has
         probabilities, ``score`` (two classes: of the second) or ``score_CLASS`` for each; a
-        model without probabilities has its margins by the same rule.
+        model without probabilities has ``margin``, or ``margin_0`` and so on: of several classes
+        they are numbered in the model's order, as they may be of pairs of classes.
         """
         if not classes:
             return {"value": self.label}
@@ -66,8 +67,10 @@ class Output:
             if (numbers := getattr(self, name)) is not None:
                 if numbers.ndim == 1:
                     columns[name] = numbers
-                elif numbers.shape[1] == len(classes):  # margins of pairs have no class
-                    columns |= {f"{name}_{c}": numbers[:, k] for k, c in enumerate(classes)}
+                else:
+                    # margins may be of pairs of classes, so that only scores are named by classes
+                    names = classes if name == "score" else range(numbers.shape[1])
+                    columns |= {f"{name}_{c}": numbers[:, k] for k, c in enumerate(names)}
                 break
         return columns
 

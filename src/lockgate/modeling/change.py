@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,11 @@ __all__ = ["change_table", "describe_change", "measure_rows"]
 
 MAX_CLASSES = 10
 
-LARGE = 3.29
-"""Standard errors from which the rate of a class has changed: once in a thousand by chance."""
+LEVEL = 1e-3
+"""Probability that a rate of any class is reported as changed by chance."""
+
+MOST_REPORTED = 5
+"""Changed rates that are reported one by one, those that changed most."""
 
 RELATIVE = 0.1
 """Relative change of a rate from which it is reported."""
@@ -102,20 +106,7 @@ def describe_change(
         That metric on the test rows, with its interval.
 
     """
-    messages = []
-    for key, rate in test.items():
-        if not key.startswith("rate of "):
-            continue
-        before = train[key]
-        rows = train["effective rows"], test["effective rows"]
-        pooled = (before * rows[0] + rate * rows[1]) / sum(rows)
-        variance = pooled * (1 - pooled) * (1 / rows[0] + 1 / rows[1])
-        if abs(rate - before) > max(LARGE * variance**0.5, RELATIVE * before):
-            percent, percent_before = (f"{100 * share:.3g}%" for share in (rate, before))
-            messages.append(
-                f"the {key} is {percent} in the test rows, and {percent_before} in the training "
-                "rows"
-            )
+    messages = _changed_rates(train, test)
     if measured is None or measured.low is None or measured.high is None or metric not in tune:
         return messages
     tuned = tune[metric]
@@ -126,6 +117,34 @@ def describe_change(
             f"({measured.low:.4g} to {measured.high:.4g}), and {tuned:.4g} on the tune rows: "
             "the model is worse on the later or other rows"
         )
+    return messages
+
+
+def _changed_rates(train: Mapping[str, float], test: Mapping[str, float]) -> list[str]:
+    """Return a sentence for each rate that changed by more than chance and a tenth of itself.
+
+    The rates are compared with their pooled rate, at a level that is divided among them.
+    """
+    names = [name for name in test if name.startswith("rate of ")]
+    if not names:
+        return []
+    errors = NormalDist().inv_cdf(1 - LEVEL / 2 / len(names))
+    train_rows, test_rows = train["effective rows"], test["effective rows"]
+    changed = []
+    for name in names:
+        before, rate = train[name], test[name]
+        pooled = (before * train_rows + rate * test_rows) / (train_rows + test_rows)
+        spread = (pooled * (1 - pooled) * (1 / train_rows + 1 / test_rows)) ** 0.5
+        if abs(rate - before) > max(errors * spread, RELATIVE * before):
+            sentence = (
+                f"the {name} is {100 * rate:.3g}% in the test rows, and {100 * before:.3g}% in the "
+                "training rows"
+            )
+            changed.append((abs(rate - before), sentence))
+    changed.sort(key=lambda pair: -pair[0])
+    messages = [sentence for _, sentence in changed[:MOST_REPORTED]]
+    if len(changed) > MOST_REPORTED:
+        messages.append(f"the rates of {len(changed) - MOST_REPORTED} other classes changed, too")
     return messages
 
 

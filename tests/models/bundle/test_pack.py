@@ -495,7 +495,9 @@ def test_the_contract_is_of_the_model_and_of_all_rows(tmp_path: Path) -> None:
         lockgate.pack(fitted, X, y, path=tmp_path / "b", contract=other)
     contract = lockgate.infer_contract(X.assign(y=y))
     far = X.assign(a=1e9)
-    with pytest.raises(lockgate.SchemaViolation, match="test violate the data contract; column a"):
+    with pytest.raises(
+        lockgate.SchemaViolation, match="rows of test violate the data contract; column a"
+    ):
         lockgate.pack(fitted, X, y, path=tmp_path / "b", contract=contract, test=(far, y))
     bundle = lockgate.pack(fitted, X, y, path=tmp_path / "b", contract=contract, test=(X, y))
     card = (bundle.path / "card.md").read_text()

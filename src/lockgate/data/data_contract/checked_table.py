@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from lockgate.contract.tables import ROLES, Table
 from lockgate.data.columns.dates import as_micros
 from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.sources import column_name
 from lockgate.data.columns.text_cells import parse_text
 from lockgate.data.data_contract.counts import Violation
 from lockgate.data.data_contract.row_checks import check_frame
@@ -65,9 +68,9 @@ def as_table(rows: pd.DataFrame | Table, kinds: Mapping[str, str] | None = None)
         raise UsageError(
             f"rows are {type(rows).__name__}, expected a DataFrame or a lockgate.Table"
         )
-    names = {str(name) for name in rows}
-    known = {name: kind for name, kind in (kinds or {}).items() if name in names}
-    return build_table(rows, dict.fromkeys(ROLES), known)
+    frame = rows.set_axis([column_name(name) for name in rows], axis=1)
+    known = {name: kind for name, kind in (kinds or {}).items() if name in frame}
+    return build_table(frame, dict.fromkeys(ROLES), known)
 
 
 def load_with_contract(
@@ -131,13 +134,11 @@ def _can_read(table: Table, name: str, kind: str) -> bool:
     """Whether all texts of a column can be read as that kind."""
     if kind in ("category", "text") or not _are_texts(table.frame[name]):
         return True
-    cells = pa.chunked_array([pa.array(table.frame[name], pa.string(), from_pandas=True)])
     if kind == "date":
-        order = _usual_order(cells)
-        return all(as_micros(text, order) is not None for text in cells.to_pylist())
-    parsed = parse_text(ColumnInput(name, kind), cells, table.schema.csv)
-    values = parsed.to_pylist() if hasattr(parsed, "to_pylist") else parsed
-    return not any(isinstance(value, str) for value in values)
+        texts = table.frame[name].dropna().tolist()
+        order = _usual_order(texts)
+        return all(as_micros(text, order) is not None for text in texts)
+    return not any(isinstance(value, str) for value in _parse(table, name, kind))
 
 
 def _can_load(load: Callable[[Mapping[str, str]], Table], kinds: Mapping[str, str]) -> bool:
@@ -162,25 +163,30 @@ def _cells_of_kind(
         texts = frame[name]
         if table.schema[name].kind not in ("category", "text") or not _are_texts(texts):
             continue
-        cells = pa.chunked_array([pa.array(texts, pa.string(), from_pandas=True)])
         if kinds[name] == "date":
-            inputs.append(ColumnInput(name, "date", dates=_usual_order(cells)))
+            order = _usual_order(texts.dropna().tolist())
+            inputs.append(ColumnInput(name, "date", dates=order))
             continue
-        parsed = parse_text(ColumnInput(name, kinds[name]), cells, table.schema.csv)
-        values = pd.Series(parsed.to_pylist() if hasattr(parsed, "to_pylist") else parsed)
+        values = _parse(table, name, kinds[name])
         if any(isinstance(value, str) for value in values):
-            frame[name] = values.astype(object).to_numpy()
+            frame[name] = np.array(values, dtype=object)
     return frame, inputs
+
+
+def _parse(table: Table, name: str, kind: str) -> list[Any]:
+    """Return a column of texts as loaders read it; what is of another kind stays a text."""
+    cells = pa.chunked_array([pa.array(table.frame[name], pa.string(), from_pandas=True)])
+    parsed = parse_text(ColumnInput(name, kind), cells, table.schema.csv)
+    return list(parsed.to_pylist() if hasattr(parsed, "to_pylist") else parsed)
 
 
 def _are_texts(values: pd.Series) -> bool:
     return pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty")
 
 
-def _usual_order(cells: pa.ChunkedArray) -> str:
+def _usual_order(texts: list[str]) -> str:
     """Return the order in which most of the dates exist, ISO where most are written so."""
     orders = ("iso", "day-first", "month-first")
-    texts = cells.to_pylist()
     counts = [sum(as_micros(text, order) is not None for text in texts) for order in orders]
     return orders[counts.index(max(counts))]
 

@@ -15,7 +15,7 @@ from lockgate.data.columns.inputs import ColumnInput, ColumnValues
 from lockgate.data.columns.parsing import READERS
 from lockgate.data.columns.personal import is_personal
 from lockgate.data.columns.rejections import RejectedRows, format_value
-from lockgate.data.columns.sources import convert_to_array, select_columns
+from lockgate.data.columns.sources import column_name, convert_to_array, select_columns
 from lockgate.data.data_contract.counts import MAX_EXAMPLES, CheckedRows, Violation
 from lockgate.data.data_contract.rules import ColumnRule, DataContract
 from lockgate.errors import SchemaViolation
@@ -104,7 +104,7 @@ def check_frame(
         Empty if the frame holds what the contract says.
 
     """
-    names = [str(name) for name in frame.columns]
+    names = [column_name(name) for name in frame.columns]
     rows = len(frame)
     violations = [
         Violation(name, "absent", f"is missing{nearest(name, names)}", rows, rows)

@@ -60,7 +60,7 @@ def assemble(
     _refuse_other_folder(path)
     check_threshold(threshold, tune)
     if contract is not None:
-        for part, rows in (("the rows", table), ("tune", tune), ("test", test)):
+        for part, rows in (("the rows", table), ("rows of tune", tune), ("rows of test", test)):
             if rows is not None:
                 _check_contract(contract, part, rows)
     schema = written.schema or fit_schema(table)
@@ -93,12 +93,12 @@ def assemble(
             model,
             schema,
             table,
-            metrics,
-            score_threshold,
-            contract,
-            0 if test is None else len(test),
-            warnings,
-            declared,
+            metrics=metrics,
+            score_threshold=score_threshold,
+            contract=contract,
+            test_rows=0 if test is None else len(test),
+            warnings=warnings,
+            lineage=declared,
         )
         content = BundleContent(
             name,
@@ -130,8 +130,8 @@ def _check_contract(contract: DataContract, part: str, table: Table) -> None:
     if without_rule and (contract.other_columns == "refuse" or without_rule == names):
         raise SchemaViolation(
             [
-                f"the data contract has no rule for column {', '.join(without_rule[:5])}; add one, "
-                "or `other_columns: ignore` where the others have rules"
+                f"the data contract has no rule for column {', '.join(without_rule[:5])}; add a "
+                "rule, or `other_columns: ignore` where the others have rules"
             ]
         )
     known = msgspec.structs.replace(contract.select(table.schema.names), other_columns="ignore")

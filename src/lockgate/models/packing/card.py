@@ -24,6 +24,7 @@ def render_card(
     model: Model,
     schema: Schema,
     table: Table,
+    *,
     metrics: dict[str, Any],
     score_threshold: float | None,
     contract: DataContract | None,
