@@ -21,7 +21,11 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import SVC
 
 import lockgate
+from lockgate.batch.date_order import check_date_order
 from lockgate.batch.predict_file import predict_file
+from lockgate.data.columns.inputs import ColumnInput
+from lockgate.data.columns.rejections import RejectedRows
+from lockgate.data.io.chunks import Chunk
 from lockgate.errors import DataError
 from tests.conftest import Run, environment
 from tests.models.packing import zoo
@@ -366,3 +370,28 @@ def test_parts_of_another_engine_are_not_reused(folder: Path, tmp_path: Path) ->
     other = lockgate.Engine("other", lambda forest: forest.run)
     result = predict_file(bundle, folder / "in.csv", output, engine=other, part_rows=1000)
     assert (result.resumed, result.predicted_rows) == (0, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("days", "refused"),
+    [
+        (["31.12.2021", "07/31/2019"], False),  # a mistake: another date proves the order
+        (["05/06/2021", "07/31/2019"], True),
+        (["05/06/2021", "soon"], False),
+        (["05/06/2021", None], False),
+    ],
+)
+@pytest.mark.parametrize("form", ["records", "columns"])
+def test_dates_in_the_other_order_refuse_the_file(
+    days: list[str | None], refused: bool, form: str
+) -> None:
+    cells: Any = {"since": pa.array(days)} if form == "columns" else [{"since": d} for d in days]
+    rejected = RejectedRows()
+    rejected.note(1, "column since holds ...")
+    inputs = [ColumnInput("since", "date", dates="day-first")]
+    chunk = Chunk(np.array([7, 8]), cells)
+    if not refused:
+        check_date_order(inputs, chunk, rejected)
+        return
+    with pytest.raises(DataError, match="'07/31/2019' in row 8, a date month first"):
+        check_date_order(inputs, chunk, rejected)

@@ -414,3 +414,9 @@ def test_columns_that_the_model_does_not_read_are_tested_apart_and_never_alarm()
         assert [finding.read for finding in found.findings] == [True, False, False, False]
     assert "of 3 columns that the model does not read: shop, when" in found.messages[0]
     assert "not read by the model; b 100%" in found.findings[1].message
+
+
+def test_the_median_of_dates_is_a_date() -> None:
+    days = np.arange("2026-01-01", "2026-04-11", dtype="datetime64[D]").astype("datetime64[us]")
+    finding = monitored(days, days + np.timedelta64(60, "D"), "date")
+    assert "median 2026-04-10, 2026-02-19 before" in finding.message

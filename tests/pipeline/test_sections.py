@@ -388,6 +388,8 @@ def test_scores_and_thresholds_are_of_the_positive_class(make: Make, model: str)
     assert losses["no"] != losses["yes"]  # the search measures the precision of that class
     with pytest.raises(lockgate.UsageError, match="data.positive: .*'on', expected 'no' or 'yes'"):
         loaded(make({"data.positive": "on"}))
+    with pytest.raises(lockgate.UsageError, match="data.positive: .* needs quotes in YAML"):
+        loaded(make({"data.positive": False}))
     with pytest.raises(lockgate.UsageError, match="data.positive: .*has 0 classes"):
         loaded(make({"data.positive": "no"}, target="price"))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.batch.date_order import OtherDateOrder
 from lockgate.contract.conversion import Engine
 from lockgate.data.io.atomic import write_file
 from lockgate.errors import DataError, PluginFailed, UsageError
@@ -111,8 +112,9 @@ def lock_parts(target: Path, job: Job, *, force: bool) -> Iterator[Path]:
             leftover.unlink()
         try:
             yield folder
-        except PluginFailed:
-            shutil.rmtree(folder)  # no part of a plugin that errs may be reused
+        except (OtherDateOrder, PluginFailed):
+            # no part of a plugin that errs may be reused, or of a file that is read otherwise
+            shutil.rmtree(folder)
             raise
         finally:
             Path(lock.name).unlink()

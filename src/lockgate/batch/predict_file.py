@@ -28,7 +28,7 @@ from lockgate.data.data_contract.counts import Violation
 from lockgate.data.io.atomic import write_file
 from lockgate.data.io.chunks import Chunk
 from lockgate.data.io.files import read_chunks
-from lockgate.errors import DataError, SchemaViolation, UsageError
+from lockgate.errors import DataError, UsageError
 from lockgate.models.bundle.open import Bundle, open_bundle
 from lockgate.models.bundle.open_format import Model, servable_model
 from lockgate.models.packed.runtime.comparison import Comparison
@@ -173,11 +173,7 @@ def predict_file(
             if part.exists():
                 resumed += chunk.count
             else:
-                try:
-                    _write_predictions(model, chunk, keep, options, part, checker)
-                except SchemaViolation:
-                    shutil.rmtree(folder)
-                    raise
+                _write_predictions(model, chunk, keep, options, part, checker)
                 if isinstance(engine, Engine):
                     options["compare_rows"] = COMPARED_LATER
             parts.append(part)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from lockgate.data.data_contract.counts import Violation
 from lockgate.data.data_contract.file import read_contract
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.data.io.csv_detection import CSV_SETTINGS
+from lockgate.data.io.digests import sha256_file
 from lockgate.data.io.frames import is_parquet
 from lockgate.errors import SchemaViolation, UsageError
 from lockgate.pipeline.stage import Stage, prepare_stage
@@ -64,11 +64,14 @@ def contract_line(root: Path) -> str:
     It is empty without a contract.
     """
     path = project_file(root)
-    if not path.exists():
-        return ""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    read_contract(path)
-    return f"data contract {digest}\n"
+    line = _digest_line(path)
+    if line:
+        read_contract(path)
+    return line
+
+
+def _digest_line(path: Path) -> str:
+    return f"data contract {sha256_file(path)}\n" if path.exists() else ""
 
 
 def load_checked(stage: Stage) -> tuple[Table, DataContract | None]:
@@ -84,7 +87,8 @@ def load_checked(stage: Stage) -> tuple[Table, DataContract | None]:
     """
     loader = stage.parameters.single("loader").name
     checked = stage.root / CHECKED
-    if checked.exists() and not checked.read_text().endswith(contract_line(stage.root) or VALID):
+    line = _digest_line(contract_path(stage.root, loader))
+    if checked.exists() and not checked.read_text().endswith(line or VALID):
         raise UsageError(
             f"the data contract {contract_path(Path(), loader)} was changed after it was checked, "
             "and DVC would record the earlier one; run it again"

@@ -17,6 +17,7 @@ from lockgate.data.io.frames import FRAME_ENDINGS, is_parquet
 from lockgate.data.schema import infer_task
 from lockgate.data.tables import read_table
 from lockgate.errors import DataError, UsageError
+from lockgate.modeling.training.estimators import find_positive
 from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.suggestions import nearest
 
@@ -127,13 +128,14 @@ def _summarize(table: Table, task: str) -> str:
     values = table.frame[target].dropna()
     text = f"{len(table):,} rows, {len(table.schema.features)} features"
     if task == "regression":
-        text += f"; target {target}: {values.min():g} to {values.max():g}, mean {values.mean():.4g}"
+        low, high = f"{values.min():,.6g}", f"{values.max():,.6g}"
+        text += f"; target {target}: {low} to {high}, mean {values.mean():,.6g}"
     else:
         shares = values.map(category_text).value_counts(normalize=True)
         shown = [f"{label} {100 * share:.3g}%" for label, share in shares.iloc[:5].items()]
         text += f"; target {target}: {', '.join(shown)}" + (", ..." if len(shares) > 5 else "")
     if task == "binary":
-        positive = category_text(sorted(set(values.tolist()))[1])
+        positive = find_positive(values.to_numpy(), task)
         text += f"; positive class: {positive}, another: lockgate run data.positive=CLASS"
     if missing := len(table) - len(values):
         text += f"; {missing:,} rows without a target are left out"

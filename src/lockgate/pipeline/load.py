@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import msgspec
-import numpy as np
 
-from lockgate.contract.tables import ROLES, Schema, Table
+from lockgate.contract.tables import Table
 from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.column_checks import check_columns
 from lockgate.data.columns.categories import category_text
@@ -21,7 +20,7 @@ from lockgate.data.uninformative import drop_uninformative
 from lockgate.errors import UsageError
 from lockgate.modeling.baselines import fit_baselines
 from lockgate.modeling.statistics.histograms import count_all_columns
-from lockgate.modeling.training.estimators import order_classes
+from lockgate.modeling.training.estimators import find_positive
 from lockgate.pipeline.data_contract import load_checked
 from lockgate.pipeline.stage import Stage
 from lockgate.pipeline.workspace import Workspace, to_plain
@@ -48,7 +47,11 @@ def work(stage: Stage) -> dict[str, float]:
     for reason in reasons:
         stage.log.warning("%s", reason)
     infer_task(train, task)  # the row rules may have left a single class
-    positive = find_positive(train.target, task, sections.data.positive)
+    try:
+        positive = find_positive(train.target, task, sections.data.positive)
+    except UsageError as error:
+        raise UsageError(f"data.positive: {error}") from None
+    with_role = set(schema.names) - {column.name for column in schema.features}
     schema = fit_schema(train)
     check_cell_rules(schema, sections.cells, sections.data.leave_out)
     warnings = check_split(parts, split_method, loader)
@@ -71,7 +74,7 @@ def work(stage: Stage) -> dict[str, float]:
         "columns_left_out": reasons,
         "warnings": warnings,
         "baselines": msgspec.to_builtins(fit_baselines(train, tune, task)),
-        "columns": to_plain(count_all_columns(parts.train.frame, _with_role(schema))),
+        "columns": to_plain(count_all_columns(parts.train.frame, with_role)),
         "source": loaded.digest,
         "contract": None if contract is None else contract.plain(),
     }
@@ -101,19 +104,3 @@ def work(stage: Stage) -> dict[str, float]:
         if n:
             stage.log.info("left out %d rows: %s", n, reason)
     return {name: float(len(table)) for name, table in tables.items()}
-
-
-def _with_role(schema: Schema) -> set[str]:
-    """Return the columns that have a role."""
-    return {getattr(schema, role) for role in ROLES if getattr(schema, role) is not None}
-
-
-def find_positive(target: np.ndarray, task: str, chosen: object) -> str:
-    """Return the text of the positive class, the chosen or the last; empty for other tasks."""
-    text = "" if chosen == "" else category_text(chosen)
-    classes = [] if task == "regression" else sorted(set(target.tolist()))
-    try:
-        ordered = order_classes(classes, text)
-    except UsageError as error:
-        raise UsageError(f"data.positive: {error}") from None
-    return category_text(ordered[1]) if task == "binary" else ""

@@ -12,10 +12,12 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 
 import lockgate
+from lockgate.builtin.evaluators.business import Business
 from lockgate.builtin.gates.bound import Bound
 from lockgate.builtin.gates.fairness import Fairness
 from lockgate.builtin.gates.no_worse import NoWorse
 from lockgate.builtin.gates.today import DataDrift
+from lockgate.models.bundle.evaluation import predict_and_evaluate, table_of
 from lockgate.models.bundle.open import Bundle
 from tests.builtin.gates.cases import case, contestant
 from tests.builtin.gates.conftest import INPUTS
@@ -203,6 +205,26 @@ def test_no_worse_compares_no_two_tasks(bundles: Bundles, rows: pd.DataFrame) ->
     assert ruling.passed is False
     assert "multiclass" in ruling.message
     assert "binary" in ruling.message
+
+
+def test_no_worse_compares_no_two_positive_classes(bundles: Bundles, rows: pd.DataFrame) -> None:
+    request = case(bundles["good"], bundles["near"], rows)
+    exchanged = replace(request.incumbent, classes=request.incumbent.classes[::-1])
+    ruling = NoWorse(metric="recall").judge(replace(request, incumbent=exchanged))
+    assert ruling.passed is False
+    assert "not comparable: the positive class is 1, that of 1.0.0 is 0" in ruling.message
+
+
+def test_an_incumbent_without_values_of_decisions_takes_the_candidates(
+    bundles: Bundles, rows: pd.DataFrame
+) -> None:
+    matrix = lockgate.ValueMatrix(true_positive=10, false_positive=-1)
+    table = table_of(bundles["near"], rows)
+    chosen = {"business": Business()}
+    measured = predict_and_evaluate(bundles["near"], table, chosen, rows, matrix)[1]
+    assert measured["business"]["per_1000"].estimate > 0
+    with pytest.raises(lockgate.LockgateError, match="needs a value matrix"):
+        predict_and_evaluate(bundles["near"], table, chosen, rows)
 
 
 def test_no_worse_cannot_rank_rows_of_a_single_class(bundles: Bundles, rows: pd.DataFrame) -> None:

@@ -65,7 +65,7 @@ def test_equal_distances_are_counted_apart_and_reported(
     assert tied_neighbors(bundle.predictor.model, X).equal.tolist() == [True] * 200 + [False] * 300
     assert any("40.0% of the rows training rows at equal" in m for m in caplog.messages)
     card = (tmp_path / "m" / "card.md").read_text()
-    assert "rows training rows at equal distances contend" in card
+    assert "For 200 of 500 rows training rows at equal distances contend" in card
     distinct = pd.DataFrame({"x": [7.2]})  # of 7 and 8 four each: three of four at equal distance
     assert tied_neighbors(bundle.predictor.model, distinct).equal.all()
     assert bundle.predict(X[:200]).label.tolist() == [1] * 200  # the first three: 0, 1, 1
@@ -78,8 +78,8 @@ def test_tied_rows_do_not_hide_a_wrong_model() -> None:
     inputs = inputs_of(lockgate.table(frame).schema.columns)
     packed = PackedModel(pack_estimator(fitted, inputs).raw)
     parity = check_parity(fitted, packed, frame)
-    assert parity.tied > 100  # of 500 rows, and as many edge cases
-    assert "tied neighbors, were not compared" in str(parity)
+    assert 100 < parity.tied < parity.table_rows == 500
+    assert "rows with tied neighbors were not compared" in str(parity)
     other = KNeighborsRegressor(5).fit(frame, 3 + rng.normal(size=500))
     with pytest.raises(NotCovered, match="predictions of the packed model differ"):
         check_parity(other, packed, frame)

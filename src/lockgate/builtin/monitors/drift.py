@@ -45,7 +45,8 @@ class Drift:
         if not read:
             return lockgate.Findings()
         unread = self._test(request, request.reference.unread, read=False)
-        return lockgate.Findings((*read, *unread), (_summarize(read, unread),))
+        drifted = [f.column for f in unread if f.severity != "ok" and f.effect >= self.effect]
+        return lockgate.Findings((*read, *unread), (_summarize(read, drifted, len(unread)),))
 
     def _test(
         self, request: lockgate.MonitorRequest, columns: Sequence[BinCounts], *, read: bool
@@ -57,6 +58,7 @@ class Drift:
         from lockgate.modeling.statistics.two_sample import adjust_p_values, compare_counts
 
         counts, since = request.window.counts, request.window.since
+        dates = {column.name for column in request.schema.columns if column.kind == "date"}
         pairs = [(bins, counts[bins.column]) for bins in columns if bins.column in counts]
         results = [compare_counts(before, now) for before, now in pairs]
         if not results:
@@ -68,7 +70,7 @@ class Drift:
         ):
             severity, message = self._judge(before.column, effect, float(adjusted_p), read=read)
             if severity != "ok":
-                message += f"; {describe_shift(before, now)}"
+                message += f"; {describe_shift(before, now, dates=before.column in dates)}"
             findings.append(
                 lockgate.Finding(before.column, test, effect, p, severity, since, message, read)
             )
@@ -85,12 +87,11 @@ class Drift:
         return ("alarm", message) if read else ("notice", f"{message}, not read by the model")
 
 
-def _summarize(read: list[lockgate.Finding], unread: list[lockgate.Finding]) -> str:
+def _summarize(read: list[lockgate.Finding], drifted: list[str], unread: int) -> str:
     """Return what drifted, the columns that the model does not read apart."""
     text = _summarize_read(read)
-    drifted = [finding.column for finding in unread if "has drifted" in finding.message]
     if drifted:
-        text += f"; of {len(unread)} columns that the model does not read: {', '.join(drifted)}"
+        text += f"; of {unread} columns that the model does not read: {', '.join(drifted)}"
     return text
 
 

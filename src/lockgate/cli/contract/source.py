@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lockgate.contract.tables import MISSING_TEXTS
 from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,12 +108,13 @@ def load(
     from lockgate.data.tables import read_table
     from lockgate.models.packing.row_files import detect_form
 
-    file, declared, chosen = data, parse_kinds(kinds), parse_settings(settings)
+    file, known, declared = data, dict[str, Any](), dict[str, str]()
     if path is None:
         from lockgate.pipeline.data_contract import file_settings
 
-        project_settings, project_kinds = file_settings(_project(), file)
-        declared, chosen = project_kinds | declared, project_settings | chosen
+        known, declared = file_settings(_project(), file)
+    declared |= parse_kinds(kinds)
+    chosen = known | parse_settings(settings, known.get("missing", MISSING_TEXTS))
     dates: Any = chosen.pop("dates", None)
     csv = detect_form(file, chosen)
 

@@ -27,10 +27,13 @@ def split_setting(text: str, option: str) -> tuple[str, str]:
     return name, value
 
 
-def parse_settings(texts: Iterable[str]) -> dict[str, str | list[str]]:
+def parse_settings(
+    texts: Iterable[str], missing: Iterable[str] = MISSING_TEXTS
+) -> dict[str, str | list[str]]:
     """Return the values of ``--set NAME=VALUE`` by name, as they are written.
 
-    `missing` is a list: a text is added to the default ones, and ``[NA, '-']`` takes their place.
+    `missing` is a list: a text is added to those that are known, by default those of pandas, and
+    ``[NA, '-']`` takes their place.
 
     Examples
     --------
@@ -45,7 +48,7 @@ def parse_settings(texts: Iterable[str]) -> dict[str, str | list[str]]:
         if name != "missing":
             settings[name] = value
             continue
-        known = settings.get(name, list(MISSING_TEXTS))
+        known = settings.get(name, list(missing))
         settings[name] = _parse_list(value) if value.startswith("[") else [*known, value]
     return settings
 

@@ -110,7 +110,8 @@ def _countable(values: pd.Series[Any]) -> np.ndarray:
 
     types = pd.api.types
     if types.is_datetime64_any_dtype(values):
-        return np.asarray(values.dt.tz_localize(None).to_numpy(dtype="datetime64[us]"))
+        utc = values if values.dt.tz is None else values.dt.tz_convert("UTC").dt.tz_localize(None)
+        return np.asarray(utc.to_numpy(dtype="datetime64[us]"))
     if types.is_bool_dtype(values) or types.is_numeric_dtype(values):
         return np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
     texts = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lockgate.contract.monitoring import BinCounts
 from lockgate.data.columns.personal import is_personal
 
@@ -11,13 +13,15 @@ LARGE_SHARE = 0.05
 """Change of a share from which missing cells and other categories are named first."""
 
 
-def describe_shift(before: BinCounts, now: BinCounts) -> str:
+def describe_shift(before: BinCounts, now: BinCounts, *, dates: bool = False) -> str:
     """Return what changed most: missing cells, other categories, a category, or the median.
 
     Parameters
     ----------
     before, now : BinCounts
         Counts over the same bins; both have rows.
+    dates : bool
+        Whether the bins are of days since 1970.
 
     Examples
     --------
@@ -32,10 +36,13 @@ def describe_shift(before: BinCounts, now: BinCounts) -> str:
     if abs(missing_now - missing_before) >= LARGE_SHARE:
         return _pair("missing", missing_before, missing_now)
     if before.kind == "ordered":
-        medians = _median(before), _median(now)
-        if None in medians or medians[0] == medians[1]:
+        earlier, later = _median(before), _median(now)
+        if earlier is None or later is None or earlier == later:
             return "the spread of its values changed"
-        return f"median {medians[1]:.4g}, {medians[0]:.4g} before"
+        if dates:
+            days = [np.datetime64(int(day), "D") for day in (later, earlier)]
+            return f"median {days[0]}, {days[1]} before"
+        return f"median {later:.4g}, {earlier:.4g} before"
     if shares[-1][1] - shares[-1][0] >= LARGE_SHARE:
         return _pair("other categories", *shares[-1])
     # of equal changes that of the category that grew

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 __all__ = [
+    "find_positive",
     "get_classes",
     "order_classes",
     "output_of_scores",
@@ -58,6 +59,26 @@ def order_classes(classes: Sequence[Any], positive: str) -> tuple[Any, ...]:
             f"the positive class is {positive!r}, expected {texts[0]!r} or {texts[1]!r}"
         )
     return tuple(classes if texts[1] == positive else classes[::-1])
+
+
+def find_positive(target: np.ndarray, task: str, chosen: object = "") -> str:
+    """Return the text of the positive class, the chosen or the last; empty for other tasks.
+
+    Raises
+    ------
+    UsageError
+        If the chosen is not one of two classes.
+
+    """
+    text = "" if chosen == "" else category_text(chosen)
+    classes = [] if task == "regression" else sorted(set(target.tolist()))
+    if isinstance(chosen, bool) and text not in map(category_text, classes):
+        raise UsageError(
+            f"the positive class is {text}, a truth value; a text such as no needs quotes in YAML: "
+            "'no'"
+        )
+    ordered = order_classes(classes, text)
+    return category_text(ordered[1]) if task == "binary" else ""
 
 
 def predict_scores(

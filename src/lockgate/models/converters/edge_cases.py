@@ -13,7 +13,7 @@ from lockgate.models.packed.format.forest import Forest
 from lockgate.models.packed.format.numeric import Arith, Concat, Fill, Numbers, Select
 from lockgate.models.packed.runtime.model import PackedModel
 
-__all__ = ["edge_case_rows", "rows_beside"]
+__all__ = ["edge_case_rows"]
 
 LARGEST = 1e30
 """Larger numbers do not fit into 32 bits, and scikit-learn's trees reject them."""
@@ -138,15 +138,3 @@ def _trace_back(
                 _trace_back(packed, operand, column, limits, thresholds)
                 return
             column -= width
-
-
-def rows_beside(packed: PackedModel, frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return rows whose numbers are a thousandth of their spread beside those of the given rows."""
-    moved = frame.copy()
-    for column in packed.inputs:
-        if column.kind in ("number", "integer") and column.name in moved:
-            cells = pd.to_numeric(moved[column.name], errors="coerce").astype(float)
-            spread = float(cells.std()) or float(cells.abs().max())
-            step = 1e-3 * (spread if np.isfinite(spread) and spread else 1.0)
-            moved[column.name] = cells + step * rng.uniform(-1, 1, len(moved))
-    return moved

@@ -12,7 +12,6 @@ import numpy as np
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import NotCovered
-from lockgate.models.converters.edge_cases import rows_beside
 from lockgate.models.packed.format.neighbors import (
     NearestRows,
     NeighborCells,
@@ -81,7 +80,7 @@ def tied_neighbors(model: object, frame: pd.DataFrame) -> TiedRows:
 def leave_out_ties(
     packed: PackedModel, parts: list[pd.DataFrame], rng: np.random.Generator
 ) -> tuple[list[pd.DataFrame], int]:
-    """Return the rows whose neighbors their distances determine, and the number of the others.
+    """Return the rows with neighbors that distances determine, and how many of `parts[0]` are not.
 
     In place of the others come rows beside them, which are not tied, so that something is compared.
     """
@@ -104,7 +103,7 @@ def leave_out_ties(
     masks = [equal | rounded, *(_are_tied(packed, part) for part in parts[1:])]
     compared = [part[~mask] for part, mask in zip(parts, masks, strict=True)]
     if masks[0].any():
-        beside = rows_beside(packed, sample[masks[0]], rng)
+        beside = _rows_beside(packed, sample[masks[0]], rng)
         compared.append(beside[~_are_tied(packed, beside)])
     count = sum(len(part) for part in compared)
     if count < FEWEST_COMPARED * sum(len(part) for part in parts):
@@ -113,7 +112,23 @@ def leave_out_ties(
             "the nearest neighbors, so that hardly a prediction can be compared: drop duplicates, "
             "use more columns, or a number of neighbors at which fewer contend"
         )
-    return compared, int(sum(mask.sum() for mask in masks))
+    return compared, int(masks[0].sum())
+
+
+def _rows_beside(
+    packed: PackedModel, frame: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return rows whose numbers are a thousandth of their spread beside those of the given rows."""
+    import pandas as pd
+
+    moved = frame.copy()
+    for column in packed.inputs:
+        if column.kind in ("number", "integer") and column.name in moved:
+            cells = pd.to_numeric(moved[column.name], errors="coerce").astype(float)
+            spread = float(cells.std()) or float(cells.abs().max())
+            step = 1e-3 * (spread if np.isfinite(spread) and spread else 1.0)
+            moved[column.name] = cells + step * rng.uniform(-1, 1, len(moved))
+    return moved
 
 
 def _are_tied(packed: PackedModel, frame: pd.DataFrame) -> np.ndarray:

@@ -50,12 +50,14 @@ class Parity:
     difference : float
         Largest difference of a probability; relative for values of a regression above 1.
     ties : int
-        Labels that differ where the original's margin is within the tolerance of a tie, or points
-        at equal distances contend for the last neighbor.
+        Labels that differ where the original's classes are as close as rounding may decide.
     example : str
         The row that differs most, where any differs by more than the tolerance.
     tied : int
-        Rows that were left out: training rows at equal distances contend for the last neighbor.
+        Rows of the table that were left out: training rows at equal distances contend for the last
+        neighbor. Edge cases of that kind are left out as well.
+    table_rows : int
+        Rows of the table, compared or left out.
 
     """
 
@@ -65,11 +67,12 @@ class Parity:
     ties: int = 0
     example: str = ""
     tied: int = 0
+    table_rows: int = 0
 
     def __str__(self) -> str:
         """Return the result as text."""
         ties = f" ({self.ties} of them exact ties)" if self.ties else ""
-        tied = f"; {self.tied} others, with tied neighbors, were not compared" if self.tied else ""
+        tied = f"; {self.tied} rows with tied neighbors were not compared" if self.tied else ""
         return (
             f"{self.rows} rows: {self.label_changes + self.ties} labels differ{ties}, "
             f"largest difference {self.difference:.2g}{tied}"
@@ -80,7 +83,7 @@ class Parity:
         if not self.tied:
             return []
         return [
-            f"For {self.tied} of {self.rows + self.tied} rows training rows at equal distances "
+            f"For {self.tied} of {self.table_rows} rows training rows at equal distances "
             "contend for the last of the nearest neighbors; predictions for such rows may differ "
             "from those of the original, which takes any of them."
         ]
@@ -131,6 +134,7 @@ def check_parity(
         sum(part.ties for part in parts),
         next((part.example for part in parts if part.example), ""),
         tied,
+        len(sample),
     )
     if parity.label_changes or not parity.difference <= tolerance:
         causes = "; or ".join(likely_causes(estimator, packed, frame))
