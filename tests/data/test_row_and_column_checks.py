@@ -12,7 +12,7 @@ from lockgate.contract.sections import RowRules, Split
 from lockgate.contract.tables import Table
 from lockgate.data.column_checks import check_columns
 from lockgate.data.duplicates import drop_duplicates
-from lockgate.data.split_checks import check_split
+from lockgate.data.split_checks import check_classes, check_split
 from lockgate.data.splits import resolve_method, split_rows
 
 
@@ -43,6 +43,18 @@ def test_clean_tables_are_left_in_peace() -> None:
     assert check_columns(lockgate.table(wine, target="y"), "regression", 5, "shop") == []
     tumours = load_breast_cancer(as_frame=True).frame.rename(columns={"target": "y"})
     assert column_messages(tumours) == []
+
+
+def test_a_class_that_only_later_rows_have_is_refused() -> None:
+    frame = clean().assign(day=pd.date_range("2026-01-01", periods=600))
+    frame.loc[597:, "y"] = "perhaps"
+    parts = split_rows(lockgate.table(frame, target="y", time="day"), Split(), 1)
+    with pytest.raises(lockgate.SchemaViolation) as raised:
+        check_classes(parts)
+    assert "3 test rows of class 'perhaps' of y, which no training row has" in str(raised.value)
+    assert "merge rare classes" in str(raised.value)
+    frame.loc[0, "y"] = "perhaps"
+    check_classes(split_rows(lockgate.table(frame, target="y", time="day"), Split(), 1))
 
 
 def test_copies_on_both_sides_are_counted_and_a_group_is_proposed() -> None:

@@ -1,4 +1,4 @@
-"""Checks of a split: rows that stand on both sides, and time that is forgotten."""
+"""Checks of a split: rows on both sides, classes on one side only, time that is forgotten."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.tables import Splits, Table
+from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.personal import is_personal
 from lockgate.data.duplicates import identity_columns
+from lockgate.errors import SchemaViolation
 
-__all__ = ["check_split"]
+__all__ = ["check_classes", "check_split"]
 
 CONTINUOUS = 0.5
 """Share of distinct values from which a column tells rows apart, so that no two are equal."""
@@ -55,6 +57,42 @@ def check_split(parts: Splits, method: str, loader: str) -> list[str]:
             f"time: lockgate run loader.{loader}.time={dates[0]}"
         )
     return messages
+
+
+def check_classes(parts: Splits) -> None:
+    """Refuse tune and test rows of classes that no training row has.
+
+    Parameters
+    ----------
+    parts : Splits
+        The rows of a classification, as the model is trained, tuned and tested on.
+
+    Raises
+    ------
+    SchemaViolation
+        With each such class and its count of rows: a model cannot be measured on them.
+
+    """
+    target = str(parts.train.schema.target)
+    known = set(parts.train.frame[target].map(category_text))
+    messages = []
+    for label, part in (("tune", parts.tune), ("test", parts.test)):
+        counts = part.frame[target].map(category_text).value_counts()
+        unknown = counts[~counts.index.isin(known)]
+        messages += [
+            f"{count} {label} row{'s' if count > 1 else ''} of class {name!r} of {target}, which "
+            "no training row has"
+            for name, count in unknown.head(5).items()
+        ]
+        if len(unknown) > 5:
+            messages.append(f"and {label} rows of {len(unknown) - 5} more such classes")
+    if messages:
+        advice = (
+            "no model can be measured on them: merge rare classes or leave their rows out of the "
+            "data, split so that training rows have them (split.by, split.test_from), or, if "
+            "they are numbers, lockgate run project.task=regression"
+        )
+        raise SchemaViolation([*messages, advice])
 
 
 def _rows_are_distinct(frame: pd.DataFrame) -> bool:

@@ -152,9 +152,10 @@ def _fit_last_period(train: Table, tune: Table, classes: tuple[str, ...]) -> Bas
     if time is None or not tune.frame[time].min() >= train.frame[time].max():
         return None
     first, last = (f"{edge:%Y-%m-%d}" for edge in (tune.frame[time].min(), tune.frame[time].max()))
+    period = first if first == last else f"{first} to {last}"
     statistic = "rates" if classes else "mean"
     constant = Baseline(
-        f"{statistic} of the last period, {first} to {last}",
+        f"{statistic} of the last period, {period}",
         classes,
         _averages(tune, _targets(tune, classes)),
     )

@@ -6,7 +6,7 @@ import dataclasses
 
 import msgspec
 
-from lockgate.contract.tables import Table
+from lockgate.contract.tables import Splits, Table
 from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.column_checks import check_columns
 from lockgate.data.columns.categories import category_text
@@ -14,7 +14,7 @@ from lockgate.data.conform import conform_to_selection
 from lockgate.data.duplicates import drop_duplicates
 from lockgate.data.row_rules import apply_row_rules
 from lockgate.data.schema import fit_schema, infer_task
-from lockgate.data.split_checks import check_split
+from lockgate.data.split_checks import check_classes, check_split
 from lockgate.data.splits import resolve_method, split_rows
 from lockgate.data.uninformative import drop_uninformative
 from lockgate.errors import UsageError
@@ -58,6 +58,8 @@ def work(stage: Stage) -> dict[str, float]:
     warnings += check_columns(train, task, sections.search.folds, loader)
     for warning in warnings:
         stage.log.warning("%s", warning)
+    if task != "regression":
+        check_classes(Splits(train, tune, test))
     counts = {
         "no target": unlabelled_count,
         "duplicates": duplicate_count,
@@ -87,20 +89,24 @@ def work(stage: Stage) -> dict[str, float]:
         len(train),
         len(tune),
         len(test),
-        facts["split"],
+        split_method,
         len(schema.features),
         task,
     )
     if task == "binary":
-        share = float((train.frame[schema.target].map(category_text) == positive).mean())
-        stage.log.info(
-            "%s: the positive class is %s, %.3g%% of the training rows; another: lockgate run "
-            "data.positive=CLASS",
-            schema.target,
-            positive,
-            100 * share,
-        )
+        _log_positive(stage, train, positive)
     for reason, n in counts.items():
         if n:
             stage.log.info("left out %d rows: %s", n, reason)
     return {name: float(len(table)) for name, table in tables.items()}
+
+
+def _log_positive(stage: Stage, train: Table, positive: str | None) -> None:
+    share = float((train.frame[train.schema.target].map(category_text) == positive).mean())
+    stage.log.info(
+        "%s: the positive class is %s, %.3g%% of the training rows; another: lockgate run "
+        "data.positive=CLASS",
+        train.schema.target,
+        positive,
+        100 * share,
+    )

@@ -38,7 +38,7 @@ def describe_shift(before: BinCounts, now: BinCounts, *, dates: bool = False) ->
     if before.kind == "ordered":
         earlier, later = _median(before), _median(now)
         if earlier is None or later is None or earlier == later:
-            return "the spread of its values changed"
+            return "the same median, other values"
         if dates:
             days = [np.datetime64(int(day), "D") for day in (later, earlier)]
             return f"median {days[0]}, {days[1]} before"
