@@ -54,8 +54,8 @@ def work(stage: Stage) -> dict[str, float]:
     with_role = set(schema.names) - {column.name for column in schema.features}
     schema = fit_schema(train)
     check_cell_rules(schema, sections.cells, sections.data.leave_out)
-    warnings = check_split(parts, split_method, loader)
-    warnings += check_columns(train, task, sections.search.folds, loader)
+    warnings = check_columns(train, task, sections.search.folds, loader)
+    warnings += check_split(parts, split_method, loader)
     for warning in warnings:
         stage.log.warning("%s", warning)
     if task != "regression":
@@ -94,19 +94,19 @@ def work(stage: Stage) -> dict[str, float]:
         task,
     )
     if task == "binary":
-        _log_positive(stage, train, positive)
+        is_positive = train.frame[schema.target].map(category_text) == positive
+        _log_positive(stage, schema.target, positive, is_positive.mean())
     for reason, n in counts.items():
         if n:
             stage.log.info("left out %d rows: %s", n, reason)
     return {name: float(len(table)) for name, table in tables.items()}
 
 
-def _log_positive(stage: Stage, train: Table, positive: str | None) -> None:
-    share = float((train.frame[train.schema.target].map(category_text) == positive).mean())
+def _log_positive(stage: Stage, target: str | None, positive: str | None, share: float) -> None:
     stage.log.info(
         "%s: the positive class is %s, %.3g%% of the training rows; another: lockgate run "
         "data.positive=CLASS",
-        train.schema.target,
+        target,
         positive,
         100 * share,
     )
