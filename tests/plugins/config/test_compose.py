@@ -149,9 +149,9 @@ def test_a_folder_without_a_configuration_says_how_to_make_one(tmp_path: Path) -
 
 
 def test_each_value_has_an_origin(project: Path) -> None:
-    found = find_origins(project, ["experiment=spend", "model.linear.ridge=false"])
+    found = find_origins(project, ["experiment=spend", "model.linear.penalty=none"])
     assert found["project.name"] == "conf/experiment/spend.yaml"
-    assert found["model.linear.ridge"] == "override model.linear.ridge=false"
+    assert found["model.linear.penalty"] == "override model.linear.penalty=none"
     assert found["optimizer.grid.points"] == "default of optimizer/grid"
     assert found["split.tune"] == "lockgate's default"
 

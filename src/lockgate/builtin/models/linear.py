@@ -1,27 +1,56 @@
-"""The model ``linear``: ordinary least squares or ridge regression."""
+"""The model ``linear``: least squares, ridge, lasso and elastic net."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import lockgate
 
 
 @lockgate.plugin
 class Linear:
-    """Linear regression by least squares, with a ridge penalty to tune."""
+    """Linear regression with a penalty to tune: ridge, lasso, elastic net, or none.
 
-    ridge: bool = lockgate.setting(True, help="tune a ridge penalty; false: ordinary least squares")
+    Ridge and no penalty are solved on the chosen array backend.
+    """
+
+    penalty: str = lockgate.setting(
+        "ridge",
+        choices=("none", "ridge", "lasso", "elastic-net"),
+        help="none: ordinary least squares; lasso and elastic-net set coefficients to 0",
+    )
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
-        """Return a recipe with least squares on the chosen backend."""
-        from lockgate.modeling.solvers.regressor import LeastSquares
-
+        """Return a recipe with a linear regression."""
         if request.task != "regression":
             raise lockgate.DataError(
                 f"model linear needs a regression task, got {request.task}; "
                 "choose model=logistic or model=boosting"
             )
+        if self.penalty in ("lasso", "elastic-net"):
+            return self._sparse(request)
+        from lockgate.modeling.solvers.regressor import LeastSquares
+
         space = {"alpha": lockgate.SearchRange(0.01, 10_000, log_scale=True)}
         return lockgate.Recipe(
-            LeastSquares(backend=request.backend), request.task, space=space if self.ridge else {}
+            LeastSquares(backend=request.backend),
+            request.task,
+            space=space if self.penalty == "ridge" else {},
         )
+
+    def _sparse(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
+        from sklearn.compose import TransformedTargetRegressor
+        from sklearn.linear_model import ElasticNet, Lasso
+        from sklearn.preprocessing import StandardScaler
+
+        space: dict[str, lockgate.SearchRange | list[Any]] = {
+            "regressor__alpha": lockgate.SearchRange(1e-4, 1, log_scale=True)
+        }
+        regressor: Any = Lasso(max_iter=10_000)
+        if self.penalty == "elastic-net":
+            regressor = ElasticNet(max_iter=10_000)
+            space["regressor__l1_ratio"] = [0.1, 0.5, 0.9]
+        # the penalty is in units of the target, so that is scaled
+        estimator = TransformedTargetRegressor(regressor, transformer=StandardScaler())
+        return lockgate.Recipe(estimator, request.task, space=space)

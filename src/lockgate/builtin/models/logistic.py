@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lockgate
 
 
@@ -9,6 +11,11 @@ import lockgate
 class Logistic:
     """Logistic regression for two or more classes, with the penalty to tune."""
 
+    penalty: str = lockgate.setting(
+        "ridge",
+        choices=("ridge", "lasso", "elastic-net"),
+        help="lasso and elastic-net set coefficients to 0, and take longer",
+    )
     balanced: bool = lockgate.setting(False, help="weight classes inversely to their frequency")
     max_iterations: int = lockgate.setting(
         1000, at_least=1, help="maximum number of iterations of the solver"
@@ -24,11 +31,18 @@ class Logistic:
                 "model logistic needs a classification task, got regression; "
                 "choose model=linear or model=boosting"
             )
+        space: dict[str, lockgate.SearchRange | list[Any]] = {
+            "C": lockgate.SearchRange(0.001, 100, log_scale=True)
+        }
+        options: dict[str, Any] = {}
+        if self.penalty != "ridge":
+            options = {"solver": "saga", "l1_ratio": 1.0}
+        if self.penalty == "elastic-net":
+            space["l1_ratio"] = [0.1, 0.5, 0.9]
         estimator = LogisticRegression(
             max_iter=self.max_iterations,
             class_weight="balanced" if self.balanced else None,
             random_state=request.seed,
+            **options,
         )
-        return lockgate.Recipe(
-            estimator, request.task, space={"C": lockgate.SearchRange(0.001, 100, log_scale=True)}
-        )
+        return lockgate.Recipe(estimator, request.task, space=space)

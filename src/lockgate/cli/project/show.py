@@ -22,7 +22,7 @@ __all__ = ["command"]
     epilog=examples("""
         lockgate show
         lockgate show --changed
-        lockgate show experiment=spend model.linear.ridge=false
+        lockgate show experiment=spend model.linear.penalty=none
     """),
 )
 @click.argument("overrides", nargs=-1)

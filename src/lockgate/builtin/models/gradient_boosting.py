@@ -1,0 +1,38 @@
+"""The model ``gradient-boosting``: gradient boosting on exact cuts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lockgate
+
+
+@lockgate.plugin
+class GradientBoosting:
+    """Gradient boosting with exact cuts: for small tables; boosting is faster on large ones."""
+
+    trees: int = lockgate.setting(
+        150, at_least=1, at_most=10_000, help="number of iterations, each adds a tree per class"
+    )
+
+    @lockgate.hookimpl
+    def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:
+        """Return a recipe with scikit-learn's gradient boosting."""
+        from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+
+        regression = request.task == "regression"
+        estimator_class = GradientBoostingRegressor if regression else GradientBoostingClassifier
+        estimator = estimator_class(
+            n_estimators=self.trees, subsample=0.8, random_state=request.seed
+        )
+        space: dict[str, lockgate.SearchRange | list[Any]] = {
+            "learning_rate": lockgate.SearchRange(0.02, 0.3, log_scale=True),
+            "max_depth": [2, 4],
+        }
+        return lockgate.Recipe(
+            estimator,
+            request.task,
+            space=space,
+            requirements=lockgate.Requirements(scaled=False, encoding="ordinal"),
+            fidelity=lockgate.Fidelity("n_estimators", "learning_rate", continues=True),
+        )

@@ -1,0 +1,257 @@
+"""Every model of ours: the metrics of a plain scikit-learn script, and packed with equal answers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeRegressor
+
+import lockgate
+from lockgate.contract.recipes import BuildRequest, Recipe, SearchRange, Task
+from lockgate.contract.requests import numpy_backend
+from lockgate.contract.sections import CellRules
+from lockgate.contract.tables import Table
+from lockgate.data.cell_rules import build_cell_steps
+from lockgate.modeling.training.fitting import fit
+from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.converters.parity import check_parity
+from lockgate.models.packed.runtime.model import PackedModel
+from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.testing import check_installed
+from lockgate.testing.examples import TASKS, example_table
+
+ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 1000
+"""Plain rows, and as many at thresholds and beside."""
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SMALL = {"boosting": 10, "gradient-boosting": 10, "forest": 10, "extra-trees": 10}
+"""Numbers of trees that keep tests short."""
+
+TASKS_OF: dict[str, tuple[Task, ...]] = {
+    "linear": ("regression",),
+    "logistic": ("binary", "multiclass"),
+    "naive-bayes": ("binary", "multiclass"),
+}
+"""Tasks of models that do not solve all."""
+
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "linear": [{"penalty": name} for name in ("none", "ridge", "lasso", "elastic-net")],
+    "logistic": [
+        *({"penalty": name} for name in ("ridge", "lasso", "elastic-net")),
+        {"balanced": True},
+    ],
+    "svm": [{"kernel": "rbf"}, {"kernel": "linear"}, {"kernel": "rbf", "balanced": True}],
+    "mlp": [{"hidden": [8], "epochs": 20}, {"hidden": [8, 4], "epochs": 20}],
+}
+"""Settings to try of models that have more than a number of trees."""
+
+MODELS = sorted(entry.name for entry in Catalogue.installed() if entry.kind == "model")
+
+
+def build(name: str, task: Task, table: Table, **settings: Any) -> Recipe:
+    plugin = check_installed("model", name)
+    if name in SMALL:
+        settings = {"trees": SMALL[name], **settings}
+    request = BuildRequest(schema=table.schema, task=task, seed=3, backend=numpy_backend())
+    recipe: Recipe = plugin(**settings).build(request)
+    steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
+    return replace(recipe, steps=(*steps, *recipe.steps))
+
+
+def corners(recipe: Recipe) -> list[dict[str, Any]]:
+    """The parameters at both ends of the search space, and its middle."""
+    return [
+        {
+            name: allowed.at(share)
+            if isinstance(allowed, SearchRange)
+            else allowed[round(share * (len(allowed) - 1))]
+            for name, allowed in recipe.space.items()
+        }
+        for share in (0.0, 0.5, 1.0)
+    ]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_packed_with_equal_answers(name: str, task: Task) -> None:
+    table, later = example_table(task), example_table(task, ROWS, seed=1)
+    for settings in VARIANTS.get(name, [{}]):
+        if task not in TASKS_OF.get(name, TASKS):
+            with pytest.raises(lockgate.DataError, match=f"{name} needs a .*choose model="):
+                build(name, task, table, **settings)
+            continue
+        recipe = build(name, task, table, **settings)
+        for params in corners(recipe):
+            fitted = fit(recipe, params, table)
+            packed = PackedModel(pack_estimator(fitted, inputs_of(table.schema.features)).raw)
+            comparison = check_parity(fitted, packed, later.features, rows=ROWS)
+            assert comparison.label_changes == 0
+            assert comparison.rows >= ROWS // 2
+
+
+def cells(*, scaled: bool, ordinal: bool = False) -> Any:
+    """The preparation of the example rows that a user would write."""
+    numbers: Any = SimpleImputer(strategy="median")
+    if scaled:
+        numbers = make_pipeline(numbers, StandardScaler())
+    encoder = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+    )
+    categories = encoder if ordinal else OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    return make_column_transformer(
+        (numbers, ["size", "price", "noise"]), (categories, ["colour"]), sparse_threshold=0
+    )
+
+
+SCALED = {"scaled": True}
+TREES = {"scaled": False, "ordinal": True}
+
+
+def scaled_target(regressor: Any) -> Any:
+    return TransformedTargetRegressor(regressor, transformer=StandardScaler())
+
+
+SCRIPTS: list[tuple[str, Task, dict[str, Any], dict[str, Any], dict[str, bool], Any]] = [
+    (
+        "linear",
+        "regression",
+        {"penalty": "lasso"},
+        {"regressor__alpha": 0.01},
+        SCALED,
+        scaled_target(Lasso(0.01)),
+    ),
+    (
+        "linear",
+        "regression",
+        {"penalty": "elastic-net"},
+        {"regressor__alpha": 0.01, "regressor__l1_ratio": 0.1},
+        SCALED,
+        scaled_target(ElasticNet(alpha=0.01, l1_ratio=0.1)),
+    ),
+    (
+        "logistic",
+        "multiclass",
+        {"penalty": "lasso"},
+        {"C": 0.5},
+        SCALED,
+        LogisticRegression(C=0.5, solver="saga", l1_ratio=1.0, max_iter=1000, random_state=3),
+    ),
+    (
+        "tree",
+        "regression",
+        {},
+        {"max_depth": 3, "min_samples_leaf": 5},
+        TREES,
+        DecisionTreeRegressor(max_depth=3, min_samples_leaf=5, random_state=3),
+    ),
+    (
+        "forest",
+        "binary",
+        {},
+        {"min_samples_leaf": 5, "max_features": "sqrt"},
+        TREES,
+        RandomForestClassifier(10, min_samples_leaf=5, random_state=3),
+    ),
+    (
+        "extra-trees",
+        "binary",
+        {"balanced": True},
+        {"min_samples_leaf": 5},
+        TREES,
+        ExtraTreesClassifier(10, min_samples_leaf=5, class_weight="balanced", random_state=3),
+    ),
+    (
+        "gradient-boosting",
+        "regression",
+        {},
+        {"learning_rate": 0.2, "max_depth": 2},
+        TREES,
+        GradientBoostingRegressor(
+            n_estimators=10, learning_rate=0.2, max_depth=2, subsample=0.8, random_state=3
+        ),
+    ),
+    (
+        "naive-bayes",
+        "multiclass",
+        {},
+        {"var_smoothing": 1e-3},
+        SCALED,
+        GaussianNB(var_smoothing=1e-3),
+    ),
+    (
+        "neighbors",
+        "binary",
+        {},
+        {"n_neighbors": 7, "weights": "distance"},
+        SCALED,
+        KNeighborsClassifier(7, weights="distance", algorithm="brute"),
+    ),
+    (
+        "mlp",
+        "multiclass",
+        {"hidden": [8], "epochs": 20},
+        {"alpha": 0.01},
+        SCALED,
+        MLPClassifier((8,), alpha=0.01, max_iter=20, early_stopping=True, random_state=3),
+    ),
+]
+"""Model, task, settings, parameters; the preparation and the estimator of a plain script."""
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "settings", "params", "preparation", "estimator"),
+    SCRIPTS,
+    ids=[f"{case[0]}-{case[1]}" for case in SCRIPTS],
+)
+def test_a_model_is_that_of_a_plain_script(
+    name: str,
+    task: Task,
+    settings: dict[str, Any],
+    params: dict[str, Any],
+    preparation: dict[str, bool],
+    estimator: Any,
+) -> None:
+    table, later = example_table(task), example_table(task, 300, seed=1)
+    ours = fit(build(name, task, table, **settings), params, table)
+    script = make_pipeline(cells(**preparation), estimator).fit(table.features, table.target)
+    assert np.array_equal(ours.predict(later.features), script.predict(later.features))
+    if task != "regression":
+        assert np.array_equal(
+            ours.predict_proba(later.features), script.predict_proba(later.features)
+        )
+
+
+def test_the_scores_of_a_support_vector_machine_are_calibrated() -> None:
+    table, later = example_table("binary", 600), example_table("binary", 4000, seed=1)
+    fitted = fit(build("svm", "binary", table), {"estimator__C": 1.0}, table)
+    scores = fitted.predict_proba(later.features)[:, 1]
+    actual = later.target == "yes"
+    for low, high in ((0.0, 0.2), (0.4, 0.6), (0.8, 1.0)):
+        part = (scores >= low) & (scores <= high)
+        assert part.sum() > 50
+        assert abs(actual[part].mean() - scores[part].mean()) < 0.1
+    margins = SVC(C=1.0).fit(ours_inputs(fitted, table), table.target)
+    assert np.corrcoef(margins.decision_function(ours_inputs(fitted, later)), scores)[0, 1] > 0.9
+
+
+def ours_inputs(fitted: Any, table: Table) -> np.ndarray:
+    return np.asarray(fitted[:-1].transform(table.features))
