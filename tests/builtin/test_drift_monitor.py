@@ -398,8 +398,12 @@ def test_columns_that_the_model_does_not_read_are_tested_apart_and_never_alarm()
             "customer": np.arange(800),
         }
     )
+    rows.loc[0, "shop"] = "Jane Doe's"
     unread = count_all_columns(rows, {"read", "customer"})
     assert [bins.column for bins in unread] == ["shop", "when", "flag"]
+    assert [bins.values for bins in unread] == ["number", "date", "boolean"]
+    assert unread[0].categories == ("a", "b")  # not the name that a single row has
+    assert unread[0].counts[-1] == 1
     schema = schema_of(read="number")
     reference = build_reference(rows[["read"]], schema, numpy_backend())
     reference = replace(reference, unread=unread)
@@ -414,9 +418,29 @@ def test_columns_that_the_model_does_not_read_are_tested_apart_and_never_alarm()
         assert [finding.read for finding in found.findings] == [True, False, False, False]
     assert "of 3 columns that the model does not read: shop, when" in found.messages[0]
     assert "not read by the model; b 100%" in found.findings[1].message
+    assert "median after 2026-0" in found.findings[2].message
 
 
 def test_the_median_of_dates_is_a_date() -> None:
     days = np.arange("2026-01-01", "2026-04-11", dtype="datetime64[D]").astype("datetime64[us]")
+    finding = monitored(days, days + np.timedelta64(30, "D"), "date")
+    assert "median 2026-03-22, 2026-02-19 before" in finding.message
     finding = monitored(days, days + np.timedelta64(60, "D"), "date")
-    assert "median 2026-04-10, 2026-02-19 before" in finding.message
+    assert "median after 2026-04-10, 2026-02-19 before" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("factor", "message"), [(1000, "median above 79.9"), (0.001, "median below 20")]
+)
+def test_a_median_beyond_the_training_rows_is_not_given_as_a_number(
+    factor: float, message: str
+) -> None:
+    values = np.random.default_rng(0).uniform(20, 80, 2000)
+    assert message in monitored(values, values * factor, "number").message
+
+
+@pytest.mark.parametrize(("before", "now"), [(0.1, 0.45), (0.0, 0.3), (1.0, 0.6)])
+def test_of_truth_values_the_share_is_named(before: float, now: float) -> None:
+    cells = [(np.arange(200) < share * 200).astype(float) for share in (before, now)]
+    message = monitored(cells[0], cells[1], "boolean").message
+    assert f"true {100 * now:.3g}%, {100 * before:.3g}% before" in message

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, root_mean_squared_error
 
 import lockgate
-from lockgate.contract.tables import Table
+from lockgate.contract.tables import Column, Table
+from lockgate.data.conform import conform_to_schema
 from lockgate.modeling.baselines import fit_baselines, measure_baseline
 
 rng = np.random.default_rng(0)
@@ -129,3 +133,76 @@ def test_without_keys_the_last_period_gives_its_rates_and_a_random_split_has_non
     mixed = pd.concat([part.frame for part in anonymous]).sample(frac=1, random_state=1)
     halves = [lockgate.table(part, target="y", time="when") for part in (mixed[:900], mixed[900:])]
     assert [b.column for b in fit_baselines(halves[0], halves[1], "multiclass")] == [None, "x"]
+
+
+KINDS: dict[str, Any] = {
+    "boolean": [True, False],
+    "integer": [1, 2],
+    "number": [0.5, 1.5],
+    "category": ["a", "b"],
+    "date": list(pd.to_datetime(["2026-01-01", "2026-02-01"])),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_best_column_is_measured_on_rows_as_the_model_reads_them(kind: str) -> None:
+    draws = np.random.default_rng(3)
+    codes = draws.integers(0, 2, 900)
+    frame = pd.DataFrame({"c": pd.Series(KINDS[kind])[codes].to_numpy(), "x": draws.random(900)})
+    frame["y"] = np.where(draws.random(900) < 0.15, 1 - codes, codes)
+    loaded = lockgate.table(frame, target="y", kinds={"c": kind})
+    train, test = (
+        Table(loaded.frame.iloc[rows].reset_index(drop=True), loaded.schema)
+        for rows in (slice(0, 600), slice(600, None))
+    )
+    column = fit_baselines(train, test, "binary")[-1]
+    assert column.label == "column c alone"
+    raw = measure_baseline(column, test, "binary", (0, 1))
+    read = conform_to_schema(test.frame, test.schema).assign(y=test.target)
+    assert measure_baseline(column, Table(read, test.schema), "binary", (0, 1)) == raw
+    assert raw["roc_auc"] > 0.75
+
+
+def test_the_unit_of_weights_changes_no_baseline() -> None:
+    train, tune, test = (table(n, seed) for n, seed in ((800, 1), (300, 2), (400, 3)))
+
+    def losses(unit: float) -> list[float]:
+        parts = [
+            Table(
+                part.frame.assign(w=np.linspace(1, 3, len(part)) * unit),
+                dataclasses.replace(
+                    part.schema, columns=(*part.schema.columns, Column("w", "number")), weight="w"
+                ),
+            )
+            for part in (train, tune, test)
+        ]
+        return [
+            measure_baseline(baseline, parts[2], "binary", ("no", "yes"))["log_loss"]
+            for baseline in fit_baselines(parts[0], parts[1], "binary")
+        ]
+
+    assert losses(1.0) == pytest.approx(losses(1e-4))
+
+
+def test_what_follows_a_class_is_weighted() -> None:
+    rows = 400
+    draws = np.random.default_rng(9)
+    plan = np.tile(["a", "b"], rows // 2)
+    frame = pd.DataFrame(
+        {
+            "when": np.repeat(pd.date_range("2026-01-01", periods=4, freq="D"), rows // 4),
+            "who": np.tile(np.arange(rows // 4), 4).astype(str),
+            "x": draws.random(rows),
+            "y": plan,
+        }
+    )
+    frame.loc[300:, "y"] = np.where(draws.random(100) < 0.5, "b", "a")
+    frame["w"] = np.where((frame.index >= 300) & (frame["y"] == "b"), 50.0, 1.0)
+    loaded = lockgate.table(frame, target="y", time="when", id="who", weight="w")
+    train, tune = (
+        Table(loaded.frame.iloc[part].reset_index(drop=True), loaded.schema)
+        for part in (slice(0, 300), slice(300, None))
+    )
+    last = fit_baselines(train, tune, "binary")[1]
+    assert last.label == "last y of the same who"
+    assert min(share[1] for share in last.predictions[:-1]) > 0.7

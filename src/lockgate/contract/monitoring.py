@@ -43,6 +43,8 @@ class BinCounts:
     counts : tuple of int
         Ordered: missing values, then ``len(edges) + 1`` bins. Nominal: missing
         values, one per category, then all other values.
+    values : {"number", "boolean", "date"}
+        Ordered: what the edges measure; false and true are 0 and 1, dates days since 1970.
 
     """
 
@@ -51,6 +53,7 @@ class BinCounts:
     edges: tuple[float, ...] = ()
     categories: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
+    values: Literal["number", "boolean", "date"] = "number"
 
     @property
     def n(self) -> int:

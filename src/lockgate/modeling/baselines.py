@@ -141,6 +141,13 @@ def _targets(table: Table, classes: tuple[str, ...]) -> Array:
     return np.asarray(texts[:, None] == np.array(classes)[None, :], float)
 
 
+def _weights(*tables: Table) -> Array:
+    """Return the weights of the rows, 1 on average, so that they count beside `SMOOTH` rows."""
+    parts = [np.ones(len(t)) if t.weight is None else t.weight.astype(float) for t in tables]
+    weight = np.concatenate(parts)
+    return np.asarray(weight / (weight.mean() or 1.0))
+
+
 def _averages(table: Table, targets: Array) -> tuple[tuple[float, ...], ...]:
     means = np.average(targets, axis=0, weights=table.weight)
     return (tuple(means.tolist()),)
@@ -174,6 +181,7 @@ def _fit_last_target(train: Table, tune: Table, name: str, constant: Baseline) -
     targets = np.concatenate([_targets(table, constant.classes) for table in (train, tune)])
     order = np.argsort(rows[str(train.schema.time)].to_numpy(), kind="stable")
     keys, targets = rows[name].iloc[order].reset_index(drop=True), targets[order]
+    weight = _weights(train, tune)[order]
     latest = keys.dropna().drop_duplicates(keep="last")
     if len(latest) > MOST_KEYS:
         return None
@@ -182,7 +190,8 @@ def _fit_last_target(train: Table, tune: Table, name: str, constant: Baseline) -
         previous = pd.Series(np.arange(len(keys))).groupby(keys).shift().to_numpy()
         known = np.isfinite(previous)
         before = targets[previous[known].astype(int)]
-        followed = before.T @ targets[known] + SMOOTH * np.array(constant.predictions)
+        followed = before.T @ (targets * weight[:, None])[known]
+        followed += SMOOTH * np.array(constant.predictions)
         predictions = targets @ (followed / followed.sum(axis=1, keepdims=True))
         predictions[targets.sum(axis=1) == 0] = constant.predictions[0]  # an unknown class
     by_key = dict(zip(latest.map(category_text), predictions[latest.index].tolist(), strict=True))
@@ -196,10 +205,12 @@ def _fit_column(
     train: Table, column: Column, targets: Array, constant: Baseline
 ) -> Iterator[Baseline]:
     cells = train.frame[column.name]
-    if column.kind in ("category", "boolean"):
+    if column.kind == "category":
         counts = cells.dropna().map(category_text).value_counts()
         values = tuple(sorted(counts.index[:MOST_VALUES]))
         yield _fit_codes(train, column, targets, constant, values=values)
+    elif column.kind == "boolean":
+        yield _fit_codes(train, column, targets, constant, edges=(0.5,))
     elif column.kind in ("number", "integer", "date"):
         numbers = _numbers(cells)
         known = numbers[np.isfinite(numbers)]
@@ -221,7 +232,7 @@ def _fit_codes(
     label = f"column {column.name} alone"
     codes = _codes(Baseline(label, constant.classes, (), column.name, edges, values), train.frame)
     size = (len(values) if values else len(edges) + 1) + 1
-    weight = np.ones(len(codes)) if train.weight is None else train.weight.astype(float)
+    weight = _weights(train)
     sums = np.stack(
         [np.bincount(codes, weight * part, minlength=size) for part in targets.T], axis=1
     )

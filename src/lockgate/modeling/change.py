@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from lockgate.contract.evaluation import Metric
 from lockgate.contract.prediction import Output
+from lockgate.contract.tables import Table
 from lockgate.modeling.metrics.losses import (
     BY_TASK,
     HIGHER_IS_BETTER,
     class_indices,
     metrics_for_task,
 )
+from lockgate.modeling.metrics.rates import RowSample
 from lockgate.modeling.metrics.titles import metric_title
 
-__all__ = ["change_table", "describe_change", "measure_rows"]
+__all__ = ["RowMeasures", "change_table", "describe_change", "measure_rows"]
 
 MAX_CLASSES = 10
 
 LEVEL = 1e-3
-"""Probability that a rate of any class is reported as changed by chance."""
+"""Probability that a rate of any class, or the metric, is reported as changed by chance."""
 
 MOST_REPORTED = 5
 """Changed rates that are reported one by one, those that changed most."""
@@ -32,65 +35,82 @@ RELATIVE = 0.1
 """Relative change of a rate from which it is reported."""
 
 
+class RowMeasures(msgspec.Struct, frozen=True):
+    """What was measured on a part of the rows.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    rates : dict of str to tuple of (float, float)
+        Of each class that a table shows the rate, and the number of independent rows without
+        weights that it is as certain as; 0 where nothing is known of how groups differ.
+    values : dict of str to float
+        Means and metrics by their names in a table.
+
+    """
+
+    rows: int
+    rates: dict[str, tuple[float, float]]
+    values: dict[str, float]
+
+
 def measure_rows(
+    table: Table,
     task: str,
-    truth: np.ndarray,
     output: Output | None,
     classes: Sequence[object],
     threshold: float | None = None,
-    weight: np.ndarray | None = None,
-) -> dict[str, float]:
+) -> RowMeasures:
     """Return the rates or the mean of the target, and metrics and calibration of predictions.
 
     Parameters
     ----------
+    table : Table
+        The rows, with weights and groups as evaluators use them.
     task : {"binary", "multiclass", "regression"}
         The task.
-    truth : ndarray, shape (n,)
-        The target.
     output : Output or None
         Predictions for the same rows; None for rows that the model was fitted on.
     classes : sequence
         Labels in the order of the scores.
     threshold : float, optional
         Score from which the second of two classes is predicted.
-    weight : ndarray, shape (n,), optional
-        Weights of the rows, which evaluators use as well.
-
-    Returns
-    -------
-    dict of str to float
-        By the name of the row in a table, ``rows`` first.
 
     """
-    measured = {"rows": float(len(truth)), "effective rows": _effective_rows(weight, len(truth))}
+    truth, weight = table.target, table.weight
+    rates: dict[str, tuple[float, float]] = {}
+    values: dict[str, float] = {}
     if task == "regression":
-        measured["mean of the target"] = float(np.average(truth.astype(float), weights=weight))
+        values["mean of the target"] = float(np.average(truth.astype(float), weights=weight))
     else:
+        sample = RowSample.of(len(truth), weight, table.groups)
         indices = class_indices(truth, classes)
-        counts = np.bincount(indices, weight, minlength=len(classes))
-        shown = [1] if task == "binary" else range(len(classes))
-        measured |= {f"rate of {classes[k]}": float(counts[k] / counts.sum()) for k in shown}
+        for k in [1] if task == "binary" else range(len(classes)):
+            hit = indices == k
+            rate = float(np.average(hit, weights=weight))
+            rates[str(classes[k])] = rate, sample.effective_rows(hit, rate, 1 - LEVEL)
     if output is None:
-        return measured
+        return RowMeasures(len(truth), rates, values)
     if task == "regression":
-        measured["mean prediction"] = float(np.average(output.label.astype(float), weights=weight))
+        values["mean prediction"] = float(np.average(output.label.astype(float), weights=weight))
     elif output.score is not None and task == "binary":
         mean = float(np.average(output.score, weights=weight))
-        measured["mean score"] = mean
-        measured["mean score minus rate"] = mean - measured[f"rate of {classes[1]}"]
+        values["mean score"] = mean
+        values["mean score minus rate"] = mean - rates[str(classes[1])][0]
     metrics = metrics_for_task(task, truth, output, classes, threshold)(weight)
-    return measured | {
+    values |= {
         key: float(metrics[key])
         for key in BY_TASK[task]
         if key in metrics and np.isfinite(metrics[key])
     }
+    return RowMeasures(len(truth), rates, values)
 
 
 def describe_change(
-    train: Mapping[str, float],
-    tune: Mapping[str, float],
-    test: Mapping[str, float],
+    train: RowMeasures,
+    tune: RowMeasures,
+    test: RowMeasures,
     metric: str,
     measured: Metric | None,
 ) -> list[str]:
@@ -98,8 +118,8 @@ def describe_change(
 
     Parameters
     ----------
-    train, tune, test : mapping of str to float
-        As `measure_rows` returns them.
+    train, tune, test : RowMeasures
+        The parts of the rows.
     metric : str
         The metric that the model was tuned for.
     measured : Metric or None
@@ -107,11 +127,15 @@ def describe_change(
 
     """
     messages = _changed_rates(train, test)
-    if measured is None or measured.low is None or measured.high is None or metric not in tune:
+    tuned = tune.values.get(metric)
+    if tuned is None or measured is None or measured.low is None or measured.high is None:
         return messages
-    tuned = tune[metric]
-    worse = tuned > measured.high if metric in HIGHER_IS_BETTER else tuned < measured.low
-    if worse:
+    sign = 1 if metric in HIGHER_IS_BETTER else -1
+    loss = sign * (tuned - measured.estimate)
+    reach = abs((measured.high if sign > 0 else measured.low) - measured.estimate)
+    # the error on the tune rows is that on the test rows, for their number
+    deviation = reach / NormalDist().inv_cdf(0.975) * (1 + test.rows / tune.rows) ** 0.5
+    if loss > NormalDist().inv_cdf(1 - LEVEL) * deviation:
         messages.append(
             f"the {metric_title(metric)} is {measured.estimate:.4g} on the test rows "
             f"({measured.low:.4g} to {measured.high:.4g}), and {tuned:.4g} on the tune rows: "
@@ -120,25 +144,25 @@ def describe_change(
     return messages
 
 
-def _changed_rates(train: Mapping[str, float], test: Mapping[str, float]) -> list[str]:
+def _changed_rates(train: RowMeasures, test: RowMeasures) -> list[str]:
     """Return a sentence for each rate that changed by more than chance and a tenth of itself.
 
     The rates are compared with their pooled rate, at a level that is divided among them.
     """
-    names = [name for name in test if name.startswith("rate of ")]
-    if not names:
+    if not test.rates:
         return []
-    errors = NormalDist().inv_cdf(1 - LEVEL / 2 / len(names))
-    train_rows, test_rows = train["effective rows"], test["effective rows"]
+    errors = NormalDist().inv_cdf(1 - LEVEL / 2 / len(test.rates))
     changed = []
-    for name in names:
-        before, rate = train[name], test[name]
+    for name, (rate, test_rows) in test.rates.items():
+        before, train_rows = train.rates[name]
+        if not train_rows or not test_rows:
+            continue  # nothing is known of how groups differ
         pooled = (before * train_rows + rate * test_rows) / (train_rows + test_rows)
         spread = (pooled * (1 - pooled) * (1 / train_rows + 1 / test_rows)) ** 0.5
         if abs(rate - before) > max(errors * spread, RELATIVE * before):
             sentence = (
-                f"the {name} is {100 * rate:.3g}% in the test rows, and {100 * before:.3g}% in the "
-                "training rows"
+                f"the rate of {name} is {100 * rate:.3g}% in the test rows, and "
+                f"{100 * before:.3g}% in the training rows"
             )
             changed.append((abs(rate - before), sentence))
     changed.sort(key=lambda pair: -pair[0])
@@ -148,23 +172,19 @@ def _changed_rates(train: Mapping[str, float], test: Mapping[str, float]) -> lis
     return messages
 
 
-def change_table(
-    train: Mapping[str, float], tune: Mapping[str, float], test: Mapping[str, float]
-) -> list[dict[str, Any]]:
+def change_table(train: RowMeasures, tune: RowMeasures, test: RowMeasures) -> list[dict[str, Any]]:
     """Return the rows of a table: what was measured, and its value in each part of the rows."""
     parts = {"train": train, "tune": tune, "test": test}
-    rates = [name for name in test if name.startswith("rate of ")]
-    hidden = {"effective rows", *rates[MAX_CLASSES:]}
+    classes = [*test.rates][:MAX_CLASSES]
+    shown = {
+        part: {
+            "rows": float(measures.rows),
+            **{f"rate of {name}": measures.rates[name][0] for name in classes},
+            **measures.values,
+        }
+        for part, measures in parts.items()
+    }
     return [
-        {"measure": name, **{part: values.get(name) for part, values in parts.items()}}
-        for name in test
-        if name not in hidden
+        {"measure": name, **{part: values.get(name) for part, values in shown.items()}}
+        for name in shown["test"]
     ]
-
-
-def _effective_rows(weight: np.ndarray | None, rows: int) -> float:
-    """Return the number of unweighted rows that a mean is as certain as (Kish 1965)."""
-    if weight is None:
-        return float(rows)
-    weight = np.asarray(weight, float)
-    return float(weight.sum() ** 2 / (weight**2).sum())

@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from lockgate.contract.compression import CompressRequest
@@ -76,13 +77,13 @@ def work(stage: Stage) -> dict[str, float]:
         candidate.estimator, tune.features, fitted.task, fitted.classes, threshold
     )
     parts = {
-        "train": measure_rows(fitted.task, train.target, None, fitted.classes, weight=train.weight),
-        "tune": measure_rows(
-            fitted.task, tune.target, output, fitted.classes, threshold, tune.weight
-        ),
+        "train": measure_rows(train, fitted.task, None, fitted.classes),
+        "tune": measure_rows(tune, fitted.task, output, fitted.classes, threshold),
     }
     steps_file = workspace.root / "models" / "steps.json"
-    write_json(steps_file, {"metric": fitted.metric, "steps": steps, "rows": parts})
+    write_json(
+        steps_file, {"metric": fitted.metric, "steps": steps, "rows": msgspec.to_builtins(parts)}
+    )
     if threshold is not None:
         stage.log.info("threshold %.3f (%s)", threshold, stage.sections.decision.rule)
     applied = sum(step["applied"] for step in steps)

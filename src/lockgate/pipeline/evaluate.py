@@ -39,12 +39,7 @@ def work(stage: Stage) -> dict[str, float]:
     )
     parts = workspace.measured_parts()
     parts["test"] = measure_rows(
-        model.task,
-        request.table.target,
-        request.output,
-        model.classes,
-        model.threshold,
-        request.table.weight,
+        request.table, model.task, request.output, model.classes, model.threshold
     )
     measured = _measured(reports, model.metric)
     of_model = _find_better(baselines, measured, model.metric)

@@ -22,6 +22,7 @@ from lockgate.data.io.prepared import FACTS_FILE, prepared_file, write_left_out
 from lockgate.data.schema import compute_digest
 from lockgate.errors import DataError
 from lockgate.modeling.baselines import Baseline
+from lockgate.modeling.change import RowMeasures
 from lockgate.modeling.training.estimators import get_classes
 from lockgate.models.skops_file import read_estimator, write_estimator
 
@@ -136,11 +137,10 @@ class Workspace:
         """Read what a model must beat, fitted by the load stage."""
         return msgspec.convert(self.facts()["baselines"], list[Baseline])
 
-    def measured_parts(self) -> dict[str, dict[str, float]]:
+    def measured_parts(self) -> dict[str, RowMeasures]:
         """Read what the compress stage measured on the training and tune rows."""
         steps = json.loads((self.root / "models" / "steps.json").read_bytes())
-        parts: dict[str, dict[str, float]] = steps["rows"]
-        return parts
+        return msgspec.convert(steps["rows"], dict[str, RowMeasures])
 
     def schema(self) -> Schema:
         """Read the schema of the training rows."""

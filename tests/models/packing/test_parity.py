@@ -27,11 +27,13 @@ from sklearn.naive_bayes import ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.svm import SVC, SVR, LinearSVC, NuSVC
 
 import lockgate
+from lockgate.contract.prediction import Output
 from lockgate.data.columns.inputs import ColumnInput
 from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.converters.differences import within_rounding
 from lockgate.models.converters.parity import check_parity
 from lockgate.models.converters.term_sizes import rounding_bound
 from lockgate.models.packed.runtime.model import PackedModel
@@ -218,15 +220,45 @@ def test_numbers_that_are_not_finite_on_the_way_are_refused_as_the_original_does
 
 
 def test_a_comparison_that_finds_nan_is_a_failed_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lockgate.models.converters import parity
-
-    found = iter([parity.Parity(10, 0, 0.0), parity.Parity(10, 0, float("nan"))])
-    monkeypatch.setattr(parity, "compare", lambda *_: next(found))
     frame = zoo.frame_of(100)
     model = zoo.fitted("linear", frame)
     packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
-    with pytest.raises(lockgate.NotCovered, match="differ from the original"):
+    predict = packed.predict
+
+    def predict_nan(rows: Any, **options: Any) -> Output:
+        output = predict(rows, **options)
+        output.label[-1] = np.nan
+        return output
+
+    monkeypatch.setattr(packed, "predict", predict_nan)
+    with pytest.raises(lockgate.NotCovered, match="differ from the original.*difference nan"):
         check_parity(model, packed, frame)
+
+
+def test_differences_that_rounding_explains_are_reported_as_they_are() -> None:
+    frame = zoo.frame_of()
+    model = make_pipeline(zoo.scaled(), SVR(C=1e6)).fit(frame, frame["x0"].fillna(0) ** 3 * 1e3)
+    packed = PackedModel(pack_estimator(model, zoo.inputs(frame)).raw)
+    comparison = check_parity(model, packed, frame)
+    theirs, ours = model.predict(frame), packed.predict(frame).label
+    largest = float(np.max(np.abs(ours - theirs) / np.maximum(1, np.abs(theirs))))
+    assert largest > packed.header.tolerance  # so the case is one
+    assert comparison.rounded > 0
+    assert comparison.rounded_difference >= largest
+    assert comparison.difference <= packed.header.tolerance
+    assert f"differ by up to {comparison.rounded_difference:.2g}" in str(comparison)
+    assert "large terms cancel" in comparison.warnings()[0]
+    model[-1]._intercept_ += 1e-4  # what no rounding explains
+    with pytest.raises(lockgate.NotCovered, match="allowed: 0 and 1e-12"):
+        check_parity(model, packed, frame)
+
+
+def test_each_number_of_a_row_is_compared_with_its_own_size() -> None:
+    theirs = np.array([[4e6, 0.5, -2.0]])
+    bound = np.array([1e-7])
+    assert within_rounding(theirs + np.array([[0, 9e-8, 0]]), theirs, 1e-12, bound).all()
+    assert within_rounding(theirs + np.array([[2e-6, 0, 0]]), theirs, 1e-12, bound).all()
+    assert not within_rounding(theirs + np.array([[0, 2e-7, 0]]), theirs, 1e-12, bound).any()
 
 
 def test_a_model_with_large_coefficients_is_within_the_rounding_of_its_sums() -> None:

@@ -17,9 +17,7 @@ class Mlp:
     hidden: list[int] = lockgate.setting(
         [64, 32], at_least=1, at_most=4096, help="number of units of each hidden layer"
     )
-    epochs: int = lockgate.setting(
-        200, at_least=1, help="maximum number of passes over the rows"
-    )
+    epochs: int = lockgate.setting(200, at_least=1, help="maximum number of passes over the rows")
 
     @lockgate.hookimpl
     def build(self, request: lockgate.BuildRequest) -> lockgate.Recipe:

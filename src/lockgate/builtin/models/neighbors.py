@@ -25,7 +25,9 @@ class Neighbors:
         # a search tree is a memory image, which a model file must not contain
         estimator = estimator_class(algorithm="brute")
         space: dict[str, lockgate.SearchRange | list[Any]] = {
-            "n_neighbors": lockgate.SearchRange(1, self.max_neighbors, log_scale=True, integer=True),
+            "n_neighbors": lockgate.SearchRange(
+                1, self.max_neighbors, log_scale=True, integer=True
+            ),
             "weights": ["uniform", "distance"],
         }
         return lockgate.Recipe(estimator, request.task, space=space)

@@ -9,7 +9,7 @@ import lockgate
 
 @lockgate.plugin
 class Svm:
-    """Support vector machine, linear or with an RBF kernel; scores are calibrated by Platt's method.
+    """Support vector machine, linear or with an RBF kernel, with calibrated scores.
 
     Platt (1999), Probabilistic outputs for support vector machines.
     """

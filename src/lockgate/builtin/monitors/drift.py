@@ -58,7 +58,6 @@ class Drift:
         from lockgate.modeling.statistics.two_sample import adjust_p_values, compare_counts
 
         counts, since = request.window.counts, request.window.since
-        dates = {column.name for column in request.schema.columns if column.kind == "date"}
         pairs = [(bins, counts[bins.column]) for bins in columns if bins.column in counts]
         results = [compare_counts(before, now) for before, now in pairs]
         if not results:
@@ -70,7 +69,7 @@ class Drift:
         ):
             severity, message = self._judge(before.column, effect, float(adjusted_p), read=read)
             if severity != "ok":
-                message += f"; {describe_shift(before, now, dates=before.column in dates)}"
+                message += f"; {describe_shift(before, now)}"
             findings.append(
                 lockgate.Finding(before.column, test, effect, p, severity, since, message, read)
             )

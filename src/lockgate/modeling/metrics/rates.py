@@ -64,6 +64,18 @@ class RowSample:
             return int(np.count_nonzero(self.weight))
         return len(np.unique(self.groups[self.weight > 0]))
 
+    def effective_rows(self, hit: Array, rate: float, confidence: float) -> float:
+        """Return the number of independent rows that a rate is as certain as (Korn and Graubard).
+
+        It is 0 where all rows are of a single group: nothing is known of how groups differ.
+        """
+        if self.groups is None:
+            return self.size
+        if self.units < 2:
+            return 0.0
+        rows = self.size / self.design_effect(self.weight * (hit - rate))
+        return rows * _fewer_units(self, confidence)
+
     def design_effect(self, influence: Array) -> float:
         """Return by how much groups raise the variance of a sum of influences, at least 1."""
         alone = float(np.sum(influence**2))
@@ -103,11 +115,9 @@ def rate_metric(
     if total <= 0:
         return Metric(default)
     rate = float(np.sum(sample.weight * hit)) / total
-    if sample.groups is not None and sample.units < 2:
-        return Metric(rate)  # nothing is known of how groups differ
-    rows = sample.size / sample.design_effect(sample.weight * (hit - rate))
-    if sample.groups is not None:
-        rows *= _fewer_units(sample, confidence)
+    rows = sample.effective_rows(hit, rate, confidence)
+    if not rows:
+        return Metric(rate)
     hits, tail = rate * rows, (1 - confidence) / 2
     low = float(betaincinv(hits, rows - hits + 1, tail)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, rows - hits, 1 - tail)) if rows - hits > 0 else 1.0

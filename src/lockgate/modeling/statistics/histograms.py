@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,6 +37,12 @@ BINS = 64
 MAX_CATEGORIES = 50
 """Different texts of a column that the model does not read, up to which it is counted."""
 
+VALUES: dict[str, Literal["boolean", "date"]] = {"boolean": "boolean", "date": "date"}
+"""What the edges of a column measure that are not of numbers, by its kind."""
+
+MIN_ROWS = 5
+"""Rows of such a text from which it is counted by itself, and written down."""
+
 SCORES = "(score)"
 """Name of the model's predictions among the columns."""
 
@@ -61,8 +69,9 @@ def build_reference(
         if column.kind in ("category", "text"):
             empty = BinCounts(column.name, "nominal", categories=column.categories)
         else:
+            edges = _choose_edges(_convert_to_floats(columns[column.name]))
             empty = BinCounts(
-                column.name, "ordered", _choose_edges(_convert_to_floats(columns[column.name]))
+                column.name, "ordered", edges, values=VALUES.get(column.kind, "number")
             )
         counts.append(count_into_bins(empty, columns[column.name], backend))
     score_counts = None
@@ -78,7 +87,8 @@ def count_all_columns(frame: pd.DataFrame, leave_out: Collection[str]) -> tuple[
     """Choose bins for each column whose cells can be counted, and count the rows into them.
 
     Numbers, truth values and dates can be, and texts of at most `MAX_CATEGORIES` different values.
-    Columns whose names indicate personal data are left out.
+    Texts in fewer than `MIN_ROWS` rows are counted together, as they may be about a person; columns
+    whose names indicate personal data are left out.
 
     Parameters
     ----------
@@ -92,33 +102,44 @@ def count_all_columns(frame: pd.DataFrame, leave_out: Collection[str]) -> tuple[
     for name in frame:
         if name in leave_out or is_personal(str(name)):
             continue
-        values = _countable(frame[name])
-        if values.dtype.kind in "fM":
-            empty = BinCounts(str(name), "ordered", _choose_edges(_convert_to_floats(values)))
+        kind, values = _countable(frame[name])
+        if kind != "text":
+            edges = _choose_edges(_convert_to_floats(values))
+            empty = BinCounts(str(name), "ordered", edges, values=kind)
+        elif texts := _frequent_texts(values):
+            empty = BinCounts(str(name), "nominal", categories=texts)
         else:
-            texts = sorted({str(text) for text in values if text is not None})
-            if not 0 < len(texts) <= MAX_CATEGORIES:
-                continue
-            empty = BinCounts(str(name), "nominal", categories=tuple(texts))
+            continue
         counts.append(count_into_bins(empty, values, numpy_backend()))
     return tuple(counts)
 
 
-def _countable(values: pd.Series[Any]) -> np.ndarray:
-    """Return cells as doubles, as dates, or as texts, None where they are missing."""
+def _frequent_texts(values: np.ndarray) -> tuple[str, ...]:
+    """Return the texts that are counted one by one; none for a column of free texts."""
+    rows_by_text = Counter(str(text) for text in values if text is not None)
+    if len(rows_by_text) > MAX_CATEGORIES:
+        return ()
+    return tuple(sorted(text for text, rows in rows_by_text.items() if rows >= MIN_ROWS))
+
+
+def _countable(
+    values: pd.Series[Any],
+) -> tuple[Literal["number", "boolean", "date", "text"], np.ndarray]:
+    """Return what cells are, and the cells as doubles, dates, or texts, None where missing."""
     import pandas as pd
 
     types = pd.api.types
     if types.is_datetime64_any_dtype(values):
         utc = values if values.dt.tz is None else values.dt.tz_convert("UTC").dt.tz_localize(None)
-        return np.asarray(utc.to_numpy(dtype="datetime64[us]"))
+        return "date", np.asarray(utc.to_numpy(dtype="datetime64[us]"))
     if types.is_bool_dtype(values) or types.is_numeric_dtype(values):
-        return np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
+        numbers = np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
+        return ("boolean" if types.is_bool_dtype(values) else "number"), numbers
     texts = [
         None if missing else category_text(cell)
         for cell, missing in zip(values.tolist(), values.isna(), strict=True)
     ]
-    return np.array(texts, dtype=object)
+    return "text", np.array(texts, dtype=object)
 
 
 def select_monitored_output(output: Output, task: str) -> np.ndarray | None:
@@ -143,8 +164,8 @@ def count_window(
         counts[SCORES] = count_into_bins(reference.scores, scores, backend)
     for bins in reference.unread:
         if rows is not None and bins.column in rows:
-            values = _countable(rows[bins.column])
-            if (values.dtype.kind in "fM") == (bins.kind == "ordered"):
+            kind, values = _countable(rows[bins.column])
+            if (kind == "text") == (bins.kind == "nominal"):
                 counts[bins.column] = count_into_bins(bins, values, backend)
     return counts
 
@@ -170,7 +191,7 @@ def count_into_bins(bins: BinCounts, values: ArrayLike, backend: Backend) -> Bin
         counts = _count_nominal(bins.categories, values)
     else:
         counts = _count_ordered(bins.edges, _convert_to_floats(values), backend)
-    return BinCounts(bins.column, bins.kind, bins.edges, bins.categories, counts)
+    return replace(bins, counts=counts)
 
 
 def _count_ordered(

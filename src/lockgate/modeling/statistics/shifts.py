@@ -13,15 +13,13 @@ LARGE_SHARE = 0.05
 """Change of a share from which missing cells and other categories are named first."""
 
 
-def describe_shift(before: BinCounts, now: BinCounts, *, dates: bool = False) -> str:
+def describe_shift(before: BinCounts, now: BinCounts) -> str:
     """Return what changed most: missing cells, other categories, a category, or the median.
 
     Parameters
     ----------
     before, now : BinCounts
         Counts over the same bins; both have rows.
-    dates : bool
-        Whether the bins are of days since 1970.
 
     Examples
     --------
@@ -35,14 +33,13 @@ def describe_shift(before: BinCounts, now: BinCounts, *, dates: bool = False) ->
     missing_before, missing_now = shares[0]
     if abs(missing_now - missing_before) >= LARGE_SHARE:
         return _pair("missing", missing_before, missing_now)
+    if before.kind == "ordered" and before.values == "boolean":
+        return _pair("true", _share_of_true(before), _share_of_true(now))
     if before.kind == "ordered":
         earlier, later = _median(before), _median(now)
-        if earlier is None or later is None or earlier == later:
+        if not earlier or not later or earlier == later:
             return "the same median, other values"
-        if dates:
-            days = [np.datetime64(int(day), "D") for day in (later, earlier)]
-            return f"median {days[0]}, {days[1]} before"
-        return f"median {later:.4g}, {earlier:.4g} before"
+        return f"median {later}, {earlier} before"
     if shares[-1][1] - shares[-1][0] >= LARGE_SHARE:
         return _pair("other categories", *shares[-1])
     # of equal changes that of the category that grew
@@ -57,12 +54,30 @@ def _pair(label: str, before: float, now: float) -> str:
     return f"{label} {100 * now:.3g}%, {100 * before:.3g}% before"
 
 
-def _median(bins: BinCounts) -> float | None:
-    """Return the upper edge of the bin with the median; None without values or edges."""
+def _median(bins: BinCounts) -> str:
+    """Return the upper edge of the bin with the median as text; empty without values or edges.
+
+    The first bin is below all values of the reference, and the last one above them.
+    """
     known = sum(bins.counts[1:])
-    total = 0
-    for edge, count in zip(bins.edges, bins.counts[1:], strict=False):
-        total += count
-        if known and 2 * total >= known:
-            return edge
-    return bins.edges[-1] if bins.edges and known else None
+    if not known or not bins.edges:
+        return ""
+    middle = int(np.searchsorted(np.cumsum(bins.counts[1:]), known / 2))
+    edge = bins.edges[min(middle, len(bins.edges) - 1)]
+    if bins.values == "date":
+        # the first edge is just below the first day
+        text = str(np.datetime64(int(np.ceil(edge) if middle == 0 else np.floor(edge)), "D"))
+    else:
+        text = f"{edge:.4g}"
+    if middle == 0:
+        return f"before {text}" if bins.values == "date" else f"below {text}"
+    if middle == len(bins.edges):
+        return f"after {text}" if bins.values == "date" else f"above {text}"
+    return text
+
+
+def _share_of_true(bins: BinCounts) -> float:
+    """Return the share of cells that are true; the edges are 0, 1, or both."""
+    upper = [*bins.edges, np.inf]
+    true = sum(count for edge, count in zip(upper, bins.counts[1:], strict=True) if edge >= 1)
+    return true / bins.n

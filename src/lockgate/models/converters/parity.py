@@ -17,6 +17,7 @@ from lockgate.data.columns.parsing import read_columns
 from lockgate.data.columns.rejections import RejectedRows
 from lockgate.errors import LockgateError, NotCovered, SchemaViolation
 from lockgate.models.converters.causes import columns_behind, describe_row, likely_causes
+from lockgate.models.converters.differences import relative_distances, within_rounding
 from lockgate.models.converters.edge_cases import edge_case_rows
 from lockgate.models.converters.fitted_columns import as_fitted
 from lockgate.models.converters.neighbor_ties import (
@@ -48,7 +49,15 @@ class Parity:
     label_changes : int
         Labels that differ.
     difference : float
-        Largest difference of a probability; relative for values of a regression above 1.
+        Largest difference of a probability, relative for numbers above 1 of a regression or of
+        margins, without those of `rounded` rows.
+    wrong : int
+        Rows with another label, or a difference of more than the tolerance, that rounding does not
+        explain.
+    rounded : int
+        Rows that differ by more than the tolerance as their sums cancel, which rounding explains.
+    rounded_difference : float
+        Largest difference of those.
     ties : int
         Labels that differ where the original's classes are as close as rounding may decide.
     example : str
@@ -64,6 +73,9 @@ class Parity:
     rows: int
     label_changes: int
     difference: float
+    wrong: int = 0
+    rounded: int = 0
+    rounded_difference: float = 0.0
     ties: int = 0
     example: str = ""
     tied: int = 0
@@ -72,21 +84,32 @@ class Parity:
     def __str__(self) -> str:
         """Return the result as text."""
         ties = f" ({self.ties} of them exact ties)" if self.ties else ""
+        rounded = (
+            f"; {self.rounded} rows whose sums cancel differ by up to {self.rounded_difference:.2g}"
+            if self.rounded
+            else ""
+        )
         tied = f"; {self.tied} rows with tied neighbors were not compared" if self.tied else ""
         return (
             f"{self.rows} rows: {self.label_changes + self.ties} labels differ{ties}, "
-            f"largest difference {self.difference:.2g}{tied}"
+            f"largest difference {self.difference:.2g}{rounded}{tied}"
         )
 
     def warnings(self) -> list[str]:
         """Return what users of the model should know, as sentences."""
-        if not self.tied:
-            return []
-        return [
-            f"For {self.tied} of {self.table_rows} rows training rows at equal distances "
-            "contend for the last of the nearest neighbors; predictions for such rows may differ "
-            "from those of the original, which takes any of them."
-        ]
+        sentences = []
+        if self.rounded:
+            sentences.append(
+                f"For {self.rounded} of {self.rows} compared rows large terms cancel, so that the "
+                f"order of adding shows: numbers differ by up to {self.rounded_difference:.2g}."
+            )
+        if self.tied:
+            sentences.append(
+                f"For {self.tied} of {self.table_rows} rows training rows at equal distances "
+                "contend for the last of the nearest neighbors; predictions for such rows may "
+                "differ from those of the original, which takes any of them."
+            )
+        return sentences
 
 
 def check_parity(
@@ -131,12 +154,15 @@ def check_parity(
         sum(part.rows for part in parts),
         sum(part.label_changes for part in parts),
         float(np.max([part.difference for part in parts])),  # NaN stays NaN
+        sum(part.wrong for part in parts),
+        sum(part.rounded for part in parts),
+        max(part.rounded_difference for part in parts),
         sum(part.ties for part in parts),
         next((part.example for part in parts if part.example), ""),
         tied,
         len(sample),
     )
-    if parity.label_changes or not parity.difference <= tolerance:
+    if parity.wrong:
         causes = "; or ".join(likely_causes(estimator, packed, frame))
         raise NotCovered(
             f"predictions of the packed model differ from the original's ({parity}; allowed: 0 "
@@ -221,8 +247,16 @@ def _compare_outputs(
             if columns:
                 example += f", because of column {' or '.join(columns[:3])}"
     ties = int((rows.differs & rows.close).sum())
-    difference = float(rows.distances.max(initial=0.0))
-    return Parity(len(frame), int(rows.differs.sum()) - ties, difference, ties, example)
+    return Parity(
+        len(frame),
+        int(rows.differs.sum()) - ties,
+        float(rows.distances[~rows.rounded].max(initial=0.0)),
+        int(rows.wrong.sum()),
+        int(rows.rounded.sum()),
+        float(rows.distances[rows.rounded].max(initial=0.0)),
+        ties,
+        example,
+    )
 
 
 class _Compared(NamedTuple):
@@ -235,6 +269,7 @@ class _Compared(NamedTuple):
     differs: np.ndarray
     close: np.ndarray
     wrong: np.ndarray
+    rounded: np.ndarray
 
 
 def _compare_rows(
@@ -248,14 +283,13 @@ def _compare_rows(
     label = np.asarray(estimator.predict(inputs)).reshape(-1)
     differs, close = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
     gap = np.full(len(frame), np.inf)  # between the most probable classes
-    size = np.ones(len(frame))  # what distances are relative to
     distances, ours, expected = np.zeros(len(frame)), output.label, label
     labels = np.asarray(getattr(estimator, "classes_", ())).tolist()
     exchanged = len(labels) == 2 and list(packed.classes) == labels[::-1]
     if hasattr(estimator, "predict_proba") and output.score is None and packed.classes:
         raise NotCovered("the original has probabilities, and the written model has none")
     if packed.task == "regression":
-        distances, size = _relative_distances(output.label, label), _size(label)
+        distances = relative_distances(output.label, label)
     else:
         differs = output.label != label
         if output.score is not None and hasattr(estimator, "predict_proba"):
@@ -269,31 +303,16 @@ def _compare_rows(
         elif output.margin is not None and hasattr(estimator, "decision_function"):
             ours, expected = output.margin, np.asarray(estimator.decision_function(inputs))
             expected = -expected if exchanged else expected
-            distances, size = _relative_distances(ours, expected), _size(expected)
+            distances = relative_distances(ours, expected)
             gap = np.abs(expected) if expected.ndim == 1 else gap
         close = gap <= tolerance
-    wrong = (differs & ~close) | ~(distances <= tolerance)
-    if wrong.any():  # only then: it takes longer than the comparison
+    far = ~(distances <= tolerance)
+    rounded = np.zeros(len(frame), bool)
+    suspects = far | (differs & ~close)
+    if suspects.any():  # only then: it takes longer than the comparison
         bound = np.zeros(len(frame))
-        bound[wrong] = rounding_bound(packed, frame[wrong])
-        distances = distances * np.minimum(1.0, tolerance * size / np.maximum(bound, 1e-300))
+        bound[suspects] = rounding_bound(packed, frame[suspects])
         close |= gap <= bound
-        wrong = (differs & ~close) | ~(distances <= tolerance)
-    return _Compared(label, ours, expected, distances, differs, close, wrong)
-
-
-def _size(numbers: np.ndarray) -> np.ndarray:
-    """Return the largest size of each row's numbers, at least 1."""
-    sizes = np.abs(np.nan_to_num(numbers)).reshape(len(numbers), -1)
-    return np.asarray(np.maximum(1.0, sizes.max(axis=1, initial=0.0)))
-
-
-def _relative_distances(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Return the largest difference of each row, relative for values above 1."""
-    if np.shape(ours) != np.shape(theirs):
-        return np.full(len(ours), np.inf)
-    scale = np.maximum(1.0, np.abs(theirs))
-    with np.errstate(invalid="ignore"):
-        difference = np.abs(ours - theirs) / scale
-    difference = np.where(ours == theirs, 0.0, difference).reshape(len(ours), -1)
-    return np.asarray(difference.max(axis=1, initial=0.0))
+        rounded = far & within_rounding(ours, expected, tolerance, bound)
+    wrong = (differs & ~close) | (far & ~rounded)
+    return _Compared(label, ours, expected, distances, differs, close, wrong, rounded)
