@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,14 +20,13 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 import lockgate
-from lockgate.batch.date_order import check_date_order
 from lockgate.batch.predict_file import predict_file
-from lockgate.data.columns.inputs import ColumnInput
-from lockgate.data.columns.rejections import RejectedRows
-from lockgate.data.io.chunks import Chunk
+from lockgate.data.transformers import DateParts
 from lockgate.errors import DataError
+from lockgate.models.packed.runtime.model import PackedModel
 from tests.conftest import Run, environment
 from tests.models.packing import zoo
 
@@ -372,26 +372,56 @@ def test_parts_of_another_engine_are_not_reused(folder: Path, tmp_path: Path) ->
     assert (result.resumed, result.predicted_rows) == (0, ROWS)
 
 
+@pytest.fixture
+def day_first(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundle that reads dates day first, as if a loader had declared it."""
+    folder = tmp_path_factory.mktemp("day-first")
+    rows = pd.DataFrame({"since": pd.date_range("2024-01-01", periods=200)})
+    model = make_pipeline(
+        make_column_transformer((DateParts(), ["since"])), DecisionTreeClassifier(max_depth=3)
+    ).fit(rows, ["no", "yes"] * 100)
+    lockgate.pack(model, rows, name="churn", path=folder / "bundle")
+    read_header = PackedModel.__init__
+
+    def open_day_first(self: PackedModel, *args: Any, **options: Any) -> None:
+        read_header(self, *args, **options)
+        inputs = tuple(
+            msgspec.structs.replace(column, dates="day-first") for column in self.header.inputs
+        )
+        self.header = msgspec.structs.replace(self.header, inputs=inputs)
+
+    monkeypatch.setattr(PackedModel, "__init__", open_day_first)
+    return folder / "bundle"
+
+
 @pytest.mark.parametrize(
     ("days", "refused"),
     [
         (["31.12.2021", "07/31/2019"], False),  # a mistake: another date proves the order
+        (["07/31/2019", "05/06/2021", "31.12.2021"], False),
         (["05/06/2021", "07/31/2019"], True),
+        (["07/31/2019", "05/06/2021", "05/06/2021"], True),
         (["05/06/2021", "soon"], False),
-        (["05/06/2021", None], False),
+        (["05/06/2021", ""], False),
     ],
 )
-@pytest.mark.parametrize("form", ["records", "columns"])
+@pytest.mark.parametrize("part_rows", [1, 100])
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
 def test_dates_in_the_other_order_refuse_the_file(
-    days: list[str | None], refused: bool, form: str
+    day_first: Path, days: list[str], refused: bool, form: str, part_rows: int, tmp_path: Path
 ) -> None:
-    cells: Any = {"since": pa.array(days)} if form == "columns" else [{"since": d} for d in days]
-    rejected = RejectedRows()
-    rejected.note(1, "column since holds ...")
-    inputs = [ColumnInput("since", "date", dates="day-first")]
-    chunk = Chunk(np.array([7, 8]), cells)
-    if not refused:
-        check_date_order(inputs, chunk, rejected)
-        return
-    with pytest.raises(DataError, match="'07/31/2019' in row 8, a date month first"):
-        check_date_order(inputs, chunk, rejected)
+    source, target = tmp_path / f"in.{form}", tmp_path / "out.parquet"
+    frame = pd.DataFrame({"since": [day or None for day in days]})
+    if form == "csv":
+        frame.to_csv(source, index=False)
+    else:
+        frame.to_json(source, orient="records", lines=True)
+    if refused:
+        row = days.index("07/31/2019")
+        with pytest.raises(DataError, match=f"'07/31/2019' in row {row}, a date month first"):
+            predict_file(day_first, source, target, part_rows=part_rows)
+        assert list(tmp_path.iterdir()) == [source]
+    else:
+        result = predict_file(day_first, source, target, part_rows=part_rows)
+        wrong = sum(day in ("07/31/2019", "soon") for day in days)
+        assert result.rejected_rows == wrong

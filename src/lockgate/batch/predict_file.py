@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from lockgate.batch.contract_check import ContractChecker
-from lockgate.batch.date_order import check_date_order
+from lockgate.batch.date_order import DateOrderChecker
 from lockgate.batch.output_files import OUTPUTS, merge_parts, write_part
 from lockgate.batch.parts import describe_job, lock_parts, rejected_file
 from lockgate.contract.conversion import Engine
@@ -156,7 +156,16 @@ def predict_file(
         )
     _check_kept_columns(keep, model.classes)
     checker = ContractChecker(bundle.input_contract, contract, model.inputs)
-    chunks = read_chunks(source, model.inputs, keep, part_rows, bundle.manifest.schema.csv)
+    read_file = functools.partial(
+        read_chunks, source, model.inputs, keep, part_rows, bundle.manifest.schema.csv
+    )
+    order_checker = DateOrderChecker(model.inputs, read_file)
+
+    def check(chunk: Chunk, part: Path, rejected: RejectedRows) -> None:
+        order_checker.check(chunk, rejected)
+        checker.check(chunk, part, rejected)
+
+    chunks = read_file()
     # read before anything is created, so that an invalid file leaves nothing behind
     first_chunk = next(chunks, None)
     if first_chunk is None:
@@ -173,7 +182,7 @@ def predict_file(
             if part.exists():
                 resumed += chunk.count
             else:
-                _write_predictions(model, chunk, keep, options, part, checker)
+                _write_predictions(model, chunk, keep, options, part, check)
                 if isinstance(engine, Engine):
                     options["compare_rows"] = COMPARED_LATER
             parts.append(part)
@@ -225,13 +234,12 @@ def _write_predictions(
     keep: Sequence[str],
     options: dict[str, Any],
     part: Path,
-    checker: ContractChecker,
+    check: Callable[[Chunk, Path, RejectedRows], None],
 ) -> None:
     """Write a part; its rejected rows first, so that an existing part is complete."""
     rejected = RejectedRows()
     output = model.predict(chunk.columns, rejected=rejected, **options)
-    check_date_order(model.inputs, chunk, rejected)
-    checker.check(chunk, part, rejected)
+    check(chunk, part, rejected)
     reasons = {
         int(chunk.numbers[row]): [message.replace(f" in row {row}", "") for message in messages]
         for row, messages in rejected.reasons.items()
