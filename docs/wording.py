@@ -60,6 +60,7 @@ GERUNDS = {
     "monitoring",
     "signing",
     "boosting",
+    "gradient_boosting",
 }
 """Module names in -ing that are terms of the field."""
 

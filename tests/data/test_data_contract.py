@@ -410,6 +410,41 @@ def test_numbers_that_are_texts_in_a_typed_file_are_violations(tmp_path: Path) -
     assert [(v.column, v.rule, v.count) for v in violations] == [("n", "kind", 2), ("m", "max", 1)]
 
 
+@pytest.mark.parametrize("texts", [["0", "1", "2", "1"], ["true", "false", "2"], ["1", "maybe"]])
+def test_a_number_that_is_no_truth_value_is_counted_alone(texts: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    pd.DataFrame({"x": texts}).to_csv(path, index=False)
+    contract = DataContract(1, {"x": ColumnRule("boolean")})
+    (violation,) = load_with_contract(
+        lambda kinds: lockgate.read_table(path, kinds=kinds), contract, {}
+    )[1]
+    assert (violation.rule, violation.count) == ("kind", 1)
+
+
+@pytest.mark.parametrize(
+    ("days", "invalid"),
+    [
+        (["02/07/2024", "25/06/2024", "06/25/2024", "06/26/2024"], ["06/25/2024", "06/26/2024"]),
+        (["06/25/2024"] * 3, ["06/25/2024"] * 3),
+        (["02/07/2024", "soon"], ["soon"]),
+    ],
+)
+def test_dates_of_a_declared_order_are_checked_in_it(
+    days: list[str], invalid: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    pd.DataFrame({"x": days}).to_csv(path, index=False)
+    contract = DataContract(1, {"x": ColumnRule("date")})
+    (violation,) = load_with_contract(
+        lambda kinds: lockgate.read_table(path, kinds=kinds, dates="day-first"),
+        contract,
+        {},
+        "day-first",
+    )[1]
+    assert violation.count == len(invalid)
+    assert violation.examples == sorted({repr(day) for day in invalid})
+
+
 def test_leading_zeros_are_numbers_where_the_contract_says_so(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("n,m\n007,1\n008,x\n")

@@ -390,7 +390,7 @@ def test_scores_and_thresholds_are_of_the_positive_class(make: Make, model: str)
         loaded(make({"data.positive": "on"}))
     with pytest.raises(lockgate.UsageError, match="data.positive: .* needs quotes in YAML"):
         loaded(make({"data.positive": False}))
-    with pytest.raises(lockgate.UsageError, match="data.positive: .*has 0 classes"):
+    with pytest.raises(lockgate.UsageError, match="data.positive: .*task is regression"):
         loaded(make({"data.positive": "no"}, target="price"))
 
 

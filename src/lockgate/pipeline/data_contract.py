@@ -152,4 +152,5 @@ def load_table(
 
     if contract is None:
         return load(declared), []
-    return load_with_contract(load, contract, declared)
+    dates = stage.parameters.single("loader").settings.get("dates")
+    return load_with_contract(load, contract, declared, dates)

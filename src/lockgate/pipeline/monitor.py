@@ -171,7 +171,8 @@ def _write_report(
     alarms: int,
 ) -> None:
     period: dict[str, Any] = {"since": window.since, "until": window.until, "rows": window.n}
-    counts = {"alarms": alarms, "columns": sum(len(result.findings) for result in results.values())}
+    tested = [finding for result in results.values() for finding in result.findings]
+    counts = {"alarms": alarms, "columns": sum(finding.read for finding in tested)}
     write_json(workspace.report / "monitor.json", {**counts, "performance": performance})
     findings = {name: result.findings for name, result in results.items()}
     write_json(

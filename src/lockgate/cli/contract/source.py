@@ -123,4 +123,4 @@ def load(
 
     if contract is None:
         return read(declared), []
-    return load_with_contract(read, contract, declared)
+    return load_with_contract(read, contract, declared, dates)

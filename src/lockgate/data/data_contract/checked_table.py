@@ -74,7 +74,10 @@ def as_table(rows: pd.DataFrame | Table, kinds: Mapping[str, str] | None = None)
 
 
 def load_with_contract(
-    load: Callable[[Mapping[str, str]], Table], contract: DataContract, declared: Mapping[str, str]
+    load: Callable[[Mapping[str, str]], Table],
+    contract: DataContract,
+    declared: Mapping[str, str],
+    dates: str | None = None,
 ) -> tuple[Table, list[Violation]]:
     """Load a table with the kinds of a contract, and check it.
 
@@ -86,6 +89,9 @@ def load_with_contract(
         The contract.
     declared : mapping of str to str
         Kinds that go before those of the contract.
+    dates : {"iso", "day-first", "month-first"}, optional
+        Order of numeric dates that is declared for `load`. Without it, a column with other cells,
+        too, is read in the order in which the largest number of cells exist.
 
     Returns
     -------
@@ -103,7 +109,9 @@ def load_with_contract(
     except SchemaViolation:  # a cell or a column is not what the contract says: report all
         as_texts, texts = _load_present(load, dict.fromkeys(kinds, "category"))
         kinds = {name: kinds[name] for name in texts}
-        invalid = {name for name, kind in kinds.items() if not _can_read(as_texts, name, kind)}
+        invalid = {
+            name for name, kind in kinds.items() if not _can_read(as_texts, name, kind, dates)
+        }
         try:
             table = load({**kinds, **dict.fromkeys(invalid, "category")})
         except SchemaViolation:  # texts in a typed file that look like numbers, for example
@@ -111,12 +119,12 @@ def load_with_contract(
                 name for name, kind in kinds.items() if not _can_load(load, {**texts, name: kind})
             }
             table = load({**kinds, **dict.fromkeys(invalid, "category")})
-        frame, read_as = _cells_of_kind(table, kinds, invalid)
+        frame, read_as = _convert_readable_cells(table, kinds, invalid, dates)
         table = replace(table, frame=frame)
     violations = check_frame(contract, table.frame, read_as)
     if invalid - {violation.column for violation in violations}:
         load(kinds)  # raises what the loader says of the column
-    return table, violations + _other_kinds(contract, table, invalid, violations)
+    return table, violations + _kind_mismatches(contract, table, invalid, violations)
 
 
 def _load_present(
@@ -130,13 +138,13 @@ def _load_present(
         return load(kinds), kinds
 
 
-def _can_read(table: Table, name: str, kind: str) -> bool:
+def _can_read(table: Table, name: str, kind: str, dates: str | None) -> bool:
     """Whether all texts of a column can be read as that kind."""
     if kind in ("category", "text") or not _are_texts(table.frame[name]):
         return True
     if kind == "date":
         texts = table.frame[name].dropna().tolist()
-        order = _usual_order(texts)
+        order = dates or _usual_order(texts)
         return all(as_micros(text, order) is not None for text in texts)
     return not any(isinstance(value, str) for value in _parse(table, name, kind))
 
@@ -149,14 +157,14 @@ def _can_load(load: Callable[[Mapping[str, str]], Table], kinds: Mapping[str, st
     return True
 
 
-def _cells_of_kind(
-    table: Table, kinds: Mapping[str, str], invalid: Collection[str]
+def _convert_readable_cells(
+    table: Table, kinds: Mapping[str, str], invalid: Collection[str], dates: str | None
 ) -> tuple[pd.DataFrame, list[ColumnInput]]:
     """Return the frame, in columns that cannot be loaded the cells converted that could be.
 
-    A single word makes a column of numbers in a text file a column of texts. Where no text is
-    another word, they are texts in a typed file. Dates stay texts; the order in which most
-    exist comes with them.
+    A single word makes a column of numbers in a text file a column of texts. Where all texts are
+    of the kind, they are texts in a typed file. Dates stay texts; the order in which they are
+    read comes with them.
     """
     frame, inputs = table.frame.copy(), []
     for name in invalid:
@@ -164,13 +172,20 @@ def _cells_of_kind(
         if table.schema[name].kind not in ("category", "text") or not _are_texts(texts):
             continue
         if kinds[name] == "date":
-            order = _usual_order(texts.dropna().tolist())
+            order = dates or _usual_order(texts.dropna().tolist())
             inputs.append(ColumnInput(name, "date", dates=order))
             continue
         values = _parse(table, name, kinds[name])
-        if any(isinstance(value, str) for value in values):
+        if not all(_is_of_kind(value, kinds[name]) for value in values):
             frame[name] = np.array(values, dtype=object)
     return frame, inputs
+
+
+def _is_of_kind(value: object, kind: str) -> bool:
+    """Whether a parsed cell is missing or of a kind; 2 is a number, and no truth value."""
+    if kind == "boolean" and value is not None:
+        return value in (0, 1)
+    return not isinstance(value, str)
 
 
 def _parse(table: Table, name: str, kind: str) -> list[Any]:
@@ -191,7 +206,7 @@ def _usual_order(texts: list[str]) -> str:
     return orders[counts.index(max(counts))]
 
 
-def _other_kinds(
+def _kind_mismatches(
     contract: DataContract,
     table: Table,
     invalid: Collection[str],

@@ -70,8 +70,10 @@ def find_positive(target: np.ndarray, task: str, chosen: object = "") -> str:
         If the chosen is not one of two classes.
 
     """
-    text = "" if chosen == "" else category_text(chosen)
-    classes = [] if task == "regression" else sorted(set(target.tolist()))
+    text = "" if chosen in ("", None) else category_text(chosen)
+    if text and task != "binary":
+        raise UsageError(f"the positive class is {text!r}; expected none, as the task is {task}")
+    classes = sorted(set(target.tolist())) if task == "binary" else []
     if isinstance(chosen, bool) and text not in map(category_text, classes):
         raise UsageError(
             f"the positive class is {text}, a truth value; a text such as no needs quotes in YAML: "
