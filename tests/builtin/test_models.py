@@ -28,9 +28,9 @@ import lockgate
 from lockgate.contract.recipes import BuildRequest, Recipe, SearchRange, Task
 from lockgate.contract.requests import numpy_backend
 from lockgate.contract.sections import CellRules
-from lockgate.contract.tables import Table
+from lockgate.contract.tables import Column, Table
 from lockgate.data.cell_rules import build_cell_steps
-from lockgate.modeling.training.fitting import fit
+from lockgate.modeling.training.fitting import check_weights, fit
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
@@ -238,6 +238,29 @@ def test_a_model_is_that_of_a_plain_script(
         assert np.array_equal(
             ours.predict_proba(later.features), script.predict_proba(later.features)
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [(name, task) for name in MODELS for task in TASKS_OF.get(name, TASKS) if task != "multiclass"],
+)
+def test_row_weights_are_used_or_refused(name: str, task: Task) -> None:
+    plain = example_table(task)
+    copies = 1 + (plain.frame["size"] > 0) * 3
+    columns = (*plain.schema.columns, Column("times", "integer"))
+    weighted = Table(
+        plain.frame.assign(times=copies), replace(plain.schema, columns=columns, weight="times")
+    )
+    recipe = build(name, task, plain)
+    if name == "neighbors":
+        with pytest.raises(lockgate.DataError, match="cannot weight rows.*and times is"):
+            check_weights(recipe, weighted, "model.neighbors")
+        return
+    check_weights(recipe, weighted, f"model.{name}")
+    params = corners(recipe)[1]
+    models = [fit(recipe, params, table) for table in (plain, weighted)]
+    without, with_weights = (model.predict(plain.features) for model in models)
+    assert (without != with_weights).any()
 
 
 def test_the_scores_of_a_support_vector_machine_are_calibrated() -> None:

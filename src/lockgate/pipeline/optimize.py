@@ -17,6 +17,7 @@ from lockgate.modeling.training.estimators import get_classes
 from lockgate.modeling.training.fitting import (
     check_params,
     check_recipe,
+    check_weights,
     fit,
 )
 from lockgate.modeling.training.threads import limit_threads
@@ -37,6 +38,7 @@ def work(stage: Stage) -> dict[str, float]:
     build_request = BuildRequest(**context, schema=schema, task=task)
     proposal: Recipe = stage.host.call("model", model, build_request)
     check_recipe(proposal, f"model.{model}")
+    check_weights(proposal, train, f"model.{model}")
     steps = build_cell_steps(schema, sections.cells, proposal.requirements)
     recipe = replace(proposal, steps=(*steps, *proposal.steps))
     metric = chosen_metric(sections.search.metric, task)

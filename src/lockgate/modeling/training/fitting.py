@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from lockgate.contract.recipes import Fidelity, Recipe
 from lockgate.contract.tables import Table
-from lockgate.errors import PluginFailed
+from lockgate.errors import DataError, PluginFailed
 from lockgate.modeling.metrics.losses import compute_loss
 from lockgate.modeling.training.estimators import predict_output
 from lockgate.suggestions import nearest
@@ -19,6 +20,7 @@ from lockgate.suggestions import nearest
 __all__ = [
     "check_params",
     "check_recipe",
+    "check_weights",
     "clone_steps",
     "fit",
     "loss_function",
@@ -37,6 +39,18 @@ def check_recipe(recipe: Recipe, plugin_name: str) -> None:
         name = type(recipe.estimator).__name__
         raise PluginFailed(
             f"{plugin_name} returned {name}, which has no predict_proba; a classifier needs it"
+        )
+
+
+def check_weights(recipe: Recipe, train: Table, plugin_name: str) -> None:
+    """Refuse row weights that an estimator cannot be fitted with, and name its plugin."""
+    fit_parameters = inspect.signature(recipe.estimator.fit).parameters
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in fit_parameters.values())
+    if train.schema.weight is not None and "sample_weight" not in fit_parameters and not takes_any:
+        raise DataError(
+            f"{plugin_name} cannot weight rows ({type(recipe.estimator).__name__}.fit takes no "
+            f"sample_weight), and {train.schema.weight} is their weight: choose another model, or "
+            "leave the weight out of the loader's settings"
         )
 
 
