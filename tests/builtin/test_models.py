@@ -32,6 +32,7 @@ from lockgate.contract.tables import Column, Table
 from lockgate.data.cell_rules import build_cell_steps
 from lockgate.modeling.training.fitting import check_weights, fit
 from lockgate.models.converters.convert import inputs_of, pack_estimator
+from lockgate.models.converters.installed import Converters
 from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.plugins.host.catalogue import Catalogue
@@ -43,7 +44,9 @@ ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 1000
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-SMALL = {"boosting": 10, "gradient-boosting": 10, "forest": 10, "extra-trees": 10}
+SMALL = dict.fromkeys(
+    ("boosting", "extra-trees", "forest", "gradient-boosting", "lightgbm", "xgboost"), 10
+)
 """Numbers of trees that keep tests short."""
 
 TASKS_OF: dict[str, tuple[Task, ...]] = {
@@ -64,6 +67,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 }
 """Settings to try of models that have more than a number of trees."""
 
+CONVERTERS = Converters(Catalogue.installed())
 MODELS = sorted(entry.name for entry in Catalogue.installed() if entry.kind == "model")
 
 
@@ -102,7 +106,11 @@ def test_every_model_is_packed_with_equal_answers(name: str, task: Task) -> None
         recipe = build(name, task, table, **settings)
         for params in corners(recipe):
             fitted = fit(recipe, params, table)
-            packed = PackedModel(pack_estimator(fitted, inputs_of(table.schema.features)).raw)
+            packed = PackedModel(
+                pack_estimator(
+                    fitted, inputs_of(table.schema.features), library_converters=CONVERTERS
+                ).raw
+            )
             comparison = check_parity(fitted, packed, later.features, rows=ROWS)
             assert comparison.label_changes == 0
             assert comparison.rows >= ROWS // 2

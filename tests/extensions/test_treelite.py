@@ -16,7 +16,9 @@ from lockgate.models.converters.parity import check_parity
 from lockgate.models.packed.runtime.model import PackedModel
 from lockgate.models.packing.pack import packed_bytes
 from lockgate.models.packing.rows import table_from
+from lockgate.models.skops_file import read_estimator, write_estimator
 from lockgate.plugins.host.catalogue import Catalogue
+from lockgate.testing.examples import example_table
 from tests.models.packing import zoo
 
 lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
@@ -248,3 +250,20 @@ def test_a_library_without_a_converter_is_named_with_what_to_install() -> None:
     assert {"lightgbm", "xgboost"} <= set(converters)
     with pytest.raises(KeyError):
         converters["catboost"]
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_a_booster_between_two_stages_has_the_same_bytes_each_time(
+    name: str, tmp_path: Path
+) -> None:
+    table = example_table("binary")
+    plugin = Catalogue.installed().find("model", name).load()
+    request = lockgate.BuildRequest(schema=table.schema, task="binary")
+    rows = table.frame[["size", "noise"]]
+    for file in ("first", "again"):
+        model = plugin(trees=5).build(request).estimator.fit(rows, table.target)
+        write_estimator(tmp_path / file, model)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()
+    read = read_estimator(tmp_path / "first")
+    assert np.array_equal(read.predict_proba(rows), model.predict_proba(rows))
+    assert set(read.predict(rows)) == {"no", "yes"}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockgate.errors import BundleError
+from lockgate.plugins.host.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -65,6 +66,16 @@ def trusted_types() -> frozenset[str]:
     """Return the full names of all types that a file may contain beyond skops' own list."""
     local_names = (f"{cls.__module__}.{cls.__qualname__}" for cls in own_types())
     return frozenset(LIBRARY_TYPES).union(local_names)
+
+
+def _types_of_converters() -> set[str]:
+    """Return the types of other libraries' models that installed converters vouch for."""
+    catalogue = Catalogue.installed()
+    return {
+        name
+        for library in catalogue.names("converter")
+        for name in getattr(catalogue.find("converter", library).load(), "model_types", ())
+    }
 
 
 def write_estimator(path: Path, estimator: BaseEstimator) -> None:
@@ -134,7 +145,7 @@ def _canonical(raw: bytes) -> bytes:
     ):
         schema = archive.read("schema.json").decode()
         numbering: dict[str, str] = {}
-        numbers = re.compile(r'("__id__": |"file": ")(\d+)')
+        numbers = re.compile(r'("__id__": |"file": ")([0-9a-f-]+)')  # bytes are named by UUIDs
         schema = numbers.sub(
             lambda m: m[1] + numbering.setdefault(m[2], str(len(numbering) + 1)), schema
         )
@@ -151,7 +162,8 @@ def _canonical(raw: bytes) -> bytes:
 def _untrusted_types(raw: bytes) -> list[str]:
     from skops import io as skops_io
 
-    return sorted(set(skops_io.get_untrusted_types(data=raw)) - trusted_types())
+    untrusted = set(skops_io.get_untrusted_types(data=raw)) - trusted_types()
+    return sorted(untrusted - _types_of_converters()) if untrusted else []
 
 
 @dataclass(frozen=True)

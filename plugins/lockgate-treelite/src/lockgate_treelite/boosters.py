@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import lockgate
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 @lockgate.plugin
 class LightGBM:
     """LightGBM's classifiers and regressors, their pandas categories included."""
+
+    model_types: ClassVar = (
+        "collections.OrderedDict",
+        "lightgbm.basic.Booster",
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRegressor",
+    )
 
     @lockgate.hookimpl
     def convert(self, request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
@@ -61,6 +68,13 @@ def _sigmoid_of(booster: Any) -> float | None:
 class XGBoost:
     """XGBoost's classifiers and regressors; it adds in 32 bits: predictions may differ by 1e-6."""
 
+    model_types: ClassVar = (
+        "lockgate_treelite.labels.XGBoostClassifier",
+        "xgboost.core.Booster",
+        "xgboost.sklearn.XGBClassifier",
+        "xgboost.sklearn.XGBRegressor",
+    )
+
     @lockgate.hookimpl
     def convert(self, request: lockgate.ConvertRequest) -> lockgate.ConvertedModel:
         """Convert the booster, the best iterations only."""
@@ -72,6 +86,7 @@ class XGBoost:
         trace, estimator = cast("Trace", request.trace), request.estimator
         known = type(estimator).__name__ in (
             "XGBClassifier",
+            "XGBoostClassifier",
             "XGBRegressor",
             "XGBRFClassifier",
             "XGBRFRegressor",
