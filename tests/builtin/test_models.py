@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
@@ -30,6 +31,7 @@ from lockgate.contract.requests import numpy_backend
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Column, Table
 from lockgate.data.cell_rules import build_cell_steps
+from lockgate.data.schema import fit_schema
 from lockgate.modeling.training.fitting import check_weights, fit
 from lockgate.models.converters.convert import inputs_of, pack_estimator
 from lockgate.models.converters.installed import Converters
@@ -71,13 +73,15 @@ CONVERTERS = Converters(Catalogue.installed())
 MODELS = sorted(entry.name for entry in Catalogue.installed() if entry.kind == "model")
 
 
-def build(name: str, task: Task, table: Table, **settings: Any) -> Recipe:
+def build(
+    name: str, task: Task, table: Table, rules: CellRules | None = None, **settings: Any
+) -> Recipe:
     plugin = check_installed("model", name)
     if name in SMALL:
         settings = {"trees": SMALL[name], **settings}
     request = BuildRequest(schema=table.schema, task=task, seed=3, backend=numpy_backend())
     recipe: Recipe = plugin(**settings).build(request)
-    steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
+    steps = build_cell_steps(table.schema, rules or CellRules(), recipe.requirements)
     return replace(recipe, steps=(*steps, *recipe.steps))
 
 
@@ -286,3 +290,47 @@ def test_the_scores_of_a_support_vector_machine_are_calibrated() -> None:
 
 def ours_inputs(fitted: Any, table: Table) -> np.ndarray:
     return np.asarray(fitted[:-1].transform(table.features))
+
+
+WORDS = [
+    "late",
+    "parcel",
+    "Größe",
+    "refund",
+    "thanks",
+    "a",
+    "\u5305\u88f9",
+    "\u8fdf\u5230",
+    "\u8c22\u8c22",
+]
+
+
+def texts_of(rows: int, seed: int) -> Table:
+    """Rows with a number and a text in two scripts, some of them missing or empty."""
+    rng = np.random.default_rng(seed)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(0, 7))) for _ in range(rows)]
+    noise = rng.normal(size=rows)
+    late = np.array(["late" in text or "\u8fdf\u5230" in text for text in texts])
+    target = np.where(rng.random(rows) < 0.1, ~late, late)
+    frame = pd.DataFrame({"noise": noise, "note": texts, "y": np.where(target, "yes", "no")})
+    frame.loc[::17, "note"] = None
+    loaded = lockgate.table(frame, target="y", kinds={"note": "text"})
+    return Table(loaded.frame, fit_schema(loaded))
+
+
+@pytest.mark.parametrize("encoding", ["words", "characters", "counts", "hashed"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("logistic", {}), ("svm", {"kernel": "linear"}), ("forest", {}), ("boosting", {})],
+    ids=["logistic", "svm", "forest", "boosting"],
+)
+def test_models_of_texts_are_packed_with_equal_answers(
+    encoding: str, name: str, settings: dict[str, Any]
+) -> None:
+    table, later = texts_of(300, 0), texts_of(ROWS, 1)
+    rules = CellRules(texts={"note": encoding}, text_components=20)
+    recipe = build(name, "binary", table, rules, **settings)
+    fitted = fit(recipe, {}, table)
+    packed = PackedModel(pack_estimator(fitted, inputs_of(table.schema.features)).raw)
+    assert check_parity(fitted, packed, later.features, rows=ROWS).label_changes == 0
+    assert (packed.predict(later.features).label == later.target).mean() > 0.65

@@ -22,6 +22,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
 from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
 from lockgate.modeling.solvers.regressor import LeastSquares
 from lockgate.models.skops_file import write_estimator
@@ -34,7 +35,8 @@ MODEL, ROWS, ANSWERS, STRUCTURE, PARAMS = (
     FOLDER / name
     for name in ("model.skops", "rows.json", "answers.json", "structure.json", "params.yaml")
 )
-COLUMNS = ["size", "price", "empty", "age", "colour", "day"]
+COLUMNS = ["size", "price", "empty", "age", "colour", "day", "note", "remark"]
+NOTES = ["late parcel", "thanks", "broken and late", "again", ""]
 
 
 def frame_of(count: int, seed: int) -> pd.DataFrame:
@@ -50,7 +52,8 @@ def frame_of(count: int, seed: int) -> pd.DataFrame:
             "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 17000, count), "h"),
         }
     )
-    frame.loc[::7, "price"] = np.nan
+    frame["note"], frame["remark"] = (rng.choice(NOTES, count).astype(object) for _ in range(2))
+    frame.loc[::7, ["price", "note"]] = np.nan
     frame.loc[3, "size"] = 1000.0
     return frame
 
@@ -70,12 +73,15 @@ def fitted() -> Pipeline:
             ("scale", StandardScaler()),
         ]
     )
+    condensed = CondensedTerms(3, random_state=0)
     cells = ColumnTransformer(
         [
             ("numbers", numbers, ["size", "price", "empty"]),
             ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["colour"]),
             ("dates", Pipeline([("parts", DateParts()), ("scale", StandardScaler())]), ["day"]),
             ("bins-0", Bins([18.0, 40.0, 65.0]), ["age"]),
+            ("text-0", Pipeline([("terms", TextTerms()), ("condense", condensed)]), ["note"]),
+            ("text-1", HashedTerms(n_features=16), ["remark"]),
         ],
         verbose_feature_names_out=False,
         sparse_threshold=0,
@@ -97,7 +103,8 @@ def frame_from(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows as a pipeline takes them."""
     numbers = dict.fromkeys(("size", "price", "empty", "age"), float)
     frame = pd.DataFrame(rows, columns=COLUMNS).astype(numbers)
-    return frame.assign(colour=frame["colour"].astype(object), day=pd.to_datetime(frame["day"]))
+    texts = {name: frame[name].astype(object) for name in ("colour", "note", "remark")}
+    return frame.assign(**texts, day=pd.to_datetime(frame["day"]))
 
 
 def answers_of(estimator: Any, frame: pd.DataFrame) -> list[float]:

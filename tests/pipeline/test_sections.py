@@ -158,7 +158,8 @@ class Project:
         """What the estimator is given for the features of a part."""
         stored = self.workspace.read_model("candidate", numpy_backend())
         features = self.workspace.table(part, stored.schema).features
-        return np.asarray(stored.candidate.estimator[:-1].transform(features), dtype=float)
+        cells = stored.candidate.estimator[:-1].transform(features)
+        return np.asarray(cells.toarray() if hasattr(cells, "toarray") else cells, dtype=float)
 
     def trials(self) -> pd.DataFrame:
         return pd.read_csv(self.root / "models" / "trials.csv")
@@ -577,6 +578,66 @@ def test_rare_categories_become_one(make: Make, rare: int, columns: int) -> None
     expected = counts[counts >= rare].size + bool((counts < rare).any())
     assert project.cells().shape[1] == expected
     assert expected <= columns
+
+
+@option("cells.texts")
+@pytest.mark.parametrize("encoding", ["words", "characters", "counts", "hashed"])
+@pytest.mark.parametrize("model", ["logistic", "boosting"])
+def test_texts_are_encoded_as_chosen(make: Make, encoding: str, model: str) -> None:
+    texts = {"data.kinds": {"colour": "text"}, "cells.texts": {"colour": encoding}}
+    trees = {"model.boosting.trees": 30} if model == "boosting" else {}
+    project = make({**texts, **trees}, model=model)
+    project.run("load", "optimize", "compress")
+    predictor = opened(project)
+    frame = project.part("test")[["size", "count", "price", "born"]]
+    means = [
+        np.mean(predictor.predict(columns_of(frame.assign(colour=colour))).score)
+        for colour in ("red", "blue")
+    ]
+    assert means[0] > means[1]
+    frame = frame.iloc[[0] * 2].assign(colour=[None, "never seen"])
+    missing, unknown = predictor.predict(columns_of(frame)).score  # type: ignore[misc]
+    if encoding in ("words", "counts"):
+        assert missing == unknown  # neither has a known term
+    candidate = project.estimator()
+    test = project.workspace.table("test", project.workspace.schema())
+    ours = predictor.predict(columns_of(test.features)).score
+    np.testing.assert_allclose(ours, candidate.predict_proba(test.features)[:, 1], atol=1e-12)
+    for wrong, message in (
+        ({"color": "words"}, "did you mean 'colour'"),
+        ({"price": "words"}, "expected a column of texts, got number"),
+        ({}, "cells.texts={colour:words}"),
+    ):
+        with pytest.raises(lockgate.SchemaViolation, match=message):
+            loaded(make({**texts, "cells.texts": wrong}))
+
+
+@option("cells.max_terms")
+def test_the_frequent_terms_are_kept(make: Make) -> None:
+    texts = {"data.kinds": {"colour": "text"}, "cells.texts": {"colour": "counts"}}
+    features = {"data.leave_out": [*OTHERS, "size", "count", "price", "born"], **texts}
+    for limit, columns in ((20_000, 3), (2, 2)):
+        cells = fitted(make({"cells.max_terms": limit, **features})).cells()
+        assert cells.shape[1] == columns
+
+
+@option("cells.term_rows")
+def test_rare_terms_are_left_out(make: Make) -> None:
+    texts = {"data.kinds": {"colour": "text"}, "cells.texts": {"colour": "counts"}}
+    features = {"data.leave_out": [*OTHERS, "size", "count", "price", "born"], **texts}
+    project = fitted(make({"cells.term_rows": 1, **features}))
+    assert project.cells().shape[1] == project.part("train")["colour"].nunique()
+    with pytest.raises(lockgate.SchemaViolation, match="no term of column colour is in 1000 of"):
+        fitted(make({"cells.term_rows": 1000, **features}))
+
+
+@option("cells.text_components")
+def test_terms_are_condensed_for_models_that_take_no_sparse_matrix(make: Make) -> None:
+    texts = {"data.kinds": {"colour": "text"}, "cells.texts": {"colour": "counts"}}
+    features = {"data.leave_out": [*OTHERS, "size", "count", "price", "born"], **texts}
+    for wanted, columns in ((2, 2), (100, 3)):  # there are three terms
+        settings = {"cells.text_components": wanted, **features, **small_trees("boosting")}
+        assert fitted(make(settings, model="boosting")).cells().shape[1] == columns
 
 
 # --- split

@@ -56,12 +56,16 @@ class Requirements:
         Encoding of categories.
     imputed : bool
         Whether missing values must be imputed; otherwise they are NaN.
+    sparse : bool
+        Whether the estimator takes sparse matrices, so that terms of texts are its columns;
+        otherwise they are condensed to a few numbers.
 
     """
 
     scaled: bool = True
     encoding: Literal["one-hot", "ordinal"] = "one-hot"
     imputed: bool = True
+    sparse: bool = False
 
 
 @dataclass(frozen=True)

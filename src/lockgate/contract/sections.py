@@ -115,6 +115,25 @@ class CellRules:
     rare: int = setting(
         0, at_least=0, help="categories with fewer rows than this are merged; 0: off"
     )
+    texts: dict[str, str] = setting(
+        {},
+        choices=("words", "characters", "counts", "hashed"),
+        help="column of texts: its encoding; words: TF-IDF of words and pairs of words; "
+        "characters: of 1 to 4 characters, for Chinese and for typing errors; counts: of words; "
+        "hashed: of words, without a list of them",
+    )
+    max_terms: int = setting(
+        20_000, at_least=1, at_most=1_000_000, help="terms of a column of texts, the frequent first"
+    )
+    term_rows: int = setting(
+        2, at_least=1, help="terms in fewer training rows than this are left out"
+    )
+    text_components: int = setting(
+        100,
+        at_least=1,
+        at_most=10_000,
+        help="numbers that a column of texts is condensed to for models that take no sparse matrix",
+    )
 
 
 @dataclass(kw_only=True)

@@ -15,9 +15,16 @@ from lockgate.contract.recipes import Requirements
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
 from lockgate.data.cell_checks import check_cell_rules
+from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
 from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
 
-__all__ = ["apply_cell_policies", "build_cell_steps"]
+__all__ = ["TEXT", "apply_cell_policies", "build_cell_steps"]
+
+TEXT = "text-"
+"""Beginning of the names of parts that encode texts."""
+
+ANY_WORD = r"(?u)\b\w+\b"
+"""Pattern of words, of those of a single character as well."""
 
 
 def apply_cell_policies(schema: Schema, rules: CellRules) -> Schema:
@@ -64,8 +71,12 @@ def build_cell_steps(
         transformers.append(("dates", _build_date_pipeline(rules, requirements), by_kind["date"]))
     for number, name in enumerate(by_kind.get("bins", [])):
         transformers.append((f"bins-{number}", Bins(list(rules.bins[name])), [name]))
+    for number, name in enumerate(by_kind.get("text", [])):
+        encoder = _build_text_encoder(rules.texts[name], rules, requirements)
+        transformers.append((f"{TEXT}{number}", encoder, [name]))
+    is_sparse = requirements.sparse and "text" in by_kind
     column_transformer = ColumnTransformer(
-        transformers, verbose_feature_names_out=False, sparse_threshold=0
+        transformers, verbose_feature_names_out=False, sparse_threshold=1.0 if is_sparse else 0
     )
     return (("cells", column_transformer),)
 
@@ -100,6 +111,26 @@ def _build_category_encoder(rules: CellRules, requirements: Requirements) -> Any
         )
     unknown = "infrequent_if_exist" if rules.rare else "ignore"
     return OneHotEncoder(handle_unknown=unknown, sparse_output=False, **rare_options)
+
+
+def _build_text_encoder(encoding: str, rules: CellRules, requirements: Requirements) -> Any:
+    of_words: dict[str, Any] = {"token_pattern": ANY_WORD, "ngram_range": (1, 2)}
+    learned: dict[str, Any] = {"min_df": rules.term_rows, "max_features": rules.max_terms}
+    terms: Any
+    if encoding == "hashed":
+        terms = HashedTerms(n_features=1 << 16, **of_words)
+    elif encoding == "counts":
+        terms = TextTerms(**of_words, **learned, use_idf=False, norm=None)
+    elif encoding == "characters":
+        terms = TextTerms(analyzer="char_wb", ngram_range=(1, 4), **learned, sublinear_tf=True)
+    else:
+        terms = TextTerms(**of_words, **learned, sublinear_tf=True)
+    if requirements.sparse:
+        return terms
+    condensed = CondensedTerms(rules.text_components, random_state=0)
+    scaled = rules.scale == "standard" or (rules.scale == "auto" and requirements.scaled)
+    scaler = [("scale", StandardScaler())] if scaled else []
+    return Pipeline([("terms", terms), ("condense", condensed), *scaler])
 
 
 def _build_date_pipeline(rules: CellRules, requirements: Requirements) -> Any:

@@ -55,10 +55,12 @@ LARGEST = 1 << 30
 def own_types() -> tuple[type, ...]:
     """Return lockgate's classes that a model may contain."""
     # imported here: their modules import scikit-learn and pandas
+    from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
     from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
     from lockgate.modeling.solvers.regressor import LeastSquares
 
-    return (Bins, Clip, DateParts, EmptyToZero, LeastSquares)
+    of_texts = (CondensedTerms, HashedTerms, TextTerms)
+    return (Bins, Clip, DateParts, EmptyToZero, LeastSquares, *of_texts)
 
 
 @functools.cache

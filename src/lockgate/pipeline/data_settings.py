@@ -9,6 +9,7 @@ from typing import Any
 
 from lockgate.contract.settings import check
 from lockgate.contract.tables import CSVFormat, Table
+from lockgate.data.cell_checks import propose_text_encoding
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.personal import is_personal
 from lockgate.data.io.csv_detection import CSV_SETTINGS, detect_csv
@@ -41,7 +42,9 @@ class DataSettings:
     task : str
         The task.
     left_out : list of str
-        Features with texts of many different values, which cannot be encoded.
+        Features with many different texts, such as names and codes.
+    texts : dict of str to str
+        Features of sentences, with the encoding that suits them.
     summary : str
         Rows, columns and target, in a sentence.
 
@@ -52,6 +55,7 @@ class DataSettings:
     kinds: dict[str, str]
     task: str
     left_out: list[str] = dataclasses.field(default_factory=list)
+    texts: dict[str, str] = dataclasses.field(default_factory=dict)
     summary: str = ""
 
 
@@ -117,9 +121,24 @@ def inspect_data(
     if time is not None and use_as_time(time):
         chosen["time"] = time
     task = infer_task(table, "auto")
-    left_out = [column.name for column in table.schema.features if column.kind == "text"]
+    left_out, texts = _find_texts(table)
     plugin, summary = "parquet" if parquet else "csv", _summarize(table, task)
-    return DataSettings(plugin, chosen, dict(kinds), task, left_out, summary)
+    return DataSettings(plugin, chosen, dict(kinds), task, left_out, texts, summary)
+
+
+def _find_texts(table: Table) -> tuple[list[str], dict[str, str]]:
+    """Return the features of kind text to leave out, and those to encode with their encoding."""
+    left_out, texts = [], {}
+    for column in table.schema.features:
+        if column.kind != "text":
+            continue
+        cells = table.frame[column.name].dropna().map(category_text).tolist()
+        encoding = None if is_personal(column.name) else propose_text_encoding(cells)
+        if encoding is None:
+            left_out.append(column.name)
+        else:
+            texts[column.name] = encoding
+    return left_out, texts
 
 
 def _summarize(table: Table, task: str) -> str:

@@ -53,7 +53,9 @@ class NewProject:
     name : str
         Name of the model.
     left_out : list of str
-        Features that are left out, since their texts cannot be encoded.
+        Features that are left out, since their texts are names or codes.
+    texts : dict of str to str
+        Features whose words or characters are encoded.
     note : str
         What the user should know about the repository, or an empty text.
     summary : str
@@ -68,6 +70,7 @@ class NewProject:
     settings: dict[str, Any]
     name: str
     left_out: list[str]
+    texts: dict[str, str]
     note: str = ""
     summary: str = ""
 
@@ -159,6 +162,7 @@ def create_project(
         content.settings,
         model_name,
         content.left_out,
+        content.texts,
         note,
         content.summary,
     )
@@ -258,9 +262,14 @@ def _data_section(content: DataSettings) -> str:
         lines += ["  kinds:"]
         lines += [f"    {_quote(column)}: {kind}" for column, kind in content.kinds.items()]
     if content.left_out:
-        lines += ["  # texts with many different values: declare their kind to use them"]
+        lines += ["  # names or codes with many different values: declare their kind to use them"]
         lines += [f"  leave_out: {_quote_value(content.left_out)}"]
-    return "\n".join(["\ndata:", *lines, ""]) if lines else ""
+    sections = ["\ndata:", *lines, ""] if lines else []
+    if content.texts:
+        sections += ["\ncells:", "  texts:"]
+        sections += [f"    {_quote(column)}: {name}" for column, name in content.texts.items()]
+        sections += [""]
+    return "\n".join(sections)
 
 
 def _quote_value(value: object) -> str:

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 import lockgate
 from lockgate.contract.requests import numpy_backend
+from lockgate.data.text_terms import CondensedTerms, HashedTerms, TextTerms
 from lockgate.data.transformers import Bins, Clip, DateParts, EmptyToZero
 from lockgate.modeling.solvers.regressor import LeastSquares
 from lockgate.models import skops_file
@@ -25,11 +26,16 @@ OWN_NAMES = sorted(name for name in trusted_types() if name.partition(".")[0] ==
 NUMBERS = np.array([[0.0, np.nan], [1.0, np.nan], [5.0, np.nan], [np.nan, np.nan], [90.0, np.nan]])
 DATES = pd.DataFrame({"day": pd.to_datetime(["2026-01-05", None, "1969-12-31", "2024-02-29"])})
 
+NOTES = pd.DataFrame({"note": ["late parcel", None, "thanks", "late", ""]})
+
 STEPS: dict[type, tuple[Any, Any]] = {
     Bins: (Bins([1.0, 30.0]), NUMBERS[:, :1]),
     Clip: (Clip(0.25), NUMBERS),
     DateParts: (DateParts(), DATES),
     EmptyToZero: (EmptyToZero(), NUMBERS),
+    CondensedTerms: (CondensedTerms(2, random_state=0), np.eye(5)),
+    HashedTerms: (HashedTerms(n_features=8), NOTES),
+    TextTerms: (TextTerms(), NOTES),
     LeastSquares: (LeastSquares(alpha=0.5, backend=numpy_backend()), np.nan_to_num(NUMBERS)),
 }
 """Each own class, unfitted, with rows to fit it on."""
@@ -47,7 +53,10 @@ def estimator_classes() -> set[type]:
 
 
 def answers_of(estimator: Any, rows: Any) -> Any:
-    return estimator.predict(rows) if hasattr(estimator, "predict") else estimator.transform(rows)
+    if hasattr(estimator, "predict"):
+        return estimator.predict(rows)
+    cells = estimator.transform(rows)
+    return cells.toarray() if hasattr(cells, "toarray") else cells
 
 
 def test_every_estimator_class_of_the_package_may_be_written() -> None:

@@ -29,7 +29,12 @@ class Lasso:
     def compress(self, request: lockgate.CompressRequest) -> lockgate.Candidate:
         """Select features, refit, and compare the loss on the tune rows."""
         candidate = request.candidate
-        features = _list_features(candidate.recipe)
+        # the terms of texts are selected by the penalty of the model itself
+        features, texts = _list_features(candidate.recipe)
+        if not features:
+            raise lockgate.NotApplicable(
+                "the features are texts, whose terms lasso does not select"
+            )
         limit = request.loss(candidate.estimator) + request.max_loss
         tried: set[tuple[str, ...]] = set()
         path = self._selections(features, request)
@@ -37,7 +42,7 @@ class Lasso:
             if not keep or len(keep) == len(features) or keep in tried:
                 continue
             tried.add(keep)
-            recipe = _restrict_recipe(candidate.recipe, keep)
+            recipe = _restrict_recipe(candidate.recipe, (*keep, *texts))
             refitted = request.fit(recipe, candidate.params)
             if request.loss(refitted) <= limit:
                 names = ", ".join(keep[:12]) + (", ..." if len(keep) > 12 else "")
@@ -65,10 +70,15 @@ class Lasso:
             yield tuple(features[index] for index in selected)
 
 
-def _list_features(recipe: lockgate.Recipe) -> list[str]:
+def _list_features(recipe: lockgate.Recipe) -> tuple[list[str], list[str]]:
+    """Return the features that can be left out, and the texts."""
+    from lockgate.data.cell_rules import TEXT
+
     if not recipe.steps or not hasattr(recipe.steps[0][1], "transformers"):
         raise lockgate.NotApplicable("the first step of the model does not name its features")
-    return [name for _, _, names in recipe.steps[0][1].transformers for name in names]
+    parts = recipe.steps[0][1].transformers
+    texts = [name for part, _, names in parts for name in names if part.startswith(TEXT)]
+    return [name for _, _, names in parts for name in names if name not in texts], texts
 
 
 def _restrict_recipe(recipe: lockgate.Recipe, keep: tuple[str, ...]) -> lockgate.Recipe:

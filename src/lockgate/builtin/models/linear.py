@@ -53,4 +53,5 @@ class Linear:
             space["regressor__l1_ratio"] = [0.1, 0.5, 0.9]
         # the penalty is in units of the target, so that is scaled
         estimator = TransformedTargetRegressor(regressor, transformer=StandardScaler())
-        return lockgate.Recipe(estimator, request.task, space=space)
+        requirements = lockgate.Requirements(sparse=True)
+        return lockgate.Recipe(estimator, request.task, space=space, requirements=requirements)

@@ -45,4 +45,5 @@ class Logistic:
             random_state=request.seed,
             **options,
         )
-        return lockgate.Recipe(estimator, request.task, space=space)
+        requirements = lockgate.Requirements(sparse=True)
+        return lockgate.Recipe(estimator, request.task, space=space, requirements=requirements)

@@ -30,7 +30,8 @@ class Svm:
         space = {f"{prefix}__C": lockgate.SearchRange(0.01, 100, log_scale=True)}
         if self.kernel == "rbf":
             space[f"{prefix}__gamma"] = lockgate.SearchRange(0.001, 1, log_scale=True)
-        return lockgate.Recipe(estimator, request.task, space=space)
+        requirements = lockgate.Requirements(sparse=self.kernel == "linear")
+        return lockgate.Recipe(estimator, request.task, space=space, requirements=requirements)
 
     def _classifier(self, request: lockgate.BuildRequest) -> tuple[Any, str]:
         from sklearn.calibration import CalibratedClassifierCV

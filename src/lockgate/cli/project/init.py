@@ -92,10 +92,15 @@ def command(
             f"Rows are split by time, the column {project.settings['time']}; if they are not to "
             "be: --set time=''"
         )
+    for column, encoding in project.texts.items():
+        click.echo(
+            f"Texts of {column}: encoded by {encoding}; another encoding: lockgate run "
+            f"{shlex.quote(f'cells.texts={{{column}: characters}}')}, or leave it out."
+        )
     if project.left_out:
         columns = ", ".join(project.left_out)
         click.echo(
-            f"Left out, as texts with many different values: {columns}. To use one, declare its "
+            f"Left out, as names or codes of many values: {columns}. To use one, declare its "
             f"kind: --kind {shlex.quote(f'{project.left_out[0]}=category')}; an identifier: "
             "--set id=COLUMN."
         )

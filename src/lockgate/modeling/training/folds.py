@@ -18,6 +18,7 @@ from lockgate.modeling.training.estimators import get_classes, output_of_scores
 from lockgate.modeling.training.fitting import clone_steps
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
     from sklearn.base import BaseEstimator
 
 __all__ = ["FoldLoss", "PreparedFold", "prepare_fold"]
@@ -29,7 +30,7 @@ class PreparedFold:
 
     Attributes
     ----------
-    inputs, held_inputs : ndarray, shape (rows, features)
+    inputs, held_inputs : ndarray or sparse matrix, shape (rows, features)
         Inputs of the estimator.
     target, held_target : ndarray, shape (rows,)
         Actual values.
@@ -38,10 +39,10 @@ class PreparedFold:
 
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | csr_matrix
     target: np.ndarray
     weight: np.ndarray | None
-    held_inputs: np.ndarray
+    held_inputs: np.ndarray | csr_matrix
     held_target: np.ndarray
     held_weight: np.ndarray | None
 
@@ -104,10 +105,10 @@ def prepare_fold(
     features, target, weight = train.features, train.target, train.weight
     steps = Pipeline(clone_steps(recipe, of_steps))
     return PreparedFold(
-        np.asarray(steps.fit_transform(features.iloc[fold.fit], target[fold.fit])),
+        steps.fit_transform(features.iloc[fold.fit], target[fold.fit]),
         target[fold.fit],
         None if weight is None else weight[fold.fit],
-        np.asarray(steps.transform(features.iloc[fold.measure])),
+        steps.transform(features.iloc[fold.measure]),
         target[fold.measure],
         None if weight is None else weight[fold.measure],
     )

@@ -72,6 +72,7 @@ SELECTORS = {
         )
     },
     "sklearn.PCA": projection,
+    "lockgate.CondensedTerms": projection,
     "sklearn.TruncatedSVD": projection,
 }
 """Converters of selectors and projections, by library and class."""

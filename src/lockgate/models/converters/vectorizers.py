@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lockgate.models.converters.libraries import library_of
 from lockgate.models.converters.symbols import Column, RawColumn, Sparse
 from lockgate.models.converters.trace import Trace
 from lockgate.models.packed.format.text import TOKENS, CountTerms, Text, WeighTerms
@@ -38,7 +39,8 @@ def _count_terms(trace: Trace, est: BaseEstimator, columns: list[Column], **fiel
         fields["stop"] = tuple(sorted(est.get_stop_words() or ()))
     low, high = est.ngram_range
     trace.use(column.source, "text")
-    trace.reject_missing(column.source)
+    if library_of(est) != "lockgate":  # scikit-learn fails there; ours takes empty texts
+        trace.reject_missing(column.source)
     text = trace.builder.add(Text, column=column.source)
     return trace.builder.add(
         CountTerms,
@@ -97,6 +99,8 @@ def hashing_vectorizer(trace: Trace, est: BaseEstimator, columns: list[Column]) 
 
 
 TEXTS = {
+    "lockgate.HashedTerms": hashing_vectorizer,
+    "lockgate.TextTerms": tfidf_vectorizer,
     "sklearn.CountVectorizer": count_vectorizer,
     "sklearn.HashingVectorizer": hashing_vectorizer,
     "sklearn.TfidfTransformer": tfidf_transformer,
