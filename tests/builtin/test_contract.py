@@ -51,6 +51,8 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         return {}, fitted_models(name)
     if name == "latency":
         return {"repeats": 10}, None
+    if kind == "model" and name not in ("linear", "logistic", "naive-bayes", "neighbors", "svm"):
+        return {"tree": {}, "mlp": {"epochs": 20}}.get(name, {"trees": 10}), None
     needed = {
         "random": {"trials": 3},
         "grid": {"points": 2},

@@ -41,7 +41,7 @@ from lockgate.plugins.host.catalogue import Catalogue
 from lockgate.testing import check_installed
 from lockgate.testing.examples import TASKS, example_table
 
-ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 1000
+ROWS = 20_000 if os.environ.get("LOCKGATE_SOAK") else 400
 """Plain rows, and as many at thresholds and beside."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
