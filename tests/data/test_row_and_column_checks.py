@@ -45,6 +45,55 @@ def test_clean_tables_are_left_in_peace() -> None:
     assert column_messages(tumours) == []
 
 
+def coarse(name: str, rows: int = 1500) -> pd.DataFrame:
+    """Honest rows of columns that are coarse, in each its way."""
+    rng = np.random.default_rng(3)
+    age = rng.integers(18, 91, rows)
+    frame = {
+        "age": lambda: {"age": age},
+        "age and sex": lambda: {"age": age, "sex": rng.choice(["f", "m"], rows)},
+        "height": lambda: {"height": rng.normal(170, 10, rows).round(1)},
+        "dependent": lambda: {"age": age, "years": np.clip(age - 18 - rng.poisson(3, rows), 0, 50)},
+        "town and zip": lambda: {
+            "zip": (z := rng.integers(0, 200, rows)).astype(str),
+            "town": (z // 3).astype(str),
+        },
+        "answers": lambda: {
+            f"q{k}": np.clip(rng.integers(1, 3, rows) + (age > 50), 1, 3) for k in range(5)
+        },
+    }[name]()
+    return pd.DataFrame(frame).assign(y=np.where(age / 20 + rng.normal(size=rows) > 3, "yes", "no"))
+
+
+@pytest.mark.parametrize(
+    "name", ["age", "age and sex", "height", "dependent", "town and zip", "answers"]
+)
+def test_rows_of_coarse_columns_are_no_copies(name: str) -> None:
+    assert split_messages(coarse(name)) == []
+
+
+def test_copies_of_coarse_rows_are_found() -> None:
+    rng = np.random.default_rng(4)
+    survey = pd.DataFrame(rng.integers(0, 10, (400, 12))).rename(columns=lambda k: f"q{k}")
+    survey["y"] = np.where(survey["q0"] > rng.normal(5, 3, 400), "yes", "no")
+    rounded = clean(400)[["a", "b", "y"]].round(2)
+    for frame in (survey, rounded):
+        assert split_messages(frame) == []
+        doubled = pd.concat([frame, frame]).sample(frac=1, random_state=1, ignore_index=True)
+        messages = split_messages(doubled)
+        assert "duplicates of rows" in messages[0]
+        with_ids = doubled.assign(number=np.arange(len(doubled)))
+        (message,) = (text for text in split_messages(with_ids) if "duplicates" in text)
+        assert "duplicates but for number of rows" in message
+        assert "after lockgate run loader.shop.id=number" in message
+
+
+def test_a_text_that_stands_twice_is_a_copy() -> None:
+    texts = [f"message number {k} of this list" for k in range(300)]
+    frame = pd.DataFrame({"message": texts * 2, "y": ["no", "yes"] * 300})
+    assert "duplicates of rows" in split_messages(frame)[0]
+
+
 def test_a_class_that_only_later_rows_have_is_refused() -> None:
     frame = clean().assign(day=pd.date_range("2026-01-01", periods=600))
     frame.loc[597:, "y"] = "perhaps"

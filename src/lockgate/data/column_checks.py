@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.tables import Column, Table
+from lockgate.data.columns.categories import category_text
+from lockgate.data.duplicates import looks_like_id
 
-__all__ = ["check_columns", "looks_like_id"]
+__all__ = ["check_columns"]
 
 MAX_ROWS = 20_000
 """Rows that are looked at, evenly spaced."""
@@ -22,8 +24,6 @@ BEYOND = 0.9
 """Share of the rows outside of the largest class that a leak gets right."""
 
 BINS = 50
-ID_SHARE = 0.9
-"""Share of distinct texts from which a column is taken for an id."""
 
 
 def check_columns(train: Table, task: str, folds: int, loader: str) -> list[str]:
@@ -61,16 +61,6 @@ def check_columns(train: Table, task: str, folds: int, loader: str) -> list[str]
                     f"leave it out: lockgate run 'data.leave_out=[{column.name}]'"
                 )
     return messages + _check_target(train, task, folds)
-
-
-def looks_like_id(values: pd.Series, kind: str) -> bool:
-    """Whether a column may be an id: most texts differ, or all whole numbers, which are close."""
-    distinct = values.nunique()
-    if kind == "category":
-        return len(values) >= FEWEST_ROWS and distinct >= ID_SHARE * len(values)
-    if kind != "integer" or distinct < len(values) or len(values) < FEWEST_ROWS:
-        return False
-    return bool(np.ptp(values.to_numpy(dtype=float)) < 10 * len(values))
 
 
 def _measure_alone(rows: pd.DataFrame, column: Column, target: str, task: str) -> tuple[str, float]:
@@ -144,10 +134,11 @@ def _check_target(train: Table, task: str, folds: int) -> list[str]:
         )
     few = counts[counts < folds]
     if len(few) and not messages:
-        label, count = few.index[0], int(few.iloc[0])
+        label, count = category_text(few.index[0]), int(few.iloc[0])
+        rows = "row" if count == 1 else "rows"
         others = f", and {len(few) - 1} other classes fewer than {folds}" if len(few) > 1 else ""
         messages.append(
-            f"class {label!r} of {target} has {count} training rows{others}, for {folds} folds: "
+            f"class {label!r} of {target} has {count} training {rows}{others}, for {folds} folds: "
             "some folds are measured without it; add rows, merge classes, or lower search.folds"
         )
     return messages

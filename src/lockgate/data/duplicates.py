@@ -1,11 +1,24 @@
-"""Rows that stand in a table twice."""
+"""Rows that stand in a table twice, and the columns that identify rows."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lockgate.contract.sections import RowRules
 from lockgate.contract.tables import Schema, Table
 
-__all__ = ["drop_duplicates", "identity_columns"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["drop_duplicates", "identity_columns", "looks_like_id"]
+
+FEWEST_ROWS = 50
+"""Rows from which a column can look like an id."""
+
+ID_SHARE = 0.9
+"""Share of distinct texts from which a column is taken for an id."""
 
 
 def identity_columns(schema: Schema) -> list[str]:
@@ -15,6 +28,16 @@ def identity_columns(schema: Schema) -> list[str]:
     """
     roles = [name for name in (schema.target, schema.time) if name is not None]
     return [*(column.name for column in schema.features), *roles]
+
+
+def looks_like_id(values: pd.Series, kind: str) -> bool:
+    """Whether a column may be an id: most texts differ, or all whole numbers, which are close."""
+    distinct = values.nunique()
+    if kind == "category":
+        return len(values) >= FEWEST_ROWS and distinct >= ID_SHARE * len(values)
+    if kind != "integer" or distinct < len(values) or len(values) < FEWEST_ROWS:
+        return False
+    return bool(np.ptp(values.to_numpy(dtype=float)) < 10 * len(values))
 
 
 def drop_duplicates(table: Table, rules: RowRules) -> tuple[Table, int]:

@@ -8,18 +8,19 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.tables import Splits, Table
+from lockgate.data.chance_copies import chance_of_equal_row
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.personal import is_personal
-from lockgate.data.duplicates import identity_columns
+from lockgate.data.duplicates import identity_columns, looks_like_id
 from lockgate.errors import SchemaViolation
 
 __all__ = ["check_classes", "check_split"]
 
-CONTINUOUS = 0.5
-"""Share of distinct values from which a column tells rows apart, so that no two are equal."""
+BEYOND_CHANCE = 2.0
+"""Multiple of the equal rows that are expected by chance, from which copies are reported."""
 
-FEWEST_VALUES = 50
-"""Distinct values that such a column has at least."""
+NOT_BY_CHANCE = 0.5
+"""Share of the rows beyond those, from which copies are reported as well."""
 
 CONSISTENT = 0.95
 """Share of copies that agree on a column from which it is proposed as a group."""
@@ -40,11 +41,13 @@ def check_split(parts: Splits, method: str, loader: str) -> list[str]:
     """
     known = pd.concat([parts.train.frame, parts.tune.frame], ignore_index=True)
     schema = parts.test.schema
-    features = [column.name for column in schema.features]
-    messages = []
-    if _rows_are_distinct(pd.concat([known, parts.test.frame])[features]):
-        messages += _check_copies(parts, known, features, loader)
-        messages += _check_contradictions(known, features, parts.train)
+    rows = pd.concat([known, parts.test.frame], ignore_index=True)
+    ids = [c.name for c in schema.features if looks_like_id(rows[c.name], c.kind)]
+    columns = [column for column in schema.features if column.name not in ids]
+    features = [column.name for column in columns]
+    chance = chance_of_equal_row(rows[features], columns, len(known))
+    messages = _check_copies(parts, known, features, loader, chance, ids)
+    messages += _check_contradictions(known, features, parts.train, chance)
     dates = [
         column.name
         for column in schema.features
@@ -95,13 +98,11 @@ def check_classes(parts: Splits) -> None:
         raise SchemaViolation([*messages, advice])
 
 
-def _rows_are_distinct(frame: pd.DataFrame) -> bool:
-    """Return whether rows that are equal are copies, rather than likely by chance."""
-    distinct = frame.drop_duplicates()
-    return any(
-        distinct[name].nunique() >= max(FEWEST_VALUES, CONTINUOUS * distinct[name].count())
-        for name in frame
-    )
+def _exceeds_chance(count: int, rows: int, chance: float) -> bool:
+    """Return whether so many rows are copies, beyond what coarse columns make equal."""
+    expected, deviation = chance * rows, (chance * (1 - chance) * rows) ** 0.5
+    limits = BEYOND_CHANCE * expected, expected + NOT_BY_CHANCE * (rows - expected)
+    return bool(count > min(limits) + 3 * deviation)
 
 
 def _hashes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
@@ -109,14 +110,21 @@ def _hashes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
 
 
 def _check_copies(
-    parts: Splits, known: pd.DataFrame, features: list[str], loader: str
+    parts: Splits,
+    known: pd.DataFrame,
+    features: list[str],
+    loader: str,
+    chance: float,
+    ids: list[str],
 ) -> list[str]:
-    columns = identity_columns(parts.test.schema)
+    """Report test rows that are equal to known rows, but for columns that look like ids."""
+    columns = [name for name in identity_columns(parts.test.schema) if name not in ids]
     test = parts.test.frame
     copied = np.isin(_hashes(test, columns), _hashes(known, columns))
     count = int(copied.sum())
-    if not count:
+    if not _exceeds_chance(count, len(test), chance):
         return []
+    differ = f" but for {', '.join(ids)}" if ids else ""
     rows = pd.concat([known, test], ignore_index=True)
     group = _find_group(rows, columns, features)
     remedy = (
@@ -124,10 +132,12 @@ def _check_copies(
         if group
         else f"or name the column that copies share: lockgate run loader.{loader}.group=COLUMN"
     )
+    if ids:
+        remedy = f"after lockgate run loader.{loader}.id={ids[0]}, {remedy}"
     return [
-        f"{count} of {len(test)} test rows ({count / len(test):.0%}) are duplicates of rows that "
-        "the model is trained or tuned on: the metrics are too good; count each row once: "
-        f"lockgate run rows.duplicates=drop, {remedy}"
+        f"{count} of {len(test)} test rows ({count / len(test):.0%}) are duplicates{differ} of "
+        "rows that the model is trained or tuned on: the metrics are too good; count each row "
+        f"once: lockgate run rows.duplicates=drop, {remedy}"
     ]
 
 
@@ -146,14 +156,16 @@ def _find_group(rows: pd.DataFrame, columns: list[str], features: list[str]) -> 
     return None
 
 
-def _check_contradictions(known: pd.DataFrame, features: list[str], train: Table) -> list[str]:
+def _check_contradictions(
+    known: pd.DataFrame, features: list[str], train: Table, chance: float
+) -> list[str]:
     target = train.schema.target
     if target is None or train.schema[target].kind == "number":
         return []
     keys = _hashes(known, features)
     labels = known[target].groupby(keys).transform("nunique").to_numpy()
     count = int((labels > 1).sum())
-    if not count:
+    if not _exceeds_chance(count, len(known), chance):
         return []
     return [
         f"{count} of {len(known)} rows have the same features as others, and another {target}: no "

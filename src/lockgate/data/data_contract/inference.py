@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.tables import ROLES, Column, ColumnKind, Schema
-from lockgate.data.column_checks import looks_like_id
 from lockgate.data.columns.categories import category_text
 from lockgate.data.columns.personal import is_personal
 from lockgate.data.data_contract.checked_table import as_table, check_contract
 from lockgate.data.data_contract.counts import Violation
 from lockgate.data.data_contract.rules import FORMAT, ColumnRule, DataContract
+from lockgate.data.duplicates import looks_like_id
 from lockgate.data.schema import build_table
 from lockgate.errors import UsageError
 
