@@ -13,6 +13,7 @@ from lockgate.builtin.compressors.prune import Prune
 from lockgate.builtin.evaluators.business import Business
 from lockgate.builtin.evaluators.classification import Classification
 from lockgate.builtin.evaluators.cost import Cost
+from lockgate.builtin.evaluators.regression import Regression
 from lockgate.builtin.loaders.csv import Csv
 from lockgate.builtin.optimizers.grid import Grid
 from lockgate.builtin.optimizers.random import Random
@@ -210,3 +211,18 @@ def test_the_best_f1_counts_weights() -> None:
     heavy = np.array([1.0, 50.0, 1.0, 1.0])
     assert best_f1_threshold(truth, score, None) == (0.2 + 0.3) / 2
     assert best_f1_threshold(truth, score, heavy) == (0.8 + 0.9) / 2
+
+
+@pytest.mark.parametrize(("rows", "grouped"), [(19, False), (60, True), (20, False)])
+def test_a_regression_on_few_rows_or_groups_has_no_intervals(rows: int, grouped: bool) -> None:
+    request = example_requests("evaluator")["regression"]
+    frame = request.table.frame.iloc[:rows].assign(g=np.arange(rows) % 10)
+    schema = replace(request.table.schema, group="g") if grouped else request.table.schema
+    output = lockgate.Output(request.output.label[:rows])
+    report = Regression(resamples=50).evaluate(
+        replace(request, table=lockgate.Table(frame, schema), output=output)
+    )
+    few = grouped or rows < 20
+    assert (report.metrics["rmse"].low is None) == few
+    noted = "only 10 groups" if grouped else "only 19 rows"
+    assert any(noted in message for message in report.messages) == few

@@ -52,7 +52,7 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
     if name == "latency":
         return {"repeats": 10}, None
     if kind == "model" and name not in ("linear", "logistic", "naive-bayes", "neighbors", "svm"):
-        return {"tree": {}, "mlp": {"epochs": 20}}.get(name, {"trees": 10}), None
+        return {"tree": {}, "mlp": {}}.get(name, {"trees": 10}), None
     needed = {
         "random": {"trials": 3},
         "grid": {"points": 2},

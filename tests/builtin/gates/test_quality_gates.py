@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 import lockgate
 from lockgate.builtin.evaluators.business import Business
@@ -379,3 +383,18 @@ def test_today_needs_enough_rows_that_the_model_could_take(
     assert DataDrift(min_rows=99).judge(case(bundles["good"], today=rows[:99])).metrics
     with pytest.raises(lockgate.SchemaViolation, match="mean radius"):
         DataDrift().judge(case(bundles["good"], today=rows.drop(columns="mean radius")))
+
+
+def test_models_that_give_labels_alone_are_compared_by_labels(
+    bundles: Bundles, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    X, y = rows[INPUTS], rows["benign"]
+    versions = {}
+    for name, weights in (("good", None), ("collapsed", {y.min(): 1, y.max(): 1000})):
+        model = make_pipeline(StandardScaler(), LinearSVC(class_weight=weights)).fit(X, y)
+        versions[name] = lockgate.pack(model, X, y, path=tmp_path / name)
+    ruling = NoWorse().judge(case(versions["collapsed"], versions["good"], rows))
+    assert ruling.passed is False  # their margins order the rows alike
+    assert ruling.message.startswith("accuracy changes by -")
+    assert NoWorse().judge(case(versions["good"], versions["good"], rows)).passed is True
+    assert NoWorse().judge(case(bundles["good"], bundles["good"], rows)).message[:7] == "roc_auc"

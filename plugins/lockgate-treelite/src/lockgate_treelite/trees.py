@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -175,7 +176,8 @@ def _convert_output(
     known = postprocessor in ("sigmoid", "softmax", "multiclass_ova")
     trace.require(known, f"the output function {postprocessor}; use a built-in objective")
     if postprocessor == "softmax":
-        return by_score(trace, classes, add(outputs.Softmax, margin))
+        converted = by_score(trace, classes, add(outputs.Softmax, margin))
+        return dataclasses.replace(converted, margin=margin)
     scaled = margin
     if alpha != 1.0:
         values = trace.builder.array(np.full(trace.builder.width(margin), alpha))

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+FEWEST_UNITS = 20
+"""Rows or groups from which resampling shows how far metrics may be off."""
+
+
 @lockgate.plugin
 class Regression:
     """Explained variance and errors, each with a 95 % confidence interval."""
@@ -32,13 +36,15 @@ class Regression:
                 f"evaluator regression needs a regression task, got {request.task}; "
                 "choose evaluator=[classification]"
             )
+        units = _count_units(request.table)
+        resamples = self.resamples if units >= FEWEST_UNITS else 0
         truth, predicted = request.table.target.astype(float), request.output.label.astype(float)
         metrics = bootstrap_intervals(
             RegressionMetrics(truth, predicted),
             len(truth),
             weight=request.table.weight,
             groups=request.table.groups,
-            resamples=self.resamples,
+            resamples=resamples,
             seed=request.seed,
         )
         r2 = metrics.get("r2")
@@ -47,9 +53,22 @@ class Regression:
             if r2
             else "R² is undefined: the target is constant"
         )
+        messages = [message]
+        if resamples < self.resamples:
+            counted = "rows" if request.table.groups is None else "groups"
+            messages.append(
+                f"only {units} {counted}: too few for intervals ({FEWEST_UNITS} needed)"
+            )
         return lockgate.Report(
-            metrics, plots=(_plot_deciles(truth, predicted),), messages=(message,)
+            metrics, plots=(_plot_deciles(truth, predicted),), messages=tuple(messages)
         )
+
+
+def _count_units(table: lockgate.Table) -> int:
+    """Return the number of rows, or of groups, that are drawn independently of each other."""
+    import numpy as np
+
+    return len(table) if table.groups is None else len(np.unique(table.groups))
 
 
 def _plot_deciles(truth: np.ndarray, predicted: np.ndarray) -> lockgate.Plot:

@@ -78,7 +78,7 @@ class NoWorse:
             return lockgate.GateResult(
                 False, f"{rows} rows are too few to compare; required: {self.min_rows} (min_rows)"
             )
-        metric_name = DEFAULT_METRICS[candidate.task] if self.metric == "auto" else self.metric
+        metric_name = self._choose_metric(candidate, incumbent)
         fewest = _smallest_class(candidate)
         ranked = metric_name.rpartition(".")[2] != "accuracy"
         if ranked and fewest is not None and fewest < self.min_per_class:
@@ -99,6 +99,17 @@ class NoWorse:
         if not passed and gain.estimate >= -self.margin:
             message += "; the interval is too wide: use more rows or allow a larger margin"
         return lockgate.GateResult(passed, message, {"difference": gain.estimate})
+
+    def _choose_metric(
+        self, candidate: lockgate.EvaluatedBundle, incumbent: lockgate.EvaluatedBundle
+    ) -> str:
+        """Return the metric; of models that give labels alone it is of labels, not of margins."""
+        if self.metric != "auto":
+            return self.metric
+        outputs = [bundle.output for bundle in (candidate, incumbent) if bundle.output is not None]
+        if candidate.task == "binary" and any(output.score is None for output in outputs):
+            return "accuracy"
+        return DEFAULT_METRICS[candidate.task]
 
     def _find_sign(self, metric_name: str) -> float:
         """Return 1 where higher values are better, -1 where lower ones are."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from lockgate.models.converters.fitted_columns import as_fitted
 from lockgate.models.converters.libraries import library_of_last
 from lockgate.models.packed.runtime.model import PackedModel
 
@@ -63,13 +66,20 @@ def likely_causes(estimator: BaseEstimator, packed: PackedModel, frame: pd.DataF
             f"X holds numbers of 32 bits or fewer ({', '.join(short[:5])}) and the model computes "
             "with them in 32 bits, a packed model in 64: fit it on X.astype('float64')"
         )
-    mixed = [str(name) for name in frame if _tells_missing_apart(frame[name])]
-    if mixed:
+    with_none = [str(name) for name in frame if _has_none(frame[name])]
+    if with_none:
+        missing = "both None and NaN" if _tells_missing_apart(frame[with_none[0]]) else "None"
         causes.append(
-            f"column {mixed[0]} holds both None and NaN, which scikit-learn tells apart: make them "
-            "one with X.fillna(np.nan), and fit again"
+            f"column {with_none[0]} holds {missing}, and scikit-learn's imputers and encoders tell "
+            "None from NaN: make them one with X.fillna(np.nan), and fit again"
         )
     library = library_of_last(estimator)
+    if library == "xgboost" and _is_sparse_before_last(estimator, frame):
+        causes.append(
+            "XGBoost takes the zeros of a sparse matrix for missing values: fit the steps before "
+            "it with OneHotEncoder(sparse_output=False) or ColumnTransformer(sparse_threshold=0)"
+        )
+        return causes
     converted = library not in ("sklearn", "lockgate")
     address = f" to the authors of the converter {library}" if converted else ""
     causes.append(
@@ -77,6 +87,20 @@ def likely_causes(estimator: BaseEstimator, packed: PackedModel, frame: pd.DataF
     )
     causes.append(f"otherwise it is a fault of the conversion: please report it{address}")
     return causes
+
+
+def _is_sparse_before_last(estimator: BaseEstimator, frame: pd.DataFrame) -> bool:
+    """Whether the last step of a pipeline gets a sparse matrix."""
+    if len(getattr(estimator, "steps", ())) < 2:
+        return False
+    with contextlib.suppress(Exception), warnings.catch_warnings():  # any step may fail
+        warnings.simplefilter("ignore")
+        return hasattr(estimator[:-1].transform(as_fitted(estimator, frame.iloc[:50])), "tocsr")
+    return False
+
+
+def _has_none(values: pd.Series) -> bool:
+    return values.dtype == object and any(cell is None for cell in values.tolist())
 
 
 def _tells_missing_apart(values: pd.Series) -> bool:

@@ -119,6 +119,9 @@ def columns_by_fitted_name(
     if fitted_columns(estimator).by_lightgbm:
         at_hand = {name.replace(" ", "_"): name for name in columns} | at_hand
     names = names_for(estimator, columns)
+    # XGBoost joins the levels of a name by a blank, a bundle by an underscore
+    joined = {name: at_hand.get(name.replace(" ", "_")) for name in names if name not in at_hand}
+    at_hand |= {name: column for name, column in joined.items() if column is not None}
     missing = [name for name in names if name not in at_hand]
     if missing:
         unused = sorted(set(columns).difference(names))

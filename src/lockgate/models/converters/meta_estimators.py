@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lockgate.contract.conversion import ConvertedModel
 from lockgate.models.converters.dummy_models import dummy_classifier, dummy_regressor
 from lockgate.models.converters.outputs import by_score, plain_classes, probabilities, value_of
@@ -72,7 +74,9 @@ def thresholded(trace: Trace, est: BaseEstimator, columns: list[Column]) -> Conv
     decides = trace.present(
         converted.score if by_probability else converted.margin, f"response_method={method!r}"
     )
-    label = trace.builder.add(outputs.Above, decides, limit=float(limit), strict=False)
+    # nothing exceeds an infinite limit, and nothing the largest double either
+    limit = float(np.clip(limit, -np.finfo(float).max, np.finfo(float).max))
+    label = trace.builder.add(outputs.Above, decides, limit=limit, strict=False)
     return ConvertedModel(
         label, converted.classes, converted.score, converted.margin, converted.pair
     )
@@ -96,16 +100,16 @@ def _calibrate(
     """Return one model's calibrated probabilities of all classes."""
     add = trace.builder.add
     same = inner.classes == plain_classes(classes)
-    trace.require(same, "a calibrated model that was fitted on other classes")
-    decides = (
-        hasattr(calibrated_classifier.estimator, "decision_function") and inner.margin is not None
-    )
-    raw = trace.present(
-        inner.margin if decides else inner.score, "a calibrated model without probabilities"
-    )
     kinds = {type(c).__name__ for c in calibrated_classifier.calibrators}
     if kinds == {"_TemperatureScaling"}:
         raise trace.refuse("method='temperature' is not covered; use sigmoid or isotonic")
+    trace.require(same, "a calibrated model that was fitted on other classes")
+    # scikit-learn calibrates margins wherever there are any
+    decides = hasattr(calibrated_classifier.estimator, "decision_function")
+    raw = trace.present(
+        inner.margin if decides else inner.score,
+        f"a calibrated model without {'margins' if decides else 'probabilities'}",
+    )
     columns = [
         add(numeric.Select, raw, columns=(k,)) if trace.builder.width(raw) > 1 else raw
         for k in range(len(calibrated_classifier.calibrators))

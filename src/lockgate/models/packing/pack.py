@@ -23,7 +23,7 @@ from lockgate.models.packing.model_files import (
     task_of,
     write_model,
 )
-from lockgate.models.packing.rows import Rows, check_fitted, check_target, table_from
+from lockgate.models.packing.rows import Rows, check_fitted, check_sparse, check_target, table_from
 from lockgate.plugins.host.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def pack(
     host = format_host(format)
     check_fitted(estimator)
     table, frame = table_from(X, y, estimator=estimator)
+    check_sparse(estimator, X)
     task, classes = task_of(estimator)
     classes = order_classes(classes, "" if positive is None else category_text(positive))
     request = WriteRequest(

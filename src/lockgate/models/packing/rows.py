@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Rows",
     "check_fitted",
+    "check_sparse",
     "check_target",
     "table_from",
 ]
 
 MAX_COLUMNS = 10_000
 """Columns that the rows of a bundle may have."""
+
+COMPARED_ROWS = 2000
+"""Rows of a sparse matrix for which predictions are compared with those for an array."""
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,23 @@ def check_fitted(estimator: BaseEstimator) -> None:
         raise NotCovered(f"{class_name} is not fitted; call fit before packing it") from None
     except TypeError:
         raise NotCovered(f"{type(estimator).__name__} is not an estimator") from None
+
+
+def check_sparse(estimator: BaseEstimator, X: Rows) -> None:
+    """Reject a model that predicts otherwise for a sparse matrix than for its cells as numbers.
+
+    XGBoost takes absent cells for missing values; a bundle is asked for numbers.
+    """
+    if not (hasattr(X, "tocsr") and hasattr(X, "toarray")):
+        return
+    sparse: Any = X
+    rows = sparse.tocsr()[:COMPARED_ROWS]
+    if not np.array_equal(estimator.predict(rows), estimator.predict(rows.toarray())):
+        raise NotCovered(
+            f"{type(estimator).__name__} predicts otherwise for the sparse matrix X than for its "
+            "cells as numbers, as XGBoost does, which takes absent cells for missing values: fit "
+            "it on X.toarray()"
+        )
 
 
 def check_target(subject: str, table: Table, task: str, classes: Sequence[Any]) -> None:

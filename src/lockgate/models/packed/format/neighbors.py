@@ -33,12 +33,15 @@ Metric = Literal["euclidean", "manhattan", "chebyshev"]
 
 Weights = Literal["uniform", "distance"]
 
+LARGEST_OF_INFINITE_INVERSE = 2.0**-1024
+"""Largest double whose inverse is infinite."""
+
 
 class NearestRows(Operation, tag="neighbors", frozen=True):
     """The weighted mean of the values of the nearest points; of equal distances the first.
 
     With weights by distance each point counts by the inverse of its distance; where some
-    distances are 0, only these points count.
+    distances are 0, or so small that their inverse is infinite, only these points count.
     """
 
     points: str
@@ -187,7 +190,7 @@ def weigh(distances: Array, weights: Weights, xp: Namespace) -> Array:
     """Return the weights of the nearest points, shape (count, n)."""
     if weights == "uniform":
         return xp.ones_like(distances)
-    zero = distances == 0
+    zero = distances <= LARGEST_OF_INFINITE_INVERSE
     exact = xp.any(zero, axis=0)
     safe = xp.where(zero, xp.ones_like(distances), distances)
     return xp.where(exact, xp.astype(zero, xp.float64), 1.0 / safe)
