@@ -50,8 +50,8 @@ def chance_of_equal_row(frame: pd.DataFrame, columns: Sequence[Column], others: 
     for name in sorted(alone, key=lambda name: alone[name]):
         if expected < NEGLIGIBLE:
             break
-        given = [_agreement_given(codes[name], codes[other]) for other in earlier]
-        expected *= max([alone[name], *given])
+        dependent = [_agreement_given(codes[name], codes[other]) for other in earlier]
+        expected *= max([alone[name], *dependent])
         earlier.append(name)
     return float(-np.expm1(-expected)) if columns else 1.0
 
