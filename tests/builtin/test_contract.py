@@ -1,6 +1,8 @@
 """The built-in plugins pass the checks that every plugin must pass."""
 
+import contextlib
 import hashlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,14 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         frame.to_csv(file, index=False) if name == "csv" else frame.to_parquet(file)
         request = lockgate.LoadRequest(root=str(folder))
         return {"path": f"data/raw/{file.name}", "target": "y"}, {"project": request}
+    if name == "sql":
+        file = folder / "data" / "raw" / "rows.db"
+        file.parent.mkdir(parents=True)
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            frame.to_sql("rows", connection, index=False)
+        query = "SELECT * FROM rows ORDER BY a"
+        settings = {"url": "sqlite:///data/raw/rows.db", "query": query, "target": "y"}
+        return settings, {"project": lockgate.LoadRequest(root=str(folder))}
     if name == "package":
         path = lockgate.installed_file("matplotlib", "matplotlib/mpl-data/sample_data/msft.csv")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

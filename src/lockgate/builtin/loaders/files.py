@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lockgate
 
-__all__ = ["CSVSettings", "ColumnRoles", "checked_path", "load_file"]
+__all__ = ["CSVSettings", "ColumnRoles", "checked_path", "load_file", "role_settings"]
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -72,8 +72,12 @@ def load_file(
     csv: lockgate.CSVFormat | None = None,
 ) -> lockgate.Table:
     """Read a file as a table, with the roles that the settings assign."""
-    settings = {field.name: getattr(roles, field.name) for field in dataclasses.fields(ColumnRoles)}
-    return lockgate.read_table(path, **settings, kinds=request.kinds, csv=csv)
+    return lockgate.read_table(path, **role_settings(roles), kinds=request.kinds, csv=csv)
+
+
+def role_settings(roles: ColumnRoles) -> dict[str, Any]:
+    """Return the settings that assign roles, as `lockgate.table` takes them."""
+    return {field.name: getattr(roles, field.name) for field in dataclasses.fields(ColumnRoles)}
 
 
 def checked_path(root: str, path: str, sha256: str | None) -> Path:
