@@ -334,3 +334,26 @@ def test_models_of_texts_are_packed_with_equal_answers(
     packed = PackedModel(pack_estimator(fitted, inputs_of(table.schema.features)).raw)
     assert check_parity(fitted, packed, later.features, rows=ROWS).label_changes == 0
     assert (packed.predict(later.features).label == later.target).mean() > 0.65
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"encodings": {"colour": "target"}},
+        {"encodings": {"colour": "ordinal"}},
+        {"scale": "robust"},
+        {"scale": "power"},
+        {"scale": "quantile"},
+        {"scale": "power", "encodings": {"colour": "target"}, "indicator": True},
+    ],
+    ids=["target", "ordinal", "robust", "power", "quantile", "all"],
+)
+@pytest.mark.parametrize("task", TASKS)
+def test_cell_rules_are_packed_with_equal_answers(rules: dict[str, Any], task: Task) -> None:
+    table, later = example_table(task, 300), example_table(task, ROWS, seed=1)
+    later.frame.loc[::9, "colour"] = "mauve"  # unknown
+    later.frame.loc[::11, "colour"] = None
+    name = "linear" if task == "regression" else "logistic"
+    fitted = fit(build(name, task, table, CellRules(**rules)), {}, table)
+    packed = PackedModel(pack_estimator(fitted, inputs_of(table.schema.features)).raw)
+    assert check_parity(fitted, packed, later.features, rows=ROWS).label_changes == 0

@@ -580,6 +580,49 @@ def test_rare_categories_become_one(make: Make, rare: int, columns: int) -> None
     assert expected <= columns
 
 
+@option("cells.encodings")
+@pytest.mark.parametrize("encoding", ["one-hot", "ordinal", "target"])
+@pytest.mark.parametrize("model", ["logistic", "boosting"])
+def test_categories_are_encoded_as_chosen(make: Make, encoding: str, model: str) -> None:
+    others = {"data.leave_out": [*OTHERS, "size", "count", "price", "born"]}
+    project = make(
+        {"cells.encodings": {"colour": encoding}, **others, **small_trees(model)}, model=model
+    )
+    project.run("load", "optimize", "compress")
+    known = project.part("train")["colour"].nunique()
+    assert project.cells().shape[1] == (known if encoding == "one-hot" else 1)
+    test = project.workspace.table("test", project.workspace.schema())
+    frame = test.features.assign(colour="never seen")
+    predictor = opened(project)
+    for rows in (test.features, frame):
+        expected = project.estimator().predict_proba(rows)[:, 1]
+        np.testing.assert_allclose(predictor.predict(columns_of(rows)).score, expected, atol=1e-12)
+    for wrong, message in (
+        ({"color": "target"}, "did you mean 'colour'"),
+        ({"size": "target"}, "expected a column of categories, got number"),
+    ):
+        with pytest.raises(lockgate.SchemaViolation, match=message):
+            loaded(make({"cells.encodings": wrong}))
+
+
+@option("cells.scale")
+@pytest.mark.parametrize("scale", ["robust", "power", "quantile"])
+def test_skewed_numbers_are_scaled_as_chosen(make: Make, scale: str) -> None:
+    others = {"data.leave_out": [*OTHERS, "size", "count", "colour", "born"]}
+    project = make({"cells.scale": scale, **others})
+    project.run("load", "optimize", "compress")
+    scaled = project.cells()[:, 0]
+    if scale == "robust":
+        assert np.median(scaled) == pytest.approx(0, abs=1e-9)
+    else:
+        skew = ((scaled - scaled.mean()) ** 3).mean() / scaled.std() ** 3
+        assert abs(skew) < 0.5  # that of the prices is 1.4
+    test = project.workspace.table("test", project.workspace.schema())
+    expected = project.estimator().predict_proba(test.features)[:, 1]
+    ours = opened(project).predict(columns_of(test.features)).score
+    np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
 @option("cells.texts")
 @pytest.mark.parametrize("encoding", ["words", "characters", "counts", "hashed"])
 @pytest.mark.parametrize("model", ["logistic", "boosting"])

@@ -103,8 +103,9 @@ class CellRules:
     indicator: bool = setting(False, help="add a column that indicates missing values")
     scale: str = setting(
         "auto",
-        choices=("auto", "standard", "none"),
-        help="scaling of numbers; auto: standard where the model needs it",
+        choices=("auto", "standard", "robust", "power", "quantile", "none"),
+        help="scaling of numbers; auto: standard where the model needs it; robust: by median and "
+        "quartiles; power: Yeo-Johnson, for skewed numbers; quantile: to a normal distribution",
     )
     clip: float = setting(
         0.0, at_least=0, below=0.5, help="clip numbers to the quantiles [clip, 1 - clip]; 0: off"
@@ -114,6 +115,12 @@ class CellRules:
     )
     rare: int = setting(
         0, at_least=0, help="categories with fewer rows than this are merged; 0: off"
+    )
+    encodings: dict[str, str] = setting(
+        {},
+        choices=("one-hot", "ordinal", "target"),
+        help="column of categories: its encoding, where the model's own is not wanted; target: the "
+        "mean target of each category, cross-fitted, for many categories",
     )
     texts: dict[str, str] = setting(
         {},

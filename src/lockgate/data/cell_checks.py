@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lockgate.contract.sections import CellRules
 from lockgate.contract.tables import Schema
@@ -38,37 +38,42 @@ def check_cell_rules(schema: Schema, rules: CellRules, left_out: Sequence[str] =
     Raises
     ------
     SchemaViolation
-        For bins of an unknown or not numeric feature, edges that do not rise, texts of an
-        unknown or another feature, and features of text without a rule.
+        For a rule of an unknown feature or of one of another kind, edges that do not rise, and
+        features of text without a rule.
 
     """
-    names = [column.name for column in schema.features]
+    kinds = {column.name: column.kind for column in schema.features}
     for name, edges in rules.bins.items():
-        if name not in names:
-            raise SchemaViolation([f"cells.bins: unknown feature {name!r}{nearest(name, names)}"])
-        kind = schema[name].kind
-        if kind not in ("number", "integer"):
-            raise SchemaViolation([f"cells.bins.{name}: expected a column of numbers, got {kind}"])
+        _check_kind("bins", name, kinds, ("number", "integer"), "numbers")
         if not edges or any(high <= low for low, high in itertools.pairwise(edges)):
             raise SchemaViolation([f"cells.bins.{name} is {edges}, expected rising edges"])
+    for name in rules.encodings:
+        _check_kind("encodings", name, kinds, ("category",), "categories")
     for name in rules.texts:
-        if name not in names:
-            raise SchemaViolation([f"cells.texts: unknown feature {name!r}{nearest(name, names)}"])
-        if schema[name].kind != "text":
-            raise SchemaViolation(
-                [
-                    f"cells.texts.{name}: expected a column of texts, got {schema[name].kind}; "
-                    f"declare it: 'data.kinds={{{name}:text}}'"
-                ]
-            )
-    texts = [column.name for column in schema.features if column.kind == "text"]
-    if texts := [name for name in texts if name not in rules.texts]:
+        _check_kind("texts", name, kinds, ("text",), "texts")
+    texts = [name for name, kind in kinds.items() if kind == "text" and name not in rules.texts]
+    if texts:
         raise SchemaViolation(
             [
                 f"{', '.join(texts)}: texts with many different values need a rule; encode their "
                 f"words or characters with 'cells.texts={{{texts[0]}:words}}', leave them out with "
                 f"data.leave_out=[{','.join([*left_out, *texts])}], or declare another kind, e.g. "
                 f"'data.kinds={{{texts[0]}:category}}'"
+            ]
+        )
+
+
+def _check_kind(
+    rule: str, name: str, kinds: Mapping[str, str], expected: Sequence[str], label: str
+) -> None:
+    """Refuse a rule for an unknown feature, or for one of another kind."""
+    if name not in kinds:
+        raise SchemaViolation([f"cells.{rule}: unknown feature {name!r}{nearest(name, kinds)}"])
+    if kinds[name] not in expected:
+        raise SchemaViolation(
+            [
+                f"cells.{rule}.{name}: expected a column of {label}, got {kinds[name]}; declare "
+                f"its kind, if it is another: 'data.kinds={{{name}:{expected[0]}}}'"
             ]
         )
 

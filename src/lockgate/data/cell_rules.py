@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    OneHotEncoder,
+    OrdinalEncoder,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from lockgate.contract.recipes import Requirements
 from lockgate.contract.sections import CellRules
@@ -56,17 +66,19 @@ def build_cell_steps(
     check_cell_rules(schema, rules)
     by_kind: dict[str, list[str]] = {}
     for column in schema.features:
-        kind = "bins" if column.name in rules.bins else column.kind
-        by_kind.setdefault(kind, []).append(column.name)
+        part = "bins" if column.name in rules.bins else column.kind
+        by_kind.setdefault(rules.encodings.get(column.name, part), []).append(column.name)
     numbers = by_kind.get("number", []) + by_kind.get("integer", []) + by_kind.get("boolean", [])
     transformers: list[tuple[str, Any, list[str]]] = []
     if numbers:
         ordered = [name for name in names if name in numbers]
         transformers.append(("numbers", _build_number_pipeline(rules, requirements), ordered))
     if "category" in by_kind:
-        transformers.append(
-            ("categories", _build_category_encoder(rules, requirements), by_kind["category"])
-        )
+        encoder = _build_category_encoder(requirements.encoding, rules, requirements)
+        transformers.append(("categories", encoder, by_kind["category"]))
+    for encoding in sorted(set(rules.encodings.values())):
+        encoder = _build_category_encoder(encoding, rules, requirements)
+        transformers.append((f"categories-{encoding}", encoder, by_kind[encoding]))
     if "date" in by_kind:
         transformers.append(("dates", _build_date_pipeline(rules, requirements), by_kind["date"]))
     for number, name in enumerate(by_kind.get("bins", [])):
@@ -93,14 +105,32 @@ def _build_number_pipeline(rules: CellRules, requirements: Requirements) -> Any:
         steps.append(("impute", imputer))
     else:
         steps.append(("empty", EmptyToZero()))
-    if rules.scale == "standard" or (rules.scale == "auto" and requirements.scaled):
-        steps.append(("scale", StandardScaler()))
+    steps += _build_scaler(rules, requirements)
     return Pipeline(steps) if steps else "passthrough"
 
 
-def _build_category_encoder(rules: CellRules, requirements: Requirements) -> Any:
+def _build_scaler(rules: CellRules, requirements: Requirements) -> list[tuple[str, Any]]:
+    """Return the step that scales numbers; none where they are not to be scaled."""
+    scale = "standard" if rules.scale == "auto" and requirements.scaled else rules.scale
+    if scale in ("auto", "none"):
+        return []
+    scaler: Any = {
+        "standard": StandardScaler,
+        "robust": RobustScaler,
+        "power": PowerTransformer,
+        "quantile": functools.partial(
+            QuantileTransformer, n_quantiles=100, output_distribution="normal", random_state=0
+        ),
+    }[scale]()
+    return [("scale", scaler)]
+
+
+def _build_category_encoder(encoding: str, rules: CellRules, requirements: Requirements) -> Any:
+    if encoding == "target":
+        encoder = TargetEncoder(cv=KFold(5, shuffle=True, random_state=0))
+        return Pipeline([("encode", encoder), *_build_scaler(rules, requirements)])
     rare_options = {"min_frequency": rules.rare} if rules.rare else {}
-    if requirements.encoding == "ordinal":
+    if encoding == "ordinal":
         # codes of categories are 0, 1, ...; an estimator that reads no NaN gets codes before them
         codes = (-1, -2) if requirements.imputed else (np.nan, np.nan)
         return OrdinalEncoder(
@@ -128,15 +158,13 @@ def _build_text_encoder(encoding: str, rules: CellRules, requirements: Requireme
     if requirements.sparse:
         return terms
     condensed = CondensedTerms(rules.text_components, random_state=0)
-    scaled = rules.scale == "standard" or (rules.scale == "auto" and requirements.scaled)
-    scaler = [("scale", StandardScaler())] if scaled else []
-    return Pipeline([("terms", terms), ("condense", condensed), *scaler])
+    return Pipeline(
+        [("terms", terms), ("condense", condensed), *_build_scaler(rules, requirements)]
+    )
 
 
 def _build_date_pipeline(rules: CellRules, requirements: Requirements) -> Any:
     steps: list[tuple[str, Any]] = [("parts", DateParts())]
     if requirements.imputed:
         steps.append(("impute", SimpleImputer(strategy="median", keep_empty_features=True)))
-    if rules.scale == "standard" or (rules.scale == "auto" and requirements.scaled):
-        steps.append(("scale", StandardScaler()))
-    return Pipeline(steps)
+    return Pipeline([*steps, *_build_scaler(rules, requirements)])
