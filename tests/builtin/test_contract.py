@@ -30,10 +30,11 @@ INSTALLED = [(entry.kind, entry.name) for entry in Catalogue.installed() if entr
 def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Settings without a default, and requests where the examples do not fit."""
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "y": [0, 1, 0]})
-    if name in ("csv", "parquet"):
-        file = folder / "data" / "raw" / f"rows.{name}"
+    if name in ("csv", "excel", "parquet"):
+        file = folder / "data" / "raw" / f"rows.{'xlsx' if name == 'excel' else name}"
         file.parent.mkdir(parents=True)
-        frame.to_csv(file, index=False) if name == "csv" else frame.to_parquet(file)
+        write = {"csv": frame.to_csv, "excel": frame.to_excel, "parquet": frame.to_parquet}[name]
+        write(file, index=False, **({"engine": "xlsxwriter"} if name == "excel" else {}))
         request = lockgate.LoadRequest(root=str(folder))
         return {"path": f"data/raw/{file.name}", "target": "y"}, {"project": request}
     if name == "sql":

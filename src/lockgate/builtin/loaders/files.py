@@ -81,8 +81,8 @@ def role_settings(roles: ColumnRoles) -> dict[str, Any]:
 
 
 def checked_path(root: str, path: str, sha256: str | None) -> Path:
-    """Return the path of a data file below data/raw, after verifying its digest if one is set."""
-    from lockgate.data.io.digests import sha256_file
+    """Return the path of a data file or folder below data/raw, after verifying a pinned digest."""
+    from lockgate.data.io.digests import sha256_file, sha256_folder
 
     relative_path = Path(os.path.normpath(path))
     if relative_path.is_absolute() or relative_path.parts[:2] != ("data", "raw"):
@@ -90,14 +90,18 @@ def checked_path(root: str, path: str, sha256: str | None) -> Path:
             f"data file {path} is not below data/raw, which DVC tracks; move it there"
         )
     full_path = Path(root) / relative_path
-    if not full_path.is_file():
+    if not full_path.exists():
         available = sorted(
             str(p.relative_to(root)) for p in full_path.parent.glob("*") if p.is_file()
         )
         hint = f"; available: {', '.join(available[:10])}" if available else ""
         expected = f" (expected sha256 {sha256})" if sha256 else ""
         raise lockgate.DataError(f"data file {path} is missing{expected}{hint}")
-    if sha256 is not None and (digest := sha256_file(full_path)) != sha256:
+    if (
+        sha256 is not None
+        and (digest := sha256_folder(full_path) if full_path.is_dir() else sha256_file(full_path))
+        != sha256
+    ):
         remedy = "restore the pinned file, or set sha256 to the new digest"
         raise lockgate.DigestMismatch(path, sha256, digest, remedy)
     return full_path

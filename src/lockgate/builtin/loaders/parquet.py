@@ -1,4 +1,4 @@
-"""The loader ``parquet``: a Parquet file of the project."""
+"""The loader ``parquet``: a Parquet file of the project, or a folder of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ __all__ = ["Parquet"]
 
 @lockgate.plugin
 class Parquet(ColumnRoles):
-    """Load a Parquet file of the project, e.g. ``data/raw/churn.parquet``."""
+    """Load a Parquet file of the project, or a folder of them, e.g. ``data/raw/churn.parquet``.
 
-    path: str = lockgate.setting(help="path of the file below data/raw, relative to the project")
+    The files of a folder are read in the order of their paths; folders like ``year=2026`` in it
+    are columns.
+    """
+
+    path: str = lockgate.setting(
+        help="path of the file or folder below data/raw, relative to the project"
+    )
     sha256: str | None = lockgate.setting(
-        None, help="digest of the file; any other content is refused"
+        None, help="digest of the file, or of a folder; any other content is refused"
     )
 
     @lockgate.hookimpl

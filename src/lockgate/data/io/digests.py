@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-__all__ = ["sha256_bytes", "sha256_file", "sha256_text"]
+__all__ = ["sha256_bytes", "sha256_file", "sha256_folder", "sha256_text"]
 
 
 def sha256_file(path: Path) -> str:
     """Return the sha256 of a file's content, in hex, read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_folder(folder: Path) -> str:
+    """Return the sha256 of the paths and contents of all files of a folder, in hex."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    return sha256_text("".join(lines))
 
 
 def sha256_text(text: str) -> str:

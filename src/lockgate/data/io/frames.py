@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import urllib.parse
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +15,7 @@ from lockgate.errors import DataError, SchemaViolation
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from lockgate.contract.tables import ColumnKind, DateOrder
 
@@ -78,7 +80,9 @@ def read_frame(
 
 
 def is_parquet(path: Path) -> bool:
-    """Return whether a file begins as Parquet files do."""
+    """Return whether a file begins as Parquet files do; a folder is one of Parquet files."""
+    if path.is_dir():
+        return True
     try:
         with path.open("rb") as file:
             return file.read(4) == b"PAR1"
@@ -86,16 +90,63 @@ def is_parquet(path: Path) -> bool:
         raise DataError(describe_failure(path, error)) from None
 
 
+def _parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder, in the order of their paths; hidden ones are skipped.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+
+    """
+    files = sorted(
+        path
+        for path in folder.rglob("*.parquet")
+        if path.is_file() and not any(p[0] in "._" for p in path.relative_to(folder).parts)
+    )
+    if not files:
+        raise DataError(f"{folder} has no Parquet files (*.parquet)")
+    return files
+
+
+def _read_folder(folder: Path) -> pa.Table:
+    """Read all Parquet files of a folder; folders like ``year=2026`` are columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables: list[pa.Table] = []
+    for path in _parquet_files(folder):
+        with path.open("rb") as file:
+            table = pq.ParquetFile(file).read()
+        for part in path.relative_to(folder).parts[:-1]:
+            name, separator, value = part.partition("=")
+            if separator and name not in table.column_names:
+                cells = pa.array([urllib.parse.unquote(value)] * len(table), pa.string())
+                table = table.append_column(name, cells)
+        if tables and set(table.column_names) != set(tables[0].column_names):
+            differ = sorted(set(table.column_names) ^ set(tables[0].column_names))
+            raise DataError(
+                f"{path.relative_to(folder)} has other columns than the files before it: "
+                f"{', '.join(differ)}"
+            )
+        tables.append(table.replace_schema_metadata(None))
+    first = tables[0].column_names
+    return pa.concat_tables([t.select(first) for t in tables], promote_options="permissive")
+
+
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a Parquet file; whole numbers stay whole where values are missing."""
+    """Read a Parquet file, or a folder of them; whole numbers stay whole beside missing values."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        # a file object: a path with a scheme or a partition would be taken for more than a file
-        with path.open("rb") as file:
-            table = pq.ParquetFile(file).read()
+        if path.is_dir():
+            table = _read_folder(path)
+        else:
+            # a file object: a path with a scheme or a partition would be taken for more
+            with path.open("rb") as file:
+                table = pq.ParquetFile(file).read()
     except (ValueError, OSError) as error:
         raise DataError(describe_failure(path, error)) from None
     nullable = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}

@@ -1,0 +1,62 @@
+"""The loader ``excel``: a sheet of a workbook of the project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lockgate
+from lockgate.builtin.loaders.files import ColumnRoles, checked_path, role_settings
+
+__all__ = ["Excel"]
+
+
+@lockgate.plugin
+class Excel(ColumnRoles):
+    """Load a sheet of an Excel or OpenDocument workbook, e.g. ``data/raw/churn.xlsx``.
+
+    Cells are what the workbook says: 01067 is a text where it was entered as one.
+    """
+
+    path: str = lockgate.setting(help="path of the file below data/raw, relative to the project")
+    sheet: str | None = lockgate.setting(None, help="name of the sheet; by default the first")
+    skip_rows: int = lockgate.setting(0, at_least=0, help="rows above the names of the columns")
+    sha256: str | None = lockgate.setting(
+        None, help="digest of the file; any other content is refused"
+    )
+
+    @lockgate.hookimpl
+    def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
+        """Read the sheet."""
+        import pandas as pd
+
+        path = checked_path(request.root, self.path, self.sha256)
+        try:
+            with pd.ExcelFile(path, engine="calamine") as workbook:
+                sheet: Any = workbook.sheet_names[0] if self.sheet is None else self.sheet
+                if sheet not in workbook.sheet_names:
+                    available = ", ".join(map(str, workbook.sheet_names))
+                    raise lockgate.UsageError(
+                        f"{self.path} has no sheet {sheet!r}; available: {available}"
+                    )
+                frame = pd.read_excel(
+                    workbook,
+                    sheet_name=sheet,
+                    skiprows=self.skip_rows,
+                    dtype=object,
+                    keep_default_na=False,
+                    na_values=[""],
+                )
+        except ImportError as error:
+            raise lockgate.UsageError(
+                "loader excel needs python-calamine: pip install 'lockgate[excel]'"
+            ) from error
+        except (OSError, ValueError, KeyError) as error:
+            raise lockgate.DataError(f"{self.path} cannot be read as a workbook: {error}") from None
+        except Exception as error:  # calamine's own errors have no common class
+            if type(error).__module__.partition(".")[0] != "python_calamine":
+                raise
+            raise lockgate.DataError(f"{self.path} cannot be read as a workbook: {error}") from None
+        if frame.empty:
+            raise lockgate.DataError(f"sheet {sheet} of {self.path} has no rows")
+        frame.columns = [str(name) for name in frame.columns]
+        return lockgate.table(frame, **role_settings(self), kinds=request.kinds)

@@ -1,0 +1,128 @@
+"""The loaders of workbooks and of folders of Parquet files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lockgate
+from lockgate.builtin.loaders.excel import Excel
+from lockgate.builtin.loaders.parquet import Parquet
+
+
+def rows(count: int = 60) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "zip": rng.choice(["01067", "80331", "NA"], count),
+            "size": rng.normal(size=count).round(3),
+            "items": rng.integers(0, 9, count),
+            "paid": rng.random(count) < 0.5,
+            "day": pd.date_range("2026-01-01", periods=count),
+            "y": rng.choice(["no", "yes"], count),
+        }
+    )
+
+
+def workbook(folder: Path, frame: pd.DataFrame | None = None, **options: Any) -> Path:
+    path = folder / "data" / "raw" / "shop.xlsx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = rows() if frame is None else frame
+    with pd.ExcelWriter(path, engine="xlsxwriter") as writer:
+        frame.to_excel(writer, sheet_name="orders", index=False, **options)
+        pd.DataFrame({"a": ["x", "y"]}).to_excel(writer, sheet_name="other", index=False)
+    return path
+
+
+def load(plugin: Any, root: Path) -> lockgate.Table:
+    table: lockgate.Table = plugin.load(lockgate.LoadRequest(root=str(root)))
+    return table
+
+
+def test_a_sheet_is_read_as_its_cells_are(tmp_path: Path) -> None:
+    frame = rows()
+    frame.loc[::7, "size"] = np.nan
+    workbook(tmp_path, frame)
+    table = load(Excel(path="data/raw/shop.xlsx", target="y"), tmp_path)
+    expected = lockgate.table(frame, target="y")
+    assert [(c.name, c.kind) for c in table.schema.columns] == [
+        (c.name, c.kind) for c in expected.schema.columns
+    ]
+    pd.testing.assert_frame_equal(table.frame, expected.frame, check_dtype=False)
+    assert "NA" in set(table.frame["zip"])  # a text is a text
+
+
+def test_sheets_and_rows_above_the_names_are_chosen(tmp_path: Path) -> None:
+    workbook(tmp_path, startrow=3)
+    table = load(Excel(path="data/raw/shop.xlsx", target="y", skip_rows=3), tmp_path)
+    assert len(table) == 60
+    assert len(load(Excel(path="data/raw/shop.xlsx", sheet="other"), tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sheet": "order"}, "has no sheet 'order'; available: orders, other"),
+        ({"path": "data/raw/broken.xlsx"}, "broken.xlsx cannot be read as a workbook"),
+        ({"path": "data/raw/none.xlsx"}, "none.xlsx is missing.*shop.xlsx"),
+        ({"path": "../shop.xlsx"}, "not below data/raw"),
+        ({"sha256": "0" * 64}, "expected sha256 000"),
+        ({"skip_rows": 1000}, "has no rows|cannot be read"),
+        ({"target": "z"}, "unknown target column 'z'"),
+    ],
+)
+def test_mistakes_are_named(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = workbook(tmp_path)
+    path.with_name("broken.xlsx").write_bytes(b"PK\x03\x04 no workbook")
+    with pytest.raises(lockgate.LockgateError, match=message):
+        load(Excel(**{"path": "data/raw/shop.xlsx", **settings}), tmp_path)
+
+
+def folder_of(root: Path, parts: int = 3) -> Path:
+    folder = root / "data" / "raw" / "orders"
+    frame = rows()
+    for k, part in enumerate(np.array_split(np.arange(60), parts)):
+        path = folder / f"year={2024 + k}" / "part.parquet"
+        path.parent.mkdir(parents=True)
+        frame.iloc[part].to_parquet(path, index=False)
+    (folder / "_temporary").mkdir()
+    (folder / "_temporary" / "x.parquet").write_bytes(b"half a file")
+    return folder
+
+
+def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    table = load(Parquet(path="data/raw/orders", target="y"), tmp_path)
+    expected = lockgate.table(rows(), target="y")
+    assert table.frame["year"].tolist() == ["2024"] * 20 + ["2025"] * 20 + ["2026"] * 20
+    pd.testing.assert_frame_equal(
+        table.frame.drop(columns="year"), expected.frame, check_dtype=False
+    )
+
+
+def test_a_folder_is_pinned_by_all_of_its_files(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    with pytest.raises(lockgate.DigestMismatch) as raised:
+        load(Parquet(path="data/raw/orders", sha256="0" * 64), tmp_path)
+    pinned = Parquet(path="data/raw/orders", sha256=raised.value.actual)
+    assert len(load(pinned, tmp_path)) == 60
+    (folder / "year=2024" / "part.parquet").rename(folder / "year=2024" / "other.parquet")
+    with pytest.raises(lockgate.DigestMismatch):
+        load(pinned, tmp_path)
+
+
+def test_faults_of_a_folder_are_named(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    rows().drop(columns="size").to_parquet(folder / "year=2026" / "part.parquet")
+    with pytest.raises(lockgate.DataError, match="year=2026/part.parquet has other columns.*size"):
+        load(Parquet(path="data/raw/orders"), tmp_path)
+    (folder / "year=2026" / "part.parquet").write_bytes(b"PAR1 broken")
+    with pytest.raises(lockgate.DataError, match="orders"):
+        load(Parquet(path="data/raw/orders"), tmp_path)
+    (tmp_path / "data" / "raw" / "empty").mkdir()
+    with pytest.raises(lockgate.DataError, match="empty has no Parquet files"):
+        load(Parquet(path="data/raw/empty"), tmp_path)
