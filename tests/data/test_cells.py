@@ -76,7 +76,7 @@ def test_bins_become_columns_and_a_gap_is_in_none() -> None:
             CellRules(bins={"town": [1.0]}),
             "cells.bins.town: expected a column of numbers, got category",
         ),
-        ({"town": "text"}, CellRules(), "town: texts with many different values cannot be encoded"),
+        ({"town": "text"}, CellRules(), "town: texts with many different values need a rule"),
     ],
 )
 def test_what_cannot_be_encoded_is_named(

@@ -11,6 +11,7 @@ import lockgate
 from lockgate.contract.sections import RowRules, Split
 from lockgate.contract.tables import Table
 from lockgate.data.column_checks import check_columns
+from lockgate.data.copies import check_copies
 from lockgate.data.duplicates import drop_duplicates
 from lockgate.data.split_checks import check_classes, check_split
 from lockgate.data.splits import resolve_method, split_rows
@@ -27,7 +28,8 @@ def clean(rows: int = 600) -> pd.DataFrame:
 def split_messages(frame: pd.DataFrame, by: str = "auto", **roles: str) -> list[str]:
     table = lockgate.table(frame, target="y", **roles)
     rules = Split(by=by)
-    return check_split(split_rows(table, rules, 1), resolve_method(table, rules), "shop")
+    parts = split_rows(table, rules, 1)
+    return check_copies(parts, "shop") + check_split(parts, resolve_method(table, rules), "shop")
 
 
 def column_messages(frame: pd.DataFrame, task: str = "binary", folds: int = 5) -> list[str]:

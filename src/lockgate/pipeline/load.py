@@ -11,6 +11,7 @@ from lockgate.data.cell_checks import check_cell_rules
 from lockgate.data.column_checks import check_columns
 from lockgate.data.columns.categories import category_text
 from lockgate.data.conform import conform_to_selection
+from lockgate.data.copies import check_copies
 from lockgate.data.duplicates import drop_duplicates
 from lockgate.data.row_rules import apply_row_rules
 from lockgate.data.schema import fit_schema, infer_task
@@ -55,6 +56,7 @@ def work(stage: Stage) -> dict[str, float]:
     schema = fit_schema(train)
     check_cell_rules(schema, sections.cells, sections.data.leave_out)
     warnings = check_columns(train, task, sections.search.folds, loader)
+    warnings += check_copies(parts, loader)
     warnings += check_split(parts, split_method, loader)
     for warning in warnings:
         stage.log.warning("%s", warning)
