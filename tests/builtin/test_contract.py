@@ -45,6 +45,10 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         query = "SELECT * FROM rows ORDER BY a"
         settings = {"url": "sqlite:///data/raw/rows.db", "query": query, "target": "y"}
         return settings, {"project": lockgate.LoadRequest(root=str(folder))}
+    if name == "remote":
+        frame.to_csv(folder / "rows.csv", index=False)
+        request = lockgate.LoadRequest(scratch=folder)
+        return {"url": (folder / "rows.csv").as_uri(), "target": "y"}, {"file": request}
     if name == "package":
         path = lockgate.installed_file("matplotlib", "matplotlib/mpl-data/sample_data/msft.csv")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -63,6 +63,18 @@ def test_sheets_and_rows_above_the_names_are_chosen(tmp_path: Path) -> None:
     assert len(load(Excel(path="data/raw/shop.xlsx", sheet="other"), tmp_path)) == 2
 
 
+def test_names_of_columns_are_checked(tmp_path: Path) -> None:
+    frame = pd.DataFrame([[1, 2, None], [3, 4, None], [5, 6, None]], columns=["a", "b", ""])
+    workbook(tmp_path, frame)
+    assert list(load(Excel(path="data/raw/shop.xlsx"), tmp_path).frame) == ["a", "b"]
+    workbook(tmp_path, frame.fillna(7))
+    with pytest.raises(lockgate.SchemaViolation, match="column 3 of the sheet has no name"):
+        load(Excel(path="data/raw/shop.xlsx"), tmp_path)
+    workbook(tmp_path, frame.set_axis(["a", "a", ""], axis=1))
+    with pytest.raises(lockgate.SchemaViolation, match="column a is duplicated"):
+        load(Excel(path="data/raw/shop.xlsx"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -102,6 +114,20 @@ def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(
         table.frame.drop(columns="year"), expected.frame, check_dtype=False
     )
+
+
+def test_partitions_may_be_missing_and_row_numbers_are_no_columns(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "raw" / "orders"
+    for value in ("2025", "__HIVE_DEFAULT_PARTITION__"):
+        path = folder / f"year={value}" / "part.parquet"
+        path.parent.mkdir(parents=True)
+        rows(20).iloc[::2].to_parquet(path)  # with an index of pandas
+    table = load(Parquet(path="data/raw/orders", target="y"), tmp_path)
+    assert list(table.frame) == [*rows(), "year"]
+    assert table.frame["year"].isna().sum() == 10
+    rows(20).assign(size="a text").to_parquet(folder / "year=2025" / "part.parquet")
+    with pytest.raises(lockgate.DataError, match="orders hold columns of different types"):
+        load(Parquet(path="data/raw/orders"), tmp_path)
 
 
 def test_a_folder_is_pinned_by_all_of_its_files(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def build(
         settings = {"trees": SMALL[name], **settings}
     request = BuildRequest(schema=table.schema, task=task, seed=3, backend=numpy_backend())
     recipe: Recipe = plugin(**settings).build(request)
-    steps = build_cell_steps(table.schema, rules or CellRules(), recipe.requirements)
+    steps = build_cell_steps(table.schema, rules or CellRules(), recipe.requirements, task)
     return replace(recipe, steps=(*steps, *recipe.steps))
 
 
@@ -354,6 +354,10 @@ def test_cell_rules_are_packed_with_equal_answers(rules: dict[str, Any], task: T
     later.frame.loc[::9, "colour"] = "mauve"  # unknown
     later.frame.loc[::11, "colour"] = None
     name = "linear" if task == "regression" else "logistic"
+    if task == "regression":  # whole numbers are numbers
+        table.frame["target"] = (table.frame["target"] * 3).round()
     fitted = fit(build(name, task, table, CellRules(**rules)), {}, table)
+    if task == "regression" and rules == {"encodings": {"colour": "target"}}:
+        assert fitted[:-1].transform(table.features).shape[1] == 4
     packed = PackedModel(pack_estimator(fitted, inputs_of(table.schema.features)).raw)
     assert check_parity(fitted, packed, later.features, rows=ROWS).label_changes == 0

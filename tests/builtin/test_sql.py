@@ -146,6 +146,28 @@ def test_parameters_and_the_dates_of_the_request_are_bound(tmp_path: Path) -> No
     assert 0 < len(some) < len(every)
 
 
+def test_numbers_are_bound_as_numbers(tmp_path: Path) -> None:
+    sqlite_file(tmp_path)
+    query = "SELECT * FROM orders WHERE id % 2 = :rest AND size * 1 < :size ORDER BY id"
+    table = load(tmp_path, query=query, parameters={"rest": 1, "size": 2.5}, target="y")
+    assert table.frame["id"].tolist() == [k for k in range(120) if k % 2 and k % 9 and k / 7 < 2.5]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT *, row_number() OVER (ORDER BY id) AS n FROM orders",
+        "SELECT * FROM (SELECT * FROM orders ORDER BY id)",
+    ],
+)
+def test_an_order_of_a_part_is_none(
+    query: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sqlite_file(tmp_path)
+    load(tmp_path, query=query, target="y")
+    assert "the query has no order" in caplog.text
+
+
 def test_rows_are_pinned_by_their_digest(tmp_path: Path) -> None:
     path = sqlite_file(tmp_path)
     digest = load(tmp_path, table="orders", target="y").digest
@@ -177,6 +199,11 @@ def test_rows_are_pinned_by_their_digest(tmp_path: Path) -> None:
         ),
         ({"table": "o", "url": "mysql+mysqldb://r@db/x"}, "or the driver that the url names"),
         ({"table": "o", "url": "postgresql+psycopg://a:secret@db/x"}, "DATABASE_PASSWORD"),
+        ({"table": "o", "url": "postgresql+psycopg://db/x?password=secret"}, "DATABASE_PASSWORD"),
+        (
+            {"query": "SELECT 1 AS a ORDER BY a", "parameters": {"b": 1}},
+            "no parameter :b; it has none",
+        ),
         ({"query": "SELECT x'00ff' AS photo, y FROM orders ORDER BY id"}, "photo"),
     ],
 )

@@ -60,6 +60,19 @@ def coarse(name: str, rows: int = 1500) -> pd.DataFrame:
             "zip": (z := rng.integers(0, 200, rows)).astype(str),
             "town": (z // 3).astype(str),
         },
+        "amounts, often none": lambda: {
+            "gain": np.where(rng.random(rows) < 0.9, 0.0, rng.gamma(2, 500, rows)),
+            "loss": np.where(rng.random(rows) < 0.9, 0.0, rng.gamma(2, 500, rows)),
+            "plan": rng.choice(["a", "b", "c"], rows),
+        },
+        "measured now and then": lambda: {
+            name: np.where(rng.random(rows) < 0.9, np.nan, rng.normal(size=rows))
+            for name in ("p", "q", "r")
+        },
+        "remarks, often none": lambda: {
+            "note": [f"a text {k}" if k % 10 == 0 else None for k in range(rows)],
+            "plan": rng.choice(["a", "b", "c"], rows),
+        },
         "answers": lambda: {
             f"q{k}": np.clip(rng.integers(1, 3, rows) + (age > 50), 1, 3) for k in range(5)
         },
@@ -68,7 +81,18 @@ def coarse(name: str, rows: int = 1500) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    "name", ["age", "age and sex", "height", "dependent", "town and zip", "answers"]
+    "name",
+    [
+        "age",
+        "age and sex",
+        "height",
+        "dependent",
+        "town and zip",
+        "answers",
+        "amounts, often none",
+        "measured now and then",
+        "remarks, often none",
+    ],
 )
 def test_rows_of_coarse_columns_are_no_copies(name: str) -> None:
     assert split_messages(coarse(name)) == []

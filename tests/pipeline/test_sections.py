@@ -591,13 +591,15 @@ def test_rare_categories_become_one(make: Make, rare: int, columns: int) -> None
     ],
 )
 def test_categories_are_encoded_as_chosen(make: Make, encoding: str, model: str) -> None:
-    others = {"data.leave_out": [*OTHERS, "size", "count", "price", "born"]}
+    others = {"data.leave_out": [*OTHERS, "size", "price", "born"]}
+    lasso = {"compressor": {"lasso": {"plugin": "lasso"}}}
     project = make(
-        {"cells.encodings": {"colour": encoding}, **others, **small_trees(model)}, model=model
+        {"cells.encodings": {"colour": encoding}, **others, **lasso, **small_trees(model)},
+        model=model,
     )
     project.run("load", "optimize", "compress")
     known = project.part("train")["colour"].nunique()
-    assert project.cells().shape[1] == (known if encoding == "one-hot" else 1)
+    assert project.cells().shape[1] == 1 + (known if encoding == "one-hot" else 1)
     test = project.workspace.table("test", project.workspace.schema())
     frame = test.features.assign(colour="never seen")
     predictor = opened(project)

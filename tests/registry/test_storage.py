@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,42 +16,16 @@ from lockgate.deployment.follow import deploy_stage
 from lockgate.errors import LedgerError
 from lockgate.registry.api import Ledger
 from lockgate.registry.bundle_source import directory_md5
+from tests.object_store import KEYS, run_store
 from tests.registry.conftest import QUIET, git, new_repository
 from tests.registry.test_ledger import put
-
-KEYS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-STORE = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[str]:
     """A server that speaks S3's protocol, with an empty bucket."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", STORE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | KEYS,
-        text=True,
-    )
-    assert process.stdout is not None
-    address = f"http://127.0.0.1:{int(process.stdout.readline())}"
-    urllib.request.urlopen(urllib.request.Request(f"{address}/models", method="PUT")).close()
-    yield address
-    process.kill()
-    process.communicate()
+    with run_store("models") as address:
+        yield address
 
 
 def dvc(folder: Path, *words: str) -> None:

@@ -52,9 +52,9 @@ def apply_cell_policies(schema: Schema, rules: CellRules) -> Schema:
 
 
 def build_cell_steps(
-    schema: Schema, rules: CellRules, requirements: Requirements
+    schema: Schema, rules: CellRules, requirements: Requirements, task: str = "binary"
 ) -> tuple[tuple[str, Any], ...]:
-    """Build the unfitted steps that prepare features as an estimator requires.
+    """Build the unfitted steps that prepare features as an estimator of a task requires.
 
     Returns
     -------
@@ -74,10 +74,10 @@ def build_cell_steps(
         ordered = [name for name in names if name in numbers]
         transformers.append(("numbers", _build_number_pipeline(rules, requirements), ordered))
     if "category" in by_kind:
-        encoder = _build_category_encoder(requirements.encoding, rules, requirements)
+        encoder = _build_category_encoder(requirements.encoding, rules, requirements, task)
         transformers.append(("categories", encoder, by_kind["category"]))
     for encoding in sorted(set(rules.encodings.values())):
-        encoder = _build_category_encoder(encoding, rules, requirements)
+        encoder = _build_category_encoder(encoding, rules, requirements, task)
         transformers.append((f"categories-{encoding}", encoder, by_kind[encoding]))
     if "date" in by_kind:
         transformers.append(("dates", _build_date_pipeline(rules, requirements), by_kind["date"]))
@@ -125,9 +125,12 @@ def _build_scaler(rules: CellRules, requirements: Requirements) -> list[tuple[st
     return [("scale", scaler)]
 
 
-def _build_category_encoder(encoding: str, rules: CellRules, requirements: Requirements) -> Any:
+def _build_category_encoder(
+    encoding: str, rules: CellRules, requirements: Requirements, task: str
+) -> Any:
     if encoding == "target":
-        encoder = TargetEncoder(cv=KFold(5, shuffle=True, random_state=0))
+        target_type = "continuous" if task == "regression" else task
+        encoder = TargetEncoder(target_type=target_type, cv=KFold(5, shuffle=True, random_state=0))
         return Pipeline([("encode", encoder), *_build_scaler(rules, requirements)])
     rare_options = {"min_frequency": rules.rare} if rules.rare else {}
     if encoding == "ordinal":
@@ -148,7 +151,7 @@ def _build_text_encoder(encoding: str, rules: CellRules, requirements: Requireme
     learned: dict[str, Any] = {"min_df": rules.term_rows, "max_features": rules.max_terms}
     terms: Any
     if encoding == "hashed":
-        terms = HashedTerms(n_features=1 << 16, **of_words)
+        terms = HashedTerms(n_features=1 << 16, norm=None, alternate_sign=False, **of_words)
     elif encoding == "counts":
         terms = TextTerms(**of_words, **learned, use_idf=False, norm=None)
     elif encoding == "characters":

@@ -25,6 +25,9 @@ FINE = 0.1
 """Share of the steps between smallest and largest number that are taken by some row, up to which
 numbers rarely coincide by chance."""
 
+HEAPED = 3.0
+"""Multiple of the median number of rows with a value from which it is more frequent than others."""
+
 NEGLIGIBLE = 1e-4
 """Expected number of equal rows from which further columns are not looked at."""
 
@@ -89,16 +92,25 @@ def chance_of_equal_row(frame: pd.DataFrame, columns: Sequence[Column], others: 
 
 
 def _agreement(values: pd.Series, kind: str) -> float:
-    """Return the probability that two rows agree on a column by chance."""
-    if kind == "text":
-        return 0.0  # sentences rarely coincide
+    """Return the probability that two rows agree on a column by chance.
+
+    Copies make fine numbers and texts coincide, not chance: of those only missing cells and
+    values that are far more frequent than others count.
+    """
+    counts = values.value_counts(dropna=False)
+    rates = counts.to_numpy() / len(values)
     if kind in ("number", "integer", "date"):
         numbers = np.unique(_numbers(values))
         steps = (numbers[-1] - numbers[0]) / np.diff(numbers).min() + 1 if len(numbers) > 1 else 1.0
-        if len(numbers) <= FINE * steps:
-            return float(1 / steps)  # copies make fine numbers coincide, not chance
-    rates = values.value_counts(dropna=False, normalize=True).to_numpy()
-    return float((rates**2).sum())
+        is_fine, by_step = len(numbers) <= FINE * steps, 1 / steps
+    else:
+        is_fine, by_step = kind == "text", 0.0  # sentences rarely coincide
+    if not is_fine:
+        return float((rates**2).sum())
+    usual = np.median(counts.to_numpy())
+    heaped = (counts.to_numpy() > HEAPED * usual) | counts.index.isna()
+    rest = float(rates[~heaped].sum())
+    return float((rates[heaped] ** 2).sum() + rest**2 * by_step)
 
 
 def _agreement_given(codes: np.ndarray, other: np.ndarray) -> float:

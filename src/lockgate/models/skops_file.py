@@ -7,17 +7,19 @@ expand without end) is rejected here.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import re
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate.errors import BundleError
+from lockgate.errors import BrokenPlugin, BundleError
 from lockgate.plugins.host.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -71,18 +73,29 @@ def trusted_types() -> frozenset[str]:
     return frozenset(LIBRARY_TYPES).union(local_names)
 
 
-def _types_of_converters() -> set[str]:
-    """Return the types of other libraries' models that installed converters vouch for."""
+def _types_of_converters(names: Collection[str]) -> set[str]:
+    """Return the types of other libraries' models that their installed converters vouch for."""
     catalogue = Catalogue.installed()
-    return {
-        name
-        for library in catalogue.names("converter")
-        for name in getattr(catalogue.find("converter", library).load(), "model_types", ())
-    }
+    libraries = {name.partition(".")[0] for name in names} & set(catalogue.names("converter"))
+    types: set[str] = set()
+    for library in libraries:
+        with contextlib.suppress(BrokenPlugin):  # its types are not trusted then
+            types |= set(getattr(catalogue.find("converter", library).load(), "model_types", ()))
+    return types
 
 
-def write_estimator(path: Path, estimator: BaseEstimator) -> None:
+def write_estimator(path: Path, estimator: BaseEstimator, *, between_stages: bool = False) -> None:
     """Write a fitted estimator.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    estimator : fitted estimator
+        The model.
+    between_stages : bool
+        Whether only this project reads it: then it may contain types of installed converters,
+        whose libraries read their own state, and check it less than is checked here.
 
     Raises
     ------
@@ -93,17 +106,24 @@ def write_estimator(path: Path, estimator: BaseEstimator) -> None:
     from skops import io as skops_io
 
     raw = _canonical(skops_io.dumps(estimator))
-    untrusted = _untrusted_types(raw)
+    untrusted = _untrusted_types(raw, between_stages=between_stages)
     if untrusted:
         raise BundleError(
             f"the model contains types that a model file must not contain: {', '.join(untrusted)}; "
-            "use one of scikit-learn's linear models or trees (docs/writing-a-plugin.md)"
+            "what it may contain: docs/writing-a-plugin.md"
         )
     path.write_bytes(raw)
 
 
-def read_estimator(path: Path) -> Any:
+def read_estimator(path: Path, *, between_stages: bool = False) -> Any:
     """Read a fitted estimator without running code from the file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    between_stages : bool
+        Whether an earlier stage of this project wrote it; see `write_estimator`.
 
     Raises
     ------
@@ -119,7 +139,7 @@ def read_estimator(path: Path) -> Any:
         if size > LARGEST:
             raise BundleError(f"{path} expands to {size} bytes; at most {LARGEST} are read")
         raw = path.read_bytes()
-        untrusted = _untrusted_types(raw)
+        untrusted = _untrusted_types(raw, between_stages=between_stages)
         if untrusted:
             raise BundleError(
                 f"{path} contains types that a model file must not contain: {', '.join(untrusted)}"
@@ -162,11 +182,13 @@ def _canonical(raw: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _untrusted_types(raw: bytes) -> list[str]:
+def _untrusted_types(raw: bytes, *, between_stages: bool) -> list[str]:
     from skops import io as skops_io
 
     untrusted = set(skops_io.get_untrusted_types(data=raw)) - trusted_types()
-    return sorted(untrusted - _types_of_converters()) if untrusted else []
+    if untrusted and between_stages:
+        untrusted -= _types_of_converters(untrusted)
+    return sorted(untrusted)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def work(stage: Stage) -> dict[str, float]:
     proposal: Recipe = stage.host.call("model", model, build_request)
     check_recipe(proposal, f"model.{model}")
     check_weights(proposal, train, f"model.{model}")
-    steps = build_cell_steps(schema, sections.cells, proposal.requirements)
+    steps = build_cell_steps(schema, sections.cells, proposal.requirements, task)
     recipe = replace(proposal, steps=(*steps, *proposal.steps))
     metric = chosen_metric(sections.search.metric, task)
     folds = make_folds(train, facts["split"], sections.search.folds, sections.project.seed)

@@ -155,7 +155,7 @@ class Workspace:
         """Write a fitted model and its metadata."""
         candidate = fitted.candidate
         with replace_directory(self.model(name)) as folder:
-            write_estimator(folder / ESTIMATOR_FILE, candidate.estimator)
+            write_estimator(folder / ESTIMATOR_FILE, candidate.estimator, between_stages=True)
             facts = {
                 "schema": dataclasses.asdict(fitted.schema),
                 "task": fitted.task,
@@ -175,7 +175,7 @@ class Workspace:
         if not (folder / ESTIMATOR_FILE).is_file():
             raise DataError(f"{folder} does not contain a model; run the earlier stages: dvc repro")
         facts = json.loads((folder / "facts.json").read_bytes())
-        estimator = read_estimator(folder / ESTIMATOR_FILE)
+        estimator = read_estimator(folder / ESTIMATOR_FILE, between_stages=True)
         *steps, (_, last) = clone(estimator).steps
         if "backend" in last.get_params(deep=False):
             last.set_params(backend=backend)

@@ -126,7 +126,7 @@ def try_recipe(recipe: Recipe) -> None:
     """
     table = example_table(recipe.task)
     check_recipe(recipe, "the model")
-    steps = build_cell_steps(table.schema, CellRules(), recipe.requirements)
+    steps = build_cell_steps(table.schema, CellRules(), recipe.requirements, recipe.task)
     full_recipe = replace(recipe, steps=(*steps, *recipe.steps))
     estimator = fit(full_recipe, {}, table)
     for params in recipe.portfolio:
@@ -134,7 +134,7 @@ def try_recipe(recipe: Recipe) -> None:
     if recipe.fidelity is not None:
         _compare_continued_fit(full_recipe, recipe.fidelity, table)
     with tempfile.TemporaryDirectory() as folder:
-        write_estimator(Path(folder) / "model", estimator)
+        write_estimator(Path(folder) / "model", estimator, between_stages=True)
 
 
 def _compare_continued_fit(recipe: Recipe, fidelity: Fidelity, table: Table) -> None:

@@ -23,7 +23,7 @@ class LightGBMModel:
         """Return a recipe with LightGBM's estimators."""
         try:
             from lightgbm import LGBMClassifier, LGBMRegressor
-        except ImportError as error:
+        except (ImportError, OSError) as error:
             remedy = "pip install 'lockgate-treelite[lightgbm]'"
             raise lockgate.UsageError(
                 f"model lightgbm needs LightGBM: {remedy} ({error})"
@@ -70,9 +70,9 @@ class XGBoostModel:
             from xgboost import XGBRegressor
 
             from lockgate_treelite.labels import XGBoostClassifier
-        except ImportError as error:
+        except (ImportError, OSError) as error:
             remedy = "pip install 'lockgate-treelite[xgboost]'"
-            raise lockgate.UsageError(f"model xgboost needs its library: {remedy}") from error
+            raise lockgate.UsageError(f"model xgboost needs XGBoost: {remedy} ({error})") from None
 
         estimator_class = XGBRegressor if request.task == "regression" else XGBoostClassifier
         estimator = estimator_class(

@@ -100,7 +100,8 @@ def _encode_feature(request: lockgate.CompressRequest, feature: str) -> np.ndarr
     import numpy as np
 
     transformer = _restrict_recipe(request.candidate.recipe, (feature,)).steps[0][1]
-    return np.asarray(transformer.fit_transform(request.train.features), dtype=float)
+    train = request.train
+    return np.asarray(transformer.fit_transform(train.features, train.target), dtype=float)
 
 
 def _fit_penalized(

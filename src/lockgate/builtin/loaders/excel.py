@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lockgate
 from lockgate.builtin.loaders.files import ColumnRoles, checked_path, role_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Excel"]
 
@@ -14,7 +17,8 @@ __all__ = ["Excel"]
 class Excel(ColumnRoles):
     """Load a sheet of an Excel or OpenDocument workbook, e.g. ``data/raw/churn.xlsx``.
 
-    Cells are what the workbook says: 01067 is a text where it was entered as one.
+    Cells are what the workbook says: 01067 is a text where it was entered as one, and so is NA.
+    Errors such as ``#DIV/0!`` are missing values.
     """
 
     path: str = lockgate.setting(help="path of the file below data/raw, relative to the project")
@@ -41,6 +45,7 @@ class Excel(ColumnRoles):
                 frame = pd.read_excel(
                     workbook,
                     sheet_name=sheet,
+                    header=None,
                     skiprows=self.skip_rows,
                     dtype=object,
                     keep_default_na=False,
@@ -56,7 +61,21 @@ class Excel(ColumnRoles):
             if type(error).__module__.partition(".")[0] != "python_calamine":
                 raise
             raise lockgate.DataError(f"{self.path} cannot be read as a workbook: {error}") from None
-        if frame.empty:
+        if len(frame) < 2:
             raise lockgate.DataError(f"sheet {sheet} of {self.path} has no rows")
-        frame.columns = [str(name) for name in frame.columns]
+        frame = _name_columns(frame)
         return lockgate.table(frame, **role_settings(self), kinds=request.kinds)
+
+
+def _name_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Take the first row for names; leave out columns without a name and without a value."""
+    import numpy as np
+
+    named = frame.iloc[0].notna()
+    used = frame.iloc[1:].notna().any()
+    unnamed = [k + 1 for k in np.flatnonzero(used & ~named).tolist()]
+    if unnamed:
+        raise lockgate.SchemaViolation([f"column {k} of the sheet has no name" for k in unnamed])
+    frame = frame.loc[:, named]
+    cells = frame.iloc[1:].reset_index(drop=True)
+    return cells.set_axis([str(name) for name in frame.iloc[0]], axis=1)

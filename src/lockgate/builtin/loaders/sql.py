@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Sql"]
 
+PASSWORD = re.compile("pass|pwd|service", re.IGNORECASE)
+"""Options of an address that hold a password, or name a file with one."""
+
 EARLIEST, LATEST = datetime.date(1, 1, 1), datetime.date(9999, 12, 31)
 """What ``:since`` and ``:until`` are where the request has no such date."""
 
@@ -25,9 +28,11 @@ EARLIEST, LATEST = datetime.date(1, 1, 1), datetime.date(9999, 12, 31)
 class Sql(ColumnRoles):
     """Load the rows of a query or a table of a database: SQLite, PostgreSQL, what SQLAlchemy opens.
 
-    A query may name ``:since`` and ``:until``, the dates of ``data.since`` and ``data.until`` or
-    of the monitoring window. DVC does not notice that a database has changed: name what the rows
-    depend on in `parameters`, such as a date, or pin the rows by `sha256`.
+    PostgreSQL and SQLite are read in one transaction that cannot write; of other databases the
+    user's rights are the limit. A query may name ``:since`` and ``:until``, the dates of
+    ``data.since`` and ``data.until`` or of the monitoring window. DVC does not notice that a
+    database has changed: name what the rows depend on in `parameters`, such as a date, or pin the
+    rows by `sha256`.
     """
 
     url: str = lockgate.setting(
@@ -36,8 +41,8 @@ class Sql(ColumnRoles):
     )
     query: str | None = lockgate.setting(None, help="SELECT statement, with an ORDER BY")
     table: str | None = lockgate.setting(None, help="table or view to load as a whole")
-    parameters: dict[str, str] = lockgate.setting(
-        {}, help="values of the query's parameters, e.g. day for :day"
+    parameters: dict[str, str | int | float | bool] = lockgate.setting(
+        {}, help="values of the query's parameters, e.g. day for :day; 15 is a number, '15' a text"
     )
     password: lockgate.Secret | None = lockgate.setting(
         None, help="environment variable with the password"
@@ -52,7 +57,7 @@ class Sql(ColumnRoles):
 
     @lockgate.hookimpl
     def load(self, request: lockgate.LoadRequest) -> lockgate.Table:
-        """Read all rows in one transaction that cannot write."""
+        """Read all rows in one transaction."""
         import pandas as pd
 
         if (self.query is None) == (self.table is None):
@@ -105,7 +110,8 @@ class Sql(ColumnRoles):
         from sqlalchemy import make_url
 
         url = make_url(self.url)
-        if url.password is not None:
+        in_query = [name for name in url.query if PASSWORD.search(name)]
+        if url.password is not None or in_query:
             raise lockgate.UsageError(
                 "loader.sql.url holds a password, which params.yaml would keep; put it into an "
                 "environment variable, and name that: loader.sql.password=DATABASE_PASSWORD"
@@ -118,7 +124,7 @@ class Sql(ColumnRoles):
             engine.dispose()
 
     def _open(self, url: URL, request: lockgate.LoadRequest) -> Engine:
-        """Return an engine whose transactions see one state of the database, and cannot write."""
+        """Return an engine that cannot write, for PostgreSQL and SQLite."""
         import sqlite3
 
         from sqlalchemy import create_engine
@@ -131,7 +137,9 @@ class Sql(ColumnRoles):
             url = url.set(password=self.password.read())
         if url.get_backend_name() != "postgresql":
             return create_engine(url)
-        options = "-c default_transaction_read_only=on"
+        chosen = url.query.get("options", ())
+        options = " ".join([chosen] if isinstance(chosen, str) else chosen)
+        options = f"{options} -c default_transaction_read_only=on".strip()
         if self.timeout is not None:
             options += f" -c statement_timeout={round(self.timeout * 1000)}"
         return create_engine(
@@ -173,9 +181,16 @@ class Sql(ColumnRoles):
             if not table.primary_key.columns:
                 request.log.warning("%s", _unordered(self._shown()))
             return select(table).order_by(*table.primary_key.columns), {}
-        query = str(self.query)
-        if not re.search(r"\border\s+by\b", query, re.IGNORECASE):
+        statement = text(str(self.query))
+        last = str(self.query).rpartition(")")[2]  # an order within brackets is of a part
+        if not re.search(r"\border\s+by\b", last, re.IGNORECASE):
             request.log.warning("%s", _unordered(self._shown()))
+        names = set(statement.compile().params)
+        if unused := sorted(set(self.parameters) - names):
+            raise lockgate.UsageError(
+                f"loader.sql.parameters: the query has no parameter :{unused[0]}; it has "
+                f"{', '.join(f':{name}' for name in sorted(names)) or 'none'}"
+            )
         dates = {
             "since": _as_date(request.since, EARLIEST),
             "until": _as_date(request.until, LATEST),
@@ -184,9 +199,9 @@ class Sql(ColumnRoles):
             # SQLite has no dates, but texts
             name: date.isoformat() if connection.dialect.name == "sqlite" else date
             for name, date in dates.items()
-            if re.search(rf"(?<!:):{name}\b", query)
+            if name in names
         }
-        return text(query), values | self.parameters
+        return statement, values | self.parameters
 
 
 def _as_date(value: str | None, otherwise: datetime.date) -> datetime.date:

@@ -36,7 +36,7 @@ class Logistic:
         }
         options: dict[str, Any] = {}
         if self.penalty != "ridge":
-            options = {"solver": "saga", "l1_ratio": 1.0}
+            options = {"solver": "saga", "l1_ratio": 1.0 if self.penalty == "lasso" else 0.5}
         if self.penalty == "elastic-net":
             space["l1_ratio"] = [0.1, 0.5, 0.9]
         estimator = LogisticRegression(

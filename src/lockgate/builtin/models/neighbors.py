@@ -12,7 +12,10 @@ class Neighbors:
     """Nearest neighbors: the average of the most similar training rows, which the model keeps."""
 
     max_neighbors: int = lockgate.setting(
-        100, at_least=1, at_most=10_000, help="largest number of neighbors to try"
+        30,
+        at_least=1,
+        at_most=10_000,
+        help="largest number of neighbors to try, at most the rows of a fold; more for noisy rows",
     )
 
     @lockgate.hookimpl

@@ -51,6 +51,10 @@ class Svm:
         from sklearn.svm import SVR, LinearSVR
 
         linear = self.kernel == "linear"
-        machine = LinearSVR(max_iter=10_000, random_state=request.seed) if linear else SVR()
-        # its margin of 0.1 is in units of the target, so that is scaled
+        machine = (
+            LinearSVR(epsilon=0.1, max_iter=10_000, random_state=request.seed)
+            if linear
+            else SVR(epsilon=0.1)
+        )
+        # the margin epsilon is in units of the target, so that is scaled
         return TransformedTargetRegressor(machine, transformer=StandardScaler()), "regressor"

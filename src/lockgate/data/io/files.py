@@ -17,7 +17,14 @@ from lockgate.data.io.csv import read_csv_chunks
 from lockgate.data.io.json import describe_non_finite
 from lockgate.errors import DataError
 
-__all__ = ["ENDINGS", "count_rows", "describe_failure", "file_ending", "read_chunks"]
+__all__ = [
+    "ENDINGS",
+    "count_rows",
+    "describe_failure",
+    "file_ending",
+    "parquet_files",
+    "read_chunks",
+]
 
 ENDINGS = (
     *(".csv", ".csv.gz", ".tsv", ".tsv.gz"),
@@ -161,3 +168,22 @@ def _read_ndjson(
                 numbers, records, malformed = [], [], {}
     if records or malformed:
         yield Chunk(np.array(numbers, dtype=np.int64), records, malformed)
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder, in the order of their paths; hidden ones are skipped.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+
+    """
+    files = sorted(
+        path
+        for path in folder.rglob("*.parquet")
+        if path.is_file() and not any(p[0] in "._" for p in path.relative_to(folder).parts)
+    )
+    if not files:
+        raise DataError(f"{folder} has no Parquet files (*.parquet)")
+    return files

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lockgate.contract.tables import Column, CSVFormat
 from lockgate.data.io.csv import read_csv_texts
-from lockgate.data.io.files import describe_failure, file_ending
+from lockgate.data.io.files import describe_failure, file_ending, parquet_files
 from lockgate.errors import DataError, SchemaViolation
 
 if TYPE_CHECKING:
@@ -90,38 +90,24 @@ def is_parquet(path: Path) -> bool:
         raise DataError(describe_failure(path, error)) from None
 
 
-def _parquet_files(folder: Path) -> list[Path]:
-    """Return the Parquet files of a folder, in the order of their paths; hidden ones are skipped.
-
-    Raises
-    ------
-    DataError
-        If there are none.
-
-    """
-    files = sorted(
-        path
-        for path in folder.rglob("*.parquet")
-        if path.is_file() and not any(p[0] in "._" for p in path.relative_to(folder).parts)
-    )
-    if not files:
-        raise DataError(f"{folder} has no Parquet files (*.parquet)")
-    return files
-
-
 def _read_folder(folder: Path) -> pa.Table:
     """Read all Parquet files of a folder; folders like ``year=2026`` are columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     tables: list[pa.Table] = []
-    for path in _parquet_files(folder):
+    for path in parquet_files(folder):
         with path.open("rb") as file:
             table = pq.ParquetFile(file).read()
+        # a row number that pandas wrote as an index without a name
+        indexes = [name for name in table.column_names if name.startswith("__index_level_")]
+        table = table.drop_columns(indexes)
         for part in path.relative_to(folder).parts[:-1]:
             name, separator, value = part.partition("=")
             if separator and name not in table.column_names:
-                cells = pa.array([urllib.parse.unquote(value)] * len(table), pa.string())
+                known = value != "__HIVE_DEFAULT_PARTITION__"
+                cell = urllib.parse.unquote(value) if known else None
+                cells = pa.array([cell] * len(table), pa.string())
                 table = table.append_column(name, cells)
         if tables and set(table.column_names) != set(tables[0].column_names):
             differ = sorted(set(table.column_names) ^ set(tables[0].column_names))
@@ -131,7 +117,12 @@ def _read_folder(folder: Path) -> pa.Table:
             )
         tables.append(table.replace_schema_metadata(None))
     first = tables[0].column_names
-    return pa.concat_tables([t.select(first) for t in tables], promote_options="permissive")
+    try:
+        return pa.concat_tables([t.select(first) for t in tables], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(
+            f"the Parquet files of {folder} hold columns of different types: {error}"
+        ) from None
 
 
 def read_parquet(path: Path) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.parsing import read_columns
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.data.io.digests import sha256_file
-from lockgate.errors import BundleError, PluginFailed, SchemaViolation, UsageError
+from lockgate.errors import BundleError, PluginFailed, UsageError
 from lockgate.models.bundle.environment import check_environment
 from lockgate.models.bundle.manifest import (
     CONTRACT,
@@ -71,32 +71,10 @@ class Bundle:
         engine = options.get("engine")
         if isinstance(engine, str) and engine not in ("rows", "columns"):
             options["engine"] = load_engine(engine)
-        output = self.predictor.predict(self._select_inputs(columns), **options)
+        output = self.predictor.predict(columns, **options)
         if output.missing or output.unknown:
             self._warn_of_filled(columns, output)
         return output
-
-    def _select_inputs(self, columns: Columns) -> Columns:
-        """Name the columns of an array as in fit, where the model reads some of them only."""
-        names = [column.name for column in self.manifest.inputs.features]
-        cells: Any = columns
-        if isinstance(cells, list) and cells and isinstance(cells[0], (list, tuple, np.ndarray)):
-            cells = np.array(cells, dtype=object)
-        # the columns of an array are x0, x1, ...
-        by_number = all(name[:1] == "x" and name[1:].isdecimal() for name in names)
-        if not (isinstance(cells, np.ndarray) and cells.ndim == 2 and by_number):
-            return columns
-        numbers = [int(name[1:]) for name in names]
-        if numbers == list(range(len(names))):
-            return columns
-        if cells.shape[1] <= max(numbers):
-            raise SchemaViolation(
-                [
-                    f"expected an array with the columns of fit, {max(numbers) + 1} or more, got "
-                    f"{cells.shape}"
-                ]
-            )
-        return {name: cells[:, number] for name, number in zip(names, numbers, strict=True)}
 
     @property
     def classes(self) -> tuple[Any, ...]:
