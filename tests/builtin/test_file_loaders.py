@@ -110,7 +110,7 @@ def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
     folder_of(tmp_path)
     table = load(Parquet(path="data/raw/orders", target="y"), tmp_path)
     expected = lockgate.table(rows(), target="y")
-    assert table.frame["year"].tolist() == ["2024"] * 20 + ["2025"] * 20 + ["2026"] * 20
+    assert table.frame["year"].tolist() == [2024] * 20 + [2025] * 20 + [2026] * 20
     pd.testing.assert_frame_equal(
         table.frame.drop(columns="year"), expected.frame, check_dtype=False
     )

@@ -104,7 +104,7 @@ def test_a_file_of_a_web_server_is_pinned(web: str, tmp_path: Path) -> None:
         ({"url": "rows.csv"}, "expected an address like"),
         ({"url": "s3://shop"}, "expected an address like"),
         ({"url": "nonsense://shop/rows.csv"}, "cannot open nonsense://shop/rows.csv"),
-        ({"url": "https://me:word@example.org/rows.csv"}, "key and secret, which name environment"),
+        ({"url": "https://me:word@example.org/rows.csv"}, "an address without a password"),
         ({"url": "WEB/rows.csv", "target": "z"}, "unknown target column 'z'"),
     ],
 )

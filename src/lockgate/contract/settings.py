@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
@@ -35,6 +36,12 @@ _MISSING: Any = dataclasses.MISSING
 
 HIDDEN = "(not shown)"
 """Shown instead of a value that may be a secret."""
+
+PASSWORD_IN_ADDRESS = re.compile(
+    r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@\s:]*:[^/@\s]+@|\S*[?&](?:password|passwd|pwd)=)",
+    re.IGNORECASE,
+)
+"""An address of a server with a password in it."""
 
 UNSET = "???"
 """Value of a required setting in a composed configuration that does not set it."""
@@ -274,6 +281,12 @@ def _check_value(hint: object, rule: Setting, value: object, key: str) -> object
     except msgspec.ValidationError:
         shown = HIDDEN if may_be_secret(hint) else value
         raise SettingError(key, shown, rule.describe(hint)) from None
+    if isinstance(converted, str) and PASSWORD_IN_ADDRESS.search(converted):
+        rule_text = (
+            "an address without a password, which parameters would keep in files; name an "
+            "environment variable that holds it in the setting for the password"
+        )
+        raise SettingError(key, HIDDEN, rule_text)
     if not rule.allows(converted):
         raise SettingError(key, value, rule.describe(hint))
     return converted

@@ -151,7 +151,9 @@ def _build_text_encoder(encoding: str, rules: CellRules, requirements: Requireme
     learned: dict[str, Any] = {"min_df": rules.term_rows, "max_features": rules.max_terms}
     terms: Any
     if encoding == "hashed":
-        terms = HashedTerms(n_features=1 << 16, norm=None, alternate_sign=False, **of_words)
+        # what condenses them has a number for each hash and component
+        hashes = 1 << (16 if requirements.sparse else 12)
+        terms = HashedTerms(n_features=hashes, norm=None, alternate_sign=False, **of_words)
     elif encoding == "counts":
         terms = TextTerms(**of_words, **learned, use_idf=False, norm=None)
     elif encoding == "characters":

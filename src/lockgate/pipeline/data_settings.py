@@ -91,7 +91,11 @@ def inspect_data(
 
     """
     if (ending := file_ending(path)) not in FRAME_ENDINGS:
-        raise DataError(f"{path} ends in {ending!r}, expected one of {', '.join(FRAME_ENDINGS)}")
+        raise DataError(
+            f"{path} ends in {ending!r}, expected one of {', '.join(FRAME_ENDINGS)}; workbooks, "
+            "folders of Parquet files and databases have loaders of their own: lockgate init "
+            "without --data, then lockgate run loader=excel, parquet or sql (lockgate plugins)"
+        )
     parquet = is_parquet(path)
     known = TABLE_SETTINGS if parquet else (*TABLE_SETTINGS, *CSV_SETTINGS)
     for name in settings:

@@ -49,11 +49,6 @@ class Remote(ColumnRoles, CSVSettings):
             raise lockgate.UsageError(
                 f"loader.remote.url is {self.url!r}, expected an address like s3://bucket/churn.csv"
             )
-        if parts.password is not None:
-            raise lockgate.UsageError(
-                "loader.remote.url holds a password, which params.yaml would keep; use key and "
-                "secret, which name environment variables"
-            )
         with tempfile.TemporaryDirectory(dir=request.scratch) as folder:
             path = Path(folder) / name
             with path.open("wb") as file:

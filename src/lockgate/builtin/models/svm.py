@@ -27,7 +27,9 @@ class Svm:
         """Return a recipe with scikit-learn's support vector machines."""
         regression = request.task == "regression"
         estimator, prefix = self._regressor(request) if regression else self._classifier(request)
-        space = {f"{prefix}__C": lockgate.SearchRange(0.01, 100, log_scale=True)}
+        # liblinear takes very long where the penalty is weak
+        largest = 100.0 if self.kernel == "rbf" else 1.0
+        space = {f"{prefix}__C": lockgate.SearchRange(largest / 10_000, largest, log_scale=True)}
         if self.kernel == "rbf":
             space[f"{prefix}__gamma"] = lockgate.SearchRange(0.001, 1, log_scale=True)
         requirements = lockgate.Requirements(sparse=self.kernel == "linear")

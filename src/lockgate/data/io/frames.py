@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import urllib.parse
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -91,11 +92,14 @@ def is_parquet(path: Path) -> bool:
 
 
 def _read_folder(folder: Path) -> pa.Table:
-    """Read all Parquet files of a folder; folders like ``year=2026`` are columns."""
+    """Read all Parquet files of a folder; folders like ``year=2026`` are columns, of integers if
+    all are whole numbers.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     tables: list[pa.Table] = []
+    partitions: set[str] = set()
     for path in parquet_files(folder):
         with path.open("rb") as file:
             table = pq.ParquetFile(file).read()
@@ -109,6 +113,7 @@ def _read_folder(folder: Path) -> pa.Table:
                 cell = urllib.parse.unquote(value) if known else None
                 cells = pa.array([cell] * len(table), pa.string())
                 table = table.append_column(name, cells)
+                partitions.add(name)
         if tables and set(table.column_names) != set(tables[0].column_names):
             differ = sorted(set(table.column_names) ^ set(tables[0].column_names))
             raise DataError(
@@ -118,11 +123,17 @@ def _read_folder(folder: Path) -> pa.Table:
         tables.append(table.replace_schema_metadata(None))
     first = tables[0].column_names
     try:
-        return pa.concat_tables([t.select(first) for t in tables], promote_options="permissive")
+        whole = pa.concat_tables([t.select(first) for t in tables], promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(
             f"the Parquet files of {folder} hold columns of different types: {error}"
         ) from None
+    for name in partitions:
+        values = set(whole[name].unique().to_pylist()) - {None}
+        if all(re.fullmatch("0|[1-9][0-9]{0,17}", value) for value in values):
+            position = whole.column_names.index(name)
+            whole = whole.set_column(position, name, whole[name].cast(pa.int64()))
+    return whole
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
