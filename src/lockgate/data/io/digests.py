@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from lockgate.data.io.files import parquet_files
-
 __all__ = ["sha256_bytes", "sha256_file", "sha256_folder", "sha256_text"]
 
 
@@ -18,6 +16,8 @@ def sha256_file(path: Path) -> str:
 
 def sha256_folder(folder: Path) -> str:
     """Return the sha256 of the paths and contents of a folder's Parquet files, in hex."""
+    from lockgate.data.io.files import parquet_files  # it needs NumPy, and help must be quick
+
     files = parquet_files(folder)
     lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     return sha256_text("".join(lines))
