@@ -72,6 +72,7 @@ def orders(server: Any, address: str) -> str:
             " paid boolean, day date, at timestamptz, note text, churned text)"
         )
         connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute("CREATE SEQUENCE numbers")
         for k in range(400):
             connection.execute(
                 "INSERT INTO orders VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -241,6 +242,7 @@ def test_a_query_without_an_order_is_noted(
     assert "the query has no order (ORDER BY" in caplog.text
     caplog.clear()
     load(tmp_path, table="orders", target="y")  # by its primary key
+    load(tmp_path, query="SELECT * FROM orders ORDER BY lower(zip), id", target="y")
     assert not caplog.records
 
 
@@ -277,6 +279,10 @@ def test_rights_time_limits_and_writes_are_refused_by_the_server(orders: str) ->
         load(Path(), url=orders, query="SELECT pg_sleep(9)::text AS x ORDER BY 1", timeout=0.2)
     with pytest.raises(lockgate.DataError, match="failed, and nothing was kept"):
         load(Path(), url=orders, query="DELETE FROM orders RETURNING id")
+    with pytest.raises(lockgate.DataError, match="nextval.* in a read-only transaction"):
+        load(
+            Path(), url=orders, query="SELECT nextval('numbers') AS n, 'a' AS y ORDER BY lower('a')"
+        )
 
 
 def test_a_server_that_dies_in_the_middle_leaves_nothing(server: Any, orders: str) -> None:

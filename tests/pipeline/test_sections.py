@@ -656,7 +656,7 @@ def test_texts_are_encoded_as_chosen(make: Make, encoding: str, model: str) -> N
     ]
     assert means[0] > means[1]
     frame = frame.iloc[[0] * 2].assign(colour=[None, "never seen"])
-    missing, unknown = predictor.predict(columns_of(frame)).score  # type: ignore[misc]
+    missing, unknown = np.asarray(predictor.predict(columns_of(frame)).score)
     if encoding in ("words", "counts"):
         assert missing == unknown  # neither has a known term
     candidate = project.estimator()

@@ -116,7 +116,7 @@ def _agreement(values: pd.Series, kind: str) -> float:
 def _agreement_given(codes: np.ndarray, other: np.ndarray) -> float:
     """Return how often rows that agree on another column agree on this one, too.
 
-    It is 1 where no rows agree on the other one, which may then determine this one.
+    It is 1 where no rows agree on the other column, which may then determine this column.
     """
     pairs = _equal_pairs(other)
     joint = (other + 1).astype(np.int64) * (codes.max(initial=0) + 2) + codes + 1

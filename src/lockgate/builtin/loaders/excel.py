@@ -17,7 +17,7 @@ __all__ = ["Excel"]
 class Excel(ColumnRoles):
     """Load a sheet of an Excel or OpenDocument workbook, e.g. ``data/raw/churn.xlsx``.
 
-    Cells are what the workbook says: 01067 is a text where it was entered as one, and so is NA.
+    Cells keep the types of the workbook: 01067 is a text if it was entered as a text, and so is NA.
     Errors such as ``#DIV/0!`` are missing values.
     """
 

@@ -173,8 +173,7 @@ class Sql(ColumnRoles):
                 request.log.warning("%s", _unordered(self._shown()))
             return select(table).order_by(*table.primary_key.columns), {}
         statement = text(str(self.query))
-        last = str(self.query).rpartition(")")[2]  # an order within brackets is of a part
-        if not re.search(r"\border\s+by\b", last, re.IGNORECASE):
+        if not re.search(r"\border\s+by\b", _without_brackets(str(self.query)), re.IGNORECASE):
             request.log.warning("%s", _unordered(self._shown()))
         names = set(statement.compile().params)
         if unused := sorted(set(self.parameters) - names):
@@ -199,10 +198,16 @@ def _as_date(value: str | None, otherwise: datetime.date) -> datetime.date:
     return otherwise if value is None else datetime.date.fromisoformat(value[:10])
 
 
+def _without_brackets(query: str) -> str:
+    """Return a query without its bracketed parts: an order within them is of the part alone."""
+    shorter = re.sub(r"\([^()]*\)", " ", query)
+    return query if shorter == query else _without_brackets(shorter)
+
+
 def _unordered(subject: str) -> str:
     return (
-        f"{subject} has no order (ORDER BY, or a primary key): the database may return the rows in "
-        "another one, and they are split otherwise"
+        f"{subject} has no order (ORDER BY, or a primary key): if the database returns the rows in "
+        "another order, they are split differently"
     )
 
 
