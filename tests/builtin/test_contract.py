@@ -6,7 +6,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -80,16 +79,10 @@ def given(kind: str, name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
 def fitted_models(library: str) -> dict[str, FittedExample]:
     table = example_table("multiclass", 120)
     rows = table.features[["size", "noise"]]
-    classes: Any = table.target.astype(int)
+    classes = table.target.astype(int)
     if library == "lightgbm":
         from lightgbm import LGBMClassifier as Classifier
         from lightgbm import LGBMRegressor as Regressor
-    elif library == "lockgate_treelite":
-        from xgboost import XGBRegressor as Regressor
-
-        from lockgate_treelite.labels import XGBoostClassifier as Classifier
-
-        classes = np.where(classes > 0, "some", "none")
     else:
         from xgboost import XGBClassifier as Classifier
         from xgboost import XGBRegressor as Regressor

@@ -12,7 +12,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import psycopg
@@ -26,9 +26,16 @@ BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 USER = "postgres"
 
 
+class Server(NamedTuple):
+    """The folder of a server, and what starts it, or stops it at once."""
+
+    folder: Path
+    act: Callable[[str], None]
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., None]]:
-    """A PostgreSQL server; the function starts it, or stops it at once."""
+def server() -> Iterator[Server]:
+    """A PostgreSQL server."""
     if BINARIES is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     folder = Path("/tmp") / f"lockgate-pg-{os.getpid()}"  # its socket's path must be short
@@ -50,8 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., N
 
     run(str(BINARIES / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", USER, "-N")
     act("start")
-    act.folder = folder  # type: ignore[attr-defined]
-    yield act
+    yield Server(folder, act)
     run(
         str(BINARIES / "pg_ctl"), "stop", "-m", "immediate", "-D", str(folder / "data"), check=False
     )
@@ -59,12 +65,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., N
 
 
 @pytest.fixture(scope="module")
-def address(server: Any) -> str:
+def address(server: Server) -> str:
     return f"postgresql+psycopg://{USER}@/postgres?host={server.folder}"
 
 
 @pytest.fixture(scope="module")
-def orders(server: Any, address: str) -> str:
+def orders(server: Server, address: str) -> str:
     """A table with every kind of column that a shop has."""
     with psycopg.connect(f"host={server.folder} user={USER} dbname=postgres") as connection:
         connection.execute(
@@ -285,7 +291,7 @@ def test_rights_time_limits_and_writes_are_refused_by_the_server(orders: str) ->
         )
 
 
-def test_a_server_that_dies_in_the_middle_leaves_nothing(server: Any, orders: str) -> None:
+def test_a_server_that_dies_in_the_middle_leaves_nothing(server: Server, orders: str) -> None:
     slow = (
         "SELECT g AS id, CASE WHEN g % 2 = 0 THEN 'yes' ELSE 'no' END AS y,"
         " CASE WHEN g % 1000 = 0 THEN pg_sleep(0.02)::text ELSE '' END AS pause"
@@ -300,7 +306,7 @@ def test_a_server_that_dies_in_the_middle_leaves_nothing(server: Any, orders: st
 
     def stop() -> None:
         fetched.wait(60)
-        server("stop")
+        server.act("stop")
 
     killer = threading.Thread(target=stop)
     killer.start()
@@ -310,7 +316,7 @@ def test_a_server_that_dies_in_the_middle_leaves_nothing(server: Any, orders: st
             loader.load(lockgate.LoadRequest(progress=progress))
     finally:
         killer.join()
-        server("start")
+        server.act("start")
     assert len(load(Path(), url=orders, table="orders")) == 400
 
 

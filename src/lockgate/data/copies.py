@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lockgate.contract.tables import Column, Splits, Table
+from lockgate.data.columns.frames import numbers_of
 from lockgate.data.duplicates import identity_columns, looks_like_id
 
 __all__ = ["chance_of_equal_row", "check_copies"]
@@ -100,7 +101,7 @@ def _agreement(values: pd.Series, kind: str) -> float:
     counts = values.value_counts(dropna=False)
     rates = counts.to_numpy() / len(values)
     if kind in ("number", "integer", "date"):
-        numbers = np.unique(_numbers(values))
+        numbers = np.unique(numbers_of(values.dropna()))
         steps = (numbers[-1] - numbers[0]) / np.diff(numbers).min() + 1 if len(numbers) > 1 else 1.0
         is_fine, by_step = len(numbers) <= FINE * steps, 1 / steps
     else:
@@ -126,13 +127,6 @@ def _agreement_given(codes: np.ndarray, other: np.ndarray) -> float:
 def _equal_pairs(codes: np.ndarray) -> float:
     counts = np.unique(codes, return_counts=True)[1].astype(float)
     return float((counts * (counts - 1)).sum())
-
-
-def _numbers(values: pd.Series) -> np.ndarray:
-    known = values.dropna()
-    if pd.api.types.is_datetime64_any_dtype(known):
-        return known.to_numpy("datetime64[us]").astype(np.int64).astype(float)
-    return np.asarray(pd.to_numeric(known, errors="coerce").dropna().to_numpy(float))
 
 
 def _exceeds_chance(count: int, rows: int, chance: float) -> bool:

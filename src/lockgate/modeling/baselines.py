@@ -12,6 +12,7 @@ import pandas as pd
 from lockgate.contract.prediction import Output
 from lockgate.contract.tables import Column, Table
 from lockgate.data.columns.categories import category_text
+from lockgate.data.columns.frames import numbers_of
 from lockgate.modeling.metrics.losses import metrics_for_task
 
 __all__ = ["Baseline", "fit_baselines", "measure_baseline", "measure_output"]
@@ -212,7 +213,7 @@ def _fit_column(
     elif column.kind == "boolean":
         yield _fit_codes(train, column, targets, constant, edges=(0.5,))
     elif column.kind in ("number", "integer", "date"):
-        numbers = _numbers(cells)
+        numbers = numbers_of(cells)
         known = numbers[np.isfinite(numbers)]
         for bins in BINS if len(known) else ():
             edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
@@ -257,13 +258,6 @@ def _codes(baseline: Baseline, frame: pd.DataFrame) -> Array:
             ],
             dtype=int,
         )
-    numbers = _numbers(cells)
+    numbers = numbers_of(cells)
     codes = np.searchsorted(np.array(baseline.edges), numbers, side="right")
     return np.where(np.isfinite(numbers), codes, len(baseline.edges) + 1)
-
-
-def _numbers(cells: Any) -> Array:
-    if pd.api.types.is_datetime64_any_dtype(cells):
-        micros = cells.to_numpy(dtype="datetime64[us]")
-        return np.where(np.isnat(micros), np.nan, micros.astype(np.int64).astype(float))
-    return np.asarray(cells.to_numpy(dtype=float, na_value=np.nan))

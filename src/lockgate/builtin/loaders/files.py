@@ -9,7 +9,14 @@ from typing import Any, Literal
 
 import lockgate
 
-__all__ = ["CSVSettings", "ColumnRoles", "checked_path", "load_file", "role_settings"]
+__all__ = [
+    "CSVSettings",
+    "ColumnRoles",
+    "checked_path",
+    "load_file",
+    "role_settings",
+    "verify_file",
+]
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -82,8 +89,6 @@ def role_settings(roles: ColumnRoles) -> dict[str, Any]:
 
 def checked_path(root: str, path: str, sha256: str | None) -> Path:
     """Return the path of a data file or folder below data/raw, after verifying a pinned digest."""
-    from lockgate.data.io.digests import sha256_file, sha256_folder
-
     relative_path = Path(os.path.normpath(path))
     if relative_path.is_absolute() or relative_path.parts[:2] != ("data", "raw"):
         raise lockgate.DataError(
@@ -97,11 +102,17 @@ def checked_path(root: str, path: str, sha256: str | None) -> Path:
         hint = f"; available: {', '.join(available[:10])}" if available else ""
         expected = f" (expected sha256 {sha256})" if sha256 else ""
         raise lockgate.DataError(f"data file {path} is missing{expected}{hint}")
-    if (
-        sha256 is not None
-        and (digest := sha256_folder(full_path) if full_path.is_dir() else sha256_file(full_path))
-        != sha256
-    ):
-        remedy = "restore the pinned file, or set sha256 to the new digest"
-        raise lockgate.DigestMismatch(path, sha256, digest, remedy)
+    verify_file(full_path, path, sha256)
     return full_path
+
+
+def verify_file(path: Path, subject: str, sha256: str | None) -> None:
+    """Refuse a file or folder with another digest than the pinned one, if one is pinned."""
+    from lockgate.data.io.digests import sha256_file, sha256_folder
+
+    if sha256 is None:
+        return
+    digest = sha256_folder(path) if path.is_dir() else sha256_file(path)
+    if digest != sha256:
+        remedy = "restore the pinned file, or set sha256 to the new digest"
+        raise lockgate.DigestMismatch(subject, sha256, digest, remedy)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import lockgate
-from lockgate.builtin.loaders.files import ColumnRoles, CSVSettings, load_file
+from lockgate.builtin.loaders.files import ColumnRoles, CSVSettings, load_file, verify_file
 
 __all__ = ["Remote"]
 
@@ -54,16 +54,8 @@ class Remote(ColumnRoles, CSVSettings):
             with path.open("wb") as file:
                 for block in request.progress(self._blocks(), label="MiB"):
                     file.write(block)
-            return self._read(path, request)
-
-    def _read(self, path: Path, request: lockgate.LoadRequest) -> lockgate.Table:
-        """Read the copy, if it is the pinned file."""
-        from lockgate.data.io.digests import sha256_file
-
-        if self.sha256 is not None and (digest := sha256_file(path)) != self.sha256:
-            remedy = "restore the pinned file, or set sha256 to the new digest"
-            raise lockgate.DigestMismatch(self.url, self.sha256, digest, remedy)
-        return load_file(path, self, request, self.csv_format())
+            verify_file(path, self.url, self.sha256)
+            return load_file(path, self, request, self.csv_format())
 
     def _blocks(self) -> Iterator[bytes]:
         """Yield the content of the file; raise if it ends early."""

@@ -23,7 +23,15 @@ from lockgate.data.columns.text_cells import (
 )
 from lockgate.errors import SchemaViolation
 
-__all__ = ["Series", "convert_column", "convert_columns", "float_bits", "infer_kind", "parse_date"]
+__all__ = [
+    "Series",
+    "convert_column",
+    "convert_columns",
+    "float_bits",
+    "infer_kind",
+    "numbers_of",
+    "parse_date",
+]
 
 Series: TypeAlias = "pd.Series[Any]"
 """A column of a DataFrame."""
@@ -190,3 +198,14 @@ def _column_of(kind: str, cells: Any, values: Series) -> Any:
     if kind == "integer" and (cells % 1 == 0).all() and (np.abs(cells) < 2.0**63).all():
         return cells.astype(np.int64)
     return cells
+
+
+def numbers_of(cells: Series) -> np.ndarray:
+    """Return numbers, truth values and dates as doubles, NaN where they are missing.
+
+    Dates are microseconds since 1970.
+    """
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        micros = cells.to_numpy(dtype="datetime64[us]")
+        return np.where(np.isnat(micros), np.nan, micros.astype(np.int64).astype(float))
+    return np.asarray(cells.to_numpy(dtype=float, na_value=np.nan))

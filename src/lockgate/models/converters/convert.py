@@ -16,7 +16,7 @@ from lockgate.errors import NotCovered, PackedFormatError
 from lockgate.models.converters.bayes_models import BAYES
 from lockgate.models.converters.curve_transformers import CURVE_TRANSFORMERS
 from lockgate.models.converters.encoders import ENCODERS
-from lockgate.models.converters.libraries import library_of
+from lockgate.models.converters.libraries import library_of, packages_of
 from lockgate.models.converters.linear_models import LINEAR
 from lockgate.models.converters.meta_estimators import ENSEMBLES, convert_model
 from lockgate.models.converters.neighbor_models import NEIGHBOR_MODELS
@@ -187,8 +187,9 @@ def _find_converter(
     key = f"{library}.{name}"
     if key in CONVERTERS:
         return CONVERTERS[key]
-    if library in library_converters:
-        return library_converters[library]
+    for package in packages_of(estimator):  # a subclass of a library's model, in another package
+        if package in library_converters:
+            return library_converters[package]
     remedy = {
         "lightgbm": "pip install lockgate-treelite",
         "xgboost": "pip install lockgate-treelite",

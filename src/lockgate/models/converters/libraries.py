@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["library_of", "library_of_last"]
+__all__ = ["library_of", "library_of_last", "packages_of"]
 
 
 def library_of(estimator: BaseEstimator) -> str:
     """Return the top-level package of an estimator's class, e.g. ``sklearn``."""
     return type(estimator).__module__.partition(".")[0]
+
+
+def packages_of(estimator: BaseEstimator) -> tuple[str, ...]:
+    """Return the top-level packages of an estimator's class and of its base classes, in order."""
+    classes = type(estimator).__mro__
+    return tuple(dict.fromkeys(cls.__module__.partition(".")[0] for cls in classes))
 
 
 def library_of_last(estimator: BaseEstimator) -> str:
