@@ -72,6 +72,7 @@ def manifest(name: str = "churn", **fields: Any) -> Manifest:
         "name": name,
         "task": "binary",
         "schema": Schema(COLUMNS),
+        "array_columns": [],
         "classes": [0, 1],
         "threshold": 0.5,
         "value_matrix": None,

@@ -15,11 +15,11 @@ from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 import lockgate
-from lockgate.errors import LockgateError
+from lockgate.errors import LockgateError, SchemaViolation
 
 rng = np.random.default_rng(0)
 X = pd.DataFrame({"a": rng.normal(size=300), "b": rng.normal(size=300) * 100})
@@ -103,6 +103,24 @@ def test_rows_may_come_in_every_form_that_scikit_learn_takes(tmp_path: Path) -> 
     series = LinearRegression().fit(X[["a"]], X["b"])
     packed = lockgate.pack(series, X["a"], X["b"], path=tmp_path / "series")
     assert np.allclose(packed.predict(X).label, series.predict(X[["a"]]))
+
+
+def test_an_array_keeps_its_positions_where_the_model_leaves_columns_out(tmp_path: Path) -> None:
+    array = np.random.default_rng(3).normal(size=(300, 4))
+    some = make_column_transformer((StandardScaler(), [3, 1]))
+    model = make_pipeline(some, LogisticRegression()).fit(array, array[:, 3] > array[:, 1])
+    labels, shuffled = model.predict(array), pd.DataFrame(array, columns=["x1", "x0", "x3", "x2"])
+    bundle = lockgate.pack(model, array, labels, path=tmp_path / "m", test=(array, labels))
+    assert [column.name for column in bundle.manifest.schema.features] == ["x1", "x3"]
+    assert np.array_equal(bundle.predict(array).label, labels)
+    assert np.array_equal(bundle.predict(array[:50].tolist()).label, labels[:50])
+    by_name = bundle.predict(shuffled).label
+    assert np.array_equal(by_name, bundle.predict(shuffled[["x0", "x1", "x2", "x3"]]).label)
+    for few in (array[:, [1, 3]], array[:, [1, 3]].tolist()):
+        with pytest.raises(SchemaViolation, match="4"):
+            bundle.predict(few)
+    named = lockgate.pack(model, pd.DataFrame(array), labels, path=tmp_path / "named")
+    assert np.array_equal(named.predict(array).label, labels)
 
 
 def test_a_list_of_mixed_cells_keeps_its_numbers(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "column_name",
     "convert_to_array",
     "select_columns",
+    "select_of_array",
 ]
 
 EXACT_INTEGER_LIMIT = 2**53
@@ -79,6 +80,44 @@ def select_columns(
             values = table[keys[names.index(column.name)]]
             columns.append(_check_column(column, values, rejected))
     return columns
+
+
+def select_of_array(inputs: Sequence[str], names: Sequence[str], source: object) -> object:
+    """Return the columns that a model reads of an array that has others as well.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Names of the columns to return, in that order.
+    names : sequence of str
+        Names for the columns of arrays; empty where arrays have the inputs alone.
+    source : object
+        Rows; others than an array or rows of cells are returned as they are.
+
+    Raises
+    ------
+    SchemaViolation
+        If the rows have another number of columns.
+
+    Examples
+    --------
+    >>> select_of_array(["x2", "x0"], ["x0", "x1", "x2"], [[1, 2, 3], [4, 5, 6]]).tolist()
+    [[3, 1], [6, 4]]
+
+    """
+    rows = (list, tuple, np.ndarray)
+    as_list = isinstance(source, list) and bool(source) and isinstance(source[0], rows)
+    if not names or not (as_list or (isinstance(source, np.ndarray) and source.ndim == 2)):
+        return source
+    rejected = RejectedRows()
+    array: Any = source
+    if as_list:
+        array = _as_matrix(array, len(names), rejected)
+    elif array.shape[1] != len(names):
+        rejected.fatal.append(f"expected an array of shape (rows, {len(names)}), got {array.shape}")
+    if rejected.fatal:
+        raise SchemaViolation(rejected.fatal)
+    return array[:, [names.index(name) for name in inputs]]
 
 
 def _is_single_column(source: Any, name: str) -> bool:

@@ -90,6 +90,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Which model, and what it predicts.
     schema : Schema
         Columns of the rows that it was fitted on, with their roles.
+    array_columns : list of str
+        Columns of arrays to predict, in their order, as the packed estimator was fitted on them,
+        those that it does not read among them. Empty where arrays have its inputs alone.
     classes : list
         Labels in the order of the scores.
     threshold : float or None
@@ -113,6 +116,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     task: str
     schema: Schema
+    array_columns: list[str]
     classes: list[Any]
     threshold: float | None
     value_matrix: ValueMatrix | None

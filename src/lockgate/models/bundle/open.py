@@ -15,6 +15,7 @@ from lockgate.contract.prediction import OpenRequest, Output, Predictor
 from lockgate.contract.requests import Resources
 from lockgate.data.columns.filled import FilledCells, count_filled
 from lockgate.data.columns.parsing import read_columns
+from lockgate.data.columns.sources import select_of_array
 from lockgate.data.data_contract.rules import DataContract
 from lockgate.data.io.digests import sha256_file
 from lockgate.errors import BundleError, PluginFailed, UsageError
@@ -71,6 +72,8 @@ class Bundle:
         engine = options.get("engine")
         if isinstance(engine, str) and engine not in ("rows", "columns"):
             options["engine"] = load_engine(engine)
+        names = [column.name for column in model_of(self.predictor).inputs]
+        columns = select_of_array(names, self.manifest.array_columns, columns)
         output = self.predictor.predict(columns, **options)
         if output.missing or output.unknown:
             self._warn_of_filled(columns, output)

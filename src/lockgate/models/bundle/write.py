@@ -42,6 +42,8 @@ class BundleContent:
         What it was made from.
     environment : Environment
         Versions that predictions depend on, and those of training.
+    array_columns : tuple of str
+        Columns of arrays to predict; empty where they are the model's inputs.
 
     """
 
@@ -56,6 +58,7 @@ class BundleContent:
     documents: Mapping[str, Any]
     hashes: Hashes
     environment: Environment
+    array_columns: tuple[str, ...] = ()
 
 
 def write_bundle(target: Path, content: BundleContent) -> str:
@@ -72,6 +75,7 @@ def write_bundle(target: Path, content: BundleContent) -> str:
             content.name,
             content.task,
             content.schema,
+            list(content.array_columns),
             list(content.classes),
             content.threshold,
             content.value_matrix,

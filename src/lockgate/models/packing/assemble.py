@@ -52,6 +52,7 @@ def assemble(
     test: Table | None = None,
     contract: DataContract | None = None,
     warnings: Sequence[str] = (),
+    array_columns: tuple[str, ...] = (),
 ) -> Bundle:
     """Write a bundle around the files of a model, and open it."""
     from lockgate.data.schema import fit_schema
@@ -118,6 +119,7 @@ def assemble(
             },
             Hashes(None, table.digest, {}, declared),
             environment_of(Catalogue.installed().find("format", format)),
+            array_columns,
         )
         write_bundle(path, content)
     return open_bundle(path)

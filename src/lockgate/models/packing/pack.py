@@ -156,6 +156,7 @@ def pack(
         lineage=lineage,
         contract=rules,
         warnings=parity.warnings(),
+        array_columns=tuple(frame),
         **tables,
     )
 
