@@ -116,9 +116,8 @@ def test_an_array_keeps_its_positions_where_the_model_leaves_columns_out(tmp_pat
     assert np.array_equal(bundle.predict(array[:50].tolist()).label, labels[:50])
     by_name = bundle.predict(shuffled).label
     assert np.array_equal(by_name, bundle.predict(shuffled[["x0", "x1", "x2", "x3"]]).label)
-    for few in (array[:, [1, 3]], array[:, [1, 3]].tolist()):
-        with pytest.raises(SchemaViolation, match="4"):
-            bundle.predict(few)
+    with pytest.raises(SchemaViolation, match="row 0 is 2 cells, expected 4 cells"):
+        bundle.predict(array[:, [1, 3]].tolist())
     named = lockgate.pack(model, pd.DataFrame(array), labels, path=tmp_path / "named")
     assert np.array_equal(named.predict(array).label, labels)
 

@@ -26,7 +26,7 @@ class Packed:
         from lockgate.models.packed.runtime.model import PackedModel
         from lockgate.models.packing.pack import MODEL, match_schema, packed_bytes
 
-        raw, _ = packed_bytes(request.estimator, request.schema, request.classes)
+        raw, _ = packed_bytes(request.estimator, request.schema, request.classes, request.features)
         schema = match_schema(request.schema, PackedModel(raw).inputs)
         return lockgate.ModelFiles({MODEL: raw}, schema)
 

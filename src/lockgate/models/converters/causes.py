@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from lockgate.models.packed.runtime.model import PackedModel
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["columns_behind", "describe_row", "likely_causes"]
+__all__ = ["columns_behind", "columns_of_none", "describe_row", "likely_causes"]
 
 MAX_CELLS = 8
 """Cells of a row that a message shows."""
@@ -66,12 +67,12 @@ def likely_causes(estimator: BaseEstimator, packed: PackedModel, frame: pd.DataF
             f"X holds numbers of 32 bits or fewer ({', '.join(short[:5])}) and the model computes "
             "with them in 32 bits, a packed model in 64: fit it on X.astype('float64')"
         )
-    with_none = [str(name) for name in frame if _has_none(frame[name])]
-    if with_none:
-        missing = "both None and NaN" if _tells_missing_apart(frame[with_none[0]]) else "None"
+    missing = {str(name): _missing_cells(frame[name]) for name in frame}
+    apart = [name for name, cells in missing.items() if None in cells and len(cells) > 1]
+    if apart:
         causes.append(
-            f"column {with_none[0]} holds {missing}, and scikit-learn's imputers and encoders tell "
-            "None from NaN: make them one with X.fillna(np.nan), and fit again"
+            f"column {apart[0]} holds both None and NaN, and scikit-learn's imputers and encoders "
+            "tell None from NaN: make them one with X.fillna(np.nan), and fit again"
         )
     library = library_of_last(estimator)
     if library == "xgboost" and _is_sparse_before_last(estimator, frame):
@@ -99,15 +100,16 @@ def _is_sparse_before_last(estimator: BaseEstimator, frame: pd.DataFrame) -> boo
     return False
 
 
-def _has_none(values: pd.Series) -> bool:
-    return values.dtype == object and any(cell is None for cell in values.tolist())
+def columns_of_none(frame: pd.DataFrame) -> list[str]:
+    """Return the columns whose missing cells are all None: scikit-learn tells it from NaN."""
+    return [str(name) for name in frame if _missing_cells(frame[name]) == {None}]
 
 
-def _tells_missing_apart(values: pd.Series) -> bool:
+def _missing_cells(values: pd.Series) -> set[float | None]:
+    """Return what stands for missing values in a column of objects: None, NaN, or both."""
     if values.dtype != object:
-        return False
-    missing = values[values.isna()].tolist()
-    return any(cell is None for cell in missing) and any(cell is not None for cell in missing)
+        return set()
+    return {None if cell is None else math.nan for cell in values[values.isna()].tolist()}
 
 
 def describe_row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -97,6 +97,7 @@ def pack_estimator(
     *,
     positive: object = None,
     library_converters: Mapping[str, Converter] | None = None,
+    none_columns: Collection[str] = (),
 ) -> Packed:
     """Turn a fitted model into a packed one.
 
@@ -110,6 +111,8 @@ def pack_estimator(
         The positive one of two classes; by default the estimator's second.
     library_converters : mapping of str to callable, optional
         Converters of other libraries' models, by library.
+    none_columns : collection of str
+        Columns whose missing cells were None in training, not NaN.
 
     Raises
     ------
@@ -122,7 +125,7 @@ def pack_estimator(
     for _ in range(
         PASSES + len(inputs)
     ):  # each pass but the last adds the categories of another column
-        trace = Trace(inputs, categories, find_converter)
+        trace = Trace(inputs, categories, find_converter, none_columns)
         columns = [RawColumn(k) for k in range(len(inputs))]
         try:
             outcome = convert_model(trace, "model", estimator, list(columns))

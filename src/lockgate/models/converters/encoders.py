@@ -48,7 +48,12 @@ def simple_imputer(trace: Trace, est: BaseEstimator, columns: list[Column]) -> l
             is_missing(missing_value),
             f"missing_values={missing_value!r} for categories; use NaN or None",
         )
-        imputed = [_fill_missing(trace, columns[k], values[k]) for k in keep]
+        imputed = [
+            _fill_missing(trace, columns[k], values[k])
+            if _is_missing_for(trace, est, columns[k])
+            else columns[k]
+            for k in keep
+        ]
     elif keep:
         op = trace.numbers([columns[k] for k in keep])
         number = None if is_missing(missing_value) else float(missing_value)
@@ -65,6 +70,13 @@ def _is_text(trace: Trace, column: CodedColumn | RawColumn) -> bool:
     if isinstance(column, CodedColumn):
         return any(isinstance(value, str) for value in column.values)
     return trace.builder.inputs[column.source].kind in ("category", "text")
+
+
+def _is_missing_for(trace: Trace, est: BaseEstimator, column: Column) -> bool:
+    """Whether missing cells are what an imputer replaces: for NaN, None is a text like others."""
+    is_nan = isinstance(est.missing_values, float) and math.isnan(est.missing_values)
+    source = column.source if isinstance(column, (CodedColumn, RawColumn)) else -1
+    return not (is_nan and source in trace.none_sources)
 
 
 def _fill_missing(trace: Trace, column: Column, value: object) -> CodedColumn:
@@ -91,7 +103,8 @@ def missing_indicator(trace: Trace, est: BaseEstimator, columns: list[Column]) -
     for column in chosen:
         if isinstance(column, (CodedColumn, RawColumn)) and _is_text(trace, column):
             coded = trace.coded(column, [])
-            rows = [[float(value is MISSING)] for value in coded.values]
+            marked = _is_missing_for(trace, est, column)
+            rows = [[float(marked and value is MISSING)] for value in coded.values]
             indicators.append(Number(trace.table(coded, rows), 0))
         else:
             indicators += _mark_missing_numbers(trace, est, [column])
@@ -215,7 +228,7 @@ def ordinal_encoder(trace: Trace, est: BaseEstimator, columns: list[Column]) -> 
         for index in indices:
             if index is None:
                 rows.append([unknown])
-            elif is_missing(categories[index]):
+            elif is_missing(categories[index]) and categories[index] is not None:
                 rows.append([float(est.encoded_missing_value)])
             else:
                 rows.append(
@@ -233,7 +246,8 @@ def ordinal_encoder(trace: Trace, est: BaseEstimator, columns: list[Column]) -> 
 
 
 def _find_missing_sources(coded: CodedColumn, rows: list[list[float]]) -> frozenset[int]:
-    return frozenset({coded.source} if any(math.isnan(row[0]) for row in rows) else ())
+    of_missing = rows[-2]  # the last is for unknown categories
+    return frozenset({coded.source} if math.isnan(of_missing[0]) else ())
 
 
 def target_encoder(trace: Trace, est: BaseEstimator, columns: list[Column]) -> list[Column]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -54,6 +54,9 @@ class Trace:
         Known categories by index of the input, from an earlier pass.
     convert : callable
         Function from an estimator to its converter.
+    none_columns : collection of str
+        Columns whose missing cells are None for the estimator, as texts have them in columns of
+        objects; NaN elsewhere.
 
     """
 
@@ -62,6 +65,7 @@ class Trace:
         inputs: Sequence[ColumnInput],
         categories: dict[int, tuple[str, ...]],
         convert: Callable[[BaseEstimator], Converter],
+        none_columns: Collection[str] = (),
     ) -> None:
         self.inputs = [
             replace_fields(column, categories=categories.get(k, ()))
@@ -72,6 +76,7 @@ class Trace:
         self.allowed: dict[int, set[float]] = {}
         self.used: set[int] = set()
         self.convert = convert
+        self.none_sources = {k for k, column in enumerate(inputs) if column.name in none_columns}
         self.tolerance = TOLERANCE
         self.finite: set[int] = set()
         self.short: set[int] = set()

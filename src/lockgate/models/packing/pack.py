@@ -27,6 +27,7 @@ from lockgate.models.packing.rows import Rows, check_fitted, check_sparse, check
 from lockgate.plugins.host.catalogue import Catalogue
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
@@ -176,12 +177,17 @@ def _pair(name: str, rows: object) -> tuple[Any, Any]:
 
 
 def packed_bytes(
-    estimator: BaseEstimator, schema: Schema, classes: Sequence[Any] = ()
+    estimator: BaseEstimator,
+    schema: Schema,
+    classes: Sequence[Any] = (),
+    features: pd.DataFrame | None = None,
 ) -> tuple[bytes, tuple[str, ...]]:
     """Return the packed model and the steps that were covered.
 
     Of two `classes` the second is the positive one, whatever their order in the estimator.
+    `features` are rows of training: whether missing cells of texts were None or NaN.
     """
+    from lockgate.models.converters.causes import columns_of_none
     from lockgate.models.converters.convert import inputs_of, pack_estimator
 
     converters = Converters(Catalogue.installed())
@@ -191,6 +197,7 @@ def packed_bytes(
             inputs_of(schema.features),
             positive=classes[1] if len(classes) == 2 else None,
             library_converters=converters,
+            none_columns=() if features is None else columns_of_none(features),
         )
     except LockgateError:
         raise

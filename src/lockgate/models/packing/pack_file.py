@@ -283,7 +283,7 @@ def _prove(
 
     table, rows = table_from(frame)
     raw, covered = packed_bytes(
-        estimator, table.schema, order_classes(task_of(estimator)[1], job.positive)
+        estimator, table.schema, order_classes(task_of(estimator)[1], job.positive), rows
     )
     parity = check_parity(estimator, PackedModel(raw), rows) if job.prove else None
     return raw, covered, parity
