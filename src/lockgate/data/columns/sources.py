@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -25,6 +25,8 @@ __all__ = [
     "select_columns",
     "select_of_array",
 ]
+
+Rows = TypeVar("Rows")
 
 EXACT_INTEGER_LIMIT = 2**53
 """From here on doubles do not represent every integer."""
@@ -82,7 +84,7 @@ def select_columns(
     return columns
 
 
-def select_of_array(inputs: Sequence[str], names: Sequence[str], source: object) -> object:
+def select_of_array(inputs: Sequence[str], names: Sequence[str], source: Rows) -> Rows | np.ndarray:
     """Return the columns that a model reads of an array that has others as well.
 
     Parameters
@@ -117,7 +119,8 @@ def select_of_array(inputs: Sequence[str], names: Sequence[str], source: object)
         rejected.fatal.append(f"expected an array of shape (rows, {len(names)}), got {array.shape}")
     if rejected.fatal:
         raise SchemaViolation(rejected.fatal)
-    return array[:, [names.index(name) for name in inputs]]
+    selected: np.ndarray = array[:, [names.index(name) for name in inputs]]
+    return selected
 
 
 def _is_single_column(source: Any, name: str) -> bool:

@@ -157,7 +157,7 @@ def pack(
         lineage=lineage,
         contract=rules,
         warnings=parity.warnings(),
-        array_columns=tuple(frame),
+        array_columns=tuple(map(str, frame)),
         **tables,
     )
 
