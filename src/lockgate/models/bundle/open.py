@@ -73,10 +73,10 @@ class Bundle:
         if isinstance(engine, str) and engine not in ("rows", "columns"):
             options["engine"] = load_engine(engine)
         names = [column.name for column in model_of(self.predictor).inputs]
-        columns = select_of_array(names, self.manifest.array_columns, columns)
-        output = self.predictor.predict(columns, **options)
+        rows: Any = select_of_array(names, self.manifest.array_columns, columns)
+        output = self.predictor.predict(rows, **options)
         if output.missing or output.unknown:
-            self._warn_of_filled(columns, output)
+            self._warn_of_filled(rows, output)
         return output
 
     @property
